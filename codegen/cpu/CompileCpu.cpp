@@ -1,0 +1,208 @@
+// From tile kernels to machine code: MLIR lowering, LLVM's optimiser and code generator, the in-process linker.
+//
+// Kernels are dealt out to a few modules that are compiled in parallel, each in a context of its own: LLVM is the cost here
+// (tens of milliseconds a kernel), everything before it is small change.
+#include "codegen/cpu/CompileCpu.h"
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "codegen/cpu/LinkObjects.h"
+#include "codegen/cpu/TileToCpu.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/SmallVectorMemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace jinx::cpu {
+namespace {
+
+/// exp, tanh, erf, … of f32 tiles as polynomials: no call, full width.
+struct PolynomialMathPass : PassWrapper<PolynomialMathPass, OperationPass<func::FuncOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(PolynomialMathPass)
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    populateMathPolynomialApproximationPatterns(patterns);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) signalPassFailure();
+  }
+};
+
+void addLoweringPasses(PassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(std::make_unique<PolynomialMathPass>());
+  pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
+  pm.addNestedPass<func::FuncOp>(createCSEPass());
+  pm.addPass(createSCFToControlFlowPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+}
+
+/// Loads every dialect that the lowering makes, before threads share the context: loading one later would be a race.
+void loadLoweringDialects(MLIRContext *context) {
+  PassManager pm(context);
+  addLoweringPasses(pm);
+  DialectRegistry registry;
+  pm.getDependentDialects(registry);
+  context->appendDialectRegistry(registry);
+  context->loadAllAvailableDialects();
+}
+
+LogicalResult lowerToLlvmDialect(ModuleOp module, bool verify) {
+  PassManager pm(module.getContext());
+  pm.enableVerifier(verify);
+  addLoweringPasses(pm);
+  return pm.run(module);
+}
+
+Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(const std::string &isa) {
+  static std::once_flag once;  // LLVM's registry of targets is process-wide
+  std::call_once(once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+  });
+  std::string error;
+  llvm::Triple triple("x86_64-unknown-linux-gnu");
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target) return internalError("LLVM has no x86-64 target: " + error);
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(triple, isa, isa == "x86-64-v4" ? "-prefer-256-bit" : "", options,
+                                                                           llvm::Reloc::PIC_, std::nullopt,
+                                                                           llvm::CodeGenOptLevel::Default));
+  if (!machine) return internalError("LLVM cannot generate code for " + isa);
+  return machine;
+}
+
+void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager lam;
+  llvm::FunctionAnalysisManager fam;
+  llvm::CGSCCAnalysisManager cgam;
+  llvm::ModuleAnalysisManager mam;
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = false;  // tiles are vectors already
+  tuning.SLPVectorization = false;
+  tuning.LoopUnrolling = true;
+  llvm::PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(mam);
+  builder.registerCGSCCAnalyses(cgam);
+  builder.registerFunctionAnalyses(fam);
+  builder.registerLoopAnalyses(lam);
+  builder.crossRegisterProxies(lam, fam, cgam, mam);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, mam);
+}
+
+Expected<std::vector<uint8_t>> compileModule(ModuleOp module, const CompileOptions &options, std::string &text) {
+  if (failed(lowerToLlvmDialect(module, options.verifyIr))) return internalError("lowering to the LLVM dialect failed");
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> llvmModule = translateModuleToLLVMIR(module, context);
+  if (!llvmModule) return internalError("translation to LLVM IR failed");
+  JINX_TRY_ASSIGN(auto machine, makeTargetMachine(options.isa));
+  llvmModule->setDataLayout(machine->createDataLayout());
+  llvmModule->setTargetTriple(machine->getTargetTriple());
+  for (llvm::Function &fn : *llvmModule) {
+    if (fn.isDeclaration()) continue;
+    fn.addFnAttr("target-cpu", options.isa);
+    fn.addFnAttr("prefer-vector-width", "512");
+    fn.addFnAttr("min-legal-vector-width", "512");
+    fn.addFnAttr(llvm::Attribute::NoUnwind);
+  }
+  optimise(*llvmModule, *machine);
+  if (options.llvmText) llvm::raw_string_ostream(text) << *llvmModule;
+  llvm::SmallVector<char, 0> object;
+  llvm::raw_svector_ostream stream(object);
+  llvm::legacy::PassManager codegen;
+  if (machine->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+    return internalError("LLVM cannot emit objects for " + options.isa);
+  codegen.run(*llvmModule);
+  return std::vector<uint8_t>(object.begin(), object.end());
+}
+
+}  // namespace
+
+Expected<IsaLevel> isaLevel(const std::string &name) {
+  if (name == "x86-64-v4") return IsaLevel{name, 64, 32};
+  if (name == "x86-64-v3") return IsaLevel{name, 32, 16};
+  if (name == "x86-64") return IsaLevel{name, 16, 16};
+  return notFound("unknown instruction-set level '" + name + "', expected x86-64, x86-64-v3 or x86-64-v4");
+}
+
+std::string hostIsa() {
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  auto has = [&](std::initializer_list<const char *> names) {
+    return llvm::all_of(names, [&](const char *name) { return features.lookup(name); });
+  };
+  if (has({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})) return "x86-64-v4";
+  if (has({"avx2", "fma", "bmi2", "f16c"})) return "x86-64-v3";
+  return "x86-64";
+}
+
+Expected<std::vector<uint8_t>> compileKernels(llvm::ArrayRef<tile::KernelOp> kernels, const CompileOptions &options) {
+  JINX_TRY_ASSIGN(IsaLevel level, isaLevel(options.isa));
+  (void)level;
+  // A few kernels a module: enough modules to balance the threads, few enough to share LLVM's fixed costs.
+  size_t chunk = std::clamp<size_t>(kernels.size() / (options.threads * 4) + 1, 1, 8);
+  size_t modules = (kernels.size() + chunk - 1) / chunk;
+  if (kernels.empty()) return std::vector<uint8_t>();  // a plan of host calls only carries no code
+  MLIRContext *context = tile::KernelOp(kernels[0])->getContext();
+  loadLoweringDialects(context);
+  std::vector<OwningOpRef<ModuleOp>> lowered;
+  for (size_t m = 0; m < modules; ++m) {
+    OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context));
+    for (tile::KernelOp kernel : kernels.slice(m * chunk, std::min(chunk, kernels.size() - m * chunk)))
+      if (failed(lowerKernel(kernel, *module))) return internalError("kernel " + kernel.getSymName().str() + " cannot be lowered");
+    lowered.push_back(std::move(module));
+  }
+  std::vector<std::vector<uint8_t>> objects(modules);
+  std::vector<Status> statuses(modules);
+  std::vector<std::string> texts(modules);
+  std::atomic<size_t> next{0};
+  auto work = [&] {
+    for (size_t m = next++; m < modules; m = next++) {
+      auto object = compileModule(*lowered[m], options, texts[m]);
+      if (object) {
+        objects[m] = std::move(*object);
+      } else {
+        statuses[m] = object.status();
+      }
+    }
+  };
+  std::vector<std::thread> workers;
+  for (unsigned t = 1; t < std::min<size_t>(options.threads, modules); ++t) workers.emplace_back(work);
+  work();
+  for (std::thread &worker : workers) worker.join();
+  for (Status &status : statuses) JINX_TRY(std::move(status), "compiling kernels for " + options.isa);
+  if (options.llvmText)
+    for (const std::string &text : texts) *options.llvmText += text;
+  return linkShared(objects);
+}
+
+}  // namespace jinx::cpu

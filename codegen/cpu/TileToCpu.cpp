@@ -1,0 +1,454 @@
+// Tile programs on a CPU: rank-2 tiles become one vector a row, memory becomes LLVM loads and stores.
+//
+// The walk clones the kernel's body op by op. A tile of rank 1 stays one MLIR vector, however wide: LLVM splits it into registers.
+// A tile of rank 2 becomes a list of rank-1 vectors, so `arith` on it is cloned once per row, and a loop that carries it carries
+// every row. That is all the machinery there is; `tile.dot` adds the micro-kernel:
+//
+//   for k in 0..depth:                      // acc: M vectors of N lanes, all in registers
+//     b  = load N lanes of the packed panel(s) at row k
+//     for m in 0..M:  acc[m] = fma(broadcast(a[m*stride + k]), b, acc[m])
+//
+// With M*N/16 accumulators of 16 lanes there are N/16 loads of b and M scalar loads (which x86 folds into the multiply as a
+// broadcast) for M*N/16 multiplications: M = 14, N = 32 uses 28 of 32 registers and is bound by the multipliers.
+#include "codegen/cpu/TileToCpu.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace jinx::cpu {
+namespace {
+
+constexpr int64_t kPanel = 16;  // columns of a packed panel (tile.dot)
+
+class KernelLowering {
+ public:
+  KernelLowering(tile::KernelOp kernel, ModuleOp target) : kernel_(kernel), target_(target), b_(kernel.getContext()) {}
+
+  LogicalResult run() {
+    Location loc = kernel_.getLoc();
+    b_.setInsertionPointToEnd(target_.getBody());
+    Type ptr = LLVM::LLVMPointerType::get(b_.getContext()), i64 = b_.getI64Type();
+    auto type = b_.getFunctionType({ptr, ptr, i64, i64, ptr}, {});
+    auto fn = func::FuncOp::create(b_, loc, kernel_.getSymName(), type);
+    Block *entry = fn.addEntryBlock();
+    b_.setInsertionPointToStart(entry);
+    loadOperands(loc, entry);
+    scratch_ = entry->getArgument(4);
+    Value begin = toIndex(loc, entry->getArgument(2)), end = toIndex(loc, entry->getArgument(3));
+    auto loop = scf::ForOp::create(b_, loc, begin, end, indexConstant(loc, 1));
+    b_.setInsertionPointToStart(loop.getBody());
+    program_ = loop.getInductionVar();
+    for (Operation &op : kernel_.getBody().front())
+      if (failed(lower(&op))) return failure();
+    b_.setInsertionPointToEnd(entry);
+    func::ReturnOp::create(b_, loc);
+    return success();
+  }
+
+ private:
+  using Rows = SmallVector<Value>;
+
+  // ---- values -------------------------------------------------------------------------------------------------------------------
+  static bool isRank2(Type type) {
+    auto vector = dyn_cast<VectorType>(type);
+    return vector && vector.getRank() == 2;
+  }
+  static int64_t rowsOf(Type type) { return isRank2(type) ? cast<VectorType>(type).getDimSize(0) : 1; }
+  static Type rowType(Type type) {
+    auto vector = dyn_cast<VectorType>(type);
+    return vector && vector.getRank() == 2 ? VectorType::get(vector.getShape().drop_front(), vector.getElementType()) : type;
+  }
+  /// The rows of a rank-2 tile, or the one value of anything else.
+  Rows get(Value v) const { return map_.lookup(v); }
+  Value one(Value v) const { return map_.lookup(v)[0]; }
+  void set(Value v, Rows rows) { map_[v] = std::move(rows); }
+
+  Value indexConstant(Location loc, int64_t v) { return arith::ConstantIndexOp::create(b_, loc, v); }
+  Value toIndex(Location loc, Value v) { return arith::IndexCastOp::create(b_, loc, b_.getIndexType(), v); }
+  Value toI64(Location loc, Value v) { return arith::IndexCastOp::create(b_, loc, b_.getI64Type(), v); }
+  Value add(Location loc, Value a, Value b) { return arith::AddIOp::create(b_, loc, a, b); }
+  Value mul(Location loc, Value a, Value b) { return arith::MulIOp::create(b_, loc, a, b); }
+
+  void loadOperands(Location loc, Block *entry) {
+    Type ptr = LLVM::LLVMPointerType::get(b_.getContext());
+    auto load = [&](Value base, int64_t i, Type type) -> Value {
+      Value at = LLVM::GEPOp::create(b_, loc, ptr, type, base, ArrayRef<LLVM::GEPArg>{int32_t(i)});
+      return LLVM::LoadOp::create(b_, loc, type, at);
+    };
+    for (int64_t i = 0; i < int64_t(kernel_.getNumBuffers()); ++i) set(kernel_.buffer(i), {load(entry->getArgument(0), i, ptr)});
+    for (int64_t i = 0; i < kernel_.numSizes(); ++i)
+      set(kernel_.size(i), {toIndex(loc, load(entry->getArgument(1), i, b_.getI64Type()))});
+  }
+
+  // ---- memory -------------------------------------------------------------------------------------------------------------------
+  Value address(Location loc, Value ptr, Type element, Value offset) {
+    Type type = LLVM::LLVMPointerType::get(b_.getContext());
+    return LLVM::GEPOp::create(b_, loc, type, element, ptr, ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(toI64(loc, offset))});
+  }
+  static unsigned alignmentOf(Type element) { return std::max<unsigned>(1, element.getIntOrFloatBitWidth() / 8); }
+
+  Value laneMask(Location loc, Value limit, int64_t width) {
+    Type type = VectorType::get({width}, b_.getI1Type());
+    return vector::CreateMaskOp::create(b_, loc, type, limit);
+  }
+  Value zero(Location loc, Type type) { return arith::ConstantOp::create(b_, loc, type, b_.getZeroAttr(type)); }
+
+  /// Addresses of the lanes of a row with a stride that is not 1.
+  Value laneAddresses(Location loc, Value ptr, Type element, Value offset, Value stride, int64_t width) {
+    auto vec = VectorType::get({width}, b_.getIndexType());
+    Value lanes = vector::StepOp::create(b_, loc, vec);
+    Value offsets = arith::MulIOp::create(b_, loc, lanes, vector::BroadcastOp::create(b_, loc, vec, stride));
+    offsets = arith::AddIOp::create(b_, loc, offsets, vector::BroadcastOp::create(b_, loc, vec, offset));
+    return gatherAddresses(loc, ptr, element, offsets, width);
+  }
+  Value gatherAddresses(Location loc, Value ptr, Type element, Value offsets, int64_t width) {
+    Value wide = arith::IndexCastOp::create(b_, loc, VectorType::get({width}, b_.getI64Type()), offsets);
+    Type ptrs = VectorType::get({width}, LLVM::LLVMPointerType::get(b_.getContext()));
+    return LLVM::GEPOp::create(b_, loc, ptrs, element, ptr, ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(wide)});
+  }
+
+  Value loadRow(Location loc, VectorType type, Value ptr, Value offset, Value stride, Value limit) {
+    Type element = type.getElementType();
+    int64_t width = type.getDimSize(0);
+    auto constantStride = getConstantIntValue(stride);
+    if (constantStride == 0) {
+      Value scalar = LLVM::LoadOp::create(b_, loc, element, address(loc, ptr, element, offset), alignmentOf(element));
+      return vector::BroadcastOp::create(b_, loc, type, scalar);
+    }
+    if (constantStride == 1) {
+      Value at = address(loc, ptr, element, offset);
+      if (!limit) return LLVM::LoadOp::create(b_, loc, type, at, alignmentOf(element));
+      return LLVM::MaskedLoadOp::create(b_, loc, type, at, laneMask(loc, limit, width), zero(loc, type), alignmentOf(element));
+    }
+    Value at = laneAddresses(loc, ptr, element, offset, stride, width);
+    Value mask = limit ? laneMask(loc, limit, width) : allTrue(loc, width);
+    return LLVM::masked_gather::create(b_, loc, type, at, mask, ValueRange{zero(loc, type)}, b_.getI32IntegerAttr(alignmentOf(element)));
+  }
+  Value allTrue(Location loc, int64_t width) {
+    auto type = VectorType::get({width}, b_.getI1Type());
+    return arith::ConstantOp::create(b_, loc, type, DenseElementsAttr::get(type, true));
+  }
+
+  void storeRow(Location loc, Value row, Value ptr, Value offset, Value stride, Value limit) {
+    auto type = cast<VectorType>(row.getType());
+    Type element = type.getElementType();
+    int64_t width = type.getDimSize(0);
+    if (getConstantIntValue(stride) == 1) {
+      Value at = address(loc, ptr, element, offset);
+      if (!limit) {
+        LLVM::StoreOp::create(b_, loc, row, at, alignmentOf(element));
+        return;
+      }
+      LLVM::MaskedStoreOp::create(b_, loc, row, at, laneMask(loc, limit, width), alignmentOf(element));
+      return;
+    }
+    Value at = laneAddresses(loc, ptr, element, offset, stride, width);
+    Value mask = limit ? laneMask(loc, limit, width) : allTrue(loc, width);
+    LLVM::masked_scatter::create(b_, loc, row, at, mask, b_.getI32IntegerAttr(alignmentOf(element)));
+  }
+
+  // ---- ops ----------------------------------------------------------------------------------------------------------------------
+  LogicalResult lower(Operation *op) {
+    return TypeSwitch<Operation *, LogicalResult>(op)
+        .Case([&](tile::ProgramIdOp o) { return set(o.getId(), {program_}), success(); })
+        .Case([&](tile::ScratchOp o) { return lowerScratch(o); })
+        .Case([&](tile::LoadOp o) { return lowerLoad(o); })
+        .Case([&](tile::StoreOp o) { return lowerStore(o); })
+        .Case([&](tile::GatherOp o) { return lowerGather(o); })
+        .Case([&](tile::ReduceOp o) { return lowerReduce(o); })
+        .Case([&](tile::DotOp o) { return lowerDot(o); })
+        .Case([&](vector::ExtractOp o) { return lowerExtract(o); })
+        .Case([&](scf::ForOp o) { return lowerFor(o); })
+        .Case([&](scf::IfOp o) { return lowerIf(o); })
+        .Default([&](Operation *o) { return cloneByRows(o); });
+  }
+
+  LogicalResult lowerScratch(tile::ScratchOp op) {
+    Value at = address(op.getLoc(), scratch_, b_.getI8Type(), one(op.getByteOffset()));
+    set(op.getPtr(), {at});
+    return success();
+  }
+
+  LogicalResult lowerLoad(tile::LoadOp op) {
+    Location loc = op.getLoc();
+    auto type = cast<VectorType>(op.getTile().getType());
+    bool rank2 = type.getRank() == 2;
+    auto row = cast<VectorType>(rowType(type));
+    SmallVector<Value> strides, limits;
+    for (Value s : op.getStrides()) strides.push_back(one(s));
+    for (Value l : op.getLimits()) limits.push_back(one(l));
+    Value offset = one(op.getOffset()), ptr = one(op.getPtr());
+    Rows rows;
+    Value laneStride = strides.back(), laneLimit = limits.empty() ? Value() : limits.back();
+    if (!rank2) {
+      set(op.getTile(), {loadRow(loc, row, ptr, offset, laneStride, laneLimit)});
+      return success();
+    }
+    if (getConstantIntValue(strides[0]) == 0) {  // one row serves all
+      rows.assign(type.getDimSize(0), loadRow(loc, row, ptr, offset, laneStride, laneLimit));
+      set(op.getTile(), rows);
+      return success();
+    }
+    for (int64_t i = 0; i < type.getDimSize(0); ++i) {
+      Value at = add(loc, offset, mul(loc, strides[0], indexConstant(loc, i)));
+      if (limits.empty() || rowSurelyValid(limits[0], i)) {
+        rows.push_back(loadRow(loc, row, ptr, at, laneStride, laneLimit));
+        continue;
+      }
+      Value valid = arith::CmpIOp::create(b_, loc, arith::CmpIPredicate::slt, indexConstant(loc, i), limits[0]);
+      auto branch = scf::IfOp::create(b_, loc, TypeRange{row}, valid, /*withElse=*/true);
+      OpBuilder::InsertionGuard guard(b_);
+      b_.setInsertionPointToStart(branch.thenBlock());
+      scf::YieldOp::create(b_, loc, loadRow(loc, row, ptr, at, laneStride, laneLimit));
+      b_.setInsertionPointToStart(branch.elseBlock());
+      scf::YieldOp::create(b_, loc, zero(loc, row));
+      rows.push_back(branch.getResult(0));
+    }
+    set(op.getTile(), rows);
+    return success();
+  }
+  static bool rowSurelyValid(Value limit, int64_t row) {
+    auto constant = getConstantIntValue(limit);
+    return constant && *constant > row;
+  }
+
+  LogicalResult lowerStore(tile::StoreOp op) {
+    Location loc = op.getLoc();
+    Rows rows = get(op.getTile());
+    SmallVector<Value> strides, limits;
+    for (Value s : op.getStrides()) strides.push_back(one(s));
+    for (Value l : op.getLimits()) limits.push_back(one(l));
+    Value offset = one(op.getOffset()), ptr = one(op.getPtr()), laneLimit = limits.empty() ? Value() : limits.back();
+    if (!isRank2(op.getTile().getType())) {
+      storeRow(loc, rows[0], ptr, offset, strides.back(), laneLimit);
+      return success();
+    }
+    for (auto [i, row] : llvm::enumerate(rows)) {
+      OpBuilder::InsertionGuard guard(b_);
+      if (!limits.empty() && !rowSurelyValid(limits[0], i)) {
+        Value valid = arith::CmpIOp::create(b_, loc, arith::CmpIPredicate::slt, indexConstant(loc, i), limits[0]);
+        b_.setInsertionPointToStart(scf::IfOp::create(b_, loc, valid, /*withElse=*/false).thenBlock());
+      }
+      Value at = add(loc, offset, mul(loc, strides[0], indexConstant(loc, i)));
+      storeRow(loc, row, ptr, at, strides[1], laneLimit);
+    }
+    return success();
+  }
+
+  LogicalResult lowerGather(tile::GatherOp op) {
+    Location loc = op.getLoc();
+    auto type = cast<VectorType>(op.getTile().getType());
+    Type element = type.getElementType();
+    Value at = gatherAddresses(loc, one(op.getPtr()), element, one(op.getOffsets()), type.getDimSize(0));
+    set(op.getTile(), {LLVM::masked_gather::create(b_, loc, type, at, one(op.getMask()), ValueRange{zero(loc, type)},
+                                                   b_.getI32IntegerAttr(alignmentOf(element)))});
+    return success();
+  }
+
+  /// Halves are combined until one lane is left: a tree whose shape depends only on the tile's width.
+  LogicalResult lowerReduce(tile::ReduceOp op) {
+    Location loc = op.getLoc();
+    Value v = one(op.getTile());
+    int64_t width = cast<VectorType>(v.getType()).getDimSize(0);
+    while (width > 1) {
+      int64_t half = width / 2;
+      Value low = vector::ExtractStridedSliceOp::create(b_, loc, v, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1});
+      Value high = vector::ExtractStridedSliceOp::create(b_, loc, v, ArrayRef<int64_t>{half}, ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1});
+      v = combine(loc, op.getKind(), low, high);
+      width = half;
+    }
+    set(op.getScalar(), {vector::ExtractOp::create(b_, loc, v, 0)});
+    return success();
+  }
+  Value combine(Location loc, tile::ReduceKind kind, Value a, Value b) {
+    bool isFloat = isa<FloatType>(getElementTypeOrSelf(a.getType()));
+    switch (kind) {
+      case tile::ReduceKind::sum: return isFloat ? Value(arith::AddFOp::create(b_, loc, a, b)) : arith::AddIOp::create(b_, loc, a, b);
+      case tile::ReduceKind::prod: return isFloat ? Value(arith::MulFOp::create(b_, loc, a, b)) : arith::MulIOp::create(b_, loc, a, b);
+      case tile::ReduceKind::max: return isFloat ? Value(arith::MaximumFOp::create(b_, loc, a, b)) : arith::MaxSIOp::create(b_, loc, a, b);
+      case tile::ReduceKind::min: return isFloat ? Value(arith::MinimumFOp::create(b_, loc, a, b)) : arith::MinSIOp::create(b_, loc, a, b);
+    }
+    llvm_unreachable("every kind is handled");
+  }
+
+  LogicalResult lowerDot(tile::DotOp op) {
+    Location loc = op.getLoc();
+    Rows acc = get(op.getAcc());
+    auto row = cast<VectorType>(acc[0].getType());
+    Type element = row.getElementType();
+    int64_t panels = (row.getDimSize(0) + kPanel - 1) / kPanel;
+    // One address a row: constants when the stride is constant, so that x86 folds them into displacements.
+    Value a = one(op.getA()), aOffset = one(op.getAOffset()), aStride = one(op.getAStride());
+    SmallVector<Value> rowBase;
+    for (size_t m = 0; m < acc.size(); ++m) {
+      Value index = indexConstant(loc, m);
+      if (op.getRows() && m > 0)
+        index = arith::MinSIOp::create(b_, loc, index, arith::SubIOp::create(b_, loc, one(op.getRows()), indexConstant(loc, 1)));
+      rowBase.push_back(add(loc, aOffset, mul(loc, index, aStride)));
+    }
+    SmallVector<Value> panelBase;
+    for (int64_t p = 0; p < panels; ++p)
+      panelBase.push_back(add(loc, one(op.getBOffset()), mul(loc, one(op.getBPanel()), indexConstant(loc, p))));
+    int64_t lanes = std::min(row.getDimSize(0), kPanel);
+    auto panelType = VectorType::get({lanes}, element);
+
+    // Registers: acc is carried as panels of 16 lanes; wider rows are split here and joined after the loop.
+    SmallVector<Value> carried;
+    for (Value r : acc)
+      for (int64_t p = 0; p < panels; ++p)
+        carried.push_back(panels == 1 ? r
+                                      : Value(vector::ExtractStridedSliceOp::create(b_, loc, r, ArrayRef<int64_t>{p * kPanel},
+                                                                                    ArrayRef<int64_t>{kPanel}, ArrayRef<int64_t>{1})));
+    auto loop = scf::ForOp::create(b_, loc, indexConstant(loc, 0), one(op.getDepth()), indexConstant(loc, 1), carried);
+    {
+      OpBuilder::InsertionGuard guard(b_);
+      b_.setInsertionPointToStart(loop.getBody());
+      Value k = loop.getInductionVar(), k16 = mul(loc, k, indexConstant(loc, kPanel));
+      SmallVector<Value> bRow, next;
+      for (Value base : panelBase)
+        bRow.push_back(LLVM::LoadOp::create(b_, loc, panelType, address(loc, one(op.getB()), element, add(loc, base, k16)), alignmentOf(element)));
+      for (size_t m = 0; m < acc.size(); ++m) {
+        Value scalar = LLVM::LoadOp::create(b_, loc, element, address(loc, a, element, add(loc, rowBase[m], k)), alignmentOf(element));
+        Value spread = vector::BroadcastOp::create(b_, loc, panelType, scalar);
+        for (int64_t p = 0; p < panels; ++p) {
+          Value c = loop.getRegionIterArg(m * panels + p);
+          if (isa<FloatType>(element)) {
+            next.push_back(vector::FMAOp::create(b_, loc, spread, bRow[p], c));
+          } else {
+            next.push_back(add(loc, c, mul(loc, spread, bRow[p])));
+          }
+        }
+      }
+      scf::YieldOp::create(b_, loc, next);
+    }
+    Rows result;
+    for (size_t m = 0; m < acc.size(); ++m) {
+      if (panels == 1) {
+        result.push_back(loop.getResult(m));
+        continue;
+      }
+      Value joined = zero(loc, row);
+      for (int64_t p = 0; p < panels; ++p)
+        joined = vector::InsertStridedSliceOp::create(b_, loc, loop.getResult(m * panels + p), joined, ArrayRef<int64_t>{p * kPanel},
+                                                      ArrayRef<int64_t>{1});
+      result.push_back(joined);
+    }
+    set(op.getResult(), result);
+    return success();
+  }
+
+  /// A row of a rank-2 tile is at hand already; a lane of a rank-1 tile is extracted.
+  LogicalResult lowerExtract(vector::ExtractOp op) {
+    if (!isRank2(op.getSource().getType())) return cloneByRows(op);
+    set(op.getResult(), {get(op.getSource())[op.getStaticPosition()[0]]});
+    return success();
+  }
+
+  // ---- structure ----------------------------------------------------------------------------------------------------------------
+  LogicalResult lowerFor(scf::ForOp op) {
+    Location loc = op.getLoc();
+    SmallVector<Value> inits;
+    for (Value init : op.getInitArgs()) llvm::append_range(inits, get(init));
+    auto loop = scf::ForOp::create(b_, loc, one(op.getLowerBound()), one(op.getUpperBound()), one(op.getStep()), inits);
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointToStart(loop.getBody());
+    set(op.getInductionVar(), {loop.getInductionVar()});
+    regroup(op.getRegionIterArgs(), loop.getRegionIterArgs());
+    if (failed(lowerBody(*op.getBody()))) return failure();
+    if (!inits.empty() || !loop.getBody()->mightHaveTerminator()) scf::YieldOp::create(b_, loc, yielded(*op.getBody()));
+    regroup(op.getResults(), loop.getResults());
+    return success();
+  }
+
+  LogicalResult lowerIf(scf::IfOp op) {
+    Location loc = op.getLoc();
+    SmallVector<Type> types;
+    for (Type type : op.getResultTypes()) types.append(rowsOf(type), rowType(type));
+    bool withElse = !op.getElseRegion().empty();
+    auto branch = scf::IfOp::create(b_, loc, types, one(op.getCondition()), withElse);
+    OpBuilder::InsertionGuard guard(b_);
+    auto lowerRegion = [&](Block &from, Block *to) {
+      if (types.empty()) {
+        b_.setInsertionPoint(to->getTerminator());
+      } else {
+        b_.setInsertionPointToEnd(to);
+      }
+      if (failed(lowerBody(from))) return failure();
+      if (!types.empty()) scf::YieldOp::create(b_, loc, yielded(from));
+      return success();
+    };
+    if (failed(lowerRegion(*op.thenBlock(), branch.thenBlock()))) return failure();
+    if (withElse && failed(lowerRegion(*op.elseBlock(), branch.elseBlock()))) return failure();
+    regroup(op.getResults(), branch.getResults());
+    return success();
+  }
+
+  LogicalResult lowerBody(Block &block) {
+    for (Operation &op : block.without_terminator())
+      if (failed(lower(&op))) return failure();
+    return success();
+  }
+  SmallVector<Value> yielded(Block &block) {
+    SmallVector<Value> values;
+    for (Value v : block.getTerminator()->getOperands()) llvm::append_range(values, get(v));
+    return values;
+  }
+  void regroup(ValueRange original, ValueRange flat) {
+    for (Value v : original) {
+      int64_t n = rowsOf(v.getType());
+      set(v, Rows(flat.begin(), flat.begin() + n));
+      flat = flat.drop_front(n);
+    }
+  }
+
+  /// An op without regions: cloned once per row of its rank-2 results, with row i of each rank-2 operand.
+  LogicalResult cloneByRows(Operation *op) {
+    if (op->getNumRegions() != 0) return op->emitOpError("cannot be lowered to the CPU inside a tile kernel");
+    int64_t rows = 1;
+    for (Type type : op->getResultTypes()) rows = std::max(rows, rowsOf(type));
+    for (Type type : op->getOperandTypes()) rows = std::max(rows, rowsOf(type));
+    SmallVector<Rows> results(op->getNumResults());
+    for (int64_t i = 0; i < rows; ++i) {
+      IRMapping mapping;
+      for (Value operand : op->getOperands()) {
+        Rows values = get(operand);
+        mapping.map(operand, values[values.size() == 1 ? 0 : i]);
+      }
+      Operation *clone = b_.clone(*op, mapping);
+      for (auto [j, result] : llvm::enumerate(clone->getResults())) {
+        Type type = op->getResult(j).getType();
+        result.setType(rowType(type));
+        if (auto constant = dyn_cast<arith::ConstantOp>(clone))
+          if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()); dense && isRank2(type)) {
+            if (!dense.isSplat()) return op->emitOpError("rank-2 constants must be splats");
+            constant.setValueAttr(cast<TypedAttr>(dense.resizeSplat(cast<ShapedType>(rowType(type)))));
+          }
+        results[j].push_back(result);
+      }
+      if (llvm::none_of(op->getResultTypes(), isRank2) && llvm::none_of(op->getOperandTypes(), isRank2)) break;
+    }
+    for (auto [j, values] : llvm::enumerate(results)) set(op->getResult(j), values);
+    return success();
+  }
+
+  tile::KernelOp kernel_;
+  ModuleOp target_;
+  OpBuilder b_;
+  llvm::DenseMap<Value, Rows> map_;
+  Value program_, scratch_;
+};
+
+}  // namespace
+
+LogicalResult lowerKernel(tile::KernelOp kernel, ModuleOp target) { return KernelLowering(kernel, target).run(); }
+
+}  // namespace jinx::cpu

@@ -1,0 +1,53 @@
+// CUDA text to a cubin through NVRTC, with what the compiler said about it: the compile gate.
+//
+// NVRTC is opened at run time and needs no GPU. Results are cached on disk under a hash of text, options, NVRTC's version and
+// architecture. No header of MLIR or CUDA is used here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "runtime/base/Status.h"
+
+namespace jinx::cuda {
+
+/// What ptxas reports of one kernel.
+struct KernelResources {
+  std::string name;
+  int registers = 0;
+  int64_t stackBytes = 0, spillStoreBytes = 0, spillLoadBytes = 0;
+};
+
+struct CompiledCuda {
+  std::vector<uint8_t> cubin;
+  std::string log;
+  std::vector<KernelResources> kernels;
+  std::vector<std::string> advisories;  ///< ptxas codes in the log, sorted, each once: "C7510", …
+  double milliseconds = 0;              ///< of compilation; 0 from the cache
+  bool fromCache = false;
+
+  int64_t spillBytes() const;
+  /// Advisories that mean a kernel is not what its schedule meant: C7504, C7508-C7511, C7515, C7517, C7520.
+  std::vector<std::string> badAdvisories() const;
+};
+
+struct CompileCudaOptions {
+  std::string arch = "sm_90a";
+  std::string cacheDir;  ///< empty: $JINX_CACHE/cubin or ~/.cache/jinx/cubin
+  bool useCache = true;
+};
+
+/// True when NVRTC can be opened ($JINX_NVRTC, then libnvrtc.so.13, libnvrtc.so.12, and below /usr/local/cuda).
+bool haveNvrtc();
+/// "13.0"; empty without NVRTC.
+std::string nvrtcVersion();
+
+/// \param name  for messages: the kernel, or the text's file
+/// kNotFound without NVRTC; kInternal with the log (which names lines of the text) when the text does not compile. Thread-safe.
+Expected<CompiledCuda> compileCuda(const std::string &text, const std::string &name, const CompileCudaOptions &options = {});
+
+/// How many instructions of the cubin's code have one of these low 12 opcode bits (SASS of sm_90: see kSass…).
+int64_t countSass(const std::vector<uint8_t> &cubin, int opcode);
+
+}  // namespace jinx::cuda

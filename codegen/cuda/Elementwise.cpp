@@ -1,0 +1,252 @@
+// Chains of elementwise operations: kept pending until somebody needs their values, then printed as one loop.
+#include "codegen/cuda/KernelEmitter.h"
+#include "codegen/cuda/PipelineEmitter.h"
+#include "llvm/ADT/StringExtras.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace jinx::cuda {
+
+namespace {
+constexpr size_t kInlineLength = 48;
+}
+
+std::string TileLayout::declare(const std::string &name) const {
+  std::string text = name;
+  for (const std::string &extent : extents) text += "[" + extent + "]";
+  return text;
+}
+std::string TileLayout::element(const std::string &name) const {
+  std::string text = name;
+  for (const std::string &subscript : subscripts) text += "[" + subscript + "]";
+  return text;
+}
+
+bool KernelEmitter::isTile(Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  return vector && vector.getNumElements() > 1;
+}
+Shape KernelEmitter::shapeOf(Type type) { return Shape(cast<VectorType>(type).getShape()); }
+
+/// True when every element of the tile is the same scalar, or the value is a scalar.
+bool KernelEmitter::isUniform(Value value) const {
+  if (!isTile(value.getType())) return true;
+  auto it = bound_.find(value);
+  if (it != bound_.end()) return it->second.kind == Bound::kUniform;
+  Operation *op = value.getDefiningOp();
+  return op && isElementwise(op) && llvm::all_of(op->getOperands(), [&](Value v) {
+           auto found = bound_.find(v);
+           return found != bound_.end() && found->second.kind == Bound::kUniform;
+         });
+}
+
+// ---- layouts ----------------------------------------------------------------------------------------------------------------------
+
+TileLayout KernelEmitter::makeRowLayout(int64_t width) {
+  TileLayout layout;
+  bool firstOne = llvm::none_of(layouts_, [](auto &entry) { return entry.first.size() == 1; });
+  std::string suffix = firstOne ? "" : "_" + std::to_string(width);
+  int64_t perThread = llvm::divideCeil(width, threads_);
+  std::string perThreadName = "kPerThread" + suffix, first = out_.unique("thread_first" + suffix);
+  constant("kTile" + suffix, width, firstOne ? "elements of a tile" : "");
+  constant(perThreadName, perThread, firstOne ? "consecutive elements that a thread holds" : "");
+  prologue("const int " + first + " = threadIdx.x * " + perThreadName + ";");
+  layout.loops.push_back({"i", perThreadName, perThread});
+  layout.subscripts = {"i"};
+  layout.extents = {perThreadName};
+  layout.column = {first + " + i", Expr::kAdd};
+  layout.row = {first};  // rank 1: where the thread's elements begin
+  layout.elementsPerThread = perThread;
+  layout.complete = threads_ * perThread == width;
+  layout.valid = first + " + i < kTile" + suffix;
+  return layout;
+}
+
+TileLayout &KernelEmitter::layoutOf(const Shape &shape) {
+  for (auto &[known, layout] : layouts_)
+    if (known == shape) return layout;
+  TileLayout layout = shape.size() == 1 ? makeRowLayout(shape[0]) : pipeline_->makeFragmentLayout(shape);
+  layouts_.push_back({shape, layout});
+  return layouts_.back().second;
+}
+
+void KernelEmitter::openLoops(const TileLayout &layout, size_t from, size_t to) {
+  for (size_t l = from; l < to; ++l) {
+    const TileLayout::Loop &loop = layout.loops[l];
+    out_.directive("#pragma unroll");
+    out_.open("for (int " + loop.variable + " = 0; " + loop.variable + " < " + loop.extent + "; ++" + loop.variable + ")");
+  }
+}
+void KernelEmitter::closeLoops(size_t count) {
+  for (size_t i = 0; i < count; ++i) out_.close();
+}
+
+// ---- pending operations -----------------------------------------------------------------------------------------------------------
+
+LogicalResult KernelEmitter::addPending(Operation *op) {
+  Shape shape = shapeOf(op->getResult(0).getType());
+  for (auto &[known, ops] : pending_)
+    if (known == shape) return ops.push_back(op), success();
+  pending_.push_back({shape, {op}});
+  return success();
+}
+
+LogicalResult KernelEmitter::emitBroadcast(Operation *op) {
+  Value source = op->getOperand(0), result = op->getResult(0);
+  if (!isUniform(source)) return unsupported(op, "only scalars are broadcast to tiles; load a row with stride 0 instead");
+  Bound bound;
+  bound.kind = Bound::kUniform;
+  bound.expr = scalar(source);
+  if (!bound.expr.isSimple() && !result.hasOneUse()) {
+    std::string name = out_.unique(hint(source));
+    out_.line("const " + cType(getElementTypeOrSelf(result.getType())) + " " + name + " = " + bound.expr.text + ";");
+    bound.expr = {name};
+  }
+  bound_[result] = bound;
+  return success();
+}
+
+FailureOr<Expr> KernelEmitter::laneExpr(Value value, Lane &lane, const TileLayout &layout) {
+  if (auto it = lane.find(value); it != lane.end()) return it->second;
+  auto it = bound_.find(value);
+  if (it == bound_.end()) {
+    emitError(value.getLoc()) << "internal: the value has no place in the CUDA text";
+    return failure();
+  }
+  switch (it->second.kind) {
+    case Bound::kUniform: return it->second.expr;
+    case Bound::kStep: return call("i64", layout.column.text);
+    case Bound::kArray: return Expr{layout.element(it->second.expr.text)};
+    default: break;
+  }
+  emitError(value.getLoc()) << "internal: not an element of a tile";
+  return failure();
+}
+
+/// Prints `ops` for the element at hand. A value that is used elsewhere too goes into its register array, which is declared already.
+LogicalResult KernelEmitter::printLaneOps(ArrayRef<Operation *> ops, Lane &lane, const TileLayout &layout, Operation *sink) {
+  llvm::SmallPtrSet<Operation *, 16> here(ops.begin(), ops.end());
+  for (Operation *op : ops) {
+    Value result = op->getResult(0);
+    FailureOr<Expr> expr = failure();
+    if (auto load = dyn_cast<tile::LoadOp>(op)) {
+      expr = laneLoad(load, layout);
+    } else {
+      SmallVector<Expr> operands;
+      for (Value operand : op->getOperands()) {
+        auto e = laneExpr(operand, lane, layout);
+        if (failed(e)) return failure();
+        operands.push_back(*e);
+      }
+      auto e = elementExpr(op, operands);
+      if (!e) return unsupported(op, "no C++ expression for it");
+      expr = *e;
+    }
+    if (failed(expr)) return failure();
+    if (auto it = bound_.find(result); it != bound_.end() && it->second.kind == Bound::kArray) {
+      std::string element = layout.element(it->second.expr.text);
+      out_.line(element + " = " + expr->text + ";");
+      lane[result] = {element};
+    } else if (expr->isSimple() || (result.hasOneUse() && expr->text.size() <= kInlineLength)) {
+      lane[result] = *expr;
+    } else {
+      std::string name = out_.unique(hint(result));
+      out_.line("const " + cType(getElementTypeOrSelf(result.getType())) + " " + name + " = " + expr->text + ";");
+      lane[result] = {name};
+    }
+  }
+  return success();
+}
+
+SmallVector<Operation *> KernelEmitter::takePending(const Shape &shape, ValueRange wanted) {
+  SmallVector<Operation *> ops, rest;
+  for (auto &[known, pending] : pending_) {
+    if (known != shape) continue;
+    llvm::SmallPtrSet<Operation *, 16> needed;
+    llvm::SmallDenseSet<Value> values(wanted.begin(), wanted.end());
+    for (Operation *op : llvm::reverse(pending))
+      if (values.contains(op->getResult(0))) {
+        needed.insert(op);
+        for (Value operand : op->getOperands()) values.insert(operand);
+      }
+    for (Operation *op : pending) (needed.contains(op) ? ops : rest).push_back(op);
+    pending = rest;
+  }
+  return ops;
+}
+
+void KernelEmitter::materialize(ArrayRef<Operation *> ops, const TileLayout &layout, Operation *sink, ValueRange wanted, StringRef name) {
+  llvm::SmallPtrSet<Operation *, 16> here(ops.begin(), ops.end());
+  for (Operation *op : ops) {
+    Value result = op->getResult(0);
+    bool elsewhere = llvm::any_of(result.getUsers(), [&](Operation *user) { return !here.contains(user) && user != sink; });
+    if (!elsewhere) continue;
+    Bound bound;
+    bound.kind = Bound::kArray;
+    bound.expr = {out_.unique(!name.empty() && llvm::is_contained(wanted, result) ? name.str() : hint(result))};
+    out_.line(cType(getElementTypeOrSelf(result.getType())) + " " + layout.declare(bound.expr.text) + ";");
+    bound_[result] = bound;
+  }
+}
+
+/// Prints one loop nest over a thread's elements: the pending operations that `wanted` depends on, then the sink.
+LogicalResult KernelEmitter::flush(const Shape &shape, ValueRange wanted, Sink sink, StringRef name) {
+  SmallVector<Operation *> ops = takePending(shape, wanted);
+  if (ops.empty() && !sink.body) return success();
+  TileLayout layout = layoutOf(shape);
+  materialize(ops, layout, sink.op, wanted, name);
+  size_t inner = layout.loops.size() - 1;
+  openLoops(layout, 0, inner);
+  if (sink.beforeInner) sink.beforeInner();
+  openLoops(layout, inner, layout.loops.size());
+  Lane lane;
+  if (failed(printLaneOps(ops, lane, layout, sink.op))) return failure();
+  if (sink.body) sink.body(lane);
+  closeLoops(1);
+  if (sink.afterInner) sink.afterInner();
+  closeLoops(inner);
+  return success();
+}
+
+LogicalResult KernelEmitter::flushAll() {
+  auto shapes = llvm::map_to_vector(pending_, [](auto &entry) { return entry.first; });
+  for (const Shape &shape : shapes) {
+    SmallVector<Value> wanted;
+    for (auto &[known, ops] : pending_)
+      if (known == shape)
+        for (Operation *op : ops)
+          if (!op->getResult(0).use_empty()) wanted.push_back(op->getResult(0));
+    if (failed(flush(shape, wanted, {}))) return failure();
+  }
+  pending_.clear();
+  return success();
+}
+
+FailureOr<std::string> KernelEmitter::arrayOf(Value value, StringRef hinted) {
+  auto it = bound_.find(value);
+  if (it != bound_.end() && it->second.kind == Bound::kArray) return it->second.expr.text;
+  Shape shape = shapeOf(value.getType());
+  if (it == bound_.end()) {
+    if (failed(flush(shape, value, {}, hinted))) return failure();
+    it = bound_.find(value);
+    if (it != bound_.end() && it->second.kind == Bound::kArray) return it->second.expr.text;
+    emitError(value.getLoc()) << "internal: the tile was not printed";
+    return failure();
+  }
+  // Equal elements, or the elements' numbers: spelled out.
+  TileLayout layout = layoutOf(shape);
+  std::string name = out_.unique(hinted);
+  out_.line(cType(getElementTypeOrSelf(value.getType())) + " " + layout.declare(name) + ";");
+  openLoops(layout, 0, layout.loops.size());
+  Lane lane;
+  auto expr = laneExpr(value, lane, layout);
+  if (failed(expr)) return failure();
+  out_.line(layout.element(name) + " = " + expr->text + ";");
+  closeLoops(layout.loops.size());
+  return name;
+}
+
+}  // namespace jinx::cuda

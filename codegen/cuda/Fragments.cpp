@@ -1,0 +1,336 @@
+// Tiles of rank 2 in registers: layouts, products, element-wise copies into shared memory, and the ways back to global memory.
+#include "codegen/cuda/DeviceLibrary.h"
+#include "codegen/cuda/PipelineEmitter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+
+namespace jinx::cuda {
+
+namespace {
+std::string str(int64_t v) { return std::to_string(v); }
+bool isConstant(Value v, int64_t c) { return getConstantIntValue(v) == c; }
+constexpr int64_t kGridColumns = 16;  // threads of a SIMT product along n
+}  // namespace
+
+// ---- layouts ----------------------------------------------------------------------------------------------------------------------
+
+TileLayout PipelineEmitter::wgmmaLayout(const Shape &shape) {
+  TileLayout layout;
+  int64_t blocks = shape[0] / 64, columns = shape[1];
+  e_.constant("kBlocks", blocks, "products of 64 rows that a warpgroup holds");
+  e_.constant("kAccumulators", columns / 2, "of a thread for one of them");
+  e_.constant("kOctets", columns / 8, "groups of 8 columns");
+  e_.prologue("const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;");
+  e_.prologue("const int fragment_column = threadIdx.x % 4 * 2;");
+  layout.loops = {{"block", "kBlocks", blocks}, {"j", "kOctets", columns / 8}, {"h", "2", 2}, {"e", "2", 2}};
+  layout.subscripts = {"block", "4 * j + 2 * h + e"};
+  layout.extents = {"kBlocks", "kAccumulators"};
+  layout.row = {"fragment_row + block * 64 + h * 8", Expr::kAdd};
+  layout.column = {"fragment_column + j * 8 + e", Expr::kAdd};
+  layout.elementsPerThread = blocks * columns / 2;
+  return layout;
+}
+
+TileLayout PipelineEmitter::simtLayout(const Shape &shape) {
+  TileLayout layout;
+  int64_t gridRows = e_.threads_ / kGridColumns, rows = shape[0] / gridRows, groups = shape[1] / (4 * kGridColumns);
+  e_.constant("kThreadRows", rows, "rows that a thread holds, in groups of 4");
+  e_.constant("kColumnGroups", groups, "groups of 4 columns that a thread holds");
+  e_.constant("kRowStep", 4 * gridRows, "rows from one group to the next");
+  e_.constant("kColumnStep", 4 * kGridColumns, "columns from one group to the next");
+  e_.prologue("const int thread_row = threadIdx.x / 16 * 4;");
+  e_.prologue("const int thread_column = threadIdx.x % 16 * 4;");
+  layout.loops = {{"i", "kThreadRows", rows}, {"g", "kColumnGroups", groups}, {"j", "4", 4}};
+  layout.subscripts = {"i", "g", "j"};
+  layout.extents = {"kThreadRows", "kColumnGroups", "4"};
+  layout.row = {"thread_row + i / 4 * kRowStep + i % 4", Expr::kAdd};
+  layout.column = {"thread_column + g * kColumnStep + j", Expr::kAdd};
+  layout.elementsPerThread = rows * groups * 4;
+  return layout;
+}
+
+TileLayout PipelineEmitter::makeFragmentLayout(const Shape &shape) { return wgmma_ ? wgmmaLayout(shape) : simtLayout(shape); }
+
+// ---- memory -----------------------------------------------------------------------------------------------------------------------
+
+/// One element of a tile of rank 2, loaded where it is used.
+FailureOr<Expr> KernelEmitter::laneLoad(tile::LoadOp op, const TileLayout &layout) {
+  auto pointer = bound_[op.getPtr()];
+  Expr at = add(pointer.expr, scalar(op.getOffset()));
+  auto along = [&](Value stride, const Expr &coordinate) {
+    if (isConstant(stride, 0)) return;
+    at = add(at, isConstant(stride, 1) ? coordinate : multiply(call("i64", coordinate.text), scalar(stride)));
+  };
+  along(op.getStrides()[0], layout.row);
+  along(op.getStrides()[1], layout.column);
+  std::string where = pointer.shared ? "shared_" : "";
+  if (op.getLimits().empty()) return call(pointer.shared ? "shared_load" : "global_load", at.text);
+  std::string guard;
+  auto within = [&](Value stride, Value limit, const Expr &coordinate) {
+    if (isConstant(stride, 0)) return;  // the same element for all: the store is what is guarded
+    guard += (guard.empty() ? "" : " && ") + coordinate.text + " < " + scalar(limit).in(Expr::kShift);
+  };
+  within(op.getStrides()[0], op.getLimits()[0], layout.row);
+  within(op.getStrides()[1], op.getLimits()[1], layout.column);
+  if (guard.empty()) return call(pointer.shared ? "shared_load" : "global_load", at.text);
+  return call(where + "load_where", at.text + ", " + guard);
+}
+
+/// A tile of rank 2 to memory: runs along columns are stored at once.
+LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
+  auto type = cast<VectorType>(op.getTile().getType());
+  auto pointer = bound_[op.getPtr()];
+  Shape shape = shapeOf(type);
+  TileLayout layout = layoutOf(shape);
+  const TileLayout::Loop &inner = layout.loops.back();
+  std::string run = out_.unique("run"), base = inner.variable;
+  beforeWrite(op.getPtr());
+  LogicalResult status = success();
+  Sink sink;
+  sink.op = op;
+  sink.beforeInner = [&] { out_.line(cType(type.getElementType()) + " " + run + "[" + inner.extent + "];"); };
+  sink.body = [&](Lane &lane) {
+    auto value = laneExpr(op.getTile(), lane, layout);
+    if (failed(value)) {
+      status = failure();
+      return;
+    }
+    out_.line(run + "[" + inner.variable + "] = " + value->text + ";");
+  };
+  sink.afterInner = [&] {
+    // The run's first column: the layout's with the inner variable at 0.
+    std::string column = layout.column.text.substr(0, layout.column.text.rfind(" + " + inner.variable));
+    Expr first{column, Expr::kAdd};
+    Expr at = add(pointer.expr, scalar(op.getOffset()));
+    at = add(at, isConstant(op.getStrides()[0], 1) ? layout.row : multiply(call("i64", layout.row.text), scalar(op.getStrides()[0])));
+    bool contiguous = isConstant(op.getStrides()[1], 1);
+    at = add(at, contiguous ? first : multiply(call("i64", column), scalar(op.getStrides()[1])));
+    std::string valid = inner.extent;
+    if (!op.getLimits().empty()) {
+      valid = subtract(scalar(op.getLimits()[1]), {"(" + column + ")"}).text;
+      out_.open("if (" + layout.row.text + " < " + scalar(op.getLimits()[0]).in(Expr::kShift) + ")");
+    }
+    std::string where = pointer.shared ? "shared_" : "";
+    out_.line(where + (contiguous ? "store_contiguous(" + at.text + ", " : "store_strided(" + at.text + ", " + scalar(op.getStrides()[1]).text + ", ") +
+              run + ", " + valid + ");");
+    if (!op.getLimits().empty()) out_.close();
+  };
+  if (failed(flush(shape, op.getTile(), sink))) return failure();
+  return status;
+}
+
+LogicalResult PipelineEmitter::emitCopy(tile::CopyOp op) {
+  RingInfo &ring = ringOf(op.getSlot());
+  const Buffer &b = ring.buffers[op.getBuffer()];
+  SourceWriter &out = e_.out_;
+  std::string fill = named(ring, "fill"), suffix = b.suffix + ring.suffix, dst = out.unique("to_" + b.name);
+  auto pointer = e_.bound_[op.getPtr()];
+  Expr source = add(pointer.expr, e_.scalar(op.getOffset()));
+  Expr s0 = e_.scalar(op.getStrides()[0]), s1 = e_.scalar(op.getStrides()[1]);
+  Expr l0 = e_.scalar(op.getLimits()[0]), l1 = e_.scalar(op.getLimits()[1]);
+  bool alongColumns = isConstant(op.getStrides()[1], 1) && b.columns % 4 == 0;
+  bool alongRows = !alongColumns && isConstant(op.getStrides()[0], 1);
+  out.line("float* const " + dst + " = reinterpret_cast<float*>(smem + kOffset" + suffix + " + " + fill + " * kStageBytes" + suffix + ");");
+  int64_t pieces = b.rows * b.columns / (alongColumns ? 4 : 1);
+  out.directive("#pragma unroll");
+  out.open("for (int e = threadIdx.x; e < " + str(pieces) + "; e += kThreads)");
+  int64_t perRow = alongColumns ? b.columns / 4 : b.columns;
+  if (alongRows) {
+    out.line("const int i = e % " + str(b.rows) + ", j = e / " + str(b.rows) + ";");
+  } else {
+    out.line("const int i = e / " + str(perRow) + ", j = e % " + str(perRow) + (alongColumns ? " * 4;" : ";"));
+  }
+  Expr at = add(source, multiply({"i"}, s0));
+  if (op.getPanel()) {
+    at = add(at, multiply({"j / 16", Expr::kMultiply}, e_.scalar(op.getPanel())));
+    at = add(at, multiply({"j % 16", Expr::kMultiply}, s1));
+  } else {
+    at = add(at, multiply({"j"}, s1));
+  }
+  std::string place = dst + " + i * kLine" + suffix + " + j";
+  if (alongColumns) {
+    out.line("copy_async_4x4(" + place + ", " + at.text + ", i < " + l0.in(Expr::kShift) + " ? " + l1.in(Expr::kAdd) + " - j : 0);");
+  } else {
+    out.line("copy_async_4(" + place + ", " + at.text + ", i < " + l0.in(Expr::kShift) + " && j < " + l1.in(Expr::kShift) + ");");
+  }
+  out.close();
+  return success();
+}
+
+// ---- products ---------------------------------------------------------------------------------------------------------------------
+
+/// The accumulator's array; the product works in place, so nobody else may want the old value.
+FailureOr<std::string> PipelineEmitter::takeAccumulator(Value acc, Value result) {
+  auto it = e_.bound_.find(acc);
+  if (it == e_.bound_.end() || it->second.kind != Bound::kArray || !acc.hasOneUse())
+    return emitError(acc.getLoc()) << "an accumulator must be carried by a loop and used by one product", failure();
+  e_.bound_[result] = it->second;
+  return e_.bound_[result].expr.text;
+}
+
+LogicalResult PipelineEmitter::emitMma(tile::MmaOp op) {
+  RingInfo &ring = ringOf(op.getSlot());
+  auto acc = takeAccumulator(op.getAcc(), op.getResult());
+  if (failed(acc)) return failure();
+  auto type = cast<VectorType>(op.getAcc().getType());
+  if (!type.getElementType().isF32()) return op.emitOpError("accumulates in f32");
+  return ring.bulk ? emitWgmma(op, ring, *acc) : emitSimtMma(op, ring, *acc);
+}
+
+LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const std::string &acc) {
+  const Buffer &a = ring.buffers[op.getA()], &b = ring.buffers[op.getB()];
+  auto type = cast<VectorType>(op.getAcc().getType());
+  int64_t columns = type.getDimSize(1), k = a.columns;
+  Type element = cast<VectorType>(cast<TypeAttr>(ring.op.getBuffers()[op.getA()]).getValue()).getElementType();
+  if (type.getDimSize(0) % 64 || columns % 8 || columns > 256 || b.rows != columns || !isHalf(element))
+    return op.emitOpError("expects an accumulator of 64*m x n with n the rows of B, n a multiple of 8 up to 256, and 16-bit floats");
+  if (!llvm::is_contained(wgmmaShapes_, columns)) {
+    wgmmaShapes_.push_back(columns);
+    e_.wrappers_ += wgmmaWrapper(columns, element.isBF16());
+  }
+  SourceWriter &out = e_.out_;
+  std::string take = named(ring, "take") + ".slot", sa = a.suffix + ring.suffix, sb = b.suffix + ring.suffix;
+  std::string rowBytes = op.getRow() ? " + u32(" + e_.scalar(op.getRow()).text + ") * 128" : "";
+  std::string descA = out.unique("desc_" + a.name), descB = out.unique("desc_" + b.name);
+  out.line("const u64 " + descA + " = wgmma_descriptor_128b(smem + kOffset" + sa + " + " + take + " * kStageBytes" + sa + rowBytes + ");");
+  out.line("const u64 " + descB + " = wgmma_descriptor_128b(smem + kOffset" + sb + " + " + take + " * kStageBytes" + sb + ");");
+  e_.constant("kSteps", k / 16, "products along k in one slot; a step is 32 bytes, 2 in descriptor units");
+  e_.layoutOf(Shape(type.getShape()));
+  out.line("wgmma_fence();");
+  out.directive("#pragma unroll");
+  out.open("for (int kk = 0; kk < kSteps; ++kk)");
+  out.directive("#pragma unroll");
+  out.open("for (int block = 0; block < kBlocks; ++block)");
+  out.line(wgmmaName(columns, element.isBF16()) + "(" + acc + "[block], " + descA + " + block * (64 * 128 / 16) + 2 * kk, " + descB + " + 2 * kk, 1);");
+  out.close();
+  out.close();
+  out.line("wgmma_commit();");
+  out.line("wgmma_wait<" + str(op.getPending()) + ">();");
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitMmaWait(tile::MmaWaitOp op) {
+  auto acc = takeAccumulator(op.getAcc(), op.getResult());
+  if (failed(acc)) return failure();
+  if (!wgmma_) return success();
+  TileLayout layout = e_.layoutOf(Shape(cast<VectorType>(op.getAcc().getType()).getShape()));
+  SourceWriter &out = e_.out_;
+  out.line("wgmma_wait<0>();");
+  out.directive("#pragma unroll");
+  out.open("for (int block = 0; block < kBlocks; ++block)");
+  out.directive("#pragma unroll");
+  out.open("for (int i = 0; i < kAccumulators; ++i)");
+  out.line("wgmma_pin(" + *acc + "[block][i]);");
+  out.close();
+  out.close();
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitSimtMma(tile::MmaOp op, RingInfo &ring, const std::string &acc) {
+  const Buffer &a = ring.buffers[op.getA()], &b = ring.buffers[op.getB()];
+  auto type = cast<VectorType>(op.getAcc().getType());
+  int64_t gridRows = e_.threads_ / kGridColumns;
+  if (type.getDimSize(0) % (4 * gridRows) || type.getDimSize(1) % (4 * kGridColumns) || a.columns != type.getDimSize(0) ||
+      b.columns != type.getDimSize(1) || a.rows != b.rows || a.pad % 4 || b.pad % 4)
+    return op.emitOpError("expects an accumulator of m x n, buffers k x m and k x n padded by multiples of 4, m a multiple of ")
+           << 4 * gridRows << " and n of " << 4 * kGridColumns;
+  e_.layoutOf(Shape(type.getShape()));
+  SourceWriter &out = e_.out_;
+  std::string take = named(ring, "take"), sa = a.suffix + ring.suffix, sb = b.suffix + ring.suffix;
+  std::string tileA = out.unique("from_" + a.name), tileB = out.unique("from_" + b.name);
+  out.line("const float* const " + tileA + " = reinterpret_cast<const float*>(smem + kOffset" + sa + " + " + take + " * kStageBytes" + sa + ") + thread_row;");
+  out.line("const float* const " + tileB + " = reinterpret_cast<const float*>(smem + kOffset" + sb + " + " + take + " * kStageBytes" + sb + ") + thread_column;");
+  e_.constant("kDepth", a.rows, "of one slot along k");
+  out.directive("#pragma unroll");
+  out.open("for (int k = 0; k < kDepth; ++k)");
+  out.line("float row[kThreadRows], column[kColumnGroups][4];");
+  out.directive("#pragma unroll");
+  out.open("for (int i = 0; i < kThreadRows; i += 4)");
+  out.line("shared_load_x4(row + i, " + tileA + " + k * kLine" + sa + " + i / 4 * kRowStep);");
+  out.close();
+  out.directive("#pragma unroll");
+  out.open("for (int g = 0; g < kColumnGroups; ++g)");
+  out.line("shared_load_x4(column[g], " + tileB + " + k * kLine" + sb + " + g * kColumnStep);");
+  out.close();
+  TileLayout &layout = e_.layoutOf(Shape(type.getShape()));
+  e_.openLoops(layout, 0, 3);
+  out.line(layout.element(acc) + " += row[i] * column[g][j];");
+  e_.closeLoops(3);
+  out.close();
+  return success();
+}
+
+// ---- the way out through TMA ------------------------------------------------------------------------------------------------------
+
+// Each warp stores its 16 rows in patches of one swizzle span: convert, stmatrix into a staging buffer, proxy fence, one bulk store.
+// The two buffers of a warp take turns, and a buffer is written again once the store before last has read it.
+LogicalResult PipelineEmitter::emitStoreBulk(tile::StoreBulkOp op) {
+  auto type = cast<VectorType>(op.getTile().getType());
+  if (!wgmma_ || !isHalf(type.getElementType()) || type.getDimSize(1) % storeColumns_)
+    return op.emitOpError("stores a warpgroup's product as 16-bit floats, in boxes whose width divides the tile's");
+  Shape shape(type.getShape());
+  TileLayout layout = e_.layoutOf(shape);
+  SourceWriter &out = e_.out_;
+  bool bf16 = type.getElementType().isBF16();
+  // Rounding to 16 bits is part of packing pairs, if nobody else wants the rounded values.
+  Value stored = op.getTile();
+  Operation *rounding = stored.getDefiningOp<arith::TruncFOp>();
+  bool packs = rounding && stored.hasOneUse() && getElementTypeOrSelf(rounding->getOperand(0).getType()).isF32();
+  if (packs) {
+    for (auto &[known, ops] : e_.pending_) llvm::erase(ops, rounding);
+    stored = rounding->getOperand(0);
+  }
+  SmallVector<Operation *> ops = e_.takePending(shape, stored);
+  e_.materialize(ops, layout, packs ? rounding : op.getOperation(), {}, "");
+  std::string map = "&" + e_.bound_[op.getMap()].expr.text;
+  out.directive("#pragma unroll");
+  out.open("for (int block = 0; block < kBlocks; ++block)");
+  out.directive("#pragma unroll");
+  out.open("for (int patch = 0; patch < " + str(type.getDimSize(1) / storeColumns_) + "; ++patch)");
+  out.line("buffer = store + ((buffer - store) ^ kStoreBytes);  // the two buffers in turn");
+  out.line("if (issuer) tma_store_wait_read<1>();  // the store before last has left this buffer");
+  out.line("warp_sync();");
+  out.directive("#pragma unroll");
+  out.open("for (int c = 0; c < kStoreColumns / 16; ++c)");
+  out.line("u32 packed[4];");
+  out.directive("#pragma unroll");
+  out.open("for (int half = 0; half < 2; ++half)");
+  out.line("const int j = patch * (kStoreColumns / 8) + c * 2 + half;");
+  out.directive("#pragma unroll");
+  out.open("for (int h = 0; h < 2; ++h)");
+  out.line(std::string(packs ? "float" : cType(type.getElementType())) + " pair[2];");
+  out.directive("#pragma unroll");
+  out.open("for (int e = 0; e < 2; ++e)");
+  KernelEmitter::Lane lane;
+  if (failed(e_.printLaneOps(ops, lane, layout, op))) return failure();
+  auto value = e_.laneExpr(stored, lane, layout);
+  if (failed(value)) return failure();
+  out.line("pair[e] = " + value->text + ";");
+  out.close();
+  out.line(std::string("packed[2 * half + h] = ") + (packs ? (bf16 ? "pack_bf16x2" : "pack_f16x2") : "pack_x2") + "(pair[0], pair[1]);");
+  out.close();
+  out.close();
+  out.comment("Swizzle: the 16-byte chunk is XORed with the 128-byte line that the row lies in.");
+  out.line("const u32 chunk = (2 * c + lane / 16) ^ (lane % 16 * kStoreColumns / 64 % (kStoreColumns / 8));");
+  out.line("stmatrix_x4(buffer + lane % 16 * (kStoreColumns * 2) + chunk * 16, packed[0], packed[1], packed[2], packed[3]);");
+  out.close();
+  out.line("fence_proxy_async();");
+  out.line("warp_sync();");
+  out.open("if (issuer)");
+  std::string at;
+  for (auto [d, v] : llvm::enumerate(op.getAt())) {
+    at += ", int(" + e_.scalar(v).text + ")";
+    if (d == 0) at += " + patch * kStoreColumns";
+    if (d == 1) at += " + block * 64 + warp * kStoreRows";
+  }
+  out.line("tma_store_" + str(int64_t(op.getAt().size())) + "d(" + map + ", buffer" + at + ");");
+  out.line("tma_store_commit();");
+  out.close();
+  out.close();
+  out.close();
+  return success();
+}
+
+}  // namespace jinx::cuda

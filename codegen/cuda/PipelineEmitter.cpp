@@ -1,0 +1,425 @@
+// The frame of pipelined kernels: what there is, where it lies in shared memory, roles, rings.
+#include "codegen/cuda/PipelineEmitter.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace jinx::cuda {
+
+namespace {
+
+constexpr int64_t kSwizzleAtom = 1024, kWarpgroup = 128, kStoreRows = 16, kStoreBuffers = 2, kRowBytes = 128;
+constexpr int64_t kMaxShared = 232448;
+
+std::string capitalised(std::string name) {
+  if (!name.empty()) name[0] = char(toupper(static_cast<unsigned char>(name[0])));
+  return name;
+}
+std::string str(int64_t v) { return std::to_string(v); }
+
+}  // namespace
+
+// ---- looking over the kernel ------------------------------------------------------------------------------------------------------
+
+LogicalResult PipelineEmitter::prepare() {
+  tile::KernelOp kernel = e_.kernel_;
+  if (auto cluster = kernel->getAttrOfType<DenseI64ArrayAttr>("cluster")) {
+    if (cluster.size() != 2) return kernel.emitOpError("attribute `cluster` has ") << cluster.size() << " extents, expected 2 (m, n)";
+    clusterM_ = cluster[0], clusterN_ = cluster[1];
+  }
+  bool anyAsync = false;
+  WalkResult walk = kernel.walk([&](Operation *op) {
+    if (auto roles = dyn_cast<tile::RolesOp>(op)) {
+      if (roles_) return roles.emitOpError("a kernel has one set of roles"), WalkResult::interrupt();
+      roles_ = roles;
+    }
+    if (auto map = dyn_cast<tile::TensorMapOp>(op)) maps_.push_back(map);
+    if (auto ring = dyn_cast<tile::RingOp>(op)) {
+      RingInfo info;
+      info.op = ring;
+      info.stages = ring.getStages();
+      info.bulk = ring.getKind() == tile::RingKind::bulk;
+      (info.bulk ? anyBulk_ : anyAsync) = true;
+      info.suffix = rings_.empty() ? "" : str(rings_.size() + 1);
+      for (auto [i, type] : llvm::enumerate(ring.getBuffers().getAsValueRange<TypeAttr>())) {
+        auto vector = dyn_cast<VectorType>(type);
+        if (!vector || vector.getRank() != 2) return ring.emitOpError("buffers are tiles of rank 2"), WalkResult::interrupt();
+        Buffer buffer;
+        buffer.name = identifier(cast<StringAttr>(ring.getNames()[i]).getValue());
+        buffer.suffix = capitalised(buffer.name);
+        buffer.rows = vector.getDimSize(0), buffer.columns = vector.getDimSize(1);
+        buffer.elementBytes = bytesOf(vector.getElementType());
+        if (i < ring.getPads().size()) buffer.pad = ring.getPads()[i];
+        if (info.bulk && buffer.columns * buffer.elementBytes != kRowBytes)
+          return ring.emitOpError("a bulk ring's rows are 128 bytes; buffer ") << i << " has " << buffer.columns * buffer.elementBytes,
+                 WalkResult::interrupt();
+        if (!info.bulk && buffer.elementBytes != 4) return ring.emitOpError("an async ring holds 4-byte elements"), WalkResult::interrupt();
+        info.buffers.push_back(buffer);
+      }
+      rings_.push_back(info);
+    }
+    return WalkResult::advance();
+  });
+  if (walk.wasInterrupted()) return failure();
+  kernel.walk([&](Operation *op) {
+    if (auto release = dyn_cast<tile::RingReleaseOp>(op); release && release.getLag() > 0) ringOf(release.getRing()).lagging = true;
+    if (auto copy = dyn_cast<tile::CopyBulkOp>(op); copy && copy.getAcross()) {
+      Buffer &buffer = ringOf(copy.getSlot()).buffers[copy.getBuffer()];
+      buffer.across = *copy.getAcross();
+      buffer.slices = buffer.across == 0 ? clusterM_ : clusterN_;
+    }
+    if (auto mma = dyn_cast<tile::MmaOp>(op)) wgmma_ |= ringOf(mma.getSlot()).bulk;
+    if (auto store = dyn_cast<tile::StoreBulkOp>(op)) {
+      anyStoreBulk_ = true;
+      storeColumns_ = store.getMap().getDefiningOp<tile::TensorMapOp>().getBox()[0];
+    }
+  });
+  if (anyBulk_ && !roles_) return kernel.emitOpError("a bulk ring needs tile.roles");
+  if (anyBulk_ && anyAsync) return kernel.emitOpError("bulk and async rings do not mix");
+  for (RingInfo &ring : rings_)
+    for (Buffer &buffer : ring.buffers)
+      if (buffer.rows % buffer.slices || (ring.bulk && buffer.rows / buffer.slices % 8))
+        return ring.op.emitOpError("buffer ") << buffer.name << " has " << buffer.rows << " rows, which do not split into " << buffer.slices
+                                              << " slices of a multiple of 8 rows for the cluster";
+
+  // Shared memory: stages, staging of stores, barriers; 1024 more bytes to align a bulk ring.
+  int64_t at = 0;
+  for (RingInfo &ring : rings_)
+    for (Buffer &buffer : ring.buffers) {
+      buffer.offset = at;
+      at += ring.stages * buffer.stageBytes();
+      if (ring.bulk) at = llvm::alignTo(at, kSwizzleAtom);
+      at = llvm::alignTo(at, 16);
+    }
+  storeOffset_ = at;
+  if (anyStoreBulk_) at += int64_t(roles_.getConsumers()) * 4 * kStoreBuffers * kStoreRows * storeColumns_ * 2;
+  for (RingInfo &ring : rings_) {
+    if (!ring.bulk) continue;
+    ring.barrierOffset = at;
+    at += 2 * 8 * ring.stages;
+  }
+  sharedBytes_ = anyBulk_ ? at + kSwizzleAtom : at;
+  if (sharedBytes_ > kMaxShared)
+    return kernel.emitOpError("needs ") << sharedBytes_ << " bytes of shared memory, of " << kMaxShared << "; take fewer stages";
+  return success();
+}
+
+int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : rings_.empty() ? 0 : 256; }
+
+LogicalResult PipelineEmitter::declare() {
+  if (!hasAnything()) return success();
+  e_.needLibrary(anyBulk_ ? "pipeline.cuh" : "async.cuh");
+  if (wgmma_) e_.needLibrary("wgmma.cuh");
+  if (clusterSize() > 1) {
+    e_.constant("kClusterM", clusterM_, "blocks of a cluster stacked along m");
+    e_.constant("kClusterN", clusterN_, "blocks of a cluster side by side along n");
+  }
+  if (roles_) {
+    e_.constant("kConsumers", roles_.getConsumers(), "warpgroups that multiply; one more fetches");
+    e_.constant("kCluster", clusterSize(), "blocks of a cluster");
+  }
+  for (RingInfo &ring : rings_) {
+    e_.constant(named(ring, "kStages"), ring.stages, "slots of the ring");
+    for (const Buffer &b : ring.buffers) {
+      std::string shape = str(b.rows) + " x " + str(b.columns) + " elements of " + str(b.elementBytes) + " bytes";
+      e_.constant("kOffset" + b.suffix + ring.suffix, b.offset, b.name + " in shared memory: " + shape + (b.pad ? ", rows padded by " + str(b.pad) : ""));
+      e_.constant("kStageBytes" + b.suffix + ring.suffix, b.stageBytes(), "");
+      if (!ring.bulk) e_.constant("kLine" + b.suffix + ring.suffix, b.columns + b.pad, "elements from one row to the next");
+      if (b.slices > 1) e_.constant("kSlice" + b.suffix + ring.suffix, b.rows / b.slices, "rows that this block fetches for the cluster");
+    }
+    if (ring.bulk) e_.constant(named(ring, "kOffsetBarriers"), ring.barrierOffset, "two for each slot: filled, free");
+  }
+  if (anyStoreBulk_) {
+    e_.constant("kOffsetStore", storeOffset_, "staging of stores: two buffers a warp");
+    e_.constant("kStoreColumns", storeColumns_, "of a store: one swizzle span");
+    e_.constant("kStoreRows", kStoreRows, "of a store: what one warp owns of a product");
+    e_.constant("kStoreBytes", kStoreRows * storeColumns_ * 2, "");
+  }
+  for (tile::TensorMapOp map : maps_) {
+    auto pointer = dyn_cast<BlockArgument>(map.getPtr());
+    if (!pointer) return map.emitOpError("describes a buffer operand of the kernel");
+    TensorMapSpec spec;
+    spec.buffer = pointer.getArgNumber();
+    spec.element = cast<tile::PtrType>(pointer.getType()).getElement();
+    for (StringRef dim : map.getDims().getAsValueRange<StringAttr>()) spec.dims.push_back(dim.str());
+    for (StringRef stride : map.getStrides().getAsValueRange<StringAttr>()) spec.stridesBytes.push_back(stride.str());
+    spec.box.assign(map.getBox().begin(), map.getBox().end());
+    spec.swizzleBytes = map.getSwizzle();
+    e_.tensorMaps_.push_back(spec);
+    std::string name = e_.out_.unique("map_" + e_.bound_[pointer].expr.text);
+    mapParameters_.push_back("const __grid_constant__ TensorMap " + name);
+    Bound bound;
+    bound.kind = Bound::kHandle;
+    bound.expr = {name};
+    e_.bound_[map.getMap()] = bound;
+  }
+  return success();
+}
+
+PipelineEmitter::RingInfo &PipelineEmitter::ringOf(Value v) {
+  if (auto acquire = v.getDefiningOp<tile::RingAcquireOp>()) v = acquire.getRing();
+  if (auto wait = v.getDefiningOp<tile::RingWaitOp>()) v = wait.getRing();
+  for (RingInfo &ring : rings_)
+    if (ring.op.getRing() == v) return ring;
+  llvm_unreachable("a slot comes from a ring");
+}
+
+bool PipelineEmitter::writes(Operation *user, Value pointer) const {
+  if (auto store = dyn_cast<tile::StoreOp>(user)) return store.getPtr() == pointer;
+  if (auto map = dyn_cast<tile::TensorMapOp>(user))
+    return llvm::any_of(map.getMap().getUsers(), [](Operation *o) { return isa<tile::StoreBulkOp>(o); });
+  return false;
+}
+
+bool PipelineEmitter::handles(Operation *op) const {
+  return isa<tile::RingOp, tile::RingAcquireOp, tile::CopyOp, tile::CopyBulkOp, tile::RingCommitOp, tile::RingWaitOp, tile::RingReleaseOp,
+             tile::RingDrainOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
+             tile::ClusterRankOp, tile::NumProgramsOp>(op);
+}
+
+LogicalResult PipelineEmitter::emit(Operation *op) {
+  return TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](tile::RingOp o) { return emitRing(o); })
+      .Case([&](tile::RingAcquireOp o) { return emitAcquire(o); })
+      .Case([&](tile::CopyOp o) { return emitCopy(o); })
+      .Case([&](tile::CopyBulkOp o) { return emitCopyBulk(o); })
+      .Case([&](tile::RingCommitOp o) { return emitCommit(o); })
+      .Case([&](tile::RingWaitOp o) { return emitWait(o); })
+      .Case([&](tile::RingReleaseOp o) { return emitRelease(o); })
+      .Case([&](tile::RingDrainOp o) { return emitDrain(o); })
+      .Case([&](tile::RolesOp o) { return emitRoles(o); })
+      .Case([&](tile::MmaOp o) { return emitMma(o); })
+      .Case([&](tile::MmaWaitOp o) { return emitMmaWait(o); })
+      .Case([&](tile::StoreBulkOp o) { return emitStoreBulk(o); })
+      .Case([&](tile::NumProgramsOp o) { return e_.define(o.getCount(), {"gridDim.x"}, true), success(); })
+      .Case([&](tile::ConsumerIdOp o) { return e_.define(o.getId(), {"consumer"}), success(); })
+      .Case([&](tile::ClusterRankOp o) {
+        int64_t extent = o.getAxis() == 0 ? clusterM_ : clusterN_;
+        e_.define(o.getRank(), {extent == 1 ? "0" : o.getAxis() == 0 ? "rank_m" : "rank_n"});
+        return success();
+      })
+      .Default([](Operation *) { return success(); });  // tensor maps: parameters
+}
+
+// ---- roles ------------------------------------------------------------------------------------------------------------------------
+
+void PipelineEmitter::printBarrierInit() {
+  SourceWriter &out = e_.out_;
+  out.blank();
+  out.comment("Barriers, visible to the whole cluster and to the copy engine before anyone uses them.");
+  if (clusterSize() > 1) {
+    out.line("const int rank = cluster_rank();");
+    out.line("const int rank_m = rank % kClusterM;");
+    out.line("const int rank_n = rank / kClusterM;");
+  }
+  out.open("if (threadIdx.x == 0)");
+  for (tile::TensorMapOp map : maps_) out.line("tma_prefetch_map(&" + e_.bound_[map.getMap()].expr.text + ");");
+  for (RingInfo &ring : rings_) {
+    std::string full = named(ring, "full"), empty = named(ring, "empty");
+    out.open("for (int s = 0; s < " + named(ring, "kStages") + "; ++s)");
+    out.line("mbar_init(" + full + " + s * 8, 1);");
+    out.line("mbar_init(" + empty + " + s * 8, kConsumers * kCluster);");
+    for (const Buffer &b : ring.buffers) {
+      std::string address = "smem + kOffset" + b.suffix + ring.suffix + " + s * kStageBytes" + b.suffix + ring.suffix, bytes = "kStageBytes" + b.suffix + ring.suffix;
+      if (b.slices > 1) {
+        bytes = "kSlice" + b.suffix + ring.suffix + " * " + str(kRowBytes);
+        address += std::string(" + ") + (b.across == 0 ? "rank_m" : "rank_n") + " * (" + bytes + ")";
+      }
+      out.line("mbar_guard(" + empty + " + s * 8, " + address + ", " + bytes + ");");
+    }
+    out.close();
+  }
+  out.line("mbar_init_fence();");
+  out.close();
+  if (clusterSize() > 1) {
+    out.line("cluster_arrive_relaxed();");
+    out.line("cluster_wait();");
+  } else {
+    out.line("block_sync();");
+  }
+  out.line("grid_release_next();");
+}
+
+void PipelineEmitter::printRingState(Region &region, bool producer) {
+  for (RingInfo &ring : rings_) {
+    bool used = false;
+    region.walk([&](Operation *op) {
+      if (auto acquire = dyn_cast<tile::RingAcquireOp>(op)) used |= acquire.getRing() == ring.op.getRing();
+      if (auto wait = dyn_cast<tile::RingWaitOp>(op)) used |= wait.getRing() == ring.op.getRing();
+    });
+    if (!used) continue;
+    e_.out_.line("Ring " + named(ring, producer ? "fill" : "take") + "{0, 0};");
+    if (!producer && ring.lagging) e_.out_.line("int " + named(ring, "held") + " = -1;  // slot whose product may still run");
+  }
+}
+
+LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
+  if (failed(e_.flushAll())) return failure();
+  SourceWriter &out = e_.out_;
+  out.line("const int warpgroup = warp_uniform(threadIdx.x / 128);");
+  printBarrierInit();
+  out.blank();
+  out.open("if (warpgroup == 0)");
+  out.comment("Producer: one thread keeps the ring full.");
+  out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
+  out.open("if (warp_uniform(threadIdx.x / 32) == 0 && elect_one())");
+  out.line("grid_wait_previous();");
+  printRingState(op.getProducer(), true);
+  if (failed(e_.emitBlock(op.getProducer().front()))) return failure();
+  out.close();
+  out.reopen("else");
+  out.comment("Consumers: multiply, then the epilogue of the same tile.");
+  out.line("registers_grow<" + str(op.getConsumerRegisters()) + ">();");
+  out.line("const int consumer = warpgroup - 1;");
+  out.line("const int thread = threadIdx.x % 128;");
+  if (anyStoreBulk_) {
+    out.line("const int warp = warp_uniform(thread / 32);");
+    out.line("const int lane = thread % 32;");
+    out.line("const bool issuer = elect_one();  // the lane that issues this warp's stores");
+    out.line("const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);");
+    out.line("u32 buffer = store;");
+  }
+  printRingState(op.getConsumer(), false);
+  if (failed(e_.emitBlock(op.getConsumer().front()))) return failure();
+  if (anyStoreBulk_) out.line("if (issuer) tma_store_wait_read<0>();  // shared memory outlives its last reader");
+  out.close();
+  return success();
+}
+
+// ---- rings ------------------------------------------------------------------------------------------------------------------------
+
+LogicalResult PipelineEmitter::emitRing(tile::RingOp op) {
+  RingInfo &ring = ringOf(op.getRing());
+  SourceWriter &out = e_.out_;
+  bool first = &ring == &rings_.front();
+  if (ring.bulk) {
+    if (first) out.line("const u32 smem = smem_address(align_1024(dynamic_shared()));");
+    out.line("const u32 " + named(ring, "full") + " = smem + " + named(ring, "kOffsetBarriers") + ";  // bytes of a slot have landed");
+    out.line("const u32 " + named(ring, "empty") + " = " + named(ring, "full") + " + " + named(ring, "kStages") +
+             " * 8;  // every consumer of the cluster is done with it");
+    return success();
+  }
+  if (first) out.line("u8* const smem = dynamic_shared();");
+  out.line("int " + named(ring, "fill") + " = 0;  // slot to fill next");
+  out.line("int " + named(ring, "take") + " = 0;  // slot to read next");
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitAcquire(tile::RingAcquireOp op) {
+  RingInfo &ring = ringOf(op.getRing());
+  // Async: the barrier at the reader's wait has every thread behind its reads of the slot that comes free.
+  if (!ring.bulk) return success();
+  SourceWriter &out = e_.out_;
+  std::string fill = named(ring, "fill");
+  out.line("mbar_wait(" + named(ring, "empty") + " + " + fill + ".slot * 8, " + fill + ".parity ^ 1);");
+  std::string bytes;
+  for (const Buffer &b : ring.buffers) bytes += (bytes.empty() ? "kStageBytes" : " + kStageBytes") + b.suffix + ring.suffix;
+  out.line("mbar_arrive_expect_bytes(" + named(ring, "full") + " + " + fill + ".slot * 8, " + bytes + ");");
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitCommit(tile::RingCommitOp op) {
+  RingInfo &ring = ringOf(op.getSlot());
+  std::string fill = named(ring, "fill"), stages = named(ring, "kStages");
+  if (ring.bulk) {
+    e_.out_.line("ring_advance(" + fill + ", " + stages + ");");
+  } else {
+    e_.out_.line("copy_async_commit();");
+    e_.out_.line(fill + " = " + fill + " + 1 == " + stages + " ? 0 : " + fill + " + 1;");
+  }
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitWait(tile::RingWaitOp op) {
+  RingInfo &ring = ringOf(op.getRing());
+  std::string take = named(ring, "take");
+  if (ring.bulk) {
+    e_.out_.line("mbar_wait(" + named(ring, "full") + " + " + take + ".slot * 8, " + take + ".parity);");
+  } else {
+    e_.out_.line("copy_async_wait<" + str(op.getBehind()) + ">();");
+    e_.out_.line("block_sync();");
+  }
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitRelease(tile::RingReleaseOp op) {
+  RingInfo &ring = ringOf(op.getRing());
+  SourceWriter &out = e_.out_;
+  std::string take = named(ring, "take"), held = named(ring, "held"), stages = named(ring, "kStages"), empty = named(ring, "empty");
+  if (!ring.bulk) {
+    out.line(take + " = " + take + " + 1 == " + stages + " ? 0 : " + take + " + 1;");
+    return success();
+  }
+  std::string arrive = "mbar_arrive_at(" + empty + " + ";
+  if (!ring.lagging) {
+    out.line("if (thread < kCluster) " + arrive + take + ".slot * 8, thread);");
+    out.line("ring_advance(" + take + ", " + stages + ");");
+  } else {
+    out.line("if (" + held + " >= 0 && thread < kCluster) " + arrive + held + " * 8, thread);");
+    if (op.getLag() > 0) {
+      out.line(held + " = " + take + ".slot;");
+      out.line("ring_advance(" + take + ", " + stages + ");");
+    } else {
+      out.line(held + " = -1;");
+    }
+  }
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitDrain(tile::RingDrainOp op) {
+  RingInfo &ring = ringOf(op.getRing());
+  SourceWriter &out = e_.out_;
+  if (!ring.bulk) {
+    out.line("copy_async_wait<0>();");
+    out.line("block_sync();");
+    return success();
+  }
+  if (clusterSize() == 1) return success();
+  std::string fill = named(ring, "fill"), stages = named(ring, "kStages");
+  out.comment("This block's barriers stay until every consumer of the cluster has made its last arrival on them.");
+  out.open("for (int s = 0; s < " + stages + "; ++s)");
+  out.line("mbar_wait(" + named(ring, "empty") + " + " + fill + ".slot * 8, " + fill + ".parity ^ 1);");
+  out.line("ring_advance(" + fill + ", " + stages + ");");
+  out.close();
+  return success();
+}
+
+std::string PipelineEmitter::coordinates(ValueRange at) {
+  std::string text;
+  for (Value v : at) text += ", int(" + e_.scalar(v).text + ")";
+  return text;
+}
+
+LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
+  RingInfo &ring = ringOf(op.getSlot());
+  const Buffer &b = ring.buffers[op.getBuffer()];
+  std::string fill = named(ring, "fill"), suffix = b.suffix + ring.suffix;
+  std::string dst = "smem + kOffset" + suffix + " + " + fill + ".slot * kStageBytes" + suffix;
+  std::string map = "&" + e_.bound_[op.getMap()].expr.text, bar = named(ring, "full") + " + " + fill + ".slot * 8";
+  std::string rank = str(int64_t(op.getAt().size())) + "d";
+  if (b.slices == 1) {
+    e_.out_.line("tma_load_" + rank + "(" + dst + ", " + map + ", " + bar + coordinates(op.getAt()) + ");");
+    return success();
+  }
+  // One slice for each block along the axis.
+  std::string slice = b.across == 0 ? "rank_m" : "rank_n", mask;
+  if (b.across == 0) {
+    mask = "((1u << kClusterM) - 1u) << (rank_n * kClusterM)";
+  } else {
+    int64_t row = 0;
+    for (int64_t i = 0; i < clusterN_; ++i) row |= int64_t(1) << (i * clusterM_);
+    mask = str(row) + "u << rank_m";
+  }
+  std::string at;
+  for (auto [d, v] : llvm::enumerate(op.getAt())) {
+    at += ", int(" + e_.scalar(v).text + ")";
+    if (d == 1) at += " + " + slice + " * kSlice" + suffix;
+  }
+  e_.out_.line("tma_load_" + rank + "_multicast(" + dst + " + " + slice + " * (kSlice" + suffix + " * " + str(kRowBytes) + "), " + map + ",");
+  e_.out_.line("    " + bar + at + ", static_cast<u16>(" + mask + "));");
+  return success();
+}
+
+}  // namespace jinx::cuda

@@ -1,0 +1,95 @@
+// Prints what tiles of rank 2 need: rings, roles, products, fragments. Internal to codegen/cuda; part of KernelEmitter's walk.
+//
+// Tiles of rank 2 are spread over threads as their product wants it (TileLayout), and every tile of rank 2 in the kernel follows:
+//
+//   SIMT product    threads stand in a grid of (threads / 16) x 16; each holds rows in groups of 4 and columns in groups of 4, so that it
+//                   reads its operands from shared memory 16 bytes at a time without bank conflicts
+//   wgmma           the C fragment: of each 64 x 8 block, thread t of the warpgroup holds rows 16*(t/32) + (t%32)/4 (+8) and columns
+//                   2*(t%4) (+1)
+//
+// The loops of a layout run over a thread's elements; its innermost loop runs along columns that are neighbours in memory.
+#pragma once
+
+#include "codegen/cuda/KernelEmitter.h"
+
+namespace jinx::cuda {
+
+class PipelineEmitter {
+ public:
+  explicit PipelineEmitter(KernelEmitter &emitter) : e_(emitter) {}
+
+  /// Looks over the kernel: roles, rings, cluster, products. Fails with a diagnostic where they do not fit together.
+  mlir::LogicalResult prepare();
+  /// Prints constants, once arguments are bound.
+  mlir::LogicalResult declare();
+
+  int64_t threads() const;      ///< that roles or products fix; 0: any
+  int64_t sharedBytes() const { return sharedBytes_; }
+  int64_t clusterSize() const { return clusterM_ * clusterN_; }
+  const std::vector<std::string> &mapParameters() const { return mapParameters_; }
+  bool hasAnything() const { return roles_ || !rings_.empty(); }
+
+  bool handles(mlir::Operation *op) const;
+  mlir::LogicalResult emit(mlir::Operation *op);
+  /// True where `user` writes through `pointer`.
+  bool writes(mlir::Operation *user, mlir::Value pointer) const;
+  TileLayout makeFragmentLayout(const Shape &shape);
+
+ private:
+  struct Buffer {
+    std::string name;    ///< "a"
+    std::string suffix;  ///< "A", for constants
+    int64_t rows = 0, columns = 0, elementBytes = 0, pad = 0, offset = 0;
+    int64_t stageBytes() const { return rows * (columns + pad) * elementBytes; }
+    int64_t slices = 1;
+    int64_t across = -1;  ///< cluster axis that shares it
+  };
+  struct RingInfo {
+    tile::RingOp op;
+    std::vector<Buffer> buffers;
+    std::string suffix;  ///< of identifiers, when a kernel has several rings
+    int64_t stages = 0;
+    bool bulk = false, lagging = false;
+    int64_t barrierOffset = 0;
+    int64_t stageBytes() const {
+      int64_t bytes = 0;
+      for (const Buffer &b : buffers) bytes += b.stageBytes();
+      return bytes;
+    }
+  };
+  RingInfo &ringOf(mlir::Value ringOrSlot);
+  std::string named(const RingInfo &ring, const char *what) const { return what + ring.suffix; }
+
+  mlir::LogicalResult emitRing(tile::RingOp op);
+  mlir::LogicalResult emitAcquire(tile::RingAcquireOp op);
+  mlir::LogicalResult emitCopy(tile::CopyOp op);
+  mlir::LogicalResult emitCopyBulk(tile::CopyBulkOp op);
+  mlir::LogicalResult emitCommit(tile::RingCommitOp op);
+  mlir::LogicalResult emitWait(tile::RingWaitOp op);
+  mlir::LogicalResult emitRelease(tile::RingReleaseOp op);
+  mlir::LogicalResult emitDrain(tile::RingDrainOp op);
+  mlir::LogicalResult emitRoles(tile::RolesOp op);
+  void printBarrierInit();
+  void printRingState(mlir::Region &region, bool producer);
+  mlir::LogicalResult emitMma(tile::MmaOp op);
+  mlir::LogicalResult emitWgmma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
+  mlir::LogicalResult emitSimtMma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
+  mlir::LogicalResult emitMmaWait(tile::MmaWaitOp op);
+  mlir::LogicalResult emitStoreBulk(tile::StoreBulkOp op);
+  mlir::FailureOr<std::string> takeAccumulator(mlir::Value acc, mlir::Value result);
+  TileLayout wgmmaLayout(const Shape &shape);
+  TileLayout simtLayout(const Shape &shape);
+  std::string coordinates(mlir::ValueRange at);
+
+  KernelEmitter &e_;
+  tile::RolesOp roles_;
+  std::vector<RingInfo> rings_;
+  std::vector<tile::TensorMapOp> maps_;
+  std::vector<std::string> mapParameters_;
+  bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false;
+  int64_t clusterM_ = 1, clusterN_ = 1;
+  int64_t sharedBytes_ = 0, storeOffset_ = 0, storeColumns_ = 0;
+  llvm::SmallVector<int64_t, 4> wgmmaShapes_;  ///< whose wrappers are printed already
+};
+
+}  // namespace jinx::cuda

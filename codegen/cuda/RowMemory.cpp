@@ -1,0 +1,360 @@
+// Tiles of rank 1 and memory: loads, stores, gathers, reductions; and the barriers that order them.
+//
+// A thread reads what another one wrote only through shared memory (tile.scratch) or through a buffer that the kernel both reads and
+// writes. Between a write and a later read, and between a read and a later write, stands a block barrier; `MemoryState` knows which are
+// open. Where every access to such memory is by tiles of one width at the same place modulo that width, each thread meets only what it
+// wrote itself, and no barrier is printed (`isPrivate`).
+#include "codegen/cuda/KernelEmitter.h"
+#include "codegen/cuda/PipelineEmitter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace jinx::cuda {
+
+namespace {
+
+bool isConstant(Value v, int64_t c) { return getConstantIntValue(v) == c; }
+
+/// The pointer an operation accesses; null for others.
+Value pointerOf(Operation *op) {
+  if (auto load = dyn_cast<tile::LoadOp>(op)) return load.getPtr();
+  if (auto store = dyn_cast<tile::StoreOp>(op)) return store.getPtr();
+  if (auto gather = dyn_cast<tile::GatherOp>(op)) return gather.getPtr();
+  return {};
+}
+
+/// True when `v` is surely a multiple of `width`.
+bool isMultiple(Value v, int64_t width, int depth = 0) {
+  if (auto c = getConstantIntValue(v)) return *c % width == 0;
+  if (depth > 8) return false;
+  if (auto arg = dyn_cast<BlockArgument>(v)) {
+    auto loop = dyn_cast<scf::ForOp>(arg.getOwner()->getParentOp());
+    return loop && arg == loop.getInductionVar() && isMultiple(loop.getLowerBound(), width, depth + 1) &&
+           isMultiple(loop.getStep(), width, depth + 1);
+  }
+  if (auto mul = v.getDefiningOp<arith::MulIOp>())
+    return isMultiple(mul.getLhs(), width, depth + 1) || isMultiple(mul.getRhs(), width, depth + 1);
+  if (auto sum = v.getDefiningOp<arith::AddIOp>())
+    return isMultiple(sum.getLhs(), width, depth + 1) && isMultiple(sum.getRhs(), width, depth + 1);
+  return false;
+}
+
+/// The summands of an offset that are not surely multiples of `width`.
+void collectTerms(Value v, int64_t width, SmallVectorImpl<Value> &terms) {
+  if (isMultiple(v, width)) return;
+  if (auto sum = v.getDefiningOp<arith::AddIOp>()) {
+    collectTerms(sum.getLhs(), width, terms);
+    collectTerms(sum.getRhs(), width, terms);
+    return;
+  }
+  terms.push_back(v);
+}
+
+/// The type in which elements are combined: halves in float, narrow integers in i32.
+std::string accumulatorType(Type element) {
+  if (isHalf(element) || element.isF32()) return "float";
+  if (element.isF64()) return "double";
+  return element.isIndex() || element.isInteger(64) ? "i64" : "i32";
+}
+
+std::string identityOf(tile::ReduceKind kind, Type element) {
+  bool isFloat = isa<FloatType>(element);
+  std::string type = accumulatorType(element);
+  switch (kind) {
+    case tile::ReduceKind::sum: return isFloat ? (type == "double" ? "0.0" : "0.0f") : "0";
+    case tile::ReduceKind::prod: return isFloat ? (type == "double" ? "1.0" : "1.0f") : "1";
+    case tile::ReduceKind::max: return isFloat ? "-INFINITY" : type == "i64" ? "(-9223372036854775807L - 1)" : "(-2147483647 - 1)";
+    case tile::ReduceKind::min: return isFloat ? "INFINITY" : type == "i64" ? "9223372036854775807L" : "2147483647";
+  }
+  return "0";
+}
+
+std::string combine(tile::ReduceKind kind, Type element, const std::string &part, const std::string &value) {
+  bool isFloat = isa<FloatType>(element);
+  switch (kind) {
+    case tile::ReduceKind::sum: return isFloat ? part + " += " + value : part + " = wrap_add(" + part + ", " + value + ")";
+    case tile::ReduceKind::prod: return isFloat ? part + " *= " + value : part + " = wrap_mul(" + part + ", " + value + ")";
+    case tile::ReduceKind::max: return part + (isFloat ? " = max_nan(" : " = greatest(") + part + ", " + value + ")";
+    case tile::ReduceKind::min: return part + (isFloat ? " = min_nan(" : " = least(") + part + ", " + value + ")";
+  }
+  return part;
+}
+
+}  // namespace
+
+// ---- order of memory accesses -----------------------------------------------------------------------------------------------------
+
+/// Scratch at one constant offset is one place, however many operations name it.
+Value KernelEmitter::rootOf(Value pointer) {
+  auto scratch = pointer.getDefiningOp<tile::ScratchOp>();
+  if (!scratch) return pointer;
+  auto offset = getConstantIntValue(scratch.getByteOffset());
+  Value root = pointer;
+  bool found = false;
+  kernel_.walk([&](tile::ScratchOp other) {
+    if (!found && offset && getConstantIntValue(other.getByteOffset()) == offset) root = other.getPtr(), found = true;
+  });
+  return root;
+}
+
+bool KernelEmitter::isOrdered(Value pointer) {
+  if (pointer.getDefiningOp<tile::ScratchOp>()) return !isPrivate(pointer);
+  bool read = false, written = false;
+  for (Operation *user : pointer.getUsers()) {
+    read |= isa<tile::LoadOp, tile::GatherOp>(user);
+    written |= pipeline_->writes(user, pointer);
+  }
+  return read && written && !isPrivate(pointer);
+}
+
+bool KernelEmitter::isPrivate(Value pointer) {
+  Value root = rootOf(pointer);
+  if (auto scratch = root.getDefiningOp<tile::ScratchOp>(); scratch && !getConstantIntValue(scratch.getByteOffset())) return false;
+  bool first = true, same = true;
+  int64_t width = 0;
+  SmallVector<Value> terms;
+  kernel_.walk([&](Operation *op) {
+    Value accessed = pointerOf(op);
+    if (!accessed || rootOf(accessed) != root || !same) return;
+    Value offset, stride;
+    VectorType type;
+    if (auto load = dyn_cast<tile::LoadOp>(op)) {
+      offset = load.getOffset(), stride = load.getStrides().back(), type = cast<VectorType>(load.getTile().getType());
+    } else if (auto store = dyn_cast<tile::StoreOp>(op)) {
+      offset = store.getOffset(), stride = store.getStrides().back(), type = cast<VectorType>(store.getTile().getType());
+    } else {
+      same = false;
+      return;
+    }
+    if (type.getRank() != 1 || !isConstant(stride, 1) || (!first && type.getDimSize(0) != width)) {
+      same = false;
+      return;
+    }
+    SmallVector<Value> here;
+    width = type.getDimSize(0);
+    collectTerms(offset, width, here);
+    if (first) terms = here;
+    same = here == terms;
+    first = false;
+  });
+  return same;
+}
+
+void KernelEmitter::beforeRead(Value pointer) {
+  if (!isOrdered(pointer)) return;
+  if (memory_.written) {
+    out_.line("block_sync();");
+    memory_ = {};
+  }
+  memory_.read = true;
+}
+void KernelEmitter::beforeWrite(Value pointer) {
+  if (!isOrdered(pointer)) return;
+  if (memory_.read) {
+    out_.line("block_sync();");
+    memory_ = {};
+  }
+  memory_.written = true;
+}
+
+KernelEmitter::MemoryState KernelEmitter::accessesIn(Region &region) {
+  MemoryState state;
+  region.walk([&](Operation *op) {
+    Value pointer = pointerOf(op);
+    if (!pointer || !isOrdered(pointer)) return;
+    (isa<tile::StoreOp>(op) ? state.written : state.read) = true;
+  });
+  return state;
+}
+
+// ---- loads and stores -------------------------------------------------------------------------------------------------------------
+
+Expr KernelEmitter::address(const Bound &pointer, ArrayRef<Expr> terms) {
+  Expr at = pointer.expr;
+  for (const Expr &term : terms) at = add(at, term);
+  return at;
+}
+
+/// How many of the thread's elements, from its first on, lie within the limit and the tile.
+std::string KernelEmitter::validCount(ValueRange limits, const TileLayout &layout, int64_t width) {
+  const std::string &first = layout.row.text;
+  if (limits.empty()) return layout.complete ? layout.loops[0].extent : std::to_string(width) + " - " + first;
+  Expr limit = scalar(limits.back());
+  if (!layout.complete) return "least<i64>(" + limit.text + ", " + std::to_string(width) + ") - " + first;
+  return subtract(limit, {first}).text;
+}
+
+LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
+  auto type = cast<VectorType>(op.getTile().getType());
+  auto pointer = bound_[op.getPtr()];
+  std::string where = pointer.shared ? "shared_" : "";
+  if (type.getRank() == 2 && isTile(type)) {
+    if (isOrdered(op.getPtr())) return unsupported(op, "a tile of rank 2 from a buffer that the kernel also writes");
+    return addPending(op);
+  }
+  beforeRead(op.getPtr());
+  Expr offset = scalar(op.getOffset());
+  if (!isTile(type) || isConstant(op.getStrides().back(), 0)) {
+    Expr at = address(pointer, {offset});
+    bool guarded = !isTile(type) && !op.getLimits().empty();
+    Expr value = guarded ? call(where + "load_where", at.text + ", " + scalar(op.getLimits().back()).in(Expr::kShift) + " > 0")
+                         : call(pointer.shared ? "shared_load" : "global_load", at.text);
+    define(op.getTile(), value, /*keep=*/true);
+    return success();
+  }
+  TileLayout layout = layoutOf(shapeOf(type));
+  std::string name = out_.unique(pointer.expr.text + "_tile"), valid = validCount(op.getLimits(), layout, type.getDimSize(0));
+  out_.line(cType(type.getElementType()) + " " + layout.declare(name) + ";");
+  Expr first{layout.row.text};
+  if (isConstant(op.getStrides().back(), 1)) {
+    out_.line(where + "load_contiguous(" + name + ", " + address(pointer, {offset, first}).text + ", " + valid + ");");
+  } else {
+    Expr stride = scalar(op.getStrides().back());
+    out_.line(where + "load_strided(" + name + ", " + address(pointer, {offset, multiply(first, stride)}).text + ", " + stride.text + ", " +
+              valid + ");");
+  }
+  Bound bound;
+  bound.kind = Bound::kArray;
+  bound.expr = {name};
+  bound_[op.getTile()] = bound;
+  return success();
+}
+
+LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
+  auto type = cast<VectorType>(op.getTile().getType());
+  if (type.getRank() == 2 && isTile(type)) return emitFragmentStore(op);
+  auto pointer = bound_[op.getPtr()];
+  std::string where = pointer.shared ? "shared_" : "";
+  Expr offset = scalar(op.getOffset());
+  if (!isTile(type)) {
+    beforeWrite(op.getPtr());
+    std::string condition = "threadIdx.x == 0";
+    if (!op.getLimits().empty()) condition += " && " + scalar(op.getLimits().back()).in(Expr::kShift) + " > 0";
+    out_.line("if (" + condition + ") " + (pointer.shared ? "shared_store(" : "global_store(") + address(pointer, {offset}).text + ", " +
+              scalar(op.getTile()).text + ");");
+    return success();
+  }
+  auto name = arrayOf(op.getTile(), pointer.expr.text + "_tile");
+  if (failed(name)) return failure();
+  beforeWrite(op.getPtr());
+  TileLayout layout = layoutOf(shapeOf(type));
+  std::string valid = validCount(op.getLimits(), layout, type.getDimSize(0));
+  Expr first{layout.row.text};
+  if (isConstant(op.getStrides().back(), 1)) {
+    out_.line(where + "store_contiguous(" + address(pointer, {offset, first}).text + ", " + *name + ", " + valid + ");");
+  } else {
+    Expr stride = scalar(op.getStrides().back());
+    out_.line(where + "store_strided(" + address(pointer, {offset, multiply(first, stride)}).text + ", " + stride.text + ", " + *name +
+              ", " + valid + ");");
+  }
+  return success();
+}
+
+LogicalResult KernelEmitter::emitGather(tile::GatherOp op) {
+  auto type = cast<VectorType>(op.getTile().getType());
+  if (type.getRank() != 1) return unsupported(op, "only tiles of rank 1 are gathered");
+  auto pointer = bound_[op.getPtr()];
+  std::string function = pointer.shared ? "shared_load_where" : "load_where";
+  if (!isTile(type)) {
+    beforeRead(op.getPtr());
+    define(op.getTile(), call(function, address(pointer, {scalar(op.getOffsets())}).text + ", " + scalar(op.getMask()).text), true);
+    return success();
+  }
+  Shape shape = shapeOf(type);
+  TileLayout layout = layoutOf(shape);
+  std::string name = out_.unique(pointer.expr.text + "_tile");
+  beforeRead(op.getPtr());
+  out_.line(cType(type.getElementType()) + " " + layout.declare(name) + ";");
+  LogicalResult status = success();
+  Sink sink;
+  sink.op = op;
+  sink.body = [&](Lane &lane) {
+    auto offset = laneExpr(op.getOffsets(), lane, layout), mask = laneExpr(op.getMask(), lane, layout);
+    if (failed(offset) || failed(mask)) {
+      status = failure();
+      return;
+    }
+    std::string valid = mask->text;
+    if (!layout.complete) valid = layout.valid + (valid == "true" ? "" : " && " + mask->in(Expr::kLogicalAnd));
+    out_.line(layout.element(name) + " = " + function + "(" + address(pointer, {*offset}).text + ", " + valid + ");");
+  };
+  if (failed(flush(shape, {op.getOffsets(), op.getMask()}, sink)) || failed(status)) return failure();
+  Bound bound;
+  bound.kind = Bound::kArray;
+  bound.expr = {name};
+  bound_[op.getTile()] = bound;
+  return success();
+}
+
+// ---- reductions -------------------------------------------------------------------------------------------------------------------
+
+LogicalResult KernelEmitter::emitReduce(tile::ReduceOp op) {
+  auto type = cast<VectorType>(op.getTile().getType());
+  if (!isTile(type)) {
+    define(op.getScalar(), scalar(op.getTile()));
+    return success();
+  }
+  if (type.getRank() != 1) return unsupported(op, "only tiles of rank 1 are reduced");
+  Type element = type.getElementType();
+  Shape shape = shapeOf(type);
+  TileLayout layout = layoutOf(shape);
+  std::string part = out_.unique("part"), accumulator = accumulatorType(element);
+  out_.line(accumulator + " " + part + " = " + identityOf(op.getKind(), element) + ";");
+  LogicalResult status = success();
+  Sink sink;
+  sink.op = op;
+  sink.body = [&](Lane &lane) {
+    auto value = laneExpr(op.getTile(), lane, layout);
+    if (failed(value)) {
+      status = failure();
+      return;
+    }
+    std::string text = isHalf(element) ? "to_f32(" + value->text + ")" : accumulator == cType(element) || element.isIndex() ? value->text : accumulator + "(" + value->text + ")";
+    out_.line((layout.complete ? "" : "if (" + layout.valid + ") ") + combine(op.getKind(), element, part, text) + ";");
+  };
+  if (failed(flush(shape, op.getTile(), sink)) || failed(status)) return failure();
+  usesSlots_ = true;
+  std::string value = "block_" + tile::stringifyReduceKind(op.getKind()).str() + "(" + part + ", slots, turn)";
+  if (isHalf(element)) {
+    value = (element.isBF16() ? "to_bf16(" : "to_f16(") + value + ")";
+  } else if (accumulator != cType(element)) {
+    value = "static_cast<" + cType(element) + ">(" + value + ")";
+  }
+  if (threads_ > 32) memory_ = {};  // every thread has met every other
+  static constexpr const char *names[] = {"total", "largest", "smallest", "product"};
+  std::string name = hint(op.getScalar());
+  if (StringRef(name).starts_with("reduce")) name = names[int(op.getKind())];
+  Bound bound;
+  bound.kind = Bound::kUniform;
+  bound.expr = {out_.unique(name)};
+  out_.line("const " + cType(element) + " " + bound.expr.text + " = " + value + ";");
+  bound_[op.getScalar()] = bound;
+  return success();
+}
+
+/// One element of a tile for every thread.
+LogicalResult KernelEmitter::emitExtract(Operation *base) {
+  auto op = cast<vector::ExtractOp>(base);
+  Value source = op->getOperand(0), result = op.getResult();
+  auto position = op.getStaticPosition();
+  if (isTile(result.getType()) || op.getNumOperands() != 1)
+    return unsupported(op, "only single elements at constant positions are extracted");
+  if (isUniform(source)) {
+    define(result, scalar(source));
+    return success();
+  }
+  auto type = cast<VectorType>(source.getType());
+  if (type.getRank() != 1) return unsupported(op, "elements of tiles of rank 2 are spread over threads");
+  auto name = arrayOf(source, "source");
+  if (failed(name)) return failure();
+  TileLayout layout = layoutOf(shapeOf(type));
+  usesSlots_ = true;
+  int64_t owner = position[0] / layout.elementsPerThread, element = position[0] % layout.elementsPerThread;
+  define(result, call("block_broadcast", *name + "[" + std::to_string(element) + "], " + std::to_string(owner) + ", slots, turn"), true);
+  return success();
+}
+
+}  // namespace jinx::cuda

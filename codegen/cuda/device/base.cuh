@@ -1,0 +1,213 @@
+// ================================ jinx device library: base ================================
+// Types, global memory, conversions. Every operation that plain CUDA C++ has no word for is a wrapper with a device body (PTX) and a
+// host body (`emu`, the emulator's table); kernels contain no assembly. JINX_AT hands the line of the call to the emulator's reports.
+typedef signed char i8;
+typedef unsigned char u8;
+typedef short i16;
+typedef unsigned short u16;
+typedef int i32;
+typedef unsigned int u32;
+typedef long i64;
+typedef unsigned long u64;
+static_assert(sizeof(i64) == 8, "64-bit Linux");
+
+#ifndef JINX_EMULATED
+#define INFINITY __int_as_float(0x7F800000)
+#define NAN __int_as_float(0x7FFFFFFF)
+#endif
+
+struct bf16 { u16 bits; };
+struct f16 { u16 bits; };
+
+#ifdef JINX_EMULATED
+#define JINX_AT , int line = __builtin_LINE()
+#define JINX_AT0 int line = __builtin_LINE()
+#define JINX_FROM , line
+#define JINX_FROM0 line
+#else
+#define JINX_AT
+#define JINX_AT0
+#define JINX_FROM
+#define JINX_FROM0
+#endif
+#define JINX_DEVICE __device__ __forceinline__
+
+JINX_DEVICE float bits_to_f32(u32 bits) {
+#ifdef JINX_EMULATED
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+#else
+  return __uint_as_float(bits);
+#endif
+}
+JINX_DEVICE u32 f32_to_bits(float value) {
+#ifdef JINX_EMULATED
+  u32 bits;
+  memcpy(&bits, &value, 4);
+  return bits;
+#else
+  return __float_as_uint(value);
+#endif
+}
+
+// ---- 16-bit floats: stored as bits, computed in f32 ----
+JINX_DEVICE float to_f32(bf16 x) { return bits_to_f32(static_cast<u32>(x.bits) << 16); }
+JINX_DEVICE float to_f32(f16 x) {
+#ifdef JINX_EMULATED
+  u32 sign = static_cast<u32>(x.bits & 0x8000) << 16, exponent = x.bits >> 10 & 31, mantissa = x.bits & 1023;
+  if (exponent == 31) return bits_to_f32(sign | 0x7F800000 | mantissa << 13);
+  if (exponent == 0) return bits_to_f32(sign | f32_to_bits(static_cast<float>(mantissa) * 0x1p-24f));
+  return bits_to_f32(sign | (exponent + 112) << 23 | mantissa << 13);
+#else
+  float y;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
+  return y;
+#endif
+}
+/// Round to nearest even.
+JINX_DEVICE bf16 to_bf16(float x) {
+#ifdef JINX_EMULATED
+  u32 bits = f32_to_bits(x);
+  if ((bits & 0x7FFFFFFF) > 0x7F800000) return bf16{0x7FFF};
+  return bf16{static_cast<u16>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)};
+#else
+  bf16 y;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
+#endif
+}
+JINX_DEVICE f16 to_f16(float x) {
+#ifdef JINX_EMULATED
+  u32 bits = f32_to_bits(x), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7FFFFFFF;
+  if (magnitude > 0x7F800000) return f16{0x7FFF};
+  if (magnitude >= 0x47800000) return f16{static_cast<u16>(sign | 0x7C00)};
+  if (magnitude < 0x38800000) return f16{static_cast<u16>(sign | static_cast<u32>(rintf(bits_to_f32(magnitude) * 0x1p24f)))};
+  u32 shifted = magnitude - 0x38000000;
+  return f16{static_cast<u16>(sign | (shifted + 0xFFF + (shifted >> 13 & 1)) >> 13)};
+#else
+  f16 y;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
+#endif
+}
+/// Two neighbours in one register, the first in the low half.
+JINX_DEVICE u32 pack_bf16x2(float low, float high) {
+#ifdef JINX_EMULATED
+  return to_bf16(low).bits | static_cast<u32>(to_bf16(high).bits) << 16;
+#else
+  u32 r;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+  return r;
+#endif
+}
+JINX_DEVICE u32 pack_f16x2(float low, float high) {
+#ifdef JINX_EMULATED
+  return to_f16(low).bits | static_cast<u32>(to_f16(high).bits) << 16;
+#else
+  u32 r;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
+  return r;
+#endif
+}
+JINX_DEVICE u32 pack_x2(bf16 low, bf16 high) { return low.bits | static_cast<u32>(high.bits) << 16; }
+JINX_DEVICE u32 pack_x2(f16 low, f16 high) { return low.bits | static_cast<u32>(high.bits) << 16; }
+
+// ---- global memory ----
+template <int Bytes, typename T>
+struct alignas(Bytes) Pack {
+  T values[Bytes / sizeof(T)];
+};
+JINX_DEVICE bool is_aligned(const void* p, u32 bytes) { return (reinterpret_cast<u64>(p) & (bytes - 1)) == 0; }
+__device__ constexpr int widest_access(int bytes) { return bytes % 16 == 0 ? 16 : bytes % 8 == 0 ? 8 : bytes % 4 == 0 ? 4 : bytes % 2 == 0 ? 2 : 1; }
+
+template <typename T>
+JINX_DEVICE T global_load(const T* p JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->global_access(p, sizeof(T), 0, line);
+#endif
+  return *p;
+}
+template <typename T>
+JINX_DEVICE void global_store(T* p, T value JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->global_access(p, sizeof(T), 1, line);
+#endif
+  *p = value;
+}
+/// x[i] = p[i] for i < valid, else zero. The widest accesses where all are valid and p is aligned, else one an element.
+template <int N, typename T>
+JINX_DEVICE void load_contiguous(T (&x)[N], const T* p, i64 valid JINX_AT) {
+  constexpr int kBytes = widest_access(N * sizeof(T)), kEach = kBytes / sizeof(T);
+  if (valid >= N && is_aligned(p, kBytes)) {
+#pragma unroll
+    for (int i = 0; i < N; i += kEach) {
+      const Pack<kBytes, T> pack = global_load(reinterpret_cast<const Pack<kBytes, T>*>(p + i) JINX_FROM);
+#pragma unroll
+      for (int j = 0; j < kEach; ++j) x[i + j] = pack.values[j];
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i) x[i] = i < valid ? global_load(p + i JINX_FROM) : T{};
+  }
+}
+template <int N, typename T>
+JINX_DEVICE void store_contiguous(T* p, const T (&x)[N], i64 valid JINX_AT) {
+  constexpr int kBytes = widest_access(N * sizeof(T)), kEach = kBytes / sizeof(T);
+  if (valid >= N && is_aligned(p, kBytes)) {
+#pragma unroll
+    for (int i = 0; i < N; i += kEach) {
+      Pack<kBytes, T> pack;
+#pragma unroll
+      for (int j = 0; j < kEach; ++j) pack.values[j] = x[i + j];
+      global_store(reinterpret_cast<Pack<kBytes, T>*>(p + i), pack JINX_FROM);
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i)
+      if (i < valid) global_store(p + i, x[i] JINX_FROM);
+  }
+}
+/// The same with `stride` elements from one to the next.
+template <int N, typename T>
+JINX_DEVICE void load_strided(T (&x)[N], const T* p, i64 stride, i64 valid JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) x[i] = i < valid ? global_load(p + i * stride JINX_FROM) : T{};
+}
+template <int N, typename T>
+JINX_DEVICE void store_strided(T* p, i64 stride, const T (&x)[N], i64 valid JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i)
+    if (i < valid) global_store(p + i * stride, x[i] JINX_FROM);
+}
+/// *p where `valid`, else zero.
+template <typename T>
+JINX_DEVICE T load_where(const T* p, bool valid JINX_AT) {
+  return valid ? global_load(p JINX_FROM) : T{};
+}
+/// Signed overflow wraps, as in `arith`.
+JINX_DEVICE i32 wrap_add(i32 a, i32 b) { return static_cast<i32>(static_cast<u32>(a) + static_cast<u32>(b)); }
+JINX_DEVICE i64 wrap_add(i64 a, i64 b) { return static_cast<i64>(static_cast<u64>(a) + static_cast<u64>(b)); }
+JINX_DEVICE i32 wrap_sub(i32 a, i32 b) { return static_cast<i32>(static_cast<u32>(a) - static_cast<u32>(b)); }
+JINX_DEVICE i64 wrap_sub(i64 a, i64 b) { return static_cast<i64>(static_cast<u64>(a) - static_cast<u64>(b)); }
+JINX_DEVICE i32 wrap_mul(i32 a, i32 b) { return static_cast<i32>(static_cast<u32>(a) * static_cast<u32>(b)); }
+JINX_DEVICE i64 wrap_mul(i64 a, i64 b) { return static_cast<i64>(static_cast<u64>(a) * static_cast<u64>(b)); }
+/// Division rounded towards minus and plus infinity.
+template <typename T>
+JINX_DEVICE T floor_div(T a, T b) {
+  const T q = a / b;
+  return a % b != 0 && (a % b < 0) != (b < 0) ? q - 1 : q;
+}
+template <typename T>
+JINX_DEVICE T ceil_div(T a, T b) {
+  const T q = a / b;
+  return a % b != 0 && (a % b < 0) == (b < 0) ? q + 1 : q;
+}
+template <typename T>
+JINX_DEVICE T least(T a, T b) {
+  return a < b ? a : b;
+}
+template <typename T>
+JINX_DEVICE T greatest(T a, T b) {
+  return a < b ? b : a;
+}

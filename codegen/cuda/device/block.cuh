@@ -1,0 +1,99 @@
+// ======================= jinx device library: the block and its warps =======================
+/// Every thread of the block comes here, and sees what the others have written.
+JINX_DEVICE void block_sync(JINX_AT0) {
+#ifdef JINX_EMULATED
+  emu->block_sync(0, 0, line);
+#else
+  __syncthreads();
+#endif
+}
+JINX_DEVICE void warp_sync(JINX_AT0) {
+#ifdef JINX_EMULATED
+  emu->warp_sync(line);
+#else
+  __syncwarp();
+#endif
+}
+/// The value of lane `lane ^ distance`.
+template <typename T>
+JINX_DEVICE T warp_shuffle_xor(T value, int distance JINX_AT) {
+#ifdef JINX_EMULATED
+  unsigned long long bits = 0;
+  memcpy(&bits, &value, sizeof(T));
+  bits = emu->warp_exchange(bits, JINX_EMU_XOR, distance, line);
+  memcpy(&value, &bits, sizeof(T));
+  return value;
+#else
+  return __shfl_xor_sync(0xFFFFFFFFu, value, distance);
+#endif
+}
+/// The value of lane 0, which the compiler then keeps in a uniform register.
+JINX_DEVICE int warp_uniform(int value JINX_AT) {
+#ifdef JINX_EMULATED
+  return static_cast<int>(emu->warp_exchange(static_cast<u32>(value), JINX_EMU_INDEX, 0, line));
+#else
+  return __shfl_sync(0xFFFFFFFFu, value, 0);
+#endif
+}
+/// True in exactly one lane of a converged warp, always the same one.
+JINX_DEVICE bool elect_one(JINX_AT0) {
+#ifdef JINX_EMULATED
+  return emu->elect_one(line);
+#else
+  u32 elected;
+  asm volatile(
+      "{\n .reg .pred p;\n"
+      " elect.sync _|p, 0xFFFFFFFF;\n"
+      " selp.u32 %0, 1, 0, p;\n}" : "=r"(elected));
+  return elected != 0;
+#endif
+}
+
+// Reductions over the block: lanes by shuffles, then warps in order through shared memory, so that every thread gets the same bits and
+// the order depends on the block's size alone. `slots` holds two sets of kReduceSlots values that take turns: whoever writes a set again
+// has met everyone at the barrier of the other set since it was read.
+constexpr int kReduceSlots = 32;
+#define JINX_BLOCK_REDUCE(name, T, combine)                                            \
+  JINX_DEVICE T block_##name(T v, u8* slots, int& turn JINX_AT) {                      \
+    _Pragma("unroll") for (int distance = 16; distance > 0; distance /= 2) {           \
+      const T other = warp_shuffle_xor(v, distance JINX_FROM);                         \
+      v = combine;                                                                     \
+    }                                                                                  \
+    const int warps = blockDim.x / 32;                                                 \
+    if (warps == 1) return v;                                                          \
+    T* set = reinterpret_cast<T*>(slots) + turn * kReduceSlots;                        \
+    turn ^= 1;                                                                         \
+    if (threadIdx.x % 32 == 0) shared_store(set + threadIdx.x / 32, v JINX_FROM);      \
+    block_sync(JINX_FROM0);                                                            \
+    v = shared_load(set JINX_FROM);                                                    \
+    for (int warp = 1; warp < warps; ++warp) {                                         \
+      const T other = shared_load(set + warp JINX_FROM);                               \
+      v = combine;                                                                     \
+    }                                                                                  \
+    return v;                                                                          \
+  }
+JINX_BLOCK_REDUCE(sum, float, v + other)
+JINX_BLOCK_REDUCE(prod, float, v * other)
+JINX_BLOCK_REDUCE(max, float, max_nan(v, other))
+JINX_BLOCK_REDUCE(min, float, min_nan(v, other))
+JINX_BLOCK_REDUCE(sum, double, v + other)
+JINX_BLOCK_REDUCE(prod, double, v * other)
+JINX_BLOCK_REDUCE(max, double, max_nan(v, other))
+JINX_BLOCK_REDUCE(min, double, min_nan(v, other))
+JINX_BLOCK_REDUCE(sum, i32, wrap_add(v, other))
+JINX_BLOCK_REDUCE(prod, i32, wrap_mul(v, other))
+JINX_BLOCK_REDUCE(max, i32, greatest(v, other))
+JINX_BLOCK_REDUCE(min, i32, least(v, other))
+JINX_BLOCK_REDUCE(sum, i64, wrap_add(v, other))
+JINX_BLOCK_REDUCE(prod, i64, wrap_mul(v, other))
+JINX_BLOCK_REDUCE(max, i64, greatest(v, other))
+JINX_BLOCK_REDUCE(min, i64, least(v, other))
+/// The value of thread `owner`, for every thread.
+template <typename T>
+JINX_DEVICE T block_broadcast(T v, int owner, u8* slots, int& turn JINX_AT) {
+  T* set = reinterpret_cast<T*>(slots) + turn * kReduceSlots;
+  turn ^= 1;
+  if (static_cast<int>(threadIdx.x) == owner) shared_store(set, v JINX_FROM);
+  block_sync(JINX_FROM0);
+  return shared_load(set JINX_FROM);
+}

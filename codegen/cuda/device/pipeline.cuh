@@ -1,0 +1,203 @@
+// ==================== jinx device library: barriers, clusters, bulk copies ====================
+
+struct alignas(64) TensorMap { u64 words[16]; };  // CUtensorMap: opaque, 128 bytes
+
+// ---- mbarriers: a phase completes when its arrivals and its announced bytes have come ----
+JINX_DEVICE void mbar_init(u32 bar, u32 arrivals JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->mbar_init(bar, arrivals, line);
+#else
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(bar), "r"(arrivals) : "memory");
+#endif
+}
+/// Makes initialised barriers visible to the cluster and to the copy engine.
+JINX_DEVICE void mbar_init_fence(JINX_AT0) {
+#ifdef JINX_EMULATED
+  emu->mbar_init_fence(line);
+#else
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+#endif
+}
+/// For the emulator: these bytes are dead once a phase of the barrier completes.
+JINX_DEVICE void mbar_guard(u32 bar, u32 address, u32 bytes JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->mbar_guard(bar, address, bytes, line);
+#endif
+}
+JINX_DEVICE void mbar_arrive_expect_bytes(u32 bar, u32 bytes JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->mbar_arrive(bar, emu_self->cluster_rank, bytes, line);
+#else
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes) : "memory");
+#endif
+}
+/// Arrives on the barrier at the same offset in the shared memory of block `rank` of this cluster.
+JINX_DEVICE void mbar_arrive_at(u32 bar, u32 rank JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->mbar_arrive(bar, rank, 0, line);
+#else
+  asm volatile(
+      "{\n .reg .b32 remote;\n"
+      " mapa.shared::cluster.u32 remote, %0, %1;\n"
+      " mbarrier.arrive.shared::cluster.b64 _, [remote];\n}" ::"r"(bar), "r"(rank) : "memory");
+#endif
+}
+#ifndef JINX_EMULATED
+JINX_DEVICE u32 mbar_try_wait(u32 bar, u32 parity) {
+  u32 done;
+  asm volatile(
+      "{\n .reg .pred p;\n"
+      " mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+      " selp.u32 %0, 1, 0, p;\n}" : "=r"(done) : "r"(bar), "r"(parity) : "memory");
+  return done;
+}
+#endif
+/// Waits until the phase of this parity has completed.
+JINX_DEVICE void mbar_wait(u32 bar, u32 parity JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->mbar_wait(bar, parity, line);
+#else
+  while (!mbar_try_wait(bar, parity)) {}
+#endif
+}
+
+// ---- position in a ring of slots: a reader waits for `parity`, a filler, who starts with an empty ring, for its inverse ----
+struct Ring {
+  int slot;
+  u32 parity;
+};
+JINX_DEVICE void ring_advance(Ring& r, int stages) {
+  r.slot += 1;
+  if (r.slot == stages) {
+    r.slot = 0;
+    r.parity ^= 1;
+  }
+}
+
+// ---- clusters ----
+JINX_DEVICE u32 cluster_rank() {
+#ifdef JINX_EMULATED
+  return emu_self->cluster_rank;
+#else
+  u32 r;
+  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r));
+  return r;
+#endif
+}
+/// Relaxed: only for what another fence already publishes. The releasing form costs a GPU-wide memory barrier.
+JINX_DEVICE void cluster_arrive_relaxed(JINX_AT0) {
+#ifdef JINX_EMULATED
+  emu->cluster_arrive(line);
+#else
+  asm volatile("barrier.cluster.arrive.relaxed;" ::: "memory");
+#endif
+}
+JINX_DEVICE void cluster_wait(JINX_AT0) {
+#ifdef JINX_EMULATED
+  emu->cluster_wait(line);
+#else
+  asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
+#endif
+}
+
+// ---- bulk tensor copies ----
+JINX_DEVICE void tma_prefetch_map(const TensorMap* map) {
+#ifndef JINX_EMULATED
+  asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+#endif
+}
+JINX_DEVICE void tma_load_2d(u32 dst, const TensorMap* map, u32 bar, int x, int y JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[2] = {x, y};
+  emu->tma_load(dst, map, bar, at, 0, line);
+#else
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];"
+      ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y) : "memory");
+#endif
+}
+/// Lands at the same offset, and signals the barrier at the same offset, in every block whose bit is set in `ranks`.
+JINX_DEVICE void tma_load_2d_multicast(u32 dst, const TensorMap* map, u32 bar, int x, int y, u16 ranks JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[2] = {x, y};
+  emu->tma_load(dst, map, bar, at, ranks, line);
+#else
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster"
+      " [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "h"(ranks) : "memory");
+#endif
+}
+JINX_DEVICE void tma_load_3d(u32 dst, const TensorMap* map, u32 bar, int x, int y, int z JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[3] = {x, y, z};
+  emu->tma_load(dst, map, bar, at, 0, line);
+#else
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];"
+      ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z) : "memory");
+#endif
+}
+JINX_DEVICE void tma_load_3d_multicast(u32 dst, const TensorMap* map, u32 bar, int x, int y, int z, u16 ranks JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[3] = {x, y, z};
+  emu->tma_load(dst, map, bar, at, ranks, line);
+#else
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster"
+      " [%0], [%1, {%3, %4, %5}], [%2], %6;" ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z), "h"(ranks) : "memory");
+#endif
+}
+JINX_DEVICE void tma_store_2d(const TensorMap* map, u32 src, int x, int y JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[2] = {x, y};
+  emu->tma_store(map, src, at, line);
+#else
+  asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];"
+               ::"l"(map), "r"(src), "r"(x), "r"(y) : "memory");
+#endif
+}
+JINX_DEVICE void tma_store_3d(const TensorMap* map, u32 src, int x, int y, int z JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[3] = {x, y, z};
+  emu->tma_store(map, src, at, line);
+#else
+  asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];"
+               ::"l"(map), "r"(src), "r"(x), "r"(y), "r"(z) : "memory");
+#endif
+}
+JINX_DEVICE void tma_store_commit(JINX_AT0) {
+#ifdef JINX_EMULATED
+  emu->tma_store_commit(line);
+#else
+  asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+#endif
+}
+/// Waits until at most `Pending` committed stores have still to read their shared memory.
+template <int Pending>
+JINX_DEVICE void tma_store_wait_read(JINX_AT0) {
+#ifdef JINX_EMULATED
+  emu->tma_store_wait(Pending, 1, line);
+#else
+  asm volatile("cp.async.bulk.wait_group.read %0;" ::"n"(Pending) : "memory");
+#endif
+}
+/// Ordinary writes of shared memory before it are seen by asynchronous copies and products after it.
+JINX_DEVICE void fence_proxy_async(JINX_AT0) {
+#ifdef JINX_EMULATED
+  emu->fence_proxy_async(line);
+#else
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+}
+
+// ---- launches in a chain: nothing without programmatic serialisation ----
+JINX_DEVICE void grid_wait_previous() {
+#ifndef JINX_EMULATED
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+JINX_DEVICE void grid_release_next() {
+#ifndef JINX_EMULATED
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}

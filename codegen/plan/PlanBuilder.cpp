@@ -1,0 +1,379 @@
+// Every MLIR value becomes a plan value, every operator that does something a step.
+//
+//   argument of main       INPUT
+//   jinx.constant          CONSTANT, its bytes in the "weights" segment, equal attributes once
+//   jinx.reshape           ALIAS of its operand
+//   jinx.launch            a Launch step, results in the ARENA
+//   jinx.host_call, …      a HostCall step
+//   jinx.if, loop, scan    a Control step, and a block per region
+//   func.return            what it returns becomes OUTPUT; an input, a constant or an alias is copied into one
+#include "codegen/plan/PlanBuilder.h"
+
+#include <set>
+
+#include "codegen/plan/HostForm.h"
+#include "ir/Graph/Constants.h"
+#include "ir/Tile/Tile.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/Graph/Evaluate.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx {
+namespace {
+
+using MlirValue = mlir::Value;
+
+class PlanBuilder {
+ public:
+  PlanBuilder(ModuleOp module, bool copyConstants, PlanWriter &writer)
+      : module_(module), copy_(copyConstants), writer_(writer), plan_(writer.plan()) {}
+
+  Status run() {
+    auto main = module_.lookupSymbol<func::FuncOp>("main");
+    if (!main) return invalidArgument("the module has no function @main");
+    addSymbols();
+    addMetadata();
+    addKernels();
+    for (BlockArgument arg : main.getArguments()) {
+      auto name = main.getArgAttrOfType<StringAttr>(arg.getArgNumber(), "jinx.name");
+      uint32_t index = addValue(arg, name ? name.str() : "arg" + std::to_string(arg.getArgNumber()), plan::Value::INPUT);
+      plan_.add_inputs(index);
+    }
+    plan::Block *block = plan_.add_blocks();
+    JINX_TRY(addSteps(main.getBody().front(), 0));
+    (void)block;
+    JINX_TRY(addOutputs(main));
+    addSegments();
+    declareMissingSymbols();
+    return Status::ok();
+  }
+
+ private:
+  void addSymbols() {
+    auto symbols = module_->getAttrOfType<ArrayAttr>("jinx.symbols");
+    if (!symbols) return;
+    for (mlir::Attribute attr : symbols) {
+      auto dict = cast<DictionaryAttr>(attr);
+      plan::Symbol *s = plan_.add_symbols();
+      auto integer = [&](StringRef key) -> int64_t {
+        auto a = dict.getAs<IntegerAttr>(key);
+        return a ? a.getInt() : 0;
+      };
+      s->set_name(dict.getAs<StringAttr>("name").str());
+      s->set_min(integer("min"));
+      s->set_max(integer("max"));
+      s->set_multiple_of(integer("multiple_of"));
+      if (auto flag = dict.getAs<BoolAttr>("defined_by_step")) s->set_defined_by_step(flag.getValue());
+      if (dict.getAs<UnitAttr>("defined_by_step")) s->set_defined_by_step(true);
+      known_.insert(s->name());
+    }
+  }
+  void addMetadata() {
+    if (auto dict = module_->getAttrOfType<DictionaryAttr>("jinx.metadata"))
+      for (NamedAttribute entry : dict)
+        if (auto text = dyn_cast<StringAttr>(entry.getValue())) (*plan_.mutable_metadata())[entry.getName().str()] = text.str();
+  }
+  void addKernels() {
+    module_.walk([&](tile::KernelOp kernel) {
+      kernels_[kernel.getSymName()] = plan_.kernels_size();
+      plan::Kernel *k = plan_.add_kernels();
+      k->set_symbol(kernel.getSymName().str());
+      k->set_provenance(kernel.getProvenance().str());
+      k->set_num_buffers(kernel.getNumBuffers());
+      k->set_num_sizes(kernel.numSizes());
+    });
+  }
+
+  // ---- values -------------------------------------------------------------------------------------------------------------------
+  std::string uniqueName(const std::string &wanted) {
+    std::string name = wanted.empty() ? "value" : wanted;
+    for (int i = 1; !names_.insert(name).second; ++i) name = wanted + "#" + std::to_string(i);
+    return name;
+  }
+  static std::string nameOf(MlirValue v) {
+    mlir::Location loc = v.getLoc();
+    while (auto fused = dyn_cast<FusedLoc>(loc)) loc = fused.getLocations().back();
+    auto name = dyn_cast<NameLoc>(loc);
+    return name ? name.getName().str() : "";
+  }
+
+  uint32_t addValue(MlirValue v, const std::string &name, plan::Value::Storage where) {
+    uint32_t index = plan_.values_size();
+    values_[v] = index;
+    plan::Value *value = plan_.add_values();
+    value->set_name(uniqueName(name));
+    value->set_where(where);
+    mlir::Type type = v.getType();
+    if (auto tensor = dyn_cast<RankedTensorType>(type)) {
+      value->set_dtype(uint32_t(dtypeOf(tensor.getElementType())));
+      for (const SizeExpr &size : sizesOf(tensor)) {
+        value->add_dims(size.str());
+        for (const std::string &s : size.symbols()) used_.insert(s);
+      }
+      if (isa<StringType>(tensor.getElementType()) && where == plan::Value::ARENA) value->set_where(plan::Value::HOST);
+      return index;
+    }
+    if (where == plan::Value::ARENA) value->set_where(plan::Value::HOST);
+    value->set_unranked(true);
+    if (auto unranked = dyn_cast<UnrankedTensorType>(type)) value->set_dtype(uint32_t(dtypeOf(unranked.getElementType())));
+    if (isa<SequenceType>(type)) value->set_kind(plan::Value::SEQUENCE);
+    if (isa<OptionalType>(type)) value->set_kind(plan::Value::OPTIONAL);
+    return index;
+  }
+  uint32_t indexOf(MlirValue v) {
+    if (v.getDefiningOp<NoneOp>()) return kNoValue;
+    return values_.lookup(v);
+  }
+
+  Status addConstant(ConstantOp op) {
+    auto it = constants_.find(op.getValue());
+    if (it != constants_.end()) {
+      values_[op.getY()] = it->second;
+      return Status::ok();
+    }
+    JINX_TRY_ASSIGN(Tensor tensor, tensorOf(op.getValue()));
+    uint32_t index = addValue(op.getY(), "const." + nameOf(op.getY()), plan::Value::CONSTANT);
+    constants_[op.getValue()] = index;
+    plan::ConstantData *data = plan_.mutable_values(index)->mutable_constant();
+    if (tensor.dtype() == DType::kString) {
+      for (int64_t i = 0; i < tensor.size(); ++i) data->add_strings(tensor.getString(i));
+      return Status::ok();
+    }
+    data->set_segment(0);
+    data->set_offset(weightBytes_);
+    data->set_size(tensor.sizeBytes());
+    weights_.push_back({weightBytes_, tensor});
+    weightBytes_ = (weightBytes_ + tensor.sizeBytes() + 63) / 64 * 64;
+    return Status::ok();
+  }
+
+  void addSegments() {
+    auto bytes = std::make_shared<std::vector<std::byte>>(std::max<uint64_t>(weightBytes_, 1));
+    for (const auto &[offset, tensor] : weights_) memcpy(bytes->data() + offset, tensor.data(), tensor.sizeBytes());
+    writer_.addSegment("weights", std::span<const std::byte>(*bytes), bytes);
+  }
+
+  // ---- steps --------------------------------------------------------------------------------------------------------------------
+  plan::Step *addStep(mlir::Operation *op, uint32_t block, StringRef what) {
+    plan::Step *step = plan_.mutable_blocks(block)->add_steps();
+    std::string name = op->getNumResults() ? nameOf(op->getResult(0)) : "";
+    step->set_name(uniqueStepName(name.empty() ? what.str() : name));
+    return step;
+  }
+  std::string uniqueStepName(const std::string &wanted) {
+    std::string name = wanted;
+    for (int i = 1; !stepNames_.insert(name).second; ++i) name = wanted + "#" + std::to_string(i);
+    return name;
+  }
+  void addResults(mlir::Operation *op, std::vector<uint32_t> &outputs) {
+    for (OpResult r : op->getResults()) outputs.push_back(addValue(r, nameOf(r), plan::Value::ARENA));
+  }
+  void connect(plan::Step *step, ValueRange inputs, const std::vector<uint32_t> &outputs) {
+    for (MlirValue v : inputs) step->add_inputs(indexOf(v));
+    for (uint32_t o : outputs) step->add_outputs(o);
+  }
+
+  Status addSteps(mlir::Block &block, uint32_t index) {
+    for (mlir::Operation &op : block.without_terminator()) JINX_TRY(addOp(&op, index));
+    return Status::ok();
+  }
+
+  Status addOp(mlir::Operation *op, uint32_t block) {
+    if (auto constant = dyn_cast<ConstantOp>(op)) return addConstant(constant);
+    if (isa<NoneOp>(op)) return Status::ok();
+    if (auto reshape = dyn_cast<ReshapeOp>(op)) return addAlias(reshape);
+    if (auto launch = dyn_cast<LaunchOp>(op)) return addLaunch(launch, block);
+    if (isa<IfOp, LoopOp, ScanOp, SequenceMapOp>(op)) return addControl(op, block);
+    if (auto form = hostForm(op)) return addHostCall(op, *form, block);
+    return unimplemented("operator " + op->getName().getStringRef().str() + " of node '" + (op->getNumResults() ? nameOf(op->getResult(0)) : "") +
+                         "' has neither a kernel nor a host form");
+  }
+
+  Status addAlias(ReshapeOp op) {
+    uint32_t source = indexOf(op.getX());
+    uint32_t index = addValue(op.getY(), nameOf(op.getY()), plan::Value::ALIAS);
+    plan_.mutable_values(index)->set_alias_of(source);
+    return Status::ok();
+  }
+
+  Status addLaunch(LaunchOp op, uint32_t block) {
+    std::vector<uint32_t> outputs;
+    addResults(op, outputs);
+    plan::Step *step = addStep(op, block, op.getKernel());
+    for (mlir::Attribute node : op.getNodes()) step->add_nodes(cast<StringAttr>(node).str());
+    connect(step, op.getInputs(), outputs);
+    plan::Launch *launch = step->mutable_launch();
+    launch->set_kernel(kernels_.lookup(op.getKernel()));
+    for (mlir::Attribute size : op.getSizes()) launch->add_sizes(useFormula(cast<StringAttr>(size).str()));
+    launch->set_programs(useFormula(op.getPrograms().str()));
+    launch->set_scratch_bytes(useFormula(op.getScratch().str()));
+    launch->set_work(useFormula(op.getWork().str()));
+    return Status::ok();
+  }
+  std::string useFormula(const std::string &text) {
+    if (auto expr = SizeExpr::parse(text))
+      for (const std::string &s : expr->symbols()) used_.insert(s);
+    return text;
+  }
+
+  void setAttributes(const Attributes &attributes, google::protobuf::Map<std::string, plan::Attr> &out) {
+    for (const auto &[name, value] : attributes.entries()) {
+      plan::Attr &attr = out[name];
+      if (auto *i = std::get_if<int64_t>(&value)) attr.set_i(*i);
+      if (auto *f = std::get_if<double>(&value)) attr.set_f(*f);
+      if (auto *s = std::get_if<std::string>(&value)) attr.set_s(*s);
+      if (auto *v = std::get_if<std::vector<int64_t>>(&value)) attr.mutable_ints()->mutable_v()->Assign(v->begin(), v->end());
+      if (auto *v = std::get_if<std::vector<double>>(&value)) attr.mutable_floats()->mutable_v()->Assign(v->begin(), v->end());
+      if (auto *v = std::get_if<std::vector<std::string>>(&value)) {
+        auto *strings = attr.mutable_strings();
+        for (const std::string &s : *v) strings->add_v(s);
+      }
+      if (auto *t = std::get_if<Tensor>(&value)) attr.set_tensor(addTensorConstant(*t));
+    }
+  }
+  uint32_t addTensorConstant(const Tensor &tensor) {
+    uint32_t index = plan_.values_size();
+    plan::Value *value = plan_.add_values();
+    value->set_name(uniqueName("const.attribute"));
+    value->set_where(plan::Value::CONSTANT);
+    value->set_dtype(uint32_t(tensor.dtype()));
+    for (int64_t d : tensor.shape()) value->add_dims(std::to_string(d));
+    plan::ConstantData *data = value->mutable_constant();
+    if (tensor.dtype() == DType::kString) {
+      for (int64_t i = 0; i < tensor.size(); ++i) data->add_strings(tensor.getString(i));
+      return index;
+    }
+    data->set_offset(weightBytes_);
+    data->set_size(tensor.sizeBytes());
+    weights_.push_back({weightBytes_, tensor});
+    weightBytes_ = (weightBytes_ + tensor.sizeBytes() + 63) / 64 * 64;
+    return index;
+  }
+
+  Status addHostCall(mlir::Operation *op, const HostForm &form, uint32_t block) {
+    std::vector<uint32_t> outputs;
+    addResults(op, outputs);
+    plan::Step *step = addStep(op, block, form.op);
+    if (op->getNumResults()) step->add_nodes(nameOf(op->getResult(0)));
+    connect(step, op->getOperands(), outputs);
+    plan::HostCall *call = step->mutable_host();
+    call->set_domain(form.domain);
+    call->set_op(form.op);
+    call->set_opset(form.opset);
+    google::protobuf::Map<std::string, plan::Attr> attributes;
+    setAttributes(form.attributes, attributes);
+    *call->mutable_attributes() = std::move(attributes);
+    return Status::ok();
+  }
+
+  Status addControl(mlir::Operation *op, uint32_t block) {
+    std::vector<uint32_t> outputs, blocks;
+    for (Region &region : op->getRegions()) {
+      uint32_t index = plan_.blocks_size();
+      plan_.add_blocks();
+      blocks.push_back(index);
+      mlir::Block &body = region.front();
+      for (BlockArgument arg : body.getArguments()) {
+        uint32_t param = addValue(arg, nameOf(arg), plan::Value::HOST);
+        plan_.mutable_blocks(index)->add_params(param);
+      }
+      JINX_TRY(addSteps(body, index));
+      for (MlirValue v : body.getTerminator()->getOperands()) plan_.mutable_blocks(index)->add_results(indexOf(v));
+    }
+    addResults(op, outputs);
+    plan::Step *step = addStep(op, block, op->getName().stripDialect());
+    if (op->getNumResults()) step->add_nodes(nameOf(op->getResult(0)));
+    connect(step, op->getOperands(), outputs);
+    plan::Control *control = step->mutable_control();
+    control->set_kind(isa<IfOp>(op) ? plan::Control::IF : isa<LoopOp>(op) ? plan::Control::LOOP : isa<ScanOp>(op) ? plan::Control::SCAN : plan::Control::SEQUENCE_MAP);
+    for (uint32_t b : blocks) control->add_blocks(b);
+    if (auto scan = dyn_cast<ScanOp>(op)) {
+      google::protobuf::Map<std::string, plan::Attr> attributes;
+      Attributes values = passes::attributesOf(scan.getAttrs());
+      values.set("opset", int64_t(scan.getOpset()));
+      setAttributes(values, attributes);
+      *control->mutable_attributes() = std::move(attributes);
+    }
+    return Status::ok();
+  }
+
+  // ---- outputs ------------------------------------------------------------------------------------------------------------------
+  Status addOutputs(func::FuncOp main) {
+    for (auto [i, v] : llvm::enumerate(main.getBody().front().getTerminator()->getOperands())) {
+      auto attr = main.getResultAttrOfType<StringAttr>(i, "jinx.name");
+      std::string name = attr ? attr.str() : "out" + std::to_string(i);
+      uint32_t index = indexOf(v);
+      if (index == kNoValue) return invalidArgument("output '" + name + "' is omitted");
+      plan::Value *value = plan_.mutable_values(index);
+      bool direct = value->where() == plan::Value::ARENA || (value->where() == plan::Value::HOST && !isa<BlockArgument>(v));
+      if (direct && !outputs_.count(index)) {
+        if (value->where() == plan::Value::ARENA) value->set_where(plan::Value::OUTPUT);
+      } else {
+        uint32_t copy = plan_.values_size();
+        plan::Value *out = plan_.add_values();
+        *out = plan_.values(index);
+        out->clear_constant();
+        out->set_alias_of(0);
+        out->set_name(uniqueName(name + ".copy"));
+        bool host = out->unranked() || DType(out->dtype()) == DType::kString || out->kind() != plan::Value::TENSOR;
+        out->set_where(host ? plan::Value::HOST : plan::Value::OUTPUT);
+        plan::Step *step = plan_.mutable_blocks(0)->add_steps();
+        step->set_name(uniqueStepName("output " + name));
+        step->add_inputs(index);
+        step->add_outputs(copy);
+        step->mutable_copy();
+        index = copy;
+      }
+      outputs_.insert(index);
+      // The output's own name is what the caller asks for; a value of that name elsewhere gives way.
+      renameTo(index, name);
+      plan_.add_outputs(index);
+    }
+    return Status::ok();
+  }
+  void renameTo(uint32_t index, const std::string &name) {
+    if (plan_.values(index).name() == name) return;
+    for (int i = 0; i < plan_.values_size(); ++i)
+      if (plan_.values(i).name() == name && plan_.values(i).where() != plan::Value::INPUT) {
+        std::string other = uniqueName(name + ".inner");
+        plan_.mutable_values(i)->set_name(other);
+      }
+    bool taken = llvm::any_of(plan_.inputs(), [&](uint32_t i) { return plan_.values(i).name() == name; });
+    plan_.mutable_values(index)->set_name(taken ? uniqueName(name + ".out") : name);
+    names_.insert(name);
+  }
+
+  /// Symbols that types use and nobody declared (native IR without jinx.symbols).
+  void declareMissingSymbols() {
+    std::set<std::string> bound;
+    for (uint32_t i : plan_.inputs())
+      for (const std::string &d : plan_.values(i).dims()) bound.insert(d);
+    for (const std::string &name : used_) {
+      if (known_.count(name)) continue;
+      plan::Symbol *s = plan_.add_symbols();
+      s->set_name(name);
+      s->set_defined_by_step(!bound.count(name));
+    }
+  }
+
+  ModuleOp module_;
+  bool copy_;
+  PlanWriter &writer_;
+  plan::Plan &plan_;
+  llvm::DenseMap<MlirValue, uint32_t> values_;
+  llvm::DenseMap<mlir::Attribute, uint32_t> constants_;
+  llvm::StringMap<uint32_t> kernels_;
+  std::set<std::string> names_, stepNames_, known_, used_;
+  std::set<uint32_t> outputs_;
+  std::vector<std::pair<uint64_t, Tensor>> weights_;
+  uint64_t weightBytes_ = 0;
+};
+
+}  // namespace
+
+Status buildPlan(ModuleOp module, bool copyConstants, PlanWriter &writer) { return PlanBuilder(module, copyConstants, writer).run(); }
+
+}  // namespace jinx

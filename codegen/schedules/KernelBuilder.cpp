@@ -1,0 +1,148 @@
+#include "codegen/schedules/Expression.h"
+#include "codegen/schedules/ScalarOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace jinx::schedules {
+namespace {
+
+/// The names of the source nodes, joined: what reports and traces show.
+std::string provenanceOf(graph::GroupOp group) {
+  std::string text;
+  std::vector<std::string> seen;
+  group.getBody().walk([&](Operation *op) {
+    auto name = dyn_cast<NameLoc>(op->getLoc());
+    if (!name || llvm::is_contained(seen, name.getName().str())) return;
+    seen.push_back(name.getName().str());
+    text += (text.empty() ? "" : ", ") + seen.back();
+  });
+  return text;
+}
+
+}  // namespace
+
+KernelBuilder::KernelBuilder(OpBuilder &builder, Location loc, StringRef name, graph::GroupOp group)
+    : builder_(builder), loc_(UnknownLoc::get(builder.getContext())), group_(group) {
+  SmallVector<Type> buffers;
+  auto add = [&](Type type) {
+    buffers.push_back(tile::PtrType::get(builder.getContext(), memoryType(cast<RankedTensorType>(type).getElementType())));
+  };
+  for (Value v : group.getInputs()) add(v.getType());
+  for (Value v : group.getResults()) add(v.getType());
+  kernel_ = tile::KernelOp::create(builder, loc, name, buffers, group.getInputs().size(), 0, provenanceOf(group));
+  builder.setInsertionPointToStart(&kernel_.getBody().front());
+}
+
+Value KernelBuilder::constant(int64_t v) {
+  auto it = constants_.find(v);
+  if (it != constants_.end()) return it->second;
+  OpBuilder::InsertionGuard guard(builder_);
+  if (lastPrelude_) {
+    builder_.setInsertionPointAfter(lastPrelude_);
+  } else {
+    builder_.setInsertionPointToStart(&kernel_.getBody().front());
+  }
+  auto op = arith::ConstantIndexOp::create(builder_, loc_, v);
+  lastPrelude_ = op;
+  return constants_[v] = op;
+}
+
+Value KernelBuilder::size(const SizeExpr &expr) {
+  if (auto c = expr.constant()) return constant(*c);
+  auto it = sizeValues_.find(expr.str());
+  if (it != sizeValues_.end()) return it->second;
+  sizes_.push_back(expr);
+  return sizeValues_[expr.str()] = kernel_.getBody().addArgument(builder_.getIndexType(), loc_);
+}
+
+Value KernelBuilder::add(Value x, Value y) {
+  auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
+  if (cx && cy) return constant(*cx + *cy);
+  if (cx == 0) return y;
+  if (cy == 0) return x;
+  return arith::AddIOp::create(builder_, loc_, x, y);
+}
+Value KernelBuilder::sub(Value x, Value y) {
+  auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
+  if (cx && cy) return constant(*cx - *cy);
+  if (cy == 0) return x;
+  return arith::SubIOp::create(builder_, loc_, x, y);
+}
+Value KernelBuilder::mul(Value x, Value y) {
+  auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
+  if (cx && cy) return constant(*cx * *cy);
+  if (cx == 0 || cy == 0) return constant(0);
+  if (cx == 1) return y;
+  if (cy == 1) return x;
+  return arith::MulIOp::create(builder_, loc_, x, y);
+}
+Value KernelBuilder::min(Value x, Value y) {
+  auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
+  if (cx && cy) return constant(std::min(*cx, *cy));
+  return arith::MinSIOp::create(builder_, loc_, x, y);
+}
+Value KernelBuilder::max(Value x, Value y) {
+  auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
+  if (cx && cy) return constant(std::max(*cx, *cy));
+  return arith::MaxSIOp::create(builder_, loc_, x, y);
+}
+Value KernelBuilder::floorDiv(Value x, Value y) {
+  auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
+  if (cy == 1) return x;
+  if (cx && cy && *cy > 0 && *cx >= 0) return constant(*cx / *cy);
+  return arith::DivUIOp::create(builder_, loc_, x, y);
+}
+Value KernelBuilder::rem(Value x, Value y) {
+  auto cx = getConstantIntValue(x), cy = getConstantIntValue(y);
+  if (cy == 1) return constant(0);
+  if (cx && cy && *cy > 0 && *cx >= 0) return constant(*cx % *cy);
+  return arith::RemUIOp::create(builder_, loc_, x, y);
+}
+Value KernelBuilder::splat(Value scalar, int64_t width) {
+  return vector::BroadcastOp::create(builder_, loc_, VectorType::get({width}, scalar.getType()), scalar);
+}
+
+SmallVector<Value> KernelBuilder::delinearize(Value linear, ArrayRef<SizeExpr> extents) {
+  SmallVector<Value> result(extents.size());
+  int64_t last = -1;  // outermost dimension that is not 1: takes what is left, without a remainder
+  for (int64_t i = extents.size() - 1; i >= 0; --i)
+    if (!extents[i].isConstant(1)) last = i;
+  for (int64_t i = extents.size() - 1; i >= 0; --i) {
+    if (extents[i].isConstant(1)) {
+      result[i] = constant(0);
+    } else if (i == last) {
+      result[i] = linear;
+    } else {
+      Value extent = size(extents[i]);
+      result[i] = rem(linear, extent);
+      linear = floorDiv(linear, extent);
+    }
+  }
+  return result;
+}
+
+SmallVector<SizeExpr> KernelBuilder::strides(ArrayRef<SizeExpr> sizes) {
+  SmallVector<SizeExpr> result(sizes.size());
+  SizeExpr stride = 1;
+  for (int64_t i = sizes.size() - 1; i >= 0; --i) {
+    result[i] = stride;
+    stride = stride * sizes[i];
+  }
+  return result;
+}
+
+Scheduled KernelBuilder::finish(const SizeExpr &programs, const SizeExpr &scratchBytes, const SizeExpr &work) {
+  auto formula = [&](const SizeExpr &expr) {  // over the kernel's own parameters
+    if (auto c = expr.constant()) return std::to_string(*c);
+    Value v = size(expr);
+    return "a" + std::to_string(cast<BlockArgument>(v).getArgNumber() - kernel_.getNumBuffers());
+  };
+  kernel_.setPrograms(formula(programs));
+  kernel_.setScratch(formula(scratchBytes));
+  return {kernel_, sizes_, programs, scratchBytes, work};
+}
+
+}  // namespace jinx::schedules

@@ -1,0 +1,212 @@
+// The recurrent schedule.
+//
+// The input projections x·Wᵀ + b of all time steps are one product, made before (an ordinary matmul group). What is left is sequential in
+// time: a program owns one sequence of the batch and walks its steps. For each block of 16 hidden units one tile.dot makes the block's
+// gates side by side: the recurrence weights are packed gate by gate, [gates, ceil(h/16), h, 16], and the dot's "panels" are the gates.
+//
+//   for t:  for block j:  acc[g] = sum_k h[k] * R[g][j][k]        g = 0..gates-1, one vector of 16 lanes each
+//                         gates from acc + xw[t, n, g*h + 16 j ..], new c and h of the block
+//           the new h becomes the state when all blocks are done: two buffers, swapped
+//
+// Scratch: h, next h, c (or z and r∘h for the GRU), each ceil(h/16)*16 elements.
+#include "codegen/schedules/Recurrent.h"
+
+#include "codegen/schedules/Expression.h"
+#include "codegen/schedules/ScalarOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::schedules {
+namespace {
+
+constexpr int64_t kLanes = 16;
+
+class RecurrentSchedule {
+ public:
+  RecurrentSchedule(GroupOp group, StringRef name, OpBuilder &builder) : group_(group), kb_(builder, group.getLoc(), name, group) {}
+
+  FailureOr<Scheduled> run() {
+    for (Operation &op : group_.getBody().front()) {
+      if (auto o = dyn_cast<LstmOp>(op)) lstm_ = o;
+      if (auto o = dyn_cast<GruOp>(op)) gru_ = o;
+    }
+    if (!lstm_ && !gru_) return group_.emitOpError("has no recurrent layer to schedule");
+    Sizes ys = sizesOf((lstm_ ? lstm_.getYs() : gru_.getYs()).getType());
+    steps_ = ys[0];
+    batch_ = ys[1];
+    if (!ys[2].constant()) return group_.emitOpError("hidden size must be a constant");
+    hidden_ = *ys[2].constant();
+    blocks_ = (hidden_ + kLanes - 1) / kLanes;
+    gates_ = lstm_ ? 4 : 3;
+    element_ = Float32Type::get(group_.getContext());
+    emitProgram();
+    int64_t state = blocks_ * kLanes * 4;
+    return kb_.finish(batch_, 4 * state + 64, steps_ * batch_ * SizeExpr(blocks_ * gates_ * hidden_));
+  }
+
+ private:
+  OpBuilder &b() { return kb_.b(); }
+  Location loc() { return kb_.loc(); }
+  Value c(int64_t v) { return kb_.constant(v); }
+  VectorType vec() { return VectorType::get({kLanes}, element_); }
+
+  Value state(int64_t index) {
+    Type ptr = tile::PtrType::get(b().getContext(), element_);
+    return tile::ScratchOp::create(b(), loc(), ptr, c(index * blocks_ * kLanes * 4));
+  }
+  Value load(Value ptr, Value offset, Value limit = {}) {
+    return tile::LoadOp::create(b(), loc(), vec(), ptr, offset, ValueRange{c(1)}, limit ? ValueRange(limit) : ValueRange());
+  }
+  void store(Value v, Value ptr, Value offset, Value limit = {}) {
+    tile::StoreOp::create(b(), loc(), v, ptr, offset, ValueRange{c(1)}, limit ? ValueRange(limit) : ValueRange());
+  }
+  Value splat(double v) {
+    return arith::ConstantOp::create(b(), loc(), DenseElementsAttr::get(vec(), Attribute(b().getF32FloatAttr(v))));
+  }
+  Value add(Value x, Value y) { return arith::AddFOp::create(b(), loc(), x, y); }
+  Value sub(Value x, Value y) { return arith::SubFOp::create(b(), loc(), x, y); }
+  Value mul(Value x, Value y) { return arith::MulFOp::create(b(), loc(), x, y); }
+  Value sigmoid(Value x) {
+    Value e = math::ExpOp::create(b(), loc(), arith::NegFOp::create(b(), loc(), x));
+    return arith::DivFOp::create(b(), loc(), splat(1), add(splat(1), e));
+  }
+  Value tanh(Value x) { return math::TanhOp::create(b(), loc(), x); }
+
+  /// Runs `emit` for each block of 16 hidden units with the block's first unit and, when the last block is partial, its limit.
+  void forBlocks(function_ref<void(Value block, Value unit, Value limit)> emit) {
+    auto loop = scf::ForOp::create(b(), loc(), c(0), c(blocks_), c(1));
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(loop.getBody());
+    Value unit = kb_.mul(loop.getInductionVar(), c(kLanes));
+    Value limit = hidden_ % kLanes ? kb_.sub(c(hidden_), unit) : Value();
+    emit(loop.getInductionVar(), unit, limit);
+  }
+
+  /// Gates [first, first + count) of a block: products with the state at `h`, one vector each.
+  SmallVector<Value> gateProducts(Value h, Value block, int64_t first, int64_t count) {
+    auto type = VectorType::get({1, count * kLanes}, element_);
+    Value zero = arith::ConstantOp::create(b(), loc(), type, b().getZeroAttr(type));
+    Value r = kb_.input(cast<BlockArgument>(lstm_ ? lstm_.getR() : gru_.getR()));
+    int64_t panel = hidden_ * kLanes, gate = blocks_ * panel;
+    Value offset = kb_.add(c(first * gate), kb_.mul(block, c(panel)));
+    Value acc = tile::DotOp::create(b(), loc(), type, zero, h, c(0), c(hidden_), Value(), r, offset, c(gate), c(hidden_));
+    Value row = vector::ExtractOp::create(b(), loc(), acc, 0);
+    SmallVector<Value> gates;
+    for (int64_t g = 0; g < count; ++g)
+      gates.push_back(count == 1 ? row
+                                 : Value(vector::ExtractStridedSliceOp::create(b(), loc(), row, ArrayRef<int64_t>{g * kLanes},
+                                                                               ArrayRef<int64_t>{kLanes}, ArrayRef<int64_t>{1})));
+    return gates;
+  }
+
+  void emitProgram() {
+    Value n = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
+    Value h = state(0), next = state(1), third = state(2), fourth = state(3);
+    Value h0 = lstm_ ? lstm_.getH0() : gru_.getH0();
+    Value stateOffset = kb_.mul(n, c(hidden_));
+    forBlocks([&](Value, Value unit, Value limit) {
+      store(load(kb_.input(cast<BlockArgument>(h0)), kb_.add(stateOffset, unit), limit), h, unit);
+      if (lstm_) store(load(kb_.input(cast<BlockArgument>(lstm_.getC0())), kb_.add(stateOffset, unit), limit), third, unit);
+    });
+    bool reverse = lstm_ ? lstm_.getReverse() : gru_.getReverse();
+    auto time = scf::ForOp::create(b(), loc(), c(0), kb_.size(steps_), c(1));
+    {
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(time.getBody());
+      Value t = time.getInductionVar();
+      if (reverse) t = kb_.sub(kb_.size(steps_ - 1), t);
+      Value row = kb_.add(kb_.mul(t, kb_.size(batch_)), n);
+      lstm_ ? lstmStep(row, h, next, third) : gruStep(row, h, next, third, fourth);
+      forBlocks([&](Value, Value unit, Value limit) {
+        Value v = load(next, unit);
+        store(v, h, unit);
+        if (ysIndex_ >= 0 || findResults()) store(v, kb_.output(ysIndex_), kb_.add(kb_.mul(row, c(hidden_)), unit), limit);
+      });
+    }
+    findResults();
+    forBlocks([&](Value, Value unit, Value limit) {
+      if (hnIndex_ >= 0) store(load(h, unit), kb_.output(hnIndex_), kb_.add(stateOffset, unit), limit);
+      if (cnIndex_ >= 0) store(load(third, unit), kb_.output(cnIndex_), kb_.add(stateOffset, unit), limit);
+    });
+  }
+
+  /// Which results the group yields; an unused one has no buffer. True when ys is among them.
+  bool findResults() {
+    for (auto [i, v] : llvm::enumerate(group_.getBody().front().getTerminator()->getOperands())) {
+      if (v == (lstm_ ? lstm_.getYs() : gru_.getYs())) ysIndex_ = i;
+      if (v == (lstm_ ? lstm_.getHn() : gru_.getHn())) hnIndex_ = i;
+      if (lstm_ && v == lstm_.getCn()) cnIndex_ = i;
+    }
+    return ysIndex_ >= 0;
+  }
+
+  Value projection(Value row, int64_t gate, Value unit, Value limit) {
+    Value xw = kb_.input(cast<BlockArgument>(lstm_ ? lstm_.getXw() : gru_.getXw()));
+    return load(xw, kb_.add(kb_.add(kb_.mul(row, c(gates_ * hidden_)), c(gate * hidden_)), unit), limit);
+  }
+
+  void lstmStep(Value row, Value h, Value next, Value cell) {
+    forBlocks([&](Value block, Value unit, Value limit) {
+      auto gates = gateProducts(h, block, 0, 4);  // i, o, f, c
+      Value i = sigmoid(add(gates[0], projection(row, 0, unit, limit)));
+      Value o = sigmoid(add(gates[1], projection(row, 1, unit, limit)));
+      Value f = sigmoid(add(gates[2], projection(row, 2, unit, limit)));
+      Value g = tanh(add(gates[3], projection(row, 3, unit, limit)));
+      Value state = add(mul(f, load(cell, unit)), mul(i, g));
+      store(state, cell, unit);
+      store(mul(o, tanh(state)), next, unit);
+    });
+  }
+
+  void gruStep(Value row, Value h, Value next, Value zState, Value resetState) {
+    Value rb = kb_.input(cast<BlockArgument>(gru_.getRb()));
+    auto bias = [&](int64_t gate, Value unit, Value limit) { return load(rb, kb_.add(c(gate * hidden_), unit), limit); };
+    auto blend = [&](Value z, Value candidate, Value unit) {  // (1 - z)∘h~ + z∘h
+      Value old = load(h, unit);
+      return add(candidate, mul(z, sub(old, candidate)));
+    };
+    if (gru_.getLinearBeforeReset()) {
+      forBlocks([&](Value block, Value unit, Value limit) {
+        auto gates = gateProducts(h, block, 0, 3);  // z, r, h
+        Value z = sigmoid(add(add(gates[0], bias(0, unit, limit)), projection(row, 0, unit, limit)));
+        Value r = sigmoid(add(add(gates[1], bias(1, unit, limit)), projection(row, 1, unit, limit)));
+        Value candidate = tanh(add(projection(row, 2, unit, limit), mul(r, add(gates[2], bias(2, unit, limit)))));
+        store(blend(z, candidate, unit), next, unit);
+      });
+      return;
+    }
+    forBlocks([&](Value block, Value unit, Value limit) {
+      auto gates = gateProducts(h, block, 0, 2);
+      store(sigmoid(add(add(gates[0], bias(0, unit, limit)), projection(row, 0, unit, limit))), zState, unit);
+      Value r = sigmoid(add(add(gates[1], bias(1, unit, limit)), projection(row, 1, unit, limit)));
+      store(mul(r, load(h, unit)), resetState, unit);
+    });
+    forBlocks([&](Value block, Value unit, Value limit) {
+      Value product = gateProducts(resetState, block, 2, 1)[0];
+      Value candidate = tanh(add(add(product, bias(2, unit, limit)), projection(row, 2, unit, limit)));
+      store(blend(load(zState, unit), candidate, unit), next, unit);
+    });
+  }
+
+  GroupOp group_;
+  KernelBuilder kb_;
+  LstmOp lstm_;
+  GruOp gru_;
+  Type element_;
+  SizeExpr steps_ = 1, batch_ = 1;
+  int64_t hidden_ = 0, blocks_ = 0, gates_ = 0;
+  int64_t ysIndex_ = -1, hnIndex_ = -1, cnIndex_ = -1;
+};
+
+}  // namespace
+
+FailureOr<Scheduled> scheduleRecurrent(GroupOp group, StringRef name, const Target &, OpBuilder &builder) {
+  return RecurrentSchedule(group, name, builder).run();
+}
+
+}  // namespace jinx::schedules

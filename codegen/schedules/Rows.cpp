@@ -1,0 +1,366 @@
+// The rows schedule.
+//
+// All values of the group live on one iteration shape D (the largest), some with reduced dimensions of extent 1. The dimensions of D
+// split into kept ones (K) and reduced ones (R, empty for a plain map). The lanes run along the innermost dimension that is not 1.
+//
+//   programs:  one per position of the outer kept dimensions (and per chunk of the lane dimension, when that is kept and long)
+//   phase i:   for each reduction, in order: loop over R, evaluate its operand, combine; lanes are combined at the end when the lane
+//              dimension is reduced. The result is then a known value to all that follows.
+//   last:      results of reduced shape are stored once; results of full shape in one more loop over R.
+//
+// softmax(x) over the last dimension, W lanes:
+//
+//   program = row:   m = max over chunks of x;  s = sum over chunks of exp(x - m);  for each chunk: store exp(x - m) / s
+//
+// A tile of exp(x - m) is wanted twice: what is costly and used by a later phase is kept in scratch by the first phase that computes it.
+#include "codegen/schedules/Rows.h"
+
+#include "codegen/schedules/Collapse.h"
+#include "codegen/schedules/Expression.h"
+#include "codegen/schedules/ScalarOps.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/MapVector.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::schedules {
+namespace {
+
+constexpr int64_t kMapChunk = 4096;  // elements a program handles when the lane dimension is kept
+
+class RowsSchedule {
+ public:
+  RowsSchedule(GroupOp group, StringRef name, const Target &target, OpBuilder &builder)
+      : group_(group), target_(target), kb_(builder, group.getLoc(), name, group) {}
+
+  FailureOr<Scheduled> run() {
+    if (failed(findIterationSpace())) return failure();
+    chooseLanes();
+    if (!target_.cuda) findKept();
+    emitProgram();
+    return kb_.finish(programs_, scratch_, work());
+  }
+
+ private:
+  Block &body() { return group_.getBody().front(); }
+  OpBuilder &b() { return kb_.b(); }
+  Location loc() { return kb_.loc(); }
+  ValueRange yielded() { return body().getTerminator()->getOperands(); }
+
+  // The iteration shape is that of the first reduction's operand, or of the results.
+  LogicalResult findIterationSpace() {
+    for (Operation &op : body())
+      if (auto reduce = dyn_cast<ReduceOp>(op)) reduces_.push_back(reduce);
+    Value widest = reduces_.empty() ? yielded()[0] : reduces_[0].getX();
+    space_ = sizesOf(widest.getType());
+    reduced_.assign(space_.size(), false);
+    if (!reduces_.empty())
+      for (int64_t axis : reduces_[0].getAxes()) reduced_[axis] = true;
+    for (ReduceOp reduce : reduces_)
+      if (sizesOf(reduce.getX().getType()) != space_ || reduce.getAxes() != reduces_[0].getAxes())
+        return group_.emitOpError("reductions of a rows group must have one operand shape and one set of axes");
+    for (Value v : yielded()) {
+      Sizes sizes = sizesOf(v.getType());
+      if (sizes.size() != space_.size()) return group_.emitOpError("results of a rows group must have one rank");
+    }
+    return success();
+  }
+
+  void chooseLanes() {
+    lane_ = -1;
+    for (int64_t d = space_.size() - 1; d >= 0 && lane_ < 0; --d)
+      if (!space_[d].isConstant(1)) lane_ = d;
+    if (lane_ < 0) lane_ = int64_t(space_.size()) - 1;  // -1 for a scalar
+    int64_t widest = target_.cuda ? 1024 : 32;
+    width_ = widest;
+    if (lane_ >= 0)
+      if (auto extent = space_[lane_].constant())
+        while (width_ > 1 && width_ / 2 >= *extent) width_ /= 2;
+    if (lane_ < 0) width_ = 1;
+    laneReduced_ = lane_ >= 0 && reduced_[lane_];
+    // Programs: kept dimensions other than the lanes', then chunks of the lanes.
+    for (size_t d = 0; d < space_.size(); ++d)
+      if (!reduced_[d] && int64_t(d) != lane_) outer_.push_back(d);
+    for (int64_t d : outer_) programs_ = programs_ * space_[d];
+    if (lane_ >= 0 && !laneReduced_) {
+      chunk_ = std::max<int64_t>(width_, reduces_.empty() ? kMapChunk : width_);
+      chunks_ = ceilDiv(space_[lane_], chunk_);
+      programs_ = programs_ * chunks_;
+    }
+  }
+
+  SizeExpr work() {
+    SizeExpr total = volume(space_);
+    return ceilDiv(total, 16) * SizeExpr(int64_t(std::distance(body().begin(), body().end())));
+  }
+
+  // ---- loops --------------------------------------------------------------------------------------------------------------------
+  using LaneBody = function_ref<SmallVector<Value>(const Coordinate &lane, Value limit, ValueRange carried)>;
+
+  /// Walks lanes [begin, end) of the lane dimension by tiles: whole tiles first, then one masked tile.
+  SmallVector<Value> forLanes(Value begin, Value end, ValueRange inits, LaneBody emit) {
+    Value width = kb_.constant(width_), length = kb_.sub(end, begin);
+    Value whole = kb_.mul(kb_.floorDiv(length, width), width), wholeEnd = kb_.add(begin, whole);
+    auto constantLength = getConstantIntValue(length);
+    SmallVector<Value> carried(inits);
+    if (!constantLength || *constantLength >= width_) {
+      auto loop = scf::ForOp::create(b(), loc(), begin, wholeEnd, width, carried);
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(loop.getBody());
+      auto next = emit({loop.getInductionVar(), 1, {}}, Value(), loop.getRegionIterArgs());
+      if (!next.empty()) scf::YieldOp::create(b(), loc(), next);
+      carried.assign(loop.getResults().begin(), loop.getResults().end());
+    }
+    if (constantLength && *constantLength % width_ == 0) return carried;
+    Value rest = kb_.sub(length, whole);
+    Coordinate lane{wholeEnd, 1, {}};
+    if (constantLength && inits.empty()) {
+      emit(lane, rest, {});
+      return carried;
+    }
+    if (constantLength) return emit(lane, rest, carried);
+    Value any = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sgt, rest, kb_.constant(0));
+    auto branch = scf::IfOp::create(b(), loc(), ValueRange(carried).getTypes(), any, /*withElse=*/!carried.empty());
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(branch.thenBlock());
+    auto next = emit(lane, rest, carried);
+    if (!next.empty()) {
+      scf::YieldOp::create(b(), loc(), next);
+      b().setInsertionPointToStart(branch.elseBlock());
+      scf::YieldOp::create(b(), loc(), carried);
+    }
+    return SmallVector<Value>(branch.getResults());
+  }
+
+  using SpaceBody = function_ref<SmallVector<Value>(ArrayRef<Coordinate> at, Value limit, ValueRange carried)>;
+  /// Walks the reduced dimensions (and the lanes, when they are reduced) of this program.
+  SmallVector<Value> forReduced(ValueRange inits, SpaceBody emit) {
+    SmallVector<int64_t> dims;
+    for (size_t d = 0; d < space_.size(); ++d)
+      if (reduced_[d] && int64_t(d) != lane_) dims.push_back(d);
+    Coordinates at(position_);
+    std::function<SmallVector<Value>(size_t, ValueRange)> nest = [&](size_t i, ValueRange carried) -> SmallVector<Value> {
+      if (i < dims.size()) {
+        auto loop = scf::ForOp::create(b(), loc(), kb_.constant(0), kb_.size(space_[dims[i]]), kb_.constant(1), carried);
+        OpBuilder::InsertionGuard guard(b());
+        b().setInsertionPointToStart(loop.getBody());
+        at[dims[i]] = {loop.getInductionVar(), 0, {}};
+        auto next = nest(i + 1, loop.getRegionIterArgs());
+        if (!next.empty()) scf::YieldOp::create(b(), loc(), next);
+        return SmallVector<Value>(loop.getResults());
+      }
+      if (!laneReduced_) return emit(at, laneLimit_, carried);
+      return forLanes(kb_.constant(0), kb_.size(space_[lane_]), carried, [&](const Coordinate &lane, Value limit, ValueRange c) {
+        at[lane_] = lane;
+        return emit(at, limit, c);
+      });
+    };
+    return nest(0, inits);
+  }
+
+  // ---- program ------------------------------------------------------------------------------------------------------------------
+  void emitProgram() {
+    Value id = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
+    SmallVector<SizeExpr> extents;
+    for (int64_t d : outer_) extents.push_back(space_[d]);
+    bool chunked = lane_ >= 0 && !laneReduced_;
+    if (chunked) extents.push_back(chunks_);
+    auto parts = kb_.delinearize(id, extents);
+    position_.assign(space_.size(), Coordinate{kb_.constant(0), 0, {}});
+    for (auto [d, part] : llvm::zip(outer_, parts)) position_[d] = {part, 0, {}};
+    emitter_.emplace(kb_, width_);
+    if (!chunked) {
+      phases();
+      return;
+    }
+    Value begin = kb_.mul(parts.back(), kb_.constant(chunk_));
+    Value end = kb_.min(kb_.add(begin, kb_.constant(chunk_)), kb_.size(space_[lane_]));
+    if (chunks_.isConstant(1)) end = kb_.size(space_[lane_]);
+    forLanes(begin, end, {}, [&](const Coordinate &lane, Value limit, ValueRange) -> SmallVector<Value> {
+      position_[lane_] = lane;
+      laneLimit_ = limit;
+      phases();
+      return {};
+    });
+  }
+
+  // ---- values kept between phases -----------------------------------------------------------------------------------------------
+  struct Kept {
+    Value value;
+    int64_t firstPhase;
+    SizeExpr offset;  ///< bytes in scratch
+  };
+
+  static bool isCostly(Operation *op) {
+    return isa<ExpOp, Expm1Op, LogOp, Log1pOp, SinOp, CosOp, TanhOp, AtanOp, ErfOp, SigmoidOp, PowOp>(op);
+  }
+
+  /// Costly values of full shape that two or more phases need: the first to need one writes it to scratch.
+  void findKept() {
+    if (reduces_.empty()) return;
+    llvm::MapVector<Value, SmallVector<int64_t>> phasesOf;
+    auto visit = [&](Value root, int64_t phase) {
+      SmallVector<Value> work = {root};
+      llvm::DenseSet<Value> seen;
+      while (!work.empty()) {
+        Value v = work.pop_back_val();
+        Operation *op = v.getDefiningOp();
+        if (!op || isa<ReduceOp>(op) || !seen.insert(v).second) continue;
+        if (isCostly(op) && sizesOf(v.getType()) == space_) {
+          if (phasesOf[v].empty() || phasesOf[v].back() != phase) phasesOf[v].push_back(phase);
+        }
+        llvm::append_range(work, op->getOperands());
+      }
+    };
+    for (auto [i, reduce] : llvm::enumerate(reduces_)) visit(reduce.getX(), i);
+    for (Value v : yielded())
+      if (!isReducedShape(v)) visit(v, reduces_.size());
+    SizeExpr elements = width_;
+    for (size_t d = 0; d < space_.size(); ++d)
+      if (reduced_[d]) elements = int64_t(d) == lane_ ? elements * ceilDiv(space_[d], width_) : elements * space_[d];
+    for (auto &[v, phases] : phasesOf) {
+      if (phases.size() < 2 || kept_.size() == 2) continue;
+      int64_t bytes = std::max<int64_t>(1, cast<RankedTensorType>(v.getType()).getElementType().getIntOrFloatBitWidth() / 8);
+      kept_.push_back({v, phases[0], scratch_});
+      scratch_ = scratch_ + elements * SizeExpr(bytes) + 64;
+    }
+  }
+
+  Value keptAddress(const Kept &kept, ArrayRef<Coordinate> at, Value &offset) {
+    offset = kb_.constant(0);
+    SizeExpr stride = width_;
+    for (int64_t d = int64_t(space_.size()) - 1; d >= 0; --d) {
+      if (!reduced_[d]) continue;
+      if (d == lane_) {
+        offset = kb_.add(offset, at[d].base);
+        stride = ceilDiv(space_[d], width_) * SizeExpr(width_);
+        continue;
+      }
+      offset = kb_.add(offset, kb_.mul(at[d].base, kb_.size(stride)));
+      stride = stride * space_[d];
+    }
+    Type element = registerType(cast<RankedTensorType>(kept.value.getType()).getElementType());
+    // Offsets of kept values are multiples of 64 only when sizes are; element alignment is all that is needed.
+    return tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), element), kb_.size(kept.offset));
+  }
+  void loadKept(int64_t phase, ArrayRef<Coordinate> at) {
+    for (const Kept &kept : kept_) {
+      if (kept.firstPhase >= phase) continue;
+      Value offset, ptr = keptAddress(kept, at, offset);
+      auto type = VectorType::get({width_}, registerType(cast<RankedTensorType>(kept.value.getType()).getElementType()));
+      emitter_->define(kept.value, tile::LoadOp::create(b(), loc(), type, ptr, offset, ValueRange{kb_.constant(1)}, ValueRange()));
+    }
+  }
+  void storeKept(int64_t phase, ArrayRef<Coordinate> at) {
+    for (const Kept &kept : kept_) {
+      if (kept.firstPhase != phase) continue;
+      Value offset, ptr = keptAddress(kept, at, offset);
+      tile::StoreOp::create(b(), loc(), emitter_->evaluate(kept.value, at), ptr, offset, ValueRange{kb_.constant(1)}, ValueRange());
+    }
+  }
+
+  void phases() {
+    for (auto [i, reduce] : llvm::enumerate(reduces_)) emitReduce(reduce, i);
+    emitter_->setLimit(laneReduced_ ? Value() : laneLimit_);
+    bool anyFull = false;
+    for (auto [i, v] : llvm::enumerate(yielded())) {
+      if (!isReducedShape(v)) {
+        anyFull = true;
+        continue;
+      }
+      storeReduced(i, v);
+    }
+    if (anyFull) {
+      forReduced({}, [&](ArrayRef<Coordinate> at, Value limit, ValueRange) -> SmallVector<Value> {
+        emitter_->setLimit(limit);
+        loadKept(reduces_.size(), at);
+        for (auto [i, v] : llvm::enumerate(yielded()))
+          if (!isReducedShape(v)) emitter_->store(i, emitter_->evaluate(v, at), at);
+        return {};
+      });
+    }
+    for (ReduceOp reduce : reduces_) emitter_->undefine(reduce.getY());
+    for (const Kept &kept : kept_) emitter_->undefine(kept.value);
+    emitter_->clearCache();
+  }
+
+  bool isReducedShape(Value v) {
+    if (reduces_.empty()) return false;
+    Sizes sizes = sizesOf(v.getType());
+    for (size_t d = 0; d < sizes.size(); ++d)
+      if (reduced_[d] && !sizes[d].isConstant(1)) return false;
+    // A shape without reduced extent may still be the full one, when those extents are 1: both readings agree.
+    return true;
+  }
+
+  void emitReduce(ReduceOp reduce, int64_t phase) {
+    Type graphElement = cast<RankedTensorType>(reduce.getX().getType()).getElementType();
+    Type element = registerType(graphElement);
+    bool isUnsigned = graphElement.isUnsignedInteger();
+    bool isHalf = isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32;  // accumulate in f32
+    Type accElement = isHalf ? b().getF32Type() : element;
+    auto accType = VectorType::get({width_}, accElement);
+    Value neutral = arith::ConstantOp::create(
+        b(), loc(), DenseElementsAttr::get(accType, Attribute(neutralElement(b(), reduce.getKind(), accElement, isUnsigned))));
+    auto results = forReduced({neutral}, [&](ArrayRef<Coordinate> at, Value limit, ValueRange carried) -> SmallVector<Value> {
+      emitter_->setLimit(limit);
+      loadKept(phase, at);
+      Value x = emitter_->evaluate(reduce.getX(), at);
+      storeKept(phase, at);
+      if (isHalf) x = arith::ExtFOp::create(b(), loc(), accType, x);
+      if (limit && laneReduced_) {
+        Value lanes = vector::StepOp::create(b(), loc(), VectorType::get({width_}, b().getIndexType()));
+        Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lanes, kb_.splat(limit, width_));
+        x = arith::SelectOp::create(b(), loc(), valid, x, neutral);
+      }
+      return {buildCombine(b(), loc(), reduce.getKind(), carried[0], x, isUnsigned)};
+    });
+    emitter_->clearCache();
+    for (const Kept &kept : kept_) emitter_->undefine(kept.value);
+    Value result = results[0];
+    if (laneReduced_) result = tile::ReduceOp::create(b(), loc(), accElement, tile::ReduceKind(int(reduce.getKind())), result);
+    if (isHalf) {
+      Type narrow = laneReduced_ ? element : Type(VectorType::get({width_}, element));
+      result = arith::TruncFOp::create(b(), loc(), narrow, result);
+    }
+    emitter_->define(reduce.getY(), result);
+  }
+
+  void storeReduced(int64_t index, Value v) {
+    Coordinates at(position_);
+    if (laneReduced_) at[lane_] = {kb_.constant(0), 0, {}};
+    emitter_->store(index, emitter_->evaluate(v, at), at);
+    emitter_->clearCache();
+  }
+
+  GroupOp group_;
+  Target target_;
+  KernelBuilder kb_;
+  std::optional<ExpressionEmitter> emitter_;
+  SmallVector<ReduceOp> reduces_;
+  SmallVector<Kept> kept_;
+  Sizes space_;
+  SmallVector<bool> reduced_;
+  SmallVector<int64_t> outer_;
+  int64_t lane_ = -1, width_ = 1, chunk_ = 1;
+  SizeExpr chunks_ = 1, programs_ = 1, scratch_ = 0;
+  bool laneReduced_ = false;
+  Coordinates position_;
+  Value laneLimit_;
+};
+
+}  // namespace
+
+FailureOr<Scheduled> scheduleRows(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+  GroupOp collapsed = collapseDimensions(group);
+  auto scheduled = RowsSchedule(collapsed, name, target, builder).run();
+  eraseCollapsed(collapsed, group);
+  return scheduled;
+}
+
+}  // namespace jinx::schedules

@@ -1,0 +1,18 @@
+#include "codegen/schedules/Schedules.h"
+
+#include "codegen/schedules/Matmul.h"
+#include "codegen/schedules/Recurrent.h"
+#include "codegen/schedules/Rows.h"
+
+using namespace mlir;
+
+namespace jinx::schedules {
+
+FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+  if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
+  if (group.getSchedule() == "matmul") return scheduleMatmul(group, name, target, builder);
+  if (group.getSchedule() == "recurrent") return scheduleRecurrent(group, name, target, builder);
+  return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul or recurrent";
+}
+
+}  // namespace jinx::schedules

@@ -1,0 +1,36 @@
+// From a group of graph operators to a tile kernel: the entry point, and what every schedule gets and gives.
+//
+// A schedule is a hand-designed program shape with holes. The shapes are few (rows, matmul); what a group computes around its anchor
+// fills the holes through `ExpressionEmitter` (Expression.h), which evaluates any value of the group at given coordinates.
+#pragma once
+
+#include <string>
+
+#include "ir/Graph/Graph.h"
+#include "ir/Tile/Tile.h"
+
+namespace jinx::schedules {
+
+/// What a schedule must know about the machine.
+struct Target {
+  bool cuda = false;
+  int64_t vectorBytes = 64;  ///< CPU: width of a vector register
+  int64_t registers = 32;    ///< CPU: vector registers
+};
+
+/// A kernel and how to launch it. Formulas are over the model's symbols.
+struct Scheduled {
+  tile::KernelOp kernel;
+  llvm::SmallVector<SizeExpr> sizes;  ///< values of the kernel's size parameters
+  SizeExpr programs;
+  SizeExpr scratchBytes;
+  SizeExpr work;  ///< rough cost in vector operations
+};
+
+/// Writes the kernel of `group` at the builder's insertion point. A group that no schedule covers is a failure with a diagnostic.
+mlir::FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
+
+/// True when ExpressionEmitter can evaluate `op` inside a group: what fusion may put there.
+bool isEmittable(mlir::Operation *op);
+
+}  // namespace jinx::schedules

@@ -1,0 +1,93 @@
+// The SIMT matmul: f32 multiplications by ordinary instructions, operands through a ring of cp.async copies.
+//
+//   fill stages - 1 slots
+//   for each slice of k:   wait for the oldest slot; start the copies of the slice stages - 1 further on; multiply; release
+//   epilogue on the accumulators, store
+//
+// A slot holds a slice of A as [k, m] (rows padded by 4: the copies write columns, and fall on different banks) and of B as [k, n]. Copies
+// past the edges write zeros, so the product needs no mask, and slices past the end of k are copies of nothing.
+#include "codegen/schedules/cuda/CudaMatmul.h"
+#include "codegen/schedules/cuda/IndexBuilder.h"
+
+using namespace mlir;
+
+namespace jinx::schedules {
+
+SimtTile chooseSimtTile(int64_t m, int64_t n) {
+  SimtTile tile;
+  // Small results: smaller tiles, so that more blocks have work. 132 blocks of 128 x 128 are a full wave.
+  bool small = m > 0 && n > 0 && ((m + 127) / 128) * ((n + 127) / 128) < 132;
+  if (small || (m > 0 && m <= 64) || (n > 0 && n <= 64)) tile.m = tile.n = 64, tile.k = 16;
+  return tile;
+}
+
+std::string simtPrograms(const SimtTile &tile, const std::string &m, const std::string &n) {
+  auto tiles = [](const std::string &extent, int64_t size) {
+    return "((" + extent + ") + " + std::to_string(size - 1) + ") floordiv " + std::to_string(size);
+  };
+  return "(" + tiles(m, tile.m) + ") * (" + tiles(n, tile.n) + ")";
+}
+
+void emitSimtMatmul(OpBuilder &b, Location loc, const SimtMatmul &p, const SimtTile &tile, const EpilogueHole &hole) {
+  IndexBuilder ix{b, loc};
+  Value zero = ix.c(0), one = ix.c(1);
+  auto orZero = [&](Value v) { return v ? v : zero; };
+
+  // Neighbouring programs share columns of B.
+  Value tilesM = ix.tiles(p.m, tile.m), tileN = ix.div(p.tile, tilesM), tileM = ix.sub(p.tile, ix.mul(tileN, tilesM));
+  Value row = ix.mul(tileM, tile.m), column = ix.mul(tileN, tile.n);
+  Value rowsLeft = ix.sub(p.m, row), columnsLeft = ix.sub(p.n, column);
+  Value steps = ix.tiles(p.k, tile.k);
+  for (auto [value, name] : {std::pair{row, "row"}, {column, "column"}, {rowsLeft, "rows_left"}, {columnsLeft, "columns_left"}, {steps, "steps"}})
+    if (value.getDefiningOp()) value.setLoc(nameLoc(b, loc, name));
+  Value aBase = ix.add(orZero(p.aOffset), ix.mul(row, p.aRowStride));
+  Value bBase = ix.add(orZero(p.bOffset), ix.mul(ix.div(column, 16), p.bPanel));
+  for (auto [value, name] : {std::pair{aBase, "a_base"}, {bBase, "b_base"}})
+    if (value.getDefiningOp()) value.setLoc(nameLoc(b, loc, name));
+  // Panels are filled up to 16 columns, so whole groups of columns can be read.
+  Value bColumns = ix.mul(ix.tiles(columnsLeft, 16), 16);
+
+  Type f32 = b.getF32Type();
+  auto bufferA = VectorType::get({tile.k, tile.m}, f32), bufferB = VectorType::get({tile.k, tile.n}, f32);
+  auto ring = tile::RingOp::create(b, loc, tile::RingType::get(b.getContext()), tile::RingKind::async, tile.stages,
+                                   b.getTypeArrayAttr({bufferA, bufferB}), b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(b.getContext(), {4, 0}));
+  auto fill = [&](Value step) {
+    Value k = ix.mul(step, tile.k), left = ix.sub(p.k, k);
+    auto slot = tile::RingAcquireOp::create(b, loc, tile::SlotType::get(b.getContext()), ring).getSlot();
+    tile::CopyOp::create(b, loc, p.a, ix.add(aBase, ix.mul(k, p.aColumnStride)), ValueRange{p.aColumnStride, p.aRowStride},
+                         ValueRange{left, rowsLeft}, Value(), slot, b.getI64IntegerAttr(0));
+    tile::CopyOp::create(b, loc, p.b, ix.add(bBase, ix.mul(k, 16)), ValueRange{ix.c(16), one}, ValueRange{left, bColumns}, p.bPanel, slot,
+                         b.getI64IntegerAttr(1));
+    tile::RingCommitOp::create(b, loc, slot);
+  };
+
+  auto prologue = scf::ForOp::create(b, loc, zero, ix.c(tile.stages - 1), one);
+  phase(prologue, "Fill the ring but for one slot");
+  prologue.getInductionVar().setLoc(nameLoc(b, loc, "ahead"));
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(prologue.getBody());
+    fill(prologue.getInductionVar());
+  }
+  auto accType = VectorType::get({tile.m, tile.n}, f32);
+  Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(accType, 0.0f));
+  auto loop = scf::ForOp::create(b, loc, zero, steps, one, ValueRange{zeros});
+  phase(loop, "Multiply slice by slice; the slot that the last slice left is filled meanwhile");
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    auto slot = tile::RingWaitOp::create(b, loc, tile::SlotType::get(b.getContext()), ring, tile.stages - 2).getSlot();
+    fill(ix.add(loop.getInductionVar(), tile.stages - 1));
+    Value next = tile::MmaOp::create(b, loc, accType, loop.getRegionIterArg(0), slot, 0, 1, Value(), 0).getResult();
+    tile::RingReleaseOp::create(b, loc, ring, 0);
+    scf::YieldOp::create(b, loc, next);
+  }
+  tile::RingDrainOp::create(b, loc, ring);
+  Value result = hole(b, loc, loop.getResult(0), row, column);
+  if (!result) return;
+  Value at = ix.add(ix.add(orZero(p.cOffset), ix.mul(row, p.cRowStride)), column);
+  auto store = tile::StoreOp::create(b, loc, result, p.c, at, ValueRange{p.cRowStride, one}, ValueRange{rowsLeft, columnsLeft});
+  phase(store, "Epilogue and store");
+}
+
+}  // namespace jinx::schedules

@@ -1,0 +1,174 @@
+// The wgmma matmul for sm_90a: persistent blocks of one producer and some consumer warpgroups over a ring of TMA copies.
+//
+// A block walks tiles of the result, grid-strided. Its producer thread fetches 64 elements of k at a time: m rows of A, n rows of B. Its
+// consumers hold m / consumers rows of accumulators each, keep one group of products in flight, and give a slot back once the group
+// after it is issued. After the last slice they run the epilogue hole and store through swizzled shared memory and TMA, while the
+// producer already fetches the next tile.
+//
+// Blocks of a cluster lie side by side (clusterM x clusterN tiles): those in a column share the slice of B, those in a row the slice of A;
+// each fetches its part and multicasts it. Tiles are visited in bands, so that blocks that run together read few distinct rows of A and B
+// and find them in the second-level cache.
+#include <algorithm>
+
+#include "codegen/schedules/cuda/CudaMatmul.h"
+#include "codegen/schedules/cuda/IndexBuilder.h"
+
+using namespace mlir;
+
+namespace jinx::schedules {
+
+namespace {
+constexpr int64_t kDepth = 64;             // elements of k in a slot: one swizzle span of 128 bytes
+constexpr int64_t kMaxShared = 232448;
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t storeColumns(int64_t n) { return n % 64 == 0 ? 64 : n % 32 == 0 ? 32 : 16; }
+}  // namespace
+
+int64_t wgmmaSharedBytes(const WgmmaTile &t) {
+  int64_t stage = (t.m + t.n) * kDepth * 2, store = t.consumers * 4 * 2 * 16 * storeColumns(t.n) * 2;
+  return 1024 + t.stages * stage + store + 2 * 8 * t.stages;
+}
+
+std::string wgmmaInfeasible(const WgmmaTile &t) {
+  if (t.consumers < 1 || t.consumers > 3 || t.m % (64 * t.consumers)) return "each consumer takes a multiple of 64 rows";
+  if (t.n % 16 || t.n > 256) return "n is a multiple of 16 up to 256";
+  if (t.m / t.clusterN % 8 || t.n / t.clusterM % 8 || t.m % t.clusterN || t.n % t.clusterM) return "a block's slice is a multiple of 8 rows";
+  if (t.m / t.clusterN > 256) return "a TMA box has at most 256 rows";
+  if (t.clusterM * t.clusterN > 8) return "a cluster has at most 8 blocks";
+  if (t.m / t.consumers * t.n / 128 > 200) return "too many accumulators for a thread's registers";
+  if (t.consumers == 3 && t.m / t.consumers * t.n / 128 > 128 - 32) return "three consumers leave too few registers";
+  if (t.stages < 2) return "a ring has at least 2 slots";
+  if (wgmmaSharedBytes(t) > kMaxShared) return "more shared memory than a block may have";
+  return "";
+}
+
+WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t sms) {
+  // Measured in shared/examples: what wins anywhere is among these.
+  static const WgmmaTile candidates[] = {
+      {128, 256, 4, 2, 1, 2, 8, false}, {256, 160, 4, 1, 2, 2, 8, false}, {256, 128, 4, 1, 2, 2, 8, false}, {128, 192, 4, 2, 1, 2, 8, false},
+      {128, 128, 6, 2, 1, 2, 8, false}, {128, 80, 8, 2, 2, 2, 16, true},  {64, 64, 13, 2, 1, 1, 64, true},  {128, 64, 8, 2, 1, 2, 16, true},
+      {64, 128, 8, 1, 2, 1, 16, false}, {64, 64, 12, 1, 1, 1, 64, true},
+  };
+  const WgmmaTile *best = nullptr;
+  double bestCost = 0;
+  for (const WgmmaTile &t : candidates) {
+    if (!wgmmaInfeasible(t).empty()) continue;
+    int64_t cluster = t.clusterM * t.clusterN, clusters = cluster == 4 ? sms / cluster * 30 / 33 : sms / cluster;
+    int64_t tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN), waves = ceilDiv(tiles, std::max<int64_t>(1, clusters));
+    // Time of a wave: products at the rate the operands can be read from shared memory (narrow tiles read more for each product), and a
+    // start and an epilogue that nothing covers.
+    double products = double(t.m) * t.n * std::max<int64_t>(k, kDepth), reads = double(t.m / t.consumers + t.n) / (t.m / t.consumers * double(t.n));
+    double traffic = double(t.m) / t.clusterN / t.m / t.n + double(t.n) / t.clusterM / t.m / t.n;
+    double cost = double(waves) * (products * (1.0 + 12.0 * std::max(0.0, reads - 0.0117) + 4.0 * traffic) + 128.0 * 256 * 250);
+    if (best && cost >= bestCost) continue;
+    best = &t;
+    bestCost = cost;
+  }
+  return *best;
+}
+
+void emitWgmmaMatmul(tile::KernelOp kernel, const WgmmaMatmul &p, const WgmmaTile &t, const EpilogueHole &hole) {
+  Location loc = kernel.getLoc();
+  OpBuilder b = OpBuilder::atBlockEnd(&kernel.getBody().front());
+  MLIRContext *context = b.getContext();
+  IndexBuilder ix{b, loc};
+  Type element = cast<tile::PtrType>(p.a.getType()).getElement();
+  int64_t cluster = t.clusterM * t.clusterN, store = storeColumns(t.n), rows = t.m / t.consumers;
+  auto text = [](int64_t v) { return std::to_string(v); };
+  auto tiles = [&](const std::string &extent, int64_t size) { return "((" + extent + ") + " + text(size - 1) + ") floordiv " + text(size); };
+  kernel.setPrograms(text(cluster) + " * min((" + tiles(p.mText, t.m * t.clusterM) + ") * (" + tiles(p.nText, t.n * t.clusterN) + "), " +
+                     text(std::max<int64_t>(1, p.sms / cluster)) + ")");
+  kernel->setAttr("cluster", DenseI64ArrayAttr::get(context, {t.clusterM, t.clusterN}));
+
+  auto map = [&](Value buffer, const std::string &inner, const std::string &outer, int64_t boxInner, int64_t boxOuter, int64_t swizzle) {
+    return tile::TensorMapOp::create(b, loc, tile::TensorMapType::get(context), buffer, b.getStrArrayAttr({inner, outer}),
+                                     b.getStrArrayAttr({"(" + inner + ") * 2"}), DenseI64ArrayAttr::get(context, {boxInner, boxOuter}),
+                                     b.getI64IntegerAttr(swizzle))
+        .getMap();
+  };
+  Value mapA = map(p.a, p.kText, p.mText, kDepth, t.m / t.clusterN, 128);
+  Value mapB = map(p.b, p.kText, p.nText, kDepth, t.n / t.clusterM, 128);
+  Value mapD = map(p.d, p.nText, p.mText, store, 16, store * 2);
+
+  Value zero = ix.c(0), one = ix.c(1);
+  auto called = [&](Value v, StringRef name) {
+    if (v.getDefiningOp() && !v.getDefiningOp<arith::ConstantOp>()) v.setLoc(nameLoc(b, loc, name));
+    return v;
+  };
+  Value rankM = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 0), rankN = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 1);
+  Value tilesM = called(ix.tiles(p.m, t.m * t.clusterM), "tiles_m"), tilesN = called(ix.tiles(p.n, t.n * t.clusterN), "tiles_n");
+  Value count = called(ix.mul(tilesM, tilesN), "tiles");
+  Value steps = called(ix.tiles(p.k, kDepth), "steps");
+  Value program = tile::ProgramIdOp::create(b, loc, b.getIndexType()), programs = tile::NumProgramsOp::create(b, loc, b.getIndexType());
+  Value firstTile = called(ix.div(program, cluster), "first_tile"), stride = called(ix.div(programs, cluster), "tile_stride");
+
+  // Row and column of this block's tile within cluster tile `index`: bands of t.band, crossed one way.
+  auto place = [&](Value index) {
+    Value across = t.walkN ? tilesN : tilesM, along = t.walkN ? tilesM : tilesN;
+    Value bandSize = ix.mul(along, t.band), band = called(ix.div(index, bandSize), "band");
+    Value within = called(ix.sub(index, ix.mul(band, bandSize)), "within");
+    Value width = called(ix.min(ix.c(t.band), ix.sub(across, ix.mul(band, t.band))), "width");
+    Value advanced = called(ix.div(within, width), "advanced");
+    Value crossed = called(ix.sub(ix.add(ix.mul(band, t.band), within), ix.mul(advanced, width)), "crossed");
+    Value m = t.walkN ? advanced : crossed, n = t.walkN ? crossed : advanced;
+    Value row = called(ix.mul(ix.add(ix.mul(m, t.clusterM), rankM), t.m), "row");
+    Value column = called(ix.mul(ix.add(ix.mul(n, t.clusterN), rankN), t.n), "column");
+    return std::pair{row, column};
+  };
+
+  auto bufferA = VectorType::get({t.m, kDepth}, element), bufferB = VectorType::get({t.n, kDepth}, element);
+  auto ring = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.stages, b.getTypeArrayAttr({bufferA, bufferB}),
+                                   b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(context, {}));
+  // Registers: 65,536 over the block; who fetches needs few.
+  int64_t producerRegisters = t.consumers == 3 ? 32 : 40, consumerRegisters = t.consumers == 1 ? 240 : t.consumers == 2 ? 232 : 160;
+  auto roles = tile::RolesOp::create(b, loc, t.consumers, producerRegisters, consumerRegisters);
+  Type slotType = tile::SlotType::get(context);
+  auto loopOver = [&](Value from, Value to, Value step, ValueRange inits, StringRef name, auto body) {
+    auto loop = scf::ForOp::create(b, loc, from, to, step, inits);
+    loop.getInductionVar().setLoc(nameLoc(b, loc, name));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    body(loop);
+    return loop;
+  };
+
+  // Producer.
+  b.setInsertionPointToStart(&roles.getProducer().emplaceBlock());
+  loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
+    auto [row, column] = place(tileLoop.getInductionVar());
+    loopOver(zero, steps, one, {}, "step", [&, row = row, column = column](scf::ForOp stepLoop) {
+      Value k = ix.mul(stepLoop.getInductionVar(), kDepth);
+      auto slot = tile::RingAcquireOp::create(b, loc, slotType, ring).getSlot();
+      tile::CopyBulkOp::create(b, loc, mapA, ValueRange{k, row}, slot, b.getI64IntegerAttr(0), t.clusterN > 1 ? b.getI64IntegerAttr(1) : IntegerAttr());
+      tile::CopyBulkOp::create(b, loc, mapB, ValueRange{k, column}, slot, b.getI64IntegerAttr(1), t.clusterM > 1 ? b.getI64IntegerAttr(0) : IntegerAttr());
+      tile::RingCommitOp::create(b, loc, slot);
+    });
+  });
+  tile::RingDrainOp::create(b, loc, ring);
+
+  // Consumers.
+  b.setInsertionPointToStart(&roles.getConsumer().emplaceBlock());
+  Value consumer = tile::ConsumerIdOp::create(b, loc, b.getIndexType());
+  Value firstRow = called(ix.mul(consumer, rows), "first_row");
+  auto accType = VectorType::get({rows, t.n}, b.getF32Type());
+  loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
+    Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(accType, 0.0f));
+    auto loop = loopOver(zero, steps, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
+      auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
+      Value next = tile::MmaOp::create(b, loc, accType, stepLoop.getRegionIterArg(0), slot, 0, 1, firstRow, 1).getResult();
+      tile::RingReleaseOp::create(b, loc, ring, 1);
+      scf::YieldOp::create(b, loc, next);
+    });
+    phase(loop, "Multiply: one group of products stays in flight, and a slot goes back once the group after it is issued");
+    Value acc = tile::MmaWaitOp::create(b, loc, accType, loop.getResult(0)).getResult();
+    tile::RingReleaseOp::create(b, loc, ring, 0);
+    auto [row, column] = place(tileLoop.getInductionVar());
+    Value myRow = called(ix.add(row, firstRow), "my_row");
+    Value result = hole(b, loc, acc, myRow, column);
+    if (!result) return;
+    auto out = tile::StoreBulkOp::create(b, loc, result, mapD, ValueRange{column, myRow});
+    phase(out, "Epilogue, then patches of a warp's rows through swizzled shared memory");
+  });
+}
+
+}  // namespace jinx::schedules

@@ -1,0 +1,35 @@
+// What the user may say about a model's sizes when it is imported, and how it is written on the command line.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/base/Status.h"
+
+namespace jinx::frontends {
+
+/// `batch=4`, `input.1:2=480` or `seq=1..512`: a named dimension, or dimension AXIS of INPUT, gets a value or a range.
+/// Any declared dimension may be overridden, static ones too: some models declare the sizes they were traced with.
+struct DimOverride {
+  std::string name;  ///< a dimension's name in the model
+  std::string input; ///< or an input's name
+  int64_t axis = -1; ///< and its dimension
+  int64_t min = 1;
+  int64_t max = 1; ///< inclusive; equal to `min`: a constant; kUnbounded: no limit
+
+  static constexpr int64_t kUnbounded = -1;
+  bool isConstant() const { return min == max; }
+};
+
+/// Reads NAME=VALUE, NAME=LO..HI, INPUT:AXIS=VALUE, INPUT:AXIS=LO..HI (HI may be left out: unbounded).
+/// A name that contains ':' and is no INPUT:AXIS of the model is looked up as a dimension's name.
+Expected<DimOverride> parseDimOverride(std::string_view text);
+
+struct ImportOptions {
+  std::vector<DimOverride> dims;
+  int64_t maxBytes = int64_t(2) << 30; ///< of the model file itself, external data not counted
+};
+
+} // namespace jinx::frontends

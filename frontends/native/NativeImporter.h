@@ -1,0 +1,16 @@
+// Jinx's own format: modules of the graph dialect, as text or as MLIR bytecode.
+#pragma once
+
+#include <string>
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "runtime/base/Status.h"
+
+namespace jinx::frontends {
+
+/// Reads and verifies a module; the format is recognised by its first bytes.
+/// \returns kInvalidArgument with the parser's messages (file, line, column) for anything that is no valid module with a `main`
+Expected<mlir::OwningOpRef<mlir::ModuleOp>> importNative(mlir::MLIRContext &context, const std::string &path);
+
+} // namespace jinx::frontends

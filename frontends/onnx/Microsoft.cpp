@@ -1,0 +1,230 @@
+// com.microsoft: the operators that onnxruntime's optimizer and exporters put into models. ONNX has no schemas for them, so the
+// rows of those that run on the host say what their results are.
+#include "frontends/onnx/Contraction.h"
+#include "frontends/onnx/Norm.h"
+#include "frontends/onnx/Quant.h"
+#include "frontends/onnx/Window.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::frontends {
+namespace {
+
+// ---- activations ------------------------------------------------------------------------------------------------------------
+
+Value geluOf(Node &n, Value x) { return n.mul(n.mul(x, 0.5), n.add(n.erf(n.mul(x, 0.70710678118654752440)), 1.0)); }
+Value tanhGeluOf(Node &n, Value x) {
+  Value inner = n.mul(n.add(x, n.mul(n.mul(n.square(x), x), 0.044715)), 0.79788456080286535588);
+  return n.mul(n.mul(x, 0.5), n.add(n.tanh(inner), 1.0));
+}
+Value withBias(Node &n, Value x, Value bias) { return bias ? n.add(x, bias) : x; }
+
+bool gelu(Node &n) { return n.give(geluOf(n, n.in(0))); }
+bool biasGelu(Node &n) { return n.give(geluOf(n, withBias(n, n.in(0), n.in(1)))); }
+bool fastGelu(Node &n) { return n.give(tanhGeluOf(n, withBias(n, n.in(0), n.in(1)))); }
+bool quickGelu(Node &n) {
+  Value x = n.in(0);
+  return n.give(n.mul(x, n.sigmoid(n.mul(x, n.attrFloat("alpha", 1.702)))));
+}
+
+/// The activation that a fused operator applies to its result; null when it is unknown.
+Value activate(Node &n, Value y) {
+  std::string name = n.attrString("activation", "");
+  const auto *attribute = n.find("activation_params");
+  auto parameter = [&](int i, double fallback) { return attribute && i < attribute->floats_size() ? attribute->floats(i) : fallback; };
+  if (name.empty()) return y;
+  if (name == "Relu") return n.unary<ReluOp>(y);
+  if (name == "Sigmoid") return n.sigmoid(y);
+  if (name == "Tanh") return n.tanh(y);
+  if (name == "LeakyRelu") return n.select(n.compare(ComparePredicate::lt, y, 0.0), n.mul(y, parameter(0, 0.01)), y);
+  if (name == "Clip") return n.min(n.max(y, parameter(0, -3.4e38)), parameter(1, 3.4e38));
+  if (name == "HardSigmoid") return n.max(n.min(n.add(n.mul(y, parameter(0, 0.2)), parameter(1, 0.5)), 1.0), 0.0);
+  return n.fail("the fused activation " + name + " is unknown");
+}
+
+// ---- normalizations ---------------------------------------------------------------------------------------------------------
+
+/// Operands x, skip, gamma, beta, bias (the simplified form has no beta). Results y, mean, inverse deviation, x + skip + bias.
+bool skipNormalization(Node &n, bool isSimplified) {
+  Value x = n.in(0), skip = n.in(1), gamma = n.in(2), beta = isSimplified ? Value() : n.in(3), bias = n.in(isSimplified ? 3 : 4);
+  if (!x || !skip || !gamma || !n.isFloat(x)) return n.decline("expected floats");
+  Value sum = withBias(n, n.add(x, skip), bias);
+  if (!sum) return false;
+  Type own = n.element(x);
+  Value wide = own.isF64() ? sum : n.cast(sum, n.f32());
+  Normalized normal = standardize(n, wide, {n.rank(x) - 1}, n.attrFloat("epsilon", 1e-12), !isSimplified);
+  if (n.wants(1)) n.set(1, normal.mean);
+  if (n.wants(2)) n.set(2, normal.inverseDeviation);
+  if (n.wants(3)) n.set(3, sum);
+  return n.give(withBias(n, n.mul(n.cast(normal.y, own), gamma), beta));
+}
+bool skipLayerNormalization(Node &n) { return skipNormalization(n, false); }
+bool skipSimplifiedLayerNormalization(Node &n) { return skipNormalization(n, true); }
+
+// ---- products ---------------------------------------------------------------------------------------------------------------
+
+Value transposeLast(Node &n, Value x) {
+  SmallVector<int64_t> perm = llvm::to_vector(llvm::seq<int64_t>(0, n.rank(x)));
+  if (perm.size() < 2) return x;
+  std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
+  return n.transpose(x, perm);
+}
+bool fusedMatmul(Node &n) {
+  Value a = n.in(0), b = n.in(1);
+  if (!b || !n.isFloat(a) || n.attrInt("transBatchA", 0) || n.attrInt("transBatchB", 0)) return n.decline("batches are transposed");
+  if (n.attrInt("transA", 0)) a = transposeLast(n, a);
+  if (n.attrInt("transB", 0)) b = transposeLast(n, b);
+  return n.give(n.mul(matmulAnyRank(n, a, b), n.attrFloat("alpha", 1)));
+}
+
+/// conv(x, w) + bias + z, then the activation.
+bool fusedConv(Node &n) {
+  if (!n.isFloat(n.in(0))) return n.decline("expected floats");
+  Value y = convolve(n, n.in(0), n.in(1), n.in(2));
+  if (n.has(3)) y = n.add(y, n.in(3));
+  return n.give(activate(n, y));
+}
+
+bool matmulIntegerToFloat(Node &n) { // a, b, scale a, scale b, zero a, zero b, bias
+  Value y = n.cast(integerProduct(n, n.in(0), n.in(1), n.in(4), n.in(5)), n.f32());
+  return n.give(withBias(n, n.mul(y, n.mul(n.in(2), n.in(3))), n.in(6)));
+}
+bool dynamicQuantizeMatmul(Node &n) { // x f32, b bytes, scale b, zero b, bias
+  DynamicQuantized q = quantizeDynamically(n, n.in(0));
+  Value y = n.cast(integerProduct(n, q.y, n.in(1), q.zeroPoint, n.in(3)), n.f32());
+  return n.give(withBias(n, n.mul(y, n.mul(q.scale, n.in(2))), n.in(4)));
+}
+
+// ---- quantized elementwise --------------------------------------------------------------------------------------------------
+
+Value dequantize(Node &n, Value x, Value scale, Value zero) {
+  Value real = n.cast(x, n.f32());
+  return n.mul(zero ? n.sub(real, n.cast(zero, n.f32())) : real, scale);
+}
+Value quantizeTo(Node &n, Value y, Value scale, Value zero, Type element) {
+  Value q = n.round(n.div(y, scale));
+  if (zero) q = n.add(q, n.cast(zero, n.f32()));
+  return q ? saturateTo(n, q, element) : q;
+}
+/// a, scale, zero, b, scale, zero, y's scale, zero.
+template <typename Op>
+bool qlinearBinary(Node &n) {
+  if (n.numInputs() < 7 || !isByte(n.in(0)) || !isByte(n.in(3))) return n.decline("expected bytes");
+  Value y = n.binary<Op>(dequantize(n, n.in(0), n.in(1), n.in(2)), dequantize(n, n.in(3), n.in(4), n.in(5)));
+  return n.give(quantizeTo(n, y, n.in(6), n.in(7), n.element(n.in(0))));
+}
+/// x, scale, zero, y's scale, zero.
+template <Value (*kFunction)(Node &, Value)>
+bool qlinearUnary(Node &n) {
+  if (n.numInputs() < 4 || !isByte(n.in(0))) return n.decline("expected bytes");
+  return n.give(quantizeTo(n, kFunction(n, dequantize(n, n.in(0), n.in(1), n.in(2))), n.in(3), n.in(4), n.element(n.in(0))));
+}
+Value sigmoidOf(Node &n, Value x) { return n.sigmoid(x); }
+Value leakyReluOf(Node &n, Value x) {
+  return n.select(n.compare(ComparePredicate::lt, x, 0.0), n.mul(x, n.attrFloat("alpha", 0.01)), x);
+}
+Value globalAverageOf(Node &n, Value x) {
+  if (!x) return {};
+  bool channelsLast = n.attrInt("channels_last", 0) != 0;
+  int64_t first = channelsLast ? 1 : 2, end = n.rank(x) - (channelsLast ? 1 : 0);
+  return n.mean(x, llvm::to_vector(llvm::seq<int64_t>(first, end)));
+}
+
+// ---- operators that run on the host: what they give ------------------------------------------------------------------------
+
+/// x [t, n, in], w [dirs, in, 4h], r [dirs, h, 4h] → y [t, dirs, n, h], final h and c [dirs, n, h].
+bool dynamicQuantizeLstm(Node &n) {
+  Value x = n.in(0), w = n.in(1), r = n.in(2);
+  if (w && r && n.rank(x) == 3 && n.rank(w) == 3 && n.rank(r) == 3) {
+    bool batchFirst = n.attrInt("layout", 0) != 0;
+    SizeExpr dirs = n.size(w, 0), hidden = n.size(r, 1), steps = n.size(x, batchFirst ? 1 : 0), batch = n.size(x, batchFirst ? 0 : 1);
+    Node::PartialSizes y = {steps, dirs, batch, hidden}, state = {dirs, batch, hidden};
+    if (batchFirst) {
+      y = {batch, steps, dirs, hidden};
+      state = {batch, dirs, hidden};
+    }
+    n.expect(0, y, n.element(x));
+    n.expect(1, state, n.element(x));
+    n.expect(2, state, n.element(x));
+  }
+  return n.decline("the quantized recurrence has no kernel yet");
+}
+
+/// x [..., k] times packed weights → [..., N].
+bool matmulNBits(Node &n) {
+  Node::PartialSizes y;
+  for (const SizeExpr &size : n.sizes(n.in(0))) y.push_back(size);
+  if (!y.empty()) y.back() = n.attrInt("N", 0);
+  n.expect(0, y, n.element(n.in(0)));
+  return n.decline("packed weights have no kernel yet");
+}
+
+Node::PartialSizes shapeOf(Value v) {
+  Node::PartialSizes sizes;
+  for (const SizeExpr &size : GraphBuilder::sizes(v)) sizes.push_back(size);
+  return sizes;
+}
+
+/// query [b, s, heads*d] → y of that shape; present keys and values [b, heads, total, d].
+bool attentionLike(Node &n, int64_t heads, size_t value, std::optional<int64_t> firstPast) {
+  Value query = n.in(0);
+  Node::PartialSizes y = shapeOf(query);
+  if (n.has(value) && n.rank(n.in(value)) == 3 && y.size() == 3 && heads == n.attrInt("num_heads", 0)) y[2] = n.size(n.in(value), 2);
+  n.expect(0, y, n.element(query));
+  for (size_t i = 1; i < n.numOutputs(); ++i) {
+    size_t past = size_t(firstPast.value_or(0)) + i - 1;
+    Node::PartialSizes present(4);
+    if (firstPast && n.has(past) && n.rank(n.in(past)) == 4) present = shapeOf(n.in(past));
+    present.resize(4);
+    present[2] = std::nullopt;
+    n.expect(i, present, n.element(query));
+  }
+  return n.decline("contrib attention has no kernel yet");
+}
+bool multiHeadAttention(Node &n) { return attentionLike(n, n.attrInt("num_heads", 0), 2, 6); }
+bool groupQueryAttention(Node &n) {
+  bool isPacked = !n.has(1); // query holds q, k and v
+  if (!isPacked) return attentionLike(n, n.attrInt("kv_num_heads", -1), 2, 3);
+  Node::PartialSizes y = shapeOf(n.in(0));
+  int64_t heads = n.attrInt("num_heads", 1), kvHeads = n.attrInt("kv_num_heads", 1);
+  attentionLike(n, -1, 99, 3);
+  if (y.size() == 3 && y[2])
+    if (auto head = y[2]->exactDivide(SizeExpr(heads + 2 * kvHeads))) y[2] = *head * SizeExpr(heads);
+  n.expect(0, y, n.element(n.in(0)));
+  return n.decline("contrib attention has no kernel yet");
+}
+bool likeFirst(Node &n) {
+  n.expect(0, shapeOf(n.in(0)), n.element(n.in(0)));
+  return n.decline("it has no kernel yet");
+}
+
+constexpr char kDomain[] = "com.microsoft";
+constexpr HandlerRow kRows[] = {
+    {kDomain, "Gelu", 1, kAnyOpset, gelu},
+    {kDomain, "BiasGelu", 1, kAnyOpset, biasGelu},
+    {kDomain, "FastGelu", 1, kAnyOpset, fastGelu},
+    {kDomain, "QuickGelu", 1, kAnyOpset, quickGelu},
+    {kDomain, "SkipLayerNormalization", 1, kAnyOpset, skipLayerNormalization},
+    {kDomain, "SkipSimplifiedLayerNormalization", 1, kAnyOpset, skipSimplifiedLayerNormalization},
+    {kDomain, "FusedMatMul", 1, kAnyOpset, fusedMatmul},
+    {kDomain, "FusedConv", 1, kAnyOpset, fusedConv},
+    {kDomain, "MatMulIntegerToFloat", 1, kAnyOpset, matmulIntegerToFloat},
+    {kDomain, "DynamicQuantizeMatMul", 1, kAnyOpset, dynamicQuantizeMatmul},
+    {kDomain, "QLinearAdd", 1, kAnyOpset, qlinearBinary<AddOp>},
+    {kDomain, "QLinearMul", 1, kAnyOpset, qlinearBinary<MulOp>},
+    {kDomain, "QLinearSigmoid", 1, kAnyOpset, qlinearUnary<sigmoidOf>},
+    {kDomain, "QLinearLeakyRelu", 1, kAnyOpset, qlinearUnary<leakyReluOf>},
+    {kDomain, "QLinearGlobalAveragePool", 1, kAnyOpset, qlinearUnary<globalAverageOf>},
+    {kDomain, "DynamicQuantizeLSTM", 1, kAnyOpset, dynamicQuantizeLstm},
+    {kDomain, "MatMulNBits", 1, kAnyOpset, matmulNBits},
+    {kDomain, "MultiHeadAttention", 1, kAnyOpset, multiHeadAttention},
+    {kDomain, "GroupQueryAttention", 1, kAnyOpset, groupQueryAttention},
+    {kDomain, "RotaryEmbedding", 1, kAnyOpset, likeFirst},
+};
+
+} // namespace
+
+std::span<const HandlerRow> microsoftHandlers() { return kRows; }
+
+} // namespace jinx::frontends

@@ -1,0 +1,94 @@
+// Operators that multiply and add along shared dimensions.
+#ifndef JINX_GRAPH_CONTRACTION_OPS_TD
+#define JINX_GRAPH_CONTRACTION_OPS_TD
+
+def Graph_MatmulOp : Graph_InferredOp<"matmul"> {
+  let summary = "y[…, m, n] = sum_k a[…, m, k] * b[…, k, n]; batch dimensions broadcast";
+  let description = [{
+    Operands have rank >= 2. `transpose_b` reads b as [..., n, k]. Floats accumulate in f32 (f64 for f64), integers in i32.
+    The result's element type is the operands', or i32 for 8-bit integers.
+  }];
+  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b, UnitAttr:$transpose_b);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$a `,` $b (`transpose_b` $transpose_b^)? attr-dict `:` type($a) `,` type($b) `->` type($y)";
+}
+def Graph_ConvOp : Graph_InferredOp<"conv"> {
+  let summary = "convolution of n spatial dimensions, grouped, strided, dilated";
+  let description = [{
+    I1 `x`: [n, c, spatial…] (or [n, spatial…, c] with `channels_last`).
+    I2 `w`: [oc, c/group, kernel…], whatever the layout of x.
+    `pads` are begin… then end…; y[n, o, p…] = sum over c, k of w[o, c, k…] * x[n, c, p*stride + k*dilation - pad], zero outside.
+    C1: rank(x) = rank(w) >= 3. C2: c = w.dim(1) * group. C3: oc % group = 0.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                       DenseI64ArrayAttr:$dilations, I64Attr:$group, UnitAttr:$channels_last);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$x `,` $w attr-dict `:` type($x) `,` type($w) `->` type($y)";
+}
+def Graph_DepthwiseConvOp : Graph_Op<"depthwise_conv", [Pure]> {
+  let summary = "convolution with one filter a channel, channels last";
+  let description = [{
+    x [n, spatial…, c], w [kernel…, c]; y[n, p…, c] = sum over k of w[k…, c] * x[n, p*stride + k*dilation - pad, c].
+    What the layout pass makes of a `conv` with group = c = oc.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
+                       DenseI64ArrayAttr:$dilations);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$x `,` $w attr-dict `:` type($x) `,` type($w) `->` type($y)";
+}
+def Graph_PackOp : Graph_Op<"pack", [Pure]> {
+  let summary = "lays the right operand of a product out in panels of 16 columns";
+  let description = [{
+    b [batch…, k, n] (or [batch…, n, k] with `transpose`) becomes [batch…, ceil(n/16), k, 16], zeros past n:
+    y[…, p, k, j] = b[…, k, 16*p + j]. Reading a panel downwards is contiguous: tile.dot.
+  }];
+  let arguments = (ins AnyRankedTensor:$b, UnitAttr:$transpose);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$b (`transpose` $transpose^)? attr-dict `:` type($b) `->` type($y)";
+}
+def Graph_PackedMatmulOp : Graph_Op<"packed_matmul", [Pure]> {
+  let summary = "y = a·b with b in panels (jinx.pack)";
+  let description = [{ a [batch…, m, k], b [batch…, ceil(n/16), k, 16] (its batch broadcasts), y [batch…, m, n]. }];
+  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$a `,` $b attr-dict `:` type($a) `,` type($b) `->` type($y)";
+}
+def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
+  let summary = "convolution, channels last, with weights in panels";
+  let description = [{
+    x [n, h, w, c]; weights [group, ceil((oc/group)/16), kh*kw*(c/group), 16], rows ordered kh, kw, c; y [n, oh, ow, oc].
+    `kernel` is [kh, kw]. One-dimensional convolutions have h = kh = 1.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$group);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$x `,` $w attr-dict `:` type($x) `,` type($w) `->` type($y)";
+}
+def Graph_LstmOp : Graph_Op<"lstm", [Pure]> {
+  let summary = "one direction of an LSTM over precomputed input projections";
+  let description = [{
+    I1 `xw` [t, n, 4*h]: x·Wᵀ plus both biases, gates in the order i, o, f, c (ONNX). I2 `r` [4*h, h] recurrence weights
+    (after packing [4, ceil(h/16), h, 16]).
+    I3 `h0`, I4 `c0` [n, h]. Results `ys` [t, n, h], `hn`, `cn` [n, h].
+    i, o, f = sigmoid; g, output = tanh. c' = f∘c + i∘g; h' = o∘tanh(c'). With `reverse` time runs backwards; ys keeps x's order.
+    Hochreiter & Schmidhuber 1997; Gers et al. 2000 (forget gate).
+  }];
+  let arguments = (ins AnyRankedTensor:$xw, AnyRankedTensor:$r, AnyRankedTensor:$h0, AnyRankedTensor:$c0, UnitAttr:$reverse);
+  let results = (outs AnyRankedTensor:$ys, AnyRankedTensor:$hn, AnyRankedTensor:$cn);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+def Graph_GruOp : Graph_Op<"gru", [Pure]> {
+  let summary = "one direction of a GRU over precomputed input projections";
+  let description = [{
+    I1 `xw` [t, n, 3*h]: x·Wᵀ plus the input bias, gates in the order z, r, h (ONNX). I2 `r` [3*h, h] (after packing
+    [3, ceil(h/16), h, 16]). I3 `rb` [3*h] recurrence bias.
+    I4 `h0` [n, h]. z, r = sigmoid(xw + h·Rᵀ + rb); linear_before_reset: h~ = tanh(xw_h + r∘(h·R_hᵀ + rb_h)), else
+    h~ = tanh(xw_h + (r∘h)·R_hᵀ + rb_h). h' = (1-z)∘h~ + z∘h. Cho et al. 2014.
+  }];
+  let arguments = (ins AnyRankedTensor:$xw, AnyRankedTensor:$r, AnyRankedTensor:$rb, AnyRankedTensor:$h0,
+                       UnitAttr:$reverse, UnitAttr:$linear_before_reset);
+  let results = (outs AnyRankedTensor:$ys, AnyRankedTensor:$hn);
+  let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
+}
+
+#endif

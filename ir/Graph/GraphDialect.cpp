@@ -1,0 +1,38 @@
+// Registration of the graph dialect, and what ODS does not generate for its types.
+#include "ir/Graph/Graph.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+#include "ir/Graph/GraphDialect.cpp.inc"
+#include "ir/Graph/GraphEnums.cpp.inc"
+#define GET_ATTRDEF_CLASSES
+#include "ir/Graph/GraphAttrs.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "ir/Graph/GraphTypes.cpp.inc"
+#define GET_OP_CLASSES
+#include "ir/Graph/GraphOps.cpp.inc"
+
+void GraphDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "ir/Graph/GraphAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "ir/Graph/GraphTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "ir/Graph/GraphOps.cpp.inc"
+      >();
+}
+
+Operation *GraphDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
+  auto elements = dyn_cast<ElementsAttr>(value);
+  if (!elements || elements.getType() != type) return nullptr;
+  return ConstantOp::create(builder, loc, elements);
+}

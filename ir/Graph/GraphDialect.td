@@ -1,0 +1,51 @@
+// The graph dialect: the meaning of a model, in tensors. See docs/spec/graph.md.
+#ifndef JINX_GRAPH_DIALECT_TD
+#define JINX_GRAPH_DIALECT_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/BuiltinTypeInterfaces.td"
+include "mlir/IR/BuiltinTypes.td"
+
+def Graph_Dialect : Dialect {
+  let name = "jinx";
+  let cppNamespace = "::jinx::graph";
+  let summary = "Models as graphs of tensor operators with named dynamic dimensions";
+  let description = [{
+    Values are tensors with value semantics. A dynamic dimension has a formula over named symbols, carried in the type's
+    encoding: `tensor<?x64xf32, #jinx.dims<"batch*seq", "64">>`. A static tensor has no encoding.
+    Locations carry the name of the source node; every pass keeps them.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+}
+
+class Graph_Attr<string name, string mnemonic_> : AttrDef<Graph_Dialect, name> { let mnemonic = mnemonic_; }
+class Graph_Type<string name, string mnemonic_> : TypeDef<Graph_Dialect, name> { let mnemonic = mnemonic_; }
+
+def Graph_DimsAttr : Graph_Attr<"Dims", "dims"> {
+  let summary = "Formulas of a tensor's extents, one per dimension, as canonical SizeExpr text";
+  let parameters = (ins ArrayRefParameter<"::mlir::StringAttr">:$exprs);
+  let assemblyFormat = "`<` $exprs `>`";
+}
+
+def Graph_StringType : Graph_Type<"String", "string"> {
+  let summary = "Element type of ONNX string tensors; such values live on the host";
+}
+def Graph_SequenceType : Graph_Type<"Sequence", "sequence"> {
+  let summary = "ONNX sequence; lives on the host";
+  let parameters = (ins "::mlir::Type":$element);
+  let assemblyFormat = "`<` $element `>`";
+}
+def Graph_OptionalType : Graph_Type<"Optional", "optional"> {
+  let summary = "ONNX optional; lives on the host";
+  let parameters = (ins "::mlir::Type":$element);
+  let assemblyFormat = "`<` $element `>`";
+}
+def Graph_NoneType : Graph_Type<"None", "none"> {
+  let summary = "An omitted optional operand of a host call";
+}
+
+#endif

@@ -1,0 +1,71 @@
+// Registration of the tile dialect, and the kernel's text form.
+#include "ir/Tile/Tile.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+using namespace jinx::tile;
+
+#include "ir/Tile/TileDialect.cpp.inc"
+#include "ir/Tile/TileEnums.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "ir/Tile/TileTypes.cpp.inc"
+#define GET_OP_CLASSES
+#include "ir/Tile/TileOps.cpp.inc"
+
+void TileDialect::initialize() {
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "ir/Tile/TileTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "ir/Tile/TileOps.cpp.inc"
+      >();
+}
+
+void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name, TypeRange buffers, int64_t numInputs, int64_t numSizes,
+                     StringRef provenance) {
+  state.addAttribute("sym_name", builder.getStringAttr(name));
+  state.addAttribute("programs", builder.getStringAttr("1"));
+  state.addAttribute("scratch", builder.getStringAttr("0"));
+  state.addAttribute("num_buffers", builder.getI64IntegerAttr(buffers.size()));
+  state.addAttribute("num_inputs", builder.getI64IntegerAttr(numInputs));
+  state.addAttribute("provenance", builder.getStringAttr(provenance));
+  Region *body = state.addRegion();
+  Block *block = new Block;
+  body->push_back(block);
+  for (Type type : buffers) block->addArgument(type, state.location);
+  for (int64_t i = 0; i < numSizes; ++i) block->addArgument(builder.getIndexType(), state.location);
+}
+
+// tile.kernel @name(%a: !tile.ptr<f32>, …, %n: index) inputs 1 programs "…" scratch "…" from "…" { … }
+ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
+  Builder &b = parser.getBuilder();
+  StringAttr name, programs, scratch, provenance;
+  SmallVector<OpAsmParser::Argument> args;
+  int64_t numInputs = 0, numBuffers = 0;
+  if (parser.parseSymbolName(name, "sym_name", result.attributes) ||
+      parser.parseArgumentList(args, OpAsmParser::Delimiter::Paren, /*allowType=*/true) || parser.parseKeyword("inputs") ||
+      parser.parseInteger(numInputs) || parser.parseKeyword("programs") || parser.parseAttribute(programs) ||
+      parser.parseKeyword("scratch") || parser.parseAttribute(scratch) || parser.parseKeyword("from") || parser.parseAttribute(provenance))
+    return failure();
+  for (auto &arg : args) numBuffers += isa<PtrType>(arg.type);
+  result.addAttribute("programs", programs);
+  result.addAttribute("scratch", scratch);
+  result.addAttribute("provenance", provenance);
+  result.addAttribute("num_buffers", b.getI64IntegerAttr(numBuffers));
+  result.addAttribute("num_inputs", b.getI64IntegerAttr(numInputs));
+  return parser.parseRegion(*result.addRegion(), args);
+}
+
+void KernelOp::print(OpAsmPrinter &printer) {
+  printer << ' ';
+  printer.printSymbolName(getSymName());
+  printer << '(';
+  llvm::interleaveComma(getBody().getArguments(), printer, [&](BlockArgument arg) { printer.printRegionArgument(arg); });
+  printer << ") inputs " << getNumInputs() << " programs " << getProgramsAttr() << " scratch " << getScratchAttr() << " from "
+          << getProvenanceAttr() << ' ';
+  printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/false);
+}

@@ -1,0 +1,166 @@
+// Time in the tile dialect: rings of shared-memory slots, roles, tensor-core products. Included by TileOps.td; CUDA only.
+//
+// A ring is a queue of `stages` slots in shared memory. Whoever fills acquires the next free slot, starts copies into it and commits it;
+// whoever reads waits for the oldest committed slot and later releases it. Slots are filled, read and released in one order, so no slot
+// number and no parity appears in a program: they belong to the ring, and every barrier of a kernel comes from one. There are two kinds:
+//
+//   async   all threads of the block both fill and read; copies are cp.async by elements (any strides, masked edges, zero filled)
+//   bulk    one thread of a producer role fills by TMA, consumer warpgroups read; filled and free are mbarriers. In a cluster the blocks
+//           share copies: a tile is cut into slices, each block fetches one and multicasts it.
+//
+// A product on the tensor cores with a bulk ring (loops over k abridged):
+//
+//   %ring = tile.ring bulk stages 4 [vector<128x64xbf16>, vector<256x64xbf16>] names ["a", "b"] : !tile.ring
+//   tile.roles consumers 2 registers 40, 232 producer {
+//     scf.for … {
+//       %s = tile.ring_acquire %ring
+//       tile.copy_bulk %map_a[%k, %row] into %s 0
+//       tile.copy_bulk %map_b[%k, %col] into %s 1
+//       tile.ring_commit %s
+//     }
+//   } consumer {
+//     %acc = scf.for … iter_args(%c = %zero) {
+//       %s = tile.ring_wait %ring
+//       %next = tile.mma %c, %s 0, 1 row %r pending 1      // issued; the product before it has finished
+//       tile.ring_release %ring lag 1                      // so the slot before goes back
+//       scf.yield %next
+//     }
+//     %done = tile.mma_wait %acc
+//     tile.ring_release %ring lag 0
+//     tile.store_bulk … // after the epilogue on %done
+//   }
+#ifndef JINX_TILE_PIPELINE_OPS_TD
+#define JINX_TILE_PIPELINE_OPS_TD
+
+def Tile_RingType : TypeDef<Tile_Dialect, "Ring"> {
+  let mnemonic = "ring";
+  let summary = "Queue of slots in shared memory";
+}
+def Tile_SlotType : TypeDef<Tile_Dialect, "Slot"> {
+  let mnemonic = "slot";
+  let summary = "One slot of a ring: a set of buffers";
+}
+def Tile_TensorMapType : TypeDef<Tile_Dialect, "TensorMap"> {
+  let mnemonic = "tensor_map";
+  let summary = "Shape and box of a tensor in global memory, as bulk copies take it";
+}
+def Tile_RingKind : I32EnumAttr<"RingKind", "who fills a ring", [I32EnumAttrCase<"async", 0>, I32EnumAttrCase<"bulk", 1>]> {
+  let cppNamespace = "::jinx::tile";
+}
+
+def Tile_NumProgramsOp : Tile_Op<"num_programs", [Pure]> {
+  let summary = "extent of the grid";
+  let results = (outs Index:$count);
+  let assemblyFormat = "attr-dict";
+}
+def Tile_ClusterRankOp : Tile_Op<"cluster_rank", [Pure]> {
+  let summary = "position of this block in its cluster along axis 0 or 1 (the kernel's attribute `cluster`)";
+  let arguments = (ins I64Attr:$axis);
+  let results = (outs Index:$rank);
+  let assemblyFormat = "$axis attr-dict";
+}
+def Tile_TensorMapOp : Tile_Op<"tensor_map", [Pure]> {
+  let summary = "tensor map of a buffer operand: becomes a kernel parameter that the runtime encodes";
+  let description = [{ `dims` innermost first, in elements; `strides` in bytes, of dimension 1 and on; formulas over a0, a1, …. }];
+  let arguments = (ins Tile_PtrType:$ptr, StrArrayAttr:$dims, StrArrayAttr:$strides, DenseI64ArrayAttr:$box, I64Attr:$swizzle);
+  let results = (outs Tile_TensorMapType:$map);
+  let assemblyFormat = "$ptr `dims` $dims `strides` $strides `box` $box `swizzle` $swizzle attr-dict `:` type($ptr)";
+}
+
+def Tile_RingOp : Tile_Op<"ring"> {
+  let summary = "a ring of `stages` slots, each with these buffers (rows x columns)";
+  let description = [{
+    `pads`: elements added to each row of a buffer of an async ring, so that columns fall on different banks. A buffer of a bulk ring has
+    rows of 128 bytes, swizzled.
+  }];
+  let arguments = (ins Tile_RingKind:$kind, I64Attr:$stages, TypeArrayAttr:$buffers, StrArrayAttr:$names,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pads);
+  let results = (outs Tile_RingType:$ring);
+  let assemblyFormat = "$kind `stages` $stages $buffers `names` $names (`pads` $pads^)? attr-dict";
+}
+def Tile_RingAcquireOp : Tile_Op<"ring_acquire"> {
+  let summary = "waits until the next slot is free to be filled";
+  let arguments = (ins Tile_RingType:$ring);
+  let results = (outs Tile_SlotType:$slot);
+  let assemblyFormat = "$ring attr-dict";
+}
+def Tile_CopyOp : Tile_Op<"copy", [AttrSizedOperandSegments]> {
+  let summary = "starts buffer[i, j] = ptr[offset + i*strides0 + j*strides1] where i < limits0 and j < limits1, else 0 (async ring)";
+  let description = [{ With `panel` p, columns come in packed panels of 16: j*strides1 becomes (j floordiv 16)*p + (j mod 16)*strides1. }];
+  let arguments = (ins Tile_PtrType:$ptr, Index:$offset, Variadic<Index>:$strides, Variadic<Index>:$limits, Optional<Index>:$panel,
+                       Tile_SlotType:$slot, I64Attr:$buffer);
+  let assemblyFormat = [{
+    $ptr `[` $offset `]` `strides` `(` $strides `)` `limits` `(` $limits `)` (`panel` $panel^)? `into` $slot $buffer attr-dict `:` type($ptr)
+  }];
+}
+def Tile_CopyBulkOp : Tile_Op<"copy_bulk"> {
+  let summary = "starts the copy of the map's box at these coordinates (innermost first) into a buffer (bulk ring)";
+  let description = [{
+    `across`: axis of the cluster along which blocks want the same tile. Coordinates are those of the whole tile; each block fetches its
+    slice of the second dimension and multicasts it to the blocks along that axis.
+  }];
+  let arguments = (ins Tile_TensorMapType:$map, Variadic<Index>:$at, Tile_SlotType:$slot, I64Attr:$buffer, OptionalAttr<I64Attr>:$across);
+  let assemblyFormat = "$map `[` $at `]` `into` $slot $buffer (`across` $across^)? attr-dict";
+}
+def Tile_RingCommitOp : Tile_Op<"ring_commit"> {
+  let summary = "no more copies into the acquired slot; it can be read once they have landed";
+  let arguments = (ins Tile_SlotType:$slot);
+  let assemblyFormat = "$slot attr-dict";
+}
+def Tile_RingWaitOp : Tile_Op<"ring_wait"> {
+  let summary = "waits for the oldest committed slot that was not yet waited for";
+  let description = [{ `behind` (async ring): how many slots committed after it may still be in flight. }];
+  let arguments = (ins Tile_RingType:$ring, DefaultValuedAttr<I64Attr, "0">:$behind);
+  let results = (outs Tile_SlotType:$slot);
+  let assemblyFormat = "$ring (`behind` $behind^)? attr-dict";
+}
+def Tile_RingReleaseOp : Tile_Op<"ring_release"> {
+  let summary = "gives back the slot waited for `lag` waits before the latest; nothing where there is none";
+  let description = [{ lag 0 after a loop of lag 1 gives back the last slot. }];
+  let arguments = (ins Tile_RingType:$ring, I64Attr:$lag);
+  let assemblyFormat = "$ring `lag` $lag attr-dict";
+}
+def Tile_RingDrainOp : Tile_Op<"ring_drain"> {
+  let summary = "bulk ring, producer: waits until every slot came back; async ring: until no copy is in flight";
+  let arguments = (ins Tile_RingType:$ring);
+  let assemblyFormat = "$ring attr-dict";
+}
+
+def Tile_RolesOp : Tile_Op<"roles", [NoTerminator, SingleBlock]> {
+  let summary = "splits the block's warpgroups: one thread of the first runs `producer`, the others run `consumer`";
+  let arguments = (ins I64Attr:$consumers, I64Attr:$producer_registers, I64Attr:$consumer_registers);
+  let regions = (region SizedRegion<1>:$producer, SizedRegion<1>:$consumer);
+  let assemblyFormat = [{
+    `consumers` $consumers `registers` $producer_registers `,` $consumer_registers `producer` $producer `consumer` $consumer attr-dict
+  }];
+}
+def Tile_ConsumerIdOp : Tile_Op<"consumer_id", [Pure]> {
+  let summary = "number of this consumer warpgroup";
+  let results = (outs Index:$id);
+  let assemblyFormat = "attr-dict";
+}
+def Tile_MmaOp : Tile_Op<"mma"> {
+  let summary = "acc[m, n] += sum over k of A(row + m, k) * B(k, n) on buffers of a slot";
+  let description = [{
+    Async ring: A is stored [k, m] and B [k, n], f32; every thread of the block holds some of acc.
+    Bulk ring: A is stored [m, k] and B [n, k], 16-bit floats; a warpgroup holds acc, whose rows are a multiple of 64. The product is
+    asynchronous: `pending` says how many products may still run when this returns; acc may be used after tile.mma_wait only.
+  }];
+  let arguments = (ins Tile_Vector:$acc, Tile_SlotType:$slot, I64Attr:$a, I64Attr:$b, Optional<Index>:$row,
+                       DefaultValuedAttr<I64Attr, "0">:$pending);
+  let results = (outs Tile_Vector:$result);
+  let assemblyFormat = "$acc `,` $slot $a `,` $b (`row` $row^)? (`pending` $pending^)? attr-dict `:` type($acc) `->` type($result)";
+}
+def Tile_MmaWaitOp : Tile_Op<"mma_wait"> {
+  let summary = "waits for every product";
+  let arguments = (ins Tile_Vector:$acc);
+  let results = (outs Tile_Vector:$result);
+  let assemblyFormat = "$acc attr-dict `:` type($acc) `->` type($result)";
+}
+def Tile_StoreBulkOp : Tile_Op<"store_bulk"> {
+  let summary = "stores a warpgroup's tile of 16-bit floats at these coordinates of the map, through shared memory and TMA; clipped at edges";
+  let arguments = (ins Tile_Vector:$tile, Tile_TensorMapType:$map, Variadic<Index>:$at);
+  let assemblyFormat = "$tile `,` $map `[` $at `]` attr-dict `:` type($tile)";
+}
+
+#endif

@@ -1,0 +1,185 @@
+// Channels-last layout, in two steps. First every convolution is wrapped:
+//
+//   y = conv(x)   ->   y = transpose(conv_channels_last(transpose(x, to)), back)
+//
+// Then one forward sweep moves each `transpose(v, p)` below its user u wherever u can as well compute on v's layout:
+//
+//   u(transpose(v, p), w)  ->  transpose(u'(v, transpose(w, p⁻¹)), p)
+//
+// where u' has its axes renamed and w's transpose is cheap (a constant, a small operand, or itself a transpose that cancels). The sweep
+// visits users in order, so one pass carries a transpose down as far as it can go; opposite transposes cancel by canonicalisation.
+#include "llvm/ADT/TypeSwitch.h"
+#include "passes/Passes.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::passes {
+#define GEN_PASS_DEF_CHANNELSLAST
+#include "passes/Passes.h.inc"
+
+namespace {
+
+using Perm = SmallVector<int64_t>;
+
+Perm inverse(ArrayRef<int64_t> perm) {
+  Perm result(perm.size());
+  for (auto [i, p] : llvm::enumerate(perm)) result[p] = i;
+  return result;
+}
+
+/// [0, 2, 3, …, 1]: from channels second to channels last.
+Perm toChannelsLast(int64_t rank) {
+  Perm perm = {0};
+  for (int64_t d = 2; d < rank; ++d) perm.push_back(d);
+  perm.push_back(1);
+  return perm;
+}
+
+struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
+  void runOnOperation() override {
+    SmallVector<ConvOp> convs;
+    getOperation().walk([&](ConvOp op) {
+      int64_t rank = cast<RankedTensorType>(op.getX().getType()).getRank();
+      bool isF32 = cast<RankedTensorType>(op.getX().getType()).getElementType().isF32();
+      if (isF32 && !op.getChannelsLast() && (rank == 3 || rank == 4)) convs.push_back(op);
+    });
+    for (ConvOp op : convs) wrap(op);
+    if (convs.empty()) return;
+    SmallVector<Operation *> order;
+    getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (op->getNumResults() == 1 && op->getNumRegions() == 0) order.push_back(op);
+    });
+    for (Operation *op : order) sink(op);
+  }
+
+  void wrap(ConvOp op) {
+    OpBuilder b(op);
+    int64_t rank = cast<RankedTensorType>(op.getX().getType()).getRank();
+    Perm to = toChannelsLast(rank), back = inverse(to);
+    Value x = TransposeOp::create(b, op.getLoc(), op.getX(), to);
+    Value y = ConvOp::create(b, op.getLoc(), x, op.getW(), op.getStrides(), op.getPads(), op.getDilations(), op.getGroup(), true);
+    op.getY().replaceAllUsesWith(TransposeOp::create(b, op.getLoc(), y, back).getY());
+    op.erase();
+    ++numConvs;
+  }
+
+  static TransposeOp backTranspose(Value v) {
+    auto transpose = v.getDefiningOp<TransposeOp>();
+    return transpose && cast<RankedTensorType>(v.getType()).getRank() >= 3 ? transpose : TransposeOp();
+  }
+
+  /// Moves the transposes above `op` below it, when it can compute in their layout.
+  void sink(Operation *op) {
+    if (isa<TransposeOp>(op)) return;
+    TransposeOp found;
+    for (Value v : op->getOperands())
+      if (auto t = isa<RankedTensorType>(v.getType()) ? backTranspose(v) : TransposeOp()) {
+        if (!found) found = t;
+      }
+    if (!found) return;
+    Perm perm(found.getPerm());  // outer dimension i is inner dimension perm[i]
+    OpBuilder b(op);
+    Operation *moved = TypeSwitch<Operation *, Operation *>(op)
+                           .Case<ConcatOp>([&](ConcatOp o) { return moveConcat(b, o, perm); })
+                           .Case<PoolOp>([&](PoolOp o) { return movePool(b, o, perm); })
+                           .Case<ReduceOp>([&](ReduceOp o) { return moveReduce(b, o, perm); })
+                           .Case<ResizeOp>([&](ResizeOp o) { return moveResize(b, o, perm); })
+                           .Case<SliceOp>([&](SliceOp o) { return moveSlice(b, o, perm); })
+                           .Case<PadOp>([&](PadOp o) { return movePad(b, o, perm); })
+                           .Default([&](Operation *o) { return o->hasTrait<Elementwise>() ? moveElementwise(b, o, perm) : nullptr; });
+    if (!moved) return;
+    Value result = TransposeOp::create(b, op->getLoc(), moved->getResult(0), perm);
+    op->getResult(0).replaceAllUsesWith(result);
+    op->erase();
+    ++numMoved;
+  }
+
+  /// `v` in the inner layout: the transpose's operand where it has this permutation, a transposed copy otherwise.
+  Value inner(OpBuilder &b, Value v, ArrayRef<int64_t> perm) {
+    auto t = backTranspose(v);
+    if (t && t.getPerm() == perm) return t.getX();
+    return TransposeOp::create(b, v.getLoc(), v, inverse(perm));
+  }
+  RankedTensorType innerType(Type type, ArrayRef<int64_t> perm) {
+    Sizes outer = sizesOf(type), in(outer.size());
+    for (auto [i, p] : llvm::enumerate(perm)) in[p] = outer[i];
+    return tensorOf(in, cast<RankedTensorType>(type).getElementType());
+  }
+  template <typename T>
+  SmallVector<T> innerOrder(ArrayRef<T> values, ArrayRef<int64_t> perm) {
+    SmallVector<T> result(values.begin(), values.end());
+    for (auto [i, p] : llvm::enumerate(perm)) result[p] = values[i];
+    return result;
+  }
+
+  Operation *moveElementwise(OpBuilder &b, Operation *op, ArrayRef<int64_t> perm) {
+    int64_t rank = cast<RankedTensorType>(op->getResult(0).getType()).getRank();
+    if (rank != int64_t(perm.size())) return nullptr;
+    // Big operands that are not transposed would need a copy: not worth it when they are as big as the rest.
+    for (Value v : op->getOperands()) {
+      bool constant = v.getDefiningOp<ConstantOp>() != nullptr;
+      bool small = !(volume(sizesOf(v.getType())) == volume(sizesOf(op->getResult(0).getType())));
+      if (!constant && !small && !backTranspose(v)) return nullptr;
+      if (auto t = backTranspose(v); t && t.getPerm() != perm) return nullptr;
+    }
+    SmallVector<Value> operands;
+    for (Value v : op->getOperands()) {
+      auto type = cast<RankedTensorType>(v.getType());
+      if (type.getRank() == 0) {
+        operands.push_back(v);
+        continue;
+      }
+      if (type.getRank() < rank) {  // align on the right before permuting
+        Sizes sizes(rank - type.getRank(), SizeExpr(1));
+        sizes.append(sizesOf(type));
+        v = ReshapeOp::create(b, v.getLoc(), tensorOf(sizes, type.getElementType()), v);
+      }
+      operands.push_back(inner(b, v, perm));
+    }
+    return b.create(op->getLoc(), op->getName().getIdentifier(), operands, TypeRange{innerType(op->getResult(0).getType(), perm)}, op->getAttrs());
+  }
+
+  Operation *moveConcat(OpBuilder &b, ConcatOp op, ArrayRef<int64_t> perm) {
+    for (Value v : op.getXs())
+      if (auto t = backTranspose(v); (!t || t.getPerm() != perm) && !v.getDefiningOp<ConstantOp>()) return nullptr;
+    SmallVector<Value> operands;
+    for (Value v : op.getXs()) operands.push_back(inner(b, v, perm));
+    return ConcatOp::create(b, op.getLoc(), operands, perm[op.getAxis()]);
+  }
+
+  Operation *movePool(OpBuilder &b, PoolOp op, ArrayRef<int64_t> perm) {
+    int64_t rank = perm.size();
+    if (op.getChannelsLast() || Perm(perm) != inverse(toChannelsLast(rank))) return nullptr;
+    return PoolOp::create(b, op.getLoc(), innerType(op.getY().getType(), perm), op.getKind(), inner(b, op.getX(), perm), op.getKernel(),
+                          op.getStrides(), op.getPads(), op.getDilations(), true);
+  }
+
+  Operation *moveReduce(OpBuilder &b, ReduceOp op, ArrayRef<int64_t> perm) {
+    SmallVector<int64_t> axes;
+    for (int64_t axis : op.getAxes()) axes.push_back(perm[axis]);
+    llvm::sort(axes);
+    return ReduceOp::create(b, op.getLoc(), op.getKind(), inner(b, op.getX(), perm), axes);
+  }
+
+  Operation *moveResize(OpBuilder &b, ResizeOp op, ArrayRef<int64_t> perm) {
+    auto scales = innerOrder<double>(op.getScales(), perm);
+    return ResizeOp::create(b, op.getLoc(), innerType(op.getY().getType(), perm), inner(b, op.getX(), perm), op.getMode(), op.getCoordinates(),
+                            op.getRounding(), scales);
+  }
+
+  Operation *moveSlice(OpBuilder &b, SliceOp op, ArrayRef<int64_t> perm) {
+    auto starts = innerOrder<Attribute>(op.getStarts().getValue(), perm);
+    return SliceOp::create(b, op.getLoc(), innerType(op.getY().getType(), perm), inner(b, op.getX(), perm), b.getArrayAttr(starts),
+                           innerOrder<int64_t>(op.getSteps(), perm));
+  }
+
+  Operation *movePad(OpBuilder &b, PadOp op, ArrayRef<int64_t> perm) {
+    auto low = innerOrder<Attribute>(op.getLow().getValue(), perm);
+    return PadOp::create(b, op.getLoc(), innerType(op.getY().getType(), perm), inner(b, op.getX(), perm), op.getValue(), b.getArrayAttr(low),
+                         op.getMode());
+  }
+};
+
+}  // namespace
+}  // namespace jinx::passes

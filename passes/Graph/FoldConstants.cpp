@@ -1,0 +1,71 @@
+#include "ir/Graph/Constants.h"
+#include "mlir/IR/Matchers.h"
+#include "passes/Graph/Evaluate.h"
+#include "passes/Passes.h"
+
+using namespace mlir;
+
+namespace jinx::passes {
+#define GEN_PASS_DEF_FOLDCONSTANTS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+struct FoldConstantsPass : impl::FoldConstantsBase<FoldConstantsPass> {
+  using FoldConstantsBase::FoldConstantsBase;
+
+  void runOnOperation() override {
+    HostOpTable table = HostOpTable::standard();
+    getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (!isFoldable(op)) return;
+      fold(op, table);
+    });
+  }
+
+  /// One op with results, every operand a constant (an omitted one counts), no region.
+  static bool isFoldable(Operation *op) {
+    if (isa<graph::ConstantOp, graph::NoneOp>(op) || op->getNumResults() == 0 || op->getNumRegions() != 0) return false;
+    if (op->getNumOperands() == 0) return false;
+    return llvm::all_of(op->getOperands(), [](Value v) {
+      Operation *def = v.getDefiningOp();
+      return def && isa<graph::ConstantOp, graph::NoneOp>(def);
+    });
+  }
+
+  void fold(Operation *op, const HostOpTable &table) {
+    int64_t operandBytes = 0;
+    std::vector<Tensor> operands;
+    for (Value v : op->getOperands()) {
+      auto constant = v.getDefiningOp<graph::ConstantOp>();
+      if (!constant) {
+        operands.emplace_back();
+        continue;
+      }
+      auto tensor = graph::tensorOf(constant.getValue());
+      if (!tensor) return keep();
+      operandBytes += constant.getValue().isSplat() ? bitWidth(tensor->dtype()) / 8 : tensor->sizeBytes();
+      operands.push_back(std::move(*tensor));
+    }
+    for (Type type : op->getResultTypes()) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      if (!tensor || !tensor.hasStaticShape()) return keep();
+      int64_t bytes = tensor.getNumElements() * 4;
+      if (bytes > operandBytes + maxGrowth && !isa<graph::PackOp, graph::HostCallOp>(op)) return keep();
+    }
+    auto results = evaluate(op, operands, table);
+    if (!results) return keep();
+    OpBuilder builder(op);
+    for (auto [result, tensor] : llvm::zip(op->getResults(), *results)) {
+      ElementsAttr elements = graph::elementsOf(tensor, &getContext());
+      if (elements.getType() != result.getType()) return keep();
+    }
+    for (auto [result, tensor] : llvm::zip(op->getResults(), *results))
+      result.replaceAllUsesWith(graph::ConstantOp::create(builder, op->getLoc(), graph::elementsOf(tensor, &getContext())).getY());
+    ++numFolded;
+    op->erase();
+  }
+  void keep() { ++numKept; }
+};
+
+}  // namespace
+}  // namespace jinx::passes

@@ -1,0 +1,137 @@
+#include "passes/Passes.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::passes {
+#define GEN_PASS_DEF_PACKCONTRACTIONS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+constexpr int64_t kPanel = 16;
+
+Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+Value reshape(OpBuilder &b, Location loc, Value v, ArrayRef<SizeExpr> sizes) {
+  auto type = tensorOf(sizes, elementOf(v));
+  return type == v.getType() ? v : Value(ReshapeOp::create(b, loc, type, v));
+}
+
+struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
+  void runOnOperation() override {
+    SmallVector<ConvOp> convs;
+    getOperation().walk([&](ConvOp op) { convs.push_back(op); });
+    for (ConvOp op : convs) lowerConv(op);
+    SmallVector<MatmulOp> matmuls;
+    getOperation().walk([&](MatmulOp op) { matmuls.push_back(op); });
+    for (MatmulOp op : matmuls) lowerMatmul(op);
+    getOperation().walk([&](Operation *op) {
+      if (isa<LstmOp, GruOp>(op)) packRecurrence(op);
+    });
+  }
+
+  static bool isSupported(Type element) { return element.isF32(); }
+
+  Value pack(OpBuilder &b, Location loc, Value v, bool transpose) {
+    Sizes sizes = sizesOf(v.getType());
+    SizeExpr rows = sizes[sizes.size() - (transpose ? 1 : 2)], columns = sizes[sizes.size() - (transpose ? 2 : 1)];
+    Sizes out(sizes.begin(), sizes.end() - 2);
+    out.append({ceilDiv(columns, kPanel), rows, SizeExpr(kPanel)});
+    return PackOp::create(b, loc, tensorOf(out, elementOf(v)), v, transpose);
+  }
+
+  void lowerMatmul(MatmulOp op) {
+    if (!isSupported(elementOf(op.getA())) || !isSupported(elementOf(op.getY()))) return;
+    OpBuilder b(op);
+    Value packed = pack(b, op.getLoc(), op.getB(), op.getTransposeB());
+    op.getY().replaceAllUsesWith(PackedMatmulOp::create(b, op.getLoc(), op.getY().getType(), op.getA(), packed).getY());
+    op.erase();
+    ++numMatmuls;
+  }
+
+  /// Recurrence weights [gates*h, h] gate by gate: [gates, ceil(h/16), h, 16].
+  void packRecurrence(Operation *op) {
+    Value r = op->getOperand(1);
+    Sizes sizes = sizesOf(r.getType());
+    if (sizes.size() != 2) return;  // packed already
+    OpBuilder b(op);
+    SizeExpr hidden = sizes[1];
+    r = reshape(b, op->getLoc(), r, {*sizes[0].exactDivide(hidden), hidden, hidden});
+    op->setOperand(1, pack(b, op->getLoc(), r, /*transpose=*/true));
+    ++numMatmuls;
+  }
+
+  void lowerConv(ConvOp op) {
+    if (!op.getChannelsLast() || !isSupported(elementOf(op.getX()))) return;
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    Sizes x = sizesOf(op.getX().getType()), w = sizesOf(op.getW().getType()), y = sizesOf(op.getY().getType());
+    int64_t spatial = int64_t(x.size()) - 2;
+    for (const SizeExpr &s : w)
+      if (!s.constant()) return;
+    SmallVector<int64_t> kernel, strides(op.getStrides()), pads(op.getPads()), dilations(op.getDilations());
+    for (int64_t d = 0; d < spatial; ++d) kernel.push_back(*w[2 + d].constant());
+    int64_t oc = *w[0].constant(), ic = *w[1].constant();
+    bool depthwise = ic == 1 && op.getGroup() > 1 && oc == op.getGroup();
+    Value result;
+    if (depthwise) {
+      result = lowerDepthwise(b, op);
+      ++numDepthwise;
+    } else if (op.getGroup() == 1 && isPointwise(kernel, strides, pads)) {
+      // A product over all pixels: [n*h*w, c] x [c, oc].
+      Value weights = reshape(b, loc, op.getW(), {oc, ic});
+      Value packed = pack(b, loc, weights, /*transpose=*/true);
+      result = PackedMatmulOp::create(b, loc, op.getY().getType(), op.getX(), packed);
+      ++numConvs;
+    } else {
+      result = lowerGeneral(b, op, kernel, strides, pads, dilations, x, y, oc, ic);
+      ++numConvs;
+    }
+    op.getY().replaceAllUsesWith(result);
+    op.erase();
+  }
+
+  static bool isPointwise(ArrayRef<int64_t> kernel, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads) {
+    return llvm::all_of(kernel, [](int64_t k) { return k == 1; }) && llvm::all_of(strides, [](int64_t s) { return s == 1; }) &&
+           llvm::all_of(pads, [](int64_t p) { return p == 0; });
+  }
+
+  Value lowerDepthwise(OpBuilder &b, ConvOp op) {
+    Location loc = op.getLoc();
+    int64_t rank = cast<RankedTensorType>(op.getW().getType()).getRank();
+    SmallVector<int64_t> perm;  // [c, 1, k…] -> [k…, c, 1]
+    for (int64_t d = 2; d < rank; ++d) perm.push_back(d);
+    perm.append({0, 1});
+    Value w = TransposeOp::create(b, loc, op.getW(), perm);
+    Sizes sizes = sizesOf(w.getType());
+    sizes.pop_back();
+    w = reshape(b, loc, w, sizes);
+    return DepthwiseConvOp::create(b, loc, op.getY().getType(), op.getX(), w, op.getStrides(), op.getPads(), op.getDilations());
+  }
+
+  Value lowerGeneral(OpBuilder &b, ConvOp op, SmallVector<int64_t> kernel, SmallVector<int64_t> strides, SmallVector<int64_t> pads,
+                     SmallVector<int64_t> dilations, Sizes x, Sizes y, int64_t oc, int64_t ic) {
+    Location loc = op.getLoc();
+    Value input = op.getX();
+    Sizes flatOut = y;
+    if (kernel.size() == 1) {  // a line is an image of height 1
+      kernel.insert(kernel.begin(), 1);
+      strides.insert(strides.begin(), 1);
+      dilations.insert(dilations.begin(), 1);
+      pads = {0, pads[0], 0, pads[1]};
+      input = reshape(b, loc, input, {x[0], 1, x[1], x[2]});
+      flatOut = {y[0], 1, y[1], y[2]};
+    }
+    // Weights [g*ocg, icg, kh, kw] -> [g, ocg, kh, kw, icg] -> pack of [g, kh*kw*icg, ocg].
+    int64_t groups = op.getGroup(), ocg = oc / groups;
+    Value w = reshape(b, loc, op.getW(), {groups, ocg, ic, kernel[0], kernel[1]});
+    w = TransposeOp::create(b, loc, w, ArrayRef<int64_t>{0, 1, 3, 4, 2});
+    w = reshape(b, loc, w, {groups, ocg, kernel[0] * kernel[1] * ic});
+    Value packed = pack(b, loc, w, /*transpose=*/true);
+    Value result = PackedConvOp::create(b, loc, tensorOf(flatOut, elementOf(op.getY())), input, packed, kernel, strides, pads, dilations, groups);
+    return reshape(b, loc, result, y);
+  }
+};
+
+}  // namespace
+}  // namespace jinx::passes

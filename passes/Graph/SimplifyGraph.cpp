@@ -1,0 +1,146 @@
+#include "ir/Graph/Constants.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Passes.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::passes {
+#define GEN_PASS_DEF_SIMPLIFYGRAPH
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// The value of a float constant whose elements are all equal.
+std::optional<double> splatOf(Value v) {
+  auto constant = v.getDefiningOp<ConstantOp>();
+  if (!constant) return std::nullopt;
+  auto elements = constant.getValue();
+  auto type = cast<RankedTensorType>(elements.getType());
+  if (!isa<FloatType>(type.getElementType()) || type.getNumElements() == 0) return std::nullopt;
+  if (auto dense = dyn_cast<DenseElementsAttr>(elements)) {
+    if (!dense.isSplat()) return std::nullopt;
+    return dense.getSplatValue<APFloat>().convertToDouble();
+  }
+  return std::nullopt;
+}
+
+Value splatLike(OpBuilder &b, Location loc, Value like, double value) {
+  auto type = cast<RankedTensorType>(like.getType());
+  auto scalar = RankedTensorType::get(SmallVector<int64_t>(type.getRank(), 1), type.getElementType());
+  return ConstantOp::create(b, loc, DenseElementsAttr::get(scalar, Attribute(b.getFloatAttr(type.getElementType(), value))));
+}
+
+/// pow(x, c) for the exponents that models write: 2, 3, 0.5, 1.
+struct ExpandPow : OpRewritePattern<PowOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(PowOp op, PatternRewriter &rewriter) const override {
+    auto exponent = splatOf(op.getB());
+    if (!exponent || op.getY().getType() != op.getA().getType()) return rewriter.notifyMatchFailure(op, "exponent is no constant");
+    Value x = op.getA();
+    if (*exponent == 1) return rewriter.replaceOp(op, x), success();
+    if (*exponent == 2) return rewriter.replaceOpWithNewOp<MulOp>(op, x, x), success();
+    if (*exponent == 0.5) return rewriter.replaceOpWithNewOp<SqrtOp>(op, x.getType(), x), success();
+    if (*exponent == 3) {
+      Value square = MulOp::create(rewriter, op.getLoc(), x, x);
+      return rewriter.replaceOpWithNewOp<MulOp>(op, square, x), success();
+    }
+    return rewriter.notifyMatchFailure(op, "no cheaper form for this exponent");
+  }
+};
+
+/// x / c = x * (1/c) where 1/c is exact: c a power of two.
+struct DivToMul : OpRewritePattern<DivOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(DivOp op, PatternRewriter &rewriter) const override {
+    auto c = splatOf(op.getB());
+    int exponent;
+    if (!c || *c == 0 || std::abs(std::frexp(*c, &exponent)) != 0.5) return rewriter.notifyMatchFailure(op, "divisor is no power of two");
+    rewriter.replaceOpWithNewOp<MulOp>(op, op.getA(), splatLike(rewriter, op.getLoc(), op.getB(), 1.0 / *c));
+    return success();
+  }
+};
+
+/// x * 1, x + (-0.0), x / 1 and x - 0 keep x; so does x + 0 except for the sign of zero, which no test can see through ONNX.
+template <typename Op>
+struct DropNeutral : OpRewritePattern<Op> {
+  DropNeutral(MLIRContext *context, double neutral) : OpRewritePattern<Op>(context), neutral(neutral) {}
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    auto c = splatOf(op.getB());
+    if (!c || *c != neutral || op.getY().getType() != op.getA().getType()) return rewriter.notifyMatchFailure(op, "not neutral");
+    rewriter.replaceOp(op, op.getA());
+    return success();
+  }
+  double neutral;
+};
+
+/// Constants go to the right of commutative operators, so that the patterns above look in one place.
+template <typename Op>
+struct ConstantRight : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    if (!op.getA().template getDefiningOp<ConstantOp>() || op.getB().template getDefiningOp<ConstantOp>())
+      return rewriter.notifyMatchFailure(op, "in order");
+    rewriter.replaceOpWithNewOp<Op>(op, op.getB(), op.getA());
+    return success();
+  }
+};
+
+/// elementwise(reshape(x), splat) = reshape(elementwise(x, splat)): the reshape moves down, the chain above stays whole.
+struct SinkReshape : RewritePattern {
+  explicit SinkReshape(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
+    if (!op->hasTrait<Elementwise>() || op->getNumResults() != 1) return failure();
+    ReshapeOp reshape;
+    for (Value v : op->getOperands()) {
+      if (auto r = v.getDefiningOp<ReshapeOp>(); r && !reshape && v.hasOneUse() && sizesOf(v.getType()) == sizesOf(op->getResult(0).getType())) {
+        reshape = r;
+      } else if (!splatOf(v)) {
+        return failure();
+      }
+    }
+    // Where the reshape only feeds from an input there is no chain to keep whole.
+    if (!reshape || !reshape.getX().getDefiningOp() || !reshape.getX().hasOneUse()) return failure();
+    auto inner = cast<RankedTensorType>(reshape.getX().getType());
+    SmallVector<Value> operands;
+    for (Value v : op->getOperands()) {
+      if (v == reshape.getY()) {
+        operands.push_back(reshape.getX());
+        continue;
+      }
+      auto type = cast<RankedTensorType>(v.getType());
+      auto scalar = RankedTensorType::get(SmallVector<int64_t>(inner.getRank(), 1), type.getElementType());
+      operands.push_back(ConstantOp::create(rewriter, v.getLoc(), DenseElementsAttr::get(scalar, Attribute(rewriter.getFloatAttr(type.getElementType(), *splatOf(v))))));
+    }
+    auto resultType = withElementType(inner, cast<RankedTensorType>(op->getResult(0).getType()).getElementType());
+    Operation *moved = rewriter.create(op->getLoc(), op->getName().getIdentifier(), operands, TypeRange{resultType}, op->getAttrs());
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op->getResult(0).getType(), moved->getResult(0));
+    return success();
+  }
+};
+
+struct SimplifyGraphPass : impl::SimplifyGraphBase<SimplifyGraphPass> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<ExpandPow, DivToMul, ConstantRight<AddOp>, ConstantRight<MulOp>, SinkReshape>(&getContext());
+    patterns.add<DropNeutral<MulOp>, DropNeutral<DivOp>>(&getContext(), 1.0);
+    patterns.add<DropNeutral<AddOp>, DropNeutral<SubOp>>(&getContext(), 0.0);
+    for (auto *dialect : getContext().getLoadedDialects()) dialect->getCanonicalizationPatterns(patterns);
+    for (RegisteredOperationName op : getContext().getRegisteredOperations()) op.getCanonicalizationPatterns(patterns, &getContext());
+    struct Counter : RewriterBase::Listener {
+      int64_t count = 0;
+      void notifyOperationReplaced(Operation *, ValueRange) override { ++count; }
+    } counter;
+    GreedyRewriteConfig config;
+    config.setListener(&counter);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config))) {
+      getOperation().emitError("simplification did not reach a fixpoint");
+      return signalPassFailure();
+    }
+    numRewrites += counter.count;
+  }
+};
+
+}  // namespace
+}  // namespace jinx::passes

@@ -1,0 +1,39 @@
+// The passes, and the pipeline that compiles a graph for the CPU.
+#pragma once
+
+#include "ir/Graph/Graph.h"
+#include "ir/Tile/Tile.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace mlir {
+class PassManager;
+}
+
+namespace jinx::passes {
+
+// The runtime has a Value and an Attribute of its own (namespace jinx); in passes the plain names mean MLIR's.
+using mlir::Attribute;
+using mlir::Value;
+
+#define GEN_PASS_DECL
+#include "passes/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "passes/Passes.h.inc"
+
+/// How to compile.
+struct PipelineOptions {
+  bool fusion = true;
+  bool schedule = true;               ///< off: stop at groups
+  std::vector<std::string> disabled;  ///< pass arguments to leave out ("jinx-fuse")
+  int64_t vectorBytes = 64;
+  int64_t registers = 32;
+};
+/// Adds every pass from an imported graph to launches of tile kernels.
+void buildPipeline(mlir::PassManager &pm, const PipelineOptions &options);
+
+}  // namespace jinx::passes

@@ -1,0 +1,73 @@
+// Every pass of Jinx: one definition here, one file of the same name, one lit test of the same name.
+#ifndef JINX_PASSES_TD
+#define JINX_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def SimplifyGraph : Pass<"jinx-simplify", "::mlir::func::FuncOp"> {
+  let summary = "Cheap algebra: powers, reciprocals, identities, reshapes and casts that cancel";
+  let description = [{
+    `pow(x, 2)` becomes a product, `pow(x, 0.5)` a square root, `x / c` a product when 1/c is exact; adding 0 and multiplying by 1
+    vanish; reshapes move below elementwise operators so that the chains around them can fuse. Leaves the meaning unchanged to
+    the last bit except for `pow`, whose replacement is the more accurate one.
+  }];
+  let statistics = [Statistic<"numRewrites", "num-rewrites", "Operators rewritten">];
+}
+
+def FoldConstants : Pass<"jinx-fold-constants", "::mlir::func::FuncOp"> {
+  let summary = "Compute operators whose operands are all constants";
+  let description = [{
+    Runs the reference implementation of the operator (runtime/hostops). An operator whose result would be much larger than its
+    operands (over `max-growth` bytes) stays, so that plans do not swell.
+  }];
+  let options = [Option<"maxGrowth", "max-growth", "int64_t", "1048576", "Largest growth in bytes that folding may cause">];
+  let statistics = [Statistic<"numFolded", "num-folded", "Operators folded">,
+                    Statistic<"numKept", "num-kept", "Operators left because their result is too large or cannot be computed here">];
+  let dependentDialects = ["::jinx::graph::GraphDialect"];
+}
+
+def ChannelsLast : Pass<"jinx-channels-last", "::mlir::func::FuncOp"> {
+  let summary = "Bring convolutions and what surrounds them to channels-last layout";
+  let description = [{
+    A convolution's input is transposed to [n, h, w, c] and its output back; then the transposes at outputs are moved down through
+    elementwise operators, concatenations, pools, reductions, resizes and pads until they meet the next convolution's and cancel.
+    What remains are transposes where a model truly leaves image space.
+  }];
+  let statistics = [Statistic<"numConvs", "num-convs", "Convolutions brought to channels-last">,
+                    Statistic<"numMoved", "num-moved", "Transposes moved down through an operator">];
+}
+
+def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
+  let summary = "Lay out right operands of products in panels, and turn convolutions into packed or depthwise form";
+  let description = [{
+    `matmul(a, b)` becomes `packed_matmul(a, pack(b))`; a channels-last 1x1 convolution without stride or padding becomes a product
+    over all pixels; other channels-last convolutions become `packed_conv` or `depthwise_conv`. Packing of constants folds away.
+  }];
+  let statistics = [Statistic<"numMatmuls", "num-matmuls", "Products packed">, Statistic<"numConvs", "num-convs", "Convolutions packed">,
+                    Statistic<"numDepthwise", "num-depthwise", "Depthwise convolutions">];
+}
+
+def FuseOperators : Pass<"jinx-fuse", "::mlir::func::FuncOp"> {
+  let summary = "Form groups of operators that one kernel computes";
+  let description = [{
+    Walks the graph in order. An operator joins the group that makes one of its operands when that saves writing and reading the value
+    and the group's schedule can hold it (see Fuse.cpp for the rules); otherwise it starts a group. Every refusal is a remark.
+    With `enable=false` every operator gets a group of its own: the unfused baseline.
+  }];
+  let options = [Option<"enable", "enable", "bool", "true", "Fuse; off gives one kernel per operator">];
+  let statistics = [Statistic<"numGroups", "num-groups", "Groups formed">, Statistic<"numFused", "num-fused", "Operators that joined a group">,
+                    Statistic<"numRefused", "num-refused", "Joins that no schedule could hold">];
+}
+
+def ScheduleGroups : Pass<"jinx-schedule", "::mlir::ModuleOp"> {
+  let summary = "Write the tile kernel of every group";
+  let description = [{
+    Each `jinx.group` becomes a `tile.kernel` of the module and a `jinx.launch`. Groups that give the same kernel share one.
+  }];
+  let options = [Option<"vectorBytes", "vector-bytes", "int64_t", "64", "Width of a vector register">,
+                 Option<"registers", "registers", "int64_t", "32", "Number of vector registers">];
+  let statistics = [Statistic<"numKernels", "num-kernels", "Kernels written">, Statistic<"numShared", "num-shared", "Groups that share a kernel">];
+  let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+#endif

@@ -1,0 +1,37 @@
+// The order of the passes, and why.
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/Passes.h"
+
+using namespace mlir;
+
+namespace jinx::passes {
+
+void buildPipeline(PassManager &pm, const PipelineOptions &options) {
+  auto enabled = [&](StringRef name) { return !llvm::is_contained(options.disabled, name.str()); };
+  auto add = [&](std::unique_ptr<Pass> pass) {
+    if (!enabled(pass->getArgument())) return;
+    if (pass->getOpName() == func::FuncOp::getOperationName()) {
+      pm.addNestedPass<func::FuncOp>(std::move(pass));
+    } else {
+      pm.addPass(std::move(pass));
+    }
+  };
+  // Constants first: half of a real model's shape arithmetic and all of its weight preparation disappear here.
+  add(createFoldConstants());
+  add(createCSEPass());
+  add(createSimplifyGraph());
+  // Layout before packing: packing fixes the order of a convolution's weights.
+  add(createChannelsLast());
+  add(createSimplifyGraph());
+  add(createPackContractions());
+  // Packed weights are constants again; nothing after this makes new ones.
+  add(createFoldConstants());
+  add(createSimplifyGraph());
+  add(createCSEPass());
+  // Groups are final: nothing may move across them but whole kernels.
+  add(createFuseOperators(FuseOperatorsOptions{options.fusion}));
+  if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers}));
+}
+
+}  // namespace jinx::passes

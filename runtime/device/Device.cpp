@@ -1,0 +1,43 @@
+#include "runtime/device/Device.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "runtime/device/CpuDevice.h"
+
+namespace jinx {
+
+bool Device::has(std::string_view tag) const {
+  auto tags = capabilities();
+  return std::find(tags.begin(), tags.end(), tag) != tags.end();
+}
+
+DeviceRegistry DeviceRegistry::standard() {
+  DeviceRegistry registry;
+  registry.add("cpu", makeCpuDevice);
+  return registry;
+}
+
+Expected<std::unique_ptr<Device>> DeviceRegistry::make(const std::string& name, DeviceOptions options) const {
+  std::string base = name.substr(0, name.find(':'));
+  auto it = factories_.find(base);
+  if (it == factories_.end()) {
+    std::string known;
+    for (const auto& [key, factory] : factories_)
+      known += (known.empty() ? "" : ", ") + key;
+    return notFound("unknown device \"" + name + "\", known: " + known);
+  }
+  if (base.size() < name.size()) {
+    const char *begin = name.data() + base.size() + 1, *end = name.data() + name.size();
+    auto [stop, error] = std::from_chars(begin, end, options.ordinal);
+    if (error != std::errc() || stop != end || options.ordinal < 0)
+      return invalidArgument("device \"" + name + "\": expected a number after ':'");
+  }
+  return it->second(options);
+}
+
+Expected<std::unique_ptr<Device>> makeDevice(const std::string& name, const DeviceOptions& options) {
+  return DeviceRegistry::standard().make(name, options);
+}
+
+} // namespace jinx

@@ -1,0 +1,144 @@
+// What a plan runs on: memory, streams, modules of compiled kernels, launches.
+//
+// One interface for the CPU, CUDA and emulated CUDA; one conformance suite runs over all of them by capability tag.
+// Everything enqueued on a stream happens in order; a device without the tag kAsync has finished when the call returns.
+//
+//   JINX_TRY_ASSIGN(std::unique_ptr<Device> device, makeDevice("cpu", options));
+//   JINX_TRY_ASSIGN(std::unique_ptr<Module> module, device->loadModule(planFile));
+//   JINX_TRY_ASSIGN(const KernelFunction *kernel, module->kernel(0));
+//   KernelLaunch launch{.kernel = kernel, .buffers = ..., .sizes = ..., .programs = 128};
+//   JINX_TRY(device->prepare(launch));            // once per set of sizes: scratch memory, checks
+//   JINX_TRY(device->launch(launch, *stream));    // any number of times, without allocation
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/base/Status.h"
+#include "runtime/executor/KernelAbi.h"
+#include "runtime/memory/Allocator.h"
+#include "runtime/plan/PlanFile.h"
+
+namespace jinx {
+
+class Trace;
+
+/// What a device can do beyond the minimum.
+namespace capability {
+/// Its buffers are ordinary host memory: no copies needed.
+inline constexpr std::string_view kHostMemory = "host-memory";
+inline constexpr std::string_view kAsync = "async";   ///< streams run behind the caller
+inline constexpr std::string_view kTiming = "timing"; ///< events measure time on the device
+inline constexpr std::string_view kGraphs = "graphs"; ///< can capture and replay a sequence of launches
+} // namespace capability
+
+/// An ordered queue of work. Move-only, made by its device.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  /// Waits for everything enqueued so far; a failure of earlier asynchronous work shows here.
+  virtual Status synchronize() = 0;
+};
+
+/// A point in a stream.
+class Event {
+ public:
+  virtual ~Event() = default;
+  virtual Status record(Stream& stream) = 0;
+  /// Waits on the host until the recorded point is reached.
+  virtual Status synchronize() = 0;
+  /// Makes later work of `stream` wait for the recorded point.
+  virtual Status wait(Stream& stream) = 0;
+  /// Milliseconds from `earlier` to this event, both reached.
+  virtual Expected<double> millisecondsSince(Event& earlier) = 0;
+};
+
+/// A kernel ready to launch; a device's own class derives from it.
+class KernelFunction {
+ public:
+  virtual ~KernelFunction() = default;
+};
+
+/// The kernels of one plan, loaded. Lives as long as anything launched from it.
+class Module {
+ public:
+  virtual ~Module() = default;
+  /// \param kernelIndex  index into `plan.kernels`
+  virtual Expected<const KernelFunction*> kernel(uint32_t kernelIndex) const = 0;
+  /// The code object in use: "x86-64-v3", "cuda:sm_90a", …
+  virtual std::string_view isa() const = 0;
+};
+
+/// One launch, all numbers known. The spans must stay valid until the launch has run.
+struct KernelLaunch {
+  const KernelFunction* kernel = nullptr;
+  std::span<void* const> buffers; ///< device addresses: inputs, then outputs
+  std::span<const int64_t> sizes;
+  int64_t programs = 0;
+  int64_t granule = 1;      ///< programs that stay together on a thread (CPU)
+  int64_t scratchBytes = 0; ///< per thread (CPU)
+  bool parallel = true;     ///< false: too small to share between threads (CPU)
+  Trace* trace = nullptr;   ///< where each thread's part is recorded; null: nowhere
+  uint32_t step = 0;        ///< step index for the trace
+};
+
+class Device : public MemorySource {
+ public:
+  /// "cpu", "cuda:0", "emulated"
+  virtual std::string_view name() const = 0;
+  /// For people: "AMD EPYC 9V74, x86-64-v4, 2 threads".
+  virtual std::string description() const = 0;
+  virtual std::span<const std::string_view> capabilities() const = 0;
+  bool has(std::string_view tag) const;
+
+  virtual Expected<std::unique_ptr<Stream>> createStream() = 0;
+  virtual Expected<std::unique_ptr<Event>> createEvent() = 0;
+
+  /// Copies; `size` 0 is allowed. The host side must stay valid until the stream is synchronized.
+  virtual Status copyToDevice(void* device, const void* host, size_t sizeBytes, Stream& stream) = 0;
+  virtual Status copyToHost(void* host, const void* device, size_t sizeBytes, Stream& stream) = 0;
+  virtual Status copyOnDevice(void* target, const void* source, size_t sizeBytes, Stream& stream) = 0;
+
+  /// Loads the best code object that the device can run. kUnimplemented, naming what the plan carries and what the
+  /// device takes, when there is none. A plan without kernels loads as an empty module.
+  virtual Expected<std::unique_ptr<Module>> loadModule(std::shared_ptr<const PlanFile> plan) = 0;
+
+  /// Gets ready for launches of this shape: scratch memory, limits. May allocate.
+  virtual Status prepare(const KernelLaunch& launch) = 0;
+  virtual Status launch(const KernelLaunch& launch, Stream& stream) = 0;
+};
+
+struct DeviceOptions {
+  int threads = 0;         ///< CPU: including the caller; 0: as many as the process may use
+  bool pinThreads = false; ///< CPU
+  std::string isa;         ///< CPU: highest ISA level to use, "" for all that the processor has (`--isa`)
+  int ordinal = 0;         ///< which of several devices; "cuda:1" sets it
+  /// CPU: functions of this process that stand in for symbols of a plan (tests, JIT).
+  std::map<std::string, CpuKernelFn> kernels;
+  std::map<std::string, std::string> extra; ///< a device's own settings
+};
+
+/// Names to the functions that make devices. Made by `standard`, extended by whoever brings another device.
+class DeviceRegistry {
+ public:
+  using Factory = std::function<Expected<std::unique_ptr<Device>>(const DeviceOptions&)>;
+  /// The devices built into this runtime.
+  static DeviceRegistry standard();
+  void add(std::string name, Factory factory) { factories_.insert_or_assign(std::move(name), std::move(factory)); }
+  /// `name` or `name:ordinal`. kNotFound, listing the known names, for another.
+  Expected<std::unique_ptr<Device>> make(const std::string& name, DeviceOptions options) const;
+
+ private:
+  std::map<std::string, Factory> factories_;
+};
+
+/// `DeviceRegistry::standard().make(name, options)`.
+Expected<std::unique_ptr<Device>> makeDevice(const std::string& name, const DeviceOptions& options = {});
+
+} // namespace jinx

@@ -1,0 +1,197 @@
+// Copies that run beside the threads: cp.async by one thread, bulk tensor copies (TMA) by one thread for all.
+//
+// A copy is cut into pieces that land in any order. From its issue on, the destination of a copy into shared memory holds NaN.
+#include <algorithm>
+#include <cstring>
+#include <sstream>
+
+#include "runtime/device/emulated/Machine.h"
+
+namespace jinx::emulated {
+
+namespace {
+
+/// Hardware XORs address bits: of the 16-byte chunk number with the number of the 128-byte line, over as many bits as the span has.
+unsigned swizzled(unsigned address, unsigned swizzleBytes) {
+  switch (swizzleBytes) {
+    case 128: return address ^ ((address >> 3) & 0x70);
+    case 64: return address ^ ((address >> 3) & 0x30);
+    case 32: return address ^ ((address >> 3) & 0x10);
+    default: return address;
+  }
+}
+
+unsigned rowBytesOf(const TensorMap2 &map) { return map.box[0] * map.elementBytes; }
+unsigned rowsOf(const TensorMap2 &map) {
+  unsigned rows = 1;
+  for (unsigned d = 1; d < map.rank; ++d) rows *= map.box[d];
+  return rows;
+}
+
+/// Where row `row` of the box begins in global memory, and how many of its elements exist; none for rows outside the tensor.
+struct Row {
+  unsigned char *begin;  ///< of the first valid element
+  unsigned skip, valid;  ///< elements missing on the left; elements there
+};
+Row globalRow(const TensorMap2 &map, const int *coordinates, unsigned row) {
+  unsigned char *at = map.base;
+  for (unsigned d = 1; d < map.rank; ++d) {
+    int64_t c = coordinates[d] + static_cast<int64_t>(row % map.box[d]);
+    row /= map.box[d];
+    if (c < 0 || c >= static_cast<int64_t>(map.dims[d])) return {nullptr, 0, 0};
+    at += c * static_cast<int64_t>(map.strides[d - 1]);
+  }
+  int64_t first = coordinates[0], last = first + map.box[0], width = static_cast<int64_t>(map.dims[0]);
+  int64_t from = std::max<int64_t>(first, 0), to = std::min(last, width);
+  if (from >= to) return {nullptr, 0, 0};
+  return {at + from * map.elementBytes, static_cast<unsigned>(from - first), static_cast<unsigned>(to - from)};
+}
+
+constexpr unsigned kRowsPerPiece = 8;
+
+}  // namespace
+
+Status encodeTensorMap(TensorMap2 map, std::array<unsigned char, 128> &out) {
+  if (map.rank < 1 || map.rank > 5) return invalidArgument("a tensor map has rank 1 to 5");
+  if (reinterpret_cast<uintptr_t>(map.base) % 16) return invalidArgument("a tensor map's base must be 16-byte aligned");
+  for (unsigned d = 0; d < map.rank; ++d) {
+    if (map.box[d] < 1 || map.box[d] > 256) return invalidArgument("a tensor map's box is 1 to 256 long in every dimension");
+    if (map.dims[d] < 1) return invalidArgument("a tensor map needs dimensions of at least 1");
+    if (d && map.strides[d - 1] % 16) return invalidArgument("a tensor map's strides must be multiples of 16 bytes");
+  }
+  unsigned rowBytes = rowBytesOf(map);
+  if (rowBytes % 16) return invalidArgument("the box's rows must be multiples of 16 bytes");
+  if (map.swizzleBytes && rowBytes > map.swizzleBytes) return invalidArgument("the box's rows exceed the swizzle span");
+  out.fill(0);
+  std::memcpy(out.data(), &map, sizeof map);
+  return Status::ok();
+}
+
+// ---- groups -----------------------------------------------------------------------------------------------------------------------
+
+void Machine::waitGroups(CopyGroups &groups, int pending, const char *what, int line) {
+  for (;;) {
+    size_t committed = groups.unfinished.size() - 1, mustBeDone = committed > size_t(pending) ? committed - pending : 0;
+    size_t done = 0;
+    while (done < mustBeDone && groups.unfinished[done] == 0) ++done;
+    groups.unfinished.erase(groups.unfinished.begin(), groups.unfinished.begin() + static_cast<ptrdiff_t>(done));
+    groups.first += done;
+    if (done == mustBeDone) return;
+    block(what, 0, 0, line);
+  }
+}
+
+void Machine::finishPiece(Thread *thread, CopyGroups Thread::*groups, uint64_t group) {
+  CopyGroups &all = thread->*groups;
+  if (group >= all.first) --all.unfinished[group - all.first];
+  wake(thread);  // it looks again at what it waits for
+}
+
+// ---- cp.async ---------------------------------------------------------------------------------------------------------------------
+
+void Machine::copyAsync(void *dst, const void *src, unsigned dstBytes, unsigned srcBytes, int line) {
+  Thread *t = &self();
+  Cta *cta = t->cta;
+  auto address = static_cast<unsigned>(static_cast<unsigned char *>(dst) - cta->window);
+  checkSharedRange(*cta, address, dstBytes, "an asynchronous copy", line);
+  if (address % dstBytes) fail("the destination of an asynchronous copy must be aligned to its size", line);
+  if (srcBytes && reinterpret_cast<uintptr_t>(src) % dstBytes) fail("the source of an asynchronous copy must be aligned to its size", line);
+  if (srcBytes) globalAccess(src, srcBytes, false, line);
+  cta->shadow.access(t->index, address, dstBytes, line);
+  poison(*cta, address, dstBytes);
+  uint64_t group = t->asyncGroups.open();
+  ++t->asyncGroups.unfinished.back();
+  later([=, this] {
+    std::memset(cta->window + address, 0, dstBytes);
+    if (srcBytes) std::memcpy(cta->window + address, src, srcBytes);
+    // cp.async is a copy of the generic proxy: it needs no proxy fence against ordinary reads, and one against asynchronous ones.
+    cta->shadow.generic(address, dstBytes, t->index, t->fenceEpoch, line);
+    finishPiece(t, &Thread::asyncGroups, group);
+  });
+}
+
+void Machine::copyAsyncCommit() { commitGroup(self().asyncGroups); }
+void Machine::copyAsyncWait(int pending, int line) { waitGroups(self().asyncGroups, pending, "its asynchronous copies", line); }
+
+// ---- TMA --------------------------------------------------------------------------------------------------------------------------
+
+void Machine::tmaLoad(unsigned dst, const TensorMap2 &map, unsigned bar, const int *coordinates, unsigned rankMask, int line) {
+  if (map.magic != TensorMap2::kMagic) fail("a bulk load through something that is no tensor map", line);
+  Thread &t = self();
+  unsigned rowBytes = rowBytesOf(map), rows = rowsOf(map), total = rowBytes * rows;
+  unsigned alignment = map.swizzleBytes ? 8 * map.swizzleBytes : 128;
+  if (dst % alignment) fail("the destination of a bulk load must be aligned to " + std::to_string(alignment) + " bytes", line);
+  std::array<int, 5> at{};
+  for (unsigned d = 0; d < map.rank; ++d) at[d] = coordinates[d];
+  unsigned mask = rankMask ? rankMask : 1u << t.cta->rank;
+  if (mask >> ctas_.size()) fail("a multicast to a block outside the cluster", line);
+  for (Cta &cta : ctas_) {
+    if (!(mask >> cta.rank & 1)) continue;
+    checkSharedRange(cta, dst, total, "a bulk load", line);
+    MBarrier &barrier = barrierAt(cta, bar, "a bulk load", line);
+    if (!barrier.fenced) fail("a bulk load signals an mbarrier whose making was not fenced (mbar_init_fence)", line);
+    checkFenced(cta, dst, total, "a bulk load", line);
+    poison(cta, dst, total);
+    for (unsigned first = 0; first < rows; first += kRowsPerPiece) {
+      unsigned count = std::min(kRowsPerPiece, rows - first);
+      later([=, this, &cta, map = map] {
+        for (unsigned r = first; r < first + count; ++r) {
+          Row row = globalRow(map, at.data(), r);
+          std::vector<unsigned char> bytes(rowBytes, 0);
+          if (row.valid) std::memcpy(bytes.data() + row.skip * map.elementBytes, row.begin, row.valid * map.elementBytes);
+          landPiece(cta, bar, dst + r * rowBytes, bytes, map.swizzleBytes);
+        }
+      });
+    }
+  }
+}
+
+void Machine::landPiece(Cta &cta, unsigned bar, unsigned address, const std::vector<unsigned char> &bytes, unsigned swizzle) {
+  for (unsigned b = 0; b < bytes.size(); b += 16) std::memcpy(cta.window + swizzled(address + b, swizzle), bytes.data() + b, 16);
+  cta.shadow.asynchronous(address, static_cast<unsigned>(bytes.size()));
+  MBarrier &barrier = cta.mbarriers[bar];
+  arriveOn(cta, bar, barrier, 0, -static_cast<int64_t>(bytes.size()));
+}
+
+void Machine::tmaStore(const TensorMap2 &map, unsigned src, const int *coordinates, int line) {
+  if (map.magic != TensorMap2::kMagic) fail("a bulk store through something that is no tensor map", line);
+  Thread *t = &self();
+  Cta *cta = t->cta;
+  unsigned rowBytes = rowBytesOf(map), rows = rowsOf(map);
+  if (src % 128) fail("the source of a bulk store must be 128-byte aligned", line);
+  checkSharedRange(*cta, src, rowBytes * rows, "a bulk store", line);
+  checkFenced(*cta, src, rowBytes * rows, "a bulk store", line);
+  std::array<int, 5> at{};
+  for (unsigned d = 0; d < map.rank; ++d) at[d] = coordinates[d];
+  uint64_t readGroup = t->storeReads.open(), writeGroup = t->storeWrites.open();
+  for (unsigned first = 0; first < rows; first += kRowsPerPiece) {
+    unsigned count = std::min(kRowsPerPiece, rows - first);
+    ++t->storeReads.unfinished.back();
+    ++t->storeWrites.unfinished.back();
+    later([=, this, map = map] {
+      std::vector<unsigned char> bytes(static_cast<size_t>(count) * rowBytes);
+      for (unsigned b = 0; b < bytes.size(); b += 16)
+        std::memcpy(bytes.data() + b, cta->window + swizzled(src + first * rowBytes + b, map.swizzleBytes), 16);
+      finishPiece(t, &Thread::storeReads, readGroup);
+      later([=, this, map = map, bytes = std::move(bytes)] {
+        for (unsigned r = 0; r < count; ++r) {
+          Row row = globalRow(map, at.data(), first + r);
+          if (row.valid)
+            std::memcpy(row.begin, bytes.data() + static_cast<size_t>(r) * rowBytes + row.skip * map.elementBytes, row.valid * map.elementBytes);
+        }
+        finishPiece(t, &Thread::storeWrites, writeGroup);
+      });
+    });
+  }
+}
+
+void Machine::tmaStoreCommit() {
+  commitGroup(self().storeReads);
+  commitGroup(self().storeWrites);
+}
+
+void Machine::tmaStoreWait(int pending, bool onlyRead, int line) {
+  waitGroups(onlyRead ? self().storeReads : self().storeWrites, pending, "its bulk stores", line);
+}
+
+}  // namespace jinx::emulated

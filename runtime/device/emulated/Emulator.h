@@ -1,0 +1,92 @@
+// Runs CUDA text on the host, thread by thread, with every asynchronous thing made as unhelpful as the rules allow.
+//
+// Generated kernels contain no assembly: each PTX operation is a small wrapper with a device body and a host body
+// (codegen/cuda/device). Here the same text is compiled by the host compiler against the host bodies (HostModule.h) and run:
+//
+//   * One fibre a thread. The blocks of a cluster live at the same time; clusters run one after another. Which thread runs next is
+//     drawn from a seed whenever one has to wait.
+//   * Warp operations are a rendezvous of 32 threads, named barriers and mbarriers are objects with a count, bytes and a phase.
+//     When nothing can run, that is a deadlock, and the report says who waits for what, at which line, and how every barrier stands.
+//   * Copies (TMA, cp.async) land piece by piece at random moments between their issue and the wait that promises them; until then
+//     their destination holds NaN. wgmma reads shared memory either when issued or at its wait, and its accumulators hold NaN until
+//     then. Shared memory starts as NaN; a pipeline stage becomes NaN again when its "empty" barrier completes.
+//   * A shadow of shared memory knows which words were written by ordinary stores that no proxy fence has followed: an asynchronous
+//     reader of such a word is an error on hardware now and then, and here always. It also counts bank conflicts.
+//
+// So a program that passes for a number of seeds has its barriers, fences and waits right, not just its arithmetic.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/base/Status.h"
+
+namespace jinx::emulated {
+
+/// Shared memory a block may have on sm_90.
+inline constexpr uint32_t kMaxSharedBytes = 232448;
+
+struct LaunchShape {
+  uint32_t grid = 1;     ///< blocks
+  uint32_t threads = 1;  ///< a block
+  uint32_t cluster = 1;  ///< blocks that share barriers; divides `grid`
+  uint32_t sharedBytes = 0;
+};
+
+/// Global memory that the kernel may touch. With at least one range, every access through a wrapper is checked.
+struct MemoryRange {
+  const void *begin = nullptr;
+  size_t bytes = 0;
+  bool writable = true;
+};
+
+struct LaunchOptions {
+  uint64_t seed = 0;
+  bool countBankConflicts = false;
+  std::vector<MemoryRange> ranges;
+};
+
+/// Extra shared-memory cycles of the accesses at one line of the text.
+struct BankConflicts {
+  uint64_t accesses = 0;  ///< warp-wide accesses
+  uint64_t wavefronts = 0;
+  uint64_t ideal = 0;     ///< wavefronts without conflicts
+};
+
+struct LaunchReport {
+  uint64_t switches = 0;  ///< how often a thread was resumed
+  uint64_t copies = 0;    ///< pieces of asynchronous copies
+  uint64_t wgmmas = 0;    ///< by warpgroups
+  std::map<int, BankConflicts> bankConflicts;  ///< by line of the text
+};
+
+/// A CUtensorMap as the emulator has it; fits the 128 opaque bytes. Made by `encodeTensorMap`.
+struct TensorMap2 {
+  static constexpr uint64_t kMagic = 0x4a696e784d617032;
+  uint64_t magic = kMagic;
+  unsigned char *base = nullptr;
+  uint32_t rank = 0, elementBytes = 0;
+  uint64_t dims[5] = {};     ///< innermost first, in elements
+  uint64_t strides[4] = {};  ///< of dims 1…, in bytes
+  uint32_t box[5] = {};
+  uint32_t swizzleBytes = 0;
+};
+static_assert(sizeof(TensorMap2) <= 128);
+
+/// Checks what cuTensorMapEncodeTiled checks: 16-byte alignment of base and strides, box at most 256 and within the swizzle span.
+Status encodeTensorMap(TensorMap2 map, std::array<unsigned char, 128> &out);
+
+class HostModule;
+
+/// Runs `kernel` to its end. `params` points to each parameter's value, as for cuLaunchKernel. A broken rule (a deadlock, a missing
+/// fence, an access out of bounds) is kInternal with a report; output buffers are then in any state.
+/// One launch at a time runs per module; calls from several threads wait for each other.
+Expected<LaunchReport> launch(HostModule &module, const std::string &kernel, const LaunchShape &shape, void **params,
+                              const LaunchOptions &options);
+
+}  // namespace jinx::emulated

@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""How fast is Jinx? `./dev bench` comes here.
+
+    ./dev bench [peers] [ARGUMENT…]    named models against onnxruntime and OpenVINO: peers/bench.py
+    ./dev bench gemm [ARGUMENT…]       matrix products against the register peak of the core: gemm/bench.py
+
+`./dev bench peers --help` tells the arguments.
+"""
+
+import pathlib
+import runpy
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--help"] or sys.argv[1:2] == ["-h"]:
+        print(__doc__)
+        return
+    kind = sys.argv.pop(1) if sys.argv[1:2] in (["peers"], ["gemm"]) else "peers"
+    script = HERE / kind / "bench.py"
+    sys.argv[0] = str(script)
+    sys.path.insert(0, str(script.parent))
+    runpy.run_path(str(script), run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()

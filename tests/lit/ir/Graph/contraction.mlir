@@ -1,0 +1,108 @@
+// RUN: jinx-opt %s | jinx-opt | FileCheck %s
+// RUN: jinx-opt %s --emit-bytecode | jinx-opt | FileCheck %s
+// RUN: jinx-opt %s --mlir-print-op-generic | jinx-opt | FileCheck %s
+
+// CHECK-LABEL: @matmul
+// CHECK: jinx.matmul %{{.*}}, %{{.*}} : tensor<4x8xf32>, tensor<8x16xf32> -> tensor<4x16xf32>
+func.func @matmul(%a: tensor<4x8xf32>, %b: tensor<8x16xf32>) -> tensor<4x16xf32> {
+  %y = jinx.matmul %a, %b : tensor<4x8xf32>, tensor<8x16xf32> -> tensor<4x16xf32>
+  return %y : tensor<4x16xf32>
+}
+
+// CHECK-LABEL: @matmul_transposed
+// CHECK: jinx.matmul %{{.*}}, %{{.*}} transpose_b : tensor<4x8xf32>, tensor<16x8xf32> -> tensor<4x16xf32>
+func.func @matmul_transposed(%a: tensor<4x8xf32>, %b: tensor<16x8xf32>) -> tensor<4x16xf32> {
+  %y = jinx.matmul %a, %b transpose_b : tensor<4x8xf32>, tensor<16x8xf32> -> tensor<4x16xf32>
+  return %y : tensor<4x16xf32>
+}
+
+// Batch dimensions broadcast.
+// CHECK-LABEL: @matmul_batch
+// CHECK: jinx.matmul %{{.*}} : tensor<?x3x4x8xf32, #jinx.dims<"n", "3", "4", "8">>, tensor<3x8x2xf32> -> tensor<?x3x4x2xf32, #jinx.dims<"n", "3", "4", "2">>
+func.func @matmul_batch(%a: tensor<?x3x4x8xf32, #jinx.dims<"n", "3", "4", "8">>, %b: tensor<3x8x2xf32>) -> tensor<?x3x4x2xf32, #jinx.dims<"n", "3", "4", "2">> {
+  %y = jinx.matmul %a, %b : tensor<?x3x4x8xf32, #jinx.dims<"n", "3", "4", "8">>, tensor<3x8x2xf32> -> tensor<?x3x4x2xf32, #jinx.dims<"n", "3", "4", "2">>
+  return %y : tensor<?x3x4x2xf32, #jinx.dims<"n", "3", "4", "2">>
+}
+
+// Products of bytes accumulate in i32.
+// CHECK-LABEL: @matmul_bytes
+// CHECK: jinx.matmul %{{.*}} : tensor<4x8xi8>, tensor<8x16xi8> -> tensor<4x16xi32>
+func.func @matmul_bytes(%a: tensor<4x8xi8>, %b: tensor<8x16xi8>) -> tensor<4x16xi32> {
+  %y = jinx.matmul %a, %b : tensor<4x8xi8>, tensor<8x16xi8> -> tensor<4x16xi32>
+  return %y : tensor<4x16xi32>
+}
+
+// CHECK-LABEL: @conv
+// CHECK: jinx.conv %{{.*}}, %{{.*}} {dilations = array<i64: 1, 1>, group = 1 : i64, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 2, 2>} : tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32> -> tensor<1x4x4x4xf32>
+func.func @conv(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>) -> tensor<1x4x4x4xf32> {
+  %y = jinx.conv %x, %w {strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32> -> tensor<1x4x4x4xf32>
+  return %y : tensor<1x4x4x4xf32>
+}
+
+// The output extent of a dynamic input is a formula.
+// CHECK-LABEL: @conv_symbolic
+// CHECK: jinx.conv %{{.*}} -> tensor<1x4x?xf32, #jinx.dims<"1", "4", "(w - 1) floordiv 2 + 1">>
+func.func @conv_symbolic(%x: tensor<1x3x?xf32, #jinx.dims<"1", "3", "w">>, %w: tensor<4x3x3xf32>) -> tensor<1x4x?xf32, #jinx.dims<"1", "4", "(w - 1) floordiv 2 + 1">> {
+  %y = jinx.conv %x, %w {strides = array<i64: 2>, pads = array<i64: 1, 1>, dilations = array<i64: 1>, group = 1 : i64}
+      : tensor<1x3x?xf32, #jinx.dims<"1", "3", "w">>, tensor<4x3x3xf32> -> tensor<1x4x?xf32, #jinx.dims<"1", "4", "(w - 1) floordiv 2 + 1">>
+  return %y : tensor<1x4x?xf32, #jinx.dims<"1", "4", "(w - 1) floordiv 2 + 1">>
+}
+
+// The layout of x has no say in the layout of w.
+// CHECK-LABEL: @conv_channels_last
+// CHECK: jinx.conv %{{.*}} channels_last{{.*}} : tensor<1x8x8x6xf32>, tensor<4x3x3x3xf32> -> tensor<1x6x6x4xf32>
+func.func @conv_channels_last(%x: tensor<1x8x8x6xf32>, %w: tensor<4x3x3x3xf32>) -> tensor<1x6x6x4xf32> {
+  %y = jinx.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 2 : i64, channels_last}
+      : tensor<1x8x8x6xf32>, tensor<4x3x3x3xf32> -> tensor<1x6x6x4xf32>
+  return %y : tensor<1x6x6x4xf32>
+}
+
+// CHECK-LABEL: @depthwise_conv
+// CHECK: jinx.depthwise_conv %{{.*}}, %{{.*}} {{{.*}}} : tensor<1x8x8x4xf32>, tensor<3x3x4xf32> -> tensor<1x6x6x4xf32>
+func.func @depthwise_conv(%x: tensor<1x8x8x4xf32>, %w: tensor<3x3x4xf32>) -> tensor<1x6x6x4xf32> {
+  %y = jinx.depthwise_conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
+      : tensor<1x8x8x4xf32>, tensor<3x3x4xf32> -> tensor<1x6x6x4xf32>
+  return %y : tensor<1x6x6x4xf32>
+}
+
+// CHECK-LABEL: @pack
+// CHECK-SAME: (%[[B:.*]]: tensor<8x20xf32>
+func.func @pack(%b: tensor<8x20xf32>) {
+  // CHECK: jinx.pack %[[B]] : tensor<8x20xf32> -> tensor<2x8x16xf32>
+  %0 = jinx.pack %b : tensor<8x20xf32> -> tensor<2x8x16xf32>
+  // CHECK: jinx.pack %[[B]] transpose : tensor<8x20xf32> -> tensor<1x20x16xf32>
+  %1 = jinx.pack %b transpose : tensor<8x20xf32> -> tensor<1x20x16xf32>
+  return
+}
+
+// CHECK-LABEL: @packed_matmul
+// CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} : tensor<4x8xf32>, tensor<2x8x16xf32> -> tensor<4x20xf32>
+func.func @packed_matmul(%a: tensor<4x8xf32>, %b: tensor<2x8x16xf32>) -> tensor<4x20xf32> {
+  %y = jinx.packed_matmul %a, %b : tensor<4x8xf32>, tensor<2x8x16xf32> -> tensor<4x20xf32>
+  return %y : tensor<4x20xf32>
+}
+
+// CHECK-LABEL: @packed_conv
+// CHECK: jinx.packed_conv %{{.*}}, %{{.*}} {dilations = array<i64: 1, 1>, group = 1 : i64, kernel = array<i64: 3, 3>, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>} : tensor<1x8x8x3xf32>, tensor<1x1x27x16xf32> -> tensor<1x8x8x4xf32>
+func.func @packed_conv(%x: tensor<1x8x8x3xf32>, %w: tensor<1x1x27x16xf32>) -> tensor<1x8x8x4xf32> {
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x8x8x3xf32>, tensor<1x1x27x16xf32> -> tensor<1x8x8x4xf32>
+  return %y : tensor<1x8x8x4xf32>
+}
+
+// CHECK-LABEL: @lstm
+// CHECK: jinx.lstm %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} {reverse} : (tensor<5x2x12xf32>, tensor<12x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) -> (tensor<5x2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>)
+func.func @lstm(%xw: tensor<5x2x12xf32>, %r: tensor<12x3xf32>, %h: tensor<2x3xf32>, %c: tensor<2x3xf32>) {
+  %ys, %hn, %cn = jinx.lstm %xw, %r, %h, %c {reverse}
+      : (tensor<5x2x12xf32>, tensor<12x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) -> (tensor<5x2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>)
+  return
+}
+
+// CHECK-LABEL: @gru
+// CHECK: jinx.gru %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} {linear_before_reset} : (tensor<5x2x9xf32>, tensor<9x3xf32>, tensor<9xf32>, tensor<2x3xf32>) -> (tensor<5x2x3xf32>, tensor<2x3xf32>)
+func.func @gru(%xw: tensor<5x2x9xf32>, %r: tensor<9x3xf32>, %rb: tensor<9xf32>, %h: tensor<2x3xf32>) {
+  %ys, %hn = jinx.gru %xw, %r, %rb, %h {linear_before_reset}
+      : (tensor<5x2x9xf32>, tensor<9x3xf32>, tensor<9xf32>, tensor<2x3xf32>) -> (tensor<5x2x3xf32>, tensor<2x3xf32>)
+  return
+}

@@ -1,0 +1,20 @@
+// RUN: jinx-opt %s --split-input-file --verify-diagnostics
+
+// A tile is a vector.
+tile.kernel @scalar(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %c0 = arith.constant 0 : index
+  // expected-error @+1 {{'tile.load' op result #0 must be tile (a vector of rank 1 or 2), but got 'f32'}}
+  %t = tile.load %x[%c0] strides(%c0) : !tile.ptr<f32> -> f32
+}
+
+// -----
+
+// A kernel uses nothing from outside.
+func.func @outside(%x: index) {
+  // expected-note @+1 {{required by region isolation constraints}}
+  tile.kernel @k(%p: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+    // expected-error @+1 {{'arith.addi' op using value defined outside the region}}
+    %y = arith.addi %x, %x : index
+  }
+  return
+}

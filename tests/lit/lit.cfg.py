@@ -1,0 +1,13 @@
+# lit: what the tests under this folder may use.
+import os
+
+import lit.formats
+
+config.name = "jinx"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Inputs"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.jinx_binary_dir, "tests", "lit")
+path = [os.path.join(config.jinx_binary_dir, "bin"), config.llvm_tools_dir, config.environment.get("PATH", "")]
+config.environment["PATH"] = os.pathsep.join(path)

@@ -1,0 +1,72 @@
+// RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-fuse))' | FileCheck %s
+
+// A chain of elementwise operators is one group.
+// CHECK-LABEL: @chain
+// CHECK: jinx.group "rows"
+// CHECK: jinx.exp
+// CHECK: jinx.add
+// CHECK-NOT: jinx.group
+func.func @chain(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %e = jinx.exp %x : tensor<8xf32> -> tensor<8xf32>
+  %y = jinx.add %e, %x : tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
+  return %y : tensor<8xf32>
+}
+
+// -----
+
+// Softmax: two reductions over one shape and axis share a group with what lies between them.
+// CHECK-LABEL: @softmax
+// CHECK: jinx.group "rows"
+// CHECK: jinx.reduce max
+// CHECK: jinx.reduce sum
+// CHECK-NOT: jinx.group
+func.func @softmax(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %m = jinx.reduce max, %x axes [1] : tensor<4x8xf32> -> tensor<4x1xf32>
+  %s = jinx.sub %x, %m : tensor<4x8xf32>, tensor<4x1xf32> -> tensor<4x8xf32>
+  %e = jinx.exp %s : tensor<4x8xf32> -> tensor<4x8xf32>
+  %t = jinx.reduce sum, %e axes [1] : tensor<4x8xf32> -> tensor<4x1xf32>
+  %y = jinx.div %e, %t : tensor<4x8xf32>, tensor<4x1xf32> -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that reductions over different axes stay apart.
+// CHECK-LABEL: @two_axes
+// CHECK: jinx.group "rows"
+// CHECK: jinx.reduce sum, {{.*}} axes [1]
+// CHECK: jinx.group "rows"
+// CHECK: jinx.reduce sum, {{.*}} axes [0]
+func.func @two_axes(%x: tensor<4x8xf32>) -> tensor<1x1xf32> {
+  %a = jinx.reduce sum, %x axes [1] : tensor<4x8xf32> -> tensor<4x1xf32>
+  %b = jinx.reduce sum, %a axes [0] : tensor<4x1xf32> -> tensor<1x1xf32>
+  return %b : tensor<1x1xf32>
+}
+
+// -----
+
+// An epilogue joins its product; a value that the product's group makes and others read becomes a second result.
+// CHECK-LABEL: @epilogue
+// CHECK: jinx.group "matmul"
+// CHECK: jinx.packed_matmul
+// CHECK: jinx.relu
+// CHECK: jinx.yield
+func.func @epilogue(%a: tensor<4x8xf32>, %b: tensor<1x8x16xf32>) -> tensor<4x16xf32> {
+  %c = jinx.packed_matmul %a, %b : tensor<4x8xf32>, tensor<1x8x16xf32> -> tensor<4x16xf32>
+  %y = jinx.relu %c : tensor<4x16xf32> -> tensor<4x16xf32>
+  return %y : tensor<4x16xf32>
+}
+
+// -----
+
+// Tests that an operator whose operand depends on the group through an outsider does not join: that would be a cycle.
+// CHECK-LABEL: @cycle
+// CHECK: jinx.group "rows"
+// CHECK: jinx.host_call
+// CHECK: jinx.group "rows"
+func.func @cycle(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %e = jinx.exp %x : tensor<8xf32> -> tensor<8xf32>
+  %h = jinx.host_call "" "CumSum" 14 {} (%e) : (tensor<8xf32>) -> tensor<8xf32>
+  %y = jinx.add %e, %h : tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
+  return %y : tensor<8xf32>
+}

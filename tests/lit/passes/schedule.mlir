@@ -1,0 +1,122 @@
+// RUN: jinx-opt %s --split-input-file --jinx-schedule | FileCheck %s
+
+// A chain becomes one kernel, named after its first operator, and a launch of it. One program handles up to 4096 elements.
+// CHECK-LABEL: @chain
+// CHECK: jinx.launch @[[K:k0_exp]](%{{.*}}) sizes [] programs "1" scratch "0" work "{{.*}}" from [] : (tensor<8xf32>) -> tensor<8xf32>
+// CHECK: tile.kernel @[[K]](%[[X:.*]]: !tile.ptr<f32>, %[[Y:.*]]: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from ""
+// CHECK: %[[T:.*]] = tile.load %[[X]]
+// CHECK: %[[E:.*]] = math.exp %[[T]]
+// CHECK: %[[S:.*]] = arith.addf %[[E]], %[[T]]
+// CHECK: tile.store %[[S]], %[[Y]]
+func.func @chain(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %y = jinx.group "rows"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
+  ^bb0(%a: tensor<8xf32>):
+    %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32>
+    %s = jinx.add %e, %a : tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
+    jinx.yield %s : tensor<8xf32>
+  }
+  return %y : tensor<8xf32>
+}
+
+// -----
+
+// A dynamic size is a parameter of the kernel; the launch says how to compute it.
+// CHECK-LABEL: @symbolic
+// CHECK: jinx.launch @k0_exp(%{{.*}}) sizes ["{{.*}}"{{.*}}] programs "(n - 1) floordiv 4096 + 1"
+// CHECK: tile.kernel @k0_exp(%{{.*}}: !tile.ptr<f32>, %{{.*}}: !tile.ptr<f32>, %{{.*}}: index{{.*}}) inputs 1 programs "a{{[0-9]}}"
+func.func @symbolic(%x: tensor<?xf32, #jinx.dims<"n">>) -> tensor<?xf32, #jinx.dims<"n">> {
+  %y = jinx.group "rows"(%x) : (tensor<?xf32, #jinx.dims<"n">>) -> tensor<?xf32, #jinx.dims<"n">> {
+  ^bb0(%a: tensor<?xf32, #jinx.dims<"n">>):
+    %e = jinx.exp %a : tensor<?xf32, #jinx.dims<"n">> -> tensor<?xf32, #jinx.dims<"n">>
+    jinx.yield %e : tensor<?xf32, #jinx.dims<"n">>
+  }
+  return %y : tensor<?xf32, #jinx.dims<"n">>
+}
+
+// -----
+
+// A reduction: one program a row, the lanes combined at the end.
+// CHECK-LABEL: @reduce
+// CHECK: jinx.launch @k0_reduce(%{{.*}}) sizes [] programs "4"
+// CHECK: tile.kernel @k0_reduce
+// CHECK: tile.program_id
+// CHECK: tile.reduce max
+func.func @reduce(%x: tensor<4x8xf32>) -> tensor<4x1xf32> {
+  %y = jinx.group "rows"(%x) : (tensor<4x8xf32>) -> tensor<4x1xf32> {
+  ^bb0(%a: tensor<4x8xf32>):
+    %m = jinx.reduce max, %a axes [1] : tensor<4x8xf32> -> tensor<4x1xf32>
+    jinx.yield %m : tensor<4x1xf32>
+  }
+  return %y : tensor<4x1xf32>
+}
+
+// -----
+
+// A bool is a byte in memory and a bit in a tile.
+// CHECK-LABEL: @bool
+// CHECK: tile.kernel @k0_compare(%{{.*}}: !tile.ptr<f32>, %{{.*}}: !tile.ptr<f32>, %{{.*}}: !tile.ptr<i8>)
+// CHECK: arith.cmpf olt, %{{.*}} : vector<8xf32>
+// CHECK: arith.extui %{{.*}} : vector<8xi1> to vector<8xi8>
+func.func @bool(%x: tensor<8xf32>, %z: tensor<8xf32>) -> tensor<8xi1> {
+  %y = jinx.group "rows"(%x, %z) : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xi1> {
+  ^bb0(%a: tensor<8xf32>, %b: tensor<8xf32>):
+    %c = jinx.compare lt, %a, %b : tensor<8xf32>, tensor<8xf32> -> tensor<8xi1>
+    jinx.yield %c : tensor<8xi1>
+  }
+  return %y : tensor<8xi1>
+}
+
+// -----
+
+// A product keeps its accumulator in registers; the epilogue runs on each row of it before the store.
+// CHECK-LABEL: @product
+// CHECK: jinx.launch @k0_packed_matmul
+// CHECK: tile.kernel @k0_packed_matmul
+// CHECK: %[[ACC:.*]] = tile.dot %{{.*}} : vector<4x16xf32>, !tile.ptr<f32>, !tile.ptr<f32> -> vector<4x16xf32>
+// CHECK: %[[ROW:.*]] = vector.extract %[[ACC]][0]
+// CHECK: math.tanh %[[ROW]]
+// CHECK: tile.store
+func.func @product(%x: tensor<4x8xf32>, %w: tensor<1x8x16xf32>) -> tensor<4x16xf32> {
+  %y = jinx.group "matmul"(%x, %w) : (tensor<4x8xf32>, tensor<1x8x16xf32>) -> tensor<4x16xf32> {
+  ^bb0(%a: tensor<4x8xf32>, %b: tensor<1x8x16xf32>):
+    %p = jinx.packed_matmul %a, %b : tensor<4x8xf32>, tensor<1x8x16xf32> -> tensor<4x16xf32>
+    %t = jinx.tanh %p : tensor<4x16xf32> -> tensor<4x16xf32>
+    jinx.yield %t : tensor<4x16xf32>
+  }
+  return %y : tensor<4x16xf32>
+}
+
+// -----
+
+// Names of nodes reach the kernel and the launch.
+// CHECK-LABEL: @names
+// CHECK: jinx.launch @k0_exp(%{{.*}}) {{.*}} from ["/act/Exp", "/act/Neg"]
+// CHECK: tile.kernel @k0_exp({{.*}} from "/act/Exp, /act/Neg"
+func.func @names(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %y = jinx.group "rows"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
+  ^bb0(%a: tensor<8xf32>):
+    %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32> loc("/act/Exp")
+    %s = jinx.neg %e : tensor<8xf32> -> tensor<8xf32> loc("/act/Neg")
+    jinx.yield %s : tensor<8xf32>
+  }
+  return %y : tensor<8xf32>
+}
+
+// -----
+
+// An LSTM's state lives in private memory.
+// CHECK-LABEL: @lstm
+// CHECK: jinx.launch @k0_lstm
+// CHECK: tile.kernel @k0_lstm
+// CHECK: tile.scratch
+// CHECK: tile.dot
+func.func @lstm(%xw: tensor<5x2x80xf32>, %r: tensor<4x2x20x16xf32>, %h: tensor<2x20xf32>, %c: tensor<2x20xf32>) -> tensor<5x2x20xf32> {
+  %y:3 = jinx.group "recurrent"(%xw, %r, %h, %c)
+      : (tensor<5x2x80xf32>, tensor<4x2x20x16xf32>, tensor<2x20xf32>, tensor<2x20xf32>) -> (tensor<5x2x20xf32>, tensor<2x20xf32>, tensor<2x20xf32>) {
+  ^bb0(%a: tensor<5x2x80xf32>, %b: tensor<4x2x20x16xf32>, %d: tensor<2x20xf32>, %e: tensor<2x20xf32>):
+    %ys, %hn, %cn = jinx.lstm %a, %b, %d, %e
+        : (tensor<5x2x80xf32>, tensor<4x2x20x16xf32>, tensor<2x20xf32>, tensor<2x20xf32>) -> (tensor<5x2x20xf32>, tensor<2x20xf32>, tensor<2x20xf32>)
+    jinx.yield %ys, %hn, %cn : tensor<5x2x20xf32>, tensor<2x20xf32>, tensor<2x20xf32>
+  }
+  return %y#0 : tensor<5x2x20xf32>
+}

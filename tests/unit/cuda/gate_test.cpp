@@ -1,0 +1,33 @@
+// The compile gate: what NVRTC says of every golden text. Needs libnvrtc, no GPU; skipped by name without.
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "CudaTestSupport.h"
+#include "codegen/cuda/CompileCuda.h"
+
+namespace jinx::cuda::testing {
+
+CompiledCuda compileThroughGate(const CudaKernel &kernel, int64_t spillBudget) {
+  CompileCudaOptions options;
+  options.useCache = !std::getenv("JINX_NO_CUBIN_CACHE");
+  auto compiled = compileCuda(kernel.source(), kernel.name, options);
+  EXPECT_TRUE(compiled.isOk()) << compiled.status().message();
+  if (!compiled) return {};
+  EXPECT_EQ(compiled->kernels.size(), 1u) << compiled->log;
+  EXPECT_LE(compiled->spillBytes(), spillBudget) << compiled->log;
+  EXPECT_TRUE(compiled->badAdvisories().empty()) << compiled->log;
+  if (!compiled->kernels.empty())
+    std::printf("    %s: %d registers, %lld spill bytes, %.0f ms\n", kernel.name.c_str(), compiled->kernels[0].registers,
+                static_cast<long long>(compiled->spillBytes()), compiled->milliseconds);
+  return std::move(*compiled);
+}
+
+TEST(CudaGate, BrokenTextIsAnErrorWithTheLog) {
+  if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
+  auto compiled = compileCuda("extern \"C\" __global__ void f(int* p) { *p = nothing; }", "broken");
+  ASSERT_FALSE(compiled.isOk());
+  EXPECT_NE(compiled.status().message().find("nothing"), std::string::npos) << compiled.status().message();
+}
+
+}  // namespace jinx::cuda::testing

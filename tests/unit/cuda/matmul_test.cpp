@@ -1,0 +1,137 @@
+// The CUDA matmul schedules on the emulator, against float64, on shapes with tails in every dimension.
+#include <cmath>
+
+#include "CudaTestSupport.h"
+#include "codegen/schedules/cuda/CudaMatmul.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace jinx::cuda::testing {
+namespace {
+
+Value named(Value v, const char *name) {
+  v.setLoc(NameLoc::get(StringAttr::get(v.getContext(), name)));
+  return v;
+}
+
+/// relu(acc + bias[column])
+Value biasRelu(OpBuilder &b, Location loc, Value acc, Value column, Value bias, Value columnsLeft, Value rowsLeft) {
+  auto type = cast<VectorType>(acc.getType());
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0), one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value row = tile::LoadOp::create(b, loc, type, bias, column, ValueRange{zero, one}, ValueRange{rowsLeft, columnsLeft});
+  Value sum = arith::AddFOp::create(b, loc, acc, row);
+  Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, 0.0f));
+  return arith::MaximumFOp::create(b, loc, sum, zeros);
+}
+
+struct Built {
+  OwningOpRef<ModuleOp> module;
+  CudaKernel kernel;
+};
+
+Built buildSimt(const schedules::SimtTile &tile, bool withHole) {
+  OpBuilder b(&context());
+  Location loc = b.getUnknownLoc();
+  Built built;
+  built.module = ModuleOp::create(loc);
+  b.setInsertionPointToEnd(built.module->getBody());
+  Type ptr = tile::PtrType::get(b.getContext(), b.getF32Type());
+  // x, packed weights, bias -> y; m, n, k, strides of x
+  auto kernel = tile::KernelOp::create(b, loc, withHole ? "simt_bias_relu" : "simt", TypeRange{ptr, ptr, ptr, ptr}, 3, 5, "/fc/Gemm, /fc/Relu");
+  kernel.setPrograms(schedules::simtPrograms(tile, "a0", "a1"));
+  b.setInsertionPointToStart(&kernel.getBody().front());
+  schedules::SimtMatmul p;
+  p.a = named(kernel.buffer(0), "x");
+  p.b = named(kernel.buffer(1), "weights");
+  Value bias = named(kernel.buffer(2), "bias");
+  p.c = named(kernel.buffer(3), "y");
+  p.m = named(kernel.size(0), "m");
+  p.n = named(kernel.size(1), "n");
+  p.k = named(kernel.size(2), "k");
+  p.aRowStride = named(kernel.size(3), "x_row");
+  p.aColumnStride = arith::ConstantIndexOp::create(b, loc, 1);
+  named(kernel.size(4), "x_column");
+  if (!withHole) p.aColumnStride = kernel.size(4);
+  p.bPanel = arith::MulIOp::create(b, loc, p.k, arith::ConstantIndexOp::create(b, loc, 16));
+  p.cRowStride = p.n;
+  p.tile = tile::ProgramIdOp::create(b, loc, b.getIndexType());
+  schedules::emitSimtMatmul(b, loc, p, tile, [&](OpBuilder &b, Location loc, Value acc, Value row, Value column) -> Value {
+    if (!withHole) return acc;
+    Value rows = arith::SubIOp::create(b, loc, p.m, row), columns = arith::SubIOp::create(b, loc, p.n, column);
+    return biasRelu(b, loc, acc, column, bias, columns, rows);
+  });
+  auto emitted = emitCuda(kernel);
+  EXPECT_TRUE(succeeded(emitted));
+  if (succeeded(emitted)) built.kernel = *emitted;
+  return built;
+}
+
+std::vector<float> packPanels(const std::vector<float> &b, int64_t k, int64_t n) {
+  std::vector<float> packed((n + 15) / 16 * 16 * k, 0.0f);
+  for (int64_t j = 0; j < n; ++j)
+    for (int64_t i = 0; i < k; ++i) packed[(j / 16) * k * 16 + i * 16 + j % 16] = b[i * n + j];
+  return packed;
+}
+
+std::vector<double> product(const std::vector<float> &a, const std::vector<float> &b, int64_t m, int64_t n, int64_t k) {
+  std::vector<double> c(m * n, 0.0);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t p = 0; p < k; ++p)
+      for (int64_t j = 0; j < n; ++j) c[i * n + j] += double(a[i * k + p]) * b[p * n + j];
+  return c;
+}
+
+TEST(CudaMatmul, SimtTextAndGate) {
+  Built built = buildSimt({128, 128, 8, 3}, true);
+  expectGolden("simt_bias_relu.cu", built.kernel.text);
+  if (haveNvrtc()) compileThroughGate(built.kernel);
+}
+
+TEST(CudaMatmul, Simt) {
+  for (auto tile : {schedules::SimtTile{64, 64, 16, 3}, schedules::SimtTile{128, 128, 8, 3}, schedules::SimtTile{64, 64, 8, 4}}) {
+    for (bool hole : {true, false}) {
+      Runner r(buildSimt(tile, hole).kernel);
+      ASSERT_TRUE(r.ok());
+      int64_t seed = 0;
+      for (auto [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {65, 33, 17}, {128, 128, 40}, {130, 200, 3}, {7, 150, 64}}) {
+        auto a = randomFloats(m * k, ++seed), b = randomFloats(k * n, ++seed), bias = randomFloats(n, ++seed);
+        auto packed = packPanels(b, k, n);
+        auto expected = product(a, b, m, n, k);
+        if (hole)
+          for (int64_t i = 0; i < m * n; ++i) expected[i] = std::max(0.0, expected[i] + bias[i % n]);
+        std::vector<float> x = a, y(m * n, NAN);
+        int64_t rowStride = k, columnStride = 1;
+        if (!hole) {  // A transposed
+          for (int64_t i = 0; i < m; ++i)
+            for (int64_t p = 0; p < k; ++p) x[p * m + i] = a[i * k + p];
+          rowStride = 1, columnStride = m;
+        }
+        emulated::LaunchOptions options;
+        options.seed = seed;
+        auto report = r.run({in(x), in(packed), in(bias), out(y)}, {m, n, k, rowStride, columnStride}, options);
+        ASSERT_TRUE(report.isOk()) << report.status().message();
+        EXPECT_LT(worstError(y, expected, std::sqrt(double(k))), 1e-5) << m << "x" << n << "x" << k;
+      }
+    }
+  }
+}
+
+TEST(CudaMatmul, SimtHasNoBankConflictsInItsLoop) {
+  Runner r(buildSimt({128, 128, 8, 3}, true).kernel);
+  ASSERT_TRUE(r.ok());
+  int64_t m = 128, n = 128, k = 32;
+  auto x = randomFloats(m * k, 1), b = randomFloats(k * n, 2), bias = randomFloats(n, 3);
+  auto packed = packPanels(b, k, n);
+  std::vector<float> y(m * n);
+  emulated::LaunchOptions options;
+  options.countBankConflicts = true;
+  auto report = r.run({in(x), in(packed), in(bias), out(y)}, {m, n, k, k, 1}, options);
+  ASSERT_TRUE(report.isOk()) << report.status().message();
+  EXPECT_FALSE(report->bankConflicts.empty());
+  for (auto &[line, count] : report->bankConflicts) EXPECT_EQ(count.wavefronts, count.ideal) << "line " << line;
+}
+
+}  // namespace
+}  // namespace jinx::cuda::testing

@@ -1,0 +1,86 @@
+// What is in a plan, for people and for programs: one structure, shown as text, JSON or an HTML page.
+//
+// Sizes of activations depend on the sizes of the inputs; a report is made for one set of them (`sizes`).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "frontends/ImportOptions.h"
+#include "runtime/plan/PlanFile.h"
+
+namespace jinx::tools {
+
+struct ValueReport {
+  std::string name, dtype;
+  std::vector<std::string> dims; ///< formulas
+  std::string shape;             ///< "1x3x640x640" for the report's sizes; "?" when only a run tells
+  int64_t bytes = 0;
+};
+
+struct StepReport {
+  int index = 0;                  ///< in flattened order, as traces count
+  int depth = 0;                  ///< blocks around it
+  std::string name, kind, kernel; ///< as in TraceStep
+  std::vector<std::string> nodes, inputs, outputs;
+  std::optional<int64_t> flops, bytes, programs;
+};
+
+struct KernelReport {
+  std::string symbol, provenance;
+  std::vector<int> steps;
+  std::map<std::string, uint64_t> codeBytes; ///< by instruction-set level
+};
+
+struct CodeReport {
+  std::string isa, format;
+  uint64_t bytes = 0;
+};
+
+struct ArenaReport {
+  std::string name;
+  int64_t offset = 0, size = 0;
+  int first = 0, last = 0; ///< steps
+};
+
+struct MemoryReport {
+  int64_t constantBytes = 0, arenaBytes = 0, largestLiveBytes = 0, separateBytes = 0, scratchBytes = 0;
+  std::vector<ArenaReport> arena;
+  std::string problem; ///< why there are no activations here; empty when there are
+};
+
+/// How it was compiled; only `jinx compile --report` knows.
+struct CompileReport {
+  std::vector<std::pair<std::string, double>> stages; ///< milliseconds
+  nlohmann::ordered_json passes, remarks;
+};
+
+struct PlanReport {
+  std::string name, producer, target, path;
+  uint32_t version = 0;
+  std::vector<std::string> options;
+  std::map<std::string, std::string> metadata;
+  std::map<std::string, int64_t> sizes;
+  std::vector<ValueReport> inputs, outputs, constants;
+  std::vector<StepReport> steps;
+  std::vector<KernelReport> kernels;
+  std::vector<CodeReport> code;
+  MemoryReport memory;
+  std::optional<CompileReport> compile;
+};
+
+/// \param dims  sizes to report for, as in `inputShapes`
+/// \returns kInvalidArgument for sizes that the plan does not have
+Expected<PlanReport> makePlanReport(std::shared_ptr<const PlanFile> file, std::span<const frontends::DimOverride> dims);
+
+std::string toText(const PlanReport& report);
+nlohmann::ordered_json toJson(const PlanReport& report);
+/// One self-contained page.
+std::string toHtml(const PlanReport& report);
+
+} // namespace jinx::tools

@@ -1,0 +1,192 @@
+// A plan's report as text and as JSON.
+#include <cstdio>
+
+#include "tools/common/PlanReport.h"
+#include "tools/common/Terminal.h"
+
+namespace jinx::tools {
+namespace {
+
+std::string bytesText(int64_t bytes) { return formatBytes(static_cast<double>(bytes)); }
+
+std::string join(const std::vector<std::string>& items, const char* separator = ", ") {
+  std::string text;
+  for (const std::string& item : items)
+    text += (text.empty() ? "" : separator) + item;
+  return text;
+}
+
+/// Rows of cells, columns aligned; the last column is not padded.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> head) { add(std::move(head)); }
+  void add(std::vector<std::string> cells) {
+    widths_.resize(std::max(widths_.size(), cells.size()));
+    for (size_t i = 0; i < cells.size(); ++i)
+      widths_[i] = std::max(widths_[i], cells[i].size());
+    rows_.push_back(std::move(cells));
+  }
+  std::string str() const {
+    std::string text;
+    for (const auto& row : rows_) {
+      std::string line = " ";
+      for (size_t i = 0; i < row.size(); ++i)
+        line += " " + row[i] + (i + 1 < row.size() ? std::string(widths_[i] - row[i].size() + 1, ' ') : "");
+      text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+    }
+    return text;
+  }
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+  std::vector<size_t> widths_;
+};
+
+std::string valueText(const ValueReport& value) {
+  std::string text = value.name + "  " + value.dtype + "[" + join(value.dims) + "]";
+  return value.shape == "?" || value.dims.empty() ? text : text + "  " + value.shape;
+}
+
+std::string stepsText(const PlanReport& report) {
+  Table table({"#", "kind", "kernel", "programs", "nodes"});
+  for (const StepReport& step : report.steps)
+    table.add({std::to_string(step.index), std::string(static_cast<size_t>(2 * step.depth), ' ') + step.kind,
+               step.kernel, step.programs ? std::to_string(*step.programs) : "", join(step.nodes)});
+  return table.str();
+}
+
+std::string kernelsText(const PlanReport& report) {
+  Table table({"kernel", "steps", "code", "computes"});
+  for (const KernelReport& kernel : report.kernels) {
+    std::vector<std::string> sizes;
+    for (const auto& [isa, bytes] : kernel.codeBytes)
+      sizes.push_back(isa + " " + bytesText(static_cast<int64_t>(bytes)));
+    table.add({kernel.symbol, std::to_string(kernel.steps.size()), join(sizes), kernel.provenance});
+  }
+  return table.str();
+}
+
+std::string memoryText(const MemoryReport& memory) {
+  std::string text = "  constants    " + bytesText(memory.constantBytes) + "\n";
+  if (!memory.problem.empty()) return text + "  activations  unknown: " + memory.problem + "\n";
+  text += "  activations  " + bytesText(memory.arenaBytes) + " in one arena (" + std::to_string(memory.arena.size()) +
+          " values, " + bytesText(memory.separateBytes) + " if separate; most alive at once " +
+          bytesText(memory.largestLiveBytes) + ")\n";
+  return text + "  scratch      " + bytesText(memory.scratchBytes) + " per thread\n";
+}
+
+nlohmann::ordered_json toJson(const ValueReport& value) {
+  return {{"name", value.name},
+          {"dtype", value.dtype},
+          {"dims", value.dims},
+          {"shape", value.shape},
+          {"bytes", value.bytes}};
+}
+
+nlohmann::ordered_json toJson(const ValueReport& value);
+nlohmann::ordered_json toJson(const StepReport& step);
+nlohmann::ordered_json toJson(const KernelReport& kernel);
+nlohmann::ordered_json toJson(const CodeReport& code);
+nlohmann::ordered_json toJson(const ArenaReport& entry);
+nlohmann::ordered_json toJson(const MemoryReport& memory);
+
+template <typename T>
+nlohmann::ordered_json list(const std::vector<T>& items) {
+  auto json = nlohmann::ordered_json::array();
+  for (const T& item : items)
+    json.push_back(toJson(item));
+  return json;
+}
+
+nlohmann::ordered_json toJson(const StepReport& step) {
+  nlohmann::ordered_json json = {{"index", step.index},   {"depth", step.depth},    {"name", step.name},
+                                 {"kind", step.kind},     {"kernel", step.kernel},  {"nodes", step.nodes},
+                                 {"inputs", step.inputs}, {"outputs", step.outputs}};
+  if (step.flops) json["flops"] = *step.flops;
+  if (step.bytes) json["bytes"] = *step.bytes;
+  if (step.programs) json["programs"] = *step.programs;
+  return json;
+}
+
+nlohmann::ordered_json toJson(const KernelReport& kernel) {
+  return {{"symbol", kernel.symbol},
+          {"provenance", kernel.provenance},
+          {"steps", kernel.steps},
+          {"code_bytes", kernel.codeBytes}};
+}
+
+nlohmann::ordered_json toJson(const CodeReport& code) {
+  return {{"isa", code.isa}, {"format", code.format}, {"bytes", code.bytes}};
+}
+
+nlohmann::ordered_json toJson(const ArenaReport& entry) {
+  return {{"name", entry.name},
+          {"offset", entry.offset},
+          {"size", entry.size},
+          {"first", entry.first},
+          {"last", entry.last}};
+}
+
+nlohmann::ordered_json toJson(const MemoryReport& memory) {
+  nlohmann::ordered_json json = {
+      {"constant_bytes", memory.constantBytes},        {"arena_bytes", memory.arenaBytes},
+      {"largest_live_bytes", memory.largestLiveBytes}, {"separate_bytes", memory.separateBytes},
+      {"scratch_bytes", memory.scratchBytes},          {"timeline", list(memory.arena)}};
+  if (!memory.problem.empty()) json["problem"] = memory.problem;
+  return json;
+}
+
+} // namespace
+
+std::string toText(const PlanReport& report) {
+  std::string text = (report.name.empty() ? "plan" : report.name) + "  for " + report.target + ", by " +
+                     report.producer + ", format " + std::to_string(report.version) + "\n";
+  if (!report.sizes.empty()) {
+    text += "sizes below are for";
+    for (const auto& [name, value] : report.sizes)
+      text += " " + name + "=" + std::to_string(value);
+    text += " (--dim changes them)\n";
+  }
+  text += "\ninputs\n";
+  for (const ValueReport& value : report.inputs)
+    text += "  " + valueText(value) + "\n";
+  text += "\noutputs\n";
+  for (const ValueReport& value : report.outputs)
+    text += "  " + valueText(value) + "\n";
+  text += "\nsteps (" + std::to_string(report.steps.size()) + ")\n" + stepsText(report);
+  text += "\nkernels (" + std::to_string(report.kernels.size()) + ")\n" + kernelsText(report);
+  text += "\nmemory\n" + memoryText(report.memory);
+  text += "\ncode\n";
+  for (const CodeReport& code : report.code)
+    text += "  " + code.isa + "  " + code.format + "  " + bytesText(static_cast<int64_t>(code.bytes)) + "\n";
+  return text;
+}
+
+nlohmann::ordered_json toJson(const PlanReport& report) {
+  nlohmann::ordered_json json = {{"name", report.name},
+                                 {"producer", report.producer},
+                                 {"target", report.target},
+                                 {"version", report.version},
+                                 {"path", report.path},
+                                 {"options", report.options},
+                                 {"metadata", report.metadata},
+                                 {"sizes", report.sizes},
+                                 {"inputs", list(report.inputs)},
+                                 {"outputs", list(report.outputs)},
+                                 {"steps", list(report.steps)},
+                                 {"kernels", list(report.kernels)},
+                                 {"code", list(report.code)},
+                                 {"constants", list(report.constants)},
+                                 {"memory", toJson(report.memory)}};
+  if (report.compile) {
+    auto& compile = json["compile"];
+    compile["stages"] = nlohmann::ordered_json::array();
+    for (const auto& [stage, ms] : report.compile->stages)
+      compile["stages"].push_back({{"stage", stage}, {"ms", ms}});
+    compile["passes"] = report.compile->passes;
+    compile["remarks"] = report.compile->remarks;
+  }
+  return json;
+}
+
+} // namespace jinx::tools

@@ -1,0 +1,71 @@
+#include "tools/common/PlanSource.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include <sched.h>
+
+#include "runtime/base/SizeExpr.h"
+#include "runtime/device/Isa.h"
+
+namespace jinx::tools {
+
+int DeviceChoice::threadCount() const {
+  if (threads > 0) return threads;
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+double Timer::ms() const { return static_cast<double>(Trace::now() - startNs_) / 1e6; }
+
+bool startsAsPlan(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  char magic[sizeof kPlanMagic] = {};
+  file.read(magic, sizeof magic);
+  return file && std::memcmp(magic, kPlanMagic, sizeof magic) == 0;
+}
+
+Expected<LoadedPlan> openPlan(const PlanRequest& request) {
+  Timer timer;
+  if (std::ifstream file(request.path, std::ios::binary); !file)
+    return systemError(errno, "cannot open " + request.path);
+  if (!startsAsPlan(request.path))
+    return invalidArgument(request.path + " is no plan; `jinx compile` makes one of a model");
+  LoadedPlan plan;
+  JINX_TRY_ASSIGN(plan.file, PlanFile::open(request.path), "loading " + request.path);
+  plan.loadMs = timer.ms();
+  return plan;
+}
+
+Expected<LoadedSession> makeSession(LoadedPlan plan, const DeviceChoice& choice) {
+  if (!choice.isa.empty() && isaRank(choice.isa) < 0)
+    return invalidArgument("'" + choice.isa + "' is no instruction-set level; this processor has " + hostIsa());
+  DeviceOptions options;
+  options.threads = choice.threadCount();
+  options.isa = choice.isa;
+  options.pinThreads = choice.pin;
+  JINX_TRY_ASSIGN(std::unique_ptr<Device> device, makeDevice(choice.device, options));
+  LoadedSession loaded;
+  Timer timer;
+  JINX_TRY_ASSIGN(loaded.session, Session::create(plan.file, std::move(device)));
+  loaded.loadMs = plan.loadMs + timer.ms();
+  loaded.plan = std::move(plan);
+  return loaded;
+}
+
+bool isReusable(const plan::Plan& plan, int output) {
+  const plan::Value& value = plan.values(static_cast<int>(plan.outputs(output)));
+  if (value.kind() != plan::Value::TENSOR || value.unranked() || value.where() != plan::Value::OUTPUT) return false;
+  for (const std::string& text : value.dims()) {
+    auto size = SizeExpr::parse(text);
+    if (!size) return false;
+    for (const std::string& name : size->symbols())
+      for (const plan::Symbol& symbol : plan.symbols())
+        if (symbol.name() == name && symbol.defined_by_step()) return false;
+  }
+  return true;
+}
+
+} // namespace jinx::tools

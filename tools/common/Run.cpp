@@ -1,0 +1,149 @@
+#include "tools/common/Run.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/base/Npy.h"
+#include "tools/common/Exit.h"
+#include "tools/common/Preview.h"
+#include "tools/common/Statistics.h"
+#include "tools/common/Terminal.h"
+
+namespace jinx::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct RunOptions {
+  PlanRequest request;
+  InputOptions inputs;
+  std::string outputDir;
+  std::string traceFile;
+  int repeat = 1;
+};
+
+Status writeStrings(const fs::path& path, const Tensor& tensor) {
+  nlohmann::json json;
+  json["shape"] = tensor.shape();
+  json["values"] = nlohmann::json::array();
+  for (int64_t i = 0; i < tensor.size(); ++i)
+    json["values"].push_back(tensor.getString(i));
+  std::ofstream file(path);
+  file << json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  return file ? Status::ok() : resourceError("cannot write " + path.string());
+}
+
+/// `stem`.npy for a tensor, `stem`.json for strings, `stem`.0.npy … for the items of a sequence; nothing for an empty
+/// optional.
+Status writeValue(const fs::path& dir, const std::string& stem, const Value& value) {
+  if (const Tensor* tensor = tensorOrNull(value)) {
+    if (tensor->dtype() == DType::kString) return writeStrings(dir / (stem + ".json"), *tensor);
+    return writeNpy((dir / (stem + ".npy")).string(), *tensor);
+  }
+  if (auto* sequence = std::get_if<std::shared_ptr<Sequence>>(&value)) {
+    const auto& items = (*sequence)->items;
+    for (size_t i = 0; i < items.size(); ++i)
+      JINX_TRY(writeValue(dir, stem + "." + std::to_string(i), items[i]));
+    return Status::ok();
+  }
+  if (auto* optional = std::get_if<std::shared_ptr<Optional>>(&value)) return writeValue(dir, stem, (*optional)->item);
+  return Status::ok();
+}
+
+Status checkNames(std::span<const Port> outputs) {
+  std::set<std::string> seen;
+  for (const Port& port : outputs)
+    if (!seen.insert(outputFileName(port.name)).second)
+      return invalidArgument("two outputs would be written to " + outputFileName(port.name) + ".npy");
+  return Status::ok();
+}
+
+Status writeOutputs(const std::string& dir, std::span<const Port> ports, std::span<const Value> outputs) {
+  JINX_TRY(checkNames(ports));
+  std::error_code error;
+  fs::create_directories(dir, error);
+  if (error) return systemError(error.value(), "cannot make the folder " + dir);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    JINX_TRY(writeValue(dir, outputFileName(ports[i].name), outputs[i]), "output \"" + ports[i].name + "\"");
+  return Status::ok();
+}
+
+void printOutputs(std::span<const Port> ports, std::span<const Value> outputs) {
+  for (size_t i = 0; i < outputs.size(); ++i)
+    std::printf("%s  %s  %s\n", paint(stdout, Style::kBold, ports[i].name).c_str(), describeValue(outputs[i]).c_str(),
+                paint(stdout, Style::kDim, previewValue(outputs[i])).c_str());
+}
+
+Expected<std::vector<double>> runRepeatedly(Session& session, std::span<const Value> inputs, std::span<Value> outputs,
+                                            int repeat, Trace* trace) {
+  std::vector<double> times;
+  for (int i = 0; i < repeat; ++i) {
+    for (size_t k = 0; k < outputs.size(); ++k)
+      if (!isReusable(session.plan(), static_cast<int>(k))) outputs[k] = {};
+    Timer timer;
+    JINX_TRY(session.run(inputs, outputs, trace), "running the plan");
+    times.push_back(timer.ms());
+  }
+  return times;
+}
+
+Status run(const PlanSource& source, const RunOptions& options) {
+  JINX_TRY_ASSIGN(LoadedPlan plan, source(options.request));
+  JINX_TRY_ASSIGN(LoadedSession loaded, makeSession(std::move(plan), options.request.device));
+  Session& session = *loaded.session;
+  InputOptions inputOptions = options.inputs;
+  inputOptions.dimsWereCompiled = loaded.plan.compiled;
+  JINX_TRY_ASSIGN(std::vector<Value> inputs, makeInputs(session.plan(), session.inputs(), inputOptions));
+  std::vector<Value> outputs(session.outputs().size());
+
+  std::unique_ptr<Trace> trace;
+  if (!options.traceFile.empty()) {
+    const size_t events = session.steps().size() * static_cast<size_t>(options.request.device.threadCount());
+    trace = std::make_unique<Trace>(std::clamp<size_t>(events * static_cast<size_t>(options.repeat), 1 << 12, 1 << 22));
+  }
+  JINX_TRY_ASSIGN(std::vector<double> times, runRepeatedly(session, inputs, outputs, options.repeat, trace.get()));
+  printOutputs(session.outputs(), outputs);
+  if (options.repeat > 1) {
+    const TimingSummary time = summarize(times);
+    std::printf("%d runs: median %s, 10th percentile %s, 90th %s\n", time.runs, formatMilliseconds(time.median).c_str(),
+                formatMilliseconds(time.p10).c_str(), formatMilliseconds(time.p90).c_str());
+  }
+  if (!options.outputDir.empty()) JINX_TRY(writeOutputs(options.outputDir, session.outputs(), outputs));
+  if (!trace) return Status::ok();
+  if (trace->dropped())
+    std::fprintf(stderr, "warning: the trace is full, %lld events were left out\n",
+                 static_cast<long long>(trace->dropped()));
+  return trace->writeJson(options.traceFile, session.steps());
+}
+
+} // namespace
+
+std::string outputFileName(const std::string& output) {
+  std::string name = output;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name;
+}
+
+void addRun(CLI::App& app, Action& action, const PlanSource& source) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand("run", "Run a model or a plan");
+  command->add_option("MODEL", options->request.path, "ONNX model, native IR or plan")->required();
+  addDeviceOptions(*command, options->request.device);
+  addInputOptions(*command, options->inputs);
+  command->add_option("--output-dir", options->outputDir, "Write each output to DIR/NAME.npy")->type_name("DIR");
+  command->add_option("--repeat", options->repeat, "Run so often")->check(CLI::Range(1, 1000000000));
+  command->add_option("--trace", options->traceFile, "Write a Chrome trace (Perfetto reads it)")
+      ->type_name("FILE.json");
+  command->callback([options, source, &action] {
+    action = [options, source] {
+      options->request.dims = options->inputs.dims;
+      return report(run(source, *options));
+    };
+  });
+}
+
+} // namespace jinx::tools

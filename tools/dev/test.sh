@@ -1,0 +1,71 @@
+# What does `./dev test` run, and how does it count?
+#
+# The whole suite on the dev preset; then, under each sanitizer, the target `jinx-unit-tests` and the
+# tests labelled `unit`. Every ctest run leaves a JUnit file, from which the last line is counted.
+
+SANITIZERS=(asan tsan)
+
+# count_of FILE ATTRIBUTE: an attribute of the JUnit file's testsuite element.
+count_of() { tr '\n' ' ' <"$1" | sed -n "s/.*<testsuite [^>]*[[:space:]]$2=\"\([0-9]*\)\".*/\1/p"; }
+
+# run_ctest PRESET ARGUMENT…: the preset's tests, counted into passed, failed and skipped.
+run_ctest() {
+  local preset=$1 report=$JINX_ROOT/build/$1/ctest.xml all bad out status=0
+  shift
+  rm -f "$report"
+  ctest --preset "$preset" --parallel "${JINX_JOBS:-$(nproc)}" --output-junit "$report" "$@" || status=1
+  if [[ ! -f $report ]]; then
+    failed=$((failed + 1))
+    return 1
+  fi
+  all=$(count_of "$report" tests) bad=$(count_of "$report" failures)
+  out=$(($(count_of "$report" skipped) + $(count_of "$report" disabled)))
+  failed=$((failed + bad)) skipped=$((skipped + out)) passed=$((passed + all - bad - out))
+  return "$status"
+}
+
+# run_step NAME COMMAND…: like `stage`, but a failure is counted and the rest goes on.
+run_step() {
+  local before=$failed
+  if ! stage "$@"; then
+    status=1
+    if ((failed == before)); then failed=$((failed + 1)); fi
+    return 1
+  fi
+}
+
+run_tests() {
+  local quick=0 only=() unit=(-L unit) passed=0 failed=0 skipped=0 status=0 preset
+  if [[ ${1:-} == --quick ]]; then
+    quick=1
+    only=(-LE slow)
+    shift
+  fi
+  if [[ -n ${1:-} ]]; then
+    only+=(-R "$1")
+    unit+=(--no-tests=ignore)
+  fi
+  if ((!quick)); then
+    if run_step "set up" ./dev setup; then run_step "models" ./dev models || true; fi
+  fi
+  if ((status == 0)) && run_step "build dev" ./dev build dev; then
+    run_step "test dev" run_ctest dev "${only[@]}" || true
+    if ((!quick)) && [[ ${JINX_SKIP_SANITIZERS:-0} != 1 ]]; then
+      for preset in "${SANITIZERS[@]}"; do
+        run_step "build $preset" ./dev build "$preset" jinx-unit-tests || continue
+        run_step "test $preset" run_ctest "$preset" "${unit[@]}" "${only[@]}" || true
+      done
+    fi
+  fi
+  if ((passed + failed == 0)); then
+    say "no test ran"
+    status=1
+  fi
+  if ((skipped)); then
+    echo "$passed passed, $failed failed, $skipped skipped"
+  else
+    echo "$passed passed, $failed failed"
+  fi
+  if ((failed)); then status=1; fi
+  return "$status"
+}

@@ -1,0 +1,271 @@
+#include "tools/driver/Compiler.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "codegen/cpu/CompileCpu.h"
+#include "codegen/plan/PlanBuilder.h"
+#include "frontends/native/NativeImporter.h"
+#include "frontends/onnx/OnnxImporter.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "passes/Passes.h"
+#include "tools/driver/PassLog.h"
+#include "tools/driver/Remarks.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace jinx::driver {
+namespace {
+
+constexpr const char* kBaselineIsa = "x86-64"; ///< runs everywhere
+
+/// A context with every dialect the compiler uses, loaded up front: passes run in several threads.
+std::unique_ptr<mlir::MLIRContext> makeContext(unsigned threads) {
+  mlir::DialectRegistry registry;
+  registry.insert<graph::GraphDialect, tile::TileDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect,
+                  mlir::math::MathDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect, mlir::LLVM::LLVMDialect,
+                  mlir::cf::ControlFlowDialect>();
+  mlir::registerBuiltinDialectTranslation(registry);
+  mlir::registerLLVMDialectTranslation(registry);
+  using Threading = mlir::MLIRContext::Threading;
+  auto context = std::make_unique<mlir::MLIRContext>(registry, threads > 1 ? Threading::ENABLED : Threading::DISABLED);
+  context->loadAllAvailableDialects();
+  return context;
+}
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(StageTimes& times) : times_(times) {}
+  void lap(const std::string& stage) {
+    auto now = std::chrono::steady_clock::now();
+    times_.emplace_back(stage, std::chrono::duration<double, std::milli>(now - last_).count());
+    last_ = now;
+  }
+
+ private:
+  StageTimes& times_;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+/// Errors of a failed pass, joined: the text of the Status. Warnings become remarks.
+class CollectDiagnostics : public mlir::ScopedDiagnosticHandler {
+ public:
+  CollectDiagnostics(mlir::MLIRContext* context, std::vector<Remark>& remarks)
+      : ScopedDiagnosticHandler(context, [this, &remarks](mlir::Diagnostic& d) {
+          if (d.getSeverity() == mlir::DiagnosticSeverity::Error) {
+            llvm::raw_string_ostream stream(text_);
+            if (!text_.empty()) stream << "; ";
+            stream << d.getLocation() << ": " << d;
+          } else if (d.getSeverity() == mlir::DiagnosticSeverity::Warning) {
+            remarks.push_back({"analysis", "compiler", locationName(d.getLocation()), d.str()});
+          }
+        }) {}
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext& context, const std::string& path,
+                                                   const CompileOptions& options) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return notFound("cannot open " + path + ": " + std::strerror(errno));
+  char head[4] = {};
+  file.read(head, sizeof head);
+  auto endsWith = [&](std::string_view suffix) {
+    return path.size() >= suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0;
+  };
+  bool native =
+      endsWith(".mlir") || endsWith(".mlirbc") || (head[0] == 'M' && head[1] == 'L' && uint8_t(head[2]) == 0xEF);
+  if (native) return frontends::importNative(context, path);
+  return frontends::importOnnx(context, path, options.import);
+}
+
+std::string print(mlir::ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  mlir::OpPrintingFlags flags;
+  flags.elideLargeElementsAttrs(64).elideLargeResourceString(64);
+  module.print(stream, flags);
+  return text;
+}
+
+Status addCode(mlir::ModuleOp module, const std::string& isa, const CompileOptions& options, std::string* llvmText,
+               PlanWriter* writer) {
+  std::vector<tile::KernelOp> kernels;
+  module.walk([&](tile::KernelOp kernel) { kernels.push_back(kernel); });
+  cpu::CompileOptions compile;
+  compile.isa = isa;
+  compile.threads = options.threads;
+  compile.llvmText = llvmText;
+  JINX_TRY_ASSIGN(std::vector<uint8_t> code, cpu::compileKernels(kernels, compile));
+  if (!writer || code.empty()) return Status::ok();
+  auto bytes = std::make_shared<std::vector<uint8_t>>(std::move(code));
+  uint32_t segment = writer->addSegment("code." + isa, std::as_bytes(std::span(*bytes)), bytes);
+  plan::CodeObject* object = writer->plan().add_code();
+  object->set_isa(isa);
+  object->set_segment(segment);
+  object->set_format("elf");
+  return Status::ok();
+}
+
+/// Names of the pipeline's passes, each once.
+std::vector<std::string> passNames(mlir::MLIRContext& context) {
+  mlir::PassManager pm(&context);
+  passes::buildPipeline(pm, {});
+  std::string text, word;
+  llvm::raw_string_ostream stream(text);
+  pm.printAsTextualPipeline(stream); // builtin.module(func.func(a{x=1 y=2},b),c)
+  std::vector<std::string> names;
+  int options = 0;
+  for (char c : text + ",") {
+    if (c == '{') ++options;
+    if (options == 0 && c != ',' && c != '(' && c != ')') word += c;
+    if (c == '}') --options;
+    if (c == '(') word.clear();
+    if (options > 0 || (c != ',' && c != ')')) continue;
+    if (!word.empty() && std::find(names.begin(), names.end(), word) == names.end()) names.push_back(word);
+    word.clear();
+  }
+  return names;
+}
+
+/// What is disabled, by the passes' full names.
+Expected<std::vector<std::string>> disabledPasses(mlir::MLIRContext& context, const std::vector<std::string>& given) {
+  std::vector<std::string> known = passNames(context), disabled;
+  for (const std::string& name : given) {
+    bool found = false;
+    for (const std::string& full : known)
+      if (name == full || "jinx-" + name == full || name == "all") {
+        disabled.push_back(full);
+        found = true;
+      }
+    if (found) continue;
+    std::string list;
+    for (const std::string& full : known)
+      list += (list.empty() ? "" : ", ") + full;
+    return invalidArgument("there is no pass '" + name + "' to disable, there are " + list);
+  }
+  return disabled;
+}
+
+Status checkOptions(const CompileOptions& options) {
+  if (options.target != "cpu") return unimplemented("target " + options.target + ": only cpu is there yet");
+  if (options.emit == "cuda") return unimplemented("--emit cuda: CUDA text is not there yet");
+  constexpr const char* kForms[] = {"graph", "tile", "llvm", "plan"};
+  if (std::find(std::begin(kForms), std::end(kForms), options.emit) == std::end(kForms))
+    return invalidArgument("cannot emit '" + options.emit + "', expected graph, tile, cuda, llvm or plan");
+  if (options.dumpDir.empty()) return Status::ok();
+  std::error_code error;
+  std::filesystem::create_directories(options.dumpDir, error);
+  return error ? systemError(error.value(), "cannot make the folder " + options.dumpDir) : Status::ok();
+}
+
+/// The levels to compile for, the one that schedules are sized for first.
+Expected<std::vector<std::string>> isaLevels(const CompileOptions& options) {
+  std::vector<std::string> isas = options.isas;
+  if (isas.empty()) {
+    isas = {cpu::hostIsa()};
+    if (options.portable && isas[0] != kBaselineIsa && options.emit == "plan") isas.push_back(kBaselineIsa);
+  }
+  for (const std::string& isa : isas) JINX_TRY(cpu::isaLevel(isa).status());
+  return isas;
+}
+
+/// "key=value", sorted: how this plan came about.
+void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::vector<std::string>& isas) {
+  std::vector<std::string> lines = {std::string("fusion=") + (options.fusion ? "on" : "off")};
+  for (const std::string& isa : isas)
+    lines.push_back("isa=" + isa);
+  for (const std::string& pass : options.disabledPasses)
+    lines.push_back("disabled=" + pass);
+  for (const frontends::DimOverride& dim : options.import.dims)
+    lines.push_back("dim." + dim.name + "=" + std::to_string(dim.min) +
+                    (dim.isConstant() ? "" : ".." + (dim.max == dim.kUnbounded ? "" : std::to_string(dim.max))));
+  std::sort(lines.begin(), lines.end());
+  plan.clear_options();
+  for (const std::string& line : lines)
+    plan.add_options(line);
+}
+
+} // namespace
+
+Expected<Compiled> compileModel(const std::string& path, const CompileOptions& options) {
+  Compiled result;
+  Stopwatch watch(result.times);
+  auto stage = [&](const char* name, double fraction) {
+    if (options.progress) options.progress(name, fraction);
+  };
+  JINX_TRY(checkOptions(options));
+  stage("import", 0);
+  std::shared_ptr<mlir::MLIRContext> context = makeContext(options.threads);
+  JINX_TRY_ASSIGN(std::vector<std::string> disabled, disabledPasses(*context, options.disabledPasses));
+  JINX_TRY_ASSIGN(std::vector<std::string> isas, isaLevels(options));
+  JINX_TRY_ASSIGN(cpu::IsaLevel level, cpu::isaLevel(isas[0]));
+  std::vector<Remark> remarks;
+  if (options.remarks) collectRemarks(*context, remarks);
+  CollectDiagnostics diagnostics(context.get(), remarks);
+  watch.lap("start");
+  auto imported = import(*context, path, options);
+  if (!imported) return imported.status();
+  auto module = std::make_shared<mlir::OwningOpRef<mlir::ModuleOp>>(std::move(*imported));
+  if (options.remarks) addHostRemarks(**module, remarks);
+  watch.lap("import");
+
+  stage("optimize", 0.2);
+  passes::PipelineOptions pipeline;
+  pipeline.fusion = options.fusion;
+  pipeline.disabled = std::move(disabled);
+  pipeline.vectorBytes = level.vectorBytes;
+  pipeline.registers = level.registers;
+  pipeline.schedule = options.emit != "graph";
+  mlir::PassManager pm(context.get());
+  pm.enableVerifier(true);
+  pm.addInstrumentation(std::make_unique<PassLog>(result.passes, options.dumpDir));
+  passes::buildPipeline(pm, pipeline);
+  bool optimized = mlir::succeeded(pm.run(**module));
+  result.remarks = remarks;
+  if (!optimized) return internalError("compiling " + path + ": " + diagnostics.text());
+  watch.lap("optimize");
+  if (options.emit == "graph" || options.emit == "tile") {
+    result.text = print(**module);
+    return result;
+  }
+
+  stage("generate code", 0.4);
+  bool wantText = options.emit == "llvm";
+  auto writer = std::make_unique<PlanWriter>();
+  if (!wantText) JINX_TRY(buildPlan(**module, /*copyConstants=*/false, *writer), "building the plan of " + path);
+  watch.lap("plan");
+  for (const std::string& name : isas) {
+    JINX_TRY(addCode(**module, name, options, wantText ? &result.text : nullptr, wantText ? nullptr : writer.get()));
+    watch.lap("code " + name);
+  }
+  result.remarks = std::move(remarks);
+  if (wantText) return result;
+  plan::Plan& plan = writer->plan();
+  plan.set_version(kPlanVersion);
+  plan.set_producer("jinx 0.1.0");
+  plan.set_target(options.target);
+  plan.set_model_name(path.substr(path.find_last_of('/') + 1));
+  recordOptions(plan, options, isas);
+  result.plan = std::move(writer);
+  struct Keep {
+    std::shared_ptr<mlir::MLIRContext> context; // outlives the module
+    std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> module;
+  };
+  result.keepAlive = std::make_shared<Keep>(Keep{context, module});
+  stage("done", 1);
+  return result;
+}
+
+} // namespace jinx::driver

@@ -1,0 +1,67 @@
+// Compiles a model file to a plan: frontend, passes, code generation, plan, in one call.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "frontends/ImportOptions.h"
+#include "runtime/plan/PlanFile.h"
+
+namespace jinx::driver {
+
+struct CompileOptions {
+  std::string target = "cpu";    ///< "cpu" or "cuda:sm_90a"
+  std::vector<std::string> isas; ///< instruction-set levels to carry code for; empty: the host's, see `portable`
+  frontends::ImportOptions import;
+  bool fusion = true;
+  std::vector<std::string> disabledPasses; ///< arguments of passes, "jinx-fuse" or "fuse"; "all": none but the frontend
+  unsigned threads = 2;
+  bool portable = true;      ///< with `isas` empty: carry baseline code besides the host's
+  std::string emit = "plan"; ///< graph, tile, cuda, llvm: text instead of a plan
+  std::string dumpDir;       ///< a folder (made when missing) for the module after every pass
+  bool remarks = false;      ///< collect remarks
+  std::function<void(const std::string& stage, double fraction)> progress; ///< may be empty
+};
+
+/// Milliseconds per stage, in order.
+using StageTimes = std::vector<std::pair<std::string, double>>;
+
+/// One pass at its place in the pipeline.
+struct PassRecord {
+  struct Statistic {
+    std::string name, description;
+    uint64_t value = 0;
+  };
+  std::string pass;
+  double ms = 0;                     ///< summed over functions
+  std::vector<Statistic> statistics; ///< what is not 0; empty where LLVM is built without statistics
+};
+
+/// Why something was done or not.
+struct Remark {
+  std::string kind; ///< "passed", "missed", "failed", "analysis"
+  std::string pass;
+  std::string location; ///< the node's name
+  std::string message;
+};
+
+struct Compiled {
+  std::unique_ptr<PlanWriter> plan; ///< for emit = plan
+  std::string text;                 ///< for the other forms
+  StageTimes times;
+  std::vector<PassRecord> passes;
+  std::vector<Remark> remarks;
+  std::shared_ptr<void> keepAlive; ///< memory that the plan's constants lie in
+};
+
+/// One line each: `missed  jinx-fuse  /layer/Add: …`
+std::string formatRemarks(const std::vector<Remark>& remarks);
+
+/// \returns kInvalidArgument or kUnimplemented for a faulty or unsupported model, or for options that name what is not
+/// there;
+///          kInternal when a pass fails
+Expected<Compiled> compileModel(const std::string& path, const CompileOptions& options);
+
+} // namespace jinx::driver

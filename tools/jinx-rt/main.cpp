@@ -1,0 +1,13 @@
+// jinx-rt: runs plans on machines without the compiler. Links the runtime only.
+#include "tools/common/Bench.h"
+#include "tools/common/Inspect.h"
+#include "tools/common/Run.h"
+
+int main(int argc, char** argv) {
+  using namespace jinx::tools;
+  return runProgram(argc, argv, "jinx-rt", "Runs compiled plans.", [](CLI::App& app, Action& action) {
+    addRun(app, action, openPlan);
+    addBench(app, action, openPlan, /*canCompile=*/false);
+    addInspect(app, action);
+  });
+}

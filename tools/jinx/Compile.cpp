@@ -1,0 +1,127 @@
+// `compile`: a model to a plan, or to the text of one of the forms on the way.
+#include "tools/common/Exit.h"
+#include "tools/common/Inspect.h"
+#include "tools/common/Terminal.h"
+#include "tools/jinx/Commands.h"
+#include "tools/jinx/ModelSource.h"
+
+namespace jinx::tools {
+namespace {
+
+struct CompileCommand {
+  std::string model, output, remarksFile, reportFile;
+  driver::CompileOptions options;
+  bool noFusion = false, timing = false;
+  int threads = 0;
+};
+
+void printTiming(const driver::Compiled& compiled) {
+  for (const auto& [stage, ms] : compiled.times) {
+    std::fprintf(stderr, "%10.1f ms  %s\n", ms, stage.c_str());
+    if (stage != "optimize") continue;
+    for (const driver::PassRecord& pass : compiled.passes) {
+      std::fprintf(stderr, "%10.1f ms    %s", pass.ms, pass.pass.c_str());
+      for (const auto& statistic : pass.statistics)
+        std::fprintf(stderr, "  %s=%llu", statistic.name.c_str(), static_cast<unsigned long long>(statistic.value));
+      std::fprintf(stderr, "\n");
+    }
+  }
+}
+
+CompileReport compileReport(const driver::Compiled& compiled) {
+  CompileReport report;
+  report.stages = compiled.times;
+  report.passes = report.remarks = nlohmann::ordered_json::array();
+  for (const driver::PassRecord& pass : compiled.passes) {
+    nlohmann::ordered_json entry = {
+        {"pass", pass.pass}, {"ms", pass.ms}, {"statistics", nlohmann::ordered_json::array()}};
+    for (const auto& statistic : pass.statistics)
+      entry["statistics"].push_back(
+          {{"name", statistic.name}, {"description", statistic.description}, {"value", statistic.value}});
+    report.passes.push_back(std::move(entry));
+  }
+  for (const driver::Remark& remark : compiled.remarks)
+    report.remarks.push_back(
+        {{"kind", remark.kind}, {"pass", remark.pass}, {"location", remark.location}, {"message", remark.message}});
+  return report;
+}
+
+void printSummary(const std::string& output, const plan::Plan& plan, double ms) {
+  int host = 0;
+  for (const plan::Block& block : plan.blocks())
+    for (const plan::Step& step : block.steps())
+      host += step.has_host();
+  int steps = 0;
+  for (const plan::Block& block : plan.blocks())
+    steps += block.steps_size();
+  std::printf("%s: %d steps (%d on the host), %d kernels, compiled in %s\n", output.c_str(), steps, host,
+              plan.kernels_size(), formatMilliseconds(ms).c_str());
+}
+
+Status compile(CompileCommand& command) {
+  driver::CompileOptions& options = command.options;
+  options.fusion = !command.noFusion;
+  options.threads = static_cast<unsigned>(DeviceChoice{.threads = command.threads}.threadCount());
+  options.remarks = !command.remarksFile.empty() || !command.reportFile.empty();
+  if (startsAsPlan(command.model)) return invalidArgument(command.model + " is a plan already, expected a model");
+
+  Timer timer;
+  ProgressBar progress("compiling");
+  options.progress = [&](const std::string& stage, double fraction) { progress.update(fraction, stage); };
+  auto compiled = driver::compileModel(command.model, options);
+  progress.clear();
+  if (!compiled) return compiled.status();
+  const double ms = timer.ms();
+
+  if (command.timing) printTiming(*compiled);
+  if (!command.remarksFile.empty())
+    JINX_TRY(writeText(command.remarksFile, driver::formatRemarks(compiled->remarks)), "writing remarks");
+  if (options.emit != "plan") return writeText(command.output.empty() ? "-" : command.output, compiled->text);
+  JINX_TRY(compiled->plan->writeFile(command.output), "writing " + command.output);
+  printSummary(command.output, compiled->plan->plan(), ms);
+  if (command.reportFile.empty()) return Status::ok();
+  JINX_TRY_ASSIGN(auto file, PlanFile::open(command.output), "reading " + command.output + " back");
+  JINX_TRY_ASSIGN(PlanReport report, makePlanReport(file, {}));
+  report.compile = compileReport(*compiled);
+  return writeText(command.reportFile, toHtml(report)).withContext("writing the report");
+}
+
+} // namespace
+
+void addCompile(CLI::App& app, Action& action) {
+  auto options = std::make_shared<CompileCommand>();
+  driver::CompileOptions& compiler = options->options;
+  CLI::App* command = app.add_subcommand("compile", "Compile a model to a plan");
+  command->add_option("MODEL", options->model, "ONNX model, or native IR (.mlir, .mlirbc)")->required();
+  command
+      ->add_option("-o,--output", options->output, "The plan to write; with --emit the text (default: standard output)")
+      ->type_name("FILE");
+  command->add_option("--target", compiler.target, "cpu (default) or cuda:sm_90a")
+      ->check(CLI::Validator(checkTarget, "TARGET"));
+  addDimOption(*command, compiler.import.dims,
+               "Fix a dynamic size, or bound it: NAME=VALUE, NAME=LO..HI, INPUT:AXIS=VALUE");
+  addRepeated(
+      *command, "--isa", compiler.isas,
+      "Instruction-set level to carry code for, repeated or separated by commas (default: this processor's and x86-64)")
+      ->delimiter(',');
+  command->add_option("--threads", options->threads, "Threads to compile with (default: all cores)")
+      ->check(CLI::Range(1, 4096));
+  command->add_flag("--no-fusion", options->noFusion, "One kernel per operator");
+  addRepeated(*command, "--disable-pass", compiler.disabledPasses, "Leave a pass out")->type_name("PASS");
+  command->add_option("--emit", compiler.emit, "What to write: graph, tile, cuda, llvm or plan (default)")
+      ->check(CLI::IsMember({"graph", "tile", "cuda", "llvm", "plan"}));
+  command->add_option("--dump-dir", compiler.dumpDir, "Write the module after every pass")->type_name("DIR");
+  command->add_flag("--timing", options->timing, "Print the time of every stage and pass");
+  command->add_option("--remarks", options->remarksFile, "Write what was done or not, and why (- is standard output)")
+      ->type_name("FILE");
+  command->add_option("--report", options->reportFile, "Write a page about the plan and its compilation")
+      ->type_name("FILE.html");
+  command->callback([options, &action] {
+    if (options->options.emit != "plan" && !options->reportFile.empty())
+      throw CLI::ValidationError("--report", "is about a plan, not about --emit " + options->options.emit);
+    if (options->options.emit == "plan" && options->output.empty()) throw CLI::RequiredError("-o PLAN");
+    action = [options] { return report(compile(*options)); };
+  });
+}
+
+} // namespace jinx::tools
