@@ -47,7 +47,9 @@ std::string nvrtcVersion();
 /// kNotFound without NVRTC; kInternal with the log (which names lines of the text) when the text does not compile. Thread-safe.
 Expected<CompiledCuda> compileCuda(const std::string &text, const std::string &name, const CompileCudaOptions &options = {});
 
-/// How many instructions of the cubin's code have one of these low 12 opcode bits (SASS of sm_90: see kSass…).
+/// Opcodes of sm_90 machine code: the low 12 bits of an instruction (read off nvdisasm -hex).
+inline constexpr int kSassHgmma = 0x9F0, kSassLdl = 0x983, kSassStl = 0x387;
+/// How many instructions of the cubin's code have this opcode.
 int64_t countSass(const std::vector<uint8_t> &cubin, int opcode);
 
 }  // namespace jinx::cuda

@@ -18,6 +18,25 @@ namespace {
 constexpr int64_t kMaxThreads = 1024, kLanes = 32;
 constexpr int64_t kSlotBytes = 2 * 32 * 8;  // block.cuh: two sets of kReduceSlots values of up to 8 bytes
 
+/// For a division of counts that fit 32 bits, written as index_cast(divui i32 (index_cast a), (index_cast b)): its parts.
+arith::DivUIOp smallDivision(Operation *op) {
+  auto cast = dyn_cast<arith::IndexCastOp>(op);
+  if (!cast || !cast.getType().isIndex()) return {};
+  auto div = cast.getIn().getDefiningOp<arith::DivUIOp>();
+  auto fromIndex = [](Value v) {
+    auto inner = v.getDefiningOp<arith::IndexCastOp>();
+    return getConstantIntValue(v).has_value() || (inner && inner.getIn().getType().isIndex());
+  };
+  return div && div->hasOneUse() && div.getType().isInteger(32) && fromIndex(div.getLhs()) && fromIndex(div.getRhs()) ? div : arith::DivUIOp();
+}
+/// True for the inner operations of such a division.
+bool isPartOfSmallDivision(Operation *op) {
+  if (!op->hasOneUse()) return false;
+  Operation *user = *op->user_begin();
+  if (isa<arith::DivUIOp>(op)) return smallDivision(user) == op;
+  return isa<arith::IndexCastOp>(op) && isa<arith::DivUIOp>(user) && user->hasOneUse() && smallDivision(*user->user_begin()) == user;
+}
+
 /// The name that a location carries, if it is short and an identifier as it stands.
 std::string nameOf(Location loc) {
   auto named = dyn_cast<NameLoc>(loc);
@@ -410,6 +429,7 @@ std::string KernelEmitter::hint(Value value) const {
   if (!op) return "v";
   StringRef name = op->getName().stripDialect();
   if (auto load = dyn_cast<tile::LoadOp>(op)) return bound_.lookup(load.getPtr()).expr.text + "_value";
+  if (isa<tile::NumProgramsOp>(op)) return "programs";
   if (value.getType().isIndex()) {
     if (isa<arith::SubIOp>(op)) return "rest";
     return isa<arith::AddIOp, arith::MulIOp>(op) ? "offset" : isa<arith::RemUIOp, arith::RemSIOp>(op) ? "within" : "count";
@@ -472,6 +492,15 @@ LogicalResult KernelEmitter::emitConstant(Operation *op, TypedAttr value) {
 }
 
 LogicalResult KernelEmitter::emitScalar(Operation *op) {
+  if (isPartOfSmallDivision(op)) return success();
+  if (auto div = smallDivision(op)) {
+    auto index = [&](Value v) {
+      auto cast = v.getDefiningOp<arith::IndexCastOp>();
+      return scalar(cast ? cast.getIn() : v).text;
+    };
+    define(op->getResult(0), call("divide_small", index(div.getLhs()) + ", " + index(div.getRhs())));
+    return success();
+  }
   SmallVector<Expr> operands;
   for (Value operand : op->getOperands()) operands.push_back(scalar(operand));
   auto expr = elementExpr(op, operands);

@@ -49,8 +49,7 @@ int64_t gcd(int64_t a, int64_t b) {
   return std::gcd(clamp(a), clamp(b));
 }
 
-// ---- bounds
-// -------------------------------------------------------------------------------------------------------------------
+// ---- bounds ----
 
 __extension__ typedef __int128 Wide;
 constexpr Wide kInfinity = static_cast<Wide>(1) << 100;
@@ -130,8 +129,7 @@ Bounds boundsOf(const SizeExpr& e) {
   return sum;
 }
 
-// ---- monomials and polynomial division
-// ----------------------------------------------------------------------------------------
+// ---- monomials and polynomial division ----
 
 /// a without the atoms of b; nullopt when b does not divide a.
 std::optional<Atoms> divideAtoms(const Atoms& a, const Atoms& b) {
@@ -218,8 +216,7 @@ int64_t knownDivisorOf(const Builder::Atom& atom) {
   return 1;
 }
 
-// ---- printing
-// -----------------------------------------------------------------------------------------------------------------
+// ---- printing ----
 
 /// An operand of floordiv or mod: bare when nothing can be misread.
 std::string operandText(const SizeExpr& e) {
@@ -279,8 +276,7 @@ std::string sumText(const Terms& terms) {
 
 } // namespace
 
-// ---- construction
-// -------------------------------------------------------------------------------------------------------------
+// ---- construction ----
 
 const Terms& Builder::terms(const SizeExpr& e) { return e.impl_->terms; }
 
@@ -345,8 +341,7 @@ SizeExpr Builder::fromAtom(Atom::Kind kind, const SizeExpr& lhs, const SizeExpr&
   return make({makeTerm(1, {std::move(atom)})});
 }
 
-// ---- arithmetic
-// ---------------------------------------------------------------------------------------------------------------
+// ---- arithmetic ----
 
 SizeExpr Builder::addScaled(const SizeExpr& a, const SizeExpr& b, int64_t scale) {
   if (a.isInvalid() || b.isInvalid()) return invalid();
@@ -551,8 +546,7 @@ std::optional<int64_t> Builder::evaluate(Atom::Kind kind, int64_t a, int64_t b) 
   return std::nullopt;
 }
 
-// ---- the public face
-// ----------------------------------------------------------------------------------------------------------
+// ---- the public face ----
 
 SizeExpr::SizeExpr(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 

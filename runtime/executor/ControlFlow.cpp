@@ -95,8 +95,7 @@ Tensor ControlFlow::emptyStack(size_t output, size_t bodyResult, int64_t axis) c
   return Tensor::make(type != DType::kInvalid ? type : DType::kF32, std::move(shape));
 }
 
-// ---- Loop
-// ---------------------------------------------------------------------------------------------------------------------
+// ---- Loop ----
 
 Status ControlFlow::runLoop() {
   int64_t trips = INT64_MAX;
@@ -155,8 +154,7 @@ Status ControlFlow::runLoop() {
   return Status::ok();
 }
 
-// ---- Scan
-// ---------------------------------------------------------------------------------------------------------------------
+// ---- Scan ----
 
 Expected<std::vector<Value>> ControlFlow::scan(std::vector<Value> states, const std::vector<Tensor>& scanned,
                                                int64_t length, const ScanAxes& axes) {
@@ -281,8 +279,7 @@ Status ControlFlow::runBatchedScan() {
   return Status::ok();
 }
 
-// ---- SequenceMap
-// --------------------------------------------------------------------------------------------------------------
+// ---- SequenceMap ----
 
 Status ControlFlow::runSequenceMap() {
   std::vector<Value> inputs;

@@ -42,8 +42,7 @@ Status Session::DeviceBlock::allocate(Device& from, size_t bytes) {
   return Status::ok();
 }
 
-// ---- loading
-// ------------------------------------------------------------------------------------------------------------------
+// ---- loading ----
 
 Expected<std::unique_ptr<Session>> Session::create(std::shared_ptr<const PlanFile> plan, std::shared_ptr<Device> device,
                                                    SessionOptions options) {
@@ -107,8 +106,7 @@ Status Session::loadConstants() {
   return stream_->synchronize();
 }
 
-// ---- bindings
-// -----------------------------------------------------------------------------------------------------------------
+// ---- bindings ----
 
 Expected<Binding*> Session::findBinding(std::span<const Value> inputs) {
   key_.clear();
@@ -160,8 +158,7 @@ Status Session::setBases(Binding& binding, std::span<const Value> inputs, std::s
   return Status::ok();
 }
 
-// ---- outputs
-// ------------------------------------------------------------------------------------------------------------------
+// ---- outputs ----
 
 Status Session::expectShape(size_t k, const Tensor& given, std::span<const int64_t> shape, DType type) const {
   if (given.dtype() == type && std::ranges::equal(given.shape(), shape)) return Status::ok();
@@ -208,8 +205,7 @@ Status Session::finishOutputs(const Binding& binding, std::span<Value> outputs) 
   return Status::ok();
 }
 
-// ---- running
-// ------------------------------------------------------------------------------------------------------------------
+// ---- running ----
 
 Status Session::checkInput(size_t k, const Value& value) const {
   const ValueInfo& v = program_->values[plan().inputs(static_cast<int>(k))];
@@ -303,8 +299,7 @@ Expected<std::vector<NamedValue>> Session::run(const std::map<std::string, Value
   return named;
 }
 
-// ---- what tools ask
-// -----------------------------------------------------------------------------------------------------------
+// ---- what tools ask ----
 
 Expected<Shape> Session::inputShape(size_t index, const std::map<std::string, int64_t>& sizes) const {
   const Port& port = inputPorts_[index];

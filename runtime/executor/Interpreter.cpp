@@ -76,8 +76,7 @@ Expected<Value> Interpreter::result(uint32_t value) {
   return owned(std::move(v));
 }
 
-// ---- steps
-// --------------------------------------------------------------------------------------------------------------------
+// ---- steps ----
 
 Status Interpreter::runBlock(uint32_t blockIndex) {
   for (uint32_t s : program_.blocks[blockIndex].steps) {
@@ -113,7 +112,7 @@ Status Interpreter::runStep(const StepInfo& step) {
     JINX_TRY(ControlFlow(*this, step).run());
     break;
   case plan::Step::kCopy:
-    JINX_TRY(transfer(step.inputs[0], step.outputs[0]));
+    JINX_TRY(runCopy(step));
     break;
   case plan::Step::WHAT_NOT_SET:
     return internalError("empty step");
@@ -179,8 +178,27 @@ Status Interpreter::runHost(const StepInfo& step) {
   return Status::ok();
 }
 
-// ---- values
-// -------------------------------------------------------------------------------------------------------------------
+/// Bytes are copied as they lie: the shapes may differ as long as the sizes are equal.
+Status Interpreter::runCopy(const StepInfo& step) {
+  uint32_t from = step.inputs[0], to = step.outputs[0];
+  const ValueInfo &a = info(from), &b = info(to);
+  if (a.placed && b.placed) {
+    const Placement &source = binding_->placements[from], &target = binding_->placements[to];
+    if (source.sizeBytes != target.sizeBytes)
+      return invalidArgument("copies " + std::to_string(source.sizeBytes) + " bytes into " +
+                             std::to_string(target.sizeBytes));
+    return device_.copyOnDevice(addressOf(target, bases_), addressOf(source, bases_),
+                                static_cast<size_t>(source.sizeBytes), stream_);
+  }
+  JINX_TRY_ASSIGN(Value v, load(from));
+  const Tensor* t = tensorOrNull(v);
+  if (!t || !a.ranked || !b.ranked || a.host || b.host) return store(to, std::move(v));
+  JINX_TRY_ASSIGN(Shape shape, evaluateDims(b));
+  if (packedBytes(b.dtype, numElements(shape)) != t->sizeBytes()) return store(to, std::move(v));
+  return store(to, Tensor::wrap(b.dtype, std::move(shape), const_cast<void*>(t->data()), t->storage()));
+}
+
+// ---- values ----
 
 Expected<int64_t> Interpreter::evaluate(const Formula& f) const {
   for (int s : f.program.slots())

@@ -51,6 +51,7 @@ class Interpreter {
   Status runStep(const StepInfo& step);
   Status runLaunch(const StepInfo& step);
   Status runHost(const StepInfo& step);
+  Status runCopy(const StepInfo& step);
 
   Expected<Value> load(uint32_t value);
   Status store(uint32_t value, Value content);

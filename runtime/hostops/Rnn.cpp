@@ -40,7 +40,10 @@ void runDirection(const RnnCall& rnn, int64_t d, const Doubles& inputBias, RnnRe
     recur(gates, h);
     for (int64_t b = 0; b < batch; ++b) {
       double* hb = h.data() + b * hidden;
-      if (s >= rnn.lengths[b]) continue;
+      if (s >= rnn.lengths[b]) {
+        std::fill_n(hb, hidden, 0.0); // from the next step on it no longer widens the range a quantized product sees
+        continue;
+      }
       cell(b, gates.data() + b * n, hb, c.empty() ? nullptr : c.data() + b * hidden);
       if (rnn.quantized)
         for (int64_t j = 0; j < hidden; ++j)
@@ -50,7 +53,6 @@ void runDirection(const RnnCall& rnn, int64_t d, const Doubles& inputBias, RnnRe
       if (s + 1 == rnn.lengths[b]) {
         std::copy_n(hb, hidden, result.h.data() + (d * batch + b) * hidden);
         if (!c.empty()) std::copy_n(c.data() + b * hidden, hidden, result.c.data() + (d * batch + b) * hidden);
-        std::fill_n(hb, hidden, 0.0); // finished: must not widen the range that a quantized product sees
       }
     }
   }

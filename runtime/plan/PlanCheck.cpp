@@ -166,14 +166,15 @@ class PlanChecker {
     if (c.size() != static_cast<uint64_t>(packedBytes(type, count)))
       return invalidArgument("constant has " + std::to_string(c.size()) + " bytes, its dimensions need " +
                              std::to_string(packedBytes(type, count)));
+    uint64_t elementBytes = std::min(64, std::max(8, bitWidth(type))) / 8;
+    if ((c.external_file().empty() ? c.offset() : c.external_offset()) % elementBytes != 0)
+      return invalidArgument("constant at an unaligned offset");
     if (!c.external_file().empty()) return checkExternalPath(c.external_file());
     if (c.size() == 0) return Status::ok();
     if (c.segment() >= segmentSizes_.size()) return invalidArgument("constant in no segment");
     uint64_t available = segmentSizes_[c.segment()];
     if (c.offset() > available || c.size() > available - c.offset())
       return invalidArgument("constant does not lie in its segment");
-    uint64_t elementBytes = std::min(64, std::max(8, bitWidth(type))) / 8;
-    if (c.offset() % elementBytes != 0) return invalidArgument("constant at an unaligned offset");
     return Status::ok();
   }
 

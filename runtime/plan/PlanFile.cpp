@@ -87,8 +87,7 @@ Status writePadding(AtomicFile& file, uint64_t* position, uint64_t target) {
 
 uint64_t planChecksum(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
-// ---- reading
-// ------------------------------------------------------------------------------------------------------------------
+// ---- reading ----
 
 Expected<std::shared_ptr<const PlanFile>> PlanFile::open(const std::string& path, const PlanOpenOptions& options) {
   JINX_TRY_ASSIGN(MappedFile mapped, MappedFile::open(path, options.verifyWeights), "opening plan");
@@ -188,8 +187,7 @@ std::span<const std::byte> PlanFile::constantBytes(uint32_t valueIndex) const {
   return at->second.bytes().subspan(c.external_offset(), c.size());
 }
 
-// ---- writing
-// ------------------------------------------------------------------------------------------------------------------
+// ---- writing ----
 
 uint32_t PlanWriter::addSegment(std::string name, std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
   plan_.add_segments()->set_name(std::move(name));

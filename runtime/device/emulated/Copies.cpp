@@ -21,8 +21,8 @@ unsigned swizzled(unsigned address, unsigned swizzleBytes) {
   }
 }
 
-unsigned rowBytesOf(const TensorMap2 &map) { return map.box[0] * map.elementBytes; }
-unsigned rowsOf(const TensorMap2 &map) {
+unsigned rowBytesOf(const EmulatedTensorMap &map) { return map.box[0] * map.elementBytes; }
+unsigned rowsOf(const EmulatedTensorMap &map) {
   unsigned rows = 1;
   for (unsigned d = 1; d < map.rank; ++d) rows *= map.box[d];
   return rows;
@@ -33,7 +33,7 @@ struct Row {
   unsigned char *begin;  ///< of the first valid element
   unsigned skip, valid;  ///< elements missing on the left; elements there
 };
-Row globalRow(const TensorMap2 &map, const int *coordinates, unsigned row) {
+Row globalRow(const EmulatedTensorMap &map, const int *coordinates, unsigned row) {
   unsigned char *at = map.base;
   for (unsigned d = 1; d < map.rank; ++d) {
     int64_t c = coordinates[d] + static_cast<int64_t>(row % map.box[d]);
@@ -51,7 +51,7 @@ constexpr unsigned kRowsPerPiece = 8;
 
 }  // namespace
 
-Status encodeTensorMap(TensorMap2 map, std::array<unsigned char, 128> &out) {
+Status encodeTensorMap(EmulatedTensorMap map, std::array<unsigned char, 128> &out) {
   if (map.rank < 1 || map.rank > 5) return invalidArgument("a tensor map has rank 1 to 5");
   if (reinterpret_cast<uintptr_t>(map.base) % 16) return invalidArgument("a tensor map's base must be 16-byte aligned");
   for (unsigned d = 0; d < map.rank; ++d) {
@@ -115,8 +115,8 @@ void Machine::copyAsyncWait(int pending, int line) { waitGroups(self().asyncGrou
 
 // ---- TMA --------------------------------------------------------------------------------------------------------------------------
 
-void Machine::tmaLoad(unsigned dst, const TensorMap2 &map, unsigned bar, const int *coordinates, unsigned rankMask, int line) {
-  if (map.magic != TensorMap2::kMagic) fail("a bulk load through something that is no tensor map", line);
+void Machine::tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, const int *coordinates, unsigned rankMask, int line) {
+  if (map.magic != EmulatedTensorMap::kMagic) fail("a bulk load through something that is no tensor map", line);
   Thread &t = self();
   unsigned rowBytes = rowBytesOf(map), rows = rowsOf(map), total = rowBytes * rows;
   unsigned alignment = map.swizzleBytes ? 8 * map.swizzleBytes : 128;
@@ -153,8 +153,8 @@ void Machine::landPiece(Cta &cta, unsigned bar, unsigned address, const std::vec
   arriveOn(cta, bar, barrier, 0, -static_cast<int64_t>(bytes.size()));
 }
 
-void Machine::tmaStore(const TensorMap2 &map, unsigned src, const int *coordinates, int line) {
-  if (map.magic != TensorMap2::kMagic) fail("a bulk store through something that is no tensor map", line);
+void Machine::tmaStore(const EmulatedTensorMap &map, unsigned src, const int *coordinates, int line) {
+  if (map.magic != EmulatedTensorMap::kMagic) fail("a bulk store through something that is no tensor map", line);
   Thread *t = &self();
   Cta *cta = t->cta;
   unsigned rowBytes = rowBytesOf(map), rows = rowsOf(map);

@@ -66,7 +66,7 @@ struct LaunchReport {
 };
 
 /// A CUtensorMap as the emulator has it; fits the 128 opaque bytes. Made by `encodeTensorMap`.
-struct TensorMap2 {
+struct EmulatedTensorMap {
   static constexpr uint64_t kMagic = 0x4a696e784d617032;
   uint64_t magic = kMagic;
   unsigned char *base = nullptr;
@@ -76,16 +76,16 @@ struct TensorMap2 {
   uint32_t box[5] = {};
   uint32_t swizzleBytes = 0;
 };
-static_assert(sizeof(TensorMap2) <= 128);
+static_assert(sizeof(EmulatedTensorMap) <= 128);
 
 /// Checks what cuTensorMapEncodeTiled checks: 16-byte alignment of base and strides, box at most 256 and within the swizzle span.
-Status encodeTensorMap(TensorMap2 map, std::array<unsigned char, 128> &out);
+Status encodeTensorMap(EmulatedTensorMap map, std::array<unsigned char, 128> &out);
 
 class HostModule;
 
 /// Runs `kernel` to its end. `params` points to each parameter's value, as for cuLaunchKernel. A broken rule (a deadlock, a missing
 /// fence, an access out of bounds) is kInternal with a report; output buffers are then in any state.
-/// One launch at a time runs per module; calls from several threads wait for each other.
+/// One launch at a time runs in a process; calls from several threads wait for each other.
 Expected<LaunchReport> launch(HostModule &module, const std::string &kernel, const LaunchShape &shape, void **params,
                               const LaunchOptions &options);
 

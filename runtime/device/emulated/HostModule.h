@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "runtime/base/Status.h"
@@ -28,7 +27,6 @@ class HostModule {
   /// The entry that runs a kernel for the thread `emu_self` points at.
   Expected<void (*)(void **)> kernel(const std::string &name) const;
   JinxEmuSelf **selfSlot() const { return selfSlot_; }
-  std::mutex &mutex() { return mutex_; }
   bool fromCache() const { return fromCache_; }
 
  private:
@@ -36,7 +34,6 @@ class HostModule {
   void *library_ = nullptr;
   JinxEmuSelf **selfSlot_ = nullptr;
   std::string name_;
-  std::mutex mutex_;
   bool fromCache_ = false;
 };
 

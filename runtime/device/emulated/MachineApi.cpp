@@ -1,4 +1,6 @@
 // The table of operations that a compiled kernel calls (EmulatedAbi.h), each passed on to the machine whose thread is running.
+#include <mutex>
+
 #include "runtime/device/emulated/HostModule.h"
 #include "runtime/device/emulated/Machine.h"
 
@@ -32,9 +34,9 @@ const JinxEmuApi &emulatedApi() {
       .copy_async_commit = [](int) { m().copyAsyncCommit(); },
       .copy_async_wait = [](int pending, int line) { m().copyAsyncWait(pending, line); },
       .tma_load = [](unsigned dst, const void *map, unsigned bar, const int *coordinates, unsigned mask,
-                     int line) { m().tmaLoad(dst, *static_cast<const TensorMap2 *>(map), bar, coordinates, mask, line); },
+                     int line) { m().tmaLoad(dst, *static_cast<const EmulatedTensorMap *>(map), bar, coordinates, mask, line); },
       .tma_store = [](const void *map, unsigned src, const int *coordinates,
-                      int line) { m().tmaStore(*static_cast<const TensorMap2 *>(map), src, coordinates, line); },
+                      int line) { m().tmaStore(*static_cast<const EmulatedTensorMap *>(map), src, coordinates, line); },
       .tma_store_commit = [](int) { m().tmaStoreCommit(); },
       .tma_store_wait = [](int pending, int onlyRead, int line) { m().tmaStoreWait(pending, onlyRead, line); },
       .wgmma_fence = [](int line) { m().wgmmaFence(line); },
@@ -56,7 +58,9 @@ Expected<LaunchReport> launch(HostModule &module, const std::string &kernel, con
     return invalidArgument("a block may have " + std::to_string(kMaxSharedBytes) + " bytes of shared memory, not " +
                            std::to_string(shape.sharedBytes));
   JINX_TRY_ASSIGN(auto entry, module.kernel(kernel));
-  std::lock_guard lock(module.mutex());
+  // One at a time: two modules may be the same shared object, which has one `emu_self`.
+  static std::mutex mutex;
+  std::lock_guard lock(mutex);
   Machine machine(shape, options, module.selfSlot(), entry, params);
   Expected<LaunchReport> report = machine.run();
   if (!report) return report.status().withContext("emulating " + kernel + ", seed " + std::to_string(options.seed));

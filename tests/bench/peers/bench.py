@@ -22,7 +22,8 @@ import sys
 import tempfile
 import time
 
-import report
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import report  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
@@ -86,7 +87,28 @@ def processors_for(threads: int) -> str:
     return ",".join(str(number) for number in allowed[-threads:])
 
 
+def others_idle(seconds: float = 0.5) -> float:
+    """Share of the processors' time that nobody used, over some time in which this process sleeps."""
+
+    def read() -> tuple[int, int]:
+        numbers = [int(text) for text in pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        return numbers[3] + numbers[4], sum(numbers)
+
+    idle, total = read()
+    time.sleep(seconds)
+    idle_after, total_after = read()
+    return (idle_after - idle) / max(1, total_after - total)
+
+
+def wait_until_quiet(patience: float) -> None:
+    """Until 95 % of the machine is idle for a second, but no longer than `patience` seconds."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end and (others_idle() < 0.95 or others_idle() < 0.95):
+        time.sleep(1)
+
+
 def time_model(options: argparse.Namespace, model: dict, plan: dict, threads: int) -> dict:
+    wait_until_quiet(options.patience)
     engines = ["jinx"] if "path" in plan else []
     engines += [name for name in PEERS if name not in options.without]
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +125,7 @@ def time_model(options: argparse.Namespace, model: dict, plan: dict, threads: in
         times = {name: result[name] for name in engines}
     if "error" in plan:
         times = {"jinx": {"error": plan["error"]}} | times
-    return {"model": model["id"], "threads": threads, "load_average": result.get("load_average"), "engines": times}
+    return {"model": model["id"], "threads": threads, "waited_share": result.get("waited_share"), "engines": times}
 
 
 def measure_memory(options: argparse.Namespace, model: dict, plan: dict) -> dict:
@@ -131,12 +153,12 @@ def machine() -> dict:
     }
 
 
-def versions(options: argparse.Namespace) -> dict[str, str]:
+def versions(jinx_program: pathlib.Path) -> dict[str, str]:
     names = ("onnxruntime", "openvino", "numpy")
     found = {name: importlib.metadata.version(name) for name in names}
     git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     revision = subprocess.run(git, capture_output=True, text=True)
-    jinx = subprocess.run([str(options.jinx), "--version"], capture_output=True, text=True)
+    jinx = subprocess.run([str(jinx_program), "--version"], capture_output=True, text=True)
     first = jinx.stdout.strip().splitlines()[:1] if jinx.returncode == 0 else []
     text = first[0].removeprefix("jinx ") if first else "?"
     commit = revision.stdout.strip() if revision.returncode == 0 else "not committed"
@@ -152,16 +174,20 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--calls", type=int, default=300, help="timed calls of each engine, at most")
     parser.add_argument("--seconds", type=float, default=2.0, help="or so many seconds of them")
     parser.add_argument("--warm-up", type=int, default=5)
+    parser.add_argument("--patience", type=float, default=60, help="seconds to wait for a quiet machine before a model")
     parser.add_argument("--static", action="store_true", help="fix the sizes beforehand, in Jinx and OpenVINO")
     parser.add_argument("--memory", action="store_true", help="also peak memory, a process for each engine")
     parser.add_argument("--without", action="append", default=[], choices=PEERS)
     parser.add_argument("--jinx", type=pathlib.Path, default=ROOT / "build" / "dev" / "bin" / "jinx")
+    parser.add_argument("--library", type=pathlib.Path, help="libjinx.so; default: of the dev build")
     parser.add_argument("--plans", type=pathlib.Path, default=ROOT / "build" / "dev" / "bench-plans")
     parser.add_argument("--flag", action="append", default=[], help="passed to jinx compile, as --flag=--no-fusion")
     parser.add_argument("--output", type=pathlib.Path, help="the page; the figures go beside it as .json")
     options = parser.parse_args()
     if not options.jinx.is_file():
         parser.error(f"no jinx program at {options.jinx}: run ./dev build, or pass --jinx")
+    if options.library:
+        os.environ["JINX_LIBRARY"] = str(options.library)  # read by the processes that are started
     return options
 
 
@@ -170,7 +196,8 @@ def line(row: dict) -> str:
     for name, entry in row["engines"].items():
         parts.append(f"{name} {report.number(entry['median_ms']) if 'median_ms' in entry else entry['error'][:100]}")
     value = report.ratio(row)
-    return f"{row['model']:16} {row['threads']} thr  {'  '.join(parts)}  ratio {'–' if value is None else f'{value:.2f}'}"
+    text = f"{row['model']:16} {row['threads']} thr  {'  '.join(parts)}  ratio {'–' if value is None else f'{value:.2f}'}"
+    return text + ("" if report.is_quiet(row) else "  (busy machine)")
 
 
 def main() -> None:
@@ -181,7 +208,7 @@ def main() -> None:
         "date": datetime.datetime.now().strftime("%Y-%m-%d %H:%M"),
         "command": "./dev bench " + shlex.join(sys.argv[1:]),
         "machine": machine(),
-        "versions": versions(options),
+        "versions": versions(options.jinx),
         "static": options.static,
         "threads": options.threads,
         "settings": {"calls": options.calls, "seconds": options.seconds, "warm_up": options.warm_up},

@@ -33,6 +33,11 @@ def ratio(row: dict) -> float | None:
     return min(times) / jinx["median_ms"]
 
 
+def is_quiet(row: dict) -> bool:
+    """False when other work had the processors for more than 3 % of the time: the figures are then worth little."""
+    return (row.get("waited_share") or 0.0) <= 0.03
+
+
 def geomean(values: list[float]) -> float:
     return math.exp(sum(math.log(value) for value in values) / len(values))
 
@@ -58,7 +63,8 @@ def time_table(rows: list[dict]) -> list[str]:
     for row in rows:
         cells = [cell(row["engines"].get(name), steps.get(row["model"], 0.0)) for name in ("jinx", "onnxruntime", "openvino")]
         value = ratio(row)
-        lines.append(f"| {row['model']} | {' | '.join(cells)} | {'–' if value is None else f'{value:.2f}'} |")
+        mark = "" if is_quiet(row) else " (busy)"
+        lines.append(f"| {row['model']}{mark} | {' | '.join(cells)} | {'–' if value is None else f'{value:.2f}'} |")
     return lines
 
 
@@ -119,7 +125,7 @@ def page(result: dict) -> str:
         "",
         f"- {machine['processor']}, {machine['processors']} processors, Linux {machine['kernel']}; {result['date']}",
         f"- load average {machine['load_before']:.2f} before, {machine['load_after']:.2f} after: above the number of threads,"
-        " other work took part",
+        " other work took part; *busy* marks a model during which threads waited for a processor over 3 % of the time",
         f"- {', '.join(f'{name} {version}' for name, version in result['versions'].items())}; sizes "
         + ("fixed beforehand" if result["static"] else "as the file declares them"),
         f"- `{result['command']}`",

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """Times one model at one number of threads, all engines in this process, their calls interleaved. Writes JSON.
 
-A round gives each engine one turn; the order rotates. A turn is, for calls below 5 ms, one untimed call and one timed
-one, so that every engine is timed with its own data in the caches and its own threads awake, whoever ran before; longer
-calls are timed at once. With several threads a turn begins with a pause, in which the threads of the engine before stop
-spinning. Rounds go on until each engine has `calls` times or the seconds are over.
+A round gives each engine one turn; the order rotates. A turn is, for calls below 5 ms, a millisecond of untimed calls
+and one timed one, so that every engine is timed with its own data in the caches and its own threads awake, whoever ran
+before; longer calls are timed at once. With several threads a turn begins with a pause until the threads of the engine
+before have stopped spinning. Rounds go on until each engine has `calls` times or the seconds are over.
 """
 
 import argparse
 import gc
 import json
-import os
 import pathlib
 import time
 
@@ -18,7 +17,9 @@ import engines
 import numpy as np
 
 LONG_CALL_S = 5e-3
-PAUSE_S = 5e-3  # onnxruntime's and TBB's threads spin for about a millisecond after a call
+UNTIMED_S = 1e-3
+QUIET_SHARE = 0.1  # of a processor, over a millisecond: nobody spins
+LONGEST_PAUSE_S = 0.1
 
 
 def load(name: str, options: argparse.Namespace, inputs: dict) -> tuple[object | None, dict]:
@@ -36,6 +37,12 @@ def load(name: str, options: argparse.Namespace, inputs: dict) -> tuple[object |
         return None, {"error": f"{type(error).__name__}: {str(error).strip()[:400]}"}
 
 
+def waited() -> float:
+    """Seconds that threads of this process have waited for a processor: other work was on it."""
+    tasks = pathlib.Path("/proc/self/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
+
+
 def timed(engine) -> float:
     start = time.perf_counter()
     engine.run()
@@ -47,11 +54,24 @@ def warm_up(engine, calls: int) -> float:
     return min(timed(engine) for _ in range(max(1, calls)))
 
 
-def turn(engine, typical: float, pause: bool) -> float:
-    if pause:
-        time.sleep(PAUSE_S)
+def settle() -> None:
+    """Sleeps until no thread of this process runs."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < LONGEST_PAUSE_S:
+        before, used = time.perf_counter(), time.process_time()
+        time.sleep(1e-3)
+        if time.process_time() - used < QUIET_SHARE * (time.perf_counter() - before):
+            return
+
+
+def turn(engine, typical: float, several_threads: bool) -> float:
+    if several_threads:
+        settle()
     if typical < LONG_CALL_S:
+        start = time.perf_counter()
         engine.run()
+        while time.perf_counter() - start < UNTIMED_S:
+            engine.run()
     return timed(engine)
 
 
@@ -113,10 +133,12 @@ def main() -> None:
         if engine is not None:
             loaded[name] = engine
     if loaded:
-        for name, seconds in measure(loaded, options).items():
+        start, before = time.perf_counter(), waited()
+        times = measure(loaded, options)
+        result["waited_share"] = (waited() - before) / (time.perf_counter() - start)
+        for name, seconds in times.items():
             worst, size = difference(loaded[name].outputs(), expected)
             result[name] |= summary(seconds) | {"difference": worst, "magnitude": size} | loaded[name].facts()
-    result["load_average"] = os.getloadavg()[0]
     options.output.write_text(json.dumps(result))
 
 

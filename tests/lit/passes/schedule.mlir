@@ -72,7 +72,7 @@ func.func @bool(%x: tensor<8xf32>, %z: tensor<8xf32>) -> tensor<8xi1> {
 // CHECK-LABEL: @product
 // CHECK: jinx.launch @k0_packed_matmul
 // CHECK: tile.kernel @k0_packed_matmul
-// CHECK: %[[ACC:.*]] = tile.dot %{{.*}} : vector<4x16xf32>, !tile.ptr<f32>, !tile.ptr<f32> -> vector<4x16xf32>
+// CHECK: %[[ACC:.*]] = tile.dot %{{.*}} : vector<4x16xf32>, <f32>, <f32> -> vector<4x16xf32>
 // CHECK: %[[ROW:.*]] = vector.extract %[[ACC]][0]
 // CHECK: math.tanh %[[ROW]]
 // CHECK: tile.store

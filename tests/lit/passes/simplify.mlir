@@ -173,8 +173,8 @@ func.func @sink_reshape(%x: tensor<2x3xf32>) -> tensor<6xf32> {
 
 // A constant with one value goes along, whatever its shape.
 // CHECK-LABEL: @sink_reshape_scale
-// CHECK: %[[E:.*]] = jinx.exp
 // CHECK: %[[C:.*]] = jinx.constant dense<3.000000e+00> : tensor<1x1xf32>
+// CHECK: %[[E:.*]] = jinx.exp
 // CHECK: %[[M:.*]] = jinx.mul %[[E]], %[[C]]
 // CHECK: jinx.reshape %[[M]]
 func.func @sink_reshape_scale(%x: tensor<2x3xf32>) -> tensor<6xf32> {

@@ -65,6 +65,37 @@ int64_t evaluate(const std::string &formula, const std::vector<int64_t> &sizes) 
   return value.value_or(0);
 }
 
+/// With JINX_DUMP_CUDA=folder: the text and its launch shape, for tests/device/gpu_check.py.
+static void dump(const CudaKernel &kernel, const std::string &name) {
+  const char *folder = std::getenv("JINX_DUMP_CUDA");
+  if (!folder) return;
+  std::filesystem::create_directories(folder);
+  std::ofstream(std::string(folder) + "/" + name + ".cu") << kernel.source();
+  std::ofstream json(std::string(folder) + "/" + name + ".json");
+  auto list = [&](const auto &values, bool quoted) {
+    json << "[";
+    for (size_t i = 0; i < values.size(); ++i) {
+      json << (i ? ", " : "") << (quoted ? "\"" : "") << values[i] << (quoted ? "\"" : "");
+    }
+    json << "]";
+  };
+  json << "{\"kernel\": \"" << kernel.name << "\", \"grid\": \"" << kernel.grid << "\", \"threads\": " << kernel.threads << ", \"shared\": \""
+       << kernel.sharedBytes << "\", \"cluster\": " << kernel.cluster << ", \"maps\": [";
+  for (size_t i = 0; i < kernel.tensorMaps.size(); ++i) {
+    const TensorMapSpec &map = kernel.tensorMaps[i];
+    json << (i ? ", " : "") << "{\"buffer\": " << map.buffer << ", \"dims\": ";
+    list(map.dims, true);
+    json << ", \"strides\": ";
+    list(map.stridesBytes, true);
+    json << ", \"box\": ";
+    list(map.box, false);
+    json << ", \"swizzle\": " << map.swizzleBytes << "}";
+  }
+  json << "]}\n";
+}
+
+void dumpForGpu(const CudaKernel &kernel, const std::string &name) { dump(kernel, name); }
+
 Runner::Runner(CudaKernel kernel) : kernel_(std::move(kernel)) {
   emulated::CompileOptions options;
   if (const char *folder = std::getenv("JINX_TEST_CACHE")) options.cacheDir = folder;
@@ -86,7 +117,7 @@ Expected<emulated::LaunchReport> Runner::run(const std::vector<Operand> &buffers
   for (int64_t &size : sizes) params.push_back(&size);
   std::vector<std::array<unsigned char, 128>> maps(kernel_.tensorMaps.size());
   for (auto [i, spec] : llvm::enumerate(kernel_.tensorMaps)) {
-    emulated::TensorMap2 map;
+    emulated::EmulatedTensorMap map;
     map.base = static_cast<unsigned char *>(buffers[spec.buffer].data);
     map.rank = static_cast<uint32_t>(spec.dims.size());
     map.elementBytes = spec.element.getIntOrFloatBitWidth() / 8;

@@ -28,6 +28,9 @@ void expectGolden(const std::string &name, const std::string &text);
 /// Compiles with NVRTC and expects no advisory and at most `spillBudget` spilled bytes.
 CompiledCuda compileThroughGate(const CudaKernel &kernel, int64_t spillBudget = 0);
 
+/// With JINX_DUMP_CUDA=folder: writes text and launch shape there, for tests/device/gpu_check.py.
+void dumpForGpu(const CudaKernel &kernel, const std::string &name);
+
 /// A formula over a0, a1, … at these sizes.
 int64_t evaluate(const std::string &formula, const std::vector<int64_t> &sizes);
 

@@ -86,6 +86,8 @@ std::vector<double> product(const std::vector<float> &a, const std::vector<float
 TEST(CudaMatmul, SimtTextAndGate) {
   Built built = buildSimt({128, 128, 8, 3}, true);
   expectGolden("simt_bias_relu.cu", built.kernel.text);
+  dumpForGpu(built.kernel, "simt_bias_relu");
+  dumpForGpu(buildSimt({64, 64, 16, 3}, true).kernel, "simt_bias_relu_64");
   if (haveNvrtc()) compileThroughGate(built.kernel);
 }
 
@@ -131,6 +133,111 @@ TEST(CudaMatmul, SimtHasNoBankConflictsInItsLoop) {
   ASSERT_TRUE(report.isOk()) << report.status().message();
   EXPECT_FALSE(report->bankConflicts.empty());
   for (auto &[line, count] : report->bankConflicts) EXPECT_EQ(count.wavefronts, count.ideal) << "line " << line;
+}
+
+// ---- wgmma ------------------------------------------------------------------------------------------------------------------------
+
+/// A [m, k], B [n, k], bias [n] f32 -> D [m, n], all bf16 but the bias.
+Built buildWgmma(const schedules::WgmmaTile &tile, bool withHole, int64_t sms = 132) {
+  OpBuilder b(&context());
+  Location loc = b.getUnknownLoc();
+  Built built;
+  built.module = ModuleOp::create(loc);
+  b.setInsertionPointToEnd(built.module->getBody());
+  Type bf16 = tile::PtrType::get(b.getContext(), b.getBF16Type()), f32 = tile::PtrType::get(b.getContext(), b.getF32Type());
+  auto kernel = tile::KernelOp::create(b, loc, withHole ? "wgmma_bias_relu" : "wgmma", TypeRange{bf16, bf16, f32, bf16}, 3, 3, "/mlp/MatMul, /mlp/Relu");
+  schedules::WgmmaMatmul p;
+  p.a = named(kernel.buffer(0), "a");
+  p.b = named(kernel.buffer(1), "b");
+  Value bias = named(kernel.buffer(2), "bias");
+  p.d = named(kernel.buffer(3), "d");
+  p.m = named(kernel.size(0), "m");
+  p.n = named(kernel.size(1), "n");
+  p.k = named(kernel.size(2), "k");
+  p.mText = "a0", p.nText = "a1", p.kText = "a2";
+  p.sms = sms;
+  schedules::emitWgmmaMatmul(kernel, p, tile, [&](OpBuilder &b, Location loc, Value acc, Value row, Value column) -> Value {
+    if (withHole) {
+      Value rows = arith::SubIOp::create(b, loc, p.m, row), columns = arith::SubIOp::create(b, loc, p.n, column);
+      acc = biasRelu(b, loc, acc, column, bias, columns, rows);
+    }
+    auto type = cast<VectorType>(acc.getType());
+    return arith::TruncFOp::create(b, loc, VectorType::get(type.getShape(), b.getBF16Type()), acc);
+  });
+  auto emitted = emitCuda(kernel);
+  EXPECT_TRUE(succeeded(emitted));
+  if (succeeded(emitted)) built.kernel = *emitted;
+  return built;
+}
+
+TEST(CudaMatmul, WgmmaTextAndGate) {
+  Built plain = buildWgmma({}, false), hole = buildWgmma({}, true);
+  expectGolden("wgmma.cu", plain.kernel.text);
+  expectGolden("wgmma_bias_relu.cu", hole.kernel.text);
+  dumpForGpu(plain.kernel, "wgmma");
+  dumpForGpu(hole.kernel, "wgmma_bias_relu");
+  EXPECT_EQ(std::stoll(plain.kernel.sharedBytes), schedules::wgmmaSharedBytes({}));
+  if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
+  for (const Built *built : {&plain, &hole}) {
+    CompiledCuda compiled = compileThroughGate(built->kernel);
+    EXPECT_GT(countSass(compiled.cubin, kSassHgmma), 0) << "the products must be HGMMA instructions";
+    EXPECT_EQ(countSass(compiled.cubin, kSassLdl) + countSass(compiled.cubin, kSassStl), 0) << "local memory";
+  }
+}
+
+TEST(CudaMatmul, WgmmaShapesThroughTheGate) {
+  if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
+  for (schedules::WgmmaTile tile : {schedules::WgmmaTile{256, 160, 4, 1, 2, 2, 8, false}, {128, 128, 6, 2, 1, 2, 8, false},
+                                    {64, 64, 13, 2, 1, 1, 64, true}, {128, 80, 8, 2, 2, 2, 16, true}}) {
+    ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
+    Built built = buildWgmma(tile, true);
+    dumpForGpu(built.kernel, "wgmma_bias_relu_" + std::to_string(tile.m) + "x" + std::to_string(tile.n));
+    CompiledCuda compiled = compileThroughGate(built.kernel);
+    EXPECT_GT(countSass(compiled.cubin, kSassHgmma), 0);
+  }
+}
+
+void checkWgmma(Runner &r, bool hole, int64_t m, int64_t n, int64_t k, uint64_t seed) {
+  auto af = randomFloats(m * k, seed), bf = randomFloats(n * k, seed + 1), bias = randomFloats(n, seed + 2);
+  // A guard row behind D must stay as it is.
+  std::vector<uint16_t> a(m * k), b(n * k), d((m + 1) * n, 0x7FC1);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = toBf16(af[i]);
+  for (size_t i = 0; i < b.size(); ++i) b[i] = toBf16(bf[i]);
+  emulated::LaunchOptions options;
+  options.seed = seed;
+  auto report = r.run({in(a), in(b), in(bias), out(d)}, {m, n, k}, options);
+  ASSERT_TRUE(report.isOk()) << report.status().message();
+  double worst = 0;
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int64_t p = 0; p < k; ++p) sum += double(fromBf16(a[i * k + p])) * fromBf16(b[j * k + p]);
+      if (hole) sum = std::max(0.0, sum + bias[j]);
+      double error = std::abs(fromBf16(d[i * n + j]) - sum) / (std::sqrt(double(k)) * 0.25 + std::abs(sum));
+      worst = std::isnan(error) ? INFINITY : std::max(worst, error);
+    }
+  EXPECT_LT(worst, 4e-3) << m << "x" << n << "x" << k << " seed " << seed;  // bf16 rounds the result by 2^-9
+  for (int64_t j = 0; j < n; ++j) EXPECT_EQ(d[m * n + j], 0x7FC1) << "wrote past the last row";
+}
+
+TEST(CudaMatmul, WgmmaOnOddShapes) {
+  // Few blocks, so that each walks several tiles.
+  for (bool hole : {false, true}) {
+    Runner r(buildWgmma({128, 128, 3, 1, 1, 2, 8, false}, hole, 2).kernel);
+    ASSERT_TRUE(r.ok());
+    uint64_t seed = 10;
+    for (auto [m, n, k] : {std::array<int64_t, 3>{1, 8, 8}, {200, 136, 72}, {128, 256, 320}, {300, 264, 200}}) checkWgmma(r, hole, m, n, k, ++seed);
+  }
+}
+
+TEST(CudaMatmul, WgmmaInClusters) {
+  for (schedules::WgmmaTile tile : {schedules::WgmmaTile{128, 64, 3, 2, 1, 2, 2, false}, {128, 96, 2, 2, 2, 2, 2, true}, {64, 80, 3, 1, 2, 1, 4, false},
+                                    {256, 32, 2, 1, 2, 2, 4, false}}) {
+    ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
+    Runner r(buildWgmma(tile, true, 4).kernel);
+    ASSERT_TRUE(r.ok());
+    for (uint64_t seed : {1, 2, 3}) checkWgmma(r, true, 300, 200, 136, seed);
+  }
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ TEST(CudaRows, ElementwiseText) {
   auto kernel = emitCuda(kernelIn(*module));
   ASSERT_TRUE(succeeded(kernel));
   expectGolden("scale_relu.cu", kernel->text);
+  dumpForGpu(*kernel, "scale_relu");
   if (haveNvrtc()) compileThroughGate(*kernel);
   EXPECT_EQ(kernel->threads, 256);
   EXPECT_EQ(kernel->sharedBytes, "0");
@@ -107,6 +108,7 @@ TEST(CudaRows, SoftmaxText) {
   auto kernel = emitCuda(kernelIn(*module));
   ASSERT_TRUE(succeeded(kernel));
   expectGolden("softmax.cu", kernel->text);
+  dumpForGpu(*kernel, "softmax");
   if (haveNvrtc()) compileThroughGate(*kernel);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -44,7 +45,8 @@ inline std::vector<float> toFloats(const Tensor& t) {
 
 class TestPlan {
  public:
-  PlanWriter writer;
+  std::unique_ptr<PlanWriter> held = std::make_unique<PlanWriter>(); ///< stays in place when the TestPlan is moved
+  PlanWriter& writer = *held;
   plan::Plan& p = writer.plan();
 
   TestPlan() {

@@ -107,11 +107,13 @@ class SeparateDevice final : public Device {
     pool_ = static_cast<std::byte*>(mmap(nullptr, kPoolBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   }
   ~SeparateDevice() override { munmap(pool_, kPoolBytes); }
+  int failIn = 0; ///< counts down; the allocation that reaches 0 fails
   std::string_view name() const override { return "separate"; }
   std::string description() const override { return "test device"; }
   std::span<const std::string_view> capabilities() const override { return {}; }
   Expected<void*> allocate(size_t sizeBytes) override {
-    if (used_ + sizeBytes > kPoolBytes) return resourceError("test device is full");
+    if (failIn > 0 && --failIn == 0) return resourceError("injected failure");
+    if (sizeBytes > kPoolBytes || used_ + sizeBytes > kPoolBytes) return resourceError("test device is full");
     void* block = pool_ + used_;
     used_ += (sizeBytes + 127) / 64 * 64;
     return block;

@@ -2,7 +2,15 @@
 #include <gtest/gtest.h>
 
 #include "runtime/executor/TensorSlices.h"
+#include "tests/unit/runtime/Mutator.h"
 #include "tests/unit/runtime/TestSession.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+/// Plans may ask for more memory than there is; the answer must be ours, not the sanitizer's.
+extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
+#endif
+#endif
 
 namespace jinx {
 namespace {
@@ -242,6 +250,57 @@ TEST(ControlFlow, NestedLoopsAndBranches) {
               (std::vector<float>{expected}));
   auto failing = session->run({{"n", ints({}, {3})}, {"x", floats({1}, {2})}});
   EXPECT_TRUE(failing.isOk());
+}
+
+/// Host steps, aliases, sizes that steps decide, an If.
+TestPlan branchPlan() {
+  TestPlan t;
+  t.symbol("n");
+  t.stepSymbol("m");
+  uint32_t c = t.input("c", {}, DType::kBool), x = t.input("x", {"n"}), kept = t.host("kept", {"m"});
+  uint32_t a = t.arena("a", {"m"}), b = t.arena("b", {"2*n"}), lower = t.alias("lower", b, {"n"});
+  uint32_t upper = t.alias("upper", b, {"n"}, DType::kF32, "n"), y = t.output("y", {"2*n"}), z = t.host("z", {"m"});
+  t.hostCall("test.Negate", {x}, {lower});
+  t.hostCall("test.Negate", {lower}, {upper});
+  t.step(0, "copy", {b}, {y}).mutable_copy();
+  t.hostCall("test.Compress", {y}, {kept});
+  uint32_t yes = t.block({}, {a}), no = t.block({}, {kept});
+  t.hostCall("test.Add", {kept, kept}, {a}, yes);
+  t.control(plan::Control::IF, {c}, {z}, {yes, no});
+  t.p.add_outputs(z);
+  return t;
+}
+
+/// Mutated plans that pass the checks are run: they may fail, not crash. No launches: those are native code.
+TEST(ControlFlow, SurvivesMutatedPlans) {
+  auto device = std::shared_ptr<Device>(take(makeDevice("cpu", {.threads = 1})));
+  int ran = 0, failed = 0;
+  for (unsigned seed = 0; seed < 4000; ++seed) {
+    TestPlan t = seed % 2 ? loopPlan(true, true, seed % 4 == 1) : branchPlan();
+    Mutator mutator(seed);
+    for (unsigned i = 0; i <= seed / 2 % 3; ++i)
+      mutator.mutate(t.p);
+    auto plan = std::move(t.writer).toMemory();
+    if (!plan) continue;
+    auto session = Session::create(*plan, device, testOptions());
+    if (!session) continue;
+    std::map<std::string, Value> inputs;
+    for (size_t k = 0; k < (*session)->inputs().size(); ++k) {
+      const Port& port = (*session)->inputs()[k];
+      auto shape = (*session)->inputShape(k, {{"n", 3}, {"h", 2}, {"m", 2}, {"k", 1}});
+      if (!shape || numElements(*shape) < 0 || numElements(*shape) > 1000 || port.dtype == DType::kInvalid) continue;
+      Tensor given = Tensor::make(port.dtype, *shape);
+      if (given.size() && port.dtype != DType::kString) given.setDouble(0, 1);
+      inputs[port.name] = given;
+    }
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      auto out = (*session)->run(inputs);
+      ran += out.isOk();
+      failed += !out.isOk();
+    }
+  }
+  EXPECT_GT(ran, 500);
+  EXPECT_GT(failed, 100);
 }
 
 TEST(TensorSlices, EveryWidth) {

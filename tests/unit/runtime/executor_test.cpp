@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <new>
 #include <random>
@@ -406,6 +407,91 @@ TEST(Session, WorksOnADeviceWithMemoryOfItsOwn) {
     EXPECT_EQ(toFloats(std::get<Tensor>((*out)[0].value)), (std::vector<float>{2, 7, 9}));
     EXPECT_EQ(toFloats(std::get<Tensor>((*out)[1].value)), (std::vector<float>{-14, -10}));
   }
+}
+
+TEST(Session, CopiesBetweenShapes) {
+  TestPlan t;
+  t.symbol("n");
+  t.stepSymbol("m");
+  uint32_t x = t.input("x", {"n", "2"}), y = t.output("y", {"2*n"}), kept = t.host("kept", {"m"});
+  uint32_t a = t.arena("a", {"m"}), b = t.output("b", {"m", "1"});
+  t.step(0, "flatten", {x}, {y}).mutable_copy();
+  t.hostCall("test.Compress", {x}, {kept});
+  t.step(0, "place", {kept}, {a}).mutable_copy();
+  t.step(0, "unsqueeze", {a}, {b}).mutable_copy();
+  auto session = makeSession(t);
+  auto out = session->run({{"x", floats({2, 2}, {1, 0, 3, 4})}});
+  ASSERT_TRUE(out.isOk()) << out.status().message();
+  EXPECT_EQ(toFloats(std::get<Tensor>((*out)[0].value)), (std::vector<float>{1, 0, 3, 4}));
+  EXPECT_EQ(std::get<Tensor>((*out)[1].value).shape(), (Shape{3, 1}));
+}
+
+TEST(Session, EveryDeviceAllocationMayFail) {
+  TestPlan t;
+  t.symbol("n");
+  t.stepSymbol("m");
+  uint32_t x = t.input("x", {"n"}), w = t.constant("w", floats({1}, {2})), kept = t.host("kept", {"m"});
+  uint32_t sum = t.arena("sum", {"n"}), twice = t.arena("twice", {"m"}), y = t.output("y", {"m"});
+  uint32_t axpy = t.kernel("k_axpy", 3, 2);
+  t.hostCall("test.Tile", {w, x}, {sum});
+  t.hostCall("test.Compress", {sum}, {kept});
+  t.launch(axpy, {kept, kept}, {twice}, {"1", "1"}, "m");
+  t.hostCall("test.Negate", {twice}, {y});
+  auto plan = t.finish();
+  int failures = 0;
+  for (int k = 1; k < 12; ++k) {
+    auto device = std::make_shared<SeparateDevice>(DeviceOptions{.threads = 1, .kernels = kKernels});
+    device->failIn = k;
+    auto session = Session::create(plan, device, testOptions());
+    if (!session) {
+      EXPECT_EQ(session.status().code(), Code::kResource);
+      ++failures;
+      continue;
+    }
+    auto out = (*session)->run({{"x", floats({2}, {1, 2})}});
+    if (!out) EXPECT_EQ(out.status().code(), Code::kResource) << out.status().message();
+    failures += !out.isOk();
+    device->failIn = 0;
+    out = (*session)->run({{"x", floats({2}, {1, 2})}});
+    ASSERT_TRUE(out.isOk()) << out.status().message();
+    EXPECT_EQ(toFloats(std::get<Tensor>((*out)[0].value)), (std::vector<float>{-4, -4}));
+  }
+  EXPECT_GE(failures, 2);
+}
+
+TEST(Session, LargePlansLoadFast) {
+  TestPlan t;
+  t.symbol("n");
+  const Dims dims = {"n", "64", "(n - 1) floordiv 2 + 1"};
+  uint32_t at = t.input("x", dims), axpy = t.kernel("k_axpy", 3, 2);
+  for (int i = 0; i < 2000; ++i) {
+    uint32_t next = i == 1999 ? t.output("y", dims) : t.arena("v" + std::to_string(i), dims);
+    t.launch(axpy, {at, at}, {next}, {"1", "64"}, "n");
+    at = next;
+  }
+  TempPath path("many.jxp");
+  ASSERT_TRUE(t.writer.writeFile(path.str()).isOk());
+  double best[3] = {1e9, 1e9, 1e9};
+  auto now = [] { return std::chrono::steady_clock::now(); };
+  auto ms = [](auto a, auto b) { return std::chrono::duration<double, std::milli>(b - a).count(); };
+  for (int i = 0; i < 3; ++i) {
+    auto t0 = now();
+    auto plan = take(PlanFile::open(path.str()));
+    auto device = take(makeDevice("cpu", {.threads = 1, .kernels = kKernels}));
+    auto session = take(Session::create(plan, std::move(device), testOptions()));
+    auto t1 = now();
+    std::vector<Value> in = {Tensor::make(DType::kF32, {1, 64, 1})}, out(1);
+    ASSERT_TRUE(session->run(in, out).isOk());
+    auto t2 = now();
+    for (int k = 0; k < 20; ++k)
+      ASSERT_TRUE(session->run(in, out).isOk());
+    auto t3 = now();
+    best[0] = std::min(best[0], ms(t0, t1));
+    best[1] = std::min(best[1], ms(t1, t2));
+    best[2] = std::min(best[2], ms(t2, t3) / 20);
+  }
+  std::printf("2000 launches: loaded in %.2f ms, first run %.2f ms, later runs %.1f us (%.0f ns a launch)\n", best[0],
+              best[1], best[2] * 1e3, best[2] * 1e6 / 2000);
 }
 
 } // namespace

@@ -1,8 +1,6 @@
 // Plan files: what is written is read, and what is damaged or hostile is refused with a reason.
 #include "runtime/plan/PlanFile.h"
 
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/message.h>
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -14,6 +12,7 @@
 #include <functional>
 #include <random>
 
+#include "tests/unit/runtime/Mutator.h"
 #include "tests/unit/runtime/TestPlan.h"
 
 namespace jinx {
@@ -210,63 +209,7 @@ TEST(PlanCheck, LongAliasChainIsLinear) {
   EXPECT_TRUE(t.finish());
 }
 
-/// Random changes of the message, with right checksums: what hostile plans are made of. Must not crash; run under ASan
-/// in CI.
-class Mutator {
- public:
-  explicit Mutator(unsigned seed) : rng_(seed) {}
-
-  void mutate(google::protobuf::Message& m) {
-    const auto* reflection = m.GetReflection();
-    std::vector<const google::protobuf::FieldDescriptor*> fields;
-    for (int i = 0; i < m.GetDescriptor()->field_count(); ++i)
-      fields.push_back(m.GetDescriptor()->field(i));
-    if (fields.empty()) return;
-    const auto* f = fields[rng_() % fields.size()];
-    using F = google::protobuf::FieldDescriptor;
-    if (f->is_repeated()) {
-      int size = reflection->FieldSize(m, f);
-      if (f->cpp_type() == F::CPPTYPE_MESSAGE && size > 0 && rng_() % 8)
-        return mutate(*reflection->MutableRepeatedMessage(&m, f, static_cast<int>(rng_() % size)));
-      if (size > 0 && rng_() % 4 == 0) return reflection->RemoveLast(&m, f);
-      if (size > 1 && rng_() % 4 == 0) return reflection->SwapElements(&m, f, 0, static_cast<int>(rng_() % size));
-      if (f->cpp_type() == F::CPPTYPE_UINT32 && size > 0)
-        return reflection->SetRepeatedUInt32(&m, f, static_cast<int>(rng_() % size), small());
-      if (f->cpp_type() == F::CPPTYPE_UINT32) return reflection->AddUInt32(&m, f, small());
-      if (f->cpp_type() == F::CPPTYPE_STRING && size > 0)
-        return reflection->SetRepeatedString(&m, f, static_cast<int>(rng_() % size), text());
-      return;
-    }
-    switch (f->cpp_type()) {
-    case F::CPPTYPE_MESSAGE:
-      return mutate(*reflection->MutableMessage(&m, f));
-    case F::CPPTYPE_UINT32:
-      return reflection->SetUInt32(&m, f, small());
-    case F::CPPTYPE_UINT64:
-      return reflection->SetUInt64(&m, f, rng_() % 2 ? rng_() : small());
-    case F::CPPTYPE_INT64:
-      return reflection->SetInt64(&m, f, static_cast<int64_t>(small()) - 3);
-    case F::CPPTYPE_STRING:
-      return reflection->SetString(&m, f, text());
-    case F::CPPTYPE_BOOL:
-      return reflection->SetBool(&m, f, rng_() % 2);
-    case F::CPPTYPE_ENUM:
-      return reflection->SetEnumValue(&m, f, static_cast<int>(rng_() % 8));
-    default:
-      return;
-    }
-  }
-
- private:
-  uint32_t small() { return rng_() % 16 ? static_cast<uint32_t>(rng_() % 10) : static_cast<uint32_t>(rng_()); }
-  std::string text() {
-    static const char* texts[] = {
-        "", "n", "h", "n*h", "n floordiv h", "1 floordiv 0", "-n", "4", "9999999999999", "max(n, h)", "((", "x"};
-    return texts[rng_() % std::size(texts)];
-  }
-  std::mt19937_64 rng_;
-};
-
+/// Hostile plans with right checksums must not crash; run under ASan in CI.
 TEST(PlanCheck, SurvivesMutations) {
   int accepted = 0;
   for (unsigned seed = 0; seed < 4000; ++seed) {
@@ -276,8 +219,10 @@ TEST(PlanCheck, SurvivesMutations) {
       mutator.mutate(t.p);
     auto plan = std::move(t.writer).toMemory();
     accepted += plan.isOk();
-    if (!plan)
-      EXPECT_EQ(plan.status().code(), Code::kInvalidArgument) << "seed " << seed << ": " << plan.status().message();
+    if (plan) continue;
+    // A mutated path of external weights is well formed and names a file that is not there.
+    bool missingWeights = plan.status().code() == Code::kNotFound && plan.status().message().find("external weights") != std::string::npos;
+    EXPECT_TRUE(missingWeights || plan.status().code() == Code::kInvalidArgument) << "seed " << seed << ": " << plan.status().message();
   }
   EXPECT_GT(accepted, 100);
   EXPECT_LT(accepted, 3900);

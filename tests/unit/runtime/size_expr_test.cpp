@@ -141,8 +141,7 @@ TEST(SizeExpr, KeywordsCanBeNames) {
   EXPECT_EQ(canonical("x.y_0$ * 2"), "2*x.y_0$");
 }
 
-// ---- properties over random trees, against evaluation that never normalises
-// ---------------------------------------------------
+// ---- properties over random trees, against evaluation that never normalises ----
 
 struct Node {
   int kind; // 0 constant, 1 symbol, 2 + 3 - 4 * 5 floordiv 6 ceildiv 7 mod 8 max 9 min

@@ -51,7 +51,7 @@ func.func @conv_symbolic(%x: tensor<1x3x?xf32, #jinx.dims<"1", "3", "w">>, %w: t
 
 // The layout of x has no say in the layout of w.
 // CHECK-LABEL: @conv_channels_last
-// CHECK: jinx.conv %{{.*}} channels_last{{.*}} : tensor<1x8x8x6xf32>, tensor<4x3x3x3xf32> -> tensor<1x6x6x4xf32>
+// CHECK: jinx.conv %{{.*}}, %{{.*}} {channels_last, {{.*}}group = 2 : i64, {{.*}} : tensor<1x8x8x6xf32>, tensor<4x3x3x3xf32> -> tensor<1x6x6x4xf32>
 func.func @conv_channels_last(%x: tensor<1x8x8x6xf32>, %w: tensor<4x3x3x3xf32>) -> tensor<1x6x6x4xf32> {
   %y = jinx.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 2 : i64, channels_last}
       : tensor<1x8x8x6xf32>, tensor<4x3x3x3xf32> -> tensor<1x6x6x4xf32>
@@ -59,7 +59,7 @@ func.func @conv_channels_last(%x: tensor<1x8x8x6xf32>, %w: tensor<4x3x3x3xf32>) 
 }
 
 // CHECK-LABEL: @depthwise_conv
-// CHECK: jinx.depthwise_conv %{{.*}}, %{{.*}} {{{.*}}} : tensor<1x8x8x4xf32>, tensor<3x3x4xf32> -> tensor<1x6x6x4xf32>
+// CHECK: jinx.depthwise_conv %{{.*}}, %{{.*}} {dilations = {{.*}} : tensor<1x8x8x4xf32>, tensor<3x3x4xf32> -> tensor<1x6x6x4xf32>
 func.func @depthwise_conv(%x: tensor<1x8x8x4xf32>, %w: tensor<3x3x4xf32>) -> tensor<1x6x6x4xf32> {
   %y = jinx.depthwise_conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
       : tensor<1x8x8x4xf32>, tensor<3x3x4xf32> -> tensor<1x6x6x4xf32>

@@ -28,7 +28,8 @@ func.func @matmul_batch(%a: tensor<2x4x8xf32>, %b: tensor<3x8x4xf32>) {
 // -----
 
 func.func @matmul_result(%a: tensor<4x8xi8>, %b: tensor<8x4xi8>) {
-  // expected-error @+1 {{'jinx.matmul' op inferred type(s) 'tensor<4x4xi32>' are incompatible with return type(s) of operation 'tensor<4x4xi8>'}}
+  // expected-error @+2 {{'jinx.matmul' op inferred type(s) 'tensor<4x4xi32>' are incompatible with return type(s) of operation 'tensor<4x4xi8>'}}
+  // expected-error @+1 {{'jinx.matmul' op failed to infer returned types}}
   %y = jinx.matmul %a, %b : tensor<4x8xi8>, tensor<8x4xi8> -> tensor<4x4xi8>
   return
 }

@@ -38,7 +38,8 @@ func.func @compare_element_types(%a: tensor<4xi32>, %b: tensor<4xi64>) {
 // -----
 
 func.func @compare_result(%a: tensor<4xf32>) {
-  // expected-error @+1 {{'jinx.compare' op inferred type(s) 'tensor<4xi1>' are incompatible with return type(s) of operation 'tensor<4xf32>'}}
+  // expected-error @+2 {{'jinx.compare' op inferred type(s) 'tensor<4xi1>' are incompatible with return type(s) of operation 'tensor<4xf32>'}}
+  // expected-error @+1 {{'jinx.compare' op failed to infer returned types}}
   %y = jinx.compare lt, %a, %a : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
   return
 }
@@ -46,7 +47,8 @@ func.func @compare_result(%a: tensor<4xf32>) {
 // -----
 
 func.func @unary_result(%x: tensor<4xf32>) {
-  // expected-error @+1 {{'jinx.exp' op inferred type(s) 'tensor<4xf32>' are incompatible with return type(s) of operation 'tensor<5xf32>'}}
+  // expected-error @+2 {{'jinx.exp' op inferred type(s) 'tensor<4xf32>' are incompatible with return type(s) of operation 'tensor<5xf32>'}}
+  // expected-error @+1 {{'jinx.exp' op failed to infer returned types}}
   %y = jinx.exp %x : tensor<4xf32> -> tensor<5xf32>
   return
 }

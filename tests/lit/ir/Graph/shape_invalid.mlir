@@ -52,7 +52,8 @@ func.func @perm_range(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @transpose_result(%x: tensor<2x3xf32>) {
-  // expected-error @+1 {{'jinx.transpose' op inferred type(s) 'tensor<3x2xf32>' are incompatible with return type(s) of operation 'tensor<2x3xf32>'}}
+  // expected-error @+2 {{'jinx.transpose' op inferred type(s) 'tensor<3x2xf32>' are incompatible with return type(s) of operation 'tensor<2x3xf32>'}}
+  // expected-error @+1 {{'jinx.transpose' op failed to infer returned types}}
   %y = jinx.transpose %x, [1, 0] : tensor<2x3xf32> -> tensor<2x3xf32>
   return
 }

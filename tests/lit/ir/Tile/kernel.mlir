@@ -10,11 +10,11 @@ tile.kernel @relu(%x: !tile.ptr<f32>, %y: !tile.ptr<f32>, %n: index) inputs 1 pr
   %c1 = arith.constant 1 : index
   %off = arith.muli %p, %c64 : index
   %rest = arith.subi %n, %off : index
-  // CHECK: %[[T:.*]] = tile.load %[[X]][%[[OFF:.*]]] strides(%[[ONE:.*]]) limits(%[[REST:.*]]) : !tile.ptr<f32> -> vector<64xf32>
+  // CHECK: %[[T:.*]] = tile.load %[[X]][%[[OFF:.*]]] strides(%[[ONE:.*]]) limits(%[[REST:.*]]) : <f32> -> vector<64xf32>
   %t = tile.load %x[%off] strides(%c1) limits(%rest) : !tile.ptr<f32> -> vector<64xf32>
   %z = arith.constant dense<0.0> : vector<64xf32>
   %r = arith.maximumf %t, %z : vector<64xf32>
-  // CHECK: tile.store %{{.*}}, %[[Y]][%[[OFF]]] strides(%[[ONE]]) limits(%[[REST]]) : vector<64xf32>, !tile.ptr<f32>
+  // CHECK: tile.store %{{.*}}, %[[Y]][%[[OFF]]] strides(%[[ONE]]) limits(%[[REST]]) : vector<64xf32>, <f32>
   tile.store %r, %y[%off] strides(%c1) limits(%rest) : vector<64xf32>, !tile.ptr<f32>
 }
 
@@ -24,9 +24,9 @@ tile.kernel @transpose(%x: !tile.ptr<i8>, %y: !tile.ptr<i8>) inputs 1 programs "
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c4 = arith.constant 4 : index
-  // CHECK: tile.load %[[X]][%{{.*}}] strides(%{{.*}}, %{{.*}}) : !tile.ptr<i8> -> vector<4x4xi8>
+  // CHECK: tile.load %[[X]][%{{.*}}] strides(%{{.*}}, %{{.*}}) : <i8> -> vector<4x4xi8>
   %t = tile.load %x[%c0] strides(%c1, %c4) : !tile.ptr<i8> -> vector<4x4xi8>
-  // CHECK: tile.store %{{.*}}, %[[Y]][%{{.*}}] strides(%{{.*}}, %{{.*}}) : vector<4x4xi8>, !tile.ptr<i8>
+  // CHECK: tile.store %{{.*}}, %[[Y]][%{{.*}}] strides(%{{.*}}, %{{.*}}) : vector<4x4xi8>, <i8>
   tile.store %t, %y[%c0] strides(%c4, %c1) : vector<4x4xi8>, !tile.ptr<i8>
 }
 
@@ -37,7 +37,7 @@ tile.kernel @lookup(%x: !tile.ptr<f32>, %i: !tile.ptr<i64>, %y: !tile.ptr<f32>) 
   %i64 = tile.load %i[%c0] strides(%c1) : !tile.ptr<i64> -> vector<8xi64>
   %at = arith.index_cast %i64 : vector<8xi64> to vector<8xindex>
   %mask = arith.constant dense<true> : vector<8xi1>
-  // CHECK: tile.gather %{{.*}}[%{{.*}}] mask %{{.*}} : !tile.ptr<f32>, vector<8xindex>, vector<8xi1> -> vector<8xf32>
+  // CHECK: tile.gather %{{.*}}[%{{.*}}] mask %{{.*}} : <f32>, vector<8xindex>, vector<8xi1> -> vector<8xf32>
   %t = tile.gather %x[%at] mask %mask : !tile.ptr<f32>, vector<8xindex>, vector<8xi1> -> vector<8xf32>
   // CHECK: tile.scratch %{{.*}} : <f32>
   %s = tile.scratch %c0 : !tile.ptr<f32>
@@ -56,7 +56,7 @@ tile.kernel @lookup(%x: !tile.ptr<f32>, %i: !tile.ptr<i64>, %y: !tile.ptr<f32>) 
 tile.kernel @product(%a: !tile.ptr<f32>, %b: !tile.ptr<f32>, %y: !tile.ptr<f32>, %rows: index, %k: index) inputs 2 programs "1" scratch "0" from "" {
   %c0 = arith.constant 0 : index
   %zero = arith.constant dense<0.0> : vector<6x16xf32>
-  // CHECK: tile.dot %{{.*}}, %{{.*}}[%{{.*}}] stride %{{.*}} rows %{{.*}}, %{{.*}}[%{{.*}}] panel %{{.*}} depth %{{.*}} : vector<6x16xf32>, !tile.ptr<f32>, !tile.ptr<f32> -> vector<6x16xf32>
+  // CHECK: tile.dot %{{.*}}, %{{.*}}[%{{.*}}] stride %{{.*}} rows %{{.*}}, %{{.*}}[%{{.*}}] panel %{{.*}} depth %{{.*}} : vector<6x16xf32>, <f32>, <f32> -> vector<6x16xf32>
   %edge = tile.dot %zero, %a[%c0] stride %k rows %rows, %b[%c0] panel %k depth %k : vector<6x16xf32>, !tile.ptr<f32>, !tile.ptr<f32> -> vector<6x16xf32>
   // CHECK: tile.dot %{{.*}}, %{{.*}}[%{{.*}}] stride %{{[^ ]*}}, %{{.*}}[%{{.*}}] panel
   %whole = tile.dot %edge, %a[%c0] stride %k, %b[%c0] panel %k depth %k : vector<6x16xf32>, !tile.ptr<f32>, !tile.ptr<f32> -> vector<6x16xf32>

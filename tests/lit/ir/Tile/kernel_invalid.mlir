@@ -10,11 +10,19 @@ tile.kernel @scalar(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "
 // -----
 
 // A kernel uses nothing from outside.
-func.func @outside(%x: index) {
-  // expected-note @+1 {{required by region isolation constraints}}
+%x = arith.constant 0 : index
+// expected-note @+1 {{required by region isolation constraints}}
+tile.kernel @k(%p: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  // expected-error @+1 {{'arith.addi' op using value defined outside the region}}
+  %y = arith.addi %x, %x : index
+}
+
+// -----
+
+// A kernel is a symbol of its module.
+func.func @inside() {
+  // expected-error @+1 {{'tile.kernel' op symbol's parent must have the SymbolTable trait}}
   tile.kernel @k(%p: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
-    // expected-error @+1 {{'arith.addi' op using value defined outside the region}}
-    %y = arith.addi %x, %x : index
   }
   return
 }

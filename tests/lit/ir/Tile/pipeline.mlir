@@ -12,9 +12,9 @@ tile.kernel @async(%a: !tile.ptr<f32>, %b: !tile.ptr<f32>, %y: !tile.ptr<f32>, %
   %ring = tile.ring async stages 3 [vector<16x64xf32>, vector<16x64xf32>] names ["a", "b"] pads [4, 0]
   // CHECK: %[[FILL:.*]] = tile.ring_acquire %[[RING]]
   %fill = tile.ring_acquire %ring
-  // CHECK: tile.copy %{{.*}}[%{{.*}}] strides(%{{.*}}, %{{.*}}) limits(%{{.*}}, %{{.*}}) into %[[FILL]] 0 : !tile.ptr<f32>
+  // CHECK: tile.copy %{{.*}}[%{{.*}}] strides(%{{.*}}, %{{.*}}) limits(%{{.*}}, %{{.*}}) into %[[FILL]] 0 : <f32>
   tile.copy %a[%c0] strides(%c1, %k) limits(%k, %m) into %fill 0 : !tile.ptr<f32>
-  // CHECK: tile.copy %{{.*}}[%{{.*}}] strides(%{{.*}}, %{{.*}}) limits(%{{.*}}, %{{.*}}) panel %{{.*}} into %[[FILL]] 1 : !tile.ptr<f32>
+  // CHECK: tile.copy %{{.*}}[%{{.*}}] strides(%{{.*}}, %{{.*}}) limits(%{{.*}}, %{{.*}}) panel %{{.*}} into %[[FILL]] 1 : <f32>
   tile.copy %b[%c0] strides(%c1, %c1) limits(%k, %m) panel %k into %fill 1 : !tile.ptr<f32>
   // CHECK: tile.ring_commit %[[FILL]]
   tile.ring_commit %fill
@@ -35,7 +35,7 @@ tile.kernel @bulk(%a: !tile.ptr<bf16>, %b: !tile.ptr<bf16>, %y: !tile.ptr<bf16>,
   %c0 = arith.constant 0 : index
   // CHECK: tile.cluster_rank 0
   %rank = tile.cluster_rank 0
-  // CHECK: %[[MAP:.*]] = tile.tensor_map %{{.*}} dims ["a1", "a0"] strides ["2*a1"] box [64, 128] swizzle 128 : !tile.ptr<bf16>
+  // CHECK: %[[MAP:.*]] = tile.tensor_map %{{.*}} dims ["a1", "a0"] strides ["2*a1"] box [64, 128] swizzle 128 : <bf16>
   %map = tile.tensor_map %a dims ["a1", "a0"] strides ["2*a1"] box [64, 128] swizzle 128 : !tile.ptr<bf16>
   // CHECK: %[[RING:.*]] = tile.ring bulk stages 4 [vector<128x64xbf16>, vector<256x64xbf16>] names ["a", "b"]
   %ring = tile.ring bulk stages 4 [vector<128x64xbf16>, vector<256x64xbf16>] names ["a", "b"]

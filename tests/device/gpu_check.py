@@ -1,0 +1,255 @@
+"""The last of the four test layers: generated CUDA text on a real GPU, against float64, and timed beside torch.
+
+    JINX_DUMP_CUDA=DIR <build>/…/jinx_unit_cuda      (any machine) writes DIR/<name>.cu and .json
+    python3 tests/device/gpu_check.py DIR [--time]   (GPU machine with torch, NVRTC and the driver)
+
+Exit code 1 if a result is wrong. Needs nothing of Jinx but the dumped files.
+"""
+import argparse, ctypes, glob, json, math, os, re, statistics, sys, time
+
+import torch
+
+
+def load(*names):
+    for name in names:
+        for path in [name] + sorted(glob.glob(name)):
+            try:
+                return ctypes.CDLL(path)
+            except OSError:
+                pass
+    raise SystemExit(f"cannot load any of {names}")
+
+
+SITE = os.path.dirname(os.path.dirname(torch.__file__))
+rtc = load("libnvrtc.so.13", "libnvrtc.so.12", f"{SITE}/nvidia/*/lib/libnvrtc.so.1[23]", "/usr/local/cuda*/lib64/libnvrtc.so")
+cu = load("libcuda.so.1")
+
+
+def ok(rc, what):
+    if rc:
+        text = ctypes.c_char_p()
+        cu.cuGetErrorString(rc, ctypes.byref(text))
+        raise RuntimeError(f"{what}: {rc} {text.value}")
+
+
+def nvrtc(text, name):
+    prog, size = ctypes.c_void_p(), ctypes.c_size_t()
+    options = [b"--gpu-architecture=sm_90a", b"--std=c++17", b"--ptxas-options=-v", b"--diag-suppress=177", b"--no-cache"]
+    assert rtc.nvrtcCreateProgram(ctypes.byref(prog), text.encode(), name.encode(), 0, None, None) == 0
+    start = time.perf_counter()
+    rc = rtc.nvrtcCompileProgram(prog, len(options), (ctypes.c_char_p * len(options))(*options))
+    ms = (time.perf_counter() - start) * 1e3
+    rtc.nvrtcGetProgramLogSize(prog, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    rtc.nvrtcGetProgramLog(prog, log)
+    assert rc == 0, log.value.decode()
+    rtc.nvrtcGetCUBINSize(prog, ctypes.byref(size))
+    cubin = ctypes.create_string_buffer(size.value)
+    rtc.nvrtcGetCUBIN(prog, cubin)
+    return cubin.raw, log.value.decode(), ms
+
+
+def formula(text, sizes):
+    text = re.sub(r"\bfloordiv\b", "//", str(text))
+    return int(eval(text, {"min": min, "max": max}, {f"a{i}": v for i, v in enumerate(sizes)}))
+
+
+class LaunchAttribute(ctypes.Structure):
+    _fields_ = [("id", ctypes.c_uint), ("pad", ctypes.c_uint), ("value", ctypes.c_uint * 16)]
+
+
+class LaunchConfig(ctypes.Structure):
+    _fields_ = [(x, ctypes.c_uint) for x in ("gx", "gy", "gz", "bx", "by", "bz", "smem")] + [
+        ("stream", ctypes.c_void_p), ("attrs", ctypes.POINTER(LaunchAttribute)), ("num_attrs", ctypes.c_uint)]
+
+
+class Kernel:
+    def __init__(self, folder, name):
+        self.meta = json.load(open(f"{folder}/{name}.json"))
+        cubin, log, self.ms = nvrtc(open(f"{folder}/{name}.cu").read(), name + ".cu")
+        self.registers = re.search(r"Used (\d+) registers", log).group(1)
+        module, self.fn = ctypes.c_void_p(), ctypes.c_void_p()
+        ok(cu.cuModuleLoadData(ctypes.byref(module), cubin), "cuModuleLoadData")
+        ok(cu.cuModuleGetFunction(ctypes.byref(self.fn), module, self.meta["kernel"].encode()), "cuModuleGetFunction")
+
+    def bind(self, buffers, sizes):
+        """A launch with everything frozen, as a captured graph would freeze it."""
+        keep, pointers = [], []
+        for t in buffers:
+            keep.append(ctypes.c_void_p(t.data_ptr()))
+        for s in sizes:
+            keep.append(ctypes.c_long(s))
+        pointers = [ctypes.addressof(x) for x in keep]
+        for m in self.meta["maps"]:
+            t = buffers[m["buffer"]]
+            rank = len(m["dims"])
+            raw = ctypes.create_string_buffer(192)
+            at = (ctypes.addressof(raw) + 63) & ~63
+            dims = (ctypes.c_uint64 * rank)(*[formula(d, sizes) for d in m["dims"]])
+            strides = (ctypes.c_uint64 * max(1, rank - 1))(*[formula(d, sizes) for d in m["strides"]])
+            box, ones = (ctypes.c_uint32 * rank)(*m["box"]), (ctypes.c_uint32 * rank)(*[1] * rank)
+            swizzle = {0: 0, 32: 1, 64: 2, 128: 3}[m["swizzle"]]
+            kind = {torch.bfloat16: 9, torch.float16: 6, torch.float32: 7}[t.dtype]
+            ok(cu.cuTensorMapEncodeTiled(ctypes.c_void_p(at), kind, rank, ctypes.c_void_p(t.data_ptr()), dims, strides, box, ones, 0, swizzle, 3, 0),
+               "cuTensorMapEncodeTiled")
+            keep.append(raw)
+            pointers.append(at)
+        shared = formula(self.meta["shared"], sizes)
+        ok(cu.cuFuncSetAttribute(self.fn, 8, shared), "MAX_DYNAMIC_SHARED_SIZE_BYTES")
+        grid = formula(self.meta["grid"], sizes)
+        params = (ctypes.c_void_p * len(pointers))(*pointers)
+
+        def launch():
+            config = LaunchConfig(grid, 1, 1, self.meta["threads"], 1, 1, shared, torch.cuda.current_stream().cuda_stream, None, 0)
+            ok(cu.cuLaunchKernelEx(ctypes.byref(config), self.fn, params, None), "cuLaunchKernelEx")
+            return keep
+
+        return launch
+
+
+def timed(contenders, rounds=25, launches=8):
+    """Medians in microseconds; contenders take turns, rested, several launches a CUDA graph."""
+    graphs = {}
+    for name, fn in contenders.items():
+        for _ in range(3):
+            fn()
+        torch.cuda.synchronize()
+        g = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(g):
+            for _ in range(launches):
+                fn()
+        graphs[name] = g
+    times = {name: [] for name in graphs}
+    for r in range(rounds):
+        for name in sorted(graphs, key=lambda n: hash((n, r))):
+            time.sleep(0.01)
+            a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            a.record()
+            graphs[name].replay()
+            b.record()
+            b.synchronize()
+            times[name].append(a.elapsed_time(b) * 1e3 / launches)
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+failures = 0
+
+
+def check(what, got, want, tolerance):
+    global failures
+    error = ((got.double() - want).abs() / (1 + want.abs())).max().item()
+    good = error <= tolerance and not math.isnan(error)
+    failures += not good
+    print(f"  {'ok  ' if good else 'FAIL'} {what}: error {error:.2e}", flush=True)
+
+
+def check_wgmma(k, name, args):
+    hole = "bias_relu" in name
+    for m, n, kk in [(1, 8, 8), (200, 136, 72), (1000, 1032, 520), (777, 264, 200), (2048, 2048, 2048)]:
+        a = torch.randn(m, kk, device="cuda", dtype=torch.bfloat16)
+        b = torch.randn(n, kk, device="cuda", dtype=torch.bfloat16)
+        bias = torch.randn(n, device="cuda")
+        d = torch.full((m + 1, n), float("nan"), device="cuda", dtype=torch.bfloat16)
+        launch = k.bind([a, b, bias, d], [m, n, kk])
+        launch()
+        torch.cuda.synchronize()
+        want = a.double() @ b.double().T
+        if hole:
+            want = (want + bias.double()).relu()
+        check(f"{m}x{n}x{kk}", d[:m], want, 8e-3)
+        assert d[m].isnan().all(), "wrote past the last row"
+        first = d.clone()
+        launch()
+        torch.cuda.synchronize()
+        assert torch.equal(first[:m], d[:m]), "two launches differ"
+    if args.time:
+        for m, n, kk in [(8192, 8192, 8192), (4096, 4096, 4096), (2048, 2048, 2048), (4096, 14336, 4096), (512, 4096, 4096), (128, 4096, 4096)]:
+            a = torch.randn(m, kk, device="cuda", dtype=torch.bfloat16)
+            b = torch.randn(n, kk, device="cuda", dtype=torch.bfloat16)
+            bias = torch.randn(n, device="cuda")
+            d = torch.empty(m, n, device="cuda", dtype=torch.bfloat16)
+            t = timed({"jinx": k.bind([a, b, bias, d], [m, n, kk]), "torch": lambda: torch.mm(a, b.T, out=d)})
+            flops = 2 * m * n * kk / 1e6
+            print(f"  {m}x{n}x{kk}: {t['jinx']:.1f} us {flops / t['jinx']:.0f} TFLOP/s; torch.mm {flops / t['torch']:.0f}; "
+                  f"ratio {t['torch'] / t['jinx']:.3f}", flush=True)
+
+
+def check_simt(k, name, args):
+    def problem(m, n, kk):
+        a, b, bias = (torch.randn(*s, device="cuda") for s in ((m, kk), (kk, n), (n,)))
+        panels = -(-n // 16)
+        packed = torch.zeros(kk, panels * 16, device="cuda")
+        packed[:, :n] = b
+        packed = packed.view(kk, panels, 16).permute(1, 0, 2).contiguous()
+        return a, b, bias, packed, torch.full((m, n), float("nan"), device="cuda")
+
+    for m, n, kk in [(1, 1, 1), (65, 33, 17), (1000, 1032, 520), (130, 200, 3)]:
+        a, b, bias, packed, y = problem(m, n, kk)
+        k.bind([a, packed, bias, y], [m, n, kk, kk, 1])()
+        torch.cuda.synchronize()
+        check(f"{m}x{n}x{kk}", y, (a.double() @ b.double() + bias.double()).relu(), 1e-4)
+    if args.time:
+        torch.backends.cuda.matmul.allow_tf32 = False
+        for m, n, kk in [(4096, 4096, 4096), (1024, 1024, 1024), (256, 4096, 1024)]:
+            a, b, bias, packed, y = problem(m, n, kk)
+            t = timed({"jinx": k.bind([a, packed, bias, y], [m, n, kk, kk, 1]), "torch": lambda: torch.mm(a, b, out=y)}, rounds=11, launches=3)
+            flops = 2 * m * n * kk / 1e6
+            print(f"  {m}x{n}x{kk}: {t['jinx']:.1f} us {flops / t['jinx']:.1f} TFLOP/s; torch.mm f32 {flops / t['torch']:.1f}; "
+                  f"ratio {t['torch'] / t['jinx']:.3f}", flush=True)
+
+
+def check_scale_relu(k, name, args):
+    for n in (1, 1023, 5000, 1 << 26):
+        x, s, y = torch.randn(n, device="cuda"), torch.tensor([1.5], device="cuda"), torch.empty(n, device="cuda")
+        launch = k.bind([x, s, y], [n])
+        launch()
+        torch.cuda.synchronize()
+        check(f"{n}", y, (x * s).relu().double(), 0)
+    if args.time:
+        t = timed({"jinx": launch, "copy": lambda: y.copy_(x)})
+        print(f"  {n} elements: {8 * n / t['jinx'] / 1e6:.2f} TB/s; copy {8 * n / t['copy'] / 1e6:.2f}", flush=True)
+
+
+def check_softmax(k, name, args):
+    for rows, n in ((5, 1), (3, 77), (100, 256), (7, 700), (8192, 4096)):
+        x, y = torch.randn(rows, n, device="cuda") * 3, torch.empty(rows, n, device="cuda")
+        launch = k.bind([x, y], [rows, n])
+        launch()
+        torch.cuda.synchronize()
+        check(f"{rows}x{n}", y, torch.softmax(x.double(), 1), 1e-6)
+    if args.time:
+        t = timed({"jinx": launch, "torch": lambda: torch.softmax(x, 1), "copy": lambda: y.copy_(x)})
+        print(f"  {rows}x{n}: {8 * rows * n / t['jinx'] / 1e6:.2f} TB/s; torch {8 * rows * n / t['torch'] / 1e6:.2f}; "
+              f"copy {8 * rows * n / t['copy'] / 1e6:.2f}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("--time", action="store_true")
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    torch.zeros(1, device="cuda")
+    print(torch.cuda.get_device_name(), "torch", torch.__version__, flush=True)
+    for path in sorted(glob.glob(f"{args.folder}/*.cu")):
+        name = os.path.basename(path)[:-3]
+        family = next((f for p, f in (("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
+                       if name.startswith(p)), None)
+        if family is None or not re.search(args.only, name):
+            continue
+        kernel = Kernel(args.folder, name)
+        print(f"{name}: {kernel.registers} registers, NVRTC {kernel.ms:.0f} ms", flush=True)
+        try:
+            family(kernel, name, args)
+        except Exception as error:
+            global failures
+            failures += 1
+            print("  FAIL", error, flush=True)
+            if "illegal" in str(error) or "launch failure" in str(error):
+                break
+    print(f"{failures} failures")
+    sys.exit(1 if failures else 0)
+
+
+main()
