@@ -9,6 +9,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Pass/Pass.h"
+#include "passes/Remarks.h"
+#include "passes/Statistic.h"
 
 namespace mlir {
 class PassManager;

@@ -44,7 +44,8 @@ def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
     over all pixels; other channels-last convolutions become `packed_conv` or `depthwise_conv`. Packing of constants folds away.
   }];
   let statistics = [Statistic<"numMatmuls", "num-matmuls", "Products packed">, Statistic<"numConvs", "num-convs", "Convolutions packed">,
-                    Statistic<"numDepthwise", "num-depthwise", "Depthwise convolutions">];
+                    Statistic<"numDepthwise", "num-depthwise", "Depthwise convolutions">,
+                    Statistic<"numKept", "num-kept", "Products and convolutions left as they are">];
 }
 
 def FuseOperators : Pass<"jinx-fuse", "::mlir::func::FuncOp"> {

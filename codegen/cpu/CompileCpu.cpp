@@ -27,6 +27,7 @@
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -40,12 +41,22 @@ using namespace mlir;
 namespace jinx::cpu {
 namespace {
 
+/// A processor without fma computes math.fma by a library call a lane; a product and a sum serve the polynomials as well.
+struct FusedIfFast : mlir::OpRewritePattern<mlir::math::FmaOp> {
+  using mlir::OpRewritePattern<mlir::math::FmaOp>::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::FmaOp op, PatternRewriter &rewriter) const override {
+    rewriter.replaceOpWithNewOp<LLVM::FMulAddOp>(op, op.getA(), op.getB(), op.getC());
+    return success();
+  }
+};
+
 /// exp, tanh, erf, … of f32 tiles as polynomials: no call, full width.
 struct PolynomialMathPass : PassWrapper<PolynomialMathPass, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(PolynomialMathPass)
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     populateMathPolynomialApproximationPatterns(patterns);
+    patterns.add<FusedIfFast>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) signalPassFailure();
   }
 };
@@ -81,6 +92,9 @@ LogicalResult lowerToLlvmDialect(ModuleOp module, bool verify) {
   return pm.run(module);
 }
 
+/// The level that only has to run everywhere: compiled quickly rather than for speed.
+bool isPortable(const std::string &isa) { return isa == "x86-64"; }
+
 Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(const std::string &isa) {
   static std::once_flag once;  // LLVM's registry of targets is process-wide
   std::call_once(once, [] {
@@ -97,12 +111,13 @@ Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(const std::stri
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(triple, isa, isa == "x86-64-v4" ? "-prefer-256-bit" : "", options,
                                                                            llvm::Reloc::PIC_, std::nullopt,
-                                                                           llvm::CodeGenOptLevel::Default));
+                                                                           isPortable(isa) ? llvm::CodeGenOptLevel::None
+                                                                                           : llvm::CodeGenOptLevel::Default));
   if (!machine) return internalError("LLVM cannot generate code for " + isa);
   return machine;
 }
 
-void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
+void optimise(llvm::Module &module, llvm::TargetMachine &machine, bool quick) {
   llvm::LoopAnalysisManager lam;
   llvm::FunctionAnalysisManager fam;
   llvm::CGSCCAnalysisManager cgam;
@@ -110,14 +125,14 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = false;  // tiles are vectors already
   tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = true;
+  tuning.LoopUnrolling = !quick;
   llvm::PassBuilder builder(&machine, tuning);
   builder.registerModuleAnalyses(mam);
   builder.registerCGSCCAnalyses(cgam);
   builder.registerFunctionAnalyses(fam);
   builder.registerLoopAnalyses(lam);
   builder.crossRegisterProxies(lam, fam, cgam, mam);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, mam);
+  builder.buildPerModuleDefaultPipeline(quick ? llvm::OptimizationLevel::O1 : llvm::OptimizationLevel::O2).run(module, mam);
 }
 
 Expected<std::vector<uint8_t>> compileModule(ModuleOp module, const CompileOptions &options, std::string &text) {
@@ -135,7 +150,7 @@ Expected<std::vector<uint8_t>> compileModule(ModuleOp module, const CompileOptio
     fn.addFnAttr("min-legal-vector-width", "512");
     fn.addFnAttr(llvm::Attribute::NoUnwind);
   }
-  optimise(*llvmModule, *machine);
+  optimise(*llvmModule, *machine, isPortable(options.isa));
   if (options.llvmText) llvm::raw_string_ostream(text) << *llvmModule;
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
@@ -167,7 +182,7 @@ std::string hostIsa() {
 
 Expected<std::vector<uint8_t>> compileKernels(llvm::ArrayRef<tile::KernelOp> kernels, const CompileOptions &options) {
   JINX_TRY_ASSIGN(IsaLevel level, isaLevel(options.isa));
-  (void)level;
+  Lanes lanes{level.vectorBytes, level.registers, /*masked=*/level.vectorBytes >= 32};
   // A few kernels a module: enough modules to balance the threads, few enough to share LLVM's fixed costs.
   size_t chunk = std::clamp<size_t>(kernels.size() / (options.threads * 4) + 1, 1, 8);
   size_t modules = (kernels.size() + chunk - 1) / chunk;
@@ -178,7 +193,7 @@ Expected<std::vector<uint8_t>> compileKernels(llvm::ArrayRef<tile::KernelOp> ker
   for (size_t m = 0; m < modules; ++m) {
     OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context));
     for (tile::KernelOp kernel : kernels.slice(m * chunk, std::min(chunk, kernels.size() - m * chunk)))
-      if (failed(lowerKernel(kernel, *module))) return internalError("kernel " + kernel.getSymName().str() + " cannot be lowered");
+      if (failed(lowerKernel(kernel, lanes, *module))) return internalError("kernel " + kernel.getSymName().str() + " cannot be lowered");
     lowered.push_back(std::move(module));
   }
   std::vector<std::vector<uint8_t>> objects(modules);

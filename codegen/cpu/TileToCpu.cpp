@@ -10,6 +10,10 @@
 //
 // With M*N/16 accumulators of 16 lanes there are N/16 loads of b and M scalar loads (which x86 folds into the multiply as a
 // broadcast) for M*N/16 multiplications: M = 14, N = 32 uses 28 of 32 registers and is bound by the multipliers.
+//
+// One tile program serves every instruction set. Where the registers do not hold a dot's accumulators, the dot is cut into blocks of
+// rows and panels that they do hold, each with a loop over k of its own; where memory instructions have no masks, masked, strided
+// and gathered rows go through a small buffer, lane by lane: slow, short code for the baseline that runs anywhere.
 #include "codegen/cpu/TileToCpu.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -31,7 +35,8 @@ constexpr int64_t kPanel = 16;  // columns of a packed panel (tile.dot)
 
 class KernelLowering {
  public:
-  KernelLowering(tile::KernelOp kernel, ModuleOp target) : kernel_(kernel), target_(target), b_(kernel.getContext()) {}
+  KernelLowering(tile::KernelOp kernel, const Lanes &lanes, ModuleOp target)
+      : kernel_(kernel), lanes_(lanes), target_(target), b_(kernel.getContext()) {}
 
   LogicalResult run() {
     Location loc = kernel_.getLoc();
@@ -40,6 +45,7 @@ class KernelLowering {
     auto type = b_.getFunctionType({ptr, ptr, i64, i64, ptr}, {});
     auto fn = func::FuncOp::create(b_, loc, kernel_.getSymName(), type);
     Block *entry = fn.addEntryBlock();
+    entry_ = entry;
     b_.setInsertionPointToStart(entry);
     loadOperands(loc, entry);
     scratch_ = entry->getArgument(4);
@@ -116,6 +122,64 @@ class KernelLowering {
     return LLVM::GEPOp::create(b_, loc, ptrs, element, ptr, ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(wide)});
   }
 
+  // ---- lane by lane, for processors without masks -------------------------------------------------------------------------------
+  Value laneBuffer(Location loc, VectorType type) {
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointToStart(entry_);
+    Value count = LLVM::ConstantOp::create(b_, loc, b_.getI64Type(), b_.getI64IntegerAttr(1));
+    return LLVM::AllocaOp::create(b_, loc, LLVM::LLVMPointerType::get(b_.getContext()), type, count, /*alignment=*/64);
+  }
+  void forLanes(Location loc, Value limit, int64_t width, function_ref<void(Value)> body) {
+    Value end = indexConstant(loc, width), zero = indexConstant(loc, 0);
+    if (limit) end = arith::MinSIOp::create(b_, loc, arith::MaxSIOp::create(b_, loc, limit, zero), end);
+    auto loop = scf::ForOp::create(b_, loc, zero, end, indexConstant(loc, 1));
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointToStart(loop.getBody());
+    body(loop.getInductionVar());
+  }
+  void copyLane(Location loc, Type element, Value from, Value fromIndex, Value to, Value toIndex) {
+    Value v = LLVM::LoadOp::create(b_, loc, element, address(loc, from, element, fromIndex), alignmentOf(element));
+    LLVM::StoreOp::create(b_, loc, v, address(loc, to, element, toIndex), alignmentOf(element));
+  }
+  Value loadLanes(Location loc, VectorType type, Value ptr, Value offset, Value stride, Value limit) {
+    Value buffer = laneBuffer(loc, type);
+    if (limit) LLVM::StoreOp::create(b_, loc, zero(loc, type), buffer);
+    forLanes(loc, limit, type.getDimSize(0),
+             [&](Value lane) { copyLane(loc, type.getElementType(), ptr, add(loc, offset, mul(loc, lane, stride)), buffer, lane); });
+    return LLVM::LoadOp::create(b_, loc, type, buffer);
+  }
+  void storeLanes(Location loc, Value row, Value ptr, Value offset, Value stride, Value limit) {
+    auto type = cast<VectorType>(row.getType());
+    Value buffer = laneBuffer(loc, type);
+    LLVM::StoreOp::create(b_, loc, row, buffer);
+    forLanes(loc, limit, type.getDimSize(0),
+             [&](Value lane) { copyLane(loc, type.getElementType(), buffer, lane, ptr, add(loc, offset, mul(loc, lane, stride))); });
+  }
+  Value gatherLanes(Location loc, VectorType type, Value ptr, Value offsets, Value mask) {
+    auto spill = [&](Value v, Type element) {
+      auto wide = VectorType::get(type.getShape(), element);
+      Value buffer = laneBuffer(loc, wide);
+      LLVM::StoreOp::create(b_, loc, v, buffer);
+      return buffer;
+    };
+    auto i64s = VectorType::get(type.getShape(), b_.getI64Type());
+    auto i8s = VectorType::get(type.getShape(), b_.getI8Type());
+    Value at = spill(arith::IndexCastOp::create(b_, loc, i64s, offsets), b_.getI64Type());
+    Value valid = spill(arith::ExtUIOp::create(b_, loc, i8s, mask), b_.getI8Type());
+    Value buffer = laneBuffer(loc, type);
+    LLVM::StoreOp::create(b_, loc, zero(loc, type), buffer);
+    forLanes(loc, Value(), type.getDimSize(0), [&](Value lane) {
+      Value flag = LLVM::LoadOp::create(b_, loc, b_.getI8Type(), address(loc, valid, b_.getI8Type(), lane));
+      Value none = arith::ConstantOp::create(b_, loc, b_.getI8IntegerAttr(0));
+      Value set = arith::CmpIOp::create(b_, loc, arith::CmpIPredicate::ne, flag, none);
+      OpBuilder::InsertionGuard guard(b_);
+      b_.setInsertionPointToStart(scf::IfOp::create(b_, loc, set, /*withElse=*/false).thenBlock());
+      Value offset = toIndex(loc, LLVM::LoadOp::create(b_, loc, b_.getI64Type(), address(loc, at, b_.getI64Type(), lane)));
+      copyLane(loc, type.getElementType(), ptr, offset, buffer, lane);
+    });
+    return LLVM::LoadOp::create(b_, loc, type, buffer);
+  }
+
   Value loadRow(Location loc, VectorType type, Value ptr, Value offset, Value stride, Value limit) {
     Type element = type.getElementType();
     int64_t width = type.getDimSize(0);
@@ -127,8 +191,10 @@ class KernelLowering {
     if (constantStride == 1) {
       Value at = address(loc, ptr, element, offset);
       if (!limit) return LLVM::LoadOp::create(b_, loc, type, at, alignmentOf(element));
+      if (!lanes_.masked) return loadLanes(loc, type, ptr, offset, stride, limit);
       return LLVM::MaskedLoadOp::create(b_, loc, type, at, laneMask(loc, limit, width), zero(loc, type), alignmentOf(element));
     }
+    if (!lanes_.masked) return loadLanes(loc, type, ptr, offset, stride, limit);
     Value at = laneAddresses(loc, ptr, element, offset, stride, width);
     Value mask = limit ? laneMask(loc, limit, width) : allTrue(loc, width);
     return LLVM::masked_gather::create(b_, loc, type, at, mask, ValueRange{zero(loc, type)}, b_.getI32IntegerAttr(alignmentOf(element)));
@@ -142,7 +208,9 @@ class KernelLowering {
     auto type = cast<VectorType>(row.getType());
     Type element = type.getElementType();
     int64_t width = type.getDimSize(0);
-    if (getConstantIntValue(stride) == 1) {
+    bool contiguous = getConstantIntValue(stride) == 1;
+    if (!lanes_.masked && (limit || !contiguous)) return storeLanes(loc, row, ptr, offset, stride, limit);
+    if (contiguous) {
       Value at = address(loc, ptr, element, offset);
       if (!limit) {
         LLVM::StoreOp::create(b_, loc, row, at, alignmentOf(element));
@@ -248,6 +316,10 @@ class KernelLowering {
     Location loc = op.getLoc();
     auto type = cast<VectorType>(op.getTile().getType());
     Type element = type.getElementType();
+    if (!lanes_.masked) {
+      set(op.getTile(), {gatherLanes(loc, type, one(op.getPtr()), one(op.getOffsets()), one(op.getMask()))});
+      return success();
+    }
     Value at = gatherAddresses(loc, one(op.getPtr()), element, one(op.getOffsets()), type.getDimSize(0));
     set(op.getTile(), {LLVM::masked_gather::create(b_, loc, type, at, one(op.getMask()), ValueRange{zero(loc, type)},
                                                    b_.getI32IntegerAttr(alignmentOf(element)))});
@@ -308,42 +380,67 @@ class KernelLowering {
         carried.push_back(panels == 1 ? r
                                       : Value(vector::ExtractStridedSliceOp::create(b_, loc, r, ArrayRef<int64_t>{p * kPanel},
                                                                                     ArrayRef<int64_t>{kPanel}, ArrayRef<int64_t>{1})));
-    auto loop = scf::ForOp::create(b_, loc, indexConstant(loc, 0), one(op.getDepth()), indexConstant(loc, 1), carried);
-    {
-      OpBuilder::InsertionGuard guard(b_);
-      b_.setInsertionPointToStart(loop.getBody());
-      Value k = loop.getInductionVar(), k16 = mul(loc, k, indexConstant(loc, kPanel));
-      SmallVector<Value> bRow, next;
-      for (Value base : panelBase)
-        bRow.push_back(LLVM::LoadOp::create(b_, loc, panelType, address(loc, one(op.getB()), element, add(loc, base, k16)), alignmentOf(element)));
-      for (size_t m = 0; m < acc.size(); ++m) {
-        Value scalar = LLVM::LoadOp::create(b_, loc, element, address(loc, a, element, add(loc, rowBase[m], k)), alignmentOf(element));
-        Value spread = vector::BroadcastOp::create(b_, loc, panelType, scalar);
-        for (int64_t p = 0; p < panels; ++p) {
-          Value c = loop.getRegionIterArg(m * panels + p);
-          if (isa<FloatType>(element)) {
-            next.push_back(vector::FMAOp::create(b_, loc, spread, bRow[p], c));
-          } else {
-            next.push_back(add(loc, c, mul(loc, spread, bRow[p])));
-          }
-        }
+    // Blocks of accumulators that the registers hold beside a row of b and a spread element of a.
+    int64_t split = std::max<int64_t>(1, lanes * element.getIntOrFloatBitWidth() / 8 / lanes_.vectorBytes);  // registers of 16 lanes
+    int64_t rows = acc.size(), blockPanels = split == 1 ? panels : 1;
+    int64_t blockRows = std::clamp<int64_t>((lanes_.registers - 1 - split * blockPanels) / (split * blockPanels), 1, rows);
+    SmallVector<Value> sums(carried.size());
+    for (int64_t m = 0; m < rows; m += blockRows) {
+      for (int64_t p = 0; p < panels; p += blockPanels) {
+        DotBlock block{m, std::min(m + blockRows, rows), p, std::min(p + blockPanels, panels)};
+        dotBlock(op, block, rowBase, panelBase, panels, panelType, carried, sums);
       }
-      scf::YieldOp::create(b_, loc, next);
     }
     Rows result;
     for (size_t m = 0; m < acc.size(); ++m) {
       if (panels == 1) {
-        result.push_back(loop.getResult(m));
+        result.push_back(sums[m]);
         continue;
       }
       Value joined = zero(loc, row);
       for (int64_t p = 0; p < panels; ++p)
-        joined = vector::InsertStridedSliceOp::create(b_, loc, loop.getResult(m * panels + p), joined, ArrayRef<int64_t>{p * kPanel},
+        joined = vector::InsertStridedSliceOp::create(b_, loc, sums[m * panels + p], joined, ArrayRef<int64_t>{p * kPanel},
                                                       ArrayRef<int64_t>{1});
       result.push_back(joined);
     }
     set(op.getResult(), result);
     return success();
+  }
+
+  struct DotBlock {
+    int64_t rowBegin, rowEnd, panelBegin, panelEnd;
+  };
+  /// The sums of a block of rows and panels over all of k.
+  void dotBlock(tile::DotOp op, const DotBlock &block, ArrayRef<Value> rowBase, ArrayRef<Value> panelBase, int64_t panels,
+                VectorType panelType, ArrayRef<Value> carried, MutableArrayRef<Value> sums) {
+    Location loc = op.getLoc();
+    Type element = panelType.getElementType();
+    Value a = one(op.getA());
+    SmallVector<Value> inits;
+    SmallVector<int64_t> slots;
+    for (int64_t m = block.rowBegin; m < block.rowEnd; ++m)
+      for (int64_t p = block.panelBegin; p < block.panelEnd; ++p) {
+        slots.push_back(m * panels + p);
+        inits.push_back(carried[slots.back()]);
+      }
+    auto loop = scf::ForOp::create(b_, loc, indexConstant(loc, 0), one(op.getDepth()), indexConstant(loc, 1), inits);
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointToStart(loop.getBody());
+    Value k = loop.getInductionVar(), k16 = mul(loc, k, indexConstant(loc, kPanel));
+    SmallVector<Value> bRow, next;
+    for (int64_t p = block.panelBegin; p < block.panelEnd; ++p)
+      bRow.push_back(LLVM::LoadOp::create(b_, loc, panelType, address(loc, one(op.getB()), element, add(loc, panelBase[p], k16)), alignmentOf(element)));
+    size_t slot = 0;
+    for (int64_t m = block.rowBegin; m < block.rowEnd; ++m) {
+      Value scalar = LLVM::LoadOp::create(b_, loc, element, address(loc, a, element, add(loc, rowBase[m], k)), alignmentOf(element));
+      Value spread = vector::BroadcastOp::create(b_, loc, panelType, scalar);
+      for (Value row : bRow) {
+        Value c = loop.getRegionIterArg(slot++);
+        next.push_back(isa<FloatType>(element) ? Value(vector::FMAOp::create(b_, loc, spread, row, c)) : add(loc, c, mul(loc, spread, row)));
+      }
+    }
+    scf::YieldOp::create(b_, loc, next);
+    for (auto [i, s] : llvm::enumerate(slots)) sums[s] = loop.getResult(i);
   }
 
   /// A row of a rank-2 tile is at hand already; a lane of a rank-1 tile is extracted.
@@ -441,14 +538,16 @@ class KernelLowering {
   }
 
   tile::KernelOp kernel_;
+  Lanes lanes_;
   ModuleOp target_;
   OpBuilder b_;
   llvm::DenseMap<Value, Rows> map_;
   Value program_, scratch_;
+  Block *entry_ = nullptr;  // of the function: where buffers of single lanes are allocated
 };
 
 }  // namespace
 
-LogicalResult lowerKernel(tile::KernelOp kernel, ModuleOp target) { return KernelLowering(kernel, target).run(); }
+LogicalResult lowerKernel(tile::KernelOp kernel, const Lanes &lanes, ModuleOp target) { return KernelLowering(kernel, lanes, target).run(); }
 
 }  // namespace jinx::cpu

@@ -48,18 +48,21 @@ GroupOp collapseDimensions(GroupOp group) {
       if (space[d].isConstant(1)) space[d] = sizes[d];
   }
   auto isReduced = [&](size_t d) { return llvm::any_of(reduces, [&](ReduceOp r) { return llvm::is_contained(r.getAxes(), int64_t(d)); }); };
-  auto merges = [&](size_t d) {  // d with d + 1
-    if (isReduced(d) != isReduced(d + 1)) return false;
+  // May d join the run of dimensions that begins at `begin`? A dimension that is 1 everywhere goes along with any neighbour, so what
+  // counts is the last one of the run that is not: [n, 1, 64] with a bias [1, 1, 64] must not become one dimension.
+  auto joins = [&](size_t begin, size_t d) {
+    if (isReduced(begin) != isReduced(d)) return false;
+    size_t last = d;
+    while (last > begin && space[last - 1].isConstant(1)) --last;
+    if (last == begin || space[d].isConstant(1)) return true;
     return llvm::all_of(values, [&](Value v) {
       Sizes sizes = padded(v.getType(), rank);
-      bool unit0 = sizes[d].isConstant(1), unit1 = sizes[d + 1].isConstant(1);
-      // A dimension that is 1 everywhere goes along with any neighbour.
-      return (unit0 == unit1) || (space[d].isConstant(1)) || (space[d + 1].isConstant(1));
+      return sizes[last - 1].isConstant(1) == sizes[d].isConstant(1);
     });
   };
   SmallVector<size_t> runStart = {0};
-  for (size_t d = 0; d + 1 < rank; ++d)
-    if (!merges(d)) runStart.push_back(d + 1);
+  for (size_t d = 1; d < rank; ++d)
+    if (!joins(runStart.back(), d)) runStart.push_back(d);
   if (runStart.size() == rank) return group;
   auto collapse = [&](Type type) -> Type {
     Sizes sizes = padded(type, rank), merged;

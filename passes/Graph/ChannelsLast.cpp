@@ -20,6 +20,7 @@ namespace jinx::passes {
 
 namespace {
 
+constexpr StringRef kArgument = "jinx-channels-last";
 using Perm = SmallVector<int64_t>;
 
 Perm inverse(ArrayRef<int64_t> perm) {
@@ -42,7 +43,11 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
     getOperation().walk([&](ConvOp op) {
       int64_t rank = cast<RankedTensorType>(op.getX().getType()).getRank();
       bool isF32 = cast<RankedTensorType>(op.getX().getType()).getElementType().isF32();
-      if (isF32 && !op.getChannelsLast() && (rank == 3 || rank == 4)) convs.push_back(op);
+      if (op.getChannelsLast()) return;
+      if (isF32 && (rank == 3 || rank == 4)) return convs.push_back(op);
+      say(missed(op, kArgument, "Kept"), [&] {
+        return isF32 ? "conv: " + std::to_string(rank - 2) + " spatial dimensions, expected 1 or 2" : std::string("conv: elements are not f32");
+      });
     });
     for (ConvOp op : convs) wrap(op);
     if (convs.empty()) return;
@@ -60,6 +65,7 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
     Value x = TransposeOp::create(b, op.getLoc(), op.getX(), to);
     Value y = ConvOp::create(b, op.getLoc(), x, op.getW(), op.getStrides(), op.getPads(), op.getDilations(), op.getGroup(), true);
     op.getY().replaceAllUsesWith(TransposeOp::create(b, op.getLoc(), y, back).getY());
+    say(passed(op, kArgument, "ChannelsLast"), [] { return "conv reads and writes channels last"; });
     op.erase();
     ++numConvs;
   }
@@ -88,11 +94,31 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
                            .Case<SliceOp>([&](SliceOp o) { return moveSlice(b, o, perm); })
                            .Case<PadOp>([&](PadOp o) { return movePad(b, o, perm); })
                            .Default([&](Operation *o) { return o->hasTrait<Elementwise>() ? moveElementwise(b, o, perm) : nullptr; });
-    if (!moved) return;
+    if (!moved) {
+      // A convolution's own transpose belongs where it is; it goes when another meets it.
+      if (isa<ConvOp>(op)) return;
+      say(missed(op, kArgument, "TransposeStays"), [&] { return "above " + kindOf(op) + ": " + whyNot(op, perm); });
+      return;
+    }
     Value result = TransposeOp::create(b, op->getLoc(), moved->getResult(0), perm);
     op->getResult(0).replaceAllUsesWith(result);
+    say(passed(op, kArgument, "TransposeMoved"), [&] { return "below " + kindOf(op); });
     op->erase();
     ++numMoved;
+  }
+
+  /// Why the transpose stays above `op`: the first operand or property that is in the way.
+  static std::string whyNot(Operation *op, ArrayRef<int64_t> perm) {
+    if (auto pool = dyn_cast<PoolOp>(op)) return pool.getChannelsLast() ? "it is channels-last already" : "the transpose is not one to channels second";
+    if (!isa<ConcatOp>(op) && !op->hasTrait<Elementwise>()) return "it computes in one layout only";
+    for (auto [i, v] : llvm::enumerate(op->getOperands())) {
+      auto t = backTranspose(v);
+      if (t && t.getPerm() != perm) return "operand " + std::to_string(i) + " is transposed in another way";
+      if (!t && !v.getDefiningOp<ConstantOp>() && isa<ConcatOp>(op)) return "operand " + std::to_string(i) + " is not transposed";
+      if (!t && !v.getDefiningOp<ConstantOp>() && volume(sizesOf(v.getType())) == volume(sizesOf(op->getResult(0).getType())))
+        return "operand " + std::to_string(i) + " is as large and not transposed: it would need a copy";
+    }
+    return "its result has another rank than the transpose";
   }
 
   /// `v` in the inner layout: the transpose's operand where it has this permutation, a transposed copy otherwise.

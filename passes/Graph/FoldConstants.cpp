@@ -42,29 +42,39 @@ struct FoldConstantsPass : impl::FoldConstantsBase<FoldConstantsPass> {
         continue;
       }
       auto tensor = graph::tensorOf(constant.getValue());
-      if (!tensor) return keep();
+      if (!tensor) return keep(op, "an operand of a type that cannot be read here");
       operandBytes += constant.getValue().isSplat() ? bitWidth(tensor->dtype()) / 8 : tensor->sizeBytes();
       operands.push_back(std::move(*tensor));
     }
     for (Type type : op->getResultTypes()) {
       auto tensor = dyn_cast<RankedTensorType>(type);
-      if (!tensor || !tensor.hasStaticShape()) return keep();
+      if (!tensor || !tensor.hasStaticShape()) return keep(op, "the size of the result is known only when the model runs");
       int64_t bytes = tensor.getNumElements() * 4;
-      if (bytes > operandBytes + maxGrowth && !isa<graph::PackOp, graph::HostCallOp>(op)) return keep();
+      if (bytes > operandBytes + maxGrowth && !isa<graph::PackOp, graph::HostCallOp>(op))
+        return keep(op, "the result has " + std::to_string(bytes) + " bytes, the operands " + std::to_string(operandBytes) +
+                            "; max-growth is " + std::to_string(maxGrowth));
     }
     auto results = evaluate(op, operands, table);
-    if (!results) return keep();
+    if (!results) {
+      ++numKept;
+      say(passes::failed(op, "jinx-fold-constants", "NotComputed"), [&] { return kindOf(op) + ": " + results.status().message(); });
+      return;
+    }
     OpBuilder builder(op);
     for (auto [result, tensor] : llvm::zip(op->getResults(), *results)) {
       ElementsAttr elements = graph::elementsOf(tensor, &getContext());
-      if (elements.getType() != result.getType()) return keep();
+      if (elements.getType() != result.getType()) return keep(op, "the computed shape is not the inferred one");
     }
     for (auto [result, tensor] : llvm::zip(op->getResults(), *results))
       result.replaceAllUsesWith(graph::ConstantOp::create(builder, op->getLoc(), graph::elementsOf(tensor, &getContext())).getY());
     ++numFolded;
+    say(passes::passed(op, "jinx-fold-constants", "Folded"), [&] { return "computed " + kindOf(op); });
     op->erase();
   }
-  void keep() { ++numKept; }
+  void keep(Operation *op, const std::string &why) {
+    ++numKept;
+    say(missed(op, "jinx-fold-constants", "Kept"), [&] { return kindOf(op) + ": " + why; });
+  }
 };
 
 }  // namespace

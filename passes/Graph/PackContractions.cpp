@@ -1,3 +1,9 @@
+// Which form does a contraction take that a schedule computes fast? Weights in panels of 16 columns (decision 0004):
+//
+//   matmul(a, b)                     packed_matmul(a, pack(b))           pack of a constant folds away
+//   conv 1x1, stride 1, no padding   packed_matmul over all pixels
+//   conv, one filter a channel       depthwise_conv
+//   conv, otherwise                  packed_conv
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -9,6 +15,7 @@ namespace jinx::passes {
 
 namespace {
 
+constexpr StringRef kArgument = "jinx-pack";
 constexpr int64_t kPanel = 16;
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
@@ -41,12 +48,19 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   }
 
   void lowerMatmul(MatmulOp op) {
-    if (!isSupported(elementOf(op.getA())) || !isSupported(elementOf(op.getY()))) return;
+    if (!isSupported(elementOf(op.getA())) || !isSupported(elementOf(op.getY()))) return keep(op, "elements are not f32");
     OpBuilder b(op);
     Value packed = pack(b, op.getLoc(), op.getB(), op.getTransposeB());
     op.getY().replaceAllUsesWith(PackedMatmulOp::create(b, op.getLoc(), op.getY().getType(), op.getA(), packed).getY());
+    say(passed(op, kArgument, "Packed"), [&] {
+      return op.getB().getDefiningOp<ConstantOp>() ? "matmul: constant right operand, packed now" : "matmul: right operand packed at run time";
+    });
     op.erase();
     ++numMatmuls;
+  }
+  void keep(Operation *op, const std::string &why) {
+    ++numKept;
+    say(missed(op, kArgument, "Kept"), [&] { return kindOf(op) + ": " + why; });
   }
 
   /// Recurrence weights [gates*h, h] gate by gate: [gates, ceil(h/16), h, 16].
@@ -54,6 +68,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     Value r = op->getOperand(1);
     Sizes sizes = sizesOf(r.getType());
     if (sizes.size() != 2) return;  // packed already
+    say(passed(op, kArgument, "Packed"), [&] { return kindOf(op) + ": recurrence weights gate by gate"; });
     OpBuilder b(op);
     SizeExpr hidden = sizes[1];
     r = reshape(b, op->getLoc(), r, {*sizes[0].exactDivide(hidden), hidden, hidden});
@@ -62,23 +77,27 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   }
 
   void lowerConv(ConvOp op) {
-    if (!op.getChannelsLast() || !isSupported(elementOf(op.getX()))) return;
+    if (!op.getChannelsLast()) return keep(op, "channels are second; jinx-channels-last comes before");
+    if (!isSupported(elementOf(op.getX()))) return keep(op, "elements are not f32");
     OpBuilder b(op);
     Location loc = op.getLoc();
     Sizes x = sizesOf(op.getX().getType()), w = sizesOf(op.getW().getType()), y = sizesOf(op.getY().getType());
     int64_t spatial = int64_t(x.size()) - 2;
     for (const SizeExpr &s : w)
-      if (!s.constant()) return;
+      if (!s.constant()) return keep(op, "an extent of the weights is known only when the model runs");
     SmallVector<int64_t> kernel, strides(op.getStrides()), pads(op.getPads()), dilations(op.getDilations());
     for (int64_t d = 0; d < spatial; ++d) kernel.push_back(*w[2 + d].constant());
     int64_t oc = *w[0].constant(), ic = *w[1].constant();
     bool depthwise = ic == 1 && op.getGroup() > 1 && oc == op.getGroup();
     Value result;
+    const char *form = "packed_conv";
     if (depthwise) {
+      form = "depthwise_conv: one filter a channel";
       result = lowerDepthwise(b, op);
       ++numDepthwise;
     } else if (op.getGroup() == 1 && isPointwise(kernel, strides, pads)) {
       // A product over all pixels: [n*h*w, c] x [c, oc].
+      form = "packed_matmul over all pixels";
       Value weights = reshape(b, loc, op.getW(), {oc, ic});
       Value packed = pack(b, loc, weights, /*transpose=*/true);
       result = PackedMatmulOp::create(b, loc, op.getY().getType(), op.getX(), packed);
@@ -88,6 +107,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       ++numConvs;
     }
     op.getY().replaceAllUsesWith(result);
+    say(passed(op, kArgument, "Packed"), [&] { return std::string("conv becomes ") + form; });
     op.erase();
   }
 

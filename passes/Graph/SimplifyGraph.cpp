@@ -1,3 +1,6 @@
+// Small rewrites that hold for every input: each pattern below says its own, one a struct.
+#include <set>
+
 #include "ir/Graph/Constants.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -37,7 +40,8 @@ struct ExpandPow : OpRewritePattern<PowOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(PowOp op, PatternRewriter &rewriter) const override {
     auto exponent = splatOf(op.getB());
-    if (!exponent || op.getY().getType() != op.getA().getType()) return rewriter.notifyMatchFailure(op, "exponent is no constant");
+    if (!exponent) return rewriter.notifyMatchFailure(op, "the exponent is not one constant");
+    if (op.getY().getType() != op.getA().getType()) return rewriter.notifyMatchFailure(op, "the exponent broadcasts the base");
     Value x = op.getA();
     if (*exponent == 1) return rewriter.replaceOp(op, x), success();
     if (*exponent == 2) return rewriter.replaceOpWithNewOp<MulOp>(op, x, x), success();
@@ -46,7 +50,7 @@ struct ExpandPow : OpRewritePattern<PowOp> {
       Value square = MulOp::create(rewriter, op.getLoc(), x, x);
       return rewriter.replaceOpWithNewOp<MulOp>(op, square, x), success();
     }
-    return rewriter.notifyMatchFailure(op, "no cheaper form for this exponent");
+    return rewriter.notifyMatchFailure(op, "no cheaper form for this exponent, expected 1, 2, 3 or 0.5");
   }
 };
 
@@ -56,7 +60,9 @@ struct DivToMul : OpRewritePattern<DivOp> {
   LogicalResult matchAndRewrite(DivOp op, PatternRewriter &rewriter) const override {
     auto c = splatOf(op.getB());
     int exponent;
-    if (!c || *c == 0 || std::abs(std::frexp(*c, &exponent)) != 0.5) return rewriter.notifyMatchFailure(op, "divisor is no power of two");
+    if (!c) return failure();
+    if (*c == 0 || std::abs(std::frexp(*c, &exponent)) != 0.5)
+      return rewriter.notifyMatchFailure(op, "the divisor is no power of two: its reciprocal would round");
     rewriter.replaceOpWithNewOp<MulOp>(op, op.getA(), splatLike(rewriter, op.getLoc(), op.getB(), 1.0 / *c));
     return success();
   }
@@ -68,7 +74,8 @@ struct DropNeutral : OpRewritePattern<Op> {
   DropNeutral(MLIRContext *context, double neutral) : OpRewritePattern<Op>(context), neutral(neutral) {}
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
     auto c = splatOf(op.getB());
-    if (!c || *c != neutral || op.getY().getType() != op.getA().getType()) return rewriter.notifyMatchFailure(op, "not neutral");
+    if (!c || *c != neutral) return failure();
+    if (op.getY().getType() != op.getA().getType()) return rewriter.notifyMatchFailure(op, "the neutral operand broadcasts the other");
     rewriter.replaceOp(op, op.getA());
     return success();
   }
@@ -80,8 +87,7 @@ template <typename Op>
 struct ConstantRight : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
-    if (!op.getA().template getDefiningOp<ConstantOp>() || op.getB().template getDefiningOp<ConstantOp>())
-      return rewriter.notifyMatchFailure(op, "in order");
+    if (!op.getA().template getDefiningOp<ConstantOp>() || op.getB().template getDefiningOp<ConstantOp>()) return failure();
     rewriter.replaceOpWithNewOp<Op>(op, op.getB(), op.getA());
     return success();
   }
@@ -101,7 +107,8 @@ struct SinkReshape : RewritePattern {
       }
     }
     // Where the reshape only feeds from an input there is no chain to keep whole.
-    if (!reshape || !reshape.getX().getDefiningOp() || !reshape.getX().hasOneUse()) return failure();
+    if (!reshape || !reshape.getX().getDefiningOp()) return failure();
+    if (!reshape.getX().hasOneUse()) return rewriter.notifyMatchFailure(op, "the reshape above stays: what it reshapes is also read as it is");
     auto inner = cast<RankedTensorType>(reshape.getX().getType());
     SmallVector<Value> operands;
     for (Value v : op->getOperands()) {
@@ -120,6 +127,43 @@ struct SinkReshape : RewritePattern {
   }
 };
 
+/// Counts what the driver did, and tells: each pattern that applied, each of ours that said why not (the dialect's canonicalisations
+/// fail in silence). The driver asks again after every change, so a reason is told once an operator.
+class Narrator : public RewriterBase::Listener {
+ public:
+  int64_t count = 0;
+  void notifyOperationReplaced(Operation *, ValueRange) override { ++count; }
+  void notifyPatternBegin(const Pattern &pattern, Operation *op) override {
+    isOurs_ = pattern.getDebugName().contains("jinx::passes");
+    location_ = op->getLoc();
+    kind_ = op->getName();
+  }
+  void notifyPatternEnd(const Pattern &pattern, LogicalResult status) override {
+    if (failed(status)) return;
+    say(remark::passed(*location_, remarkNamed("jinx-simplify", "Rewritten")),
+        [&] { return kind_->stripDialect().str() + " by " + shortName(pattern.getDebugName()); });
+  }
+  void notifyMatchFailure(Location location, function_ref<void(Diagnostic &)> reason) override {
+    if (!isOurs_ || !location->getContext()->getRemarkEngine()) return;
+    Diagnostic why(location, DiagnosticSeverity::Remark);
+    reason(why);
+    if (!told_.insert({location.getAsOpaquePointer(), why.str()}).second) return;
+    say(remark::missed(location, remarkNamed("jinx-simplify", "Kept")), [&] { return kind_->stripDialect().str() + ": " + why.str(); });
+  }
+
+ private:
+  /// "ExpandPow" of "jinx::passes::(anonymous namespace)::ExpandPow".
+  static std::string shortName(StringRef name) {
+    StringRef head = name.take_until([](char c) { return c == '<'; });
+    return name.substr(head.rfind(':') == StringRef::npos ? 0 : head.rfind(':') + 1).str();
+  }
+
+  bool isOurs_ = false;
+  std::optional<Location> location_;
+  std::optional<OperationName> kind_;
+  std::set<std::pair<const void *, std::string>> told_;  // asked for membership only: its order shows nowhere
+};
+
 struct SimplifyGraphPass : impl::SimplifyGraphBase<SimplifyGraphPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
@@ -128,10 +172,7 @@ struct SimplifyGraphPass : impl::SimplifyGraphBase<SimplifyGraphPass> {
     patterns.add<DropNeutral<AddOp>, DropNeutral<SubOp>>(&getContext(), 0.0);
     for (auto *dialect : getContext().getLoadedDialects()) dialect->getCanonicalizationPatterns(patterns);
     for (RegisteredOperationName op : getContext().getRegisteredOperations()) op.getCanonicalizationPatterns(patterns, &getContext());
-    struct Counter : RewriterBase::Listener {
-      int64_t count = 0;
-      void notifyOperationReplaced(Operation *, ValueRange) override { ++count; }
-    } counter;
+    Narrator counter;
     GreedyRewriteConfig config;
     config.setListener(&counter);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config))) {

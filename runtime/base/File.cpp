@@ -60,6 +60,13 @@ MappedFile::~MappedFile() {
 }
 
 Expected<AtomicFile> AtomicFile::create(const std::string& path) {
+  // A device or a pipe (/dev/null, /dev/stdout) is written to: a rename would put a plain file in its place.
+  struct stat there;
+  if (::stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) {
+    int device = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (device < 0) return systemError(errno, "cannot write " + path);
+    return AtomicFile(path, "", device);
+  }
   std::string tempPath = path + ".tmp.XXXXXX";
   int fd = mkostemp(tempPath.data(), O_CLOEXEC);
   if (fd < 0) return systemError(errno, "cannot create a file beside " + path);
@@ -84,6 +91,7 @@ Status AtomicFile::write(std::span<const std::byte> bytes) {
 }
 
 Status AtomicFile::commit() {
+  if (tempPath_.empty()) return ::close(std::exchange(fd_, -1)) == 0 ? Status::ok() : systemError(errno, "cannot write " + path_);
   if (fsync(fd_) != 0 && errno != EINVAL && errno != EROFS) return systemError(errno, "cannot write " + path_);
   int fd = std::exchange(fd_, -1);
   int error = ::close(fd) != 0 ? errno : 0;
@@ -105,7 +113,7 @@ Status AtomicFile::commit() {
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   ::close(fd_);
-  unlink(tempPath_.c_str());
+  if (!tempPath_.empty()) unlink(tempPath_.c_str());
 }
 
 } // namespace jinx

@@ -1,5 +1,6 @@
 # lit: what the tests under this folder may use.
 import os
+import sys
 
 import lit.formats
 
@@ -11,6 +12,7 @@ config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.jinx_binary_dir, "tests", "lit")
 path = [os.path.join(config.jinx_binary_dir, "bin"), config.llvm_tools_dir, config.environment.get("PATH", "")]
 config.environment["PATH"] = os.pathsep.join(path)
+config.substitutions.append(("%python", sys.executable))
 
 # Written, not yet agreeing with the tool: named here and counted in the output until they do (docs/status.md).
 not_yet = [

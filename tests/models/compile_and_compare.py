@@ -19,8 +19,6 @@ MODELS = """magika ocr4-det ocr4-rec ocr-cls centerface orient mtcnn-pnet mtcnn-
 basic-pitch minilm-l3 lac deepcut attacut-c attacut-sc tashkeel-int8 resnet50-thin silero""".split()
 DIMS = {"centerface": ["input.1:0=1..64", "input.1:2=32..2048", "input.1:3=32..2048"]}
 KNOWN_FAILURES = {
-    "silero-seq/t7": "LSTM over several time steps is wrong",
-    "silero-seq/time": "LSTM over several time steps is wrong",
     "tashkeel-int8": "DynamicQuantizeLSTM and the quantised products around it differ from onnxruntime",
 }
 

@@ -66,7 +66,7 @@ class CollectDiagnostics : public mlir::ScopedDiagnosticHandler {
             if (!text_.empty()) stream << "; ";
             stream << d.getLocation() << ": " << d;
           } else if (d.getSeverity() == mlir::DiagnosticSeverity::Warning) {
-            remarks.push_back({"analysis", "compiler", locationName(d.getLocation()), d.str()});
+            remarks.push_back({"analysis", "compiler", "Warning", locationName(d.getLocation()), d.str()});
           }
         }) {}
   const std::string& text() const { return text_; }
@@ -198,6 +198,12 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::v
 }
 
 } // namespace
+
+std::string checkPassName(const std::string& name) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  auto disabled = disabledPasses(context, {name});
+  return disabled ? "" : disabled.status().message();
+}
 
 Expected<Compiled> compileModel(const std::string& path, const CompileOptions& options) {
   Compiled result;

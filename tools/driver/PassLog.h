@@ -1,4 +1,4 @@
-// What each pass did: time, statistics, and (`--dump-dir`) the module after it.
+// What each pass did: time, statistics, operators before and after, and (`--dump-dir`) the module after it.
 #pragma once
 
 #include <chrono>
@@ -25,6 +25,8 @@ class PassLog : public mlir::PassInstrumentation {
 
  private:
   void finish(mlir::Pass* pass, mlir::Operation* op, const char* suffix);
+  PassRecord& recordFor(mlir::Pass* pass);
+  void count(mlir::Pass* pass, PassRecord& record);
   void dump(const std::string& pass, mlir::Operation* op, const char* suffix);
 
   using Clock = std::chrono::steady_clock;
@@ -32,7 +34,8 @@ class PassLog : public mlir::PassInstrumentation {
   const std::string dumpDir_;
   std::mutex mutex_;
   std::map<std::pair<mlir::Pass*, mlir::Operation*>, Clock::time_point> started_;
-  std::map<mlir::Pass*, size_t> recordOf_;
+  std::map<const mlir::Pass*, size_t> recordOf_;               ///< copies of a pass for several threads share one
+  std::map<const mlir::Pass*, std::vector<uint64_t>> counted_; ///< statistics at the last run's end
   int dumps_ = 0;
 };
 

@@ -1,6 +1,9 @@
 #include "tools/driver/Remarks.h"
 
+#include <filesystem>
 #include <mutex>
+
+#include <nlohmann/json.hpp>
 
 #include "ir/Graph/Graph.h"
 #include "mlir/IR/Remarks.h"
@@ -28,11 +31,14 @@ class Collector : public remark::detail::MLIRRemarkStreamerBase {
   explicit Collector(std::vector<Remark>& remarks) : remarks_(remarks) {}
 
   void streamOptimizationRemark(const remark::detail::Remark& remark) override {
-    Remark entry{kindOf(remark.getRemarkType()), remark.getCombinedCategoryName().str(),
-                 locationName(remark.getLocation()), remark.getRemarkName().str()};
+    Remark entry{kindOf(remark.getRemarkType()), remark.getCombinedCategoryName().str(), remark.getRemarkName().str(),
+                 locationName(remark.getLocation()), ""};
     if (entry.pass.empty()) entry.pass = "pass";
     for (const auto& argument : remark.getArgs())
-      entry.message += (argument.key == "Remark" ? ": " : ", " + argument.key + " = ") + argument.val;
+      if (argument.key == "Remark")
+        entry.message += (entry.message.empty() ? "" : " ") + argument.val;
+      else
+        entry.figures.emplace_back(argument.key, argument.val);
     std::lock_guard lock(mutex_);
     remarks_.push_back(std::move(entry));
   }
@@ -57,7 +63,8 @@ std::string locationName(mlir::Location location) {
 
 void collectRemarks(mlir::MLIRContext& context, std::vector<Remark>& remarks) {
   remark::RemarkCategories everything;
-  everything.all = ".*";
+  // The kinds are listened to one by one; `all` only widens the patterns of kinds that have one.
+  everything.passed = everything.missed = everything.failed = everything.analysis = ".*";
   (void)remark::enableOptimizationRemarks(context, std::make_unique<Collector>(remarks),
                                           std::make_unique<remark::RemarkEmittingPolicyAll>(), everything);
 }
@@ -65,14 +72,67 @@ void collectRemarks(mlir::MLIRContext& context, std::vector<Remark>& remarks) {
 void addHostRemarks(mlir::ModuleOp module, std::vector<Remark>& remarks) {
   module.walk([&](mlir::Operation* op) {
     auto reason = op->getAttrOfType<mlir::StringAttr>("jinx.reason");
-    if (reason) remarks.push_back({"missed", "import", locationName(op->getLoc()), "on the host: " + reason.str()});
+    if (reason) remarks.push_back({"missed", "import", "OnTheHost", locationName(op->getLoc()), reason.str()});
   });
 }
 
-std::string formatRemarks(const std::vector<Remark>& remarks) {
+namespace {
+
+/// 'it''s' - a YAML scalar of one line.
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (char c : text)
+    result += c == '\'' ? "''" : c == '\n' ? " " : std::string(1, c);
+  return result + "'";
+}
+
+std::string textOf(const Remark& remark) {
+  std::string line =
+      remark.kind + "  " + remark.pass + "  " + remark.location + ": " + remark.name + ": " + remark.message;
+  for (const auto& [key, value] : remark.figures)
+    line += ", " + key + " = " + value;
+  return line + "\n";
+}
+
+/// One record as llvm-remarkutil and opt-viewer read it.
+std::string yamlOf(const Remark& remark) {
+  const char* tag = remark.kind == "passed"   ? "Passed"
+                    : remark.kind == "missed" ? "Missed"
+                    : remark.kind == "failed" ? "Failure"
+                                              : "Analysis";
+  std::string text = std::string("--- !") + tag + "\nPass: " + quoted(remark.pass) + "\nName: " + quoted(remark.name) +
+                     "\nFunction: 'main'\nArgs:\n  - Node: " + quoted(remark.location) +
+                     "\n  - String: " + quoted(": " + remark.message) + "\n";
+  for (const auto& [key, value] : remark.figures)
+    text += "  - String: " + quoted(", " + key + " = ") + "\n  - " + key + ": " + quoted(value) + "\n";
+  return text + "...\n";
+}
+
+std::string jsonOf(const Remark& remark) {
+  nlohmann::ordered_json json = {{"kind", remark.kind},
+                                 {"pass", remark.pass},
+                                 {"name", remark.name},
+                                 {"node", remark.location},
+                                 {"message", remark.message}};
+  for (const auto& [key, value] : remark.figures)
+    json["figures"][key] = value;
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+} // namespace
+
+RemarkFormat remarkFormatOf(const std::string& path) {
+  const std::string ending = std::filesystem::path(path).extension().string();
+  if (ending == ".yaml" || ending == ".yml") return RemarkFormat::kYaml;
+  return ending == ".json" || ending == ".jsonl" ? RemarkFormat::kJson : RemarkFormat::kText;
+}
+
+std::string formatRemarks(const std::vector<Remark>& remarks, RemarkFormat format) {
   std::string text;
   for (const Remark& remark : remarks)
-    text += remark.kind + "  " + remark.pass + "  " + remark.location + ": " + remark.message + "\n";
+    text += format == RemarkFormat::kYaml   ? yamlOf(remark)
+            : format == RemarkFormat::kJson ? jsonOf(remark)
+                                            : textOf(remark);
   return text;
 }
 

@@ -213,7 +213,9 @@ Status compare(CompareOptions& options) {
   JINX_TRY(measure(fused, unfused, options));
   const auto tensors = compareOutputs(fused, unfused, options.tolerance, options.toleranceGiven);
   const auto kernels = compareKernels(fused, unfused);
-  if (!options.remarksFile.empty()) JINX_TRY(writeText(options.remarksFile, driver::formatRemarks(fused.remarks)));
+  if (!options.remarksFile.empty())
+    JINX_TRY(writeText(options.remarksFile,
+                       driver::formatRemarks(fused.remarks, driver::remarkFormatOf(options.remarksFile))));
   if (options.jsonFile != "-") {
     printTensors(tensors);
     printKernels(kernels);

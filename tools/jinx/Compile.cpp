@@ -15,14 +15,17 @@ struct CompileCommand {
   int threads = 0;
 };
 
+/// Stages, and below "optimize" its passes: time, operators before and after, what was counted.
 void printTiming(const driver::Compiled& compiled) {
   for (const auto& [stage, ms] : compiled.times) {
     std::fprintf(stderr, "%10.1f ms  %s\n", ms, stage.c_str());
     if (stage != "optimize") continue;
     for (const driver::PassRecord& pass : compiled.passes) {
-      std::fprintf(stderr, "%10.1f ms    %s", pass.ms, pass.pass.c_str());
+      std::fprintf(stderr, "%10.1f ms    %-20s %5lld -> %-5lld", pass.ms, pass.pass.c_str(),
+                   static_cast<long long>(pass.operatorsBefore), static_cast<long long>(pass.operatorsAfter));
       for (const auto& statistic : pass.statistics)
-        std::fprintf(stderr, "  %s=%llu", statistic.name.c_str(), static_cast<unsigned long long>(statistic.value));
+        if (statistic.value != 0)
+          std::fprintf(stderr, "  %s=%llu", statistic.name.c_str(), static_cast<unsigned long long>(statistic.value));
       std::fprintf(stderr, "\n");
     }
   }
@@ -34,15 +37,26 @@ CompileReport compileReport(const driver::Compiled& compiled) {
   report.passes = report.remarks = nlohmann::ordered_json::array();
   for (const driver::PassRecord& pass : compiled.passes) {
     nlohmann::ordered_json entry = {
-        {"pass", pass.pass}, {"ms", pass.ms}, {"statistics", nlohmann::ordered_json::array()}};
+        {"pass", pass.pass},
+        {"ms", pass.ms},
+        {"operators_before", pass.operatorsBefore},
+        {"operators_after", pass.operatorsAfter},
+        {"statistics", nlohmann::ordered_json::array()}};
     for (const auto& statistic : pass.statistics)
       entry["statistics"].push_back(
           {{"name", statistic.name}, {"description", statistic.description}, {"value", statistic.value}});
     report.passes.push_back(std::move(entry));
   }
-  for (const driver::Remark& remark : compiled.remarks)
-    report.remarks.push_back(
-        {{"kind", remark.kind}, {"pass", remark.pass}, {"location", remark.location}, {"message", remark.message}});
+  for (const driver::Remark& remark : compiled.remarks) {
+    nlohmann::ordered_json entry = {{"kind", remark.kind},
+                                    {"pass", remark.pass},
+                                    {"name", remark.name},
+                                    {"location", remark.location},
+                                    {"message", remark.message}};
+    for (const auto& [key, value] : remark.figures)
+      entry["figures"][key] = value;
+    report.remarks.push_back(std::move(entry));
+  }
   return report;
 }
 
@@ -75,7 +89,9 @@ Status compile(CompileCommand& command) {
 
   if (command.timing) printTiming(*compiled);
   if (!command.remarksFile.empty())
-    JINX_TRY(writeText(command.remarksFile, driver::formatRemarks(compiled->remarks)), "writing remarks");
+    JINX_TRY(writeText(command.remarksFile,
+                       driver::formatRemarks(compiled->remarks, driver::remarkFormatOf(command.remarksFile))),
+             "writing remarks");
   if (options.emit != "plan") return writeText(command.output.empty() ? "-" : command.output, compiled->text);
   JINX_TRY(compiled->plan->writeFile(command.output), "writing " + command.output);
   printSummary(command.output, compiled->plan->plan(), ms);
@@ -107,12 +123,15 @@ void addCompile(CLI::App& app, Action& action) {
   command->add_option("--threads", options->threads, "Threads to compile with (default: all cores)")
       ->check(CLI::Range(1, 4096));
   command->add_flag("--no-fusion", options->noFusion, "One kernel per operator");
-  addRepeated(*command, "--disable-pass", compiler.disabledPasses, "Leave a pass out")->type_name("PASS");
+  addRepeated(*command, "--disable-pass", compiler.disabledPasses, "Leave a pass out, by its name in --timing")
+      ->type_name("PASS")
+      ->check(CLI::Validator(driver::checkPassName, "", "pass"));
   command->add_option("--emit", compiler.emit, "What to write: graph, tile, cuda, llvm or plan (default)")
       ->check(CLI::IsMember({"graph", "tile", "cuda", "llvm", "plan"}));
   command->add_option("--dump-dir", compiler.dumpDir, "Write the module after every pass")->type_name("DIR");
   command->add_flag("--timing", options->timing, "Print the time of every stage and pass");
-  command->add_option("--remarks", options->remarksFile, "Write what was done or not, and why (- is standard output)")
+  command->add_option("--remarks", options->remarksFile, "Write what was done or not, and why: text, LLVM's YAML (.yaml) or JSON lines (.json, .jsonl); - is "
+                                 "standard output")
       ->type_name("FILE");
   command->add_option("--report", options->reportFile, "Write a page about the plan and its compilation")
       ->type_name("FILE.html");
