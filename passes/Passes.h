@@ -27,6 +27,10 @@ using mlir::Value;
 #define GEN_PASS_REGISTRATION
 #include "passes/Passes.h.inc"
 
+/// Says of a kernel whether the backend can make code of it; where not, with diagnostics.
+using KernelCheck = std::function<bool(tile::KernelOp)>;
+std::unique_ptr<mlir::Pass> createScheduleGroups(ScheduleGroupsOptions options, KernelCheck canEmit);
+
 /// How to compile.
 struct PipelineOptions {
   bool fusion = true;
@@ -34,6 +38,8 @@ struct PipelineOptions {
   std::vector<std::string> disabled;  ///< pass arguments to leave out ("jinx-fuse")
   int64_t vectorBytes = 64;
   int64_t registers = 32;
+  bool cuda = false;                  ///< kernels for CUDA; `vectorBytes` and `registers` mean nothing then
+  KernelCheck canEmit;                ///< CUDA: whether code generation takes a kernel; empty: it takes all
 };
 /// Adds every pass from an imported graph to launches of tile kernels.
 void buildPipeline(mlir::PassManager &pm, const PipelineOptions &options);

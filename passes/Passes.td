@@ -43,6 +43,8 @@ def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
     `matmul(a, b)` becomes `packed_matmul(a, pack(b))`; a channels-last 1x1 convolution without stride or padding becomes a product
     over all pixels; other channels-last convolutions become `packed_conv` or `depthwise_conv`. Packing of constants folds away.
   }];
+  let options = [Option<"padImages", "pad-images", "bool", "false", "Pad a convolution's image before, instead of in its kernel (CUDA)">,
+                 Option<"packRecurrences", "pack-recurrences", "bool", "true", "Lay out recurrence weights of lstm and gru in panels">];
   let statistics = [Statistic<"numMatmuls", "num-matmuls", "Products packed">, Statistic<"numConvs", "num-convs", "Convolutions packed">,
                     Statistic<"numDepthwise", "num-depthwise", "Depthwise convolutions">,
                     Statistic<"numKept", "num-kept", "Products and convolutions left as they are">];
@@ -66,8 +68,10 @@ def ScheduleGroups : Pass<"jinx-schedule", "::mlir::ModuleOp"> {
     Each `jinx.group` becomes a `tile.kernel` of the module and a `jinx.launch`. Groups that give the same kernel share one.
   }];
   let options = [Option<"vectorBytes", "vector-bytes", "int64_t", "64", "Width of a vector register">,
-                 Option<"registers", "registers", "int64_t", "32", "Number of vector registers">];
-  let statistics = [Statistic<"numKernels", "num-kernels", "Kernels written">, Statistic<"numShared", "num-shared", "Groups that share a kernel">];
+                 Option<"registers", "registers", "int64_t", "32", "Number of vector registers">,
+                 Option<"cuda", "cuda", "bool", "false", "Write kernels for CUDA; a group that has none goes back to operators">];
+  let statistics = [Statistic<"numKernels", "num-kernels", "Kernels written">, Statistic<"numShared", "num-shared", "Groups that share a kernel">,
+                    Statistic<"numDissolved", "num-dissolved", "Groups without a kernel, whose operators run on the host">];
   let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 

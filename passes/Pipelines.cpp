@@ -24,14 +24,15 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   // Layout before packing: packing fixes the order of a convolution's weights.
   add(createChannelsLast());
   add(createSimplifyGraph());
-  add(createPackContractions());
+  // A CUDA block reads its image by affine copies without bounds, and has no recurrent schedule.
+  add(createPackContractions(PackContractionsOptions{/*padImages=*/options.cuda, /*packRecurrences=*/!options.cuda}));
   // Packed weights are constants again; nothing after this makes new ones.
   add(createFoldConstants());
   add(createSimplifyGraph());
   add(createCSEPass());
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion}));
-  if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers}));
+  if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit));
 }
 
 }  // namespace jinx::passes

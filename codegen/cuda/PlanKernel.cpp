@@ -1,7 +1,10 @@
 #include "codegen/cuda/PlanKernel.h"
 
 #include "codegen/cuda/CudaTypes.h"
+#include "llvm/ADT/StringMap.h"
 #include "runtime/base/DType.h"
+
+using llvm::ArrayRef;
 
 namespace jinx::cuda {
 
@@ -38,6 +41,21 @@ void describeKernel(const CudaKernel &kernel, int64_t numBuffers, int64_t numSiz
     for (int64_t extent : spec.box) map->add_box(static_cast<uint32_t>(extent));
     map->set_swizzle_bytes(static_cast<uint32_t>(spec.swizzleBytes));
   }
+}
+
+Status addToPlan(ArrayRef<CudaKernel> kernels, const std::string &arch, PlanWriter &writer) {
+  llvm::StringMap<plan::Kernel *> described;
+  for (plan::Kernel &kernel : *writer.plan().mutable_kernels()) described[kernel.symbol()] = &kernel;
+  for (const CudaKernel &kernel : kernels) {
+    plan::Kernel *to = described.lookup(kernel.name);
+    if (!to) return internalError("the plan has no kernel " + kernel.name);
+    describeKernel(kernel, to->num_buffers(), to->num_sizes(), *to);
+    plan::CodeObject *object = writer.plan().add_code();
+    object->set_isa("cuda:" + arch);
+    object->set_segment(writer.addSegment("cuda." + kernel.name, kernel.source()));
+    object->set_format("cuda");
+  }
+  return Status::ok();
 }
 
 }  // namespace jinx::cuda

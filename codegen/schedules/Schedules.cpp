@@ -3,6 +3,7 @@
 #include "codegen/schedules/Matmul.h"
 #include "codegen/schedules/Recurrent.h"
 #include "codegen/schedules/Rows.h"
+#include "codegen/schedules/cuda/GroupMatmul.h"
 
 using namespace mlir;
 
@@ -10,6 +11,8 @@ namespace jinx::schedules {
 
 FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
+  if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, builder);
+  if (target.cuda && group.getSchedule() == "recurrent") return group.emitOpError("there is no recurrent schedule for CUDA");
   if (group.getSchedule() == "matmul") return scheduleMatmul(group, name, target, builder);
   if (group.getSchedule() == "recurrent") return scheduleRecurrent(group, name, target, builder);
   return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul or recurrent";

@@ -25,6 +25,8 @@ Value reshape(OpBuilder &b, Location loc, Value v, ArrayRef<SizeExpr> sizes) {
 }
 
 struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
+  using PackContractionsBase::PackContractionsBase;
+
   void runOnOperation() override {
     SmallVector<ConvOp> convs;
     getOperation().walk([&](ConvOp op) { convs.push_back(op); });
@@ -32,6 +34,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     SmallVector<MatmulOp> matmuls;
     getOperation().walk([&](MatmulOp op) { matmuls.push_back(op); });
     for (MatmulOp op : matmuls) lowerMatmul(op);
+    if (!packRecurrences) return;
     getOperation().walk([&](Operation *op) {
       if (isa<LstmOp, GruOp>(op)) packRecurrence(op);
     });
@@ -129,6 +132,17 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     return DepthwiseConvOp::create(b, loc, op.getY().getType(), op.getX(), w, op.getStrides(), op.getPads(), op.getDilations());
   }
 
+  /// The image with margins of zeros, and no pads left.
+  Value pad(OpBuilder &b, Location loc, Value image, SmallVectorImpl<int64_t> &pads) {
+    if (llvm::all_of(pads, [](int64_t p) { return p == 0; })) return image;
+    Sizes sizes = sizesOf(image.getType());
+    sizes[1] = sizes[1] + SizeExpr(pads[0] + pads[2]);
+    sizes[2] = sizes[2] + SizeExpr(pads[1] + pads[3]);
+    auto low = b.getStrArrayAttr({"0", std::to_string(pads[0]), std::to_string(pads[1]), "0"});
+    pads.assign(4, 0);
+    return PadOp::create(b, loc, tensorOf(sizes, elementOf(image)), image, Value(), low, PadMode::constant);
+  }
+
   Value lowerGeneral(OpBuilder &b, ConvOp op, SmallVector<int64_t> kernel, SmallVector<int64_t> strides, SmallVector<int64_t> pads,
                      SmallVector<int64_t> dilations, Sizes x, Sizes y, int64_t oc, int64_t ic) {
     Location loc = op.getLoc();
@@ -142,6 +156,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       input = reshape(b, loc, input, {x[0], 1, x[1], x[2]});
       flatOut = {y[0], 1, y[1], y[2]};
     }
+    if (padImages) input = pad(b, loc, input, pads);
     // Weights [g*ocg, icg, kh, kw] -> [g, ocg, kh, kw, icg] -> pack of [g, kh*kw*icg, ocg].
     int64_t groups = op.getGroup(), ocg = oc / groups;
     Value w = reshape(b, loc, op.getW(), {groups, ocg, ic, kernel[0], kernel[1]});

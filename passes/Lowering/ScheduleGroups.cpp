@@ -1,6 +1,7 @@
 #include <unordered_map>
 
 #include "codegen/schedules/Schedules.h"
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/SymbolTable.h"
 #include "passes/Passes.h"
 
@@ -28,6 +29,7 @@ std::string identifier(StringRef name) {
 
 struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   using ScheduleGroupsBase::ScheduleGroupsBase;
+  ScheduleGroupsPass(ScheduleGroupsOptions options, KernelCheck canEmit) : ScheduleGroupsBase(options), canEmit_(std::move(canEmit)) {}
 
   void runOnOperation() override {
     seen_.clear();
@@ -40,14 +42,45 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       schedules::Target target;
       target.vectorBytes = vectorBytes;
       target.registers = registers;
-      auto scheduled = schedules::scheduleGroup(group, name, target, kernels);
-      if (failed(scheduled)) return signalPassFailure();
+      target.cuda = cuda;
+      std::string reason;
+      auto scheduled = cuda ? tryOnCuda(group, name, target, kernels, reason) : schedules::scheduleGroup(group, name, target, kernels);
+      if (mlir::failed(scheduled) && cuda) {
+        dissolve(group, reason);
+        continue;
+      }
+      if (mlir::failed(scheduled)) return signalPassFailure();
       scheduled->kernel = unique(scheduled->kernel);
       replace(group, *scheduled);
     }
   }
 
   std::unordered_map<size_t, SmallVector<tile::KernelOp>> seen_;
+  KernelCheck canEmit_;
+
+  /// A failure leaves no kernel behind; its diagnostics become `reason`.
+  FailureOr<schedules::Scheduled> tryOnCuda(graph::GroupOp group, const std::string &name, const schedules::Target &target, OpBuilder &kernels,
+                                            std::string &reason) {
+    ScopedDiagnosticHandler quiet(&getContext(), [&](Diagnostic &d) {
+      if (reason.empty()) reason = d.str();
+      return success();
+    });
+    auto scheduled = schedules::scheduleGroup(group, name, target, kernels);
+    if (mlir::succeeded(scheduled) && (!canEmit_ || canEmit_(scheduled->kernel))) return scheduled;
+    if (Operation *kernel = getOperation().lookupSymbol(name)) kernel->erase();
+    return failure();
+  }
+
+  /// Puts the group's operators back into the graph, where they become host calls.
+  void dissolve(graph::GroupOp group, const std::string &reason) {
+    ++numDissolved;
+    say(missed(group, "jinx-schedule", "OnHost"), [&] { return "runs on the host: " + reason; });
+    Block &body = group.getBody().front();
+    for (auto [arg, input] : llvm::zip(body.getArguments(), group.getInputs())) arg.replaceAllUsesWith(input);
+    group->replaceAllUsesWith(body.getTerminator()->getOperands());
+    group->getBlock()->getOperations().splice(group->getIterator(), body.getOperations(), body.begin(), std::prev(body.end()));
+    group.erase();
+  }
 
   std::string nameOf(graph::GroupOp group) {
     std::string anchor;
@@ -115,4 +148,9 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
 };
 
 }  // namespace
+
+std::unique_ptr<Pass> createScheduleGroups(ScheduleGroupsOptions options, KernelCheck canEmit) {
+  return std::make_unique<ScheduleGroupsPass>(std::move(options), std::move(canEmit));
+}
+
 }  // namespace jinx::passes

@@ -34,11 +34,11 @@ def matches(got, want):
     return "" if worst <= 0 else f"exceeds the tolerance by {worst:.3g}"
 
 
-def run_case(jinx, plan, case, out):
-    command = [jinx, "run", plan, "--threads", "2", "--output-dir", out]
+def run_case(jinx, plan, case, out, device="cpu", timeout=120):
+    command = [jinx, "run", plan, "--device", device, "--threads", "2", "--output-dir", out]
     for file in sorted((case / "inputs").glob("*.npy")):
         command += ["--input", f"{file.stem}={file}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
     if done.returncode:
         return f"exit {done.returncode}: {done.stderr.strip()[:200]}"
     for file in sorted((case / "outputs").glob("*.npy")):

@@ -8,6 +8,7 @@
 
 #include "runtime/base/SizeExpr.h"
 #include "runtime/device/Isa.h"
+#include "runtime/device/emulated/EmulatedDevice.h"
 
 namespace jinx::tools {
 
@@ -46,7 +47,9 @@ Expected<LoadedSession> makeSession(LoadedPlan plan, const DeviceChoice& choice)
   options.threads = choice.threadCount();
   options.isa = choice.isa;
   options.pinThreads = choice.pin;
-  JINX_TRY_ASSIGN(std::unique_ptr<Device> device, makeDevice(choice.device, options));
+  DeviceRegistry devices = DeviceRegistry::standard();
+  devices.add("emulated", emulated::makeEmulatedDevice);
+  JINX_TRY_ASSIGN(std::unique_ptr<Device> device, devices.make(choice.device, options));
   LoadedSession loaded;
   Timer timer;
   JINX_TRY_ASSIGN(loaded.session, Session::create(plan.file, std::move(device)));

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "codegen/cpu/CompileCpu.h"
+#include "codegen/cuda/PlanKernel.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "frontends/native/NativeImporter.h"
 #include "frontends/onnx/OnnxImporter.h"
@@ -27,6 +28,9 @@ namespace jinx::driver {
 namespace {
 
 constexpr const char* kBaselineIsa = "x86-64"; ///< runs everywhere
+constexpr const char* kCudaArch = "sm_90a";    ///< what CUDA text is written for
+
+bool isCuda(const std::string& target) { return target.rfind("cuda:", 0) == 0; }
 
 /// A context with every dialect the compiler uses, loaded up front: passes run in several threads.
 std::unique_ptr<mlir::MLIRContext> makeContext(unsigned threads) {
@@ -99,14 +103,35 @@ std::string print(mlir::ModuleOp module) {
   return text;
 }
 
-Status addCode(mlir::ModuleOp module, const std::string& isa, const CompileOptions& options, std::string* llvmText,
+/// CUDA text of every kernel, into the plan or, readable, into `text`.
+Status addCudaCode(mlir::ModuleOp module, std::string* text, PlanWriter* writer) {
+  std::vector<cuda::CudaKernel> kernels;
+  bool ok = true;
+  module.walk([&](tile::KernelOp kernel) {
+    auto emitted = cuda::emitCuda(kernel, {.arch = kCudaArch});
+    ok = ok && mlir::succeeded(emitted);
+    if (ok) kernels.push_back(std::move(*emitted));
+  });
+  if (!ok) return internalError("a kernel that the scheduler accepted has no CUDA text");
+  if (writer) return cuda::addToPlan(kernels, kCudaArch, *writer);
+  for (const cuda::CudaKernel& kernel : kernels) {
+    *text += "// in front of this text: the device library's";
+    for (const std::string& file : kernel.libraries)
+      *text += " " + file;
+    *text += "\n" + kernel.text + "\n";
+  }
+  return Status::ok();
+}
+
+Status addCode(mlir::ModuleOp module, const std::string& isa, const CompileOptions& options, std::string* text,
                PlanWriter* writer) {
+  if (isCuda(isa)) return addCudaCode(module, text, writer);
   std::vector<tile::KernelOp> kernels;
   module.walk([&](tile::KernelOp kernel) { kernels.push_back(kernel); });
   cpu::CompileOptions compile;
   compile.isa = isa;
   compile.threads = options.threads;
-  compile.llvmText = llvmText;
+  compile.llvmText = text;
   JINX_TRY_ASSIGN(std::vector<uint8_t> code, cpu::compileKernels(kernels, compile));
   if (!writer || code.empty()) return Status::ok();
   auto bytes = std::make_shared<std::vector<uint8_t>>(std::move(code));
@@ -159,9 +184,13 @@ Expected<std::vector<std::string>> disabledPasses(mlir::MLIRContext& context, co
 }
 
 Status checkOptions(const CompileOptions& options) {
-  if (options.target != "cpu") return unimplemented("target " + options.target + ": only cpu is there yet");
-  if (options.emit == "cuda") return unimplemented("--emit cuda: CUDA text is not there yet");
-  constexpr const char* kForms[] = {"graph", "tile", "llvm", "plan"};
+  if (options.target != "cpu" && options.target != std::string("cuda:") + kCudaArch)
+    return unimplemented("target " + options.target + ": there are cpu and cuda:" + kCudaArch);
+  if (options.emit == "cuda" && !isCuda(options.target))
+    return invalidArgument("--emit cuda is about target cuda:" + std::string(kCudaArch) + ", got target " + options.target);
+  if (options.emit == "llvm" && isCuda(options.target))
+    return invalidArgument("--emit llvm is about target cpu, got target " + options.target + "; CUDA text is --emit cuda");
+  constexpr const char* kForms[] = {"graph", "tile", "cuda", "llvm", "plan"};
   if (std::find(std::begin(kForms), std::end(kForms), options.emit) == std::end(kForms))
     return invalidArgument("cannot emit '" + options.emit + "', expected graph, tile, cuda, llvm or plan");
   if (options.dumpDir.empty()) return Status::ok();
@@ -170,8 +199,9 @@ Status checkOptions(const CompileOptions& options) {
   return error ? systemError(error.value(), "cannot make the folder " + options.dumpDir) : Status::ok();
 }
 
-/// The levels to compile for, the one that schedules are sized for first.
+/// What to make code for: instruction-set levels, the one that schedules are sized for first, or the CUDA target.
 Expected<std::vector<std::string>> isaLevels(const CompileOptions& options) {
+  if (isCuda(options.target)) return std::vector<std::string>{options.target};
   std::vector<std::string> isas = options.isas;
   if (isas.empty()) {
     isas = {cpu::hostIsa()};
@@ -179,6 +209,19 @@ Expected<std::vector<std::string>> isaLevels(const CompileOptions& options) {
   }
   for (const std::string& isa : isas) JINX_TRY(cpu::isaLevel(isa).status());
   return isas;
+}
+
+/// What schedules must know of the machine.
+Status sizeSchedules(const std::string& isa, passes::PipelineOptions& pipeline) {
+  pipeline.cuda = isCuda(isa);
+  if (pipeline.cuda) {
+    pipeline.canEmit = [](tile::KernelOp kernel) { return mlir::succeeded(cuda::emitCuda(kernel, {.arch = kCudaArch})); };
+    return Status::ok();
+  }
+  JINX_TRY_ASSIGN(cpu::IsaLevel level, cpu::isaLevel(isa));
+  pipeline.vectorBytes = level.vectorBytes;
+  pipeline.registers = level.registers;
+  return Status::ok();
 }
 
 /// "key=value", sorted: how this plan came about.
@@ -216,7 +259,6 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   std::shared_ptr<mlir::MLIRContext> context = makeContext(options.threads);
   JINX_TRY_ASSIGN(std::vector<std::string> disabled, disabledPasses(*context, options.disabledPasses));
   JINX_TRY_ASSIGN(std::vector<std::string> isas, isaLevels(options));
-  JINX_TRY_ASSIGN(cpu::IsaLevel level, cpu::isaLevel(isas[0]));
   std::vector<Remark> remarks;
   if (options.remarks) collectRemarks(*context, remarks);
   CollectDiagnostics diagnostics(context.get(), remarks);
@@ -231,8 +273,7 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   passes::PipelineOptions pipeline;
   pipeline.fusion = options.fusion;
   pipeline.disabled = std::move(disabled);
-  pipeline.vectorBytes = level.vectorBytes;
-  pipeline.registers = level.registers;
+  JINX_TRY(sizeSchedules(isas[0], pipeline));
   pipeline.schedule = options.emit != "graph";
   mlir::PassManager pm(context.get());
   pm.enableVerifier(true);
@@ -248,7 +289,7 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   }
 
   stage("generate code", 0.4);
-  bool wantText = options.emit == "llvm";
+  bool wantText = options.emit == "llvm" || options.emit == "cuda";
   auto writer = std::make_unique<PlanWriter>();
   if (!wantText) JINX_TRY(buildPlan(**module, /*copyConstants=*/false, *writer), "building the plan of " + path);
   watch.lap("plan");

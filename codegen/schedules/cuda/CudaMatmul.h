@@ -30,11 +30,16 @@ struct SimtTile {
 ///   b(k, j) = b[bOffset + (j floordiv 16)*bPanel + k*16 + j mod 16]    (panels of 16 columns, the last one filled up)
 ///   c[cOffset + i*cRowStride + j]
 /// Offsets and strides are `index` values in elements; a null offset is 0.
+///
+/// With `taps` the sum runs over several products of depth k, one after the other: product t reads A `tapOffset(t)` elements further on,
+/// and rows t*k … t*k + k - 1 of B. A convolution is such a sum over the positions of its window.
 struct SimtMatmul {
   mlir::Value a, aOffset, aRowStride, aColumnStride;
   mlir::Value b, bOffset, bPanel;
   mlir::Value c, cOffset, cRowStride;
   mlir::Value m, n, k;
+  int64_t taps = 1;
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value tap)> tapOffset;
   mlir::Value tile;  ///< which tile of the result this program computes: 0 … tiles - 1
 };
 /// A tile that suits the problem; unknown extents are 0.

@@ -37,7 +37,7 @@ void emitSimtMatmul(OpBuilder &b, Location loc, const SimtMatmul &p, const SimtT
   Value tilesM = ix.tiles(p.m, tile.m), tileN = ix.div(p.tile, tilesM), tileM = ix.sub(p.tile, ix.mul(tileN, tilesM));
   Value row = ix.mul(tileM, tile.m), column = ix.mul(tileN, tile.n);
   Value rowsLeft = ix.sub(p.m, row), columnsLeft = ix.sub(p.n, column);
-  Value steps = ix.tiles(p.k, tile.k);
+  Value tapSteps = ix.tiles(p.k, tile.k), steps = p.taps == 1 ? tapSteps : ix.mul(tapSteps, p.taps);
   for (auto [value, name] : {std::pair{row, "row"}, {column, "column"}, {rowsLeft, "rows_left"}, {columnsLeft, "columns_left"}, {steps, "steps"}})
     if (value.getDefiningOp()) value.setLoc(nameLoc(b, loc, name));
   Value aBase = ix.add(orZero(p.aOffset), ix.mul(row, p.aRowStride));
@@ -52,11 +52,21 @@ void emitSimtMatmul(OpBuilder &b, Location loc, const SimtMatmul &p, const SimtT
   auto ring = tile::RingOp::create(b, loc, tile::RingType::get(b.getContext()), tile::RingKind::async, tile.stages,
                                    b.getTypeArrayAttr({bufferA, bufferB}), b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(b.getContext(), {4, 0}));
   auto fill = [&](Value step) {
-    Value k = ix.mul(step, tile.k), left = ix.sub(p.k, k);
+    Value aStart = aBase, bStart = bBase, left;
+    if (p.taps > 1) {
+      Value tap = ix.div(step, tapSteps);
+      Value taken = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, tap, ix.c(p.taps));
+      step = ix.sub(step, ix.mul(tap, tapSteps));
+      left = arith::SelectOp::create(b, loc, taken, ix.sub(p.k, ix.mul(step, tile.k)), zero);
+      aStart = ix.add(aStart, p.tapOffset(b, loc, tap));
+      bStart = ix.add(bStart, ix.mul(ix.mul(tap, p.k), 16));
+    }
+    Value k = ix.mul(step, tile.k);
+    if (!left) left = ix.sub(p.k, k);
     auto slot = tile::RingAcquireOp::create(b, loc, tile::SlotType::get(b.getContext()), ring).getSlot();
-    tile::CopyOp::create(b, loc, p.a, ix.add(aBase, ix.mul(k, p.aColumnStride)), ValueRange{p.aColumnStride, p.aRowStride},
+    tile::CopyOp::create(b, loc, p.a, ix.add(aStart, ix.mul(k, p.aColumnStride)), ValueRange{p.aColumnStride, p.aRowStride},
                          ValueRange{left, rowsLeft}, Value(), slot, b.getI64IntegerAttr(0));
-    tile::CopyOp::create(b, loc, p.b, ix.add(bBase, ix.mul(k, 16)), ValueRange{ix.c(16), one}, ValueRange{left, bColumns}, p.bPanel, slot,
+    tile::CopyOp::create(b, loc, p.b, ix.add(bStart, ix.mul(k, 16)), ValueRange{ix.c(16), one}, ValueRange{left, bColumns}, p.bPanel, slot,
                          b.getI64IntegerAttr(1));
     tile::RingCommitOp::create(b, loc, slot);
   };

@@ -1,0 +1,274 @@
+// Which matrices does a group multiply, and where do its other values lie beside the result?
+//
+// y[line, row, column] = epilogue(sum_k a(row, k) * b(k, column)). The grid is groups x lines x tiles of one matrix:
+//
+//   packed_matmul   a line is one matrix of the batch. With a b that has no batch all matrices of a are one, row under row, if every
+//                   other operand of the group follows: a bias [n] does, a value [batch, 1, n] does not
+//   packed_conv     an implicit product: a line is one output row (or column, when that is longer) of an image, its pixels are the rows.
+//                   The sum over the window's positions is a sum of products ("taps"), each a shifted view of the image; positions that
+//                   lie side by side in memory are one. Padded images come padded (jinx-pack with pad-images)
+//
+// [508, 1, 256] * 5x1 -> [508, 512]:   508 rows, 5 taps of depth 256
+#include "codegen/schedules/cuda/GroupMatmul.h"
+
+#include "codegen/schedules/Expression.h"
+#include "codegen/schedules/ScalarOps.h"
+#include "codegen/schedules/cuda/CudaMatmul.h"
+#include "codegen/schedules/cuda/IndexBuilder.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::schedules {
+namespace {
+
+constexpr int64_t kPanel = 16;
+constexpr const char *kEpilogue = "Epilogue and store";
+
+Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+
+class GroupMatmul {
+ public:
+  GroupMatmul(GroupOp group, StringRef name, OpBuilder &builder) : group_(group), kb_(builder, group.getLoc(), name, group) {}
+
+  FailureOr<Scheduled> run() {
+    if (failed(findProblem())) return failure();
+    matmul_ ? describeMatmul() : describeConv();
+    emitProgram();
+    SizeExpr work = rows_ * volume(lines_) * ceilDiv(columns_, kPanel) * SizeExpr(groups_ * taps()) * depth_;
+    return kb_.finish(programs_, 0, work);
+  }
+
+ private:
+  OpBuilder &b() { return kb_.b(); }
+  Location loc() { return kb_.loc(); }
+  Block &body() { return group_.getBody().front(); }
+
+  // ---- the problem --------------------------------------------------------------------------------------------------------------
+  LogicalResult findProblem() {
+    for (Operation &op : body()) {
+      if (auto o = dyn_cast<PackedMatmulOp>(op)) matmul_ = o;
+      if (auto o = dyn_cast<PackedConvOp>(op)) conv_ = o;
+    }
+    Operation *anchor = matmul_ ? matmul_.getOperation() : conv_.getOperation();
+    if (!anchor) return group_.emitOpError("has no packed product to schedule");
+    anchor_ = anchor->getResult(0);
+    a_ = dyn_cast<BlockArgument>(anchor->getOperand(0));
+    b_ = dyn_cast<BlockArgument>(anchor->getOperand(1));
+    if (!a_ || !b_) return group_.emitOpError("operands of the product must be inputs of the group");
+    if (!elementOf(anchor_).isF32() || !elementOf(a_).isF32())
+      return group_.emitOpError("multiplies ") << elementOf(a_) << ", the SIMT product on CUDA takes f32";
+    if (conv_ && llvm::any_of(conv_.getPads(), [](int64_t p) { return p != 0; }))
+      return group_.emitOpError("is a convolution with padding; expected a padded image (jinx-pack with pad-images)");
+    out_ = sizesOf(anchor_.getType());
+    return success();
+  }
+
+  void describeMatmul() {
+    Sizes a = sizesOf(a_.getType()), b = sizesOf(b_.getType());
+    depth_ = a.back();
+    columns_ = out_.back();
+    rowDim_ = out_.size() - 2;
+    bool bHasBatch = llvm::any_of(ArrayRef(b).drop_back(3), [](const SizeExpr &s) { return !s.isConstant(1); });
+    merged_ = !bHasBatch && volume(ArrayRef(a).drop_back(2)) == volume(ArrayRef(out_).drop_back(2)) && operandsFollow();
+    rows_ = merged_ ? volume(ArrayRef(out_).drop_back(1)) : out_[rowDim_];
+    for (size_t d = 0; d < rowDim_; ++d) lines_.push_back(merged_ ? SizeExpr(1) : out_[d]);
+  }
+
+  /// True when the leading dimensions of every other operand are as many rows as the result's, or one.
+  bool operandsFollow() {
+    SizeExpr rows = volume(ArrayRef(out_).drop_back(1));
+    return llvm::all_of(body().getArguments(), [&](BlockArgument arg) {
+      if (arg == a_ || arg == b_) return true;
+      Sizes sizes = sizesOf(arg.getType());
+      if (sizes.empty()) return true;
+      SizeExpr leading = volume(ArrayRef(sizes).drop_back(1));
+      return leading.isConstant(1) || leading == rows;
+    });
+  }
+
+  void describeConv() {
+    Sizes x = sizesOf(a_.getType());
+    groups_ = conv_.getGroup();
+    channels_ = x[3];
+    columns_ = *out_[3].exactDivide(groups_);
+    int64_t kh = conv_.getKernel()[0], kw = conv_.getKernel()[1];
+    bool run = groups_ == 1 && (kw == 1 || conv_.getDilations()[1] == 1);  // kw and c are contiguous
+    tapsH_ = kh;
+    tapsW_ = run ? 1 : kw;
+    depth_ = run ? SizeExpr(kw) * channels_ : *channels_.exactDivide(groups_);
+    auto height = out_[1].constant(), width = out_[2].constant();
+    rowDim_ = width && (*width == 1 || (height && *height > *width)) ? 1 : 2;
+    rows_ = out_[rowDim_];
+    for (size_t d = 0; d < 3; ++d) lines_.push_back(d == rowDim_ ? SizeExpr(1) : out_[d]);
+  }
+  int64_t taps() const { return tapsH_ * tapsW_; }
+
+  // ---- the program --------------------------------------------------------------------------------------------------------------
+  void emitProgram() {
+    SimtTile tile = chooseSimtTile(rows_.constant().value_or(0), columns_.constant().value_or(0));
+    SizeExpr tiles = ceilDiv(rows_, tile.m) * ceilDiv(columns_, tile.n);
+    programs_ = SizeExpr(groups_) * volume(lines_) * tiles;
+    SmallVector<SizeExpr> extents = {groups_};
+    llvm::append_range(extents, lines_);
+    extents.push_back(tiles);
+    auto parts = kb_.delinearize(tile::ProgramIdOp::create(b(), loc(), b().getIndexType()), extents);
+    Value groupId = parts[0];
+    line_.assign(parts.begin() + 1, parts.end() - 1);
+    firstColumn_ = kb_.mul(groupId, kb_.size(columns_));
+
+    SimtMatmul p;
+    p.a = kb_.input(a_);
+    p.b = kb_.input(b_);
+    p.c = kb_.output(0);
+    p.m = kb_.size(rows_);
+    p.n = kb_.size(columns_);
+    p.k = kb_.size(depth_);
+    p.aColumnStride = kb_.constant(1);
+    p.cRowStride = kb_.size(columns_);
+    p.tile = parts.back();
+    matmul_ ? placeMatmul(p) : placeConv(p, groupId);
+    emitSimtMatmul(b(), loc(), p, tile, [&](OpBuilder &, Location, Value acc, Value row, Value column) -> Value {
+      epilogue(acc, row, column);
+      return {};
+    });
+  }
+
+  void placeMatmul(SimtMatmul &p) {
+    p.aRowStride = kb_.size(depth_);
+    p.aOffset = batchOffset(sizesOf(a_.getType()), 2);
+    p.bOffset = batchOffset(sizesOf(b_.getType()), 3);
+    p.bPanel = kb_.size(depth_ * kPanel);
+  }
+  /// Where this line's matrix begins in an operand whose matrices have `inner` dimensions; batch dimensions are aligned on the right.
+  Value batchOffset(const Sizes &sizes, int64_t inner) {
+    auto strides = kb_.strides(sizes);
+    Value offset = kb_.constant(0);
+    for (size_t i = 0; i < line_.size(); ++i) {
+      int64_t d = int64_t(sizes.size()) - inner - int64_t(line_.size()) + int64_t(i);
+      if (d >= 0 && !sizes[d].isConstant(1)) offset = kb_.add(offset, kb_.mul(line_[i], kb_.size(strides[d])));
+    }
+    return offset;
+  }
+
+  void placeConv(SimtMatmul &p, Value groupId) {
+    auto x = kb_.strides(sizesOf(a_.getType()));
+    int64_t sh = conv_.getStrides()[0], sw = conv_.getStrides()[1], dh = conv_.getDilations()[0], dw = conv_.getDilations()[1];
+    SizeExpr panel = SizeExpr(taps()) * depth_ * kPanel;
+    p.aRowStride = kb_.size(rowDim_ == 1 ? x[1] * SizeExpr(sh) : x[2] * SizeExpr(sw));
+    p.aOffset = kb_.mul(line_[0], kb_.size(x[0]));
+    p.aOffset = kb_.add(p.aOffset, kb_.mul(line_[1], kb_.size(x[1] * SizeExpr(sh))));
+    p.aOffset = kb_.add(p.aOffset, kb_.mul(line_[2], kb_.size(x[2] * SizeExpr(sw))));
+    p.aOffset = kb_.add(p.aOffset, kb_.mul(groupId, kb_.size(depth_)));
+    p.bOffset = kb_.mul(groupId, kb_.size(panel * ceilDiv(columns_, kPanel)));
+    p.bPanel = kb_.size(panel);
+    p.taps = taps();
+    Value down = kb_.size(x[1] * SizeExpr(dh)), right = kb_.size(x[2] * SizeExpr(dw));
+    p.tapOffset = [this, down, right](OpBuilder &, Location, Value tap) {
+      Value across = kb_.constant(tapsW_);
+      return kb_.add(kb_.mul(kb_.floorDiv(tap, across), down), kb_.mul(kb_.rem(tap, across), right));
+    };
+  }
+
+  // ---- epilogue -----------------------------------------------------------------------------------------------------------------
+  /// Where the tile at (row, column) of this line lies in a tensor of these sizes, aligned with the result on the right.
+  struct Place {
+    Value offset, rowStride, columnStride;
+  };
+  Place placeOf(const Sizes &sizes, Value row, Value column) {
+    auto strides = kb_.strides(sizes);
+    Place place{kb_.constant(0), kb_.constant(0), kb_.constant(0)};
+    int64_t shift = int64_t(out_.size()) - int64_t(sizes.size());
+    SizeExpr leading = sizes.empty() ? SizeExpr(1) : volume(ArrayRef(sizes).drop_back(1));
+    for (size_t d = 0; d < sizes.size(); ++d) {
+      size_t o = d + shift;
+      bool last = o + 1 == out_.size();
+      if (sizes[d].isConstant(1) && !(merged_ && o == rowDim_)) continue;
+      Value stride = kb_.size(strides[d]);
+      if (last) {
+        place.columnStride = stride;
+        place.offset = kb_.add(place.offset, kb_.mul(kb_.add(firstColumn_, column), stride));
+      } else if (o == rowDim_) {
+        if (merged_ && leading.isConstant(1)) continue;  // merged rows walk all leading dimensions, of which the last is the fastest
+        place.rowStride = stride;
+        place.offset = kb_.add(place.offset, kb_.mul(row, stride));
+      } else if (!merged_) {
+        place.offset = kb_.add(place.offset, kb_.mul(line_[o], stride));
+      }
+    }
+    return place;
+  }
+
+  void epilogue(Value acc, Value row, Value column) {
+    type_ = cast<VectorType>(acc.getType());
+    limits_ = {kb_.sub(kb_.size(rows_), row), kb_.sub(kb_.size(columns_), column)};
+    llvm::DenseMap<Value, Value> tiles;
+    tiles[anchor_] = acc;
+    for (BlockArgument arg : body().getArguments())
+      if (arg != a_ && arg != b_) tiles[arg] = load(arg, row, column);
+    for (Operation &op : body().without_terminator()) {
+      if (op.getNumResults() != 1 || tiles.contains(op.getResult(0))) continue;
+      if (auto constant = dyn_cast<ConstantOp>(op)) {
+        tiles[constant.getY()] = splat(constant);
+        continue;
+      }
+      SmallVector<Value> operands;
+      for (Value v : op.getOperands()) operands.push_back(tiles.lookup(v));
+      tiles[op.getResult(0)] = buildElementwise(b(), loc(), &op, operands);
+    }
+    for (auto [i, v] : llvm::enumerate(body().getTerminator()->getOperands())) store(i, tiles.lookup(v), row, column);
+  }
+
+  Value load(BlockArgument arg, Value row, Value column) {
+    Place place = placeOf(sizesOf(arg.getType()), row, column);
+    auto type = VectorType::get(type_.getShape(), memoryType(elementOf(arg)));
+    auto tile = tile::LoadOp::create(b(), loc(), type, kb_.input(arg), place.offset, ValueRange{place.rowStride, place.columnStride}, limits_);
+    phase(tile, kEpilogue);
+    if (!elementOf(arg).isInteger(1)) return tile;
+    Value zero = arith::ConstantOp::create(b(), loc(), type, b().getZeroAttr(type));
+    return arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::ne, tile, zero);
+  }
+
+  Value splat(ConstantOp op) {
+    Type element = registerType(elementOf(op.getY()));
+    auto dense = cast<DenseElementsAttr>(op.getValue());
+    Attribute value = isa<FloatType>(element) ? Attribute(FloatAttr::get(element, dense.getSplatValue<APFloat>()))
+                                              : Attribute(IntegerAttr::get(element, dense.getSplatValue<APInt>()));
+    auto type = VectorType::get(type_.getShape(), element);
+    return arith::ConstantOp::create(b(), loc(), type, DenseElementsAttr::get(type, value));
+  }
+
+  void store(int64_t index, Value tile, Value row, Value column) {
+    Value result = group_.getResult(index);
+    Place place = placeOf(sizesOf(result.getType()), row, column);
+    if (elementOf(result).isInteger(1))
+      tile = arith::ExtUIOp::create(b(), loc(), VectorType::get(type_.getShape(), b().getI8Type()), tile);
+    // A row's columns are neighbours even where there is one column, and one row lies anywhere.
+    Value columnStride = kb_.constant(1), rowStride = kb_.size(kb_.strides(sizesOf(result.getType()))[rowDim_]);
+    phase(tile::StoreOp::create(b(), loc(), tile, kb_.output(index), place.offset, ValueRange{rowStride, columnStride}, limits_), kEpilogue);
+  }
+
+  GroupOp group_;
+  KernelBuilder kb_;
+  PackedMatmulOp matmul_;
+  PackedConvOp conv_;
+  Value anchor_;
+  BlockArgument a_, b_;
+  Sizes out_;
+  size_t rowDim_ = 0;
+  bool merged_ = false;  ///< the rows are all leading dimensions of the result
+  SizeExpr rows_, columns_, depth_, channels_, programs_;
+  SmallVector<SizeExpr> lines_;  ///< extents of the result's dimensions that the grid walks; 1 where it does not
+  SmallVector<Value> line_;      ///< this program's place in them
+  int64_t groups_ = 1, tapsH_ = 1, tapsW_ = 1;
+  Value firstColumn_;
+  VectorType type_;
+  SmallVector<Value> limits_;
+};
+
+}  // namespace
+
+FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, OpBuilder &builder) { return GroupMatmul(group, name, builder).run(); }
+
+}  // namespace jinx::schedules

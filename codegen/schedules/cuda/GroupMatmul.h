@@ -1,0 +1,11 @@
+// The matmul schedule on CUDA: products and convolutions of a group as tiles of a SIMT product with an epilogue hole.
+#pragma once
+
+#include "codegen/schedules/Schedules.h"
+
+namespace jinx::schedules {
+
+/// Covers what scheduleMatmul covers, for f32 and convolutions without padding (the input is padded before).
+mlir::FailureOr<Scheduled> scheduleCudaMatmul(graph::GroupOp group, llvm::StringRef name, mlir::OpBuilder &builder);
+
+}  // namespace jinx::schedules

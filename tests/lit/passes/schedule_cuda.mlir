@@ -1,0 +1,65 @@
+// RUN: jinx-opt %s --split-input-file --jinx-schedule="cuda=true" | FileCheck %s
+
+// A row is a tile of a block: wider than on the CPU.
+// CHECK-LABEL: @rows
+// CHECK: tile.kernel @k0_exp
+// CHECK: math.exp %{{.*}} : vector<1024xf32>
+func.func @rows(%x: tensor<5000xf32>) -> tensor<5000xf32> {
+  %y = jinx.group "rows"(%x) : (tensor<5000xf32>) -> tensor<5000xf32> {
+  ^bb0(%a: tensor<5000xf32>):
+    %e = jinx.exp %a : tensor<5000xf32> -> tensor<5000xf32>
+    jinx.yield %e : tensor<5000xf32>
+  }
+  return %y : tensor<5000xf32>
+}
+
+// -----
+
+// A product goes through a ring of shared memory; the batch of a is part of its rows, and the bias follows by columns (stride 0, 1).
+// CHECK-LABEL: @matmul
+// CHECK: jinx.launch @k0_packed_matmul(%{{.*}}) sizes [] programs "1"
+// CHECK: tile.ring
+// CHECK: tile.mma
+// CHECK: tile.load %{{.*}} strides(%c0{{.*}}, %c1{{.*}}) limits
+// CHECK: arith.addf %{{.*}} : vector<64x64xf32>
+func.func @matmul(%x: tensor<2x4x8xf32>, %w: tensor<2x8x16xf32>, %b: tensor<20xf32>) -> tensor<2x4x20xf32> {
+  %y = jinx.group "matmul"(%x, %w, %b) : (tensor<2x4x8xf32>, tensor<2x8x16xf32>, tensor<20xf32>) -> tensor<2x4x20xf32> {
+  ^bb0(%a: tensor<2x4x8xf32>, %p: tensor<2x8x16xf32>, %c: tensor<20xf32>):
+    %m = jinx.packed_matmul %a, %p : tensor<2x4x8xf32>, tensor<2x8x16xf32> -> tensor<2x4x20xf32>
+    %s = jinx.add %m, %c : tensor<2x4x20xf32>, tensor<20xf32> -> tensor<2x4x20xf32>
+    jinx.yield %s : tensor<2x4x20xf32>
+  }
+  return %y : tensor<2x4x20xf32>
+}
+
+// -----
+
+// Tests that a value per matrix of the batch keeps the batch apart: two matrices, two programs.
+// CHECK-LABEL: @per_matrix
+// CHECK: jinx.launch @k0_packed_matmul(%{{.*}}) sizes [] programs "2"
+func.func @per_matrix(%x: tensor<2x4x8xf32>, %w: tensor<2x8x16xf32>, %b: tensor<2x1x20xf32>) -> tensor<2x4x20xf32> {
+  %y = jinx.group "matmul"(%x, %w, %b) : (tensor<2x4x8xf32>, tensor<2x8x16xf32>, tensor<2x1x20xf32>) -> tensor<2x4x20xf32> {
+  ^bb0(%a: tensor<2x4x8xf32>, %p: tensor<2x8x16xf32>, %c: tensor<2x1x20xf32>):
+    %m = jinx.packed_matmul %a, %p : tensor<2x4x8xf32>, tensor<2x8x16xf32> -> tensor<2x4x20xf32>
+    %s = jinx.add %m, %c : tensor<2x4x20xf32>, tensor<2x1x20xf32> -> tensor<2x4x20xf32>
+    jinx.yield %s : tensor<2x4x20xf32>
+  }
+  return %y : tensor<2x4x20xf32>
+}
+
+// -----
+
+// A group that no CUDA schedule covers goes back to operators, which run on the host. Nothing of a kernel is left.
+// CHECK-LABEL: @padded
+// CHECK-NOT: jinx.group
+// CHECK: jinx.packed_conv
+// CHECK-NOT: tile.kernel
+func.func @padded(%x: tensor<1x1x8x3xf32>, %w: tensor<1x1x9x16xf32>) -> tensor<1x1x8x4xf32> {
+  %y = jinx.group "matmul"(%x, %w) : (tensor<1x1x8x3xf32>, tensor<1x1x9x16xf32>) -> tensor<1x1x8x4xf32> {
+  ^bb0(%a: tensor<1x1x8x3xf32>, %p: tensor<1x1x9x16xf32>):
+    %c = jinx.packed_conv %a, %p {kernel = array<i64: 1, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 1, 0, 1>, dilations = array<i64: 1, 1>, group = 1 : i64}
+        : tensor<1x1x8x3xf32>, tensor<1x1x9x16xf32> -> tensor<1x1x8x4xf32>
+    jinx.yield %c : tensor<1x1x8x4xf32>
+  }
+  return %y : tensor<1x1x8x4xf32>
+}
