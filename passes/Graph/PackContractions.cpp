@@ -4,6 +4,7 @@
 //   conv 1x1, stride 1, no padding   packed_matmul over all pixels
 //   conv, one filter a channel       depthwise_conv
 //   conv, otherwise                  packed_conv
+//   matmul with one column           reduce(mul(a, bᵀ)): a panel would be 15/16 padding, and what makes a can join the reduction
 //   matmul of bytes, b constant      cast(packed_matmul(cast(a), pack(cast(b)))), in f32, when no sum can pass 2^24: then each
 //                                    partial sum is an integer that f32 holds, and the result is exact
 #include "ir/Graph/ValueInference.h"
@@ -79,9 +80,26 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     return sums.empty() ? 0 : *llvm::max_element(sums);
   }
 
+  /// [.., m, k] x [k, 1] as a sum over the last axis.
+  bool makeReduction(MatmulOp op) {
+    Sizes bSizes = sizesOf(op.getB().getType()), y = sizesOf(op.getY().getType());
+    if (bSizes.size() != 2 || y.size() < 2 || !y.back().isConstant(1)) return false;
+    OpBuilder b(op);
+    SizeExpr depth = bSizes[op.getTransposeB() ? 1 : 0];
+    Value row = reshape(b, op.getLoc(), op.getB(), {depth});
+    Value products = MulOp::create(b, op.getLoc(), op.getA().getType(), op.getA(), row);
+    auto sum = ReduceOp::create(b, op.getLoc(), op.getY().getType(), ReduceKind::sum, products, ArrayRef<int64_t>{int64_t(y.size()) - 1});
+    op.getY().replaceAllUsesWith(sum);
+    say(passed(op, kArgument, "Packed"), [&] { return "matmul: one column, a reduction"; });
+    op.erase();
+    ++numMatmuls;
+    return true;
+  }
+
   void lowerMatmul(MatmulOp op) {
     if (makeExactFloat(op)) return;
     if (!isSupported(elementOf(op.getA())) || !isSupported(elementOf(op.getY()))) return keep(op, "elements are not f32");
+    if (makeReduction(op)) return;
     OpBuilder b(op);
     Value packed = pack(b, op.getLoc(), op.getB(), op.getTransposeB());
     op.getY().replaceAllUsesWith(PackedMatmulOp::create(b, op.getLoc(), op.getY().getType(), op.getA(), packed).getY());
