@@ -20,7 +20,7 @@ def FoldConstants : Pass<"jinx-fold-constants", "::mlir::func::FuncOp"> {
     Runs the reference implementation of the operator (runtime/hostops). An operator whose result would be much larger than its
     operands (over `max-growth` bytes) stays, so that plans do not swell.
   }];
-  let options = [Option<"maxGrowth", "max-growth", "int64_t", "1048576", "Largest growth in bytes that folding may cause">];
+  let options = [Option<"maxGrowth", "max-growth", "int64_t", "4194304", "Largest growth in bytes that folding may cause">];
   let statistics = [Statistic<"numFolded", "num-folded", "Operators folded">,
                     Statistic<"numKept", "num-kept", "Operators left because their result is too large or cannot be computed here">];
   let dependentDialects = ["::jinx::graph::GraphDialect"];

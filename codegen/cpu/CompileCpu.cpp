@@ -111,7 +111,7 @@ Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(const std::stri
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
   std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(triple, isa, isa == "x86-64-v4" ? "-prefer-256-bit" : "", options,
                                                                            llvm::Reloc::PIC_, std::nullopt,
-                                                                           isPortable(isa) ? llvm::CodeGenOptLevel::Less
+                                                                           isPortable(isa) ? llvm::CodeGenOptLevel::None
                                                                                            : llvm::CodeGenOptLevel::Default));
   if (!machine) return internalError("LLVM cannot generate code for " + isa);
   return machine;

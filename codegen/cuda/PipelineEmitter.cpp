@@ -263,7 +263,7 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   out.blank();
   out.open("if (warpgroup == 0)");
   out.comment("Producer: one thread keeps the ring full.");
-  out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
+  if (movesRegisters()) out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
   out.open("if (warp_uniform(threadIdx.x / 32) == 0 && elect_one())");
   out.line("grid_wait_previous();");
   printRingState(op.getProducer(), true);
@@ -271,7 +271,7 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   out.close();
   out.reopen("else");
   out.comment("Consumers: multiply, then the epilogue of the same tile.");
-  out.line("registers_grow<" + str(op.getConsumerRegisters()) + ">();");
+  if (movesRegisters()) out.line("registers_grow<" + str(op.getConsumerRegisters()) + ">();");
   out.line("const int consumer = warpgroup - 1;");
   out.line("const int thread = threadIdx.x % 128;");
   if (anyStoreBulk_) {

@@ -24,6 +24,8 @@ class PipelineEmitter {
   mlir::LogicalResult declare();
 
   int64_t threads() const;      ///< that roles or products fix; 0: any
+  /// Producers give registers to consumers. Up to 256 threads share 65,536: each may have all that it can name, nothing to move.
+  bool movesRegisters() const { return roles_ && threads() > 256; }
   int64_t sharedBytes() const { return sharedBytes_; }
   int64_t clusterSize() const { return clusterM_ * clusterN_; }
   const std::vector<std::string> &mapParameters() const { return mapParameters_; }

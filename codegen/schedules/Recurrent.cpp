@@ -9,6 +9,11 @@
 //           the new h becomes the state when all blocks are done: two buffers, swapped
 //
 // Scratch: h, next h, c (or z and r∘h for the GRU), each ceil(h/16)*16 elements.
+//
+// A quantized LSTM (r_scale) quantizes h over the whole batch each step, so one program owns all sequences: it first takes the range of
+// all h, then for each sequence writes the integers of h (minus their zero point) to the fourth buffer and multiplies those. A product
+// of bytes is at most 255 * 255 and f32 holds integers up to 2^24 exactly, so the importer's weights and this product are exact as
+// long as the hidden size is at most 258; beyond, sums of typical weights still are.
 #include "codegen/schedules/Recurrent.h"
 
 #include "codegen/schedules/Expression.h"
@@ -46,7 +51,8 @@ class RecurrentSchedule {
     element_ = Float32Type::get(group_.getContext());
     emitProgram();
     int64_t state = blocks_ * kLanes * 4;
-    return kb_.finish(batch_, 4 * state + 64, steps_ * batch_ * SizeExpr(blocks_ * gates_ * hidden_));
+    SizeExpr scratch = SizeExpr(4 * state) * (isQuantized() ? batch_ : SizeExpr(1)) + 64;
+    return kb_.finish(isQuantized() ? SizeExpr(1) : batch_, scratch, steps_ * batch_ * SizeExpr(blocks_ * gates_ * hidden_));
   }
 
  private:
@@ -55,9 +61,12 @@ class RecurrentSchedule {
   Value c(int64_t v) { return kb_.constant(v); }
   VectorType vec() { return VectorType::get({kLanes}, element_); }
 
-  Value state(int64_t index) {
+  bool isQuantized() { return lstm_ && lstm_.getRScale(); }
+  /// Buffer `index` of sequence n; programs that own one sequence have n = 0 here.
+  Value state(int64_t index, Value n) {
     Type ptr = tile::PtrType::get(b().getContext(), element_);
-    return tile::ScratchOp::create(b(), loc(), ptr, c(index * blocks_ * kLanes * 4));
+    Value offset = kb_.add(c(index * blocks_ * kLanes * 4), kb_.mul(n, c(4 * blocks_ * kLanes * 4)));
+    return tile::ScratchOp::create(b(), loc(), ptr, offset);
   }
   Value load(Value ptr, Value offset, Value limit = {}) {
     return tile::LoadOp::create(b(), loc(), vec(), ptr, offset, ValueRange{c(1)}, limit ? ValueRange(limit) : ValueRange());
@@ -105,44 +114,111 @@ class RecurrentSchedule {
   }
 
   void emitProgram() {
-    Value n = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
-    Value h = state(0), next = state(1), third = state(2), fourth = state(3);
-    Value h0 = lstm_ ? lstm_.getH0() : gru_.getH0();
-    Value stateOffset = kb_.mul(n, c(hidden_));
-    forBlocks([&](Value, Value unit, Value limit) {
-      store(load(kb_.input(cast<BlockArgument>(h0)), kb_.add(stateOffset, unit), limit), h, unit);
-      if (lstm_) store(load(kb_.input(cast<BlockArgument>(lstm_.getC0())), kb_.add(stateOffset, unit), limit), third, unit);
+    findResults();
+    if (!isQuantized()) {
+      Value n = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
+      initialise(n, c(0));
+      forSteps([&](Value t) { step(t, n, c(0)); });
+      return finish(n, c(0));
+    }
+    tile::ProgramIdOp::create(b(), loc(), b().getIndexType());  // there is one
+    forSequences([&](Value n) { initialise(n, n); });
+    forSteps([&](Value t) {
+      quantizationOfStep();
+      forSequences([&](Value n) { step(t, n, n); });
     });
+    forSequences([&](Value n) { finish(n, n); });
+  }
+
+  void forSequences(function_ref<void(Value n)> emit) {
+    auto loop = scf::ForOp::create(b(), loc(), c(0), kb_.size(batch_), c(1));
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(loop.getBody());
+    emit(loop.getInductionVar());
+  }
+  void forSteps(function_ref<void(Value t)> emit) {
     bool reverse = lstm_ ? lstm_.getReverse() : gru_.getReverse();
     auto time = scf::ForOp::create(b(), loc(), c(0), kb_.size(steps_), c(1));
-    {
-      OpBuilder::InsertionGuard guard(b());
-      b().setInsertionPointToStart(time.getBody());
-      Value t = time.getInductionVar();
-      if (reverse) t = kb_.sub(kb_.size(steps_ - 1), t);
-      Value row = kb_.add(kb_.mul(t, kb_.size(batch_)), n);
-      lstm_ ? lstmStep(row, h, next, third) : gruStep(row, h, next, third, fourth);
-      forBlocks([&](Value, Value unit, Value limit) {
-        Value v = load(next, unit);
-        store(v, h, unit);
-        if (ysIndex_ >= 0 || findResults()) store(v, kb_.output(ysIndex_), kb_.add(kb_.mul(row, c(hidden_)), unit), limit);
-      });
-    }
-    findResults();
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(time.getBody());
+    Value t = time.getInductionVar();
+    emit(reverse ? kb_.sub(kb_.size(steps_ - 1), t) : t);
+  }
+
+  /// The initial states of sequence n, whose buffers are those of `slot`.
+  void initialise(Value n, Value slot) {
+    Value h = state(0, slot), cell = state(2, slot), offset = kb_.mul(n, c(hidden_));
+    Value h0 = lstm_ ? lstm_.getH0() : gru_.getH0();
     forBlocks([&](Value, Value unit, Value limit) {
-      if (hnIndex_ >= 0) store(load(h, unit), kb_.output(hnIndex_), kb_.add(stateOffset, unit), limit);
-      if (cnIndex_ >= 0) store(load(third, unit), kb_.output(cnIndex_), kb_.add(stateOffset, unit), limit);
+      store(load(kb_.input(cast<BlockArgument>(h0)), kb_.add(offset, unit), limit), h, unit);
+      if (lstm_) store(load(kb_.input(cast<BlockArgument>(lstm_.getC0())), kb_.add(offset, unit), limit), cell, unit);
+    });
+  }
+  void step(Value t, Value n, Value slot) {
+    Value row = kb_.add(kb_.mul(t, kb_.size(batch_)), n);
+    Value h = state(0, slot), next = state(1, slot), third = state(2, slot), fourth = state(3, slot);
+    if (isQuantized()) quantizeState(h, fourth);
+    lstm_ ? lstmStep(row, isQuantized() ? fourth : h, next, third) : gruStep(row, h, next, third, fourth);
+    forBlocks([&](Value, Value unit, Value limit) {
+      Value v = load(next, unit);
+      store(v, h, unit);
+      if (ysIndex_ >= 0) store(v, kb_.output(ysIndex_), kb_.add(kb_.mul(row, c(hidden_)), unit), limit);
+    });
+  }
+  void finish(Value n, Value slot) {
+    Value h = state(0, slot), cell = state(2, slot), offset = kb_.mul(n, c(hidden_));
+    forBlocks([&](Value, Value unit, Value limit) {
+      if (hnIndex_ >= 0) store(load(h, unit), kb_.output(hnIndex_), kb_.add(offset, unit), limit);
+      if (cnIndex_ >= 0) store(load(cell, unit), kb_.output(cnIndex_), kb_.add(offset, unit), limit);
     });
   }
 
-  /// Which results the group yields; an unused one has no buffer. True when ys is among them.
-  bool findResults() {
+  // ---- quantized state ----------------------------------------------------------------------------------------------------------
+  /// Scale and zero point of all h of this step: DynamicQuantizeLinear, whose range contains 0. Lanes past the hidden size hold 0.
+  void quantizationOfStep() {
+    auto outer = scf::ForOp::create(b(), loc(), c(0), kb_.size(batch_), c(1), ValueRange{splat(0), splat(0)});
+    {
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(outer.getBody());
+      Value h = state(0, outer.getInductionVar());
+      auto inner = scf::ForOp::create(b(), loc(), c(0), c(blocks_), c(1), outer.getRegionIterArgs());
+      {
+        OpBuilder::InsertionGuard innerGuard(b());
+        b().setInsertionPointToStart(inner.getBody());
+        Value v = load(h, kb_.mul(inner.getInductionVar(), c(kLanes)));
+        Value low = arith::MinimumFOp::create(b(), loc(), inner.getRegionIterArg(0), v);
+        Value high = arith::MaximumFOp::create(b(), loc(), inner.getRegionIterArg(1), v);
+        scf::YieldOp::create(b(), loc(), ValueRange{low, high});
+      }
+      scf::YieldOp::create(b(), loc(), inner.getResults());
+    }
+    Value low = tile::ReduceOp::create(b(), loc(), element_, tile::ReduceKind::min, outer.getResult(0));
+    Value high = tile::ReduceOp::create(b(), loc(), element_, tile::ReduceKind::max, outer.getResult(1));
+    auto number = [&](double v) -> Value { return arith::ConstantOp::create(b(), loc(), b().getF32FloatAttr(v)); };
+    Value scale = arith::DivFOp::create(b(), loc(), sub(high, low), number(255));
+    Value none = arith::CmpFOp::create(b(), loc(), arith::CmpFPredicate::OEQ, scale, number(0));
+    scale = arith::SelectOp::create(b(), loc(), none, number(1), scale);
+    Value zero = arith::DivFOp::create(b(), loc(), arith::NegFOp::create(b(), loc(), low), scale);
+    zero = arith::MinimumFOp::create(b(), loc(), zero, number(255));
+    stateScale_ = vector::BroadcastOp::create(b(), loc(), vec(), scale);
+    stateZero_ = vector::BroadcastOp::create(b(), loc(), vec(), math::RoundEvenOp::create(b(), loc(), zero));
+  }
+  /// q = clamp(round(h / scale) + zero, 0, 255) - zero, as f32.
+  void quantizeState(Value h, Value q) {
+    forBlocks([&](Value, Value unit, Value) {
+      Value v = math::RoundEvenOp::create(b(), loc(), arith::DivFOp::create(b(), loc(), load(h, unit), stateScale_));
+      v = arith::MinimumFOp::create(b(), loc(), arith::MaximumFOp::create(b(), loc(), add(v, stateZero_), splat(0)), splat(255));
+      store(sub(v, stateZero_), q, unit);
+    });
+  }
+
+  /// Which results the group yields; an unused one has no buffer.
+  void findResults() {
     for (auto [i, v] : llvm::enumerate(group_.getBody().front().getTerminator()->getOperands())) {
       if (v == (lstm_ ? lstm_.getYs() : gru_.getYs())) ysIndex_ = i;
       if (v == (lstm_ ? lstm_.getHn() : gru_.getHn())) hnIndex_ = i;
       if (lstm_ && v == lstm_.getCn()) cnIndex_ = i;
     }
-    return ysIndex_ >= 0;
   }
 
   Value projection(Value row, int64_t gate, Value unit, Value limit) {
@@ -153,6 +229,9 @@ class RecurrentSchedule {
   void lstmStep(Value row, Value h, Value next, Value cell) {
     forBlocks([&](Value block, Value unit, Value limit) {
       auto gates = gateProducts(h, block, 0, 4);  // i, o, f, c
+      if (isQuantized())
+        for (auto [g, gate] : llvm::enumerate(gates))
+          gate = mul(gate, mul(stateScale_, load(kb_.input(cast<BlockArgument>(lstm_.getRScale())), kb_.add(c(g * hidden_), unit), limit)));
       Value i = sigmoid(add(gates[0], projection(row, 0, unit, limit)));
       Value o = sigmoid(add(gates[1], projection(row, 1, unit, limit)));
       Value f = sigmoid(add(gates[2], projection(row, 2, unit, limit)));
@@ -201,6 +280,7 @@ class RecurrentSchedule {
   SizeExpr steps_ = 1, batch_ = 1;
   int64_t hidden_ = 0, blocks_ = 0, gates_ = 0;
   int64_t ysIndex_ = -1, hnIndex_ = -1, cnIndex_ = -1;
+  Value stateScale_, stateZero_;  // of the step that is being emitted, a vector of equal lanes
 };
 
 }  // namespace

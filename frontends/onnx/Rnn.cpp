@@ -1,5 +1,6 @@
 // LSTM and GRU: the products with the inputs of all steps become one matrix product, jinx.lstm and jinx.gru run the recurrence.
 #include "frontends/onnx/Handlers.h"
+#include "frontends/onnx/Quant.h"
 
 using namespace mlir;
 using namespace jinx::graph;
@@ -126,12 +127,64 @@ bool lstm(Node &n) {
     Value r = n.withSizes(direction(n, rec->r, d), {gates, rec->hidden});
     Value h = initialState(n, *rec, 5, d), c = initialState(n, *rec, 6, d);
     if (!xw || !r || !h || !c) return false;
-    auto op = LstmOp::create(n.builder(), n.loc(), TypeRange{sequenceType, stateType, stateType}, xw, r, h, c, isBackward(*rec, d));
+    auto op = LstmOp::create(n.builder(), n.loc(), TypeRange{sequenceType, stateType, stateType}, xw, r, h, c, Value(),
+                             isBackward(*rec, d));
     ys.push_back(op.getYs());
     hs.push_back(op.getHn());
     cs.push_back(op.getCn());
   }
   return giveSequences(n, *rec, ys) && giveStates(n, *rec, 1, hs) && giveStates(n, *rec, 2, cs);
+}
+
+/// Scale `operand` of direction d, one or one a column, as [columns].
+Value columnScale(Node &n, size_t operand, int64_t d, const SizeExpr &columns) {
+  Value scale = n.in(operand);
+  if (!scale) return {};
+  if (n.rank(scale) == 1) return n.broadcast(n.sliceAxis(scale, 0, d, 1), {columns});
+  return n.rank(scale) == 2 ? direction(n, scale, d) : n.fail("scales are neither one a direction nor one a column");
+}
+/// Zero point `operand` of direction d: a scalar, or [columns]; null when absent.
+Value zeroPoint(Node &n, size_t operand, int64_t d) {
+  Value zero = n.in(operand);
+  if (!zero) return {};
+  return n.rank(zero) == 1 ? n.reshape(n.sliceAxis(zero, 0, d, 1), {}) : direction(n, zero, d);
+}
+
+/// X [t, n, in], W [dirs, in, 4h] and R [dirs, h, 4h] of bytes, B [dirs, 8h], lengths, h0, c0, P, then scale and zero point of W, of R.
+bool dynamicQuantizeLstm(Node &n) {
+  if (n.has(7)) return n.decline("it has peepholes");
+  if (n.has(4)) return n.decline("sequences have lengths of their own");
+  if (n.attrInt("input_forget", 0) || n.hasAttr("clip") || n.hasAttr("activation_alpha") || n.hasAttr("activation_beta") ||
+      !hasDefaultActivations(n, {"sigmoid", "tanh", "tanh"}))
+    return n.decline("cells are not the default ones");
+  if (!n.has(8) || !n.has(10) || !isByte(n.in(1)) || !isByte(n.in(2)) || n.rank(n.in(0)) != 3) return n.decline("expected weights of bytes with scales");
+  Recurrence rec;
+  rec.x = n.in(0), rec.w = n.in(1), rec.r = n.in(2), rec.b = n.in(3), rec.gates = 4;
+  std::string how = n.attrString("direction", "forward");
+  rec.directions = how == "bidirectional" ? 2 : 1;
+  rec.backwardOnly = how == "reverse";
+  rec.steps = n.size(rec.x, 0), rec.batch = n.size(rec.x, 1), rec.hidden = n.size(rec.r, 1);
+  SizeExpr columns = SizeExpr(4) * rec.hidden;
+  auto sequenceType = tensorOf({rec.steps, rec.batch, rec.hidden}, n.f32()), stateType = tensorOf({rec.batch, rec.hidden}, n.f32());
+  DynamicQuantized x = quantizeDynamically(n, rec.x);
+  SmallVector<Value> ys, hs, cs;
+  for (int64_t d = 0; d < rec.directions; ++d) {
+    Value product = integerProduct(n, x.y, direction(n, rec.w, d), x.zeroPoint, zeroPoint(n, 9, d));
+    if (!product) return false;
+    Value xw = n.mul(n.cast(product, n.f32()), n.mul(x.scale, columnScale(n, 8, d, columns)));
+    if (rec.b) xw = n.add(xw, n.add(biasHalf(n, rec, d, 0), biasHalf(n, rec, d, 1)));
+    xw = n.withSizes(xw, {rec.steps, rec.batch, columns});
+    Value r = n.cast(direction(n, rec.r, d), n.f32());
+    if (Value zero = zeroPoint(n, 11, d)) r = n.sub(r, n.cast(zero, n.f32()));
+    r = n.withSizes(n.transpose(r, {1, 0}), {columns, rec.hidden});
+    Value scale = columnScale(n, 10, d, columns), h = initialState(n, rec, 5, d), c = initialState(n, rec, 6, d);
+    if (!xw || !r || !scale || !h || !c) return false;
+    auto op = LstmOp::create(n.builder(), n.loc(), TypeRange{sequenceType, stateType, stateType}, xw, r, h, c, scale, isBackward(rec, d));
+    ys.push_back(op.getYs());
+    hs.push_back(op.getHn());
+    cs.push_back(op.getCn());
+  }
+  return giveSequences(n, rec, ys) && giveStates(n, rec, 1, hs) && giveStates(n, rec, 2, cs);
 }
 
 bool gru(Node &n) {
@@ -159,6 +212,7 @@ bool gru(Node &n) {
 constexpr HandlerRow kRows[] = {
     {"", "LSTM", 7, kAnyOpset, lstm},
     {"", "GRU", 7, kAnyOpset, gru},
+    {"com.microsoft", "DynamicQuantizeLSTM", 1, kAnyOpset, dynamicQuantizeLstm},
 };
 
 } // namespace

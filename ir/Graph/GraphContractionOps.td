@@ -71,9 +71,13 @@ def Graph_LstmOp : Graph_Op<"lstm", [Pure]> {
     (after packing [4, ceil(h/16), h, 16]).
     I3 `h0`, I4 `c0` [n, h]. Results `ys` [t, n, h], `hn`, `cn` [n, h].
     i, o, f = sigmoid; g, output = tanh. c' = f∘c + i∘g; h' = o∘tanh(c'). With `reverse` time runs backwards; ys keeps x's order.
+    With I5 `r_scale` [4*h] the recurrent product is quantized as in com.microsoft.DynamicQuantizeLSTM: `r` holds integers (minus their
+    zero point, exact in f32), and each step h is quantized to unsigned 8 bits over the whole batch (as DynamicQuantizeLinear does),
+    multiplied exactly, and scaled by r_scale and its own scale.
     Hochreiter & Schmidhuber 1997; Gers et al. 2000 (forget gate).
   }];
-  let arguments = (ins AnyRankedTensor:$xw, AnyRankedTensor:$r, AnyRankedTensor:$h0, AnyRankedTensor:$c0, UnitAttr:$reverse);
+  let arguments = (ins AnyRankedTensor:$xw, AnyRankedTensor:$r, AnyRankedTensor:$h0, AnyRankedTensor:$c0,
+                       Optional<AnyRankedTensor>:$r_scale, UnitAttr:$reverse);
   let results = (outs AnyRankedTensor:$ys, AnyRankedTensor:$hn, AnyRankedTensor:$cn);
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }

@@ -32,6 +32,11 @@ struct FoldConstantsPass : impl::FoldConstantsBase<FoldConstantsPass> {
     });
   }
 
+  /// Weights on their way into panels: what packs them reads them once, here.
+  static bool isOnlyPacked(Operation *op) {
+    return llvm::all_of(op->getUsers(), [](Operation *user) { return isa<graph::PackOp>(user); });
+  }
+
   void fold(Operation *op, const HostOpTable &table) {
     int64_t operandBytes = 0;
     std::vector<Tensor> operands;
@@ -49,8 +54,8 @@ struct FoldConstantsPass : impl::FoldConstantsBase<FoldConstantsPass> {
     for (Type type : op->getResultTypes()) {
       auto tensor = dyn_cast<RankedTensorType>(type);
       if (!tensor || !tensor.hasStaticShape()) return keep(op, "the size of the result is known only when the model runs");
-      int64_t bytes = tensor.getNumElements() * 4;
-      if (bytes > operandBytes + maxGrowth && !isa<graph::PackOp, graph::HostCallOp>(op))
+      int64_t bytes = packedBytes(graph::dtypeOf(tensor.getElementType()), tensor.getNumElements());
+      if (bytes > operandBytes + maxGrowth && !isa<graph::PackOp, graph::HostCallOp>(op) && !isOnlyPacked(op))
         return keep(op, "the result has " + std::to_string(bytes) + " bytes, the operands " + std::to_string(operandBytes) +
                             "; max-growth is " + std::to_string(maxGrowth));
     }

@@ -4,6 +4,10 @@
 //   conv 1x1, stride 1, no padding   packed_matmul over all pixels
 //   conv, one filter a channel       depthwise_conv
 //   conv, otherwise                  packed_conv
+//   matmul with one column           reduce(mul(a, bᵀ)): a panel would be 15/16 padding, and what makes a can join the reduction
+//   matmul of bytes, b constant      cast(packed_matmul(cast(a), pack(cast(b)))), in f32, when no sum can pass 2^24: then each
+//                                    partial sum is an integer that f32 holds, and the result is exact
+#include "ir/Graph/ValueInference.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -47,8 +51,55 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     return PackOp::create(b, loc, tensorOf(out, elementOf(v)), v, transpose);
   }
 
+  /// A product of bytes with constant weights whose sums f32 holds exactly: takes f32 operands from now on.
+  bool makeExactFloat(MatmulOp op) {
+    auto weights = op.getB().getDefiningOp<ConstantOp>();
+    if (!elementOf(op.getA()).isInteger(8) || !elementOf(op.getY()).isInteger(32) || !weights) return false;
+    int64_t largest = elementOf(op.getA()).isUnsignedInteger() ? 255 : 128;
+    if (largestColumnSum(weights, op.getTransposeB()) > (int64_t(1) << 24) / largest) return false;
+    OpBuilder b(op);
+    Type f32 = b.getF32Type();
+    auto toF32 = [&](Value v) -> Value { return CastOp::create(b, op.getLoc(), tensorOf(sizesOf(v.getType()), f32), v); };
+    auto y = MatmulOp::create(b, op.getLoc(), tensorOf(sizesOf(op.getY().getType()), f32), toF32(op.getA()), toF32(op.getB()), op.getTransposeB());
+    op.getY().replaceAllUsesWith(CastOp::create(b, op.getLoc(), op.getY().getType(), y));
+    op.erase();
+    say(passed(y, kArgument, "Exact"), [&] { return "matmul: products of bytes summed in f32, exactly"; });
+    lowerMatmul(y);
+    return true;
+  }
+  /// max over columns of sum |b|; what cannot be read counts as too large.
+  static int64_t largestColumnSum(ConstantOp weights, bool transposed) {
+    constexpr int64_t kTooLarge = std::numeric_limits<int64_t>::max();
+    auto type = cast<RankedTensorType>(weights.getY().getType());
+    auto values = type.getRank() == 2 ? readIntegers(weights.getValue(), int64_t(1) << 28) : std::nullopt;
+    if (!values) return kTooLarge;
+    int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
+    SmallVector<int64_t> sums(transposed ? rows : columns, 0);
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < columns; ++j) sums[transposed ? i : j] += std::abs((*values)[i * columns + j]);
+    return sums.empty() ? 0 : *llvm::max_element(sums);
+  }
+
+  /// [.., m, k] x [k, 1] as a sum over the last axis.
+  bool makeReduction(MatmulOp op) {
+    Sizes bSizes = sizesOf(op.getB().getType()), y = sizesOf(op.getY().getType());
+    if (bSizes.size() != 2 || y.size() < 2 || !y.back().isConstant(1)) return false;
+    OpBuilder b(op);
+    SizeExpr depth = bSizes[op.getTransposeB() ? 1 : 0];
+    Value row = reshape(b, op.getLoc(), op.getB(), {depth});
+    Value products = MulOp::create(b, op.getLoc(), op.getA().getType(), op.getA(), row);
+    auto sum = ReduceOp::create(b, op.getLoc(), op.getY().getType(), ReduceKind::sum, products, ArrayRef<int64_t>{int64_t(y.size()) - 1});
+    op.getY().replaceAllUsesWith(sum);
+    say(passed(op, kArgument, "Packed"), [&] { return "matmul: one column, a reduction"; });
+    op.erase();
+    ++numMatmuls;
+    return true;
+  }
+
   void lowerMatmul(MatmulOp op) {
+    if (makeExactFloat(op)) return;
     if (!isSupported(elementOf(op.getA())) || !isSupported(elementOf(op.getY()))) return keep(op, "elements are not f32");
+    if (makeReduction(op)) return;
     OpBuilder b(op);
     Value packed = pack(b, op.getLoc(), op.getB(), op.getTransposeB());
     op.getY().replaceAllUsesWith(PackedMatmulOp::create(b, op.getLoc(), op.getY().getType(), op.getA(), packed).getY());
@@ -88,7 +139,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     SmallVector<int64_t> kernel, strides(op.getStrides()), pads(op.getPads()), dilations(op.getDilations());
     for (int64_t d = 0; d < spatial; ++d) kernel.push_back(*w[2 + d].constant());
     int64_t oc = *w[0].constant(), ic = *w[1].constant();
-    bool depthwise = ic == 1 && op.getGroup() > 1 && oc == op.getGroup();
+    bool depthwise = ic == 1 && op.getGroup() > 1 && oc == int64_t(op.getGroup());
     Value result;
     const char *form = "packed_conv";
     if (depthwise) {

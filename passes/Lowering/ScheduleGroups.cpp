@@ -1,3 +1,5 @@
+#include <unordered_map>
+
 #include "codegen/schedules/Schedules.h"
 #include "mlir/IR/SymbolTable.h"
 #include "passes/Passes.h"
@@ -28,6 +30,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   using ScheduleGroupsBase::ScheduleGroupsBase;
 
   void runOnOperation() override {
+    seen_.clear();
     SmallVector<graph::GroupOp> groups;
     getOperation().walk([&](graph::GroupOp op) { groups.push_back(op); });
     OpBuilder kernels(&getContext());
@@ -39,9 +42,12 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       target.registers = registers;
       auto scheduled = schedules::scheduleGroup(group, name, target, kernels);
       if (failed(scheduled)) return signalPassFailure();
+      scheduled->kernel = unique(scheduled->kernel);
       replace(group, *scheduled);
     }
   }
+
+  std::unordered_map<size_t, SmallVector<tile::KernelOp>> seen_;
 
   std::string nameOf(graph::GroupOp group) {
     std::string anchor;
@@ -52,20 +58,35 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     return identifier(anchor);
   }
 
-  /// Kernels that differ only in their names are one kernel: text without name and provenance is the key.
-  std::string keyOf(tile::KernelOp kernel) {
-    std::string text;
-    llvm::raw_string_ostream stream(text);
-    for (Type type : kernel.getBody().getArgumentTypes()) stream << type << ',';
-    stream << kernel.getNumInputs() << '|' << kernel.getPrograms() << '|' << kernel.getScratch() << '|';
-    OpPrintingFlags flags;
-    flags.useLocalScope().elideLargeElementsAttrs();
-    for (Operation &op : kernel.getBody().front()) {
-      // Values print by number within the kernel: cloning into a detached module would be the slow way to the same text.
-      op.print(stream, flags.skipRegions(false));
-      stream << '\n';
+  /// The kernel that does the same as `kernel`, which then goes away, or `kernel` itself. Real models repeat their blocks, and
+  /// compiling a kernel costs a thousand times what comparing two does.
+  tile::KernelOp unique(tile::KernelOp kernel) {
+    llvm::hash_code hash = llvm::hash_combine(kernel.getNumInputs(), kernel.getPrograms(), kernel.getScratch());
+    kernel.getBody().walk([&](Operation *op) {
+      hash = llvm::hash_combine(hash, op->getName(), op->getDiscardableAttrDictionary(), op->hashProperties());
+    });
+    SmallVector<tile::KernelOp> &candidates = seen_[hash];
+    for (tile::KernelOp other : candidates) {
+      if (other.getNumInputs() != kernel.getNumInputs() || other.getPrograms() != kernel.getPrograms() || other.getScratch() != kernel.getScratch() ||
+          !OperationEquivalence::isRegionEquivalentTo(&other.getBody(), &kernel.getBody(), OperationEquivalence::IgnoreLocations))
+        continue;
+      addProvenance(other, kernel.getProvenance());
+      kernel.erase();
+      ++numShared;
+      return other;
     }
-    return text;
+    candidates.push_back(kernel);
+    return kernel;
+  }
+
+  /// A kernel names the nodes of its first few users; each launch names its own.
+  static void addProvenance(tile::KernelOp kernel, StringRef more) {
+    StringRef old = kernel.getProvenance();
+    if (old.size() > 200) {
+      if (!old.ends_with("; …")) kernel.setProvenance((old + "; …").str());
+    } else {
+      kernel.setProvenance((old + "; " + more).str());
+    }
   }
 
   void replace(graph::GroupOp group, schedules::Scheduled &scheduled) {

@@ -83,8 +83,24 @@ extern "C" __global__ void __launch_bounds__(64) k(i64 arrivals) {
   EXPECT_HAS(message, "deadlock");
   EXPECT_HAS(message, "threads 0..63: wait for mbarrier at shared+0, parity 0");
   EXPECT_HAS(message, "1 of 2 arrivals");
+}
+
+TEST(Emulator, MoreArrivalsThanAPhaseHasAreAnError) {
+  // The phase waits for bytes that nobody brings, so the third arrival cannot belong to the next one.
+  auto module = compile(R"(
+extern "C" __global__ void __launch_bounds__(32) k(i64 arrivals) {
+  const u32 bar = smem_address(dynamic_shared());
+  if (threadIdx.x == 0) { mbar_init(bar, 2); mbar_init_fence(); }
+  block_sync();
+  if (static_cast<i64>(threadIdx.x) < arrivals) mbar_arrive_expect_bytes(bar, 16);
+})");
+  ASSERT_TRUE(module);
+  int64_t arrivals = 2;
+  void *params[] = {&arrivals};
+  LaunchShape shape{.grid = 1, .threads = 32, .sharedBytes = 64};
+  EXPECT_EQ(firstFailure(*module, shape, params), "");
   arrivals = 3;
-  EXPECT_HAS(firstFailure(*module, shape, params), "mbarrier");
+  EXPECT_HAS(firstFailure(*module, shape, params), "more arrivals at an mbarrier than its count");
 }
 
 TEST(Emulator, ABlockBarrierThatSomeMissIsADeadlock) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Do the real models answer as they should? Compiles each once, runs every case from that one plan, compares.
 
-For each named model: `jinx compile` (no sizes given, so one plan serves all cases), then every case that
+For each named model: `jinx compile` (no sizes given, or ranges where the file fixes them, so one plan serves all cases), then every case that
 oracle.py keeps ($JINX_CACHE/oracle/ID/CASE/), through the C interface. Each output must have the expected type and
 shape, the same NaN and infinities, and |got - expected| <= 1e-4 + 1e-3 |expected|; integers must be equal.
 Where cases.json gives an output of a model a quantisation step, elements may differ by that much instead, and by less
@@ -35,6 +35,7 @@ from known_answers import CACHE, ROOT
 
 HERE = pathlib.Path(__file__).resolve().parent
 ATOL, RTOL = 1e-4, 1e-3
+DIMS = json.loads((HERE / "cases.json").read_text())["dims"]
 
 
 class JinxEngine:
@@ -52,6 +53,7 @@ class JinxEngine:
             return None
         plan = self.plans / f"{model}.jxp"
         command = [str(self.jinx), "compile", str(CACHE / "models" / f"{model}.onnx"), "-o", str(plan), *self.flags]
+        command += [argument for dim in DIMS.get(model, []) for argument in ("--dim", dim)]
         start = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True)
         seconds = time.perf_counter() - start

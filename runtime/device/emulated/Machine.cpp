@@ -42,12 +42,14 @@ void Machine::startCluster(unsigned firstBlock) {
   ctas_.resize(shape_.cluster);
   ready_.clear();
   clusterArrived_ = 0;
+  // Dynamic shared memory begins at an arbitrary multiple of 16, as far as a kernel may know, the same in all blocks of a cluster; the
+  // first KiB belongs to the system.
+  unsigned sharedBegin = 1024 + 16 * random(64);
   for (unsigned rank = 0; rank < shape_.cluster; ++rank) {
     Cta &cta = ctas_[rank];
     cta.rank = rank;
     cta.block = firstBlock + rank;
-    // Dynamic shared memory begins at an arbitrary multiple of 16, as far as a kernel may know; the first KiB belongs to the system.
-    cta.sharedBegin = 1024 + 16 * random(64);
+    cta.sharedBegin = sharedBegin;
     cta.sharedEnd = cta.sharedBegin + shape_.sharedBytes;
     cta.memory.assign(cta.sharedEnd + 2048, 0xFF);
     auto at = reinterpret_cast<uintptr_t>(cta.memory.data());

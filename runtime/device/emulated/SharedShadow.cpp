@@ -29,23 +29,26 @@ void SharedShadow::access(unsigned thread, unsigned address, unsigned bytes, int
   auto &open = open_[thread / 32];
   auto it = open.try_emplace({line, repetition}).first;
   it->second.bytes = bytes;
-  it->second.addresses.push_back(address);
-  if (it->second.addresses.size() < 32) return;
+  it->second.lanes.push_back({thread % 32, address});
+  if (it->second.lanes.size() < 32) return;
   settle(line, it->second);
   open.erase(it);
 }
 
 // 32 banks of 4 bytes. Lanes are served in groups whose widths add up to 128 bytes; within a group, each further distinct word of the
-// same bank costs another wavefront. Lanes that read the same word share it.
-void SharedShadow::settle(int line, const Together &together) {
+// same bank costs another wavefront. Lanes that read the same word share it. Lanes are neighbours by number, whenever they ran.
+void SharedShadow::settle(int line, Together &together) {
   BankConflicts &count = counts_[line];
   ++count.accesses;
   unsigned lanesAtOnce = std::min(32u, 128u / std::max(4u, together.bytes));
-  for (size_t first = 0; first < together.addresses.size(); first += lanesAtOnce) {
+  std::sort(together.lanes.begin(), together.lanes.end());
+  for (size_t first = 0; first < together.lanes.size();) {
     std::array<std::set<unsigned>, 32> words;
-    size_t last = std::min(together.addresses.size(), first + lanesAtOnce);
-    for (size_t i = first; i < last; ++i)
-      for (unsigned w = together.addresses[i] / 4; w <= (together.addresses[i] + together.bytes - 1) / 4; ++w) words[w % 32].insert(w);
+    unsigned group = together.lanes[first].first / lanesAtOnce;
+    for (; first < together.lanes.size() && together.lanes[first].first / lanesAtOnce == group; ++first) {
+      unsigned address = together.lanes[first].second;
+      for (unsigned w = address / 4; w <= (address + together.bytes - 1) / 4; ++w) words[w % 32].insert(w);
+    }
     size_t worst = 1;
     for (const auto &bank : words) worst = std::max(worst, bank.size());
     count.wavefronts += worst;

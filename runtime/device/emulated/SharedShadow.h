@@ -31,9 +31,9 @@ class SharedShadow {
  private:
   struct Together {
     unsigned bytes = 0;
-    std::vector<unsigned> addresses;
+    std::vector<std::pair<unsigned, unsigned>> lanes;  ///< lane and address, in the order in which the threads came
   };
-  void settle(int line, const Together &together);
+  void settle(int line, Together &together);
 
   std::vector<Writer> words_;
   bool counting_ = false;
