@@ -4,15 +4,17 @@
 // split into kept ones (K) and reduced ones (R, empty for a plain map). The lanes run along the innermost dimension that is not 1.
 //
 //   programs:  one per position of the outer kept dimensions (and per chunk of the lane dimension, when that is kept and long)
-//   phase i:   for each reduction, in order: loop over R, evaluate its operand, combine; lanes are combined at the end when the lane
-//              dimension is reduced. The result is then a known value to all that follows.
-//   last:      results of reduced shape are stored once; results of full shape in one more loop over R.
+//   phase i:   the reductions that need no result of phase i or later, in one loop over R: evaluate their operands, combine; lanes are
+//              combined at the end when the lane dimension is reduced. The results are then known values to all that follows.
+//              A result of full shape is stored by the first loop that can compute it.
+//   last:      results of reduced shape are stored once; results of full shape that need the last phase in one more loop over R.
 //
 // softmax(x) over the last dimension, W lanes:
 //
 //   program = row:   m = max over chunks of x;  s = sum over chunks of exp(x - m);  for each chunk: store exp(x - m) / s
 //
-// A tile of exp(x - m) is wanted twice: what is costly and used by a later phase is kept in scratch by the first phase that computes it.
+// A tile of exp(x - m) is wanted twice: what is costly and used by a later phase is kept in scratch by the first phase that computes it,
+// if it is known to fit the caches.
 #include "codegen/schedules/Rows.h"
 
 #include "codegen/schedules/Collapse.h"
@@ -40,6 +42,7 @@ class RowsSchedule {
 
   FailureOr<Scheduled> run() {
     if (failed(findIterationSpace())) return failure();
+    findPhases();
     chooseLanes();
     if (!target_.cuda) findKept();
     emitProgram();
@@ -69,6 +72,24 @@ class RowsSchedule {
       if (sizes.size() != space_.size()) return group_.emitOpError("results of a rows group must have one rank");
     }
     return success();
+  }
+
+  /// Phase of the first loop that can compute v: one more than that of the reductions it needs.
+  int64_t readyPhase(Value v) {
+    Operation *op = v.getDefiningOp();
+    if (!op) return 0;
+    auto known = ready_.find(v);
+    if (known != ready_.end()) return known->second;
+    int64_t phase = 0;
+    for (Value operand : op->getOperands()) phase = std::max(phase, readyPhase(operand));
+    return ready_[v] = phase + isa<ReduceOp>(op);
+  }
+  void findPhases() {
+    for (ReduceOp reduce : reduces_) {
+      size_t phase = readyPhase(reduce.getX());
+      if (phases_.size() <= phase) phases_.resize(phase + 1);
+      phases_[phase].push_back(reduce);
+    }
   }
 
   void chooseLanes() {
@@ -212,23 +233,37 @@ class RowsSchedule {
         Operation *op = v.getDefiningOp();
         if (!op || isa<ReduceOp>(op) || !seen.insert(v).second) continue;
         if (isCostly(op) && sizesOf(v.getType()) == space_) {
-          if (phasesOf[v].empty() || phasesOf[v].back() != phase) phasesOf[v].push_back(phase);
+          if (!llvm::is_contained(phasesOf[v], phase)) phasesOf[v].push_back(phase);
         }
         llvm::append_range(work, op->getOperands());
       }
     };
-    for (auto [i, reduce] : llvm::enumerate(reduces_)) visit(reduce.getX(), i);
+    for (auto [i, phase] : llvm::enumerate(phases_))
+      for (ReduceOp reduce : phase) visit(reduce.getX(), i);
     for (Value v : yielded())
-      if (!isReducedShape(v)) visit(v, reduces_.size());
+      if (!isReducedShape(v)) visit(v, readyPhase(v));
     SizeExpr elements = width_;
     for (size_t d = 0; d < space_.size(); ++d)
       if (reduced_[d]) elements = int64_t(d) == lane_ ? elements * ceilDiv(space_[d], width_) : elements * space_[d];
+    if (!fitsCaches()) return;
     for (auto &[v, phases] : phasesOf) {
       if (phases.size() < 2 || kept_.size() == 2) continue;
+      llvm::sort(phases);
       int64_t bytes = std::max<int64_t>(1, cast<RankedTensorType>(v.getType()).getElementType().getIntOrFloatBitWidth() / 8);
       kept_.push_back({v, phases[0], scratch_});
       scratch_ = scratch_ + elements * SizeExpr(bytes) + 64;
     }
+  }
+
+  /// A row of constant length up to 64 Ki elements, or of one dynamic extent (a sequence), is worth keeping; more is computed again.
+  bool fitsCaches() {
+    int64_t elements = 1, dynamic = 0;
+    for (size_t d = 0; d < space_.size(); ++d) {
+      if (!reduced_[d]) continue;
+      auto extent = space_[d].constant();
+      extent ? elements *= *extent : ++dynamic;
+    }
+    return dynamic == 0 ? elements <= (1 << 16) : dynamic == 1 && elements <= 64;
   }
 
   Value keptAddress(const Kept &kept, ArrayRef<Coordinate> at, Value &offset) {
@@ -265,12 +300,12 @@ class RowsSchedule {
   }
 
   void phases() {
-    for (auto [i, reduce] : llvm::enumerate(reduces_)) emitReduce(reduce, i);
+    for (size_t i = 0; i < phases_.size(); ++i) emitPhase(i);
     emitter_->setLimit(laneReduced_ ? Value() : laneLimit_);
     bool anyFull = false;
     for (auto [i, v] : llvm::enumerate(yielded())) {
       if (!isReducedShape(v)) {
-        anyFull = true;
+        anyFull |= isLast(readyPhase(v));
         continue;
       }
       storeReduced(i, v);
@@ -278,9 +313,8 @@ class RowsSchedule {
     if (anyFull) {
       forReduced({}, [&](ArrayRef<Coordinate> at, Value limit, ValueRange) -> SmallVector<Value> {
         emitter_->setLimit(limit);
-        loadKept(reduces_.size(), at);
-        for (auto [i, v] : llvm::enumerate(yielded()))
-          if (!isReducedShape(v)) emitter_->store(i, emitter_->evaluate(v, at), at);
+        loadKept(phases_.size(), at);
+        storeFull(phases_.size(), at);
         return {};
       });
     }
@@ -298,34 +332,65 @@ class RowsSchedule {
     return true;
   }
 
-  void emitReduce(ReduceOp reduce, int64_t phase) {
-    Type graphElement = cast<RankedTensorType>(reduce.getX().getType()).getElementType();
-    Type element = registerType(graphElement);
-    bool isUnsigned = graphElement.isUnsignedInteger();
-    bool isHalf = isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32;  // accumulate in f32
-    Type accElement = isHalf ? b().getF32Type() : element;
-    auto accType = VectorType::get({width_}, accElement);
-    Value neutral = arith::ConstantOp::create(
-        b(), loc(), DenseElementsAttr::get(accType, Attribute(neutralElement(b(), reduce.getKind(), accElement, isUnsigned))));
-    auto results = forReduced({neutral}, [&](ArrayRef<Coordinate> at, Value limit, ValueRange carried) -> SmallVector<Value> {
+  bool isLast(int64_t phase) { return phase >= int64_t(phases_.size()); }
+  /// Stores the results of full shape that the loop of this phase is the first to know.
+  void storeFull(int64_t phase, ArrayRef<Coordinate> at) {
+    for (auto [i, v] : llvm::enumerate(yielded()))
+      if (!isReducedShape(v) && readyPhase(v) == phase) emitter_->store(i, emitter_->evaluate(v, at), at);
+  }
+
+  /// What a reduction accumulates in, and how its operand gets there.
+  struct Accumulator {
+    ReduceOp reduce;
+    Type element, accElement;
+    bool isUnsigned, isHalf;  // f16 and bf16 accumulate in f32
+    Value neutral;
+  };
+  Accumulator accumulatorOf(ReduceOp reduce) {
+    Type graphElement = cast<RankedTensorType>(reduce.getX().getType()).getElementType(), element = registerType(graphElement);
+    bool isHalf = isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32;
+    Accumulator acc{reduce, element, isHalf ? b().getF32Type() : element, graphElement.isUnsignedInteger(), isHalf, {}};
+    auto type = VectorType::get({width_}, acc.accElement);
+    auto neutral = neutralElement(b(), reduce.getKind(), acc.accElement, acc.isUnsigned);
+    acc.neutral = arith::ConstantOp::create(b(), loc(), DenseElementsAttr::get(type, Attribute(neutral)));
+    return acc;
+  }
+  Value combined(const Accumulator &acc, Value carried, ArrayRef<Coordinate> at, Value limit) {
+    Value x = emitter_->evaluate(ReduceOp(acc.reduce).getX(), at);
+    if (acc.isHalf) x = arith::ExtFOp::create(b(), loc(), acc.neutral.getType(), x);
+    if (limit && laneReduced_) {
+      Value lanes = vector::StepOp::create(b(), loc(), VectorType::get({width_}, b().getIndexType()));
+      Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lanes, kb_.splat(limit, width_));
+      x = arith::SelectOp::create(b(), loc(), valid, x, acc.neutral);
+    }
+    return buildCombine(b(), loc(), ReduceOp(acc.reduce).getKind(), carried, x, acc.isUnsigned);
+  }
+
+  void emitPhase(int64_t phase) {
+    SmallVector<Accumulator> accumulators;
+    SmallVector<Value> neutrals;
+    for (ReduceOp reduce : phases_[phase]) {
+      accumulators.push_back(accumulatorOf(reduce));
+      neutrals.push_back(accumulators.back().neutral);
+    }
+    auto results = forReduced(neutrals, [&](ArrayRef<Coordinate> at, Value limit, ValueRange carried) -> SmallVector<Value> {
       emitter_->setLimit(limit);
       loadKept(phase, at);
-      Value x = emitter_->evaluate(reduce.getX(), at);
+      SmallVector<Value> next;
+      for (auto [acc, sofar] : llvm::zip(accumulators, carried)) next.push_back(combined(acc, sofar, at, limit));
       storeKept(phase, at);
-      if (isHalf) x = arith::ExtFOp::create(b(), loc(), accType, x);
-      if (limit && laneReduced_) {
-        Value lanes = vector::StepOp::create(b(), loc(), VectorType::get({width_}, b().getIndexType()));
-        Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lanes, kb_.splat(limit, width_));
-        x = arith::SelectOp::create(b(), loc(), valid, x, neutral);
-      }
-      return {buildCombine(b(), loc(), reduce.getKind(), carried[0], x, isUnsigned)};
+      storeFull(phase, at);
+      return next;
     });
     emitter_->clearCache();
     for (const Kept &kept : kept_) emitter_->undefine(kept.value);
-    Value result = results[0];
-    if (laneReduced_) result = tile::ReduceOp::create(b(), loc(), accElement, tile::ReduceKind(int(reduce.getKind())), result);
-    if (isHalf) {
-      Type narrow = laneReduced_ ? element : Type(VectorType::get({width_}, element));
+    for (auto [acc, result] : llvm::zip(accumulators, results)) define(acc, result);
+  }
+  void define(const Accumulator &acc, Value result) {
+    ReduceOp reduce = acc.reduce;
+    if (laneReduced_) result = tile::ReduceOp::create(b(), loc(), acc.accElement, tile::ReduceKind(int(reduce.getKind())), result);
+    if (acc.isHalf) {
+      Type narrow = laneReduced_ ? acc.element : Type(VectorType::get({width_}, acc.element));
       result = arith::TruncFOp::create(b(), loc(), narrow, result);
     }
     emitter_->define(reduce.getY(), result);
@@ -343,6 +408,8 @@ class RowsSchedule {
   KernelBuilder kb_;
   std::optional<ExpressionEmitter> emitter_;
   SmallVector<ReduceOp> reduces_;
+  SmallVector<SmallVector<ReduceOp>> phases_;
+  llvm::DenseMap<Value, int64_t> ready_;
   SmallVector<Kept> kept_;
   Sizes space_;
   SmallVector<bool> reduced_;
