@@ -53,13 +53,19 @@ def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
 def FuseOperators : Pass<"jinx-fuse", "::mlir::func::FuncOp"> {
   let summary = "Form groups of operators that one kernel computes";
   let description = [{
-    Walks the graph in order. An operator joins the group that makes one of its operands when that saves writing and reading the value
-    and the group's schedule can hold it (see Fuse.cpp for the rules); otherwise it starts a group. Every refusal is a remark.
-    With `enable=false` every operator gets a group of its own: the unfused baseline.
+    A heap of producers, keyed by the microseconds that fusing each into the groups that read it saves (FusionHeap.h), by an analytic model
+    of the target (CostModel.h: bytes, operations, launches). A fusion must be one that a schedule can hold (Legality.h). A producer joins
+    one group, or, when it is cheap and then needs no kernel, is cloned into all that read it. Constants with one value are always cloned.
+    Every decision is a remark with what it saves: `Joined`, `Cloned`; `Refused` (no kernel can hold both), `NotWorthwhile`.
+    With `enable=false` every operator gets a group of its own: the unfused baseline. Leaves nothing that has a kernel outside of groups.
   }];
-  let options = [Option<"enable", "enable", "bool", "true", "Fuse; off gives one kernel per operator">];
-  let statistics = [Statistic<"numGroups", "num-groups", "Groups formed">, Statistic<"numFused", "num-fused", "Operators that joined a group">,
-                    Statistic<"numRefused", "num-refused", "Joins that no schedule could hold">];
+  let options = [Option<"enable", "enable", "bool", "true", "Fuse; off gives one kernel per operator">,
+                 Option<"target", "target", "std::string", "\"cpu\"", "Whose times count: cpu or cuda">,
+                 Option<"vectorBytes", "vector-bytes", "int64_t", "64", "Width of a vector register">];
+  let statistics = [Statistic<"numGroups", "num-groups", "Groups formed">, Statistic<"numFused", "num-fused", "Groups that joined another">,
+                    Statistic<"numCloned", "num-cloned", "Copies of cheap groups made inside others">,
+                    Statistic<"numRefused", "num-refused", "Joins that no kernel could hold">,
+                    Statistic<"numNotWorthwhile", "num-not-worthwhile", "Joins that would save nothing">];
 }
 
 def ScheduleGroups : Pass<"jinx-schedule", "::mlir::ModuleOp"> {

@@ -31,7 +31,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createSimplifyGraph());
   add(createCSEPass());
   // Groups are final: nothing may move across them but whole kernels.
-  add(createFuseOperators(FuseOperatorsOptions{options.fusion}));
+  add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
   if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit));
 }
 

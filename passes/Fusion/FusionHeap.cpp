@@ -1,0 +1,291 @@
+#include "passes/Fusion/FusionHeap.h"
+
+#include "passes/Fusion/Legality.h"
+#include "passes/Passes.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::passes {
+namespace {
+
+constexpr double kWorthwhileUs = 0.01;  // less is noise of the model
+
+/// Every member is evaluated once at each position of one shape.
+bool isInPlace(Shapes &shapes, ArrayRef<Operation *> members) {
+  return llvm::all_of(members, [&](Operation *op) {
+    return !isMovement(op) && !isa<ReduceOp>(op) && !isRecurrent(op) && shapes.same(op->getResult(0), members.front()->getResult(0));
+  });
+}
+
+}  // namespace
+
+FusionHeap::FusionHeap(Block &block, const Machine &machine, bool enable) : block_(block), machine_(machine), enable_(enable) {
+  int64_t position = 0;
+  for (Operation &op : block) position_[&op] = position++;
+  for (Operation &op : block) {
+    llvm::SetVector<Operation *> all;
+    for (Operation *user : op.getUsers()) all.insert(topLevel(user));
+    auto &sorted = readers_[&op];
+    sorted.assign(all.begin(), all.end());
+    llvm::sort(sorted, [&](Operation *a, Operation *b) { return position_.lookup(a) < position_.lookup(b); });
+  }
+  for (Operation &op : block) {
+    if (isFree(&op) || !isFusible(&op)) continue;
+    groups_.push_back(std::make_unique<FusionGroup>());
+    groups_.back()->members = {&op};
+    homes_[&op] = {groups_.back().get()};
+  }
+  for (auto &group : groups_)
+    if (SmallVector<Value> values = results(*group); !values.empty()) group->us = costOf(group->members, values);
+}
+
+std::vector<FusionGroup *> FusionHeap::groups() const {
+  std::vector<FusionGroup *> all;
+  for (auto &group : groups_)
+    if (!group->members.empty()) all.push_back(group.get());
+  llvm::sort(all, [&](FusionGroup *a, FusionGroup *b) {
+    auto key = [&](FusionGroup *g) { return std::pair(position_.lookup(g->members.front()), position_.lookup(g->members.back())); };
+    return key(a) < key(b);
+  });
+  return all;
+}
+
+// ---- the graph between groups -----------------------------------------------------------------------------------------------------
+
+Operation *FusionHeap::topLevel(Operation *op) const {
+  while (op && op->getBlock() != &block_) op = op->getParentOp();
+  return op;
+}
+/// Operators of the block that read `op`, each once, in program order.
+ArrayRef<Operation *> FusionHeap::readers(Operation *op) const {
+  auto it = readers_.find(op);
+  return it == readers_.end() ? ArrayRef<Operation *>() : ArrayRef<Operation *>(it->second);
+}
+bool FusionHeap::isHome(Operation *op, const FusionGroup *group) const {
+  auto it = homes_.find(op);
+  return it != homes_.end() && llvm::is_contained(it->second, group);
+}
+
+SmallVector<Value> FusionHeap::results(const FusionGroup &group) const { return resultsOf(group.members, {&group}); }
+
+/// Values of `members` that are read outside of them, `members` being what the groups of `standFor` become. What is cloned is nobody's
+/// result: each reader has its own.
+SmallVector<Value> FusionHeap::resultsOf(ArrayRef<Operation *> members, ArrayRef<const FusionGroup *> standFor) const {
+  llvm::SmallPtrSet<Operation *, 16> set(members.begin(), members.end());
+  SmallVector<Value> values;
+  for (Operation *op : members) {
+    auto homes = homes_.find(op);
+    if (homes != homes_.end() && llvm::any_of(homes->second, [&](FusionGroup *g) { return !llvm::is_contained(standFor, g); })) continue;
+    auto isRead = [&](Operation *user) {
+      Operation *reader = topLevel(user);
+      if (!set.contains(reader)) return true;
+      // A reader that is cloned elsewhere too reads there.
+      auto it = homes_.find(reader);
+      return it != homes_.end() && llvm::any_of(it->second, [&](FusionGroup *g) { return !llvm::is_contained(standFor, g); });
+    };
+    for (Value v : op->getResults())
+      if (llvm::any_of(v.getUsers(), isRead)) values.push_back(v);
+  }
+  return values;
+}
+
+FusionHeap::Members FusionHeap::merged(ArrayRef<Operation *> a, ArrayRef<Operation *> b, ArrayRef<Operation *> c) const {
+  Members all;
+  for (ArrayRef<Operation *> part : {a, b, c})
+    for (Operation *op : part)
+      if (!llvm::is_contained(all, op)) all.push_back(op);
+  llvm::sort(all, [&](Operation *x, Operation *y) { return position_.lookup(x) < position_.lookup(y); });
+  return all;
+}
+
+/// Whether a third operator or group reads `producer`, directly or not, and is read by `consumer`.
+bool FusionHeap::hasDetour(const FusionGroup *producer, const FusionGroup *consumer, ArrayRef<Operation *> through) const {
+  llvm::SmallPtrSet<const void *, 32> seen;
+  SmallVector<Operation *> work;
+  bool found = false;
+  auto follow = [&](Operation *op, const FusionGroup *from) {
+    for (Operation *reader : readers(op)) {
+      if (llvm::is_contained(through, reader)) continue;
+      auto homes = homes_.find(reader);
+      if (homes == homes_.end()) {
+        if (seen.insert(reader).second) work.push_back(reader);
+        continue;
+      }
+      for (FusionGroup *g : homes->second) {
+        if (g == from || g == producer) continue;
+        if (g == consumer) {
+          found |= from != producer;
+          continue;
+        }
+        // A group runs as one: whoever reads any member waits for all.
+        if (seen.insert(g).second) llvm::append_range(work, g->members);
+      }
+    }
+  };
+  for (Operation *op : producer->members) follow(op, producer);
+  while (!work.empty() && !found) {
+    Operation *op = work.pop_back_val();
+    follow(op, nullptr);
+  }
+  return found;
+}
+
+// ---- what fusing a producer would bring -------------------------------------------------------------------------------------------
+
+std::optional<FusionHeap::Plan> FusionHeap::joinPlan(FusionGroup *producer, FusionGroup *consumer, ArrayRef<Operation *> through,
+                                                     Operation *reader, std::vector<Decision> *refusals) const {
+  auto refuse = [&](Decision::Kind kind, double saved, std::string why) -> std::optional<Plan> {
+    if (refusals) refusals->push_back({kind, producer->members.back(), reader, saved, std::move(why)});
+    return std::nullopt;
+  };
+  Members all = merged(producer->members, consumer->members, through);
+  SmallVector<Value> values = resultsOf(all, {producer, consumer});
+  if (Verdict verdict = canShareKernel(shapes_, all, values, refusals != nullptr); !verdict) return refuse(Decision::Kind::kIllegal, 0, verdict.why);
+  double saved = producer->us + consumer->us - costOf(all, values);
+  if (saved <= kWorthwhileUs) return refuse(Decision::Kind::kNotWorthwhile, saved, "one kernel for both would take longer");
+  if (hasDetour(producer, consumer, through))
+    return refuse(Decision::Kind::kIllegal, 0, "another step between them reads the one and is read by the other");
+  Plan plan;
+  plan.into = {consumer};
+  plan.through.assign(through.begin(), through.end());
+  plan.savedUs = saved;
+  plan.reader = reader;
+  plan.inPlace = isInPlace(shapes_, all);
+  return plan;
+}
+
+std::optional<FusionHeap::Plan> FusionHeap::clonePlan(FusionGroup *producer, ArrayRef<FusionGroup *> consumers) const {
+  if (consumers.size() < 2) return std::nullopt;
+  for (Operation *op : producer->members)
+    if (isProduct(op) || isRecurrent(op) || isa<ReduceOp>(op)) return std::nullopt;
+  double before = producer->us, after = 0;
+  SmallVector<const FusionGroup *> standFor(consumers.begin(), consumers.end());
+  standFor.push_back(producer);
+  for (FusionGroup *consumer : consumers) {
+    Members all = merged(producer->members, consumer->members, {});
+    // The producer's values are results of none; the consumer's stay what they are.
+    SmallVector<Value> values = results(*consumer);
+    if (!canShareKernel(shapes_, all, values)) return std::nullopt;
+    before += consumer->us;
+    after += costOf(all, values);
+  }
+  if (before - after <= kWorthwhileUs) return std::nullopt;
+  Plan plan;
+  plan.clone = true;
+  plan.into.assign(consumers.begin(), consumers.end());
+  plan.savedUs = before - after;
+  return plan;
+}
+
+FusionHeap::Plan FusionHeap::bestPlan(FusionGroup *producer, std::vector<Decision> *refusals) const {
+  Plan best;
+  llvm::SetVector<FusionGroup *> consumers;
+  bool onlyGroups = true;  // nothing but groups reads it: no view, host call or output
+  auto consider = [&](FusionGroup *consumer, ArrayRef<Operation *> through, Operation *reader) {
+    auto plan = joinPlan(producer, consumer, through, reader, refusals);
+    if (plan && (best.into.empty() || plan->key() > best.key())) best = std::move(*plan);
+  };
+  for (Operation *op : producer->members) {
+    if (homes_.lookup(op).size() > 1) continue;  // a clone: each reader has its own
+    for (Operation *reader : readers(op)) {
+      auto homes = homes_.find(reader);
+      if (homes != homes_.end()) {
+        for (FusionGroup *consumer : homes->second) {
+          if (consumer == producer || !consumers.insert(consumer)) continue;
+          if (homes->second.size() == 1) consider(consumer, {}, reader);
+        }
+        continue;
+      }
+      onlyGroups = false;
+      if (!isTransparent(reader)) continue;
+      // Through a view, when one group alone reads it.
+      llvm::SetVector<FusionGroup *> behind;
+      bool alone = true;
+      for (Operation *next : readers(reader)) {
+        auto there = homes_.find(next);
+        if (there == homes_.end() || there->second.size() != 1) {
+          alone = false;
+          continue;
+        }
+        behind.insert(there->second[0]);
+      }
+      if (alone && behind.size() == 1 && behind[0] != producer && !consumers.contains(behind[0]))
+        consider(behind[0], {reader}, readers(reader).front());
+    }
+  }
+  if (onlyGroups) {
+    auto plan = clonePlan(producer, consumers.getArrayRef());
+    // Instead of a join that leaves the value a result, when that saves more.
+    if (plan && !best.inPlace && plan->savedUs > best.savedUs) best = std::move(*plan);
+  }
+  return best;
+}
+
+// ---- the heap ---------------------------------------------------------------------------------------------------------------------
+
+void FusionHeap::push(FusionGroup *producer) {
+  if (producer->members.empty()) return;
+  Plan plan = bestPlan(producer, nullptr);
+  int version = ++version_[producer];
+  if (plan.into.empty()) return;
+  heap_.push({plan.key(), position_.lookup(producer->members.front()), producer, version});
+}
+
+void FusionHeap::pushProducersOf(const FusionGroup &group) {
+  llvm::SetVector<FusionGroup *> producers;
+  for (Operation *op : group.members)
+    for (Value v : op->getOperands()) {
+      Operation *def = v.getDefiningOp();
+      if (def && isTransparent(def)) def = def->getOperand(0).getDefiningOp();
+      if (!def) continue;
+      if (auto it = homes_.find(def); it != homes_.end())
+        for (FusionGroup *g : it->second)
+          if (g != &group) producers.insert(g);
+    }
+  for (FusionGroup *g : producers) push(g);
+}
+
+void FusionHeap::run() {
+  if (!enable_) return;
+  for (auto &group : groups_) push(group.get());
+  while (!heap_.empty()) {
+    Entry entry = heap_.top();
+    heap_.pop();
+    if (version_[entry.producer] != entry.version || entry.producer->members.empty()) continue;
+    // Fusions elsewhere may have closed the way or changed the price: asked again before it is done.
+    Plan plan = bestPlan(entry.producer, nullptr);
+    if (plan.into.empty()) continue;
+    if (plan.key() < entry.key) {
+      heap_.push({plan.key(), entry.position, entry.producer, entry.version});
+      continue;
+    }
+    apply(entry.producer, plan);
+  }
+  // Whoever still reads another group's value does so for a reason.
+  for (FusionGroup *group : groups())
+    bestPlan(group, &decisions);
+}
+
+void FusionHeap::apply(FusionGroup *producer, const Plan &plan) {
+  Members from = std::move(producer->members);
+  producer->members.clear();
+  ++version_[producer];
+  for (Operation *op : from) llvm::erase(homes_[op], producer);
+  for (FusionGroup *group : plan.into) {
+    Operation *reader = plan.reader ? plan.reader : group->members.front();
+    decisions.push_back({plan.clone ? Decision::Kind::kCloned : Decision::Kind::kJoined, from.back(), reader, plan.savedUs, ""});
+    group->members = merged(from, group->members, plan.through);
+    for (Operation *op : from)
+      if (!isHome(op, group)) homes_[op].push_back(group);
+    for (Operation *op : plan.through) homes_[op] = {group};
+  }
+  for (FusionGroup *group : plan.into)
+    if (SmallVector<Value> values = results(*group); !values.empty()) group->us = costOf(group->members, values);
+  for (FusionGroup *group : plan.into) {
+    push(group);
+    pushProducersOf(*group);
+  }
+}
+
+}  // namespace jinx::passes

@@ -1,0 +1,144 @@
+#include "passes/Fusion/Legality.h"
+
+#include "codegen/schedules/ScalarOps.h"
+#include "codegen/schedules/Schedules.h"
+#include "llvm/ADT/SmallPtrSet.h"
+#include "passes/Passes.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::passes {
+
+bool isFree(Operation *op) {
+  auto constant = dyn_cast<ConstantOp>(op);
+  return constant && constant.getValue().isSplat() && schedules::isEmittable(op);
+}
+bool isProduct(Operation *op) { return isa<PackedMatmulOp, PackedConvOp>(op); }
+bool isRecurrent(Operation *op) { return isa<LstmOp, GruOp>(op); }
+bool isFusible(Operation *op) {
+  if (isProduct(op) || isRecurrent(op)) return true;
+  return schedules::isEmittable(op) && !isa<ReshapeOp, ConstantOp>(op);
+}
+bool isMovement(Operation *op) {
+  return isa<TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, PoolOp, DepthwiseConvOp, ResizeOp, PackOp, ReshapeOp>(op);
+}
+bool isTransparent(Operation *op) {
+  auto reshape = dyn_cast<ReshapeOp>(op);
+  if (!reshape || !schedules::isEmittable(op)) return false;
+  Sizes in = sizesOf(reshape.getX().getType()), out = sizesOf(reshape.getY().getType());
+  return !in.empty() && !out.empty() && in.back() == out.back() && !in.back().isConstant(1);
+}
+
+namespace {
+
+// More pointers than this leave a kernel no registers for its work. Groups of one operator may have more.
+constexpr size_t kMaxBuffers = 24;
+constexpr size_t kMaxMembers = 64;
+
+class Checker {
+ public:
+  Checker(Shapes &shapes, ArrayRef<Operation *> members, ArrayRef<Value> results, bool explain)
+      : shapes_(shapes), members_(members), results_(results), explain_(explain), set_(members.begin(), members.end()) {}
+
+  Verdict check() {
+    for (Operation *op : members_) {
+      if (isRecurrent(op)) return members_.size() == 1 ? Verdict{"recurrent", ""} : no("a recurrence has a kernel of its own");
+      if (isProduct(op)) products_.push_back(op);
+      if (auto reduce = dyn_cast<ReduceOp>(op)) reduces_.push_back(reduce);
+    }
+    if (members_.size() == 1) return {products_.empty() ? "rows" : "matmul", ""};
+    if (members_.size() > kMaxMembers) return no([&] { return "more than " + std::to_string(kMaxMembers) + " operators"; });
+    if (results_.empty()) return no("nothing reads the results");
+    if (size_t count = buffers(); count > kMaxBuffers)
+      return no([&] { return "the kernel would have " + std::to_string(count) + " buffers, at most " + std::to_string(kMaxBuffers) + " are allowed"; });
+    if (!products_.empty()) return matmul();
+    return reduces_.empty() ? map() : reduction();
+  }
+
+ private:
+  template <typename Why>
+  Verdict no(Why why) {
+    if constexpr (std::is_invocable_v<Why>) {
+      return {"", explain_ ? why() : std::string()};
+    } else {
+      return {"", explain_ ? std::string(why) : std::string()};
+    }
+  }
+  static std::string text(Value v) { return describe(sizesOf(v.getType())); }
+  bool inside(Value v) const { return v.getDefiningOp() && set_.contains(v.getDefiningOp()); }
+
+  size_t buffers() {
+    llvm::SmallPtrSet<Value, 16> inputs;
+    for (Operation *op : members_)
+      for (Value v : op->getOperands())
+        if (!inside(v) && !(v.getDefiningOp() && isFree(v.getDefiningOp()))) inputs.insert(v);
+    return inputs.size() + results_.size();
+  }
+
+  Verdict matmul() {
+    if (products_.size() > 1) return no("two products: each has a kernel of its own");
+    Operation *product = products_[0];
+    Value whole = product->getResult(0);
+    for (Value v : product->getOperands())
+      if (inside(v)) return no("a product reads its operands from memory");
+    for (Operation *op : members_) {
+      if (op == product) continue;
+      if (!schedules::isElementwiseSupported(op)) return no([&] { return kindOf(op) + " is not elementwise: an epilogue holds nothing else"; });
+      if (!shapes_.same(op->getResult(0), whole))
+        return no([&] { return kindOf(op) + " has shape " + text(op->getResult(0)) + ", the product " + text(whole); });
+      for (Value v : op->getOperands())
+        if (inside(v) && !shapes_.same(v, whole)) return no([&] { return kindOf(op) + " broadcasts a value of the group"; });
+    }
+    return {"matmul", ""};
+  }
+
+  Verdict map() {
+    for (Value v : results_)
+      if (!shapes_.same(v, results_[0])) return no([&] { return "results of shapes " + text(results_[0]) + " and " + text(v); });
+    for (Operation *op : members_) {
+      if (isa<ReshapeOp>(op) && !isTransparent(op)) return no("a reshape changes the innermost extent");
+      // Its columns are lanes: only as the last operator are they.
+      if (isa<PackOp>(op) && !llvm::is_contained(results_, op->getResult(0))) return no("packing writes panels that a product reads from memory");
+    }
+    return {"rows", ""};
+  }
+
+  Verdict reduction() {
+    Value full = reduces_[0].getX(), reduced = reduces_[0].getY();
+    for (ReduceOp reduce : reduces_) {
+      if (!shapes_.same(reduce.getX(), full)) return no([&] { return "reductions of shapes " + text(full) + " and " + text(reduce.getX()); });
+      if (reduce.getAxes() != reduces_[0].getAxes()) return no("reductions over different axes");
+    }
+    for (Operation *op : members_) {
+      if (isa<ReduceOp>(op)) continue;
+      Value y = op->getResult(0);
+      if (schedules::isElementwiseSupported(op)) {
+        if (!shapes_.same(y, full) && !shapes_.same(y, reduced))
+          return no([&] { return kindOf(op) + " has shape " + text(y) + ", beside a reduction of " + text(full) + " to " + text(reduced); });
+        continue;
+      }
+      if (isa<ReshapeOp, PackOp>(op)) return no([&] { return kindOf(op) + " does not go with a reduction"; });
+      if (!shapes_.same(y, full)) return no([&] { return kindOf(op) + " beside a reduction must give its operand's shape " + text(full); });
+      for (Value v : op->getOperands())
+        if (inside(v)) return no([&] { return kindOf(op) + " beside a reduction must read from outside of the group"; });
+    }
+    return {"rows", ""};
+  }
+
+  Shapes &shapes_;
+  ArrayRef<Operation *> members_;
+  ArrayRef<Value> results_;
+  bool explain_;
+  llvm::SmallPtrSet<Operation *, 16> set_;
+  SmallVector<Operation *> products_;
+  SmallVector<ReduceOp> reduces_;
+};
+
+}  // namespace
+
+Verdict canShareKernel(Shapes &shapes, ArrayRef<Operation *> members, ArrayRef<Value> results, bool explain) {
+  return Checker(shapes, members, results, explain).check();
+}
+
+}  // namespace jinx::passes
