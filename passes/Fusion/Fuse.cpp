@@ -111,7 +111,7 @@ struct FuseOperatorsPass : impl::FuseOperatorsBase<FuseOperatorsPass> {
       for (Value v : op->getOperands()) {
         Operation *def = v.getDefiningOp();
         if (def && members.contains(def)) continue;
-        if (def && isFree(def)) {
+        if (def && isFree(def) && !readsBuffers(op)) {
           if (!llvm::is_contained(clones, def)) clones.push_back(def);
           continue;
         }

@@ -16,8 +16,9 @@ bool isFree(Operation *op) {
 }
 bool isProduct(Operation *op) { return isa<PackedMatmulOp, PackedConvOp>(op); }
 bool isRecurrent(Operation *op) { return isa<LstmOp, GruOp>(op); }
+bool readsBuffers(Operation *op) { return isProduct(op) || isRecurrent(op); }
 bool isFusible(Operation *op) {
-  if (isProduct(op) || isRecurrent(op)) return true;
+  if (readsBuffers(op)) return true;
   return schedules::isEmittable(op) && !isa<ReshapeOp, ConstantOp>(op);
 }
 bool isMovement(Operation *op) {

@@ -27,6 +27,8 @@ bool isFusible(mlir::Operation *op);
 /// A packed product or convolution.
 bool isProduct(mlir::Operation *op);
 bool isRecurrent(mlir::Operation *op);
+/// Its schedule walks the operands in memory, so each is an input of the group, constants too.
+bool readsBuffers(mlir::Operation *op);
 /// Reads its operand at other coordinates than it is evaluated at.
 bool isMovement(mlir::Operation *op);
 /// A view that a group may look through: the innermost extent stays, so that neighbouring elements stay neighbours.

@@ -70,3 +70,21 @@ func.func @cycle(%x: tensor<8xf32>) -> tensor<8xf32> {
   %y = jinx.add %e, %h : tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
   return %y : tensor<8xf32>
 }
+
+// -----
+
+// A recurrence and a product walk their operands in memory: constants with one value too are inputs of the group.
+// CHECK-LABEL: @operands_in_memory
+// CHECK-DAG: %[[H:.*]] = jinx.constant dense<0.000000e+00> : tensor<3x5xf32>
+// CHECK-DAG: %[[W:.*]] = jinx.constant dense<1.000000e+00> : tensor<1x5x16xf32>
+// CHECK: jinx.group "recurrent"(%{{.*}}, %{{.*}}, %{{.*}}, %[[H]])
+// CHECK-NOT: jinx.constant
+// CHECK: jinx.group "matmul"(%{{.*}}, %[[W]])
+// CHECK-NOT: jinx.constant
+func.func @operands_in_memory(%xw: tensor<1x3x15xf32>, %r: tensor<3x1x5x16xf32>, %rb: tensor<15xf32>) -> tensor<3x16xf32> {
+  %h0 = jinx.constant dense<0.0> : tensor<3x5xf32>
+  %w = jinx.constant dense<1.0> : tensor<1x5x16xf32>
+  %ys, %hn = jinx.gru %xw, %r, %rb, %h0 : (tensor<1x3x15xf32>, tensor<3x1x5x16xf32>, tensor<15xf32>, tensor<3x5xf32>) -> (tensor<1x3x5xf32>, tensor<3x5xf32>)
+  %y = jinx.packed_matmul %hn, %w : tensor<3x5xf32>, tensor<1x5x16xf32> -> tensor<3x16xf32>
+  return %y : tensor<3x16xf32>
+}
