@@ -277,7 +277,7 @@ class PlanBuilder {
       blocks.push_back(index);
       mlir::Block &body = region.front();
       for (BlockArgument arg : body.getArguments()) {
-        uint32_t param = addValue(arg, nameOf(arg), plan::Value::HOST);
+        uint32_t param = addValue(arg, nameOf(arg), plan::Value::ARENA);  // HOST where it can be nothing else
         plan_.mutable_blocks(index)->add_params(param);
       }
       JINX_TRY(addSteps(body, index));
@@ -292,9 +292,8 @@ class PlanBuilder {
     for (uint32_t b : blocks) control->add_blocks(b);
     if (auto scan = dyn_cast<ScanOp>(op)) {
       google::protobuf::Map<std::string, plan::Attr> attributes;
-      Attributes values = passes::attributesOf(scan.getAttrs());
-      values.set("opset", int64_t(scan.getOpset()));
-      setAttributes(values, attributes);
+      setAttributes(passes::attributesOf(scan.getAttrs()), attributes);
+      control->set_opset(scan.getOpset());
       *control->mutable_attributes() = std::move(attributes);
     }
     return Status::ok();
