@@ -7,6 +7,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "runtime/base/File.h"
 
 using namespace mlir;
 
@@ -20,11 +21,7 @@ std::string describe(const Diagnostic &diagnostic) {
   return text + diagnostic.str();
 }
 
-} // namespace
-
-Expected<OwningOpRef<ModuleOp>> importNative(MLIRContext &context, const std::string &path) {
-  auto buffer = llvm::MemoryBuffer::getFile(path);
-  if (!buffer) return notFound("cannot open " + path + ": " + buffer.getError().message());
+Expected<OwningOpRef<ModuleOp>> parse(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer, const std::string &name) {
   context.loadDialect<func::FuncDialect, graph::GraphDialect>();
   std::string messages;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
@@ -32,12 +29,25 @@ Expected<OwningOpRef<ModuleOp>> importNative(MLIRContext &context, const std::st
     return success();
   });
   llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
+  sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   ParserConfig config(&context, /*verifyAfterParse=*/true);
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, config);
-  if (!module) return invalidArgument(path + " is no valid module: " + messages);
-  if (!module->lookupSymbol<func::FuncOp>("main")) return invalidArgument(path + " has no function @main");
+  if (!module) return invalidArgument(name + " is no valid module: " + messages);
+  if (!module->lookupSymbol<func::FuncOp>("main")) return invalidArgument(name + " has no function @main");
   return module;
+}
+
+} // namespace
+
+Expected<OwningOpRef<ModuleOp>> importNative(MLIRContext &context, const std::string &path) {
+  auto buffer = llvm::MemoryBuffer::getFile(path);
+  if (!buffer) return systemError(buffer.getError().value(), "cannot open " + path);
+  return parse(context, std::move(*buffer), path);
+}
+
+Expected<OwningOpRef<ModuleOp>> importNativeBytes(MLIRContext &context, std::span<const std::byte> bytes, const std::string &name) {
+  llvm::StringRef text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
+  return parse(context, llvm::MemoryBuffer::getMemBufferCopy(text, name), name);
 }
 
 } // namespace jinx::frontends

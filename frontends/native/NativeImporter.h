@@ -1,6 +1,7 @@
 // Jinx's own format: modules of the graph dialect, as text or as MLIR bytecode.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "mlir/IR/BuiltinOps.h"
@@ -12,5 +13,8 @@ namespace jinx::frontends {
 /// Reads and verifies a module; the format is recognised by its first bytes.
 /// \returns kInvalidArgument with the parser's messages (file, line, column) for anything that is no valid module with a `main`
 Expected<mlir::OwningOpRef<mlir::ModuleOp>> importNative(mlir::MLIRContext &context, const std::string &path);
+/// The same from memory; `name` stands for the file in messages.
+Expected<mlir::OwningOpRef<mlir::ModuleOp>> importNativeBytes(mlir::MLIRContext &context, std::span<const std::byte> bytes,
+                                                              const std::string &name);
 
 } // namespace jinx::frontends

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/executor/TensorSlices.h"
-#include "tests/unit/runtime/Mutator.h"
+#include "tests/fuzz/Mutator.h"
 #include "tests/unit/runtime/TestSession.h"
 
 #if defined(__has_feature)

@@ -12,7 +12,7 @@
 #include <functional>
 #include <random>
 
-#include "tests/unit/runtime/Mutator.h"
+#include "tests/fuzz/Mutator.h"
 #include "tests/unit/runtime/TestPlan.h"
 
 namespace jinx {

@@ -1,0 +1,3 @@
+// The libraries of LLVM and ONNX are not instrumented: without this, containers that they share with us look broken.
+extern "C" const char* __asan_default_options() { return "allow_user_poisoning=0:detect_container_overflow=0:detect_leaks=0"; }
+extern "C" const char* __ubsan_default_options() { return "halt_on_error=1:print_stacktrace=1"; }

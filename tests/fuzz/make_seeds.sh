@@ -1,0 +1,54 @@
+#!/bin/sh
+# Seeds for the fuzz targets, from what is in the tree and from ONNX's node tests: make_seeds.sh JINX JINX-OPT SOURCE NODE-TESTS OUT
+#
+# OUT/native: modules of docs/spec and of the lit tests, one each. OUT/onnx: node tests. OUT/plan: plans of both.
+set -eu
+jinx=$1 jinx_opt=$2 source=$3 node_tests=$4 out=$5
+
+# A few of each kind of thing that an importer does: arithmetic, shapes, windows, recurrence, control flow, sequences, quantities.
+onnx_seeds="abs add_bcast argmax_default_axis_example attention_4d averagepool_2d_ceil basic_conv_with_padding batchnorm_example
+cast_FLOAT_to_INT4 clip_example compress_0 concat_2d_axis_0 constantofshape_float_ones conv_with_strides_padding
+convtranspose_pads cumsum_1d dequantizelinear_blocked einsum_batch_matmul expand_dim_changed gather_0 gather_elements_0
+gathernd_example_int32 gelu_default_1 gemm_all_attributes group_normalization_example gru_bidirectional if if_opt if_seq
+layer_normalization_2d_axis0 loop11 loop13_seq loop16_seq_none lstm_with_peepholes matmul_bcast maxpool_2d_dilations
+maxunpool_export_with_output_shape nonmaxsuppression_limit_output_size nonzero_example onehot_with_axis
+optional_get_element_sequence pow_types_float32_int32 qlinearconv quantizelinear_int4 range_int32_type_negative_delta_expanded
+reduce_sum_do_not_keepdims_example reshape_negative_dim resize_downsample_sizes_nearest rnn_seq_length roialign_mode_max
+scan9_sum scatter_elements_with_axis scatternd_add sequence_insert_at_back sequence_map_add_1_sequence_1_tensor shape_start_1
+slice_neg_steps softmax_axis_1 split_to_sequence_1 split_variable_parts_1d_opset18 squeeze string_concat stft tile top_k
+transpose_all_permutations_3 unique_sorted_with_axis_3d unsqueeze_three_axes where_example"
+
+rm -rf "$out"
+mkdir -p "$out/native" "$out/onnx" "$out/plan"
+
+# Modules: a lit test holds several; the first function of each becomes @main, which a model needs.
+for file in "$source"/docs/spec/*.mlir "$source"/tests/lit/ir/Graph/*.mlir "$source"/tests/lit/passes/*.mlir; do
+  awk -v stem="$out/native/$(basename "$(dirname "$file")")-$(basename "$file" .mlir)" '
+    function start() { name = sprintf("%s-%02d.mlir", stem, ++part); renamed = 0 }
+    BEGIN { start() }
+    /^\/\/ -----/ { start(); next }
+    /^\/\/ (RUN|CHECK)/ { next }
+    { if (!renamed && sub(/func\.func @[A-Za-z0-9_]+/, "func.func @main")) renamed = 1; print >name }' "$file"
+done
+
+# The same as bytecode, where they are valid.
+for file in "$out"/native/*.mlir; do
+  "$jinx_opt" --emit-bytecode "$file" -o "$file"bc 2>/dev/null || rm -f "$file"bc
+done
+
+missing=""
+for name in $onnx_seeds; do
+  model=$node_tests/test_$name/model.onnx
+  if [ -f "$model" ]; then cp "$model" "$out/onnx/$name.onnx"; else missing="$missing $name"; fi
+done
+[ -z "$missing" ] || echo "no node tests:$missing"
+
+# Plans for the baseline level: small, and the same on every machine.
+for model in "$source"/docs/spec/*.mlir "$out"/onnx/*.onnx; do
+  [ -f "$model" ] || continue
+  plan=$out/plan/$(basename "$model").jxp
+  "$jinx" compile "$model" -o "$plan" --isa x86-64 --threads 1 >/dev/null 2>"$out/log" || { echo "no plan of $model:"; cat "$out/log"; }
+done
+rm -f "$out/log"
+echo "$(ls "$out/native" | wc -l) modules, $(ls "$out/onnx" | wc -l) ONNX models, $(ls "$out/plan" | wc -l) plans"
+[ -n "$(ls "$out/plan")" ]
