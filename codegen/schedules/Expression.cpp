@@ -13,7 +13,7 @@ using namespace jinx::graph;
 namespace jinx::schedules {
 namespace {
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
-SizeExpr formula(Attribute text) { return *SizeExpr::parse(cast<StringAttr>(text).getValue()); }
+SizeExpr formula(Attribute text) { return parseSize(cast<StringAttr>(text).getValue()); }
 }  // namespace
 
 bool isEmittable(Operation *op) {

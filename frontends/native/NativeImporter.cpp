@@ -1,5 +1,7 @@
 #include "frontends/native/NativeImporter.h"
 
+#include "frontends/native/CheckModule.h"
+#include "frontends/native/TrialRun.h"
 #include "ir/Graph/Graph.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
@@ -21,19 +23,34 @@ std::string describe(const Diagnostic &diagnostic) {
   return text + diagnostic.str();
 }
 
-Expected<OwningOpRef<ModuleOp>> parse(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer, const std::string &name) {
+/// Reads and verifies; `messages` are the parser's.
+OwningOpRef<ModuleOp> parse(MLIRContext &context, llvm::MemoryBufferRef buffer, std::string *messages) {
   context.loadDialect<func::FuncDialect, graph::GraphDialect>();
-  std::string messages;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    if (diagnostic.getSeverity() == DiagnosticSeverity::Error) messages += (messages.empty() ? "" : "\n  ") + describe(diagnostic);
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error) *messages += (messages->empty() ? "" : "\n  ") + describe(diagnostic);
     return success();
   });
   llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
-  ParserConfig config(&context, /*verifyAfterParse=*/true);
-  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, config);
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(buffer), llvm::SMLoc());
+  return parseSourceFile<ModuleOp>(sources, ParserConfig(&context, /*verifyAfterParse=*/true));
+}
+
+/// In a context of its own: threads of the given one are not there in a child process.
+void tryToParse(const DialectRegistry &dialects, llvm::MemoryBufferRef buffer) {
+  MLIRContext context(dialects, MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  std::string messages;
+  if (auto module = parse(context, buffer, &messages)) findModuleProblems(*module);
+}
+
+Expected<OwningOpRef<ModuleOp>> importBuffer(MLIRContext &context, llvm::MemoryBufferRef buffer, bool trusted) {
+  std::string name = buffer.getBufferIdentifier().str(), messages;
+  if (!trusted) JINX_TRY(surviveTrial(name, buffer.getBufferSize(), [&] { tryToParse(context.getDialectRegistry(), buffer); }));
+  OwningOpRef<ModuleOp> module = parse(context, buffer, &messages);
   if (!module) return invalidArgument(name + " is no valid module: " + messages);
-  if (!module->lookupSymbol<func::FuncOp>("main")) return invalidArgument(name + " has no function @main");
+  std::vector<std::string> problems = findModuleProblems(*module);
+  for (const std::string &problem : problems) messages += (messages.empty() ? "" : "\n  ") + problem;
+  if (!problems.empty()) return invalidArgument(name + " is no model: " + messages);
   return module;
 }
 
@@ -42,12 +59,14 @@ Expected<OwningOpRef<ModuleOp>> parse(MLIRContext &context, std::unique_ptr<llvm
 Expected<OwningOpRef<ModuleOp>> importNative(MLIRContext &context, const std::string &path) {
   auto buffer = llvm::MemoryBuffer::getFile(path);
   if (!buffer) return systemError(buffer.getError().value(), "cannot open " + path);
-  return parse(context, std::move(*buffer), path);
+  return importBuffer(context, **buffer, /*trusted=*/false);
 }
 
-Expected<OwningOpRef<ModuleOp>> importNativeBytes(MLIRContext &context, std::span<const std::byte> bytes, const std::string &name) {
+Expected<OwningOpRef<ModuleOp>> importNativeBytes(MLIRContext &context, std::span<const std::byte> bytes, const std::string &name,
+                                                 bool trusted) {
   llvm::StringRef text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
-  return parse(context, llvm::MemoryBuffer::getMemBufferCopy(text, name), name);
+  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(text, name); // the parser wants a zero at its end
+  return importBuffer(context, *buffer, trusted);
 }
 
 } // namespace jinx::frontends

@@ -42,13 +42,14 @@ public:
   mlir::Type i64() { return builder_.getI64Type(); }
   mlir::Type i32() { return builder_.getI32Type(); }
   mlir::Type i1() { return builder_.getI1Type(); }
-  static mlir::Type element(Value v) { return mlir::cast<mlir::TensorType>(v.getType()).getElementType(); }
-  static bool isFloat(Value v) { return mlir::isa<mlir::FloatType>(element(v)); }
-  static bool isInteger(Value v) { return mlir::isa<mlir::IntegerType>(element(v)); }
+  // Of an omitted operand: no type, rank 0, and a size that is none.
+  static mlir::Type element(Value v) { return v ? mlir::cast<mlir::TensorType>(v.getType()).getElementType() : mlir::Type(); }
+  static bool isFloat(Value v) { return mlir::isa_and_nonnull<mlir::FloatType>(element(v)); }
+  static bool isInteger(Value v) { return mlir::isa_and_nonnull<mlir::IntegerType>(element(v)); }
   static bool isRanked(Value v) { return v && mlir::isa<mlir::RankedTensorType>(v.getType()); }
-  static int64_t rank(Value v) { return mlir::cast<mlir::RankedTensorType>(v.getType()).getRank(); }
-  static Sizes sizes(Value v) { return graph::sizesOf(v.getType()); }
-  static SizeExpr size(Value v, int64_t i) { return sizes(v)[i]; }
+  static int64_t rank(Value v) { return v ? mlir::cast<mlir::RankedTensorType>(v.getType()).getRank() : 0; }
+  static Sizes sizes(Value v) { return v ? graph::sizesOf(v.getType()) : Sizes(); }
+  static SizeExpr size(Value v, int64_t i) { return i >= 0 && i < rank(v) ? sizes(v)[i] : graph::parseSize(""); }
 
   // ---- constants ------------------------------------------------------------------------------------------------------------
   Value constant(mlir::ElementsAttr value) { return pool_.get(value, loc_); }

@@ -140,6 +140,15 @@ bool Importer::inlineFunction(Node &n, onnx::FunctionProto function, const onnx:
 
 // ---- nodes ------------------------------------------------------------------------------------------------------------------
 
+/// The first operand that the operator cannot do without and that is not there; empty when all are, or nothing is known about it.
+static std::string omittedOperand(const Node &n, const std::string &domain) {
+  const onnx::OpSchema *schema = onnx::OpSchemaRegistry::Schema(n.proto.op_type(), int(n.opset), domain);
+  if (!schema) return "";
+  for (auto [i, input] : llvm::enumerate(schema->inputs()))
+    if (input.GetOption() == onnx::OpSchema::Single && !n.has(i)) return input.GetName();
+  return "";
+}
+
 void Importer::importNode(const onnx::NodeProto &node, Scope &scope) {
   if (--nodesLeft_ <= 0) {
     if (nodesLeft_ == 0) addProblem("the model expands to more nodes than can be imported; the last was " + describeNode(node));
@@ -161,6 +170,9 @@ void Importer::importNode(const onnx::NodeProto &node, Scope &scope) {
     poison(n);
   } else if (local != functions_.end()) {
     if (!inlineFunction(n, *local->second, nullptr)) addProblem(describeNode(node) + ": " + n.reason());
+  } else if (std::string omitted = omittedOperand(n, domain); !omitted.empty()) {
+    addProblem(describeNode(node) + ": operand '" + omitted + "' is omitted, but required");
+    poison(n);
   } else {
     const HandlerRow *row = findHandler(domain, node.op_type(), n.opset);
     if (!row || !runHandler(n, *row)) importOtherwise(n, row);
@@ -171,6 +183,7 @@ void Importer::importNode(const onnx::NodeProto &node, Scope &scope) {
 }
 
 bool Importer::runHandler(Node &n, const HandlerRow &row) {
+  if (!row.anyType && !n.operands.empty() && !n.operands[0]) return n.decline("its first operand is omitted");
   if (!row.anyType && !llvm::all_of(n.operands, isKernelTensor)) return n.decline("an operand's rank is not known, or its type has no kernels");
   Block *block = builder.getInsertionBlock();
   Operation *last = block->empty() ? nullptr : &block->back();

@@ -64,6 +64,7 @@ std::optional<Recurrence> readRecurrence(Node &n, int64_t gates, ArrayRef<const 
   rec.steps = n.size(rec.x, 0);
   rec.batch = n.size(rec.x, 1);
   rec.hidden = n.size(rec.r, 2);
+  if (!rec.hidden.constant()) return fail("the hidden size is not a number");
   if (!hasFullLengths(n, rec.steps)) return fail("sequences have lengths of their own");
   return rec;
 }
@@ -164,6 +165,7 @@ bool dynamicQuantizeLstm(Node &n) {
   rec.directions = how == "bidirectional" ? 2 : 1;
   rec.backwardOnly = how == "reverse";
   rec.steps = n.size(rec.x, 0), rec.batch = n.size(rec.x, 1), rec.hidden = n.size(rec.r, 1);
+  if (!rec.hidden.constant()) return n.decline("the hidden size is not a number");
   SizeExpr columns = SizeExpr(4) * rec.hidden;
   auto sequenceType = tensorOf({rec.steps, rec.batch, rec.hidden}, n.f32()), stateType = tensorOf({rec.batch, rec.hidden}, n.f32());
   DynamicQuantized x = quantizeDynamically(n, rec.x);

@@ -34,6 +34,7 @@ def Graph_DepthwiseConvOp : Graph_Op<"depthwise_conv", [Pure]> {
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
                        DenseI64ArrayAttr:$dilations);
   let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
   let assemblyFormat = "$x `,` $w attr-dict `:` type($x) `,` type($w) `->` type($y)";
 }
 def Graph_PackOp : Graph_Op<"pack", [Pure]> {
@@ -79,6 +80,7 @@ def Graph_LstmOp : Graph_Op<"lstm", [Pure]> {
   let arguments = (ins AnyRankedTensor:$xw, AnyRankedTensor:$r, AnyRankedTensor:$h0, AnyRankedTensor:$c0,
                        Optional<AnyRankedTensor>:$r_scale, UnitAttr:$reverse);
   let results = (outs AnyRankedTensor:$ys, AnyRankedTensor:$hn, AnyRankedTensor:$cn);
+  let hasVerifier = 1;
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 def Graph_GruOp : Graph_Op<"gru", [Pure]> {
@@ -92,6 +94,7 @@ def Graph_GruOp : Graph_Op<"gru", [Pure]> {
   let arguments = (ins AnyRankedTensor:$xw, AnyRankedTensor:$r, AnyRankedTensor:$rb, AnyRankedTensor:$h0,
                        UnitAttr:$reverse, UnitAttr:$linear_before_reset);
   let results = (outs AnyRankedTensor:$ys, AnyRankedTensor:$hn);
+  let hasVerifier = 1;
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 

@@ -31,6 +31,18 @@ void GraphDialect::initialize() {
       >();
 }
 
+LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType, function_ref<InFlightDiagnostic()> emitError) const {
+  if (getExprs().size() != shape.size())
+    return emitError() << "has " << getExprs().size() << " formulas for " << shape.size() << " dimensions";
+  for (auto [text, extent] : llvm::zip(getExprs(), shape)) {
+    auto formula = jinx::SizeExpr::parse(text.getValue());
+    if (!formula) return emitError() << "formula " << text << ": " << formula.status().message();
+    if (ShapedType::isStatic(extent) && formula->constant() != extent)
+      return emitError() << "formula " << text << " stands at a dimension of extent " << extent;
+  }
+  return success();
+}
+
 Operation *GraphDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
   auto elements = dyn_cast<ElementsAttr>(value);
   if (!elements || elements.getType() != type) return nullptr;

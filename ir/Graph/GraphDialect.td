@@ -7,6 +7,7 @@ include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/BuiltinTypeInterfaces.td"
 include "mlir/IR/BuiltinTypes.td"
+include "mlir/IR/TensorEncoding.td"
 
 def Graph_Dialect : Dialect {
   let name = "jinx";
@@ -22,10 +23,10 @@ def Graph_Dialect : Dialect {
   let hasConstantMaterializer = 1;
 }
 
-class Graph_Attr<string name, string mnemonic_> : AttrDef<Graph_Dialect, name> { let mnemonic = mnemonic_; }
+class Graph_Attr<string name, string mnemonic_, list<Trait> traits = []> : AttrDef<Graph_Dialect, name, traits> { let mnemonic = mnemonic_; }
 class Graph_Type<string name, string mnemonic_> : TypeDef<Graph_Dialect, name> { let mnemonic = mnemonic_; }
 
-def Graph_DimsAttr : Graph_Attr<"Dims", "dims"> {
+def Graph_DimsAttr : Graph_Attr<"Dims", "dims", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let summary = "Formulas of a tensor's extents, one per dimension, as canonical SizeExpr text";
   let parameters = (ins ArrayRefParameter<"::mlir::StringAttr">:$exprs);
   let assemblyFormat = "`<` $exprs `>`";

@@ -87,6 +87,7 @@ def Graph_IotaOp : Graph_Op<"iota", [Pure]> {
   let summary = "y[i…] = start + step * i[axis]";
   let arguments = (ins I64Attr:$axis, DefaultValuedAttr<I64Attr, "0">:$start, DefaultValuedAttr<I64Attr, "1">:$step);
   let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
   let assemblyFormat = "`axis` $axis attr-dict `:` type($y)";
 }
 def Graph_ResizeOp : Graph_Op<"resize", [Pure]> {
@@ -98,6 +99,7 @@ def Graph_ResizeOp : Graph_Op<"resize", [Pure]> {
   }];
   let arguments = (ins AnyRankedTensor:$x, StrAttr:$mode, StrAttr:$coordinates, StrAttr:$rounding, DenseF64ArrayAttr:$scales);
   let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($y)";
 }
 

@@ -8,6 +8,18 @@ using namespace jinx::graph;
 namespace {
 /// Only provable differences are errors: two formulas may be equal in ways that the normal form does not see.
 bool surelyDifferent(const SizeExpr &a, const SizeExpr &b) { return a.constant() && b.constant() && !(a == b); }
+
+LogicalResult verifyFormulas(Operation *op, ArrayAttr formulas) {
+  for (Attribute text : formulas)
+    if (auto parsed = SizeExpr::parse(cast<StringAttr>(text).getValue()); !parsed)
+      return op->emitOpError("formula ") << text << ": " << parsed.status().message();
+  return success();
+}
+
+LogicalResult verifySameRank(Operation *op, Value x, Value y) {
+  int64_t in = cast<RankedTensorType>(x.getType()).getRank(), out = cast<RankedTensorType>(y.getType()).getRank();
+  return in == out ? success() : op->emitOpError("result has rank ") << out << ", expected " << in << " (rank of x)";
+}
 }  // namespace
 
 LogicalResult CastOp::verify() {
@@ -22,10 +34,7 @@ OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 LogicalResult SizesOp::verify() {
   if (int64_t(getExprs().size()) != cast<RankedTensorType>(getY().getType()).getNumElements())
     return emitOpError("has ") << getExprs().size() << " formulas, expected one per element of " << getY().getType();
-  for (Attribute expr : getExprs())
-    if (auto parsed = SizeExpr::parse(cast<StringAttr>(expr).getValue()); !parsed)
-      return emitOpError("formula ") << expr << ": " << parsed.status().message();
-  return success();
+  return verifyFormulas(*this, getExprs());
 }
 
 LogicalResult ReshapeOp::verify() {
@@ -98,6 +107,15 @@ LogicalResult SliceOp::verify() {
     return emitOpError("has ") << getStarts().size() << " starts and " << getSteps().size() << " steps, expected " << rank
                                << " of each (rank of x)";
   if (llvm::is_contained(getSteps(), 0)) return emitOpError("a step is 0, expected a positive or negative number");
+  if (failed(verifyFormulas(*this, getStarts())) || failed(verifySameRank(*this, getX(), getY()))) return failure();
+  Sizes in = sizesOf(getX().getType()), out = sizesOf(getY().getType());
+  if (llvm::any_of(out, [](const SizeExpr &size) { return size.isConstant(0); })) return success();
+  for (size_t d = 0; d < rank; ++d) {
+    SizeExpr first = parseSize(cast<StringAttr>(getStarts()[d]).getValue()), last = first + (out[d] - 1) * SizeExpr(getSteps()[d]);
+    for (const SizeExpr &at : {first, last})
+      if (at.constant() && (*at.constant() < 0 || (in[d].constant() && *at.constant() >= *in[d].constant())))
+        return emitOpError("reads element ") << *at.constant() << " of dimension " << d << ", which has " << in[d].str();
+  }
   return success();
 }
 OpFoldResult SliceOp::fold(FoldAdaptor) {
@@ -112,12 +130,17 @@ OpFoldResult ConcatOp::fold(FoldAdaptor) { return getXs().size() == 1 ? OpFoldRe
 LogicalResult PadOp::verify() {
   size_t rank = cast<RankedTensorType>(getX().getType()).getRank();
   if (getLow().size() != rank) return emitOpError("has ") << getLow().size() << " low pads, expected " << rank << " (rank of x)";
+  if (failed(verifyFormulas(*this, getLow())) || failed(verifySameRank(*this, getX(), getY()))) return failure();
+  Value value = getValue();
+  if (value && volume(sizesOf(value.getType())).constant().value_or(1) != 1)
+    return emitOpError("value is ") << value.getType() << ", expected one element";
   return success();
 }
 
-LogicalResult PoolOp::verify() {
-  size_t spatial = cast<RankedTensorType>(getX().getType()).getRank() - 2;
-  if (getKernel().size() != spatial || getStrides().size() != spatial || getDilations().size() != spatial || getPads().size() != 2 * spatial)
-    return emitOpError("needs ") << spatial << " kernel, stride and dilation entries and " << 2 * spatial << " pads";
+LogicalResult IotaOp::verify() {
+  auto type = cast<RankedTensorType>(getY().getType());
+  int64_t axis = getAxis();
+  if (axis < 0 || axis >= type.getRank()) return emitOpError("axis is ") << axis << ", expected 0.." << type.getRank() - 1;
+  if (!type.getElementType().isIntOrIndexOrFloat()) return emitOpError("result is ") << type << ", expected numbers";
   return success();
 }

@@ -7,6 +7,11 @@ using namespace mlir;
 
 namespace jinx::graph {
 
+SizeExpr parseSize(StringRef text) {
+  auto expr = SizeExpr::parse(text);
+  return expr ? *expr : floorDiv(SizeExpr(1), SizeExpr(0));
+}
+
 Sizes sizesOf(Type type) {
   auto tensor = cast<RankedTensorType>(type);
   auto dims = dyn_cast_or_null<DimsAttr>(tensor.getEncoding());
@@ -16,10 +21,8 @@ Sizes sizesOf(Type type) {
       sizes.push_back(tensor.getDimSize(i));
       continue;
     }
-    assert(dims && "a dynamic tensor type needs #jinx.dims (verified by the dialect)");
-    auto expr = SizeExpr::parse(dims.getExprs()[i].getValue());
-    assert(expr && "dims are verified when the type is made");
-    sizes.push_back(*expr);
+    bool known = dims && int64_t(dims.getExprs().size()) == tensor.getRank();
+    sizes.push_back(parseSize(known ? dims.getExprs()[i].getValue() : ""));
   }
   return sizes;
 }

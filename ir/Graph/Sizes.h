@@ -16,7 +16,9 @@ namespace jinx::graph {
 
 using Sizes = llvm::SmallVector<SizeExpr, 4>;
 
-/// One expression per dimension of a ranked tensor type.
+/// The formula that `text` is; the invalid one (`1 floordiv 0`) when it is none.
+SizeExpr parseSize(llvm::StringRef text);
+/// One expression per dimension of a ranked tensor type; the invalid one for a dynamic dimension without a formula.
 Sizes sizesOf(mlir::Type type);
 /// The tensor type with these extents; static when all are constants.
 mlir::RankedTensorType tensorOf(llvm::ArrayRef<SizeExpr> sizes, mlir::Type elementType);

@@ -32,7 +32,7 @@ Tensor tensorOfInts(ArrayRef<int64_t> v) { return Tensor::fromInts({v.data(), v.
 std::optional<std::vector<int64_t>> constants(ArrayAttr formulas) {
   std::vector<int64_t> values;
   for (Attribute text : formulas) {
-    auto value = SizeExpr::parse(cast<StringAttr>(text).getValue())->constant();
+    auto value = graph::parseSize(cast<StringAttr>(text).getValue()).constant();
     if (!value) return std::nullopt;
     values.push_back(*value);
   }

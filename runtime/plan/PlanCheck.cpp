@@ -307,6 +307,7 @@ class PlanChecker {
       JINX_TRY(checkLaunch(step));
       break;
     case plan::Step::kHost:
+      if (step.outputs_size() == 0) return invalidArgument("host call without a result");
       JINX_TRY(checkAttributes(step.host().attributes()));
       break;
     case plan::Step::kControl:

@@ -12,8 +12,8 @@
 //            at most 64.
 //   steps    A step writes ARENA, OUTPUT, HOST or aliases of those, never inputs and constants. What it reads is an
 //            input, a constant, a parameter of an enclosing block, or written by an earlier step of this or an
-//            enclosing block. A launch has neither omitted operands nor strings, sequences, optionals or unranked
-//            tensors.
+//            enclosing block. A host call has a result. A launch has neither omitted operands nor strings, sequences,
+//            optionals or unranked tensors.
 #pragma once
 
 #include <cstdint>

@@ -299,7 +299,7 @@ TEST(Session, ChecksWhatHostStepsReturn) {
   EXPECT_EQ(makeSession(u)->run({{"a", floats({2}, {1, 2})}}).status().message(),
             "step \"test.First1\": value \"b\" has shape 2, expected 3: dimension 0 is 2, not 3");
   TestPlan v;
-  v.hostCall("test.Unheard", {}, {}, 0, 7);
+  v.hostCall("test.Unheard", {}, {v.host("unheard", {})}, 0, 7);
   auto failed = Session::create(v.finish(), take(makeDevice("cpu", {.threads = 1})), testOptions());
   EXPECT_EQ(failed.status().code(), Code::kUnimplemented);
   EXPECT_EQ(failed.status().message(),

@@ -169,6 +169,12 @@ TEST(PlanCheck, SaysWhatIsWrong) {
   expectRefused([&](P& p) { main(p)->mutable_steps(0)->mutable_launch()->add_sizes("1"); }, "gives 3 sizes");
   expectRefused([&](P& p) { main(p)->mutable_steps(0)->mutable_launch()->set_programs(""); }, "a number, a name");
   expectRefused([&](P& p) { main(p)->mutable_steps(0)->clear_what(); }, "does nothing");
+  expectRefused(
+      [&](P& p) {
+        p.mutable_blocks(2)->mutable_steps(0)->clear_outputs();
+        p.mutable_blocks(2)->mutable_steps(0)->mutable_host();
+      },
+      "host call without a result");
   expectRefused([&](P& p) { main(p)->mutable_steps(1)->mutable_control()->set_blocks(0, 0); }, "block 0 has two users");
   expectRefused([&](P& p) { main(p)->mutable_steps(1)->mutable_control()->set_blocks(0, 2); }, "block 2 has two users");
   expectRefused([&](P& p) { main(p)->mutable_steps(1)->mutable_control()->set_blocks(0, 9); }, "runs no block");
