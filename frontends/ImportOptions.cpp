@@ -38,4 +38,16 @@ Expected<DimOverride> parseDimOverride(std::string_view text) {
   return dim;
 }
 
+Status checkConsistent(const std::vector<DimOverride> &dims) {
+  auto size = [](const DimOverride &dim) {
+    if (dim.isConstant()) return std::to_string(dim.min);
+    return std::to_string(dim.min) + ".." + (dim.max == DimOverride::kUnbounded ? "" : std::to_string(dim.max));
+  };
+  for (size_t i = 0; i < dims.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (dims[i].name == dims[j].name && size(dims[i]) != size(dims[j]))
+        return invalidArgument("dimension '" + dims[i].name + "' is to be " + size(dims[j]) + " and " + size(dims[i]) + ", expected one of them");
+  return Status::ok();
+}
+
 } // namespace jinx::frontends

@@ -26,6 +26,8 @@ struct DimOverride {
 /// Reads NAME=VALUE, NAME=LO..HI, INPUT:AXIS=VALUE, INPUT:AXIS=LO..HI (HI may be left out: unbounded).
 /// A name that contains ':' and is no INPUT:AXIS of the model is looked up as a dimension's name.
 Expected<DimOverride> parseDimOverride(std::string_view text);
+/// One name must not get two sizes. (A position may differ from a name: it is more than the name.)
+Status checkConsistent(const std::vector<DimOverride> &dims);
 
 struct ImportOptions {
   std::vector<DimOverride> dims;

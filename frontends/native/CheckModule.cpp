@@ -1,5 +1,6 @@
 #include "frontends/native/CheckModule.h"
 
+#include "frontends/native/SymbolTable.h"
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/Graph.h"
 #include "llvm/Support/raw_ostream.h"
@@ -52,6 +53,7 @@ public:
     if (!main) return {"has no function @main"};
     if (main.isDeclaration()) return {"has no body for @main"};
     if (!main.getBody().hasOneBlock()) add(main, "@main has " + std::to_string(main.getBody().getBlocks().size()) + " blocks, expected one");
+    for (std::string &problem : findSymbolProblems(module_)) problems_.push_back(std::move(problem));
     module_->walk([&](Operation *op) { check(op); });
     return std::move(problems_);
   }

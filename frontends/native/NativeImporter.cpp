@@ -1,6 +1,7 @@
 #include "frontends/native/NativeImporter.h"
 
 #include "frontends/native/CheckModule.h"
+#include "frontends/native/SymbolTable.h"
 #include "frontends/native/TrialRun.h"
 #include "ir/Graph/Graph.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -56,10 +57,12 @@ Expected<OwningOpRef<ModuleOp>> importBuffer(MLIRContext &context, llvm::MemoryB
 
 } // namespace
 
-Expected<OwningOpRef<ModuleOp>> importNative(MLIRContext &context, const std::string &path) {
+Expected<OwningOpRef<ModuleOp>> importNative(MLIRContext &context, const std::string &path, const ImportOptions &options) {
   auto buffer = llvm::MemoryBuffer::getFile(path);
   if (!buffer) return systemError(buffer.getError().value(), "cannot open " + path);
-  return importBuffer(context, **buffer, /*trusted=*/false);
+  JINX_TRY_ASSIGN(OwningOpRef<ModuleOp> module, importBuffer(context, **buffer, /*trusted=*/false));
+  JINX_TRY(overrideSizes(*module, module->lookupSymbol<func::FuncOp>("main"), options.dims), "importing " + path);
+  return module;
 }
 
 Expected<OwningOpRef<ModuleOp>> importNativeBytes(MLIRContext &context, std::span<const std::byte> bytes, const std::string &name,

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "frontends/ImportOptions.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "runtime/base/Status.h"
@@ -12,7 +13,7 @@ namespace jinx::frontends {
 
 /// Reads and verifies a module; the format is recognised by its first bytes.
 /// \returns kInvalidArgument with the parser's messages (file, line, column) for anything that is no valid module with a `main`
-Expected<mlir::OwningOpRef<mlir::ModuleOp>> importNative(mlir::MLIRContext &context, const std::string &path);
+Expected<mlir::OwningOpRef<mlir::ModuleOp>> importNative(mlir::MLIRContext &context, const std::string &path, const ImportOptions &options = {});
 /// The same from memory; `name` stands for the file in messages. Bytes that are trusted (MLIR has written them) are not tried in a
 /// process of their own first, and end this one when they are hostile.
 Expected<mlir::OwningOpRef<mlir::ModuleOp>> importNativeBytes(mlir::MLIRContext &context, std::span<const std::byte> bytes,

@@ -32,6 +32,10 @@ public:
     Sizes sizes;
     for (int axis = 0; axis < proto.tensor_type().shape().dim_size(); ++axis)
       sizes.push_back(readSize(input.name(), axis, proto.tensor_type().shape().dim(axis)));
+    constexpr int64_t kMostElements = int64_t(1) << 46;
+    SizeExpr count = graph::volume(sizes);
+    if (count.isInvalid() || count.constant().value_or(0) > kMostElements)
+      return invalidArgument("input '" + input.name() + "' has the impossible shape " + graph::describe(sizes));
     return GraphInput{input.name(), graph::tensorOf(sizes, element)};
   }
 
@@ -119,6 +123,7 @@ private:
 
 Expected<std::vector<GraphInput>> readGraphInputs(MLIRContext *context, const onnx::GraphProto &graph, const ImportOptions &options,
                                                   Symbols &symbols) {
+  JINX_TRY(checkConsistent(options.dims));
   std::set<std::string_view> initializers;
   for (const auto &tensor : graph.initializer()) initializers.insert(tensor.name());
   for (const auto &sparse : graph.sparse_initializer()) initializers.insert(sparse.values().name());

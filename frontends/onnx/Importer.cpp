@@ -166,7 +166,8 @@ void Importer::importNode(const onnx::NodeProto &node, Scope &scope) {
   auto opset = scope.opsets->find(domain);
   Node n(*this, scope, node, opset == scope.opsets->end() ? 1 : opset->second, operands, builder, pool, facts, location(scope, node));
   auto local = functions_.find(functionKey(node.domain(), node.op_type(), node.overload()));
-  if (isPoisoned) {
+  if (isPoisoned) { // of an earlier problem; an unsupported operator is one of its own
+    if (local == functions_.end() && !isSupported(n, domain)) addUnsupported(n, "");
     poison(n);
   } else if (local != functions_.end()) {
     if (!inlineFunction(n, *local->second, nullptr)) addProblem(describeNode(node) + ": " + n.reason());
@@ -210,9 +211,20 @@ void Importer::importOtherwise(Node &n, const HandlerRow *row) {
   }
   if (schema && hasFunctionBody(*schema))
     if (auto body = functionBody(n.proto, *schema, n.opset, n.operands); body && inlineFunction(n, *body, schema)) return;
-  unsupported_[(domain.empty() ? "" : domain + ".") + n.proto.op_type() + " (opset " + std::to_string(n.opset) + ")"].push_back(
-      n.scope.prefix + nodeName(n.proto) + (row ? " (" + n.reason() + ")" : ""));
+  addUnsupported(n, row ? " (" + n.reason() + ")" : "");
   poison(n);
+}
+
+bool Importer::isSupported(const Node &n, const std::string &domain) const {
+  const std::string &op = n.proto.op_type();
+  const onnx::OpSchema *schema = onnx::OpSchemaRegistry::Schema(op, int(n.opset), domain);
+  return findHandler(domain, op, n.opset) || hostOps_.find(domain, op, n.opset) || (schema && hasFunctionBody(*schema));
+}
+
+void Importer::addUnsupported(const Node &n, const std::string &reason) {
+  std::string domain = domainOf(n.proto);
+  unsupported_[(domain.empty() ? "" : domain + ".") + n.proto.op_type() + " (opset " + std::to_string(n.opset) + ")"].push_back(
+      n.scope.prefix + nodeName(n.proto) + reason);
 }
 
 void Importer::poison(Node &n) {

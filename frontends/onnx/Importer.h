@@ -64,6 +64,9 @@ private:
   /// Small integer results whose values are formulas become `jinx.sizes` or constants.
   void simplify(Node &n);
   void poison(Node &n);
+  /// Whether there is any way to import the operator, whatever its operands are.
+  bool isSupported(const Node &n, const std::string &domain) const;
+  void addUnsupported(const Node &n, const std::string &reason);
 
   HostOpTable hostOps_;
   std::map<std::string, const onnx::FunctionProto *> functions_; ///< by domain::name:overload

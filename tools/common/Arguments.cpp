@@ -1,5 +1,8 @@
 #include "tools/common/Arguments.h"
 
+#include <csignal>
+#include <cstdio>
+
 #include "tools/common/Exit.h"
 #include "tools/common/Terminal.h"
 
@@ -63,6 +66,7 @@ void addInputOptions(CLI::App& command, InputOptions& options) {
 
 int runProgram(int argc, char** argv, const std::string& name, const std::string& description,
                const std::function<void(CLI::App&, Action&)>& setUp) {
+  std::signal(SIGXFSZ, SIG_IGN); // a file that grows beyond its limit is an error like a full disk
   return guarded([&]() -> int {
     CLI::App app(description, name);
     Action action;
@@ -82,7 +86,9 @@ int runProgram(int argc, char** argv, const std::string& name, const std::string
       std::fprintf(stderr, "`%s --help` lists what it takes\n", command.c_str());
       return kExitUsage;
     }
-    return action();
+    int code = action();
+    if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
+    return code != kExitSuccess ? code : report(resourceError("cannot write standard output"));
   });
 }
 

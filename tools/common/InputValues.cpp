@@ -160,6 +160,7 @@ std::vector<Port> portsOf(const plan::Plan& plan, bool outputs) {
 
 Expected<std::vector<Shape>> inputShapes(const plan::Plan& plan, std::span<const Port> ports,
                                          std::span<const frontends::DimOverride> dims, bool dimsWereCompiled) {
+  JINX_TRY(frontends::checkConsistent({dims.begin(), dims.end()}));
   SizeTable sizes(plan, ports);
   for (const frontends::DimOverride& dim : dims)
     JINX_TRY(sizes.set(dim, dimsWereCompiled));

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include <sched.h>
@@ -32,6 +33,8 @@ Expected<LoadedPlan> openPlan(const PlanRequest& request) {
   Timer timer;
   if (std::ifstream file(request.path, std::ios::binary); !file)
     return systemError(errno, "cannot open " + request.path);
+  if (std::error_code error; std::filesystem::is_directory(request.path, error))
+    return invalidArgument(request.path + " is a directory, expected a plan");
   if (!startsAsPlan(request.path))
     return invalidArgument(request.path + " is no plan; `jinx compile` makes one of a model");
   LoadedPlan plan;

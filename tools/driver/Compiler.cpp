@@ -90,7 +90,7 @@ Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext& context, c
   };
   bool native =
       endsWith(".mlir") || endsWith(".mlirbc") || (head[0] == 'M' && head[1] == 'L' && uint8_t(head[2]) == 0xEF);
-  if (native) return frontends::importNative(context, path);
+  if (native) return frontends::importNative(context, path, options.import);
   return frontends::importOnnx(context, path, options.import);
 }
 
