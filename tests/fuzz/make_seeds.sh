@@ -47,7 +47,7 @@ done
 for model in "$source"/docs/spec/*.mlir "$out"/onnx/*.onnx; do
   [ -f "$model" ] || continue
   plan=$out/plan/$(basename "$model").jxp
-  "$jinx" compile "$model" -o "$plan" --isa x86-64 --threads 1 >/dev/null 2>"$out/log" || { echo "no plan of $model:"; cat "$out/log"; }
+  "$jinx" compile "$model" -o "$plan" --isa x86-64 --threads 1 >/dev/null 2>"$out/log" || { echo "no plan of $model:"; cat "$out/log"; exit 1; }
 done
 rm -f "$out/log"
 echo "$(ls "$out/native" | wc -l) modules, $(ls "$out/onnx" | wc -l) ONNX models, $(ls "$out/plan" | wc -l) plans"
