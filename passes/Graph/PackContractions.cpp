@@ -194,6 +194,10 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     return PadOp::create(b, loc, tensorOf(sizes, elementOf(image)), image, Value(), low, PadMode::constant);
   }
 
+  static bool isColumn(ArrayRef<SizeExpr> x, ArrayRef<SizeExpr> y, ArrayRef<int64_t> kernel, ArrayRef<int64_t> pads) {
+    return kernel.size() == 2 && x[2].isConstant(1) && y[2].isConstant(1) && kernel[1] == 1 && pads[1] == 0 && pads[3] == 0;
+  }
+
   Value lowerGeneral(OpBuilder &b, ConvOp op, SmallVector<int64_t> kernel, SmallVector<int64_t> strides, SmallVector<int64_t> pads,
                      SmallVector<int64_t> dilations, Sizes x, Sizes y, int64_t oc, int64_t ic) {
     Location loc = op.getLoc();
@@ -206,6 +210,13 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       pads = {0, pads[0], 0, pads[1]};
       input = reshape(b, loc, input, {x[0], 1, x[1], x[2]});
       flatOut = {y[0], 1, y[1], y[2]};
+    } else if (isColumn(x, y, kernel, pads)) {  // an image of width 1 lies down: tiles are of pixels of a row
+      std::swap(kernel[0], kernel[1]);
+      std::swap(strides[0], strides[1]);
+      std::swap(dilations[0], dilations[1]);
+      pads = {0, pads[0], 0, pads[2]};
+      input = reshape(b, loc, input, {x[0], 1, x[1], x[3]});
+      flatOut = {y[0], 1, y[1], y[3]};
     }
     if (padImages) input = pad(b, loc, input, pads);
     // Weights [g*ocg, icg, kh, kw] -> [g, ocg, kh, kw, icg] -> pack of [g, kh*kw*icg, ocg].
