@@ -33,7 +33,8 @@ LogicalResult PoolOp::verify() {
   if (x.size() < 3 || y.size() != x.size())
     return emitOpError("x has rank ") << x.size() << " and y has rank " << y.size() << ", expected one rank of at least 3";
   size_t spatial = x.size() - 2;
-  if (getKernel().size() != spatial) return emitOpError("has ") << getKernel().size() << " kernel entries, expected " << spatial;
+  if (getKernel().size() != spatial || getStrides().size() != spatial || getDilations().size() != spatial || getPads().size() != 2 * spatial)
+    return emitOpError("needs ") << spatial << " kernel, stride and dilation entries and " << 2 * spatial << " pads";
   for (int64_t v : getKernel())
     if (v < 1) return emitOpError("a kernel entry is ") << v << ", expected a positive number";
   size_t channel = getChannelsLast() ? x.size() - 1 : 1;

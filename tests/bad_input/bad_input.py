@@ -258,6 +258,41 @@ def test_hostile_models(folder):
     compiles(write(folder / "deep.onnx", deep), folder / "deep.jxp")
 
 
+def test_modules_that_are_no_models(folder):
+    def module(body, attributes=""):
+        return f"module{attributes} {{ {body} }}"
+
+    identity = 'func.func @main(%x: tensor<3xf32>) -> tensor<3xf32> { return %x : tensor<3xf32> }'
+    group = """func.func @main(%x: tensor<3xf32>) -> tensor<3xf32> {
+      %y = jinx.group "rows"(%x) : (tensor<3xf32>) -> tensor<3xf32> {
+      ^bb0(%a: tensor<3xf32>):
+        %e = jinx.exp %a : tensor<3xf32> -> tensor<3xf32>
+        jinx.yield %e : tensor<3xf32>
+      }
+      return %y : tensor<3xf32> }"""
+    cases = [
+        (module("func.func @other() { return }"), "no function @main"),
+        (module("func.func private @main()"), "no body for @main"),
+        (module("func.func @main() { cf.br ^a ^a: return }", ""), "2 blocks"),
+        (module(group), "'jinx.group' is made by passes"),
+        (module("func.func @main() { %c = arith.constant 1 : i32 return }"), "'arith.constant' is no operator of a model"),
+        (module(identity.replace("f32", "i128")), "an element type that Jinx does not know"),
+        (module(identity.replace("tensor<3xf32>", "i32")), "i32 is no tensor"),
+        (module(identity.replace("3xf32", "?xf32")), "without a formula"),
+        (module(identity.replace("3xf32", "4611686018427387904x8xf32")), "too many elements"),
+        (module(identity, " attributes {jinx.symbols = [{min = 1}]}"), "entry 0 has no name"),
+        (module(identity, ' attributes {jinx.symbols = [{name = "n", max = "x"}]}'), "max of 'n' is no number"),
+        (module(identity, " attributes {jinx.symbols = 3}"), "jinx.symbols is no list"),
+        (module("func.func @main(%x: tensor<3xf32>) -> tensor<3xf32> { return %z : tensor<3xf32> }"), "undeclared SSA value"),
+        (module("func.func @main() attributes {a = array<index : 1>} { return }"), "its parser breaks down"),
+        (module(identity) * 2 + "(" * 100000, "m.mlir"),
+    ]  # fmt: skip
+    path = folder / "m.mlir"
+    for text, part in cases:
+        path.write_text(text)
+        expect_error(run("jinx", "compile", path, "-o", folder / "x.jxp"), "m.mlir", part)
+
+
 def test_external_data(folder):
     inside, outside = folder / "in", folder / "secret.bin"
     inside.mkdir()
