@@ -6,6 +6,8 @@
 #include "ir/Graph/Graph.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/raw_ostream.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -24,34 +26,52 @@ std::string describe(const Diagnostic &diagnostic) {
   return text + diagnostic.str();
 }
 
-/// Reads and verifies; `messages` are the parser's.
-OwningOpRef<ModuleOp> parse(MLIRContext &context, llvm::MemoryBufferRef buffer, std::string *messages) {
+/// Reads and verifies. \returns null, and why in `*message`, for what is no model
+OwningOpRef<ModuleOp> parse(MLIRContext &context, llvm::MemoryBufferRef buffer, std::string *message) {
   context.loadDialect<func::FuncDialect, graph::GraphDialect>();
+  std::string name = buffer.getBufferIdentifier().str(), problems;
+  auto add = [&](const std::string &problem) { problems += (problems.empty() ? "" : "\n  ") + problem; };
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
-    if (diagnostic.getSeverity() == DiagnosticSeverity::Error) *messages += (messages->empty() ? "" : "\n  ") + describe(diagnostic);
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error) add(describe(diagnostic));
     return success();
   });
   llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(buffer), llvm::SMLoc());
-  return parseSourceFile<ModuleOp>(sources, ParserConfig(&context, /*verifyAfterParse=*/true));
+  sources.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBuffer(buffer, /*RequiresNullTerminator=*/false), llvm::SMLoc());
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, ParserConfig(&context, /*verifyAfterParse=*/true));
+  if (!module) {
+    *message = name + " is no valid module: " + problems;
+    return nullptr;
+  }
+  llvm::for_each(findModuleProblems(*module), add);
+  if (problems.empty()) return module;
+  *message = name + " is no model: " + problems;
+  return nullptr;
 }
 
-/// In a context of its own: threads of the given one are not there in a child process.
-void tryToParse(const DialectRegistry &dialects, llvm::MemoryBufferRef buffer) {
+/// Writes the module as bytecode or, returning false, why there is none. In a context of its own: threads of the given one are not
+/// there in a child process.
+bool rewrite(const DialectRegistry &dialects, llvm::MemoryBufferRef buffer, int fd) {
   MLIRContext context(dialects, MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
-  std::string messages;
-  if (auto module = parse(context, buffer, &messages)) findModuleProblems(*module);
+  std::string message;
+  OwningOpRef<ModuleOp> module = parse(context, buffer, &message);
+  llvm::raw_fd_ostream output(fd, /*shouldClose=*/false);
+  if (module) return succeeded(writeBytecodeToFile(*module, output));
+  output << message;
+  return false;
 }
 
 Expected<OwningOpRef<ModuleOp>> importBuffer(MLIRContext &context, llvm::MemoryBufferRef buffer, bool trusted) {
-  std::string name = buffer.getBufferIdentifier().str(), messages;
-  if (!trusted) JINX_TRY(surviveTrial(name, buffer.getBufferSize(), [&] { tryToParse(context.getDialectRegistry(), buffer); }));
-  OwningOpRef<ModuleOp> module = parse(context, buffer, &messages);
-  if (!module) return invalidArgument(name + " is no valid module: " + messages);
-  std::vector<std::string> problems = findModuleProblems(*module);
-  for (const std::string &problem : problems) messages += (messages.empty() ? "" : "\n  ") + problem;
-  if (!problems.empty()) return invalidArgument(name + " is no model: " + messages);
+  Trial trial;
+  if (!trusted) {
+    JINX_TRY_ASSIGN(trial, tryInChild(buffer.getBufferIdentifier().str(), buffer.getBufferSize(),
+                                      [&](int fd) { return rewrite(context.getDialectRegistry(), buffer, fd); }));
+    if (!trial.passed) return invalidArgument(trial.output->getBuffer().str());
+    buffer = *trial.output;
+  }
+  std::string message;
+  OwningOpRef<ModuleOp> module = parse(context, buffer, &message);
+  if (!module) return invalidArgument(message);
   return module;
 }
 

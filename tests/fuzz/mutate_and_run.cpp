@@ -37,7 +37,7 @@ struct Options {
   long first = 0;        ///< input to begin with
   long acceptAtLeast = 1;
   double seconds = 1e9;
-  unsigned secondsEach = 10; ///< one that takes longer hangs
+  unsigned secondsEach = 30; ///< one that takes longer hangs
   long megabytes = 4096;     ///< of address space; 0: no limit
   std::vector<fs::path> seeds;
   fs::path input;
