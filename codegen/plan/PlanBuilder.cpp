@@ -29,7 +29,7 @@ using MlirValue = mlir::Value;
 class PlanBuilder {
  public:
   PlanBuilder(ModuleOp module, bool copyConstants, PlanWriter &writer)
-      : module_(module), copy_(copyConstants), writer_(writer), plan_(writer.plan()) {}
+      : module_(module), writer_(writer), plan_(writer.plan()) {}
 
   Status run() {
     auto main = module_.lookupSymbol<func::FuncOp>("main");
@@ -359,7 +359,6 @@ class PlanBuilder {
   }
 
   ModuleOp module_;
-  bool copy_;
   PlanWriter &writer_;
   plan::Plan &plan_;
   llvm::DenseMap<MlirValue, uint32_t> values_;

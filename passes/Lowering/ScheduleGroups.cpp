@@ -137,7 +137,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     });
     auto launch = graph::LaunchOp::create(b, group.getLoc(), group.getResultTypes(), scheduled.kernel.getSymName(), formulas(scheduled.sizes),
                                           scheduled.programs.str(), scheduled.scratchBytes.str(), scheduled.work.str(), b.getArrayAttr(nodes),
-                                          group.getInputs());
+                                          group.getSchedule() == "recurrent", group.getInputs());
     say(passed(group, "jinx-schedule", "Scheduled"), [&] {
       return (group.getSchedule() + " kernel " + scheduled.kernel.getSymName() + ", " + std::to_string(nodes.size()) + " nodes, programs " +
               scheduled.programs.str()).str();

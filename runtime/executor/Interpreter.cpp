@@ -117,7 +117,7 @@ Status Interpreter::runStep(const StepInfo& step) {
   case plan::Step::WHAT_NOT_SET:
     return internalError("empty step");
   }
-  if (trace_) trace_->record(step.index, 0, start, Trace::now());
+  if (trace_) trace_->record(step.index, 0, trace_->nextExecution(), start, Trace::now());
   return Status::ok();
 }
 
