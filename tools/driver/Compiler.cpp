@@ -20,6 +20,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "passes/Passes.h"
+#include "tools/driver/FusionView.h"
 #include "tools/driver/PassLog.h"
 #include "tools/driver/Remarks.h"
 #include "llvm/Support/raw_ostream.h"
@@ -278,6 +279,7 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   mlir::PassManager pm(context.get());
   pm.enableVerifier(true);
   pm.addInstrumentation(std::make_unique<PassLog>(result.passes, options.dumpDir));
+  if (options.view) pm.addInstrumentation(std::make_unique<FusionView>(result.view));
   passes::buildPipeline(pm, pipeline);
   bool optimized = mlir::succeeded(pm.run(**module));
   result.remarks = remarks;

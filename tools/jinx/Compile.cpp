@@ -3,6 +3,7 @@
 #include "tools/common/Inspect.h"
 #include "tools/common/Terminal.h"
 #include "tools/jinx/Commands.h"
+#include "tools/jinx/CompileReport.h"
 #include "tools/jinx/ModelSource.h"
 
 namespace jinx::tools {
@@ -31,35 +32,6 @@ void printTiming(const driver::Compiled& compiled) {
   }
 }
 
-CompileReport compileReport(const driver::Compiled& compiled) {
-  CompileReport report;
-  report.stages = compiled.times;
-  report.passes = report.remarks = nlohmann::ordered_json::array();
-  for (const driver::PassRecord& pass : compiled.passes) {
-    nlohmann::ordered_json entry = {
-        {"pass", pass.pass},
-        {"ms", pass.ms},
-        {"operators_before", pass.operatorsBefore},
-        {"operators_after", pass.operatorsAfter},
-        {"statistics", nlohmann::ordered_json::array()}};
-    for (const auto& statistic : pass.statistics)
-      entry["statistics"].push_back(
-          {{"name", statistic.name}, {"description", statistic.description}, {"value", statistic.value}});
-    report.passes.push_back(std::move(entry));
-  }
-  for (const driver::Remark& remark : compiled.remarks) {
-    nlohmann::ordered_json entry = {{"kind", remark.kind},
-                                    {"pass", remark.pass},
-                                    {"name", remark.name},
-                                    {"location", remark.location},
-                                    {"message", remark.message}};
-    for (const auto& [key, value] : remark.figures)
-      entry["figures"][key] = value;
-    report.remarks.push_back(std::move(entry));
-  }
-  return report;
-}
-
 void printSummary(const std::string& output, const plan::Plan& plan, double ms) {
   int host = 0;
   for (const plan::Block& block : plan.blocks())
@@ -77,6 +49,7 @@ Status compile(CompileCommand& command) {
   options.fusion = !command.noFusion;
   options.threads = static_cast<unsigned>(DeviceChoice{.threads = command.threads}.threadCount());
   options.remarks = !command.remarksFile.empty() || !command.reportFile.empty();
+  options.view = !command.reportFile.empty();
   if (startsAsPlan(command.model)) return invalidArgument(command.model + " is a plan already, expected a model");
 
   Timer timer;
@@ -98,7 +71,7 @@ Status compile(CompileCommand& command) {
   if (command.reportFile.empty()) return Status::ok();
   JINX_TRY_ASSIGN(auto file, PlanFile::open(command.output), "reading " + command.output + " back");
   JINX_TRY_ASSIGN(PlanReport report, makePlanReport(file, {}));
-  report.compile = compileReport(*compiled);
+  addCompileReport(report, *compiled);
   return writeText(command.reportFile, toHtml(report)).withContext("writing the report");
 }
 

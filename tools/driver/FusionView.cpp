@@ -1,0 +1,94 @@
+#include "tools/driver/FusionView.h"
+
+#include "ir/Graph/Graph.h"
+#include "ir/Tile/Tile.h"
+#include "mlir/Pass/Pass.h"
+#include "tools/driver/Remarks.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace jinx::driver {
+namespace {
+
+constexpr const char* kOperator = "jinx.view.operator";
+constexpr const char* kGroup = "jinx.view.group";
+
+/// Weights and small constants are inputs of the picture, not part of it.
+bool isShown(mlir::Operation* op) {
+  return op->getNumResults() > 0 && llvm::isa_and_present<graph::GraphDialect>(op->getDialect()) &&
+         !llvm::isa<graph::ConstantOp, graph::NoneOp>(op);
+}
+
+std::optional<int> numberOf(mlir::Operation* op, const char* name) {
+  auto number = op->getAttrOfType<mlir::IntegerAttr>(name);
+  return number ? std::optional(static_cast<int>(number.getInt())) : std::nullopt;
+}
+
+void setNumber(mlir::Operation* op, const char* name, size_t number) {
+  op->setAttr(name, mlir::Builder(op->getContext()).getI64IntegerAttr(static_cast<int64_t>(number)));
+}
+
+GraphView::Operator describe(mlir::Operation* op) {
+  GraphView::Operator shown;
+  shown.kind = op->getName().stripDialect().str();
+  if (auto host = llvm::dyn_cast<graph::HostCallOp>(op)) shown.kind = host.getOp().str();
+  shown.node = locationName(op->getLoc());
+  if (auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(op->getResult(0).getType())) {
+    shown.ranked = true;
+    for (const SizeExpr& size : graph::sizesOf(tensor))
+      shown.dims.push_back(size.str());
+  }
+  return shown;
+}
+
+} // namespace
+
+void FusionView::runBeforePass(mlir::Pass* pass, mlir::Operation* root) {
+  if (pass->getArgument() == "jinx-fuse") addOperators(root);
+  if (pass->getArgument() == "jinx-schedule") addGroups(root);
+}
+
+void FusionView::runAfterPass(mlir::Pass* pass, mlir::Operation* root) {
+  if (pass->getArgument() == "jinx-schedule") addSteps(root);
+}
+
+void FusionView::addOperators(mlir::Operation* root) {
+  llvm::DenseMap<mlir::Operation*, int> numbers;
+  root->walk<mlir::WalkOrder::PreOrder>([&](mlir::Operation* op) {
+    if (!isShown(op)) return;
+    numbers[op] = static_cast<int>(view_.operators.size());
+    setNumber(op, kOperator, view_.operators.size());
+    GraphView::Operator shown = describe(op);
+    for (mlir::Value operand : op->getOperands())
+      if (auto made = numbers.find(operand.getDefiningOp()); operand.getDefiningOp() && made != numbers.end())
+        shown.reads.push_back(made->second);
+    view_.operators.push_back(std::move(shown));
+  });
+}
+
+void FusionView::addGroups(mlir::Operation* root) {
+  root->walk([&](graph::GroupOp group) {
+    setNumber(group, kGroup, groups_.size());
+    std::vector<int>& members = groups_.emplace_back();
+    group.getBody().walk([&](mlir::Operation* op) {
+      if (auto number = numberOf(op, kOperator)) members.push_back(*number);
+    });
+  });
+}
+
+void FusionView::addSteps(mlir::Operation* root) {
+  root->walk<mlir::WalkOrder::PreOrder>([&](mlir::Operation* op) {
+    if (llvm::isa<tile::KernelOp>(op)) return mlir::WalkResult::skip();
+    const auto group = numberOf(op, kGroup), number = numberOf(op, kOperator);
+    op->removeAttr(kGroup);
+    op->removeAttr(kOperator);
+    if (llvm::isa<graph::LaunchOp>(op))
+      view_.launches.push_back(group ? groups_[static_cast<size_t>(*group)] : std::vector<int>());
+    else if (llvm::isa<graph::IfOp, graph::LoopOp, graph::ScanOp, graph::SequenceMapOp>(op))
+      view_.controls.push_back(number ? std::vector{*number} : std::vector<int>());
+    else if (isShown(op) && !llvm::isa<graph::ReshapeOp>(op))
+      view_.hostCalls.push_back(number ? std::vector{*number} : std::vector<int>());
+    return mlir::WalkResult::advance();
+  });
+}
+
+} // namespace jinx::driver

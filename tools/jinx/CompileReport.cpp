@@ -1,0 +1,76 @@
+#include "tools/jinx/CompileReport.h"
+
+namespace jinx::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json toJson(const driver::PassRecord& pass) {
+  Json json = {{"pass", pass.pass},
+               {"ms", pass.ms},
+               {"operators_before", pass.operatorsBefore},
+               {"operators_after", pass.operatorsAfter},
+               {"statistics", Json::array()}};
+  for (const auto& statistic : pass.statistics)
+    json["statistics"].push_back(
+        {{"name", statistic.name}, {"description", statistic.description}, {"value", statistic.value}});
+  return json;
+}
+
+Json toJson(const driver::Remark& remark) {
+  Json json = {{"kind", remark.kind},
+               {"pass", remark.pass},
+               {"name", remark.name},
+               {"location", remark.location},
+               {"message", remark.message}};
+  for (const auto& [key, value] : remark.figures)
+    json["figures"][key] = value;
+  return json;
+}
+
+/// For every operator the steps that compute it: the i-th launch of the view is the i-th of the plan, and so on.
+std::vector<std::vector<int>> stepsOf(const driver::GraphView& view, const std::vector<StepReport>& steps) {
+  std::vector<std::vector<int>> result(view.operators.size());
+  const auto match = [&](const std::vector<std::vector<int>>& ofView, const char* kind) {
+    auto members = ofView.begin();
+    for (const StepReport& step : steps) {
+      if (step.kind != kind || members == ofView.end()) continue;
+      for (int op : *members++)
+        result[static_cast<size_t>(op)].push_back(step.index);
+    }
+  };
+  match(view.launches, "launch");
+  match(view.hostCalls, "host");
+  match(view.controls, "control");
+  return result;
+}
+
+Json graphJson(const driver::GraphView& view, const PlanReport& report) {
+  const std::vector<std::vector<int>> steps = stepsOf(view, report.steps);
+  auto operators = Json::array();
+  for (size_t i = 0; i < view.operators.size(); ++i) {
+    const driver::GraphView::Operator& op = view.operators[i];
+    operators.push_back({{"kind", op.kind},
+                         {"node", op.node},
+                         {"dims", op.dims},
+                         {"shape", op.ranked ? shapeText(op.dims, report.sizes) : "?"},
+                         {"reads", op.reads},
+                         {"steps", steps[i]}});
+  }
+  return {{"operators", operators}};
+}
+
+} // namespace
+
+void addCompileReport(PlanReport& report, const driver::Compiled& compiled) {
+  CompileReport& result = report.compile.emplace();
+  result.stages = compiled.times;
+  result.passes = result.remarks = Json::array();
+  for (const driver::PassRecord& pass : compiled.passes)
+    result.passes.push_back(toJson(pass));
+  for (const driver::Remark& remark : compiled.remarks)
+    result.remarks.push_back(toJson(remark));
+  if (!compiled.view.operators.empty()) result.graph = graphJson(compiled.view, report);
+}
+
+} // namespace jinx::tools
