@@ -36,14 +36,15 @@ void addDeviceOptions(CLI::App& command, DeviceChoice& choice) {
   command.add_flag("--pin", choice.pin, "Pin worker threads to their CPUs");
 }
 
-void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help) {
+void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help,
+                  const std::string& name) {
   command
       .add_option_function<std::vector<std::string>>(
-          "--dim",
-          [&dims](const std::vector<std::string>& texts) {
+          name,
+          [&dims, name](const std::vector<std::string>& texts) {
             for (const std::string& text : texts) {
               auto dim = frontends::parseDimOverride(text);
-              if (!dim) throw CLI::ValidationError("--dim", dim.status().message());
+              if (!dim) throw CLI::ValidationError(name, dim.status().message());
               dims.push_back(*dim);
             }
           },

@@ -29,8 +29,9 @@ CLI::Option* addRepeated(CLI::App& command, const std::string& name, std::vector
 
 /// --device, --threads, --isa, --pin
 void addDeviceOptions(CLI::App& command, DeviceChoice& choice);
-/// --dim
-void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help);
+/// --dim, or another name for such sizes
+void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help,
+                  const std::string& name = "--dim");
 /// --input, --random-inputs, --dim
 void addInputOptions(CLI::App& command, InputOptions& options);
 

@@ -31,17 +31,18 @@ std::string symbolName(const std::string& name) {
   return SizeExpr::isSymbolName(text) ? text : "d" + text;
 }
 
-int64_t leastSize(const plan::Symbol& symbol) {
-  const int64_t least = std::max<int64_t>(1, symbol.min()), step = std::max<int64_t>(1, symbol.multiple_of());
-  return (least + step - 1) / step * step;
+int64_t sizeFrom(const plan::Symbol& symbol, int64_t least) {
+  const int64_t from = std::max(least, symbol.min()), step = std::max<int64_t>(1, symbol.multiple_of());
+  const int64_t size = (from + step - 1) / step * step;
+  return symbol.max() > 0 ? std::min(size, symbol.max() / step * step) : size;
 }
 
 /// Values for symbols and, apart, for single axes of inputs.
 class SizeTable {
  public:
-  SizeTable(const plan::Plan& plan, std::span<const Port> ports) : ports_(ports) {
+  SizeTable(const plan::Plan& plan, std::span<const Port> ports, int64_t least) : ports_(ports) {
     for (const plan::Symbol& symbol : plan.symbols())
-      if (!symbol.defined_by_step()) sizes_[symbol.name()] = leastSize(symbol);
+      if (!symbol.defined_by_step()) sizes_[symbol.name()] = sizeFrom(symbol, least);
   }
 
   Status set(const frontends::DimOverride& dim, bool mayBeUnknown) {
@@ -159,9 +160,10 @@ std::vector<Port> portsOf(const plan::Plan& plan, bool outputs) {
 }
 
 Expected<std::vector<Shape>> inputShapes(const plan::Plan& plan, std::span<const Port> ports,
-                                         std::span<const frontends::DimOverride> dims, bool dimsWereCompiled) {
+                                         std::span<const frontends::DimOverride> dims, bool dimsWereCompiled,
+                                         int64_t least) {
   JINX_TRY(frontends::checkConsistent({dims.begin(), dims.end()}));
-  SizeTable sizes(plan, ports);
+  SizeTable sizes(plan, ports, least);
   for (const frontends::DimOverride& dim : dims)
     JINX_TRY(sizes.set(dim, dimsWereCompiled));
   std::vector<Shape> shapes;

@@ -41,7 +41,7 @@ void addInspect(CLI::App& app, Action& action) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command = app.add_subcommand("inspect", "Show a plan: steps, kernels with their nodes, memory, sizes");
   command->add_option("PLAN", options->request.path, "A plan")->required();
-  addDimOption(*command, options->request.dims, "Show sizes for this dynamic size (default 1)");
+  addDimOption(*command, options->request.dims, "A dynamic size that is shown (default: the least that works)");
   command->add_option("--html", options->htmlFile, "Write one self-contained page")->type_name("FILE");
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, &action] { action = [options] { return report(inspect(*options)); }; });

@@ -89,16 +89,26 @@ class ReportBuilder {
   }
 
  private:
-  /// Sizes, and places of activations as a run with these sizes would have them.
+  /// Sizes, and places of activations as a run with these sizes would have them. Sizes that are not given are the least,
+  /// or larger where a model cannot work on so little (a window longer than its input).
   Status bind(std::span<const frontends::DimOverride> dims) {
-    const std::vector<Port> ports = portsOf(plan_);
-    JINX_TRY_ASSIGN(std::vector<Shape> shapes, inputShapes(plan_, ports, dims, false));
     auto program = Program::build(file_, HostOpTable::standard());
     if (!program) {
       report_.memory.problem = program.status().message();
-      return Status::ok();
+      return inputShapes(plan_, portsOf(plan_), dims, false).status();
     }
     program_ = std::move(*program);
+    for (int64_t least : {1, 16, 256, 4096}) {
+      JINX_TRY(tryToBind(dims, least));
+      if (binding_) return Status::ok();
+    }
+    return Status::ok();
+  }
+
+  /// The first failure is the one that is told.
+  Status tryToBind(std::span<const frontends::DimOverride> dims, int64_t least) {
+    const std::vector<Port> ports = portsOf(plan_);
+    JINX_TRY_ASSIGN(std::vector<Shape> shapes, inputShapes(plan_, ports, dims, false, least));
     std::vector<Value> inputs;
     for (size_t i = 0; i < ports.size(); ++i)
       inputs.push_back(ports[i].kind == plan::Value::TENSOR ? Value(Tensor::wrap(ports[i].dtype, shapes[i], nullptr))
@@ -106,9 +116,10 @@ class ReportBuilder {
     const std::vector<const KernelFunction*> kernels(static_cast<size_t>(plan_.kernels_size()), nullptr);
     auto binding = makeBinding(*program_, inputs, BindingOptions{.kernels = kernels});
     if (!binding) {
-      report_.memory.problem = binding.status().message();
+      if (report_.memory.problem.empty()) report_.memory.problem = binding.status().message();
       return Status::ok();
     }
+    report_.memory.problem.clear();
     binding_ = std::move(*binding);
     for (size_t i = 0; i < program_->symbols.size(); ++i)
       if (binding_->bound[i]) report_.sizes[program_->symbols[i].name] = binding_->symbols[i];
@@ -167,6 +178,7 @@ class ReportBuilder {
     StepReport r;
     r.index = static_cast<int>(report_.steps.size());
     r.depth = depthOf(step);
+    r.inside = r.depth ? lastStepAt(r.depth - 1) : -1;
     r.name = step.name();
     r.nodes.assign(step.nodes().begin(), step.nodes().end());
     r.flops = evaluateSet(step.flops());
@@ -218,6 +230,12 @@ class ReportBuilder {
     while (plan_.values(static_cast<int>(index)).where() == plan::Value::ALIAS)
       index = plan_.values(static_cast<int>(index)).alias_of();
     return index;
+  }
+
+  int lastStepAt(int depth) const {
+    auto step = std::find_if(report_.steps.rbegin(), report_.steps.rend(),
+                             [&](const StepReport& s) { return s.depth == depth; });
+    return step == report_.steps.rend() ? -1 : step->index;
   }
 
   int depthOf(const plan::Step& step) {

@@ -26,6 +26,7 @@ struct ValueReport {
 struct StepReport {
   int index = 0;                  ///< in flattened order, as traces count
   int depth = 0;                  ///< blocks around it
+  int inside = -1;                ///< the control step whose block it is in; -1 outside of all
   std::string name, kind, kernel; ///< as in TraceStep
   std::vector<std::string> nodes, inputs, outputs;
   std::vector<int> reads; ///< steps whose results it takes, each once

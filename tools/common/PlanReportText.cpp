@@ -103,6 +103,7 @@ nlohmann::ordered_json toJson(const StepReport& step) {
                                  {"kind", step.kind},     {"kernel", step.kernel},  {"nodes", step.nodes},
                                  {"inputs", step.inputs}, {"outputs", step.outputs},
                                  {"reads", step.reads}};
+  if (step.inside >= 0) json["inside"] = step.inside;
   if (step.flops) json["flops"] = *step.flops;
   if (step.bytes) json["bytes"] = *step.bytes;
   if (step.programs) json["programs"] = *step.programs;

@@ -59,6 +59,7 @@ struct GraphView {
     std::vector<std::string> dims; ///< of the first result, formulas
     bool ranked = false;
     std::vector<int> reads; ///< operators
+    int inside = -1;        ///< the operator whose branch or body it is in
   };
   std::vector<Operator> operators; ///< without constants, in program order
   std::vector<std::vector<int>> launches, hostCalls, controls;

@@ -58,6 +58,7 @@ void FusionView::addOperators(mlir::Operation* root) {
     numbers[op] = static_cast<int>(view_.operators.size());
     setNumber(op, kOperator, view_.operators.size());
     GraphView::Operator shown = describe(op);
+    if (auto around = numbers.find(op->getParentOp()); around != numbers.end()) shown.inside = around->second;
     for (mlir::Value operand : op->getOperands())
       if (auto made = numbers.find(operand.getDefiningOp()); operand.getDefiningOp() && made != numbers.end())
         shown.reads.push_back(made->second);

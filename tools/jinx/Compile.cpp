@@ -12,6 +12,7 @@ namespace {
 struct CompileCommand {
   std::string model, output, remarksFile, reportFile;
   driver::CompileOptions options;
+  std::vector<frontends::DimOverride> reportDims;
   bool noFusion = false, timing = false;
   int threads = 0;
 };
@@ -70,7 +71,7 @@ Status compile(CompileCommand& command) {
   printSummary(command.output, compiled->plan->plan(), ms);
   if (command.reportFile.empty()) return Status::ok();
   JINX_TRY_ASSIGN(auto file, PlanFile::open(command.output), "reading " + command.output + " back");
-  JINX_TRY_ASSIGN(PlanReport report, makePlanReport(file, {}));
+  JINX_TRY_ASSIGN(PlanReport report, makePlanReport(file, command.reportDims), "the report on " + command.output);
   addCompileReport(report, *compiled);
   return writeText(command.reportFile, toHtml(report)).withContext("writing the report");
 }
@@ -108,9 +109,13 @@ void addCompile(CLI::App& app, Action& action) {
       ->type_name("FILE");
   command->add_option("--report", options->reportFile, "Write a page about the plan and its compilation")
       ->type_name("FILE.html");
+  addDimOption(*command, options->reportDims, "A dynamic size that the report shows (default: the least that works)",
+               "--report-dim");
   command->callback([options, &action] {
     if (options->options.emit != "plan" && !options->reportFile.empty())
       throw CLI::ValidationError("--report", "is about a plan, not about --emit " + options->options.emit);
+    if (!options->reportDims.empty() && options->reportFile.empty())
+      throw CLI::ValidationError("--report-dim", "is about the page of --report, which is not asked for");
     if (options->options.emit == "plan" && options->output.empty()) throw CLI::RequiredError("-o PLAN");
     action = [options] { return report(compile(*options)); };
   });

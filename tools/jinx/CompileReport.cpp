@@ -56,6 +56,7 @@ Json graphJson(const driver::GraphView& view, const PlanReport& report) {
                          {"shape", op.ranked ? shapeText(op.dims, report.sizes) : "?"},
                          {"reads", op.reads},
                          {"steps", steps[i]}});
+    if (op.inside >= 0) operators.back()["inside"] = op.inside;
   }
   return {{"operators", operators}};
 }
