@@ -18,7 +18,7 @@ function pane(parent, title, cssClass, nodes) {
     const box = make("g", {class: "node " + node.class, style: `--h:${hue(node.steps[0] ?? 0)}`, "data-node": i},
       make("rect", {x, y, width: boxWidth, height: boxHeight, rx: 5}),
       make("text", {class: "kind", x: x + 8, y: y + 15.5}, kind),
-      make("text", {class: "shape", x: x + boxWidth - 8, y: y + 15.5, "text-anchor": "end"}, shape),
+      ...(shape ? [make("text", {class: "shape", x: x + boxWidth - 8, y: y + 15.5, "text-anchor": "end"}, shape)] : []),
       make("text", {class: "what", x: x + 8, y: y + 30}, fitted(node.name, inner, 400, true)));
     withTip(box, node.tip);
     box.onclick = event => { event.stopPropagation(); select(node.steps.length ? node.steps[0] : null, node); };
