@@ -27,11 +27,19 @@ void setNumber(mlir::Operation* op, const char* name, size_t number) {
   op->setAttr(name, mlir::Builder(op->getContext()).getI64IntegerAttr(static_cast<int64_t>(number)));
 }
 
+/// The operator, by its number, that makes a value.
+GraphView::Result resultOf(mlir::Value value) {
+  auto result = llvm::dyn_cast<mlir::OpResult>(value);
+  const auto number = result ? numberOf(result.getOwner(), kOperator) : std::nullopt;
+  return number ? GraphView::Result{*number, static_cast<int>(result.getResultNumber())} : GraphView::Result{};
+}
+
 GraphView::Operator describe(mlir::Operation* op) {
   GraphView::Operator shown;
   shown.kind = op->getName().stripDialect().str();
   if (auto host = llvm::dyn_cast<graph::HostCallOp>(op)) shown.kind = host.getOp().str();
   shown.node = locationName(op->getLoc());
+  if (auto reshape = llvm::dyn_cast<graph::ReshapeOp>(op)) shown.viewOf = resultOf(reshape.getX());
   if (auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(op->getResult(0).getType())) {
     shown.ranked = true;
     for (const SizeExpr& size : graph::sizesOf(tensor))
@@ -69,27 +77,49 @@ void FusionView::addOperators(mlir::Operation* root) {
 void FusionView::addGroups(mlir::Operation* root) {
   root->walk([&](graph::GroupOp group) {
     setNumber(group, kGroup, groups_.size());
-    std::vector<int>& members = groups_.emplace_back();
+    GraphView::Step& step = groups_.emplace_back();
     group.getBody().walk([&](mlir::Operation* op) {
-      if (auto number = numberOf(op, kOperator)) members.push_back(*number);
+      if (auto number = numberOf(op, kOperator)) step.operators.push_back(*number);
     });
+    for (mlir::Value result : group.getBody().front().getTerminator()->getOperands())
+      step.results.push_back(resultOf(result));
   });
 }
 
 void FusionView::addSteps(mlir::Operation* root) {
   root->walk<mlir::WalkOrder::PreOrder>([&](mlir::Operation* op) {
     if (llvm::isa<tile::KernelOp>(op)) return mlir::WalkResult::skip();
-    const auto group = numberOf(op, kGroup), number = numberOf(op, kOperator);
+    GraphView::Step step;
+    if (auto group = numberOf(op, kGroup)) step = groups_[static_cast<size_t>(*group)];
+    if (auto number = numberOf(op, kOperator)) {
+      step.operators = {*number};
+      for (mlir::Value result : op->getResults())
+        step.results.push_back(resultOf(result));
+    }
     op->removeAttr(kGroup);
     op->removeAttr(kOperator);
     if (llvm::isa<graph::LaunchOp>(op))
-      view_.launches.push_back(group ? groups_[static_cast<size_t>(*group)] : std::vector<int>());
+      view_.launches.push_back(std::move(step));
     else if (llvm::isa<graph::IfOp, graph::LoopOp, graph::ScanOp, graph::SequenceMapOp>(op))
-      view_.controls.push_back(number ? std::vector{*number} : std::vector<int>());
+      view_.controls.push_back(std::move(step));
     else if (isShown(op) && !llvm::isa<graph::ReshapeOp>(op))
-      view_.hostCalls.push_back(number ? std::vector{*number} : std::vector<int>());
+      view_.hostCalls.push_back(std::move(step));
     return mlir::WalkResult::advance();
   });
+}
+
+std::vector<const GraphView::Step*> GraphView::match(const std::vector<std::string>& kinds) const {
+  std::vector<const Step*> matched;
+  std::map<std::string, size_t> next;
+  for (const std::string& kind : kinds) {
+    const std::vector<Step>* steps = kind == "launch"    ? &launches
+                                     : kind == "host"    ? &hostCalls
+                                     : kind == "control" ? &controls
+                                                         : nullptr;
+    const size_t i = next[kind]++;
+    matched.push_back(steps && i < steps->size() ? &(*steps)[i] : nullptr);
+  }
+  return matched;
 }
 
 } // namespace jinx::driver

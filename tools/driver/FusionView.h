@@ -23,7 +23,7 @@ class FusionView : public mlir::PassInstrumentation {
   void addSteps(mlir::Operation* root);
 
   GraphView& view_;
-  std::vector<std::vector<int>> groups_; ///< operators of each
+  std::vector<GraphView::Step> groups_;
 };
 
 } // namespace jinx::driver

@@ -28,20 +28,17 @@ Json toJson(const driver::Remark& remark) {
   return json;
 }
 
-/// For every operator the steps that compute it: the i-th launch of the view is the i-th of the plan, and so on.
+/// For every operator the steps that compute it.
 std::vector<std::vector<int>> stepsOf(const driver::GraphView& view, const std::vector<StepReport>& steps) {
+  std::vector<std::string> kinds;
+  for (const StepReport& step : steps)
+    kinds.push_back(step.kind);
+  const auto matched = view.match(kinds);
   std::vector<std::vector<int>> result(view.operators.size());
-  const auto match = [&](const std::vector<std::vector<int>>& ofView, const char* kind) {
-    auto members = ofView.begin();
-    for (const StepReport& step : steps) {
-      if (step.kind != kind || members == ofView.end()) continue;
-      for (int op : *members++)
-        result[static_cast<size_t>(op)].push_back(step.index);
-    }
-  };
-  match(view.launches, "launch");
-  match(view.hostCalls, "host");
-  match(view.controls, "control");
+  for (size_t i = 0; i < steps.size(); ++i)
+    if (matched[i])
+      for (int op : matched[i]->operators)
+        result[static_cast<size_t>(op)].push_back(steps[i].index);
   return result;
 }
 
