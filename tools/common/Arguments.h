@@ -37,6 +37,9 @@ void addInputOptions(CLI::App& command, InputOptions& options);
 
 /// A validator for --target.
 std::string checkTarget(const std::string& text);
+/// Validators for numbers that need not be whole.
+CLI::Validator aboveZero();
+CLI::Validator zeroOrMore();
 
 /// Parses and runs: `setUp` adds subcommands. Help and version are a success, a wrong command line is kExitUsage.
 int runProgram(int argc, char** argv, const std::string& name, const std::string& description,

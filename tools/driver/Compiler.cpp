@@ -84,6 +84,8 @@ Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext& context, c
                                                    const CompileOptions& options) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return notFound("cannot open " + path + ": " + std::strerror(errno));
+  if (std::error_code error; std::filesystem::is_directory(path, error))
+    return invalidArgument(path + " is a folder, expected a model");
   char head[4] = {};
   file.read(head, sizeof head);
   auto endsWith = [&](std::string_view suffix) {

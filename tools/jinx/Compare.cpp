@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/common/Exit.h"
-#include "tools/common/Inspect.h"
+#include "tools/common/OutputFile.h"
 #include "tools/common/Preview.h"
 #include "tools/common/Statistics.h"
 #include "tools/common/Terminal.h"
@@ -188,6 +188,8 @@ Status verdict(const Side& fused, const Comparison& comparison) {
 Status compare(CompareOptions& options) {
   if (startsAsPlan(options.request.path))
     return invalidArgument(options.request.path + " is a plan, compare needs a model");
+  for (const std::string& file : {options.jsonFile, options.remarksFile})
+    JINX_TRY(checkOutputFile(file));
   options.request.quiet = !options.jsonFile.empty();
   JINX_TRY_ASSIGN(Side fused, makeSide(options, true), "fused");
   JINX_TRY_ASSIGN(Side unfused, makeSide(options, false), "unfused");
@@ -223,9 +225,9 @@ void addCompare(CLI::App& app, Action& action) {
       "--rtol", options->tolerance.relative,
       "Tolerance relative to the larger of the element and the value's root mean square (default 1e-3, "
       "2e-2 for types of up to 16 bits)");
-  relative->check(CLI::NonNegativeNumber);
+  relative->check(zeroOrMore());
   command->add_option("--atol", options->tolerance.absolute, "Absolute tolerance (default 1e-6)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(zeroOrMore());
   command->add_option("--json", options->jsonFile, "Write the comparison as JSON (- is standard output)")
       ->type_name("FILE");
   command->add_option("--remarks", options->remarksFile, "Write why operators were fused or not")->type_name("FILE");

@@ -1,6 +1,6 @@
 // `compile`: a model to a plan, or to the text of one of the forms on the way.
 #include "tools/common/Exit.h"
-#include "tools/common/Inspect.h"
+#include "tools/common/OutputFile.h"
 #include "tools/common/Terminal.h"
 #include "tools/jinx/Commands.h"
 #include "tools/jinx/CompileReport.h"
@@ -51,6 +51,8 @@ Status compile(CompileCommand& command) {
   options.threads = static_cast<unsigned>(DeviceChoice{.threads = command.threads}.threadCount());
   options.remarks = !command.remarksFile.empty() || !command.reportFile.empty();
   options.view = !command.reportFile.empty();
+  for (const std::string& file : {command.output, command.remarksFile, command.reportFile})
+    JINX_TRY(checkOutputFile(file));
   if (startsAsPlan(command.model)) return invalidArgument(command.model + " is a plan already, expected a model");
 
   Timer timer;
