@@ -128,7 +128,8 @@ int runProgram(int argc, char** argv, const std::string& name, const std::string
       app.exit(success);
       return kExitSuccess;
     } catch (const CLI::ParseError& error) {
-      std::fprintf(stderr, "%s %s\n", paint(stderr, Style::kError, "usage:").c_str(), problemOf(app, error, argc, argv).c_str());
+      std::fprintf(stderr, "%s %s\n", paint(stderr, Style::kError, "usage:").c_str(),
+                   problemOf(app, error, argc, argv).c_str());
       const auto chosen = app.get_subcommands();
       const std::string command = name + (chosen.empty() ? "" : " " + chosen.front()->get_name());
       std::fprintf(stderr, "`%s --help` lists what it takes\n", command.c_str());

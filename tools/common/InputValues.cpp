@@ -137,7 +137,8 @@ Expected<Value> readInput(const Port& port, const std::string& path) {
   return Value(std::make_shared<Optional>(Optional{tensor}));
 }
 
-/// `dims`, and the sizes that given inputs have: random inputs take them, and a --dim that says otherwise is a conflict.
+/// `dims`, and the sizes that given inputs have: random inputs take them, and a --dim that says otherwise is a
+/// conflict.
 std::vector<frontends::DimOverride> withSizesOf(std::span<const Value> values, std::span<const Port> ports,
                                                 std::vector<frontends::DimOverride> dims) {
   std::set<std::string> seen;

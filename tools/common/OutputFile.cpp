@@ -23,7 +23,8 @@ Status writeText(const std::string& path, const std::string& text) {
 Status checkOutputFile(const std::string& path) {
   if (path.empty() || path == "-") return Status::ok();
   std::error_code error;
-  if (fs::is_directory(path, error)) return invalidArgument("cannot write " + path + ": it is a folder, expected a file");
+  if (fs::is_directory(path, error))
+    return invalidArgument("cannot write " + path + ": it is a folder, expected a file");
   const fs::path folder = fs::path(path).parent_path();
   if (folder.empty() || fs::is_directory(folder, error)) return Status::ok();
   return notFound("cannot write " + path + ": there is no folder " + folder.string());

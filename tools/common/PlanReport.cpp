@@ -89,8 +89,8 @@ class ReportBuilder {
   }
 
  private:
-  /// Sizes, and places of activations as a run with these sizes would have them. Sizes that are not given are the least,
-  /// or larger where a model cannot work on so little (a window longer than its input).
+  /// Sizes, and places of activations as a run with these sizes would have them. Sizes that are not given are the
+  /// least, or larger where a model cannot work on so little (a window longer than its input).
   Status bind(std::span<const frontends::DimOverride> dims) {
     auto program = Program::build(file_, HostOpTable::standard());
     if (!program) {

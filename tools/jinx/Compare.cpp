@@ -85,7 +85,7 @@ std::string kernelOf(const Side& side, uint32_t step) {
 
 std::string accuracyText(const Difference& difference) {
   return difference.maxAbsolute == 0 && difference.wrong == 0 ? "exact"
-                                                             : formatNumber(difference.signalToNoiseDb, 3) + " dB";
+                                                              : formatNumber(difference.signalToNoiseDb, 3) + " dB";
 }
 
 void printTensor(const TensorRow& row, const std::string& where) {
@@ -112,7 +112,8 @@ void printTensors(const Side& fused, const Comparison& comparison) {
   std::printf("\n");
   for (const TensorRow& row : comparison.tensors)
     if (!row.problem.empty())
-      printTensor(row, "  by step " + std::to_string(row.step) + " " + kernelOf(fused, static_cast<uint32_t>(row.step)));
+      printTensor(row,
+                  "  by step " + std::to_string(row.step) + " " + kernelOf(fused, static_cast<uint32_t>(row.step)));
 }
 
 void printKernels(const Side& fused, const std::vector<KernelRow>& rows) {
@@ -124,11 +125,12 @@ void printKernels(const Side& fused, const std::vector<KernelRow>& rows) {
             ? formatMilliseconds(row.unfusedMs) + (row.unfusedSteps > 1 ? " /" + std::to_string(row.unfusedSteps) : "")
             : "-";
     const std::string speed = row.unfusedSteps ? formatNumber(row.unfusedMs / row.fusedMs, 3) + "x" : "";
-    const std::string accuracy = !row.worst                   ? "-"
+    const std::string accuracy = !row.worst                    ? "-"
                                  : !row.worst->problem.empty() ? "DIFFERS"
                                                                : accuracyText(row.worst->difference);
-    std::printf("  %10s %14s %8s %8s  %s: %s\n", formatMilliseconds(row.fusedMs).c_str(), unfused.c_str(), speed.c_str(),
-                accuracy.c_str(), kernelOf(fused, row.step).c_str(), joined(fused.steps[row.step].nodes, 4).c_str());
+    std::printf("  %10s %14s %8s %8s  %s: %s\n", formatMilliseconds(row.fusedMs).c_str(), unfused.c_str(),
+                speed.c_str(), accuracy.c_str(), kernelOf(fused, row.step).c_str(),
+                joined(fused.steps[row.step].nodes, 4).c_str());
   }
 }
 
@@ -193,8 +195,7 @@ Status compare(CompareOptions& options) {
   options.request.quiet = !options.jsonFile.empty();
   JINX_TRY_ASSIGN(Side fused, makeSide(options, true), "fused");
   JINX_TRY_ASSIGN(Side unfused, makeSide(options, false), "unfused");
-  JINX_TRY_ASSIGN(Comparison comparison,
-                  compareValuesOf(fused, unfused, options.tolerance, options.toleranceGiven));
+  JINX_TRY_ASSIGN(Comparison comparison, compareValuesOf(fused, unfused, options.tolerance, options.toleranceGiven));
   JINX_TRY(measure(fused, unfused, options));
   const auto kernels = compareKernels(fused, unfused, comparison);
   if (!options.remarksFile.empty())
@@ -206,9 +207,10 @@ Status compare(CompareOptions& options) {
     printWhole(fused, unfused);
   }
   if (!options.jsonFile.empty())
-    JINX_TRY(writeText(options.jsonFile, toJson(fused, unfused, comparison, kernels)
-                                                 .dump(1, ' ', false, nlohmann::json::error_handler_t::replace) +
-                                             "\n"));
+    JINX_TRY(writeText(
+        options.jsonFile,
+        toJson(fused, unfused, comparison, kernels).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) +
+            "\n"));
   return verdict(fused, comparison);
 }
 
@@ -226,8 +228,7 @@ void addCompare(CLI::App& app, Action& action) {
       "Tolerance relative to the larger of the element and the value's root mean square (default 1e-3, "
       "2e-2 for types of up to 16 bits)");
   relative->check(zeroOrMore());
-  command->add_option("--atol", options->tolerance.absolute, "Absolute tolerance (default 1e-6)")
-      ->check(zeroOrMore());
+  command->add_option("--atol", options->tolerance.absolute, "Absolute tolerance (default 1e-6)")->check(zeroOrMore());
   command->add_option("--json", options->jsonFile, "Write the comparison as JSON (- is standard output)")
       ->type_name("FILE");
   command->add_option("--remarks", options->remarksFile, "Write why operators were fused or not")->type_name("FILE");

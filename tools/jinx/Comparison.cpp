@@ -129,8 +129,7 @@ Expected<Comparison> compareValuesOf(Side& fused, Side& unfused, const Tolerance
     Tensor got = written.tensor;
     if (got.size() == expected.size()) got = Tensor::wrap(got.dtype(), expected.shape(), got.data(), got.storage());
     const auto& op = fused.view.operators[static_cast<size_t>(written.result.op)];
-    comparison.tensors.push_back(
-        compareRow(op.node, static_cast<int>(written.step), got, expected, tolerance, given));
+    comparison.tensors.push_back(compareRow(op.node, static_cast<int>(written.step), got, expected, tolerance, given));
   };
   JINX_TRY(values.meet(unfused, compare), "running the unfused plan");
   std::stable_sort(comparison.tensors.begin(), comparison.tensors.end(),
@@ -164,8 +163,9 @@ std::vector<KernelRow> compareKernels(const Side& fused, const Side& unfused, co
   std::vector<KernelRow> sorted;
   for (const auto& [index, row] : rows)
     sorted.push_back(row);
-  std::sort(sorted.begin(), sorted.end(),
-            [](const KernelRow& a, const KernelRow& b) { return a.fusedMs > b.fusedMs || (a.fusedMs == b.fusedMs && a.step < b.step); });
+  std::sort(sorted.begin(), sorted.end(), [](const KernelRow& a, const KernelRow& b) {
+    return a.fusedMs > b.fusedMs || (a.fusedMs == b.fusedMs && a.step < b.step);
+  });
   return sorted;
 }
 

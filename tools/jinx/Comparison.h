@@ -1,8 +1,8 @@
 // A model twice, fused and unfused, on the same inputs: the values that both compute, and the time each kernel takes.
 //
-// Both compilations number the operators of the graph before fusion alike (driver::GraphView). A value is compared when a
-// step of the fused plan writes it and the unfused plan writes it too; an operator's time in the unfused plan counts for
-// the fused step that computes it.
+// Both compilations number the operators of the graph before fusion alike (driver::GraphView). A value is compared when
+// a step of the fused plan writes it and the unfused plan writes it too; an operator's time in the unfused plan counts
+// for the fused step that computes it.
 #pragma once
 
 #include "tools/common/CompareValues.h"

@@ -23,7 +23,8 @@ Expected<Tolerance> readTolerance(const fs::path& path) {
   if (!json.is_object()) return invalidArgument(path.string() + " is no JSON object");
   for (const auto& [key, to] : {std::pair("rtol", &tolerance.relative), std::pair("atol", &tolerance.absolute)}) {
     if (!json.contains(key)) continue;
-    if (!json[key].is_number()) return invalidArgument(path.string() + ": " + key + " is " + json[key].dump() + ", expected a number");
+    if (!json[key].is_number())
+      return invalidArgument(path.string() + ": " + key + " is " + json[key].dump() + ", expected a number");
     *to = json[key];
   }
   return tolerance;

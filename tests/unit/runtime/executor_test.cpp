@@ -397,7 +397,9 @@ TEST(Session, ShowsWhatStepsCompute) {
     EXPECT_EQ(seen, (std::vector<std::string>{"0.0", "1.0 -1 -5", "2.0 2 10"}));
     ASSERT_TRUE(session->run(inputs, outputs).isOk());
     EXPECT_EQ(seen.size(), 3u) << "one run is observed, not the next";
-    auto refuse = [](uint32_t step, size_t, const Value&) { return step == 1 ? invalidArgument("seen enough") : Status::ok(); };
+    auto refuse = [](uint32_t step, size_t, const Value&) {
+      return step == 1 ? invalidArgument("seen enough") : Status::ok();
+    };
     const Status status = session->run(inputs, outputs, nullptr, refuse);
     EXPECT_NE(status.message().find("seen enough"), std::string::npos) << status.message();
     EXPECT_NE(status.message().find("looking at step"), std::string::npos) << status.message();

@@ -1,4 +1,5 @@
-// Exit statuses of the programs: whose fault it was. What users can provoke is in tests/lit/driver; our own faults are here.
+// Exit statuses of the programs: whose fault it was. What users can provoke is in tests/lit/driver; our own faults are
+// here.
 #include "tools/common/Exit.h"
 
 #include <gtest/gtest.h>

@@ -33,6 +33,9 @@ const shortName = name => name.split("/").slice(-2).join("/");
 /** A shape, or for what only a run knows its name: "?". */
 const shapeOf = operand => (operand || "").replace(/^.* (\S+\[)/, "$1");
 
+/** Of such a shape the extents: "1x64". */
+const extentsOf = operand => shapeOf(operand).replace(/^.*\[(.*)\]$/, (_, extents) => extents === "?" ? "" : extents || "scalar");
+
 /** Hues far apart for neighbours: multiples of the golden angle. */
 const hue = index => Math.round(index * 137.508 + 210) % 360;
 

@@ -1,6 +1,7 @@
 // ---- The graphs before and after fusion ----
 
-/** Draws nodes {kind, shape, name, tip, steps, class, reads, inside} into a pane. */
+/** Draws nodes {kind, shape, name, tip, steps, class, reads, inside} into a pane. Returns what brings its top into view, once all panes have
+ *  their width. */
 function pane(parent, title, cssClass, nodes) {
   // What reads nothing but lies in a branch or a loop body hangs from the step that runs it.
   const hangs = node => !node.reads.length && node.inside >= 0;
@@ -42,10 +43,6 @@ function pane(parent, title, cssClass, nodes) {
     button("1:1", "full size", () => zoom(1)),
     button("fit", "all of it", () => zoom(Math.min((view.clientWidth - 4) / layout.width, (view.clientHeight - 4) / layout.height)))), view));
   svg.onclick = () => select(null);
-  zoom(Math.max(0.85, Math.min(1, (view.clientWidth - 18) / layout.width)));
-  view.scrollTop = 0;
-  view.scrollLeft = Math.max(0, (layout.boxes[0]?.x + boxWidth / 2) * scale - view.clientWidth / 2);
-
   onSelect((step, node) => {
     const chosen = nodes.map(n => n === node || (step !== null && n.steps.includes(step)));
     svg.classList.toggle("selecting", chosen.includes(true));
@@ -56,13 +53,17 @@ function pane(parent, title, cssClass, nodes) {
     const box = layout.boxes[first];
     view.scrollTo({top: (box.y + boxHeight / 2) * scale - view.clientHeight / 2, left: (box.x + boxWidth / 2) * scale - view.clientWidth / 2});
   });
+  return () => {
+    zoom(Math.max(0.85, Math.min(1, (view.clientWidth - 18) / layout.width)));
+    view.scrollTo({top: 0, left: ((layout.boxes[0]?.x ?? 0) + boxWidth / 2) * scale - view.clientWidth / 2});
+  };
 }
 
 function operatorNodes() {
   return report.compile.graph.operators.map(op => {
     const steps = op.steps, where = steps.length ? "computed by step " + steps.join(", ") : "no work: a view of its operand's bytes";
     const isHost = steps.some(s => report.steps[s].kind === "host");
-    return {kind: op.kind, shape: op.shape, name: op.node, steps, reads: op.reads, inside: op.inside ?? -1,
+    return {kind: op.kind, shape: op.shape === "?" ? "" : op.shape, name: op.node, steps, reads: op.reads, inside: op.inside ?? -1,
       class: !steps.length ? "view-only" : isHost ? "host" : "",
       tip: `${op.kind}  ${op.node}\n${op.shape}${op.dims.join(", ") === op.shape ? "" : "  [" + op.dims.join(", ") + "]"}\n${where}`};
   });
@@ -71,7 +72,7 @@ function operatorNodes() {
 function stepNodes() {
   return report.steps.map(step => {
     const figures = [plural(step.nodes.length, "node"), step.flops ? flops(step.flops) : "", bytes(step.bytes)];
-    return {kind: `${step.index}  ${step.kernel || step.kind}`, shape: shapeOf(step.outputs[0]), steps: [step.index], reads: step.reads,
+    return {kind: `${step.index}  ${step.kernel || step.kind}`, shape: extentsOf(step.outputs[0]), steps: [step.index], reads: step.reads,
       inside: step.inside, class: step.kind,
       name: step.kind === "host" ? "on the host \u00b7 " + shortName(step.name) : figures.filter(Boolean).join(" \u00b7 "),
       tip: `step ${step.index}: ${step.kernel || step.kind}\n${step.nodes.join("\n")}`};
@@ -84,8 +85,10 @@ function graphs() {
     : "as it runs; `jinx compile --report` also shows the graph before fusion");
   const panes = make("div", {class: "panes"});
   parent.append(panes);
-  if (before) pane(panes, "before fusion: " + plural(before.operators.length, "operator"), "before", operatorNodes());
-  pane(panes, "after fusion: " + plural(report.steps.length, "step"), "after", stepNodes());
+  const toTop = [];
+  if (before) toTop.push(pane(panes, "before fusion: " + plural(before.operators.length, "operator"), "before", operatorNodes()));
+  toTop.push(pane(panes, "after fusion: " + plural(report.steps.length, "step"), "after", stepNodes()));
+  toTop.forEach(show => show());
   const details = make("div", {class: "details", hidden: ""});
   parent.append(details);
   onSelect((step, node) => {

@@ -4,7 +4,7 @@
 // place in each; the order within layers follows the means of neighbours; positions are the closest to those means that keep order and
 // distance, which is isotonic regression.
 
-const boxWidth = 236, boxHeight = 38, gapX = 16, gapY = 26, laneWidth = 8, mostPlaces = 40000;
+const boxWidth = 264, boxHeight = 38, gapX = 16, gapY = 26, laneWidth = 8, mostPlaces = 40000;
 
 /** Layers: reads[i] are nodes before i. A node with more readers than reads comes down to just above the first of them. */
 function layersOf(reads) {
