@@ -211,6 +211,8 @@ class PlanBuilder {
     launch->set_programs(useFormula(op.getPrograms().str()));
     launch->set_scratch_bytes(useFormula(op.getScratch().str()));
     launch->set_work(useFormula(op.getWork().str()));
+    if (op.getFlops()) step->set_flops(useFormula(op.getFlops()->str()));
+    if (op.getBytes()) step->set_bytes(useFormula(op.getBytes()->str()));
     return Status::ok();
   }
   std::string useFormula(const std::string &text) {

@@ -93,9 +93,19 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
     SmallVector<Type> types(first.getResultTypes());
     llvm::append_range(types, second.getResultTypes());
     auto sum = [&](StringRef x, StringRef y) { return (formula(x) + formula(y)).str(); };
-    return LaunchOp::create(b, b.getFusedLoc({first.getLoc(), second.getLoc()}), types, kernel.getSymName(), b.getArrayAttr(sizes),
-                            sum(first.getPrograms(), second.getPrograms()), sum(first.getScratch(), second.getScratch()),
-                            sum(first.getWork(), second.getWork()), b.getArrayAttr(nodes), /*sequential=*/true, inputs);
+    auto figure = [&](std::optional<StringRef> x, std::optional<StringRef> y) { return x && y ? b.getStringAttr(sum(*x, *y)) : StringAttr(); };
+    auto pair = LaunchOp::create(b, b.getFusedLoc({first.getLoc(), second.getLoc()}), types, kernel.getSymName(), b.getArrayAttr(sizes),
+                                 sum(first.getPrograms(), second.getPrograms()), sum(first.getScratch(), second.getScratch()),
+                                 sum(first.getWork(), second.getWork()), b.getArrayAttr(nodes), /*sequential=*/true,
+                                 figure(first.getFlops(), second.getFlops()), figure(first.getBytes(), second.getBytes()), inputs);
+    for (NamedAttribute mine : first->getDiscardableAttrs()) { // what tools attach is joined where it is a list
+      auto x = dyn_cast<ArrayAttr>(mine.getValue()), y = second->getAttrOfType<ArrayAttr>(mine.getName());
+      if (!x || !y) continue;
+      SmallVector<Attribute> both(x.getValue());
+      llvm::append_range(both, y.getValue());
+      pair->setDiscardableAttr(mine.getName(), b.getArrayAttr(both));
+    }
+    return pair;
   }
 
   /// The kernel whose first programs are `first`'s; pairs of the same two kernels share one.

@@ -75,6 +75,7 @@ int verify(const VerifyOptions& options) {
       });
   progress.clear();
   std::printf("%zu passed, %zu failed\n", passed, failed);
+  if (cases.empty()) return report(notFound("there is no case with '" + options.filter + "' in its name"));
   return failed ? kExitInput : kExitSuccess;
 }
 
@@ -91,7 +92,7 @@ void addVerifyOnnx(CLI::App& app, Action& action) {
   command->add_option("-j,--jobs", options->fork.parallel, "Cases at a time (default: all cores)")
       ->check(CLI::Range(1, 4096));
   command->add_option("--timeout", options->fork.timeoutSeconds, "Seconds a case may take (default 60)")
-      ->check(CLI::PositiveNumber);
+      ->check(aboveZero());
   command->add_option("--filter", options->filter, "Only cases whose name has this in it");
   command->add_flag("--all", options->all, "List passing cases too");
   command->add_flag("--no-fusion", options->noFusion, "One kernel per operator");
