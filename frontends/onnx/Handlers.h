@@ -22,6 +22,8 @@ inline constexpr int64_t kAnyOpset = 1 << 30;
 
 /// Null when the table has no row for it.
 const HandlerRow *findHandler(std::string_view domain, std::string_view name, int64_t opset);
+/// Every row, family by family.
+std::vector<const HandlerRow *> handlerRows();
 
 // The families, one file each.
 std::span<const HandlerRow> mathHandlers();        // Math.cpp: elementwise arithmetic, comparison, logic, Cast, Where, Clip
