@@ -17,6 +17,8 @@ struct HandlerRow {
   /// True for handlers that look at operands' types themselves: unranked tensors, strings, sequences and element types without
   /// kernels come through.
   bool anyType = false;
+  /// True for handlers that always decline: they say what the results of an operator are that ONNX has no schema for.
+  bool typesOnly = false;
 };
 inline constexpr int64_t kAnyOpset = 1 << 30;
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Do ONNX's node tests pass on the CPU, all but those that are known to fail?
+"""Do ONNX's node tests, and the com.microsoft cases made with onnxruntime, pass on the CPU, all but those that are known to fail?
 
 node_failures.json names each case that fails, a part of what it says, and why. A case that fails and is not listed is an error, and so
 are a listed case that passes, fails otherwise, or does not exist. A crash is always an error, and so is a failure of an operator that
@@ -28,11 +28,12 @@ CACHE = pathlib.Path(os.environ.get("JINX_CACHE") or pathlib.Path.home() / ".cac
 PAGE = ROOT / "docs" / "reference" / "onnx-operators.md"
 FAILURES = ROOT / "tests" / "models" / "node_failures.json"
 MODELS = ROOT / "tools" / "models" / "models.json"
-NODE_CASES = 1884
+NODE_CASES, CONTRIB_CASES = 1884, 471
 # What must pass though no named model uses it.
 REQUIRED = {"Einsum", "LeakyRelu", "Greater", "Less", "Min", "Abs", "Range", "ScatterND"}
 
 sys.path.insert(0, str(ROOT / "tools" / "docs"))
+sys.path.insert(0, str(ROOT / "tools" / "models"))
 import onnx_operators  # noqa: E402
 
 
@@ -126,11 +127,14 @@ def main() -> int:
     if not folder.is_dir():
         print(f"skipped: no {folder}: run ./dev models")
         return 77
-    records, operators = run_cases(arguments.jinx, [folder])
+    import contrib_tests  # needs onnxruntime
+
+    records, operators = run_cases(arguments.jinx, [folder, contrib_tests.ensure()])
     known = json.loads(FAILURES.read_text())
     wrong = judge(records, known, operators, used_by_named_models() | {"::" + name for name in REQUIRED})
-    if len(records) != NODE_CASES:
-        wrong.append(f"there are {len(records)} cases, expected {NODE_CASES}")
+    for count, name, cases in ((NODE_CASES, "ONNX node tests", folder), (CONTRIB_CASES, "com.microsoft cases", contrib_tests.FOLDER)):
+        if (found := sum(1 for _ in cases.glob("*/model.onnx"))) != count:
+            wrong.append(f"there are {found} {name}, expected {count}")
     rows = subprocess.run([arguments.rows or arguments.jinx.with_name("jinx-list-operators")], capture_output=True, text=True, check=True).stdout
     page = onnx_operators.page(records, operators, rows, known)
     if arguments.write:

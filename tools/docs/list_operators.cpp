@@ -11,7 +11,7 @@ int main() {
                 static_cast<long long>(since), static_cast<long long>(until));
   };
   for (const jinx::frontends::HandlerRow* row : jinx::frontends::handlerRows())
-    print("handler", row->domain, row->name, row->since, row->until == jinx::frontends::kAnyOpset ? 0 : row->until);
+    if (!row->typesOnly) print("handler", row->domain, row->name, row->since, row->until == jinx::frontends::kAnyOpset ? 0 : row->until);
   for (const jinx::HostOpEntry& row : jinx::HostOpTable::standard().rows())
     print("host", row.domain, row.name, row.sinceOpset, 0);
 }
