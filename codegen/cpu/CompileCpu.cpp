@@ -25,6 +25,7 @@
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -50,16 +51,56 @@ struct FusedIfFast : mlir::OpRewritePattern<mlir::math::FmaOp> {
   }
 };
 
-/// exp, tanh, erf, … of f32 tiles as polynomials: no call, full width.
+/// f64 to bf16 by way of f32, rounded to odd there: an inexact f32 ends in a 1, so that the second rounding is never between two ties.
+struct RoundToBf16Once : mlir::OpRewritePattern<arith::TruncFOp> {
+  using mlir::OpRewritePattern<arith::TruncFOp>::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::TruncFOp op, PatternRewriter &rewriter) const override {
+    Value x = op.getIn();
+    if (!getElementTypeOrSelf(x).isF64() || !getElementTypeOrSelf(op.getType()).isBF16()) return failure();
+    Location loc = op.getLoc();
+    auto typed = [&](Type element) -> Type {
+      auto vector = dyn_cast<VectorType>(x.getType());
+      return vector ? Type(vector.clone(element)) : element;
+    };
+    Type f32 = typed(rewriter.getF32Type()), i32 = typed(rewriter.getI32Type());
+    Value near = arith::TruncFOp::create(rewriter, loc, f32, x), back = arith::ExtFOp::create(rewriter, loc, x.getType(), near);
+    Value isInexact = arith::CmpFOp::create(rewriter, loc, arith::CmpFPredicate::ONE, back, x);
+    Value isAbove = arith::CmpFOp::create(rewriter, loc, arith::CmpFPredicate::OGT, math::AbsFOp::create(rewriter, loc, back),
+                                          math::AbsFOp::create(rewriter, loc, x));
+    Value bits = arith::BitcastOp::create(rewriter, loc, i32, near);
+    bits = arith::SubIOp::create(rewriter, loc, bits, arith::ExtUIOp::create(rewriter, loc, i32, isAbove));
+    bits = arith::OrIOp::create(rewriter, loc, bits, arith::ExtUIOp::create(rewriter, loc, i32, isInexact));
+    rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(), arith::BitcastOp::create(rewriter, loc, f32, bits));
+    return success();
+  }
+};
+
+/// exp, tanh, erf, … of f32 tiles as polynomials: no call, full width. Conversions to and from bf16 as shifts: the libraries that LLVM
+/// would call for them are not on every machine.
 struct PolynomialMathPass : PassWrapper<PolynomialMathPass, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(PolynomialMathPass)
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     populateMathPolynomialApproximationPatterns(patterns);
-    patterns.add<FusedIfFast>(&getContext());
+    patterns.add<FusedIfFast, RoundToBf16Once>(&getContext());
+    arith::populateExpandBFloat16Patterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) signalPassFailure();
   }
 };
+
+/// Arithmetic on bf16 becomes arithmetic on f32 between conversions.
+void addBf16Passes(PassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(math::createMathExtendToSupportedTypes({/*extraTypeStrs=*/{"f16"}, /*targetTypeStr=*/"f32"}));
+  pm.addNestedPass<func::FuncOp>(arith::createArithEmulateUnsupportedFloats({/*sourceTypeStrs=*/{"bf16"}, /*targetTypeStr=*/"f32"}));
+}
+
+bool computesInBf16(ModuleOp module) {
+  auto isBf16 = [](Type type) { return getElementTypeOrSelf(type).isBF16(); };
+  return module.walk([&](Operation *op) {
+    return llvm::any_of(op->getOperandTypes(), isBf16) || llvm::any_of(op->getResultTypes(), isBf16) ? WalkResult::interrupt()
+                                                                                                    : WalkResult::advance();
+  }).wasInterrupted();
+}
 
 void addLoweringPasses(PassManager &pm) {
   pm.addNestedPass<func::FuncOp>(std::make_unique<PolynomialMathPass>());
@@ -78,6 +119,7 @@ void addLoweringPasses(PassManager &pm) {
 /// Loads every dialect that the lowering makes, before threads share the context: loading one later would be a race.
 void loadLoweringDialects(MLIRContext *context) {
   PassManager pm(context);
+  addBf16Passes(pm);
   addLoweringPasses(pm);
   DialectRegistry registry;
   pm.getDependentDialects(registry);
@@ -88,6 +130,7 @@ void loadLoweringDialects(MLIRContext *context) {
 LogicalResult lowerToLlvmDialect(ModuleOp module, bool verify) {
   PassManager pm(module.getContext());
   pm.enableVerifier(verify);
+  if (computesInBf16(module)) addBf16Passes(pm);
   addLoweringPasses(pm);
   return pm.run(module);
 }

@@ -180,7 +180,16 @@ class KernelLowering {
     return LLVM::LoadOp::create(b_, loc, type, buffer);
   }
 
+  /// Tiles of bf16 are read and written as their bits: LLVM would widen masked ones to f32 and call a library to narrow them.
+  VectorType bitsOf(VectorType type) { return type.getElementType().isBF16() ? type.clone(b_.getI16Type()) : type; }
+  Value bitcast(Location loc, Type type, Value v) {
+    return v.getType() == type ? v : Value(arith::BitcastOp::create(b_, loc, type, v));
+  }
+
   Value loadRow(Location loc, VectorType type, Value ptr, Value offset, Value stride, Value limit) {
+    return bitcast(loc, type, loadBits(loc, bitsOf(type), ptr, offset, stride, limit));
+  }
+  Value loadBits(Location loc, VectorType type, Value ptr, Value offset, Value stride, Value limit) {
     Type element = type.getElementType();
     int64_t width = type.getDimSize(0);
     auto constantStride = getConstantIntValue(stride);
@@ -205,7 +214,8 @@ class KernelLowering {
   }
 
   void storeRow(Location loc, Value row, Value ptr, Value offset, Value stride, Value limit) {
-    auto type = cast<VectorType>(row.getType());
+    auto type = bitsOf(cast<VectorType>(row.getType()));
+    row = bitcast(loc, type, row);
     Type element = type.getElementType();
     int64_t width = type.getDimSize(0);
     bool contiguous = getConstantIntValue(stride) == 1;
@@ -313,17 +323,16 @@ class KernelLowering {
   }
 
   LogicalResult lowerGather(tile::GatherOp op) {
-    Location loc = op.getLoc();
     auto type = cast<VectorType>(op.getTile().getType());
-    Type element = type.getElementType();
-    if (!lanes_.masked) {
-      set(op.getTile(), {gatherLanes(loc, type, one(op.getPtr()), one(op.getOffsets()), one(op.getMask()))});
-      return success();
-    }
-    Value at = gatherAddresses(loc, one(op.getPtr()), element, one(op.getOffsets()), type.getDimSize(0));
-    set(op.getTile(), {LLVM::masked_gather::create(b_, loc, type, at, one(op.getMask()), ValueRange{zero(loc, type)},
-                                                   b_.getI32IntegerAttr(alignmentOf(element)))});
+    Value bits = gatherBits(op.getLoc(), bitsOf(type), one(op.getPtr()), one(op.getOffsets()), one(op.getMask()));
+    set(op.getTile(), {bitcast(op.getLoc(), type, bits)});
     return success();
+  }
+  Value gatherBits(Location loc, VectorType type, Value ptr, Value offsets, Value mask) {
+    if (!lanes_.masked) return gatherLanes(loc, type, ptr, offsets, mask);
+    Type element = type.getElementType();
+    Value at = gatherAddresses(loc, ptr, element, offsets, type.getDimSize(0));
+    return LLVM::masked_gather::create(b_, loc, type, at, mask, ValueRange{zero(loc, type)}, b_.getI32IntegerAttr(alignmentOf(element)));
   }
 
   /// Halves are combined until one lane is left: a tree whose shape depends only on the tile's width.

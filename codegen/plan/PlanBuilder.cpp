@@ -28,8 +28,7 @@ using MlirValue = mlir::Value;
 
 class PlanBuilder {
  public:
-  PlanBuilder(ModuleOp module, bool copyConstants, PlanWriter &writer)
-      : module_(module), writer_(writer), plan_(writer.plan()) {}
+  PlanBuilder(ModuleOp module, PlanWriter &writer) : module_(module), writer_(writer), plan_(writer.plan()) {}
 
   Status run() {
     auto main = module_.lookupSymbol<func::FuncOp>("main");
@@ -374,6 +373,6 @@ class PlanBuilder {
 
 }  // namespace
 
-Status buildPlan(ModuleOp module, bool copyConstants, PlanWriter &writer) { return PlanBuilder(module, copyConstants, writer).run(); }
+Status buildPlan(ModuleOp module, PlanWriter &writer) { return PlanBuilder(module, writer).run(); }
 
 }  // namespace jinx

@@ -7,14 +7,20 @@ using Rows = std::unordered_map<std::string, llvm::SmallVector<const HandlerRow 
 
 Rows makeTable() {
   Rows rows;
-  for (auto family : {mathHandlers, activationHandlers, shapeHandlers, movementHandlers, reduceHandlers, contractionHandlers,
-                      convHandlers, normHandlers, rnnHandlers, quantHandlers, imageHandlers, controlHandlers, attentionHandlers,
-                      microsoftHandlers})
-    for (const HandlerRow &row : family()) rows[std::string(row.domain) + "::" + std::string(row.name)].push_back(&row);
+  for (const HandlerRow *row : handlerRows()) rows[std::string(row->domain) + "::" + std::string(row->name)].push_back(row);
   return rows;
 }
 
 } // namespace
+
+std::vector<const HandlerRow *> handlerRows() {
+  std::vector<const HandlerRow *> rows;
+  for (auto family : {mathHandlers, activationHandlers, shapeHandlers, movementHandlers, reduceHandlers, contractionHandlers,
+                      convHandlers, normHandlers, rnnHandlers, quantHandlers, imageHandlers, controlHandlers, attentionHandlers,
+                      microsoftHandlers})
+    for (const HandlerRow &row : family()) rows.push_back(&row);
+  return rows;
+}
 
 const HandlerRow *findHandler(std::string_view domain, std::string_view name, int64_t opset) {
   static const Rows table = makeTable();

@@ -17,11 +17,15 @@ struct HandlerRow {
   /// True for handlers that look at operands' types themselves: unranked tensors, strings, sequences and element types without
   /// kernels come through.
   bool anyType = false;
+  /// True for handlers that always decline: they say what the results of an operator are that ONNX has no schema for.
+  bool typesOnly = false;
 };
 inline constexpr int64_t kAnyOpset = 1 << 30;
 
 /// Null when the table has no row for it.
 const HandlerRow *findHandler(std::string_view domain, std::string_view name, int64_t opset);
+/// Every row, family by family.
+std::vector<const HandlerRow *> handlerRows();
 
 // The families, one file each.
 std::span<const HandlerRow> mathHandlers();        // Math.cpp: elementwise arithmetic, comparison, logic, Cast, Where, Clip

@@ -2,6 +2,8 @@
 
 #include <onnx/defs/schema.h>
 
+#include "mlir/IR/Remarks.h"
+
 using namespace mlir;
 using namespace jinx::graph;
 
@@ -210,7 +212,7 @@ void Importer::importOtherwise(Node &n, const HandlerRow *row) {
     return;
   }
   if (schema && hasFunctionBody(*schema))
-    if (auto body = functionBody(n.proto, *schema, n.opset, n.operands); body && inlineFunction(n, *body, schema)) return;
+    if (auto body = functionBody(n.proto, *schema, n.opset, n.operands); body && inlineFunction(n, *body, schema)) return noteFunctionBody(n);
   addUnsupported(n, row ? " (" + n.reason() + ")" : "");
   poison(n);
 }
@@ -245,7 +247,16 @@ bool expandFunction(Node &n) {
   std::string hostStep;
   for (Operation *op = last ? last->getNextNode() : &block->front(); op; op = op->getNextNode())
     op->walk([&](HostCallOp call) { hostStep = call.getOp().str(); });
-  return hostStep.empty() ? true : n.decline("its function body needs the host for " + hostStep);
+  if (!hostStep.empty()) return n.decline("its function body needs the host for " + hostStep);
+  n.importer.noteFunctionBody(n);
+  return true;
+}
+
+void Importer::noteFunctionBody(const Node &n) {
+  auto remark = mlir::remark::analysis(n.loc(), mlir::remark::RemarkOpts::name("FunctionBody").category("import"));
+  if (!remark) return;
+  std::string op = domainOf(n.proto) + "::" + n.proto.op_type();
+  remark << "runs as the function body that ONNX gives for it" << mlir::remark::metric("operator", op);
 }
 
 // ---- host calls -------------------------------------------------------------------------------------------------------------

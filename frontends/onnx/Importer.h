@@ -41,6 +41,8 @@ public:
   /// Null (and a problem) when nothing in sight has the name.
   Value lookup(Scope &scope, const std::string &name);
   Value none() { return none_; }
+  /// Tells who listens to remarks that the node runs as its schema's function body.
+  void noteFunctionBody(const Node &n);
   void addProblem(std::string problem) { problems_.push_back(std::move(problem)); }
   /// What is wrong, including the list of unsupported operators.
   std::vector<std::string> takeProblems();

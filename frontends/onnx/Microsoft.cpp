@@ -133,24 +133,6 @@ Value globalAverageOf(Node &n, Value x) {
 
 // ---- operators that run on the host: what they give ------------------------------------------------------------------------
 
-/// x [t, n, in], w [dirs, in, 4h], r [dirs, h, 4h] → y [t, dirs, n, h], final h and c [dirs, n, h].
-bool dynamicQuantizeLstm(Node &n) {
-  Value x = n.in(0), w = n.in(1), r = n.in(2);
-  if (w && r && n.rank(x) == 3 && n.rank(w) == 3 && n.rank(r) == 3) {
-    bool batchFirst = n.attrInt("layout", 0) != 0;
-    SizeExpr dirs = n.size(w, 0), hidden = n.size(r, 1), steps = n.size(x, batchFirst ? 1 : 0), batch = n.size(x, batchFirst ? 0 : 1);
-    Node::PartialSizes y = {steps, dirs, batch, hidden}, state = {dirs, batch, hidden};
-    if (batchFirst) {
-      y = {batch, steps, dirs, hidden};
-      state = {batch, dirs, hidden};
-    }
-    n.expect(0, y, n.element(x));
-    n.expect(1, state, n.element(x));
-    n.expect(2, state, n.element(x));
-  }
-  return n.decline("the quantized recurrence has no kernel yet");
-}
-
 /// x [..., k] times packed weights → [..., N].
 bool matmulNBits(Node &n) {
   Node::PartialSizes y;
@@ -189,8 +171,10 @@ bool groupQueryAttention(Node &n) {
   Node::PartialSizes y = shapeOf(n.in(0));
   int64_t heads = n.attrInt("num_heads", 1), kvHeads = n.attrInt("kv_num_heads", 1);
   attentionLike(n, -1, 99, 3);
-  if (y.size() == 3 && y[2])
-    if (auto head = y[2]->exactDivide(SizeExpr(heads + 2 * kvHeads))) y[2] = *head * SizeExpr(heads);
+  if (y.size() == 3 && y[2]) {
+    auto head = y[2]->exactDivide(SizeExpr(heads + 2 * kvHeads));
+    y[2] = head ? std::optional(*head * SizeExpr(heads)) : std::nullopt;
+  }
   n.expect(0, y, n.element(n.in(0)));
   return n.decline("contrib attention has no kernel yet");
 }
@@ -200,6 +184,9 @@ bool likeFirst(Node &n) {
 }
 
 constexpr char kDomain[] = "com.microsoft";
+constexpr HandlerRow typesOnly(std::string_view name, Handler handler) {
+  return {kDomain, name, 1, kAnyOpset, handler, /*anyType=*/false, /*typesOnly=*/true};
+}
 constexpr HandlerRow kRows[] = {
     {kDomain, "Gelu", 1, kAnyOpset, gelu},
     {kDomain, "BiasGelu", 1, kAnyOpset, biasGelu},
@@ -216,11 +203,10 @@ constexpr HandlerRow kRows[] = {
     {kDomain, "QLinearSigmoid", 1, kAnyOpset, qlinearUnary<sigmoidOf>},
     {kDomain, "QLinearLeakyRelu", 1, kAnyOpset, qlinearUnary<leakyReluOf>},
     {kDomain, "QLinearGlobalAveragePool", 1, kAnyOpset, qlinearUnary<globalAverageOf>},
-    {kDomain, "DynamicQuantizeLSTM", 1, kAnyOpset, dynamicQuantizeLstm},
-    {kDomain, "MatMulNBits", 1, kAnyOpset, matmulNBits},
-    {kDomain, "MultiHeadAttention", 1, kAnyOpset, multiHeadAttention},
-    {kDomain, "GroupQueryAttention", 1, kAnyOpset, groupQueryAttention},
-    {kDomain, "RotaryEmbedding", 1, kAnyOpset, likeFirst},
+    typesOnly("MatMulNBits", matmulNBits),
+    typesOnly("MultiHeadAttention", multiHeadAttention),
+    typesOnly("GroupQueryAttention", groupQueryAttention),
+    typesOnly("RotaryEmbedding", likeFirst),
 };
 
 } // namespace

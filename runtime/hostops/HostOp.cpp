@@ -53,6 +53,13 @@ void HostOpTable::add(std::span<const HostOpEntry> entries) {
   }
 }
 
+std::vector<HostOpEntry> HostOpTable::rows() const {
+  std::vector<HostOpEntry> all;
+  for (const auto& [name, rows] : rows_)
+    all.insert(all.end(), rows.begin(), rows.end());
+  return all;
+}
+
 HostOpFn HostOpTable::find(std::string_view domain, std::string_view name, int64_t opset) const {
   auto it = rows_.find(rowKey(domain, name));
   if (it == rows_.end()) return nullptr;

@@ -61,6 +61,8 @@ class HostOpTable {
   /// Null when no row covers the opset.
   HostOpFn find(std::string_view domain, std::string_view name, int64_t opset) const;
   size_t size() const { return rows_.size(); }
+  /// Every row, in no order.
+  std::vector<HostOpEntry> rows() const;
 
  private:
   std::unordered_map<std::string, std::vector<HostOpEntry>> rows_;  // key: domain "::" name

@@ -295,7 +295,7 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   stage("generate code", 0.4);
   bool wantText = options.emit == "llvm" || options.emit == "cuda";
   auto writer = std::make_unique<PlanWriter>();
-  if (!wantText) JINX_TRY(buildPlan(**module, /*copyConstants=*/false, *writer), "building the plan of " + path);
+  if (!wantText) JINX_TRY(buildPlan(**module, *writer), "building the plan of " + path);
   watch.lap("plan");
   for (const std::string& name : isas) {
     JINX_TRY(addCode(**module, name, options, wantText ? &result.text : nullptr, wantText ? nullptr : writer.get()));

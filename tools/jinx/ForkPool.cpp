@@ -21,7 +21,7 @@ namespace jinx::tools {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr size_t kMaxReason = 4000; // fits a pipe, so that a child never waits for its parent
+constexpr size_t kMaxText = 60000; // fits a pipe, so that a child never waits for its parent
 
 struct Child {
   size_t job;
@@ -57,20 +57,20 @@ std::string lastLine(std::string text) {
   return text.substr(0, 400);
 }
 
-[[noreturn]] void runChild(const std::function<std::string(size_t)>& job, size_t index, int result, int errors) {
+[[noreturn]] void runChild(const std::function<Outcome(size_t)>& job, size_t index, int result, int errors) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (errors >= 0) dup2(errors, STDERR_FILENO);
-  std::string reason;
+  Outcome outcome;
   try {
-    reason = job(index);
+    outcome = job(index);
   } catch (const std::exception& error) {
-    reason = std::string("uncaught exception: ") + error.what();
+    outcome = {false, std::string("uncaught exception: ") + error.what()};
   }
-  writeAll(result, reason.empty() ? "+" : "-" + reason.substr(0, kMaxReason));
+  writeAll(result, (outcome.passed ? "+" : "-") + outcome.text.substr(0, kMaxText));
   _exit(0); // no destructors: threads of the child may still hold what they would destroy
 }
 
-Child start(const std::function<std::string(size_t)>& job, size_t index, const ForkOptions& options) {
+Child start(const std::function<Outcome(size_t)>& job, size_t index, const ForkOptions& options) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error(std::string("cannot make a pipe: ") + std::strerror(errno));
   const int errors = memfd_create("stderr", MFD_CLOEXEC);
@@ -86,8 +86,8 @@ Child start(const std::function<std::string(size_t)>& job, size_t index, const F
   return {index, pid, ends[0], errors, Clock::now() + limit};
 }
 
-/// Why a child that has ended, or is killed here, failed; empty when it did not.
-std::string finish(const Child& child, bool timedOut, double timeoutSeconds) {
+/// How a child has ended, or that it was killed here.
+Outcome finish(const Child& child, bool timedOut, double timeoutSeconds) {
   if (timedOut) kill(child.pid, SIGKILL);
   const std::string said = readAll(child.result);
   int status = 0;
@@ -103,23 +103,23 @@ std::string finish(const Child& child, bool timedOut, double timeoutSeconds) {
   if (timedOut) {
     char text[80];
     std::snprintf(text, sizeof text, "no result after %g s", timeoutSeconds);
-    return text;
+    return {false, text};
   }
-  if (!said.empty()) return said[0] == '+' ? "" : said.substr(1);
+  if (!said.empty()) return {said[0] == '+', said.substr(1)};
   const std::string also = errors.empty() ? "" : ": " + errors;
   if (WIFSIGNALED(status)) {
     const char* name = sigabbrev_np(WTERMSIG(status));
-    return "crashed with SIG" + std::string(name ? name : "?") + also;
+    return {false, "crashed with SIG" + std::string(name ? name : "?") + also};
   }
-  return "ended with exit code " + std::to_string(WEXITSTATUS(status)) + also;
+  return {false, "ended with exit code " + std::to_string(WEXITSTATUS(status)) + also};
 }
 
 } // namespace
 
-void runForked(size_t count, const ForkOptions& options, const std::function<std::string(size_t)>& job,
-               const std::function<void(size_t, const std::string&)>& done) {
+void runForked(size_t count, const ForkOptions& options, const std::function<Outcome(size_t)>& job,
+               const std::function<void(size_t, const Outcome&)>& done) {
   std::vector<Child> children;
-  std::map<size_t, std::string> early; ///< reasons of jobs that ended before an earlier one
+  std::map<size_t, Outcome> early; ///< of jobs that ended before an earlier one
   size_t next = 0, reported = 0;
   while (reported < count) {
     while (next < count && children.size() < static_cast<size_t>(std::max(1, options.parallel)))

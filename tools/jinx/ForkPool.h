@@ -12,13 +12,18 @@ struct ForkOptions {
   double timeoutSeconds = 60;
 };
 
+/// How a job ended. `text` is what it has to say: a result, or why it failed.
+struct Outcome {
+  bool passed = false;
+  std::string text;
+};
+
 /// Runs jobs 0 … count-1, each in a forked child. Call it before the process has any thread.
 ///
-/// \param job   runs in the child; returns why it failed, nothing for success
-/// \param done  runs here, in the order of the jobs, with the job's reason; a child that a signal killed has the
-/// signal's name and
-///              the last line it wrote to standard error for a reason, one that took too long is killed
-void runForked(size_t count, const ForkOptions& options, const std::function<std::string(size_t)>& job,
-               const std::function<void(size_t, const std::string&)>& done);
+/// \param job   runs in the child
+/// \param done  runs here, in the order of the jobs. A child that a signal killed has failed, with the signal's name and
+///              the last line it wrote to standard error for a reason; one that took too long is killed
+void runForked(size_t count, const ForkOptions& options, const std::function<Outcome(size_t)>& job,
+               const std::function<void(size_t, const Outcome&)>& done);
 
 } // namespace jinx::tools

@@ -146,9 +146,23 @@ class Case {
   Tolerance tolerance_;
 };
 
+CaseSteps stepsOf(const driver::Compiled& compiled) {
+  CaseSteps steps;
+  for (const plan::Block& block : compiled.plan->plan().blocks())
+    for (const plan::Step& step : block.steps()) {
+      steps.kernels += step.has_launch();
+      if (step.has_host()) steps.host.insert(step.host().domain() + "::" + step.host().op());
+    }
+  for (const driver::Remark& remark : compiled.remarks)
+    if (remark.name == "FunctionBody")
+      for (const auto& [key, value] : remark.figures)
+        if (key == "operator") steps.functions.insert(value);
+  return steps;
+}
+
 } // namespace
 
-Status verifyCase(const fs::path& dir, const DeviceChoice& device, bool fusion) {
+Expected<CaseSteps> verifyCase(const fs::path& dir, const DeviceChoice& device, bool fusion) {
   const fs::path path = dir / "model.onnx";
   JINX_TRY_ASSIGN(onnx::ModelProto model, onnx_values::readModelFile(path.string()));
   JINX_TRY_ASSIGN(Tolerance tolerance, readTolerance(dir / "tolerance.json"));
@@ -163,13 +177,15 @@ Status verifyCase(const fs::path& dir, const DeviceChoice& device, bool fusion) 
   request.quiet = true;
   driver::CompileOptions options = optionsFor(request);
   options.threads = 1;
+  options.remarks = true;
   JINX_TRY_ASSIGN(driver::Compiled compiled, driver::compileModel(request.path, options), "compile");
+  CaseSteps steps = stepsOf(compiled);
   JINX_TRY_ASSIGN(LoadedPlan plan, toLoadedPlan(std::move(compiled), 0), "load");
   JINX_TRY_ASSIGN(LoadedSession loaded, makeSession(std::move(plan), device), "load");
   Case test(std::move(model), *loaded.session, tolerance);
   for (const fs::path& set : sets)
     JINX_TRY(test.runSet(set), sets.size() > 1 ? set.filename().string() : "");
-  return Status::ok();
+  return steps;
 }
 
 } // namespace jinx::tools

@@ -2,7 +2,11 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <nlohmann/json.hpp>
+
 #include "tools/common/Exit.h"
+#include "tools/common/Inspect.h"
+#include "tools/common/OutputFile.h"
 #include "tools/common/Terminal.h"
 #include "tools/jinx/Commands.h"
 #include "tools/jinx/ForkPool.h"
@@ -17,7 +21,7 @@ struct VerifyOptions {
   std::vector<std::string> dirs;
   DeviceChoice device;
   ForkOptions fork;
-  std::string filter;
+  std::string filter, jsonFile;
   bool all = false, noFusion = false;
 };
 
@@ -48,24 +52,44 @@ std::string oneLine(std::string text) {
   return text;
 }
 
+/// In the child: how the case's plan is made, as JSON, or why it failed.
+Outcome runCase(const fs::path& dir, const VerifyOptions& options) {
+  auto steps = verifyCase(dir, options.device, !options.noFusion);
+  if (steps)
+    return {true, nlohmann::ordered_json{{"kernels", steps->kernels}, {"host", steps->host}, {"functions", steps->functions}}.dump()};
+  const Status& status = steps.status();
+  return {false, (status.code() == Code::kInternal ? "internal: " : "") + status.message()};
+}
+
+nlohmann::ordered_json recordOf(const std::string& name, const Outcome& outcome) {
+  nlohmann::ordered_json record = {{"case", name}, {"passed", outcome.passed}};
+  if (outcome.passed)
+    record.update(nlohmann::ordered_json::parse(outcome.text));
+  else
+    record["reason"] = outcome.text;
+  return record;
+}
+
+std::string toText(const nlohmann::ordered_json& records) {
+  return records.dump(1, ' ', /*ensure_ascii=*/false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
 int verify(const VerifyOptions& options) {
   const std::vector<fs::path> cases = findCases(options);
   size_t passed = 0, failed = 0;
+  auto records = nlohmann::ordered_json::array();
   ProgressBar progress("verifying");
   runForked(
       cases.size(), options.fork,
-      [&](size_t i) {
-        const Status status = verifyCase(cases[i], options.device, !options.noFusion);
-        return status.isOk() ? std::string()
-                             : (status.code() == Code::kInternal ? "internal: " : "") + status.message();
-      },
-      [&](size_t i, const std::string& reason) {
+      [&](size_t i) { return runCase(cases[i], options); },
+      [&](size_t i, const Outcome& outcome) {
         const std::string name = cases[i].filename().string();
-        ++(reason.empty() ? passed : failed);
+        ++(outcome.passed ? passed : failed);
+        records.push_back(recordOf(name, outcome));
         progress.clear();
-        if (!reason.empty())
+        if (!outcome.passed)
           std::printf("%s %s: %s\n", paint(stdout, Style::kError, "FAIL").c_str(), name.c_str(),
-                      oneLine(reason).c_str());
+                      oneLine(outcome.text).c_str());
         else if (options.all)
           std::printf("%s %s\n", paint(stdout, Style::kGood, "pass").c_str(), name.c_str());
         std::fflush(stdout);
@@ -76,6 +100,8 @@ int verify(const VerifyOptions& options) {
   progress.clear();
   std::printf("%zu passed, %zu failed\n", passed, failed);
   if (cases.empty()) return report(notFound("there is no case with '" + options.filter + "' in its name"));
+  if (!options.jsonFile.empty())
+    if (Status status = writeText(options.jsonFile, toText(records)); !status.isOk()) return report(status);
   return failed ? kExitInput : kExitSuccess;
 }
 
@@ -95,6 +121,7 @@ void addVerifyOnnx(CLI::App& app, Action& action) {
       ->check(aboveZero());
   command->add_option("--filter", options->filter, "Only cases whose name has this in it");
   command->add_flag("--all", options->all, "List passing cases too");
+  command->add_option("--json", options->jsonFile, "Write each case's result, and what its plan is made of, as JSON");
   command->add_flag("--no-fusion", options->noFusion, "One kernel per operator");
   command->callback([options, &action] { action = [options] { return verify(*options); }; });
 }
