@@ -8,8 +8,8 @@ def SimplifyGraph : Pass<"jinx-simplify", "::mlir::func::FuncOp"> {
   let summary = "Cheap algebra: powers, reciprocals, identities, reshapes and casts that cancel";
   let description = [{
     `pow(x, 2)` becomes a product, `pow(x, 0.5)` a square root, `x / c` a product when 1/c is exact; adding 0 and multiplying by 1
-    vanish; reshapes move below elementwise operators so that the chains around them can fuse. Leaves the meaning unchanged to
-    the last bit except for `pow`, whose replacement is the more accurate one.
+    vanish; reshapes move below elementwise operators so that the chains around them can fuse; the largest of `tanh(x)` is the `tanh` of
+    the largest x. Leaves the meaning unchanged to the last bit except for `pow`, whose replacement is the more accurate one.
   }];
   let statistics = [Statistic<"numRewrites", "num-rewrites", "Operators rewritten">];
 }

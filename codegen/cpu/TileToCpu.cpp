@@ -368,7 +368,7 @@ class KernelLowering {
     Type element = row.getElementType();
     int64_t panels = (row.getDimSize(0) + kPanel - 1) / kPanel;
     // One address a row: constants when the stride is constant, so that x86 folds them into displacements.
-    Value a = one(op.getA()), aOffset = one(op.getAOffset()), aStride = one(op.getAStride());
+    Value aOffset = one(op.getAOffset()), aStride = one(op.getAStride());
     SmallVector<Value> rowBase;
     for (size_t m = 0; m < acc.size(); ++m) {
       Value index = indexConstant(loc, m);
@@ -416,6 +416,14 @@ class KernelLowering {
     return success();
   }
 
+  /// 16 elements of b; bytes among floats are widened on the way.
+  Value loadPanelRow(tile::DotOp op, VectorType type, Value offset) {
+    Location loc = op.getLoc();
+    Type stored = op.getB().getType().getElement();
+    Value row = LLVM::LoadOp::create(b_, loc, type.clone(stored), address(loc, one(op.getB()), stored, offset), alignmentOf(stored));
+    return stored == type.getElementType() ? row : Value(arith::SIToFPOp::create(b_, loc, type, row));
+  }
+
   struct DotBlock {
     int64_t rowBegin, rowEnd, panelBegin, panelEnd;
   };
@@ -437,8 +445,7 @@ class KernelLowering {
     b_.setInsertionPointToStart(loop.getBody());
     Value k = loop.getInductionVar(), k16 = mul(loc, k, indexConstant(loc, kPanel));
     SmallVector<Value> bRow, next;
-    for (int64_t p = block.panelBegin; p < block.panelEnd; ++p)
-      bRow.push_back(LLVM::LoadOp::create(b_, loc, panelType, address(loc, one(op.getB()), element, add(loc, panelBase[p], k16)), alignmentOf(element)));
+    for (int64_t p = block.panelBegin; p < block.panelEnd; ++p) bRow.push_back(loadPanelRow(op, panelType, add(loc, panelBase[p], k16)));
     size_t slot = 0;
     for (int64_t m = block.rowBegin; m < block.rowEnd; ++m) {
       Value scalar = LLVM::LoadOp::create(b_, loc, element, address(loc, a, element, add(loc, rowBase[m], k)), alignmentOf(element));

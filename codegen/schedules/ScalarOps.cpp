@@ -102,7 +102,7 @@ struct Emit {
       if (from.isInteger(1) == to.isInteger(1)) return x;
     }
     if (to.isInteger(1)) return compare(ComparePredicate::ne, x, splat(x.getType(), 0), false);
-    bool fromUnsigned = isUnsignedInt(from) || from.isInteger(1), toUnsigned = isUnsignedInt(to);
+    bool fromUnsigned = isUnsignedInt(from) || from.isInteger(1);
     if (isa<FloatType>(from) && isa<FloatType>(to)) {
       unsigned w0 = from.getIntOrFloatBitWidth(), w1 = to.getIntOrFloatBitWidth();
       if (w0 == w1) {  // f16 <-> bf16
@@ -112,10 +112,11 @@ struct Emit {
       return w0 < w1 ? Value(arith::ExtFOp::create(b, loc, tile, x)) : arith::TruncFOp::create(b, loc, tile, x);
     }
     if (isa<FloatType>(from)) {
-      Type wideType = likeTile(tile, b.getI64Type());  // narrower types wrap, as the reference does
+      // Narrower types wrap, as the reference does; by way of 32 bits, which one instruction converts to, when the target is half as wide.
+      bool isNarrow = registerType(to).getIntOrFloatBitWidth() <= 16;
+      Type wideType = likeTile(tile, isNarrow ? b.getI32Type() : b.getI64Type());
       Value wide = arith::FPToSIOp::create(b, loc, wideType, x);
       return wideType == tile ? wide : Value(arith::TruncIOp::create(b, loc, tile, wide));
-      (void)toUnsigned;
     }
     if (isa<FloatType>(to))
       return fromUnsigned ? Value(arith::UIToFPOp::create(b, loc, tile, x)) : arith::SIToFPOp::create(b, loc, tile, x);
@@ -226,10 +227,10 @@ Value buildCombine(OpBuilder &b, Location loc, ReduceKind kind, Value x, Value y
     case ReduceKind::sum: return isFloat ? Value(arith::AddFOp::create(b, loc, x, y)) : arith::AddIOp::create(b, loc, x, y);
     case ReduceKind::prod: return isFloat ? Value(arith::MulFOp::create(b, loc, x, y)) : arith::MulIOp::create(b, loc, x, y);
     case ReduceKind::max:
-      if (isFloat) return arith::MaximumFOp::create(b, loc, x, y);
+      if (isFloat) return arith::MaximumFOp::create(b, loc, x, y, arith::FastMathFlags::nsz);
       return isUnsigned || isBool ? Value(arith::MaxUIOp::create(b, loc, x, y)) : arith::MaxSIOp::create(b, loc, x, y);
     case ReduceKind::min:
-      if (isFloat) return arith::MinimumFOp::create(b, loc, x, y);
+      if (isFloat) return arith::MinimumFOp::create(b, loc, x, y, arith::FastMathFlags::nsz);
       return isUnsigned || isBool ? Value(arith::MinUIOp::create(b, loc, x, y)) : arith::MinSIOp::create(b, loc, x, y);
   }
   llvm_unreachable("every kind is handled");

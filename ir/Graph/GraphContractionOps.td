@@ -73,7 +73,7 @@ def Graph_LstmOp : Graph_Op<"lstm", [Pure]> {
     I3 `h0`, I4 `c0` [n, h]. Results `ys` [t, n, h], `hn`, `cn` [n, h].
     i, o, f = sigmoid; g, output = tanh. c' = f∘c + i∘g; h' = o∘tanh(c'). With `reverse` time runs backwards; ys keeps x's order.
     With I5 `r_scale` [4*h] the recurrent product is quantized as in com.microsoft.DynamicQuantizeLSTM: `r` holds integers (minus their
-    zero point, exact in f32), and each step h is quantized to unsigned 8 bits over the whole batch (as DynamicQuantizeLinear does),
+    zero point, exact in f32; or in i8 when they fit), and each step h is quantized to unsigned 8 bits over the whole batch (as DynamicQuantizeLinear does),
     multiplied exactly, and scaled by r_scale and its own scale.
     Hochreiter & Schmidhuber 1997; Gers et al. 2000 (forget gate).
   }];

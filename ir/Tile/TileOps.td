@@ -87,7 +87,8 @@ def Tile_DotOp : Tile_Op<"dot", [MemoryEffects<[MemRead]>]> {
   let summary = "acc[m, n] += sum over k < depth of a(m, k) * b(k, n)";
   let description = [{
     a(m, k) = a[a_offset + min(m, rows-1)*a_stride + k]: rows past the last valid one repeat it, and their results are not stored.
-    b is packed in panels of 16 columns: b(k, n) = b[b_offset + (n floordiv 16)*b_panel + k*16 + n mod 16].
+    b is packed in panels of 16 columns: b(k, n) = b[b_offset + (n floordiv 16)*b_panel + k*16 + n mod 16]. A b of signed bytes beside
+    floats is widened as it is read (CPU).
     CPU: the accumulator lives in registers for the whole depth. CUDA: operands must lie in shared memory.
   }];
   let arguments = (ins Tile_Vector:$acc, Tile_PtrType:$a, Index:$a_offset, Index:$a_stride, Optional<Index>:$rows, Tile_PtrType:$b,

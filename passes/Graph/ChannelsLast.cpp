@@ -90,6 +90,7 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
                            .Case<ConcatOp>([&](ConcatOp o) { return moveConcat(b, o, perm); })
                            .Case<PoolOp>([&](PoolOp o) { return movePool(b, o, perm); })
                            .Case<ReduceOp>([&](ReduceOp o) { return moveReduce(b, o, perm); })
+                           .Case<ReshapeOp>([&](ReshapeOp o) { return moveReshape(b, o, perm); })
                            .Case<ResizeOp>([&](ResizeOp o) { return moveResize(b, o, perm); })
                            .Case<SliceOp>([&](SliceOp o) { return moveSlice(b, o, perm); })
                            .Case<PadOp>([&](PadOp o) { return movePad(b, o, perm); })
@@ -100,6 +101,7 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
       say(missed(op, kArgument, "TransposeStays"), [&] { return "above " + kindOf(op) + ": " + whyNot(op, perm); });
       return;
     }
+    if (auto reshape = dyn_cast<ReshapeOp>(op)) perm = reshapedPerm(reshape, perm);
     Value result = TransposeOp::create(b, op->getLoc(), moved->getResult(0), perm);
     op->getResult(0).replaceAllUsesWith(result);
     say(passed(op, kArgument, "TransposeMoved"), [&] { return "below " + kindOf(op); });
@@ -110,6 +112,7 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
   /// Why the transpose stays above `op`: the first operand or property that is in the way.
   static std::string whyNot(Operation *op, ArrayRef<int64_t> perm) {
     if (auto pool = dyn_cast<PoolOp>(op)) return pool.getChannelsLast() ? "it is channels-last already" : "the transpose is not one to channels second";
+    if (isa<ReshapeOp>(op)) return "it does more than drop and insert dimensions of extent 1";
     if (!isa<ConcatOp>(op) && !op->hasTrait<Elementwise>()) return "it computes in one layout only";
     for (auto [i, v] : llvm::enumerate(op->getOperands())) {
       auto t = backTranspose(v);
@@ -186,6 +189,35 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
     for (int64_t axis : op.getAxes()) axes.push_back(perm[axis]);
     llvm::sort(axes);
     return ReduceOp::create(b, op.getLoc(), op.getKind(), inner(b, op.getX(), perm), axes);
+  }
+
+  /// Of each dimension of `to` the one of `from` that it is, -1 for one of extent 1 that `from` lacks; nothing when more than such
+  /// dimensions differ.
+  static std::optional<Perm> matchDims(const Sizes &from, const Sizes &to) {
+    Perm result;
+    size_t i = 0;
+    for (const SizeExpr &size : to) {
+      while (i < from.size() && from[i] != size && from[i].isConstant(1)) ++i;
+      if (i < from.size() && from[i] == size) result.push_back(i++);
+      else if (size.isConstant(1)) result.push_back(-1);
+      else return std::nullopt;
+    }
+    if (!std::all_of(from.begin() + i, from.end(), [](const SizeExpr &s) { return s.isConstant(1); })) return std::nullopt;
+    return result;
+  }
+
+  /// reshape(transpose(v, perm)) = transpose(reshape'(v), reshapedPerm), when the reshape drops or inserts dimensions of extent 1 only.
+  /// The dimensions that stay keep v's order; those that are inserted stand before its last.
+  static Perm reshapedPerm(ReshapeOp op, ArrayRef<int64_t> perm) {
+    Perm from = *matchDims(sizesOf(op.getX().getType()), sizesOf(op.getY().getType()));
+    auto innerPlace = [&](int64_t d) { return from[d] < 0 ? int64_t(perm.size()) - 2 : perm[from[d]]; };
+    Perm order = llvm::to_vector(llvm::seq<int64_t>(from.size()));  // outer dimensions as the inner layout has them
+    llvm::stable_sort(order, [&](int64_t x, int64_t y) { return innerPlace(x) < innerPlace(y); });
+    return inverse(order);
+  }
+  Operation *moveReshape(OpBuilder &b, ReshapeOp op, ArrayRef<int64_t> perm) {
+    if (!matchDims(sizesOf(op.getX().getType()), sizesOf(op.getY().getType()))) return nullptr;
+    return ReshapeOp::create(b, op.getLoc(), innerType(op.getY().getType(), reshapedPerm(op, perm)), inner(b, op.getX(), perm));
   }
 
   Operation *moveResize(OpBuilder &b, ResizeOp op, ArrayRef<int64_t> perm) {

@@ -7,6 +7,7 @@
 //   matmul with one column           reduce(mul(a, bᵀ)): a panel would be 15/16 padding, and what makes a can join the reduction
 //   matmul of bytes, b constant      cast(packed_matmul(cast(a), pack(cast(b)))), in f32, when no sum can pass 2^24: then each
 //                                    partial sum is an integer that f32 holds, and the result is exact
+#include "ir/Graph/Constants.h"
 #include "ir/Graph/ValueInference.h"
 #include "passes/Passes.h"
 
@@ -117,6 +118,23 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     say(missed(op, kArgument, "Kept"), [&] { return kindOf(op) + ": " + why; });
   }
 
+  /// The recurrence weights of a quantized layer as the bytes they came from; nothing when one of them is no byte (a zero point that is
+  /// not 0 can make it so). They are read whole in every time step: a quarter of the bytes stays in the second-level cache.
+  Value asBytes(OpBuilder &b, Operation *op) {
+    auto lstm = dyn_cast<LstmOp>(op);
+    auto weights = lstm && lstm.getRScale() ? lstm.getR().getDefiningOp<ConstantOp>() : ConstantOp();
+    if (!weights || !elementOf(weights).isF32()) return {};
+    Expected<Tensor> values = tensorOf(weights.getValue());
+    if (!values) return {};
+    SmallVector<int8_t> bytes;
+    for (float v : ArrayRef<float>(values->as<float>(), values->size())) {
+      if (v < -128 || v > 127 || v != std::trunc(v)) return {};
+      bytes.push_back(int8_t(v));
+    }
+    auto type = tensorOf(sizesOf(weights.getY().getType()), b.getI8Type());
+    return ConstantOp::create(b, op->getLoc(), DenseElementsAttr::get(type, ArrayRef<int8_t>(bytes)));
+  }
+
   /// Recurrence weights [gates*h, h] gate by gate: [gates, ceil(h/16), h, 16].
   void packRecurrence(Operation *op) {
     Value r = op->getOperand(1);
@@ -125,6 +143,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     say(passed(op, kArgument, "Packed"), [&] { return kindOf(op) + ": recurrence weights gate by gate"; });
     OpBuilder b(op);
     SizeExpr hidden = sizes[1];
+    if (Value narrow = asBytes(b, op)) r = narrow;
     r = reshape(b, op->getLoc(), r, {*sizes[0].exactDivide(hidden), hidden, hidden});
     op->setOperand(1, pack(b, op->getLoc(), r, /*transpose=*/true));
     ++numMatmuls;

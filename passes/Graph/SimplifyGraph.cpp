@@ -127,6 +127,47 @@ struct SinkReshape : RewritePattern {
   }
 };
 
+/// max(f(x)) = f(max(x)) for an f that never falls, and min alike: f then runs once a result instead of once an element.
+struct ReduceBelowMonotone : OpRewritePattern<ReduceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ReduceOp op, PatternRewriter &rewriter) const override {
+    if (op.getKind() != ReduceKind::max && op.getKind() != ReduceKind::min) return failure();
+    Operation *f = op.getX().getDefiningOp();
+    if (!isa_and_nonnull<ExpOp, TanhOp, SigmoidOp, ErfOp>(f)) return rewriter.notifyMatchFailure(op, "what is reduced is no exp, tanh, sigmoid or erf");
+    Value extreme = ReduceOp::create(rewriter, op.getLoc(), op.getKind(), f->getOperand(0), op.getAxes());
+    Operation *last = rewriter.create(f->getLoc(), f->getName().getIdentifier(), extreme, op->getResultTypes(), f->getAttrs());
+    return rewriter.replaceOp(op, last), success();
+  }
+};
+
+/// cast(cast(x, u8), f32) = floor(x) where x is known to lie in [0, 255]: quantized and at once read as a number.
+struct FloorOfByte : OpRewritePattern<CastOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(CastOp op, PatternRewriter &rewriter) const override {
+    auto byte = op.getX().getDefiningOp<CastOp>();
+    if (!byte || byte.getX().getType() != op.getY().getType()) return failure();
+    Type element = cast<RankedTensorType>(byte.getY().getType()).getElementType();
+    if (!element.isUnsignedInteger(8)) return failure();
+    auto [low, high] = clampOf(byte.getX());
+    if (!(low >= 0 && high <= 255)) return rewriter.notifyMatchFailure(op, "what becomes a byte is not clamped to 0 and 255");
+    rewriter.replaceOpWithNewOp<FloorOp>(op, op.getY().getType(), byte.getX());
+    return success();
+  }
+  /// Bounds that max and min with constants give v.
+  static std::pair<double, double> clampOf(Value v) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    if (auto most = v.getDefiningOp<MinOp>(); most && splatOf(most.getB())) {
+      auto [low, high] = clampOf(most.getA());
+      return {std::min(low, *splatOf(most.getB())), std::min(high, *splatOf(most.getB()))};
+    }
+    if (auto least = v.getDefiningOp<MaxOp>(); least && splatOf(least.getB())) {
+      auto [low, high] = clampOf(least.getA());
+      return {std::max(low, *splatOf(least.getB())), std::max(high, *splatOf(least.getB()))};
+    }
+    return {-kInfinity, kInfinity};
+  }
+};
+
 /// Counts what the driver did, and tells: each pattern that applied, each of ours that said why not (the dialect's canonicalisations
 /// fail in silence). The driver asks again after every change, so a reason is told once an operator.
 class Narrator : public RewriterBase::Listener {
@@ -167,7 +208,7 @@ class Narrator : public RewriterBase::Listener {
 struct SimplifyGraphPass : impl::SimplifyGraphBase<SimplifyGraphPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandPow, DivToMul, ConstantRight<AddOp>, ConstantRight<MulOp>, SinkReshape>(&getContext());
+    patterns.add<ExpandPow, DivToMul, ConstantRight<AddOp>, ConstantRight<MulOp>, SinkReshape, ReduceBelowMonotone, FloorOfByte>(&getContext());
     patterns.add<DropNeutral<MulOp>, DropNeutral<DivOp>>(&getContext(), 1.0);
     patterns.add<DropNeutral<AddOp>, DropNeutral<SubOp>>(&getContext(), 0.0);
     for (auto *dialect : getContext().getLoadedDialects()) dialect->getCanonicalizationPatterns(patterns);

@@ -161,7 +161,7 @@ func.func @slice_pad_resize(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x1x1xf32>) ->
 
 // -----
 
-// Tests that a reshape ends image space: the transpose stays above it.
+// Tests that a reshape which merges dimensions ends image space: the transpose stays above it.
 // CHECK-LABEL: @flatten
 // CHECK: jinx.conv
 // CHECK: jinx.transpose
@@ -171,4 +171,36 @@ func.func @flatten(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x1x1xf32>) -> tensor<1
       : tensor<1x3x8x8xf32>, tensor<4x3x1x1xf32> -> tensor<1x4x8x8xf32>
   %y = jinx.reshape %c : tensor<1x4x8x8xf32> -> tensor<1x256xf32>
   return %y : tensor<1x256xf32>
+}
+
+// -----
+
+// Tests that a reshape which drops a dimension of extent 1 lets the transpose pass; the reduction below is then over rows.
+// CHECK-LABEL: @squeeze
+// CHECK: jinx.conv
+// CHECK: %[[S:.*]] = jinx.reshape %{{.*}} : tensor<1x1x8x4xf32> -> tensor<1x8x4xf32>
+// CHECK: jinx.reduce max, %[[S]] axes [1] : tensor<1x8x4xf32> -> tensor<1x1x4xf32>
+// CHECK-NEXT: jinx.transpose %{{.*}}, [0, 2, 1]
+func.func @squeeze(%x: tensor<1x3x1x8xf32>, %w: tensor<4x3x1x1xf32>) -> tensor<1x4x1xf32> {
+  %c = jinx.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x3x1x8xf32>, tensor<4x3x1x1xf32> -> tensor<1x4x1x8xf32>
+  %s = jinx.reshape %c : tensor<1x4x1x8xf32> -> tensor<1x4x8xf32>
+  %y = jinx.reduce max, %s axes [2] : tensor<1x4x8xf32> -> tensor<1x4x1xf32>
+  return %y : tensor<1x4x1xf32>
+}
+
+// -----
+
+// Tests that one which inserts such a dimension lets it pass too.
+// CHECK-LABEL: @unsqueeze
+// CHECK: jinx.conv
+// CHECK: %[[S:.*]] = jinx.reshape %{{.*}} : tensor<1x8x4xf32> -> tensor<1x1x8x4xf32>
+// CHECK: %[[R:.*]] = jinx.relu %[[S]]
+// CHECK-NEXT: jinx.transpose %[[R]], [0, 3, 1, 2] : tensor<1x1x8x4xf32> -> tensor<1x4x1x8xf32>
+func.func @unsqueeze(%x: tensor<1x3x8xf32>, %w: tensor<4x3x1xf32>) -> tensor<1x4x1x8xf32> {
+  %c = jinx.conv %x, %w {strides = array<i64: 1>, pads = array<i64: 0, 0>, dilations = array<i64: 1>, group = 1 : i64}
+      : tensor<1x3x8xf32>, tensor<4x3x1xf32> -> tensor<1x4x8xf32>
+  %s = jinx.reshape %c : tensor<1x4x8xf32> -> tensor<1x4x1x8xf32>
+  %y = jinx.relu %s : tensor<1x4x1x8xf32> -> tensor<1x4x1x8xf32>
+  return %y : tensor<1x4x1x8xf32>
 }

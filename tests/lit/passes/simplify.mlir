@@ -270,3 +270,31 @@ func.func @reverse(%x: tensor<4xf32>) -> tensor<4xf32> {
   %y = jinx.slice %x starts ["3"] steps [-1] : tensor<4xf32> -> tensor<4xf32>
   return %y : tensor<4xf32>
 }
+
+// -----
+
+// Tests that the largest of a function that never falls is taken below it.
+// CHECK-LABEL: @max_of_tanh
+// CHECK: jinx.reduce max, %arg0 axes [1] : tensor<2x8xf32> -> tensor<2x1xf32>
+// CHECK-NEXT: jinx.tanh %{{.*}} : tensor<2x1xf32>
+func.func @max_of_tanh(%x: tensor<2x8xf32>) -> tensor<2x1xf32> {
+  %t = jinx.tanh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %y = jinx.reduce max, %t axes [1] : tensor<2x8xf32> -> tensor<2x1xf32>
+  return %y : tensor<2x1xf32>
+}
+
+// -----
+
+// Tests that a sum is not, and neither is the largest of a function that falls somewhere.
+// CHECK-LABEL: @sum_of_tanh
+// CHECK: jinx.tanh
+// CHECK-NEXT: jinx.abs
+// CHECK-NEXT: jinx.reduce max
+// CHECK-NEXT: jinx.reduce sum
+func.func @sum_of_tanh(%x: tensor<2x8xf32>) -> (tensor<2x1xf32>, tensor<2x1xf32>) {
+  %t = jinx.tanh %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %a = jinx.abs %x : tensor<2x8xf32> -> tensor<2x8xf32>
+  %m = jinx.reduce max, %a axes [1] : tensor<2x8xf32> -> tensor<2x1xf32>
+  %s = jinx.reduce sum, %t axes [1] : tensor<2x8xf32> -> tensor<2x1xf32>
+  return %m, %s : tensor<2x1xf32>, tensor<2x1xf32>
+}
