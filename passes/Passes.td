@@ -50,6 +50,18 @@ def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
                     Statistic<"numKept", "num-kept", "Products and convolutions left as they are">];
 }
 
+def SplitReductions : Pass<"jinx-split-reductions", "::mlir::func::FuncOp"> {
+  let summary = "Cut reductions of nearly everything in two, so that threads can share the first";
+  let description = [{
+    A reduction with at most `max-results` results over two or more dimensions gives work to that many threads only. It becomes a
+    reduction over the inner dimensions, whose outer positions are independent, and a small one of those results. max and min are
+    unchanged; sums are added in another order, the same on any number of threads.
+  }];
+  let options = [Option<"maxResults", "max-results", "int64_t", "8", "Reductions with more results stay as they are">,
+                 Option<"minElements", "min-elements", "int64_t", "65536", "Reductions of fewer elements stay as they are">];
+  let statistics = [Statistic<"numSplit", "num-split", "Reductions cut in two">];
+}
+
 def FuseOperators : Pass<"jinx-fuse", "::mlir::func::FuncOp"> {
   let summary = "Form groups of operators that one kernel computes";
   let description = [{
@@ -79,6 +91,17 @@ def ScheduleGroups : Pass<"jinx-schedule", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numKernels", "num-kernels", "Kernels written">, Statistic<"numShared", "num-shared", "Groups that share a kernel">,
                     Statistic<"numDissolved", "num-dissolved", "Groups without a kernel, whose operators run on the host">];
   let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
+def PairLaunches : Pass<"jinx-pair-launches", "::mlir::ModuleOp"> {
+  let summary = "Run independent sequential kernels side by side";
+  let description = [{
+    A kernel that walks time step by step has as many programs as there are sequences, often one, and leaves the other threads idle. Two
+    such launches of which neither needs the other (the directions of a bidirectional layer) become one launch of a kernel whose
+    first programs are those of the one and whose last are those of the other.
+  }];
+  let statistics = [Statistic<"numPaired", "num-paired", "Launches that run beside another">];
+  let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
 #endif

@@ -30,9 +30,12 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createFoldConstants());
   add(createSimplifyGraph());
   add(createCSEPass());
+  // After the last algebra: nothing joins the two parts again.
+  if (!options.cuda) add(createSplitReductions());
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
   if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit));
+  if (options.schedule && !options.cuda) add(createPairLaunches());
 }
 
 }  // namespace jinx::passes

@@ -28,8 +28,7 @@ using MlirValue = mlir::Value;
 
 class PlanBuilder {
  public:
-  PlanBuilder(ModuleOp module, bool copyConstants, PlanWriter &writer)
-      : module_(module), copy_(copyConstants), writer_(writer), plan_(writer.plan()) {}
+  PlanBuilder(ModuleOp module, PlanWriter &writer) : module_(module), writer_(writer), plan_(writer.plan()) {}
 
   Status run() {
     auto main = module_.lookupSymbol<func::FuncOp>("main");
@@ -211,6 +210,8 @@ class PlanBuilder {
     launch->set_programs(useFormula(op.getPrograms().str()));
     launch->set_scratch_bytes(useFormula(op.getScratch().str()));
     launch->set_work(useFormula(op.getWork().str()));
+    if (op.getFlops()) step->set_flops(useFormula(op.getFlops()->str()));
+    if (op.getBytes()) step->set_bytes(useFormula(op.getBytes()->str()));
     return Status::ok();
   }
   std::string useFormula(const std::string &text) {
@@ -359,7 +360,6 @@ class PlanBuilder {
   }
 
   ModuleOp module_;
-  bool copy_;
   PlanWriter &writer_;
   plan::Plan &plan_;
   llvm::DenseMap<MlirValue, uint32_t> values_;
@@ -373,6 +373,6 @@ class PlanBuilder {
 
 }  // namespace
 
-Status buildPlan(ModuleOp module, bool copyConstants, PlanWriter &writer) { return PlanBuilder(module, copyConstants, writer).run(); }
+Status buildPlan(ModuleOp module, PlanWriter &writer) { return PlanBuilder(module, writer).run(); }
 
 }  // namespace jinx

@@ -7,8 +7,8 @@
 namespace jinx {
 
 /// Fills `writer` from `module`: functions of launches, host calls, control flow, reshapes and constants. Code objects are added by
-/// the caller; kernels are numbered in the module's order. Constants' bytes stay in the MLIR context unless copied (`copyConstants`),
-/// which a plan that outlives the context needs.
-Status buildPlan(mlir::ModuleOp module, bool copyConstants, PlanWriter &writer);
+/// the caller; kernels are numbered in the module's order. Constants' bytes stay in the MLIR context, which must outlive
+/// `writer`.
+Status buildPlan(mlir::ModuleOp module, PlanWriter &writer);
 
 }  // namespace jinx

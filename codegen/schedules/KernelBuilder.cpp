@@ -9,20 +9,23 @@ using namespace mlir;
 namespace jinx::schedules {
 namespace {
 
-/// The names of the source nodes, joined: what reports and traces show.
+/// What reports and traces show.
 std::string provenanceOf(graph::GroupOp group) {
   std::string text;
-  std::vector<std::string> seen;
-  group.getBody().walk([&](Operation *op) {
-    auto name = dyn_cast<NameLoc>(op->getLoc());
-    if (!name || llvm::is_contained(seen, name.getName().str())) return;
-    seen.push_back(name.getName().str());
-    text += (text.empty() ? "" : ", ") + seen.back();
-  });
+  for (StringAttr node : nodesOf(group)) text += (text.empty() ? "" : ", ") + node.str();
   return text;
 }
 
 }  // namespace
+
+SmallVector<StringAttr> nodesOf(graph::GroupOp group) {
+  SmallVector<StringAttr> nodes;
+  group.getBody().walk([&](Operation *op) {
+    auto name = dyn_cast<NameLoc>(op->getLoc());
+    if (name && !isa<graph::ConstantOp>(op) && !llvm::is_contained(nodes, name.getName())) nodes.push_back(name.getName());
+  });
+  return nodes;
+}
 
 KernelBuilder::KernelBuilder(OpBuilder &builder, Location loc, StringRef name, graph::GroupOp group)
     : builder_(builder), loc_(UnknownLoc::get(builder.getContext())), group_(group) {

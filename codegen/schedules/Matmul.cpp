@@ -9,7 +9,8 @@
 //                   copied into scratch with their margins of zeros; a row outside the image is skipped.
 //
 // A line is cut into tiles of kMR rows, each computed for every pair of panels of the block: acc = dot(...); epilogue per row; store.
-// Rows past the end repeat the last valid one (tile.dot) and are not stored. Small remainders take a smaller tile.
+// Rows past the end repeat the last valid one (tile.dot) and are not stored. Small remainders take a smaller tile. A long epilogue is a
+// loop over the tile's rows.
 //
 // Rows whose distance is a multiple of 2 KiB fall into the same few sets of the first-level cache and evict each other; such a tile of
 // a is first copied into scratch at a distance that is not (measured at 1024^3: 76% of the multipliers' peak without, see
@@ -120,10 +121,13 @@ class MatmulSchedule {
     SizeExpr totalDepth = depth_ * SizeExpr(segments_ * (conv_ ? conv_.getKernel()[0] : 1));
     if (auto depth = totalDepth.constant()) blockColumns = std::max<int64_t>(1, kBlockBytes / (std::max<int64_t>(1, *depth) * bytes() * 32)) * 32;
     if (auto rows = rows_.constant(); matmul_ && (!rows || *rows < 2 * full)) blockColumns = std::min<int64_t>(blockColumns, 128);
+    if (conv_ && lines_[1].isConstant(1)) blockColumns = 32;  // one line an image: columns are all that threads can share
     if (auto columns = columns_.constant()) blockColumns = std::min<int64_t>(blockColumns, (*columns + 31) / 32 * 32);
     blockPanels_ = blockColumns / kPanel;
     blocks_ = ceilDiv(columns_, blockColumns);
     if (copyA_) scratchBytes_ = tileRows_ * copyStride_ * bytes() + 64;
+    sumsOffset_ = scratchBytes_;
+    if (isLongEpilogue()) scratchBytes_ = scratchBytes_ + SizeExpr(tileRows_ * panels_ * kPanel * bytes());
     rowTiles_ = matmul_ ? ceilDiv(rows_, tileRows_) : SizeExpr(1);
     programs_ = SizeExpr(groups_) * blocks_ * volume(lines_) * rowTiles_;
   }
@@ -165,8 +169,9 @@ class MatmulSchedule {
     if (auto known = getConstantIntValue(count)) return emitTile(firstRow, *known, Value());
     SmallVector<int64_t> sizes;
     if (matmul_) sizes.push_back(tileRows_);
-    for (int64_t s : {8, 4, 1})
-      if (s < tileRows_) sizes.push_back(s);
+    for (int64_t s : {6, 1})  // every size is code to compile; one row alone is what a decoder multiplies
+      if (s < tileRows_ && (matmul_ || s > 1)) sizes.push_back(s);
+    if (sizes.empty()) sizes.push_back(tileRows_);
     emitRemainder(firstRow, count, sizes);
   }
 
@@ -188,8 +193,8 @@ class MatmulSchedule {
       b().setInsertionPointToStart(inner.elseBlock());
       emitTile(firstRow, size, count);
     } else {
-      // A conv remainder may exceed the largest small tile: then the full tile, clipped.
-      if (!matmul_ && size == 8 && tileRows_ > 8) {
+      // A conv remainder may exceed the small tile: then the full tile, clipped.
+      if (!matmul_ && size < tileRows_ - 1) {
         Value fits = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sle, count, c(size));
         auto inner = scf::IfOp::create(b(), loc(), fits, /*withElse=*/true);
         OpBuilder::InsertionGuard innerGuard(b());
@@ -377,18 +382,40 @@ class MatmulSchedule {
     auto columns = columns_.constant();
     if (!columns || *columns % lanes != 0) limit = kb_.sub(kb_.size(columns_), column);
     if (conv_ && groups_ > 1) column = kb_.add(column, kb_.mul(group_id_, kb_.size(columns_)));
+    emitter.setLimit(limit);
+    auto storeRow = [&](Value sum, Value row) {
+      emitter.define(anchor_, sum);
+      Coordinates at = coordinates(row, {column, 1, {}});
+      for (auto [r, v] : llvm::enumerate(group_.getBody().front().getTerminator()->getOperands()))
+        emitter.store(r, emitter.evaluate(v, at), at);
+    };
+    if (isLongEpilogue() && rows > 1) return rowLoop(acc, firstRow, validRows ? validRows : c(rows), storeRow);
     for (int64_t i = 0; i < rows; ++i) {
       OpBuilder::InsertionGuard guard(b());
       if (validRows && i > 0) {
         Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, c(i), validRows);
         b().setInsertionPointToStart(scf::IfOp::create(b(), loc(), valid, /*withElse=*/false).thenBlock());
       }
-      emitter.setLimit(limit);
-      emitter.define(anchor_, vector::ExtractOp::create(b(), loc(), acc, i));
-      Coordinates at = coordinates(kb_.add(firstRow, c(i)), {column, 1, {}});
-      for (auto [r, v] : llvm::enumerate(group_.getBody().front().getTerminator()->getOperands()))
-        emitter.store(r, emitter.evaluate(v, at), at);
+      storeRow(vector::ExtractOp::create(b(), loc(), acc, i), kb_.add(firstRow, c(i)));
     }
+  }
+
+  /// A long epilogue written out for every row is most of the code of a kernel, and of the time to compile it: the sums go through
+  /// scratch instead and a loop takes them row by row.
+  bool isLongEpilogue() {
+    return llvm::count_if(group_.getBody().front().without_terminator(), [](Operation &op) { return !isa<ConstantOp, ReshapeOp, BroadcastOp>(op); }) > 3;
+  }
+  void rowLoop(Value acc, Value firstRow, Value count, function_ref<void(Value sum, Value row)> storeRow) {
+    auto type = cast<VectorType>(acc.getType());
+    Value lanes = c(type.getDimSize(1));
+    Value sums = tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), element_), kb_.size(sumsOffset_));
+    tile::StoreOp::create(b(), loc(), acc, sums, c(0), ValueRange{lanes, c(1)}, ValueRange());
+    auto loop = scf::ForOp::create(b(), loc(), c(0), count, c(1));
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(loop.getBody());
+    Value i = loop.getInductionVar();
+    auto rowType = VectorType::get({type.getDimSize(1)}, element_);
+    storeRow(tile::LoadOp::create(b(), loc(), rowType, sums, kb_.mul(i, lanes), ValueRange{c(1)}, ValueRange()), kb_.add(firstRow, i));
   }
 
   Coordinates coordinates(Value row, Coordinate lane) {
@@ -410,7 +437,7 @@ class MatmulSchedule {
   Sizes out_, lines_;  // lines_: outer dimensions that a program has one position of
   SizeExpr rows_ = 1, columns_ = 1, depth_ = 1, channels_ = 1, groupChannels_ = 1, width_ = 1;
   int64_t rowDims_ = 1, groups_ = 1, segments_ = 1, tileRows_ = 1, panels_ = 1, blockPanels_ = 1;
-  SizeExpr blocks_ = 1, rowTiles_ = 1, programs_ = 1, scratchBytes_ = 0, work_ = 1;
+  SizeExpr blocks_ = 1, rowTiles_ = 1, programs_ = 1, scratchBytes_ = 0, sumsOffset_ = 0, work_ = 1;
   bool padded_ = false, copyA_ = false;
   int64_t copyStride_ = 0;
   Value group_id_, block_, scratch_;

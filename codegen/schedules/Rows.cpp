@@ -17,6 +17,8 @@
 // if it is known to fit the caches.
 #include "codegen/schedules/Rows.h"
 
+#include <numeric>
+
 #include "codegen/schedules/Collapse.h"
 #include "codegen/schedules/Expression.h"
 #include "codegen/schedules/ScalarOps.h"
@@ -34,6 +36,7 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kMapChunk = 4096;  // elements a program handles when the lane dimension is kept
+constexpr int64_t kVectorWork = 4;   // of addresses, loads and stores, in vector operations
 
 class RowsSchedule {
  public:
@@ -115,9 +118,19 @@ class RowsSchedule {
     }
   }
 
+  /// Vectors of 16 lanes, times what is done to each.
   SizeExpr work() {
-    SizeExpr total = volume(space_);
-    return ceilDiv(total, 16) * SizeExpr(int64_t(std::distance(body().begin(), body().end())));
+    SizeExpr vectors = 1;
+    for (size_t d = 0; d < space_.size(); ++d) vectors = vectors * (int64_t(d) == lane_ ? ceilDiv(space_[d], 16) : space_[d]);
+    int64_t each = kVectorWork;
+    for (Operation &op : body()) each += workOf(&op);
+    return vectors * SizeExpr(each);
+  }
+  static int64_t workOf(Operation *op) {
+    auto product = [](ArrayRef<int64_t> extents) { return std::accumulate(extents.begin(), extents.end(), int64_t(1), std::multiplies<>()); };
+    if (auto o = dyn_cast<DepthwiseConvOp>(op)) return 2 * product(cast<RankedTensorType>(o.getW().getType()).getShape().drop_back());
+    if (auto o = dyn_cast<PoolOp>(op)) return 2 * product(o.getKernel());
+    return isCostly(op) || isa<GatherOp, ResizeOp>(op) ? 16 : 1;
   }
 
   // ---- loops --------------------------------------------------------------------------------------------------------------------

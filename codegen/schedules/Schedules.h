@@ -30,6 +30,9 @@ struct Scheduled {
 /// Writes the kernel of `group` at the builder's insertion point. A group that no schedule covers is a failure with a diagnostic.
 mlir::FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
 
+/// Names of the source nodes that a group computes, in its order, each once. Constants in it are no nodes.
+llvm::SmallVector<mlir::StringAttr> nodesOf(graph::GroupOp group);
+
 /// True when ExpressionEmitter can evaluate `op` inside a group: what fusion may put there.
 bool isEmittable(mlir::Operation *op);
 

@@ -44,6 +44,28 @@ Expected<std::string> symbolAt(func::FuncOp main, const DimOverride &dim) {
   return std::string(dim.name);
 }
 
+/// What the module says a size may be, with a size or range of the user's inside it.
+Expected<DictionaryAttr> narrowed(DictionaryAttr fields, const std::string &name, const DimOverride &dim) {
+  auto number = [&](llvm::StringRef key) {
+    auto value = fields.getAs<IntegerAttr>(key);
+    return value ? value.getInt() : 0;
+  };
+  const int64_t min = number("min"), max = number("max"), multiple = std::max<int64_t>(1, number("multiple_of"));
+  const int64_t last = dim.max == DimOverride::kUnbounded ? max : dim.max;
+  const bool inside = dim.min >= min && (max == 0 || last <= max) && (!dim.isConstant() || dim.min % multiple == 0);
+  if (!inside || (dim.isConstant() && dim.min == 0)) {
+    std::string got = std::to_string(dim.min) + (dim.isConstant() ? "" : ".." + (last ? std::to_string(last) : ""));
+    return invalidArgument("dimension '" + name + "' cannot be " + got + ", the model allows " + std::to_string(std::max<int64_t>(1, min)) + ".." +
+                           (max ? std::to_string(max) : "") + (multiple > 1 ? " in multiples of " + std::to_string(multiple) : ""));
+  }
+  Builder builder(fields.getContext());
+  NamedAttrList changed(fields);
+  changed.set("name", builder.getStringAttr(name));
+  changed.set("min", builder.getI64IntegerAttr(dim.min));
+  changed.set("max", builder.getI64IntegerAttr(last));
+  return changed.getDictionary(fields.getContext());
+}
+
 } // namespace
 
 std::vector<std::string> findSymbolProblems(ModuleOp module) {
@@ -79,12 +101,7 @@ Status overrideSizes(ModuleOp module, func::FuncOp main, const std::vector<DimOv
       for (const auto &[other, fields] : sizes) known += (known.empty() ? "" : ", ") + other;
       return invalidArgument("the model has no dimension '" + dim.name + "'; it names " + (known.empty() ? "none" : known));
     }
-    if (dim.max == 0) return invalidArgument("dimension '" + name + "' cannot be fixed to 0");
-    NamedAttrList fields(size->second);
-    fields.set("name", builder.getStringAttr(name));
-    fields.set("min", builder.getI64IntegerAttr(dim.min));
-    fields.set("max", builder.getI64IntegerAttr(dim.max == DimOverride::kUnbounded ? 0 : dim.max));
-    size->second = fields.getDictionary(module.getContext());
+    JINX_TRY_ASSIGN(size->second, narrowed(size->second, name, dim));
   }
   SmallVector<Attribute> entries;
   if (auto listed = module->getAttrOfType<ArrayAttr>(kSymbols))

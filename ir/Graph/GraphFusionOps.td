@@ -18,13 +18,16 @@ def Graph_LaunchOp : Graph_Op<"launch", [Pure]> {
   let summary = "runs a kernel: what a group becomes once it is scheduled";
   let description = [{
     Buffers are the operands, then the results. `sizes` are the kernel's size parameters, `programs` the extent of its grid, `scratch` the
-    bytes of private memory per thread, `work` a rough cost: formulas over the model's symbols.
+    bytes of private memory per thread, `work` a rough cost: formulas over the model's symbols. `sequential` says that the programs walk
+    time step by step, so that there are as few as there are sequences. `flops` and `bytes`, for reports, are what it computes and the
+    fewest bytes it moves.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, StrArrayAttr:$sizes, StrAttr:$programs, StrAttr:$scratch, StrAttr:$work,
-                       StrArrayAttr:$nodes, Variadic<AnyRankedTensor>:$inputs);
+                       StrArrayAttr:$nodes, UnitAttr:$sequential, OptionalAttr<StrAttr>:$flops, OptionalAttr<StrAttr>:$bytes,
+                       Variadic<AnyRankedTensor>:$inputs);
   let results = (outs Variadic<AnyRankedTensor>:$results_);
   let assemblyFormat = [{
-    $kernel `(` $inputs `)` `sizes` $sizes `programs` $programs `scratch` $scratch `work` $work `from` $nodes attr-dict
+    $kernel `(` $inputs `)` `sizes` $sizes `programs` $programs `scratch` $scratch `work` $work (`sequential` $sequential^)? `from` $nodes attr-dict
     `:` functional-type($inputs, $results_)
   }];
 }

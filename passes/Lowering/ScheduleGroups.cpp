@@ -3,6 +3,7 @@
 #include "codegen/schedules/Schedules.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/SymbolTable.h"
+#include "passes/Lowering/Arithmetic.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -85,6 +86,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   std::string nameOf(graph::GroupOp group) {
     std::string anchor;
     for (Operation &op : group.getBody().front().without_terminator()) {
+      if (isa<graph::ConstantOp>(op)) continue;
       StringRef kind = op.getName().stripDialect();
       if (isa<graph::PackedConvOp, graph::PackedMatmulOp, graph::DepthwiseConvOp, graph::ReduceOp, graph::PoolOp>(op) || anchor.empty()) anchor = kind;
     }
@@ -130,14 +132,13 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       for (const SizeExpr &e : exprs) attrs.push_back(b.getStringAttr(e.str()));
       return b.getArrayAttr(attrs);
     };
-    SmallVector<Attribute> nodes;
-    group.getBody().walk([&](Operation *op) {
-      if (auto name = dyn_cast<NameLoc>(op->getLoc()))
-        if (Attribute a = name.getName(); !llvm::is_contained(nodes, a)) nodes.push_back(a);
-    });
+    auto figure = [&](const SizeExpr &e) { return e.isInvalid() ? StringAttr() : b.getStringAttr(e.str()); };
+    SmallVector<StringAttr> nodes = schedules::nodesOf(group);
     auto launch = graph::LaunchOp::create(b, group.getLoc(), group.getResultTypes(), scheduled.kernel.getSymName(), formulas(scheduled.sizes),
-                                          scheduled.programs.str(), scheduled.scratchBytes.str(), scheduled.work.str(), b.getArrayAttr(nodes),
-                                          group.getInputs());
+                                          scheduled.programs.str(), scheduled.scratchBytes.str(), scheduled.work.str(),
+                                          b.getArrayAttr(SmallVector<Attribute>(nodes.begin(), nodes.end())),
+                                          /*sequential=*/group.getSchedule() == "recurrent", figure(flopsOf(group)), figure(bytesOf(group)), group.getInputs());
+    launch->setDiscardableAttrs(group->getDiscardableAttrDictionary());
     say(passed(group, "jinx-schedule", "Scheduled"), [&] {
       return (group.getSchedule() + " kernel " + scheduled.kernel.getSymName() + ", " + std::to_string(nodes.size()) + " nodes, programs " +
               scheduled.programs.str()).str();

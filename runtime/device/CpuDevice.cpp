@@ -139,12 +139,14 @@ Status CpuDevice::launch(const KernelLaunch& launch, Stream&) {
     const KernelLaunch& launch;
     CpuKernelFn fn;
     const ThreadPool& pool;
-  } context{launch, static_cast<const CpuKernel*>(launch.kernel)->fn, pool_};
+    uint32_t execution;
+  } context{launch, static_cast<const CpuKernel*>(launch.kernel)->fn, pool_,
+            launch.trace ? launch.trace->nextExecution() : 0};
   auto share = [](void* opaque, int thread, int64_t begin, int64_t end) {
     const Context& c = *static_cast<Context*>(opaque);
     int64_t start = c.launch.trace ? Trace::now() : 0;
     c.fn(c.launch.buffers.data(), c.launch.sizes.data(), begin, end, c.pool.scratch(thread));
-    if (c.launch.trace) c.launch.trace->record(c.launch.step, thread, start, Trace::now());
+    if (c.launch.trace) c.launch.trace->record(c.launch.step, thread, c.execution, start, Trace::now());
   };
   pool_.run(launch.programs, launch.granule, launch.parallel ? pool_.numThreads() : 1, share, &context);
   return Status::ok();

@@ -246,7 +246,8 @@ Status Session::checkInputs(std::span<const Value> inputs) const {
   return Status::ok();
 }
 
-Status Session::runLocked(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace) {
+Status Session::runLocked(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace,
+                          const StepObserver& observer) {
   JINX_TRY(checkInputs(inputs));
   if (outputs.size() != outputPorts_.size())
     return invalidArgument("got room for " + std::to_string(outputs.size()) + " outputs, expected " +
@@ -255,15 +256,16 @@ Status Session::runLocked(std::span<const Value> inputs, std::span<Value> output
   JINX_TRY(setBases(*binding, inputs, outputs));
   binding->lastUsed = ++clock_;
   lastBinding_ = binding;
-  JINX_TRY(interpreter_->run(*binding, bases_, inputs, trace));
+  JINX_TRY(interpreter_->run(*binding, bases_, inputs, trace, observer));
   JINX_TRY(finishOutputs(*binding, outputs));
   return stream_->synchronize();
 }
 
-Status Session::run(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace) {
+Status Session::run(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace,
+                    const StepObserver& observer) {
   std::lock_guard lock(mutex_);
   try {
-    Status status = runLocked(inputs, outputs, trace);
+    Status status = runLocked(inputs, outputs, trace, observer);
     interpreter_->reset();
     return status;
   } catch (const std::bad_alloc&) {

@@ -86,7 +86,8 @@ class Session {
   /// Runs once. Inputs and outputs in the plan's order. An output that holds a tensor of the right type and shape is
   /// written in place (wrong ones are kInvalidArgument); one that holds nothing gets a new value. Runs of one session
   /// take turns.
-  Status run(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace = nullptr);
+  Status run(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace = nullptr,
+             const StepObserver& observer = {});
   /// By name. Missing and unknown names are listed in the error.
   Expected<std::vector<NamedValue>> run(const std::map<std::string, Value>& inputs, Trace* trace = nullptr);
 
@@ -112,7 +113,7 @@ class Session {
   Session() = default;
   Status load(std::shared_ptr<const PlanFile> plan, SessionOptions options);
   Status loadConstants();
-  Status runLocked(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace);
+  Status runLocked(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace, const StepObserver& observer);
   Status checkInputs(std::span<const Value> inputs) const;
   Status checkInput(size_t k, const Value& value) const;
   Expected<Binding*> findBinding(std::span<const Value> inputs);

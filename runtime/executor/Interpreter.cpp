@@ -49,10 +49,12 @@ void Interpreter::reset() {
       slots_[v] = std::monostate();
 }
 
-Status Interpreter::run(Binding& binding, const BaseAddresses& bases, std::span<const Value> inputs, Trace* trace) {
+Status Interpreter::run(Binding& binding, const BaseAddresses& bases, std::span<const Value> inputs, Trace* trace,
+                        const StepObserver& observer) {
   binding_ = &binding;
   bases_ = bases;
   trace_ = trace;
+  observer_ = observer ? &observer : nullptr;
   std::copy(binding.symbols.begin(), binding.symbols.end(), symbols_.begin());
   std::copy(binding.bound.begin(), binding.bound.end(), bound_.begin());
   reset();
@@ -83,12 +85,12 @@ Status Interpreter::runBlock(uint32_t blockIndex) {
     const StepInfo& step = program_.steps[s];
     if (step.staticLaunch >= 0) {
       KernelLaunch& launch = binding_->launches[static_cast<size_t>(step.staticLaunch)];
-      if (launch.programs == 0) continue;
       launch.trace = trace_;
-      JINX_TRY(device_.launch(launch, stream_), "step " + quoted(step.name()));
+      if (launch.programs > 0) JINX_TRY(device_.launch(launch, stream_), "step " + quoted(step.name()));
     } else {
       JINX_TRY(runStep(step), "step " + quoted(step.name()));
     }
+    if (observer_) JINX_TRY(observe(step), "looking at step " + quoted(step.name()));
     for (uint32_t v : step.released)
       slots_[v] = std::monostate();
   }
@@ -117,7 +119,7 @@ Status Interpreter::runStep(const StepInfo& step) {
   case plan::Step::WHAT_NOT_SET:
     return internalError("empty step");
   }
-  if (trace_) trace_->record(step.index, 0, start, Trace::now());
+  if (trace_) trace_->record(step.index, 0, trace_->nextExecution(), start, Trace::now());
   return Status::ok();
 }
 
@@ -196,6 +198,16 @@ Status Interpreter::runCopy(const StepInfo& step) {
   JINX_TRY_ASSIGN(Shape shape, evaluateDims(b));
   if (packedBytes(b.dtype, numElements(shape)) != t->sizeBytes()) return store(to, std::move(v));
   return store(to, Tensor::wrap(b.dtype, std::move(shape), const_cast<void*>(t->data()), t->storage()));
+}
+
+Status Interpreter::observe(const StepInfo& step) {
+  JINX_TRY(stream_.synchronize());
+  for (size_t k = 0; k < step.outputs.size(); ++k) {
+    if (step.outputs[k] == kNoValue) continue;
+    JINX_TRY_ASSIGN(Value value, load(step.outputs[k]));
+    JINX_TRY((*observer_)(step.index, k, value));
+  }
+  return Status::ok();
 }
 
 // ---- values ----

@@ -13,6 +13,7 @@
 // copied when it is such a view (`owned`). Host operators may therefore return their inputs, reshaped or not.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -21,6 +22,10 @@
 #include "runtime/executor/Program.h"
 
 namespace jinx {
+
+/// Sees what a step has just computed, output by output, for the host to read until it returns: tools that look for the
+/// first wrong number. `step` counts as in traces; a step in a loop comes once an iteration. A failure ends the run.
+using StepObserver = std::function<Status(uint32_t step, size_t output, const Value& value)>;
 
 class Interpreter {
  public:
@@ -36,7 +41,8 @@ class Interpreter {
 
   /// Runs the main block. Slots of plan inputs are filled from `inputs`; placed inputs must be at their addresses
   /// already.
-  Status run(Binding& binding, const BaseAddresses& bases, std::span<const Value> inputs, Trace* trace);
+  Status run(Binding& binding, const BaseAddresses& bases, std::span<const Value> inputs, Trace* trace,
+             const StepObserver& observer);
   /// After `run`: a value for the caller, owning its bytes.
   Expected<Value> result(uint32_t value);
   /// Empties all slots.
@@ -52,6 +58,8 @@ class Interpreter {
   Status runLaunch(const StepInfo& step);
   Status runHost(const StepInfo& step);
   Status runCopy(const StepInfo& step);
+  /// Shows what the step has computed.
+  Status observe(const StepInfo& step);
 
   Expected<Value> load(uint32_t value);
   Status store(uint32_t value, Value content);
@@ -89,6 +97,7 @@ class Interpreter {
   Binding* binding_ = nullptr;
   BaseAddresses bases_;
   Trace* trace_ = nullptr;
+  const StepObserver* observer_ = nullptr; ///< of the present run, if it has one
   std::vector<int64_t> symbols_;
   std::vector<uint8_t> bound_;
   std::vector<Value> slots_;

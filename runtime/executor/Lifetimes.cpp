@@ -49,8 +49,8 @@ class Lifetimes {
     for (uint32_t v : block.params)
       use(v, blockIndex, -1);
     for (int32_t s = 0; s < static_cast<int32_t>(block.steps.size()); ++s) {
-      const StepInfo& step = p_.steps[block.steps[static_cast<size_t>(s)]];
-      ++time_;
+      StepInfo& step = p_.steps[block.steps[static_cast<size_t>(s)]];
+      step.time = ++time_;
       for (uint32_t v : step.inputs)
         use(v, blockIndex, s);
       if (step.source->has_control()) {

@@ -62,6 +62,7 @@ struct ValueInfo {
 struct StepInfo {
   const plan::Step* source = nullptr;
   uint32_t index = 0; ///< in Program::steps
+  int32_t time = 0;   ///< when it runs, in flattened time
   std::vector<uint32_t> inputs, outputs;
   std::vector<uint32_t> released; ///< slots that nothing reads after this step
 

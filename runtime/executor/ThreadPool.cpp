@@ -35,6 +35,17 @@ void pinThread(std::thread& thread, int cpu) {
   pthread_setaffinity_np(thread.native_handle(), sizeof set, &set); // a hint: failing to pin is no failure
 }
 
+/// Goes to another CPU, if there is one: two threads that wait for each other on one CPU take turns by the scheduler's clock, for
+/// milliseconds, while the next CPU idles.
+void leaveCpu(int cpu) {
+  cpu_set_t allowed, others;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  others = allowed;
+  CPU_CLR(cpu, &others);
+  if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
+  sched_setaffinity(0, sizeof allowed, &allowed); // moved: free to go again
+}
+
 } // namespace
 
 ThreadPool::ThreadPool(const ThreadPoolOptions& options) : spinMicroseconds_(options.spinMicroseconds) {
@@ -62,17 +73,18 @@ ThreadPool::~ThreadPool() {
 }
 
 /// Waits until `word` differs from `seen`: spins, then sleeps. Returns the new value.
-uint32_t ThreadPool::awaitChange(const std::atomic<uint32_t>& word, uint32_t seen, int spinMicroseconds) {
+uint32_t ThreadPool::awaitChange(const std::atomic<uint32_t>& word, uint32_t seen, bool isWorker) const {
   uint32_t now = word.load(std::memory_order_acquire);
   if (now != seen) return now;
   using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::microseconds(spinMicroseconds);
+  const auto deadline = Clock::now() + std::chrono::microseconds(spinMicroseconds_);
   do {
     for (int i = 0; i < 64; ++i) {
       now = word.load(std::memory_order_acquire);
       if (now != seen) return now;
       pauseCpu();
     }
+    if (int cpu = callerCpu_.load(std::memory_order_relaxed); isWorker && sched_getcpu() == cpu) leaveCpu(cpu);
   } while (Clock::now() < deadline);
   while ((now = word.load(std::memory_order_acquire)) == seen)
     word.wait(seen, std::memory_order_acquire);
@@ -83,18 +95,24 @@ void ThreadPool::work(int thread) {
   Worker& self = *workers_[static_cast<size_t>(thread - 1)];
   uint32_t seen = 0;
   while (true) {
-    seen = awaitChange(self.ticket, seen, spinMicroseconds_);
+    seen = awaitChange(self.ticket, seen, /*isWorker=*/true);
     if (stop_.load(std::memory_order_relaxed)) return;
-    runShare(job_, thread);
+    if (!claim(self, seen)) continue; // came too late: the caller did it
+    runShare(job_, thread, thread);
     if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) pending_.notify_one();
   }
 }
 
-void ThreadPool::runShare(const Job& job, int thread) {
+bool ThreadPool::claim(Worker& worker, uint32_t ticket) {
+  uint32_t last = ticket - 1;
+  return worker.claimed.compare_exchange_strong(last, ticket, std::memory_order_acq_rel);
+}
+
+void ThreadPool::runShare(const Job& job, int share, int thread) {
   int64_t units = (job.programs + job.granule - 1) / job.granule;
-  int64_t base = units / job.threads, extra = units % job.threads; // the first `extra` threads get one more
-  int64_t first = thread * base + std::min<int64_t>(thread, extra);
-  int64_t last = first + base + (thread < extra ? 1 : 0);
+  int64_t base = units / job.threads, extra = units % job.threads; // the first `extra` shares get one more
+  int64_t first = share * base + std::min<int64_t>(share, extra);
+  int64_t last = first + base + (share < extra ? 1 : 0);
   int64_t begin = first * job.granule, end = std::min(last * job.granule, job.programs);
   if (begin < end) job.fn(job.context, thread, begin, end);
 }
@@ -110,15 +128,22 @@ void ThreadPool::run(int64_t programs, int64_t granule, int maxThreads, RangeFn 
     return;
   }
   job_ = {fn, context, programs, granule, threads};
+  callerCpu_.store(sched_getcpu(), std::memory_order_relaxed);
   pending_.store(static_cast<uint32_t>(threads - 1), std::memory_order_relaxed);
   for (int t = 1; t < threads; ++t) {
     Worker& worker = *workers_[static_cast<size_t>(t - 1)];
     worker.ticket.fetch_add(1, std::memory_order_release);
     worker.ticket.notify_one();
   }
-  runShare(job_, 0);
+  runShare(job_, 0, 0);
+  for (int t = 1; t < threads; ++t) { // shares that nobody has begun
+    Worker& worker = *workers_[static_cast<size_t>(t - 1)];
+    if (!claim(worker, worker.ticket.load(std::memory_order_relaxed))) continue;
+    runShare(job_, t, 0);
+    pending_.fetch_sub(1, std::memory_order_relaxed);
+  }
   for (uint32_t left = pending_.load(std::memory_order_acquire); left != 0;)
-    left = awaitChange(pending_, left, spinMicroseconds_);
+    left = awaitChange(pending_, left, /*isWorker=*/false);
 }
 
 Status ThreadPool::reserveScratch(size_t sizeBytes) {

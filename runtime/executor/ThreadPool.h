@@ -4,8 +4,10 @@
 // decides whether a second thread pays. Hence:
 //   - Threads are made once. The caller is thread 0 and works too.
 //   - Work is split statically: thread t of T gets the t-th of T equal runs of program indices (in units of the
-//     granule). There is no queue and no stealing; the split depends on nothing but the counts, results not even on it.
-//   - A worker that has finished spins for some 50 µs, looking at a word of its own cache line, before it sleeps on it:
+//     granule). There is no queue; the split depends on nothing but the counts, results not even on it.
+//   - A share that its worker has not begun when the caller is done with its own is run by the caller: a worker that sleeps deeply, or
+//     whose CPU something else uses, costs no more than its help.
+//   - A worker that has finished spins for some 200 µs, looking at a word of its own cache line, before it sleeps on it:
 //     within a run the next launch comes sooner than that, and waking a sleeper costs as much. The caller waits for its
 //     workers likewise.
 //   - No allocation: the function is passed as a pointer and a context, scratch memory is grown beforehand.
@@ -28,7 +30,7 @@ namespace jinx {
 
 struct ThreadPoolOptions {
   int threads = 0; ///< including the caller; 0: as many as this process may use
-  int spinMicroseconds = 50;
+  int spinMicroseconds = 200;
   bool pin = false; ///< thread t on the t-th CPU this process may use (workers only)
 };
 
@@ -72,19 +74,22 @@ class ThreadPool {
     int threads;
   };
   struct alignas(64) Worker {
-    std::atomic<uint32_t> ticket{0}; ///< bumped by the caller for each job
+    std::atomic<uint32_t> ticket{0};  ///< bumped by the caller for each job
+    std::atomic<uint32_t> claimed{0}; ///< the last ticket whose share somebody has begun, the worker or the caller
     std::thread thread;
   };
 
   void work(int thread);
-  static void runShare(const Job& job, int thread);
-  static uint32_t awaitChange(const std::atomic<uint32_t>& word, uint32_t seen, int spinMicroseconds);
+  static bool claim(Worker& worker, uint32_t ticket);
+  static void runShare(const Job& job, int share, int thread);
+  uint32_t awaitChange(const std::atomic<uint32_t>& word, uint32_t seen, bool isWorker) const;
 
   const int spinMicroseconds_;
   std::vector<std::unique_ptr<Worker>> workers_; ///< workers_[t - 1] is thread t
   std::mutex mutex_;                             ///< one job at a time; also guards scratch growth
   Job job_ = {};                                 ///< written before tickets are bumped, read by participants only
   std::atomic<bool> stop_{false};
+  std::atomic<int> callerCpu_{-1};
   alignas(64) std::atomic<uint32_t> pending_{0}; ///< participants still at work
   std::vector<void*> scratch_;
   std::vector<AlignedBuffer> scratchBuffers_;

@@ -89,23 +89,20 @@ Status Trace::writeJson(const std::string& path, const std::vector<TraceStep>& s
 }
 
 std::vector<StepTiming> Trace::timings() const {
-  // A thread has one part in an execution, so the second part of a thread begins the next execution.
-  std::map<uint32_t, std::vector<TraceEvent>> byStep;
-  for (const TraceEvent& e : events())
-    byStep[e.step].push_back(e);
+  struct Span {
+    int64_t startNs = INT64_MAX, endNs = INT64_MIN;
+  };
+  std::map<uint32_t, std::map<uint32_t, Span>> executions; // of each step
+  for (const TraceEvent& e : events()) {
+    Span& span = executions[e.step][e.execution];
+    span.startNs = std::min(span.startNs, e.startNs);
+    span.endNs = std::max(span.endNs, e.endNs);
+  }
   std::vector<StepTiming> timings;
-  for (auto& [step, parts] : byStep) {
-    std::sort(parts.begin(), parts.end(),
-              [](const TraceEvent& a, const TraceEvent& b) { return a.startNs < b.startNs; });
+  for (const auto& [step, spans] : executions) {
     StepTiming timing{step, 0, 0, 0, 0};
-    for (size_t i = 0; i < parts.size();) {
-      int64_t start = parts[i].startNs, end = parts[i].endNs;
-      std::vector<int32_t> seen = {parts[i].thread};
-      for (++i; i < parts.size() && std::find(seen.begin(), seen.end(), parts[i].thread) == seen.end(); ++i) {
-        seen.push_back(parts[i].thread);
-        end = std::max(end, parts[i].endNs);
-      }
-      double ms = static_cast<double>(end - start) / 1e6;
+    for (const auto& [execution, span] : spans) {
+      double ms = static_cast<double>(span.endNs - span.startNs) / 1e6;
       timing.minMs = timing.count == 0 ? ms : std::min(timing.minMs, ms);
       timing.maxMs = std::max(timing.maxMs, ms);
       timing.totalMs += ms;

@@ -17,6 +17,7 @@ namespace jinx {
 struct TraceEvent {
   uint32_t step = 0;
   int32_t thread = 0;
+  uint32_t execution = 0; ///< events of one execution of a step share it (`nextExecution`)
   int64_t startNs = 0;
   int64_t endNs = 0;
 };
@@ -43,10 +44,12 @@ class Trace {
 
   /// Nanoseconds of the monotonic clock.
   static int64_t now();
+  /// A number that no other execution of a step has.
+  uint32_t nextExecution() { return executions_.fetch_add(1, std::memory_order_relaxed); }
   /// Thread-safe, does not allocate.
-  void record(uint32_t step, int thread, int64_t startNs, int64_t endNs) {
+  void record(uint32_t step, int thread, uint32_t execution, int64_t startNs, int64_t endNs) {
     size_t i = next_.fetch_add(1, std::memory_order_relaxed);
-    if (i < events_.size()) events_[i] = {step, thread, startNs, endNs};
+    if (i < events_.size()) events_[i] = {step, thread, execution, startNs, endNs};
   }
   void clear() { next_.store(0, std::memory_order_relaxed); }
 
@@ -63,6 +66,7 @@ class Trace {
  private:
   std::vector<TraceEvent> events_;
   std::atomic<size_t> next_{0};
+  std::atomic<uint32_t> executions_{0};
 };
 
 } // namespace jinx

@@ -195,10 +195,10 @@ def test_directories_and_missing_files(folder):
     plan = folder / "m.jxp"
     compiles(MLP, plan)
     expect_error(run("jinx-rt", "run", plan, "--input", f"x={folder / 'd.jxp'}"), 'input "x"', "not a regular file")
-    expect_error(run("jinx", "compile", MLP, "-o", folder / "d.jxp"), "Is a directory")
+    expect_error(run("jinx", "compile", MLP, "-o", folder / "d.jxp"), "it is a folder")
     for program, command in (("jinx", "run"), ("jinx", "inspect"), ("jinx-rt", "run"), ("jinx-rt", "bench")):
         expect_error(run(program, command, folder / "none.jxp"), "none.jxp", "No such file or directory")
-    expect_error(run("jinx", "compile", MLP, "-o", folder / "none" / "x.jxp"), "No such file or directory")
+    expect_error(run("jinx", "compile", MLP, "-o", folder / "none" / "x.jxp"), "there is no folder")
 
 
 def test_unreadable_files(folder):

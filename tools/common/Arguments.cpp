@@ -1,7 +1,10 @@
 #include "tools/common/Arguments.h"
 
+#include <charconv>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 
 #include "tools/common/Exit.h"
 #include "tools/common/Terminal.h"
@@ -15,7 +18,50 @@ std::string checkDevice(const std::string& text) {
   return "'" + text + "' is no device, expected cpu, cuda, cuda:N or emulated";
 }
 
+/// The number that the whole of `text` is.
+std::optional<double> numberOf(const std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
+std::string checkSeed(const std::string& text) {
+  uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  const bool good = error == std::errc() && end == text.data() + text.size();
+  return good ? "" : "'" + text + "' is no seed, expected a whole number from 0 on";
+}
+
+/// What is wrong with a command line; where the command should be, what is there is named, with the commands there are.
+std::string problemOf(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (!app.get_subcommands().empty()) return error.what();
+  std::string commands;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    commands += (commands.empty() ? "" : ", ") + command->get_name();
+  if (argc < 2) return "expected a command: " + commands;
+  return std::string("there is no ") + (argv[1][0] == '-' ? "option" : "command") + " '" + argv[1] +
+         "', expected a command: " + commands;
+}
+
 } // namespace
+
+CLI::Validator aboveZero() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        const auto number = numberOf(text);
+        return number && *number > 0 && std::isfinite(*number) ? "" : "got " + text + ", expected a number above 0";
+      },
+      "NUMBER");
+}
+
+CLI::Validator zeroOrMore() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        const auto number = numberOf(text);
+        return number && *number >= 0 && std::isfinite(*number) ? "" : "got " + text + ", expected a number from 0 on";
+      },
+      "NUMBER");
+}
 
 std::string checkTarget(const std::string& text) {
   if (text == "cpu" || text.rfind("cuda:sm_", 0) == 0) return "";
@@ -36,14 +82,15 @@ void addDeviceOptions(CLI::App& command, DeviceChoice& choice) {
   command.add_flag("--pin", choice.pin, "Pin worker threads to their CPUs");
 }
 
-void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help) {
+void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help,
+                  const std::string& name) {
   command
       .add_option_function<std::vector<std::string>>(
-          "--dim",
-          [&dims](const std::vector<std::string>& texts) {
+          name,
+          [&dims, name](const std::vector<std::string>& texts) {
             for (const std::string& text : texts) {
               auto dim = frontends::parseDimOverride(text);
-              if (!dim) throw CLI::ValidationError("--dim", dim.status().message());
+              if (!dim) throw CLI::ValidationError(name, dim.status().message());
               dims.push_back(*dim);
             }
           },
@@ -59,7 +106,8 @@ void addInputOptions(CLI::App& command, InputOptions& options) {
       .add_option_function<uint64_t>(
           "--random-inputs", [&options](const uint64_t& seed) { options.seed = seed; },
           "Random values for the other inputs: floats standard normal, integers 0 or 1")
-      ->type_name("SEED");
+      ->type_name("SEED")
+      ->check(CLI::Validator(checkSeed, ""));
   addDimOption(command, options.dims,
                "A dynamic size, by name or as INPUT:AXIS=SIZE (default 1); a model is compiled for it");
 }
@@ -80,7 +128,8 @@ int runProgram(int argc, char** argv, const std::string& name, const std::string
       app.exit(success);
       return kExitSuccess;
     } catch (const CLI::ParseError& error) {
-      std::fprintf(stderr, "%s %s\n", paint(stderr, Style::kError, "usage:").c_str(), error.what());
+      std::fprintf(stderr, "%s %s\n", paint(stderr, Style::kError, "usage:").c_str(),
+                   problemOf(app, error, argc, argv).c_str());
       const auto chosen = app.get_subcommands();
       const std::string command = name + (chosen.empty() ? "" : " " + chosen.front()->get_name());
       std::fprintf(stderr, "`%s --help` lists what it takes\n", command.c_str());

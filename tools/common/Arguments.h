@@ -29,13 +29,17 @@ CLI::Option* addRepeated(CLI::App& command, const std::string& name, std::vector
 
 /// --device, --threads, --isa, --pin
 void addDeviceOptions(CLI::App& command, DeviceChoice& choice);
-/// --dim
-void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help);
+/// --dim, or another name for such sizes
+void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help,
+                  const std::string& name = "--dim");
 /// --input, --random-inputs, --dim
 void addInputOptions(CLI::App& command, InputOptions& options);
 
 /// A validator for --target.
 std::string checkTarget(const std::string& text);
+/// Validators for numbers that need not be whole.
+CLI::Validator aboveZero();
+CLI::Validator zeroOrMore();
 
 /// Parses and runs: `setUp` adds subcommands. Help and version are a success, a wrong command line is kExitUsage.
 int runProgram(int argc, char** argv, const std::string& name, const std::string& description,

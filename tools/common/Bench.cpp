@@ -2,12 +2,10 @@
 // turns, call by call, so that what disturbs the machine disturbs both.
 #include "tools/common/Bench.h"
 
-#include <fstream>
-#include <iostream>
-
 #include <nlohmann/json.hpp>
 
 #include "tools/common/Exit.h"
+#include "tools/common/OutputFile.h"
 #include "tools/common/Statistics.h"
 #include "tools/common/Terminal.h"
 
@@ -110,18 +108,8 @@ void print(const Side& side, int threads) {
               formatBytes(static_cast<double>(peakMemoryBytes(side, threads))).c_str());
 }
 
-Status writeJson(const std::string& path, const nlohmann::ordered_json& json) {
-  if (path == "-") {
-    std::cout << json.dump(1) << std::endl;
-    return Status::ok();
-  }
-  std::ofstream file(path);
-  file << json.dump(1) << '\n';
-  file.flush();
-  return file ? Status::ok() : resourceError("cannot write " + path);
-}
-
 Status bench(const PlanSource& source, const BenchOptions& options) {
+  JINX_TRY(checkOutputFile(options.jsonFile));
   const int threads = options.request.device.threadCount();
   const bool quiet = !options.jsonFile.empty();
   std::vector<Side> sides;
@@ -151,7 +139,7 @@ Status bench(const PlanSource& source, const BenchOptions& options) {
   if (options.jsonFile.empty()) return Status::ok();
   nlohmann::ordered_json json = toJson(sides[0], threads);
   if (sides.size() == 2) json["baseline"] = toJson(sides[1], threads);
-  return writeJson(options.jsonFile, json);
+  return writeText(options.jsonFile, json.dump(1) + "\n");
 }
 
 } // namespace
@@ -171,7 +159,7 @@ void addBench(CLI::App& app, Action& action, const PlanSource& source, bool canC
   command->add_option("--runs", options->maxRuns, "At most so many calls (default 300)")
       ->check(CLI::Range(1, 100000000));
   command->add_option("--seconds", options->seconds, "At most so long, on each side (default 1.5)")
-      ->check(CLI::PositiveNumber);
+      ->check(aboveZero());
   command->callback([options, source, &action] {
     action = [options, source] {
       options->request.dims = options->inputs.dims;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "runtime/base/Npy.h"
 #include "runtime/base/SizeExpr.h"
@@ -31,17 +32,18 @@ std::string symbolName(const std::string& name) {
   return SizeExpr::isSymbolName(text) ? text : "d" + text;
 }
 
-int64_t leastSize(const plan::Symbol& symbol) {
-  const int64_t least = std::max<int64_t>(1, symbol.min()), step = std::max<int64_t>(1, symbol.multiple_of());
-  return (least + step - 1) / step * step;
+int64_t sizeFrom(const plan::Symbol& symbol, int64_t least) {
+  const int64_t from = std::max(least, symbol.min()), step = std::max<int64_t>(1, symbol.multiple_of());
+  const int64_t size = (from + step - 1) / step * step;
+  return symbol.max() > 0 ? std::min(size, symbol.max() / step * step) : size;
 }
 
 /// Values for symbols and, apart, for single axes of inputs.
 class SizeTable {
  public:
-  SizeTable(const plan::Plan& plan, std::span<const Port> ports) : ports_(ports) {
+  SizeTable(const plan::Plan& plan, std::span<const Port> ports, int64_t least) : ports_(ports) {
     for (const plan::Symbol& symbol : plan.symbols())
-      if (!symbol.defined_by_step()) sizes_[symbol.name()] = leastSize(symbol);
+      if (!symbol.defined_by_step()) sizes_[symbol.name()] = sizeFrom(symbol, least);
   }
 
   Status set(const frontends::DimOverride& dim, bool mayBeUnknown) {
@@ -135,6 +137,27 @@ Expected<Value> readInput(const Port& port, const std::string& path) {
   return Value(std::make_shared<Optional>(Optional{tensor}));
 }
 
+/// `dims`, and the sizes that given inputs have: random inputs take them, and a --dim that says otherwise is a
+/// conflict.
+std::vector<frontends::DimOverride> withSizesOf(std::span<const Value> values, std::span<const Port> ports,
+                                                std::vector<frontends::DimOverride> dims) {
+  std::set<std::string> seen;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const Tensor* tensor = tensorOrNull(values[i]);
+    if (!tensor || !ports[i].ranked) continue;
+    for (size_t axis = 0; axis < ports[i].dims.size(); ++axis) {
+      const std::string& name = ports[i].dims[axis];
+      const int64_t extent = tensor->shape()[axis];
+      if (!SizeExpr::isSymbolName(name) || !seen.insert(name).second) continue;
+      std::erase_if(dims, [&](const frontends::DimOverride& dim) { // a range that holds it is no conflict
+        return dim.name == name && dim.min <= extent && (dim.max == dim.kUnbounded || extent <= dim.max);
+      });
+      dims.push_back({.name = name, .input = {}, .axis = -1, .min = extent, .max = extent});
+    }
+  }
+  return dims;
+}
+
 Expected<Value> makeRandom(const Port& port, const Shape& shape, uint64_t seed, size_t index) {
   if (port.kind == plan::Value::OPTIONAL) return Value(std::make_shared<Optional>());
   if (port.kind != plan::Value::TENSOR || !port.ranked || port.dtype == DType::kInvalid)
@@ -159,9 +182,10 @@ std::vector<Port> portsOf(const plan::Plan& plan, bool outputs) {
 }
 
 Expected<std::vector<Shape>> inputShapes(const plan::Plan& plan, std::span<const Port> ports,
-                                         std::span<const frontends::DimOverride> dims, bool dimsWereCompiled) {
+                                         std::span<const frontends::DimOverride> dims, bool dimsWereCompiled,
+                                         int64_t least) {
   JINX_TRY(frontends::checkConsistent({dims.begin(), dims.end()}));
-  SizeTable sizes(plan, ports);
+  SizeTable sizes(plan, ports, least);
   for (const frontends::DimOverride& dim : dims)
     JINX_TRY(sizes.set(dim, dimsWereCompiled));
   std::vector<Shape> shapes;
@@ -181,7 +205,8 @@ Expected<std::vector<Value>> makeInputs(const plan::Plan& plan, std::span<const 
       return invalidArgument("input " + quoted(ports[file.input].name) + " is given twice");
     JINX_TRY_ASSIGN(values[file.input], readInput(ports[file.input], file.path));
   }
-  JINX_TRY_ASSIGN(std::vector<Shape> shapes, inputShapes(plan, ports, options.dims, options.dimsWereCompiled));
+  const std::vector<frontends::DimOverride> dims = withSizesOf(values, ports, options.dims);
+  JINX_TRY_ASSIGN(std::vector<Shape> shapes, inputShapes(plan, ports, dims, options.dimsWereCompiled));
   std::string missing;
   for (size_t i = 0; i < ports.size(); ++i) {
     if (isPresent(values[i])) continue;

@@ -26,10 +26,11 @@ Expected<std::vector<Value>> makeInputs(const plan::Plan& plan, std::span<const 
                                         const InputOptions& options);
 
 /// The extents of every input for given sizes: a constant size its value, a range its lower end, any other symbol the
-/// least extent above 0 that its bounds and divisibility allow.
+/// least extent not below `least` that its bounds and divisibility allow, or the largest.
 /// \returns kInvalidArgument for a size whose name the plan does not have
 Expected<std::vector<Shape>> inputShapes(const plan::Plan& plan, std::span<const Port> ports,
-                                         std::span<const frontends::DimOverride> dims, bool dimsWereCompiled);
+                                         std::span<const frontends::DimOverride> dims, bool dimsWereCompiled,
+                                         int64_t least = 1);
 
 /// The inputs of a plan as ports, without a session.
 std::vector<Port> portsOf(const plan::Plan& plan, bool outputs = false);

@@ -1,6 +1,8 @@
 #include "tools/common/PlanReport.h"
 
+#include <algorithm>
 #include <cstring>
+#include <set>
 
 #include <elf.h>
 
@@ -11,6 +13,27 @@
 
 namespace jinx::tools {
 namespace {
+
+using SizeTable = std::map<std::string, int64_t>;
+
+std::optional<int64_t> evaluate(const std::string& text, const SizeTable& sizes) {
+  auto size = SizeExpr::parse(text);
+  if (!size) return std::nullopt;
+  return size->evaluate([&](std::string_view name) -> std::optional<int64_t> {
+    auto known = sizes.find(std::string(name));
+    return known == sizes.end() ? std::nullopt : std::optional(known->second);
+  });
+}
+
+std::optional<Shape> shapeFor(const std::vector<std::string>& dims, const SizeTable& sizes) {
+  Shape shape;
+  for (const std::string& text : dims) {
+    const auto extent = evaluate(text, sizes);
+    if (!extent) return std::nullopt;
+    shape.push_back(*extent);
+  }
+  return shape;
+}
 
 /// Sizes of the functions that an ELF shared object exports. Nothing for what is no such object; never reads beyond the
 /// bytes.
@@ -66,16 +89,26 @@ class ReportBuilder {
   }
 
  private:
-  /// Sizes, and places of activations as a run with these sizes would have them.
+  /// Sizes, and places of activations as a run with these sizes would have them. Sizes that are not given are the
+  /// least, or larger where a model cannot work on so little (a window longer than its input).
   Status bind(std::span<const frontends::DimOverride> dims) {
-    const std::vector<Port> ports = portsOf(plan_);
-    JINX_TRY_ASSIGN(std::vector<Shape> shapes, inputShapes(plan_, ports, dims, false));
     auto program = Program::build(file_, HostOpTable::standard());
     if (!program) {
       report_.memory.problem = program.status().message();
-      return Status::ok();
+      return inputShapes(plan_, portsOf(plan_), dims, false).status();
     }
     program_ = std::move(*program);
+    for (int64_t least : {1, 16, 256, 4096}) {
+      JINX_TRY(tryToBind(dims, least));
+      if (binding_) return Status::ok();
+    }
+    return Status::ok();
+  }
+
+  /// The first failure is the one that is told.
+  Status tryToBind(std::span<const frontends::DimOverride> dims, int64_t least) {
+    const std::vector<Port> ports = portsOf(plan_);
+    JINX_TRY_ASSIGN(std::vector<Shape> shapes, inputShapes(plan_, ports, dims, false, least));
     std::vector<Value> inputs;
     for (size_t i = 0; i < ports.size(); ++i)
       inputs.push_back(ports[i].kind == plan::Value::TENSOR ? Value(Tensor::wrap(ports[i].dtype, shapes[i], nullptr))
@@ -83,26 +116,18 @@ class ReportBuilder {
     const std::vector<const KernelFunction*> kernels(static_cast<size_t>(plan_.kernels_size()), nullptr);
     auto binding = makeBinding(*program_, inputs, BindingOptions{.kernels = kernels});
     if (!binding) {
-      report_.memory.problem = binding.status().message();
+      if (report_.memory.problem.empty()) report_.memory.problem = binding.status().message();
       return Status::ok();
     }
+    report_.memory.problem.clear();
     binding_ = std::move(*binding);
     for (size_t i = 0; i < program_->symbols.size(); ++i)
       if (binding_->bound[i]) report_.sizes[program_->symbols[i].name] = binding_->symbols[i];
     return Status::ok();
   }
 
-  std::optional<int64_t> evaluate(const std::string& text) const {
-    auto size = SizeExpr::parse(text.empty() ? "0" : text);
-    if (!size) return std::nullopt;
-    return size->evaluate([&](std::string_view name) -> std::optional<int64_t> {
-      auto known = report_.sizes.find(std::string(name));
-      return known == report_.sizes.end() ? std::nullopt : std::optional(known->second);
-    });
-  }
-
   std::optional<int64_t> evaluateSet(const std::string& text) const {
-    return text.empty() ? std::nullopt : evaluate(text);
+    return text.empty() ? std::nullopt : evaluate(text, report_.sizes);
   }
 
   ValueReport describe(uint32_t index) const {
@@ -113,12 +138,10 @@ class ReportBuilder {
     r.dims.assign(value.dims().begin(), value.dims().end());
     if (value.kind() != plan::Value::TENSOR)
       r.dtype = (value.kind() == plan::Value::SEQUENCE ? "sequence of " : "optional ") + r.dtype;
-    Shape shape;
-    for (const std::string& text : value.dims())
-      if (auto extent = evaluate(text)) shape.push_back(*extent);
-    const bool known = value.kind() == plan::Value::TENSOR && !value.unranked() && shape.size() == r.dims.size();
-    r.shape = known ? toString(shape) : "?";
-    if (known) r.bytes = packedBytes(static_cast<DType>(value.dtype()), numElements(shape));
+    const bool ranked = value.kind() == plan::Value::TENSOR && !value.unranked();
+    const std::optional<Shape> shape = ranked ? shapeFor(r.dims, report_.sizes) : std::nullopt;
+    r.shape = shape ? toString(*shape) : "?";
+    if (shape) r.bytes = packedBytes(static_cast<DType>(value.dtype()), numElements(*shape));
     return r;
   }
 
@@ -155,6 +178,7 @@ class ReportBuilder {
     StepReport r;
     r.index = static_cast<int>(report_.steps.size());
     r.depth = depthOf(step);
+    r.inside = r.depth ? lastStepAt(r.depth - 1) : -1;
     r.name = step.name();
     r.nodes.assign(step.nodes().begin(), step.nodes().end());
     r.flops = evaluateSet(step.flops());
@@ -173,11 +197,45 @@ class ReportBuilder {
       r.kind = "control";
       r.kernel = plan::Control::Kind_Name(step.control().kind());
     }
-    for (uint32_t index : step.inputs())
+    for (uint32_t index : step.inputs()) {
       r.inputs.push_back(inShort(index));
-    for (uint32_t index : step.outputs())
+      auto made = index == kNoValue ? madeBy_.end() : madeBy_.find(storageOf(index));
+      if (made != madeBy_.end() && std::find(r.reads.begin(), r.reads.end(), made->second) == r.reads.end())
+        r.reads.push_back(made->second);
+    }
+    for (uint32_t index : step.outputs()) {
       r.outputs.push_back(inShort(index));
+      if (index != kNoValue) madeBy_[storageOf(index)] = r.index;
+    }
+    if (!r.bytes) r.bytes = bytesMoved(step);
     report_.steps.push_back(std::move(r));
+  }
+
+  /// Operands and results, each once; nothing when a size is known only while running.
+  std::optional<int64_t> bytesMoved(const plan::Step& step) const {
+    std::set<uint32_t> values(step.inputs().begin(), step.inputs().end());
+    values.insert(step.outputs().begin(), step.outputs().end());
+    values.erase(kNoValue);
+    int64_t bytes = 0;
+    for (uint32_t index : values) {
+      const ValueReport value = describe(index);
+      if (value.shape == "?") return std::nullopt;
+      bytes += value.bytes;
+    }
+    return bytes;
+  }
+
+  /// The value whose bytes `index` is: itself, or what it is a view of.
+  uint32_t storageOf(uint32_t index) const {
+    while (plan_.values(static_cast<int>(index)).where() == plan::Value::ALIAS)
+      index = plan_.values(static_cast<int>(index)).alias_of();
+    return index;
+  }
+
+  int lastStepAt(int depth) const {
+    auto step = std::find_if(report_.steps.rbegin(), report_.steps.rend(),
+                             [&](const StepReport& s) { return s.depth == depth; });
+    return step == report_.steps.rend() ? -1 : step->index;
   }
 
   int depthOf(const plan::Step& step) {
@@ -190,7 +248,7 @@ class ReportBuilder {
 
   void addMemory() {
     MemoryReport& memory = report_.memory;
-    if (!binding_) return;
+    if (!binding_ || program_->steps.empty()) return;
     memory.arenaBytes = binding_->arenaBytes;
     memory.largestLiveBytes = binding_->largestLiveBytes;
     memory.separateBytes = binding_->totalBytes;
@@ -199,8 +257,21 @@ class ReportBuilder {
       const ValueInfo& value = program_->values[i];
       const Placement& at = binding_->placements[i];
       if (value.root != i || at.base != Placement::Base::kArena || value.firstUse < 0) continue;
-      memory.arena.push_back({value.name(), at.offsetBytes, at.sizeBytes, value.firstUse, value.lastUse});
+      memory.arena.push_back(
+          {value.name(), at.offsetBytes, at.sizeBytes, firstStepFrom(value.firstUse), lastStepUntil(value.lastUse)});
     }
+  }
+
+  /// Flattened time also passes between steps, where blocks begin and end.
+  int firstStepFrom(int32_t time) const {
+    const auto& steps = program_->steps;
+    auto step = std::find_if(steps.begin(), steps.end(), [&](const StepInfo& s) { return s.time >= time; });
+    return static_cast<int>(std::min(step, steps.end() - 1) - steps.begin());
+  }
+  int lastStepUntil(int32_t time) const {
+    const auto& steps = program_->steps;
+    auto after = std::find_if(steps.begin(), steps.end(), [&](const StepInfo& s) { return s.time > time; });
+    return static_cast<int>(std::max(after, steps.begin() + 1) - 1 - steps.begin());
   }
 
   std::shared_ptr<const PlanFile> file_;
@@ -208,10 +279,16 @@ class ReportBuilder {
   std::unique_ptr<const Program> program_;
   std::optional<Binding> binding_;
   std::map<const plan::Step*, int> depths_;
+  std::map<uint32_t, int> madeBy_; ///< last step so far that wrote a value
   PlanReport report_;
 };
 
 } // namespace
+
+std::string shapeText(const std::vector<std::string>& dims, const SizeTable& sizes) {
+  const auto shape = shapeFor(dims, sizes);
+  return shape ? toString(*shape) : "?";
+}
 
 Expected<PlanReport> makePlanReport(std::shared_ptr<const PlanFile> file,
                                     std::span<const frontends::DimOverride> dims) {

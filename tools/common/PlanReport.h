@@ -26,8 +26,10 @@ struct ValueReport {
 struct StepReport {
   int index = 0;                  ///< in flattened order, as traces count
   int depth = 0;                  ///< blocks around it
+  int inside = -1;                ///< the control step whose block it is in; -1 outside of all
   std::string name, kind, kernel; ///< as in TraceStep
   std::vector<std::string> nodes, inputs, outputs;
+  std::vector<int> reads; ///< steps whose results it takes, each once
   std::optional<int64_t> flops, bytes, programs;
 };
 
@@ -45,7 +47,7 @@ struct CodeReport {
 struct ArenaReport {
   std::string name;
   int64_t offset = 0, size = 0;
-  int first = 0, last = 0; ///< steps
+  int first = 0, last = 0; ///< steps, as StepReport::index
 };
 
 struct MemoryReport {
@@ -58,6 +60,7 @@ struct MemoryReport {
 struct CompileReport {
   std::vector<std::pair<std::string, double>> stages; ///< milliseconds
   nlohmann::ordered_json passes, remarks;
+  nlohmann::ordered_json graph; ///< before fusion: "operators", each with its steps; null when there was no fusion
 };
 
 struct PlanReport {
@@ -77,6 +80,9 @@ struct PlanReport {
 /// \param dims  sizes to report for, as in `inputShapes`
 /// \returns kInvalidArgument for sizes that the plan does not have
 Expected<PlanReport> makePlanReport(std::shared_ptr<const PlanFile> file, std::span<const frontends::DimOverride> dims);
+
+/// "1x3x640x640" of formulas over `sizes`, "scalar" of none; "?" when a size is unknown.
+std::string shapeText(const std::vector<std::string>& dims, const std::map<std::string, int64_t>& sizes);
 
 std::string toText(const PlanReport& report);
 nlohmann::ordered_json toJson(const PlanReport& report);

@@ -101,7 +101,9 @@ nlohmann::ordered_json list(const std::vector<T>& items) {
 nlohmann::ordered_json toJson(const StepReport& step) {
   nlohmann::ordered_json json = {{"index", step.index},   {"depth", step.depth},    {"name", step.name},
                                  {"kind", step.kind},     {"kernel", step.kernel},  {"nodes", step.nodes},
-                                 {"inputs", step.inputs}, {"outputs", step.outputs}};
+                                 {"inputs", step.inputs}, {"outputs", step.outputs},
+                                 {"reads", step.reads}};
+  if (step.inside >= 0) json["inside"] = step.inside;
   if (step.flops) json["flops"] = *step.flops;
   if (step.bytes) json["bytes"] = *step.bytes;
   if (step.programs) json["programs"] = *step.programs;
@@ -185,6 +187,7 @@ nlohmann::ordered_json toJson(const PlanReport& report) {
       compile["stages"].push_back({{"stage", stage}, {"ms", ms}});
     compile["passes"] = report.compile->passes;
     compile["remarks"] = report.compile->remarks;
+    if (!report.compile->graph.is_null()) compile["graph"] = report.compile->graph;
   }
   return json;
 }

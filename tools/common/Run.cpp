@@ -9,6 +9,7 @@
 
 #include "runtime/base/Npy.h"
 #include "tools/common/Exit.h"
+#include "tools/common/OutputFile.h"
 #include "tools/common/Preview.h"
 #include "tools/common/Statistics.h"
 #include "tools/common/Terminal.h"
@@ -62,11 +63,14 @@ Status checkNames(std::span<const Port> outputs) {
   return Status::ok();
 }
 
-Status writeOutputs(const std::string& dir, std::span<const Port> ports, std::span<const Value> outputs) {
-  JINX_TRY(checkNames(ports));
+Status makeFolder(const std::string& dir) {
   std::error_code error;
   fs::create_directories(dir, error);
-  if (error) return systemError(error.value(), "cannot make the folder " + dir);
+  return error ? systemError(error.value(), "cannot make the folder " + dir) : Status::ok();
+}
+
+Status writeOutputs(const std::string& dir, std::span<const Port> ports, std::span<const Value> outputs) {
+  JINX_TRY(checkNames(ports));
   for (size_t i = 0; i < outputs.size(); ++i)
     JINX_TRY(writeValue(dir, outputFileName(ports[i].name), outputs[i]), "output \"" + ports[i].name + "\"");
   return Status::ok();
@@ -92,6 +96,8 @@ Expected<std::vector<double>> runRepeatedly(Session& session, std::span<const Va
 }
 
 Status run(const PlanSource& source, const RunOptions& options) {
+  JINX_TRY(checkOutputFile(options.traceFile));
+  if (!options.outputDir.empty()) JINX_TRY(makeFolder(options.outputDir));
   JINX_TRY_ASSIGN(LoadedPlan plan, source(options.request));
   JINX_TRY_ASSIGN(LoadedSession loaded, makeSession(std::move(plan), options.request.device));
   Session& session = *loaded.session;

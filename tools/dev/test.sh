@@ -46,7 +46,7 @@ run_tests() {
     unit+=(--no-tests=ignore)
   fi
   if ((!quick)); then
-    if run_step "set up" ./dev setup; then run_step "models" ./dev models || true; fi
+    if run_step "set up" ./dev setup --pages; then run_step "models" ./dev models || true; fi
   fi
   if ((status == 0)) && run_step "build dev" ./dev build dev; then
     run_step "test dev" run_ctest dev "${only[@]}" || true

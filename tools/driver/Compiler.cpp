@@ -20,6 +20,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "passes/Passes.h"
+#include "tools/driver/FusionView.h"
 #include "tools/driver/PassLog.h"
 #include "tools/driver/Remarks.h"
 #include "llvm/Support/raw_ostream.h"
@@ -83,6 +84,8 @@ Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext& context, c
                                                    const CompileOptions& options) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return notFound("cannot open " + path + ": " + std::strerror(errno));
+  if (std::error_code error; std::filesystem::is_directory(path, error))
+    return invalidArgument(path + " is a folder, expected a model");
   char head[4] = {};
   file.read(head, sizeof head);
   auto endsWith = [&](std::string_view suffix) {
@@ -278,6 +281,7 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   mlir::PassManager pm(context.get());
   pm.enableVerifier(true);
   pm.addInstrumentation(std::make_unique<PassLog>(result.passes, options.dumpDir));
+  if (options.view) pm.addInstrumentation(std::make_unique<FusionView>(result.view));
   passes::buildPipeline(pm, pipeline);
   bool optimized = mlir::succeeded(pm.run(**module));
   result.remarks = remarks;
@@ -291,7 +295,7 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   stage("generate code", 0.4);
   bool wantText = options.emit == "llvm" || options.emit == "cuda";
   auto writer = std::make_unique<PlanWriter>();
-  if (!wantText) JINX_TRY(buildPlan(**module, /*copyConstants=*/false, *writer), "building the plan of " + path);
+  if (!wantText) JINX_TRY(buildPlan(**module, *writer), "building the plan of " + path);
   watch.lap("plan");
   for (const std::string& name : isas) {
     JINX_TRY(addCode(**module, name, options, wantText ? &result.text : nullptr, wantText ? nullptr : writer.get()));

@@ -22,6 +22,7 @@ struct CompileOptions {
   std::string emit = "plan"; ///< graph, tile, cuda, llvm: text instead of a plan
   std::string dumpDir;       ///< a folder (made when missing) for the module after every pass
   bool remarks = false;      ///< collect remarks
+  bool view = false;         ///< keep the graph around fusion
   std::function<void(const std::string& stage, double fraction)> progress; ///< may be empty
 };
 
@@ -50,12 +51,42 @@ struct Remark {
   std::vector<std::pair<std::string, std::string>> figures = {}; ///< "saved_us", "3.2"
 };
 
+/// The graph before fusion, and the steps that compute it. Steps in the order in which the plan has them, blocks flattened,
+/// by kind. Reshapes are no steps; what was cloned is in several. Two compilations of one model with and without fusion
+/// number operators alike.
+struct GraphView {
+  /// A value: the so-manieth result of an operator.
+  struct Result {
+    int op = -1; ///< -1: none of the graph's
+    int index = 0;
+    auto operator<=>(const Result&) const = default;
+  };
+  struct Operator {
+    std::string kind, node;
+    std::vector<std::string> dims; ///< of the first result, formulas
+    bool ranked = false;
+    std::vector<int> reads; ///< operators
+    int inside = -1;        ///< the operator whose branch or body it is in
+    Result viewOf;          ///< of a reshape, what it shows in another shape
+  };
+  struct Step {
+    std::vector<int> operators;
+    std::vector<Result> results;
+  };
+  std::vector<Operator> operators; ///< without constants, in program order
+  std::vector<Step> launches, hostCalls, controls;
+
+  /// The view's step for each step of the plan, given their kinds as in TraceStep; null where there is none.
+  std::vector<const Step*> match(const std::vector<std::string>& kinds) const;
+};
+
 struct Compiled {
   std::unique_ptr<PlanWriter> plan; ///< for emit = plan
   std::string text;                 ///< for the other forms
   StageTimes times;
   std::vector<PassRecord> passes;
   std::vector<Remark> remarks;
+  GraphView view; ///< empty unless asked for
   std::shared_ptr<void> keepAlive; ///< memory that the plan's constants lie in
 };
 

@@ -72,7 +72,10 @@ void collectRemarks(mlir::MLIRContext& context, std::vector<Remark>& remarks) {
 void addHostRemarks(mlir::ModuleOp module, std::vector<Remark>& remarks) {
   module.walk([&](mlir::Operation* op) {
     auto reason = op->getAttrOfType<mlir::StringAttr>("jinx.reason");
-    if (reason) remarks.push_back({"missed", "import", "OnTheHost", locationName(op->getLoc()), reason.str()});
+    auto call = llvm::dyn_cast<graph::HostCallOp>(op);
+    if (!reason && !call) return;
+    remarks.push_back({"missed", "import", "OnTheHost", locationName(op->getLoc()),
+                       reason ? reason.str() : "there is no kernel for " + call.getOp().str()});
   });
 }
 

@@ -1,20 +1,15 @@
 // `compare`: the fused model beside the unfused one. Are the numbers the same, and which kernel got faster?
-//
-// The two are compiled from the same file and run on the same inputs, in turns. A fused step computes some nodes; the
-// unfused steps that compute nodes of that set only are what it is compared with.
 #include <algorithm>
-#include <fstream>
-#include <set>
 
 #include <nlohmann/json.hpp>
 
-#include "tools/common/CompareValues.h"
 #include "tools/common/Exit.h"
-#include "tools/common/Inspect.h"
+#include "tools/common/OutputFile.h"
 #include "tools/common/Preview.h"
 #include "tools/common/Statistics.h"
 #include "tools/common/Terminal.h"
 #include "tools/jinx/Commands.h"
+#include "tools/jinx/Comparison.h"
 #include "tools/jinx/ModelSource.h"
 
 namespace jinx::tools {
@@ -29,25 +24,17 @@ struct CompareOptions {
   int runs = 20;
 };
 
-struct Side {
-  LoadedSession loaded;
-  std::vector<driver::Remark> remarks;
-  std::vector<Value> inputs, outputs;
-  std::vector<TraceStep> steps;
-  std::map<uint32_t, double> stepMs; ///< best of all runs
-  std::vector<double> runMs;
-};
-
 Expected<Side> makeSide(const CompareOptions& options, bool fusion) {
   ProgressBar progress(fusion ? "compiling fused" : "compiling unfused", !options.request.quiet);
   driver::CompileOptions compile = optionsFor(options.request);
   compile.fusion = fusion;
-  compile.remarks = true;
+  compile.remarks = compile.view = true;
   compile.progress = [&](const std::string& stage, double fraction) { progress.update(fraction, stage); };
   Timer timer;
   JINX_TRY_ASSIGN(driver::Compiled compiled, driver::compileModel(options.request.path, compile));
   Side side;
   side.remarks = compiled.remarks;
+  side.view = compiled.view;
   JINX_TRY_ASSIGN(LoadedPlan plan, toLoadedPlan(std::move(compiled), timer.ms() / 1e3));
   JINX_TRY_ASSIGN(side.loaded, makeSession(std::move(plan), options.request.device));
   InputOptions inputs = options.inputs;
@@ -60,26 +47,17 @@ Expected<Side> makeSide(const CompareOptions& options, bool fusion) {
   return side;
 }
 
-Status runOnce(Side& side, Trace* trace) {
-  Session& session = *side.loaded.session;
-  for (size_t k = 0; k < side.outputs.size(); ++k)
-    if (!isReusable(session.plan(), static_cast<int>(k))) side.outputs[k] = {};
-  Timer timer;
-  JINX_TRY(session.run(side.inputs, side.outputs, trace));
-  side.runMs.push_back(timer.ms());
-  return Status::ok();
-}
-
+/// In turns, so that what disturbs the machine disturbs both.
 Status measure(Side& fused, Side& unfused, const CompareOptions& options) {
-  Side* sides[] = {&fused, &unfused};
+  fused.runMs.clear();
+  unfused.runMs.clear();
   const size_t events =
       std::max(fused.steps.size(), unfused.steps.size()) * static_cast<size_t>(options.request.device.threadCount());
   Trace trace(std::clamp<size_t>(events, 1 << 10, 1 << 22));
   for (int i = 0; i < options.runs; ++i) {
-    for (Side* side : sides) {
+    for (Side* side : {&fused, &unfused}) {
       trace.clear();
-      JINX_TRY(runOnce(*side, &trace), side == &fused ? "running the fused plan" : "running the unfused plan");
-      if (i == 0) side->runMs.clear(); // the first call makes bindings
+      JINX_TRY(side->runOnce(&trace), side == &fused ? "running the fused plan" : "running the unfused plan");
       for (const StepTiming& step : trace.timings()) {
         auto [entry, added] = side->stepMs.try_emplace(step.step, step.totalMs);
         entry->second = std::min(entry->second, step.totalMs);
@@ -89,57 +67,7 @@ Status measure(Side& fused, Side& unfused, const CompareOptions& options) {
   return Status::ok();
 }
 
-struct TensorRow {
-  std::string name, what, problem;
-  Difference difference;
-};
-
-std::vector<TensorRow> compareOutputs(const Side& fused, const Side& unfused, const Tolerance& given, bool isGiven) {
-  std::vector<TensorRow> rows;
-  for (size_t k = 0; k < fused.outputs.size(); ++k) {
-    const Value &got = fused.outputs[k], &expected = unfused.outputs[k];
-    const Tensor *a = tensorOrNull(got), *b = tensorOrNull(expected);
-    Tolerance tolerance = given;
-    if (!isGiven && a && isFloat(a->dtype()) && bitWidth(a->dtype()) <= 16) tolerance.relative = 2e-2;
-    TensorRow row{fused.loaded.session->outputs()[k].name,
-                  describeValue(got),
-                  compareValues(got, expected, tolerance).message(),
-                  {}};
-    if (a && b && a->dtype() == b->dtype() && a->shape() == b->shape())
-      row.difference = differenceOf(*a, *b, tolerance);
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
-struct KernelRow {
-  std::string kernel;
-  std::vector<std::string> nodes;
-  double fusedMs = 0, unfusedMs = 0;
-  int unfusedSteps = 0;
-};
-
-std::vector<KernelRow> compareKernels(const Side& fused, const Side& unfused) {
-  std::vector<KernelRow> rows;
-  std::map<std::string, size_t> rowOf; ///< of the fused step that computes a node
-  for (const auto& [index, ms] : fused.stepMs) {
-    const TraceStep& step = fused.steps[index];
-    for (const std::string& node : step.nodes)
-      rowOf.try_emplace(node, rows.size());
-    rows.push_back({step.kernel, step.nodes, ms, 0, 0});
-  }
-  for (const auto& [index, ms] : unfused.stepMs) {
-    std::set<size_t> homes;
-    for (const std::string& node : unfused.steps[index].nodes)
-      if (auto home = rowOf.find(node); home != rowOf.end()) homes.insert(home->second);
-    if (homes.size() != 1) continue;
-    rows[*homes.begin()].unfusedMs += ms;
-    ++rows[*homes.begin()].unfusedSteps;
-  }
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const KernelRow& a, const KernelRow& b) { return a.fusedMs > b.fusedMs; });
-  return rows;
-}
+// ---- showing it ----
 
 std::string joined(const std::vector<std::string>& nodes, size_t most) {
   std::string text;
@@ -149,30 +77,60 @@ std::string joined(const std::vector<std::string>& nodes, size_t most) {
   return text;
 }
 
-void printTensors(const std::vector<TensorRow>& rows) {
-  std::printf("outputs, fused against unfused\n");
-  for (const TensorRow& row : rows) {
-    const bool same = row.problem.empty();
-    std::printf("  %s  %s %s", paint(stdout, same ? Style::kGood : Style::kError, same ? "same" : "DIFFERS").c_str(),
-                row.name.c_str(), row.what.c_str());
-    std::printf("  max abs %s  max rel %s  signal to noise %s dB", formatNumber(row.difference.maxAbsolute, 3).c_str(),
-                formatNumber(row.difference.maxRelative, 3).c_str(),
-                formatNumber(row.difference.signalToNoiseDb, 3).c_str());
-    std::printf(same ? "\n" : "\n    %s\n", row.problem.c_str());
-  }
+/// "k3_reduce", of a step that is no launch its kind too: "host LSTM".
+std::string kernelOf(const Side& side, uint32_t step) {
+  const TraceStep& s = side.steps[step];
+  return s.kind == "launch" ? s.kernel : s.kind + (s.kernel.empty() ? "" : " " + s.kernel);
 }
 
-void printKernels(const std::vector<KernelRow>& rows) {
-  std::printf("\nkernels, best of all runs, slowest first\n  %10s %10s %8s  %s\n", "fused", "unfused", "speed",
-              "kernel: nodes");
+std::string accuracyText(const Difference& difference) {
+  return difference.maxAbsolute == 0 && difference.wrong == 0 ? "exact"
+                                                              : formatNumber(difference.signalToNoiseDb, 3) + " dB";
+}
+
+void printTensor(const TensorRow& row, const std::string& where) {
+  const bool same = row.problem.empty();
+  std::printf("  %s  %s %s  max abs %s  max rel %s  signal to noise %s%s\n",
+              paint(stdout, same ? Style::kGood : Style::kError, same ? "same" : "DIFFERS").c_str(), row.name.c_str(),
+              row.what.c_str(), formatNumber(row.difference.maxAbsolute, 3).c_str(),
+              formatNumber(row.difference.maxRelative, 3).c_str(), accuracyText(row.difference).c_str(), where.c_str());
+  if (!same) std::printf("    %s\n", row.problem.c_str());
+}
+
+int64_t countWrong(const std::vector<TensorRow>& rows) {
+  return std::count_if(rows.begin(), rows.end(), [](const TensorRow& row) { return !row.problem.empty(); });
+}
+
+/// All outputs; of the values between kernels those that differ, in the order in which they are computed.
+void printTensors(const Side& fused, const Comparison& comparison) {
+  std::printf("outputs, fused against unfused\n");
+  for (const TensorRow& row : comparison.outputs)
+    printTensor(row, "");
+  std::printf("\nvalues that kernels write: %zu compared, %lld differ", comparison.tensors.size(),
+              static_cast<long long>(countWrong(comparison.tensors)));
+  if (comparison.alone) std::printf(", %d have no counterpart in the unfused plan", comparison.alone);
+  std::printf("\n");
+  for (const TensorRow& row : comparison.tensors)
+    if (!row.problem.empty())
+      printTensor(row,
+                  "  by step " + std::to_string(row.step) + " " + kernelOf(fused, static_cast<uint32_t>(row.step)));
+}
+
+void printKernels(const Side& fused, const std::vector<KernelRow>& rows) {
+  std::printf("\nkernels, best of all runs, slowest first\n  %10s %14s %8s %8s  %s\n", "fused", "unfused", "speed",
+              "accuracy", "kernel: nodes");
   for (const KernelRow& row : rows) {
     const std::string unfused =
         row.unfusedSteps
             ? formatMilliseconds(row.unfusedMs) + (row.unfusedSteps > 1 ? " /" + std::to_string(row.unfusedSteps) : "")
             : "-";
     const std::string speed = row.unfusedSteps ? formatNumber(row.unfusedMs / row.fusedMs, 3) + "x" : "";
-    std::printf("  %10s %10s %8s  %s: %s\n", formatMilliseconds(row.fusedMs).c_str(), unfused.c_str(), speed.c_str(),
-                row.kernel.c_str(), joined(row.nodes, 4).c_str());
+    const std::string accuracy = !row.worst                    ? "-"
+                                 : !row.worst->problem.empty() ? "DIFFERS"
+                                                               : accuracyText(row.worst->difference);
+    std::printf("  %10s %14s %8s %8s  %s: %s\n", formatMilliseconds(row.fusedMs).c_str(), unfused.c_str(),
+                speed.c_str(), accuracy.c_str(), kernelOf(fused, row.step).c_str(),
+                joined(fused.steps[row.step].nodes, 4).c_str());
   }
 }
 
@@ -182,52 +140,78 @@ void printWhole(const Side& fused, const Side& unfused) {
               fused.steps.size(), formatMilliseconds(b).c_str(), unfused.steps.size(), formatNumber(b / a, 3).c_str());
 }
 
-nlohmann::ordered_json toJson(const Side& fused, const Side& unfused, const std::vector<TensorRow>& tensors,
+nlohmann::ordered_json toJson(const TensorRow& row) {
+  nlohmann::ordered_json json = {{"name", row.name},
+                                 {"value", row.what},
+                                 {"same", row.problem.empty()},
+                                 {"problem", row.problem},
+                                 {"max_abs", row.difference.maxAbsolute},
+                                 {"max_rel", row.difference.maxRelative},
+                                 {"wrong", row.difference.wrong}};
+  if (row.step >= 0) json["step"] = row.step;
+  return json;
+}
+
+nlohmann::ordered_json toJson(const Side& fused, const Side& unfused, const Comparison& comparison,
                               const std::vector<KernelRow>& kernels) {
   nlohmann::ordered_json json;
-  for (const TensorRow& row : tensors)
-    json["outputs"].push_back({{"name", row.name},
-                               {"value", row.what},
-                               {"same", row.problem.empty()},
-                               {"problem", row.problem},
-                               {"max_abs", row.difference.maxAbsolute},
-                               {"max_rel", row.difference.maxRelative},
-                               {"wrong", row.difference.wrong}});
+  json["outputs"] = json["tensors"] = json["kernels"] = nlohmann::ordered_json::array();
+  for (const TensorRow& row : comparison.outputs)
+    json["outputs"].push_back(toJson(row));
+  for (const TensorRow& row : comparison.tensors)
+    json["tensors"].push_back(toJson(row));
   for (const KernelRow& row : kernels)
-    json["kernels"].push_back({{"kernel", row.kernel},
-                               {"nodes", row.nodes},
+    json["kernels"].push_back({{"step", row.step},
+                               {"kernel", kernelOf(fused, row.step)},
+                               {"nodes", fused.steps[row.step].nodes},
                                {"fused_ms", row.fusedMs},
                                {"unfused_ms", row.unfusedMs},
-                               {"unfused_steps", row.unfusedSteps}});
+                               {"unfused_steps", row.unfusedSteps},
+                               {"same", !row.worst || row.worst->problem.empty()}});
   json["fused_ms"] = summarize(fused.runMs).median;
   json["unfused_ms"] = summarize(unfused.runMs).median;
   return json;
 }
 
+/// The first value that differs is where to look.
+Status verdict(const Side& fused, const Comparison& comparison) {
+  const int64_t outputs = countWrong(comparison.outputs), tensors = countWrong(comparison.tensors);
+  if (outputs + tensors == 0) return Status::ok();
+  std::string text = std::to_string(outputs) + " of " + std::to_string(comparison.outputs.size()) + " outputs and " +
+                     std::to_string(tensors) + " of " + std::to_string(comparison.tensors.size()) +
+                     " values that kernels write differ beyond the tolerance";
+  for (const TensorRow& row : comparison.tensors)
+    if (!row.problem.empty())
+      return invalidArgument(text + "; the first is " + row.name + ", by step " + std::to_string(row.step) + " " +
+                             kernelOf(fused, static_cast<uint32_t>(row.step)));
+  return invalidArgument(text);
+}
+
 Status compare(CompareOptions& options) {
   if (startsAsPlan(options.request.path))
     return invalidArgument(options.request.path + " is a plan, compare needs a model");
+  for (const std::string& file : {options.jsonFile, options.remarksFile})
+    JINX_TRY(checkOutputFile(file));
   options.request.quiet = !options.jsonFile.empty();
   JINX_TRY_ASSIGN(Side fused, makeSide(options, true), "fused");
   JINX_TRY_ASSIGN(Side unfused, makeSide(options, false), "unfused");
+  JINX_TRY_ASSIGN(Comparison comparison, compareValuesOf(fused, unfused, options.tolerance, options.toleranceGiven));
   JINX_TRY(measure(fused, unfused, options));
-  const auto tensors = compareOutputs(fused, unfused, options.tolerance, options.toleranceGiven);
-  const auto kernels = compareKernels(fused, unfused);
+  const auto kernels = compareKernels(fused, unfused, comparison);
   if (!options.remarksFile.empty())
     JINX_TRY(writeText(options.remarksFile,
                        driver::formatRemarks(fused.remarks, driver::remarkFormatOf(options.remarksFile))));
   if (options.jsonFile != "-") {
-    printTensors(tensors);
-    printKernels(kernels);
+    printTensors(fused, comparison);
+    printKernels(fused, kernels);
     printWhole(fused, unfused);
   }
   if (!options.jsonFile.empty())
-    JINX_TRY(writeText(options.jsonFile, toJson(fused, unfused, tensors, kernels).dump(1) + "\n"));
-  const auto wrong =
-      std::count_if(tensors.begin(), tensors.end(), [](const TensorRow& row) { return !row.problem.empty(); });
-  if (wrong == 0) return Status::ok();
-  return invalidArgument(std::to_string(wrong) + " of " + std::to_string(tensors.size()) +
-                         " outputs differ beyond the tolerance");
+    JINX_TRY(writeText(
+        options.jsonFile,
+        toJson(fused, unfused, comparison, kernels).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) +
+            "\n"));
+  return verdict(fused, comparison);
 }
 
 } // namespace
@@ -238,12 +222,13 @@ void addCompare(CLI::App& app, Action& action) {
   command->add_option("MODEL", options->request.path, "ONNX model or native IR")->required();
   addDeviceOptions(*command, options->request.device);
   addInputOptions(*command, options->inputs);
-  command->add_option("--runs", options->runs, "Runs of each (default 20)")->check(CLI::Range(2, 1000000));
+  command->add_option("--runs", options->runs, "Timed runs of each (default 20)")->check(CLI::Range(1, 1000000));
   CLI::Option* relative = command->add_option(
       "--rtol", options->tolerance.relative,
-      "Tolerance relative to the larger of the element and the output's root mean square (default 1e-3, "
+      "Tolerance relative to the larger of the element and the value's root mean square (default 1e-3, "
       "2e-2 for types of up to 16 bits)");
-  command->add_option("--atol", options->tolerance.absolute, "Absolute tolerance (default 1e-6)");
+  relative->check(zeroOrMore());
+  command->add_option("--atol", options->tolerance.absolute, "Absolute tolerance (default 1e-6)")->check(zeroOrMore());
   command->add_option("--json", options->jsonFile, "Write the comparison as JSON (- is standard output)")
       ->type_name("FILE");
   command->add_option("--remarks", options->remarksFile, "Write why operators were fused or not")->type_name("FILE");

@@ -1,8 +1,9 @@
 // `compile`: a model to a plan, or to the text of one of the forms on the way.
 #include "tools/common/Exit.h"
-#include "tools/common/Inspect.h"
+#include "tools/common/OutputFile.h"
 #include "tools/common/Terminal.h"
 #include "tools/jinx/Commands.h"
+#include "tools/jinx/CompileReport.h"
 #include "tools/jinx/ModelSource.h"
 
 namespace jinx::tools {
@@ -11,6 +12,7 @@ namespace {
 struct CompileCommand {
   std::string model, output, remarksFile, reportFile;
   driver::CompileOptions options;
+  std::vector<frontends::DimOverride> reportDims;
   bool noFusion = false, timing = false;
   int threads = 0;
 };
@@ -31,35 +33,6 @@ void printTiming(const driver::Compiled& compiled) {
   }
 }
 
-CompileReport compileReport(const driver::Compiled& compiled) {
-  CompileReport report;
-  report.stages = compiled.times;
-  report.passes = report.remarks = nlohmann::ordered_json::array();
-  for (const driver::PassRecord& pass : compiled.passes) {
-    nlohmann::ordered_json entry = {
-        {"pass", pass.pass},
-        {"ms", pass.ms},
-        {"operators_before", pass.operatorsBefore},
-        {"operators_after", pass.operatorsAfter},
-        {"statistics", nlohmann::ordered_json::array()}};
-    for (const auto& statistic : pass.statistics)
-      entry["statistics"].push_back(
-          {{"name", statistic.name}, {"description", statistic.description}, {"value", statistic.value}});
-    report.passes.push_back(std::move(entry));
-  }
-  for (const driver::Remark& remark : compiled.remarks) {
-    nlohmann::ordered_json entry = {{"kind", remark.kind},
-                                    {"pass", remark.pass},
-                                    {"name", remark.name},
-                                    {"location", remark.location},
-                                    {"message", remark.message}};
-    for (const auto& [key, value] : remark.figures)
-      entry["figures"][key] = value;
-    report.remarks.push_back(std::move(entry));
-  }
-  return report;
-}
-
 void printSummary(const std::string& output, const plan::Plan& plan, double ms) {
   int host = 0;
   for (const plan::Block& block : plan.blocks())
@@ -77,6 +50,9 @@ Status compile(CompileCommand& command) {
   options.fusion = !command.noFusion;
   options.threads = static_cast<unsigned>(DeviceChoice{.threads = command.threads}.threadCount());
   options.remarks = !command.remarksFile.empty() || !command.reportFile.empty();
+  options.view = !command.reportFile.empty();
+  for (const std::string& file : {command.output, command.remarksFile, command.reportFile})
+    JINX_TRY(checkOutputFile(file));
   if (startsAsPlan(command.model)) return invalidArgument(command.model + " is a plan already, expected a model");
 
   Timer timer;
@@ -97,8 +73,8 @@ Status compile(CompileCommand& command) {
   printSummary(command.output, compiled->plan->plan(), ms);
   if (command.reportFile.empty()) return Status::ok();
   JINX_TRY_ASSIGN(auto file, PlanFile::open(command.output), "reading " + command.output + " back");
-  JINX_TRY_ASSIGN(PlanReport report, makePlanReport(file, {}));
-  report.compile = compileReport(*compiled);
+  JINX_TRY_ASSIGN(PlanReport report, makePlanReport(file, command.reportDims), "the report on " + command.output);
+  addCompileReport(report, *compiled);
   return writeText(command.reportFile, toHtml(report)).withContext("writing the report");
 }
 
@@ -135,9 +111,13 @@ void addCompile(CLI::App& app, Action& action) {
       ->type_name("FILE");
   command->add_option("--report", options->reportFile, "Write a page about the plan and its compilation")
       ->type_name("FILE.html");
+  addDimOption(*command, options->reportDims, "A dynamic size that the report shows (default: the least that works)",
+               "--report-dim");
   command->callback([options, &action] {
     if (options->options.emit != "plan" && !options->reportFile.empty())
       throw CLI::ValidationError("--report", "is about a plan, not about --emit " + options->options.emit);
+    if (!options->reportDims.empty() && options->reportFile.empty())
+      throw CLI::ValidationError("--report-dim", "is about the page of --report, which is not asked for");
     if (options->options.emit == "plan" && options->output.empty()) throw CLI::RequiredError("-o PLAN");
     action = [options] { return report(compile(*options)); };
   });

@@ -21,11 +21,12 @@ Expected<Tolerance> readTolerance(const fs::path& path) {
   if (!file) return tolerance;
   const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return invalidArgument(path.string() + " is no JSON object");
-  const auto read = [&](const char* key, double& to) {
-    if (json.contains(key) && json[key].is_number()) to = json[key];
-  };
-  read("rtol", tolerance.relative);
-  read("atol", tolerance.absolute);
+  for (const auto& [key, to] : {std::pair("rtol", &tolerance.relative), std::pair("atol", &tolerance.absolute)}) {
+    if (!json.contains(key)) continue;
+    if (!json[key].is_number())
+      return invalidArgument(path.string() + ": " + key + " is " + json[key].dump() + ", expected a number");
+    *to = json[key];
+  }
   return tolerance;
 }
 
@@ -86,13 +87,15 @@ class Case {
   Status runSet(const fs::path& set) {
     JINX_TRY_ASSIGN(auto inputs, readInputs(set));
     JINX_TRY_ASSIGN(auto outputs, session_.run(inputs));
+    int compared = 0;
     for (int i = 0; i < model_.graph().output_size(); ++i) {
       const fs::path path = valueFile(set, "output", i);
       if (!fs::exists(path)) continue;
+      ++compared;
       const std::string& name = model_.graph().output(i).name();
       JINX_TRY(compareOutput(path, i, outputs), "output " + std::to_string(i) + " \"" + name + "\"");
     }
-    return Status::ok();
+    return compared ? Status::ok() : invalidArgument("has no output_*.pb to compare with");
   }
 
  private:

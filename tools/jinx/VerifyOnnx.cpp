@@ -6,6 +6,7 @@
 
 #include "tools/common/Exit.h"
 #include "tools/common/Inspect.h"
+#include "tools/common/OutputFile.h"
 #include "tools/common/Terminal.h"
 #include "tools/jinx/Commands.h"
 #include "tools/jinx/ForkPool.h"
@@ -98,6 +99,7 @@ int verify(const VerifyOptions& options) {
       });
   progress.clear();
   std::printf("%zu passed, %zu failed\n", passed, failed);
+  if (cases.empty()) return report(notFound("there is no case with '" + options.filter + "' in its name"));
   if (!options.jsonFile.empty())
     if (Status status = writeText(options.jsonFile, toText(records)); !status.isOk()) return report(status);
   return failed ? kExitInput : kExitSuccess;
@@ -116,7 +118,7 @@ void addVerifyOnnx(CLI::App& app, Action& action) {
   command->add_option("-j,--jobs", options->fork.parallel, "Cases at a time (default: all cores)")
       ->check(CLI::Range(1, 4096));
   command->add_option("--timeout", options->fork.timeoutSeconds, "Seconds a case may take (default 60)")
-      ->check(CLI::PositiveNumber);
+      ->check(aboveZero());
   command->add_option("--filter", options->filter, "Only cases whose name has this in it");
   command->add_flag("--all", options->all, "List passing cases too");
   command->add_option("--json", options->jsonFile, "Write each case's result, and what its plan is made of, as JSON");

@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <numeric>
+#include <mutex>
 #include <set>
+#include <thread>
 
 namespace jinx {
 namespace {
@@ -53,6 +55,14 @@ TEST(ThreadPool, WorkersSleepAndWake) {
   EXPECT_EQ(total.load(), 200);
 }
 
+namespace {
+template <typename Fn>
+void runOn(ThreadPool& pool, int64_t programs, int maxThreads, Fn& fn) {
+  auto call = [](void* context, int thread, int64_t b, int64_t e) { (*static_cast<Fn*>(context))(thread, b, e); };
+  pool.run(programs, 1, maxThreads, call, &fn);
+}
+} // namespace
+
 TEST(ThreadPool, LimitsThreads) {
   ThreadPool pool({.threads = 4});
   std::mutex mutex;
@@ -61,13 +71,29 @@ TEST(ThreadPool, LimitsThreads) {
     std::lock_guard lock(mutex);
     threads.insert(thread);
   };
-  auto call = [](void* context, int thread, int64_t b, int64_t e) {
-    (*static_cast<decltype(note)*>(context))(thread, b, e);
-  };
-  pool.run(100, 1, 1, call, &note);
+  runOn(pool, 100, 1, note);
   EXPECT_EQ(threads, std::set<int>{0});
-  pool.run(100, 1, 2, call, &note);
+  std::atomic<int> begun{0};
+  auto meet = [&](int thread, int64_t b, int64_t e) { // the shares wait for each other: the caller cannot do both
+    note(thread, b, e);
+    for (++begun; begun < 2;)
+      std::this_thread::yield();
+  };
+  runOn(pool, 100, 2, meet);
   EXPECT_EQ(threads, (std::set<int>{0, 1}));
+}
+
+TEST(ThreadPool, TheCallerRunsSharesThatNobodyHasBegun) {
+  ThreadPool pool({.threads = 2, .spinMicroseconds = 0});
+  for (int round = 0; round < 2000; ++round) { // the worker wakes during, before or after the caller's own share
+    std::atomic<int64_t> sum{0};
+    auto add = [&](int, int64_t b, int64_t e) {
+      for (int64_t i = b; i < e; ++i)
+        sum += i;
+    };
+    runOn(pool, 7, 2, add);
+    ASSERT_EQ(sum.load(), 21) << "round " << round;
+  }
 }
 
 TEST(ThreadPool, SeveralCallersTakeTurns) {

@@ -1,0 +1,75 @@
+#include "passes/Lowering/Arithmetic.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::passes {
+namespace {
+
+SizeExpr elements(Value v) { return volume(sizesOf(v.getType())); }
+SizeExpr extent(Value v, int fromEnd) {
+  Sizes sizes = sizesOf(v.getType());
+  return sizes[sizes.size() - size_t(fromEnd)];
+}
+SizeExpr product(ArrayRef<int64_t> factors) {
+  SizeExpr p = 1;
+  for (int64_t f : factors) p = p * f;
+  return p;
+}
+
+SizeExpr flopsOf(Operation *op) {
+  if (op->getNumResults() == 0) return 0;
+  const Value y = op->getResult(0);
+  return llvm::TypeSwitch<Operation *, SizeExpr>(op)
+      .Case([&](PackedMatmulOp matmul) { return 2 * elements(y) * extent(matmul.getA(), 1); })
+      .Case([&](MatmulOp matmul) { return 2 * elements(y) * extent(matmul.getA(), 1); })
+      .Case([&](PackedConvOp conv) {
+        return 2 * elements(y) * floorDiv(extent(conv.getX(), 1), conv.getGroup()) * product(conv.getKernel());
+      })
+      .Case([&](DepthwiseConvOp conv) {
+        return 2 * elements(y) * floorDiv(elements(conv.getW()), extent(conv.getW(), 1));
+      })
+      .Case([&](ConvOp conv) { return 2 * elements(y) * floorDiv(elements(conv.getW()), sizesOf(conv.getW().getType())[0]); })
+      .Case([&](LstmOp lstm) { return 2 * elements(lstm.getXw()) * extent(y, 1); })
+      .Case([&](GruOp gru) { return 2 * elements(gru.getXw()) * extent(y, 1); })
+      .Case([&](ReduceOp reduce) { return elements(reduce.getX()); })
+      .Case([&](PoolOp pool) { return elements(y) * product(pool.getKernel()); })
+      .Default([&](Operation *other) { return other->hasTrait<Elementwise>() && !isa<CastOp>(other) ? elements(y) : SizeExpr(0); });
+}
+
+SizeExpr bytesOf(Type type, const SizeExpr &count) {
+  const Type element = cast<RankedTensorType>(type).getElementType();
+  if (!element.isIntOrFloat()) return count * 8;
+  const int64_t bits = element.isInteger(1) ? 8 : int64_t(element.getIntOrFloatBitWidth());  // a bool is a byte in memory
+  return ceilDiv(count * bits, 8);
+}
+
+/// Elements of a group's input that it reads.
+SizeExpr elementsRead(BlockArgument input) {
+  SizeExpr taken = 0;
+  for (OpOperand &use : input.getUses()) {
+    const bool isPart = isa<SliceOp>(use.getOwner()) || (isa<GatherOp>(use.getOwner()) && use.getOperandNumber() == 0);
+    if (!isPart) return elements(input);
+    taken = taken + elements(use.getOwner()->getResult(0));
+  }
+  return min(taken, elements(input));
+}
+
+}  // namespace
+
+SizeExpr flopsOf(GroupOp group) {
+  SizeExpr sum = 0;
+  for (Operation &op : group.getBody().front().without_terminator()) sum = sum + flopsOf(&op);
+  return sum;
+}
+
+SizeExpr bytesOf(GroupOp group) {
+  SizeExpr sum = 0;
+  for (BlockArgument input : group.getBody().front().getArguments()) sum = sum + bytesOf(input.getType(), elementsRead(input));
+  for (Value result : group.getResults()) sum = sum + bytesOf(result.getType(), elements(result));
+  return sum;
+}
+
+}  // namespace jinx::passes
