@@ -9,7 +9,10 @@ Tolerances: with u the unit roundoff of what is accumulated and stored, a functi
 a sum of k terms by (k + 2) u times the sum of the terms' sizes; an override says why. Integers, bools and copies are exact. NaN
 must be where the reference has it, as must infinities.
 
+Every operator of the dialect has a reference and a case, or a reason for none (NO_REFERENCE); the list of operators is TableGen's.
+
     graph_ops.py --jinx build/dev/bin/jinx [--seed N] [FAMILY…]
+    graph_ops.py --self-test
 """
 
 import argparse
@@ -20,6 +23,7 @@ import tempfile
 
 import numpy as np
 
+import dialect
 import graph_reference as reference
 from graph_reference import REFERENCES
 
@@ -453,7 +457,7 @@ def compare(what, got, want, tensor, n, atol, rtol):
         with np.errstate(all="ignore"):
             want = np.broadcast_to(want, got.shape).astype(np.float64)
             stored, wide = want.astype(tensor.dtype).astype(np.float64), got.astype(np.float64)
-            near = np.abs(wide - want) <= atol + rtol * np.abs(want) + np.finfo(tensor.dtype).smallest_subnormal
+            near = np.isfinite(want) & (np.abs(wide - want) <= atol + rtol * np.abs(want) + np.finfo(tensor.dtype).smallest_subnormal)
             near |= (wide == stored) | (np.isnan(wide) & np.isnan(want))
         near = near.ravel()
     if near.all():
@@ -462,16 +466,64 @@ def compare(what, got, want, tensor, n, atol, rtol):
     return False, f"{what}: {int((~near.astype(bool)).sum())} of {near.size}: element {at} is {got.flat[at]!r}, expected {np.ravel(want)[at]!r} ± {atol:.3g} + {rtol:.3g}*"
 
 
+def coverage(ops, cases, references=None, excused=None):
+    """What was forgotten, a line each."""
+    references, excused = REFERENCES if references is None else references, NO_REFERENCE if excused is None else excused
+    for op in sorted(ops):
+        if op in excused:
+            if op in references or op in cases:
+                yield f"jinx.{op} has a reference or a case, and a reason for none in NO_REFERENCE"
+            continue
+        if op not in references:
+            yield f"jinx.{op} has no reference: write what it computes, in float64, into REFERENCES of tests/numeric/graph_reference.py"
+        if op not in cases:
+            yield f"jinx.{op} has no case: add one to a family of tests/numeric/graph_ops.py, or say in NO_REFERENCE why there is none"
+    for op in sorted((set(references) | set(cases) | set(excused)) - set(ops)):
+        yield f"the dialect has no jinx.{op}, of which the tests speak"
+
+
+def self_test():
+    """Wrong answers and omissions are seen."""
+    f4, i1 = Tensor("f4", "n"), Tensor("i1", "n")
+    of = lambda values, dtype: np.array(values, dtype)
+    judge = lambda got, want, tensor=f4, rtol=FUNCTION * 2.0**-24: compare("", got, want, tensor, 2, 0.0, rtol)[0]
+    checks = {
+        "equal": judge(of([1, np.nan], "f4"), of([1, np.nan], "f8")),
+        "within": judge(of([1 + 7 * 2.0**-24, 2], "f4"), of([1, 2], "f8")),
+        "beyond": not judge(of([1 + 20 * 2.0**-24, 2], "f4"), of([1, 2], "f8")),
+        "NaN for a number": not judge(of([1, np.nan], "f4"), of([1, 2], "f8")),
+        "a number for NaN": not judge(of([1, 2], "f4"), of([1, np.nan], "f8")),
+        "a number for infinity": not judge(of([1, 3e38], "f4"), of([1, np.inf], "f8")),
+        "another infinity": not judge(of([1, -np.inf], "f4"), of([1, np.inf], "f8")),
+        "type": not judge(of([1, 2], "f8"), of([1, 2], "f8")),
+        "shape": not judge(of([1], "f4"), of([1], "f8")),
+        "integers wrap": judge(of([-128, 1], "i1"), of([128, 1], "i8"), i1),
+        "integers are exact": not judge(of([-127, 1], "i1"), of([128, 1], "i8"), i1),
+        "nothing forgotten": not list(coverage({"abs", "if"}, {"abs"}, {"abs"}, {"if"})),
+        "no reference": len(list(coverage({"abs", "cbrt"}, {"abs", "cbrt"}, {"abs"}, {}))) == 1,
+        "no case": len(list(coverage({"abs", "cbrt"}, {"abs"}, {"abs", "cbrt"}, {}))) == 1,
+        "neither": len(list(coverage({"abs", "cbrt"}, {"abs"}, {"abs"}, {}))) == 2,
+        "excused and tested": len(list(coverage({"abs"}, {"abs"}, {"abs"}, {"abs"}))) == 1,
+        "gone": len(list(coverage({"abs"}, {"abs", "cbrt"}, {"abs", "cbrt"}, {}))) == 1,
+    }
+    bad = [name for name, good in checks.items() if not good]
+    print(f"{len(checks) - len(bad)} passed, {len(bad)} failed{': ' * bool(bad)}{', '.join(bad)}")
+    return 1 if bad else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jinx", default="build/dev/bin/jinx")
+    dialect.add_arguments(parser)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("family", nargs="*")
+    parser.add_argument("--self-test", action="store_true")
+    parser.add_argument("family", nargs="*", help="of " + ", ".join(family.__name__ for family in FAMILIES))
     arguments = parser.parse_args()
-    covered = {case.op for family in FAMILIES for case in family()}
+    if arguments.self_test:
+        return self_test()
     run = Run(arguments.jinx, arguments.seed)
-    run.outcome(covered == set(REFERENCES), f"cases and references are for different operators: {sorted(covered ^ set(REFERENCES))}")
-    run.outcome(not covered & set(NO_REFERENCE), f"these have a case, and a reason for none: {sorted(covered & set(NO_REFERENCE))}")
+    for problem in coverage(dialect.operators(arguments), {case.op for family in FAMILIES for case in family()}):
+        run.outcome(False, problem)
     for family in FAMILIES:
         if not arguments.family or family.__name__ in arguments.family:
             run.family(family)
