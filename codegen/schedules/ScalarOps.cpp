@@ -102,7 +102,7 @@ struct Emit {
       if (from.isInteger(1) == to.isInteger(1)) return x;
     }
     if (to.isInteger(1)) return compare(ComparePredicate::ne, x, splat(x.getType(), 0), false);
-    bool fromUnsigned = isUnsignedInt(from) || from.isInteger(1), toUnsigned = isUnsignedInt(to);
+    bool fromUnsigned = isUnsignedInt(from) || from.isInteger(1);
     if (isa<FloatType>(from) && isa<FloatType>(to)) {
       unsigned w0 = from.getIntOrFloatBitWidth(), w1 = to.getIntOrFloatBitWidth();
       if (w0 == w1) {  // f16 <-> bf16
@@ -115,7 +115,6 @@ struct Emit {
       Type wideType = likeTile(tile, b.getI64Type());  // narrower types wrap, as the reference does
       Value wide = arith::FPToSIOp::create(b, loc, wideType, x);
       return wideType == tile ? wide : Value(arith::TruncIOp::create(b, loc, tile, wide));
-      (void)toUnsigned;
     }
     if (isa<FloatType>(to))
       return fromUnsigned ? Value(arith::UIToFPOp::create(b, loc, tile, x)) : arith::SIToFPOp::create(b, loc, tile, x);
