@@ -30,18 +30,16 @@ LogicalResult PackOp::verify() {
 
 LogicalResult PackedMatmulOp::verify() {
   Sizes a = sizesOf(getA().getType()), b = sizesOf(getB().getType()), y = sizesOf(getY().getType());
-  if (a.size() < 2 || b.size() < 3 || b.size() > a.size() + 1 || y.size() != a.size())
-    return emitOpError("a, b and y have ranks ") << a.size() << ", " << b.size() << " and " << y.size()
-                                                 << ", expected r, 3..r + 1 and r for one r of at least 2";
-  Sizes panels(b.begin(), b.end() - 3), product(a.begin(), a.end() - 1);
-  panels.append({ceilDiv(y.back(), kPanel), a.back(), SizeExpr(kPanel)});
-  product.push_back(y.back());
-  auto batch = broadcastSizes(ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(3));
-  if (!batch)
+  if (a.size() < 2 || b.size() < 3 || y.size() != std::max(a.size(), b.size() - 1))
+    return emitOpError("a, b and y have ranks ") << a.size() << ", " << b.size() << " and " << y.size() << ", expected r >= 2, s >= 3 and max(r, s - 1)";
+  auto product = broadcastSizes(ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(3));
+  if (!product)
     return emitOpError("batch shapes ") << describe(ArrayRef(a).drop_back(2)) << " and " << describe(ArrayRef(b).drop_back(3))
                                         << " do not broadcast together, expected equal extents or 1";
-  llvm::copy(*batch, product.begin());
-  if (failed(verifyShape(*this, "b", getB(), panels)) || failed(verifyShape(*this, "y", getY(), product))) return failure();
+  product->append({a[a.size() - 2], y.back()});
+  Sizes panels(b.begin(), b.end() - 3);
+  panels.append({ceilDiv(y.back(), kPanel), a.back(), SizeExpr(kPanel)});
+  if (failed(verifyShape(*this, "b", getB(), panels)) || failed(verifyShape(*this, "y", getY(), *product))) return failure();
   return verifyElements(*this, getA(), getB());
 }
 

@@ -152,7 +152,7 @@ func.func @pack_element_type(%b: tensor<8x20xf32>) {
 // -----
 
 func.func @packed_matmul_rank(%a: tensor<8xf32>, %b: tensor<2x8x16xf32>) {
-  // expected-error @+1 {{'jinx.packed_matmul' op a, b and y have ranks 1, 3 and 1, expected r, 3..r + 1 and r for one r of at least 2}}
+  // expected-error @+1 {{'jinx.packed_matmul' op a, b and y have ranks 1, 3 and 1, expected r >= 2, s >= 3 and max(r, s - 1)}}
   %y = jinx.packed_matmul %a, %b : tensor<8xf32>, tensor<2x8x16xf32> -> tensor<20xf32>
   return
 }
