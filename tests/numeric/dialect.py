@@ -16,7 +16,6 @@ class Op:
     description: str
     verifier: bool
     traits: list
-    results: list  # constraints' names: AnyRankedTensor, …
 
     @property
     def infers(self):
@@ -43,7 +42,6 @@ def operators(arguments, file="ir/Graph/GraphOps.td"):
     for name in records["!instanceof"]["Op"]:
         record = records[name]
         if record["opDialect"]["def"] == "Graph_Dialect":
-            results = [constraint["def"] for constraint, _ in record["results"]["args"]]
             found[record["opName"]] = Op(record["opName"], name.partition("_")[2], record["summary"].strip(), (record["description"] or "").strip(),
-                                         bool(record["hasVerifier"]), list(traits(record["traits"])), results)
+                                         bool(record["hasVerifier"]), list(traits(record["traits"])))
     return found

@@ -182,7 +182,7 @@ def conditions():
 def casts():
     fitting = lambda g, n, a: [g.uniform(-100, 100, a)]
     for source in ("f4", "f8", "f2", "i1", "i4", "i8", "u1", "?"):
-        for target in ("f4", "f8", "f2", "i1", "i4", "i8", "u1", "?"):
+        for target in ("f8", "f4", "f2", "i1", "i4", "i8", "u1", "?"):
             fromFloat, toUnsigned = source[0] == "f", target == "u1"
             domain = (lambda g, n, a: [g.uniform(0, 100, a)]) if fromFloat and toUnsigned else fitting if fromFloat or target == "f2" else None
             yield Case("cast", "jinx.cast {0} : {t0} -> {ty}", [Tensor(source, "n", 5)], Tensor(target, "n", 5),
