@@ -156,13 +156,14 @@ class Search {
     return static_cast<double>(size_) <= kGoodEnough * static_cast<double>(lowerBound_);
   }
 
-  /// Moves an item that reaches the top of the arena to an earlier place in the order, as long as the work stays small.
+  /// Moves an item to an earlier place in the order, as long as the work stays small: by turns one that reaches the top of the arena
+  /// and any (a small one in the wrong place can split what two large ones need).
   /// The generator is seeded by nothing but its constant: the same items give the same layout.
   void improve() {
     constexpr int64_t kWork = 4'000'000; // some milliseconds: a binding with new sizes waits for this
     int64_t n = static_cast<int64_t>(items_.size());
     uint64_t random = 0x9E3779B97F4A7C15;
-    for (int64_t round = std::min<int64_t>(200, kWork / (n * n + 1)); round > 0; --round) {
+    for (int64_t round = std::min<int64_t>(2000, kWork / (n * n + 1)); round > 0; --round) {
       std::vector<size_t> tops;
       for (size_t i = 0; i < best_.size(); ++i)
         if (offsets_[best_[i]] + items_[best_[i]].sizeBytes == size_) tops.push_back(i);
@@ -170,7 +171,7 @@ class Search {
         random = random * 6364136223846793005u + 1442695040888963407u;
         return below ? (random >> 33) % below : 0;
       };
-      size_t from = tops[next(tops.size())], to = next(from + 1);
+      size_t from = round % 2 ? next(best_.size()) : tops[next(tops.size())], to = next(from + 1);
       Order order = best_;
       std::rotate(order.begin() + static_cast<ptrdiff_t>(to), order.begin() + static_cast<ptrdiff_t>(from),
                   order.begin() + static_cast<ptrdiff_t>(from) + 1);
@@ -205,7 +206,7 @@ ArenaLayout planArena(std::span<const ArenaItem> items) {
 
   Search search(rounded, layout.largestLiveBytes);
   if (!search.attempt(bySize(rounded)) && !search.attempt(byFirstUse(rounded), true) &&
-      !search.attempt(byLifetime(rounded), true) && !search.attempt(byBreadth(rounded, live)) &&
+      !search.attempt(byFirstUse(rounded)) && !search.attempt(byLifetime(rounded), true) && !search.attempt(byBreadth(rounded, live)) &&
       !search.attempt(byArea(rounded)) && !search.attempt(bySize(rounded), true))
     search.improve();
   layout.sizeBytes = search.sizeBytes();

@@ -107,10 +107,9 @@ def wait_until_quiet(patience: float) -> None:
         time.sleep(1)
 
 
-def time_model(options: argparse.Namespace, model: dict, plan: dict, threads: int) -> dict:
+def time_model(options: argparse.Namespace, model: dict, plan: dict, threads: int, names: tuple = ("jinx", *PEERS)) -> dict:
     wait_until_quiet(options.patience)
-    engines = ["jinx"] if "path" in plan else []
-    engines += [name for name in PEERS if name not in options.without]
+    engines = [name for name in names if name not in options.without and (name in PEERS or "path" in plan)]
     with tempfile.TemporaryDirectory() as folder:
         output = pathlib.Path(folder) / "times.json"
         command = [sys.executable, str(HERE / "worker.py"), "--model", str(CACHE / "models" / f"{model['id']}.onnx")]
@@ -165,8 +164,8 @@ def versions(jinx_program: pathlib.Path) -> dict[str, str]:
     return {"Jinx": f"{text} ({commit})", "Python": platform.python_version()} | found
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse(description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ids", nargs="*", metavar="ID", help="models of models.json; none: all that are timed")
     parser.add_argument("--stretch", action="store_true", help=f"also {', '.join(STRETCH)}")
     parser.add_argument("--light", action="store_true", help="also the nine light CNNs")
@@ -200,8 +199,18 @@ def line(row: dict) -> str:
     return text + ("" if report.is_quiet(row) else "  (busy machine)")
 
 
+def write(result: dict, page: str, options: argparse.Namespace, name: str) -> None:
+    """To --output, or, when no models are named, to docs/benchmarks/NAME."""
+    output = options.output or (None if options.ids else ROOT / "docs" / "benchmarks" / f"{name}.md")
+    if output:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(page)
+        output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+        print(f"written: {output}")
+
+
 def main() -> None:
-    options = parse()
+    options = parse(__doc__)
     models = chosen_models(options)
     options.plans.mkdir(parents=True, exist_ok=True)
     result = {
@@ -223,13 +232,7 @@ def main() -> None:
     if options.memory:
         result["memory"] = [measure_memory(options, model, result["plans"][model["id"]]) for model in models]
     result["machine"]["load_after"] = os.getloadavg()[0]
-    page = report.page(result)
-    output = options.output or (None if options.ids else ROOT / "docs" / "benchmarks" / "peers-cpu.md")
-    if output:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(page)
-        output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written: {output}")
+    write(result, report.page(result), options, "peers-cpu")
     for threads in options.threads:
         rows = [row for row in result["rows"] if row["threads"] == threads]
         print(f"{threads} thread{'s' if threads > 1 else ''}: {report.summary(rows)}")

@@ -48,6 +48,14 @@ class Jinx:
         return {"device": self.session.device, "isa": self.session.isa, "statistics": self.session.statistics()}
 
 
+class Unfused(Jinx):
+    """The plan of the same name in the folder `unfused` beside the plan: compiled with --no-fusion."""
+
+    def __init__(self, model: str, plan: str, threads: int, shapes: dict | None = None):
+        fused = pathlib.Path(plan)
+        super().__init__(model, str(fused.parent / "unfused" / fused.name), threads, shapes)
+
+
 class Onnxruntime:
     """CPU provider, all graph optimisations, intra-op threads as given, inputs and outputs bound."""
 
@@ -130,7 +138,7 @@ class Openvino:
         return {}
 
 
-ENGINES = {"jinx": Jinx, "onnxruntime": Onnxruntime, "openvino": Openvino}
+ENGINES = {"jinx": Jinx, "unfused": Unfused, "onnxruntime": Onnxruntime, "openvino": Openvino}
 
 
 def aligned_like(array: np.ndarray) -> np.ndarray:
