@@ -112,6 +112,7 @@ struct Emit {
       return w0 < w1 ? Value(arith::ExtFOp::create(b, loc, tile, x)) : arith::TruncFOp::create(b, loc, tile, x);
     }
     if (isa<FloatType>(from)) {
+      if (isUnsignedInt(to) && to.getIntOrFloatBitWidth() == 64) return toUnsigned64(x);
       Type wideType = likeTile(tile, b.getI64Type());  // narrower types wrap, as the reference does
       Value wide = arith::FPToSIOp::create(b, loc, wideType, x);
       return wideType == tile ? wide : Value(arith::TruncIOp::create(b, loc, tile, wide));
@@ -122,6 +123,16 @@ struct Emit {
     if (w0 == w1) return x;
     if (w0 > w1) return arith::TruncIOp::create(b, loc, tile, x);
     return fromUnsigned ? Value(arith::ExtUIOp::create(b, loc, tile, x)) : arith::ExtSIOp::create(b, loc, tile, x);
+  }
+
+  /// From 2^63 on, what is above it, with the highest bit.
+  Value toUnsigned64(Value x) {
+    if (scalarOf(x.getType()).getIntOrFloatBitWidth() < 32) x = arith::ExtFOp::create(b, loc, likeTile(x.getType(), b.getF32Type()), x);
+    Type integer = likeTile(x.getType(), b.getI64Type());
+    auto truncate = [&](Value v) -> Value { return arith::FPToSIOp::create(b, loc, integer, v); };
+    Value half = splat(x.getType(), 0x1p63), isHigh = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, half);
+    Value high = arith::XOrIOp::create(b, loc, truncate(sub(x, half)), splat(integer, -0x1p63));
+    return arith::SelectOp::create(b, loc, isHigh, high, truncate(x));
   }
 
   Value relu(Value x, bool isUnsigned) {

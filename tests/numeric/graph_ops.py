@@ -180,13 +180,17 @@ def conditions():
 
 
 def casts():
-    fitting = lambda g, n, a: [g.uniform(-100, 100, a)]
-    for source in ("f4", "f8", "f2", "i1", "i4", "i8", "u1", "?"):
-        for target in ("f8", "f4", "f2", "i1", "i4", "i8", "u1", "?"):
-            fromFloat, toUnsigned = source[0] == "f", target == "u1"
-            domain = (lambda g, n, a: [g.uniform(0, 100, a)]) if fromFloat and toUnsigned else fitting if fromFloat or target == "f2" else None
+    """Floats draw what the target holds: beyond, nothing is promised."""
+    for source in ("f4", "f8", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"):
+        for target in ("f8", "f4", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"):
+            into = np.dtype(target)
+            high = min(100.0 if into.kind in "fb" else np.iinfo(into).max * 0.99, 6e4 if source == "f2" else np.inf)
+            low = 0.0 if into.kind == "u" else -high
+            fitting = (lambda g, n, a, low=low, high=high: [g.uniform(low, high, a)]) if source[0] == "f" else None
+            if target == "f2" and source[0] != "f":
+                fitting = lambda g, n, a, low=0 if source[0] == "u" else -100: [g.uniform(low, 100, a)]
             yield Case("cast", "jinx.cast {0} : {t0} -> {ty}", [Tensor(source, "n", 5)], Tensor(target, "n", 5),
-                       lambda n, x, t=target: REFERENCES["cast"](x, t), draw=domain, exact=False)
+                       lambda n, x, t=target: REFERENCES["cast"](x, t), draw=fitting)
 
 
 def movement():

@@ -44,7 +44,7 @@ def cast(x, to):
     if to == bool:
         return x != 0
     if x.dtype.kind == "f" and to.kind in "iu":
-        x = np.trunc(x).astype(np.int64)
+        return np.array([int(v) for v in x.flat], object).reshape(x.shape)
     return x.astype(to) if to.kind in "iu" else x.astype(np.float64)
 
 
