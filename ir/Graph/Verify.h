@@ -6,8 +6,6 @@
 
 namespace jinx::graph {
 
-inline bool surelyDifferent(const SizeExpr &a, const SizeExpr &b) { return a.constant() && b.constant() && !(a == b); }
-
 /// Every text is a formula.
 mlir::LogicalResult verifyFormulas(mlir::Operation *op, llvm::ArrayRef<mlir::Attribute> formulas);
 /// One operand or result against the shape that it must have.

@@ -243,3 +243,13 @@ func.func @packed_conv_stride(%x: tensor<1x8x8x3xf32>, %w: tensor<1x1x27x16xf32>
       : tensor<1x8x8x3xf32>, tensor<1x1x27x16xf32> -> tensor<1x6x6x4xf32>
   return
 }
+
+// -----
+
+func.func @conv_formula(%x: tensor<1x3x?xf32, #jinx.dims<"1", "3", "w">>, %w: tensor<4x3x3xf32>) {
+  // expected-error @+2 {{inferred type(s) 'tensor<1x4x?xf32, #jinx.dims<"1", "4", "(w - 1) floordiv 2 + 1">>' are incompatible}}
+  // expected-error @+1 {{'jinx.conv' op failed to infer returned types}}
+  %y = jinx.conv %x, %w {strides = array<i64: 2>, pads = array<i64: 1, 1>, dilations = array<i64: 1>, group = 1 : i64}
+      : tensor<1x3x?xf32, #jinx.dims<"1", "3", "w">>, tensor<4x3x3xf32> -> tensor<1x4x?xf32, #jinx.dims<"1", "4", "(w - 1) floordiv 2">>
+  return
+}

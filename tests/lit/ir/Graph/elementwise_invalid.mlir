@@ -105,3 +105,13 @@ func.func @no_bits_either(%x: tensor<4xf32>) {
   %y = jinx.and %x, %x : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
   return
 }
+
+// -----
+
+// No n is n + 1.
+func.func @other_formula(%x: tensor<?xf32, #jinx.dims<"n">>) {
+  // expected-error @+2 {{'jinx.exp' op inferred type(s) 'tensor<?xf32, #jinx.dims<"n">>' are incompatible with return type(s) of operation 'tensor<?xf32, #jinx.dims<"n + 1">>'}}
+  // expected-error @+1 {{'jinx.exp' op failed to infer returned types}}
+  %y = jinx.exp %x : tensor<?xf32, #jinx.dims<"n">> -> tensor<?xf32, #jinx.dims<"n + 1">>
+  return
+}
