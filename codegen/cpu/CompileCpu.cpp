@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "codegen/cpu/AccurateMath.h"
 #include "codegen/cpu/LinkObjects.h"
 #include "codegen/cpu/TileToCpu.h"
 #include "llvm/IR/LLVMContext.h"
@@ -51,30 +52,6 @@ struct FusedIfFast : mlir::OpRewritePattern<mlir::math::FmaOp> {
   }
 };
 
-/// f64 to bf16 by way of f32, rounded to odd there: an inexact f32 ends in a 1, so that the second rounding is never between two ties.
-struct RoundToBf16Once : mlir::OpRewritePattern<arith::TruncFOp> {
-  using mlir::OpRewritePattern<arith::TruncFOp>::OpRewritePattern;
-  LogicalResult matchAndRewrite(arith::TruncFOp op, PatternRewriter &rewriter) const override {
-    Value x = op.getIn();
-    if (!getElementTypeOrSelf(x).isF64() || !getElementTypeOrSelf(op.getType()).isBF16()) return failure();
-    Location loc = op.getLoc();
-    auto typed = [&](Type element) -> Type {
-      auto vector = dyn_cast<VectorType>(x.getType());
-      return vector ? Type(vector.clone(element)) : element;
-    };
-    Type f32 = typed(rewriter.getF32Type()), i32 = typed(rewriter.getI32Type());
-    Value near = arith::TruncFOp::create(rewriter, loc, f32, x), back = arith::ExtFOp::create(rewriter, loc, x.getType(), near);
-    Value isInexact = arith::CmpFOp::create(rewriter, loc, arith::CmpFPredicate::ONE, back, x);
-    Value isAbove = arith::CmpFOp::create(rewriter, loc, arith::CmpFPredicate::OGT, math::AbsFOp::create(rewriter, loc, back),
-                                          math::AbsFOp::create(rewriter, loc, x));
-    Value bits = arith::BitcastOp::create(rewriter, loc, i32, near);
-    bits = arith::SubIOp::create(rewriter, loc, bits, arith::ExtUIOp::create(rewriter, loc, i32, isAbove));
-    bits = arith::OrIOp::create(rewriter, loc, bits, arith::ExtUIOp::create(rewriter, loc, i32, isInexact));
-    rewriter.replaceOpWithNewOp<arith::TruncFOp>(op, op.getType(), arith::BitcastOp::create(rewriter, loc, f32, bits));
-    return success();
-  }
-};
-
 /// exp, tanh, erf, … of f32 tiles as polynomials: no call, full width. Conversions to and from bf16 as shifts: the libraries that LLVM
 /// would call for them are not on every machine.
 struct PolynomialMathPass : PassWrapper<PolynomialMathPass, OperationPass<func::FuncOp>> {
@@ -82,7 +59,8 @@ struct PolynomialMathPass : PassWrapper<PolynomialMathPass, OperationPass<func::
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     populateMathPolynomialApproximationPatterns(patterns);
-    patterns.add<FusedIfFast, RoundToBf16Once>(&getContext());
+    populateAccurateMathPatterns(patterns);
+    patterns.add<FusedIfFast>(&getContext());
     arith::populateExpandBFloat16Patterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) signalPassFailure();
   }
@@ -107,9 +85,9 @@ void addLoweringPasses(PassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   pm.addNestedPass<func::FuncOp>(createCSEPass());
   pm.addPass(createSCFToControlFlowPass());
-  pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createConvertMathToLLVMPass());
-  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createConvertMathToLibmPass());  // a call a lane: f64 erf, which nothing else computes
+  pm.addPass(createConvertVectorToLLVMPass());
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createConvertFuncToLLVMPass());

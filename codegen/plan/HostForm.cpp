@@ -15,8 +15,13 @@ std::optional<HostForm> hostForm(Operation *op) {
         return HostForm{o.getDomain().str(), o.getOp().str(), int64_t(o.getOpset()), passes::attributesOf(o.getAttrs())};
       })
       .Case([&](MatmulOp o) -> std::optional<HostForm> {
-        if (o.getTransposeB()) return std::nullopt;
         bool widens = cast<RankedTensorType>(o.getY().getType()).getElementType() != cast<RankedTensorType>(o.getA().getType()).getElementType();
+        if (o.getTransposeB() && widens) return std::nullopt;
+        if (o.getTransposeB()) {
+          HostForm form{"com.microsoft", "FusedMatMul", 1, {}};
+          form.attributes.set("transB", int64_t(1));
+          return form;
+        }
         return HostForm{"", widens ? "MatMulInteger" : "MatMul", widens ? 10 : kOpset, {}};
       })
       .Case([&](ConvOp o) -> std::optional<HostForm> {

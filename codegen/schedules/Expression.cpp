@@ -319,10 +319,17 @@ Value ExpressionEmitter::emitConcat(ConcatOp op, ArrayRef<Coordinate> at) {
   return choose(0, 0);
 }
 
+Value ExpressionEmitter::unlessEmpty(const SizeExpr &extent, Type type, function_ref<Value()> read, function_ref<Value()> otherwise) {
+  if (extent.constant().value_or(0) > 0) return read();
+  Value some = arith::CmpIOp::create(kb_.b(), kb_.loc(), arith::CmpIPredicate::sgt, kb_.size(extent), kb_.constant(0));
+  return branch(some, type, read, otherwise);
+}
+
 Value ExpressionEmitter::emitPad(PadOp op, ArrayRef<Coordinate> at) {
   Sizes in = sizesOf(op.getX().getType()), out = sizesOf(op.getY().getType());
   Coordinates mapped(at.begin(), at.end());
   Value scalarValid, laneValid;
+  SizeExpr read(1);  // 0 where clamping finds nothing
   auto both = [&](Value x, Value y) { return x ? Value(arith::AndIOp::create(kb_.b(), kb_.loc(), x, y)) : y; };
   for (size_t d = 0; d < at.size(); ++d) {
     SizeExpr low = formula(op.getLow()[d]);
@@ -349,6 +356,7 @@ Value ExpressionEmitter::emitPad(PadOp op, ArrayRef<Coordinate> at) {
     }
     bool clamp = !scalar || op.getMode() != PadMode::constant;
     if (clamp) {
+      read = read * in[d];
       c = arith::MinSIOp::create(kb_.b(), kb_.loc(), c, last);
       c = arith::MaxSIOp::create(kb_.b(), kb_.loc(), c, zero);
     }
@@ -363,7 +371,8 @@ Value ExpressionEmitter::emitPad(PadOp op, ArrayRef<Coordinate> at) {
     Value x = evaluate(op.getX(), mapped);
     return laneValid ? Value(arith::SelectOp::create(kb_.b(), kb_.loc(), laneValid, x, fill())) : x;
   };
-  return scalarValid ? branch(scalarValid, type, inside, fill) : inside();
+  auto some = [&] { return unlessEmpty(read, type, inside, fill); };
+  return scalarValid ? branch(scalarValid, type, some, fill) : some();
 }
 
 Value ExpressionEmitter::emitGather(GatherOp op, ArrayRef<Coordinate> at) {
@@ -391,7 +400,9 @@ Value ExpressionEmitter::emitGather(GatherOp op, ArrayRef<Coordinate> at) {
   Coordinates mapped(at.begin(), at.begin() + axis);
   mapped.push_back(chosen);
   mapped.append(at.begin() + axis + indexRank, at.end());
-  return evaluate(op.getX(), mapped);
+  Type type = tileType(registerType(elementOf(op.getY())));
+  return unlessEmpty(extent, type, [&] { return evaluate(op.getX(), mapped); },
+                     [&]() -> Value { return arith::ConstantOp::create(kb_.b(), kb_.loc(), type, kb_.b().getZeroAttr(type)); });
 }
 
 Value ExpressionEmitter::emitIota(IotaOp op, ArrayRef<Coordinate> at) {

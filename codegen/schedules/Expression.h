@@ -96,6 +96,8 @@ class ExpressionEmitter {
   mlir::Value emitReshape(graph::ReshapeOp op, llvm::ArrayRef<Coordinate> at);
   mlir::Value emitSlice(graph::SliceOp op, llvm::ArrayRef<Coordinate> at);
   mlir::Value emitConcat(graph::ConcatOp op, llvm::ArrayRef<Coordinate> at);
+  /// What `read` gives, but for an empty extent, where there is nothing to read and an index that is clamped lies outside.
+  mlir::Value unlessEmpty(const SizeExpr &extent, mlir::Type type, llvm::function_ref<mlir::Value()> read, llvm::function_ref<mlir::Value()> otherwise);
   mlir::Value emitPad(graph::PadOp op, llvm::ArrayRef<Coordinate> at);
   mlir::Value emitGather(graph::GatherOp op, llvm::ArrayRef<Coordinate> at);
   mlir::Value emitIota(graph::IotaOp op, llvm::ArrayRef<Coordinate> at);

@@ -112,6 +112,7 @@ struct Emit {
       return w0 < w1 ? Value(arith::ExtFOp::create(b, loc, tile, x)) : arith::TruncFOp::create(b, loc, tile, x);
     }
     if (isa<FloatType>(from)) {
+      if (isUnsignedInt(to) && to.getIntOrFloatBitWidth() == 64) return toUnsigned64(x);
       // Narrower types wrap, as the reference does; by way of 32 bits, which one instruction converts to, when the target is half as wide.
       bool isNarrow = registerType(to).getIntOrFloatBitWidth() <= 16;
       Type wideType = likeTile(tile, isNarrow ? b.getI32Type() : b.getI64Type());
@@ -124,6 +125,16 @@ struct Emit {
     if (w0 == w1) return x;
     if (w0 > w1) return arith::TruncIOp::create(b, loc, tile, x);
     return fromUnsigned ? Value(arith::ExtUIOp::create(b, loc, tile, x)) : arith::ExtSIOp::create(b, loc, tile, x);
+  }
+
+  /// From 2^63 on, what is above it, with the highest bit.
+  Value toUnsigned64(Value x) {
+    if (scalarOf(x.getType()).getIntOrFloatBitWidth() < 32) x = arith::ExtFOp::create(b, loc, likeTile(x.getType(), b.getF32Type()), x);
+    Type integer = likeTile(x.getType(), b.getI64Type());
+    auto truncate = [&](Value v) -> Value { return arith::FPToSIOp::create(b, loc, integer, v); };
+    Value half = splat(x.getType(), 0x1p63), isHigh = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGE, x, half);
+    Value high = arith::XOrIOp::create(b, loc, truncate(sub(x, half)), splat(integer, -0x1p63));
+    return arith::SelectOp::create(b, loc, isHigh, high, truncate(x));
   }
 
   Value relu(Value x, bool isUnsigned) {

@@ -1,10 +1,20 @@
 // Activation functions and the softmax family.
-#include "frontends/onnx/Handlers.h"
+#include "frontends/onnx/Activation.h"
 
 using namespace mlir;
 using namespace jinx::graph;
 
 namespace jinx::frontends {
+
+Value geluOf(Node &n, Value x, bool byTanh) {
+  Value half = n.mul(x, 0.5);
+  if (!byTanh) return n.mul(half, n.add(n.erf(n.mul(x, 0.70710678118654752440)), 1.0));
+  Value cubic = n.mul(n.mul(n.square(x), x), 0.044715);
+  return n.mul(half, n.add(n.tanh(n.mul(n.add(x, cubic), 0.79788456080286535588)), 1.0));
+}
+Value leakyReluOf(Node &n, Value x, double alpha) { return n.select(n.compare(ComparePredicate::lt, x, 0.0), n.mul(x, alpha), x); }
+Value hardSigmoidOf(Node &n, Value x, double alpha, double beta) { return n.max(n.min(n.add(n.mul(x, alpha), beta), 1.0), 0.0); }
+
 namespace {
 
 constexpr auto lt = ComparePredicate::lt, gt = ComparePredicate::gt;
@@ -18,10 +28,7 @@ bool relu(Node &n) {
 bool sigmoid(Node &n) { return floatOperand(n) && n.give(n.sigmoid(n.in(0))); }
 bool tanh(Node &n) { return floatOperand(n) && n.give(n.tanh(n.in(0))); }
 
-bool leakyRelu(Node &n) {
-  Value x = n.in(0);
-  return floatOperand(n) && n.give(n.select(n.compare(lt, x, 0.0), n.mul(x, n.attrFloat("alpha", 0.01)), x));
-}
+bool leakyRelu(Node &n) { return floatOperand(n) && n.give(leakyReluOf(n, n.in(0), n.attrFloat("alpha", 0.01))); }
 bool parametricRelu(Node &n) {
   Value x = n.in(0), slope = n.in(1);
   if (!floatOperand(n)) return false;
@@ -54,9 +61,8 @@ bool shrink(Node &n) {
   return n.give(n.select(n.compare(lt, x, -lambda), n.add(x, bias), inner));
 }
 
-Value hardSigmoid(Node &n, Value x, double alpha, double beta) { return n.max(n.min(n.add(n.mul(x, alpha), beta), 1.0), 0.0); }
-bool hardSigmoid(Node &n) { return floatOperand(n) && n.give(hardSigmoid(n, n.in(0), n.attrFloat("alpha", 0.2), n.attrFloat("beta", 0.5))); }
-bool hardSwish(Node &n) { return floatOperand(n) && n.give(n.mul(n.in(0), hardSigmoid(n, n.in(0), float(1.0 / 6), 0.5))); }
+bool hardSigmoid(Node &n) { return floatOperand(n) && n.give(hardSigmoidOf(n, n.in(0), n.attrFloat("alpha", 0.2), n.attrFloat("beta", 0.5))); }
+bool hardSwish(Node &n) { return floatOperand(n) && n.give(n.mul(n.in(0), hardSigmoidOf(n, n.in(0), float(1.0 / 6), 0.5))); }
 bool swish(Node &n) { return floatOperand(n) && n.give(n.mul(n.in(0), n.sigmoid(n.mul(n.in(0), n.attrFloat("alpha", 1.0))))); }
 
 bool swiGlu(Node &n) {
@@ -70,14 +76,7 @@ bool softplus(Node &n) { return floatOperand(n) && n.give(softplus(n, n.in(0)));
 bool mish(Node &n) { return floatOperand(n) && n.give(n.mul(n.in(0), n.tanh(softplus(n, n.in(0))))); }
 bool softsign(Node &n) { return floatOperand(n) && n.give(n.div(n.in(0), n.add(n.abs(n.in(0)), 1.0))); }
 
-bool gelu(Node &n) {
-  if (!floatOperand(n)) return false;
-  Value x = n.in(0), half = n.mul(x, 0.5);
-  if (n.attrString("approximate", "none") != "tanh")
-    return n.give(n.mul(half, n.add(n.erf(n.mul(x, 0.70710678118654752440)), 1.0)));
-  Value cubic = n.mul(n.mul(n.square(x), x), 0.044715); // Hendrycks & Gimpel 2016
-  return n.give(n.mul(half, n.add(n.tanh(n.mul(n.add(x, cubic), 0.79788456080286535588)), 1.0)));
-}
+bool gelu(Node &n) { return floatOperand(n) && n.give(geluOf(n, n.in(0), n.attrString("approximate", "none") == "tanh")); }
 
 /// From opset 13 on one axis; before, all axes from `axis` on.
 std::optional<SmallVector<int64_t>> softmaxAxes(Node &n) {

@@ -191,7 +191,7 @@ bool Importer::runHandler(Node &n, const HandlerRow &row) {
   Block *block = builder.getInsertionBlock();
   Operation *last = block->empty() ? nullptr : &block->back();
   size_t factsBefore = facts.mark();
-  bool done = row.handler(n);
+  bool done = row.handler(n) && !row.typesOnly;
   for (size_t i = 0; done && i < n.results.size(); ++i)
     if (n.wants(i) && !n.results[i]) done = n.decline("result " + std::to_string(i) + " is not computed by kernels");
   if (done) return true;

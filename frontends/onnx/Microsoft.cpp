@@ -1,5 +1,6 @@
 // com.microsoft: the operators that onnxruntime's optimizer and exporters put into models. ONNX has no schemas for them, so the
 // rows of those that run on the host say what their results are.
+#include "frontends/onnx/Activation.h"
 #include "frontends/onnx/Contraction.h"
 #include "frontends/onnx/Norm.h"
 #include "frontends/onnx/Quant.h"
@@ -13,16 +14,11 @@ namespace {
 
 // ---- activations ------------------------------------------------------------------------------------------------------------
 
-Value geluOf(Node &n, Value x) { return n.mul(n.mul(x, 0.5), n.add(n.erf(n.mul(x, 0.70710678118654752440)), 1.0)); }
-Value tanhGeluOf(Node &n, Value x) {
-  Value inner = n.mul(n.add(x, n.mul(n.mul(n.square(x), x), 0.044715)), 0.79788456080286535588);
-  return n.mul(n.mul(x, 0.5), n.add(n.tanh(inner), 1.0));
-}
 Value withBias(Node &n, Value x, Value bias) { return bias ? n.add(x, bias) : x; }
 
 bool gelu(Node &n) { return n.give(geluOf(n, n.in(0))); }
 bool biasGelu(Node &n) { return n.give(geluOf(n, withBias(n, n.in(0), n.in(1)))); }
-bool fastGelu(Node &n) { return n.give(tanhGeluOf(n, withBias(n, n.in(0), n.in(1)))); }
+bool fastGelu(Node &n) { return n.give(geluOf(n, withBias(n, n.in(0), n.in(1)), /*byTanh=*/true)); }
 bool quickGelu(Node &n) {
   Value x = n.in(0);
   return n.give(n.mul(x, n.sigmoid(n.mul(x, n.attrFloat("alpha", 1.702)))));
@@ -37,9 +33,9 @@ Value activate(Node &n, Value y) {
   if (name == "Relu") return n.unary<ReluOp>(y);
   if (name == "Sigmoid") return n.sigmoid(y);
   if (name == "Tanh") return n.tanh(y);
-  if (name == "LeakyRelu") return n.select(n.compare(ComparePredicate::lt, y, 0.0), n.mul(y, parameter(0, 0.01)), y);
+  if (name == "LeakyRelu") return leakyReluOf(n, y, parameter(0, 0.01));
   if (name == "Clip") return n.min(n.max(y, parameter(0, -3.4e38)), parameter(1, 3.4e38));
-  if (name == "HardSigmoid") return n.max(n.min(n.add(n.mul(y, parameter(0, 0.2)), parameter(1, 0.5)), 1.0), 0.0);
+  if (name == "HardSigmoid") return hardSigmoidOf(n, y, parameter(0, 0.2), parameter(1, 0.5));
   return n.fail("the fused activation " + name + " is unknown");
 }
 
@@ -121,9 +117,7 @@ bool qlinearUnary(Node &n) {
   return n.give(quantizeTo(n, kFunction(n, dequantize(n, n.in(0), n.in(1), n.in(2))), n.in(3), n.in(4), n.element(n.in(0))));
 }
 Value sigmoidOf(Node &n, Value x) { return n.sigmoid(x); }
-Value leakyReluOf(Node &n, Value x) {
-  return n.select(n.compare(ComparePredicate::lt, x, 0.0), n.mul(x, n.attrFloat("alpha", 0.01)), x);
-}
+Value leakyRelu(Node &n, Value x) { return leakyReluOf(n, x, n.attrFloat("alpha", 0.01)); }
 Value globalAverageOf(Node &n, Value x) {
   if (!x) return {};
   bool channelsLast = n.attrInt("channels_last", 0) != 0;
@@ -201,7 +195,7 @@ constexpr HandlerRow kRows[] = {
     {kDomain, "QLinearAdd", 1, kAnyOpset, qlinearBinary<AddOp>},
     {kDomain, "QLinearMul", 1, kAnyOpset, qlinearBinary<MulOp>},
     {kDomain, "QLinearSigmoid", 1, kAnyOpset, qlinearUnary<sigmoidOf>},
-    {kDomain, "QLinearLeakyRelu", 1, kAnyOpset, qlinearUnary<leakyReluOf>},
+    {kDomain, "QLinearLeakyRelu", 1, kAnyOpset, qlinearUnary<leakyRelu>},
     {kDomain, "QLinearGlobalAveragePool", 1, kAnyOpset, qlinearUnary<globalAverageOf>},
     typesOnly("MatMulNBits", matmulNBits),
     typesOnly("MultiHeadAttention", multiHeadAttention),

@@ -162,8 +162,7 @@ bool localResponseNormalization(Node &n) {
 
 constexpr HandlerRow kRows[] = {
     {"", "BatchNormalization", 7, kAnyOpset, batchNormalization},
-    {"", "LayerNormalization", 17, kAnyOpset, layerNormalization},
-    {"", "LayerNormalization", 1, 16, layerNormalization}, // exported before it was standard
+    {"", "LayerNormalization", 1, kAnyOpset, layerNormalization}, // standard from 17 on, exported before
     {"", "SimplifiedLayerNormalization", 1, kAnyOpset, rmsNormalization},
     {"", "RMSNormalization", 23, kAnyOpset, rmsNormalization},
     {"", "InstanceNormalization", 1, kAnyOpset, instanceNormalization},

@@ -150,19 +150,4 @@ Expected<OwningOpRef<ModuleOp>> importOnnx(MLIRContext &context, const std::stri
   return module;
 }
 
-std::string summarizeImport(ModuleOp module) {
-  std::map<std::string, int> counts;
-  module.walk([&](Operation *op) {
-    std::string name = op->getName().getStringRef().str();
-    if (auto call = dyn_cast<graph::HostCallOp>(op)) {
-      name += " " + (call.getDomain().empty() ? "" : call.getDomain().str() + ".") + call.getOp().str();
-      if (auto reason = op->getAttrOfType<StringAttr>("jinx.reason")) name += " (" + reason.str() + ")";
-    }
-    ++counts[name];
-  });
-  std::string text;
-  for (const auto &[name, count] : counts) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + name;
-  return text;
-}
-
 } // namespace jinx::frontends

@@ -31,7 +31,4 @@ Expected<mlir::OwningOpRef<mlir::ModuleOp>> importOnnx(mlir::MLIRContext &contex
 Expected<mlir::OwningOpRef<mlir::ModuleOp>> importOnnxBytes(mlir::MLIRContext &context, std::span<const std::byte> bytes,
                                                             const std::string &modelDir = "", const ImportOptions &options = {});
 
-/// "12 jinx.add, 3 jinx.host_call LSTM (peepholes), …": for tools and tests.
-std::string summarizeImport(mlir::ModuleOp module);
-
 } // namespace jinx::frontends

@@ -45,6 +45,7 @@ def Graph_PackOp : Graph_Op<"pack", [Pure]> {
   }];
   let arguments = (ins AnyRankedTensor:$b, UnitAttr:$transpose);
   let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
   let assemblyFormat = "$b (`transpose` $transpose^)? attr-dict `:` type($b) `->` type($y)";
 }
 def Graph_PackedMatmulOp : Graph_Op<"packed_matmul", [Pure]> {
@@ -52,6 +53,7 @@ def Graph_PackedMatmulOp : Graph_Op<"packed_matmul", [Pure]> {
   let description = [{ a [batch…, m, k], b [batch…, ceil(n/16), k, 16] (its batch broadcasts), y [batch…, m, n]. }];
   let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b);
   let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
   let assemblyFormat = "$a `,` $b attr-dict `:` type($a) `,` type($b) `->` type($y)";
 }
 def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
@@ -63,6 +65,7 @@ def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
                        DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$group);
   let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
   let assemblyFormat = "$x `,` $w attr-dict `:` type($x) `,` type($w) `->` type($y)";
 }
 def Graph_LstmOp : Graph_Op<"lstm", [Pure]> {

@@ -33,12 +33,12 @@ void GraphDialect::initialize() {
 
 LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType, function_ref<InFlightDiagnostic()> emitError) const {
   if (getExprs().size() != shape.size())
-    return emitError() << "has " << getExprs().size() << " formulas for " << shape.size() << " dimensions";
+    return emitError() << "has " << getExprs().size() << " formulas, expected " << shape.size() << " (the tensor's rank)";
   for (auto [text, extent] : llvm::zip(getExprs(), shape)) {
     auto formula = jinx::SizeExpr::parse(text.getValue());
     if (!formula) return emitError() << "formula " << text << ": " << formula.status().message();
     if (ShapedType::isStatic(extent) && formula->constant() != extent)
-      return emitError() << "formula " << text << " stands at a dimension of extent " << extent;
+      return emitError() << "formula " << text << " stands at a static dimension, expected \"" << extent << "\"";
   }
   return success();
 }

@@ -11,6 +11,7 @@ def Graph_GroupOp : Graph_Op<"group", [RecursiveMemoryEffects, SingleBlock, Isol
   let arguments = (ins Variadic<AnyRankedTensor>:$inputs, StrAttr:$schedule);
   let regions = (region SizedRegion<1>:$body);
   let results = (outs Variadic<AnyRankedTensor>:$results_);
+  let hasVerifier = 1;
   let assemblyFormat = "$schedule `(` $inputs `)` attr-dict-with-keyword `:` functional-type($inputs, $results_) $body";
 }
 
@@ -26,6 +27,7 @@ def Graph_LaunchOp : Graph_Op<"launch", [Pure]> {
                        StrArrayAttr:$nodes, UnitAttr:$sequential, OptionalAttr<StrAttr>:$flops, OptionalAttr<StrAttr>:$bytes,
                        Variadic<AnyRankedTensor>:$inputs);
   let results = (outs Variadic<AnyRankedTensor>:$results_);
+  let hasVerifier = 1;
   let assemblyFormat = [{
     $kernel `(` $inputs `)` `sizes` $sizes `programs` $programs `scratch` $scratch `work` $work (`sequential` $sequential^)? `from` $nodes attr-dict
     `:` functional-type($inputs, $results_)

@@ -17,7 +17,7 @@ LogicalResult inferBroadcast(std::optional<Location> loc, ValueRange operands, T
     Sizes other = sizesOf(operand.getType());
     auto joined = broadcastSizes(sizes, other);
     if (!joined)
-      return emitOptionalError(loc, "shapes ", describe(sizes), " and ", describe(other), " do not broadcast together");
+      return emitOptionalError(loc, "shapes ", describe(sizes), " and ", describe(other), " do not broadcast together, expected equal extents or 1");
     sizes = *joined;
   }
   results.push_back(tensorOf(sizes, elementType));
@@ -27,6 +27,13 @@ LogicalResult inferBroadcast(std::optional<Location> loc, ValueRange operands, T
 LogicalResult sameElement(std::optional<Location> loc, Value a, Value b) {
   if (elementOf(a) == elementOf(b)) return success();
   return emitOptionalError(loc, "operands have element types ", elementOf(a), " and ", elementOf(b), ", expected one type");
+}
+
+LogicalResult wrongElement(std::optional<Location> loc, Value v, StringRef expected) {
+  return emitOptionalError(loc, "operand has element type ", elementOf(v), ", expected ", expected);
+}
+LogicalResult hasBits(std::optional<Location> loc, Value v) {
+  return isa<IntegerType>(elementOf(v)) ? success() : wrongElement(loc, v, "bool or an integer");
 }
 
 }  // namespace
@@ -42,23 +49,34 @@ LogicalResult sameElement(std::optional<Location> loc, Value a, Value b) {
   }
 JINX_INFER_UNARY(AbsOp)
 JINX_INFER_UNARY(NegOp)
-JINX_INFER_UNARY(ExpOp)
-JINX_INFER_UNARY(Expm1Op)
-JINX_INFER_UNARY(LogOp)
-JINX_INFER_UNARY(Log1pOp)
-JINX_INFER_UNARY(SqrtOp)
-JINX_INFER_UNARY(RsqrtOp)
-JINX_INFER_UNARY(SinOp)
-JINX_INFER_UNARY(CosOp)
-JINX_INFER_UNARY(TanhOp)
-JINX_INFER_UNARY(AtanOp)
-JINX_INFER_UNARY(ErfOp)
-JINX_INFER_UNARY(SigmoidOp)
 JINX_INFER_UNARY(ReluOp)
-JINX_INFER_UNARY(FloorOp)
-JINX_INFER_UNARY(CeilOp)
-JINX_INFER_UNARY(RoundOp)
-JINX_INFER_UNARY(NotOp)
+
+
+#define JINX_INFER_FLOAT(Op)                                                    \
+  LogicalResult Op::inferReturnTypes(JINX_INFER_ARGS) {                         \
+    results.push_back(operands[0].getType());                                   \
+    return isa<FloatType>(elementOf(operands[0])) ? success() : wrongElement(loc, operands[0], "a float"); \
+  }
+JINX_INFER_FLOAT(ExpOp)
+JINX_INFER_FLOAT(Expm1Op)
+JINX_INFER_FLOAT(LogOp)
+JINX_INFER_FLOAT(Log1pOp)
+JINX_INFER_FLOAT(SqrtOp)
+JINX_INFER_FLOAT(RsqrtOp)
+JINX_INFER_FLOAT(SinOp)
+JINX_INFER_FLOAT(CosOp)
+JINX_INFER_FLOAT(TanhOp)
+JINX_INFER_FLOAT(AtanOp)
+JINX_INFER_FLOAT(ErfOp)
+JINX_INFER_FLOAT(SigmoidOp)
+JINX_INFER_FLOAT(FloorOp)
+JINX_INFER_FLOAT(CeilOp)
+JINX_INFER_FLOAT(RoundOp)
+
+LogicalResult NotOp::inferReturnTypes(JINX_INFER_ARGS) {
+  results.push_back(operands[0].getType());
+  return hasBits(loc, operands[0]);
+}
 
 #define JINX_INFER_BINARY(Op)                                                          \
   LogicalResult Op::inferReturnTypes(JINX_INFER_ARGS) {                                \
@@ -73,9 +91,15 @@ JINX_INFER_BINARY(ModOp)
 JINX_INFER_BINARY(MaxOp)
 JINX_INFER_BINARY(MinOp)
 JINX_INFER_BINARY(PowOp)
-JINX_INFER_BINARY(AndOp)
-JINX_INFER_BINARY(OrOp)
-JINX_INFER_BINARY(XorOp)
+
+#define JINX_INFER_BITS(Op)                                                                                        \
+  LogicalResult Op::inferReturnTypes(JINX_INFER_ARGS) {                                                            \
+    if (failed(hasBits(loc, operands[0])) || failed(sameElement(loc, operands[0], operands[1]))) return failure(); \
+    return inferBroadcast(loc, operands, elementOf(operands[0]), results);                                         \
+  }
+JINX_INFER_BITS(AndOp)
+JINX_INFER_BITS(OrOp)
+JINX_INFER_BITS(XorOp)
 
 LogicalResult CompareOp::inferReturnTypes(JINX_INFER_ARGS) {
   if (failed(sameElement(loc, operands[0], operands[1]))) return failure();
@@ -98,7 +122,7 @@ LogicalResult TransposeOp::inferReturnTypes(JINX_INFER_ARGS) {
     return emitOptionalError(loc, "perm has ", perm.size(), " entries, expected ", in.size(), " (rank of x)");
   for (int64_t p : perm) {
     if (p < 0 || p >= int64_t(in.size()) || seen[p])
-      return emitOptionalError(loc, "perm is no permutation of 0..", int64_t(in.size()) - 1, ": entry ", p);
+      return emitOptionalError(loc, "perm has ", p, " out of range or twice, expected each of 0..", int64_t(in.size()) - 1, " once");
     seen[p] = true;
     out.push_back(in[p]);
   }
@@ -109,7 +133,7 @@ LogicalResult TransposeOp::inferReturnTypes(JINX_INFER_ARGS) {
 LogicalResult ConcatOp::inferReturnTypes(JINX_INFER_ARGS) {
   ConcatOpAdaptor op(operands, attrs, props, regions);
   int64_t axis = op.getAxis();
-  if (operands.empty()) return emitOptionalError(loc, "concat needs at least one operand");
+  if (operands.empty()) return emitOptionalError(loc, "has 0 operands, expected at least one");
   Sizes sizes = sizesOf(operands[0].getType());
   if (axis < 0 || axis >= int64_t(sizes.size()))
     return emitOptionalError(loc, "axis is ", axis, ", expected 0..", int64_t(sizes.size()) - 1);
@@ -125,7 +149,7 @@ LogicalResult ConcatOp::inferReturnTypes(JINX_INFER_ARGS) {
       }
       // A constant is the better knowledge of the two.
       if (other[d].constant() && sizes[d].constant() && !(other[d] == sizes[d]))
-        return emitOptionalError(loc, "dimension ", d, " is ", sizes[d].str(), " in one operand and ", other[d].str(), " in another");
+        return emitOptionalError(loc, "dimension ", d, " is ", sizes[d].str(), " in one operand and ", other[d].str(), " in another, expected one extent");
       if (other[d].constant()) sizes[d] = other[d];
     }
   }
@@ -138,6 +162,7 @@ LogicalResult GatherOp::inferReturnTypes(JINX_INFER_ARGS) {
   Sizes x = sizesOf(op.getX().getType()), indices = sizesOf(op.getIndices().getType()), out;
   int64_t axis = op.getAxis();
   if (axis < 0 || axis >= int64_t(x.size())) return emitOptionalError(loc, "axis is ", axis, ", expected 0..", int64_t(x.size()) - 1);
+  if (!isa<IntegerType>(elementOf(op.getIndices()))) return wrongElement(loc, op.getIndices(), "an integer");
   out.append(x.begin(), x.begin() + axis);
   out.append(indices.begin(), indices.end());
   out.append(x.begin() + axis + 1, x.end());
@@ -153,14 +178,15 @@ LogicalResult MatmulOp::inferReturnTypes(JINX_INFER_ARGS) {
   if (op.getTransposeB()) std::swap(b[b.size() - 1], b[b.size() - 2]);
   const SizeExpr &ka = a[a.size() - 1], &kb = b[b.size() - 2];
   if (ka.constant() && kb.constant() && !(ka == kb))
-    return emitOptionalError(loc, "contraction is over ", ka.str(), " elements of a and ", kb.str(), " of b");
+    return emitOptionalError(loc, "contraction is over ", ka.str(), " elements of a and ", kb.str(), " of b, expected one number");
   auto batch = broadcastSizes(ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(2));
   if (!batch)
     return emitOptionalError(loc, "batch shapes ", describe(ArrayRef(a).drop_back(2)), " and ", describe(ArrayRef(b).drop_back(2)),
-                             " do not broadcast together");
+                             " do not broadcast together, expected equal extents or 1");
   batch->push_back(a[a.size() - 2]);
   batch->push_back(b[b.size() - 1]);
   Type element = elementOf(op.getA());
+  if (!(element.isInteger(8) && elementOf(op.getB()).isInteger(8)) && failed(sameElement(loc, op.getA(), op.getB()))) return failure();
   if (element.isInteger(8)) element = IntegerType::get(element.getContext(), 32);
   results.push_back(tensorOf(*batch, element));
   return success();
@@ -171,6 +197,7 @@ LogicalResult ConvOp::inferReturnTypes(JINX_INFER_ARGS) {
   Sizes x = sizesOf(op.getX().getType()), w = sizesOf(op.getW().getType());
   if (x.size() < 3 || x.size() != w.size())  // conv C1
     return emitOptionalError(loc, "x has rank ", x.size(), " and w has rank ", w.size(), ", expected one rank of at least 3");
+  if (failed(sameElement(loc, op.getX(), op.getW()))) return failure();
   size_t spatial = x.size() - 2, firstSpatial = op.getChannelsLast() ? 1 : 2;
   const SizeExpr &channels = op.getChannelsLast() ? x.back() : x[1];
   SizeExpr expected = w[1] * SizeExpr(op.getGroup());
@@ -179,12 +206,13 @@ LogicalResult ConvOp::inferReturnTypes(JINX_INFER_ARGS) {
   if (op.getGroup() < 1 || (w[0].constant() && *w[0].constant() % op.getGroup()))  // conv C3
     return emitOptionalError(loc, "w has ", w[0].str(), " output channels, expected a multiple of group = ", op.getGroup());
   if (op.getStrides().size() != spatial || op.getDilations().size() != spatial || op.getPads().size() != 2 * spatial)
-    return emitOptionalError(loc, "strides, dilations and pads need ", spatial, ", ", spatial, " and ", 2 * spatial, " entries");
+    return emitOptionalError(loc, "strides, dilations and pads have ", op.getStrides().size(), ", ", op.getDilations().size(), " and ",
+                             op.getPads().size(), " entries, expected ", spatial, ", ", spatial, " and ", 2 * spatial);
   Sizes out = {x[0]};
   if (!op.getChannelsLast()) out.push_back(w[0]);
   for (size_t i = 0; i < spatial; ++i) {
     if (op.getStrides()[i] < 1 || op.getDilations()[i] < 1)
-      return emitOptionalError(loc, "stride ", op.getStrides()[i], " and dilation ", op.getDilations()[i], " must be positive");
+      return emitOptionalError(loc, "stride is ", op.getStrides()[i], " and dilation is ", op.getDilations()[i], ", expected positive numbers");
     SizeExpr window = (w[2 + i] - 1) * SizeExpr(op.getDilations()[i]) + 1;
     SizeExpr padded = x[firstSpatial + i] + op.getPads()[i] + op.getPads()[spatial + i];
     SizeExpr extent = floorDiv(padded - window, op.getStrides()[i]) + 1;
@@ -202,7 +230,7 @@ LogicalResult ReduceOp::inferReturnTypes(JINX_INFER_ARGS) {
   int64_t previous = -1;
   for (int64_t axis : op.getAxes()) {
     if (axis <= previous || axis >= int64_t(sizes.size()))
-      return emitOptionalError(loc, "axes must be sorted, distinct and below the rank ", sizes.size(), "; got ", axis);
+      return emitOptionalError(loc, "axes are [", op.getAxes(), "], expected sorted, distinct numbers in 0..", int64_t(sizes.size()) - 1);
     previous = axis;
     sizes[axis] = 1;
   }

@@ -4,6 +4,7 @@
 
 def Graph_ConstantOp : Graph_Op<"constant", [Pure, ConstantLike, AllTypesMatch<["value", "y"]>]> {
   let summary = "a tensor known at compile time";
+  let description = [{ The value may be any ElementsAttr: `dense<…>`, or `dense_resource<…>` for what is large. }];
   let arguments = (ins ElementsAttr:$value);
   let results = (outs AnyRankedTensor:$y);
   let hasFolder = 1;
@@ -20,6 +21,9 @@ def Graph_SizesOp : Graph_Op<"sizes", [Pure]> {
 }
 def Graph_ReshapeOp : Graph_Op<"reshape", [Pure]> {
   let summary = "the same elements in row-major order under the result type's shape; costs nothing";
+  let description = [{
+    C1: the result has as many elements as x. A step of its own it never is: kernels change how they count, a plan names the same bytes.
+  }];
   let arguments = (ins AnyRankedTensor:$x);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
@@ -28,6 +32,9 @@ def Graph_ReshapeOp : Graph_Op<"reshape", [Pure]> {
 }
 def Graph_TransposeOp : Graph_InferredOp<"transpose"> {
   let summary = "y's dimension i is x's dimension perm[i]";
+  let description = [{
+    C1: `perm` has each of 0..rank-1 once. `transpose(x, p)` then `q` is `transpose(x, p∘q)`; one that moves only extents of 1 is a reshape.
+  }];
   let arguments = (ins AnyRankedTensor:$x, DenseI64ArrayAttr:$perm);
   let results = (outs AnyRankedTensor:$y);
   let hasFolder = 1;
@@ -36,6 +43,7 @@ def Graph_TransposeOp : Graph_InferredOp<"transpose"> {
 }
 def Graph_BroadcastOp : Graph_Op<"broadcast", [Pure]> {
   let summary = "repeats x to the result type's shape by numpy's rules";
+  let description = [{ Dimensions are aligned on the right. C1: rank(x) <= rank(y). C2: each extent of x is 1 or y's. }];
   let arguments = (ins AnyRankedTensor:$x);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
@@ -56,6 +64,10 @@ def Graph_SliceOp : Graph_Op<"slice", [Pure]> {
 }
 def Graph_ConcatOp : Graph_InferredOp<"concat"> {
   let summary = "joins tensors along one dimension";
+  let description = [{
+    C1: at least one operand, all of one element type and rank. C2: `axis` is in 0..rank-1. C3: all other extents agree; the result's
+    extent along `axis` is the operands' sum.
+  }];
   let arguments = (ins Variadic<AnyRankedTensor>:$xs, I64Attr:$axis);
   let results = (outs AnyRankedTensor:$y);
   let hasFolder = 1;
@@ -85,6 +97,9 @@ def Graph_GatherOp : Graph_InferredOp<"gather"> {
 }
 def Graph_IotaOp : Graph_Op<"iota", [Pure]> {
   let summary = "y[i…] = start + step * i[axis]";
+  let description = [{
+    Floats hold the integer that the formula gives, rounded once; integers wrap. C1: `axis` is in 0..rank-1 of the result.
+  }];
   let arguments = (ins I64Attr:$axis, DefaultValuedAttr<I64Attr, "0">:$start, DefaultValuedAttr<I64Attr, "1">:$step);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;

@@ -1,21 +1,25 @@
 // Verifiers and folders: what ODS cannot say about one operator, and the rewrites that always pay.
-#include "ir/Graph/Graph.h"
+#include "ir/Graph/Verify.h"
 
 using namespace mlir;
 using namespace jinx;
 using namespace jinx::graph;
 
-namespace {
-/// Only provable differences are errors: two formulas may be equal in ways that the normal form does not see.
-bool surelyDifferent(const SizeExpr &a, const SizeExpr &b) { return a.constant() && b.constant() && !(a == b); }
-
-LogicalResult verifyFormulas(Operation *op, ArrayAttr formulas) {
+LogicalResult graph::verifyFormulas(Operation *op, ArrayRef<Attribute> formulas) {
   for (Attribute text : formulas)
     if (auto parsed = SizeExpr::parse(cast<StringAttr>(text).getValue()); !parsed)
       return op->emitOpError("formula ") << text << ": " << parsed.status().message();
   return success();
 }
 
+LogicalResult graph::verifyShape(Operation *op, StringRef name, Value value, ArrayRef<SizeExpr> expected) {
+  Sizes got = sizesOf(value.getType());
+  bool same = got.size() == expected.size();
+  for (size_t d = 0; same && d < got.size(); ++d) same = !surelyDifferent(got[d], expected[d]);
+  return same ? success() : op->emitOpError() << name << " is " << describe(got) << ", expected " << describe(expected);
+}
+
+namespace {
 LogicalResult verifySameRank(Operation *op, Value x, Value y) {
   int64_t in = cast<RankedTensorType>(x.getType()).getRank(), out = cast<RankedTensorType>(y.getType()).getRank();
   return in == out ? success() : op->emitOpError("result has rank ") << out << ", expected " << in << " (rank of x)";
@@ -34,7 +38,7 @@ OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }
 LogicalResult SizesOp::verify() {
   if (int64_t(getExprs().size()) != cast<RankedTensorType>(getY().getType()).getNumElements())
     return emitOpError("has ") << getExprs().size() << " formulas, expected one per element of " << getY().getType();
-  return verifyFormulas(*this, getExprs());
+  return verifyFormulas(*this, getExprs().getValue());
 }
 
 LogicalResult ReshapeOp::verify() {
@@ -107,14 +111,14 @@ LogicalResult SliceOp::verify() {
     return emitOpError("has ") << getStarts().size() << " starts and " << getSteps().size() << " steps, expected " << rank
                                << " of each (rank of x)";
   if (llvm::is_contained(getSteps(), 0)) return emitOpError("a step is 0, expected a positive or negative number");
-  if (failed(verifyFormulas(*this, getStarts())) || failed(verifySameRank(*this, getX(), getY()))) return failure();
+  if (failed(verifyFormulas(*this, getStarts().getValue())) || failed(verifySameRank(*this, getX(), getY()))) return failure();
   Sizes in = sizesOf(getX().getType()), out = sizesOf(getY().getType());
   if (llvm::any_of(out, [](const SizeExpr &size) { return size.isConstant(0); })) return success();
   for (size_t d = 0; d < rank; ++d) {
     SizeExpr first = parseSize(cast<StringAttr>(getStarts()[d]).getValue()), last = first + (out[d] - 1) * SizeExpr(getSteps()[d]);
     for (const SizeExpr &at : {first, last})
       if (at.constant() && (*at.constant() < 0 || (in[d].constant() && *at.constant() >= *in[d].constant())))
-        return emitOpError("reads element ") << *at.constant() << " of dimension " << d << ", which has " << in[d].str();
+        return emitOpError("reads element ") << *at.constant() << " of dimension " << d << " of x, expected 0.." << (in[d] - 1).str();
   }
   return success();
 }
@@ -130,7 +134,7 @@ OpFoldResult ConcatOp::fold(FoldAdaptor) { return getXs().size() == 1 ? OpFoldRe
 LogicalResult PadOp::verify() {
   size_t rank = cast<RankedTensorType>(getX().getType()).getRank();
   if (getLow().size() != rank) return emitOpError("has ") << getLow().size() << " low pads, expected " << rank << " (rank of x)";
-  if (failed(verifyFormulas(*this, getLow())) || failed(verifySameRank(*this, getX(), getY()))) return failure();
+  if (failed(verifyFormulas(*this, getLow().getValue())) || failed(verifySameRank(*this, getX(), getY()))) return failure();
   Value value = getValue();
   if (value && volume(sizesOf(value.getType())).constant().value_or(1) != 1)
     return emitOpError("value is ") << value.getType() << ", expected one element";

@@ -1,40 +1,25 @@
 // Verifiers of the operators that look at a neighbourhood or walk along time: what ODS cannot say about their shapes.
-#include "ir/Graph/Graph.h"
+#include "ir/Graph/Verify.h"
 
 using namespace mlir;
 using namespace jinx;
 using namespace jinx::graph;
 
-namespace {
-
-bool surelyDifferent(const SizeExpr &a, const SizeExpr &b) { return a.constant() && b.constant() && !(a == b); }
-
-/// One operand or result against the shape that it must have.
-LogicalResult verifyShape(Operation *op, StringRef name, Value value, ArrayRef<SizeExpr> expected) {
-  Sizes got = sizesOf(value.getType());
-  bool same = got.size() == expected.size();
-  for (size_t d = 0; same && d < got.size(); ++d) same = !surelyDifferent(got[d], expected[d]);
-  return same ? success() : op->emitOpError() << name << " is " << describe(got) << ", expected " << describe(expected);
-}
-
-/// Strides, dilations and pads of a window over `spatial` dimensions.
-LogicalResult verifyWindow(Operation *op, size_t spatial, ArrayRef<int64_t> strides, ArrayRef<int64_t> dilations, ArrayRef<int64_t> pads) {
+LogicalResult graph::verifyWindow(Operation *op, size_t spatial, ArrayRef<int64_t> strides, ArrayRef<int64_t> dilations, ArrayRef<int64_t> pads) {
   if (strides.size() != spatial || dilations.size() != spatial || pads.size() != 2 * spatial)
-    return op->emitOpError("strides, dilations and pads need ") << spatial << ", " << spatial << " and " << 2 * spatial << " entries";
+    return op->emitOpError("strides, dilations and pads have ") << strides.size() << ", " << dilations.size() << " and " << pads.size() << " entries, expected "
+                                                                << spatial << ", " << spatial << " and " << 2 * spatial;
   for (int64_t v : llvm::concat<const int64_t>(strides, dilations))
     if (v < 1) return op->emitOpError("a stride or dilation is ") << v << ", expected a positive number";
   return success();
 }
-
-}  // namespace
 
 LogicalResult PoolOp::verify() {
   Sizes x = sizesOf(getX().getType()), y = sizesOf(getY().getType());
   if (x.size() < 3 || y.size() != x.size())
     return emitOpError("x has rank ") << x.size() << " and y has rank " << y.size() << ", expected one rank of at least 3";
   size_t spatial = x.size() - 2;
-  if (getKernel().size() != spatial || getStrides().size() != spatial || getDilations().size() != spatial || getPads().size() != 2 * spatial)
-    return emitOpError("needs ") << spatial << " kernel, stride and dilation entries and " << 2 * spatial << " pads";
+  if (getKernel().size() != spatial) return emitOpError("kernel has ") << getKernel().size() << " entries, expected " << spatial;
   for (int64_t v : getKernel())
     if (v < 1) return emitOpError("a kernel entry is ") << v << ", expected a positive number";
   size_t channel = getChannelsLast() ? x.size() - 1 : 1;

@@ -64,12 +64,20 @@ std::optional<Sizes> broadcastSizes(ArrayRef<SizeExpr> a, ArrayRef<SizeExpr> b) 
   return result;
 }
 
+bool surelyDifferent(const SizeExpr &a, const SizeExpr &b) {
+  if (a.isInvalid() || b.isInvalid()) return false;
+  SizeExpr more = a - b;
+  return !more.isInvalid() && (more.isAtLeast(1) || (SizeExpr(0) - more).isAtLeast(1));
+}
+
 bool areCompatible(TypeRange a, TypeRange b) {
   if (a.size() != b.size()) return false;
   for (auto [x, y] : llvm::zip(a, b)) {
     if (x == y) continue;
     auto tx = dyn_cast<RankedTensorType>(x), ty = dyn_cast<RankedTensorType>(y);
     if (!tx || !ty || tx.getElementType() != ty.getElementType() || failed(mlir::verifyCompatibleShape(tx, ty))) return false;
+    for (auto [l, r] : llvm::zip_equal(sizesOf(tx), sizesOf(ty)))
+      if (surelyDifferent(l, r)) return false;
   }
   return true;
 }

@@ -31,8 +31,11 @@ SizeExpr volume(llvm::ArrayRef<SizeExpr> sizes);
 /// larger one are not provably compatible: nullopt.
 std::optional<Sizes> broadcastSizes(llvm::ArrayRef<SizeExpr> a, llvm::ArrayRef<SizeExpr> b);
 
-/// Equal element types and ranks, and no extent that is provably different. Two formulas may be equal in ways that the normal
-/// form does not see, so this is all that verification asks of an inferred type.
+/// True when no values of the symbols make the two equal: 3 and 4, n and n + 1, n and 2*n + 1. Two formulas may be equal in ways that
+/// the normal form does not see, so this is what verification refuses, and no more.
+bool surelyDifferent(const SizeExpr &a, const SizeExpr &b);
+
+/// Equal element types and ranks, and no extent that is provably different.
 bool areCompatible(mlir::TypeRange a, mlir::TypeRange b);
 
 /// "2x?x3" with formulas in place of question marks: for messages.

@@ -212,7 +212,7 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
     Perm from = *matchDims(sizesOf(op.getX().getType()), sizesOf(op.getY().getType()));
     auto innerPlace = [&](int64_t d) { return from[d] < 0 ? int64_t(perm.size()) - 2 : perm[from[d]]; };
     Perm order = llvm::to_vector(llvm::seq<int64_t>(from.size()));  // outer dimensions as the inner layout has them
-    llvm::stable_sort(order, [&](int64_t x, int64_t y) { return innerPlace(x) < innerPlace(y); });
+    llvm::sort(order, [&](int64_t x, int64_t y) { return std::pair(innerPlace(x), x) < std::pair(innerPlace(y), y); });
     return inverse(order);
   }
   Operation *moveReshape(OpBuilder &b, ReshapeOp op, ArrayRef<int64_t> perm) {

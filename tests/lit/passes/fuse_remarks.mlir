@@ -123,10 +123,10 @@ func.func @cut_view(%x: tensor<128x512xf32>) -> tensor<8x128x64xf32> {
 // CHECK: jinx.add
 // CHECK: jinx.group "rows"
 // CHECK: jinx.pool
-func.func @epilogue_first(%x: tensor<1x18x18x16xf32>, %w: tensor<1x144x16xf32>) -> tensor<1x8x8x16xf32> {
+func.func @epilogue_first(%x: tensor<1x18x18x16xf32>, %w: tensor<1x1x144x16xf32>) -> tensor<1x8x8x16xf32> {
   // expected-remark @below {{Joined}}
   %c = jinx.packed_conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
-      : tensor<1x18x18x16xf32>, tensor<1x144x16xf32> -> tensor<1x16x16x16xf32>
+      : tensor<1x18x18x16xf32>, tensor<1x1x144x16xf32> -> tensor<1x16x16x16xf32>
   // expected-remark @below {{Joined}}
   %r = jinx.relu %c : tensor<1x16x16x16xf32> -> tensor<1x16x16x16xf32>
   // expected-remark @below {{an epilogue holds nothing else}}

@@ -2,7 +2,7 @@
 
 // A chain becomes one kernel, named after its first operator, and a launch of it. One program handles up to 4096 elements.
 // CHECK-LABEL: @chain
-// CHECK: jinx.launch @[[K:k0_exp]](%{{.*}}) sizes [] programs "1" scratch "0" work "{{.*}}" from [] : (tensor<8xf32>) -> tensor<8xf32>
+// CHECK: jinx.launch @[[K:k0_exp]](%{{.*}}) sizes [] programs "1" scratch "0" work "{{.*}}" from [] {{.*}}: (tensor<8xf32>) -> tensor<8xf32>
 // CHECK: tile.kernel @[[K]](%[[X:.*]]: !tile.ptr<f32>, %[[Y:.*]]: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from ""
 // CHECK: %[[T:.*]] = tile.load %[[X]]
 // CHECK: %[[E:.*]] = math.exp %[[T]]

@@ -83,6 +83,14 @@ func.func @packed_matmul(%a: tensor<4x8xf32>, %b: tensor<2x8x16xf32>) -> tensor<
   return %y : tensor<4x20xf32>
 }
 
+// Panels may have a batch that a has not.
+// CHECK-LABEL: @packed_matmul_batch
+// CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} : tensor<4x8xf32>, tensor<3x2x8x16xf32> -> tensor<3x4x20xf32>
+func.func @packed_matmul_batch(%a: tensor<4x8xf32>, %b: tensor<3x2x8x16xf32>) -> tensor<3x4x20xf32> {
+  %y = jinx.packed_matmul %a, %b : tensor<4x8xf32>, tensor<3x2x8x16xf32> -> tensor<3x4x20xf32>
+  return %y : tensor<3x4x20xf32>
+}
+
 // CHECK-LABEL: @packed_conv
 // CHECK: jinx.packed_conv %{{.*}}, %{{.*}} {dilations = array<i64: 1, 1>, group = 1 : i64, kernel = array<i64: 3, 3>, pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>} : tensor<1x8x8x3xf32>, tensor<1x1x27x16xf32> -> tensor<1x8x8x4xf32>
 func.func @packed_conv(%x: tensor<1x8x8x3xf32>, %w: tensor<1x1x27x16xf32>) -> tensor<1x8x8x4xf32> {

@@ -10,7 +10,7 @@ func.func @matmul_rank(%a: tensor<8xf32>, %b: tensor<8x4xf32>) {
 // -----
 
 func.func @matmul_depth(%a: tensor<4x8xf32>, %b: tensor<16x8xf32>) {
-  // expected-error @+2 {{contraction is over 8 elements of a and 16 of b}}
+  // expected-error @+2 {{contraction is over 8 elements of a and 16 of b, expected one number}}
   // expected-error @+1 {{'jinx.matmul' op failed to infer returned types}}
   %y = jinx.matmul %a, %b : tensor<4x8xf32>, tensor<16x8xf32> -> tensor<4x8xf32>
   return
@@ -19,7 +19,7 @@ func.func @matmul_depth(%a: tensor<4x8xf32>, %b: tensor<16x8xf32>) {
 // -----
 
 func.func @matmul_batch(%a: tensor<2x4x8xf32>, %b: tensor<3x8x4xf32>) {
-  // expected-error @+2 {{batch shapes 2 and 3 do not broadcast together}}
+  // expected-error @+2 {{batch shapes 2 and 3 do not broadcast together, expected equal extents or 1}}
   // expected-error @+1 {{'jinx.matmul' op failed to infer returned types}}
   %y = jinx.matmul %a, %b : tensor<2x4x8xf32>, tensor<3x8x4xf32> -> tensor<2x4x4xf32>
   return
@@ -81,7 +81,7 @@ func.func @conv_group(%x: tensor<1x6x8xf32>, %w: tensor<5x3x3xf32>) {
 // -----
 
 func.func @conv_geometry(%x: tensor<1x3x8xf32>, %w: tensor<4x3x3xf32>) {
-  // expected-error @+2 {{strides, dilations and pads need 1, 1 and 2 entries}}
+  // expected-error @+2 {{strides, dilations and pads have 1, 1 and 1 entries, expected 1, 1 and 2}}
   // expected-error @+1 {{'jinx.conv' op failed to infer returned types}}
   %y = jinx.conv %x, %w {strides = array<i64: 1>, pads = array<i64: 0>, dilations = array<i64: 1>, group = 1 : i64}
       : tensor<1x3x8xf32>, tensor<4x3x3xf32> -> tensor<1x4x6xf32>
@@ -91,9 +91,165 @@ func.func @conv_geometry(%x: tensor<1x3x8xf32>, %w: tensor<4x3x3xf32>) {
 // -----
 
 func.func @conv_stride(%x: tensor<1x3x8xf32>, %w: tensor<4x3x3xf32>) {
-  // expected-error @+2 {{stride 0 and dilation 1 must be positive}}
+  // expected-error @+2 {{stride is 0 and dilation is 1, expected positive numbers}}
   // expected-error @+1 {{'jinx.conv' op failed to infer returned types}}
   %y = jinx.conv %x, %w {strides = array<i64: 0>, pads = array<i64: 0, 0>, dilations = array<i64: 1>, group = 1 : i64}
       : tensor<1x3x8xf32>, tensor<4x3x3xf32> -> tensor<1x4x6xf32>
+  return
+}
+
+// -----
+
+func.func @matmul_element_types(%a: tensor<4x8xf32>, %b: tensor<8x4xf64>) {
+  // expected-error @+2 {{operands have element types 'f32' and 'f64', expected one type}}
+  // expected-error @+1 {{'jinx.matmul' op failed to infer returned types}}
+  %y = jinx.matmul %a, %b : tensor<4x8xf32>, tensor<8x4xf64> -> tensor<4x4xf32>
+  return
+}
+
+// -----
+
+func.func @conv_element_types(%x: tensor<1x3x8xf32>, %w: tensor<4x3x3xf16>) {
+  // expected-error @+2 {{operands have element types 'f32' and 'f16', expected one type}}
+  // expected-error @+1 {{'jinx.conv' op failed to infer returned types}}
+  %y = jinx.conv %x, %w {strides = array<i64: 1>, pads = array<i64: 0, 0>, dilations = array<i64: 1>, group = 1 : i64}
+      : tensor<1x3x8xf32>, tensor<4x3x3xf16> -> tensor<1x4x6xf32>
+  return
+}
+
+// -----
+
+func.func @pack_rank(%b: tensor<8xf32>) {
+  // expected-error @+1 {{'jinx.pack' op b has rank 1, expected at least 2}}
+  %p = jinx.pack %b : tensor<8xf32> -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @pack_panels(%b: tensor<8x20xf32>) {
+  // expected-error @+1 {{'jinx.pack' op y is 1x8x16, expected 2x8x16}}
+  %p = jinx.pack %b : tensor<8x20xf32> -> tensor<1x8x16xf32>
+  return
+}
+
+// -----
+
+func.func @pack_transpose(%b: tensor<20x8xf32>) {
+  // expected-error @+1 {{'jinx.pack' op y is 1x20x16, expected 2x8x16}}
+  %p = jinx.pack %b transpose : tensor<20x8xf32> -> tensor<1x20x16xf32>
+  return
+}
+
+// -----
+
+func.func @pack_element_type(%b: tensor<8x20xf32>) {
+  // expected-error @+1 {{'jinx.pack' op has element types 'f32' and 'f16', expected one type}}
+  %p = jinx.pack %b : tensor<8x20xf32> -> tensor<2x8x16xf16>
+  return
+}
+
+// -----
+
+func.func @packed_matmul_rank(%a: tensor<8xf32>, %b: tensor<2x8x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op a, b and y have ranks 1, 3 and 1, expected r >= 2, s >= 3 and max(r, s - 1)}}
+  %y = jinx.packed_matmul %a, %b : tensor<8xf32>, tensor<2x8x16xf32> -> tensor<20xf32>
+  return
+}
+
+// -----
+
+func.func @packed_matmul_panels(%a: tensor<4x8xf32>, %b: tensor<1x8x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op b is 1x8x16, expected 2x8x16}}
+  %y = jinx.packed_matmul %a, %b : tensor<4x8xf32>, tensor<1x8x16xf32> -> tensor<4x20xf32>
+  return
+}
+
+// -----
+
+func.func @packed_matmul_rows(%a: tensor<4x8xf32>, %b: tensor<2x8x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op y is 5x20, expected 4x20}}
+  %y = jinx.packed_matmul %a, %b : tensor<4x8xf32>, tensor<2x8x16xf32> -> tensor<5x20xf32>
+  return
+}
+
+// -----
+
+func.func @packed_matmul_batch(%a: tensor<2x4x8xf32>, %b: tensor<3x2x8x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op batch shapes 2 and 3 do not broadcast together, expected equal extents or 1}}
+  %y = jinx.packed_matmul %a, %b : tensor<2x4x8xf32>, tensor<3x2x8x16xf32> -> tensor<2x4x20xf32>
+  return
+}
+
+// -----
+
+func.func @packed_conv_rank(%x: tensor<1x8x3xf32>, %w: tensor<1x1x9x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_conv' op x and y have ranks 3 and 4, expected 4}}
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 1, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x8x3xf32>, tensor<1x1x9x16xf32> -> tensor<1x1x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @packed_conv_kernel(%x: tensor<1x8x8x3xf32>, %w: tensor<1x1x27x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_conv' op kernel is [3], expected two positive numbers}}
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x8x8x3xf32>, tensor<1x1x27x16xf32> -> tensor<1x6x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @packed_conv_no_group(%x: tensor<1x8x8x3xf32>, %w: tensor<1x1x27x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_conv' op group is 0, expected a positive number}}
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 0 : i64}
+      : tensor<1x8x8x3xf32>, tensor<1x1x27x16xf32> -> tensor<1x6x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @packed_conv_group(%x: tensor<1x8x8x3xf32>, %w: tensor<2x1x9x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_conv' op has 3 channels, expected a multiple of group = 2}}
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 2 : i64}
+      : tensor<1x8x8x3xf32>, tensor<2x1x9x16xf32> -> tensor<1x6x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @packed_conv_weights(%x: tensor<1x8x8x3xf32>, %w: tensor<1x1x9x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_conv' op w is 1x1x9x16, expected 1x1x27x16}}
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x8x8x3xf32>, tensor<1x1x9x16xf32> -> tensor<1x6x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @packed_conv_extent(%x: tensor<1x8x8x3xf32>, %w: tensor<1x1x27x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_conv' op y is 1x8x6x4, expected 1x6x6x4}}
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x8x8x3xf32>, tensor<1x1x27x16xf32> -> tensor<1x8x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @packed_conv_stride(%x: tensor<1x8x8x3xf32>, %w: tensor<1x1x27x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_conv' op a stride or dilation is 0, expected a positive number}}
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 0>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x8x8x3xf32>, tensor<1x1x27x16xf32> -> tensor<1x6x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @conv_formula(%x: tensor<1x3x?xf32, #jinx.dims<"1", "3", "w">>, %w: tensor<4x3x3xf32>) {
+  // expected-error @+2 {{inferred type(s) 'tensor<1x4x?xf32, #jinx.dims<"1", "4", "(w - 1) floordiv 2 + 1">>' are incompatible}}
+  // expected-error @+1 {{'jinx.conv' op failed to infer returned types}}
+  %y = jinx.conv %x, %w {strides = array<i64: 2>, pads = array<i64: 1, 1>, dilations = array<i64: 1>, group = 1 : i64}
+      : tensor<1x3x?xf32, #jinx.dims<"1", "3", "w">>, tensor<4x3x3xf32> -> tensor<1x4x?xf32, #jinx.dims<"1", "4", "(w - 1) floordiv 2">>
   return
 }

@@ -128,3 +128,11 @@ func.func @symbolic(%a: tensor<?x1xf32, #jinx.dims<"n", "1">>, %b: tensor<4xf32>
   %y = jinx.add %a, %b : tensor<?x1xf32, #jinx.dims<"n", "1">>, tensor<4xf32> -> tensor<?x4xf32, #jinx.dims<"n", "4">>
   return %y : tensor<?x4xf32, #jinx.dims<"n", "4">>
 }
+
+// Tests that what may be equal for some n is accepted: the verifier refuses what is surely wrong.
+// CHECK-LABEL: @perhaps
+// CHECK: jinx.exp %{{.*}} -> tensor<?xf32, #jinx.dims<"2*n">>
+func.func @perhaps(%x: tensor<?xf32, #jinx.dims<"n">>) {
+  %y = jinx.exp %x : tensor<?xf32, #jinx.dims<"n">> -> tensor<?xf32, #jinx.dims<"2*n">>
+  return
+}

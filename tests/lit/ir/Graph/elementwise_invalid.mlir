@@ -1,7 +1,7 @@
 // RUN: jinx-opt %s --split-input-file --verify-diagnostics
 
 func.func @broadcast(%a: tensor<2x3xf32>, %b: tensor<4xf32>) {
-  // expected-error @+2 {{shapes 2x3 and 4 do not broadcast together}}
+  // expected-error @+2 {{shapes 2x3 and 4 do not broadcast together, expected equal extents or 1}}
   // expected-error @+1 {{'jinx.add' op failed to infer returned types}}
   %y = jinx.add %a, %b : tensor<2x3xf32>, tensor<4xf32> -> tensor<2x3xf32>
   return
@@ -11,7 +11,7 @@ func.func @broadcast(%a: tensor<2x3xf32>, %b: tensor<4xf32>) {
 
 // Two different symbols may differ: broadcasting them is not provably right.
 func.func @symbols(%a: tensor<?xf32, #jinx.dims<"n">>, %b: tensor<?xf32, #jinx.dims<"2*m">>) {
-  // expected-error @+2 {{shapes n and (2*m) do not broadcast together}}
+  // expected-error @+2 {{shapes n and (2*m) do not broadcast together, expected equal extents or 1}}
   // expected-error @+1 {{'jinx.mul' op failed to infer returned types}}
   %y = jinx.mul %a, %b : tensor<?xf32, #jinx.dims<"n">>, tensor<?xf32, #jinx.dims<"2*m">> -> tensor<?xf32, #jinx.dims<"n">>
   return
@@ -76,5 +76,42 @@ func.func @branches(%c: tensor<4xi1>, %a: tensor<4xf32>, %b: tensor<4xi32>) {
 func.func @cast_rank(%x: tensor<4xf32>) {
   // expected-error @+1 {{'jinx.cast' op result has rank 2, expected 1}}
   %y = jinx.cast %x : tensor<4xf32> -> tensor<2x2xi32>
+  return
+}
+
+// -----
+
+func.func @no_float(%x: tensor<4xi32>) {
+  // expected-error @+2 {{operand has element type 'i32', expected a float}}
+  // expected-error @+1 {{'jinx.exp' op failed to infer returned types}}
+  %y = jinx.exp %x : tensor<4xi32> -> tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @no_bits(%x: tensor<4xf32>) {
+  // expected-error @+2 {{operand has element type 'f32', expected bool or an integer}}
+  // expected-error @+1 {{'jinx.not' op failed to infer returned types}}
+  %y = jinx.not %x : tensor<4xf32> -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @no_bits_either(%x: tensor<4xf32>) {
+  // expected-error @+2 {{operand has element type 'f32', expected bool or an integer}}
+  // expected-error @+1 {{'jinx.and' op failed to infer returned types}}
+  %y = jinx.and %x, %x : tensor<4xf32>, tensor<4xf32> -> tensor<4xf32>
+  return
+}
+
+// -----
+
+// No n is n + 1.
+func.func @other_formula(%x: tensor<?xf32, #jinx.dims<"n">>) {
+  // expected-error @+2 {{'jinx.exp' op inferred type(s) 'tensor<?xf32, #jinx.dims<"n">>' are incompatible with return type(s) of operation 'tensor<?xf32, #jinx.dims<"n + 1">>'}}
+  // expected-error @+1 {{'jinx.exp' op failed to infer returned types}}
+  %y = jinx.exp %x : tensor<?xf32, #jinx.dims<"n">> -> tensor<?xf32, #jinx.dims<"n + 1">>
   return
 }

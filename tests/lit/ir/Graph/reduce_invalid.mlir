@@ -1,7 +1,7 @@
 // RUN: jinx-opt %s --split-input-file --verify-diagnostics
 
 func.func @order(%x: tensor<2x3xf32>) {
-  // expected-error @+2 {{axes must be sorted, distinct and below the rank 2; got 0}}
+  // expected-error @+2 {{axes are [1, 0], expected sorted, distinct numbers in 0..1}}
   // expected-error @+1 {{'jinx.reduce' op failed to infer returned types}}
   %y = jinx.reduce sum, %x axes [1, 0] : tensor<2x3xf32> -> tensor<1x1xf32>
   return
@@ -10,7 +10,7 @@ func.func @order(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @repeated(%x: tensor<2x3xf32>) {
-  // expected-error @+2 {{axes must be sorted, distinct and below the rank 2; got 1}}
+  // expected-error @+2 {{axes are [1, 1], expected sorted, distinct numbers in 0..1}}
   // expected-error @+1 {{'jinx.reduce' op failed to infer returned types}}
   %y = jinx.reduce sum, %x axes [1, 1] : tensor<2x3xf32> -> tensor<2x1xf32>
   return
@@ -19,7 +19,7 @@ func.func @repeated(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @range(%x: tensor<2x3xf32>) {
-  // expected-error @+2 {{axes must be sorted, distinct and below the rank 2; got 2}}
+  // expected-error @+2 {{axes are [2], expected sorted, distinct numbers in 0..1}}
   // expected-error @+1 {{'jinx.reduce' op failed to infer returned types}}
   %y = jinx.reduce max, %x axes [2] : tensor<2x3xf32> -> tensor<2x3xf32>
   return
@@ -28,7 +28,7 @@ func.func @range(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @negative(%x: tensor<2x3xf32>) {
-  // expected-error @+2 {{axes must be sorted, distinct and below the rank 2; got -1}}
+  // expected-error @+2 {{axes are [-1], expected sorted, distinct numbers in 0..1}}
   // expected-error @+1 {{'jinx.reduce' op failed to infer returned types}}
   %y = jinx.reduce max, %x axes [-1] : tensor<2x3xf32> -> tensor<2x1xf32>
   return
@@ -46,7 +46,7 @@ func.func @dropped_dimension(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @pool_kernel(%x: tensor<1x3x8x8xf32>) {
-  // expected-error @+1 {{'jinx.pool' op needs 2 kernel, stride and dilation entries and 4 pads}}
+  // expected-error @+1 {{'jinx.pool' op kernel has 1 entries, expected 2}}
   %y = jinx.pool max, %x {kernel = array<i64: 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>}
       : tensor<1x3x8x8xf32> -> tensor<1x3x4x4xf32>
   return
@@ -55,7 +55,7 @@ func.func @pool_kernel(%x: tensor<1x3x8x8xf32>) {
 // -----
 
 func.func @pool_pads(%x: tensor<1x3x8x8xf32>) {
-  // expected-error @+1 {{'jinx.pool' op needs 2 kernel, stride and dilation entries and 4 pads}}
+  // expected-error @+1 {{'jinx.pool' op strides, dilations and pads have 2, 2 and 2 entries, expected 2, 2 and 4}}
   %y = jinx.pool max, %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0>, dilations = array<i64: 1, 1>}
       : tensor<1x3x8x8xf32> -> tensor<1x3x4x4xf32>
   return

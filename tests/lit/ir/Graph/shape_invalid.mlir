@@ -34,7 +34,7 @@ func.func @perm_length(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @perm_repeats(%x: tensor<2x3xf32>) {
-  // expected-error @+2 {{perm is no permutation of 0..1: entry 1}}
+  // expected-error @+2 {{perm has 1 out of range or twice, expected each of 0..1 once}}
   // expected-error @+1 {{'jinx.transpose' op failed to infer returned types}}
   %y = jinx.transpose %x, [1, 1] : tensor<2x3xf32> -> tensor<3x3xf32>
   return
@@ -43,7 +43,7 @@ func.func @perm_repeats(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @perm_range(%x: tensor<2x3xf32>) {
-  // expected-error @+2 {{perm is no permutation of 0..1: entry -1}}
+  // expected-error @+2 {{perm has -1 out of range or twice, expected each of 0..1 once}}
   // expected-error @+1 {{'jinx.transpose' op failed to infer returned types}}
   %y = jinx.transpose %x, [0, -1] : tensor<2x3xf32> -> tensor<2x3xf32>
   return
@@ -93,7 +93,7 @@ func.func @slice_step(%x: tensor<3xf32>) {
 // -----
 
 func.func @concat_nothing() {
-  // expected-error @+2 {{concat needs at least one operand}}
+  // expected-error @+2 {{has 0 operands, expected at least one}}
   // expected-error @+1 {{'jinx.concat' op failed to infer returned types}}
   %y = "jinx.concat"() <{axis = 0 : i64}> : () -> tensor<2xf32>
   return
@@ -120,7 +120,7 @@ func.func @concat_ranks(%a: tensor<2xf32>, %b: tensor<2x1xf32>) {
 // -----
 
 func.func @concat_dimension(%a: tensor<2x3xf32>, %b: tensor<2x4xf32>) {
-  // expected-error @+2 {{dimension 1 is 3 in one operand and 4 in another}}
+  // expected-error @+2 {{dimension 1 is 3 in one operand and 4 in another, expected one extent}}
   // expected-error @+1 {{'jinx.concat' op failed to infer returned types}}
   %y = jinx.concat %a, %b axis 0 : tensor<2x3xf32>, tensor<2x4xf32> -> tensor<4x3xf32>
   return
@@ -159,5 +159,14 @@ func.func @gather_negative_axis(%x: tensor<2x3xf32>, %i: tensor<4xi64>) {
   // expected-error @+2 {{axis is -1, expected 0..1}}
   // expected-error @+1 {{'jinx.gather' op failed to infer returned types}}
   %y = jinx.gather %x, %i axis -1 : tensor<2x3xf32>, tensor<4xi64> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @gather_indices(%x: tensor<2x3xf32>, %i: tensor<4xf32>) {
+  // expected-error @+2 {{operand has element type 'f32', expected an integer}}
+  // expected-error @+1 {{'jinx.gather' op failed to infer returned types}}
+  %y = jinx.gather %x, %i axis 0 : tensor<2x3xf32>, tensor<4xf32> -> tensor<4x3xf32>
   return
 }

@@ -57,7 +57,7 @@ func.func @depthwise_kernel(%x: tensor<1x8x8x4xf32>, %w: tensor<?x3x4xf32, #jinx
 // -----
 
 func.func @depthwise_entries(%x: tensor<1x8x8x4xf32>, %w: tensor<3x3x4xf32>) {
-  // expected-error @+1 {{'jinx.depthwise_conv' op strides, dilations and pads need 2, 2 and 4 entries}}
+  // expected-error @+1 {{'jinx.depthwise_conv' op strides, dilations and pads have 1, 2 and 4 entries, expected 2, 2 and 4}}
   %y = jinx.depthwise_conv %x, %w {strides = array<i64: 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : tensor<1x8x8x4xf32>, tensor<3x3x4xf32> -> tensor<1x8x8x4xf32>
   return
 }
@@ -129,7 +129,7 @@ func.func @lstm_cell(%xw: tensor<1x3x20xf32>, %r: tensor<20x5xf32>, %h: tensor<3
 // -----
 
 func.func @slice_outside(%x: tensor<8xf32>) {
-  // expected-error @+1 {{'jinx.slice' op reads element 9 of dimension 0, which has 8}}
+  // expected-error @+1 {{'jinx.slice' op reads element 9 of dimension 0 of x, expected 0..7}}
   %y = jinx.slice %x starts ["5"] steps [2] : tensor<8xf32> -> tensor<3xf32>
   return
 }
@@ -137,7 +137,7 @@ func.func @slice_outside(%x: tensor<8xf32>) {
 // -----
 
 func.func @slice_before(%x: tensor<8xf32>) {
-  // expected-error @+1 {{'jinx.slice' op reads element -1 of dimension 0, which has 8}}
+  // expected-error @+1 {{'jinx.slice' op reads element -1 of dimension 0 of x, expected 0..7}}
   %y = jinx.slice %x starts ["1"] steps [-1] : tensor<8xf32> -> tensor<3xf32>
   return
 }
@@ -184,7 +184,7 @@ func.func @iota_strings() {
 
 // -----
 
-// expected-error @+1 {{has 1 formulas for 2 dimensions}}
+// expected-error @+1 {{has 1 formulas, expected 2 (the tensor's rank)}}
 func.func @formulas(%x: tensor<?x2xf32, #jinx.dims<"n">>)
 
 // -----
@@ -194,5 +194,5 @@ func.func @no_formula(%x: tensor<?xf32, #jinx.dims<"n floordiv">>)
 
 // -----
 
-// expected-error @+1 {{formula "3" stands at a dimension of extent 2}}
+// expected-error @+1 {{formula "3" stands at a static dimension, expected "2"}}
 func.func @other_extent(%x: tensor<?x2xf32, #jinx.dims<"n", "3">>)

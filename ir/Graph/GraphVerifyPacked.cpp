@@ -1,0 +1,66 @@
+// Verifiers of the contractions in panels: pack, packed_matmul, packed_conv.
+#include "ir/Graph/Verify.h"
+
+using namespace mlir;
+using namespace jinx;
+using namespace jinx::graph;
+
+namespace {
+
+constexpr int64_t kPanel = 16;
+
+Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+
+LogicalResult verifyElements(Operation *op, Value a, Value b) {
+  if (elementOf(a) == elementOf(b)) return success();
+  return op->emitOpError("has element types ") << elementOf(a) << " and " << elementOf(b) << ", expected one type";
+}
+
+} // namespace
+
+LogicalResult PackOp::verify() {
+  Sizes b = sizesOf(getB().getType());
+  if (b.size() < 2) return emitOpError("b has rank ") << b.size() << ", expected at least 2";
+  SizeExpr rows = b[b.size() - (getTranspose() ? 1 : 2)], columns = b[b.size() - (getTranspose() ? 2 : 1)];
+  Sizes expected(b.begin(), b.end() - 2);
+  expected.append({ceilDiv(columns, kPanel), rows, SizeExpr(kPanel)});
+  if (failed(verifyShape(*this, "y", getY(), expected))) return failure();
+  return verifyElements(*this, getB(), getY());
+}
+
+LogicalResult PackedMatmulOp::verify() {
+  Sizes a = sizesOf(getA().getType()), b = sizesOf(getB().getType()), y = sizesOf(getY().getType());
+  if (a.size() < 2 || b.size() < 3 || y.size() != std::max(a.size(), b.size() - 1))
+    return emitOpError("a, b and y have ranks ") << a.size() << ", " << b.size() << " and " << y.size() << ", expected r >= 2, s >= 3 and max(r, s - 1)";
+  auto product = broadcastSizes(ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(3));
+  if (!product)
+    return emitOpError("batch shapes ") << describe(ArrayRef(a).drop_back(2)) << " and " << describe(ArrayRef(b).drop_back(3))
+                                        << " do not broadcast together, expected equal extents or 1";
+  product->append({a[a.size() - 2], y.back()});
+  Sizes panels(b.begin(), b.end() - 3);
+  panels.append({ceilDiv(y.back(), kPanel), a.back(), SizeExpr(kPanel)});
+  if (failed(verifyShape(*this, "b", getB(), panels)) || failed(verifyShape(*this, "y", getY(), *product))) return failure();
+  return verifyElements(*this, getA(), getB());
+}
+
+LogicalResult PackedConvOp::verify() {
+  Sizes x = sizesOf(getX().getType()), y = sizesOf(getY().getType());
+  if (x.size() != 4 || y.size() != 4) return emitOpError("x and y have ranks ") << x.size() << " and " << y.size() << ", expected 4";
+  if (getKernel().size() != 2 || llvm::any_of(getKernel(), [](int64_t k) { return k < 1; }))
+    return emitOpError("kernel is [") << getKernel() << "], expected two positive numbers";
+  int64_t group = getGroup(), taps = getKernel()[0] * getKernel()[1];
+  if (group < 1) return emitOpError("group is ") << group << ", expected a positive number";
+  for (const SizeExpr &channels : {x[3], y[3]})
+    if (channels.constant() && *channels.constant() % group)
+      return emitOpError("has ") << channels.str() << " channels, expected a multiple of group = " << group;
+  SizeExpr rows = SizeExpr(taps) * floorDiv(x[3], group), panels = ceilDiv(floorDiv(y[3], group), kPanel);
+  if (failed(verifyShape(*this, "w", getW(), {SizeExpr(group), panels, rows, SizeExpr(kPanel)}))) return failure();
+  if (failed(verifyWindow(*this, 2, getStrides(), getDilations(), getPads()))) return failure();
+  Sizes expected = {x[0]};
+  for (int d = 0; d < 2; ++d) {
+    int64_t window = getDilations()[d] * (getKernel()[d] - 1) + 1;
+    expected.push_back(floorDiv(x[1 + d] + getPads()[d] + getPads()[2 + d] - window, getStrides()[d]) + 1);
+  }
+  expected.push_back(y[3]);
+  return verifyShape(*this, "y", getY(), expected);
+}

@@ -1,0 +1,539 @@
+#!/usr/bin/env python3
+"""Does each operator of the graph dialect compute what its reference (graph_reference.py, float64) says?
+
+Every case is a module of one operator over a symbol n, compiled once a variant and run with several n, among them 0 and 1, odd numbers
+and one beyond a tile: fused for this processor, unfused, and with the baseline instruction set; and for each n as constants,
+which constant folding computes with the host operators. Cases of a family share a module.
+
+Tolerances: with u the unit roundoff of what is accumulated and stored, a function of the library may be off by 8 u of its result;
+a sum of k terms by (k + 2) u times the sum of the terms' sizes; an override says why. Integers, bools and copies are exact. NaN
+must be where the reference has it, as must infinities.
+
+Every operator of the dialect has a reference and a case, or a reason for none (NO_REFERENCE); the list of operators is TableGen's.
+
+    graph_ops.py --jinx build/dev/bin/jinx [--seed N] [FAMILY…]
+    graph_ops.py --self-test
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+import dialect
+import graph_reference as reference
+from graph_reference import REFERENCES
+
+SIZES = [0, 1, 2, 5, 37]
+TYPES = {np.dtype(k): v for k, v in {"f4": "f32", "f8": "f64", "f2": "f16", "i1": "i8", "i2": "i16", "i4": "i32", "i8": "i64", "u1": "ui8",
+                                     "u2": "ui16", "u4": "ui32", "u8": "ui64", "?": "i1"}.items()}
+ROUNDOFF = {np.dtype("f4"): 2.0**-24, np.dtype("f8"): 2.0**-53, np.dtype("f2"): 2.0**-11}
+FUNCTION = 8  # roundoffs that a library's function may be off by
+
+# Operators that no case is for, and why.
+NO_REFERENCE = {
+    "group": "passes make it; what is in it has a reference, and every case here runs in one",
+    "launch": "a group once it is scheduled",
+    "yield": "ends a region",
+    "none": "stands for an omitted operand",
+    "host_call": "runs the host operator that it names; ONNX's node tests judge these",
+    "if": "runs blocks; ONNX's node tests judge it, and tests/unit/runtime/control_flow_test.cpp",
+    "loop": "runs blocks; ONNX's node tests judge it, and tests/unit/runtime/control_flow_test.cpp",
+    "scan": "runs blocks; ONNX's node tests judge it, and tests/unit/runtime/control_flow_test.cpp",
+    "sequence_map": "runs blocks; ONNX's node tests judge it",
+}
+
+
+class Tensor:
+    """An operand or result: element type, and sizes that are numbers or formulas over n. A constant operand is the same for every n."""
+
+    def __init__(self, dtype, *dims, constant=False):
+        self.dtype, self.dims = np.dtype(dtype), dims
+        self.value = draw(np.random.default_rng(5), self.dtype, self.dims) if constant else None
+
+    def shape(self, n):
+        return tuple(d if isinstance(d, int) else eval(d, {"n": n}) for d in self.dims)
+
+    def text(self, n=None):
+        element = TYPES[self.dtype]
+        if n is not None or not any(isinstance(d, str) for d in self.dims):
+            return f"tensor<{''.join(f'{d}x' for d in self.shape(n))}{element}>"
+        sizes = "".join(f"{'?' if isinstance(d, str) else d}x" for d in self.dims)
+        return f"tensor<{sizes}{element}, #jinx.dims<{', '.join(f'{chr(34)}{d}{chr(34)}' for d in self.dims)}>>"
+
+
+class Case:
+    """One operator. `lines` has {0}, {1} for operands' names, {t0} for their types, {y} and {ty} for the first result's.
+
+    terms: how many terms a sum has, and how large the sum of their sizes is, from the operands; None: exact, or one function."""
+
+    def __init__(self, op, line, inputs, outputs, answer=None, draw=None, terms=None, exact=False, smallest=0):
+        self.op, self.line, self.inputs = op, line, inputs
+        self.outputs = outputs if isinstance(outputs, list) else [outputs]
+        self.answer = answer or (lambda n, *xs: REFERENCES[op](*xs))
+        self.draw, self.terms, self.exact, self.smallest = draw, terms, exact, smallest
+
+    def operands(self, generator, n):
+        shapes = [tensor.shape(n) for tensor in self.inputs]
+        if self.draw:
+            return [np.asarray(v).astype(t.dtype) for v, t in zip(self.draw(generator, n, *shapes), self.inputs)]
+        return [draw(generator, t.dtype, shape) if t.value is None else t.value for t, shape in zip(self.inputs, shapes)]
+
+    def expected(self, n, operands):
+        wide = [v.astype(np.float64) if v.dtype.kind == "f" else v for v in operands]
+        with np.errstate(all="ignore"):
+            results = self.answer(n, *wide)
+        return results if isinstance(results, list) else [results]
+
+    def tolerance(self, n, dtype, operands):
+        """(absolute, relative)."""
+        if self.exact or dtype.kind != "f":
+            return 0.0, 0.0
+        u = ROUNDOFF[dtype]
+        if not self.terms:
+            return 0.0, FUNCTION * u
+        count, size = self.terms(n, *[v.astype(np.float64) for v in operands])
+        # Sums of half types accumulate in f32; what is stored rounds once more.
+        return (count + 2) * max(ROUNDOFF[np.dtype("f4")] if dtype.itemsize == 2 else u, 0) * size, FUNCTION * u
+
+    def text(self, index, n=None, arguments=None):
+        names = {f"t{i}": tensor.text(n) for i, tensor in enumerate(self.inputs)}
+        results = ", ".join(f"%c{index}_y{i}" for i in range(len(self.outputs)))
+        given = arguments or [f"%c{index}_x{i}" for i in range(len(self.inputs))]
+        types = ", ".join(tensor.text(n) for tensor in self.outputs)
+        line = self.line(n) if callable(self.line) else self.line
+        return f"{results} = {line.format(*given, **names, ty=types)}"
+
+
+def draw(generator, dtype, shape):
+    if dtype == bool:
+        return generator.integers(0, 2, shape).astype(bool)
+    if dtype.kind in "iu":
+        ends = np.iinfo(dtype)
+        return generator.integers(ends.min, ends.max, shape, dtype=dtype, endpoint=True)
+    return (3 * generator.standard_normal(shape)).astype(dtype)
+
+
+# ---- cases -------------------------------------------------------------------------------------------------------------------------
+
+
+def elementwise():
+    positive = lambda g, n, *shapes: [g.uniform(0.01, 30, s) for s in shapes]
+    small = lambda g, n, *shapes: [g.uniform(-0.9, 3, s) for s in shapes]
+    halves = lambda g, n, *shapes: [np.rint(8 * g.standard_normal(s)) / 2 for s in shapes]
+    domains = {"log": positive, "sqrt": positive, "rsqrt": positive, "log1p": small, "expm1": small, "round": halves, "floor": halves, "ceil": halves}
+    exact = {"abs", "neg", "relu", "floor", "ceil", "round"}
+    for op in ("abs", "neg", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "atan", "erf", "sigmoid", "relu", "floor", "ceil", "round"):
+        for dtype in ("f4", "f8", "f2"):
+            x = Tensor(dtype, "n", 5)
+            # Near a zero of sine and cosine only the absolute error is small.
+            terms = (lambda n, v: (FUNCTION, 1.0)) if op in ("sin", "cos") else None
+            yield Case(op, f"jinx.{op} {{0}} : {{t0}} -> {{ty}}", [x], x, draw=domains.get(op), exact=op in exact, terms=terms)
+    for op in ("abs", "neg", "relu"):
+        for dtype in ("i1", "i4", "i8"):
+            wrap = lambda n, v, op=op: reference.REFERENCES[op](v)
+            yield Case(op, f"jinx.{op} {{0}} : {{t0}} -> {{ty}}", [Tensor(dtype, "n")], Tensor(dtype, "n"), wrap)
+    for dtype in ("i4", "u1", "?"):
+        yield Case("not", "jinx.not {0} : {t0} -> {ty}", [Tensor(dtype, "n")], Tensor(dtype, "n"))
+
+
+def binary():
+    line = "jinx.{} {{0}}, {{1}} : {{t0}}, {{t1}} -> {{ty}}".format
+    exact = {"max", "min", "mod"}
+    for op in ("add", "sub", "mul", "div", "max", "min", "mod"):
+        for dtype in ("f4", "f8", "f2"):
+            yield Case(op, line(op), [Tensor(dtype, "n", 5), Tensor(dtype, 5)], Tensor(dtype, "n", 5), exact=op in exact)
+        for dtype in ("i1", "i4", "i8", "u1", "u4"):
+            if op in ("div", "mod"):
+                draw_both = lambda g, n, a, b, t=np.dtype(dtype): [draw(g, t, a), np.where((v := g.integers(-9, 10, b)) == 0, 3, v) if t.kind == "i"
+                                                                  else g.integers(1, 10, b)]
+            else:
+                draw_both = None
+            yield Case(op, line(op), [Tensor(dtype, "n", 5), Tensor(dtype, "n", 1)], Tensor(dtype, "n", 5), draw=draw_both)
+    by_zero = lambda g, n, a, b: [draw(g, np.dtype("i4"), a), np.zeros(b)]
+    yield Case("div", line("div"), [Tensor("i4", "n"), Tensor("i4", "n")], Tensor("i4", "n"), draw=by_zero)
+    for dtype in ("f4", "f8"):
+        # The logarithm that a power goes through is off by u, which the exponent multiplies.
+        powers = lambda g, n, a, b: [g.uniform(0.1, 4, a), g.uniform(-4, 4, b)]
+        terms = lambda n, a, b: (FUNCTION, 4 * np.max(np.abs(b * np.log(a)) * a**b + a**b, initial=0))
+        yield Case("pow", line("pow"), [Tensor(dtype, "n", 5), Tensor(dtype, "n", 1)], Tensor(dtype, "n", 5), draw=powers, terms=terms)
+    for op in ("and", "or", "xor"):
+        for dtype in ("i4", "u1", "?"):
+            yield Case(op, line(op), [Tensor(dtype, "n", 5), Tensor(dtype, 5)], Tensor(dtype, "n", 5))
+
+
+def conditions():
+    specials = lambda g, n, a, b: [g.choice([-1.0, 0.0, 1.0, np.nan, np.inf], a), g.choice([-1.0, 0.0, 1.0, np.nan, -np.inf], b)]
+    few = lambda g, n, a, b: [g.integers(0, 3, a), g.integers(0, 3, b)]
+    for predicate in reference.COMPARISONS:
+        for dtype in ("f4", "f8", "i4", "i8", "u1"):
+            yield Case("compare", f"jinx.compare {predicate}, {{0}}, {{1}} : {{t0}}, {{t1}} -> {{ty}}", [Tensor(dtype, "n", 5), Tensor(dtype, 5)],
+                       Tensor("?", "n", 5), lambda n, a, b, p=predicate: REFERENCES["compare"](a, b, p), draw=specials if dtype[0] == "f" else few)
+    for op in ("max", "min"):
+        yield Case(op, f"jinx.{op} {{0}}, {{1}} : {{t0}}, {{t1}} -> {{ty}}", [Tensor("f4", "n", 5)] * 2, Tensor("f4", "n", 5), draw=specials, exact=True)
+    for dtype in ("f4", "f8", "f2", "i1", "i8", "?"):
+        yield Case("select", "jinx.select {0}, {1}, {2} : {t0}, {t1}, {t2} -> {ty}", [Tensor("?", "n", 1), Tensor(dtype, "n", 5), Tensor(dtype, 5)],
+                   Tensor(dtype, "n", 5), exact=True)
+
+
+def casts():
+    """Floats draw what the target holds: beyond, nothing is promised."""
+    for source in ("f4", "f8", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"):
+        for target in ("f8", "f4", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"):
+            into = np.dtype(target)
+            high = min(100.0 if into.kind in "fb" else np.iinfo(into).max * 0.99, 6e4 if source == "f2" else np.inf)
+            low = 0.0 if into.kind == "u" else -high
+            fitting = (lambda g, n, a, low=low, high=high: [g.uniform(low, high, a)]) if source[0] == "f" else None
+            if target == "f2" and source[0] != "f":
+                fitting = lambda g, n, a, low=0 if source[0] == "u" else -100: [g.uniform(low, 100, a)]
+            yield Case("cast", "jinx.cast {0} : {t0} -> {ty}", [Tensor(source, "n", 5)], Tensor(target, "n", 5),
+                       lambda n, x, t=target: REFERENCES["cast"](x, t), draw=fitting)
+
+
+def movement():
+    f = lambda *dims: Tensor("f4", *dims)
+    case = lambda op, line, inputs, output, answer, **more: Case(op, line, inputs, output, answer, exact=True, **more)
+    yield case("broadcast", "jinx.broadcast {0} : {t0} -> {ty}", [f("n", 1)], f(3, "n", 5), lambda n, x: REFERENCES["broadcast"](x, (3, n, 5)))
+    yield case("reshape", "jinx.reshape {0} : {t0} -> {ty}", [f("n", 6)], f(2, "n", 3), lambda n, x: REFERENCES["reshape"](x, (2, n, 3)))
+    for perm in ([1, 0, 2], [2, 1, 0], [0, 2, 1]):
+        sizes = ["n", 3, 7]
+        yield case("transpose", f"jinx.transpose {{0}}, {perm} : {{t0}} -> {{ty}}", [f(*sizes)], f(*[sizes[p] for p in perm]),
+                   lambda n, x, p=perm: REFERENCES["transpose"](x, p))
+    yield case("concat", "jinx.concat {0}, {1}, {2} axis 0 : {t0}, {t1}, {t2} -> {ty}", [f("n", 3), f(2, 3), f("n", 3)], f("2*n + 2", 3),
+               lambda n, *xs: REFERENCES["concat"](*xs, axis=0))
+    yield case("concat", "jinx.concat {0}, {1} axis 1 : {t0}, {t1} -> {ty}", [f("n", 3), f("n", 18)], f("n", 21), lambda n, *xs: REFERENCES["concat"](*xs, axis=1))
+    rows = lambda g, n, x, i: [g.standard_normal(x), g.integers(-7, 7, i)]
+    for axis, (x, y) in enumerate((((7, 5), ("n", 3, 5)), ((5, 7), (5, "n", 3)))):
+        yield case("gather", f"jinx.gather {{0}}, {{1}} axis {axis} : {{t0}}, {{t1}} -> {{ty}}", [f(*x), Tensor("i8", "n", 3)], f(*y),
+                   lambda n, x, i, a=axis: REFERENCES["gather"](x, i, a), draw=rows)
+    yield case("slice", 'jinx.slice {0} starts ["1", "2"] steps [1, 3] : {t0} -> {ty}', [f("n + 1", 12)], f("n", 4),
+               lambda n, x: REFERENCES["slice"](x, [1, 2], [1, 3], [n, 4]))
+    yield case("slice", lambda k: f'jinx.slice {{0}} starts ["{"n" if k is None else k}", "7"] steps [-1, -2] : {{t0}} -> {{ty}}', [f("n + 1", 8)], f("n", 4),
+               lambda n, x: REFERENCES["slice"](x, [n, 7], [-1, -2], [n, 4]))
+    for mode in ("constant", "edge", "reflect", "wrap"):
+        value = "value {1} " if mode == "constant" else ""
+        types = "{t0}, {t1}" if mode == "constant" else "{t0}"
+        yield case("pad", f'jinx.pad {{0}} {value}low ["1", "2"] mode {mode} : {types} -> {{ty}}', [f("n", 4)] + [f()] * bool(value), f("n + 2", 9),
+                   lambda n, x, v=None, m=mode: REFERENCES["pad"](x, v, [1, 2], [n + 2, 9], m), smallest=0 if mode == "constant" else 2)
+    yield case("pad", 'jinx.pad {0} value {1} low ["-1", "0"] mode constant : {t0}, {t1} -> {ty}', [f("n + 2", 4), f()], f("n", 4),
+               lambda n, x, v: REFERENCES["pad"](x, v, [-1, 0], [n, 4], "constant"))
+    for dtype, start, step in (("i8", 3, -2), ("f4", 0, 1), ("i4", -5, 7)):
+        yield case("iota", f"jinx.iota axis 1 {{{{start = {start} : i64, step = {step} : i64}}}} : {{ty}}", [], Tensor(dtype, "n", 6),
+                   lambda n, a=start, s=step: REFERENCES["iota"]((n, 6), 1, a, s))
+    yield case("sizes", lambda k: 'jinx.sizes ["{}", "{}", "7"] : {{ty}}'.format(*(("n", "3*n + 1") if k is None else (k, 3 * k + 1))), [], Tensor("i8", 3),
+               lambda n: REFERENCES["sizes"]([n, 3 * n + 1, 7]))
+    yield case("constant", "jinx.constant dense<[1.5, -2.0, 3.25]> : {ty}", [], f(3), lambda n: REFERENCES["constant"](np.array([1.5, -2, 3.25])))
+
+
+def resizes():
+    for mode in ("nearest", "linear"):
+        for coordinates in ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"):
+            for rounding in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil") if mode == "nearest" else ("floor",):
+                for scales, extents in (((1.0, 1.0, 2.0, 2.5), (8, 10)), ((1.0, 1.0, 0.75, 0.5), (3, 2))):
+                    line = (f'jinx.resize {{0}} {{{{mode = "{mode}", coordinates = "{coordinates}", rounding = "{rounding}", '
+                            f"scales = array<f64: {', '.join(map(str, scales))}>}}}} : {{t0}} -> {{ty}}")
+                    answer = lambda n, x, e=extents, s=scales, m=mode, c=coordinates, r=rounding: REFERENCES["resize"](x, (n, 2, *e), s, m, c, r)
+                    # Weights are differences of coordinates up to 10, in f32.
+                    terms = lambda n, x: (4 * 10, np.abs(x).max(initial=0))
+                    yield Case("resize", line, [Tensor("f4", "n", 2, 4, 4)], Tensor("f4", "n", 2, *extents), answer, terms=terms if mode == "linear" else None,
+                               exact=mode == "nearest")
+
+
+def reductions():
+    for kind in ("sum", "max", "min", "prod"):
+        for axes, y in (([1], ("n", 1, 3)), ([0], (1, 7, 3)), ([2], ("n", 7, 1)), ([0, 2], (1, 7, 1)), ([0, 1, 2], (1, 1, 1)), ([], ("n", 7, 3))):
+            for dtype in ("f4", "f8", "f2", "i4", "i8"):
+                near = lambda g, n, s, t=np.dtype(dtype): [g.uniform(0.9, 1.1, s) if t.kind == "f" else g.integers(-3, 4, s)]
+                count = lambda n, x, a=axes: int(np.prod([x.shape[d] for d in a], dtype=int))
+                terms = {"sum": lambda n, x, a=axes: (count(n, x, a), np.abs(x).sum(tuple(a)).max(initial=0)),
+                         "prod": lambda n, x, a=axes: (count(n, x, a), np.abs(x).prod(tuple(a)).max(initial=0))}.get(kind)
+                yield Case("reduce", f"jinx.reduce {kind}, {{0}} axes {axes} : {{t0}} -> {{ty}}", [Tensor(dtype, "n", 7, 3)], Tensor(dtype, *y),
+                           lambda n, x, k=kind, a=axes: REFERENCES["reduce"](x, k, a), draw=near, terms=terms, exact=kind in ("max", "min"))
+
+
+def ints(values):
+    return f"array<i64: {', '.join(map(str, values))}>"
+
+
+def window_text(**attributes):
+    return "{{" + ", ".join(f"{k} = {ints(v)}" if isinstance(v, (list, tuple)) else k if v is True else f"{k} = {v} : i64"
+                            for k, v in attributes.items() if v is not False) + "}}"
+
+
+def window_cases():
+    for kind in ("max", "average", "average_include_pad"):
+        for last in (False, True):
+            w = dict(kernel=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1], dilations=[1, 2])
+            extents = reference.conv_extents((7, 6), w["kernel"], w["strides"], w["pads"], w["dilations"])
+            x, y = (("n", 7, 6, 3), ("n", *extents, 3)) if last else (("n", 3, 7, 6), ("n", 3, *extents))
+            yield Case("pool", f"jinx.pool {kind}, {{0}} {window_text(**w, channels_last=last)} : {{t0}} -> {{ty}}", [Tensor("f4", *x)], Tensor("f4", *y),
+                       lambda n, x, k=kind, w=w, e=extents, l=last: REFERENCES["pool"](x, k, **w, extents=e, channels_last=l), exact=kind == "max",
+                       terms=None if kind == "max" else lambda n, x: (6, 6 * np.abs(x).max(initial=0)))
+    products = lambda n, x, w: (w[0].size, w[0].size * np.abs(x).max(initial=0) * np.abs(w).max(initial=0))
+    for spatial, kernel, w in (((7, 6), (3, 2), dict(strides=[2, 1], pads=[1, 0, 1, 1], dilations=[1, 2])), ((9,), (3,), dict(strides=[1], pads=[2, 0], dilations=[2])),
+                               ((5, 5), (1, 1), dict(strides=[1, 1], pads=[0, 0, 0, 0], dilations=[1, 1]))):
+        for group in (1, 2):
+            for last in (False, True):
+                extents = reference.conv_extents(spatial, kernel, **w)
+                x, y = (("n", *spatial, 4), ("n", *extents, 6)) if last else (("n", 4, *spatial), ("n", 6, *extents))
+                yield Case("conv", f"jinx.conv {{0}}, {{1}} {window_text(**w, group=group, channels_last=last)} : {{t0}}, {{t1}} -> {{ty}}",
+                           [Tensor("f4", *x), Tensor("f4", 6, 4 // group, *kernel)], Tensor("f4", *y),
+                           lambda n, x, f, w=w, g=group, l=last: REFERENCES["conv"](x, f, **w, group=g, channels_last=l), terms=products)
+    w = dict(strides=[2, 1], pads=[1, 0, 1, 1], dilations=[1, 2])
+    extents = reference.conv_extents((7, 6), (3, 2), **w)
+    yield Case("depthwise_conv", f"jinx.depthwise_conv {{0}}, {{1}} {window_text(**w)} : {{t0}}, {{t1}} -> {{ty}}", [Tensor("f4", "n", 7, 6, 5), Tensor("f4", 3, 2, 5)],
+               Tensor("f4", "n", *extents, 5), lambda n, x, f: REFERENCES["depthwise_conv"](x, f, **w),
+               terms=lambda n, x, f: (6, 6 * np.abs(x).max(initial=0) * np.abs(f).max(initial=0)))
+    # Weights that are constants are packed; what a model cannot say, passes make of it.
+    for group, oc in ((1, 20), (2, 6)):
+        yield Case("packed_conv", f"jinx.conv {{0}}, {{1}} {window_text(**w, group=group)} : {{t0}}, {{t1}} -> {{ty}}",
+                   [Tensor("f4", "n", 4, 7, 6), Tensor("f4", oc, 4 // group, 3, 2, constant=True)], Tensor("f4", "n", oc, *extents),
+                   lambda n, x, f, g=group: packed_conv(x, f, w, g), terms=lambda n, x, f: (24, 24 * np.abs(x).max(initial=0) * np.abs(f).max(initial=0)))
+
+
+def packed_conv(x, f, w, group):
+    """By way of the packed form: channels last, weights [group, panels, kh*kw*c, 16]."""
+    oc, _, *kernel = f.shape
+    rows = np.transpose(f, (2, 3, 1, 0)).reshape(-1, oc)
+    panels = np.stack([REFERENCES["pack"](columns) for columns in np.split(rows, group, axis=1)])
+    y = REFERENCES["packed_conv"](np.moveaxis(x, 1, -1), panels, kernel, **w, group=group, oc=oc)
+    return np.moveaxis(y, -1, 1)
+
+
+def products():
+    terms = lambda n, a, b: (a.shape[-1], a.shape[-1] * np.abs(a).max(initial=0) * np.abs(b).max(initial=0))
+    for dtype in ("f4", "f8"):
+        for a, b, y in ((("n", 7), (7, 5), ("n", 5)), ((3, "n", 33), (33, 17), (3, "n", 17)), ((2, 1, 4, "n"), (3, "n", 6), (2, 3, 4, 6)), ((4, 7), (7, "n"), (4, "n"))):
+            yield Case("matmul", "jinx.matmul {0}, {1} : {t0}, {t1} -> {ty}", [Tensor(dtype, *a), Tensor(dtype, *b)], Tensor(dtype, *y), terms=terms)
+        yield Case("matmul", "jinx.matmul {0}, {1} transpose_b : {t0}, {t1} -> {ty}", [Tensor(dtype, "n", 7), Tensor(dtype, 5, 7)], Tensor(dtype, "n", 5),
+                   lambda n, a, b: REFERENCES["matmul"](a, b, True), terms=terms)
+    for flag in ("", "transpose_b "):
+        b = (7, 20) if not flag else (20, 7)
+        for op, answer in (("pack", lambda n, a, b, f=bool(flag): REFERENCES["packed_matmul"](a, REFERENCES["pack"](b, f), 20)),
+                           ("packed_matmul", lambda n, a, b, f=bool(flag): REFERENCES["packed_matmul"](a, REFERENCES["pack"](b, f), 20))):
+            x = Tensor("f4", 3, "n", 7) if op == "packed_matmul" else Tensor("f4", "n", 7)
+            weights = Tensor("f4", *b, constant=op == "packed_matmul")  # what is no constant is packed by a step
+            y = Tensor("f4", *x.dims[:-1], 20)
+            yield Case(op, f"jinx.matmul {{0}}, {{1}} {flag}: {{t0}}, {{t1}} -> {{ty}}", [x, weights], y, answer, terms=terms)
+
+
+def recurrences():
+    steps, hidden = 4, 6
+    state = Tensor("f4", "n", hidden)
+    weak = lambda g, n, *shapes: [g.standard_normal(s) / 2 for s in shapes]
+    # Every step's gates add hidden products; what a step is off by, the next passes on, less than doubled at these weights.
+    terms = lambda n, *xs: (2**steps * (hidden + 2 * FUNCTION), 4.0)
+    for flag in ("", " {{reverse}}"):
+        given = [Tensor("f4", steps, "n", 4 * hidden), Tensor("f4", 4 * hidden, hidden), state, state]
+        names = ", ".join("{%d}" % i for i in range(4))
+        yield Case("lstm", f"jinx.lstm {names}{flag} : ({{t0}}, {{t1}}, {{t2}}, {{t3}}) -> ({{ty}})", given, [Tensor("f4", steps, "n", hidden), state, state],
+                   lambda n, *xs, r=bool(flag): REFERENCES["lstm"](*xs, reverse=r), draw=weak, terms=terms)
+    for flags in ("", "reverse", "linear_before_reset", "reverse, linear_before_reset"):
+        given = [Tensor("f4", steps, "n", 3 * hidden), Tensor("f4", 3 * hidden, hidden), Tensor("f4", 3 * hidden), state]
+        attributes = f" {{{{{flags}}}}}" if flags else ""
+        yield Case("gru", f"jinx.gru {names}{attributes} : ({{t0}}, {{t1}}, {{t2}}, {{t3}}) -> ({{ty}})", given, [Tensor("f4", steps, "n", hidden), state],
+                   lambda n, *xs, f=flags: REFERENCES["gru"](*xs, reverse="reverse" in f.split(", "), linear_before_reset="linear" in f), draw=weak, terms=terms)
+    # Integers as weights; one rounding of h to 8 bits may fall on the other side, which is a step of 1/255 of its range.
+    integer = lambda g, n, xw, r, h, c, s: [g.standard_normal(xw) / 2, g.integers(-100, 100, r), g.standard_normal(h) / 2, g.standard_normal(c) / 2, g.uniform(0.002, 0.004, s)]
+    given = [Tensor("f4", steps, "n", 4 * hidden), Tensor("f4", 4 * hidden, hidden), state, state, Tensor("f4", 4 * hidden)]
+    yield Case("lstm", "jinx.lstm {0}, {1}, {2}, {3}, {4} : ({t0}, {t1}, {t2}, {t3}, {t4}) -> ({ty})", given, [Tensor("f4", steps, "n", hidden), state, state],
+               lambda n, *xs: REFERENCES["lstm"](*xs), draw=integer, terms=terms, smallest=1)
+
+
+FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, window_cases, products, recurrences]
+
+
+# ---- running -----------------------------------------------------------------------------------------------------------------------
+
+
+def module(cases, n=None, constants=None):
+    """All cases as one module; with `constants` (operands by case) at size n, without inputs."""
+    parameters, body, results, types = ['%n: tensor<?xi1, #jinx.dims<"n">> {jinx.name = "n"}'] if n is None else [], [], [], []
+    for index, case in enumerate(cases):
+        for i, tensor in enumerate(case.inputs):
+            name = f"c{index}_x{i}"
+            if constants is None and tensor.value is not None:
+                body.append(f"%{name} = jinx.constant {dense(tensor.value)} : {tensor.text(n)}")
+            elif constants is None:
+                parameters.append(f'%{name}: {tensor.text(n)} {{jinx.name = "{name}"}}')
+            else:
+                body.append(f"%{name} = jinx.constant {dense(constants[index][i])} : {tensor.text(n)}")
+        body.append(case.text(index, n))
+        for i, tensor in enumerate(case.outputs):
+            results.append((f"c{index}_y{i}", tensor.text(n)))
+    types = ", ".join(f'{type} {{jinx.name = "{name}"}}' for name, type in results)
+    returned = f"{', '.join('%' + name for name, _ in results)} : {', '.join(type for _, type in results)}"
+    lines = "\n    ".join(body)
+    symbols = "" if n is not None else 'attributes {jinx.symbols = [{name = "n", min = 0, max = 4096}]} '
+    return f"module {symbols}{{\n  func.func @main({', '.join(parameters)}) -> ({types}) {{\n    {lines}\n    return {returned}\n  }}\n}}\n"
+
+
+def dense(value):
+    if value.size == 0:
+        return "dense<>"
+    if value.dtype == bool:
+        return f"dense<{str(value.tolist()).lower()}>"
+    return f'dense<"0x{value.tobytes().hex().upper()}">'
+
+
+class Run:
+    def __init__(self, jinx, seed):
+        self.jinx, self.seed, self.passed, self.failed = jinx, seed, 0, 0
+
+    def call(self, *arguments):
+        done = subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
+        return "" if done.returncode == 0 else done.stderr.strip()[-600:] or f"exit status {done.returncode}"
+
+    def outcome(self, good, text):
+        self.passed += good
+        self.failed += not good
+        if not good:
+            print("FAIL", text)
+
+    def family(self, family):
+        cases = list(family())
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "model.mlir").write_text(module(cases))
+            isas = {"fused": [], "unfused": ["--no-fusion"], "baseline": ["--isa", "x86-64"]}
+            for variant, options in isas.items():
+                problem = self.call("compile", folder / "model.mlir", *options, "-o", folder / f"{variant}.jxp")
+                if problem:
+                    self.outcome(False, f"{family.__name__} {variant} does not compile: {problem}")
+                    return
+            self.made_by_passes(family.__name__, cases, folder / "model.mlir")
+            for n in SIZES:
+                self.size(family.__name__, cases, folder, list(isas), n)
+
+    def made_by_passes(self, family, cases, path):
+        """A case of an operator that a model cannot have is a case of it only if the passes make it."""
+        missing = {case.op for case in cases if isinstance(case.line, str) and not case.line.startswith(f"jinx.{case.op} ")}
+        if missing:
+            text = subprocess.run([self.jinx, "compile", path, "--emit", "graph"], capture_output=True, text=True).stdout
+            absent = sorted(op for op in missing if f"jinx.{op} " not in text)
+            self.outcome(not absent, f"{family}: passes make no {', '.join(absent)}")
+
+    def size(self, family, cases, folder, variants, n):
+        generator = np.random.default_rng([self.seed, n])
+        operands = [case.operands(generator, n) for case in cases]
+        arguments = self.save(folder / "n.npy", "n", np.zeros(n, bool))
+        for index, values in enumerate(operands):
+            for i, value in enumerate(values):
+                if cases[index].inputs[i].value is None:
+                    arguments += self.save(folder / f"c{index}_x{i}.npy", f"c{index}_x{i}", value)
+        for variant in variants:
+            problem = self.call("run", folder / f"{variant}.jxp", *arguments, "--output-dir", folder / "out")
+            self.judge(f"{family} {variant} n={n}", cases, operands, n, folder / "out", problem)
+        (folder / "folded.mlir").write_text(module(cases, n, operands))
+        problem = self.call("run", folder / "folded.mlir", "--output-dir", folder / "out")
+        self.judge(f"{family} folded n={n}", cases, operands, n, folder / "out", problem)
+
+    @staticmethod
+    def save(path, name, value):
+        np.save(path, value)
+        return ["--input", f"{name}={path}"]
+
+    def judge(self, where, cases, operands, n, out, problem):
+        if problem:
+            self.outcome(False, f"{where} does not run: {problem}")
+            return
+        for index, case in enumerate(cases):
+            if n < case.smallest:
+                continue
+            for i, want in enumerate(case.expected(n, operands[index])):
+                got = np.load(out / f"c{index}_y{i}.npy")
+                atol, rtol = case.tolerance(n, case.outputs[i].dtype, operands[index])
+                self.outcome(*compare(f"{where} seed={self.seed}: {case.text(index)[:150]}", got, want, case.outputs[i], n, atol, rtol))
+        for path in out.glob("*.npy"):
+            path.unlink()
+
+
+def compare(what, got, want, tensor, n, atol, rtol):
+    if got.dtype != tensor.dtype or got.shape != tensor.shape(n):
+        return False, f"{what}: {got.dtype}{got.shape}, expected {tensor.dtype}{tensor.shape(n)}"
+    if tensor.dtype.kind != "f":
+        wrapped = np.array([int(v) for v in np.ravel(want)], object) % (1 << 8 * tensor.dtype.itemsize)
+        near = np.array([int(v) for v in np.ravel(got)], object) % (1 << 8 * tensor.dtype.itemsize) == wrapped
+    else:
+        with np.errstate(all="ignore"):
+            want = np.broadcast_to(want, got.shape).astype(np.float64)
+            stored, wide = want.astype(tensor.dtype).astype(np.float64), got.astype(np.float64)
+            near = np.isfinite(want) & (np.abs(wide - want) <= atol + rtol * np.abs(want) + np.finfo(tensor.dtype).smallest_subnormal)
+            near |= (wide == stored) | (np.isnan(wide) & np.isnan(want))
+        near = near.ravel()
+    if near.all():
+        return True, ""
+    at = int(np.argmin(near))
+    return False, f"{what}: {int((~near.astype(bool)).sum())} of {near.size}: element {at} is {got.flat[at]!r}, expected {np.ravel(want)[at]!r} ± {atol:.3g} + {rtol:.3g}*"
+
+
+def coverage(ops, cases, references=None, excused=None):
+    """What was forgotten, a line each."""
+    references, excused = REFERENCES if references is None else references, NO_REFERENCE if excused is None else excused
+    for op in sorted(ops):
+        if op in excused:
+            if op in references or op in cases:
+                yield f"jinx.{op} has a reference or a case, and a reason for none in NO_REFERENCE"
+            continue
+        if op not in references:
+            yield f"jinx.{op} has no reference: write what it computes, in float64, into REFERENCES of tests/numeric/graph_reference.py"
+        if op not in cases:
+            yield f"jinx.{op} has no case: add one to a family of tests/numeric/graph_ops.py, or say in NO_REFERENCE why there is none"
+    for op in sorted((set(references) | set(cases) | set(excused)) - set(ops)):
+        yield f"the dialect has no jinx.{op}, of which the tests speak"
+
+
+def self_test():
+    """Wrong answers and omissions are seen."""
+    f4, i1 = Tensor("f4", "n"), Tensor("i1", "n")
+    of = lambda values, dtype: np.array(values, dtype)
+    judge = lambda got, want, tensor=f4, rtol=FUNCTION * 2.0**-24: compare("", got, want, tensor, 2, 0.0, rtol)[0]
+    checks = {
+        "equal": judge(of([1, np.nan], "f4"), of([1, np.nan], "f8")),
+        "within": judge(of([1 + 7 * 2.0**-24, 2], "f4"), of([1, 2], "f8")),
+        "beyond": not judge(of([1 + 20 * 2.0**-24, 2], "f4"), of([1, 2], "f8")),
+        "NaN for a number": not judge(of([1, np.nan], "f4"), of([1, 2], "f8")),
+        "a number for NaN": not judge(of([1, 2], "f4"), of([1, np.nan], "f8")),
+        "a number for infinity": not judge(of([1, 3e38], "f4"), of([1, np.inf], "f8")),
+        "another infinity": not judge(of([1, -np.inf], "f4"), of([1, np.inf], "f8")),
+        "type": not judge(of([1, 2], "f8"), of([1, 2], "f8")),
+        "shape": not judge(of([1], "f4"), of([1], "f8")),
+        "integers wrap": judge(of([-128, 1], "i1"), of([128, 1], "i8"), i1),
+        "integers are exact": not judge(of([-127, 1], "i1"), of([128, 1], "i8"), i1),
+        "nothing forgotten": not list(coverage({"abs", "if"}, {"abs"}, {"abs"}, {"if"})),
+        "no reference": len(list(coverage({"abs", "cbrt"}, {"abs", "cbrt"}, {"abs"}, {}))) == 1,
+        "no case": len(list(coverage({"abs", "cbrt"}, {"abs"}, {"abs", "cbrt"}, {}))) == 1,
+        "neither": len(list(coverage({"abs", "cbrt"}, {"abs"}, {"abs"}, {}))) == 2,
+        "excused and tested": len(list(coverage({"abs"}, {"abs"}, {"abs"}, {"abs"}))) == 1,
+        "gone": len(list(coverage({"abs"}, {"abs", "cbrt"}, {"abs", "cbrt"}, {}))) == 1,
+    }
+    bad = [name for name, good in checks.items() if not good]
+    print(f"{len(checks) - len(bad)} passed, {len(bad)} failed{': ' * bool(bad)}{', '.join(bad)}")
+    return 1 if bad else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jinx", default="build/dev/bin/jinx")
+    dialect.add_arguments(parser)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--self-test", action="store_true")
+    parser.add_argument("family", nargs="*", help="of " + ", ".join(family.__name__ for family in FAMILIES))
+    arguments = parser.parse_args()
+    if arguments.self_test:
+        return self_test()
+    run = Run(arguments.jinx, arguments.seed)
+    for problem in coverage(dialect.operators(arguments), {case.op for family in FAMILIES for case in family()}):
+        run.outcome(False, problem)
+    for family in FAMILIES:
+        if not arguments.family or family.__name__ in arguments.family:
+            run.family(family)
+    print(f"{run.passed} passed, {run.failed} failed")
+    return 1 if run.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
