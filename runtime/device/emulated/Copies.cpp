@@ -96,7 +96,7 @@ void Machine::copyAsync(void *dst, const void *src, unsigned dstBytes, unsigned 
   checkSharedRange(*cta, address, dstBytes, "an asynchronous copy", line);
   if (address % dstBytes) fail("the destination of an asynchronous copy must be aligned to its size", line);
   if (srcBytes && reinterpret_cast<uintptr_t>(src) % dstBytes) fail("the source of an asynchronous copy must be aligned to its size", line);
-  if (srcBytes) globalAccess(src, srcBytes, false, line);
+  if (srcBytes) touchGlobal(src, srcBytes, false, line);
   cta->shadow.access(t->index, address, dstBytes, line);
   demandNone(cta->shadow.startCopy({address, dstBytes, eventOfSelf(line)}, t->knows), *cta, "an asynchronous copy", true, line);
   poison(*cta, address, dstBytes);
