@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Kernels for gpu_check.py: those of the unit tests, and launches of named models with their operands, as the emulator ran them.
 #
-#   tests/device/dump.sh DIR [ID/CASE…]     needs `./dev build` and `./dev models`; a few minutes, some 20 MB
+#   tests/device/dump.sh DIR [ID/CASE…]     needs `./dev build` and `./dev models`; minutes, some 20 MB
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${JINX_CACHE:-$HOME/.cache/jinx}
 out=$(mkdir -p "$1" && cd "$1" && pwd)
 shift
 cases=("$@")
-if ((${#cases[@]} == 0)); then cases=(magika/time minilm-l3/s7 ocr4-rec/w96 attacut-sc/time); fi
+if ((${#cases[@]} == 0)); then cases=(magika/time minilm-l3/s7 ocr4-rec/w96); fi
 jinx=$root/build/dev/bin/jinx
 
 JINX_DUMP_CUDA=$out "$root"/build/dev/tests/unit/cuda/jinx_unit_cuda --gtest_filter='*Text*:*ThroughTheGate' >/dev/null

@@ -22,7 +22,7 @@ class LaunchRecorder {
                 const std::vector<int64_t> &sizes, const LaunchReport &report);
 
  private:
-  static constexpr size_t kMaxBytes = 2 << 20;  ///< of all operands of a launch
+  static constexpr size_t kMaxBytes = 512 << 10;  ///< of all operands of a launch
   std::string folder_;
   std::set<std::string> kept_;
   std::vector<std::pair<const void *, std::string>> before_;
