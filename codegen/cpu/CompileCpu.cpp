@@ -204,8 +204,9 @@ std::string hostIsa() {
 Expected<std::vector<uint8_t>> compileKernels(llvm::ArrayRef<tile::KernelOp> kernels, const CompileOptions &options) {
   JINX_TRY_ASSIGN(IsaLevel level, isaLevel(options.isa));
   Lanes lanes{level.vectorBytes, level.registers, /*masked=*/level.vectorBytes >= 32};
-  // A few kernels a module: enough modules to balance the threads, few enough to share LLVM's fixed costs.
-  size_t chunk = std::clamp<size_t>(kernels.size() / (options.threads * 4) + 1, 1, 8);
+  // A few kernels a module: enough modules to balance the threads, few enough to share LLVM's fixed costs. Not by the number of threads:
+  // kernels of one module share constants, so the same model would give other bytes on another machine.
+  size_t chunk = std::clamp<size_t>(kernels.size() / 8 + 1, 1, 8);
   size_t modules = (kernels.size() + chunk - 1) / chunk;
   if (kernels.empty()) return std::vector<uint8_t>();  // a plan of host calls only carries no code
   MLIRContext *context = tile::KernelOp(kernels[0])->getContext();
