@@ -34,7 +34,7 @@ def count(options, plan, cases, threads):
     texts = [",".join(f"{name}={file}" for name, file in inputs.items()) for inputs in cases]
     done = subprocess.run([options.counter, plan, *texts, "--threads", str(threads)], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(done.stderr.strip()[-400:])
+        return {"error": f"exit {done.returncode}: {done.stderr.strip()[-400:]}"}
     return json.loads(done.stdout)
 
 
@@ -44,6 +44,9 @@ def other_steps(found):
 
 def faults(found, expects_others):
     """What is wrong with a count, and the places in the program that asked."""
+    if "error" in found:
+        yield found["error"]
+        return
     others = other_steps(found)
     if found["outputs_without_room"] and not others:
         yield f"no memory could be given for {', '.join(found['outputs_without_room'])}"
@@ -72,6 +75,8 @@ def describe(others):
 
 def told(found):
     """One line: what was counted, and of which operators."""
+    if "error" in found:
+        return "nothing was counted"
     others = other_steps(found)
     if not others:
         return f"{describe(found['kinds'])}; {found['same'] + found['in_turn']} allocations"
@@ -141,7 +146,7 @@ def self_test():
     host = good | {"kinds": {"launch": 3, "host": 1}, "same": 9, "in_turn": 9, "steps": [{"op": "NonZero", "kind": "host", "allocations": 3}]}
     step = {"op": "", "kind": "launch", "allocations": 1}
     cases = [
-        (good, False, None), (host, True, None), (good | {"same": 1}, False, "same sizes"), (good | {"in_turn": 1}, False, "in turn"),
+        ({"error": "exit -11: "}, False, "exit -11"), (good, False, None), (host, True, None), (good | {"same": 1}, False, "same sizes"), (good | {"in_turn": 1}, False, "in turn"),
         (good | {"steps": [step]}, False, "with a trace"), (good | {"after_steps": 1}, False, "with a trace"), (host | {"in_launches": 1}, True, "launches asked"),
         (good | {"kinds": {"launch": 1, "control": 1}, "in_turn": 2}, False, "in turn"), (host, False, "expected launches alone"), (good, True, "expected other steps"), (good | {"outputs_without_room": ["y"]}, False, "no memory could be given"),
         (host | {"not_written_down": 5}, True, "too many"),

@@ -88,7 +88,8 @@ void makeCase(Case& c, jinx_session* session, const std::string& text) {
   c.outputs = std::move(shown);
 }
 
-/// What the trace of one run says about a moment: the innermost step that was running, or the next to start.
+/// What the trace of one run says about a moment: the innermost step that was running, or the next to start. Between the launches of a
+/// branch it is the control step that runs.
 struct Moment {
   int64_t step = -1; ///< -1: after the last one
   bool preparing = false;
