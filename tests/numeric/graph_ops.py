@@ -202,9 +202,18 @@ def movement():
         sizes = ["n", 3, 7]
         yield case("transpose", f"jinx.transpose {{0}}, {perm} : {{t0}} -> {{ty}}", [f(*sizes)], f(*[sizes[p] for p in perm]),
                    lambda n, x, p=perm: REFERENCES["transpose"](x, p))
+    for channels in (2, 3, 4, 5):  # few channels come last
+        for inner in ("n", 2050):
+            yield case("transpose", "jinx.transpose {0}, [0, 2, 1] : {t0} -> {ty}", [f(2, channels, inner)], f(2, inner, channels), lambda n, x: REFERENCES["transpose"](x, [0, 2, 1]))
     yield case("concat", "jinx.concat {0}, {1}, {2} axis 0 : {t0}, {t1}, {t2} -> {ty}", [f("n", 3), f(2, 3), f("n", 3)], f("2*n + 2", 3),
                lambda n, *xs: REFERENCES["concat"](*xs, axis=0))
     yield case("concat", "jinx.concat {0}, {1} axis 1 : {t0}, {t1} -> {ty}", [f("n", 3), f("n", 18)], f("n", 21), lambda n, *xs: REFERENCES["concat"](*xs, axis=1))
+    # Joined along the lanes: parts longer and shorter than a tile, empty ones, and cuts that only a run knows.
+    for parts, width in (((24, 40), 64), ((3, "n", 33), "n + 36"), (("n", "n"), "2*n")):
+        names = ", ".join("{%d}" % i for i in range(len(parts)))
+        types = ", ".join("{t%d}" % i for i in range(len(parts)))
+        yield case("concat", f"jinx.concat {names} axis 1 : {types} -> {{ty}}", [f("n", part) for part in parts], f("n", width),
+                   lambda n, *xs: REFERENCES["concat"](*xs, axis=1))
     rows = lambda g, n, x, i: [g.standard_normal(x), g.integers(-7, 7, i)]
     for axis, (x, y) in enumerate((((7, 5), ("n", 3, 5)), ((5, 7), (5, "n", 3)))):
         yield case("gather", f"jinx.gather {{0}}, {{1}} axis {axis} : {{t0}}, {{t1}} -> {{ty}}", [f(*x), Tensor("i8", "n", 3)], f(*y),
@@ -220,6 +229,12 @@ def movement():
                    lambda n, x, v=None, m=mode: REFERENCES["pad"](x, v, [1, 2], [n + 2, 9], m), smallest=0 if mode == "constant" else 2)
     yield case("pad", 'jinx.pad {0} value {1} low ["-1", "0"] mode constant : {t0}, {t1} -> {ty}', [f("n + 2", 4), f()], f("n", 4),
                lambda n, x, v: REFERENCES["pad"](x, v, [-1, 0], [n, 4], "constant"))
+    # Between its edges a pad along the lanes is a run of x.
+    for width, low, high in ((40, 2, 3), ("n", 1, 0), (40, -3, 5)):
+        inner = width if isinstance(width, int) else "n"
+        total = width + low + high if isinstance(width, int) else "n + 1"
+        yield case("pad", f'jinx.pad {{0}} value {{1}} low ["0", "{low}"] mode constant : {{t0}}, {{t1}} -> {{ty}}', [f(3, inner), f()], f(3, total),
+                   lambda n, x, v, l=low, t=total: REFERENCES["pad"](x, v, [0, l], [3, t if isinstance(t, int) else n + 1], "constant"))
     for dtype, start, step in (("i8", 3, -2), ("f4", 0, 1), ("i4", -5, 7)):
         yield case("iota", f"jinx.iota axis 1 {{{{start = {start} : i64, step = {step} : i64}}}} : {{ty}}", [], Tensor(dtype, "n", 6),
                    lambda n, a=start, s=step: REFERENCES["iota"]((n, 6), 1, a, s))
@@ -287,6 +302,22 @@ def window_cases():
     yield Case("depthwise_conv", f"jinx.depthwise_conv {{0}}, {{1}} {window_text(**w)} : {{t0}}, {{t1}} -> {{ty}}", [Tensor("f4", "n", 7, 6, 5), Tensor("f4", 3, 2, 5)],
                Tensor("f4", "n", *extents, 5), lambda n, x, f: REFERENCES["depthwise_conv"](x, f, **w),
                terms=lambda n, x, f: (6, 6 * np.abs(x).max(initial=0) * np.abs(f).max(initial=0)))
+    # Blocks of positions, what is left of them, edges; windows larger than the image; channels beyond a tile; a width that only a run knows.
+    same = dict(strides=[1, 1], pads=[1, 1, 1, 1], dilations=[1, 1])
+    for spatial, kernel, w2 in (((5, 11), (3, 3), same), ((6, 9), (3, 3), dict(strides=[2, 2], pads=[0, 1, 1, 0], dilations=[1, 1])),
+                                ((4, 3), (5, 5), dict(strides=[1, 1], pads=[2, 2, 2, 2], dilations=[1, 1])), ((8, 12), (2, 3), dict(strides=[1, 2], pads=[0, 2, 0, 2], dilations=[3, 2])),
+                                ((3, "n"), (3, 3), same), ((19,), (3,), dict(strides=[1], pads=[1, 1], dilations=[1]))):
+        for channels in (5, 40):
+            lead = (2,) if "n" in spatial else ("n",)
+            positions = spatial if "n" in spatial else reference.conv_extents(spatial, kernel, **w2)
+            taps = int(np.prod(kernel))
+            yield Case("depthwise_conv", f"jinx.depthwise_conv {{0}}, {{1}} {window_text(**w2)} : {{t0}}, {{t1}} -> {{ty}}",
+                       [Tensor("f4", *lead, *spatial, channels), Tensor("f4", *kernel, channels)], Tensor("f4", *lead, *positions, channels),
+                       lambda n, x, f, w=w2: REFERENCES["depthwise_conv"](x, f, **w),
+                       terms=lambda n, x, f, t=taps: (t, t * np.abs(x).max(initial=0) * np.abs(f).max(initial=0)))
+            yield Case("pool", f"jinx.pool max, {{0}} {window_text(kernel=list(kernel), **w2, channels_last=True)} : {{t0}} -> {{ty}}", [Tensor("f4", *lead, *spatial, channels)],
+                       Tensor("f4", *lead, *positions, channels),
+                       lambda n, x, k=kernel, w=w2, e=positions: REFERENCES["pool"](x, "max", kernel=list(k), **w, extents=tuple(n if d == "n" else d for d in e), channels_last=True), exact=True)
     # Weights that are constants are packed; what a model cannot say, passes make of it.
     for group, oc in ((1, 20), (2, 6)):
         yield Case("packed_conv", f"jinx.conv {{0}}, {{1}} {window_text(**w, group=group)} : {{t0}}, {{t1}} -> {{ty}}",
@@ -306,7 +337,9 @@ def packed_conv(x, f, w, group):
 def products():
     terms = lambda n, a, b: (a.shape[-1], a.shape[-1] * np.abs(a).max(initial=0) * np.abs(b).max(initial=0))
     for dtype in ("f4", "f8"):
-        for a, b, y in ((("n", 7), (7, 5), ("n", 5)), ((3, "n", 33), (33, 17), (3, "n", 17)), ((2, 1, 4, "n"), (3, "n", 6), (2, 3, 4, 6)), ((4, 7), (7, "n"), (4, "n"))):
+        for a, b, y in ((("n", 7), (7, 5), ("n", 5)), ((3, "n", 33), (33, 17), (3, "n", 17)), ((2, 1, 4, "n"), (3, "n", 6), (2, 3, 4, 6)), ((4, 7), (7, "n"), (4, "n")),
+                        # a panel and a half; one of which less than half is wanted; three and a half
+                        (("n", 7), (7, 24), ("n", 24)), (("n", 7), (7, 40), ("n", 40)), (("n", 7), (7, 56), ("n", 56))):
             yield Case("matmul", "jinx.matmul {0}, {1} : {t0}, {t1} -> {ty}", [Tensor(dtype, *a), Tensor(dtype, *b)], Tensor(dtype, *y), terms=terms)
         yield Case("matmul", "jinx.matmul {0}, {1} transpose_b : {t0}, {t1} -> {ty}", [Tensor(dtype, "n", 7), Tensor(dtype, 5, 7)], Tensor(dtype, "n", 5),
                    lambda n, a, b: REFERENCES["matmul"](a, b, True), terms=terms)
