@@ -1,9 +1,11 @@
 #include "codegen/schedules/Schedules.h"
 
 #include "codegen/schedules/Attention.h"
+#include "codegen/schedules/Interleave.h"
 #include "codegen/schedules/Matmul.h"
 #include "codegen/schedules/Recurrent.h"
 #include "codegen/schedules/Rows.h"
+#include "codegen/schedules/Window.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
 
 using namespace mlir;
@@ -11,6 +13,8 @@ using namespace mlir;
 namespace jinx::schedules {
 
 FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+  if (group.getSchedule() == "rows" && !target.cuda && isWindowGroup(group)) return scheduleWindow(group, name, target, builder);
+  if (group.getSchedule() == "rows" && !target.cuda && isInterleaveGroup(group)) return scheduleInterleave(group, name, builder);
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, builder);
   if (target.cuda && group.getSchedule() == "recurrent") return group.emitOpError("there is no recurrent schedule for CUDA");

@@ -183,3 +183,59 @@ func.func @whole_panels(%x: tensor<2x8xf32>, %w: tensor<2x8x16xf32>) -> tensor<2
   }
   return %y : tensor<2x25xf32>
 }
+
+// -----
+
+// A depthwise convolution walks rows in blocks of four positions, which share what they load: 3 columns of w and 6 of x for 12 products.
+// CHECK-LABEL: @depthwise
+// CHECK: tile.kernel @k0_depthwise_conv(%[[X:.*]]: !tile.ptr<f32>, %[[W:.*]]: !tile.ptr<f32>, %{{.*}}: !tile.ptr<f32>) inputs 2 programs "9"
+// CHECK: step %c4
+// CHECK-COUNT-12: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK-COUNT-4: tile.store
+func.func @depthwise(%x: tensor<1x9x9x16xf32>, %w: tensor<3x3x16xf32>) -> tensor<1x9x9x16xf32> {
+  %y = jinx.group "rows"(%x, %w) : (tensor<1x9x9x16xf32>, tensor<3x3x16xf32>) -> tensor<1x9x9x16xf32> {
+  ^bb0(%a: tensor<1x9x9x16xf32>, %b: tensor<3x3x16xf32>):
+    %c = jinx.depthwise_conv %a, %b {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+        : tensor<1x9x9x16xf32>, tensor<3x3x16xf32> -> tensor<1x9x9x16xf32>
+    %r = jinx.relu %c : tensor<1x9x9x16xf32> -> tensor<1x9x9x16xf32>
+    jinx.yield %r : tensor<1x9x9x16xf32>
+  }
+  return %y : tensor<1x9x9x16xf32>
+}
+
+// -----
+
+// Tests that one whose image is computed in the group is evaluated position by position: blocks load from memory.
+// CHECK-LABEL: @depthwise_of_a_chain
+// CHECK: tile.kernel @k0_depthwise_conv
+// CHECK: math.exp
+// CHECK-COUNT-1: vector.fma
+// CHECK-NOT: vector.fma
+func.func @depthwise_of_a_chain(%x: tensor<1x9x9x16xf32>, %w: tensor<3x3x16xf32>) -> tensor<1x9x9x16xf32> {
+  %y = jinx.group "rows"(%x, %w) : (tensor<1x9x9x16xf32>, tensor<3x3x16xf32>) -> tensor<1x9x9x16xf32> {
+  ^bb0(%a: tensor<1x9x9x16xf32>, %b: tensor<3x3x16xf32>):
+    %e = jinx.exp %a : tensor<1x9x9x16xf32> -> tensor<1x9x9x16xf32>
+    %c = jinx.depthwise_conv %e, %b {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+        : tensor<1x9x9x16xf32>, tensor<3x3x16xf32> -> tensor<1x9x9x16xf32>
+    jinx.yield %c : tensor<1x9x9x16xf32>
+  }
+  return %y : tensor<1x9x9x16xf32>
+}
+
+// -----
+
+// An image's few channels come last by shuffles of whole loads.
+// CHECK-LABEL: @interleave
+// CHECK: tile.kernel @k0_transpose
+// CHECK-COUNT-3: tile.load {{.*}} -> vector<16xf32>
+// CHECK: vector.shuffle {{.*}} [0, 16, 32, 1, 17, 33,
+// CHECK: tile.store {{.*}} : vector<48xf32>
+func.func @interleave(%x: tensor<2x3x100xf32>) -> tensor<2x100x3xf32> {
+  %y = jinx.group "rows"(%x) : (tensor<2x3x100xf32>) -> tensor<2x100x3xf32> {
+  ^bb0(%a: tensor<2x3x100xf32>):
+    %t = jinx.transpose %a, [0, 2, 1] : tensor<2x3x100xf32> -> tensor<2x100x3xf32>
+    jinx.yield %t : tensor<2x100x3xf32>
+  }
+  return %y : tensor<2x100x3xf32>
+}
