@@ -1,6 +1,6 @@
 // From a group of graph operators to a tile kernel: the entry point, and what every schedule gets and gives.
 //
-// A schedule is a hand-designed program shape with holes. The shapes are few (rows, matmul); what a group computes around its anchor
+// A schedule is a hand-designed program shape with holes. The shapes are few (rows, matmul, attention); what a group computes around its anchor
 // fills the holes through `ExpressionEmitter` (Expression.h), which evaluates any value of the group at given coordinates.
 #pragma once
 

@@ -1,6 +1,7 @@
 #include "passes/Fusion/CostModel.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "codegen/schedules/ScalarOps.h"
@@ -39,6 +40,8 @@ Machine Machine::gpu() {
 namespace {
 
 constexpr double kParallelUs = 15;    // shorter work stays on one thread
+constexpr double kAttentionRows = 14;   // queries of a program (codegen/schedules/Attention.cpp)
+constexpr double kAttentionPasses = 6;  // over its scores: written and read as scores, as logits, as weights
 constexpr int kIrregular = -2, kStill = -1;
 
 /// Cycles that one vector operation keeps its unit busy.
@@ -71,15 +74,16 @@ class Estimator {
   Cost run() {
     for (Operation *op : members_) {
       if (auto reduce = dyn_cast<ReduceOp>(op)) reduces_.push_back(reduce);
-      if (isProduct(op) || isRecurrent(op)) anchor_ = op;
+      if (isProduct(op) || isRecurrent(op)) anchors_.push_back(op);
     }
+    anchor_ = anchors_.empty() ? nullptr : anchors_.front();
     Value space = anchor_ ? anchor_->getResult(0) : reduces_.empty() ? results_[0] : reduces_[0].getX();
     const ShapeInfo &sizes = shape(space);
     lane_ = sizes.rank() - 1;
     while (lane_ > 0 && sizes.isOne(lane_)) --lane_;
     efficiency_ = std::min<double>(machine_.lanes, contiguous(sizes)) / machine_.lanes;
-    if (anchor_) product();
-    phases();
+    for (Operation *anchor : anchors_) product(anchor);
+    isAttention() ? attention() : phases();
     for (Value v : results_) memory_ += elements(v) * elementBytes(v) / levelOf(elements(v) * elementBytes(v)).bytesPerUs;
     Cost cost;
     double computeUs = cycles_ / machine_.cyclesPerUs;
@@ -124,6 +128,7 @@ class Estimator {
   }
 
   double programs(const ShapeInfo &sizes) {
+    if (isAttention()) return std::ceil(sizes.elements / sizes.extents.back() / kAttentionRows);
     if (anchor_) return isRecurrent(anchor_) ? 1 : 64;
     if (reduces_.empty()) return 64;
     double count = 1;
@@ -132,18 +137,26 @@ class Estimator {
     return count;
   }
 
-  /// Multiplications of the anchor: the same whatever its group holds besides.
-  void product() {
+  /// Multiplications of an anchor: the same whatever its group holds besides.
+  void product(Operation *anchor) {
     double perOutput = 2;
-    if (isRecurrent(anchor_)) {
-      perOutput = 8 * shape(anchor_->getResult(0)).extents.back();
-    } else if (auto conv = dyn_cast<PackedConvOp>(anchor_)) {
+    if (isRecurrent(anchor)) {
+      perOutput = 8 * shape(anchor->getResult(0)).extents.back();
+    } else if (auto conv = dyn_cast<PackedConvOp>(anchor)) {
       perOutput = 2 * shape(conv.getX()).extents.back() / double(conv.getGroup());
       for (int64_t k : conv.getKernel()) perOutput *= double(k);
     } else {
-      perOutput = 2 * shape(anchor_->getOperand(0)).extents.back();
+      perOutput = 2 * shape(anchor->getOperand(0)).extents.back();
     }
-    cycles_ += elements(anchor_->getResult(0)) * perOutput / (3.0 * machine_.lanes);
+    cycles_ += elements(anchor->getResult(0)) * perOutput / (3.0 * machine_.lanes);
+  }
+
+  bool isAttention() const { return anchors_.size() == 2; }
+  /// Everything once, from the results down; scores, logits and weights pass through the nearest level only.
+  void attention() {
+    walk(results_, 0);
+    for (ReduceOp reduce : reduces_) cycles_ += elements(reduce.getX()) / (machine_.lanes * efficiency_);
+    memory_ += kAttentionPasses * elements(anchor_->getResult(0)) * elementBytes(anchor_->getResult(0)) / machine_.levels[0].bytesPerUs;
   }
 
   // ---- phases -------------------------------------------------------------------------------------------------------------------
@@ -196,7 +209,7 @@ class Estimator {
         continue;
       }
       computed_.insert(op);
-      if (op == anchor_) {
+      if (llvm::is_contained(anchors_, op)) {
         for (Value v : op->getOperands())
           if (isa<RankedTensorType>(v.getType())) need(v, elements(v), shape(v).rank() - 1, true);
         continue;
@@ -318,7 +331,8 @@ class Estimator {
   llvm::SmallPtrSet<Operation *, 16> set_, kept_, computed_;
   llvm::SmallPtrSet<Value, 16> loaded_;
   SmallVector<ReduceOp> reduces_;
-  Operation *anchor_ = nullptr;
+  SmallVector<Operation *, 2> anchors_;  // products, or the recurrence
+  Operation *anchor_ = nullptr;          // the first of them
   llvm::MapVector<Value, Need> needs_;
   int lane_ = 0;
   double efficiency_ = 1, memory_ = 0, cycles_ = 0;

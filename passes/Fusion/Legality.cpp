@@ -1,5 +1,6 @@
 #include "passes/Fusion/Legality.h"
 
+#include "codegen/schedules/AttentionForm.h"
 #include "codegen/schedules/ScalarOps.h"
 #include "codegen/schedules/Schedules.h"
 #include "llvm/ADT/SmallPtrSet.h"
@@ -53,6 +54,8 @@ class Checker {
     if (results_.empty()) return no("nothing reads the results");
     if (size_t count = buffers(); count > kMaxBuffers)
       return no([&] { return "the kernel would have " + std::to_string(count) + " buffers, at most " + std::to_string(kMaxBuffers) + " are allowed"; });
+    if (products_.size() == 2 && isa<PackedMatmulOp>(products_[1]))
+      if (auto form = schedules::matchAttention(cast<PackedMatmulOp>(products_[1]))) return attention(*form);
     if (!products_.empty()) return matmul();
     return reduces_.empty() ? map() : reduction();
   }
@@ -92,6 +95,39 @@ class Checker {
         if (inside(v) && !shapes_.same(v, whole)) return no([&] { return kindOf(op) + " broadcasts a value of the group"; });
     }
     return {"matmul", ""};
+  }
+
+  Verdict attention(const schedules::AttentionForm &form) {
+    for (Operation *op : form.operators)
+      if (!set_.contains(op)) return no([&] { return kindOf(op) + " of the attention is not in the group"; });
+    for (Operation *product : products_)
+      if (inside(product->getOperand(1))) return no("a product reads its packed operand from memory");
+    llvm::SmallPtrSet<Operation *, 16> core(form.operators.begin(), form.operators.end()), after = {form.context};
+    for (Operation *op : members_) {
+      if (core.contains(op)) continue;
+      if (llvm::any_of(op->getOperands(), [&](Value v) { return v.getDefiningOp() && after.contains(v.getDefiningOp()); })) {
+        after.insert(op);
+        if (Verdict verdict = followsContext(op, after); !verdict) return verdict;
+        continue;
+      }
+      if (isa<ReduceOp, PackOp>(op)) return no([&] { return kindOf(op) + " beside an attention needs a kernel of its own"; });
+      if (isa<ReshapeOp>(op) && !isTransparent(op)) return no("a reshape changes the innermost extent");
+    }
+    for (Value v : results_)
+      if (!after.contains(v.getDefiningOp())) return no([&] { return kindOf(v.getDefiningOp()) + " is a result, but is computed in parts"; });
+    return {"attention", ""};
+  }
+  /// An operator that reads the context, or what was made of it.
+  Verdict followsContext(Operation *op, const llvm::SmallPtrSetImpl<Operation *> &after) {
+    if (auto transpose = dyn_cast<TransposeOp>(op)) {
+      int64_t last = int64_t(transpose.getPerm().size()) - 1;
+      return transpose.getPerm()[last] == last ? Verdict{"attention", ""} : no("transpose moves the columns of the context");
+    }
+    if (!schedules::isElementwiseSupported(op)) return no([&] { return kindOf(op) + " after an attention is not elementwise"; });
+    for (Value v : op->getOperands())
+      if (v.getDefiningOp() && after.contains(v.getDefiningOp()) && !shapes_.same(v, op->getResult(0)))
+        return no([&] { return kindOf(op) + " broadcasts a value of the group"; });
+    return {"attention", ""};
   }
 
   Verdict map() {

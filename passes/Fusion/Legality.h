@@ -1,13 +1,15 @@
 // Can one kernel compute these operators? Answered from what the schedules hold (codegen/schedules), never from what would be fast:
 // that is CostModel.h's question.
 //
-// A group is a set of operators of one block. The schedules hold three kinds of it:
+// A group is a set of operators of one block. The schedules hold four kinds of it:
 //
 //   matmul     one packed product or convolution, and elementwise operators on its result's shape, reading its other values there
 //   rows       without reductions: elementwise operators and data movement; all results have one shape, and every other value is
 //              evaluated where a result needs it
 //              with reductions over one operand shape and one set of axes: elementwise operators of the full or the reduced shape,
 //              and data movement that reads from outside of the group and gives the full shape
+//   attention  two products with a softmax between (codegen/schedules/AttentionForm.h); before them elementwise operators and data
+//              movement that make the queries or operands of the logits; after them elementwise operators and transposes of rows
 //   recurrent  one LSTM or GRU
 //
 // Example: {exp, transpose} is a rows group when only the transpose's result is read outside; when exp's is too, the group would have

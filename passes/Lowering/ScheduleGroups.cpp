@@ -84,6 +84,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   }
 
   std::string nameOf(graph::GroupOp group) {
+    if (group.getSchedule() == "attention") return "attention";
     std::string anchor;
     for (Operation &op : group.getBody().front().without_terminator()) {
       if (isa<graph::ConstantOp>(op)) continue;

@@ -63,3 +63,27 @@ func.func @padded(%x: tensor<1x1x8x3xf32>, %w: tensor<1x1x9x16xf32>) -> tensor<1
   }
   return %y : tensor<1x1x8x4xf32>
 }
+
+// -----
+
+// Tests that an attention, which has no CUDA kernel yet, goes back to operators.
+// CHECK-LABEL: @attention
+// CHECK-NOT: jinx.launch
+// CHECK: jinx.packed_matmul
+// CHECK: jinx.reduce max
+// CHECK: jinx.packed_matmul
+// CHECK-NOT: tile.kernel
+func.func @attention(%q: tensor<5x8xf32>, %w: tensor<1x8x16xf32>, %v: tensor<1x7x16xf32>) -> tensor<5x16xf32> {
+  %y = jinx.group "attention"(%q, %w, %v) : (tensor<5x8xf32>, tensor<1x8x16xf32>, tensor<1x7x16xf32>) -> tensor<5x16xf32> {
+  ^bb0(%a: tensor<5x8xf32>, %b: tensor<1x8x16xf32>, %c: tensor<1x7x16xf32>):
+    %x = jinx.packed_matmul %a, %b : tensor<5x8xf32>, tensor<1x8x16xf32> -> tensor<5x7xf32>
+    %m = jinx.reduce max, %x axes [1] : tensor<5x7xf32> -> tensor<5x1xf32>
+    %d = jinx.sub %x, %m : tensor<5x7xf32>, tensor<5x1xf32> -> tensor<5x7xf32>
+    %e = jinx.exp %d : tensor<5x7xf32> -> tensor<5x7xf32>
+    %l = jinx.reduce sum, %e axes [1] : tensor<5x7xf32> -> tensor<5x1xf32>
+    %p = jinx.div %e, %l : tensor<5x7xf32>, tensor<5x1xf32> -> tensor<5x7xf32>
+    %o = jinx.packed_matmul %p, %c : tensor<5x7xf32>, tensor<1x7x16xf32> -> tensor<5x16xf32>
+    jinx.yield %o : tensor<5x16xf32>
+  }
+  return %y : tensor<5x16xf32>
+}
