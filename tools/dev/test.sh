@@ -10,9 +10,13 @@ count_of() { tr '\n' ' ' <"$1" | sed -n "s/.*<testsuite [^>]*[[:space:]]$2=\"\([
 
 # run_ctest PRESET ARGUMENT…: the preset's tests, counted into passed, failed and skipped.
 run_ctest() {
-  local preset=$1 report=$JINX_ROOT/build/$1/ctest.xml all bad out status=0
+  local preset=$1 report=$JINX_ROOT/build/$1/ctest.xml all bad out library status=0
   shift
   rm -f "$report"
+  # The pinned NVRTC of the Python environment, for the tests of CUDA text.
+  for library in "$JINX_VENV"/lib/python3*/site-packages/nvidia/*/lib/libnvrtc.so.*; do
+    if [[ -z ${JINX_NVRTC:-} && -f $library ]]; then export JINX_NVRTC=$library; fi
+  done
   ctest --preset "$preset" --parallel "${JINX_JOBS:-$(nproc)}" --output-junit "$report" "$@" || status=1
   if [[ ! -f $report ]]; then
     failed=$((failed + 1))
