@@ -136,6 +136,11 @@ JINX_PROPERTY(DTypeLaws, AnIntegerBecomesTheNearestCode, 10000) {
   static_assert(std::numeric_limits<long double>::digits >= 64, "the oracle holds every int64");
   Format f = *formats();
   int64_t value = *rc::gen::resize(rc::kNominalSize, rc::gen::arbitrary<int64_t>()) >> *rc::gen::inRange(0, 63);
+  if (*rc::gen::arbitrary<bool>()) { // halfway between two codes, or 1 beside it: more bits than a double has
+    value = (2 * *rc::gen::inRange<int64_t>(0, int64_t{1} << f.mantissaBits) + 1 + (int64_t{2} << f.mantissaBits))
+            << *rc::gen::inRange(0, 61 - f.mantissaBits);
+    value += *rc::gen::inRange(-1, 2);
+  }
   uint32_t bits = 0;
   storeFromInt(f.type, &bits, 0, value);
   RC_ASSERT(load(f, &bits) == nearest(f, static_cast<long double>(value), width(f) <= 8));

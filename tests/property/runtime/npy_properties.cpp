@@ -24,6 +24,9 @@ JINX_PROPERTY(NpyLaws, WhatIsWrittenIsRead, 2000) {
   size_t header = 10 + static_cast<uint8_t>(file[8]) + 256u * static_cast<uint8_t>(file[9]);
   RC_ASSERT(header % 64 == 0);
   RC_ASSERT(file[header - 1] == '\n');
+  // Narrow integers are whole bytes in the file, with their sign.
+  for (int64_t i = 0; isInteger(type) && bitWidth(type) < 8 && i < t.size(); ++i)
+    RC_ASSERT(static_cast<int64_t>(static_cast<int8_t>(file[header + static_cast<size_t>(i)])) == t.getInt(i));
 }
 
 /// A file as NumPy writes it, put together here by hand.
