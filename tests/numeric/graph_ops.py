@@ -11,7 +11,7 @@ must be where the reference has it, as must infinities.
 
 Every operator of the dialect has a reference and a case, or a reason for none (NO_REFERENCE); the list of operators is TableGen's.
 
-    graph_ops.py --jinx build/dev/bin/jinx [--seed N] [FAMILY…]
+    graph_ops.py --jinx build/dev/bin/jinx [--runner jinx-rt] [--threads N] [--seed N] [FAMILY…]
     graph_ops.py --self-test
 """
 
@@ -413,12 +413,18 @@ def dense(value):
 
 
 class Run:
-    def __init__(self, jinx, seed):
-        self.jinx, self.seed, self.passed, self.failed = jinx, seed, 0, 0
+    """`runner` runs what `jinx` compiles: itself, or jinx-rt of another build. With `threads`, every launch is shared by so many."""
 
-    def call(self, *arguments):
-        done = subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
-        return "" if done.returncode == 0 else done.stderr.strip()[-600:] or f"exit status {done.returncode}"
+    def __init__(self, jinx, runner, threads, seed):
+        self.jinx, self.runner, self.seed, self.passed, self.failed = jinx, runner or jinx, seed, 0, 0
+        self.options = ["--threads", threads, "--parallel-work", 0] if threads else []
+
+    def call(self, *arguments, program=None):
+        done = subprocess.run([program or self.jinx, *map(str, arguments)], capture_output=True, text=True)
+        return "" if done.returncode == 0 else done.stderr.strip()[-3000:] or f"exit status {done.returncode}"
+
+    def run_plan(self, plan, arguments, out):
+        return self.call("run", plan, *arguments, *self.options, "--output-dir", out, program=self.runner)
 
     def outcome(self, good, text):
         self.passed += good
@@ -458,10 +464,11 @@ class Run:
                 if cases[index].inputs[i].value is None:
                     arguments += self.save(folder / f"c{index}_x{i}.npy", f"c{index}_x{i}", value)
         for variant in variants:
-            problem = self.call("run", folder / f"{variant}.jxp", *arguments, "--output-dir", folder / "out")
+            problem = self.run_plan(folder / f"{variant}.jxp", arguments, folder / "out")
             self.judge(f"{family} {variant} n={n}", cases, operands, n, folder / "out", problem)
         (folder / "folded.mlir").write_text(module(cases, n, operands))
-        problem = self.call("run", folder / "folded.mlir", "--output-dir", folder / "out")
+        problem = self.call("compile", folder / "folded.mlir", "-o", folder / "folded.jxp")
+        problem = problem or self.run_plan(folder / "folded.jxp", [], folder / "out")
         self.judge(f"{family} folded n={n}", cases, operands, n, folder / "out", problem)
 
     @staticmethod
@@ -551,6 +558,8 @@ def self_test():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jinx", default="build/dev/bin/jinx")
+    parser.add_argument("--runner", help="what runs the plans (default: jinx)")
+    parser.add_argument("--threads", type=int, help="share every launch, however small, between so many")
     dialect.add_arguments(parser)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--self-test", action="store_true")
@@ -558,7 +567,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.self_test:
         return self_test()
-    run = Run(arguments.jinx, arguments.seed)
+    run = Run(arguments.jinx, arguments.runner, arguments.threads, arguments.seed)
     for problem in coverage(dialect.operators(arguments), {case.op for family in FAMILIES for case in family()}):
         run.outcome(False, problem)
     for family in FAMILIES:
