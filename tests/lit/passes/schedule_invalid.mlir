@@ -1,7 +1,7 @@
 // RUN: jinx-opt %s --split-input-file --verify-diagnostics --jinx-schedule
 
 func.func @unknown(%x: tensor<8xf32>) -> tensor<8xf32> {
-  // expected-error @+1 {{'jinx.group' op unknown schedule 'columns', expected rows, matmul or recurrent}}
+  // expected-error @+1 {{'jinx.group' op unknown schedule 'columns', expected rows, matmul, recurrent, scan, scatter or sort}}
   %y = jinx.group "columns"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
   ^bb0(%a: tensor<8xf32>):
     %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32>
@@ -46,4 +46,40 @@ func.func @prologue(%x: tensor<4x8xf32>, %w: tensor<1x8x16xf32>) -> tensor<4x16x
     jinx.yield %p : tensor<4x16xf32>
   }
   return %y : tensor<4x16xf32>
+}
+
+// -----
+
+func.func @no_scan(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{'jinx.group' op has no cumsum to schedule}}
+  %y = jinx.group "scan"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
+  ^bb0(%a: tensor<8xf32>):
+    %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32>
+    jinx.yield %e : tensor<8xf32>
+  }
+  return %y : tensor<8xf32>
+}
+
+// -----
+
+func.func @no_scatter(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{'jinx.group' op has no scatter to schedule}}
+  %y = jinx.group "scatter"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
+  ^bb0(%a: tensor<8xf32>):
+    %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32>
+    jinx.yield %e : tensor<8xf32>
+  }
+  return %y : tensor<8xf32>
+}
+
+// -----
+
+func.func @no_sort(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{'jinx.group' op has no top_k to schedule}}
+  %y = jinx.group "sort"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
+  ^bb0(%a: tensor<8xf32>):
+    %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32>
+    jinx.yield %e : tensor<8xf32>
+  }
+  return %y : tensor<8xf32>
 }
