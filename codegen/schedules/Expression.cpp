@@ -280,25 +280,32 @@ Value ExpressionEmitter::emitSlice(SliceOp op, ArrayRef<Coordinate> at) {
   Coordinates mapped;
   for (size_t d = 0; d < at.size(); ++d) {
     int64_t step = op.getSteps()[d];
-    Value start = kb_.size(formula(op.getStarts()[d]));
+    SizeExpr first = formula(op.getStarts()[d]);
+    Value start = kb_.size(first);
     if (at[d].lanes) {
       Value scaled = arith::MulIOp::create(kb_.b(), kb_.loc(), at[d].lanes, kb_.splat(kb_.constant(step), width_));
       mapped.push_back({{}, 0, arith::AddIOp::create(kb_.b(), kb_.loc(), scaled, kb_.splat(start, width_))});
     } else {
       mapped.push_back({kb_.add(start, kb_.mul(at[d].base, kb_.constant(step))), at[d].step * step, {}});
+      if (step == 1 && at[d].range) mapped.back().range = at[d].range->shifted(first);
     }
   }
   return evaluate(op.getX(), mapped);
 }
 
-// Where the joined dimension does not move with the lanes one operand is chosen by a branch. Where it does, each operand is read at
-// coordinates clamped into it and the lanes are merged.
+// Where the joined dimension does not move with the lanes one operand is chosen by a branch. Where it does, and the lanes are known to lie
+// in one operand, that is read; else each operand is read at coordinates clamped into it and the lanes are merged.
 Value ExpressionEmitter::emitConcat(ConcatOp op, ArrayRef<Coordinate> at) {
   int64_t axis = op.getAxis();
   Type type = tileType(registerType(elementOf(op.getY())));
   bool scalar = isScalar(at[axis]);
   std::function<Value(size_t, SizeExpr)> choose = [&](size_t i, SizeExpr begin) -> Value {
     SizeExpr extent = sizesOf(op.getXs()[i].getType())[axis], end = begin + extent;
+    if (at[axis].range && at[axis].range->isWithin(begin, end)) {
+      Coordinates mapped(at.begin(), at.end());
+      mapped[axis] = {kb_.sub(at[axis].base, kb_.size(begin)), at[axis].step, {}, at[axis].range->shifted(SizeExpr(0) - begin)};
+      return evaluate(op.getXs()[i], mapped);
+    }
     auto read = [&]() -> Value {
       Coordinates mapped(at.begin(), at.end());
       if (scalar) {
@@ -311,6 +318,7 @@ Value ExpressionEmitter::emitConcat(ConcatOp op, ArrayRef<Coordinate> at) {
       return evaluate(op.getXs()[i], mapped);
     };
     if (i + 1 == op.getXs().size()) return read();
+    if (at[axis].range && (at[axis].range->begin - end).isAtLeast(0)) return choose(i + 1, end);
     if (scalar) {
       Value inside = arith::CmpIOp::create(kb_.b(), kb_.loc(), arith::CmpIPredicate::slt, at[axis].base, kb_.size(end));
       return branch(inside, type, read, [&] { return choose(i + 1, end); });
@@ -336,6 +344,10 @@ Value ExpressionEmitter::emitPad(PadOp op, ArrayRef<Coordinate> at) {
   for (size_t d = 0; d < at.size(); ++d) {
     SizeExpr low = formula(op.getLow()[d]);
     if (low.isConstant(0) && in[d] == out[d]) continue;
+    if (at[d].range && at[d].range->isWithin(low, low + in[d])) {
+      mapped[d] = {kb_.sub(at[d].base, kb_.size(low)), at[d].step, {}, at[d].range->shifted(SizeExpr(0) - low)};
+      continue;
+    }
     bool scalar = isScalar(at[d]);
     int64_t width = width_;
     auto spread = [&](Value v) { return scalar ? v : kb_.splat(v, width); };

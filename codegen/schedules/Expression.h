@@ -17,9 +17,16 @@
 namespace jinx::schedules {
 
 struct Coordinate {
+  /// Every valid lane's coordinate lies in [begin, end).
+  struct Range {
+    SizeExpr begin, end;
+    Range shifted(const SizeExpr &by) const { return {begin + by, end + by}; }
+    bool isWithin(const SizeExpr &from, const SizeExpr &to) const { return (begin - from).isAtLeast(0) && (to - end).isAtLeast(0); }
+  };
   mlir::Value base;   ///< index; coordinate of lane 0 (unused when `lanes` is set)
   int64_t step = 0;   ///< what each further lane adds
   mlir::Value lanes;  ///< vector of index, one per lane, or null
+  std::optional<Range> range = std::nullopt;  ///< known of lanes that move by 1 in a loop that is cut into parts (LaneBreaks.h)
 };
 using Coordinates = llvm::SmallVector<Coordinate, 5>;
 

@@ -268,11 +268,10 @@ class Estimator {
         .Case<BroadcastOp>([&](auto) { broadcast(op, x(), n); })
         .Case<TransposeOp>([&](TransposeOp o) { need(x(), e, n.lane < 0 ? n.lane : int(o.getPerm()[n.lane]), false); })
         .Case<ReshapeOp>([&](auto) { need(x(), e, n.lane == rank(op->getResult(0)) - 1 ? rank(x()) - 1 : n.lane < 0 ? n.lane : kIrregular, false); })
-        .Case<ConcatOp>([&](ConcatOp o) {
-          bool split = n.lane == int(o.getAxis());
-          for (Value v : o.getXs()) need(v, split ? e : e * elements(v) / elements(o.getY()), split ? kIrregular : n.lane, false);
+        .Case<ConcatOp>([&](ConcatOp o) {  // loops over lanes are cut where the next operand begins
+          for (Value v : o.getXs()) need(v, e * elements(v) / elements(o.getY()), n.lane, false);
         })
-        .Case<PadOp>([&](auto) { need(x(), e, sameExtent(x(), n.lane) ? n.lane : kIrregular, false); })
+        .Case<PadOp>([&](auto) { need(x(), e, n.lane, false); })
         .Case<GatherOp>([&](GatherOp o) {
           int axis = int(o.getAxis()), indexRank = rank(o.getIndices());
           bool after = n.lane >= axis + indexRank, before = n.lane >= 0 && n.lane < axis;

@@ -205,6 +205,12 @@ def movement():
     yield case("concat", "jinx.concat {0}, {1}, {2} axis 0 : {t0}, {t1}, {t2} -> {ty}", [f("n", 3), f(2, 3), f("n", 3)], f("2*n + 2", 3),
                lambda n, *xs: REFERENCES["concat"](*xs, axis=0))
     yield case("concat", "jinx.concat {0}, {1} axis 1 : {t0}, {t1} -> {ty}", [f("n", 3), f("n", 18)], f("n", 21), lambda n, *xs: REFERENCES["concat"](*xs, axis=1))
+    # Joined along the lanes: parts longer and shorter than a tile, empty ones, and cuts that only a run knows.
+    for parts, width in (((24, 40), 64), ((3, "n", 33), "n + 36"), (("n", "n"), "2*n")):
+        names = ", ".join("{%d}" % i for i in range(len(parts)))
+        types = ", ".join("{t%d}" % i for i in range(len(parts)))
+        yield case("concat", f"jinx.concat {names} axis 1 : {types} -> {{ty}}", [f("n", part) for part in parts], f("n", width),
+                   lambda n, *xs: REFERENCES["concat"](*xs, axis=1))
     rows = lambda g, n, x, i: [g.standard_normal(x), g.integers(-7, 7, i)]
     for axis, (x, y) in enumerate((((7, 5), ("n", 3, 5)), ((5, 7), (5, "n", 3)))):
         yield case("gather", f"jinx.gather {{0}}, {{1}} axis {axis} : {{t0}}, {{t1}} -> {{ty}}", [f(*x), Tensor("i8", "n", 3)], f(*y),
@@ -220,6 +226,12 @@ def movement():
                    lambda n, x, v=None, m=mode: REFERENCES["pad"](x, v, [1, 2], [n + 2, 9], m), smallest=0 if mode == "constant" else 2)
     yield case("pad", 'jinx.pad {0} value {1} low ["-1", "0"] mode constant : {t0}, {t1} -> {ty}', [f("n + 2", 4), f()], f("n", 4),
                lambda n, x, v: REFERENCES["pad"](x, v, [-1, 0], [n, 4], "constant"))
+    # Between its edges a pad along the lanes is a run of x.
+    for width, low, high in ((40, 2, 3), ("n", 1, 0), (40, -3, 5)):
+        inner = width if isinstance(width, int) else "n"
+        total = width + low + high if isinstance(width, int) else "n + 1"
+        yield case("pad", f'jinx.pad {{0}} value {{1}} low ["0", "{low}"] mode constant : {{t0}}, {{t1}} -> {{ty}}', [f(3, inner), f()], f(3, total),
+                   lambda n, x, v, l=low, t=total: REFERENCES["pad"](x, v, [0, l], [3, t if isinstance(t, int) else n + 1], "constant"))
     for dtype, start, step in (("i8", 3, -2), ("f4", 0, 1), ("i4", -5, 7)):
         yield case("iota", f"jinx.iota axis 1 {{{{start = {start} : i64, step = {step} : i64}}}} : {{ty}}", [], Tensor(dtype, "n", 6),
                    lambda n, a=start, s=step: REFERENCES["iota"]((n, 6), 1, a, s))
@@ -388,7 +400,9 @@ def packed_conv(x, f, w, group):
 def products():
     terms = lambda n, a, b: (a.shape[-1], a.shape[-1] * np.abs(a).max(initial=0) * np.abs(b).max(initial=0))
     for dtype in ("f4", "f8"):
-        for a, b, y in ((("n", 7), (7, 5), ("n", 5)), ((3, "n", 33), (33, 17), (3, "n", 17)), ((2, 1, 4, "n"), (3, "n", 6), (2, 3, 4, 6)), ((4, 7), (7, "n"), (4, "n"))):
+        for a, b, y in ((("n", 7), (7, 5), ("n", 5)), ((3, "n", 33), (33, 17), (3, "n", 17)), ((2, 1, 4, "n"), (3, "n", 6), (2, 3, 4, 6)), ((4, 7), (7, "n"), (4, "n")),
+                        # a panel and a half; one of which less than half is wanted; three and a half
+                        (("n", 7), (7, 24), ("n", 24)), (("n", 7), (7, 40), ("n", 40)), (("n", 7), (7, 56), ("n", 56))):
             yield Case("matmul", "jinx.matmul {0}, {1} : {t0}, {t1} -> {ty}", [Tensor(dtype, *a), Tensor(dtype, *b)], Tensor(dtype, *y), terms=terms)
         yield Case("matmul", "jinx.matmul {0}, {1} transpose_b : {t0}, {t1} -> {ty}", [Tensor(dtype, "n", 7), Tensor(dtype, 5, 7)], Tensor(dtype, "n", 5),
                    lambda n, a, b: REFERENCES["matmul"](a, b, True), terms=terms)

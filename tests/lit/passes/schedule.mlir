@@ -123,6 +123,125 @@ func.func @lstm(%xw: tensor<5x2x80xf32>, %r: tensor<4x2x20x16xf32>, %h: tensor<2
 
 // -----
 
+// Lanes along which tensors are joined are cut where the next one begins: each part is a run of one operand.
+// CHECK-LABEL: @join_lanes
+// CHECK: tile.kernel @k0_concat(%[[A:.*]]: !tile.ptr<f32>, %[[B:.*]]: !tile.ptr<f32>, %[[Y:.*]]: !tile.ptr<f32>)
+// CHECK-NOT: tile.gather
+// CHECK: tile.load %[[A]][
+// CHECK-NOT: tile.gather
+// CHECK: tile.load %[[B]][
+// CHECK-NOT: tile.gather
+func.func @join_lanes(%x: tensor<5x24xf32>, %z: tensor<5x40xf32>) -> tensor<5x64xf32> {
+  %y = jinx.group "rows"(%x, %z) : (tensor<5x24xf32>, tensor<5x40xf32>) -> tensor<5x64xf32> {
+  ^bb0(%a: tensor<5x24xf32>, %b: tensor<5x40xf32>):
+    %c = jinx.concat %a, %b axis 1 : tensor<5x24xf32>, tensor<5x40xf32> -> tensor<5x64xf32>
+    jinx.yield %c : tensor<5x64xf32>
+  }
+  return %y : tensor<5x64xf32>
+}
+
+// -----
+
+// The edges of a pad cut them too: only a part that lies on both sides of one is read lane by lane. Here [1, 7) are x, lane 0 is fill.
+// CHECK-LABEL: @pad_lanes
+// CHECK: tile.kernel @k0_pad
+// CHECK: tile.load
+func.func @pad_lanes(%x: tensor<5x6xf32>) -> tensor<5x7xf32> {
+  %y = jinx.group "rows"(%x) : (tensor<5x6xf32>) -> tensor<5x7xf32> {
+  ^bb0(%a: tensor<5x6xf32>):
+    %c = jinx.pad %a low ["0", "1"] mode constant : tensor<5x6xf32> -> tensor<5x7xf32>
+    jinx.yield %c : tensor<5x7xf32>
+  }
+  return %y : tensor<5x7xf32>
+}
+
+// -----
+
+// Of a last panel of which at most half is wanted, half is computed: 24 columns are a panel and a half.
+// CHECK-LABEL: @half_panel
+// CHECK: tile.dot {{.*}} : vector<2x24xf32>
+func.func @half_panel(%x: tensor<2x8xf32>, %w: tensor<2x8x16xf32>) -> tensor<2x24xf32> {
+  %y = jinx.group "matmul"(%x, %w) : (tensor<2x8xf32>, tensor<2x8x16xf32>) -> tensor<2x24xf32> {
+  ^bb0(%a: tensor<2x8xf32>, %b: tensor<2x8x16xf32>):
+    %c = jinx.packed_matmul %a, %b : tensor<2x8xf32>, tensor<2x8x16xf32> -> tensor<2x24xf32>
+    jinx.yield %c : tensor<2x24xf32>
+  }
+  return %y : tensor<2x24xf32>
+}
+
+// -----
+
+// Tests that 25 columns are two panels, of which the last lanes are not stored.
+// CHECK-LABEL: @whole_panels
+// CHECK: tile.dot {{.*}} : vector<2x32xf32>
+// CHECK: tile.store {{.*}} limits
+func.func @whole_panels(%x: tensor<2x8xf32>, %w: tensor<2x8x16xf32>) -> tensor<2x25xf32> {
+  %y = jinx.group "matmul"(%x, %w) : (tensor<2x8xf32>, tensor<2x8x16xf32>) -> tensor<2x25xf32> {
+  ^bb0(%a: tensor<2x8xf32>, %b: tensor<2x8x16xf32>):
+    %c = jinx.packed_matmul %a, %b : tensor<2x8xf32>, tensor<2x8x16xf32> -> tensor<2x25xf32>
+    jinx.yield %c : tensor<2x25xf32>
+  }
+  return %y : tensor<2x25xf32>
+}
+
+// -----
+
+// A depthwise convolution walks rows in blocks of four positions, which share what they load: 3 columns of w and 6 of x for 12 products.
+// CHECK-LABEL: @depthwise
+// CHECK: tile.kernel @k0_depthwise_conv(%[[X:.*]]: !tile.ptr<f32>, %[[W:.*]]: !tile.ptr<f32>, %{{.*}}: !tile.ptr<f32>) inputs 2 programs "9"
+// CHECK: step %c4
+// CHECK-COUNT-12: vector.fma
+// CHECK-NOT: vector.fma
+// CHECK-COUNT-4: tile.store
+func.func @depthwise(%x: tensor<1x9x9x16xf32>, %w: tensor<3x3x16xf32>) -> tensor<1x9x9x16xf32> {
+  %y = jinx.group "rows"(%x, %w) : (tensor<1x9x9x16xf32>, tensor<3x3x16xf32>) -> tensor<1x9x9x16xf32> {
+  ^bb0(%a: tensor<1x9x9x16xf32>, %b: tensor<3x3x16xf32>):
+    %c = jinx.depthwise_conv %a, %b {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+        : tensor<1x9x9x16xf32>, tensor<3x3x16xf32> -> tensor<1x9x9x16xf32>
+    %r = jinx.relu %c : tensor<1x9x9x16xf32> -> tensor<1x9x9x16xf32>
+    jinx.yield %r : tensor<1x9x9x16xf32>
+  }
+  return %y : tensor<1x9x9x16xf32>
+}
+
+// -----
+
+// Tests that one whose image is computed in the group is evaluated position by position: blocks load from memory.
+// CHECK-LABEL: @depthwise_of_a_chain
+// CHECK: tile.kernel @k0_depthwise_conv
+// CHECK: math.exp
+// CHECK-COUNT-1: vector.fma
+// CHECK-NOT: vector.fma
+func.func @depthwise_of_a_chain(%x: tensor<1x9x9x16xf32>, %w: tensor<3x3x16xf32>) -> tensor<1x9x9x16xf32> {
+  %y = jinx.group "rows"(%x, %w) : (tensor<1x9x9x16xf32>, tensor<3x3x16xf32>) -> tensor<1x9x9x16xf32> {
+  ^bb0(%a: tensor<1x9x9x16xf32>, %b: tensor<3x3x16xf32>):
+    %e = jinx.exp %a : tensor<1x9x9x16xf32> -> tensor<1x9x9x16xf32>
+    %c = jinx.depthwise_conv %e, %b {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>}
+        : tensor<1x9x9x16xf32>, tensor<3x3x16xf32> -> tensor<1x9x9x16xf32>
+    jinx.yield %c : tensor<1x9x9x16xf32>
+  }
+  return %y : tensor<1x9x9x16xf32>
+}
+
+// -----
+
+// An image's few channels come last by shuffles of whole loads.
+// CHECK-LABEL: @interleave
+// CHECK: tile.kernel @k0_transpose
+// CHECK-COUNT-3: tile.load {{.*}} -> vector<16xf32>
+// CHECK: vector.shuffle {{.*}} [0, 16, 32, 1, 17, 33,
+// CHECK: tile.store {{.*}} : vector<48xf32>
+func.func @interleave(%x: tensor<2x3x100xf32>) -> tensor<2x100x3xf32> {
+  %y = jinx.group "rows"(%x) : (tensor<2x3x100xf32>) -> tensor<2x100x3xf32> {
+  ^bb0(%a: tensor<2x3x100xf32>):
+    %t = jinx.transpose %a, [0, 2, 1] : tensor<2x3x100xf32> -> tensor<2x100x3xf32>
+    jinx.yield %t : tensor<2x100x3xf32>
+  }
+  return %y : tensor<2x100x3xf32>
+}
+
+// -----
+
 // A running sum along the lanes: shifted additions within a tile, and a total that is carried.
 // CHECK-LABEL: @cumsum_along
 // CHECK: jinx.launch @k0_cumsum(%{{.*}}) sizes [] programs "4" scratch "0"
