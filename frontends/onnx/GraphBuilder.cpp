@@ -123,14 +123,6 @@ std::optional<SizeExpr> GraphBuilder::require(const SizeExpr &a, const SizeExpr 
   return size;
 }
 
-namespace {
-SizeExpr larger(const SizeExpr &a, const SizeExpr &b) { return max(a, b); } // the builder's own max is for values
-} // namespace
-
-bool GraphBuilder::requireAtMost(const SizeExpr &a, const SizeExpr &bound) {
-  return (bound - a).isAtLeast(0) || (!(a - bound).isAtLeast(1) && facts_.unify(bound, larger(a, bound), /*strict=*/true, loc_));
-}
-
 std::optional<Sizes> GraphBuilder::joinSizes(ArrayRef<SizeExpr> a, ArrayRef<SizeExpr> b) {
   if (a.size() < b.size()) std::swap(a, b);
   Sizes result(a.begin(), a.end());

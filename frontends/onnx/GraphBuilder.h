@@ -66,8 +66,6 @@ public:
   std::optional<Sizes> joinSizes(llvm::ArrayRef<SizeExpr> a, llvm::ArrayRef<SizeExpr> b);
   /// `v` with these extents, which the operator requires it to have.
   Value withSizes(Value v, llvm::ArrayRef<SizeExpr> sizes);
-  /// Whether `a` is at most `bound`: surely, or by a condition that is written down.
-  bool requireAtMost(const SizeExpr &a, const SizeExpr &bound);
 
   // ---- elementwise ----------------------------------------------------------------------------------------------------------
   template <typename Op>

@@ -117,8 +117,15 @@ bool topK(Node &n) {
     n.expect(1, partial, n.i64());
     return n.decline("K depends on data");
   }
-  if (!n.requireAtMost((*count)[0], sizes[*axis]) || !(*count)[0].isAtLeast(0)) return n.decline("K may be more than there are elements");
+  // A K beyond the extent is an error, which the host gives and a kernel cannot.
+  bool isSure = (*count)[0].isAtLeast(0) && (sizes[*axis] - (*count)[0]).isAtLeast(0);
   sizes[*axis] = (*count)[0];
+  if (!isSure) {
+    Node::PartialSizes known(sizes.begin(), sizes.end());
+    n.expect(0, known, n.element(x));
+    n.expect(1, known, n.i64());
+    return n.decline("K may be more than there are elements");
+  }
   auto top = TopKOp::create(n.builder(), n.loc(), tensorOf(sizes, n.element(x)), tensorOf(sizes, n.i64()), x, *axis, /*ascending=*/n.attrInt("largest", 1) == 0);
   return n.set(0, top.getValues()) && (n.numOutputs() < 2 || n.set(1, top.getIndices()));
 }
