@@ -1,11 +1,13 @@
 #include "codegen/schedules/Schedules.h"
 
+#include "codegen/schedules/Interleave.h"
 #include "codegen/schedules/Matmul.h"
 #include "codegen/schedules/Recurrent.h"
 #include "codegen/schedules/Rows.h"
 #include "codegen/schedules/Scan.h"
 #include "codegen/schedules/Scatter.h"
 #include "codegen/schedules/Sort.h"
+#include "codegen/schedules/Window.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
 
 using namespace mlir;
@@ -27,6 +29,8 @@ StringRef ownSchedule(Operation *op) {
 }
 
 FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+  if (group.getSchedule() == "rows" && !target.cuda && isWindowGroup(group)) return scheduleWindow(group, name, target, builder);
+  if (group.getSchedule() == "rows" && !target.cuda && isInterleaveGroup(group)) return scheduleInterleave(group, name, builder);
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, builder);
   if (target.cuda && llvm::is_contained({"recurrent", "scan", "scatter", "sort"}, group.getSchedule()))

@@ -202,6 +202,9 @@ def movement():
         sizes = ["n", 3, 7]
         yield case("transpose", f"jinx.transpose {{0}}, {perm} : {{t0}} -> {{ty}}", [f(*sizes)], f(*[sizes[p] for p in perm]),
                    lambda n, x, p=perm: REFERENCES["transpose"](x, p))
+    for channels in (2, 3, 4, 5):  # few channels come last
+        for inner in ("n", 2050):
+            yield case("transpose", "jinx.transpose {0}, [0, 2, 1] : {t0} -> {ty}", [f(2, channels, inner)], f(2, inner, channels), lambda n, x: REFERENCES["transpose"](x, [0, 2, 1]))
     yield case("concat", "jinx.concat {0}, {1}, {2} axis 0 : {t0}, {t1}, {t2} -> {ty}", [f("n", 3), f(2, 3), f("n", 3)], f("2*n + 2", 3),
                lambda n, *xs: REFERENCES["concat"](*xs, axis=0))
     yield case("concat", "jinx.concat {0}, {1} axis 1 : {t0}, {t1} -> {ty}", [f("n", 3), f("n", 18)], f("n", 21), lambda n, *xs: REFERENCES["concat"](*xs, axis=1))
@@ -381,6 +384,22 @@ def window_cases():
     yield Case("depthwise_conv", f"jinx.depthwise_conv {{0}}, {{1}} {window_text(**w)} : {{t0}}, {{t1}} -> {{ty}}", [Tensor("f4", "n", 7, 6, 5), Tensor("f4", 3, 2, 5)],
                Tensor("f4", "n", *extents, 5), lambda n, x, f: REFERENCES["depthwise_conv"](x, f, **w),
                terms=lambda n, x, f: (6, 6 * np.abs(x).max(initial=0) * np.abs(f).max(initial=0)))
+    # Blocks of positions, what is left of them, edges; windows larger than the image; channels beyond a tile; a width that only a run knows.
+    same = dict(strides=[1, 1], pads=[1, 1, 1, 1], dilations=[1, 1])
+    for spatial, kernel, w2 in (((5, 11), (3, 3), same), ((6, 9), (3, 3), dict(strides=[2, 2], pads=[0, 1, 1, 0], dilations=[1, 1])),
+                                ((4, 3), (5, 5), dict(strides=[1, 1], pads=[2, 2, 2, 2], dilations=[1, 1])), ((8, 12), (2, 3), dict(strides=[1, 2], pads=[0, 2, 0, 2], dilations=[3, 2])),
+                                ((3, "n"), (3, 3), same), ((19,), (3,), dict(strides=[1], pads=[1, 1], dilations=[1]))):
+        for channels in (5, 40):
+            lead = (2,) if "n" in spatial else ("n",)
+            positions = spatial if "n" in spatial else reference.conv_extents(spatial, kernel, **w2)
+            taps = int(np.prod(kernel))
+            yield Case("depthwise_conv", f"jinx.depthwise_conv {{0}}, {{1}} {window_text(**w2)} : {{t0}}, {{t1}} -> {{ty}}",
+                       [Tensor("f4", *lead, *spatial, channels), Tensor("f4", *kernel, channels)], Tensor("f4", *lead, *positions, channels),
+                       lambda n, x, f, w=w2: REFERENCES["depthwise_conv"](x, f, **w),
+                       terms=lambda n, x, f, t=taps: (t, t * np.abs(x).max(initial=0) * np.abs(f).max(initial=0)))
+            yield Case("pool", f"jinx.pool max, {{0}} {window_text(kernel=list(kernel), **w2, channels_last=True)} : {{t0}} -> {{ty}}", [Tensor("f4", *lead, *spatial, channels)],
+                       Tensor("f4", *lead, *positions, channels),
+                       lambda n, x, k=kernel, w=w2, e=positions: REFERENCES["pool"](x, "max", kernel=list(k), **w, extents=tuple(n if d == "n" else d for d in e), channels_last=True), exact=True)
     # Weights that are constants are packed; what a model cannot say, passes make of it.
     for group, oc in ((1, 20), (2, 6)):
         yield Case("packed_conv", f"jinx.conv {{0}}, {{1}} {window_text(**w, group=group)} : {{t0}}, {{t1}} -> {{ty}}",

@@ -1,7 +1,7 @@
 # What does `./dev test` run, and how does it count?
 #
-# The whole suite on the dev preset; then, under each sanitizer, the target `jinx-unit-tests` and the
-# tests labelled `unit`. Every ctest run leaves a JUnit file, from which the last line is counted.
+# The whole suite on the dev preset; then the target `jinx-unit-tests` and the tests labelled `unit`: of the runtime alone, as g++
+# builds it, and under each sanitizer. Every ctest run leaves a JUnit file, from which the last line is counted.
 
 SANITIZERS=(asan tsan)
 
@@ -50,6 +50,9 @@ run_tests() {
   fi
   if ((status == 0)) && run_step "build dev" ./dev build dev; then
     run_step "test dev" run_ctest dev "${only[@]}" || true
+    if ((!quick)) && run_step "build gcc" ./dev build gcc jinx-rt jinx_rt_shared jinx-unit-tests; then
+      run_step "test gcc" run_ctest gcc "${unit[@]}" "${only[@]}" || true
+    fi
     if ((!quick)) && [[ ${JINX_SKIP_SANITIZERS:-0} != 1 ]]; then
       for preset in "${SANITIZERS[@]}"; do
         run_step "build $preset" ./dev build "$preset" jinx-unit-tests || continue
