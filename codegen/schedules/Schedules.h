@@ -33,6 +33,13 @@ mlir::FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, llvm::StringRef n
 /// Names of the source nodes that a group computes, in its order, each once. Constants in it are no nodes.
 llvm::SmallVector<mlir::StringAttr> nodesOf(graph::GroupOp group);
 
+/// A tensor whose elements kernels read and write.
+bool isAddressable(mlir::Type type);
+
+/// The schedule of an operator that has a kernel of its own, "" for any other: its loops walk buffers in memory, and a group holds
+/// nothing else.
+llvm::StringRef ownSchedule(mlir::Operation *op);
+
 /// True when ExpressionEmitter can evaluate `op` inside a group: what fusion may put there.
 bool isEmittable(mlir::Operation *op);
 

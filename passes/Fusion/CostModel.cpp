@@ -53,7 +53,8 @@ double cyclesOf(Operation *op) {
       .Case<SinOp, CosOp>([](auto) { return 30; })
       .Case<PowOp>([](auto) { return 60; })
       .Case<BroadcastOp, ReshapeOp, TransposeOp>([](auto) { return 0; })
-      .Case<PadOp, ConcatOp, GatherOp>([](auto) { return 3; })
+      .Case<PadOp, ConcatOp, GatherOp, GatherElementsOp, GatherNdOp>([](auto) { return 3; })
+      .Case<CumsumOp>([](auto) { return 8; })  // shifted additions, or one that waits for the last
       .Default([](Operation *) { return 1; });
 }
 bool isCostly(Operation *op) { return cyclesOf(op) >= 14; }
@@ -74,7 +75,7 @@ class Estimator {
   Cost run() {
     for (Operation *op : members_) {
       if (auto reduce = dyn_cast<ReduceOp>(op)) reduces_.push_back(reduce);
-      if (isProduct(op) || isRecurrent(op)) anchors_.push_back(op);
+      if (isProduct(op) || isAlone(op)) anchors_.push_back(op);
     }
     anchor_ = anchors_.empty() ? nullptr : anchors_.front();
     Value space = anchor_ ? anchor_->getResult(0) : reduces_.empty() ? results_[0] : reduces_[0].getX();
@@ -129,7 +130,7 @@ class Estimator {
 
   double programs(const ShapeInfo &sizes) {
     if (isAttention()) return std::ceil(sizes.elements / sizes.extents.back() / kAttentionRows);
-    if (anchor_) return isRecurrent(anchor_) ? 1 : 64;
+    if (anchor_) return isAlone(anchor_) && !isa<TopKOp>(anchor_) ? 1 : 64;
     if (reduces_.empty()) return 64;
     double count = 1;
     for (int d = 0; d < sizes.rank(); ++d)
@@ -140,6 +141,7 @@ class Estimator {
   /// Multiplications of an anchor: the same whatever its group holds besides.
   void product(Operation *anchor) {
     double perOutput = 2;
+    if (isAlone(anchor) && !isRecurrent(anchor)) return indexed();
     if (isRecurrent(anchor)) {
       perOutput = 8 * shape(anchor->getResult(0)).extents.back();
     } else if (auto conv = dyn_cast<PackedConvOp>(anchor)) {
@@ -159,11 +161,22 @@ class Estimator {
     memory_ += kAttentionPasses * elements(anchor_->getResult(0)) * elementBytes(anchor_->getResult(0)) / machine_.levels[0].bytesPerUs;
   }
 
+  /// A scatter copies x and takes some cycles an index; sorting compares an element some twenty times, by vectors of 64-bit keys.
+  void indexed() {
+    Value x = anchor_->getOperand(0);
+    if (isa<TopKOp>(anchor_)) {
+      cycles_ += elements(x) * 20 * 2 / machine_.lanes;
+    } else {
+      cycles_ += elements(x) / machine_.lanes + elements(anchor_->getOperand(1)) * 4 + elements(anchor_->getOperand(2)) * 2 / machine_.lanes;
+    }
+    for (Value v : anchor_->getOperands()) memory_ += elements(v) * elementBytes(v) / levelOf(elements(v) * elementBytes(v)).bytesPerUs;
+  }
+
   // ---- phases -------------------------------------------------------------------------------------------------------------------
   void phases() {
     SmallVector<SmallVector<Value>> roots;
     for (ReduceOp reduce : reduces_) roots.push_back({reduce.getX()});
-    if (!anchor_ || members_.size() > 1 || !isRecurrent(anchor_)) roots.emplace_back(results_.begin(), results_.end());
+    if (!anchor_ || !isAlone(anchor_)) roots.emplace_back(results_.begin(), results_.end());
     findKept(roots);
     for (auto [i, phase] : llvm::enumerate(roots)) walk(phase, i);
   }
@@ -277,6 +290,19 @@ class Estimator {
           for (int d = axis + indexRank; d < sizes.rank(); ++d) inner *= sizes.extents[d];
           need(o.getX(), e, after ? n.lane - indexRank + 1 : before ? n.lane : kIrregular, false);
           need(o.getIndices(), e / inner, after || before ? kStill : indexRank - 1, false);
+        })
+        .Case<GatherElementsOp>([&](GatherElementsOp o) {
+          need(o.getX(), e, n.lane == int(o.getAxis()) || n.lane < 0 ? kIrregular : n.lane, false);
+          need(o.getIndices(), e, n.lane, false);
+        })
+        .Case<GatherNdOp>([&](GatherNdOp o) {
+          int rows = rank(o.getIndices()) - 1;
+          const ShapeInfo &sizes = shape(o.getY());
+          double inner = 1;
+          for (int d = rows; d < sizes.rank(); ++d) inner *= sizes.extents[d];
+          bool after = n.lane >= rows;
+          need(o.getX(), e, after ? n.lane + rank(x()) - sizes.rank() : kIrregular, false);
+          need(o.getIndices(), e / inner * shape(o.getIndices()).extents.back(), after ? kStill : kIrregular, false);
         })
         .Case<PackOp>([&](PackOp o) { need(x(), e, rank(x()) - (o.getTranspose() ? 2 : 1), false); })
         .Case<ResizeOp>([&](auto) { need(x(), e * taps(op), sameExtent(x(), n.lane) ? n.lane : kIrregular, false); })

@@ -14,7 +14,7 @@ constexpr double kWorthwhileUs = 0.01;  // less is noise of the model
 /// Every member is evaluated once at each position of one shape.
 bool isInPlace(Shapes &shapes, ArrayRef<Operation *> members) {
   return llvm::all_of(members, [&](Operation *op) {
-    return !isMovement(op) && !isa<ReduceOp>(op) && !isRecurrent(op) && shapes.same(op->getResult(0), members.front()->getResult(0));
+    return !isMovement(op) && !isCombining(op) && shapes.same(op->getResult(0), members.front()->getResult(0));
   });
 }
 
@@ -191,7 +191,7 @@ std::optional<FusionHeap::Plan> FusionHeap::joinPlan(FusionGroup *producer, Fusi
 std::optional<FusionHeap::Plan> FusionHeap::clonePlan(FusionGroup *producer, ArrayRef<FusionGroup *> consumers) const {
   if (consumers.size() < 2) return std::nullopt;
   for (Operation *op : producer->members)
-    if (isProduct(op) || isRecurrent(op) || isa<ReduceOp>(op)) return std::nullopt;
+    if (isProduct(op) || isCombining(op)) return std::nullopt;
   double before = producer->us, after = 0;
   SmallVector<const FusionGroup *> standFor(consumers.begin(), consumers.end());
   standFor.push_back(producer);
