@@ -16,21 +16,21 @@ Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementT
 SizeExpr formula(Attribute text) { return parseSize(cast<StringAttr>(text).getValue()); }
 }  // namespace
 
+bool isAddressable(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor) return false;
+  Type e = tensor.getElementType();
+  if (e.isF32() || e.isF64() || e.isF16() || e.isBF16()) return true;
+  auto integer = dyn_cast<IntegerType>(e);
+  return integer && (integer.getWidth() == 1 || integer.getWidth() >= 8);
+}
+
 bool isEmittable(Operation *op) {
-  auto addressable = [](Type type) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    if (!tensor) return false;
-    Type e = tensor.getElementType();
-    if (e.isF32() || e.isF64() || e.isF16() || e.isBF16()) return true;
-    auto integer = dyn_cast<IntegerType>(e);
-    return integer && (integer.getWidth() == 1 || integer.getWidth() >= 8);
-  };
   if (isElementwiseSupported(op)) return true;
-  if (!llvm::all_of(op->getOperandTypes(), addressable) || !llvm::all_of(op->getResultTypes(), addressable)) return false;
+  if (!llvm::all_of(op->getOperandTypes(), isAddressable) || !llvm::all_of(op->getResultTypes(), isAddressable)) return false;
   if (auto constant = dyn_cast<ConstantOp>(op)) return constant.getValue().isSplat();
-  if (auto reduce = dyn_cast<ReduceOp>(op)) return true;
-  return isa<ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, IotaOp, SizesOp, PoolOp, DepthwiseConvOp, ResizeOp,
-             PackOp>(op);
+  return isa<ReduceOp, CumsumOp, ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, GatherElementsOp, GatherNdOp, IotaOp,
+             SizesOp, PoolOp, DepthwiseConvOp, ResizeOp, PackOp>(op);
 }
 
 // ---- lanes ----------------------------------------------------------------------------------------------------------------------
@@ -118,6 +118,8 @@ Value ExpressionEmitter::evaluateUncached(Value value, ArrayRef<Coordinate> at) 
       .Case([&](ConcatOp o) { return emitConcat(o, at); })
       .Case([&](PadOp o) { return emitPad(o, at); })
       .Case([&](GatherOp o) { return emitGather(o, at); })
+      .Case([&](GatherElementsOp o) { return emitGatherElements(o, at); })
+      .Case([&](GatherNdOp o) { return emitGatherNd(o, at); })
       .Case([&](IotaOp o) { return emitIota(o, at); })
       .Case([&](SizesOp o) { return emitSizes(o, at); })
       .Case([&](PoolOp o) { return emitPool(o, at); })
@@ -385,36 +387,6 @@ Value ExpressionEmitter::emitPad(PadOp op, ArrayRef<Coordinate> at) {
   };
   auto some = [&] { return unlessEmpty(read, type, inside, fill); };
   return scalarValid ? branch(scalarValid, type, some, fill) : some();
-}
-
-Value ExpressionEmitter::emitGather(GatherOp op, ArrayRef<Coordinate> at) {
-  int64_t axis = op.getAxis(), indexRank = sizesOf(op.getIndices().getType()).size();
-  SizeExpr extent = sizesOf(op.getX().getType())[axis];
-  ArrayRef<Coordinate> indexAt = at.slice(axis, indexRank);
-  bool scalar = llvm::all_of(indexAt, [&](const Coordinate &c) { return isScalar(c); });
-  auto normalise = [&](Value i, int64_t width) -> Value {
-    auto spread = [&](Value v) { return width ? kb_.splat(v, width) : v; };
-    Value zero = spread(kb_.constant(0)), wrapped = arith::AddIOp::create(kb_.b(), kb_.loc(), i, spread(kb_.size(extent)));
-    Value negative = arith::CmpIOp::create(kb_.b(), kb_.loc(), arith::CmpIPredicate::slt, i, zero);
-    i = arith::SelectOp::create(kb_.b(), kb_.loc(), negative, wrapped, i);
-    i = arith::MinSIOp::create(kb_.b(), kb_.loc(), i, spread(kb_.size(extent - 1)));
-    return arith::MaxSIOp::create(kb_.b(), kb_.loc(), i, zero);
-  };
-  Coordinate chosen{{}, 0, {}};
-  if (scalar) {
-    ExpressionEmitter one(kb_, 1);
-    Value index = vector::ExtractOp::create(kb_.b(), kb_.loc(), one.evaluate(op.getIndices(), indexAt), 0);
-    chosen.base = normalise(arith::IndexCastOp::create(kb_.b(), kb_.loc(), kb_.b().getIndexType(), index), 0);
-  } else {
-    Value index = evaluate(op.getIndices(), indexAt);
-    chosen.lanes = normalise(arith::IndexCastOp::create(kb_.b(), kb_.loc(), tileType(kb_.b().getIndexType()), index), width_);
-  }
-  Coordinates mapped(at.begin(), at.begin() + axis);
-  mapped.push_back(chosen);
-  mapped.append(at.begin() + axis + indexRank, at.end());
-  Type type = tileType(registerType(elementOf(op.getY())));
-  return unlessEmpty(extent, type, [&] { return evaluate(op.getX(), mapped); },
-                     [&]() -> Value { return arith::ConstantOp::create(kb_.b(), kb_.loc(), type, kb_.b().getZeroAttr(type)); });
 }
 
 Value ExpressionEmitter::emitIota(IotaOp op, ArrayRef<Coordinate> at) {

@@ -107,6 +107,12 @@ class ExpressionEmitter {
   mlir::Value unlessEmpty(const SizeExpr &extent, mlir::Type type, llvm::function_ref<mlir::Value()> read, llvm::function_ref<mlir::Value()> otherwise);
   mlir::Value emitPad(graph::PadOp op, llvm::ArrayRef<Coordinate> at);
   mlir::Value emitGather(graph::GatherOp op, llvm::ArrayRef<Coordinate> at);
+  mlir::Value emitGatherElements(graph::GatherElementsOp op, llvm::ArrayRef<Coordinate> at);
+  mlir::Value emitGatherNd(graph::GatherNdOp op, llvm::ArrayRef<Coordinate> at);
+  /// The coordinate that `indices` name at `at`, in a dimension of this extent: a negative one counts from the end, and it is clamped.
+  Coordinate indexCoordinate(mlir::Value indices, llvm::ArrayRef<Coordinate> at, const SizeExpr &extent);
+  /// `at`, clamped into `extent` unless it surely lies there: `own` is the extent that it comes from.
+  Coordinate within(const Coordinate &at, const SizeExpr &own, const SizeExpr &extent);
   mlir::Value emitIota(graph::IotaOp op, llvm::ArrayRef<Coordinate> at);
   mlir::Value emitSizes(graph::SizesOp op, llvm::ArrayRef<Coordinate> at);
   mlir::Value emitPool(graph::PoolOp op, llvm::ArrayRef<Coordinate> at);

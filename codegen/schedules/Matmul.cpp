@@ -306,10 +306,20 @@ class MatmulSchedule {
       }
       Value aOffset = kb_.add(line, rowStart);
       Value bOffset = kb_.add(bBase, kb_.mul(k, kb_.size(SizeExpr(kw) * groupChannels_ * kPanel)));
-      for (int64_t s = 0; s < segments_; ++s) {
-        Value aAt = kb_.add(aOffset, kb_.mul(c(s * conv_.getDilations()[1]), channels));
-        Value bAt = kb_.add(bOffset, kb_.mul(c(s * kPanel), kb_.size(groupChannels_)));
-        sum = dot(sum, source, aAt, stride, validRows, bAt, panelStride, kb_.size(depth_));
+      // A loop: written out, the segments of a wide kernel would be most of the code that portable objects have.
+      auto segment = [&](Value s, Value acc) {
+        Value aAt = kb_.add(aOffset, kb_.mul(kb_.mul(s, c(conv_.getDilations()[1])), channels));
+        Value bAt = kb_.add(bOffset, kb_.mul(kb_.mul(s, c(kPanel)), kb_.size(groupChannels_)));
+        return dot(acc, source, aAt, stride, validRows, bAt, panelStride, kb_.size(depth_));
+      };
+      if (segments_ == 1) {
+        sum = segment(c(0), sum);
+      } else {
+        auto inner = scf::ForOp::create(b(), loc(), c(0), c(segments_), c(1), ValueRange{sum});
+        OpBuilder::InsertionGuard innerGuard(b());
+        b().setInsertionPointToStart(inner.getBody());
+        scf::YieldOp::create(b(), loc(), segment(inner.getInductionVar(), inner.getRegionIterArg(0)));
+        sum = inner.getResult(0);
       }
       scf::YieldOp::create(b(), loc(), sum);
     }

@@ -134,7 +134,7 @@ class RowsSchedule {
     auto product = [](ArrayRef<int64_t> extents) { return std::accumulate(extents.begin(), extents.end(), int64_t(1), std::multiplies<>()); };
     if (auto o = dyn_cast<DepthwiseConvOp>(op)) return 2 * product(cast<RankedTensorType>(o.getW().getType()).getShape().drop_back());
     if (auto o = dyn_cast<PoolOp>(op)) return 2 * product(o.getKernel());
-    return isCostly(op) || isa<GatherOp, ResizeOp>(op) ? 16 : 1;
+    return isCostly(op) || isa<GatherOp, GatherElementsOp, GatherNdOp, ResizeOp>(op) ? 16 : 1;
   }
 
   // ---- loops --------------------------------------------------------------------------------------------------------------------

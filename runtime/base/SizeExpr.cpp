@@ -116,6 +116,7 @@ Bounds boundsOf(const Builder::Atom& atom) {
 }
 
 Bounds boundsOf(const SizeExpr& e) {
+  if (e.isInvalid()) return {}; // a difference that overflowed says nothing
   Bounds sum{0, 0};
   for (const Term& t : Builder::terms(e)) {
     Bounds product{t.coefficient, t.coefficient};
@@ -498,6 +499,7 @@ SizeExpr Builder::extremum(Atom::Kind kind, const SizeExpr& a, const SizeExpr& b
   collect(collect, a);
   collect(collect, b);
   auto covers = [&](const SizeExpr& x, const SizeExpr& y) { // x makes y superfluous
+    if (std::optional<int64_t> p = x.constant(), q = y.constant(); p && q) return kind == Atom::Kind::kMax ? *p >= *q : *p <= *q;
     return boundsOf(kind == Atom::Kind::kMax ? x - y : y - x).lo >= 0;
   };
   std::vector<SizeExpr> kept;

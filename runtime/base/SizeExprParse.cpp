@@ -73,7 +73,14 @@ class Parser {
   /// `negative` is the sign before the product; it binds looser than the product's operators (-7 floordiv n is -(7
   /// floordiv n)).
   Expected<SizeExpr> product(bool negative) {
-    if (negative && acceptMinLiteral()) return SizeExpr(INT64_MIN);
+    if (negative && acceptMinLiteral()) { // its factors may follow; under a division it stands in parentheses
+      SizeExpr value(INT64_MIN);
+      while (accept('*')) {
+        JINX_TRY_ASSIGN(SizeExpr rhs, factor());
+        value = value * rhs;
+      }
+      return value;
+    }
     JINX_TRY_ASSIGN(SizeExpr value, factor());
     while (true) {
       if (accept('*')) {

@@ -47,7 +47,7 @@ using HostOpFn = Status (*)(HostOpCall &call);
 
 /// A row of a family's table: valid from `sinceOpset` on, until a later row of the same name.
 struct HostOpEntry {
-  std::string_view domain;  ///< "" for ai.onnx, else "com.microsoft", "ai.onnx.ml", "ai.onnx.preview.training", "jinx"
+  std::string_view domain;  ///< "" for ai.onnx, else "com.microsoft", "ai.onnx.ml", "ai.onnx.preview.training", "jinx" (ours)
   std::string_view name;
   int64_t sinceOpset;
   HostOpFn fn;

@@ -5,7 +5,7 @@ bf16 has no instructions on most processors: LLVM calls `__truncsfbf2` and its k
 generator expands them. Conversions are compared with the nearest representable value, found here by search and not by rounding
 bits; a sum, difference, product or quotient of two bf16 is the f32 result rounded once more, which is exact rounding (24 >= 2*8 + 2).
 
-    bf16.py --jinx build/dev/bin/jinx
+    bf16.py --jinx build/dev/bin/jinx [--runner jinx-rt] [--threads N]
 """
 
 import argparse
@@ -56,14 +56,15 @@ def samples(generator, count):
 
 
 class Checker:
-    def __init__(self, jinx):
-        self.jinx, self.bad, self.count = jinx, 0, 0
+    def __init__(self, jinx, runner, threads):
+        self.jinx, self.runner, self.bad, self.count = jinx, runner or jinx, 0, 0
+        self.options = ["--threads", threads, "--parallel-work", 0] if threads else []
 
     def run(self, folder, isa, text, inputs):
         """The outputs of a module at one level, as arrays of bits where they are bf16."""
         module, plan, out = folder / "model.mlir", folder / "model.jxp", folder / "out"
         module.write_text(text)
-        self.call("compile", module, "--isa", isa, "-o", plan)
+        self.call(self.jinx, "compile", module, "--isa", isa, "-o", plan)
         code = plan.read_bytes()
         assert b"k0_" in code, "the plan holds no kernel that could be looked at"
         called = [name.decode() for name in LIBRARY if name in code]
@@ -72,13 +73,13 @@ class Checker:
         for name, value in inputs.items():
             np.save(folder / f"{name}.npy", value)
             arguments += ["--input", f"{name}={folder / name}.npy"]
-        self.call("run", plan, "--isa", isa, "--output-dir", out, *arguments)
+        self.call(self.runner, "run", plan, "--isa", isa, "--output-dir", out, *self.options, *arguments)
         results = {path.stem: np.load(path) for path in out.glob("*.npy")}
         return {name: v.view(np.uint16) if v.dtype.kind == "V" else v for name, v in results.items()}
 
     def call(self, *arguments):
-        done = subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-500:]
+        done = subprocess.run([*map(str, arguments)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
 
     def expect(self, good, what):
         self.count += 1
@@ -158,7 +159,10 @@ def check_movement(checker, folder, isa, n, generator):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jinx", default="build/dev/bin/jinx")
-    checker = Checker(parser.parse_args().jinx)
+    parser.add_argument("--runner", help="what runs the plans (default: jinx)")
+    parser.add_argument("--threads", type=int, help="share every launch, however small, between so many")
+    arguments = parser.parse_args()
+    checker = Checker(arguments.jinx, arguments.runner, arguments.threads)
     generator = np.random.default_rng(11)
     flags = pathlib.Path("/proc/cpuinfo").read_text()
     for isa, needs in zip(ISAS, ["", "avx2", "avx512bw"]):

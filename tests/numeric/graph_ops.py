@@ -11,7 +11,7 @@ must be where the reference has it, as must infinities.
 
 Every operator of the dialect has a reference and a case, or a reason for none (NO_REFERENCE); the list of operators is TableGen's.
 
-    graph_ops.py --jinx build/dev/bin/jinx [--seed N] [FAMILY…]
+    graph_ops.py --jinx build/dev/bin/jinx [--runner jinx-rt] [--threads N] [--seed N] [FAMILY…]
     graph_ops.py --self-test
 """
 
@@ -269,6 +269,88 @@ def reductions():
                            lambda n, x, k=kind, a=axes: REFERENCES["reduce"](x, k, a), draw=near, terms=terms, exact=kind in ("max", "min"))
 
 
+def sums():
+    every = ("", "exclusive ", "reverse ", "exclusive reverse ")
+    for shape, axes, flagged in ((("n", 7, 3), (0, 1, 2), every), ((3, "n"), (1,), every), ((2, "n", 70), (1, 2), every[::3]), (("n", 40), (0,), every[:1])):
+        for axis in axes:
+            for dtype in ("f4", "i4") if len(shape) == 3 else ("f4", "f8", "f2", "i1", "i8", "u2"):
+                for flags in flagged:
+                    x = Tensor(dtype, *shape)
+                    terms = lambda n, v, a=axis: (v.shape[a], np.abs(v).sum(a).max(initial=0))
+                    yield Case("cumsum", f"jinx.cumsum {{0}} axis {axis} {flags}: {{t0}} -> {{ty}}", [x], x,
+                               lambda n, v, a=axis, f=flags: REFERENCES["cumsum"](v, a, "exclusive" in f, "reverse" in f), terms=terms)
+
+
+def index(g, extent, shape, outliers=0.1):
+    """A few indices are out of range: gathers clamp them, scatters leave the update out."""
+    extent = np.broadcast_to(extent, shape)
+    outside = np.choose(g.integers(0, 3, shape), [-3 * extent - 1, extent, np.full(shape, 2**31 - 1)])
+    return np.where(g.uniform(size=shape) < outliers, outside, g.integers(-extent, np.maximum(extent, 1), shape))
+
+
+def indexed():
+    for dtype in ("f4", "i1", "?"):
+        for axis, x, i in ((0, (7, 5), ("n", 5)), (1, ("n", 7), ("n", 3)), (1, (2, 7, 40), (2, "n", 35)), (2, ("n", 3, 7), ("n", 3, 40)), (0, ("n",), (9,))):
+            extent = lambda shape, a=axis: shape[a]
+            drawn = lambda g, n, sx, si, t=np.dtype(dtype), e=extent: [draw(g, t, sx), index(g, e(sx), si)]
+            yield Case("gather_elements", f"jinx.gather_elements {{0}}, {{1}} axis {axis} : {{t0}}, {{t1}} -> {{ty}}", [Tensor(dtype, *x), Tensor("i8", *i)],
+                       Tensor(dtype, *i), lambda n, v, i, a=axis: REFERENCES["gather_elements"](v, i, a), draw=drawn, exact=True)
+    # That indices are no longer than x outside of the axis no formula shows.
+    few = lambda g, n, sx, si: [draw(g, np.dtype("f4"), sx), index(g, 4, si)]
+    yield Case("gather_elements", "jinx.gather_elements {0}, {1} axis 1 : {t0}, {t1} -> {ty}", [Tensor("f4", "n*n", 4), Tensor("i4", "n", 3)], Tensor("f4", "n", 3),
+               lambda n, v, i: REFERENCES["gather_elements"](v, i, 1), draw=few, exact=True)
+    for dtype in ("f4", "u2"):
+        for batch, x, i in ((0, (4, 4, 3), ("n", 2)), (0, (4, 40), ("n", 1)), (0, (4, 4, 4), (3, "n", 3)), (1, ("n", 4, 5), ("n", 1)), (2, (2, "n", 4, 3), (2, "n", 7, 1)), (0, ("n", 4), (5, 1))):
+            extent = lambda n, b=batch, x=x: n if isinstance(x[b], str) else 4
+            drawn = lambda g, n, sx, si, t=np.dtype(dtype), e=extent: [draw(g, t, sx), index(g, e(n), si)]
+            y = (*i[:-1], *x[batch + i[-1] :])
+            flag = f"{{{{batch = {batch} : i64}}}} " if batch else ""
+            yield Case("gather_nd", f"jinx.gather_nd {{0}}, {{1}} {flag}: {{t0}}, {{t1}} -> {{ty}}", [Tensor(dtype, *x), Tensor("i8", *i)], Tensor(dtype, *y),
+                       lambda n, v, i, b=batch: REFERENCES["gather_nd"](v, i, b), draw=drawn, exact=True)
+
+
+def scatters():
+    near = lambda g, t, shape: g.uniform(0.9, 1.1, shape) if t.kind == "f" else draw(g, t, shape)
+    for kind in reference.COMBINE:
+        for dtype in ("f4", "f2", "i1", "u4") + (("f8", "i8", "?") if kind == "set" else ()):
+            t = np.dtype(dtype)
+            exact = kind in ("set", "max", "min")
+            outliers = 0.1 if exact or dtype != "f2" else 0  # sums of halves have no kernel, and the host refuses such an index
+            # As many updates may meet one element as there are.
+            terms = lambda n, x, i, u, k=kind: (u.size, np.abs(x).max(initial=0) + np.abs(u).sum() if k == "add" else 1.1 ** (u.size + 1))
+            for axis, x, i in ((0, (5, 4), ("n", 4)), (1, ("n", 6), ("n", 3)), (1, ("n", 5, 37), ("n", 2, 36)), (0, ("n",), (9,)), (0, (6, 5), (2, 3))):
+                if not outliers and x[axis] == "n":
+                    continue  # n may be 0
+                drawn = lambda g, n, sx, si, su, t=t, a=axis, o=outliers: [near(g, t, sx), index(g, sx[a], si, o), near(g, t, su)]
+                small = terms if kind != "mul" or i != ("n", 2, 36) else lambda n, x, i, u: (2, 2.0)
+                yield Case("scatter_elements", f"jinx.scatter_elements {kind}, {{0}}, {{1}}, {{2}} axis {axis} : {{t0}}, {{t1}}, {{t2}} -> {{ty}}",
+                           [Tensor(dtype, *x), Tensor("i8", *i), Tensor(dtype, *i)], Tensor(dtype, *x),
+                           lambda n, v, i, u, k=kind, a=axis: REFERENCES["scatter_elements"](v, i, u, k, a), draw=drawn, terms=small, exact=exact)
+            for x, i, extents in (((4, 3), ("n", 2), (4, 3)), ((4, 37), ("n", 1), (4,)), (("n", 5), (6, 1), None), ((3, 5000), (4, 1), (3,)), ((3, "2*n"), (2, 2, 1), (3,))):
+                if (x == (3, 5000) and dtype != "f4") or (not outliers and x[0] == "n"):
+                    continue
+                low = lambda n, e=extents: np.array(e or (n,))
+                drawn = lambda g, n, sx, si, su, t=t, e=low, o=outliers: [near(g, t, sx), index(g, e(n), si, o), near(g, t, su)]
+                u = (*i[:-1], *x[i[-1] :])
+                bounded = (lambda n, x, i, u, k=kind: (len(i), 1.1 * (len(i) + 1) if k == "add" else 1.1 ** (len(i) + 1)))
+                yield Case("scatter_nd", f"jinx.scatter_nd {kind}, {{0}}, {{1}}, {{2}} : {{t0}}, {{t1}}, {{t2}} -> {{ty}}",
+                           [Tensor(dtype, *x), Tensor("i4", *i), Tensor(dtype, *u)], Tensor(dtype, *x),
+                           lambda n, v, i, u, k=kind: REFERENCES["scatter_nd"](v, i, u, k), draw=drawn, terms=bounded, exact=exact)
+
+
+def orders():
+    special = lambda g, n, s: [g.choice([-np.inf, -2.5, -0.0, 0.0, 1e-40, 1.0, np.inf, np.nan, -np.nan], s)]
+    few = lambda g, n, s: [g.integers(0, 5, s)]
+    for flag in ("", "ascending "):
+        for dtype in ("f4", "f2", "f8", "i1", "i2", "i4", "i8", "u1", "u4", "u8"):
+            shapes = (((3, "31*n"), 1, "31*n"), ((2, "29*n + 5"), 1, 5), ((2, "40*n + 20"), 1, "8*n + 17"), (("n", 9, 3), 1, 4), (("n + 2", 3), 0, 2), ((1000,), 0, 3))
+            for x, axis, k in shapes if dtype == "f4" else shapes[2:4]:
+                for drawn in (None, special if dtype[0] == "f" else few):
+                    y = [k if d == axis else size for d, size in enumerate(x)]
+                    yield Case("top_k", f"jinx.top_k {{0}} axis {axis} {flag}: {{t0}} -> {{ty}}", [Tensor(dtype, *x)], [Tensor(dtype, *y), Tensor("i8", *y)],
+                               lambda n, v, a=axis, y=y, f=flag: REFERENCES["top_k"](v, Tensor("i8", *y).shape(n)[a], a, bool(f)), draw=drawn, exact=True)
+
+
 def ints(values):
     return f"array<i64: {', '.join(map(str, values))}>"
 
@@ -376,7 +458,7 @@ def recurrences():
                lambda n, *xs: REFERENCES["lstm"](*xs), draw=integer, terms=terms, smallest=1)
 
 
-FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, window_cases, products, recurrences]
+FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, recurrences]
 
 
 # ---- running -----------------------------------------------------------------------------------------------------------------------
@@ -413,12 +495,18 @@ def dense(value):
 
 
 class Run:
-    def __init__(self, jinx, seed):
-        self.jinx, self.seed, self.passed, self.failed = jinx, seed, 0, 0
+    """`runner` runs what `jinx` compiles: itself, or jinx-rt of another build. With `threads`, every launch is shared by so many."""
 
-    def call(self, *arguments):
-        done = subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
-        return "" if done.returncode == 0 else done.stderr.strip()[-600:] or f"exit status {done.returncode}"
+    def __init__(self, jinx, runner, threads, seed):
+        self.jinx, self.runner, self.seed, self.passed, self.failed = jinx, runner or jinx, seed, 0, 0
+        self.options = ["--threads", threads, "--parallel-work", 0] if threads else []
+
+    def call(self, *arguments, program=None):
+        done = subprocess.run([program or self.jinx, *map(str, arguments)], capture_output=True, text=True)
+        return "" if done.returncode == 0 else done.stderr.strip()[-3000:] or f"exit status {done.returncode}"
+
+    def run_plan(self, plan, arguments, out):
+        return self.call("run", plan, *arguments, *self.options, "--output-dir", out, program=self.runner)
 
     def outcome(self, good, text):
         self.passed += good
@@ -458,10 +546,11 @@ class Run:
                 if cases[index].inputs[i].value is None:
                     arguments += self.save(folder / f"c{index}_x{i}.npy", f"c{index}_x{i}", value)
         for variant in variants:
-            problem = self.call("run", folder / f"{variant}.jxp", *arguments, "--output-dir", folder / "out")
+            problem = self.run_plan(folder / f"{variant}.jxp", arguments, folder / "out")
             self.judge(f"{family} {variant} n={n}", cases, operands, n, folder / "out", problem)
         (folder / "folded.mlir").write_text(module(cases, n, operands))
-        problem = self.call("run", folder / "folded.mlir", "--output-dir", folder / "out")
+        problem = self.call("compile", folder / "folded.mlir", "-o", folder / "folded.jxp")
+        problem = problem or self.run_plan(folder / "folded.jxp", [], folder / "out")
         self.judge(f"{family} folded n={n}", cases, operands, n, folder / "out", problem)
 
     @staticmethod
@@ -551,6 +640,8 @@ def self_test():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jinx", default="build/dev/bin/jinx")
+    parser.add_argument("--runner", help="what runs the plans (default: jinx)")
+    parser.add_argument("--threads", type=int, help="share every launch, however small, between so many")
     dialect.add_arguments(parser)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--self-test", action="store_true")
@@ -558,7 +649,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.self_test:
         return self_test()
-    run = Run(arguments.jinx, arguments.seed)
+    run = Run(arguments.jinx, arguments.runner, arguments.threads, arguments.seed)
     for problem in coverage(dialect.operators(arguments), {case.op for family in FAMILIES for case in family()}):
         run.outcome(False, problem)
     for family in FAMILIES:

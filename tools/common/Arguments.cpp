@@ -80,6 +80,10 @@ void addDeviceOptions(CLI::App& command, DeviceChoice& choice) {
   command.add_option("--isa", choice.isa,
                      "Highest instruction-set level to use, as x86-64-v3 (default: the processor's)");
   command.add_flag("--pin", choice.pin, "Pin worker threads to their CPUs");
+  command
+      .add_option("--parallel-work", choice.parallelWork,
+                  "Launches of less work (scalar operations) stay on one thread (default 32768)")
+      ->check(CLI::NonNegativeNumber);
 }
 
 void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help,

@@ -27,7 +27,7 @@ using Action = std::function<int()>;
 CLI::Option* addRepeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                          const std::string& help);
 
-/// --device, --threads, --isa, --pin
+/// --device, --threads, --isa, --pin, --parallel-work
 void addDeviceOptions(CLI::App& command, DeviceChoice& choice);
 /// --dim, or another name for such sizes
 void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help,

@@ -61,7 +61,7 @@ Expected<LoadedSession> makeSession(LoadedPlan plan, const DeviceChoice& choice)
   JINX_TRY_ASSIGN(std::unique_ptr<Device> device, devices.make(choice.device, options));
   LoadedSession loaded;
   Timer timer;
-  JINX_TRY_ASSIGN(loaded.session, Session::create(plan.file, std::move(device)));
+  JINX_TRY_ASSIGN(loaded.session, Session::create(plan.file, std::move(device), {.parallelWork = choice.parallelWork}));
   loaded.loadMs = plan.loadMs + timer.ms();
   loaded.plan = std::move(plan);
   return loaded;

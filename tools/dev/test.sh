@@ -1,7 +1,8 @@
 # What does `./dev test` run, and how does it count?
 #
-# The whole suite on the dev preset; then, under each sanitizer, the target `jinx-unit-tests` and the
-# tests labelled `unit`. Every ctest run leaves a JUnit file, from which the last line is counted.
+# The whole suite on the dev preset; the runtime's unit tests as g++ builds it; then, under each sanitizer, the runtime's tests
+# labelled `unit` (the property tests among them) and `numeric`, for which the dev build compiles the plans. Every ctest run
+# leaves a JUnit file, from which the last line is counted.
 
 SANITIZERS=(asan tsan)
 
@@ -39,7 +40,7 @@ run_step() {
 }
 
 run_tests() {
-  local quick=0 only=() unit=(-L unit) passed=0 failed=0 skipped=0 status=0 preset
+  local quick=0 only=() unit=(-L unit -LE property) sanitized=(-L 'unit|numeric') passed=0 failed=0 skipped=0 status=0 preset
   if [[ ${1:-} == --quick ]]; then
     quick=1
     only=(-LE slow)
@@ -48,16 +49,20 @@ run_tests() {
   if [[ -n ${1:-} ]]; then
     only+=(-R "$1")
     unit+=(--no-tests=ignore)
+    sanitized+=(--no-tests=ignore)
   fi
   if ((!quick)); then
     if run_step "set up" ./dev setup --pages; then run_step "models" ./dev models || true; fi
   fi
   if ((status == 0)) && run_step "build dev" ./dev build dev; then
     run_step "test dev" run_ctest dev "${only[@]}" || true
+    if ((!quick)) && run_step "build gcc" ./dev build gcc jinx-rt jinx_rt_shared jinx-unit-tests; then
+      run_step "test gcc" run_ctest gcc "${unit[@]}" "${only[@]}" || true
+    fi
     if ((!quick)) && [[ ${JINX_SKIP_SANITIZERS:-0} != 1 ]]; then
       for preset in "${SANITIZERS[@]}"; do
-        run_step "build $preset" ./dev build "$preset" jinx-unit-tests || continue
-        run_step "test $preset" run_ctest "$preset" "${unit[@]}" "${only[@]}" || true
+        run_step "build $preset" ./dev build "$preset" jinx-sanitized-tests || continue
+        run_step "test $preset" run_ctest "$preset" "${sanitized[@]}" "${only[@]}" || true
       done
     fi
   fi

@@ -27,6 +27,8 @@ TEST(SizeExpr, SumsAreSortedAndMerged) {
   EXPECT_EQ(((n + 1) * (n - 1)).str(), "n*n - 1");
   EXPECT_EQ(SizeExpr(INT64_MIN).str(), "-9223372036854775808");
   EXPECT_EQ(canonical("n - 9223372036854775808"), "n - 9223372036854775808");
+  EXPECT_EQ((INT64_MIN * n * s).str(), "-9223372036854775808*n*s");
+  EXPECT_EQ(canonical("-9223372036854775808*n*s + 1"), "-9223372036854775808*n*s + 1");
 }
 
 TEST(SizeExpr, DivisionByAConstant) {
@@ -70,6 +72,9 @@ TEST(SizeExpr, MaxAndMin) {
   EXPECT_EQ(max(max(s, h), n), max(s, max(n, h)));
   EXPECT_EQ(max(SizeExpr(7), 9).str(), "9");
   EXPECT_EQ(min(n, 5).str(), "min(5, n)");
+  EXPECT_EQ(max(SizeExpr(INT64_MIN), INT64_MAX).str(), std::to_string(INT64_MAX)) << "their difference overflows";
+  EXPECT_EQ(min(SizeExpr(INT64_MIN), INT64_MAX).str(), std::to_string(INT64_MIN));
+  EXPECT_EQ(max(n + INT64_MIN, n + INT64_MAX).evaluate([](auto) { return 0; }), INT64_MAX);
 }
 
 TEST(SizeExpr, InvalidAbsorbs) {
