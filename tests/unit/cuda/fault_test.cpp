@@ -16,6 +16,8 @@ struct Fault {
   bool sometimes = false;      ///< whether it shows is up to the schedule
 };
 
+void PrintTo(const Fault &fault, std::ostream *out) { *out << fault.name; }
+
 constexpr int kSeeds = 6, kRightSeeds = 20;
 constexpr uint64_t kEndless = 1'000'000;
 
