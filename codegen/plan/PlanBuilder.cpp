@@ -34,6 +34,7 @@ class PlanBuilder {
     auto main = module_.lookupSymbol<func::FuncOp>("main");
     if (!main) return invalidArgument("the module has no function @main");
     addSymbols();
+    addSizeChecks();
     addMetadata();
     addKernels();
     for (BlockArgument arg : main.getArguments()) {
@@ -68,6 +69,16 @@ class PlanBuilder {
       if (auto flag = dict.getAs<BoolAttr>("defined_by_step")) s->set_defined_by_step(flag.getValue());
       if (dict.getAs<UnitAttr>("defined_by_step")) s->set_defined_by_step(true);
       known_.insert(s->name());
+    }
+  }
+  void addSizeChecks() {
+    auto checks = module_->getAttrOfType<ArrayAttr>("jinx.size_checks");
+    if (!checks) return;
+    for (auto check : checks.getAsRange<DictionaryAttr>()) {
+      plan::SizeCheck *c = plan_.add_size_checks();
+      c->set_left(check.getAs<StringAttr>("lhs").str());
+      c->set_right(check.getAs<StringAttr>("rhs").str());
+      if (auto node = check.getAs<StringAttr>("node")) c->set_node(node.str());
     }
   }
   void addMetadata() {

@@ -100,6 +100,8 @@ class Binder {
     for (size_t s = 0; s < p_.symbols.size(); ++s)
       if (!b_.bound[s] && !p_.symbols[s].perStep)
         return internalError("size " + p_.symbols[s].name + " is bound by no input given");
+    for (const SizeCheckInfo& check : p_.sizeChecks)
+      if (!check.left.perStep && !check.right.perStep) JINX_TRY(check.check(b_.symbols));
     JINX_TRY(placeValues());
     JINX_TRY(planActivations());
     JINX_TRY(prepareLaunches());

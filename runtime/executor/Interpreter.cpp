@@ -435,6 +435,7 @@ Status Interpreter::bindSymbol(const SymbolInfo& symbol, size_t slot, int64_t ex
 Status Interpreter::bindDims(uint32_t value, const Tensor& t) {
   const ValueInfo& v = info(value);
   if (!v.ranked) return Status::ok();
+  bool anyBound = false;
   for (size_t d = 0; d < v.dims.size(); ++d) {
     const DimInfo& dim = v.dims[d];
     int64_t extent = t.dim(static_cast<int64_t>(d));
@@ -443,6 +444,7 @@ Status Interpreter::bindDims(uint32_t value, const Tensor& t) {
       const SymbolInfo& symbol = program_.symbols[slot];
       if (symbol.perStep && (symbol.definer == value || !bound_[slot])) {
         JINX_TRY(bindSymbol(symbol, slot, extent));
+        anyBound |= !symbol.checks.empty();
         continue;
       }
     }
@@ -454,6 +456,20 @@ Status Interpreter::bindDims(uint32_t value, const Tensor& t) {
     if (!ok || expected != extent)
       return invalidArgument("dimension " + std::to_string(d) + " is " + std::to_string(extent) + ", not " +
                              (ok ? std::to_string(expected) : "computable"));
+  }
+  return anyBound ? checkSizes(v) : Status::ok();
+}
+
+/// What the program takes to be equal of the symbols that `v` has just bound.
+Status Interpreter::checkSizes(const ValueInfo& v) {
+  for (const DimInfo& dim : v.dims) {
+    if (dim.symbol < 0) continue;
+    for (uint32_t index : program_.symbols[static_cast<size_t>(dim.symbol)].checks) {
+      const SizeCheckInfo& check = program_.sizeChecks[index];
+      auto isBound = [&](int slot) { return bound_[static_cast<size_t>(slot)] != 0; };
+      if (std::ranges::all_of(check.left.program.slots(), isBound) && std::ranges::all_of(check.right.program.slots(), isBound))
+        JINX_TRY(check.check(symbols_));
+    }
   }
   return Status::ok();
 }

@@ -70,6 +70,7 @@ class Interpreter {
   Status checkTensor(const ValueInfo& v, const Tensor& t) const;
   Status bindDims(uint32_t value, const Tensor& t);
   Status bindSymbol(const SymbolInfo& symbol, size_t slot, int64_t extent);
+  Status checkSizes(const ValueInfo& v);
 
   Expected<int64_t> evaluate(const Formula& formula) const;
   Expected<Shape> evaluateDims(const ValueInfo& v) const;

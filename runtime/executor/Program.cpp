@@ -22,6 +22,7 @@ class ProgramBuilder {
     JINX_TRY(addBlock(0, 0, 0, 0));
     for (StepInfo& step : program_->steps)
       findStaticLaunch(step);
+    JINX_TRY(addSizeChecks());
     computeLifetimes(*program_);
     return std::unique_ptr<const Program>(std::move(program_));
   }
@@ -49,7 +50,8 @@ class ProgramBuilder {
   void addSymbols() {
     for (const plan::Symbol& s : plan_.symbols()) {
       symbolSlots_[s.name()] = static_cast<int>(program_->symbols.size());
-      program_->symbols.push_back({s.name(), s.min(), s.max(), s.multiple_of(), s.defined_by_step(), kNoValue});
+      SymbolInfo& symbol = program_->symbols.emplace_back();
+      symbol = {s.name(), s.min(), s.max(), s.multiple_of(), s.defined_by_step()};
     }
   }
 
@@ -58,8 +60,29 @@ class ProgramBuilder {
     for (const DimInfo& dim : program_->values[index].dims) {
       if (dim.symbol < 0) continue;
       SymbolInfo& symbol = program_->symbols[static_cast<size_t>(dim.symbol)];
-      if (symbol.perStep && symbol.definer == kNoValue) symbol.definer = index;
+      if (!symbol.perStep || symbol.definer != kNoValue) continue;
+      symbol.definer = index;
+      symbol.order = numDefined_++;
     }
+  }
+
+  /// A check that reads symbols of steps belongs to the one that is known last.
+  Status addSizeChecks() {
+    for (const plan::SizeCheck& source : plan_.size_checks()) {
+      SizeCheckInfo check;
+      check.source = &source;
+      JINX_TRY_ASSIGN(check.left, formula(source.left()));
+      JINX_TRY_ASSIGN(check.right, formula(source.right()));
+      SymbolInfo* last = nullptr;
+      for (const Formula* f : {&check.left, &check.right})
+        for (int slot : f->program.slots()) {
+          SymbolInfo& symbol = program_->symbols[static_cast<size_t>(slot)];
+          if (symbol.perStep && (!last || symbol.order > last->order)) last = &symbol;
+        }
+      if (last) last->checks.push_back(static_cast<uint32_t>(program_->sizeChecks.size()));
+      program_->sizeChecks.push_back(std::move(check));
+    }
+    return Status::ok();
   }
 
   // ---- values ----
@@ -244,10 +267,22 @@ class ProgramBuilder {
   const plan::Plan& plan_;
   const HostOpTable& hostOps_;
   std::unordered_map<std::string, int> symbolSlots_;
+  int numDefined_ = 0; ///< symbols of steps that have a definer
   std::unordered_map<std::string, Formula> formulas_;
 };
 
 } // namespace
+
+Status SizeCheckInfo::check(std::span<const int64_t> symbols) const {
+  bool ok = true;
+  int64_t a = left.program.run(symbols.data(), &ok), b = right.program.run(symbols.data(), &ok);
+  if (ok && a == b) return Status::ok();
+  auto side = [&](const std::string& formula, int64_t value) {
+    return ok ? formula + " = " + std::to_string(value) : formula + " (cannot be computed)";
+  };
+  return invalidArgument((source->node().empty() ? std::string() : source->node() + ": ") + "sizes must be equal: " +
+                         side(source->left(), a) + " and " + side(source->right(), b));
+}
 
 Tensor constantTensor(const PlanFile& file, uint32_t valueIndex) {
   const plan::Value& v = file.plan().values(static_cast<int>(valueIndex));

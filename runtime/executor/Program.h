@@ -34,6 +34,17 @@ struct SymbolInfo {
   int64_t min = 0, max = 0, multipleOf = 0;
   bool perStep = false;
   uint32_t definer = kNoValue; ///< perStep: the value whose dimension (re)binds it
+  int order = -1;              ///< perStep: later symbols are defined later
+  std::vector<uint32_t> checks; ///< Program::sizeChecks that can be made once this symbol is known
+};
+
+/// Two formulas that must agree.
+struct SizeCheckInfo {
+  Formula left, right;
+  const plan::SizeCheck* source = nullptr;
+
+  /// For the values of symbols. kInvalidArgument names the node, both formulas and what they are.
+  Status check(std::span<const int64_t> symbols) const;
 };
 
 struct DimInfo {
@@ -94,6 +105,7 @@ struct BlockInfo {
 struct Program {
   std::shared_ptr<const PlanFile> file;
   std::vector<SymbolInfo> symbols;
+  std::vector<SizeCheckInfo> sizeChecks; ///< a Binding makes those that no step has a part in, the Interpreter the others
   std::vector<ValueInfo> values;
   std::vector<StepInfo> steps;   ///< of all blocks, in flattened order (a control step comes before its blocks' steps)
   std::vector<BlockInfo> blocks; ///< as in the plan

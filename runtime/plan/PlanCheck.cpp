@@ -38,6 +38,10 @@ class PlanChecker {
     for (const plan::CodeObject& c : plan_.code())
       if (c.segment() >= segmentSizes_.size())
         return invalidArgument("code object " + quoted(c.isa()) + " has no such segment");
+    for (const plan::SizeCheck& c : plan_.size_checks()) {
+      JINX_TRY(checkFormula(c.left()), "size check of " + quoted(c.node()));
+      JINX_TRY(checkFormula(c.right()), "size check of " + quoted(c.node()));
+    }
     JINX_TRY(checkProgram());
     return checkSymbolsAreBound();
   }

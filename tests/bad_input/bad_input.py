@@ -349,6 +349,21 @@ def test_all_missing_inputs_are_named(folder):
     expect_error(done, 'input "z"', "4", "3")
 
 
+def test_sizes_that_a_model_takes_to_be_equal(folder):
+    """A concatenation needs n = m; a TopK whose K is not checked would read beyond its axis."""
+    proto = model([helper.make_node("Concat", ["x", "z"], ["y"], "join", axis=1)], [value("x", ["n", 3]), value("z", ["m", 5])], [value("y", None)])
+    path, plan = write(folder / "join.onnx", proto), folder / "join.jxp"
+    compiles(path, plan)
+    for rows in (2, 3, 4):
+        np.save(folder / f"{rows}x3.npy", np.ones((rows, 3), "f4"))
+        np.save(folder / f"{rows}x5.npy", np.ones((rows, 5), "f4"))
+    for program, source in (("jinx", path), ("jinx", plan), ("jinx-rt", plan)):
+        expect_success(run(program, "run", source, "--input", f"x={folder}/3x3.npy", "--input", f"z={folder}/3x5.npy"))
+        for rows in (2, 4):
+            done = run(program, "run", source, "--input", f"x={folder}/{rows}x3.npy", "--input", f"z={folder}/3x5.npy")
+            expect_error(done, "join: sizes must be equal", f"= {rows}", "= 3")
+
+
 def test_unknown_and_conflicting_sizes(folder):
     onnx_path, plan = write(folder / "a.onnx", add_model()), folder / "a.jxp"
     compiles(onnx_path, plan)

@@ -315,6 +315,55 @@ TEST(Session, ChecksWhatHostStepsReturn) {
   EXPECT_EQ(makeSession(e)->run({{"q", floats({2}, {1, 2})}}).status().code(), Code::kResource);
 }
 
+void sizeCheck(TestPlan& t, const std::string& left, const std::string& right, const std::string& node) {
+  plan::SizeCheck& c = *t.p.add_size_checks();
+  c.set_left(left);
+  c.set_right(right);
+  c.set_node(node);
+}
+
+TEST(Session, SizesThatMustBeEqualAreCompared) {
+  TestPlan t; // the sum of x and z, if they are equally long
+  t.symbol("n");
+  t.symbol("k");
+  uint32_t x = t.input("x", {"n"}), z = t.input("z", {"2*k"}), y = t.output("y", {"n"});
+  uint32_t axpy = t.kernel("k_axpy", 3, 2);
+  t.launch(axpy, {x, z}, {y}, {"1", "1"}, "n");
+  t.input("w", {"k"});
+  sizeCheck(t, "n", "2*k", "Add.7");
+  auto session = makeSession(t, {.threads = 1, .kernels = kKernels});
+  ASSERT_TRUE(session);
+  auto run = [&](size_t n, size_t k) {
+    auto zeros = [](size_t count) { return floats({static_cast<int64_t>(count)}, std::vector<float>(count)); };
+    return session->run({{"x", zeros(n)}, {"z", zeros(2 * k)}, {"w", zeros(k)}}).status().message();
+  };
+  EXPECT_EQ(run(4, 2), "");
+  EXPECT_EQ(run(5, 2), "Add.7: sizes must be equal: n = 5 and 2*k = 4");
+  EXPECT_EQ(run(2, 1), "");
+}
+
+TEST(Session, SizesOfStepsThatMustBeEqualAreCompared) {
+  TestPlan t; // as many elements of x must be nonzero as of z: known when both steps have run
+  t.symbol("n");
+  t.stepSymbol("a");
+  t.stepSymbol("b");
+  uint32_t x = t.input("x", {"n"}), z = t.input("z", {"n"});
+  uint32_t first = t.host("first", {"a"}), second = t.host("second", {"b"}), y = t.arena("y", {"a"});
+  uint32_t axpy = t.kernel("k_axpy", 3, 2);
+  t.hostCall("test.Compress", {x}, {first});
+  t.hostCall("test.Compress", {z}, {second});
+  t.launch(axpy, {first, second}, {y}, {"1", "1"}, "a");
+  t.p.add_outputs(y);
+  sizeCheck(t, "b", "a", "Add.8");
+  auto session = makeSession(t, {.threads = 1, .kernels = kKernels});
+  ASSERT_TRUE(session);
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    EXPECT_TRUE(session->run({{"x", floats({3}, {1, 0, 2})}, {"z", floats({3}, {0, 3, 4})}}).isOk());
+    auto failed = session->run({{"x", floats({3}, {1, 0, 2})}, {"z", floats({3}, {0, 0, 4})}});
+    EXPECT_NE(failed.status().message().find("Add.8: sizes must be equal: b = 1 and a = 2"), std::string::npos) << failed.status().message();
+  }
+}
+
 TEST(Session, UnrankedValuesStringsAndSequences) {
   TestPlan t;
   uint32_t x = t.input("x", {});
