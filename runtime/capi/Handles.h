@@ -81,14 +81,6 @@ struct jinx_call {
 
 namespace jinx::capi {
 
-/// The number of an enumerator, or of none: a C caller may pass any, and reading such as the enum is undefined in C++.
-inline int numberOf(const jinx_dtype& dtype) {
-  static_assert(sizeof(jinx_dtype) == sizeof(int));
-  int number;
-  std::memcpy(&number, &dtype, sizeof number);
-  return number;
-}
-
 /// NULL for a success; a failure that cannot even be allocated becomes one that is always there.
 jinx_status* toC(const Status& status) noexcept;
 /// The status for the exception that is being handled.
