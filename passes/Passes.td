@@ -62,12 +62,26 @@ def SplitReductions : Pass<"jinx-split-reductions", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numSplit", "num-split", "Reductions cut in two">];
 }
 
+def FormAttention : Pass<"jinx-form-attention", "::mlir::func::FuncOp"> {
+  let summary = "Gather the operators of softmax(q·kᵀ)·v into one group to start fusion from";
+  let description = [{
+    Two packed products with a softmax over the keys between them, and any elementwise operators (scale, bias, mask, softcap) between the
+    first and the softmax, become a `jinx.group "attention"` (codegen/schedules/AttentionForm.h). `jinx-fuse` takes it as a group to begin
+    with: keeps it where the cost model says that one kernel is faster, and joins to it what makes the queries and what follows. Weights of
+    whole rows that a `select` sets to 0 are set to 0 in the result instead.
+    Not formed where something else reads the scores or the weights: they would have to be written anyway. CPU only.
+  }];
+  let statistics = [Statistic<"numFormed", "num-formed", "Attentions gathered">,
+                    Statistic<"numKept", "num-kept", "Products of a softmax that are no attention">];
+}
+
 def FuseOperators : Pass<"jinx-fuse", "::mlir::func::FuncOp"> {
   let summary = "Form groups of operators that one kernel computes";
   let description = [{
     A heap of producers, keyed by the microseconds that fusing each into the groups that read it saves (FusionHeap.h), by an analytic model
     of the target (CostModel.h: bytes, operations, launches). A fusion must be one that a schedule can hold (Legality.h). A producer joins
     one group, or, when it is cheap and then needs no kernel, is cloned into all that read it. Constants with one value are always cloned.
+    Groups that are there already (jinx-form-attention) are taken apart; where one kernel for their operators is worth it they start as one.
     Every decision is a remark with what it saves: `Joined`, `Cloned`; `Refused` (no kernel can hold both), `NotWorthwhile`.
     With `enable=false` every operator gets a group of its own: the unfused baseline. Leaves nothing that has a kernel outside of groups.
   }];

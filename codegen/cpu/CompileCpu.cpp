@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
 #include "codegen/cpu/AccurateMath.h"
@@ -20,6 +21,13 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/Transforms/InstCombine/InstCombine.h"
+#include "llvm/Transforms/Scalar/EarlyCSE.h"
+#include "llvm/Transforms/Scalar/LICM.h"
+#include "llvm/Transforms/Scalar/LoopPassManager.h"
+#include "llvm/Transforms/Scalar/LoopRotation.h"
+#include "llvm/Transforms/Scalar/SROA.h"
+#include "llvm/Transforms/Scalar/SimplifyCFG.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
@@ -72,12 +80,20 @@ void addBf16Passes(PassManager &pm) {
   pm.addNestedPass<func::FuncOp>(arith::createArithEmulateUnsupportedFloats({/*sourceTypeStrs=*/{"bf16"}, /*targetTypeStr=*/"f32"}));
 }
 
-bool computesInBf16(ModuleOp module) {
-  auto isBf16 = [](Type type) { return getElementTypeOrSelf(type).isBF16(); };
+bool hasValues(ModuleOp module, llvm::function_ref<bool(Type)> ofType) {
+  auto matches = [&](Type type) { return ofType(getElementTypeOrSelf(type)); };
   return module.walk([&](Operation *op) {
-    return llvm::any_of(op->getOperandTypes(), isBf16) || llvm::any_of(op->getResultTypes(), isBf16) ? WalkResult::interrupt()
-                                                                                                    : WalkResult::advance();
+    return llvm::any_of(op->getOperandTypes(), matches) || llvm::any_of(op->getResultTypes(), matches) ? WalkResult::interrupt()
+                                                                                                      : WalkResult::advance();
   }).wasInterrupted();
+}
+
+bool computesInBf16(ModuleOp module) {
+  return hasValues(module, [](Type type) { return type.isBF16(); });
+}
+
+bool computesInHalf(ModuleOp module) {
+  return hasValues(module, [](Type type) { return type.isBF16() || type.isF16(); });
 }
 
 void addLoweringPasses(PassManager &pm) {
@@ -138,7 +154,13 @@ Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(const std::stri
   return machine;
 }
 
-void optimise(llvm::Module &module, llvm::TargetMachine &machine, bool quick) {
+enum class Effort {
+  kFull,      ///< O2: the levels that are meant to be fast
+  kPortable,  ///< the baseline, in a quarter of O1's time, and as fast as with it
+  kHalf,      ///< O1 for 16-bit floats at the baseline: it leaves none in registers, for which the code generator would call a library
+};
+
+void optimise(llvm::Module &module, llvm::TargetMachine &machine, Effort effort) {
   llvm::LoopAnalysisManager lam;
   llvm::FunctionAnalysisManager fam;
   llvm::CGSCCAnalysisManager cgam;
@@ -146,17 +168,36 @@ void optimise(llvm::Module &module, llvm::TargetMachine &machine, bool quick) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = false;  // tiles are vectors already
   tuning.SLPVectorization = false;
-  tuning.LoopUnrolling = !quick;
+  tuning.LoopUnrolling = effort == Effort::kFull;
   llvm::PassBuilder builder(&machine, tuning);
   builder.registerModuleAnalyses(mam);
   builder.registerCGSCCAnalyses(cgam);
   builder.registerFunctionAnalyses(fam);
   builder.registerLoopAnalyses(lam);
   builder.crossRegisterProxies(lam, fam, cgam, mam);
-  builder.buildPerModuleDefaultPipeline(quick ? llvm::OptimizationLevel::O1 : llvm::OptimizationLevel::O2).run(module, mam);
+  if (effort != Effort::kPortable) {
+    llvm::OptimizationLevel level = effort == Effort::kFull ? llvm::OptimizationLevel::O2 : llvm::OptimizationLevel::O1;
+    builder.buildPerModuleDefaultPipeline(level).run(module, mam);
+    return;
+  }
+  // What makes a loop a loop, and takes out of it what stays.
+  llvm::FunctionPassManager functions;
+  functions.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
+  functions.addPass(llvm::EarlyCSEPass(/*UseMemorySSA=*/true));
+  functions.addPass(llvm::SimplifyCFGPass());
+  functions.addPass(llvm::InstCombinePass());
+  llvm::LoopPassManager loops;
+  loops.addPass(llvm::LoopRotatePass());
+  loops.addPass(llvm::LICMPass(llvm::LICMOptions()));
+  functions.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loops), /*UseMemorySSA=*/true));
+  functions.addPass(llvm::InstCombinePass());
+  llvm::ModulePassManager modules;
+  modules.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(functions)));
+  modules.run(module, mam);
 }
 
 Expected<std::vector<uint8_t>> compileModule(ModuleOp module, const CompileOptions &options, std::string &text) {
+  Effort effort = !isPortable(options.isa) ? Effort::kFull : computesInHalf(module) ? Effort::kHalf : Effort::kPortable;
   if (failed(lowerToLlvmDialect(module, options.verifyIr))) return internalError("lowering to the LLVM dialect failed");
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> llvmModule = translateModuleToLLVMIR(module, context);
@@ -171,7 +212,7 @@ Expected<std::vector<uint8_t>> compileModule(ModuleOp module, const CompileOptio
     fn.addFnAttr("min-legal-vector-width", "512");
     fn.addFnAttr(llvm::Attribute::NoUnwind);
   }
-  optimise(*llvmModule, *machine, isPortable(options.isa));
+  optimise(*llvmModule, *machine, effort);
   if (options.llvmText) llvm::raw_string_ostream(text) << *llvmModule;
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
@@ -180,6 +221,18 @@ Expected<std::vector<uint8_t>> compileModule(ModuleOp module, const CompileOptio
     return internalError("LLVM cannot emit objects for " + options.isa);
   codegen.run(*llvmModule);
   return std::vector<uint8_t>(object.begin(), object.end());
+}
+
+/// Calls `body` with 0 … count - 1, each once, in that order but several at a time.
+void inParallel(unsigned threads, size_t count, llvm::function_ref<void(size_t)> body) {
+  std::atomic<size_t> next{0};
+  auto work = [&] {
+    for (size_t i = next++; i < count; i = next++) body(i);
+  };
+  std::vector<std::thread> workers;
+  for (unsigned t = 1; t < std::min<size_t>(threads, count); ++t) workers.emplace_back(work);
+  work();
+  for (std::thread &worker : workers) worker.join();
 }
 
 }  // namespace
@@ -204,37 +257,37 @@ std::string hostIsa() {
 Expected<std::vector<uint8_t>> compileKernels(llvm::ArrayRef<tile::KernelOp> kernels, const CompileOptions &options) {
   JINX_TRY_ASSIGN(IsaLevel level, isaLevel(options.isa));
   Lanes lanes{level.vectorBytes, level.registers, /*masked=*/level.vectorBytes >= 32};
-  // A few kernels a module: enough modules to balance the threads, few enough to share LLVM's fixed costs.
-  size_t chunk = std::clamp<size_t>(kernels.size() / (options.threads * 4) + 1, 1, 8);
+  // A few kernels a module: enough modules to balance the threads, few enough to share LLVM's fixed costs. Not by the number of threads:
+  // kernels of one module share constants, so the same model would give other bytes on another machine.
+  size_t chunk = std::clamp<size_t>(kernels.size() / 8 + 1, 1, 8);
   size_t modules = (kernels.size() + chunk - 1) / chunk;
   if (kernels.empty()) return std::vector<uint8_t>();  // a plan of host calls only carries no code
   MLIRContext *context = tile::KernelOp(kernels[0])->getContext();
   loadLoweringDialects(context);
-  std::vector<OwningOpRef<ModuleOp>> lowered;
-  for (size_t m = 0; m < modules; ++m) {
-    OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(context));
-    for (tile::KernelOp kernel : kernels.slice(m * chunk, std::min(chunk, kernels.size() - m * chunk)))
-      if (failed(lowerKernel(kernel, lanes, *module))) return internalError("kernel " + kernel.getSymName().str() + " cannot be lowered");
-    lowered.push_back(std::move(module));
-  }
+  std::vector<OwningOpRef<ModuleOp>> lowered(modules);
   std::vector<std::vector<uint8_t>> objects(modules);
   std::vector<Status> statuses(modules);
   std::vector<std::string> texts(modules);
-  std::atomic<size_t> next{0};
-  auto work = [&] {
-    for (size_t m = next++; m < modules; m = next++) {
-      auto object = compileModule(*lowered[m], options, texts[m]);
-      if (object) {
-        objects[m] = std::move(*object);
-      } else {
-        statuses[m] = object.status();
-      }
+  std::vector<size_t> sizes(modules);
+  inParallel(options.threads, modules, [&](size_t m) {
+    lowered[m] = ModuleOp::create(UnknownLoc::get(context));
+    for (tile::KernelOp kernel : kernels.slice(m * chunk, std::min(chunk, kernels.size() - m * chunk)))
+      if (failed(lowerKernel(kernel, lanes, *lowered[m]))) statuses[m] = internalError("kernel " + kernel.getSymName().str() + " cannot be lowered");
+    lowered[m]->walk([&](Operation *) { ++sizes[m]; });
+  });
+  for (Status &status : statuses) JINX_TRY(std::move(status));
+  std::vector<size_t> order(modules);  // large ones first: no thread begins one while the others have no more to do
+  std::iota(order.begin(), order.end(), 0);
+  llvm::sort(order, [&](size_t a, size_t b) { return std::pair(sizes[b], a) < std::pair(sizes[a], b); });
+  inParallel(options.threads, modules, [&](size_t i) {
+    size_t m = order[i];
+    auto object = compileModule(*lowered[m], options, texts[m]);
+    if (object) {
+      objects[m] = std::move(*object);
+    } else {
+      statuses[m] = object.status();
     }
-  };
-  std::vector<std::thread> workers;
-  for (unsigned t = 1; t < std::min<size_t>(options.threads, modules); ++t) workers.emplace_back(work);
-  work();
-  for (std::thread &worker : workers) worker.join();
+  });
   for (Status &status : statuses) JINX_TRY(std::move(status), "compiling kernels for " + options.isa);
   if (options.llvmText)
     for (const std::string &text : texts) *options.llvmText += text;

@@ -379,8 +379,9 @@ class KernelLowering {
     SmallVector<Value> panelBase;
     for (int64_t p = 0; p < panels; ++p)
       panelBase.push_back(add(loc, one(op.getBOffset()), mul(loc, one(op.getBPanel()), indexConstant(loc, p))));
-    int64_t lanes = std::min(row.getDimSize(0), kPanel);
-    auto panelType = VectorType::get({lanes}, element);
+    // Of the last panel only the first lanes may be wanted.
+    SmallVector<VectorType> panelTypes;
+    for (int64_t p = 0; p < panels; ++p) panelTypes.push_back(VectorType::get({std::min(row.getDimSize(0) - p * kPanel, kPanel)}, element));
 
     // Registers: acc is carried as panels of 16 lanes; wider rows are split here and joined after the loop.
     SmallVector<Value> carried;
@@ -388,16 +389,17 @@ class KernelLowering {
       for (int64_t p = 0; p < panels; ++p)
         carried.push_back(panels == 1 ? r
                                       : Value(vector::ExtractStridedSliceOp::create(b_, loc, r, ArrayRef<int64_t>{p * kPanel},
-                                                                                    ArrayRef<int64_t>{kPanel}, ArrayRef<int64_t>{1})));
+                                                                                    panelTypes[p].getShape(), ArrayRef<int64_t>{1})));
     // Blocks of accumulators that the registers hold beside a row of b and a spread element of a.
-    int64_t split = std::max<int64_t>(1, lanes * element.getIntOrFloatBitWidth() / 8 / lanes_.vectorBytes);  // registers of 16 lanes
+    int64_t panelBytes = panelTypes[0].getDimSize(0) * element.getIntOrFloatBitWidth() / 8;
+    int64_t split = std::max<int64_t>(1, panelBytes / lanes_.vectorBytes);  // registers of a whole panel
     int64_t rows = acc.size(), blockPanels = split == 1 ? panels : 1;
     int64_t blockRows = std::clamp<int64_t>((lanes_.registers - 1 - split * blockPanels) / (split * blockPanels), 1, rows);
     SmallVector<Value> sums(carried.size());
     for (int64_t m = 0; m < rows; m += blockRows) {
       for (int64_t p = 0; p < panels; p += blockPanels) {
         DotBlock block{m, std::min(m + blockRows, rows), p, std::min(p + blockPanels, panels)};
-        dotBlock(op, block, rowBase, panelBase, panels, panelType, carried, sums);
+        dotBlock(op, block, rowBase, panelBase, panelTypes, carried, sums);
       }
     }
     Rows result;
@@ -416,7 +418,7 @@ class KernelLowering {
     return success();
   }
 
-  /// 16 elements of b; bytes among floats are widened on the way.
+  /// A row of a panel of b; bytes among floats are widened on the way.
   Value loadPanelRow(tile::DotOp op, VectorType type, Value offset) {
     Location loc = op.getLoc();
     Type stored = op.getB().getType().getElement();
@@ -428,10 +430,11 @@ class KernelLowering {
     int64_t rowBegin, rowEnd, panelBegin, panelEnd;
   };
   /// The sums of a block of rows and panels over all of k.
-  void dotBlock(tile::DotOp op, const DotBlock &block, ArrayRef<Value> rowBase, ArrayRef<Value> panelBase, int64_t panels,
-                VectorType panelType, ArrayRef<Value> carried, MutableArrayRef<Value> sums) {
+  void dotBlock(tile::DotOp op, const DotBlock &block, ArrayRef<Value> rowBase, ArrayRef<Value> panelBase,
+                ArrayRef<VectorType> panelTypes, ArrayRef<Value> carried, MutableArrayRef<Value> sums) {
     Location loc = op.getLoc();
-    Type element = panelType.getElementType();
+    Type element = panelTypes[0].getElementType();
+    int64_t panels = panelTypes.size();
     Value a = one(op.getA());
     SmallVector<Value> inits;
     SmallVector<int64_t> slots;
@@ -445,13 +448,12 @@ class KernelLowering {
     b_.setInsertionPointToStart(loop.getBody());
     Value k = loop.getInductionVar(), k16 = mul(loc, k, indexConstant(loc, kPanel));
     SmallVector<Value> bRow, next;
-    for (int64_t p = block.panelBegin; p < block.panelEnd; ++p) bRow.push_back(loadPanelRow(op, panelType, add(loc, panelBase[p], k16)));
+    for (int64_t p = block.panelBegin; p < block.panelEnd; ++p) bRow.push_back(loadPanelRow(op, panelTypes[p], add(loc, panelBase[p], k16)));
     size_t slot = 0;
     for (int64_t m = block.rowBegin; m < block.rowEnd; ++m) {
       Value scalar = LLVM::LoadOp::create(b_, loc, element, address(loc, a, element, add(loc, rowBase[m], k)), alignmentOf(element));
-      Value spread = vector::BroadcastOp::create(b_, loc, panelType, scalar);
       for (Value row : bRow) {
-        Value c = loop.getRegionIterArg(slot++);
+        Value c = loop.getRegionIterArg(slot++), spread = vector::BroadcastOp::create(b_, loc, row.getType(), scalar);
         next.push_back(isa<FloatType>(element) ? Value(vector::FMAOp::create(b_, loc, spread, row, c)) : add(loc, c, mul(loc, spread, row)));
       }
     }

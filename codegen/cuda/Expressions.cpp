@@ -4,6 +4,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -71,7 +72,7 @@ std::optional<std::string> mathFunction(Operation *op) {
       .Case([](math::RoundOp) { return "round"; })
       .Case([](math::RoundEvenOp) { return "rint"; })
       .Case([](math::TruncOp) { return "trunc"; })
-      .Case([](math::FmaOp) { return "fma"; })
+      .Case<math::FmaOp, vector::FMAOp>([](auto) { return "fma"; })
       .Case([](math::CopySignOp) { return "copysign"; })
       .Case([](arith::MaxNumFOp) { return "fmax"; })
       .Case([](arith::MinNumFOp) { return "fmin"; })
@@ -133,7 +134,9 @@ std::optional<Expr> integerExpr(Operation *op, Type type, ArrayRef<Expr> e) {
     if (boolean) return infix(e[0], sign[0] == '*' ? "&" : "^", e[1], sign[0] == '*' ? Expr::kAnd : Expr::kXor);
     if (plain) return plainly(e[0], e[1]);
     if (narrow) return castTo(t, plainly(e[0], e[1]));
-    return call(wrap, e[0].text + ", " + e[1].text);
+    // A literal is an int, and the function of this name that takes an i64 and an int is none.
+    auto typed = [&](const std::string &text) { return t == "i64" && text.find_first_not_of("-0123456789") == std::string::npos ? "i64(" + text + ")" : text; };
+    return call(wrap, typed(e[0].text) + ", " + typed(e[1].text));
   };
   auto asUnsigned = [&](const char *sign, Expr::Precedence p) { return castTo(t, infix(castTo(u, e[0]), sign, castTo(u, e[1]), p)); };
   auto unsignedPick = [&](const char *relation) {
@@ -235,7 +238,7 @@ std::optional<Expr> floatExpr(Operation *op, Type type, ArrayRef<Expr> e) {
 bool isElementwise(Operation *op) {
   if (op->getNumResults() != 1 || op->getNumRegions() != 0 || isa<arith::ConstantOp>(op)) return false;
   Dialect *dialect = op->getDialect();
-  return dialect && isa<arith::ArithDialect, math::MathDialect>(dialect);
+  return isa<vector::FMAOp>(op) || (dialect && isa<arith::ArithDialect, math::MathDialect>(dialect));
 }
 
 std::optional<Expr> elementExpr(Operation *op, ArrayRef<Expr> e) {

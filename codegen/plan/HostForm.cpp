@@ -34,6 +34,17 @@ std::optional<HostForm> hostForm(Operation *op) {
         form.attributes.set("group", int64_t(o.getGroup()));
         return form;
       })
+      .Case([](LstmOp o) -> std::optional<HostForm> {
+        HostForm form{"jinx", "lstm", 1, {}};
+        form.attributes.set("reverse", int64_t(o.getReverse()));
+        return form;
+      })
+      .Case([](GruOp o) -> std::optional<HostForm> {
+        HostForm form{"jinx", "gru", 1, {}};
+        form.attributes.set("reverse", int64_t(o.getReverse()));
+        form.attributes.set("linear_before_reset", int64_t(o.getLinearBeforeReset()));
+        return form;
+      })
       .Default([](Operation *) { return std::nullopt; });
 }
 

@@ -16,21 +16,21 @@ Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementT
 SizeExpr formula(Attribute text) { return parseSize(cast<StringAttr>(text).getValue()); }
 }  // namespace
 
+bool isAddressable(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor) return false;
+  Type e = tensor.getElementType();
+  if (e.isF32() || e.isF64() || e.isF16() || e.isBF16()) return true;
+  auto integer = dyn_cast<IntegerType>(e);
+  return integer && (integer.getWidth() == 1 || integer.getWidth() >= 8);
+}
+
 bool isEmittable(Operation *op) {
-  auto addressable = [](Type type) {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    if (!tensor) return false;
-    Type e = tensor.getElementType();
-    if (e.isF32() || e.isF64() || e.isF16() || e.isBF16()) return true;
-    auto integer = dyn_cast<IntegerType>(e);
-    return integer && (integer.getWidth() == 1 || integer.getWidth() >= 8);
-  };
   if (isElementwiseSupported(op)) return true;
-  if (!llvm::all_of(op->getOperandTypes(), addressable) || !llvm::all_of(op->getResultTypes(), addressable)) return false;
+  if (!llvm::all_of(op->getOperandTypes(), isAddressable) || !llvm::all_of(op->getResultTypes(), isAddressable)) return false;
   if (auto constant = dyn_cast<ConstantOp>(op)) return constant.getValue().isSplat();
-  if (auto reduce = dyn_cast<ReduceOp>(op)) return true;
-  return isa<ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, IotaOp, SizesOp, PoolOp, DepthwiseConvOp, ResizeOp,
-             PackOp>(op);
+  return isa<ReduceOp, CumsumOp, ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, GatherElementsOp, GatherNdOp, IotaOp,
+             SizesOp, PoolOp, DepthwiseConvOp, ResizeOp, PackOp>(op);
 }
 
 // ---- lanes ----------------------------------------------------------------------------------------------------------------------
@@ -118,6 +118,8 @@ Value ExpressionEmitter::evaluateUncached(Value value, ArrayRef<Coordinate> at) 
       .Case([&](ConcatOp o) { return emitConcat(o, at); })
       .Case([&](PadOp o) { return emitPad(o, at); })
       .Case([&](GatherOp o) { return emitGather(o, at); })
+      .Case([&](GatherElementsOp o) { return emitGatherElements(o, at); })
+      .Case([&](GatherNdOp o) { return emitGatherNd(o, at); })
       .Case([&](IotaOp o) { return emitIota(o, at); })
       .Case([&](SizesOp o) { return emitSizes(o, at); })
       .Case([&](PoolOp o) { return emitPool(o, at); })
@@ -278,25 +280,32 @@ Value ExpressionEmitter::emitSlice(SliceOp op, ArrayRef<Coordinate> at) {
   Coordinates mapped;
   for (size_t d = 0; d < at.size(); ++d) {
     int64_t step = op.getSteps()[d];
-    Value start = kb_.size(formula(op.getStarts()[d]));
+    SizeExpr first = formula(op.getStarts()[d]);
+    Value start = kb_.size(first);
     if (at[d].lanes) {
       Value scaled = arith::MulIOp::create(kb_.b(), kb_.loc(), at[d].lanes, kb_.splat(kb_.constant(step), width_));
       mapped.push_back({{}, 0, arith::AddIOp::create(kb_.b(), kb_.loc(), scaled, kb_.splat(start, width_))});
     } else {
       mapped.push_back({kb_.add(start, kb_.mul(at[d].base, kb_.constant(step))), at[d].step * step, {}});
+      if (step == 1 && at[d].range) mapped.back().range = at[d].range->shifted(first);
     }
   }
   return evaluate(op.getX(), mapped);
 }
 
-// Where the joined dimension does not move with the lanes one operand is chosen by a branch. Where it does, each operand is read at
-// coordinates clamped into it and the lanes are merged.
+// Where the joined dimension does not move with the lanes one operand is chosen by a branch. Where it does, and the lanes are known to lie
+// in one operand, that is read; else each operand is read at coordinates clamped into it and the lanes are merged.
 Value ExpressionEmitter::emitConcat(ConcatOp op, ArrayRef<Coordinate> at) {
   int64_t axis = op.getAxis();
   Type type = tileType(registerType(elementOf(op.getY())));
   bool scalar = isScalar(at[axis]);
   std::function<Value(size_t, SizeExpr)> choose = [&](size_t i, SizeExpr begin) -> Value {
     SizeExpr extent = sizesOf(op.getXs()[i].getType())[axis], end = begin + extent;
+    if (at[axis].range && at[axis].range->isWithin(begin, end)) {
+      Coordinates mapped(at.begin(), at.end());
+      mapped[axis] = {kb_.sub(at[axis].base, kb_.size(begin)), at[axis].step, {}, at[axis].range->shifted(SizeExpr(0) - begin)};
+      return evaluate(op.getXs()[i], mapped);
+    }
     auto read = [&]() -> Value {
       Coordinates mapped(at.begin(), at.end());
       if (scalar) {
@@ -309,6 +318,7 @@ Value ExpressionEmitter::emitConcat(ConcatOp op, ArrayRef<Coordinate> at) {
       return evaluate(op.getXs()[i], mapped);
     };
     if (i + 1 == op.getXs().size()) return read();
+    if (at[axis].range && (at[axis].range->begin - end).isAtLeast(0)) return choose(i + 1, end);
     if (scalar) {
       Value inside = arith::CmpIOp::create(kb_.b(), kb_.loc(), arith::CmpIPredicate::slt, at[axis].base, kb_.size(end));
       return branch(inside, type, read, [&] { return choose(i + 1, end); });
@@ -334,6 +344,10 @@ Value ExpressionEmitter::emitPad(PadOp op, ArrayRef<Coordinate> at) {
   for (size_t d = 0; d < at.size(); ++d) {
     SizeExpr low = formula(op.getLow()[d]);
     if (low.isConstant(0) && in[d] == out[d]) continue;
+    if (at[d].range && at[d].range->isWithin(low, low + in[d])) {
+      mapped[d] = {kb_.sub(at[d].base, kb_.size(low)), at[d].step, {}, at[d].range->shifted(SizeExpr(0) - low)};
+      continue;
+    }
     bool scalar = isScalar(at[d]);
     int64_t width = width_;
     auto spread = [&](Value v) { return scalar ? v : kb_.splat(v, width); };
@@ -373,36 +387,6 @@ Value ExpressionEmitter::emitPad(PadOp op, ArrayRef<Coordinate> at) {
   };
   auto some = [&] { return unlessEmpty(read, type, inside, fill); };
   return scalarValid ? branch(scalarValid, type, some, fill) : some();
-}
-
-Value ExpressionEmitter::emitGather(GatherOp op, ArrayRef<Coordinate> at) {
-  int64_t axis = op.getAxis(), indexRank = sizesOf(op.getIndices().getType()).size();
-  SizeExpr extent = sizesOf(op.getX().getType())[axis];
-  ArrayRef<Coordinate> indexAt = at.slice(axis, indexRank);
-  bool scalar = llvm::all_of(indexAt, [&](const Coordinate &c) { return isScalar(c); });
-  auto normalise = [&](Value i, int64_t width) -> Value {
-    auto spread = [&](Value v) { return width ? kb_.splat(v, width) : v; };
-    Value zero = spread(kb_.constant(0)), wrapped = arith::AddIOp::create(kb_.b(), kb_.loc(), i, spread(kb_.size(extent)));
-    Value negative = arith::CmpIOp::create(kb_.b(), kb_.loc(), arith::CmpIPredicate::slt, i, zero);
-    i = arith::SelectOp::create(kb_.b(), kb_.loc(), negative, wrapped, i);
-    i = arith::MinSIOp::create(kb_.b(), kb_.loc(), i, spread(kb_.size(extent - 1)));
-    return arith::MaxSIOp::create(kb_.b(), kb_.loc(), i, zero);
-  };
-  Coordinate chosen{{}, 0, {}};
-  if (scalar) {
-    ExpressionEmitter one(kb_, 1);
-    Value index = vector::ExtractOp::create(kb_.b(), kb_.loc(), one.evaluate(op.getIndices(), indexAt), 0);
-    chosen.base = normalise(arith::IndexCastOp::create(kb_.b(), kb_.loc(), kb_.b().getIndexType(), index), 0);
-  } else {
-    Value index = evaluate(op.getIndices(), indexAt);
-    chosen.lanes = normalise(arith::IndexCastOp::create(kb_.b(), kb_.loc(), tileType(kb_.b().getIndexType()), index), width_);
-  }
-  Coordinates mapped(at.begin(), at.begin() + axis);
-  mapped.push_back(chosen);
-  mapped.append(at.begin() + axis + indexRank, at.end());
-  Type type = tileType(registerType(elementOf(op.getY())));
-  return unlessEmpty(extent, type, [&] { return evaluate(op.getX(), mapped); },
-                     [&]() -> Value { return arith::ConstantOp::create(kb_.b(), kb_.loc(), type, kb_.b().getZeroAttr(type)); });
 }
 
 Value ExpressionEmitter::emitIota(IotaOp op, ArrayRef<Coordinate> at) {

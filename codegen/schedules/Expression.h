@@ -17,9 +17,16 @@
 namespace jinx::schedules {
 
 struct Coordinate {
+  /// Every valid lane's coordinate lies in [begin, end).
+  struct Range {
+    SizeExpr begin, end;
+    Range shifted(const SizeExpr &by) const { return {begin + by, end + by}; }
+    bool isWithin(const SizeExpr &from, const SizeExpr &to) const { return (begin - from).isAtLeast(0) && (to - end).isAtLeast(0); }
+  };
   mlir::Value base;   ///< index; coordinate of lane 0 (unused when `lanes` is set)
   int64_t step = 0;   ///< what each further lane adds
   mlir::Value lanes;  ///< vector of index, one per lane, or null
+  std::optional<Range> range = std::nullopt;  ///< known of lanes that move by 1 in a loop that is cut into parts (LaneBreaks.h)
 };
 using Coordinates = llvm::SmallVector<Coordinate, 5>;
 
@@ -100,6 +107,12 @@ class ExpressionEmitter {
   mlir::Value unlessEmpty(const SizeExpr &extent, mlir::Type type, llvm::function_ref<mlir::Value()> read, llvm::function_ref<mlir::Value()> otherwise);
   mlir::Value emitPad(graph::PadOp op, llvm::ArrayRef<Coordinate> at);
   mlir::Value emitGather(graph::GatherOp op, llvm::ArrayRef<Coordinate> at);
+  mlir::Value emitGatherElements(graph::GatherElementsOp op, llvm::ArrayRef<Coordinate> at);
+  mlir::Value emitGatherNd(graph::GatherNdOp op, llvm::ArrayRef<Coordinate> at);
+  /// The coordinate that `indices` name at `at`, in a dimension of this extent: a negative one counts from the end, and it is clamped.
+  Coordinate indexCoordinate(mlir::Value indices, llvm::ArrayRef<Coordinate> at, const SizeExpr &extent);
+  /// `at`, clamped into `extent` unless it surely lies there: `own` is the extent that it comes from.
+  Coordinate within(const Coordinate &at, const SizeExpr &own, const SizeExpr &extent);
   mlir::Value emitIota(graph::IotaOp op, llvm::ArrayRef<Coordinate> at);
   mlir::Value emitSizes(graph::SizesOp op, llvm::ArrayRef<Coordinate> at);
   mlir::Value emitPool(graph::PoolOp op, llvm::ArrayRef<Coordinate> at);

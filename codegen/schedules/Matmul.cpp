@@ -220,30 +220,41 @@ class MatmulSchedule {
     Value firstPanel = kb_.mul(block_, c(blockPanels_));
     Value allPanels = kb_.size(ceilDiv(columns_, kPanel));
     Value endPanel = blocks_.isConstant(1) ? allPanels : kb_.min(kb_.add(firstPanel, c(blockPanels_)), allPanels);
-    if (panels_ == 1) {
-      panelLoop(firstPanel, endPanel, firstRow, rows, validRows, 1);
-      return;
-    }
-    int64_t total = (*columns + kPanel - 1) / kPanel;
-    if (total % 2 == 0) {
-      panelLoop(firstPanel, endPanel, firstRow, rows, validRows, 2);
-      return;
-    }
+    TileRows tile{firstRow, rows, validRows};
+    int64_t total = columns ? (*columns + kPanel - 1) / kPanel : 0, last = lastPanelLanes();
+    if (panels_ == 1) return panelLoop(firstPanel, endPanel, tile, total == 1 ? last : kPanel);
+    if (total == 2) return panelLoop(firstPanel, endPanel, tile, kPanel + last);
+    if (total % 2 == 0) return panelLoop(firstPanel, endPanel, tile, 2 * kPanel);
     // An odd number of panels: pairs, then the single last one in the last block.
     Value pairsEnd = kb_.add(firstPanel, kb_.mul(kb_.floorDiv(kb_.sub(endPanel, firstPanel), c(2)), c(2)));
-    panelLoop(firstPanel, pairsEnd, firstRow, rows, validRows, 2);
-    panelLoop(pairsEnd, endPanel, firstRow, rows, validRows, 1);
+    panelLoop(firstPanel, pairsEnd, tile, 2 * kPanel, /*isWhole=*/true);
+    panelLoop(pairsEnd, endPanel, tile, last);
   }
 
-  void panelLoop(Value begin, Value end, Value firstRow, int64_t rows, Value validRows, int64_t panels) {
+  /// Lanes of the last panel that are worth computing: half of them where the other half is padding, so that half a register (or half
+  /// as many registers) is multiplied.
+  int64_t lastPanelLanes() {
+    auto columns = columns_.constant();
+    int64_t valid = columns ? *columns % kPanel : 0;
+    return valid != 0 && valid <= kPanel / 2 ? kPanel / 2 : kPanel;
+  }
+
+  struct TileRows {
+    Value first;
+    int64_t count;
+    Value valid;  ///< null: all of them
+  };
+  /// \param lanes    columns of one step: up to two panels
+  /// \param isWhole  no step reaches past the last column
+  void panelLoop(Value begin, Value end, const TileRows &tile, int64_t lanes, bool isWhole = false) {
     OpBuilder::InsertionGuard guard(b());
-    auto loop = scf::ForOp::create(b(), loc(), begin, end, c(panels));
+    auto loop = scf::ForOp::create(b(), loc(), begin, end, c((lanes + kPanel - 1) / kPanel));
     b().setInsertionPointToStart(loop.getBody());
     Value panel = loop.getInductionVar();
-    auto type = VectorType::get({rows, panels * kPanel}, element_);
+    auto type = VectorType::get({tile.count, lanes}, element_);
     Value acc = arith::ConstantOp::create(b(), loc(), type, b().getZeroAttr(type));
-    acc = matmul_ ? productMatmul(acc, panel, firstRow, validRows) : productConv(acc, panel, firstRow, validRows);
-    epilogue(acc, panel, firstRow, rows, validRows, panels);
+    acc = matmul_ ? productMatmul(acc, panel, tile.first, tile.valid) : productConv(acc, panel, tile.first, tile.valid);
+    epilogue(acc, panel, tile, isWhole);
   }
 
   Value dot(Value acc, Value a, Value aOffset, Value aStride, Value validRows, Value bOffset, Value bPanel, Value depth) {
@@ -295,10 +306,20 @@ class MatmulSchedule {
       }
       Value aOffset = kb_.add(line, rowStart);
       Value bOffset = kb_.add(bBase, kb_.mul(k, kb_.size(SizeExpr(kw) * groupChannels_ * kPanel)));
-      for (int64_t s = 0; s < segments_; ++s) {
-        Value aAt = kb_.add(aOffset, kb_.mul(c(s * conv_.getDilations()[1]), channels));
-        Value bAt = kb_.add(bOffset, kb_.mul(c(s * kPanel), kb_.size(groupChannels_)));
-        sum = dot(sum, source, aAt, stride, validRows, bAt, panelStride, kb_.size(depth_));
+      // A loop: written out, the segments of a wide kernel would be most of the code that portable objects have.
+      auto segment = [&](Value s, Value acc) {
+        Value aAt = kb_.add(aOffset, kb_.mul(kb_.mul(s, c(conv_.getDilations()[1])), channels));
+        Value bAt = kb_.add(bOffset, kb_.mul(kb_.mul(s, c(kPanel)), kb_.size(groupChannels_)));
+        return dot(acc, source, aAt, stride, validRows, bAt, panelStride, kb_.size(depth_));
+      };
+      if (segments_ == 1) {
+        sum = segment(c(0), sum);
+      } else {
+        auto inner = scf::ForOp::create(b(), loc(), c(0), c(segments_), c(1), ValueRange{sum});
+        OpBuilder::InsertionGuard innerGuard(b());
+        b().setInsertionPointToStart(inner.getBody());
+        scf::YieldOp::create(b(), loc(), segment(inner.getInductionVar(), inner.getRegionIterArg(0)));
+        sum = inner.getResult(0);
       }
       scf::YieldOp::create(b(), loc(), sum);
     }
@@ -375,12 +396,13 @@ class MatmulSchedule {
   }
 
   // ---- epilogue -----------------------------------------------------------------------------------------------------------------
-  void epilogue(Value acc, Value panel, Value firstRow, int64_t rows, Value validRows, int64_t panels) {
-    int64_t lanes = panels * kPanel;
+  void epilogue(Value acc, Value panel, const TileRows &tile, bool isWhole) {
+    int64_t lanes = cast<VectorType>(acc.getType()).getDimSize(1);
     ExpressionEmitter emitter(kb_, lanes);
     Value column = kb_.mul(panel, c(kPanel)), limit;
     auto columns = columns_.constant();
-    if (!columns || *columns % lanes != 0) limit = kb_.sub(kb_.size(columns_), column);
+    isWhole |= columns && *columns % lanes == 0;
+    if (!isWhole) limit = kb_.sub(kb_.size(columns_), column);
     if (conv_ && groups_ > 1) column = kb_.add(column, kb_.mul(group_id_, kb_.size(columns_)));
     emitter.setLimit(limit);
     auto storeRow = [&](Value sum, Value row) {
@@ -389,14 +411,14 @@ class MatmulSchedule {
       for (auto [r, v] : llvm::enumerate(group_.getBody().front().getTerminator()->getOperands()))
         emitter.store(r, emitter.evaluate(v, at), at);
     };
-    if (isLongEpilogue() && rows > 1) return rowLoop(acc, firstRow, validRows ? validRows : c(rows), storeRow);
-    for (int64_t i = 0; i < rows; ++i) {
+    if (isLongEpilogue() && tile.count > 1) return rowLoop(acc, tile.first, tile.valid ? tile.valid : c(tile.count), storeRow);
+    for (int64_t i = 0; i < tile.count; ++i) {
       OpBuilder::InsertionGuard guard(b());
-      if (validRows && i > 0) {
-        Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, c(i), validRows);
+      if (tile.valid && i > 0) {
+        Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, c(i), tile.valid);
         b().setInsertionPointToStart(scf::IfOp::create(b(), loc(), valid, /*withElse=*/false).thenBlock());
       }
-      storeRow(vector::ExtractOp::create(b(), loc(), acc, i), kb_.add(firstRow, c(i)));
+      storeRow(vector::ExtractOp::create(b(), loc(), acc, i), kb_.add(tile.first, c(i)));
     }
   }
 

@@ -21,6 +21,7 @@
 
 #include "codegen/schedules/Collapse.h"
 #include "codegen/schedules/Expression.h"
+#include "codegen/schedules/LaneBreaks.h"
 #include "codegen/schedules/ScalarOps.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
@@ -47,7 +48,10 @@ class RowsSchedule {
     if (failed(findIterationSpace())) return failure();
     findPhases();
     chooseLanes();
-    if (!target_.cuda) findKept();
+    if (!target_.cuda) {
+      findKept();
+      findBreaks();
+    }
     emitProgram();
     return kb_.finish(programs_, scratch_, work());
   }
@@ -130,14 +134,28 @@ class RowsSchedule {
     auto product = [](ArrayRef<int64_t> extents) { return std::accumulate(extents.begin(), extents.end(), int64_t(1), std::multiplies<>()); };
     if (auto o = dyn_cast<DepthwiseConvOp>(op)) return 2 * product(cast<RankedTensorType>(o.getW().getType()).getShape().drop_back());
     if (auto o = dyn_cast<PoolOp>(op)) return 2 * product(o.getKernel());
-    return isCostly(op) || isa<GatherOp, ResizeOp>(op) ? 16 : 1;
+    return isCostly(op) || isa<GatherOp, GatherElementsOp, GatherNdOp, ResizeOp>(op) ? 16 : 1;
   }
 
   // ---- loops --------------------------------------------------------------------------------------------------------------------
   using LaneBody = function_ref<SmallVector<Value>(const Coordinate &lane, Value limit, ValueRange carried)>;
 
-  /// Walks lanes [begin, end) of the lane dimension by tiles: whole tiles first, then one masked tile.
+  /// Walks lanes [begin, end) of the lane dimension, one part after the other where it is cut (LaneBreaks.h).
   SmallVector<Value> forLanes(Value begin, Value end, ValueRange inits, LaneBody emit) {
+    if (breaks_.empty()) return forPart(begin, end, std::nullopt, inits, emit);
+    SmallVector<Value> carried(inits);
+    SizeExpr low = 0;
+    for (size_t i = 0; i <= breaks_.size(); ++i) {
+      SizeExpr high = i < breaks_.size() ? breaks_[i] : space_[lane_];
+      Value from = kb_.max(begin, kb_.size(low)), to = kb_.max(from, kb_.min(end, kb_.size(high)));
+      carried = forPart(from, to, Coordinate::Range{low, high}, carried, emit);
+      low = high;
+    }
+    return carried;
+  }
+
+  /// Whole tiles first, then one masked tile.
+  SmallVector<Value> forPart(Value begin, Value end, const std::optional<Coordinate::Range> &range, ValueRange inits, LaneBody emit) {
     Value width = kb_.constant(width_), length = kb_.sub(end, begin);
     Value whole = kb_.mul(kb_.floorDiv(length, width), width), wholeEnd = kb_.add(begin, whole);
     auto constantLength = getConstantIntValue(length);
@@ -146,13 +164,13 @@ class RowsSchedule {
       auto loop = scf::ForOp::create(b(), loc(), begin, wholeEnd, width, carried);
       OpBuilder::InsertionGuard guard(b());
       b().setInsertionPointToStart(loop.getBody());
-      auto next = emit({loop.getInductionVar(), 1, {}}, Value(), loop.getRegionIterArgs());
+      auto next = emit({loop.getInductionVar(), 1, {}, range}, Value(), loop.getRegionIterArgs());
       if (!next.empty()) scf::YieldOp::create(b(), loc(), next);
       carried.assign(loop.getResults().begin(), loop.getResults().end());
     }
     if (constantLength && *constantLength % width_ == 0) return carried;
     Value rest = kb_.sub(length, whole);
-    Coordinate lane{wholeEnd, 1, {}};
+    Coordinate lane{wholeEnd, 1, {}, range};
     if (constantLength && inits.empty()) {
       emit(lane, rest, {});
       return carried;
@@ -221,6 +239,16 @@ class RowsSchedule {
       phases();
       return {};
     });
+  }
+
+  /// Where parts of the lanes read different operands. Kept values lie in whole tiles: there the lanes stay in one part.
+  void findBreaks() {
+    if (!kept_.empty()) return;
+    SmallVector<Value> roots;
+    for (ReduceOp reduce : reduces_) roots.push_back(reduce.getX());
+    for (Value v : yielded())
+      if (!isReducedShape(v)) roots.push_back(v);
+    breaks_ = laneBreaks(roots, lane_);
   }
 
   // ---- values kept between phases -----------------------------------------------------------------------------------------------
@@ -430,6 +458,7 @@ class RowsSchedule {
   int64_t lane_ = -1, width_ = 1, chunk_ = 1;
   SizeExpr chunks_ = 1, programs_ = 1, scratch_ = 0;
   bool laneReduced_ = false;
+  SmallVector<SizeExpr> breaks_;  // of the lane dimension
   Coordinates position_;
   Value laneLimit_;
 };

@@ -1,21 +1,48 @@
 #include "codegen/schedules/Schedules.h"
 
+#include "codegen/schedules/Attention.h"
+#include "codegen/schedules/Interleave.h"
 #include "codegen/schedules/Matmul.h"
 #include "codegen/schedules/Recurrent.h"
 #include "codegen/schedules/Rows.h"
+#include "codegen/schedules/Scan.h"
+#include "codegen/schedules/Scatter.h"
+#include "codegen/schedules/Sort.h"
+#include "codegen/schedules/Window.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
 
 using namespace mlir;
 
 namespace jinx::schedules {
 
+StringRef ownSchedule(Operation *op) {
+  using namespace graph;
+  if (isa<LstmOp, GruOp>(op)) return "recurrent";
+  std::optional<ScatterKind> kind;
+  if (auto scatter = dyn_cast<ScatterElementsOp>(op)) kind = scatter.getKind();
+  if (auto scatter = dyn_cast<ScatterNdOp>(op)) kind = scatter.getKind();
+  if ((!kind && !isa<TopKOp>(op)) || !llvm::all_of(op->getOperandTypes(), isAddressable)) return "";
+  Type element = cast<RankedTensorType>(op->getOperand(0).getType()).getElementType();
+  if (!kind) return element.getIntOrFloatBitWidth() <= 32 ? "sort" : "";  // a key has 32 bits for the value
+  // Sums and products of half types are rounded once, at the end: y, where they are formed, would round each.
+  bool rounds = *kind == ScatterKind::add || *kind == ScatterKind::mul;
+  return rounds && (element.isF16() || element.isBF16()) ? "" : "scatter";
+}
+
 FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+  if (group.getSchedule() == "rows" && !target.cuda && isWindowGroup(group)) return scheduleWindow(group, name, target, builder);
+  if (group.getSchedule() == "rows" && !target.cuda && isInterleaveGroup(group)) return scheduleInterleave(group, name, builder);
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, builder);
-  if (target.cuda && group.getSchedule() == "recurrent") return group.emitOpError("there is no recurrent schedule for CUDA");
+  if (target.cuda && llvm::is_contained({"attention", "recurrent", "scan", "scatter", "sort"}, group.getSchedule()))
+    return group.emitOpError("there is no ") << group.getSchedule() << " schedule for CUDA";
   if (group.getSchedule() == "matmul") return scheduleMatmul(group, name, target, builder);
+  if (group.getSchedule() == "attention") return scheduleAttention(group, name, target, builder);
   if (group.getSchedule() == "recurrent") return scheduleRecurrent(group, name, target, builder);
-  return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul or recurrent";
+  if (group.getSchedule() == "scan") return scheduleScan(group, name, target, builder);
+  if (group.getSchedule() == "scatter") return scheduleScatter(group, name, target, builder);
+  if (group.getSchedule() == "sort") return scheduleSort(group, name, target, builder);
+  return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul, attention, recurrent, scan, scatter or sort";
 }
 
 }  // namespace jinx::schedules

@@ -1,6 +1,6 @@
 // From a group of graph operators to a tile kernel: the entry point, and what every schedule gets and gives.
 //
-// A schedule is a hand-designed program shape with holes. The shapes are few (rows, matmul); what a group computes around its anchor
+// A schedule is a hand-designed program shape with holes. The shapes are few (rows, matmul, attention); what a group computes around its anchor
 // fills the holes through `ExpressionEmitter` (Expression.h), which evaluates any value of the group at given coordinates.
 #pragma once
 
@@ -32,6 +32,13 @@ mlir::FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, llvm::StringRef n
 
 /// Names of the source nodes that a group computes, in its order, each once. Constants in it are no nodes.
 llvm::SmallVector<mlir::StringAttr> nodesOf(graph::GroupOp group);
+
+/// A tensor whose elements kernels read and write.
+bool isAddressable(mlir::Type type);
+
+/// The schedule of an operator that has a kernel of its own, "" for any other: its loops walk buffers in memory, and a group holds
+/// nothing else.
+llvm::StringRef ownSchedule(mlir::Operation *op);
 
 /// True when ExpressionEmitter can evaluate `op` inside a group: what fusion may put there.
 bool isEmittable(mlir::Operation *op);

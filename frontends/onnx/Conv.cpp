@@ -84,21 +84,24 @@ std::optional<TransposedPads> transposedPads(Node &n, ArrayRef<SizeExpr> in, Arr
 /// Windows that tile the result: a matrix product gives each position its block, [n, oc, k…, in…] → [n, oc, in0, k0, in1, k1, …].
 Value tileBlocks(Node &n, Value x, Value w) {
   Sizes sizes = n.sizes(x), weights = n.sizes(w), ones(weights.size(), SizeExpr(1));
-  SizeExpr block = volume(ArrayRef(weights).drop_front(1));
-  Value matrix = n.transpose(n.reshape(w, {weights[0], block}), {1, 0});
-  Sizes kernel1x1 = ones, apart = {sizes[0], weights[1]}, out = {sizes[0], weights[1]};
-  kernel1x1[0] = block;
+  int64_t rank = int64_t(sizes.size()) - 2;
+  // Channels of the product in the order kernel…, oc: the blocks of a pixel are then whole runs where channels are last.
+  SmallVector<int64_t> order;
+  for (int64_t i = 0; i < rank; ++i) order.push_back(2 + i);
+  order.append({1, 0});
+  Sizes kernel1x1 = ones, apart = {sizes[0]}, out = {sizes[0], weights[1]};
+  kernel1x1[0] = volume(ArrayRef(weights).drop_front(1));
   kernel1x1[1] = weights[0];
-  size_t rank = sizes.size() - 2;
   GraphBuilder::ConvGeometry plain{SmallVector<int64_t>(rank, 1), SmallVector<int64_t>(2 * rank, 0), SmallVector<int64_t>(rank, 1), 1};
-  Value blocks = n.conv(x, n.reshape(matrix, kernel1x1), plain);
-  SmallVector<int64_t> perm = {0, 1};
-  for (size_t i = 0; i < rank; ++i) {
-    apart.insert(apart.begin() + 2 + i, weights[2 + i]);
-    apart.push_back(sizes[2 + i]);
+  Value blocks = n.conv(x, n.reshape(n.transpose(w, order), kernel1x1), plain);
+  SmallVector<int64_t> perm = {0, 1 + rank};
+  for (int64_t i = 0; i < rank; ++i) {
+    apart.push_back(weights[2 + i]);
     out.push_back(sizes[2 + i] * weights[2 + i]);
-    perm.append({int64_t(2 + rank + i), int64_t(2 + i)});
+    perm.append({2 + rank + i, 1 + i});
   }
+  apart.push_back(weights[1]);
+  apart.append(sizes.begin() + 2, sizes.end());
   return n.reshape(n.transpose(n.reshape(blocks, apart), perm), out);
 }
 

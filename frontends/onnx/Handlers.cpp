@@ -15,7 +15,7 @@ Rows makeTable() {
 
 std::vector<const HandlerRow *> handlerRows() {
   std::vector<const HandlerRow *> rows;
-  for (auto family : {mathHandlers, activationHandlers, shapeHandlers, movementHandlers, reduceHandlers, contractionHandlers,
+  for (auto family : {mathHandlers, activationHandlers, shapeHandlers, movementHandlers, indexHandlers, reduceHandlers, contractionHandlers,
                       convHandlers, normHandlers, rnnHandlers, quantHandlers, imageHandlers, controlHandlers, attentionHandlers,
                       microsoftHandlers})
     for (const HandlerRow &row : family()) rows.push_back(&row);

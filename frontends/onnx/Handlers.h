@@ -32,6 +32,7 @@ std::span<const HandlerRow> mathHandlers();        // Math.cpp: elementwise arit
 std::span<const HandlerRow> activationHandlers();  // Activation.cpp: Relu … Mish, Softmax family
 std::span<const HandlerRow> shapeHandlers();       // Shape.cpp: Reshape, Transpose, Squeeze, Expand, Tile, Shape, Constant, Range …
 std::span<const HandlerRow> movementHandlers();    // Movement.cpp: Slice, Split, Concat, Pad, Gather, DepthToSpace, Trilu, OneHot …
+std::span<const HandlerRow> indexHandlers();       // Index.cpp: GatherElements, GatherND, Scatter*, CumSum, TopK
 std::span<const HandlerRow> reduceHandlers();      // Reduce.cpp
 std::span<const HandlerRow> contractionHandlers(); // Contraction.cpp: MatMul, Gemm, Einsum
 std::span<const HandlerRow> convHandlers();        // Conv.cpp: Conv, ConvTranspose, pools

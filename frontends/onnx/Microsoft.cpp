@@ -158,7 +158,47 @@ bool attentionLike(Node &n, int64_t heads, size_t value, std::optional<int64_t> 
   }
   return n.decline("contrib attention has no kernel yet");
 }
-bool multiHeadAttention(Node &n) { return attentionLike(n, n.attrInt("num_heads", 0), 2, 6); }
+
+/// [b, s, heads*d] plus a part of the bias, as [b, heads, s, d].
+Value splitHeads(Node &n, Value x, Value bias, const SizeExpr &start, int64_t heads) {
+  auto sizes = n.sizes(x);
+  auto depth = sizes[2].exactDivide(SizeExpr(heads));
+  if (!depth) return n.fail("num_heads does not divide the hidden size");
+  if (bias) x = n.add(x, n.sliceAxis(bias, 0, start, sizes[2]));
+  return x ? n.transpose(n.reshape(x, {sizes[0], sizes[1], heads, *depth}), {0, 2, 1, 3}) : x;
+}
+/// What is added to the scores [b, heads, s, t]; null when nothing is. A padded key is made unlikely, not impossible.
+Value paddingBias(Node &n, Value mask) {
+  auto sizes = n.sizes(mask);
+  Value isKey = n.compare(ComparePredicate::gt, n.reshape(mask, {sizes[0], 1, 1, sizes[1]}), 0);
+  Value zero = n.scalar(n.f32(), 0);
+  return n.select(isKey, zero, n.scalar(n.f32(), n.attrFloat("mask_filter_value", -10000)));
+}
+/// Operands query, key, value [b, length, heads*d], bias, key_padding_mask [b, t], attention_bias. Without a cache, without packed
+/// operands: as products and a softmax. Everything else runs on the host.
+bool multiHeadAttention(Node &n) {
+  auto isPlain = [&](size_t i) { return n.has(i) && n.rank(n.in(i)) == 3 && n.element(n.in(i)).isF32(); };
+  bool known = isPlain(0) && isPlain(1) && isPlain(2) && (!n.has(3) || n.rank(n.in(3)) == 1) && (!n.has(4) || n.rank(n.in(4)) == 2);
+  for (size_t i = 6; i < n.numInputs(); ++i) known &= !n.has(i);
+  for (size_t i = 1; i < n.numOutputs(); ++i) known &= !n.wants(i);
+  int64_t heads = n.attrInt("num_heads", 0);
+  if (!known || heads < 1 || n.attrInt("unidirectional", 0) != 0) return attentionLike(n, heads, 2, 6);
+  SizeExpr hidden = n.size(n.in(0), 2);
+  Value q = splitHeads(n, n.in(0), n.in(3), 0, heads), k = splitHeads(n, n.in(1), n.in(3), hidden, heads);
+  Value v = splitHeads(n, n.in(2), n.in(3), 2 * hidden, heads);
+  if (!q || !k || !v) return false;
+  auto depth = n.size(q, 3).constant();
+  double scale = n.attrFloat("scale", 0);
+  if (scale == 0 && !depth) return n.decline("the head size is not known");
+  Value scores = n.mul(n.matmul(q, k, /*transposeB=*/true), scale == 0 ? 1 / std::sqrt(double(*depth)) : scale);
+  if (n.has(4)) scores = n.add(scores, paddingBias(n, n.in(4)));
+  if (n.has(5)) scores = n.add(scores, n.in(5));
+  if (!scores) return false;
+  int64_t keys = n.rank(scores) - 1;
+  Value e = n.exp(n.sub(scores, n.reduce(ReduceKind::max, scores, {keys})));
+  Value y = n.transpose(n.matmul(n.div(e, n.sum(e, {keys})), v), {0, 2, 1, 3});
+  return y && n.give(n.reshape(y, {n.size(y, 0), n.size(y, 1), n.size(n.in(2), 2)}));
+}
 bool groupQueryAttention(Node &n) {
   bool isPacked = !n.has(1); // query holds q, k and v
   if (!isPacked) return attentionLike(n, n.attrInt("kv_num_heads", -1), 2, 3);
@@ -198,7 +238,7 @@ constexpr HandlerRow kRows[] = {
     {kDomain, "QLinearLeakyRelu", 1, kAnyOpset, qlinearUnary<leakyRelu>},
     {kDomain, "QLinearGlobalAveragePool", 1, kAnyOpset, qlinearUnary<globalAverageOf>},
     typesOnly("MatMulNBits", matmulNBits),
-    typesOnly("MultiHeadAttention", multiHeadAttention),
+    {kDomain, "MultiHeadAttention", 1, kAnyOpset, multiHeadAttention},
     typesOnly("GroupQueryAttention", groupQueryAttention),
     typesOnly("RotaryEmbedding", likeFirst),
 };

@@ -146,17 +146,37 @@ bool lpNormalization(Node &n) {
   return n.give(n.div(x, n.select(isZero, n.scalarLike(x, 1), norm)));
 }
 
-/// x / (bias + alpha * mean of squares over a window of channels)^beta. The window is a pool over [n, 1, c, rest].
+/// Sums over the window of `size` channels around each: of shifted copies while these are few (they fuse, and are neighbours of x in any
+/// layout), else a pool over [n, 1, c, rest].
+Value sumOverChannels(Node &n, Value x, int64_t size) {
+  constexpr int64_t kMaxCopies = 16;
+  int64_t low = (size - 1) / 2, high = size / 2;
+  Sizes sizes = n.sizes(x);
+  if (size <= kMaxCopies) {
+    Sizes before(sizes.size(), SizeExpr(0)), padded = sizes;
+    before[1] = low;
+    padded[1] = sizes[1] + SizeExpr(low + high);
+    Value wide = n.pad(x, before, padded, PadMode::constant, n.scalarLike(x, 0)), sum;
+    for (int64_t i = 0; i < size; ++i) {
+      Value shifted = n.sliceAxis(wide, 1, i, sizes[1]);
+      sum = sum ? n.add(sum, shifted) : shifted;
+    }
+    return sum;
+  }
+  Sizes flat = {sizes[0], SizeExpr(1), sizes[1], volume(ArrayRef(sizes).drop_front(2))};
+  GraphBuilder::ConvGeometry geometry{{1, 1}, {low, 0, high, 0}, {1, 1}, 1};
+  // Divides by the whole window, pads included.
+  Value mean = n.pool(PoolKind::average_include_pad, n.reshape(x, flat), {size, 1}, geometry, {flat[2], flat[3]});
+  return n.mul(n.reshape(mean, sizes), double(size));
+}
+
+/// x / (bias + alpha / size * sum of squares over a window of channels)^beta
 bool localResponseNormalization(Node &n) {
   Value x = n.in(0);
   int64_t size = n.attrInt("size", 0), rank = n.rank(x);
   if (!n.isFloat(x) || rank < 3 || size < 1) return n.decline("expected floats of rank 3 or more and a window");
-  Sizes sizes = n.sizes(x), flat = {sizes[0], SizeExpr(1), sizes[1], volume(ArrayRef(sizes).drop_front(2))};
-  GraphBuilder::ConvGeometry geometry{{1, 1}, {(size - 1) / 2, 0, size / 2, 0}, {1, 1}, 1};
-  Value squares = n.reshape(n.square(x), flat);
-  // Divides by the whole window, pads included: alpha / size * sum.
-  Value mean = n.pool(PoolKind::average_include_pad, squares, {size, 1}, geometry, {flat[2], flat[3]});
-  Value base = n.add(n.mul(n.reshape(mean, sizes), n.attrFloat("alpha", 1e-4)), n.attrFloat("bias", 1));
+  Value sum = sumOverChannels(n, n.square(x), size);
+  Value base = n.add(n.mul(sum, n.attrFloat("alpha", 1e-4) / double(size)), n.attrFloat("bias", 1));
   return n.give(n.div(x, n.pow(base, n.attrFloat("beta", 0.75))));
 }
 

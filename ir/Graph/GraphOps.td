@@ -23,6 +23,7 @@ include "ir/Graph/GraphElementwiseOps.td"
 include "ir/Graph/GraphShapeOps.td"
 include "ir/Graph/GraphContractionOps.td"
 include "ir/Graph/GraphReduceOps.td"
+include "ir/Graph/GraphIndexOps.td"
 include "ir/Graph/GraphHostOps.td"
 include "ir/Graph/GraphFusionOps.td"
 

@@ -17,6 +17,16 @@ def Graph_ReduceOp : Graph_InferredOp<"reduce"> {
   let results = (outs AnyRankedTensor:$y);
   let assemblyFormat = "$kind `,` $x `axes` $axes attr-dict `:` type($x) `->` type($y)";
 }
+def Graph_CumsumOp : Graph_InferredOp<"cumsum"> {
+  let summary = "running sums along `axis`: y[i] = x[0] + … + x[i]";
+  let description = [{
+    `exclusive` leaves x[i] out: y[0] is 0. `reverse` runs from the end: y[i] = x[i] + … + x[n-1]. Floats accumulate in f32 (f64 for f64),
+    in an order that depends on no dynamic size but the extent of `axis`; integers wrap. C1: `axis` is in 0..rank(x)-1. C2: elements are floats or integers, not bool.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$x `axis` $axis (`exclusive` $exclusive^)? (`reverse` $reverse^)? attr-dict `:` type($x) `->` type($y)";
+}
 def Graph_PoolKind : I32EnumAttr<"PoolKind", "how a window is combined",
     [I32EnumAttrCase<"max", 0>, I32EnumAttrCase<"average", 1>, I32EnumAttrCase<"average_include_pad", 2>]> {
   let cppNamespace = "::jinx::graph";

@@ -1,6 +1,7 @@
 #include "passes/Fusion/CostModel.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "codegen/schedules/ScalarOps.h"
@@ -39,6 +40,8 @@ Machine Machine::gpu() {
 namespace {
 
 constexpr double kParallelUs = 15;    // shorter work stays on one thread
+constexpr double kAttentionRows = 14;   // queries of a program (codegen/schedules/Attention.cpp)
+constexpr double kAttentionPasses = 6;  // over its scores: written and read as scores, as logits, as weights
 constexpr int kIrregular = -2, kStill = -1;
 
 /// Cycles that one vector operation keeps its unit busy.
@@ -50,7 +53,8 @@ double cyclesOf(Operation *op) {
       .Case<SinOp, CosOp>([](auto) { return 30; })
       .Case<PowOp>([](auto) { return 60; })
       .Case<BroadcastOp, ReshapeOp, TransposeOp>([](auto) { return 0; })
-      .Case<PadOp, ConcatOp, GatherOp>([](auto) { return 3; })
+      .Case<PadOp, ConcatOp, GatherOp, GatherElementsOp, GatherNdOp>([](auto) { return 3; })
+      .Case<CumsumOp>([](auto) { return 8; })  // shifted additions, or one that waits for the last
       .Default([](Operation *) { return 1; });
 }
 bool isCostly(Operation *op) { return cyclesOf(op) >= 14; }
@@ -71,15 +75,16 @@ class Estimator {
   Cost run() {
     for (Operation *op : members_) {
       if (auto reduce = dyn_cast<ReduceOp>(op)) reduces_.push_back(reduce);
-      if (isProduct(op) || isRecurrent(op)) anchor_ = op;
+      if (isProduct(op) || isAlone(op)) anchors_.push_back(op);
     }
+    anchor_ = anchors_.empty() ? nullptr : anchors_.front();
     Value space = anchor_ ? anchor_->getResult(0) : reduces_.empty() ? results_[0] : reduces_[0].getX();
     const ShapeInfo &sizes = shape(space);
     lane_ = sizes.rank() - 1;
     while (lane_ > 0 && sizes.isOne(lane_)) --lane_;
     efficiency_ = std::min<double>(machine_.lanes, contiguous(sizes)) / machine_.lanes;
-    if (anchor_) product();
-    phases();
+    for (Operation *anchor : anchors_) product(anchor);
+    isAttention() ? attention() : phases();
     for (Value v : results_) memory_ += elements(v) * elementBytes(v) / levelOf(elements(v) * elementBytes(v)).bytesPerUs;
     Cost cost;
     double computeUs = cycles_ / machine_.cyclesPerUs;
@@ -124,7 +129,8 @@ class Estimator {
   }
 
   double programs(const ShapeInfo &sizes) {
-    if (anchor_) return isRecurrent(anchor_) ? 1 : 64;
+    if (isAttention()) return std::ceil(sizes.elements / sizes.extents.back() / kAttentionRows);
+    if (anchor_) return isAlone(anchor_) && !isa<TopKOp>(anchor_) ? 1 : 64;
     if (reduces_.empty()) return 64;
     double count = 1;
     for (int d = 0; d < sizes.rank(); ++d)
@@ -132,25 +138,45 @@ class Estimator {
     return count;
   }
 
-  /// Multiplications of the anchor: the same whatever its group holds besides.
-  void product() {
+  /// Multiplications of an anchor: the same whatever its group holds besides.
+  void product(Operation *anchor) {
     double perOutput = 2;
-    if (isRecurrent(anchor_)) {
-      perOutput = 8 * shape(anchor_->getResult(0)).extents.back();
-    } else if (auto conv = dyn_cast<PackedConvOp>(anchor_)) {
+    if (isAlone(anchor) && !isRecurrent(anchor)) return indexed();
+    if (isRecurrent(anchor)) {
+      perOutput = 8 * shape(anchor->getResult(0)).extents.back();
+    } else if (auto conv = dyn_cast<PackedConvOp>(anchor)) {
       perOutput = 2 * shape(conv.getX()).extents.back() / double(conv.getGroup());
       for (int64_t k : conv.getKernel()) perOutput *= double(k);
     } else {
-      perOutput = 2 * shape(anchor_->getOperand(0)).extents.back();
+      perOutput = 2 * shape(anchor->getOperand(0)).extents.back();
     }
-    cycles_ += elements(anchor_->getResult(0)) * perOutput / (3.0 * machine_.lanes);
+    cycles_ += elements(anchor->getResult(0)) * perOutput / (3.0 * machine_.lanes);
+  }
+
+  bool isAttention() const { return anchors_.size() == 2; }
+  /// Everything once, from the results down; scores, logits and weights pass through the nearest level only.
+  void attention() {
+    walk(results_, 0);
+    for (ReduceOp reduce : reduces_) cycles_ += elements(reduce.getX()) / (machine_.lanes * efficiency_);
+    memory_ += kAttentionPasses * elements(anchor_->getResult(0)) * elementBytes(anchor_->getResult(0)) / machine_.levels[0].bytesPerUs;
+  }
+
+  /// A scatter copies x and takes some cycles an index; sorting compares an element some twenty times, by vectors of 64-bit keys.
+  void indexed() {
+    Value x = anchor_->getOperand(0);
+    if (isa<TopKOp>(anchor_)) {
+      cycles_ += elements(x) * 20 * 2 / machine_.lanes;
+    } else {
+      cycles_ += elements(x) / machine_.lanes + elements(anchor_->getOperand(1)) * 4 + elements(anchor_->getOperand(2)) * 2 / machine_.lanes;
+    }
+    for (Value v : anchor_->getOperands()) memory_ += elements(v) * elementBytes(v) / levelOf(elements(v) * elementBytes(v)).bytesPerUs;
   }
 
   // ---- phases -------------------------------------------------------------------------------------------------------------------
   void phases() {
     SmallVector<SmallVector<Value>> roots;
     for (ReduceOp reduce : reduces_) roots.push_back({reduce.getX()});
-    if (!anchor_ || members_.size() > 1 || !isRecurrent(anchor_)) roots.emplace_back(results_.begin(), results_.end());
+    if (!anchor_ || !isAlone(anchor_)) roots.emplace_back(results_.begin(), results_.end());
     findKept(roots);
     for (auto [i, phase] : llvm::enumerate(roots)) walk(phase, i);
   }
@@ -196,7 +222,7 @@ class Estimator {
         continue;
       }
       computed_.insert(op);
-      if (op == anchor_) {
+      if (llvm::is_contained(anchors_, op)) {
         for (Value v : op->getOperands())
           if (isa<RankedTensorType>(v.getType())) need(v, elements(v), shape(v).rank() - 1, true);
         continue;
@@ -252,11 +278,10 @@ class Estimator {
         .Case<BroadcastOp>([&](auto) { broadcast(op, x(), n); })
         .Case<TransposeOp>([&](TransposeOp o) { need(x(), e, n.lane < 0 ? n.lane : int(o.getPerm()[n.lane]), false); })
         .Case<ReshapeOp>([&](auto) { need(x(), e, n.lane == rank(op->getResult(0)) - 1 ? rank(x()) - 1 : n.lane < 0 ? n.lane : kIrregular, false); })
-        .Case<ConcatOp>([&](ConcatOp o) {
-          bool split = n.lane == int(o.getAxis());
-          for (Value v : o.getXs()) need(v, split ? e : e * elements(v) / elements(o.getY()), split ? kIrregular : n.lane, false);
+        .Case<ConcatOp>([&](ConcatOp o) {  // loops over lanes are cut where the next operand begins
+          for (Value v : o.getXs()) need(v, e * elements(v) / elements(o.getY()), n.lane, false);
         })
-        .Case<PadOp>([&](auto) { need(x(), e, sameExtent(x(), n.lane) ? n.lane : kIrregular, false); })
+        .Case<PadOp>([&](auto) { need(x(), e, n.lane, false); })
         .Case<GatherOp>([&](GatherOp o) {
           int axis = int(o.getAxis()), indexRank = rank(o.getIndices());
           bool after = n.lane >= axis + indexRank, before = n.lane >= 0 && n.lane < axis;
@@ -265,6 +290,19 @@ class Estimator {
           for (int d = axis + indexRank; d < sizes.rank(); ++d) inner *= sizes.extents[d];
           need(o.getX(), e, after ? n.lane - indexRank + 1 : before ? n.lane : kIrregular, false);
           need(o.getIndices(), e / inner, after || before ? kStill : indexRank - 1, false);
+        })
+        .Case<GatherElementsOp>([&](GatherElementsOp o) {
+          need(o.getX(), e, n.lane == int(o.getAxis()) || n.lane < 0 ? kIrregular : n.lane, false);
+          need(o.getIndices(), e, n.lane, false);
+        })
+        .Case<GatherNdOp>([&](GatherNdOp o) {
+          int rows = rank(o.getIndices()) - 1;
+          const ShapeInfo &sizes = shape(o.getY());
+          double inner = 1;
+          for (int d = rows; d < sizes.rank(); ++d) inner *= sizes.extents[d];
+          bool after = n.lane >= rows;
+          need(o.getX(), e, after ? n.lane + rank(x()) - sizes.rank() : kIrregular, false);
+          need(o.getIndices(), e / inner * shape(o.getIndices()).extents.back(), after ? kStill : kIrregular, false);
         })
         .Case<PackOp>([&](PackOp o) { need(x(), e, rank(x()) - (o.getTranspose() ? 2 : 1), false); })
         .Case<ResizeOp>([&](auto) { need(x(), e * taps(op), sameExtent(x(), n.lane) ? n.lane : kIrregular, false); })
@@ -319,7 +357,8 @@ class Estimator {
   llvm::SmallPtrSet<Operation *, 16> set_, kept_, computed_;
   llvm::SmallPtrSet<Value, 16> loaded_;
   SmallVector<ReduceOp> reduces_;
-  Operation *anchor_ = nullptr;
+  SmallVector<Operation *, 2> anchors_;  // products, or the recurrence
+  Operation *anchor_ = nullptr;          // the first of them
   llvm::MapVector<Value, Need> needs_;
   int lane_ = 0;
   double efficiency_ = 1, memory_ = 0, cycles_ = 0;

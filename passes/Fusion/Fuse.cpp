@@ -4,7 +4,7 @@
 //   CostModel.h    how long does it take?
 //   FusionHeap.h   which groups merge, in which order?
 //
-// What is left here: to run that on every block, to say why, and to outline each group into a `jinx.group`:
+// What is left here: to take groups that are there already as a start, to run that on every block, to say why, and to outline each group into a `jinx.group`:
 //
 //   %e = jinx.exp %x                        %y = jinx.group "rows"(%x) {
 //   %y = jinx.add %e, %x            ->        %e = jinx.exp %a   %s = jinx.add %e, %a   jinx.yield %s
@@ -57,13 +57,28 @@ struct FuseOperatorsPass : impl::FuseOperatorsBase<FuseOperatorsPass> {
       if (!isa<GroupOp>(block->getParentOp())) blocks.push_back(block);
     });
     for (Block *block : blocks) {
-      FusionHeap heap(*block, machine, enable);
+      FusionHeap heap(*block, machine, enable, takeApart(*block));
       heap.run();
       for (const Decision &decision : heap.decisions) tell(decision);
       outlineAll(heap);
     }
     // Outlining puts a group where its last member stood; what only depends on earlier members may stand before it already.
     for (Block *block : blocks) sortTopologically(block);
+  }
+
+  /// Puts the operators of groups back into the block; gives those of each.
+  static std::vector<SmallVector<Operation *>> takeApart(Block &block) {
+    std::vector<SmallVector<Operation *>> seeds;
+    for (GroupOp group : llvm::make_early_inc_range(block.getOps<GroupOp>())) {
+      Block &body = group.getBody().front();
+      for (auto [arg, input] : llvm::zip(body.getArguments(), group.getInputs())) arg.replaceAllUsesWith(input);
+      group->replaceAllUsesWith(body.getTerminator()->getOperands());
+      auto &seed = seeds.emplace_back();
+      for (Operation &op : body.without_terminator()) seed.push_back(&op);
+      block.getOperations().splice(group->getIterator(), body.getOperations(), body.begin(), std::prev(body.end()));
+      group.erase();
+    }
+    return seeds;
   }
 
   void tell(const Decision &d) {

@@ -14,13 +14,14 @@ constexpr double kWorthwhileUs = 0.01;  // less is noise of the model
 /// Every member is evaluated once at each position of one shape.
 bool isInPlace(Shapes &shapes, ArrayRef<Operation *> members) {
   return llvm::all_of(members, [&](Operation *op) {
-    return !isMovement(op) && !isa<ReduceOp>(op) && !isRecurrent(op) && shapes.same(op->getResult(0), members.front()->getResult(0));
+    return !isMovement(op) && !isCombining(op) && shapes.same(op->getResult(0), members.front()->getResult(0));
   });
 }
 
 }  // namespace
 
-FusionHeap::FusionHeap(Block &block, const Machine &machine, bool enable) : block_(block), machine_(machine), enable_(enable) {
+FusionHeap::FusionHeap(Block &block, const Machine &machine, bool enable, ArrayRef<SmallVector<Operation *>> seeds)
+    : block_(block), machine_(machine), enable_(enable) {
   int64_t position = 0;
   for (Operation &op : block) position_[&op] = position++;
   for (Operation &op : block) {
@@ -38,6 +39,38 @@ FusionHeap::FusionHeap(Block &block, const Machine &machine, bool enable) : bloc
   }
   for (auto &group : groups_)
     if (SmallVector<Value> values = results(*group); !values.empty()) group->us = costOf(group->members, values);
+  if (enable)
+    for (ArrayRef<Operation *> seed : seeds) plant(seed);
+}
+
+/// One group of the seed's operators, if that is legal and saves time.
+void FusionHeap::plant(ArrayRef<Operation *> seed) {
+  SmallVector<const FusionGroup *> parts;
+  double apart = 0;
+  for (Operation *op : seed)
+    for (FusionGroup *group : homes_.lookup(op)) {
+      parts.push_back(group);
+      apart += group->us;
+    }
+  SmallVector<Value> values = resultsOf(seed, parts);
+  if (parts.size() < 2 || values.empty()) return;
+  Decision decision{Decision::Kind::kJoined, seed.front(), seed.back(), 0, ""};
+  if (Verdict verdict = canShareKernel(shapes_, seed, values, /*explain=*/true); !verdict) {
+    decision.kind = Decision::Kind::kIllegal;
+    decision.why = verdict.why;
+  } else if (decision.savedUs = apart - costOf(seed, values); decision.savedUs <= kWorthwhileUs) {
+    decision.kind = Decision::Kind::kNotWorthwhile;
+    decision.why = "one kernel for both would take longer";
+  }
+  decisions.push_back(decision);
+  if (decision.kind != Decision::Kind::kJoined) return;
+  FusionGroup *whole = homes_.lookup(seed.back()).front();
+  for (Operation *op : seed) {
+    for (FusionGroup *group : homes_.lookup(op)) group->members.clear();
+    homes_[op] = {whole};
+  }
+  whole->members.assign(seed.begin(), seed.end());
+  whole->us = apart - decision.savedUs;
 }
 
 std::vector<FusionGroup *> FusionHeap::groups() const {
@@ -158,7 +191,7 @@ std::optional<FusionHeap::Plan> FusionHeap::joinPlan(FusionGroup *producer, Fusi
 std::optional<FusionHeap::Plan> FusionHeap::clonePlan(FusionGroup *producer, ArrayRef<FusionGroup *> consumers) const {
   if (consumers.size() < 2) return std::nullopt;
   for (Operation *op : producer->members)
-    if (isProduct(op) || isRecurrent(op) || isa<ReduceOp>(op)) return std::nullopt;
+    if (isProduct(op) || isCombining(op)) return std::nullopt;
   double before = producer->us, after = 0;
   SmallVector<const FusionGroup *> standFor(consumers.begin(), consumers.end());
   standFor.push_back(producer);

@@ -1,6 +1,7 @@
 // Which groups merge, and in which order? A heap of producers, keyed by the microseconds that fusing each saves (CostModel.h).
 //
-// At first every operator with a kernel is a group. For each group, as a producer, the best of these is its key:
+// At first every operator with a kernel is a group, and so is every seed: operators that only make sense together, such as an attention,
+// when that is legal and saves time. For each group, as a producer, the best of these is its key:
 //
 //   join    with one group that reads it; what others read of it stays a result
 //   clone   into every group that reads it, when it then needs no kernel: cheap producers (slices, gathers, broadcasts, masks)
@@ -41,7 +42,8 @@ struct Decision {
 
 class FusionHeap {
  public:
-  FusionHeap(mlir::Block &block, const Machine &machine, bool enable);
+  /// \param seeds  operators that start as one group where that is worth it, each in program order
+  FusionHeap(mlir::Block &block, const Machine &machine, bool enable, llvm::ArrayRef<llvm::SmallVector<mlir::Operation *>> seeds);
 
   void run();
   /// Groups in program order of their first members; none is empty.
@@ -72,6 +74,7 @@ class FusionHeap {
     }
   };
 
+  void plant(llvm::ArrayRef<mlir::Operation *> seed);
   mlir::Operation *topLevel(mlir::Operation *op) const;
   llvm::ArrayRef<mlir::Operation *> readers(mlir::Operation *op) const;
   bool isHome(mlir::Operation *op, const FusionGroup *group) const;

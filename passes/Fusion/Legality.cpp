@@ -1,5 +1,6 @@
 #include "passes/Fusion/Legality.h"
 
+#include "codegen/schedules/AttentionForm.h"
 #include "codegen/schedules/ScalarOps.h"
 #include "codegen/schedules/Schedules.h"
 #include "llvm/ADT/SmallPtrSet.h"
@@ -16,13 +17,15 @@ bool isFree(Operation *op) {
 }
 bool isProduct(Operation *op) { return isa<PackedMatmulOp, PackedConvOp>(op); }
 bool isRecurrent(Operation *op) { return isa<LstmOp, GruOp>(op); }
-bool readsBuffers(Operation *op) { return isProduct(op) || isRecurrent(op); }
+bool isAlone(Operation *op) { return !schedules::ownSchedule(op).empty(); }
+bool isCombining(Operation *op) { return isa<ReduceOp, CumsumOp>(op) || isAlone(op); }
+bool readsBuffers(Operation *op) { return isProduct(op) || isAlone(op); }
 bool isFusible(Operation *op) {
   if (readsBuffers(op)) return true;
   return schedules::isEmittable(op) && !isa<ReshapeOp, ConstantOp>(op);
 }
 bool isMovement(Operation *op) {
-  return isa<TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, PoolOp, DepthwiseConvOp, ResizeOp, PackOp, ReshapeOp>(op);
+  return isa<TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, GatherElementsOp, GatherNdOp, PoolOp, DepthwiseConvOp, ResizeOp, PackOp, ReshapeOp>(op);
 }
 bool isTransparent(Operation *op) {
   auto reshape = dyn_cast<ReshapeOp>(op);
@@ -44,16 +47,20 @@ class Checker {
 
   Verdict check() {
     for (Operation *op : members_) {
-      if (isRecurrent(op)) return members_.size() == 1 ? Verdict{"recurrent", ""} : no("a recurrence has a kernel of its own");
+      if (isAlone(op)) return members_.size() == 1 ? Verdict{schedules::ownSchedule(op), ""} : no([&] { return kindOf(op) + " has a kernel of its own"; });
       if (isProduct(op)) products_.push_back(op);
       if (auto reduce = dyn_cast<ReduceOp>(op)) reduces_.push_back(reduce);
+      if (auto scan = dyn_cast<CumsumOp>(op)) scans_.push_back(scan);
     }
-    if (members_.size() == 1) return {products_.empty() ? "rows" : "matmul", ""};
+    if (members_.size() == 1) return {!products_.empty() ? "matmul" : !scans_.empty() ? "scan" : "rows", ""};
     if (members_.size() > kMaxMembers) return no([&] { return "more than " + std::to_string(kMaxMembers) + " operators"; });
     if (results_.empty()) return no("nothing reads the results");
     if (size_t count = buffers(); count > kMaxBuffers)
       return no([&] { return "the kernel would have " + std::to_string(count) + " buffers, at most " + std::to_string(kMaxBuffers) + " are allowed"; });
+    if (products_.size() == 2 && isa<PackedMatmulOp>(products_[1]))
+      if (auto form = schedules::matchAttention(cast<PackedMatmulOp>(products_[1]))) return attention(*form);
     if (!products_.empty()) return matmul();
+    if (!scans_.empty()) return scan();
     return reduces_.empty() ? map() : reduction();
   }
 
@@ -94,6 +101,39 @@ class Checker {
     return {"matmul", ""};
   }
 
+  Verdict attention(const schedules::AttentionForm &form) {
+    for (Operation *op : form.operators)
+      if (!set_.contains(op)) return no([&] { return kindOf(op) + " of the attention is not in the group"; });
+    for (Operation *product : products_)
+      if (inside(product->getOperand(1))) return no("a product reads its packed operand from memory");
+    llvm::SmallPtrSet<Operation *, 16> core(form.operators.begin(), form.operators.end()), after = {form.context};
+    for (Operation *op : members_) {
+      if (core.contains(op)) continue;
+      if (llvm::any_of(op->getOperands(), [&](Value v) { return v.getDefiningOp() && after.contains(v.getDefiningOp()); })) {
+        after.insert(op);
+        if (Verdict verdict = followsContext(op, after); !verdict) return verdict;
+        continue;
+      }
+      if (isa<ReduceOp, PackOp>(op)) return no([&] { return kindOf(op) + " beside an attention needs a kernel of its own"; });
+      if (isa<ReshapeOp>(op) && !isTransparent(op)) return no("a reshape changes the innermost extent");
+    }
+    for (Value v : results_)
+      if (!after.contains(v.getDefiningOp())) return no([&] { return kindOf(v.getDefiningOp()) + " is a result, but is computed in parts"; });
+    return {"attention", ""};
+  }
+  /// An operator that reads the context, or what was made of it.
+  Verdict followsContext(Operation *op, const llvm::SmallPtrSetImpl<Operation *> &after) {
+    if (auto transpose = dyn_cast<TransposeOp>(op)) {
+      int64_t last = int64_t(transpose.getPerm().size()) - 1;
+      return transpose.getPerm()[last] == last ? Verdict{"attention", ""} : no("transpose moves the columns of the context");
+    }
+    if (!schedules::isElementwiseSupported(op)) return no([&] { return kindOf(op) + " after an attention is not elementwise"; });
+    for (Value v : op->getOperands())
+      if (v.getDefiningOp() && after.contains(v.getDefiningOp()) && !shapes_.same(v, op->getResult(0)))
+        return no([&] { return kindOf(op) + " broadcasts a value of the group"; });
+    return {"attention", ""};
+  }
+
   Verdict map() {
     for (Value v : results_)
       if (!shapes_.same(v, results_[0])) return no([&] { return "results of shapes " + text(results_[0]) + " and " + text(v); });
@@ -127,6 +167,20 @@ class Checker {
     return {"rows", ""};
   }
 
+  Verdict scan() {
+    if (scans_.size() > 1) return no("two running sums: each has a kernel of its own");
+    Value full = scans_[0].getY();
+    for (Operation *op : members_) {
+      Value y = op->getResult(0);
+      if (isa<ReduceOp, ReshapeOp, PackOp>(op)) return no([&] { return kindOf(op) + " does not go with a running sum"; });
+      if (!shapes_.same(y, full)) return no([&] { return kindOf(op) + " has shape " + text(y) + ", beside a running sum of " + text(full); });
+      if (op == scans_[0] || schedules::isElementwiseSupported(op)) continue;
+      for (Value v : op->getOperands())
+        if (inside(v)) return no([&] { return kindOf(op) + " beside a running sum must read from outside of the group"; });
+    }
+    return {"scan", ""};
+  }
+
   Shapes &shapes_;
   ArrayRef<Operation *> members_;
   ArrayRef<Value> results_;
@@ -134,6 +188,7 @@ class Checker {
   llvm::SmallPtrSet<Operation *, 16> set_;
   SmallVector<Operation *> products_;
   SmallVector<ReduceOp> reduces_;
+  SmallVector<CumsumOp> scans_;
 };
 
 }  // namespace

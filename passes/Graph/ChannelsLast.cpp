@@ -9,6 +9,7 @@
 // where u' has its axes renamed and w's transpose is cheap (a constant, a small operand, or itself a transpose that cancels). The sweep
 // visits users in order, so one pass carries a transpose down as far as it can go; opposite transposes cancel by canonicalisation.
 #include "llvm/ADT/TypeSwitch.h"
+#include "passes/Graph/ReshapeBlocks.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -51,6 +52,7 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
     });
     for (ConvOp op : convs) wrap(op);
     if (convs.empty()) return;
+    equal_ = EqualSizes(getOperation()->getParentOfType<ModuleOp>());
     SmallVector<Operation *> order;
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (op->getNumResults() == 1 && op->getNumRegions() == 0) order.push_back(op);
@@ -77,7 +79,7 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
 
   /// Moves the transposes above `op` below it, when it can compute in their layout.
   void sink(Operation *op) {
-    if (isa<TransposeOp>(op)) return;
+    if (auto transpose = dyn_cast<TransposeOp>(op)) return join(transpose);
     TransposeOp found;
     for (Value v : op->getOperands())
       if (auto t = isa<RankedTensorType>(v.getType()) ? backTranspose(v) : TransposeOp()) {
@@ -101,7 +103,7 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
       say(missed(op, kArgument, "TransposeStays"), [&] { return "above " + kindOf(op) + ": " + whyNot(op, perm); });
       return;
     }
-    if (auto reshape = dyn_cast<ReshapeOp>(op)) perm = reshapedPerm(reshape, perm);
+    if (auto reshape = dyn_cast<ReshapeOp>(op)) perm = planReshape(reshape, perm)->order;
     Value result = TransposeOp::create(b, op->getLoc(), moved->getResult(0), perm);
     op->getResult(0).replaceAllUsesWith(result);
     say(passed(op, kArgument, "TransposeMoved"), [&] { return "below " + kindOf(op); });
@@ -109,10 +111,21 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
     ++numMoved;
   }
 
+  /// One transpose for two in a row, so that what follows sees where the data lie.
+  void join(TransposeOp op) {
+    auto above = op.getX().getDefiningOp<TransposeOp>();
+    if (!above) return;
+    Perm perm;
+    for (int64_t p : op.getPerm()) perm.push_back(above.getPerm()[p]);
+    OpBuilder b(op);
+    op.getY().replaceAllUsesWith(TransposeOp::create(b, op.getLoc(), above.getX(), perm).getY());
+    op.erase();
+  }
+
   /// Why the transpose stays above `op`: the first operand or property that is in the way.
   static std::string whyNot(Operation *op, ArrayRef<int64_t> perm) {
     if (auto pool = dyn_cast<PoolOp>(op)) return pool.getChannelsLast() ? "it is channels-last already" : "the transpose is not one to channels second";
-    if (isa<ReshapeOp>(op)) return "it does more than drop and insert dimensions of extent 1";
+    if (isa<ReshapeOp>(op)) return "it joins dimensions that are apart above the transpose, or none that are known to match";
     if (!isa<ConcatOp>(op) && !op->hasTrait<Elementwise>()) return "it computes in one layout only";
     for (auto [i, v] : llvm::enumerate(op->getOperands())) {
       auto t = backTranspose(v);
@@ -191,33 +204,60 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
     return ReduceOp::create(b, op.getLoc(), op.getKind(), inner(b, op.getX(), perm), axes);
   }
 
-  /// Of each dimension of `to` the one of `from` that it is, -1 for one of extent 1 that `from` lacks; nothing when more than such
-  /// dimensions differ.
-  static std::optional<Perm> matchDims(const Sizes &from, const Sizes &to) {
-    Perm result;
-    size_t i = 0;
-    for (const SizeExpr &size : to) {
-      while (i < from.size() && from[i] != size && from[i].isConstant(1)) ++i;
-      if (i < from.size() && from[i] == size) result.push_back(i++);
-      else if (size.isConstant(1)) result.push_back(-1);
-      else return std::nullopt;
+  /// reshape(transpose(v, perm)) = transpose(view(v'), order), v' being v or a transpose of it. Blocks of the reshape (ReshapeBlocks.h) keep
+  /// v's order. Where v has a block's dimensions apart, v' brings them together, if v's innermost run stays innermost:
+  ///
+  ///   v [n, h, w, kh, kw, c] seen as [n, c, h, kh, w, kw] -> [n, c, h*kh, w*kw]    v' [n, h, kh, w, kw, c], view [n, h*kh, w*kw, c]
+  struct MovedReshape {
+    Perm gather;  ///< v' = transpose(v, gather)
+    Sizes view;   ///< its shape after the reshape
+    Perm order;   ///< the result's dimension i is the view's order[i]
+  };
+  std::optional<MovedReshape> planReshape(ReshapeOp op, ArrayRef<int64_t> perm) const {
+    Sizes from = sizesOf(op.getX().getType()), to = sizesOf(op.getY().getType());
+    auto blocks = reshapeBlocks(from, to, equal_);
+    if (!blocks || from.size() != perm.size()) return std::nullopt;
+    const int64_t rank = perm.size();
+    // Where v has a block: its first dimension that is not 1, or its first.
+    auto place = [&](const ReshapeBlock &block) {
+      int64_t first = rank;
+      for (int64_t d = block.from; d < block.fromEnd; ++d)
+        if (!from[d].isConstant(1)) first = std::min(first, perm[d]);
+      return first == rank && block.from < rank ? perm[block.from] : first;
+    };
+    llvm::sort(*blocks, [&](const ReshapeBlock &a, const ReshapeBlock &b) { return std::pair(place(a), a.to) < std::pair(place(b), b.to); });
+    MovedReshape moved;
+    moved.order.resize(to.size());
+    for (const ReshapeBlock &block : *blocks) {
+      for (int64_t d = block.from; d < block.fromEnd; ++d) moved.gather.push_back(perm[d]);
+      for (int64_t d = block.to; d < block.toEnd; ++d) {
+        moved.order[d] = moved.view.size();
+        moved.view.push_back(to[d]);
+      }
     }
-    if (!std::all_of(from.begin() + i, from.end(), [](const SizeExpr &s) { return s.isConstant(1); })) return std::nullopt;
-    return result;
+    if (movesData(moved.gather, from, perm) && (innermost(moved.gather, from, perm) != innermost(llvm::to_vector(llvm::seq(rank)), from, perm)))
+      return std::nullopt;
+    return moved;
   }
-
-  /// reshape(transpose(v, perm)) = transpose(reshape'(v), reshapedPerm), when the reshape drops or inserts dimensions of extent 1 only.
-  /// The dimensions that stay keep v's order; those that are inserted stand before its last.
-  static Perm reshapedPerm(ReshapeOp op, ArrayRef<int64_t> perm) {
-    Perm from = *matchDims(sizesOf(op.getX().getType()), sizesOf(op.getY().getType()));
-    auto innerPlace = [&](int64_t d) { return from[d] < 0 ? int64_t(perm.size()) - 2 : perm[from[d]]; };
-    Perm order = llvm::to_vector(llvm::seq<int64_t>(from.size()));  // outer dimensions as the inner layout has them
-    llvm::sort(order, [&](int64_t x, int64_t y) { return std::pair(innerPlace(x), x) < std::pair(innerPlace(y), y); });
-    return inverse(order);
+  /// Whether a transpose of v by `gather` changes the order of dimensions that are not 1.
+  static bool movesData(ArrayRef<int64_t> gather, const Sizes &outer, ArrayRef<int64_t> perm) {
+    SmallVector<int64_t> real;
+    for (int64_t d : gather)
+      if (!outer[inverse(perm)[d]].isConstant(1)) real.push_back(d);
+    return !llvm::is_sorted(real);
+  }
+  /// The last of v's dimensions in `order` that is not 1.
+  static int64_t innermost(ArrayRef<int64_t> order, const Sizes &outer, ArrayRef<int64_t> perm) {
+    for (int64_t d : llvm::reverse(order))
+      if (!outer[inverse(perm)[d]].isConstant(1)) return d;
+    return -1;
   }
   Operation *moveReshape(OpBuilder &b, ReshapeOp op, ArrayRef<int64_t> perm) {
-    if (!matchDims(sizesOf(op.getX().getType()), sizesOf(op.getY().getType()))) return nullptr;
-    return ReshapeOp::create(b, op.getLoc(), innerType(op.getY().getType(), reshapedPerm(op, perm)), inner(b, op.getX(), perm));
+    auto plan = planReshape(op, perm);
+    if (!plan) return nullptr;
+    Value v = inner(b, op.getX(), perm);
+    if (!llvm::is_sorted(plan->gather)) v = TransposeOp::create(b, op.getLoc(), v, plan->gather);
+    return ReshapeOp::create(b, op.getLoc(), tensorOf(plan->view, cast<RankedTensorType>(op.getY().getType()).getElementType()), v);
   }
 
   Operation *moveResize(OpBuilder &b, ResizeOp op, ArrayRef<int64_t> perm) {
@@ -237,6 +277,8 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
     return PadOp::create(b, op.getLoc(), innerType(op.getY().getType(), perm), inner(b, op.getX(), perm), op.getValue(), b.getArrayAttr(low),
                          op.getMode());
   }
+
+  EqualSizes equal_;
 };
 
 }  // namespace

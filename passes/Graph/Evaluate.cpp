@@ -58,6 +58,8 @@ Expected<Tensor> pack(PackOp op, const Tensor &b) {
   return y;
 }
 
+std::string reductionName(ScatterKind kind) { return kind == ScatterKind::set ? "none" : stringifyScatterKind(kind).str(); }
+
 /// The ONNX call for `op`; an empty name when there is none.
 Call onnxCall(Operation *op, const std::vector<Tensor> &in) {
   Call c;
@@ -120,6 +122,35 @@ Call onnxCall(Operation *op, const std::vector<Tensor> &in) {
              .Case<GatherOp>([&](GatherOp o) {
                c.attributes.set("axis", int64_t(o.getAxis()));
                return "Gather";
+             })
+             .Case<GatherElementsOp>([&](GatherElementsOp o) {
+               c.attributes.set("axis", int64_t(o.getAxis()));
+               return "GatherElements";
+             })
+             .Case<GatherNdOp>([&](GatherNdOp o) {
+               c.attributes.set("batch_dims", int64_t(o.getBatch()));
+               return "GatherND";
+             })
+             .Case<ScatterElementsOp>([&](ScatterElementsOp o) {
+               c.attributes.set("axis", int64_t(o.getAxis()));
+               c.attributes.set("reduction", reductionName(o.getKind()));
+               return "ScatterElements";
+             })
+             .Case<ScatterNdOp>([&](ScatterNdOp o) {
+               c.attributes.set("reduction", reductionName(o.getKind()));
+               return "ScatterND";
+             })
+             .Case<CumsumOp>([&](CumsumOp o) {
+               c.inputs.push_back(tensorOfInts({int64_t(o.getAxis())}));
+               c.attributes.set("exclusive", int64_t(o.getExclusive()));
+               c.attributes.set("reverse", int64_t(o.getReverse()));
+               return "CumSum";
+             })
+             .Case<TopKOp>([&](TopKOp o) {
+               c.inputs.push_back(tensorOfInts({cast<RankedTensorType>(o.getValues().getType()).getDimSize(o.getAxis())}));
+               c.attributes.set("axis", int64_t(o.getAxis()));
+               c.attributes.set("largest", int64_t(!o.getAscending()));
+               return "TopK";
              })
              .Case<SliceOp>([&](SliceOp o) -> std::string {
                auto starts = constants(o.getStarts());

@@ -4,6 +4,7 @@
 #include "ir/Graph/Constants.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Graph/ReshapeBlocks.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -35,7 +36,7 @@ Value splatLike(OpBuilder &b, Location loc, Value like, double value) {
   return ConstantOp::create(b, loc, DenseElementsAttr::get(scalar, Attribute(b.getFloatAttr(type.getElementType(), value))));
 }
 
-/// pow(x, c) for the exponents that models write: 2, 3, 0.5, 1.
+/// pow(x, c) for the exponents that models write: 2, 3, 0.5, 0.75, 1.
 struct ExpandPow : OpRewritePattern<PowOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(PowOp op, PatternRewriter &rewriter) const override {
@@ -50,7 +51,11 @@ struct ExpandPow : OpRewritePattern<PowOp> {
       Value square = MulOp::create(rewriter, op.getLoc(), x, x);
       return rewriter.replaceOpWithNewOp<MulOp>(op, square, x), success();
     }
-    return rewriter.notifyMatchFailure(op, "no cheaper form for this exponent, expected 1, 2, 3 or 0.5");
+    if (*exponent == 0.75) {
+      Value root = SqrtOp::create(rewriter, op.getLoc(), x.getType(), x);
+      return rewriter.replaceOpWithNewOp<MulOp>(op, root, SqrtOp::create(rewriter, op.getLoc(), x.getType(), root)), success();
+    }
+    return rewriter.notifyMatchFailure(op, "no cheaper form for this exponent, expected 1, 2, 3, 0.5 or 0.75");
   }
 };
 
@@ -93,37 +98,63 @@ struct ConstantRight : OpRewritePattern<Op> {
   }
 };
 
-/// elementwise(reshape(x), splat) = reshape(elementwise(x, splat)): the reshape moves down, the chain above stays whole.
+/// elementwise(reshape(x), w) = reshape(elementwise(x, w')): the reshape moves down, the chain above stays whole. w' is w in x's shape:
+/// for a w that broadcasts along whole blocks of the reshape (ReshapeBlocks.h), or that has a single value.
+///
+///   add(reshape(conv : [n, 1, w, c]) : [n, w, c], bias : [c])   ->   reshape(add(conv, bias' : [1, 1, 1, c]))
 struct SinkReshape : RewritePattern {
   explicit SinkReshape(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
     if (!op->hasTrait<Elementwise>() || op->getNumResults() != 1) return failure();
-    ReshapeOp reshape;
-    for (Value v : op->getOperands()) {
-      if (auto r = v.getDefiningOp<ReshapeOp>(); r && !reshape && v.hasOneUse() && sizesOf(v.getType()) == sizesOf(op->getResult(0).getType())) {
-        reshape = r;
-      } else if (!splatOf(v)) {
-        return failure();
-      }
-    }
+    ReshapeOp reshape = movable(op);
     // Where the reshape only feeds from an input there is no chain to keep whole.
     if (!reshape || !reshape.getX().getDefiningOp()) return failure();
     if (!reshape.getX().hasOneUse()) return rewriter.notifyMatchFailure(op, "the reshape above stays: what it reshapes is also read as it is");
     auto inner = cast<RankedTensorType>(reshape.getX().getType());
-    SmallVector<Value> operands;
+    auto blocks = reshapeBlocks(sizesOf(inner), sizesOf(reshape.getY().getType()));
+    SmallVector<std::optional<Sizes>> sizes;
     for (Value v : op->getOperands()) {
-      if (v == reshape.getY()) {
-        operands.push_back(reshape.getX());
-        continue;
-      }
-      auto type = cast<RankedTensorType>(v.getType());
-      auto scalar = RankedTensorType::get(SmallVector<int64_t>(inner.getRank(), 1), type.getElementType());
-      operands.push_back(ConstantOp::create(rewriter, v.getLoc(), DenseElementsAttr::get(scalar, Attribute(rewriter.getFloatAttr(type.getElementType(), *splatOf(v))))));
+      sizes.push_back(splatOf(v) ? Sizes(inner.getRank(), SizeExpr(1)) : innerSizes(v, reshape, blocks));
+      if (!sizes.back())
+        return rewriter.notifyMatchFailure(op, "the reshape above stays: operand " + Twine(sizes.size() - 1) + " has no form in the shape above it");
     }
+    SmallVector<Value> operands;
+    for (auto [v, shape] : llvm::zip(op->getOperands(), sizes)) operands.push_back(inShape(rewriter, v, *shape));
     auto resultType = withElementType(inner, cast<RankedTensorType>(op->getResult(0).getType()).getElementType());
     Operation *moved = rewriter.create(op->getLoc(), op->getName().getIdentifier(), operands, TypeRange{resultType}, op->getAttrs());
     rewriter.replaceOpWithNewOp<ReshapeOp>(op, op->getResult(0).getType(), moved->getResult(0));
     return success();
+  }
+
+ private:
+  /// The first operand that is a reshape read here only, of the result's shape.
+  static ReshapeOp movable(Operation *op) {
+    for (Value v : op->getOperands())
+      if (auto r = v.getDefiningOp<ReshapeOp>(); r && v.hasOneUse() && sizesOf(v.getType()) == sizesOf(op->getResult(0).getType())) return r;
+    return {};
+  }
+  /// The shape in which v meets the reshape's operand as it meets its result; nothing when there is none, or when v is as large: another
+  /// chain ends there, and the reshape would only come to stand between that one and this operator.
+  static std::optional<Sizes> innerSizes(Value v, ReshapeOp reshape, const std::optional<SmallVector<ReshapeBlock>> &blocks) {
+    Sizes inner = sizesOf(reshape.getX().getType()), outer = sizesOf(reshape.getY().getType()), own = sizesOf(v.getType());
+    if (v == reshape.getY()) return inner;
+    if (auto other = v.getDefiningOp<ReshapeOp>(); other && own == outer && sizesOf(other.getX().getType()) == inner) return inner;
+    if (!blocks || own == outer) return std::nullopt;
+    own.insert(own.begin(), outer.size() - own.size(), SizeExpr(1));
+    Sizes result(inner.size(), SizeExpr(1));
+    for (const ReshapeBlock &block : *blocks) {
+      auto part = ArrayRef(own).slice(block.to, block.toEnd - block.to), whole = ArrayRef(outer).slice(block.to, block.toEnd - block.to);
+      if (llvm::all_of(part, [](const SizeExpr &s) { return s.isConstant(1); })) continue;
+      if (part != whole) return std::nullopt;
+      std::copy(inner.begin() + block.from, inner.begin() + block.fromEnd, result.begin() + block.from);
+    }
+    return result;
+  }
+  static Value inShape(OpBuilder &b, Value v, ArrayRef<SizeExpr> shape) {
+    auto type = tensorOf(shape, cast<RankedTensorType>(v.getType()).getElementType());
+    if (auto reshape = v.getDefiningOp<ReshapeOp>(); reshape && reshape.getX().getType() == type) return reshape.getX();
+    if (auto splat = splatOf(v)) return ConstantOp::create(b, v.getLoc(), DenseElementsAttr::get(type, Attribute(b.getFloatAttr(type.getElementType(), *splat))));
+    return type == v.getType() ? v : ReshapeOp::create(b, v.getLoc(), type, v).getResult();
   }
 };
 

@@ -35,6 +35,7 @@ SizeExpr flopsOf(Operation *op) {
       .Case([&](LstmOp lstm) { return 2 * elements(lstm.getXw()) * extent(y, 1); })
       .Case([&](GruOp gru) { return 2 * elements(gru.getXw()) * extent(y, 1); })
       .Case([&](ReduceOp reduce) { return elements(reduce.getX()); })
+      .Case([&](CumsumOp) { return elements(y); })
       .Case([&](PoolOp pool) { return elements(y) * product(pool.getKernel()); })
       .Default([&](Operation *other) { return other->hasTrait<Elementwise>() && !isa<CastOp>(other) ? elements(y) : SizeExpr(0); });
 }
@@ -50,7 +51,7 @@ SizeExpr bytesOf(Type type, const SizeExpr &count) {
 SizeExpr elementsRead(BlockArgument input) {
   SizeExpr taken = 0;
   for (OpOperand &use : input.getUses()) {
-    const bool isPart = isa<SliceOp>(use.getOwner()) || (isa<GatherOp>(use.getOwner()) && use.getOperandNumber() == 0);
+    const bool isPart = isa<SliceOp>(use.getOwner()) || (isa<GatherOp, GatherElementsOp, GatherNdOp>(use.getOwner()) && use.getOperandNumber() == 0);
     if (!isPart) return elements(input);
     taken = taken + elements(use.getOwner()->getResult(0));
   }

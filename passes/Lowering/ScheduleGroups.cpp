@@ -4,6 +4,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/SymbolTable.h"
 #include "passes/Lowering/Arithmetic.h"
+#include "passes/Lowering/HostCalls.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -35,9 +36,18 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   void runOnOperation() override {
     seen_.clear();
     SmallVector<graph::GroupOp> groups;
-    getOperation().walk([&](graph::GroupOp op) { groups.push_back(op); });
+    SmallVector<Operation *> alone;
+    getOperation().walk([&](Operation *op) {
+      if (auto group = dyn_cast<graph::GroupOp>(op)) {
+        groups.push_back(group);
+      } else if (!op->getParentOfType<graph::GroupOp>()) {
+        alone.push_back(op);
+      }
+    });
+    for (Operation *op : alone) replaceByHostCall(op, groups);
     OpBuilder kernels(&getContext());
-    for (auto [i, group] : llvm::enumerate(groups)) {
+    for (size_t i = 0; i < groups.size(); ++i) {
+      graph::GroupOp group = groups[i];
       kernels.setInsertionPointToEnd(getOperation().getBody());
       std::string name = "k" + std::to_string(i) + "_" + nameOf(group);
       schedules::Target target;
@@ -47,7 +57,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       std::string reason;
       auto scheduled = cuda ? tryOnCuda(group, name, target, kernels, reason) : schedules::scheduleGroup(group, name, target, kernels);
       if (mlir::failed(scheduled) && cuda) {
-        dissolve(group, reason);
+        dissolve(group, reason, groups);
         continue;
       }
       if (mlir::failed(scheduled)) return signalPassFailure();
@@ -73,22 +83,26 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   }
 
   /// Puts the group's operators back into the graph, where they become host calls.
-  void dissolve(graph::GroupOp group, const std::string &reason) {
+  void dissolve(graph::GroupOp group, const std::string &reason, SmallVectorImpl<graph::GroupOp> &groups) {
     ++numDissolved;
     say(missed(group, "jinx-schedule", "OnHost"), [&] { return "runs on the host: " + reason; });
     Block &body = group.getBody().front();
+    SmallVector<Operation *> members;
+    for (Operation &op : body.without_terminator()) members.push_back(&op);
     for (auto [arg, input] : llvm::zip(body.getArguments(), group.getInputs())) arg.replaceAllUsesWith(input);
     group->replaceAllUsesWith(body.getTerminator()->getOperands());
     group->getBlock()->getOperations().splice(group->getIterator(), body.getOperations(), body.begin(), std::prev(body.end()));
     group.erase();
+    for (Operation *op : members) replaceByHostCall(op, groups);
   }
 
   std::string nameOf(graph::GroupOp group) {
+    if (group.getSchedule() == "attention") return "attention";
     std::string anchor;
     for (Operation &op : group.getBody().front().without_terminator()) {
       if (isa<graph::ConstantOp>(op)) continue;
       StringRef kind = op.getName().stripDialect();
-      if (isa<graph::PackedConvOp, graph::PackedMatmulOp, graph::DepthwiseConvOp, graph::ReduceOp, graph::PoolOp>(op) || anchor.empty()) anchor = kind;
+      if (isa<graph::PackedConvOp, graph::PackedMatmulOp, graph::DepthwiseConvOp, graph::ReduceOp, graph::PoolOp, graph::CumsumOp>(op) || anchor.empty()) anchor = kind;
     }
     return identifier(anchor);
   }

@@ -63,7 +63,7 @@ int bestCode(const plan::Plan& plan, const std::string& limit) {
 Status noCode(const plan::Plan& plan, const std::string& limit) {
   std::string carried;
   for (const plan::CodeObject& code : plan.code())
-    carried += (carried.empty() ? "" : ", ") + code.isa();
+    if (carried.find(code.isa()) == std::string::npos) carried += (carried.empty() ? "" : ", ") + code.isa();
   return unimplemented("plan carries code for " + (carried.empty() ? "nothing" : carried) + ", this processor runs " +
                        hostIsa() + (limit.empty() ? "" : " limited to " + limit) + ": compile the model for it");
 }

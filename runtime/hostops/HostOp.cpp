@@ -38,8 +38,8 @@ Status HostOpCall::error(std::string message) const {
 HostOpTable HostOpTable::standard() {
   HostOpTable table;
   for (auto family : {mathHostOps, activationHostOps, reduceHostOps, castHostOps, tensorHostOps, indexHostOps,
-                      matmulHostOps, convHostOps, poolHostOps, normHostOps, rnnHostOps, attentionHostOps, quantHostOps,
-                      imageHostOps, signalHostOps, randomHostOps, textHostOps, sequenceHostOps, trainingHostOps})
+                      matmulHostOps, convHostOps, poolHostOps, normHostOps, rnnHostOps, recurrenceHostOps, attentionHostOps,
+                      quantHostOps, imageHostOps, signalHostOps, randomHostOps, textHostOps, sequenceHostOps, trainingHostOps})
     table.add(family());
   return table;
 }

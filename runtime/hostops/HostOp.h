@@ -47,7 +47,7 @@ using HostOpFn = Status (*)(HostOpCall &call);
 
 /// A row of a family's table: valid from `sinceOpset` on, until a later row of the same name.
 struct HostOpEntry {
-  std::string_view domain;  ///< "" for ai.onnx, else "com.microsoft", "ai.onnx.ml", "ai.onnx.preview.training"
+  std::string_view domain;  ///< "" for ai.onnx, else "com.microsoft", "ai.onnx.ml", "ai.onnx.preview.training", "jinx" (ours)
   std::string_view name;
   int64_t sinceOpset;
   HostOpFn fn;
@@ -80,6 +80,7 @@ std::span<const HostOpEntry> convHostOps();         // Conv.cpp: Conv, ConvTrans
 std::span<const HostOpEntry> poolHostOps();         // Pool.cpp: Max/Average/Lp/Global pools, MaxUnpool, RoiAlign, MaxRoiPool
 std::span<const HostOpEntry> normHostOps();         // Norm.cpp: Batch/Layer/Instance/Group/RMS norm, LRN, MeanVariance, LpNormalization
 std::span<const HostOpEntry> rnnHostOps();          // Rnn.cpp: RNN, GRU, LSTM, com.microsoft DynamicQuantizeLSTM
+std::span<const HostOpEntry> recurrenceHostOps();   // Recurrence.cpp: lstm and gru of the graph dialect, domain "jinx"
 std::span<const HostOpEntry> attentionHostOps();    // Attention.cpp: Attention, RotaryEmbedding, contrib attention ops
 std::span<const HostOpEntry> quantHostOps();        // Quant.cpp: (De)QuantizeLinear, DynamicQuantizeLinear, contrib quantised ops
 std::span<const HostOpEntry> imageHostOps();        // Image.cpp: Resize, Upsample, GridSample, AffineGrid, ImageDecoder, CenterCropPad …

@@ -304,6 +304,22 @@ Status scatterNd(HostOpCall& call) {
   return Status::ok();
 }
 
+/// What a kernel cannot refuse: operand 0, indices of a scatter into operand 1, when all are in range. Along `axis`, or
+/// as rows of coordinates in the first dimensions.
+Status checkIndices(HostOpCall& call) {
+  JINX_TRY_ASSIGN(Tensor indices, call.tensor(0));
+  JINX_TRY_ASSIGN(Tensor data, call.tensor(1));
+  if (call.attributes->has("axis")) {
+    const int64_t axis = call.attributes->getInt("axis", 0);
+    JINX_TRY(checkElementIndices(call, data, indices, axis));
+    JINX_TRY_ASSIGN([[maybe_unused]] const auto values, indicesInto(call, indices, data.dim(axis)));
+  } else {
+    JINX_TRY_ASSIGN([[maybe_unused]] const auto slices, sliceStarts(call, data, indices, 0));
+  }
+  call.outputs[0] = indices;
+  return Status::ok();
+}
+
 Status tensorScatter(HostOpCall& call) {
   JINX_TRY_ASSIGN(Tensor past, call.tensor(0));
   JINX_TRY_ASSIGN(Tensor update, call.tensor(1));
@@ -352,6 +368,7 @@ constexpr HostOpEntry kRows[] = {
     {"", "ScatterElements", 11, scatterElements},
     {"", "ScatterND", 11, scatterNd},
     {"", "TensorScatter", 24, tensorScatter},
+    {"jinx", "CheckIndices", 1, checkIndices},
 };
 
 } // namespace

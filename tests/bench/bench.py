@@ -3,7 +3,10 @@
 
     ./dev bench [peers] [ARGUMENT…]    named models against onnxruntime and OpenVINO: peers/bench.py
     ./dev bench fusion [ARGUMENT…]     named models fused and unfused: fusion/bench.py
+    ./dev bench cost [ARGUMENT…]       compile time, load time and memory of every model, against limits: cost/bench.py
     ./dev bench gemm [ARGUMENT…]       matrix products against the register peak of the core: gemm/bench.py
+    ./dev bench attention [ARGUMENT…]  attention as one kernel, as three, and onnxruntime's: attention/bench.py
+    ./dev bench index [ARGUMENT…]      sorts, scatters, gathers, running sums against the host and onnxruntime: index/bench.py
 
 `./dev bench peers --help` tells the arguments.
 """
@@ -19,7 +22,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--help"] or sys.argv[1:2] == ["-h"]:
         print(__doc__)
         return
-    kind = sys.argv.pop(1) if sys.argv[1:2] in (["peers"], ["gemm"], ["fusion"]) else "peers"
+    kind = sys.argv.pop(1) if sys.argv[1:2] in (["peers"], ["cost"], ["gemm"], ["fusion"], ["attention"], ["index"]) else "peers"
     script = HERE / kind / "bench.py"
     sys.argv[0] = str(script)
     sys.path.insert(0, str(script.parent))

@@ -54,13 +54,100 @@ extern "C" __global__ void __launch_bounds__(64) k(float* y, i64 barrier) {
   for (int64_t barrier : {1, 0}) {
     void *params[] = {&py, &barrier};
     LaunchShape shape{.grid = 2, .threads = 64, .sharedBytes = 256};
-    bool wrong = false;
-    for (uint64_t seed = 0; seed < 5; ++seed) {
-      ASSERT_TRUE(launch(*module, "k", shape, params, {.seed = seed}).isOk());
-      for (int i = 0; i < 64; ++i) wrong |= !(y[i] == static_cast<float>(63 - i));
+    std::string message = firstFailure(*module, shape, params);
+    if (barrier) {
+      EXPECT_EQ(message, "");
+      for (int i = 0; i < 64; ++i) EXPECT_EQ(y[i], static_cast<float>(63 - i));
+    } else {
+      EXPECT_HAS(message, "a load reads shared+");
     }
-    EXPECT_EQ(wrong, barrier == 0);
   }
+}
+
+// Every thread finds what it needs whatever the order they run in, because the words were there from the round before.
+TEST(Emulator, ARaceShowsEvenWhenTheValuesAreRight) {
+  auto module = compile(R"(
+extern "C" __global__ void __launch_bounds__(64) k(float* y, i64 barriers) {
+  float* const s = reinterpret_cast<float*>(dynamic_shared());
+  shared_store(s + threadIdx.x, 1.0f);
+  block_sync();
+  if (barriers > 1) block_sync();
+  float sum = shared_load(s + (threadIdx.x + 32) % 64);
+  if (barriers > 0) block_sync();
+  shared_store(s + threadIdx.x, 1.0f);
+  y[threadIdx.x] = sum;
+})");
+  ASSERT_TRUE(module);
+  std::vector<float> y(64);
+  float *py = y.data();
+  int64_t barriers = 2;
+  void *params[] = {&py, &barriers};
+  LaunchShape shape{.grid = 1, .threads = 64, .sharedBytes = 256};
+  EXPECT_EQ(firstFailure(*module, shape, params), "");
+  barriers = 0;
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    auto report = launch(*module, "k", shape, params, {.seed = seed});
+    ASSERT_FALSE(report.isOk()) << seed;
+    EXPECT_HAS(report.status().message(), "a race: ");
+    EXPECT_HAS(report.status().message(), "`shared_store(s + threadIdx.x, 1.0f);`");
+  }
+}
+
+TEST(Emulator, BlocksAreNotOrdered) {
+  auto module = compile(R"(
+extern "C" __global__ void __launch_bounds__(32) k(float* y, i64 stride) {
+  global_store(y + blockIdx.x * stride + threadIdx.x, 1.0f);
+  if (stride == 0) block_sync();
+})");
+  ASSERT_TRUE(module);
+  std::vector<float> y(64);
+  float *py = y.data();
+  int64_t stride = 32;
+  void *params[] = {&py, &stride};
+  LaunchOptions options;
+  options.ranges = {{py, 256, true, "y"}};
+  EXPECT_EQ(firstFailure(*module, {.grid = 2, .threads = 32}, params, 4, options), "");
+  stride = 31;
+  EXPECT_HAS(firstFailure(*module, {.grid = 2, .threads = 32}, params, 4, options), "a store overwrites byte 124 of y, and no barrier stands after thread 31 of block 0");
+}
+
+// Bytes of one word that different threads write are no race.
+TEST(Emulator, NeighbouringBytesAreNoRace) {
+  auto module = compile(R"(
+extern "C" __global__ void __launch_bounds__(32) k(u8* y, i64 shift) {
+  u8* const s = dynamic_shared();
+  shared_store(s + (threadIdx.x >> shift), static_cast<u8>(threadIdx.x));
+  warp_sync();
+  global_store(y + (threadIdx.x >> shift), shared_load(s + (threadIdx.x >> shift)));
+})");
+  ASSERT_TRUE(module);
+  std::vector<uint8_t> y(32);
+  uint8_t *py = y.data();
+  int64_t shift = 0;
+  void *params[] = {&py, &shift};
+  LaunchOptions options;
+  options.ranges = {{py, 32, true, "y"}};
+  LaunchShape shape{.grid = 1, .threads = 32, .sharedBytes = 32};
+  EXPECT_EQ(firstFailure(*module, shape, params, 4, options), "");
+  shift = 1;
+  EXPECT_HAS(firstFailure(*module, shape, params, 4, options), "a race: a store overwrites shared+");
+}
+
+TEST(Emulator, ALaunchThatDoesNotEndIsReported) {
+  auto module = compile(R"(
+extern "C" __global__ void __launch_bounds__(32) k(float* y, i64 step) {
+  for (i64 i = 0; i < 4; i += step) global_store(y + threadIdx.x, 1.0f);
+})");
+  ASSERT_TRUE(module);
+  std::vector<float> y(32);
+  float *py = y.data();
+  int64_t step = 1;
+  void *params[] = {&py, &step};
+  LaunchOptions options;
+  options.maxOperations = 1000;
+  EXPECT_EQ(firstFailure(*module, {.threads = 32}, params, 2, options), "");
+  step = 0;
+  EXPECT_HAS(firstFailure(*module, {.threads = 32}, params, 2, options), "no end after 1000 accesses");
 }
 
 TEST(Emulator, DeadlockNamesWhoWaitsForWhat) {
@@ -312,8 +399,11 @@ extern "C" __global__ void __launch_bounds__(32) k(const float* x, float* y, i64
   ASSERT_EQ(firstFailure(*module, shape, params), "");
   EXPECT_EQ(y[5], 2.0f);
   wait = 0;
-  ASSERT_TRUE(launch(*module, "k", shape, params, {.seed = 2}).isOk());  // a seed under which copies land late
-  EXPECT_TRUE(std::isnan(y[5]));
+  for (uint64_t seed = 0; seed < 6; ++seed) {  // also under a seed with which copies land at once
+    auto report = launch(*module, "k", shape, params, {.seed = seed});
+    EXPECT_HAS(report.status().message(), "a load touches shared+");
+    EXPECT_HAS(report.status().message(), "`copy_async_4(s + threadIdx.x, x + threadIdx.x, true);`");
+  }
 }
 
 TEST(Emulator, CountsBankConflicts) {
@@ -323,7 +413,7 @@ extern "C" __global__ void __launch_bounds__(32) k(i64 stride) {
   shared_store(s + threadIdx.x * stride, 1.0f);
 })");
   ASSERT_TRUE(module);
-  for (auto [stride, wavefronts] : {std::pair<int64_t, uint64_t>{1, 1}, {2, 2}, {32, 32}, {33, 1}, {0, 1}}) {
+  for (auto [stride, wavefronts] : {std::pair<int64_t, uint64_t>{1, 1}, {2, 2}, {32, 32}, {33, 1}}) {
     void *params[] = {&stride};
     auto report = launch(*module, "k", {.grid = 1, .threads = 32, .sharedBytes = 8192}, params, {.countBankConflicts = true});
     ASSERT_TRUE(report.isOk()) << report.status().message();

@@ -1,9 +1,11 @@
 """The last of the four test layers: generated CUDA text on a real GPU, against float64, and timed beside torch.
 
-    JINX_DUMP_CUDA=DIR <build>/…/jinx_unit_cuda      (any machine) writes DIR/<name>.cu and .json
-    python3 tests/device/gpu_check.py DIR [--time]   (GPU machine with torch, NVRTC and the driver)
+    tests/device/dump.sh DIR                         (any machine) writes DIR/<name>.cu and .json, with the data of models' launches
+    python3 tests/device/gpu_check.py DIR [--time] [--json FILE] [--markdown FILE]   (GPU machine with torch, NVRTC and the driver)
 
-Exit code 1 if a result is wrong. Needs nothing of Jinx but the dumped files.
+Kernels of the unit tests are checked against float64 on problems made here. Launches of models bring their operands, and what the
+emulator made of them: floats must agree within 1e-4 + 1e-3 |expected|, integers exactly. Exit code 1 if a result is wrong. Needs nothing
+of Jinx but the dumped files.
 """
 import argparse, ctypes, glob, json, math, os, re, statistics, sys, time
 
@@ -133,13 +135,21 @@ def timed(contenders, rounds=25, launches=8):
 
 
 failures = 0
+rows = []  # of the table: a launch or problem each
+current = None  # kernel and name under check
+
+
+def note(kernel, name, problem, error, good, **more):
+    rows.append({"kernel": name, "problem": problem, "ok": bool(good), "error": error, "registers": int(kernel.registers), "nvrtc_ms": round(kernel.ms), **more})
 
 
 def check(what, got, want, tolerance):
     global failures
+    k, name = current
     error = ((got.double() - want).abs() / (1 + want.abs())).max().item()
     good = error <= tolerance and not math.isnan(error)
     failures += not good
+    note(k, name, what, error, good)
     print(f"  {'ok  ' if good else 'FAIL'} {what}: error {error:.2e}", flush=True)
 
 
@@ -223,32 +233,93 @@ def check_softmax(k, name, args):
               f"copy {8 * rows * n / t['copy'] / 1e6:.2f}", flush=True)
 
 
+DTYPES = {"float": torch.float32, "double": torch.float64, "bf16": torch.bfloat16, "f16": torch.float16, "i8": torch.int8, "u8": torch.uint8,
+          "i16": torch.int16, "u16": torch.int16, "i32": torch.int32, "u32": torch.int32, "i64": torch.int64, "u64": torch.int64}
+
+
+def check_launch(k, name, args):
+    """A model's launch: operands as the emulator had them, results as it left them."""
+    global failures
+    stem = f"{args.folder}/{name}"
+    text = open(stem + ".cu").read()
+    signature = text[text.rindex('extern "C" __global__'):]
+    types = re.findall(r"(\w+)\* __restrict__ \w+", signature[: signature.index("{")])
+    tensors = []
+    for i, b in enumerate(k.meta["buffers"]):
+        if b["same_as"] != i:
+            tensors.append(tensors[b["same_as"]])
+            continue
+        data = bytearray(open(f"{stem}.{i}.in", "rb").read())
+        data += bytes(-len(data) % 16 + 16)
+        tensors.append(torch.frombuffer(data, dtype=torch.uint8).cuda())
+    launch = k.bind(tensors, k.meta["sizes"])
+    launch()
+    torch.cuda.synchronize()
+    worst, good, moved = 0.0, True, 0
+    for i, b in enumerate(k.meta["buffers"]):
+        moved += b["read"] + b["written"] if b["same_as"] == i else 0
+        if not b["written"] or b["same_as"] != i:
+            continue
+        dtype = DTYPES[types[i]]
+        want = torch.frombuffer(bytearray(open(f"{stem}.{i}.out", "rb").read()), dtype=dtype).cuda()
+        got = tensors[i][: b["written"]].view(dtype)
+        if dtype.is_floating_point:
+            same = (got == want) | (got.isnan() & want.isnan())
+            error = torch.where(same, 0.0, (got.double() - want.double()).abs() / (1e-4 + 1e-3 * want.double().abs())).max().item()
+            worst = max(worst, error) if not math.isnan(error) else math.inf
+        elif not torch.equal(got, want):
+            worst = math.inf
+    good = worst <= 1
+    failures += not good
+    more = {}
+    if args.time:
+        us = timed({"jinx": launch}, rounds=9)["jinx"]
+        more = {"us": round(us, 2), "bytes": moved, "gb_per_s": round(moved / us / 1e3, 1)}
+    note(k, name, "as in the model", worst, good, **more)
+    print(f"  {'ok  ' if good else 'FAIL'} error {worst:.3f} of the tolerance" + (f", {more['us']} us, {more['gb_per_s']} GB/s" if more else ""), flush=True)
+
+
+def table():
+    lines = [f"{torch.cuda.get_device_name()}, torch {torch.__version__}", "", "| kernel | problem | result | error | registers | NVRTC ms | us | GB/s |", "|---|---|---|---|---|---|---|---|"]
+    for r in rows:
+        lines.append(f"| {r['kernel']} | {r['problem']} | {'ok' if r['ok'] else '**wrong**'} | {r['error']:.2e} | {r['registers']} | {r['nvrtc_ms']} | {r.get('us', '')} | {r.get('gb_per_s', '')} |")
+    return "\n".join(lines) + "\n"
+
+
 def main():
+    global current, failures
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--json")
+    parser.add_argument("--markdown")
     args = parser.parse_args()
     torch.manual_seed(0)
     torch.zeros(1, device="cuda")
     print(torch.cuda.get_device_name(), "torch", torch.__version__, flush=True)
-    for path in sorted(glob.glob(f"{args.folder}/*.cu")):
-        name = os.path.basename(path)[:-3]
-        family = next((f for p, f in (("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
+    for path in sorted(glob.glob(f"{args.folder}/**/*.cu", recursive=True)):
+        name = os.path.relpath(path, args.folder)[:-3]
+        family = check_launch if "/" in name else next((f for p, f in (("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
                        if name.startswith(p)), None)
         if family is None or not re.search(args.only, name):
             continue
         kernel = Kernel(args.folder, name)
         print(f"{name}: {kernel.registers} registers, NVRTC {kernel.ms:.0f} ms", flush=True)
+        current = kernel, name
         try:
             family(kernel, name, args)
         except Exception as error:
-            global failures
             failures += 1
+            note(kernel, name, str(error)[:80], math.inf, False)
             print("  FAIL", error, flush=True)
             if "illegal" in str(error) or "launch failure" in str(error):
                 break
-    print(f"{failures} failures")
+    if args.json:
+        json.dump({"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "failures": failures, "rows": rows}, open(args.json, "w"), indent=1)
+    if args.markdown:
+        open(args.markdown, "w").write(table())
+    print(f"{len(rows)} checked, {failures} failures")
     sys.exit(1 if failures else 0)
 
 

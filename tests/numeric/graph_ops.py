@@ -202,9 +202,18 @@ def movement():
         sizes = ["n", 3, 7]
         yield case("transpose", f"jinx.transpose {{0}}, {perm} : {{t0}} -> {{ty}}", [f(*sizes)], f(*[sizes[p] for p in perm]),
                    lambda n, x, p=perm: REFERENCES["transpose"](x, p))
+    for channels in (2, 3, 4, 5):  # few channels come last
+        for inner in ("n", 2050):
+            yield case("transpose", "jinx.transpose {0}, [0, 2, 1] : {t0} -> {ty}", [f(2, channels, inner)], f(2, inner, channels), lambda n, x: REFERENCES["transpose"](x, [0, 2, 1]))
     yield case("concat", "jinx.concat {0}, {1}, {2} axis 0 : {t0}, {t1}, {t2} -> {ty}", [f("n", 3), f(2, 3), f("n", 3)], f("2*n + 2", 3),
                lambda n, *xs: REFERENCES["concat"](*xs, axis=0))
     yield case("concat", "jinx.concat {0}, {1} axis 1 : {t0}, {t1} -> {ty}", [f("n", 3), f("n", 18)], f("n", 21), lambda n, *xs: REFERENCES["concat"](*xs, axis=1))
+    # Joined along the lanes: parts longer and shorter than a tile, empty ones, and cuts that only a run knows.
+    for parts, width in (((24, 40), 64), ((3, "n", 33), "n + 36"), (("n", "n"), "2*n")):
+        names = ", ".join("{%d}" % i for i in range(len(parts)))
+        types = ", ".join("{t%d}" % i for i in range(len(parts)))
+        yield case("concat", f"jinx.concat {names} axis 1 : {types} -> {{ty}}", [f("n", part) for part in parts], f("n", width),
+                   lambda n, *xs: REFERENCES["concat"](*xs, axis=1))
     rows = lambda g, n, x, i: [g.standard_normal(x), g.integers(-7, 7, i)]
     for axis, (x, y) in enumerate((((7, 5), ("n", 3, 5)), ((5, 7), (5, "n", 3)))):
         yield case("gather", f"jinx.gather {{0}}, {{1}} axis {axis} : {{t0}}, {{t1}} -> {{ty}}", [f(*x), Tensor("i8", "n", 3)], f(*y),
@@ -220,6 +229,12 @@ def movement():
                    lambda n, x, v=None, m=mode: REFERENCES["pad"](x, v, [1, 2], [n + 2, 9], m), smallest=0 if mode == "constant" else 2)
     yield case("pad", 'jinx.pad {0} value {1} low ["-1", "0"] mode constant : {t0}, {t1} -> {ty}', [f("n + 2", 4), f()], f("n", 4),
                lambda n, x, v: REFERENCES["pad"](x, v, [-1, 0], [n, 4], "constant"))
+    # Between its edges a pad along the lanes is a run of x.
+    for width, low, high in ((40, 2, 3), ("n", 1, 0), (40, -3, 5)):
+        inner = width if isinstance(width, int) else "n"
+        total = width + low + high if isinstance(width, int) else "n + 1"
+        yield case("pad", f'jinx.pad {{0}} value {{1}} low ["0", "{low}"] mode constant : {{t0}}, {{t1}} -> {{ty}}', [f(3, inner), f()], f(3, total),
+                   lambda n, x, v, l=low, t=total: REFERENCES["pad"](x, v, [0, l], [3, t if isinstance(t, int) else n + 1], "constant"))
     for dtype, start, step in (("i8", 3, -2), ("f4", 0, 1), ("i4", -5, 7)):
         yield case("iota", f"jinx.iota axis 1 {{{{start = {start} : i64, step = {step} : i64}}}} : {{ty}}", [], Tensor(dtype, "n", 6),
                    lambda n, a=start, s=step: REFERENCES["iota"]((n, 6), 1, a, s))
@@ -252,6 +267,88 @@ def reductions():
                          "prod": lambda n, x, a=axes: (count(n, x, a), np.abs(x).prod(tuple(a)).max(initial=0))}.get(kind)
                 yield Case("reduce", f"jinx.reduce {kind}, {{0}} axes {axes} : {{t0}} -> {{ty}}", [Tensor(dtype, "n", 7, 3)], Tensor(dtype, *y),
                            lambda n, x, k=kind, a=axes: REFERENCES["reduce"](x, k, a), draw=near, terms=terms, exact=kind in ("max", "min"))
+
+
+def sums():
+    every = ("", "exclusive ", "reverse ", "exclusive reverse ")
+    for shape, axes, flagged in ((("n", 7, 3), (0, 1, 2), every), ((3, "n"), (1,), every), ((2, "n", 70), (1, 2), every[::3]), (("n", 40), (0,), every[:1])):
+        for axis in axes:
+            for dtype in ("f4", "i4") if len(shape) == 3 else ("f4", "f8", "f2", "i1", "i8", "u2"):
+                for flags in flagged:
+                    x = Tensor(dtype, *shape)
+                    terms = lambda n, v, a=axis: (v.shape[a], np.abs(v).sum(a).max(initial=0))
+                    yield Case("cumsum", f"jinx.cumsum {{0}} axis {axis} {flags}: {{t0}} -> {{ty}}", [x], x,
+                               lambda n, v, a=axis, f=flags: REFERENCES["cumsum"](v, a, "exclusive" in f, "reverse" in f), terms=terms)
+
+
+def index(g, extent, shape, outliers=0.1):
+    """A few indices are out of range: gathers clamp them, scatters leave the update out."""
+    extent = np.broadcast_to(extent, shape)
+    outside = np.choose(g.integers(0, 3, shape), [-3 * extent - 1, extent, np.full(shape, 2**31 - 1)])
+    return np.where(g.uniform(size=shape) < outliers, outside, g.integers(-extent, np.maximum(extent, 1), shape))
+
+
+def indexed():
+    for dtype in ("f4", "i1", "?"):
+        for axis, x, i in ((0, (7, 5), ("n", 5)), (1, ("n", 7), ("n", 3)), (1, (2, 7, 40), (2, "n", 35)), (2, ("n", 3, 7), ("n", 3, 40)), (0, ("n",), (9,))):
+            extent = lambda shape, a=axis: shape[a]
+            drawn = lambda g, n, sx, si, t=np.dtype(dtype), e=extent: [draw(g, t, sx), index(g, e(sx), si)]
+            yield Case("gather_elements", f"jinx.gather_elements {{0}}, {{1}} axis {axis} : {{t0}}, {{t1}} -> {{ty}}", [Tensor(dtype, *x), Tensor("i8", *i)],
+                       Tensor(dtype, *i), lambda n, v, i, a=axis: REFERENCES["gather_elements"](v, i, a), draw=drawn, exact=True)
+    # That indices are no longer than x outside of the axis no formula shows.
+    few = lambda g, n, sx, si: [draw(g, np.dtype("f4"), sx), index(g, 4, si)]
+    yield Case("gather_elements", "jinx.gather_elements {0}, {1} axis 1 : {t0}, {t1} -> {ty}", [Tensor("f4", "n*n", 4), Tensor("i4", "n", 3)], Tensor("f4", "n", 3),
+               lambda n, v, i: REFERENCES["gather_elements"](v, i, 1), draw=few, exact=True)
+    for dtype in ("f4", "u2"):
+        for batch, x, i in ((0, (4, 4, 3), ("n", 2)), (0, (4, 40), ("n", 1)), (0, (4, 4, 4), (3, "n", 3)), (1, ("n", 4, 5), ("n", 1)), (2, (2, "n", 4, 3), (2, "n", 7, 1)), (0, ("n", 4), (5, 1))):
+            extent = lambda n, b=batch, x=x: n if isinstance(x[b], str) else 4
+            drawn = lambda g, n, sx, si, t=np.dtype(dtype), e=extent: [draw(g, t, sx), index(g, e(n), si)]
+            y = (*i[:-1], *x[batch + i[-1] :])
+            flag = f"{{{{batch = {batch} : i64}}}} " if batch else ""
+            yield Case("gather_nd", f"jinx.gather_nd {{0}}, {{1}} {flag}: {{t0}}, {{t1}} -> {{ty}}", [Tensor(dtype, *x), Tensor("i8", *i)], Tensor(dtype, *y),
+                       lambda n, v, i, b=batch: REFERENCES["gather_nd"](v, i, b), draw=drawn, exact=True)
+
+
+def scatters():
+    near = lambda g, t, shape: g.uniform(0.9, 1.1, shape) if t.kind == "f" else draw(g, t, shape)
+    for kind in reference.COMBINE:
+        for dtype in ("f4", "f2", "i1", "u4") + (("f8", "i8", "?") if kind == "set" else ()):
+            t = np.dtype(dtype)
+            exact = kind in ("set", "max", "min")
+            outliers = 0.1 if exact or dtype != "f2" else 0  # sums of halves have no kernel, and the host refuses such an index
+            # As many updates may meet one element as there are.
+            terms = lambda n, x, i, u, k=kind: (u.size, np.abs(x).max(initial=0) + np.abs(u).sum() if k == "add" else 1.1 ** (u.size + 1))
+            for axis, x, i in ((0, (5, 4), ("n", 4)), (1, ("n", 6), ("n", 3)), (1, ("n", 5, 37), ("n", 2, 36)), (0, ("n",), (9,)), (0, (6, 5), (2, 3))):
+                if not outliers and x[axis] == "n":
+                    continue  # n may be 0
+                drawn = lambda g, n, sx, si, su, t=t, a=axis, o=outliers: [near(g, t, sx), index(g, sx[a], si, o), near(g, t, su)]
+                small = terms if kind != "mul" or i != ("n", 2, 36) else lambda n, x, i, u: (2, 2.0)
+                yield Case("scatter_elements", f"jinx.scatter_elements {kind}, {{0}}, {{1}}, {{2}} axis {axis} : {{t0}}, {{t1}}, {{t2}} -> {{ty}}",
+                           [Tensor(dtype, *x), Tensor("i8", *i), Tensor(dtype, *i)], Tensor(dtype, *x),
+                           lambda n, v, i, u, k=kind, a=axis: REFERENCES["scatter_elements"](v, i, u, k, a), draw=drawn, terms=small, exact=exact)
+            for x, i, extents in (((4, 3), ("n", 2), (4, 3)), ((4, 37), ("n", 1), (4,)), (("n", 5), (6, 1), None), ((3, 5000), (4, 1), (3,)), ((3, "2*n"), (2, 2, 1), (3,))):
+                if (x == (3, 5000) and dtype != "f4") or (not outliers and x[0] == "n"):
+                    continue
+                low = lambda n, e=extents: np.array(e or (n,))
+                drawn = lambda g, n, sx, si, su, t=t, e=low, o=outliers: [near(g, t, sx), index(g, e(n), si, o), near(g, t, su)]
+                u = (*i[:-1], *x[i[-1] :])
+                bounded = (lambda n, x, i, u, k=kind: (len(i), 1.1 * (len(i) + 1) if k == "add" else 1.1 ** (len(i) + 1)))
+                yield Case("scatter_nd", f"jinx.scatter_nd {kind}, {{0}}, {{1}}, {{2}} : {{t0}}, {{t1}}, {{t2}} -> {{ty}}",
+                           [Tensor(dtype, *x), Tensor("i4", *i), Tensor(dtype, *u)], Tensor(dtype, *x),
+                           lambda n, v, i, u, k=kind: REFERENCES["scatter_nd"](v, i, u, k), draw=drawn, terms=bounded, exact=exact)
+
+
+def orders():
+    special = lambda g, n, s: [g.choice([-np.inf, -2.5, -0.0, 0.0, 1e-40, 1.0, np.inf, np.nan, -np.nan], s)]
+    few = lambda g, n, s: [g.integers(0, 5, s)]
+    for flag in ("", "ascending "):
+        for dtype in ("f4", "f2", "f8", "i1", "i2", "i4", "i8", "u1", "u4", "u8"):
+            shapes = (((3, "31*n"), 1, "31*n"), ((2, "29*n + 5"), 1, 5), ((2, "40*n + 20"), 1, "8*n + 17"), (("n", 9, 3), 1, 4), (("n + 2", 3), 0, 2), ((1000,), 0, 3))
+            for x, axis, k in shapes if dtype == "f4" else shapes[2:4]:
+                for drawn in (None, special if dtype[0] == "f" else few):
+                    y = [k if d == axis else size for d, size in enumerate(x)]
+                    yield Case("top_k", f"jinx.top_k {{0}} axis {axis} {flag}: {{t0}} -> {{ty}}", [Tensor(dtype, *x)], [Tensor(dtype, *y), Tensor("i8", *y)],
+                               lambda n, v, a=axis, y=y, f=flag: REFERENCES["top_k"](v, Tensor("i8", *y).shape(n)[a], a, bool(f)), draw=drawn, exact=True)
 
 
 def ints(values):
@@ -287,6 +384,22 @@ def window_cases():
     yield Case("depthwise_conv", f"jinx.depthwise_conv {{0}}, {{1}} {window_text(**w)} : {{t0}}, {{t1}} -> {{ty}}", [Tensor("f4", "n", 7, 6, 5), Tensor("f4", 3, 2, 5)],
                Tensor("f4", "n", *extents, 5), lambda n, x, f: REFERENCES["depthwise_conv"](x, f, **w),
                terms=lambda n, x, f: (6, 6 * np.abs(x).max(initial=0) * np.abs(f).max(initial=0)))
+    # Blocks of positions, what is left of them, edges; windows larger than the image; channels beyond a tile; a width that only a run knows.
+    same = dict(strides=[1, 1], pads=[1, 1, 1, 1], dilations=[1, 1])
+    for spatial, kernel, w2 in (((5, 11), (3, 3), same), ((6, 9), (3, 3), dict(strides=[2, 2], pads=[0, 1, 1, 0], dilations=[1, 1])),
+                                ((4, 3), (5, 5), dict(strides=[1, 1], pads=[2, 2, 2, 2], dilations=[1, 1])), ((8, 12), (2, 3), dict(strides=[1, 2], pads=[0, 2, 0, 2], dilations=[3, 2])),
+                                ((3, "n"), (3, 3), same), ((19,), (3,), dict(strides=[1], pads=[1, 1], dilations=[1]))):
+        for channels in (5, 40):
+            lead = (2,) if "n" in spatial else ("n",)
+            positions = spatial if "n" in spatial else reference.conv_extents(spatial, kernel, **w2)
+            taps = int(np.prod(kernel))
+            yield Case("depthwise_conv", f"jinx.depthwise_conv {{0}}, {{1}} {window_text(**w2)} : {{t0}}, {{t1}} -> {{ty}}",
+                       [Tensor("f4", *lead, *spatial, channels), Tensor("f4", *kernel, channels)], Tensor("f4", *lead, *positions, channels),
+                       lambda n, x, f, w=w2: REFERENCES["depthwise_conv"](x, f, **w),
+                       terms=lambda n, x, f, t=taps: (t, t * np.abs(x).max(initial=0) * np.abs(f).max(initial=0)))
+            yield Case("pool", f"jinx.pool max, {{0}} {window_text(kernel=list(kernel), **w2, channels_last=True)} : {{t0}} -> {{ty}}", [Tensor("f4", *lead, *spatial, channels)],
+                       Tensor("f4", *lead, *positions, channels),
+                       lambda n, x, k=kernel, w=w2, e=positions: REFERENCES["pool"](x, "max", kernel=list(k), **w, extents=tuple(n if d == "n" else d for d in e), channels_last=True), exact=True)
     # Weights that are constants are packed; what a model cannot say, passes make of it.
     for group, oc in ((1, 20), (2, 6)):
         yield Case("packed_conv", f"jinx.conv {{0}}, {{1}} {window_text(**w, group=group)} : {{t0}}, {{t1}} -> {{ty}}",
@@ -306,7 +419,9 @@ def packed_conv(x, f, w, group):
 def products():
     terms = lambda n, a, b: (a.shape[-1], a.shape[-1] * np.abs(a).max(initial=0) * np.abs(b).max(initial=0))
     for dtype in ("f4", "f8"):
-        for a, b, y in ((("n", 7), (7, 5), ("n", 5)), ((3, "n", 33), (33, 17), (3, "n", 17)), ((2, 1, 4, "n"), (3, "n", 6), (2, 3, 4, 6)), ((4, 7), (7, "n"), (4, "n"))):
+        for a, b, y in ((("n", 7), (7, 5), ("n", 5)), ((3, "n", 33), (33, 17), (3, "n", 17)), ((2, 1, 4, "n"), (3, "n", 6), (2, 3, 4, 6)), ((4, 7), (7, "n"), (4, "n")),
+                        # a panel and a half; one of which less than half is wanted; three and a half
+                        (("n", 7), (7, 24), ("n", 24)), (("n", 7), (7, 40), ("n", 40)), (("n", 7), (7, 56), ("n", 56))):
             yield Case("matmul", "jinx.matmul {0}, {1} : {t0}, {t1} -> {ty}", [Tensor(dtype, *a), Tensor(dtype, *b)], Tensor(dtype, *y), terms=terms)
         yield Case("matmul", "jinx.matmul {0}, {1} transpose_b : {t0}, {t1} -> {ty}", [Tensor(dtype, "n", 7), Tensor(dtype, 5, 7)], Tensor(dtype, "n", 5),
                    lambda n, a, b: REFERENCES["matmul"](a, b, True), terms=terms)
@@ -343,7 +458,7 @@ def recurrences():
                lambda n, *xs: REFERENCES["lstm"](*xs), draw=integer, terms=terms, smallest=1)
 
 
-FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, window_cases, products, recurrences]
+FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, recurrences]
 
 
 # ---- running -----------------------------------------------------------------------------------------------------------------------

@@ -111,6 +111,82 @@ def resize(x, extents, scales, mode, coordinates, rounding="round_prefer_floor")
     return x
 
 
+# ---- indices ------------------------------------------------------------------------------------------------------------------------
+
+
+def place(index, extent):
+    """Where an index points; a negative one counts from the end."""
+    return int(index) + extent if index < 0 else int(index)
+
+
+def clamped(index, extent):
+    return min(max(place(index, extent), 0), extent - 1)
+
+
+def gather_elements(x, indices, axis):
+    y = np.zeros(indices.shape, x.dtype)
+    for at in np.ndindex(*indices.shape):
+        if x.shape[axis]:
+            y[at] = x[(*at[:axis], clamped(indices[at], x.shape[axis]), *at[axis + 1 :])]
+    return y
+
+
+def gather_nd(x, indices, batch=0):
+    *rows, depth = indices.shape
+    y = np.zeros([*rows, *x.shape[batch + depth :]], x.dtype)
+    for at in np.ndindex(*rows):
+        if 0 not in x.shape[batch : batch + depth]:
+            y[at] = x[(*at[:batch], *[clamped(i, x.shape[batch + k]) for k, i in enumerate(indices[at])])]
+    return y
+
+
+COMBINE = {"set": lambda old, new: new, "add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def scatter(kind, x, at, updates):
+    """`at` has (position of the update, coordinates in x) in the order in which they are applied."""
+    y = np.array(x)
+    for source, target in at:
+        if all(0 <= i < extent for i, extent in zip(target, x.shape)):
+            y[target] = COMBINE[kind](y[target], updates[source])
+    return y
+
+
+def scatter_elements(x, indices, updates, kind, axis):
+    at = [(i, (*i[:axis], place(indices[i], x.shape[axis]), *i[axis + 1 :])) for i in np.ndindex(*indices.shape)]
+    return scatter(kind, x, at, updates)
+
+
+def scatter_nd(x, indices, updates, kind):
+    at = [(i, tuple(place(c, x.shape[d]) for d, c in enumerate(indices[i]))) for i in np.ndindex(*indices.shape[:-1])]
+    return scatter(kind, x, at, updates)
+
+
+def top_k(x, count, axis, ascending=False):
+    """Python's sort is stable: of equal elements the first stays first."""
+    rows = np.moveaxis(x, axis, -1)
+    values, indices = np.zeros([*rows.shape[:-1], count], x.dtype), np.zeros([*rows.shape[:-1], count], np.int64)
+    for at in np.ndindex(*rows.shape[:-1]):
+        row = rows[at]
+        sign = 1 if ascending else -1
+        order = sorted(range(len(row)), key=lambda i: (sign * bool(row[i] != row[i]), 0 if row[i] != row[i] else sign * (int(row[i]) if x.dtype.kind in "iu" else row[i])))
+        indices[at] = order[:count]
+        values[at] = row[order[:count]]
+    return [np.moveaxis(values, -1, axis), np.moveaxis(indices, -1, axis)]
+
+
+def cumsum(x, axis, exclusive=False, reverse=False):
+    x = x if x.dtype.kind == "f" else x.astype(object)
+    x = np.flip(x, axis) if reverse else x
+    y = np.zeros(x.shape, x.dtype)
+    total = np.zeros_like(np.take(y, [0], axis)) if x.shape[axis] else None
+    for i in range(x.shape[axis]):
+        here = tuple([slice(None)] * axis + [slice(i, i + 1)])
+        y[here] = total if exclusive else total + x[here]
+        total = total + x[here]
+    return np.flip(y, axis) if reverse else y
+
+
 # ---- reductions and windows --------------------------------------------------------------------------------------------------------
 
 
@@ -254,7 +330,8 @@ REFERENCES = {
     "constant": lambda value: value, "sizes": lambda values: np.array(values, np.int64),
     "iota": lambda extents, axis, start=0, step=1: start + step * np.indices(extents)[axis],
     "broadcast": np.broadcast_to, "reshape": np.reshape, "transpose": np.transpose, "concat": lambda *xs, axis: np.concatenate(xs, axis),
-    "gather": gather, "slice": strided, "pad": pad, "resize": resize, "reduce": reduce, "pool": pool, "conv": conv,
+    "gather": gather, "gather_elements": gather_elements, "gather_nd": gather_nd, "scatter_elements": scatter_elements,
+    "scatter_nd": scatter_nd, "top_k": top_k, "cumsum": cumsum, "slice": strided, "pad": pad, "resize": resize, "reduce": reduce, "pool": pool, "conv": conv,
     "depthwise_conv": depthwise_conv, "matmul": matmul, "pack": pack, "packed_matmul": packed_matmul, "packed_conv": packed_conv,
     "lstm": lstm, "gru": gru,
 }

@@ -18,6 +18,7 @@ struct DeviceChoice {
   int threads = 0;  ///< 0: all cores
   std::string isa;  ///< "": the best that the processor has
   bool pin = false; ///< worker threads stay on their CPU
+  std::string record; ///< emulated: folder that gets a launch of each kernel; "": none
   int64_t parallelWork = SessionOptions().parallelWork;
 
   /// `threads`, or the number of cores this process may use.

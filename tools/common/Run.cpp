@@ -142,6 +142,9 @@ void addRun(CLI::App& app, Action& action, const PlanSource& source) {
   addInputOptions(*command, options->inputs);
   command->add_option("--output-dir", options->outputDir, "Write each output to DIR/NAME.npy")->type_name("DIR");
   command->add_option("--repeat", options->repeat, "Run so often")->check(CLI::Range(1, 1000000000));
+  command->add_option("--record-launches", options->request.device.record,
+                      "With --device emulated: write text, sizes and operands of a launch of each kernel to DIR")
+      ->type_name("DIR");
   command->add_option("--trace", options->traceFile, "Write a Chrome trace (Perfetto reads it)")
       ->type_name("FILE.json");
   command->callback([options, source, &action] {

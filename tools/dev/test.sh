@@ -1,8 +1,8 @@
 # What does `./dev test` run, and how does it count?
 #
-# The whole suite on the dev preset; then, under each sanitizer, the runtime's tests labelled `unit` (the property tests
-# among them) and `numeric`, for which the dev build compiles the plans. Every ctest run leaves a JUnit file, from which
-# the last line is counted.
+# The whole suite on the dev preset; the runtime's unit tests as g++ builds it; then, under each sanitizer, the runtime's tests
+# labelled `unit` (the property tests among them) and `numeric`, for which the dev build compiles the plans. Every ctest run
+# leaves a JUnit file, from which the last line is counted.
 
 SANITIZERS=(asan tsan)
 
@@ -11,9 +11,13 @@ count_of() { tr '\n' ' ' <"$1" | sed -n "s/.*<testsuite [^>]*[[:space:]]$2=\"\([
 
 # run_ctest PRESET ARGUMENT…: the preset's tests, counted into passed, failed and skipped.
 run_ctest() {
-  local preset=$1 report=$JINX_ROOT/build/$1/ctest.xml all bad out status=0
+  local preset=$1 report=$JINX_ROOT/build/$1/ctest.xml all bad out library status=0
   shift
   rm -f "$report"
+  # The pinned NVRTC of the Python environment, for the tests of CUDA text.
+  for library in "$JINX_VENV"/lib/python3*/site-packages/nvidia/*/lib/libnvrtc.so.*; do
+    if [[ -z ${JINX_NVRTC:-} && -f $library ]]; then export JINX_NVRTC=$library; fi
+  done
   ctest --preset "$preset" --parallel "${JINX_JOBS:-$(nproc)}" --output-junit "$report" "$@" || status=1
   if [[ ! -f $report ]]; then
     failed=$((failed + 1))
@@ -36,7 +40,7 @@ run_step() {
 }
 
 run_tests() {
-  local quick=0 only=() sanitized=(-L 'unit|numeric') passed=0 failed=0 skipped=0 status=0 preset
+  local quick=0 only=() unit=(-L unit -LE property) sanitized=(-L 'unit|numeric') passed=0 failed=0 skipped=0 status=0 preset
   if [[ ${1:-} == --quick ]]; then
     quick=1
     only=(-LE slow)
@@ -44,6 +48,7 @@ run_tests() {
   fi
   if [[ -n ${1:-} ]]; then
     only+=(-R "$1")
+    unit+=(--no-tests=ignore)
     sanitized+=(--no-tests=ignore)
   fi
   if ((!quick)); then
@@ -51,6 +56,9 @@ run_tests() {
   fi
   if ((status == 0)) && run_step "build dev" ./dev build dev; then
     run_step "test dev" run_ctest dev "${only[@]}" || true
+    if ((!quick)) && run_step "build gcc" ./dev build gcc jinx-rt jinx_rt_shared jinx-unit-tests; then
+      run_step "test gcc" run_ctest gcc "${unit[@]}" "${only[@]}" || true
+    fi
     if ((!quick)) && [[ ${JINX_SKIP_SANITIZERS:-0} != 1 ]]; then
       for preset in "${SANITIZERS[@]}"; do
         run_step "build $preset" ./dev build "$preset" jinx-sanitized-tests || continue

@@ -13,5 +13,5 @@ int main() {
   for (const jinx::frontends::HandlerRow* row : jinx::frontends::handlerRows())
     if (!row->typesOnly) print("handler", row->domain, row->name, row->since, row->until == jinx::frontends::kAnyOpset ? 0 : row->until);
   for (const jinx::HostOpEntry& row : jinx::HostOpTable::standard().rows())
-    print("host", row.domain, row.name, row.sinceOpset, 0);
+    if (row.domain != "jinx") print("host", row.domain, row.name, row.sinceOpset, 0);
 }

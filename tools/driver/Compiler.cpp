@@ -189,6 +189,8 @@ Expected<std::vector<std::string>> disabledPasses(mlir::MLIRContext& context, co
 Status checkOptions(const CompileOptions& options) {
   if (options.target != "cpu" && options.target != std::string("cuda:") + kCudaArch)
     return unimplemented("target " + options.target + ": there are cpu and cuda:" + kCudaArch);
+  if (!options.isas.empty() && isCuda(options.target))
+    return invalidArgument("--isa is about target cpu, got target " + options.target);
   if (options.emit == "cuda" && !isCuda(options.target))
     return invalidArgument("--emit cuda is about target cuda:" + std::string(kCudaArch) + ", got target " + options.target);
   if (options.emit == "llvm" && isCuda(options.target))

@@ -23,6 +23,13 @@ std::optional<int> numberOf(mlir::Operation* op, const char* name) {
   return number ? std::optional(static_cast<int>(number.getInt())) : std::nullopt;
 }
 
+bool isNumbered(mlir::Operation* root) {
+  return root->walk([](mlir::Operation* op) {
+               return op->hasAttr(kOperator) ? mlir::WalkResult::interrupt() : mlir::WalkResult::advance();
+             })
+      .wasInterrupted();
+}
+
 void setNumber(mlir::Operation* op, const char* name, size_t number) {
   op->setAttr(name, mlir::Builder(op->getContext()).getI64IntegerAttr(static_cast<int64_t>(number)));
 }
@@ -56,7 +63,8 @@ GraphView::Operator describe(mlir::Operation* op) {
 } // namespace
 
 void FusionView::runBeforePass(mlir::Pass* pass, mlir::Operation* root) {
-  if (pass->getArgument() == "jinx-fuse") addOperators(root);
+  if (pass->getArgument() == "jinx-form-attention" || (pass->getArgument() == "jinx-fuse" && !isNumbered(root)))
+    addOperators(root);
   if (pass->getArgument() == "jinx-schedule") addGroups(root);
 }
 

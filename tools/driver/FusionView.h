@@ -8,9 +8,9 @@
 
 namespace jinx::driver {
 
-/// Listens to a pass manager and fills `view`. Operators are numbered by an attribute before jinx-fuse, which copies
-/// them into groups with it; groups are numbered for jinx-schedule, which hands their attributes to the launches. After
-/// that pass the attributes are gone.
+/// Listens to a pass manager and fills `view`. Operators are numbered by an attribute before the passes that copy them
+/// into groups with it (jinx-form-attention, jinx-fuse); groups are numbered for jinx-schedule, which hands their
+/// attributes to the launches. After that pass the attributes are gone.
 class FusionView : public mlir::PassInstrumentation {
  public:
   explicit FusionView(GraphView& view) : view_(view) {}

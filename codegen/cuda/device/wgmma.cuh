@@ -39,8 +39,10 @@ JINX_DEVICE void wgmma_wait(JINX_AT0) {
 #endif
 }
 /// Pins an accumulator in place: reads of it that follow in the text stay behind the wait before this call.
-JINX_DEVICE void wgmma_pin(float& d) {
-#ifndef JINX_EMULATED
+JINX_DEVICE void wgmma_pin(float& d JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->wgmma_pin(&d, line);
+#else
   asm volatile("" : "+f"(d)::"memory");
 #endif
 }

@@ -98,20 +98,29 @@ void Machine::copyAsync(void *dst, const void *src, unsigned dstBytes, unsigned 
   if (srcBytes && reinterpret_cast<uintptr_t>(src) % dstBytes) fail("the source of an asynchronous copy must be aligned to its size", line);
   if (srcBytes) globalAccess(src, srcBytes, false, line);
   cta->shadow.access(t->index, address, dstBytes, line);
+  demandNone(cta->shadow.startCopy({address, dstBytes, eventOfSelf(line)}, t->knows), *cta, "an asynchronous copy", true, line);
   poison(*cta, address, dstBytes);
+  t->copies.push_back({t->asyncGroups.open(), address, dstBytes, line});
   uint64_t group = t->asyncGroups.open();
   ++t->asyncGroups.unfinished.back();
   later([=, this] {
     std::memset(cta->window + address, 0, dstBytes);
     if (srcBytes) std::memcpy(cta->window + address, src, srcBytes);
-    // cp.async is a copy of the generic proxy: it needs no proxy fence against ordinary reads, and one against asynchronous ones.
-    cta->shadow.generic(address, dstBytes, t->index, t->fenceEpoch, line);
     finishPiece(t, &Thread::asyncGroups, group);
   });
 }
 
 void Machine::copyAsyncCommit() { commitGroup(self().asyncGroups); }
-void Machine::copyAsyncWait(int pending, int line) { waitGroups(self().asyncGroups, pending, "its asynchronous copies", line); }
+
+// From here on a copy is as if its thread had just stored the bytes: it belongs to the generic proxy.
+void Machine::copyAsyncWait(int pending, int line) {
+  Thread &t = self();
+  waitGroups(t.asyncGroups, pending, "its asynchronous copies", line);
+  for (; !t.copies.empty() && t.copies.front().group < t.asyncGroups.first; t.copies.pop_front()) {
+    const UnsettledCopy &copy = t.copies.front();
+    t.cta->shadow.copyArrived(copy.address, copy.bytes, eventOfSelf(copy.line));
+  }
+}
 
 // ---- TMA --------------------------------------------------------------------------------------------------------------------------
 
@@ -125,12 +134,16 @@ void Machine::tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, 
   for (unsigned d = 0; d < map.rank; ++d) at[d] = coordinates[d];
   unsigned mask = rankMask ? rankMask : 1u << t.cta->rank;
   if (mask >> ctas_.size()) fail("a multicast to a block outside the cluster", line);
+  for (unsigned r = 0; r < rows; ++r)
+    if (Row row = globalRow(map, at.data(), r); row.valid) touchGlobal(row.begin, row.valid * map.elementBytes, false, line);
   for (Cta &cta : ctas_) {
     if (!(mask >> cta.rank & 1)) continue;
     checkSharedRange(cta, dst, total, "a bulk load", line);
     MBarrier &barrier = barrierAt(cta, bar, "a bulk load", line);
     if (!barrier.fenced) fail("a bulk load signals an mbarrier whose making was not fenced (mbar_init_fence)", line);
-    checkFenced(cta, dst, total, "a bulk load", line);
+    // The load is the event that ends the barrier's phase in progress.
+    const auto phase = static_cast<Clock>(barrier.completed + 1);
+    demandNone(cta.shadow.write({dst, total, {barrier.actor, phase, line}, SharedShadow::Proxy::kAsync}, t.knows), cta, "a bulk load", true, line);
     poison(cta, dst, total);
     for (unsigned first = 0; first < rows; first += kRowsPerPiece) {
       unsigned count = std::min(kRowsPerPiece, rows - first);
@@ -139,17 +152,18 @@ void Machine::tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, 
           Row row = globalRow(map, at.data(), r);
           std::vector<unsigned char> bytes(rowBytes, 0);
           if (row.valid) std::memcpy(bytes.data() + row.skip * map.elementBytes, row.begin, row.valid * map.elementBytes);
-          landPiece(cta, bar, dst + r * rowBytes, bytes, map.swizzleBytes);
+          landPiece(cta, bar, phase, dst + r * rowBytes, bytes, map.swizzleBytes, line);
         }
       });
     }
   }
 }
 
-void Machine::landPiece(Cta &cta, unsigned bar, unsigned address, const std::vector<unsigned char> &bytes, unsigned swizzle) {
+void Machine::landPiece(Cta &cta, unsigned bar, Clock phase, unsigned address, const std::vector<unsigned char> &bytes, unsigned swizzle, int line) {
   for (unsigned b = 0; b < bytes.size(); b += 16) std::memcpy(cta.window + swizzled(address + b, swizzle), bytes.data() + b, 16);
-  cta.shadow.asynchronous(address, static_cast<unsigned>(bytes.size()));
   MBarrier &barrier = cta.mbarriers[bar];
+  if (barrier.completed >= phase)
+    return failOutside("a bulk load lands after its phase of " + actorName(barrier.actor) + " has completed: fewer bytes were announced than come; issued", line);
   arriveOn(cta, bar, barrier, 0, -static_cast<int64_t>(bytes.size()));
 }
 
@@ -160,9 +174,15 @@ void Machine::tmaStore(const EmulatedTensorMap &map, unsigned src, const int *co
   unsigned rowBytes = rowBytesOf(map), rows = rowsOf(map);
   if (src % 128) fail("the source of a bulk store must be 128-byte aligned", line);
   checkSharedRange(*cta, src, rowBytes * rows, "a bulk store", line);
-  checkFenced(*cta, src, rowBytes * rows, "a bulk store", line);
+  if (!t->storeActor) t->storeActor = newActor("the bulk stores of thread " + std::to_string(t->index));
+  const Event reading{t->storeActor, static_cast<Clock>(t->storeReads.open() + 1), line};
+  demandNone(cta->shadow.read({src, rowBytes * rows, reading, SharedShadow::Proxy::kAsync}, t->knows), *cta, "a bulk store", false, line);
+  t->storeReads.line = line;
+  t->storeReads.isOpenUsed = true;
   std::array<int, 5> at{};
   for (unsigned d = 0; d < map.rank; ++d) at[d] = coordinates[d];
+  for (unsigned r = 0; r < rows; ++r)
+    if (Row row = globalRow(map, at.data(), r); row.valid) touchGlobal(row.begin, row.valid * map.elementBytes, true, line);
   uint64_t readGroup = t->storeReads.open(), writeGroup = t->storeWrites.open();
   for (unsigned first = 0; first < rows; first += kRowsPerPiece) {
     unsigned count = std::min(kRowsPerPiece, rows - first);
@@ -191,7 +211,15 @@ void Machine::tmaStoreCommit() {
 }
 
 void Machine::tmaStoreWait(int pending, bool onlyRead, int line) {
-  waitGroups(onlyRead ? self().storeReads : self().storeWrites, pending, "its bulk stores", line);
+  Thread &t = self();
+  if (t.storeReads.isOpenUsed) fail("tma_store_wait while a bulk store is in no group: tma_store_commit is missing after line " + std::to_string(t.storeReads.line), line);
+  CopyGroups &groups = onlyRead ? t.storeReads : t.storeWrites;
+  waitGroups(groups, pending, "its bulk stores", line);
+  if (!t.storeActor) return;
+  // Group g ended with event g + 1.
+  Clocks ended(t.storeActor + 1);
+  ended[t.storeActor] = static_cast<Clock>(groups.first);
+  t.knows.seen = joins_.join(t.knows.seen ? t.knows.seen : std::make_shared<Clocks>(), std::make_shared<Clocks>(std::move(ended)));
 }
 
 }  // namespace jinx::emulated

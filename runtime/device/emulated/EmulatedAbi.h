@@ -2,7 +2,7 @@
 // CUDA text that the host compiler gets (HostModule.cpp), so that both sides compile the same declarations.
 #pragma once
 
-#define JINX_EMULATED_ABI 1
+#define JINX_EMULATED_ABI 2
 
 struct JinxEmuDim {
   unsigned x, y, z;
@@ -52,5 +52,6 @@ struct JinxEmuApi {
   void (*wgmma)(float* d, int n, int is_bf16, unsigned long long desc_a, unsigned long long desc_b, int accumulate, int line);
   void (*wgmma_commit)(int line);
   void (*wgmma_wait)(int pending, int line);
+  void (*wgmma_pin)(const float* d, int line);
   void (*stmatrix_x4)(unsigned address, unsigned r0, unsigned r1, unsigned r2, unsigned r3, int line);
 };

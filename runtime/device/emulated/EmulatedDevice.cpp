@@ -142,6 +142,7 @@ Expected<LaunchShape> shapeOf(const EmulatedKernel &kernel, const KernelLaunch &
 
 EmulatedDevice::EmulatedDevice(const DeviceOptions &options) : options_(options) {
   if (auto it = options.extra.find("seed"); it != options.extra.end()) seed_ = std::strtoull(it->second.c_str(), nullptr, 10);
+  if (auto it = options.extra.find("record"); it != options.extra.end()) recorder_ = std::make_unique<LaunchRecorder>(it->second);
 }
 
 EmulatedDevice::~EmulatedDevice() {
@@ -208,7 +209,7 @@ Expected<std::unique_ptr<Module>> EmulatedDevice::loadModule(std::shared_ptr<con
   std::string carried;
   if (p.kernels_size() > 0)
     for (const plan::CodeObject &code : p.code()) {
-      carried += (carried.empty() ? "" : ", ") + code.isa();
+      if (carried.find(code.isa()) == std::string::npos) carried += (carried.empty() ? "" : ", ") + code.isa();
       if (code.format() != "cuda") continue;
       auto bytes = plan->segment(code.segment());
       std::string text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
@@ -250,7 +251,7 @@ Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &) {
     known = known && it != blocks_.begin();
     if (known) {
       --it;
-      options.ranges.push_back({it->first, it->second, true});
+      options.ranges.push_back({it->first, it->second, true, "the memory of buffer " + std::to_string(options.ranges.size())});
     }
   }
   if (!known) options.ranges.clear();  // an empty tensor may lie anywhere
@@ -274,7 +275,10 @@ Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &) {
     JINX_TRY(encodeTensorMap(map, maps[i]), "kernel " + kernel.symbol);
     params.push_back(maps[i].data());
   }
-  return emulated::launch(*kernel.code, kernel.symbol, shape, params.data(), options).status();
+  const bool isRecorded = recorder_ && known && maps.empty() && recorder_->wants(kernel.symbol);
+  if (isRecorded) recorder_->begin(pointers, options.ranges);
+  JINX_TRY_ASSIGN(LaunchReport report, emulated::launch(*kernel.code, kernel.symbol, shape, params.data(), options));
+  return isRecorded ? recorder_->finish(kernel.symbol, kernel.code->text(), shape, pointers, sizes, report) : Status::ok();
 }
 
 Expected<std::unique_ptr<Device>> makeEmulatedDevice(const DeviceOptions &options) {

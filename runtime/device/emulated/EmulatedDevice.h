@@ -1,7 +1,8 @@
 // Emulated CUDA as a device like any other: memory of its own, modules from a plan's CUDA text, launches on the emulator.
 //
 // It runs plans compiled for CUDA on machines without a GPU, slowly and strictly (Emulator.h). Needs a C++ compiler at run time.
-// Settings (`DeviceOptions::extra`): "seed" (what order things happen in), "cache" (folder of compiled texts), "compiler".
+// Settings (`DeviceOptions::extra`): "seed" (what order things happen in), "cache" (folder of compiled texts), "compiler",
+// "record" (folder that gets a launch of each kernel: LaunchRecorder.h).
 #pragma once
 
 #include <map>
@@ -9,6 +10,7 @@
 
 #include "runtime/device/Device.h"
 #include "runtime/device/emulated/Emulator.h"
+#include "runtime/device/emulated/LaunchRecorder.h"
 
 namespace jinx::emulated {
 
@@ -43,6 +45,7 @@ class EmulatedDevice final : public Device {
   DeviceOptions options_;
   std::map<const char *, size_t> blocks_;  ///< allocations by address
   uint64_t seed_ = 0, launches_ = 0;
+  std::unique_ptr<LaunchRecorder> recorder_;  ///< null: nothing is recorded
 };
 
 /// For DeviceRegistry::add("emulated", …).

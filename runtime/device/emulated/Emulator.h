@@ -10,10 +10,13 @@
 //   * Copies (TMA, cp.async) land piece by piece at random moments between their issue and the wait that promises them; until then
 //     their destination holds NaN. wgmma reads shared memory either when issued or at its wait, and its accumulators hold NaN until
 //     then. Shared memory starts as NaN; a pipeline stage becomes NaN again when its "empty" barrier completes.
-//   * A shadow of shared memory knows which words were written by ordinary stores that no proxy fence has followed: an asynchronous
-//     reader of such a word is an error on hardware now and then, and here always. It also counts bank conflicts.
+//   * A shadow of shared memory knows who wrote and read each word and what barriers order (Knowledge.h). An access that nothing orders
+//     after an earlier one is an error on hardware now and then, and here always; so is a read of what nothing has written, or of a
+//     stage that was given back, and an asynchronous reader of ordinary stores that no proxy fence has followed. Stores to global
+//     memory are watched likewise. It also counts bank conflicts.
 //
-// So a program that passes for a number of seeds has its barriers, fences and waits right, not just its arithmetic.
+// So a program that passes for a number of seeds has its barriers, fences and waits right, not just its arithmetic. Every report names
+// the kernel, the lines of the text, the thread, and the memory or barrier.
 #pragma once
 
 #include <array>
@@ -43,11 +46,16 @@ struct MemoryRange {
   const void *begin = nullptr;
   size_t bytes = 0;
   bool writable = true;
+  std::string name;  ///< for messages
 };
 
 struct LaunchOptions {
   uint64_t seed = 0;
   bool countBankConflicts = false;
+  /// Counts them, and fails a launch in which a line of the text needs more than this many times the wavefronts it would need without;
+  /// 0: none is too many.
+  double maxBankConflict = 0;
+  uint64_t maxOperations = 0;  ///< accesses and waits after which a launch counts as endless; 0: never
   std::vector<MemoryRange> ranges;
 };
 
@@ -58,11 +66,18 @@ struct BankConflicts {
   uint64_t ideal = 0;     ///< wavefronts without conflicts
 };
 
+/// How far into a range of global memory a launch read and wrote.
+struct TouchedRange {
+  const void *begin = nullptr;
+  size_t read = 0, written = 0;  ///< bytes, from `begin` to the end of the furthest access
+};
+
 struct LaunchReport {
   uint64_t switches = 0;  ///< how often a thread was resumed
   uint64_t copies = 0;    ///< pieces of asynchronous copies
   uint64_t wgmmas = 0;    ///< by warpgroups
   std::map<int, BankConflicts> bankConflicts;  ///< by line of the text
+  std::vector<TouchedRange> touched;           ///< of each of LaunchOptions::ranges, by address
 };
 
 /// A CUtensorMap as the emulator has it; fits the 128 opaque bytes. Made by `encodeTensorMap`.

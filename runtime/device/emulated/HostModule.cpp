@@ -148,6 +148,7 @@ Expected<std::shared_ptr<HostModule>> HostModule::compile(const std::string &tex
   std::string object = folder + "/" + hex + ".so";
   std::shared_ptr<HostModule> module(new HostModule);
   module->name_ = name;
+  module->text_ = text;
   module->fromCache_ = fs::exists(object, ec);
   if (!module->fromCache_) {
     // Written aside and renamed, so that a concurrent compilation of the same text sees none or a whole one.
@@ -173,6 +174,15 @@ Expected<std::shared_ptr<HostModule>> HostModule::compile(const std::string &tex
   if (!bind) return internalError(object + " is no emulated kernel");
   module->selfSlot_ = bind(&emulatedApi());
   return module;
+}
+
+std::string HostModule::line(int number) const {
+  std::stringstream text(text_);
+  std::string line;
+  for (int i = 0; i < number; ++i)
+    if (!std::getline(text, line)) return {};
+  line.erase(0, line.find_first_not_of(" \t"));
+  return number > 0 ? line : std::string();
 }
 
 HostModule::~HostModule() {

@@ -28,12 +28,15 @@ class HostModule {
   Expected<void (*)(void **)> kernel(const std::string &name) const;
   JinxEmuSelf **selfSlot() const { return selfSlot_; }
   bool fromCache() const { return fromCache_; }
+  const std::string &text() const { return text_; }
+  /// Line `number` of the text, from 1, without its indentation; empty where there is none.
+  std::string line(int number) const;
 
  private:
   HostModule() = default;
   void *library_ = nullptr;
   JinxEmuSelf **selfSlot_ = nullptr;
-  std::string name_;
+  std::string name_, text_;
   bool fromCache_ = false;
 };
 

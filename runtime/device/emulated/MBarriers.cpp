@@ -17,6 +17,8 @@ void Machine::mbarInit(unsigned bar, unsigned arrivals, int line) {
   MBarrier &barrier = cta.mbarriers[bar];
   if (!barrier.waiting.empty()) fail("an mbarrier is made anew while threads wait for it", line);
   barrier = {};
+  barrier.actor = newActor("the mbarrier at shared+" + std::to_string(bar - cta.sharedBegin));
+  barrier.initWhen = self().knows.now;
   barrier.count = barrier.pending = arrivals;
   barrier.initBy = self().index;
   barrier.initLine = line;
@@ -36,8 +38,15 @@ void Machine::mbarGuard(unsigned bar, unsigned address, unsigned bytes, int line
 
 MBarrier &Machine::barrierAt(Cta &cta, unsigned bar, const char *what, int line) {
   auto it = cta.mbarriers.find(bar);
-  if (it != cta.mbarriers.end()) return it->second;
   std::ostringstream out;
+  if (it != cta.mbarriers.end()) {
+    MBarrier &barrier = it->second;
+    const Knowledge &knows = self().knows;
+    if (barrier.isPublished || knows.seenOf(cta.threads[barrier.initBy].knows.self) >= barrier.initWhen) return barrier;
+    out << "a race: " << what << " uses the mbarrier at shared+" << bar - cta.sharedBegin << ", and no barrier stands after thread " << barrier.initBy
+        << " made it" << (barrier.fenced ? "" : ", which was not fenced (mbar_init_fence) for others") << at(barrier.initLine) << "; found";
+    fail(out.str(), line);
+  }
   out << what << " uses an mbarrier at shared+" << static_cast<int64_t>(bar) - cta.sharedBegin << " that was never made";
   fail(out.str(), line);
 }
@@ -54,6 +63,10 @@ void Machine::mbarArrive(unsigned bar, unsigned rank, unsigned expectedBytes, in
   MBarrier &barrier = barrierAt(cta, bar, "an arrival", line);
   if (&cta != t.cta && !barrier.fenced) fail("another block arrives at an mbarrier whose making was not fenced (mbar_init_fence)", line);
   if (barrier.pending == 0) fail("more arrivals at an mbarrier than its count in one phase", line);
+  count(line);
+  if (&cta != t.cta) barrier.remote[t.knows.self] = {eventOfSelf(line), clusterGeneration_};
+  barrier.gathered.add(t.knows);
+  ++t.knows.now;
   arriveOn(cta, bar, barrier, 1, expectedBytes);
 }
 
@@ -64,17 +77,27 @@ void Machine::arriveOn(Cta &cta, unsigned, MBarrier &barrier, unsigned arrivals,
   barrier.pending = barrier.count;
   barrier.phase ^= 1;
   ++barrier.completed;
-  for (const MBarrier::Guard &guard : barrier.guards) poison(cta, guard.address, guard.bytes);
+  barrier.gathered.set(barrier.actor, static_cast<Clock>(barrier.completed));
+  barrier.seen = std::make_shared<Clocks>(barrier.gathered.seen);
+  barrier.fencedSeen = std::make_shared<Clocks>(barrier.gathered.fenced);
+  for (const MBarrier::Guard &guard : barrier.guards) {
+    poison(cta, guard.address, guard.bytes);
+    cta.shadow.release(guard.address, guard.bytes, barrier.initLine);
+  }
   wakeAll(barrier.waiting);
 }
 
 void Machine::mbarWait(unsigned bar, unsigned parity, int line) {
   Cta &cta = *self().cta;
+  count(line);
   MBarrier &barrier = barrierAt(cta, bar, "a wait", line);
   while (barrier.phase == (parity & 1)) {
     barrier.waiting.push_back(&self());
     block("mbarrier", bar, parity & 1, line);
   }
+  Knowledge &knows = self().knows;
+  knows.seen = joins_.join(knows.seen, barrier.seen);
+  knows.fenced = joins_.join(knows.fenced, barrier.fencedSeen);
 }
 
 }  // namespace jinx::emulated

@@ -15,9 +15,14 @@ thread_local Machine *theMachine = nullptr;
 
 Machine *Machine::current() { return theMachine; }
 
-Machine::Machine(const LaunchShape &shape, const LaunchOptions &options, JinxEmuSelf **selfSlot, void (*kernel)(void **), void **params)
-    : shape_(shape), options_(options), selfSlot_(selfSlot), kernel_(kernel), params_(params), rng_(options.seed) {
+Machine::Machine(const LaunchShape &shape, const LaunchOptions &options, const HostModule &module, void (*kernel)(void **), void **params)
+    : shape_(shape), options_(options), module_(module), selfSlot_(module.selfSlot()), kernel_(kernel), params_(params), rng_(options.seed) {
   std::sort(options_.ranges.begin(), options_.ranges.end(), [](auto &a, auto &b) { return a.begin < b.begin; });
+  for (const MemoryRange &range : options_.ranges) {
+    global_.addRange(range.bytes);
+    report_.touched.push_back({range.begin});
+  }
+  if (options_.maxBankConflict > 0) options_.countBankConflicts = true;
   // Seeds differ in temper: copies that land at once, now and then, or only when nothing else can go on.
   constexpr unsigned kTempers[] = {48, 4, 0};
   eagerness_ = kTempers[options.seed % 3];
@@ -33,6 +38,13 @@ Expected<LaunchReport> Machine::run() {
     for (Cta &cta : ctas_) cta.shadow.collect(report_.bankConflicts);
   }
   theMachine = outer;
+  for (auto &[line, count] : report_.bankConflicts) {
+    if (!status.isOk() || options_.maxBankConflict <= 0 || double(count.wavefronts) <= options_.maxBankConflict * double(count.ideal)) continue;
+    std::ostringstream out;
+    out << "bank conflicts: " << count.accesses << " accesses of shared memory by warps take " << count.wavefronts << " wavefronts instead of "
+        << count.ideal << at(line);
+    status = internalError(out.str());
+  }
   if (!status.isOk()) return status;
   return report_;
 }
@@ -42,6 +54,9 @@ void Machine::startCluster(unsigned firstBlock) {
   ctas_.resize(shape_.cluster);
   ready_.clear();
   clusterArrived_ = 0;
+  engines_.clear();
+  const unsigned warpgroups = (shape_.threads + kWarpgroup - 1) / kWarpgroup;
+  firstEngine_ = shape_.cluster * (shape_.threads + warpgroups);
   // Dynamic shared memory begins at an arbitrary multiple of 16, as far as a kernel may know, the same in all blocks of a cluster; the
   // first KiB belongs to the system.
   unsigned sharedBegin = 1024 + 16 * random(64);
@@ -57,7 +72,8 @@ void Machine::startCluster(unsigned firstBlock) {
     cta.shadow.reset(cta.sharedEnd, shape_.threads, options_.countBankConflicts);
     cta.threads.resize(shape_.threads);
     cta.warps.resize((shape_.threads + kLanes - 1) / kLanes);
-    cta.warpgroups.resize((shape_.threads + kWarpgroup - 1) / kWarpgroup);
+    cta.warpgroups.resize(warpgroups);
+    for (unsigned w = 0; w < warpgroups; ++w) cta.warpgroups[w].actor = shape_.cluster * shape_.threads + rank * warpgroups + w;
     for (unsigned w = 0; w < cta.warps.size(); ++w) {
       cta.warps[w].lanes = std::min(kLanes, shape_.threads - w * kLanes);
       cta.warps[w].leader = random(cta.warps[w].lanes);
@@ -66,6 +82,7 @@ void Machine::startCluster(unsigned firstBlock) {
       Thread &thread = cta.threads[i];
       thread.cta = &cta;
       thread.index = i;
+      thread.knows.self = rank * shape_.threads + i;
       thread.self.threadIdx = {i, 0, 0};
       thread.self.blockIdx = {cta.block, 0, 0};
       thread.self.blockDim = {shape_.threads, 1, 1};
@@ -96,6 +113,7 @@ Status Machine::runCluster() {
   while (failure_.empty() && progress()) {
   }
   pending_.clear();
+  if (failure_.empty()) checkRemoteArrivals();
   // Abandoned threads give their stacks back; what they held is forgotten.
   for (Cta &cta : ctas_)
     for (Thread &thread : cta.threads)
@@ -140,10 +158,31 @@ void Machine::threadMain(void *argument) {
 void Machine::finishThread() {
   Thread &t = self();
   for (unsigned reads : t.storeReads.unfinished)
-    if (reads) fail("the thread exits while a bulk store of it may still read shared memory: wait for its reads first", 0);
-  for (unsigned copies : t.asyncGroups.unfinished)
-    if (copies) fail("the thread exits with asynchronous copies that nothing has waited for", 0);
-  if (!t.wgmmaInFlight.empty()) fail("the thread exits with a wgmma that nothing has waited for", 0);
+    if (reads) fail("the thread exits while a bulk store of it may still read shared memory: wait for its reads first", t.storeReads.line);
+  if (t.storeActor && t.knows.seenOf(t.storeActor) < t.storeReads.open() + t.storeReads.isOpenUsed)
+    fail("the thread exits while a bulk store of it may still read shared memory: wait for its reads first", t.storeReads.line);
+  if (!t.copies.empty()) fail("the thread exits with asynchronous copies that nothing has waited for", t.copies.front().line);
+  if (!t.wgmmaInFlight.empty()) {
+    const auto &ops = t.cta->warpgroups[t.index / kWarpgroup].ops;
+    fail("the thread exits with a wgmma that nothing has waited for", ops.empty() ? 0 : ops.front().line);
+  }
+}
+
+/// A block's shared memory must outlive the arrivals of other blocks: some thread of it, or a cluster barrier, has to wait for them.
+void Machine::checkRemoteArrivals() {
+  for (const Cta &cta : ctas_) {
+    Gathered known;
+    for (const auto &[address, barrier] : cta.mbarriers)
+      for (const auto &[actor, arrival] : barrier.remote) {
+        if (arrival.clusterGeneration < clusterGeneration_) continue;
+        if (known.seen.empty())
+          for (const Thread &thread : cta.threads) known.add(thread.knows);
+        if (known.seen[actor] >= arrival.event.when) continue;
+        return failOutside("block " + std::to_string(cta.block) + " may exit before " + actorName(actor) + " arrives at its mbarrier at shared+" +
+                               std::to_string(address - cta.sharedBegin) + ": nothing of the block waits for that arrival; it is",
+                           arrival.event.line);
+      }
+  }
 }
 
 void Machine::block(const char *what, unsigned address, unsigned parity, int line) {
@@ -183,8 +222,12 @@ bool Machine::progress() {
 std::string Machine::where(int line) const {
   std::ostringstream out;
   if (running_) out << " (block " << running_->cta->block << ", thread " << running_->index << ")";
-  if (line > 0) out << " at line " << line;
+  out << at(line);
   return out.str();
+}
+
+std::string Machine::at(int line) const {
+  return line > 0 ? " at line " + std::to_string(line) + ": `" + module_.line(line) + "`" : std::string();
 }
 
 void Machine::failOutside(std::string message, int line) {
@@ -219,7 +262,7 @@ std::string Machine::deadlockReport() const {
       } else {
         out << "wait for " << t.waitsFor;
         if (t.waitAddress) out << " at shared+" << t.waitAddress - cta.sharedBegin << ", parity " << t.waitParity;
-        if (t.waitLine) out << ", line " << t.waitLine;
+        out << at(t.waitLine);
       }
       i = end;
     }
@@ -227,7 +270,7 @@ std::string Machine::deadlockReport() const {
       out << "\n    mbarrier shared+" << address - cta.sharedBegin << ": " << bar.count - bar.pending << " of " << bar.count
           << " arrivals, " << bar.bytes << " bytes outstanding, phase parity " << bar.phase << ", " << bar.completed
           << " phases completed";
-      if (bar.initLine) out << ", made at line " << bar.initLine;
+      if (bar.initLine) out << ", made" << at(bar.initLine);
     }
     for (size_t b = 0; b < cta.barriers.size(); ++b)
       if (cta.barriers[b].meeting.arrived)
@@ -253,45 +296,116 @@ void Machine::sharedAccess(const void *p, unsigned bytes, bool isWrite, int line
   if (address > UINT32_MAX / 2) fail("an access through a shared-memory wrapper to what is not shared memory", line);
   checkSharedRange(cta, static_cast<unsigned>(address), bytes, isWrite ? "a store" : "a load", line);
   if (address % bytes != 0) fail("a misaligned shared-memory access of " + std::to_string(bytes) + " bytes", line);
-  if (isWrite) cta.shadow.generic(static_cast<unsigned>(address), bytes, t.index, t.fenceEpoch, line);
+  count(line);
+  const SharedShadow::Access access{static_cast<unsigned>(address), bytes, eventOfSelf(line)};
+  if (isWrite) {
+    demandNone(cta.shadow.write(access, t.knows), cta, "a store", true, line);
+  } else {
+    demandNone(cta.shadow.read(access, t.knows), cta, "a load", false, line);
+  }
   cta.shadow.access(t.index, static_cast<unsigned>(address), bytes, line);
 }
 
 void Machine::globalAccess(const void *p, unsigned bytes, bool isWrite, int line) {
+  if (reinterpret_cast<uintptr_t>(p) % std::min(bytes, 16u) != 0) fail("a misaligned global access of " + std::to_string(bytes) + " bytes", line);
+  touchGlobal(p, bytes, isWrite, line);
+}
+
+void Machine::touchGlobal(const void *p, unsigned bytes, bool isWrite, int line) {
+  count(line);
   if (options_.ranges.empty()) return;
   auto it = std::upper_bound(options_.ranges.begin(), options_.ranges.end(), p, [](const void *q, auto &r) { return q < r.begin; });
-  auto *at = static_cast<const char *>(p);
-  if (it != options_.ranges.begin()) {
-    --it;
-    auto *begin = static_cast<const char *>(it->begin);
-    if (at + bytes <= begin + it->bytes) {
-      if (isWrite && !it->writable) fail("a store to an input buffer", line);
-      if (reinterpret_cast<uintptr_t>(p) % std::min(bytes, 16u) != 0) fail("a misaligned global access of " + std::to_string(bytes) + " bytes", line);
-      return;
-    }
-    fail((isWrite ? "a store of " : "a load of ") + std::to_string(bytes) + " bytes outside every buffer, " +
-             std::to_string(at - begin) + " bytes into one of " + std::to_string(it->bytes),
-         line);
-  }
-  fail("a global access outside every buffer", line);
+  if (it == options_.ranges.begin()) fail("a global access outside every buffer", line);
+  --it;
+  auto *begin = static_cast<const char *>(it->begin), *at = static_cast<const char *>(p);
+  const std::string name = it->name.empty() ? "a buffer" : it->name;
+  if (at + bytes > begin + it->bytes)
+    fail((isWrite ? "a store of " : "a load of ") + std::to_string(bytes) + " bytes outside every buffer, " + std::to_string(at - begin) +
+             " bytes into " + name + " of " + std::to_string(it->bytes), line);
+  if (isWrite && !it->writable) fail("a store to an input buffer, " + name, line);
+  TouchedRange &touched = report_.touched[static_cast<size_t>(it - options_.ranges.begin())];
+  size_t &reach = isWrite ? touched.written : touched.read;
+  reach = std::max(reach, static_cast<size_t>(at - begin) + bytes);
+  orderGlobal(static_cast<size_t>(it - options_.ranges.begin()), static_cast<size_t>(at - begin), bytes, isWrite, line);
 }
 
 void Machine::poison(Cta &cta, unsigned address, unsigned bytes) {
   std::memset(cta.window + address, 0xFF, bytes);
-  cta.shadow.asynchronous(address, bytes);
 }
 
-void Machine::checkFenced(Cta &cta, unsigned address, unsigned bytes, const char *reader, int line) {
-  for (unsigned a = address / 4 * 4; a < address + bytes; a += 4) {
-    const SharedShadow::Writer &writer = cta.shadow.at(a);
-    if (writer.thread == 0 || cta.threads[writer.thread - 1].fenceEpoch != writer.epoch) continue;
-    std::ostringstream out;
-    out << "missing fence_proxy_async: " << reader << " touches shared+" << a - cta.sharedBegin << ", which thread " << writer.thread - 1
-        << " wrote at line " << writer.line << " without a proxy fence after it";
-    if (running_) fail(out.str(), line);
-    failOutside(out.str(), line);
-    return;
+// ---- order ------------------------------------------------------------------------------------------------------------------------
+
+uint32_t Machine::newActor(std::string name) {
+  engines_.push_back(std::move(name));
+  return firstEngine_ + static_cast<uint32_t>(engines_.size() - 1);
+}
+
+std::string Machine::actorName(uint32_t actor) const {
+  const uint32_t threads = shape_.cluster * shape_.threads;
+  if (actor >= firstEngine_) return engines_[actor - firstEngine_];
+  const bool isThread = actor < threads;
+  const uint32_t each = isThread ? shape_.threads : (firstEngine_ - threads) / shape_.cluster, index = isThread ? actor : actor - threads;
+  std::string name = (isThread ? "thread " : "the products of warpgroup ") + std::to_string(index % each);
+  return shape_.cluster == 1 ? name : name + " of rank " + std::to_string(index / each);
+}
+
+void Machine::demandNone(const std::optional<Hazard> &hazard, const Cta &cta, const char *what, bool isWrite, int line) {
+  if (!hazard) return;
+  const Event &other = hazard->other;
+  std::ostringstream out;
+  const std::string place = "shared+" + std::to_string(hazard->address - cta.sharedBegin);
+  switch (hazard->kind) {
+    case Hazard::kNeverWritten: out << what << " reads " << place << ", which nothing has written"; break;
+    case Hazard::kReleased: out << what << " reads " << place << ", whose stage was given back: its barrier's phase completed" << at(other.line); break;
+    case Hazard::kCopyInFlight:
+      out << what << " touches " << place << ", where an asynchronous copy of " << actorName(other.actor) << " that has not been waited for may still land, issued"
+          << at(other.line);
+      break;
+    case Hazard::kUnseenWrite:
+      if (other.actor >= firstEngine_) {
+        out << what << " touches " << place << ", where a bulk load may not have landed: nobody who is ordered before has waited on " << actorName(other.actor)
+            << "; issued" << at(other.line);
+      } else {
+        out << "a race: " << what << (isWrite ? " overwrites " : " reads ") << place << ", and no barrier stands after " << actorName(other.actor) << " wrote it"
+            << at(other.line);
+      }
+      break;
+    case Hazard::kUnseenRead:
+      out << "a race: " << what << " overwrites " << place << ", and no barrier stands after " << actorName(other.actor) << " read it" << at(other.line);
+      break;
+    case Hazard::kUnfenced:
+      out << "missing fence_proxy_async: " << what << " touches " << place << ", which " << actorName(other.actor) << " wrote without a proxy fence after it"
+          << at(other.line);
+      break;
   }
+  out << "; found";
+  fail(out.str(), line);
+}
+
+void Machine::orderGlobal(size_t range, size_t offset, unsigned bytes, bool isWrite, int line) {
+  const Thread &t = self();
+  const uint32_t firstBlock = t.cta->block - t.cta->rank;
+  GlobalShadow::Writer other;
+  size_t where = 0;
+  global_.visit(range, offset, bytes, [&](size_t at, const GlobalShadow::Writer &writer) {
+    const bool sameCluster = writer.block >= firstBlock && writer.block < firstBlock + shape_.cluster;
+    if (sameCluster && t.knows.seenOf((writer.block - firstBlock) * shape_.threads + writer.thread) >= writer.when) return true;
+    other = writer;
+    where = at;
+    return false;
+  });
+  if (other.when) {
+    const std::string &name = options_.ranges[range].name;
+    std::ostringstream out;
+    out << "a race: " << (isWrite ? "a store overwrites" : "a load reads") << " byte " << where << " of " << (name.empty() ? "a buffer" : name)
+        << ", and no barrier stands after thread " << other.thread << " of block " << other.block << " wrote it" << at(other.line) << "; found";
+    fail(out.str(), line);
+  }
+  if (isWrite) global_.write(range, offset, bytes, {t.cta->block, t.index, t.knows.now, line});
+}
+
+void Machine::failEndless(int line) {
+  fail("no end after " + std::to_string(options_.maxOperations) + " accesses and waits: a loop does not stop, or far too much is computed", line);
 }
 
 }  // namespace jinx::emulated

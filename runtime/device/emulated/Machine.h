@@ -13,6 +13,9 @@
 #include "runtime/device/emulated/EmulatedAbi.h"
 #include "runtime/device/emulated/Emulator.h"
 #include "runtime/device/emulated/Fibre.h"
+#include "runtime/device/emulated/HostModule.h"
+#include "runtime/device/emulated/GlobalShadow.h"
+#include "runtime/device/emulated/Knowledge.h"
 #include "runtime/device/emulated/SharedShadow.h"
 
 namespace jinx::emulated {
@@ -53,6 +56,8 @@ struct WarpgroupUnit {
   uint64_t firstOp = 0;     ///< number of ops[0]
   std::vector<uint64_t> groupEnds;  ///< op number at which each committed group ends, from the first group on
   Rendezvous meeting;
+  uint32_t actor = 0;
+  ClocksRef retired;  ///< its products that have been waited for, as knowledge
 };
 /// The true value of a thread's accumulator while it is in flight (the program's own copy holds NaN).
 struct Accumulator {
@@ -65,6 +70,15 @@ struct CopyGroups {
   std::vector<unsigned> unfinished = {0};  ///< pieces in flight per committed group; the last entry is the open group
   uint64_t first = 0;                      ///< number of unfinished[0]
   uint64_t open() const { return first + unfinished.size() - 1; }
+  int line = 0;  ///< of the latest copy
+  bool isOpenUsed = false;
+};
+
+/// An asynchronous copy that its thread has not waited for.
+struct UnsettledCopy {
+  uint64_t group;
+  unsigned address, bytes;
+  int line;
 };
 
 struct Thread {
@@ -77,7 +91,9 @@ struct Thread {
   const char *waitsFor = "";
   unsigned waitAddress = 0, waitParity = 0;
   int waitLine = 0;
-  uint32_t fenceEpoch = 0;  ///< proxy fences so far
+  Knowledge knows;
+  std::deque<UnsettledCopy> copies;
+  uint32_t storeActor = 0;  ///< of its bulk stores; 0: it has none
   uint64_t wgmmaIssued = 0, wgmmaCommitted = 0;
   bool wgmmaFenced = false;
   std::map<float *, Accumulator> wgmmaInFlight;
@@ -96,9 +112,19 @@ struct MBarrier {
   unsigned initBy = 0;
   int initLine = 0;
   std::vector<Thread *> waiting;
+  uint32_t actor = 0;         ///< of its bulk loads: event n ends phase n
+  Clock initWhen = 0;
+  bool isPublished = false;   ///< every thread of the cluster knows of it
+  Gathered gathered;          ///< of the arrivals so far
+  ClocksRef seen, fencedSeen; ///< of the phases that have completed
   struct Guard {
     unsigned address, bytes;
   };
+  struct Arrival {
+    Event event;
+    uint64_t clusterGeneration = 0;
+  };
+  std::map<uint32_t, Arrival> remote;  ///< the last arrival of each thread of another block
   std::vector<Guard> guards;  ///< memory that is dead once a phase completes
 };
 
@@ -122,7 +148,7 @@ struct Cta {
 
 class Machine {
  public:
-  Machine(const LaunchShape &shape, const LaunchOptions &options, JinxEmuSelf **selfSlot, void (*kernel)(void **), void **params);
+  Machine(const LaunchShape &shape, const LaunchOptions &options, const HostModule &module, void (*kernel)(void **), void **params);
   /// Runs the whole grid.
   Expected<LaunchReport> run();
 
@@ -157,10 +183,11 @@ class Machine {
   void wgmma(float *d, int n, bool bf16, uint64_t descA, uint64_t descB, bool accumulate, int line);
   void wgmmaCommit(int line);
   void wgmmaWait(int pending, int line);
+  void wgmmaPin(const float *d, int line);
   // Machine.cpp
   void sharedAccess(const void *p, unsigned bytes, bool isWrite, int line);
   void globalAccess(const void *p, unsigned bytes, bool isWrite, int line);
-  void fenceProxyAsync() { ++running_->fenceEpoch; }
+  void fenceProxyAsync() { running_->knows.fence(); }
 
  private:
   // ---- scheduling (Machine.cpp) ----
@@ -169,6 +196,7 @@ class Machine {
   void resumeThread(Thread *thread);
   static void threadMain(void *thread);
   void finishThread();
+  void checkRemoteArrivals();
   void block(const char *what, unsigned address, unsigned parity, int line);
   void wake(Thread *thread);
   void wakeAll(std::vector<Thread *> &waiting);
@@ -176,29 +204,47 @@ class Machine {
   void failOutside(std::string message, int line);  ///< from work that no thread runs (a landing copy)
   std::string deadlockReport() const;
   std::string where(int line) const;
+  std::string at(int line) const;  ///< " at line 12: `text`"; empty for 0
   Thread &self() { return *running_; }
 
   /// Comes to a meeting of `expected` threads. True for the last one, who must call `release` after its work.
   bool meet(Rendezvous &meeting, unsigned expected, const char *what, int line);
-  void release(Rendezvous &meeting);
+  enum class Orders { kMemory, kNothing };
+  void release(Rendezvous &meeting, Orders orders);
 
   // ---- asynchronous work ----
   void later(std::function<void()> apply) { pending_.push_back(std::move(apply)); }
   bool progress();  ///< does one pending piece; false when there is none
   unsigned random(unsigned bound) { return bound < 2 ? 0 : static_cast<unsigned>(rng_() % bound); }
   void poison(Cta &cta, unsigned address, unsigned bytes);
-  void checkFenced(Cta &cta, unsigned address, unsigned bytes, const char *reader, int line);
+  uint32_t newActor(std::string name);
+  std::string actorName(uint32_t actor) const;
+  Event eventOfSelf(int line) { return {self().knows.self, self().knows.now, line}; }
+  /// Fails where there is a hazard. `what`: "a store", "wgmma".
+  void demandNone(const std::optional<Hazard> &hazard, const Cta &cta, const char *what, bool isWrite, int line);
+  void touchGlobal(const void *p, unsigned bytes, bool isWrite, int line);
+  void orderGlobal(size_t range, size_t offset, unsigned bytes, bool isWrite, int line);
+  /// Every so often; fails when the launch does not come to an end.
+  void count(int line) {
+    if (options_.maxOperations && ++operations_ > options_.maxOperations) failEndless(line);
+  }
+  [[noreturn]] void failEndless(int line);
   void checkSharedRange(Cta &cta, unsigned address, uint64_t bytes, const char *what, int line);
   MBarrier &barrierAt(Cta &cta, unsigned bar, const char *what, int line);
   void arriveOn(Cta &cta, unsigned bar, MBarrier &barrier, unsigned arrivals, int64_t bytes);
-  void landPiece(Cta &cta, unsigned bar, unsigned address, const std::vector<unsigned char> &bytes, unsigned swizzle);
-  static void commitGroup(CopyGroups &groups) { groups.unfinished.push_back(0); }
+  void landPiece(Cta &cta, unsigned bar, Clock phase, unsigned address, const std::vector<unsigned char> &bytes, unsigned swizzle, int line);
+  static void commitGroup(CopyGroups &groups) {
+    groups.unfinished.push_back(0);
+    groups.isOpenUsed = false;
+  }
   void waitGroups(CopyGroups &groups, int pending, const char *what, int line);
   void finishPiece(Thread *thread, CopyGroups Thread::*groups, uint64_t group);
   void runWgmma(Cta &cta, WarpgroupUnit &unit, WgmmaOp &op);
+  void checkOperands(Thread &t, WarpgroupUnit &unit, const WgmmaOp &op, Clock number);
 
   LaunchShape shape_;
   LaunchOptions options_;
+  const HostModule &module_;
   JinxEmuSelf **selfSlot_;
   void (*kernel_)(void **);
   void **params_;
@@ -213,6 +259,11 @@ class Machine {
   uint64_t clusterGeneration_ = 0;
   std::vector<Thread *> clusterWaiting_;
   std::string failure_;
+  Joins joins_;
+  GlobalShadow global_;
+  uint64_t operations_ = 0;
+  std::vector<std::string> engines_;  ///< names of the actors after threads and warpgroups
+  uint32_t firstEngine_ = 0;
   LaunchReport report_;
 };
 

@@ -44,6 +44,7 @@ const JinxEmuApi &emulatedApi() {
                   int line) { m().wgmma(d, n, bf16, a, b, accumulate, line); },
       .wgmma_commit = [](int line) { m().wgmmaCommit(line); },
       .wgmma_wait = [](int pending, int line) { m().wgmmaWait(pending, line); },
+      .wgmma_pin = [](const float *d, int line) { m().wgmmaPin(d, line); },
       .stmatrix_x4 = [](unsigned address, unsigned r0, unsigned r1, unsigned r2, unsigned r3,
                         int line) { m().stmatrix(address, {r0, r1, r2, r3}, line); },
   };
@@ -61,7 +62,7 @@ Expected<LaunchReport> launch(HostModule &module, const std::string &kernel, con
   // One at a time: two modules may be the same shared object, which has one `emu_self`.
   static std::mutex mutex;
   std::lock_guard lock(mutex);
-  Machine machine(shape, options, module.selfSlot(), entry, params);
+  Machine machine(shape, options, module, entry, params);
   Expected<LaunchReport> report = machine.run();
   if (!report) return report.status().withContext("emulating " + kernel + ", seed " + std::to_string(options.seed));
   return report;

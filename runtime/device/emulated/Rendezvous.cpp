@@ -18,7 +18,12 @@ bool Machine::meet(Rendezvous &meeting, unsigned expected, const char *what, int
   return false;
 }
 
-void Machine::release(Rendezvous &meeting) {
+void Machine::release(Rendezvous &meeting, Orders orders) {
+  if (orders == Orders::kMemory) {
+    std::vector<Knowledge *> all = {&self().knows};
+    for (Thread *thread : meeting.waiting) all.push_back(&thread->knows);
+    meetAll(all);
+  }
   meeting.arrived = 0;
   ++meeting.generation;
   wakeAll(meeting.waiting);
@@ -32,12 +37,12 @@ void Machine::blockSync(int barrier, int threads, int line) {
   if (expected % kLanes && expected != shape_.threads) fail("a block barrier counts whole warps", line);
   if (named.meeting.arrived && named.expected != expected) fail("threads disagree on how many come to a block barrier", line);
   named.expected = expected;
-  if (meet(named.meeting, expected, "the block barrier", line)) release(named.meeting);
+  if (meet(named.meeting, expected, "the block barrier", line)) release(named.meeting, Orders::kMemory);
 }
 
 void Machine::warpSync(int line) {
   Warp &warp = self().cta->warps[self().index / kLanes];
-  if (meet(warp.meeting, warp.lanes, "the other lanes at a warp barrier", line)) release(warp.meeting);
+  if (meet(warp.meeting, warp.lanes, "the other lanes at a warp barrier", line)) release(warp.meeting, Orders::kMemory);
 }
 
 uint64_t Machine::warpExchange(uint64_t bits, int mode, int operand, int line) {
@@ -50,14 +55,14 @@ uint64_t Machine::warpExchange(uint64_t bits, int mode, int operand, int line) {
       if (warp.address[i] >= warp.lanes) fail("a shuffle reads a lane that does not exist", line);
       warp.received[i] = warp.sent[warp.address[i]];
     }
-    release(warp.meeting);
+    release(warp.meeting, Orders::kNothing);
   }
   return warp.received[lane];
 }
 
 bool Machine::electOne(int line) {
   Warp &warp = self().cta->warps[self().index / kLanes];
-  if (meet(warp.meeting, warp.lanes, "the other lanes at elect_one", line)) release(warp.meeting);
+  if (meet(warp.meeting, warp.lanes, "the other lanes at elect_one", line)) release(warp.meeting, Orders::kNothing);
   return self().lane() == warp.leader;
 }
 
@@ -78,10 +83,10 @@ void Machine::stmatrix(unsigned address, std::array<unsigned, 4> registers, int 
     for (unsigned row = 0; row < 8; ++row) {
       unsigned to = warp.address[8 * i + row];
       for (unsigned q = 0; q < 4; ++q) std::memcpy(cta.window + to + 4 * q, &warp.registers[4 * row + q][i], 4);
-      unsigned owner = firstThread + 8 * i + row;
-      cta.shadow.generic(to, 16, owner, cta.threads[owner].fenceEpoch, line);
+      const Knowledge &owner = cta.threads[firstThread + 8 * i + row].knows;
+      demandNone(cta.shadow.write({to, 16, {owner.self, owner.now, line}}, owner), cta, "stmatrix", true, line);
     }
-  release(warp.meeting);
+  release(warp.meeting, Orders::kNothing);
 }
 
 void Machine::clusterArrive(int line) {
@@ -91,8 +96,11 @@ void Machine::clusterArrive(int line) {
   if (++clusterArrived_ < shape_.threads * shape_.cluster) return;
   clusterArrived_ = 0;
   ++clusterGeneration_;
-  for (Cta &cta : ctas_)
+  // Relaxed: it orders no memory, only barriers whose making was fenced.
+  for (Cta &cta : ctas_) {
     for (Thread &thread : cta.threads) thread.clusterArrived = false;
+    for (auto &[address, barrier] : cta.mbarriers) barrier.isPublished = barrier.isPublished || barrier.fenced;
+  }
   wakeAll(clusterWaiting_);
 }
 

@@ -60,6 +60,7 @@ void Machine::wgmma(float *d, int n, bool bf16, uint64_t descA, uint64_t descB, 
     unit.ops.push_back(op);
   }
   WgmmaOp &op = unit.ops[number - unit.firstOp];
+  if (t.lane() == 0) checkOperands(t, unit, op, static_cast<Clock>(number + 1));
   if (op.descA != descA || op.descB != descB || op.n != n || op.accumulate != accumulate)
     fail("the threads of a warpgroup issue different wgmmas", line);
   op.d[t.index % kWarpgroup] = d;
@@ -90,6 +91,8 @@ void Machine::wgmmaWait(int pending, int line) {
   Cta &cta = *t.cta;
   WarpgroupUnit &unit = cta.warpgroups[t.index / kWarpgroup];
   t.wgmmaFenced = false;
+  if (t.wgmmaIssued > (t.wgmmaCommitted ? unit.groupEnds[t.wgmmaCommitted - 1] : 0))
+    fail("wgmma_wait while a wgmma is in no group: wgmma_commit is missing after line " + std::to_string(unit.ops.back().line), line);
   if (meet(unit.meeting, kWarpgroup, "the warpgroup at wgmma_wait", line)) {
     uint64_t finished = unit.firstOp;
     if (t.wgmmaCommitted > uint64_t(pending)) finished = std::max(finished, unit.groupEnds[t.wgmmaCommitted - 1 - pending]);
@@ -106,8 +109,33 @@ void Machine::wgmmaWait(int pending, int line) {
       unit.ops.pop_front();
       ++unit.firstOp;
     }
-    release(unit.meeting);
+    auto retired = std::make_shared<Clocks>(unit.actor + 1);
+    (*retired)[unit.actor] = static_cast<Clock>(unit.firstOp);
+    unit.retired = retired;
+    release(unit.meeting, Orders::kNothing);
   }
+  t.knows.seen = joins_.join(t.knows.seen ? t.knows.seen : unit.retired, unit.retired);
+}
+
+void Machine::wgmmaPin(const float *d, int line) {
+  for (auto &[first, acc] : self().wgmmaInFlight)
+    if (d >= first && d < first + acc.values.size())
+      fail("an accumulator is read while a wgmma writes it, issued" + at(self().cta->warpgroups[self().index / kWarpgroup].ops.front().line) + "; found", line);
+}
+
+/// The operands as one warp sees them when it issues the product: written, ordered and fenced, and read until the product is retired.
+void Machine::checkOperands(Thread &t, WarpgroupUnit &unit, const WgmmaOp &op, Clock number) {
+  auto rows = [&](const Operand &operand, int count) {
+    for (int row = 0; row < count; ++row)
+      for (int half = 0; half < 2; ++half) {
+        const unsigned address = operand.chunk(row, half);
+        checkSharedRange(*t.cta, address, 16, "wgmma", op.line);
+        const SharedShadow::Access access{address, 16, {unit.actor, number, op.line}, SharedShadow::Proxy::kAsync};
+        demandNone(t.cta->shadow.read(access, t.knows), *t.cta, "wgmma", false, op.line);
+      }
+  };
+  rows(Operand(op.descA), kM);
+  rows(Operand(op.descB), op.n);
 }
 
 void Machine::runWgmma(Cta &cta, WarpgroupUnit &unit, WgmmaOp &op) {
@@ -122,8 +150,6 @@ void Machine::runWgmma(Cta &cta, WarpgroupUnit &unit, WgmmaOp &op) {
   auto rowInto = [&](const Operand &operand, int row, float *out, int stride) {
     for (int half = 0; half < 2; ++half) {
       unsigned address = operand.chunk(row, half);
-      checkSharedRange(cta, address, 16, "wgmma", op.line);
-      checkFenced(cta, address, 16, "wgmma", op.line);
       for (int e = 0; e < 8; ++e) out[(8 * half + e) * stride] = decode(cta.window + address + 2 * e);
     }
   };

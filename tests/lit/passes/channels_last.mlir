@@ -204,3 +204,75 @@ func.func @unsqueeze(%x: tensor<1x3x8xf32>, %w: tensor<4x3x1xf32>) -> tensor<1x4
   %y = jinx.relu %s : tensor<1x4x1x8xf32> -> tensor<1x4x1x8xf32>
   return %y : tensor<1x4x1x8xf32>
 }
+
+// -----
+
+// Tests that one which joins neighbours lets it pass: rows and columns lie beside each other in either layout.
+// CHECK-LABEL: @flatten_pixels
+// CHECK: jinx.conv
+// CHECK: %[[S:.*]] = jinx.reshape %{{.*}} : tensor<1x8x8x4xf32> -> tensor<1x64x4xf32>
+// CHECK: %[[R:.*]] = jinx.relu %[[S]]
+// CHECK-NEXT: jinx.transpose %[[R]], [0, 2, 1]
+func.func @flatten_pixels(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x1x1xf32>) -> tensor<1x4x64xf32> {
+  %c = jinx.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x3x8x8xf32>, tensor<4x3x1x1xf32> -> tensor<1x4x8x8xf32>
+  %s = jinx.reshape %c : tensor<1x4x8x8xf32> -> tensor<1x4x64xf32>
+  %y = jinx.relu %s : tensor<1x4x64xf32> -> tensor<1x4x64xf32>
+  return %y : tensor<1x4x64xf32>
+}
+
+// -----
+
+// A transposed convolution with a window as large as its stride gives each pixel a block. Its channels split, the model's transpose joins
+// the one above, and the blocks are brought together with the channels still last.
+// CHECK-LABEL: @pixel_shuffle
+// CHECK: %[[C:.*]] = jinx.conv
+// CHECK: %[[S:.*]] = jinx.reshape %[[C]] : tensor<1x5x6x8xf32> -> tensor<1x5x6x2x2x2xf32>
+// CHECK: %[[T:.*]] = jinx.transpose %[[S]], [0, 1, 3, 2, 4, 5] : tensor<1x5x6x2x2x2xf32> -> tensor<1x5x2x6x2x2xf32>
+// CHECK: %[[J:.*]] = jinx.reshape %[[T]] : tensor<1x5x2x6x2x2xf32> -> tensor<1x10x12x2xf32>
+// CHECK: %[[R:.*]] = jinx.relu %[[J]]
+// CHECK-NEXT: jinx.transpose %[[R]], [0, 3, 1, 2]
+func.func @pixel_shuffle(%x: tensor<1x3x5x6xf32>, %w: tensor<8x3x1x1xf32>) -> tensor<1x2x10x12xf32> {
+  %c = jinx.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x3x5x6xf32>, tensor<8x3x1x1xf32> -> tensor<1x8x5x6xf32>
+  %s = jinx.reshape %c : tensor<1x8x5x6xf32> -> tensor<1x2x2x2x5x6xf32>
+  %t = jinx.transpose %s, [0, 3, 4, 1, 5, 2] : tensor<1x2x2x2x5x6xf32> -> tensor<1x2x5x2x6x2xf32>
+  %j = jinx.reshape %t : tensor<1x2x5x2x6x2xf32> -> tensor<1x2x10x12xf32>
+  %y = jinx.relu %j : tensor<1x2x10x12xf32> -> tensor<1x2x10x12xf32>
+  return %y : tensor<1x2x10x12xf32>
+}
+
+// -----
+
+// A reshape between formulas that the model's checks make equal is a change of names: the transpose passes it.
+// CHECK-LABEL: @equal_sizes
+// CHECK: jinx.conv
+// CHECK: %[[S:.*]] = jinx.reshape %{{.*}} : tensor<1x?x8x4xf32, {{.*}}> -> tensor<1x?x8x4xf32, #jinx.dims<"1", "m", "8", "4">>
+// CHECK: %[[R:.*]] = jinx.relu %[[S]]
+// CHECK-NEXT: jinx.transpose %[[R]], [0, 3, 1, 2]
+module attributes {jinx.size_checks = [{lhs = "m", rhs = "2*n", node = "Add"}]} {
+  func.func @equal_sizes(%x: tensor<1x3x?x8xf32, #jinx.dims<"1", "3", "2*n", "8">>, %w: tensor<4x3x1x1xf32>)
+      -> tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "m", "8">> {
+    %c = jinx.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+        : tensor<1x3x?x8xf32, #jinx.dims<"1", "3", "2*n", "8">>, tensor<4x3x1x1xf32> -> tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "2*n", "8">>
+    %s = jinx.reshape %c : tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "2*n", "8">> -> tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "m", "8">>
+    %y = jinx.relu %s : tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "m", "8">> -> tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "m", "8">>
+    return %y : tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "m", "8">>
+  }
+}
+
+// -----
+
+// Tests that without the check it may be any reshape: the transpose stays above it.
+// CHECK-LABEL: @unknown_sizes
+// CHECK: jinx.conv
+// CHECK: jinx.transpose
+// CHECK-NEXT: jinx.reshape
+func.func @unknown_sizes(%x: tensor<1x3x?x8xf32, #jinx.dims<"1", "3", "2*n", "8">>, %w: tensor<4x3x1x1xf32>)
+    -> tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "m", "8">> {
+  %c = jinx.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+      : tensor<1x3x?x8xf32, #jinx.dims<"1", "3", "2*n", "8">>, tensor<4x3x1x1xf32> -> tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "2*n", "8">>
+  %s = jinx.reshape %c : tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "2*n", "8">> -> tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "m", "8">>
+  %y = jinx.relu %s : tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "m", "8">> -> tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "m", "8">>
+  return %y : tensor<1x4x?x8xf32, #jinx.dims<"1", "4", "m", "8">>
+}

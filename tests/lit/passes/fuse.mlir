@@ -88,3 +88,63 @@ func.func @operands_in_memory(%xw: tensor<1x3x15xf32>, %r: tensor<3x1x5x16xf32>,
   %y = jinx.packed_matmul %hn, %w : tensor<3x5xf32>, tensor<1x5x16xf32> -> tensor<3x16xf32>
   return %y : tensor<3x16xf32>
 }
+
+// -----
+
+// A running sum holds what computes its operand and what reads the sums.
+// CHECK-LABEL: @around_cumsum
+// CHECK: jinx.group "scan"
+// CHECK: jinx.exp
+// CHECK: jinx.cumsum
+// CHECK: jinx.mul
+// CHECK-NOT: jinx.group
+func.func @around_cumsum(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %e = jinx.exp %x : tensor<4x8xf32> -> tensor<4x8xf32>
+  %s = jinx.cumsum %e axis 1 : tensor<4x8xf32> -> tensor<4x8xf32>
+  %y = jinx.mul %s, %x : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that a reduction of the sums is a kernel of its own.
+// CHECK-LABEL: @reduced_cumsum
+// CHECK: jinx.group "scan"
+// CHECK: jinx.group "rows"
+func.func @reduced_cumsum(%x: tensor<4x8xf32>) -> tensor<4x1xf32> {
+  %s = jinx.cumsum %x axis 1 : tensor<4x8xf32> -> tensor<4x8xf32>
+  %y = jinx.reduce max, %s axes [1] : tensor<4x8xf32> -> tensor<4x1xf32>
+  return %y : tensor<4x1xf32>
+}
+
+// -----
+
+// A gather reads where its reader stands: both are one kernel.
+// CHECK-LABEL: @below_gathers
+// CHECK: jinx.group "rows"
+// CHECK: jinx.gather_elements
+// CHECK: jinx.gather_nd
+// CHECK: jinx.add
+// CHECK-NOT: jinx.group
+func.func @below_gathers(%x: tensor<4x8xf32>, %i: tensor<4x8xi64>, %j: tensor<4x1xi64>) -> tensor<4x8xf32> {
+  %g = jinx.gather_elements %x, %i axis 1 : tensor<4x8xf32>, tensor<4x8xi64> -> tensor<4x8xf32>
+  %h = jinx.gather_nd %x, %j : tensor<4x8xf32>, tensor<4x1xi64> -> tensor<4x8xf32>
+  %y = jinx.add %g, %h : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that a scatter and a sort share their kernels with nothing, and read constants from memory.
+// CHECK-LABEL: @alone
+// CHECK-DAG: %[[C:.*]] = jinx.constant dense<1.000000e+00>
+// CHECK: jinx.group "scatter"(%{{.*}}, %{{.*}}, %[[C]])
+// CHECK: jinx.group "rows"
+// CHECK: jinx.group "sort"
+func.func @alone(%x: tensor<4x8xf32>, %i: tensor<4x8xi64>) -> (tensor<4x2xf32>, tensor<4x2xi64>) {
+  %u = jinx.constant dense<1.0> : tensor<4x8xf32>
+  %s = jinx.scatter_elements add, %x, %i, %u axis 1 : tensor<4x8xf32>, tensor<4x8xi64>, tensor<4x8xf32> -> tensor<4x8xf32>
+  %n = jinx.neg %s : tensor<4x8xf32> -> tensor<4x8xf32>
+  %v:2 = jinx.top_k %n axis 1 : tensor<4x8xf32> -> tensor<4x2xf32>, tensor<4x2xi64>
+  return %v#0, %v#1 : tensor<4x2xf32>, tensor<4x2xi64>
+}

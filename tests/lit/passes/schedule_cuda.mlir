@@ -63,3 +63,57 @@ func.func @padded(%x: tensor<1x1x8x3xf32>, %w: tensor<1x1x9x16xf32>) -> tensor<1
   }
   return %y : tensor<1x1x8x4xf32>
 }
+
+// -----
+
+// Tests that an attention, which has no CUDA kernel yet, goes back to operators.
+// CHECK-LABEL: @attention
+// CHECK-NOT: jinx.launch
+// CHECK: jinx.packed_matmul
+// CHECK: jinx.reduce max
+// CHECK: jinx.packed_matmul
+// CHECK-NOT: tile.kernel
+func.func @attention(%q: tensor<5x8xf32>, %w: tensor<1x8x16xf32>, %v: tensor<1x7x16xf32>) -> tensor<5x16xf32> {
+  %y = jinx.group "attention"(%q, %w, %v) : (tensor<5x8xf32>, tensor<1x8x16xf32>, tensor<1x7x16xf32>) -> tensor<5x16xf32> {
+  ^bb0(%a: tensor<5x8xf32>, %b: tensor<1x8x16xf32>, %c: tensor<1x7x16xf32>):
+    %x = jinx.packed_matmul %a, %b : tensor<5x8xf32>, tensor<1x8x16xf32> -> tensor<5x7xf32>
+    %m = jinx.reduce max, %x axes [1] : tensor<5x7xf32> -> tensor<5x1xf32>
+    %d = jinx.sub %x, %m : tensor<5x7xf32>, tensor<5x1xf32> -> tensor<5x7xf32>
+    %e = jinx.exp %d : tensor<5x7xf32> -> tensor<5x7xf32>
+    %l = jinx.reduce sum, %e axes [1] : tensor<5x7xf32> -> tensor<5x1xf32>
+    %p = jinx.div %e, %l : tensor<5x7xf32>, tensor<5x1xf32> -> tensor<5x7xf32>
+    %o = jinx.packed_matmul %p, %c : tensor<5x7xf32>, tensor<1x7x16xf32> -> tensor<5x16xf32>
+    jinx.yield %o : tensor<5x16xf32>
+  }
+  return %y : tensor<5x16xf32>
+}
+
+// -----
+
+// Running sums, scatters and sorts have no CUDA schedule: they become host calls, and what these need besides is a kernel again.
+// CHECK-LABEL: @on_host
+// CHECK: %[[A:.*]] = jinx.constant dense<0> : tensor<1xi64>
+// CHECK: %[[S:.*]] = jinx.host_call "" "CumSum" 21 {exclusive = 1 : i64, reverse = 0 : i64}(%{{.*}}, %[[A]])
+// CHECK: %[[U:.*]] = jinx.host_call "" "ScatterND" 21 {reduction = "none"}(%[[S]], %{{.*}}, %{{.*}})
+// CHECK: %[[K:.*]] = jinx.launch @{{.*}}_sizes() sizes ["n"]
+// CHECK: jinx.host_call "" "TopK" 21 {axis = 0 : i64, largest = 1 : i64}(%[[U]], %[[K]])
+#twice = #jinx.dims<"2*n">
+#once = #jinx.dims<"n">
+func.func @on_host(%x: tensor<?xf32, #twice>, %i: tensor<3x1xi64>, %u: tensor<3xf32>) -> tensor<?xi64, #once> {
+  %s = jinx.group "scan"(%x) : (tensor<?xf32, #twice>) -> tensor<?xf32, #twice> {
+  ^bb0(%a: tensor<?xf32, #twice>):
+    %c = jinx.cumsum %a axis 0 exclusive : tensor<?xf32, #twice> -> tensor<?xf32, #twice>
+    jinx.yield %c : tensor<?xf32, #twice>
+  }
+  %t = jinx.group "scatter"(%s, %i, %u) : (tensor<?xf32, #twice>, tensor<3x1xi64>, tensor<3xf32>) -> tensor<?xf32, #twice> {
+  ^bb0(%a: tensor<?xf32, #twice>, %b: tensor<3x1xi64>, %c: tensor<3xf32>):
+    %d = jinx.scatter_nd set, %a, %b, %c : tensor<?xf32, #twice>, tensor<3x1xi64>, tensor<3xf32> -> tensor<?xf32, #twice>
+    jinx.yield %d : tensor<?xf32, #twice>
+  }
+  %y = jinx.group "sort"(%t) : (tensor<?xf32, #twice>) -> tensor<?xi64, #once> {
+  ^bb0(%a: tensor<?xf32, #twice>):
+    %v:2 = jinx.top_k %a axis 0 : tensor<?xf32, #twice> -> tensor<?xf32, #once>, tensor<?xi64, #once>
+    jinx.yield %v#1 : tensor<?xi64, #once>
+  }
+  return %y : tensor<?xi64, #once>
+}

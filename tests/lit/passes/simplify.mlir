@@ -298,3 +298,61 @@ func.func @sum_of_tanh(%x: tensor<2x8xf32>) -> (tensor<2x1xf32>, tensor<2x1xf32>
   %s = jinx.reduce sum, %t axes [1] : tensor<2x8xf32> -> tensor<2x1xf32>
   return %m, %s : tensor<2x1xf32>, tensor<2x1xf32>
 }
+
+// -----
+
+// A reshape goes below an addition whose bias lies along whole dimensions on both sides: the chain above stays whole.
+// CHECK-LABEL: @reshape_below_bias
+// CHECK: %[[E:.*]] = jinx.exp
+// CHECK: %[[A:.*]] = jinx.add %[[E]], %{{.*}} : tensor<2x1x5x4xf32>, tensor<1x1x1x4xf32> -> tensor<2x1x5x4xf32>
+// CHECK: %[[R:.*]] = jinx.relu %[[A]]
+// CHECK: jinx.reshape %[[R]] : tensor<2x1x5x4xf32> -> tensor<2x5x4xf32>
+func.func @reshape_below_bias(%x: tensor<2x1x5x4xf32>, %b: tensor<4xf32>) -> tensor<2x5x4xf32> {
+  %e = jinx.exp %x : tensor<2x1x5x4xf32> -> tensor<2x1x5x4xf32>
+  %r = jinx.reshape %e : tensor<2x1x5x4xf32> -> tensor<2x5x4xf32>
+  %a = jinx.add %r, %b : tensor<2x5x4xf32>, tensor<4xf32> -> tensor<2x5x4xf32>
+  %y = jinx.relu %a : tensor<2x5x4xf32> -> tensor<2x5x4xf32>
+  return %y : tensor<2x5x4xf32>
+}
+
+// -----
+
+// Tests that it stays above a bias along a part of what the reshape joins: there is no such bias above it.
+// CHECK-LABEL: @reshape_splits_bias
+// CHECK: jinx.exp
+// CHECK-NEXT: jinx.reshape
+// CHECK-NEXT: jinx.add
+func.func @reshape_splits_bias(%x: tensor<2x20xf32>, %b: tensor<4xf32>) -> tensor<2x5x4xf32> {
+  %e = jinx.exp %x : tensor<2x20xf32> -> tensor<2x20xf32>
+  %r = jinx.reshape %e : tensor<2x20xf32> -> tensor<2x5x4xf32>
+  %a = jinx.add %r, %b : tensor<2x5x4xf32>, tensor<4xf32> -> tensor<2x5x4xf32>
+  return %a : tensor<2x5x4xf32>
+}
+
+// -----
+
+// Tests that it stays above an addition of two chains: it would only come to stand between the other chain and the addition.
+// CHECK-LABEL: @reshape_meets_a_chain
+// CHECK: jinx.reshape
+// CHECK: jinx.add
+func.func @reshape_meets_a_chain(%x: tensor<2x1x4xf32>, %z: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  %e = jinx.exp %x : tensor<2x1x4xf32> -> tensor<2x1x4xf32>
+  %r = jinx.reshape %e : tensor<2x1x4xf32> -> tensor<2x4xf32>
+  %f = jinx.exp %z : tensor<2x4xf32> -> tensor<2x4xf32>
+  %a = jinx.add %r, %f : tensor<2x4xf32>, tensor<2x4xf32> -> tensor<2x4xf32>
+  return %a : tensor<2x4xf32>
+}
+
+// -----
+
+// pow(x, 0.75) = sqrt(x) * sqrt(sqrt(x))
+// CHECK-LABEL: @three_quarters
+// CHECK-SAME: (%[[X:.*]]: tensor<4xf32>
+// CHECK-NEXT: %[[S:.*]] = jinx.sqrt %[[X]]
+// CHECK-NEXT: %[[T:.*]] = jinx.sqrt %[[S]]
+// CHECK-NEXT: %[[Y:.*]] = jinx.mul %[[S]], %[[T]]
+func.func @three_quarters(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %c = jinx.constant dense<0.75> : tensor<f32>
+  %y = jinx.pow %x, %c : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}

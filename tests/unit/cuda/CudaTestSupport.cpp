@@ -96,10 +96,10 @@ static void dump(const CudaKernel &kernel, const std::string &name) {
 
 void dumpForGpu(const CudaKernel &kernel, const std::string &name) { dump(kernel, name); }
 
-Runner::Runner(CudaKernel kernel) : kernel_(std::move(kernel)) {
+Runner::Runner(CudaKernel kernel, const std::string &source) : kernel_(std::move(kernel)) {
   emulated::CompileOptions options;
   if (const char *folder = std::getenv("JINX_TEST_CACHE")) options.cacheDir = folder;
-  auto module = emulated::HostModule::compile(kernel_.source(), kernel_.name, options);
+  auto module = emulated::HostModule::compile(source, kernel_.name, options);
   EXPECT_TRUE(module.isOk()) << module.status().message() << "\n" << kernel_.text;
   if (module) module_ = *module;
 }
@@ -111,7 +111,7 @@ Expected<emulated::LaunchReport> Runner::run(const std::vector<Operand> &buffers
   std::vector<void *> pointers;
   for (const Operand &operand : buffers) {
     pointers.push_back(operand.data);
-    options.ranges.push_back({operand.data, operand.bytes, operand.writable});
+    options.ranges.push_back({operand.data, operand.bytes, operand.writable, "buffer " + std::to_string(options.ranges.size())});
   }
   for (void *&pointer : pointers) params.push_back(&pointer);
   for (int64_t &size : sizes) params.push_back(&size);

@@ -51,7 +51,9 @@ Operand out(std::vector<T> &v) {
 /// A kernel ready to run.
 class Runner {
  public:
-  explicit Runner(CudaKernel kernel);
+  explicit Runner(CudaKernel kernel) : Runner(kernel, kernel.source()) {}
+  /// With another text than its own: one with a fault in it.
+  Runner(CudaKernel kernel, const std::string &source);
   /// \param blocks  0: as the kernel's formula says
   Expected<emulated::LaunchReport> run(const std::vector<Operand> &buffers, std::vector<int64_t> sizes, emulated::LaunchOptions options = {},
                                        int64_t blocks = 0);

@@ -1,79 +1,10 @@
 // The CUDA matmul schedules on the emulator, against float64, on shapes with tails in every dimension.
 #include <cmath>
 
-#include "CudaTestSupport.h"
-#include "codegen/schedules/cuda/CudaMatmul.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-
-using namespace mlir;
+#include "MatmulKernels.h"
 
 namespace jinx::cuda::testing {
 namespace {
-
-Value named(Value v, const char *name) {
-  v.setLoc(NameLoc::get(StringAttr::get(v.getContext(), name)));
-  return v;
-}
-
-/// relu(acc + bias[column])
-Value biasRelu(OpBuilder &b, Location loc, Value acc, Value column, Value bias, Value columnsLeft, Value rowsLeft) {
-  auto type = cast<VectorType>(acc.getType());
-  Value zero = arith::ConstantIndexOp::create(b, loc, 0), one = arith::ConstantIndexOp::create(b, loc, 1);
-  Value row = tile::LoadOp::create(b, loc, type, bias, column, ValueRange{zero, one}, ValueRange{rowsLeft, columnsLeft});
-  Value sum = arith::AddFOp::create(b, loc, acc, row);
-  Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(type, 0.0f));
-  return arith::MaximumFOp::create(b, loc, sum, zeros);
-}
-
-struct Built {
-  OwningOpRef<ModuleOp> module;
-  CudaKernel kernel;
-};
-
-Built buildSimt(const schedules::SimtTile &tile, bool withHole) {
-  OpBuilder b(&context());
-  Location loc = b.getUnknownLoc();
-  Built built;
-  built.module = ModuleOp::create(loc);
-  b.setInsertionPointToEnd(built.module->getBody());
-  Type ptr = tile::PtrType::get(b.getContext(), b.getF32Type());
-  // x, packed weights, bias -> y; m, n, k, strides of x
-  auto kernel = tile::KernelOp::create(b, loc, withHole ? "simt_bias_relu" : "simt", TypeRange{ptr, ptr, ptr, ptr}, 3, 5, "/fc/Gemm, /fc/Relu");
-  kernel.setPrograms(schedules::simtPrograms(tile, "a0", "a1"));
-  b.setInsertionPointToStart(&kernel.getBody().front());
-  schedules::SimtMatmul p;
-  p.a = named(kernel.buffer(0), "x");
-  p.b = named(kernel.buffer(1), "weights");
-  Value bias = named(kernel.buffer(2), "bias");
-  p.c = named(kernel.buffer(3), "y");
-  p.m = named(kernel.size(0), "m");
-  p.n = named(kernel.size(1), "n");
-  p.k = named(kernel.size(2), "k");
-  p.aRowStride = named(kernel.size(3), "x_row");
-  p.aColumnStride = arith::ConstantIndexOp::create(b, loc, 1);
-  named(kernel.size(4), "x_column");
-  if (!withHole) p.aColumnStride = kernel.size(4);
-  p.bPanel = arith::MulIOp::create(b, loc, p.k, arith::ConstantIndexOp::create(b, loc, 16));
-  p.cRowStride = p.n;
-  p.tile = tile::ProgramIdOp::create(b, loc, b.getIndexType());
-  schedules::emitSimtMatmul(b, loc, p, tile, [&](OpBuilder &b, Location loc, Value acc, Value row, Value column) -> Value {
-    if (!withHole) return acc;
-    Value rows = arith::SubIOp::create(b, loc, p.m, row), columns = arith::SubIOp::create(b, loc, p.n, column);
-    return biasRelu(b, loc, acc, column, bias, columns, rows);
-  });
-  auto emitted = emitCuda(kernel);
-  EXPECT_TRUE(succeeded(emitted));
-  if (succeeded(emitted)) built.kernel = *emitted;
-  return built;
-}
-
-std::vector<float> packPanels(const std::vector<float> &b, int64_t k, int64_t n) {
-  std::vector<float> packed((n + 15) / 16 * 16 * k, 0.0f);
-  for (int64_t j = 0; j < n; ++j)
-    for (int64_t i = 0; i < k; ++i) packed[(j / 16) * k * 16 + i * 16 + j % 16] = b[i * n + j];
-  return packed;
-}
 
 std::vector<double> product(const std::vector<float> &a, const std::vector<float> &b, int64_t m, int64_t n, int64_t k) {
   std::vector<double> c(m * n, 0.0);
@@ -136,39 +67,6 @@ TEST(CudaMatmul, SimtHasNoBankConflictsInItsLoop) {
 }
 
 // ---- wgmma ------------------------------------------------------------------------------------------------------------------------
-
-/// A [m, k], B [n, k], bias [n] f32 -> D [m, n], all bf16 but the bias.
-Built buildWgmma(const schedules::WgmmaTile &tile, bool withHole, int64_t sms = 132) {
-  OpBuilder b(&context());
-  Location loc = b.getUnknownLoc();
-  Built built;
-  built.module = ModuleOp::create(loc);
-  b.setInsertionPointToEnd(built.module->getBody());
-  Type bf16 = tile::PtrType::get(b.getContext(), b.getBF16Type()), f32 = tile::PtrType::get(b.getContext(), b.getF32Type());
-  auto kernel = tile::KernelOp::create(b, loc, withHole ? "wgmma_bias_relu" : "wgmma", TypeRange{bf16, bf16, f32, bf16}, 3, 3, "/mlp/MatMul, /mlp/Relu");
-  schedules::WgmmaMatmul p;
-  p.a = named(kernel.buffer(0), "a");
-  p.b = named(kernel.buffer(1), "b");
-  Value bias = named(kernel.buffer(2), "bias");
-  p.d = named(kernel.buffer(3), "d");
-  p.m = named(kernel.size(0), "m");
-  p.n = named(kernel.size(1), "n");
-  p.k = named(kernel.size(2), "k");
-  p.mText = "a0", p.nText = "a1", p.kText = "a2";
-  p.sms = sms;
-  schedules::emitWgmmaMatmul(kernel, p, tile, [&](OpBuilder &b, Location loc, Value acc, Value row, Value column) -> Value {
-    if (withHole) {
-      Value rows = arith::SubIOp::create(b, loc, p.m, row), columns = arith::SubIOp::create(b, loc, p.n, column);
-      acc = biasRelu(b, loc, acc, column, bias, columns, rows);
-    }
-    auto type = cast<VectorType>(acc.getType());
-    return arith::TruncFOp::create(b, loc, VectorType::get(type.getShape(), b.getBF16Type()), acc);
-  });
-  auto emitted = emitCuda(kernel);
-  EXPECT_TRUE(succeeded(emitted));
-  if (succeeded(emitted)) built.kernel = *emitted;
-  return built;
-}
 
 TEST(CudaMatmul, WgmmaTextAndGate) {
   Built plain = buildWgmma({}, false), hole = buildWgmma({}, true);

@@ -2,26 +2,10 @@
 #include <cmath>
 
 #include "CudaTestSupport.h"
+#include "RowsKernels.h"
 
 namespace jinx::cuda::testing {
 namespace {
-
-constexpr const char *kScaleRelu = R"(
-tile.kernel @scale_relu(%x: !tile.ptr<f32> loc("x"), %g: !tile.ptr<f32> loc("scale"), %y: !tile.ptr<f32> loc("y"), %n: index loc("n"))
-    inputs 2 programs "(a0 + 1023) floordiv 1024" scratch "0" from "/act/Mul, /act/Relu" {
-  %c0 = arith.constant 0 : index
-  %c1 = arith.constant 1 : index
-  %c1024 = arith.constant 1024 : index
-  %p = tile.program_id
-  %off = arith.muli %p, %c1024 : index
-  %rest = arith.subi %n, %off : index
-  %t = tile.load %x[%off] strides(%c1) limits(%rest) : !tile.ptr<f32> -> vector<1024xf32>
-  %s = tile.load %g[%c0] strides(%c0) : !tile.ptr<f32> -> vector<1024xf32>
-  %m = arith.mulf %t, %s : vector<1024xf32>
-  %z = arith.constant dense<0.0> : vector<1024xf32>
-  %r = arith.maximumf %m, %z : vector<1024xf32>
-  tile.store %r, %y[%off] strides(%c1) limits(%rest) : vector<1024xf32>, !tile.ptr<f32>
-})";
 
 TEST(CudaRows, ElementwiseText) {
   auto module = parse(kScaleRelu);
@@ -48,60 +32,6 @@ TEST(CudaRows, Elementwise) {
     EXPECT_EQ(worstError(y, expected), 0.0) << n;
   }
 }
-
-// Rows of any length in tiles of 256; exp(x - max) kept in scratch between the passes.
-constexpr const char *kSoftmax = R"(
-tile.kernel @softmax(%x: !tile.ptr<f32> loc("x"), %y: !tile.ptr<f32> loc("y"), %rows: index loc("rows"), %n: index loc("n"))
-    inputs 1 programs "a0" scratch "(a1 + 255) floordiv 256 * 1024" from "/attn/Softmax" {
-  %c0 = arith.constant 0 : index
-  %c1 = arith.constant 1 : index
-  %c256 = arith.constant 256 : index
-  %low = arith.constant 0xFF800000 : f32
-  %zero = arith.constant 0.0 : f32
-  %p = tile.program_id
-  %row = arith.muli %p, %n : index
-  %lowest = arith.constant dense<0xFF800000> : vector<256xf32>
-  %largest = scf.for %k = %c0 to %n step %c256 iter_args(%m = %lowest) -> (vector<256xf32>) {
-    %off = arith.addi %row, %k : index
-    %rest = arith.subi %n, %k : index
-    %t = tile.load %x[%off] strides(%c1) limits(%rest) : !tile.ptr<f32> -> vector<256xf32>
-    %lane = vector.step : vector<256xindex>
-    %b = vector.broadcast %rest : index to vector<256xindex>
-    %in = arith.cmpi slt, %lane, %b : vector<256xindex>
-    %v = arith.select %in, %t, %lowest : vector<256xi1>, vector<256xf32>
-    %next = arith.maximumf %m, %v : vector<256xf32>
-    scf.yield %next : vector<256xf32>
-  }
-  %max = tile.reduce max, %largest : vector<256xf32> -> f32
-  %maxt = vector.broadcast %max : f32 to vector<256xf32>
-  %held = tile.scratch %c0 : !tile.ptr<f32>
-  %zeros = arith.constant dense<0.0> : vector<256xf32>
-  %sums = scf.for %k = %c0 to %n step %c256 iter_args(%s = %zeros) -> (vector<256xf32>) {
-    %off = arith.addi %row, %k : index
-    %rest = arith.subi %n, %k : index
-    %t = tile.load %x[%off] strides(%c1) limits(%rest) : !tile.ptr<f32> -> vector<256xf32>
-    %d = arith.subf %t, %maxt : vector<256xf32>
-    %e = math.exp %d : vector<256xf32>
-    %lane = vector.step : vector<256xindex>
-    %b = vector.broadcast %rest : index to vector<256xindex>
-    %in = arith.cmpi slt, %lane, %b : vector<256xindex>
-    %v = arith.select %in, %e, %zeros : vector<256xi1>, vector<256xf32>
-    tile.store %v, %held[%k] strides(%c1) : vector<256xf32>, !tile.ptr<f32>
-    %next = arith.addf %s, %v : vector<256xf32>
-    scf.yield %next : vector<256xf32>
-  }
-  %sum = tile.reduce sum, %sums : vector<256xf32> -> f32
-  %one = arith.constant 1.0 : f32
-  %inv = arith.divf %one, %sum : f32
-  %invt = vector.broadcast %inv : f32 to vector<256xf32>
-  scf.for %k = %c0 to %n step %c256 {
-    %off = arith.addi %row, %k : index
-    %rest = arith.subi %n, %k : index
-    %e = tile.load %held[%k] strides(%c1) : !tile.ptr<f32> -> vector<256xf32>
-    %v = arith.mulf %e, %invt : vector<256xf32>
-    tile.store %v, %y[%off] strides(%c1) limits(%rest) : vector<256xf32>, !tile.ptr<f32>
-  }
-})";
 
 TEST(CudaRows, SoftmaxText) {
   auto module = parse(kSoftmax);
@@ -138,6 +68,29 @@ TEST(CudaRows, Softmax) {
       }
     }
   }
+}
+
+// Literals take the type of the arithmetic they stand in: an int beside an i64 compiles for neither NVRTC nor the host.
+TEST(CudaRows, WideIntegersWithLiterals) {
+  Runner r = runner(R"(
+tile.kernel @minus_one(%x: !tile.ptr<i64> loc("x"), %y: !tile.ptr<i64> loc("y"), %n: index loc("n"))
+    inputs 1 programs "(a0 + 255) floordiv 256" scratch "0" from "/ids/Sub" {
+  %c1 = arith.constant 1 : index
+  %c256 = arith.constant 256 : index
+  %p = tile.program_id
+  %off = arith.muli %p, %c256 : index
+  %rest = arith.subi %n, %off : index
+  %t = tile.load %x[%off] strides(%c1) limits(%rest) : !tile.ptr<i64> -> vector<256xi64>
+  %one = arith.constant dense<1> : vector<256xi64>
+  %r = arith.subi %t, %one : vector<256xi64>
+  tile.store %r, %y[%off] strides(%c1) limits(%rest) : vector<256xi64>, !tile.ptr<i64>
+})");
+  ASSERT_TRUE(r.ok());
+  std::vector<int64_t> x = {5, 0, INT64_MIN}, y(3);
+  auto report = r.run({in(x), out(y)}, {3});
+  ASSERT_TRUE(report.isOk()) << report.status().message();
+  EXPECT_EQ(y, (std::vector<int64_t>{4, -1, INT64_MAX}));
+  if (haveNvrtc()) compileThroughGate(r.kernel());
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ function linkRemarks() {
   for (const step of report.steps) for (const node of step.nodes) add(ofNode, node, step.index);
   for (const op of report.compile?.graph?.operators || []) for (const step of op.steps) add(ofOperator, `${op.kind} (${op.node})`, step);
   for (const remark of report.compile?.remarks || []) {
-    if (!["jinx-fuse", "jinx-schedule", "import"].includes(remark.pass)) continue;
+    if (!["jinx-form-attention", "jinx-fuse", "jinx-schedule", "import"].includes(remark.pass)) continue;
     let steps = [...remark.message.matchAll(/\w+ \([^()]+\)/g)].flatMap(match => ofOperator.get(match[0]) || []);
     if (!steps.length) steps = ofNode.get(remark.location) || [];
     if (remark.name === "Scheduled") steps = steps.filter(s => remark.message.includes(` ${report.steps[s].kernel},`));

@@ -1,0 +1,120 @@
+#include "codegen/schedules/AttentionForm.h"
+
+#include "codegen/schedules/ScalarOps.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::schedules {
+namespace {
+
+constexpr size_t kMaxChain = 64;  // operators between the product and the softmax
+
+Sizes batchOf(Value v) {
+  Sizes sizes = sizesOf(v.getType());
+  return Sizes(sizes.begin(), sizes.end() - 2);
+}
+
+/// A view that leaves rows of keys as they are: [b*h, m, n] to [b, h, m, n].
+bool isBatchReshape(Operation *op) {
+  auto reshape = dyn_cast_or_null<ReshapeOp>(op);
+  if (!reshape) return false;
+  Sizes in = sizesOf(reshape.getX().getType()), out = sizesOf(reshape.getY().getType());
+  return in.size() >= 2 && out.size() >= 2 && ArrayRef(in).take_back(2) == ArrayRef(out).take_back(2) && volume(batchOf(reshape.getX())) == volume(batchOf(reshape.getY()));
+}
+
+class Matcher {
+ public:
+  Matcher(PackedMatmulOp context, std::string *why) : why_(why) { form_.context = context; }
+
+  std::optional<AttentionForm> run() {
+    operators_.insert(form_.context);
+    Value weights = throughReshapes(form_.context.getA());
+    if (!findSoftmax(weights)) return no("");
+    if (!findScores(form_.logits)) return no("the softmax is not of a product of its shape, by elementwise operators");
+    Value scores = form_.scores.getY();
+    for (Value v : {scores, form_.logits, Value(form_.context.getY())})
+      if (llvm::any_of(sizesOf(v.getType()), [](const SizeExpr &s) { return s.isInvalid(); })) return no("a size of it has no formula");
+    if (volume(batchOf(scores)) != volume(batchOf(form_.context.getY())))
+      return no("its right operand has more matrices than the scores");
+    for (Operation *op : operators_) {
+      if (op->getBlock() != form_.context->getBlock()) return no("a part of it is in another block");
+      if (op == form_.context) continue;
+      for (Operation *user : op->getUsers())
+        if (!operators_.contains(user)) return no("what lies between the products is read elsewhere too");
+    }
+    form_.operators.assign(operators_.begin(), operators_.end());
+    llvm::sort(form_.operators, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+    return form_;
+  }
+
+ private:
+  std::optional<AttentionForm> no(const char *why) {
+    if (why_) *why_ = why;
+    return std::nullopt;
+  }
+
+  Value throughReshapes(Value v) {
+    while (isBatchReshape(v.getDefiningOp())) {
+      operators_.insert(v.getDefiningOp());
+      v = v.getDefiningOp()->getOperand(0);
+    }
+    return v;
+  }
+
+  static bool isOverRows(ReduceOp reduce, ReduceKind kind) {
+    if (!reduce || reduce.getKind() != kind) return false;
+    auto type = cast<RankedTensorType>(reduce.getX().getType());
+    return type.getElementType().isF32() && reduce.getAxes() == ArrayRef<int64_t>{type.getRank() - 1};
+  }
+
+  bool findSoftmax(Value weights) {
+    auto div = weights.getDefiningOp<DivOp>();
+    auto exp = div ? div.getA().getDefiningOp<ExpOp>() : ExpOp();
+    form_.sum = div ? div.getB().getDefiningOp<ReduceOp>() : ReduceOp();
+    if (!exp || !isOverRows(form_.sum, ReduceKind::sum) || form_.sum.getX() != exp.getY()) return false;
+    auto sub = exp.getX().getDefiningOp<SubOp>();
+    form_.max = sub ? sub.getB().getDefiningOp<ReduceOp>() : ReduceOp();
+    if (!isOverRows(form_.max, ReduceKind::max) || form_.max.getX() != sub.getA()) return false;
+    form_.logits = sub.getA();
+    for (Operation *op : {div.getOperation(), exp.getOperation(), form_.sum.getOperation(), sub.getOperation(), form_.max.getOperation()})
+      operators_.insert(op);
+    return sizesOf(form_.logits.getType()).size() >= 2;
+  }
+
+  /// Whether a product is reached from `v` by elementwise operators that keep its shape; what lies on the way joins the form. Of two
+  /// products the first is it, the other is read like any bias.
+  bool findScores(Value v) {
+    auto known = reached_.find(v);
+    if (known != reached_.end()) return known->second;
+    if (reached_.size() > kMaxChain) return false;
+    reached_[v] = false;
+    Operation *op = v.getDefiningOp();
+    if (!op) return false;
+    bool found = false;
+    if (auto product = dyn_cast<PackedMatmulOp>(op)) {
+      if (form_.scores && form_.scores != product) return false;
+      form_.scores = product;
+      found = true;
+    } else if (isBatchReshape(op)) {
+      found = findScores(op->getOperand(0));
+    } else if (isElementwiseSupported(op)) {
+      for (Value operand : op->getOperands())
+        if (sizesOf(operand.getType()) == sizesOf(v.getType())) found |= findScores(operand);
+    }
+    if (found) operators_.insert(op);
+    return reached_[v] = found;
+  }
+
+  AttentionForm form_;
+  std::string *why_;
+  llvm::SetVector<Operation *> operators_;
+  llvm::DenseMap<Value, bool> reached_;
+};
+
+}  // namespace
+
+std::optional<AttentionForm> matchAttention(PackedMatmulOp context, std::string *why) { return Matcher(context, why).run(); }
+
+}  // namespace jinx::schedules

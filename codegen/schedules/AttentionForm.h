@@ -1,0 +1,29 @@
+// What is attention? softmax(logits)·V, where the logits are elementwise in one product:
+//
+//   s = packed_matmul(q, k)                   scores: [batch…, queries, keys]
+//   x = elementwise in s, and in anything     logits: scale, bias, mask, softcap; a hole of the schedule
+//   m = reduce max(x)    e = exp(x - m)    l = reduce sum(e)    p = e / l        over the keys
+//   y = packed_matmul(p, v)                   context: [batch…, queries, columns]
+//
+// Between them the batch may be reshaped ([b*h, …] to [b, h, …]). Nobody else reads what lies between the products: there is no place
+// where it would be whole. The pass that finds attention, fusion's legality and the schedule all ask here.
+#pragma once
+
+#include <string>
+
+#include "ir/Graph/Graph.h"
+#include "llvm/ADT/SmallPtrSet.h"
+
+namespace jinx::schedules {
+
+struct AttentionForm {
+  graph::PackedMatmulOp scores, context;
+  mlir::Value logits;                              ///< what the softmax is of
+  graph::ReduceOp max, sum;
+  llvm::SmallVector<mlir::Operation *> operators;  ///< from scores to context, in program order
+};
+
+/// The attention that ends with `context`, if it is one. `why` gets the reason when it is not: "" when there is no softmax at all.
+std::optional<AttentionForm> matchAttention(graph::PackedMatmulOp context, std::string *why = nullptr);
+
+}  // namespace jinx::schedules

@@ -1,0 +1,203 @@
+// The scan schedule.
+//
+// All values of the group have the shape of the sums. The lanes run along the innermost dimension that is not 1. What is carried along
+// the axis depends on whether the lanes walk it:
+//
+//   lanes beside the axis     a program owns one tile of lanes and walks the axis; the carried value is a tile of totals
+//   lanes along the axis      a program owns one row and walks its tiles; within a tile a lane takes log2(width) shifted additions,
+//                             and one total is carried
+//
+// x = [1 2 3 4 | 5 6 7], tiles of 4 lanes, along the axis:
+//
+//   [1 2 3 4]   + shifted by 1: [1 3 5 7]    + shifted by 2: [1 3 6 10]    + carried 0:  [1 3 6 10]     carry 10
+//   [5 6 7 .]                   [5 11 13 .]                  [5 11 18 .]   + carried 10: [15 21 28 .]
+//
+// In reverse tiles are walked from the last one, and lanes are shifted the other way. An exclusive sum is one lane, or one step, behind.
+// What computes x and what reads the sums is evaluated around each tile: it fuses like the operands and readers of a reduction.
+#include "codegen/schedules/Scan.h"
+
+#include "codegen/schedules/Expression.h"
+#include "codegen/schedules/ScalarOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::schedules {
+namespace {
+
+class ScanSchedule {
+ public:
+  ScanSchedule(GroupOp group, StringRef name, OpBuilder &builder) : group_(group), kb_(builder, group.getLoc(), name, group) {}
+
+  FailureOr<Scheduled> run() {
+    for (Operation &op : group_.getBody().front())
+      if (auto o = dyn_cast<CumsumOp>(op)) scan_ = o;
+    if (!scan_) return group_.emitOpError("has no cumsum to schedule");
+    space_ = sizesOf(scan_.getX().getType());
+    axis_ = scan_.getAxis();
+    chooseLanes();
+    emitProgram();
+    SizeExpr vectors = 1;
+    for (size_t d = 0; d < space_.size(); ++d) vectors = vectors * (int64_t(d) == lane_ ? ceilDiv(space_[d], 16) : space_[d]);
+    int64_t each = lane_ == axis_ ? 16 : 4;
+    for ([[maybe_unused]] Operation &op : group_.getBody().front()) each += 2;
+    return kb_.finish(programs_, 0, vectors * SizeExpr(each));
+  }
+
+ private:
+  OpBuilder &b() { return kb_.b(); }
+  Location loc() { return kb_.loc(); }
+  Value c(int64_t v) { return kb_.constant(v); }
+
+  void chooseLanes() {
+    lane_ = int64_t(space_.size()) - 1;
+    while (lane_ > 0 && space_[lane_].isConstant(1)) --lane_;
+    width_ = lane_ == axis_ ? 16 : 32;
+    if (auto extent = space_[lane_].constant())
+      while (width_ > 1 && width_ / 2 >= *extent) width_ /= 2;
+    for (int64_t d = 0; d < int64_t(space_.size()); ++d)
+      if (d != axis_ && d != lane_) outer_.push_back(d);
+    for (int64_t d : outer_) programs_ = programs_ * space_[d];
+    if (lane_ != axis_) programs_ = programs_ * ceilDiv(space_[lane_], width_);
+  }
+
+  void emitProgram() {
+    Type graphElement = cast<RankedTensorType>(scan_.getX().getType()).getElementType();
+    element_ = registerType(graphElement);
+    isHalf_ = isa<FloatType>(element_) && element_.getIntOrFloatBitWidth() < 32;
+    accumulator_ = VectorType::get({width_}, isHalf_ ? Type(b().getF32Type()) : element_);
+    zero_ = arith::ConstantOp::create(b(), loc(), accumulator_, b().getZeroAttr(accumulator_));
+    Value id = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
+    SmallVector<SizeExpr> extents;
+    for (int64_t d : outer_) extents.push_back(space_[d]);
+    if (lane_ != axis_) extents.push_back(ceilDiv(space_[lane_], width_));
+    auto parts = kb_.delinearize(id, extents);
+    at_.assign(space_.size(), Coordinate{c(0), 0, {}});
+    for (auto [d, part] : llvm::zip(outer_, parts)) at_[d] = {part, 0, {}};
+    emitter_.emplace(kb_, width_);
+    lane_ == axis_ ? alongAxis() : besideAxis(parts.back());
+  }
+
+  // ---- lanes beside the axis ----------------------------------------------------------------------------------------------------
+  void besideAxis(Value tile) {
+    Value begin = kb_.mul(tile, c(width_)), rest = kb_.sub(kb_.size(space_[lane_]), begin);
+    at_[lane_] = {begin, 1, {}};
+    wholeOrPart(rest, space_[lane_], [&](Value limit) {
+      forAxis(kb_.size(space_[axis_]), zero_, [&](Value step, Value total) {
+        at_[axis_] = {step, 0, {}};
+        emitter_->setLimit(limit);
+        Value next = sum(total, wide(emitter_->evaluate(scan_.getX(), at_)));
+        store(scan_.getExclusive() ? total : next);
+        return next;
+      });
+    });
+  }
+
+  // ---- lanes along the axis -----------------------------------------------------------------------------------------------------
+  void alongAxis() {
+    const SizeExpr &extent = space_[axis_];
+    forAxis(kb_.size(ceilDiv(extent, width_)), zero_, [&](Value tile, Value total) {
+      Value begin = kb_.mul(tile, c(width_)), rest = kb_.sub(kb_.size(extent), begin);
+      at_[axis_] = {begin, 1, {}};
+      return wholeOrPart(rest, extent, [&](Value limit) { return oneTile(limit, total); });
+    });
+  }
+  Value oneTile(Value limit, Value total) {
+    emitter_->setLimit(limit);
+    Value x = wide(emitter_->evaluate(scan_.getX(), at_));
+    if (limit) {  // lanes beyond the end hold anything
+      Value lanes = vector::StepOp::create(b(), loc(), VectorType::get({width_}, b().getIndexType()));
+      Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lanes, kb_.splat(limit, width_));
+      x = arith::SelectOp::create(b(), loc(), valid, x, zero_);
+    }
+    Value sums = x;
+    for (int64_t by = 1; by < width_; by *= 2) sums = sum(sums, shifted(sums, by));
+    store(sum(total, scan_.getExclusive() ? shifted(sums, 1) : sums));
+    Value last = vector::ExtractOp::create(b(), loc(), sums, scan_.getReverse() ? 0 : width_ - 1);
+    return sum(total, kb_.splat(last, width_));
+  }
+  /// Lanes moved in the direction of the scan, zeros behind them.
+  Value shifted(Value v, int64_t by) {
+    SmallVector<int64_t> from;
+    for (int64_t lane = 0; lane < width_; ++lane) {
+      int64_t source = scan_.getReverse() ? lane + by : lane - by;
+      from.push_back(source >= 0 && source < width_ ? source : width_);  // lane 0 of the zeros
+    }
+    return vector::ShuffleOp::create(b(), loc(), v, zero_, from);
+  }
+
+  // ---- loops --------------------------------------------------------------------------------------------------------------------
+  void forAxis(Value count, Value init, function_ref<Value(Value, Value)> body) {
+    auto loop = scf::ForOp::create(b(), loc(), c(0), count, c(1), ValueRange{init});
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(loop.getBody());
+    Value i = loop.getInductionVar();
+    if (scan_.getReverse()) i = kb_.sub(kb_.sub(count, c(1)), i);
+    Value next = body(i, loop.getRegionIterArg(0));
+    emitter_->clearCache();
+    scf::YieldOp::create(b(), loc(), next);
+  }
+  /// Emits `body` without a limit for whole tiles, with one for the last tile, whichever can be; gives what it gives.
+  template <typename Body>
+  Value wholeOrPart(Value rest, const SizeExpr &extent, Body body) {
+    constexpr bool kGives = std::is_same_v<decltype(body(Value())), Value>;
+    auto run = [&](Value limit) -> Value {
+      emitter_->clearCache();
+      if constexpr (kGives) return body(limit);
+      body(limit);
+      return {};
+    };
+    if (auto constant = extent.constant()) {
+      if (*constant % width_ == 0) return run({});
+      if (*constant < width_) return run(rest);
+    }
+    Value whole = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sge, rest, c(width_));
+    auto branch = scf::IfOp::create(b(), loc(), kGives ? TypeRange{accumulator_} : TypeRange{}, whole, /*withElse=*/true);
+    OpBuilder::InsertionGuard guard(b());
+    for (auto [block, limit] : {std::pair(branch.thenBlock(), Value()), std::pair(branch.elseBlock(), rest)}) {
+      b().setInsertionPointToStart(block);
+      Value given = run(limit);
+      if (kGives) scf::YieldOp::create(b(), loc(), given);
+    }
+    emitter_->clearCache();
+    return kGives ? branch.getResult(0) : Value();
+  }
+
+  // ---- values -------------------------------------------------------------------------------------------------------------------
+  Value sum(Value x, Value y) {
+    return isa<FloatType>(accumulator_.getElementType()) ? Value(arith::AddFOp::create(b(), loc(), x, y)) : arith::AddIOp::create(b(), loc(), x, y);
+  }
+  Value wide(Value x) { return isHalf_ ? Value(arith::ExtFOp::create(b(), loc(), accumulator_, x)) : x; }
+  /// The sums at `at_` are known: stores all results there.
+  void store(Value sums) {
+    if (isHalf_) sums = arith::TruncFOp::create(b(), loc(), VectorType::get({width_}, element_), sums);
+    emitter_->define(scan_.getY(), sums);
+    for (auto [i, v] : llvm::enumerate(group_.getBody().front().getTerminator()->getOperands())) emitter_->store(i, emitter_->evaluate(v, at_), at_);
+    emitter_->undefine(scan_.getY());
+  }
+
+  GroupOp group_;
+  KernelBuilder kb_;
+  CumsumOp scan_;
+  std::optional<ExpressionEmitter> emitter_;
+  Sizes space_;
+  SmallVector<int64_t> outer_;
+  int64_t axis_ = 0, lane_ = 0, width_ = 1;
+  SizeExpr programs_ = 1;
+  Type element_;
+  VectorType accumulator_;
+  bool isHalf_ = false;
+  Value zero_;
+  Coordinates at_;
+};
+
+}  // namespace
+
+FailureOr<Scheduled> scheduleScan(GroupOp group, StringRef name, const Target &, OpBuilder &builder) {
+  return ScanSchedule(group, name, builder).run();
+}
+
+}  // namespace jinx::schedules

@@ -1,0 +1,110 @@
+// Where does a model compute attention? Two products with a softmax between become the start of one group:
+//
+//   %s = jinx.packed_matmul %q, %k                 %y = jinx.group "attention"(%q, %k, %mask, %v) {
+//   %x = jinx.add %s, %mask                          … the same operators …
+//   %m = jinx.reduce max, %x axes [3]                jinx.yield %y
+//   … exp(x - m) / its sum                         }
+//   %y = jinx.packed_matmul %p, %v          ->
+//
+// ONNX's Attention sets the weights of rows that are masked whole to 0 between softmax and product. What is 0 for a whole row of weights is 0
+// for that row of the result (if v is finite), so this moves past the product first.
+//
+// Pairwise fusion does not get there: a product and half of a softmax have no kernel together. So this pass says which operators belong
+// together, and jinx-fuse, which comes next, judges whether one kernel is worth it and what else joins it.
+#include "codegen/schedules/AttentionForm.h"
+#include "llvm/ADT/SetVector.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
+#include "passes/Passes.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::passes {
+#define GEN_PASS_DEF_FORMATTENTION
+#include "passes/Passes.h.inc"
+
+namespace {
+
+constexpr StringRef kArgument = "jinx-form-attention";
+
+struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
+  using FormAttentionBase::FormAttentionBase;
+
+  void runOnOperation() override {
+    SmallVector<PackedMatmulOp> products;
+    getOperation().walk([&](PackedMatmulOp op) {
+      if (!isa<GroupOp>(op->getParentOp())) products.push_back(op);
+    });
+    llvm::SmallPtrSet<Operation *, 32> erased;
+    for (PackedMatmulOp product : products) {
+      if (erased.contains(product)) continue;
+      product = moveRowSelect(product);
+      std::string why;
+      auto form = schedules::matchAttention(product, &why);
+      if (!form && why.empty()) continue;  // a product like any other
+      if (!form) {
+        ++numKept;
+        say(missed(product, kArgument, "Kept"), [&] { return "softmax and packed_matmul are no attention: " + why; });
+        continue;
+      }
+      ++numFormed;
+      say(passed(product, kArgument, "Formed"), [&] {
+        return std::to_string(form->operators.size()) + " operators are an attention of shape " + describe(sizesOf(form->logits.getType()));
+      });
+      erased.insert(form->operators.begin(), form->operators.end());
+      outline(*form);
+    }
+  }
+
+  /// packed_matmul(select(c, 0, p), v) with a condition for each row becomes select(c, 0, packed_matmul(p, v)), when p is a quotient that
+  /// nothing else reads. Gives the product that there is then.
+  static PackedMatmulOp moveRowSelect(PackedMatmulOp product) {
+    auto select = product.getA().getDefiningOp<SelectOp>();
+    if (!select || !select->hasOneUse()) return product;
+    auto isZero = [](Value v) {
+      auto constant = v.getDefiningOp<ConstantOp>();
+      return constant && constant.getY().getType().getNumElements() == 1 && matchPattern(v, m_AnyZeroFloat());
+    };
+    bool zeroFirst = isZero(select.getA());
+    Value weights = zeroFirst ? select.getB() : select.getA(), zero = zeroFirst ? select.getA() : select.getB();
+    Sizes condition = sizesOf(select.getCondition().getType());
+    if (!isZero(zero) || !weights.getDefiningOp<DivOp>() || !weights.hasOneUse() || weights.getType() != select.getY().getType() ||
+        condition.empty() || !condition.back().isConstant(1))
+      return product;
+    OpBuilder b(product);
+    auto type = product.getY().getType();
+    auto moved = PackedMatmulOp::create(b, product.getLoc(), type, weights, product.getB());
+    Value first = zeroFirst ? zero : Value(moved.getY()), second = zeroFirst ? Value(moved.getY()) : zero;
+    product.getY().replaceAllUsesWith(SelectOp::create(b, select.getLoc(), type, select.getCondition(), first, second));
+    product.erase();
+    select.erase();
+    say(passed(moved, kArgument, "Moved"), [&] { return "select of whole rows follows the product of a softmax"; });
+    return moved;
+  }
+
+  static void outline(const schedules::AttentionForm &form) {
+    llvm::SmallPtrSet<Operation *, 16> members(form.operators.begin(), form.operators.end());
+    llvm::SetVector<Value> inputs;
+    SmallVector<Location> locations;
+    for (Operation *op : form.operators) {
+      locations.push_back(op->getLoc());
+      for (Value v : op->getOperands())
+        if (!members.contains(v.getDefiningOp())) inputs.insert(v);
+    }
+    PackedMatmulOp context = form.context;
+    OpBuilder b(context);
+    auto group = GroupOp::create(b, FusedLoc::get(b.getContext(), locations), context->getResultTypes(), inputs.getArrayRef(), "attention");
+    Block *body = b.createBlock(&group.getBody());
+    IRMapping mapping;
+    for (Value v : inputs) mapping.map(v, body->addArgument(v.getType(), v.getLoc()));
+    b.setInsertionPointToStart(body);
+    for (Operation *op : form.operators) b.clone(*op, mapping);
+    YieldOp::create(b, group.getLoc(), mapping.lookup(context.getY()));
+    context.getY().replaceAllUsesWith(group.getResult(0));
+    for (Operation *op : llvm::reverse(form.operators)) op->erase();
+  }
+};
+
+}  // namespace
+}  // namespace jinx::passes

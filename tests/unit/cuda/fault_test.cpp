@@ -1,0 +1,203 @@
+// Faults planted in generated texts: each is one change of the text, and the emulator must report it, with the kernel, the place in the
+// text and the memory or barrier, under every seed or, where the schedule decides, under some. The unchanged text must pass them all.
+#include <cmath>
+#include <regex>
+
+#include "MatmulKernels.h"
+#include "RowsKernels.h"
+
+namespace jinx::cuda::testing {
+namespace {
+
+struct Fault {
+  const char *name;
+  const char *find, *replace;  ///< the first occurrence
+  const char *expect;          ///< of the report: a regular expression
+  bool sometimes = false;      ///< whether it shows is up to the schedule
+};
+
+constexpr int kSeeds = 6, kRightSeeds = 20;
+constexpr uint64_t kEndless = 1'000'000;
+
+std::string planted(std::string text, const Fault &fault) {
+  size_t at = text.find(fault.find);
+  EXPECT_NE(at, std::string::npos) << fault.name << ": the text has no `" << fault.find << "` any more";
+  if (at != std::string::npos) text.replace(at, std::string(fault.find).size(), fault.replace);
+  return text;
+}
+
+/// Runs a text under seeds; `run` launches it once.
+template <typename Run>
+void checkFault(const CudaKernel &kernel, const Fault &fault, Run run) {
+  SCOPED_TRACE(fault.name);
+  Runner runner(kernel, planted(kernel.source(), fault));
+  ASSERT_TRUE(runner.ok());
+  int found = 0;
+  std::string unlike;
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    emulated::LaunchOptions options;
+    options.seed = seed;
+    options.maxOperations = kEndless;
+    options.maxBankConflict = 1;
+    auto report = run(runner, options);
+    if (report.isOk()) continue;
+    const std::string message = report.status().message();
+    const bool isLikely = std::regex_search(message, std::regex(fault.expect)) && message.find(kernel.name) != std::string::npos &&
+                          message.find(" at line ") != std::string::npos;
+    found += isLikely;
+    if (!isLikely && unlike.empty()) unlike = message;
+  }
+  EXPECT_TRUE(unlike.empty()) << "reported, but not as \"" << fault.expect << "\":\n" << unlike;
+  EXPECT_GE(found, fault.sometimes ? 1 : kSeeds) << "of " << kSeeds << " seeds; the fault goes unnoticed under the others";
+}
+
+template <typename Run>
+void checkRight(const CudaKernel &kernel, Run run) {
+  Runner runner(kernel);
+  ASSERT_TRUE(runner.ok());
+  for (uint64_t seed = 0; seed < kRightSeeds; ++seed) {
+    emulated::LaunchOptions options;
+    options.seed = seed;
+    options.maxOperations = kEndless;
+    options.maxBankConflict = 1;
+    auto report = run(runner, options);
+    ASSERT_TRUE(report.isOk()) << "seed " << seed << ": " << report.status().message();
+  }
+}
+
+// ---- products on tensor cores: bulk loads, mbarriers, wgmma, clusters, bulk stores --------------------------------------------------
+
+constexpr const char *kProducerWait = "mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);\n          mbar_arrive_expect_bytes";
+constexpr Fault kWgmmaFaults[] = {
+    {"no wait for the bytes of a slot", "mbar_wait(full + take.slot * 8, take.parity);", "", "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|where a bulk load may not have landed)"},
+    {"no wait for a free slot", kProducerWait, "mbar_arrive_expect_bytes", "bulk load (touches|overwrites) shared|more arrivals at an mbarrier"},
+    {"the reader's parity inverted", "take.parity);", "take.parity ^ 1);", "wgmma (reads|touches) shared\\+\\d+, (which nothing|where a bulk load)"},
+    {"the filler's parity inverted", "fill.parity ^ 1);\n          mbar_arrive", "fill.parity);\n          mbar_arrive", "deadlock[^]*wait for mbarrier at shared\\+\\d+[^]*mbarrier shared\\+\\d+: 0 of"},
+    {"a slot is never given back", "if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);\n        held", "held", "deadlock[^]*mbarrier shared\\+\\d+: \\d of"},
+    {"a slot is given back before its products are done", "wgmma_wait<1>();", "", "a bulk load overwrites shared\\+\\d+, and no barrier stands after the products of warpgroup|wgmma reads shared\\+\\d+, whose stage was given back"},
+    {"the wait for products leaves too many", "wgmma_wait<1>();", "wgmma_wait<2>();", "a bulk load overwrites shared\\+\\d+, and no barrier stands after the products of warpgroup"},
+    {"the slot in use is given back", "if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);\n        held = take.slot;", "if (thread < kCluster) mbar_arrive_at(empty + take.slot * 8, thread);", "a bulk load overwrites shared\\+\\d+, and no barrier stands after the products of warpgroup|wgmma reads shared\\+\\d+, whose stage was given back"},
+    {"another slot is multiplied", "smem + kOffsetA + take.slot * kStageBytesA", "smem + kOffsetA + (take.slot + 1) % kStages * kStageBytesA", "wgmma (reads|touches) shared\\+\\d+, (which nothing|where a bulk load|whose stage)"},
+    {"another slot is filled", "smem + kOffsetA + fill.slot * kStageBytesA", "smem + kOffsetA + (fill.slot + 1) % kStages * kStageBytesA", "shared\\+\\d+, (which nothing|where a bulk load|whose stage|and no barrier)"},
+    {"fewer bytes announced than come", "kStageBytesA + kStageBytesB);", "kStageBytesA);", "lands after its phase"},
+    {"more bytes announced than come", "kStageBytesA + kStageBytesB);", "kStageBytesA + kStageBytesB + 16);", "deadlock[^]*16 bytes outstanding"},
+    {"no arrival of the filler", "mbar_arrive_expect_bytes(full + fill.slot * 8, kStageBytesA + kStageBytesB);", "", "deadlock[^]*0 of 1 arrivals"},
+    {"one arrival too many expected", "mbar_init(empty + s * 8, kConsumers * kCluster)", "mbar_init(empty + s * 8, kConsumers * kCluster + 1)", "deadlock[^]*4 of 5 arrivals"},
+    {"too few arrivals expected", "mbar_init(empty + s * 8, kConsumers * kCluster)", "mbar_init(empty + s * 8, kConsumers)", "bulk load (touches|overwrites)|more arrivals|given back|may not have landed|has completed|block that has exited"},
+    {"a copy for one block of two", "(1u << kClusterM) - 1u", "1u", "deadlock[^]*bytes outstanding|lands after|may not have landed|bulk load overwrites"},
+    {"no commit of products", "wgmma_commit();", "", "wgmma_commit is missing"},
+    {"no wait before the epilogue", "wgmma_wait<0>();", "", "an accumulator is read while a wgmma writes it"},
+    {"a weak wait before the epilogue", "wgmma_wait<0>();", "wgmma_wait<1>();", "an accumulator is read while a wgmma writes it"},
+    {"no fence before products", "wgmma_fence();", "", "wgmma without wgmma_fence"},
+    {"no proxy fence before a bulk store", "fence_proxy_async();", "", "missing fence_proxy_async: a bulk store touches shared"},
+    {"no meeting before a bulk store", "fence_proxy_async();\n          warp_sync();", "fence_proxy_async();", "a bulk store reads shared\\+\\d+, (and no barrier stands after thread|which nothing)"},
+    {"the fence behind the meeting", "fence_proxy_async();\n          warp_sync();\n          if (issuer) {", "warp_sync();\n          if (issuer) {", "missing fence_proxy_async"},
+    {"no wait for a staging buffer", "if (issuer) tma_store_wait_read<1>();", "", "stmatrix overwrites shared\\+\\d+, and no barrier stands after the bulk stores of thread"},
+    {"no meeting after the wait for a staging buffer", "has left this buffer\n          warp_sync();", "\n", "stmatrix overwrites shared\\+\\d+, and no barrier stands after the bulk stores of thread"},
+    {"no wait for the last stores", "if (issuer) tma_store_wait_read<0>();", "", "exits while a bulk store"},
+    {"no commit of a bulk store", "tma_store_commit();", "", "tma_store_commit is missing"},
+    {"no cluster barrier after barriers are made", "cluster_arrive_relaxed();\n  cluster_wait();", "", "uses (the|an) mbarrier at shared\\+\\d+(, and no barrier| that was never made)"},
+    {"barriers not fenced", "mbar_init_fence();", "", "not fenced"},
+    {"a block leaves before its peers arrive", "      for (int s = 0; s < kStages; ++s) {\n        mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);", "      for (int s = 0; s < kStages; ++s) {", "mbarrier of a block that has exited|may exit before thread \\d+ of rank \\d arrives"},
+    {"one column too many of the bias", "fragment_column + j * 8 + e < n - column", "fragment_column + j * 8 + e <= n - column", "a load of 4 bytes outside every buffer, 800 bytes into buffer 2"},
+    {"stores overlap", "block * 64 + warp * kStoreRows);", "block * 64 + warp * (kStoreRows - 1));", "a store overwrites byte \\d+ of buffer 3"},
+    {"staging without its swizzle", "const u32 chunk = (2 * c + lane / 16) ^ (lane % 16 * kStoreColumns / 64 % (kStoreColumns / 8));", "const u32 chunk = 2 * c + lane / 16;", "bank conflicts: \\d+ accesses"},
+    {"a loop that does not stop", "tile += tile_stride) {\n        const i64 offset", "tile += 0) {\n        const i64 offset", "deadlock|no end after"},
+};
+
+struct WgmmaRun {
+  int64_t m = 300, n = 200, k = 264;
+  std::vector<uint16_t> a = std::vector<uint16_t>(m * k, 0x3F80), b = std::vector<uint16_t>(n * k, 0x3F80), d = std::vector<uint16_t>(m * n);
+  std::vector<float> bias = std::vector<float>(n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(a), in(b), in(bias), out(d)}, {m, n, k}, options);
+  }
+};
+
+CudaKernel wgmmaKernel() { return buildWgmma({128, 128, 3, 2, 1, 2, 2, false}, true, 2).kernel; }
+
+class WgmmaFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(WgmmaFaults, IsReported) { checkFault(wgmmaKernel(), GetParam(), WgmmaRun()); }
+TEST(WgmmaFaults, NoneInTheRightText) { checkRight(wgmmaKernel(), WgmmaRun()); }
+
+// ---- products on scalar units: cp.async, block barriers ----------------------------------------------------------------------------
+
+constexpr Fault kSimtFaults[] = {
+    {"no wait for copies", "copy_async_wait<1>();", "", "a load touches shared\\+\\d+, where an asynchronous copy"},
+    {"the wait for copies leaves too many", "copy_async_wait<1>();", "copy_async_wait<2>();", "a load touches shared\\+\\d+, where an asynchronous copy"},
+    {"no barrier after the wait", "copy_async_wait<1>();\n    block_sync();", "copy_async_wait<1>();", "asynchronous copy|a race: (a load reads|an asynchronous copy overwrites) shared"},
+    {"copies that are not committed", "    copy_async_commit();\n    fill = fill + 1 == kStages ? 0 : fill + 1;\n    const float", "    fill = fill + 1 == kStages ? 0 : fill + 1;\n    const float", "asynchronous copy"},
+    {"the slot of the next step is read", "smem + kOffsetA + take * kStageBytesA", "smem + kOffsetA + (take + 1) % kStages * kStageBytesA", "asynchronous copy|which nothing has written|a race"},
+    {"the ring is a slot shorter for the filler", "fill = fill + 1 == kStages ? 0", "fill = fill + 1 == kStages - 1 ? 0", "asynchronous copy|a race|nothing has written"},
+    {"copies into another thread's place", "to_a + i * kLineA + j,", "to_a + i * kLineA + j / 2,", "an asynchronous copy (touches|overwrites) shared"},
+    {"one row too many of x", "i < rest && j < rows_left", "i < rest && j <= rows_left", "a load of 4 bytes outside every buffer, \\d+ bytes into buffer 0"},
+    {"one column too many of x", "i < rest2 && j < rows_left", "i <= rest2 && j < rows_left", "a load of 4 bytes outside every buffer, \\d+ bytes into buffer 0"},
+    {"one row too many of y", "i % 4 < rows_left)", "i % 4 <= rows_left)", "a store of \\d+ bytes outside every buffer, \\d+ bytes into buffer 3"},
+    {"one column too many of y", "columns_left - (thread_column", "columns_left + 1 - (thread_column", "a store (overwrites byte \\d+ of buffer 3, and no barrier|of \\d+ bytes outside)"},
+    {"one column too many of the bias", "j < n - column)", "j <= n - column)", "a load of 4 bytes outside every buffer, 280 bytes into buffer 2"},
+    {"the last copies are not waited for", "  copy_async_wait<0>();\n", "", "exits with asynchronous copies"},
+    {"a slice too few is filled ahead", "ahead < 2", "ahead < 1", "asynchronous copy|nothing has written|a race"},
+    {"rows of x without their padding", "constexpr int kLineA = 132;", "constexpr int kLineA = 128;", "bank conflicts: \\d+ accesses"},
+    {"shared memory ends early", "constexpr int kOffsetB = ", "constexpr int kOffsetB = 2048 + ", "an asynchronous copy of \\d+ bytes at shared\\+\\d+ is outside"},
+};
+
+struct SimtRun {
+  int64_t m = 130, n = 70, k = 37;
+  std::vector<float> x = std::vector<float>(m * k, 1.0f), weights = packPanels(std::vector<float>(k * n, 1.0f), k, n), bias = std::vector<float>(n),
+                     y = std::vector<float>(m * n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(x), in(weights), in(bias), out(y)}, {m, n, k, k, 1}, options);
+  }
+};
+
+CudaKernel simtKernel() { return buildSimt({128, 128, 8, 3}, true).kernel; }
+
+class SimtFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(SimtFaults, IsReported) { checkFault(simtKernel(), GetParam(), SimtRun()); }
+TEST(SimtFaults, NoneInTheRightText) { checkRight(simtKernel(), SimtRun()); }
+
+// ---- rows: reductions over the block, scratch ---------------------------------------------------------------------------------------
+
+constexpr Fault kRowsFaults[] = {
+    {"no barrier in a reduction", "block_sync(JINX_FROM0);", ";", "a load reads shared\\+\\d+, (which nothing has written|and no barrier stands after thread)"},
+    {"a reduction with one set of slots", "turn ^= 1;", ";", "a race: a store overwrites shared\\+\\d+, and no barrier stands after thread"},
+    {"one warp of a reduction", "if (threadIdx.x % 32 == 0) shared_store", "if (threadIdx.x == 0) shared_store", "a load reads shared\\+\\d+, which nothing has written"},
+    {"every lane stores to a slot", "if (threadIdx.x % 32 == 0) shared_store", "shared_store", "a race: a store overwrites shared\\+\\d+, and no barrier stands after thread"},
+    {"some threads skip a barrier", "block_sync(JINX_FROM0);", "if (threadIdx.x < 32) block_sync(JINX_FROM0);", "deadlock[^]*block barrier 0: 32 of 64|nothing has written|a race"},
+    {"lanes that do not come to a shuffle", "const float largest = block_max(part, slots, turn);", "const float largest = threadIdx.x % 2 ? part : block_max(part, slots, turn);", "deadlock|meet at different operations"},
+    {"one element too many of x", "rest - thread_first);", "rest + 1 - thread_first);", "a load of 4 bytes outside every buffer, 1540 bytes into buffer 0"},
+    {"one element too many of y", "n - step3 - thread_first);", "n + 1 - step3 - thread_first);", "a store (overwrites byte \\d+ of buffer 1, and no barrier|of 4 bytes outside)"},
+    {"blocks overlap", "const i64 offset = program * n;", "const i64 offset = program * (n - 1);", "a race: a store overwrites byte \\d+ of buffer 1, and no barrier stands after thread \\d+ of block"},
+    {"scratch over the slots", "constexpr int kScratchOffset = 512;", "constexpr int kScratchOffset = 0;", "a race: a store overwrites shared|a race: a load reads shared"},
+    {"scratch beyond its end", "constexpr int kScratchOffset = 512;", "constexpr int kScratchOffset = 2048;", "is outside the block's \\d+ bytes of shared memory"},
+    {"scratch is not written", "shared_store_contiguous(held + step2 + thread_first, held_tile, kPerThread);", "", "a load reads shared\\+\\d+, which nothing has written"},
+    {"scratch in strides of 128 bytes", "shared_load_contiguous(held_tile2, held + step3 + thread_first, kPerThread);", "held_tile2[0] = shared_load(held + thread_first % 32 / 4 * 32);", "a race|bank conflicts|nothing has written"},
+    {"a loop that does not stop", "step3 += 256", "step3 += 0", "no end after"},
+};
+
+struct RowsRun {
+  int64_t rows = 5, n = 77;
+  std::vector<float> x = std::vector<float>(rows * n, 1.0f), y = std::vector<float>(rows * n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(x), out(y)}, {rows, n}, options);
+  }
+};
+
+CudaKernel rowsKernel() { return runner(kSoftmax).kernel(); }
+
+class RowsFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(RowsFaults, IsReported) { checkFault(rowsKernel(), GetParam(), RowsRun()); }
+TEST(RowsFaults, NoneInTheRightText) { checkRight(rowsKernel(), RowsRun()); }
+
+std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
+  std::string name = info.param.name;
+  for (char &c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(Planted, WgmmaFaults, ::testing::ValuesIn(kWgmmaFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
+
+}  // namespace
+}  // namespace jinx::cuda::testing
