@@ -27,8 +27,8 @@ Expected<Shape> readShape(const int64_t* shape, int32_t rank) {
   return extents;
 }
 
-Expected<DType> readType(jinx_dtype dtype) {
-  auto number = static_cast<int>(dtype);
+Expected<DType> readType(const jinx_dtype& dtype) {
+  int number = numberOf(dtype);
   if (number <= 0 || number >= kNumDTypes)
     return invalidArgument("dtype is " + std::to_string(number) + ", which is no element type");
   if (dtype == JINX_STRING) return invalidArgument("strings have functions of their own: jinx_call_set_input_strings");
@@ -41,7 +41,7 @@ Status checkIndex(const char* what, size_t index, size_t count) {
 
 std::string context(const char* what, const PortArrays& port) { return std::string(what) + " \"" + port.name + "\""; }
 
-Expected<Tensor> wrapMemory(jinx_dtype dtype, const int64_t* shape, int32_t rank, const void* data) {
+Expected<Tensor> wrapMemory(const jinx_dtype& dtype, const int64_t* shape, int32_t rank, const void* data) {
   JINX_TRY_ASSIGN(DType type, readType(dtype));
   JINX_TRY_ASSIGN(Shape extents, readShape(shape, rank));
   return Tensor::wrap(type, std::move(extents), const_cast<void*>(data)); // inputs are only read

@@ -30,6 +30,14 @@ struct jinx_tensor {
 
 namespace jinx::capi {
 
+/// The number of an enumerator, or of none: a C caller may pass any, and reading such as the enum is undefined in C++.
+inline int numberOf(const jinx_dtype& dtype) {
+  static_assert(sizeof(jinx_dtype) == sizeof(int));
+  int number;
+  std::memcpy(&number, &dtype, sizeof number);
+  return number;
+}
+
 /// A port with its texts and extents as C arrays.
 struct PortArrays {
   std::string name;

@@ -28,7 +28,10 @@ jinx_code toC(jinx::Code code) {
   return JINX_INTERNAL;
 }
 
-bool isType(jinx_dtype dtype) { return dtype > 0 && dtype < jinx::kNumDTypes; }
+bool isType(const jinx_dtype& dtype) {
+  int number = jinx::capi::numberOf(dtype);
+  return number > 0 && number < jinx::kNumDTypes;
+}
 
 } // namespace
 
