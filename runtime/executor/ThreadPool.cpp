@@ -35,20 +35,12 @@ void pinThread(std::thread& thread, int cpu) {
   pthread_setaffinity_np(thread.native_handle(), sizeof set, &set); // a hint: failing to pin is no failure
 }
 
-/// Goes to another CPU, if there is one: two threads that wait for each other on one CPU take turns by the scheduler's clock, for
-/// milliseconds, while the next CPU idles.
-void leaveCpu(int cpu) {
-  cpu_set_t allowed, others;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  others = allowed;
-  CPU_CLR(cpu, &others);
-  if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
-  sched_setaffinity(0, sizeof allowed, &allowed); // moved: free to go again
-}
-
 } // namespace
 
-ThreadPool::ThreadPool(const ThreadPoolOptions& options) : spinMicroseconds_(options.spinMicroseconds) {
+ThreadPool::ThreadPool(const ThreadPoolOptions& options)
+    : spinMicroseconds_(options.spinMicroseconds), mayMove_(!options.pin) {
+  CPU_ZERO(&allowed_);
+  sched_getaffinity(0, sizeof allowed_, &allowed_); // on failure it stays empty, and workers where they are
   std::vector<int> cpus = allowedCpus();
   int count = options.threads > 0 ? options.threads : std::max<int>(1, static_cast<int>(cpus.size()));
   scratch_.resize(static_cast<size_t>(count), nullptr);
@@ -72,8 +64,17 @@ ThreadPool::~ThreadPool() {
     worker->thread.join();
 }
 
+/// Two threads that wait for each other on one CPU take turns by the scheduler's clock, for milliseconds, while the next CPU idles.
+void ThreadPool::keepOff(Worker& worker, pthread_t thread, int cpu) const {
+  if (!mayMove_ || cpu < 0 || worker.keptOff.load(std::memory_order_relaxed) == cpu) return;
+  cpu_set_t others = allowed_;
+  CPU_CLR(cpu, &others);
+  worker.keptOff.store(cpu, std::memory_order_relaxed);
+  if (CPU_COUNT(&others) > 0) pthread_setaffinity_np(thread, sizeof others, &others); // a hint
+}
+
 /// Waits until `word` differs from `seen`: spins, then sleeps. Returns the new value.
-uint32_t ThreadPool::awaitChange(const std::atomic<uint32_t>& word, uint32_t seen, bool isWorker) const {
+uint32_t ThreadPool::awaitChange(const std::atomic<uint32_t>& word, uint32_t seen, Worker* worker) const {
   uint32_t now = word.load(std::memory_order_acquire);
   if (now != seen) return now;
   using Clock = std::chrono::steady_clock;
@@ -84,10 +85,12 @@ uint32_t ThreadPool::awaitChange(const std::atomic<uint32_t>& word, uint32_t see
       if (now != seen) return now;
       pauseCpu();
     }
-    if (int cpu = callerCpu_.load(std::memory_order_relaxed); isWorker && sched_getcpu() == cpu) leaveCpu(cpu);
+    if (int cpu = callerCpu_.load(std::memory_order_relaxed); worker && sched_getcpu() == cpu) keepOff(*worker, pthread_self(), cpu);
   } while (Clock::now() < deadline);
+  if (worker) worker->asleep.store(true, std::memory_order_relaxed);
   while ((now = word.load(std::memory_order_acquire)) == seen)
     word.wait(seen, std::memory_order_acquire);
+  if (worker) worker->asleep.store(false, std::memory_order_relaxed);
   return now;
 }
 
@@ -95,7 +98,7 @@ void ThreadPool::work(int thread) {
   Worker& self = *workers_[static_cast<size_t>(thread - 1)];
   uint32_t seen = 0;
   while (true) {
-    seen = awaitChange(self.ticket, seen, /*isWorker=*/true);
+    seen = awaitChange(self.ticket, seen, &self);
     if (stop_.load(std::memory_order_relaxed)) return;
     if (!claim(self, seen)) continue; // came too late: the caller did it
     runShare(job_, thread, thread);
@@ -128,10 +131,12 @@ void ThreadPool::run(int64_t programs, int64_t granule, int maxThreads, RangeFn 
     return;
   }
   job_ = {fn, context, programs, granule, threads};
-  callerCpu_.store(sched_getcpu(), std::memory_order_relaxed);
+  const int cpu = sched_getcpu();
+  callerCpu_.store(cpu, std::memory_order_relaxed);
   pending_.store(static_cast<uint32_t>(threads - 1), std::memory_order_relaxed);
   for (int t = 1; t < threads; ++t) {
     Worker& worker = *workers_[static_cast<size_t>(t - 1)];
+    if (worker.asleep.load(std::memory_order_relaxed)) keepOff(worker, worker.thread.native_handle(), cpu);
     worker.ticket.fetch_add(1, std::memory_order_release);
     worker.ticket.notify_one();
   }
@@ -143,7 +148,7 @@ void ThreadPool::run(int64_t programs, int64_t granule, int maxThreads, RangeFn 
     pending_.fetch_sub(1, std::memory_order_relaxed);
   }
   for (uint32_t left = pending_.load(std::memory_order_acquire); left != 0;)
-    left = awaitChange(pending_, left, /*isWorker=*/false);
+    left = awaitChange(pending_, left, nullptr);
 }
 
 Status ThreadPool::reserveScratch(size_t sizeBytes) {

@@ -10,10 +10,15 @@
 //   - A worker that has finished spins for some 200 µs, looking at a word of its own cache line, before it sleeps on it:
 //     within a run the next launch comes sooner than that, and waking a sleeper costs as much. The caller waits for its
 //     workers likewise.
+//   - A worker keeps off the CPU that the caller runs on: the system wakes a sleeper on the CPU of whom it serves, where it would wait
+//     behind its own caller. The caller moves a sleeper before it wakes it, a spinning worker moves by itself.
 //   - No allocation: the function is passed as a pointer and a context, scratch memory is grown beforehand.
 //
 // Only workers that take part are touched, so a small launch on a large machine does not wake everyone.
 #pragma once
+
+#include <pthread.h>
+#include <sched.h>
 
 #include <atomic>
 #include <cstdint>
@@ -76,15 +81,20 @@ class ThreadPool {
   struct alignas(64) Worker {
     std::atomic<uint32_t> ticket{0};  ///< bumped by the caller for each job
     std::atomic<uint32_t> claimed{0}; ///< the last ticket whose share somebody has begun, the worker or the caller
+    std::atomic<bool> asleep{false};  ///< or about to be
+    std::atomic<int> keptOff{-1};     ///< the CPU that it may not run on
     std::thread thread;
   };
 
   void work(int thread);
   static bool claim(Worker& worker, uint32_t ticket);
   static void runShare(const Job& job, int share, int thread);
-  uint32_t awaitChange(const std::atomic<uint32_t>& word, uint32_t seen, bool isWorker) const;
+  uint32_t awaitChange(const std::atomic<uint32_t>& word, uint32_t seen, Worker* worker) const;
+  void keepOff(Worker& worker, pthread_t thread, int cpu) const;
 
   const int spinMicroseconds_;
+  const bool mayMove_; ///< workers are not pinned
+  cpu_set_t allowed_;  ///< the CPUs that workers may use
   std::vector<std::unique_ptr<Worker>> workers_; ///< workers_[t - 1] is thread t
   std::mutex mutex_;                             ///< one job at a time; also guards scratch growth
   Job job_ = {};                                 ///< written before tickets are bumped, read by participants only
