@@ -103,7 +103,6 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
       say(missed(op, kArgument, "TransposeStays"), [&] { return "above " + kindOf(op) + ": " + whyNot(op, perm); });
       return;
     }
-    if (auto reshape = dyn_cast<ReshapeOp>(op)) perm = planReshape(reshape, perm)->order;
     Value result = TransposeOp::create(b, op->getLoc(), moved->getResult(0), perm);
     op->getResult(0).replaceAllUsesWith(result);
     say(passed(op, kArgument, "TransposeMoved"), [&] { return "below " + kindOf(op); });
@@ -235,27 +234,20 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
         moved.view.push_back(to[d]);
       }
     }
-    if (movesData(moved.gather, from, perm) && (innermost(moved.gather, from, perm) != innermost(llvm::to_vector(llvm::seq(rank)), from, perm)))
-      return std::nullopt;
+    // v's dimensions that are not 1, as v' has them: in order, or at least with the innermost still innermost.
+    SmallVector<int64_t> real;
+    const Perm outerOf = inverse(perm);
+    for (int64_t d : moved.gather)
+      if (!from[outerOf[d]].isConstant(1)) real.push_back(d);
+    if (!llvm::is_sorted(real) && real.back() != *llvm::max_element(real)) return std::nullopt;
     return moved;
   }
-  /// Whether a transpose of v by `gather` changes the order of dimensions that are not 1.
-  static bool movesData(ArrayRef<int64_t> gather, const Sizes &outer, ArrayRef<int64_t> perm) {
-    SmallVector<int64_t> real;
-    for (int64_t d : gather)
-      if (!outer[inverse(perm)[d]].isConstant(1)) real.push_back(d);
-    return !llvm::is_sorted(real);
-  }
-  /// The last of v's dimensions in `order` that is not 1.
-  static int64_t innermost(ArrayRef<int64_t> order, const Sizes &outer, ArrayRef<int64_t> perm) {
-    for (int64_t d : llvm::reverse(order))
-      if (!outer[inverse(perm)[d]].isConstant(1)) return d;
-    return -1;
-  }
-  Operation *moveReshape(OpBuilder &b, ReshapeOp op, ArrayRef<int64_t> perm) {
+  /// \param perm  of the transpose above; becomes that of the one below
+  Operation *moveReshape(OpBuilder &b, ReshapeOp op, Perm &perm) {
     auto plan = planReshape(op, perm);
     if (!plan) return nullptr;
     Value v = inner(b, op.getX(), perm);
+    perm = plan->order;
     if (!llvm::is_sorted(plan->gather)) v = TransposeOp::create(b, op.getLoc(), v, plan->gather);
     return ReshapeOp::create(b, op.getLoc(), tensorOf(plan->view, cast<RankedTensorType>(op.getY().getType()).getElementType()), v);
   }
