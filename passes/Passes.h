@@ -38,7 +38,8 @@ struct PipelineOptions {
   std::vector<std::string> disabled;  ///< pass arguments to leave out ("jinx-fuse")
   int64_t vectorBytes = 64;
   int64_t registers = 32;
-  bool cuda = false;                  ///< kernels for CUDA; `vectorBytes` and `registers` mean nothing then
+  bool byteDots = false;              ///< CPU: there is an instruction that multiplies bytes and adds four products (VNNI)
+  bool cuda = false;                  ///< kernels for CUDA; what is said of the CPU means nothing then
   KernelCheck canEmit;                ///< CUDA: whether code generation takes a kernel; empty: it takes all
 };
 /// Adds every pass from an imported graph to launches of tile kernels.

@@ -8,7 +8,7 @@ def SimplifyGraph : Pass<"jinx-simplify", "::mlir::func::FuncOp"> {
   let summary = "Cheap algebra: powers, reciprocals, identities, reshapes and casts that cancel";
   let description = [{
     `pow(x, 2)` becomes a product, `pow(x, 0.5)` a square root, `x / c` a product when 1/c is exact; adding 0 and multiplying by 1
-    vanish; reshapes move below elementwise operators so that the chains around them can fuse; the largest of `tanh(x)` is the `tanh` of
+    vanish, and what integers are multiplied by 0; reshapes move below elementwise operators so that the chains around them can fuse; the largest of `tanh(x)` is the `tanh` of
     the largest x. Leaves the meaning unchanged to the last bit except for `pow`, whose replacement is the more accurate one.
   }];
   let statistics = [Statistic<"numRewrites", "num-rewrites", "Operators rewritten">];
@@ -42,9 +42,12 @@ def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
   let description = [{
     `matmul(a, b)` becomes `packed_matmul(a, pack(b))`; a channels-last 1x1 convolution without stride or padding becomes a product
     over all pixels; other channels-last convolutions become `packed_conv` or `depthwise_conv`. Packing of constants folds away.
+    A product of bytes with constant weights stays one of bytes where the processor has an instruction for it (`byte-dots`), and is one of
+    f32 where that is exact.
   }];
   let options = [Option<"padImages", "pad-images", "bool", "false", "Pad a convolution's image before, instead of in its kernel (CUDA)">,
-                 Option<"packRecurrences", "pack-recurrences", "bool", "true", "Lay out recurrence weights of lstm and gru in panels">];
+                 Option<"packRecurrences", "pack-recurrences", "bool", "true", "Lay out recurrence weights of lstm and gru in panels">,
+                 Option<"byteDots", "byte-dots", "bool", "false", "Products of unsigned and signed bytes keep them, four rows interleaved">];
   let statistics = [Statistic<"numMatmuls", "num-matmuls", "Products packed">, Statistic<"numConvs", "num-convs", "Convolutions packed">,
                     Statistic<"numDepthwise", "num-depthwise", "Depthwise convolutions">,
                     Statistic<"numKept", "num-kept", "Products and convolutions left as they are">];

@@ -25,7 +25,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createChannelsLast());
   add(createSimplifyGraph());
   // A CUDA block reads its image by affine copies without bounds, and has no recurrent schedule.
-  add(createPackContractions(PackContractionsOptions{/*padImages=*/options.cuda, /*packRecurrences=*/!options.cuda}));
+  add(createPackContractions(PackContractionsOptions{/*padImages=*/options.cuda, /*packRecurrences=*/!options.cuda, options.byteDots && !options.cuda}));
   // Packed weights are constants again; nothing after this makes new ones.
   add(createFoldConstants());
   add(createSimplifyGraph());

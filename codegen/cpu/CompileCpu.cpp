@@ -129,8 +129,12 @@ LogicalResult lowerToLlvmDialect(ModuleOp module, bool verify) {
   return pm.run(module);
 }
 
+constexpr const char *kV4 = "x86-64-v4", *kV4Vnni = "x86-64-v4-vnni";
+
 /// The level that only has to run everywhere: compiled quickly rather than for speed.
 bool isPortable(const std::string &isa) { return isa == "x86-64"; }
+/// What LLVM calls the processor of a level without its features.
+std::string processorOf(const std::string &isa) { return isa == kV4Vnni ? kV4 : isa; }
 
 Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(const std::string &isa) {
   static std::once_flag once;  // LLVM's registry of targets is process-wide
@@ -146,8 +150,10 @@ Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(const std::stri
   if (!target) return internalError("LLVM has no x86-64 target: " + error);
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(triple, isa, isa == "x86-64-v4" ? "-prefer-256-bit" : "", options,
-                                                                           llvm::Reloc::PIC_, std::nullopt,
+  std::string features = isa.starts_with(kV4) ? "-prefer-256-bit" : "";
+  if (isa == kV4Vnni) features += ",+avx512vnni";
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(triple, processorOf(isa), features, options, llvm::Reloc::PIC_,
+                                                                           std::nullopt,
                                                                            isPortable(isa) ? llvm::CodeGenOptLevel::None
                                                                                            : llvm::CodeGenOptLevel::Default));
   if (!machine) return internalError("LLVM cannot generate code for " + isa);
@@ -207,7 +213,7 @@ Expected<std::vector<uint8_t>> compileModule(ModuleOp module, const CompileOptio
   llvmModule->setTargetTriple(machine->getTargetTriple());
   for (llvm::Function &fn : *llvmModule) {
     if (fn.isDeclaration()) continue;
-    fn.addFnAttr("target-cpu", options.isa);
+    fn.addFnAttr("target-cpu", processorOf(options.isa));
     fn.addFnAttr("prefer-vector-width", "512");
     fn.addFnAttr("min-legal-vector-width", "512");
     fn.addFnAttr(llvm::Attribute::NoUnwind);
@@ -238,10 +244,11 @@ void inParallel(unsigned threads, size_t count, llvm::function_ref<void(size_t)>
 }  // namespace
 
 Expected<IsaLevel> isaLevel(const std::string &name) {
-  if (name == "x86-64-v4") return IsaLevel{name, 64, 32};
+  if (name == kV4Vnni) return IsaLevel{name, 64, 32, /*byteDots=*/true};
+  if (name == kV4) return IsaLevel{name, 64, 32};
   if (name == "x86-64-v3") return IsaLevel{name, 32, 16};
   if (name == "x86-64") return IsaLevel{name, 16, 16};
-  return notFound("unknown instruction-set level '" + name + "', expected x86-64, x86-64-v3 or x86-64-v4");
+  return notFound("unknown instruction-set level '" + name + "', expected x86-64, x86-64-v3, x86-64-v4 or x86-64-v4-vnni");
 }
 
 std::string hostIsa() {
@@ -249,14 +256,21 @@ std::string hostIsa() {
   auto has = [&](std::initializer_list<const char *> names) {
     return llvm::all_of(names, [&](const char *name) { return features.lookup(name); });
   };
-  if (has({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})) return "x86-64-v4";
+  if (has({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"})) return has({"avx512vnni"}) ? kV4Vnni : kV4;
   if (has({"avx2", "fma", "bmi2", "f16c"})) return "x86-64-v3";
   return "x86-64";
 }
 
+std::string leastIsa(const std::string &isa, llvm::ArrayRef<tile::KernelOp> kernels) {
+  auto multipliesBytes = [](tile::KernelOp kernel) {
+    return kernel->walk([](tile::DotOp dot) { return dot.ofBytes() ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted();
+  };
+  return isa == kV4Vnni && llvm::none_of(kernels, multipliesBytes) ? kV4 : isa;
+}
+
 Expected<std::vector<uint8_t>> compileKernels(llvm::ArrayRef<tile::KernelOp> kernels, const CompileOptions &options) {
   JINX_TRY_ASSIGN(IsaLevel level, isaLevel(options.isa));
-  Lanes lanes{level.vectorBytes, level.registers, /*masked=*/level.vectorBytes >= 32};
+  Lanes lanes{level.vectorBytes, level.registers, /*masked=*/level.vectorBytes >= 32, level.byteDots};
   // A few kernels a module: enough modules to balance the threads, few enough to share LLVM's fixed costs. Not by the number of threads:
   // kernels of one module share constants, so the same model would give other bytes on another machine.
   size_t chunk = std::clamp<size_t>(kernels.size() / 8 + 1, 1, 8);

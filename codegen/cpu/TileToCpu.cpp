@@ -8,6 +8,8 @@
 //     b  = load N lanes of the packed panel(s) at row k
 //     for m in 0..M:  acc[m] = fma(broadcast(a[m*stride + k]), b, acc[m])
 //
+// Bytes go four k at a time: b = 64 bytes, a = four bytes spread, and one instruction multiplies and adds all four to each lane.
+//
 // With M*N/16 accumulators of 16 lanes there are N/16 loads of b and M scalar loads (which x86 folds into the multiply as a
 // broadcast) for M*N/16 multiplications: M = 14, N = 32 uses 28 of 32 registers and is bound by the multipliers.
 //
@@ -31,7 +33,8 @@ using namespace mlir;
 namespace jinx::cpu {
 namespace {
 
-constexpr int64_t kPanel = 16;  // columns of a packed panel (tile.dot)
+constexpr int64_t kPanel = 16;          // columns of a packed panel (tile.dot)
+constexpr int64_t kByteInterleave = 4;  // rows of a panel of bytes that come together
 
 class KernelLowering {
  public:
@@ -418,10 +421,34 @@ class KernelLowering {
     return success();
   }
 
-  /// A row of a panel of b; bytes among floats are widened on the way.
+  /// acc + the four products of each lane: a is four unsigned bytes, b four signed ones a lane.
+  Value addByteProducts(Location loc, Value acc, Value a, Value b) {
+    auto type = cast<VectorType>(acc.getType()), bytes = cast<VectorType>(b.getType());
+    const int64_t lanes = type.getDimSize(0);
+    if (lanes_.byteDots) {
+      Value spread = LLVM::BitcastOp::create(b_, loc, bytes, vector::BroadcastOp::create(b_, loc, type, a));
+      auto name = b_.getStringAttr("llvm.x86.avx512.vpdpbusd." + std::to_string(32 * lanes));
+      return LLVM::CallIntrinsicOp::create(b_, loc, type, name, ValueRange{acc, spread, b}).getResult(0);
+    }
+    for (int64_t r = 0; r < kByteInterleave; ++r) {
+      SmallVector<int64_t> places;
+      for (int64_t lane = 0; lane < lanes; ++lane) places.push_back(lane * kByteInterleave + r);
+      Value column = arith::ExtSIOp::create(b_, loc, type, vector::ShuffleOp::create(b_, loc, b, b, places));
+      Value shift = arith::ConstantOp::create(b_, loc, b_.getI32IntegerAttr(8 * r)), mask = arith::ConstantOp::create(b_, loc, b_.getI32IntegerAttr(255));
+      Value byte = arith::AndIOp::create(b_, loc, arith::ShRUIOp::create(b_, loc, a, shift), mask);
+      acc = add(loc, acc, mul(loc, vector::BroadcastOp::create(b_, loc, type, byte), column));
+    }
+    return acc;
+  }
+
+  /// A row of a panel of b (of bytes: four); bytes among floats are widened on the way.
   Value loadPanelRow(tile::DotOp op, VectorType type, Value offset) {
     Location loc = op.getLoc();
     Type stored = op.getB().getType().getElement();
+    if (op.ofBytes()) {
+      auto bytes = VectorType::get({type.getDimSize(0) * kByteInterleave}, stored);
+      return LLVM::LoadOp::create(b_, loc, bytes, address(loc, one(op.getB()), stored, offset), 1);
+    }
     Value row = LLVM::LoadOp::create(b_, loc, type.clone(stored), address(loc, one(op.getB()), stored, offset), alignmentOf(stored));
     return stored == type.getElementType() ? row : Value(arith::SIToFPOp::create(b_, loc, type, row));
   }
@@ -433,7 +460,7 @@ class KernelLowering {
   void dotBlock(tile::DotOp op, const DotBlock &block, ArrayRef<Value> rowBase, ArrayRef<Value> panelBase,
                 ArrayRef<VectorType> panelTypes, ArrayRef<Value> carried, MutableArrayRef<Value> sums) {
     Location loc = op.getLoc();
-    Type element = panelTypes[0].getElementType();
+    Type element = panelTypes[0].getElementType(), stored = op.getA().getType().getElement();
     int64_t panels = panelTypes.size();
     Value a = one(op.getA());
     SmallVector<Value> inits;
@@ -443,7 +470,8 @@ class KernelLowering {
         slots.push_back(m * panels + p);
         inits.push_back(carried[slots.back()]);
       }
-    auto loop = scf::ForOp::create(b_, loc, indexConstant(loc, 0), one(op.getDepth()), indexConstant(loc, 1), inits);
+    Value step = indexConstant(loc, op.ofBytes() ? kByteInterleave : 1);
+    auto loop = scf::ForOp::create(b_, loc, indexConstant(loc, 0), one(op.getDepth()), step, inits);
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
     Value k = loop.getInductionVar(), k16 = mul(loc, k, indexConstant(loc, kPanel));
@@ -451,9 +479,14 @@ class KernelLowering {
     for (int64_t p = block.panelBegin; p < block.panelEnd; ++p) bRow.push_back(loadPanelRow(op, panelTypes[p], add(loc, panelBase[p], k16)));
     size_t slot = 0;
     for (int64_t m = block.rowBegin; m < block.rowEnd; ++m) {
-      Value scalar = LLVM::LoadOp::create(b_, loc, element, address(loc, a, element, add(loc, rowBase[m], k)), alignmentOf(element));
+      Value scalar = LLVM::LoadOp::create(b_, loc, element, address(loc, a, stored, add(loc, rowBase[m], k)), alignmentOf(stored));
       for (Value row : bRow) {
-        Value c = loop.getRegionIterArg(slot++), spread = vector::BroadcastOp::create(b_, loc, row.getType(), scalar);
+        Value c = loop.getRegionIterArg(slot++);
+        if (op.ofBytes()) {
+          next.push_back(addByteProducts(loc, c, scalar, row));
+          continue;
+        }
+        Value spread = vector::BroadcastOp::create(b_, loc, row.getType(), scalar);
         next.push_back(isa<FloatType>(element) ? Value(vector::FMAOp::create(b_, loc, spread, row, c)) : add(loc, c, mul(loc, spread, row)));
       }
     }

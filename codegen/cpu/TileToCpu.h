@@ -11,6 +11,7 @@ struct Lanes {
   int64_t vectorBytes = 64;    ///< width of a register
   int64_t registers = 32;      ///< how many of them
   bool masked = true;          ///< masked and gathering memory instructions: AVX2 and later
+  bool byteDots = false;       ///< vpdpbusd on registers of every width: AVX512-VNNI with VL
 };
 
 /// Appends to `target` the function of `kernel`: CpuKernelFn of runtime/executor/KernelAbi.h, a loop over program indices around the

@@ -17,10 +17,19 @@ Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementT
 
 Value ExpressionEmitter::emitPack(PackOp op, ArrayRef<Coordinate> at) {
   // y[batch…, panel, k, j]: column 16*panel + j. Columns past the last are never used: only their loads must be avoided.
+  // Interleaved by i, j is i times a column and a row of the i that begin at i*k.
   size_t rank = at.size();
-  const Coordinate &panel = at[rank - 3], &k = at[rank - 2], &j = at[rank - 1];
+  const Coordinate &panel = at[rank - 3], &j = at[rank - 1];
+  Coordinate k = at[rank - 2];
   Value first = kb_.mul(panel.base, kb_.constant(16));
   Coordinate column{kb_.add(first, j.base), j.step, {}};
+  const int64_t interleave = op.getInterleave();
+  if (interleave != 1) {
+    Value lanes = lanesOf(j), each = kb_.splat(kb_.constant(interleave), width_);
+    Value columnLanes = arith::DivUIOp::create(kb_.b(), kb_.loc(), lanes, each), rowLanes = arith::RemUIOp::create(kb_.b(), kb_.loc(), lanes, each);
+    column.lanes = arith::AddIOp::create(kb_.b(), kb_.loc(), columnLanes, kb_.splat(first, width_));
+    k.lanes = arith::AddIOp::create(kb_.b(), kb_.loc(), rowLanes, kb_.splat(kb_.mul(k.base, kb_.constant(interleave)), width_));
+  }
   Coordinates mapped(at.begin(), at.end() - 3);
   Sizes in = sizesOf(op.getB().getType());
   SizeExpr columns = op.getTranspose() ? in[in.size() - 2] : in.back();
@@ -32,7 +41,7 @@ Value ExpressionEmitter::emitPack(PackOp op, ArrayRef<Coordinate> at) {
     mapped.push_back(column);
   }
   if (columns.constant() && *columns.constant() % 16 == 0) return evaluate(op.getB(), mapped);
-  Value saved = limit_, valid = kb_.sub(kb_.size(columns), column.base);
+  Value saved = limit_, valid = kb_.sub(kb_.mul(kb_.sub(kb_.size(columns), first), kb_.constant(interleave)), j.base);
   setLimit(saved ? kb_.min(saved, valid) : valid);
   Value tile = evaluate(op.getB(), mapped);
   setLimit(saved);

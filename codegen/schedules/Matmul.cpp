@@ -3,6 +3,8 @@
 // y[rows, n] = epilogue(sum_k a[rows, k] * b[k, n]) with b packed in panels of 16 columns. A program owns one line of rows and one block
 // of columns; programs of one column block are neighbours, so that its panels stay in the second-level cache while the rows pass.
 //
+// Products of bytes (tile.dot) differ in the types alone: sums are i32.
+//
 //   packed_matmul   a line is one tile of at most kMR rows; with a b that has no batch, the batch is part of the rows
 //   packed_conv     a line is one output row (n, oh): its pixels are the rows. Pixel ow reads x[n, oh*sh+kh, ow*sw.., :], a contiguous run
 //                   of kw*c elements per kh: the product's depth is cut into kh segments. With padding the kh input rows are first
@@ -51,6 +53,7 @@ class MatmulSchedule {
     if (!isa<BlockArgument>(a_) || !isa<BlockArgument>(b_)) return group_.emitOpError("operands of the product must be inputs of the group");
     out_ = sizesOf(anchor_.getType());
     element_ = registerType(cast<RankedTensorType>(anchor_.getType()).getElementType());
+    aElement_ = registerType(cast<RankedTensorType>(a_.getType()).getElementType());
     matmul_ ? describeMatmul() : describeConv();
     chooseTile();
     emitProgram();
@@ -79,10 +82,10 @@ class MatmulSchedule {
       for (const SizeExpr &s : ArrayRef(out_).drop_back(2)) lines_.push_back(s);
     }
     segments_ = 1;
-    work_ = rows_ * volume(lines_) * ceilDiv(columns_, kPanel) * depth_;
+    work_ = rows_ * volume(lines_) * ceilDiv(columns_, kPanel) * ceilDiv(depth_, SizeExpr(bytes() / operandBytes()));
     auto depth = depth_.constant(), columns = columns_.constant(), rows = rows_.constant();
-    copyA_ = depth && *depth * bytes() % 2048 == 0 && (!columns || *columns >= 4 * kPanel) && (!rows || *rows > 4);
-    copyStride_ = depth ? *depth + kPanel : 0;
+    copyA_ = depth && *depth * operandBytes() % 2048 == 0 && (!columns || *columns >= 4 * kPanel) && (!rows || *rows > 4);
+    copyStride_ = depth ? *depth + 64 / operandBytes() : 0;
   }
 
   void describeConv() {
@@ -99,10 +102,11 @@ class MatmulSchedule {
     depth_ = merged ? SizeExpr(conv_.getKernel()[1]) * channels_ : groupChannels_;
     padded_ = llvm::any_of(conv_.getPads(), [](int64_t p) { return p != 0; });
     width_ = x[2] + conv_.getPads()[1] + conv_.getPads()[3];
-    if (padded_) scratchBytes_ = SizeExpr(conv_.getKernel()[0]) * width_ * channels_ * SizeExpr(bytes()) + 64;
+    if (padded_) scratchBytes_ = SizeExpr(conv_.getKernel()[0]) * width_ * channels_ * SizeExpr(operandBytes()) + 64;
     work_ = rows_ * volume(lines_) * ceilDiv(columns_, kPanel) * SizeExpr(conv_.getKernel()[0] * segments_ * groups_) * depth_;
   }
-  int64_t bytes() { return element_.getIntOrFloatBitWidth() / 8; }
+  int64_t bytes() { return element_.getIntOrFloatBitWidth() / 8; }           // of a sum
+  int64_t operandBytes() { return aElement_.getIntOrFloatBitWidth() / 8; }  // of an element of a or b
 
   void chooseTile() {
     SizeExpr rowStride = matmul_ ? depth_ : channels_ * SizeExpr(conv_.getStrides()[1]);
@@ -119,13 +123,13 @@ class MatmulSchedule {
     // Column block.
     int64_t blockColumns = 128;
     SizeExpr totalDepth = depth_ * SizeExpr(segments_ * (conv_ ? conv_.getKernel()[0] : 1));
-    if (auto depth = totalDepth.constant()) blockColumns = std::max<int64_t>(1, kBlockBytes / (std::max<int64_t>(1, *depth) * bytes() * 32)) * 32;
+    if (auto depth = totalDepth.constant()) blockColumns = std::max<int64_t>(1, kBlockBytes / (std::max<int64_t>(1, *depth) * operandBytes() * 32)) * 32;
     if (auto rows = rows_.constant(); matmul_ && (!rows || *rows < 2 * full)) blockColumns = std::min<int64_t>(blockColumns, 128);
     if (conv_ && lines_[1].isConstant(1)) blockColumns = 32;  // one line an image: columns are all that threads can share
     if (auto columns = columns_.constant()) blockColumns = std::min<int64_t>(blockColumns, (*columns + 31) / 32 * 32);
     blockPanels_ = blockColumns / kPanel;
     blocks_ = ceilDiv(columns_, blockColumns);
-    if (copyA_) scratchBytes_ = tileRows_ * copyStride_ * bytes() + 64;
+    if (copyA_) scratchBytes_ = tileRows_ * copyStride_ * operandBytes() + 64;
     sumsOffset_ = scratchBytes_;
     if (isLongEpilogue()) scratchBytes_ = scratchBytes_ + SizeExpr(tileRows_ * panels_ * kPanel * bytes());
     rowTiles_ = matmul_ ? ceilDiv(rows_, tileRows_) : SizeExpr(1);
@@ -328,7 +332,7 @@ class MatmulSchedule {
 
   /// Rows of a into scratch, copyStride_ apart.
   void copyTile(Value firstRow, Value count) {
-    scratch_ = tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), element_), c(0));
+    scratch_ = tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), aElement_), c(0));
     Value base = productOffset(sizesOf(a_.getType()), 2, firstRow);
     auto loop = scf::ForOp::create(b(), loc(), c(0), count, c(1));
     OpBuilder::InsertionGuard guard(b());
@@ -352,7 +356,7 @@ class MatmulSchedule {
   /// The kh input rows of this output row, with margins of zeros, into scratch: [kh][width][channels].
   void copyRows() {
     Sizes x = sizesOf(a_.getType());
-    Type ptr = tile::PtrType::get(b().getContext(), element_);
+    Type ptr = tile::PtrType::get(b().getContext(), aElement_);
     scratch_ = tile::ScratchOp::create(b(), loc(), ptr, c(0));
     auto [low, high] = rowRange();
     auto loop = scf::ForOp::create(b(), loc(), low, high, c(1));
@@ -374,7 +378,7 @@ class MatmulSchedule {
     if (getConstantIntValue(length) == 0) return;
     constexpr int64_t kWide = 64, kNarrow = 16;
     auto step = [&](Value at, int64_t width, Value limit) {
-      auto type = VectorType::get({width}, element_);
+      auto type = VectorType::get({width}, aElement_);
       Value v = arith::ConstantOp::create(b(), loc(), type, b().getZeroAttr(type));
       ValueRange limits = limit ? ValueRange(limit) : ValueRange();
       if (source) v = tile::LoadOp::create(b(), loc(), type, source, kb_.add(sourceOffset, at), ValueRange{c(1)}, limits);
@@ -455,7 +459,7 @@ class MatmulSchedule {
   PackedMatmulOp matmul_;
   PackedConvOp conv_;
   Value anchor_, a_, b_;
-  Type element_;
+  Type element_, aElement_;  // of the sums and of the left operand
   Sizes out_, lines_;  // lines_: outer dimensions that a program has one position of
   SizeExpr rows_ = 1, columns_ = 1, depth_ = 1, channels_ = 1, groupChannels_ = 1, width_ = 1;
   int64_t rowDims_ = 1, groups_ = 1, segments_ = 1, tileRows_ = 1, panels_ = 1, blockPanels_ = 1;

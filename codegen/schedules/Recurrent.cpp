@@ -14,6 +14,10 @@
 // all h, then for each sequence writes the integers of h (minus their zero point) to the fourth buffer and multiplies those. A product
 // of bytes is at most 255 * 255 and f32 holds integers up to 2^24 exactly, so the importer's weights and this product are exact as
 // long as the hidden size is at most 258; beyond, sums of typical weights still are.
+//
+// Recurrence weights of interleaved bytes are multiplied as such, exactly at any size: the fourth buffer holds the integers themselves,
+// and their zero point is taken out of the sums, sum_k (q[k] - z) R[k] = sum_k q[k] R[k] - z sum_k R[k]. The column sums, a product
+// with ones, are made once, behind the states.
 #include "codegen/schedules/Recurrent.h"
 
 #include "codegen/schedules/Expression.h"
@@ -52,6 +56,7 @@ class RecurrentSchedule {
     emitProgram();
     int64_t state = blocks_ * kLanes * 4;
     SizeExpr scratch = SizeExpr(4 * state) * (isQuantized() ? batch_ : SizeExpr(1)) + 64;
+    if (isOfBytes()) scratch = scratch + SizeExpr(gates_ * state + blocks_ * kLanes);
     return kb_.finish(isQuantized() ? SizeExpr(1) : batch_, scratch, steps_ * batch_ * SizeExpr(blocks_ * gates_ * hidden_));
   }
 
@@ -62,9 +67,18 @@ class RecurrentSchedule {
   VectorType vec() { return VectorType::get({kLanes}, element_); }
 
   bool isQuantized() { return lstm_ && lstm_.getRScale(); }
-  /// Buffer `index` of sequence n; programs that own one sequence have n = 0 here.
+  /// Bytes of state and weights are multiplied, not floats made of them.
+  bool isOfBytes() { return isQuantized() && sizesOf(lstm_.getR().getType()).back().isConstant(4 * kLanes); }
+  /// Behind the four buffers of every sequence, `skip` bytes further: column sums [gates][blocks*16], then a row of ones.
+  Value behindStates(Type element, int64_t skip) {
+    SizeExpr offset = SizeExpr(4 * blocks_ * kLanes * 4) * batch_ + SizeExpr(skip);
+    return tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), element), kb_.size(offset));
+  }
+  Value columnSums() { return behindStates(b().getI32Type(), 0); }
+  Value columnSumAt(int64_t gate, Value unit) { return kb_.add(c(gate * blocks_ * kLanes), unit); }
+  /// Buffer `index` of sequence n; programs that own one sequence have n = 0 here. The fourth may hold bytes.
   Value state(int64_t index, Value n) {
-    Type ptr = tile::PtrType::get(b().getContext(), element_);
+    Type ptr = tile::PtrType::get(b().getContext(), index == 3 && isOfBytes() ? Type(b().getI8Type()) : element_);
     Value offset = kb_.add(c(index * blocks_ * kLanes * 4), kb_.mul(n, c(4 * blocks_ * kLanes * 4)));
     return tile::ScratchOp::create(b(), loc(), ptr, offset);
   }
@@ -96,9 +110,9 @@ class RecurrentSchedule {
     emit(loop.getInductionVar(), unit, limit);
   }
 
-  /// Gates [first, first + count) of a block: products with the state at `h`, one vector each.
+  /// Gates [first, first + count) of a block: products with the state at `h`, one vector each; of bytes i32.
   SmallVector<Value> gateProducts(Value h, Value block, int64_t first, int64_t count) {
-    auto type = VectorType::get({1, count * kLanes}, element_);
+    auto type = VectorType::get({1, count * kLanes}, isOfBytes() ? Type(b().getI32Type()) : element_);
     Value zero = arith::ConstantOp::create(b(), loc(), type, b().getZeroAttr(type));
     Value r = kb_.input(cast<BlockArgument>(lstm_ ? lstm_.getR() : gru_.getR()));
     int64_t panel = hidden_ * kLanes, gate = blocks_ * panel;
@@ -122,6 +136,7 @@ class RecurrentSchedule {
       return finish(n, c(0));
     }
     tile::ProgramIdOp::create(b(), loc(), b().getIndexType());  // there is one
+    if (isOfBytes()) addColumns();
     forSequences([&](Value n) { initialise(n, n); });
     forSteps([&](Value t) {
       quantizationOfStep();
@@ -203,13 +218,32 @@ class RecurrentSchedule {
     stateScale_ = vector::BroadcastOp::create(b(), loc(), vec(), scale);
     stateZero_ = vector::BroadcastOp::create(b(), loc(), vec(), math::RoundEvenOp::create(b(), loc(), zero));
   }
-  /// q = clamp(round(h / scale) + zero, 0, 255) - zero, as f32.
+  /// q = clamp(round(h / scale) + zero, 0, 255) as bytes, or q - zero as f32.
   void quantizeState(Value h, Value q) {
     forBlocks([&](Value, Value unit, Value) {
       Value v = math::RoundEvenOp::create(b(), loc(), arith::DivFOp::create(b(), loc(), load(h, unit), stateScale_));
       v = arith::MinimumFOp::create(b(), loc(), arith::MaximumFOp::create(b(), loc(), add(v, stateZero_), splat(0)), splat(255));
-      store(sub(v, stateZero_), q, unit);
+      store(isOfBytes() ? Value(arith::TruncIOp::create(b(), loc(), vec().clone(b().getI8Type()), toI32(v))) : sub(v, stateZero_), q, unit);
     });
+  }
+  Value toI32(Value v) { return arith::FPToSIOp::create(b(), loc(), vec().clone(b().getI32Type()), v); }
+
+  /// sum_k R[g][j][k] of every gate and unit.
+  void addColumns() {
+    Value ones = behindStates(b().getI8Type(), gates_ * blocks_ * kLanes * 4), sums = columnSums();
+    auto bytes = cast<VectorType>(vec().clone(b().getI8Type()));
+    Value one = arith::ConstantOp::create(b(), loc(), DenseElementsAttr::get(bytes, Attribute(b().getI8IntegerAttr(1))));
+    forBlocks([&](Value, Value unit, Value) { store(one, ones, unit); });
+    forBlocks([&](Value block, Value unit, Value) {
+      for (auto [g, sum] : llvm::enumerate(gateProducts(ones, block, 0, gates_))) store(sum, sums, columnSumAt(int64_t(g), unit));
+    });
+  }
+  /// What the state's zero point adds to a gate's products is taken out of them.
+  Value withoutZero(Value products, int64_t gate, Value unit) {
+    auto type = vec().clone(b().getI32Type());
+    Value sums = tile::LoadOp::create(b(), loc(), type, columnSums(), columnSumAt(gate, unit), ValueRange{c(1)}, ValueRange());
+    Value excess = arith::MulIOp::create(b(), loc(), toI32(stateZero_), sums);
+    return arith::SIToFPOp::create(b(), loc(), vec(), arith::SubIOp::create(b(), loc(), products, excess));
   }
 
   /// Which results the group yields; an unused one has no buffer.
@@ -229,6 +263,8 @@ class RecurrentSchedule {
   void lstmStep(Value row, Value h, Value next, Value cell) {
     forBlocks([&](Value block, Value unit, Value limit) {
       auto gates = gateProducts(h, block, 0, 4);  // i, o, f, c
+      if (isOfBytes())
+        for (auto [g, gate] : llvm::enumerate(gates)) gate = withoutZero(gate, int64_t(g), unit);
       if (isQuantized())
         for (auto [g, gate] : llvm::enumerate(gates))
           gate = mul(gate, mul(stateScale_, load(kb_.input(cast<BlockArgument>(lstm_.getRScale())), kb_.add(c(g * hidden_), unit), limit)));

@@ -42,15 +42,20 @@ def Graph_PackOp : Graph_Op<"pack", [Pure]> {
   let description = [{
     b [batch…, k, n] (or [batch…, n, k] with `transpose`) becomes [batch…, ceil(n/16), k, 16], zeros past n:
     y[…, p, k, j] = b[…, k, 16*p + j]. Reading a panel downwards is contiguous: tile.dot.
+    With `interleave` i, a divisor of k, the panel's rows come i at a time, column by column: [batch…, ceil(n/16), k/i, 16*i],
+    y[…, p, k, i*j + r] = b[…, i*k + r, 16*p + j]. Instructions that add products of i neighbours read them so (bytes: i = 4).
   }];
-  let arguments = (ins AnyRankedTensor:$b, UnitAttr:$transpose);
+  let arguments = (ins AnyRankedTensor:$b, UnitAttr:$transpose, DefaultValuedAttr<I64Attr, "1">:$interleave);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
-  let assemblyFormat = "$b (`transpose` $transpose^)? attr-dict `:` type($b) `->` type($y)";
+  let assemblyFormat = "$b (`transpose` $transpose^)? (`interleave` $interleave^)? attr-dict `:` type($b) `->` type($y)";
 }
 def Graph_PackedMatmulOp : Graph_Op<"packed_matmul", [Pure]> {
   let summary = "y = a·b with b in panels (jinx.pack)";
-  let description = [{ a [batch…, m, k], b [batch…, ceil(n/16), k, 16] (its batch broadcasts), y [batch…, m, n]. }];
+  let description = [{
+    a [batch…, m, k], b [batch…, ceil(n/16), k, 16] (its batch broadcasts), y [batch…, m, n]. With a of ui8 and b of i8, interleaved by 4,
+    y is i32 and exact: a product of two bytes is below 2^15, and sums wrap as i32 does.
+  }];
   let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
@@ -72,7 +77,7 @@ def Graph_LstmOp : Graph_Op<"lstm", [Pure]> {
   let summary = "one direction of an LSTM over precomputed input projections";
   let description = [{
     I1 `xw` [t, n, 4*h]: x·Wᵀ plus both biases, gates in the order i, o, f, c (ONNX). I2 `r` [4*h, h] recurrence weights
-    (after packing [4, ceil(h/16), h, 16]).
+    (after packing [4, ceil(h/16), h, 16], bytes also interleaved by 4: [4, ceil(h/16), h/4, 64]).
     I3 `h0`, I4 `c0` [n, h]. Results `ys` [t, n, h], `hn`, `cn` [n, h].
     i, o, f = sigmoid; g, output = tanh. c' = f∘c + i∘g; h' = o∘tanh(c'). With `reverse` time runs backwards; ys keeps x's order.
     With I5 `r_scale` [4*h] the recurrent product is quantized as in com.microsoft.DynamicQuantizeLSTM: `r` holds integers (minus their

@@ -7,7 +7,7 @@ using namespace jinx::graph;
 
 namespace {
 
-constexpr int64_t kPanel = 16;
+constexpr int64_t kPanel = 16, kByteInterleave = 4;
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 
@@ -22,8 +22,11 @@ LogicalResult PackOp::verify() {
   Sizes b = sizesOf(getB().getType());
   if (b.size() < 2) return emitOpError("b has rank ") << b.size() << ", expected at least 2";
   SizeExpr rows = b[b.size() - (getTranspose() ? 1 : 2)], columns = b[b.size() - (getTranspose() ? 2 : 1)];
+  int64_t interleave = getInterleave();
+  auto groups = interleave >= 1 ? rows.exactDivide(interleave) : std::nullopt;
+  if (!groups) return emitOpError("interleave is ") << interleave << ", expected a divisor of the " << rows.str() << " rows of b";
   Sizes expected(b.begin(), b.end() - 2);
-  expected.append({ceilDiv(columns, kPanel), rows, SizeExpr(kPanel)});
+  expected.append({ceilDiv(columns, kPanel), *groups, SizeExpr(kPanel * interleave)});
   if (failed(verifyShape(*this, "y", getY(), expected))) return failure();
   return verifyElements(*this, getB(), getY());
 }
@@ -37,10 +40,16 @@ LogicalResult PackedMatmulOp::verify() {
     return emitOpError("batch shapes ") << describe(ArrayRef(a).drop_back(2)) << " and " << describe(ArrayRef(b).drop_back(3))
                                         << " do not broadcast together, expected equal extents or 1";
   product->append({a[a.size() - 2], y.back()});
+  bool ofBytes = elementOf(getA()).isUnsignedInteger(8) && elementOf(getB()).isSignlessInteger(8);
+  int64_t interleave = ofBytes ? kByteInterleave : 1;
+  auto groups = a.back().exactDivide(interleave);
+  if (!groups) return emitOpError("a has rows of ") << a.back().str() << " bytes, expected a multiple of " << interleave;
   Sizes panels(b.begin(), b.end() - 3);
-  panels.append({ceilDiv(y.back(), kPanel), a.back(), SizeExpr(kPanel)});
+  panels.append({ceilDiv(y.back(), kPanel), *groups, SizeExpr(kPanel * interleave)});
   if (failed(verifyShape(*this, "b", getB(), panels)) || failed(verifyShape(*this, "y", getY(), *product))) return failure();
-  return verifyElements(*this, getA(), getB());
+  if (!ofBytes) return verifyElements(*this, getA(), getB());
+  if (elementOf(getY()).isSignlessInteger(32)) return success();
+  return emitOpError("y has elements of ") << elementOf(getY()) << ", expected i32 beside operands of bytes";
 }
 
 LogicalResult PackedConvOp::verify() {

@@ -67,6 +67,8 @@ LogicalResult verifyRecurrence(Operation *op, int64_t gates, Value xw, Value r, 
       failed(verifyShape(op, "ys", ys, {time, batch, units})))
     return failure();
   SizeExpr panels = ceilDiv(units, 16);
+  bool interleaved = recurrence.size() == 4 && recurrence[3].isConstant(64);  // bytes, four rows at a time
+  if (interleaved) return verifyShape(op, "r", r, {gates, panels, floorDiv(units, 4), 64});
   if (recurrence.size() == 4) return verifyShape(op, "r", r, {gates, panels, units, 16});
   return verifyShape(op, "r", r, {SizeExpr(gates) * units, units});
 }

@@ -89,6 +89,8 @@ def Tile_DotOp : Tile_Op<"dot", [MemoryEffects<[MemRead]>]> {
     a(m, k) = a[a_offset + min(m, rows-1)*a_stride + k]: rows past the last valid one repeat it, and their results are not stored.
     b is packed in panels of 16 columns: b(k, n) = b[b_offset + (n floordiv 16)*b_panel + k*16 + n mod 16]. A b of signed bytes beside
     floats is widened as it is read (CPU).
+    Bytes summed in i32 (CPU): those of a are unsigned, those of b signed, and b's panels are interleaved by 4 (jinx.pack): b(k, n) =
+    b[b_offset + (n floordiv 16)*b_panel + (k floordiv 4)*64 + (n mod 16)*4 + k mod 4]. The depth is a multiple of 4. Sums wrap.
     CPU: the accumulator lives in registers for the whole depth. CUDA: operands must lie in shared memory.
   }];
   let arguments = (ins Tile_Vector:$acc, Tile_PtrType:$a, Index:$a_offset, Index:$a_stride, Optional<Index>:$rows, Tile_PtrType:$b,
@@ -97,6 +99,10 @@ def Tile_DotOp : Tile_Op<"dot", [MemoryEffects<[MemRead]>]> {
   let assemblyFormat = [{
     $acc `,` $a `[` $a_offset `]` `stride` $a_stride (`rows` $rows^)? `,` $b `[` $b_offset `]` `panel` $b_panel `depth` $depth attr-dict
     `:` type($acc) `,` type($a) `,` type($b) `->` type($result)
+  }];
+  let extraClassDeclaration = [{
+    /// Products of bytes summed in i32.
+    bool ofBytes() { return getA().getType().getElement().isInteger(8) && getB().getType().getElement().isInteger(8); }
   }];
 }
 

@@ -44,6 +44,7 @@ Expected<Tensor> pack(PackOp op, const Tensor &b) {
   Tensor y = Tensor::make(b.dtype(), out);
   int64_t rank = b.rank(), rows = b.dim(op.getTranspose() ? -1 : -2), columns = b.dim(op.getTranspose() ? -2 : -1);
   int64_t batch = b.size() / std::max<int64_t>(1, rows * columns), panels = out[rank - 2], bytes = bitWidth(b.dtype()) / 8;
+  int64_t interleave = op.getInterleave();
   if (rows * columns == 0) return y;
   auto *from = static_cast<const char *>(b.data());
   auto *to = static_cast<char *>(y.data());
@@ -53,7 +54,8 @@ Expected<Tensor> pack(PackOp op, const Tensor &b) {
         for (int64_t j = 0; j < 16 && 16 * p + j < columns; ++j) {
           int64_t column = 16 * p + j;
           int64_t source = n * rows * columns + (op.getTranspose() ? column * rows + k : k * columns + column);
-          memcpy(to + (((n * panels + p) * rows + k) * 16 + j) * bytes, from + source * bytes, bytes);
+          int64_t target = ((n * panels + p) * rows + k / interleave * interleave) * 16 + j * interleave + k % interleave;
+          memcpy(to + target * bytes, from + source * bytes, bytes);
         }
   return y;
 }

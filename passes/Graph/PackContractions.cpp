@@ -5,7 +5,9 @@
 //   conv, one filter a channel       depthwise_conv
 //   conv, otherwise                  packed_conv
 //   matmul with one column           reduce(mul(a, bᵀ)): a panel would be 15/16 padding, and what makes a can join the reduction
-//   matmul of bytes, b constant      cast(packed_matmul(cast(a), pack(cast(b)))), in f32, when no sum can pass 2^24: then each
+//   matmul of bytes, b constant      packed_matmul(a, pack(b, interleave 4)), where the processor adds four products of an unsigned
+//                                    and a signed byte at once (byte-dots); otherwise
+//                                    cast(packed_matmul(cast(a), pack(cast(b)))), in f32, when no sum can pass 2^24: then each
 //                                    partial sum is an integer that f32 holds, and the result is exact
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/ValueInference.h"
@@ -22,6 +24,7 @@ namespace {
 
 constexpr StringRef kArgument = "jinx-pack";
 constexpr int64_t kPanel = 16;
+constexpr int64_t kByteInterleave = 4;  // rows of a panel of bytes that come together
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 Value reshape(OpBuilder &b, Location loc, Value v, ArrayRef<SizeExpr> sizes) {
@@ -47,12 +50,29 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
 
   static bool isSupported(Type element) { return element.isF32(); }
 
-  Value pack(OpBuilder &b, Location loc, Value v, bool transpose) {
+  Value pack(OpBuilder &b, Location loc, Value v, bool transpose, int64_t interleave = 1) {
     Sizes sizes = sizesOf(v.getType());
     SizeExpr rows = sizes[sizes.size() - (transpose ? 1 : 2)], columns = sizes[sizes.size() - (transpose ? 2 : 1)];
     Sizes out(sizes.begin(), sizes.end() - 2);
-    out.append({ceilDiv(columns, kPanel), rows, SizeExpr(kPanel)});
-    return PackOp::create(b, loc, tensorOf(out, elementOf(v)), v, transpose);
+    out.append({ceilDiv(columns, kPanel), *rows.exactDivide(interleave), SizeExpr(kPanel * interleave)});
+    return PackOp::create(b, loc, tensorOf(out, elementOf(v)), v, transpose, interleave);
+  }
+
+  /// Whether a matrix of bytes with that many rows can be packed for an instruction that adds four products.
+  bool isByteDot(const SizeExpr &rows) const { return byteDots && rows.constant() && *rows.constant() % kByteInterleave == 0; }
+
+  /// A product of unsigned bytes with constant signed ones that stays one.
+  bool makeByteDot(MatmulOp op) {
+    const bool isOfBytes = elementOf(op.getA()).isUnsignedInteger(8) && elementOf(op.getB()).isSignlessInteger(8) && elementOf(op.getY()).isInteger(32);
+    if (!isOfBytes || !op.getB().getDefiningOp<ConstantOp>() || sizesOf(op.getY().getType()).back().isConstant(1)) return false;
+    if (!isByteDot(sizesOf(op.getA().getType()).back()) || sizesOf(op.getA().getType()).size() < 2) return false;
+    OpBuilder b(op);
+    Value packed = pack(b, op.getLoc(), op.getB(), op.getTransposeB(), kByteInterleave);
+    op.getY().replaceAllUsesWith(PackedMatmulOp::create(b, op.getLoc(), op.getY().getType(), op.getA(), packed).getY());
+    say(passed(op, kArgument, "Packed"), [&] { return "matmul: bytes, four rows of the right operand interleaved"; });
+    op.erase();
+    ++numMatmuls;
+    return true;
   }
 
   /// A product of bytes with constant weights whose sums f32 holds exactly: takes f32 operands from now on.
@@ -101,7 +121,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   }
 
   void lowerMatmul(MatmulOp op) {
-    if (makeExactFloat(op)) return;
+    if (makeByteDot(op) || makeExactFloat(op)) return;
     if (!isSupported(elementOf(op.getA())) || !isSupported(elementOf(op.getY()))) return keep(op, "elements are not f32");
     if (makeReduction(op)) return;
     OpBuilder b(op);
@@ -145,7 +165,8 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     SizeExpr hidden = sizes[1];
     if (Value narrow = asBytes(b, op)) r = narrow;
     r = reshape(b, op->getLoc(), r, {*sizes[0].exactDivide(hidden), hidden, hidden});
-    op->setOperand(1, pack(b, op->getLoc(), r, /*transpose=*/true));
+    const bool isBytes = elementOf(r).isInteger(8);
+    op->setOperand(1, pack(b, op->getLoc(), r, /*transpose=*/true, isBytes && isByteDot(hidden) ? kByteInterleave : 1));
     ++numMatmuls;
   }
 

@@ -2,8 +2,9 @@
 """Does each operator of the graph dialect compute what its reference (graph_reference.py, float64) says?
 
 Every case is a module of one operator over a symbol n, compiled once a variant and run with several n, among them 0 and 1, odd numbers
-and one beyond a tile: fused for this processor, unfused, and with the baseline instruction set; and for each n as constants,
-which constant folding computes with the host operators. Cases of a family share a module.
+and one beyond a tile: fused for this processor, unfused, with the baseline instruction set, and where bytes are multiplied also compiled
+for a processor that has an instruction for them but run on the baseline; and for each n as constants, which constant folding computes
+with the host operators. Cases of a family share a module.
 
 Tolerances: with u the unit roundoff of what is accumulated and stored, a function of the library may be off by 8 u of its result;
 a sum of k terms by (k + 2) u times the sum of the terms' sizes; an override says why. Integers, bools and copies are exact. NaN
@@ -48,11 +49,11 @@ NO_REFERENCE = {
 
 
 class Tensor:
-    """An operand or result: element type, and sizes that are numbers or formulas over n. A constant operand is the same for every n."""
+    """An operand or result: element type, and sizes that are numbers or formulas over n. A constant operand, drawn or given, is the same for every n."""
 
-    def __init__(self, dtype, *dims, constant=False):
+    def __init__(self, dtype, *dims, constant=False, value=None):
         self.dtype, self.dims = np.dtype(dtype), dims
-        self.value = draw(np.random.default_rng(5), self.dtype, self.dims) if constant else None
+        self.value = draw(np.random.default_rng(5), self.dtype, self.dims) if constant else value
 
     def shape(self, n):
         return tuple(d if isinstance(d, int) else eval(d, {"n": n}) for d in self.dims)
@@ -435,6 +436,17 @@ def products():
             yield Case(op, f"jinx.matmul {{0}}, {{1}} {flag}: {{t0}}, {{t1}} -> {{ty}}", [x, weights], y, answer, terms=terms)
 
 
+def byte_products():
+    """Constant right operands stay bytes where the processor multiplies them (jinx-pack); the largest sums are beyond f32's integers."""
+    least, most = np.full((1100, 17), -128, "i1"), lambda g, n, *shapes: [np.full(s, 255) for s in shapes[:1]] + [np.full((1100, 17), -128)]
+    for a, b, flag, interleave in ((("n", 32), (32, 20), "", 4), (("n", 36), (24, 36), "transpose_b ", 4), ((3, "n", 8), (8, 5), "", 4), (("n", 7), (7, 20), "", 1)):
+        columns = b[0] if flag else b[1]
+        answer = lambda n, x, w, f=bool(flag), i=interleave, c=columns: REFERENCES["packed_matmul"](x, REFERENCES["pack"](w, f, i), c)
+        yield Case("matmul", f"jinx.matmul {{0}}, {{1}} {flag}: {{t0}}, {{t1}} -> {{ty}}", [Tensor("u1", *a), Tensor("i1", *b, constant=True)], Tensor("i4", *a[:-1], columns), answer)
+    yield Case("matmul", "jinx.matmul {0}, {1} : {t0}, {t1} -> {ty}", [Tensor("u1", "n", 1100), Tensor("i1", 1100, 17, value=least)], Tensor("i4", "n", 17),
+               lambda n, x, w: REFERENCES["packed_matmul"](x, REFERENCES["pack"](w, False, 4), 17), draw=most)
+
+
 def recurrences():
     steps, hidden = 4, 6
     state = Tensor("f4", "n", hidden)
@@ -454,11 +466,18 @@ def recurrences():
     # Integers as weights; one rounding of h to 8 bits may fall on the other side, which is a step of 1/255 of its range.
     integer = lambda g, n, xw, r, h, c, s: [g.standard_normal(xw) / 2, g.integers(-100, 100, r), g.standard_normal(h) / 2, g.standard_normal(c) / 2, g.uniform(0.002, 0.004, s)]
     given = [Tensor("f4", steps, "n", 4 * hidden), Tensor("f4", 4 * hidden, hidden), state, state, Tensor("f4", 4 * hidden)]
-    yield Case("lstm", "jinx.lstm {0}, {1}, {2}, {3}, {4} : ({t0}, {t1}, {t2}, {t3}, {t4}) -> ({ty})", given, [Tensor("f4", steps, "n", hidden), state, state],
-               lambda n, *xs: REFERENCES["lstm"](*xs), draw=integer, terms=terms, smallest=1)
+    quantized = "jinx.lstm {0}, {1}, {2}, {3}, {4} : ({t0}, {t1}, {t2}, {t3}, {t4}) -> ({ty})"
+    yield Case("lstm", quantized, given, [Tensor("f4", steps, "n", hidden), state, state], lambda n, *xs: REFERENCES["lstm"](*xs), draw=integer, terms=terms, smallest=1)
+    # Constant weights that fit into bytes are multiplied as bytes; the last block of units is partial.
+    units = 20
+    weights = np.random.default_rng(7).integers(-128, 128, (4 * units, units)).astype("f4")
+    bytes_of = lambda g, n, xw, r, h, c, s: [g.standard_normal(xw) / 2, weights, g.standard_normal(h) / 2, g.standard_normal(c) / 2, g.uniform(0.0005, 0.001, s)]
+    state = Tensor("f4", "n", units)
+    given = [Tensor("f4", steps, "n", 4 * units), Tensor("f4", 4 * units, units, value=weights), state, state, Tensor("f4", 4 * units)]
+    yield Case("lstm", quantized, given, [Tensor("f4", steps, "n", units), state, state], lambda n, *xs: REFERENCES["lstm"](*xs), draw=bytes_of, terms=terms, smallest=1)
 
 
-FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, recurrences]
+FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, byte_products, recurrences]
 
 
 # ---- running -----------------------------------------------------------------------------------------------------------------------
@@ -520,6 +539,8 @@ class Run:
             folder = pathlib.Path(name)
             (folder / "model.mlir").write_text(module(cases))
             isas = {"fused": [], "unfused": ["--no-fusion"], "baseline": ["--isa", "x86-64"]}
+            if family in (byte_products, recurrences):
+                isas["below"] = ["--isa", "x86-64-v4-vnni", "--isa", "x86-64"]
             for variant, options in isas.items():
                 problem = self.call("compile", folder / "model.mlir", *options, "-o", folder / f"{variant}.jxp")
                 if problem:
@@ -546,7 +567,8 @@ class Run:
                 if cases[index].inputs[i].value is None:
                     arguments += self.save(folder / f"c{index}_x{i}.npy", f"c{index}_x{i}", value)
         for variant in variants:
-            problem = self.run_plan(folder / f"{variant}.jxp", arguments, folder / "out")
+            least = ["--isa", "x86-64"] if variant == "below" else []
+            problem = self.run_plan(folder / f"{variant}.jxp", [*arguments, *least], folder / "out")
             self.judge(f"{family} {variant} n={n}", cases, operands, n, folder / "out", problem)
         (folder / "folded.mlir").write_text(module(cases, n, operands))
         problem = self.call("compile", folder / "folded.mlir", "-o", folder / "folded.jxp")

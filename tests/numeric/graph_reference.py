@@ -258,20 +258,24 @@ def matmul(a, b, transpose_b=False):
     return a @ b
 
 
-def pack(b, transpose=False):
+def pack(b, transpose=False, interleave=1):
     b = np.swapaxes(b, -1, -2) if transpose else b
     *batch, k, n = b.shape
     panels = -(-n // 16)
     wide = np.concatenate([b, np.zeros([*batch, k, panels * 16 - n], b.dtype)], -1)
-    return np.swapaxes(wide.reshape(*batch, k, panels, 16), -2, -3)
+    rows = np.swapaxes(wide.reshape(*batch, k, panels, 16), -2, -3).reshape(*batch, panels, k // interleave, interleave, 16)
+    return np.swapaxes(rows, -1, -2).reshape(*batch, panels, k // interleave, 16 * interleave)
 
 
 def unpack(b, n):
-    *batch, panels, k, _ = b.shape
-    return np.swapaxes(b, -2, -3).reshape(*batch, k, panels * 16)[..., :n]
+    *batch, panels, groups, width = b.shape
+    rows = np.swapaxes(b.reshape(*batch, panels, groups, 16, width // 16), -1, -2).reshape(*batch, panels, -1, 16)
+    return np.swapaxes(rows, -2, -3).reshape(*batch, -1, panels * 16)[..., :n]
 
 
 def packed_matmul(a, b, n):
+    if a.dtype.kind in "iu":  # bytes: exact
+        a, b = a.astype(np.int64), b.astype(np.int64)
     return a @ unpack(b, n)
 
 

@@ -126,11 +126,16 @@ Status addCudaCode(mlir::ModuleOp module, std::string* text, PlanWriter* writer)
   return Status::ok();
 }
 
+std::vector<tile::KernelOp> kernelsOf(mlir::ModuleOp module) {
+  std::vector<tile::KernelOp> kernels;
+  module.walk([&](tile::KernelOp kernel) { kernels.push_back(kernel); });
+  return kernels;
+}
+
 Status addCode(mlir::ModuleOp module, const std::string& isa, const CompileOptions& options, std::string* text,
                PlanWriter* writer) {
   if (isCuda(isa)) return addCudaCode(module, text, writer);
-  std::vector<tile::KernelOp> kernels;
-  module.walk([&](tile::KernelOp kernel) { kernels.push_back(kernel); });
+  std::vector<tile::KernelOp> kernels = kernelsOf(module);
   cpu::CompileOptions compile;
   compile.isa = isa;
   compile.threads = options.threads;
@@ -226,7 +231,19 @@ Status sizeSchedules(const std::string& isa, passes::PipelineOptions& pipeline) 
   JINX_TRY_ASSIGN(cpu::IsaLevel level, cpu::isaLevel(isa));
   pipeline.vectorBytes = level.vectorBytes;
   pipeline.registers = level.registers;
+  pipeline.byteDots = level.byteDots;
   return Status::ok();
+}
+
+/// Levels without the features that no kernel uses, each once.
+std::vector<std::string> leastLevels(mlir::ModuleOp module, const std::vector<std::string>& isas) {
+  std::vector<tile::KernelOp> kernels = kernelsOf(module);
+  std::vector<std::string> least;
+  for (const std::string& isa : isas) {
+    std::string name = isCuda(isa) ? isa : cpu::leastIsa(isa, kernels);
+    if (std::find(least.begin(), least.end(), name) == least.end()) least.push_back(name);
+  }
+  return least;
 }
 
 /// "key=value", sorted: how this plan came about.
@@ -299,6 +316,7 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   auto writer = std::make_unique<PlanWriter>();
   if (!wantText) JINX_TRY(buildPlan(**module, *writer), "building the plan of " + path);
   watch.lap("plan");
+  isas = leastLevels(**module, isas);
   for (const std::string& name : isas) {
     JINX_TRY(addCode(**module, name, options, wantText ? &result.text : nullptr, wantText ? nullptr : writer.get()));
     watch.lap("code " + name);

@@ -13,6 +13,30 @@ func.func @square(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
+// Integers times 0 are 0, and adding that changes nothing.
+// CHECK-LABEL: @integer_zero
+// CHECK-SAME: (%[[X:.*]]: tensor<4x3xi32>, %[[S:.*]]: tensor<4x1xi32>
+// CHECK-NEXT: return %[[X]]
+func.func @integer_zero(%x: tensor<4x3xi32>, %s: tensor<4x1xi32>) -> tensor<4x3xi32> {
+  %c = jinx.constant dense<0> : tensor<i32>
+  %none = jinx.mul %s, %c : tensor<4x1xi32>, tensor<i32> -> tensor<4x1xi32>
+  %y = jinx.sub %x, %none : tensor<4x3xi32>, tensor<4x1xi32> -> tensor<4x3xi32>
+  return %y : tensor<4x3xi32>
+}
+
+// -----
+
+// A float may be infinite: its product with 0 stays.
+// CHECK-LABEL: @float_zero
+// CHECK: jinx.mul
+func.func @float_zero(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %c = jinx.constant dense<0.0> : tensor<f32>
+  %y = jinx.mul %x, %c : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
+  return %y : tensor<4xf32>
+}
+
+// -----
+
 // CHECK-LABEL: @cube
 // CHECK-SAME: (%[[X:.*]]: tensor<4xf32>
 // CHECK-NEXT: %[[S:.*]] = jinx.mul %[[X]], %[[X]]

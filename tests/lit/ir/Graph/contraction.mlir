@@ -73,7 +73,17 @@ func.func @pack(%b: tensor<8x20xf32>) {
   %0 = jinx.pack %b : tensor<8x20xf32> -> tensor<2x8x16xf32>
   // CHECK: jinx.pack %[[B]] transpose : tensor<8x20xf32> -> tensor<1x20x16xf32>
   %1 = jinx.pack %b transpose : tensor<8x20xf32> -> tensor<1x20x16xf32>
+  // CHECK: jinx.pack %[[B]] interleave 4 : tensor<8x20xf32> -> tensor<2x2x64xf32>
+  %2 = jinx.pack %b interleave 4 : tensor<8x20xf32> -> tensor<2x2x64xf32>
   return
+}
+
+// Bytes: four rows of b together, sums in i32.
+// CHECK-LABEL: @packed_matmul_bytes
+// CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} : tensor<4x8xui8>, tensor<2x2x64xi8> -> tensor<4x20xi32>
+func.func @packed_matmul_bytes(%a: tensor<4x8xui8>, %b: tensor<2x2x64xi8>) -> tensor<4x20xi32> {
+  %y = jinx.packed_matmul %a, %b : tensor<4x8xui8>, tensor<2x2x64xi8> -> tensor<4x20xi32>
+  return %y : tensor<4x20xi32>
 }
 
 // CHECK-LABEL: @packed_matmul

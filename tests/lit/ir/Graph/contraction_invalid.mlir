@@ -253,3 +253,27 @@ func.func @conv_formula(%x: tensor<1x3x?xf32, #jinx.dims<"1", "3", "w">>, %w: te
       : tensor<1x3x?xf32, #jinx.dims<"1", "3", "w">>, tensor<4x3x3xf32> -> tensor<1x4x?xf32, #jinx.dims<"1", "4", "(w - 1) floordiv 2">>
   return
 }
+
+// -----
+
+func.func @pack_interleave(%b: tensor<6x20xi8>) {
+  // expected-error @+1 {{interleave is 4, expected a divisor of the 6 rows of b}}
+  %y = jinx.pack %b interleave 4 : tensor<6x20xi8> -> tensor<2x2x64xi8>
+  return
+}
+
+// -----
+
+func.func @packed_matmul_bytes_depth(%a: tensor<4x7xui8>, %b: tensor<2x2x64xi8>) {
+  // expected-error @+1 {{a has rows of 7 bytes, expected a multiple of 4}}
+  %y = jinx.packed_matmul %a, %b : tensor<4x7xui8>, tensor<2x2x64xi8> -> tensor<4x20xi32>
+  return
+}
+
+// -----
+
+func.func @packed_matmul_bytes_sums(%a: tensor<4x8xui8>, %b: tensor<2x2x64xi8>) {
+  // expected-error @+1 {{y has elements of 'f32', expected i32 beside operands of bytes}}
+  %y = jinx.packed_matmul %a, %b : tensor<4x8xui8>, tensor<2x2x64xi8> -> tensor<4x20xf32>
+  return
+}
