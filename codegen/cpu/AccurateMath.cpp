@@ -5,6 +5,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -57,6 +59,54 @@ struct AtanF32 : OpRewritePattern<math::AtanOp> {
   }
 };
 
+/// Sine and cosine. x is brought within pi/4 of 0 in f64: x - n*pi/2 with pi/2 in three parts (Cody & Waite 1980), whose first two have 33
+/// bits, so that n times them is exact for |x| below 2^20. Then Cephes' polynomials (Moshier 1989), sine's or cosine's by the quadrant
+/// n mod 4. Beyond 2^20, where few models are, a call of the library a lane.
+template <typename Op, int kQuadrantsAhead>
+struct CircularF32 : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    if (!getElementTypeOrSelf(op.getType()).isF32()) return failure();
+    Build f{rewriter, op.getLoc(), op.getType()}, wide{rewriter, op.getLoc(), f.with(rewriter.getF64Type())};
+    Value x = op.getOperand(), x64 = arith::ExtFOp::create(rewriter, f.loc, wide.type, x);
+    Value isFar = f.compare(Predicate::OGE, f.abs(x), f.constant(0x1p20)), anyFar = isFar;
+    if (isa<VectorType>(isFar.getType())) anyFar = vector::ReductionOp::create(rewriter, f.loc, vector::CombiningKind::OR, isFar);
+    auto branch = scf::IfOp::create(rewriter, f.loc, TypeRange{f.type}, anyFar, /*withElse=*/true);
+    rewriter.setInsertionPointToStart(branch.thenBlock());
+    Value far = arith::TruncFOp::create(rewriter, f.loc, f.type, Value(Op::create(rewriter, f.loc, x64)));
+    scf::YieldOp::create(rewriter, f.loc, far);
+    rewriter.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(rewriter, f.loc, near(f, wide, x64));
+    rewriter.replaceOp(op, branch.getResult(0));
+    return success();
+  }
+
+  static Value near(Build &f, Build &wide, Value x) {
+    OpBuilder &b = f.b;
+    Value n = math::RoundEvenOp::create(b, f.loc, wide.mul(x, wide.constant(2 / std::numbers::pi)));
+    Value rest = x;
+    for (double part : {0x1.921fb54400000p+0, 0x1.0b4611a600000p-34, 0x1.3198a2e037073p-69}) rest = wide.sub(rest, wide.mul(n, wide.constant(part)));
+    Value r = arith::TruncFOp::create(b, f.loc, f.type, rest), z = f.mul(r, r);
+    auto polynomial = [&](std::initializer_list<double> coefficients) {
+      Value sum;
+      for (double c : coefficients) sum = sum ? f.add(f.mul(sum, z), f.constant(c)) : f.constant(c);
+      return sum;
+    };
+    Value sine = f.add(f.mul(f.mul(polynomial({-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1}), z), r), r);
+    Value cosine = f.mul(f.mul(polynomial({2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2}), z), z);
+    cosine = f.add(f.sub(cosine, f.mul(f.constant(0.5), z)), f.constant(1));
+    // The quadrant, 0 to 3, in floats: of a NaN nothing else is certain.
+    Value ahead = wide.add(n, wide.constant(kQuadrantsAhead));
+    Value quadrant = wide.sub(ahead, wide.mul(wide.constant(4), math::FloorOp::create(b, f.loc, wide.mul(ahead, wide.constant(0.25)))));
+    Value isLate = wide.compare(Predicate::OGE, quadrant, wide.constant(2));
+    Value half = f.select(isLate, wide.sub(quadrant, wide.constant(2)), quadrant);
+    Value y = f.select(wide.compare(Predicate::OEQ, half, wide.constant(1)), cosine, sine);
+    return f.select(isLate, arith::NegFOp::create(b, f.loc, y), y);
+  }
+};
+using SinF32 = CircularF32<math::SinOp, 0>;
+using CosF32 = CircularF32<math::CosOp, 1>;
+
 /// Kahan: with u = 1 + x rounded, log(u) * x / (u - 1) has u's rounding error in both factors.
 struct Log1pF64 : OpRewritePattern<math::Log1pOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -107,7 +157,7 @@ struct RoundToBf16Once : OpRewritePattern<arith::TruncFOp> {
 }  // namespace
 
 void populateAccurateMathPatterns(RewritePatternSet &patterns) {
-  patterns.add<AtanF32, Log1pF64, Expm1F64, RoundToBf16Once>(patterns.getContext(), /*benefit=*/2);  // in front of MLIR's
+  patterns.add<SinF32, CosF32, AtanF32, Log1pF64, Expm1F64, RoundToBf16Once>(patterns.getContext(), /*benefit=*/2);  // in front of MLIR's
 }
 
 }  // namespace jinx::cpu

@@ -40,6 +40,16 @@ struct Nvrtc {
   int major = 0, minor = 0;
 };
 
+/// NVRTC opens its built-in functions by their bare name, which finds them only where the linker's cache or a path variable does. Opened
+/// here from beside the library first, the name is known already.
+void openBuiltinsBeside(const void *function) {
+  Dl_info info;
+  std::error_code error;
+  if (!dladdr(function, &info) || !info.dli_fname) return;
+  for (const fs::directory_entry &entry : fs::directory_iterator(fs::path(info.dli_fname).parent_path(), error))
+    if (entry.path().filename().string().starts_with("libnvrtc-builtins.so.")) dlopen(entry.path().c_str(), RTLD_NOW | RTLD_LOCAL);
+}
+
 Nvrtc openNvrtc() {
   Nvrtc n;
   std::vector<std::string> names;
@@ -58,7 +68,9 @@ Nvrtc openNvrtc() {
   n.ok = get(n.version, "nvrtcVersion") && get(n.errorString, "nvrtcGetErrorString") && get(n.create, "nvrtcCreateProgram") &&
          get(n.destroy, "nvrtcDestroyProgram") && get(n.compile, "nvrtcCompileProgram") && get(n.logSize, "nvrtcGetProgramLogSize") &&
          get(n.log, "nvrtcGetProgramLog") && get(n.cubinSize, "nvrtcGetCUBINSize") && get(n.cubin, "nvrtcGetCUBIN");
-  if (n.ok) n.version(&n.major, &n.minor);
+  if (!n.ok) return n;
+  openBuiltinsBeside(reinterpret_cast<const void *>(n.version));
+  n.version(&n.major, &n.minor);
   return n;
 }
 const Nvrtc &nvrtc() {

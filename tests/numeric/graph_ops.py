@@ -133,6 +133,11 @@ def elementwise():
             # Near a zero of sine and cosine only the absolute error is small.
             terms = (lambda n, v: (FUNCTION, 1.0)) if op in ("sin", "cos") else None
             yield Case(op, f"jinx.{op} {{0}} : {{t0}} -> {{ty}}", [x], x, draw=domains.get(op), exact=op in exact, terms=terms)
+    # Sine and cosine keep their accuracy as the argument grows, on both sides of where their reduction changes.
+    for op in ("sin", "cos"):
+        for scale in (1e2, 1e5, 1e6, 1e12, 1e30):
+            yield Case(op, f"jinx.{op} {{0}} : {{t0}} -> {{ty}}", [Tensor("f4", "n", 17)], Tensor("f4", "n", 17),
+                       draw=lambda g, n, s, scale=scale: [g.uniform(-scale, scale, s)], terms=lambda n, v: (FUNCTION, 1.0))
     for op in ("abs", "neg", "relu"):
         for dtype in ("i1", "i4", "i8"):
             wrap = lambda n, v, op=op: reference.REFERENCES[op](v)

@@ -178,9 +178,7 @@ class GraphWriter {
     double u = unit_;
     add(std::string("jinx.") + f.name + " " + names_[v] + " : " + type(v), dims(v), [=](int64_t, const std::vector<Answer>& values) {
       Tensor y = call(f.onnx, {values[v].value});
-      // Known: the sine's argument is reduced by a pi of its own precision, so that its error grows with the argument. Right: as the rest.
-      double argument = f.onnx == std::string("Sin") ? 2 * u * largest(values[v].value) : 0;
-      return Answer{y, f.slope * values[v].error + argument + (exact ? 0 : kFunction * u * std::max(1.0, largest(y)))};
+      return Answer{y, f.slope * values[v].error + (exact ? 0 : kFunction * u * std::max(1.0, largest(y)))};
     });
   }
 
