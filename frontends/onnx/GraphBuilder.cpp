@@ -123,6 +123,12 @@ std::optional<SizeExpr> GraphBuilder::require(const SizeExpr &a, const SizeExpr 
   return size;
 }
 
+static SizeExpr lesser(const SizeExpr &a, const SizeExpr &b) { return min(a, b); } // members of that name make operators
+
+bool GraphBuilder::takeAtMost(const SizeExpr &a, const SizeExpr &b) {
+  return (b - a).isAtLeast(0) || facts_.unify(a, lesser(a, b), /*strict=*/true, loc_).has_value();
+}
+
 std::optional<Sizes> GraphBuilder::joinSizes(ArrayRef<SizeExpr> a, ArrayRef<SizeExpr> b) {
   if (a.size() < b.size()) std::swap(a, b);
   Sizes result(a.begin(), a.end());

@@ -62,6 +62,8 @@ public:
   Value sizeScalar(const SizeExpr &value, mlir::Type element); ///< rank 0, of any element type
 
   // ---- equal sizes ----------------------------------------------------------------------------------------------------------
+  /// a is at most b from here on: surely, or by a condition that is written down (SizeFacts.h). False where it is neither.
+  bool takeAtMost(const SizeExpr &a, const SizeExpr &b);
   /// numpy broadcasting; formulas over the same symbols may be taken to be equal (SizeFacts.h).
   std::optional<Sizes> joinSizes(llvm::ArrayRef<SizeExpr> a, llvm::ArrayRef<SizeExpr> b);
   /// `v` with these extents, which the operator requires it to have.

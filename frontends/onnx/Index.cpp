@@ -117,10 +117,10 @@ bool topK(Node &n) {
     n.expect(1, partial, n.i64());
     return n.decline("K depends on data");
   }
-  // A K beyond the extent is an error, which the host gives and a kernel cannot.
-  bool isSure = (*count)[0].isAtLeast(0) && (sizes[*axis] - (*count)[0]).isAtLeast(0);
+  // A K beyond the extent is an error, which a kernel cannot give: the runtime compares before, or the host gives it.
+  bool isWithin = (*count)[0].isAtLeast(0) && n.takeAtMost((*count)[0], sizes[*axis]);
   sizes[*axis] = (*count)[0];
-  if (!isSure) {
+  if (!isWithin) {
     Node::PartialSizes known(sizes.begin(), sizes.end());
     n.expect(0, known, n.element(x));
     n.expect(1, known, n.i64());

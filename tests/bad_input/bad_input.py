@@ -362,6 +362,14 @@ def test_sizes_that_a_model_takes_to_be_equal(folder):
         for rows in (2, 4):
             done = run(program, "run", source, "--input", f"x={folder}/{rows}x3.npy", "--input", f"z={folder}/3x5.npy")
             expect_error(done, "join: sizes must be equal", f"= {rows}", "= 3")
+    k = helper.make_tensor("k", TensorProto.INT64, [1], [3])
+    proto = model([helper.make_node("TopK", ["x", "k"], ["y", "i"], "best", axis=0)], [value("x", ["n", 3])], [value("y", None), value("i", None, TensorProto.INT64)], [k])
+    path, plan = write(folder / "best.onnx", proto), folder / "best.jxp"
+    compiles(path, plan)
+    for program, source in (("jinx", path), ("jinx", plan), ("jinx-rt", plan)):
+        expect_success(run(program, "run", source, "--input", f"x={folder}/4x3.npy"))
+        expect_success(run(program, "run", source, "--input", f"x={folder}/3x3.npy"))
+        expect_error(run(program, "run", source, "--input", f"x={folder}/2x3.npy"), "best: sizes must be equal", "= 3", "= 2")
 
 
 def test_unknown_and_conflicting_sizes(folder):
