@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "runtime/device/CpuDevice.h"
+#include "runtime/device/cuda/CudaDevice.h"
 
 namespace jinx {
 
@@ -15,6 +16,7 @@ bool Device::has(std::string_view tag) const {
 DeviceRegistry DeviceRegistry::standard() {
   DeviceRegistry registry;
   registry.add("cpu", makeCpuDevice);
+  registry.add("cuda", cuda::makeCudaDevice);
   return registry;
 }
 

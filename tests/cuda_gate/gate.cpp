@@ -3,7 +3,7 @@
 //   jinx_cuda_gate [--shard I/N] [--cubins DIR] FILE…      FILE: a plan (.jxp), or one whole text (.cu)
 //
 // Two kernels are the same when their texts differ only in names and comments; the first one is compiled for all. Shard I of N takes
-// every N-th of them, so that N processes share the work. Results are cached by content (CompileCuda.h).
+// every N-th of them, so that N processes share the work. Results are cached by content (Nvrtc.h).
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "codegen/cuda/CompileCuda.h"
+#include "runtime/device/cuda/Nvrtc.h"
 #include "runtime/plan/PlanFile.h"
 
 namespace {

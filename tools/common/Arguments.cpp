@@ -74,7 +74,7 @@ CLI::Option* addRepeated(CLI::App& command, const std::string& name, std::vector
 }
 
 void addDeviceOptions(CLI::App& command, DeviceChoice& choice) {
-  command.add_option("--device", choice.device, "What runs it: cpu (default) or emulated (CUDA plans, without a GPU)")
+  command.add_option("--device", choice.device, "What runs it: cpu (default), cuda or cuda:N (a GPU), or emulated (CUDA plans, without a GPU)")
       ->check(CLI::Validator(checkDevice, "DEVICE"));
   command.add_option("--threads", choice.threads, "Threads to run on (default: all cores)")->check(CLI::Range(1, 4096));
   command.add_option("--isa", choice.isa,

@@ -46,9 +46,6 @@ Expected<LoadedPlan> openPlan(const PlanRequest& request) {
 Expected<LoadedSession> makeSession(LoadedPlan plan, const DeviceChoice& choice) {
   if (!choice.isa.empty() && isaRank(choice.isa) < 0)
     return invalidArgument("'" + choice.isa + "' is no instruction-set level; this processor has " + hostIsa());
-  if (choice.device.rfind("cuda", 0) == 0)
-    return unimplemented("device " + choice.device + ": this version has no CUDA runtime; --device emulated runs CUDA plans without a GPU, --device cpu "
-                         "(default) runs plans for the processor");
   if (!choice.record.empty() && choice.device != "emulated")
     return invalidArgument("--record-launches is about --device emulated, got " + choice.device);
   DeviceOptions options;

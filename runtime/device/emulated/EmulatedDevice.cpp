@@ -1,11 +1,12 @@
 #include "runtime/device/emulated/EmulatedDevice.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 
 #include "runtime/base/DType.h"
-#include "runtime/base/SizeExpr.h"
+#include "runtime/device/cuda/LaunchFormulas.h"
 #include "runtime/device/emulated/HostModule.h"
 
 namespace jinx::emulated {
@@ -35,39 +36,8 @@ class EmulatedEvent final : public Event {
   std::chrono::steady_clock::time_point time_;
 };
 
-/// A formula over a0, a1, …
-struct Formula {
-  SizeProgram program;
-
-  static Expected<Formula> compile(const std::string &text, uint32_t numSizes) {
-    Formula formula;
-    JINX_TRY_ASSIGN(SizeExpr expr, SizeExpr::parse(text), "launch formula");
-    JINX_TRY_ASSIGN(formula.program, SizeProgram::compile(expr, [&](std::string_view name) {
-      if (name.size() < 2 || name[0] != 'a') return -1;
-      int index = std::atoi(std::string(name.substr(1)).c_str());
-      return index < static_cast<int>(numSizes) ? index : -1;
-    }));
-    return formula;
-  }
-  Expected<int64_t> evaluate(const int64_t *sizes, const char *what) const {
-    bool ok = true;
-    int64_t value = program.run(sizes, &ok);
-    if (!ok || value < 0) return internalError(std::string("the kernel's formula for its ") + what + " has no value for these sizes");
-    return value;
-  }
-};
-
-struct MapFormulas {
-  const plan::TensorMap *map = nullptr;
-  std::vector<Formula> dims, strides;
-};
-
 struct EmulatedKernel final : KernelFunction {
-  std::string symbol;
-  uint32_t numBuffers = 0, numSizes = 0, threads = 0, cluster = 1;
-  std::vector<Formula> grid;
-  Formula shared;
-  std::vector<MapFormulas> maps;
+  cuda::LaunchFormulas formulas;
   std::shared_ptr<HostModule> code;
 };
 
@@ -84,57 +54,13 @@ class EmulatedModule final : public Module {
   std::string isa_ = "none";
 };
 
-Status readKernel(const plan::Kernel &from, EmulatedKernel &to) {
-  to.symbol = from.symbol();
-  to.numBuffers = from.num_buffers();
-  to.numSizes = from.num_sizes();
-  to.threads = from.block_threads();
-  if (to.threads == 0) return invalidArgument("kernel " + to.symbol + " has no launch shape for CUDA");
-  for (uint32_t extent : from.cluster()) to.cluster *= extent;
-  for (const std::string &text : from.grid()) {
-    JINX_TRY_ASSIGN(Formula formula, Formula::compile(text, to.numSizes), "kernel " + to.symbol);
-    to.grid.push_back(std::move(formula));
-  }
-  JINX_TRY_ASSIGN(to.shared, Formula::compile(from.shared_bytes().empty() ? "0" : from.shared_bytes(), to.numSizes), "kernel " + to.symbol);
-  for (const plan::TensorMap &map : from.tensor_maps()) {
-    MapFormulas formulas;
-    formulas.map = &map;
-    if (map.buffer() >= to.numBuffers || map.dims_size() < 1 || map.dims_size() > 5 || map.strides_bytes_size() != map.dims_size() - 1 ||
-        map.box_size() != map.dims_size())
-      return invalidArgument("kernel " + to.symbol + " has a tensor map that does not fit together");
-    for (const std::string &text : map.dims()) {
-      JINX_TRY_ASSIGN(Formula formula, Formula::compile(text, to.numSizes), "kernel " + to.symbol);
-      formulas.dims.push_back(std::move(formula));
-    }
-    for (const std::string &text : map.strides_bytes()) {
-      JINX_TRY_ASSIGN(Formula formula, Formula::compile(text, to.numSizes), "kernel " + to.symbol);
-      formulas.strides.push_back(std::move(formula));
-    }
-    to.maps.push_back(std::move(formulas));
-  }
-  return Status::ok();
-}
-
 Expected<LaunchShape> shapeOf(const EmulatedKernel &kernel, const KernelLaunch &launch) {
-  if (launch.buffers.size() != kernel.numBuffers || launch.sizes.size() != kernel.numSizes)
-    return internalError("kernel " + kernel.symbol + " takes " + std::to_string(kernel.numBuffers) + " buffers and " +
-                         std::to_string(kernel.numSizes) + " sizes, and gets " + std::to_string(launch.buffers.size()) + " and " +
-                         std::to_string(launch.sizes.size()));
+  JINX_TRY_ASSIGN(cuda::LaunchShape from, kernel.formulas.shapeOf(launch, kMaxSharedBytes));
   LaunchShape shape;
-  shape.threads = kernel.threads;
-  shape.cluster = kernel.cluster;
-  int64_t blocks = kernel.grid.empty() ? launch.programs : 1;
-  for (const Formula &formula : kernel.grid) {
-    JINX_TRY_ASSIGN(int64_t extent, formula.evaluate(launch.sizes.data(), "grid"));
-    blocks *= extent;
-  }
-  JINX_TRY_ASSIGN(int64_t shared, kernel.shared.evaluate(launch.sizes.data(), "shared memory"));
-  if (blocks > UINT32_MAX / 2) return unimplemented("kernel " + kernel.symbol + " wants " + std::to_string(blocks) + " blocks");
-  if (shared > kMaxSharedBytes)
-    return unimplemented("kernel " + kernel.symbol + " wants " + std::to_string(shared) + " bytes of shared memory, of " +
-                         std::to_string(kMaxSharedBytes));
-  shape.grid = static_cast<uint32_t>(blocks);
-  shape.sharedBytes = static_cast<uint32_t>(shared);
+  shape.grid = from.grid;
+  shape.threads = from.threads;
+  shape.cluster = from.cluster;
+  shape.sharedBytes = from.sharedBytes;
   return shape;
 }
 
@@ -222,10 +148,10 @@ Expected<std::unique_ptr<Module>> EmulatedDevice::loadModule(std::shared_ptr<con
                          ", the emulated device runs CUDA text: compile the model with --target cuda:sm_90a");
   for (const plan::Kernel &kernel : p.kernels()) {
     EmulatedKernel function;
-    JINX_TRY(readKernel(kernel, function));
+    JINX_TRY_ASSIGN(function.formulas, cuda::LaunchFormulas::read(kernel));
     for (const auto &text : texts)
-      if (text->kernel(function.symbol)) function.code = text;
-    if (!function.code) return invalidArgument("no CUDA text of the plan has the kernel \"" + function.symbol + "\"");
+      if (text->kernel(kernel.symbol())) function.code = text;
+    if (!function.code) return invalidArgument("no CUDA text of the plan has the kernel \"" + kernel.symbol() + "\"");
     module->kernels_.push_back(std::move(function));
   }
   return std::unique_ptr<Module>(std::move(module));
@@ -237,6 +163,7 @@ Status EmulatedDevice::prepare(const KernelLaunch &launch) {
 
 Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &) {
   const auto &kernel = *static_cast<const EmulatedKernel *>(launch.kernel);
+  const std::string &symbol = kernel.formulas.symbol();
   JINX_TRY_ASSIGN(LaunchShape shape, shapeOf(kernel, launch));
   if (shape.grid == 0) return Status::ok();
   LaunchOptions options;
@@ -256,29 +183,24 @@ Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &) {
   }
   if (!known) options.ranges.clear();  // an empty tensor may lie anywhere
   for (int64_t &size : sizes) params.push_back(&size);
-  std::vector<std::array<unsigned char, 128>> maps(kernel.maps.size());
+  std::vector<std::array<unsigned char, 128>> maps(kernel.formulas.numMaps());
   for (size_t i = 0; i < maps.size(); ++i) {
-    const plan::TensorMap &from = *kernel.maps[i].map;
+    JINX_TRY_ASSIGN(cuda::TensorMapShape from, kernel.formulas.mapOf(i, launch.sizes));
     EmulatedTensorMap map;
-    map.base = static_cast<unsigned char *>(pointers[from.buffer()]);
-    map.rank = static_cast<uint32_t>(from.dims_size());
-    map.elementBytes = static_cast<uint32_t>(bitWidth(static_cast<DType>(from.dtype())) / 8);
-    for (uint32_t d = 0; d < map.rank; ++d) {
-      JINX_TRY_ASSIGN(int64_t extent, kernel.maps[i].dims[d].evaluate(sizes.data(), "tensor map"));
-      map.dims[d] = static_cast<uint64_t>(extent);
-      map.box[d] = from.box(static_cast<int>(d));
-      if (d == 0) continue;
-      JINX_TRY_ASSIGN(int64_t stride, kernel.maps[i].strides[d - 1].evaluate(sizes.data(), "tensor map"));
-      map.strides[d - 1] = static_cast<uint64_t>(stride);
-    }
-    map.swizzleBytes = from.swizzle_bytes();
-    JINX_TRY(encodeTensorMap(map, maps[i]), "kernel " + kernel.symbol);
+    map.base = static_cast<unsigned char *>(pointers[from.buffer]);
+    map.rank = from.rank;
+    map.elementBytes = static_cast<uint32_t>(bitWidth(from.dtype) / 8);
+    std::copy(from.dims.begin(), from.dims.end(), map.dims);
+    std::copy(from.strides.begin(), from.strides.end(), map.strides);
+    std::copy(from.box.begin(), from.box.end(), map.box);
+    map.swizzleBytes = from.swizzleBytes;
+    JINX_TRY(encodeTensorMap(map, maps[i]), "kernel " + symbol);
     params.push_back(maps[i].data());
   }
-  const bool isRecorded = recorder_ && known && maps.empty() && recorder_->wants(kernel.symbol);
+  const bool isRecorded = recorder_ && known && maps.empty() && recorder_->wants(symbol);
   if (isRecorded) recorder_->begin(pointers, options.ranges);
-  JINX_TRY_ASSIGN(LaunchReport report, emulated::launch(*kernel.code, kernel.symbol, shape, params.data(), options));
-  return isRecorded ? recorder_->finish(kernel.symbol, kernel.code->text(), shape, pointers, sizes, report) : Status::ok();
+  JINX_TRY_ASSIGN(LaunchReport report, emulated::launch(*kernel.code, symbol, shape, params.data(), options));
+  return isRecorded ? recorder_->finish(symbol, kernel.code->text(), shape, pointers, sizes, report) : Status::ok();
 }
 
 Expected<std::unique_ptr<Device>> makeEmulatedDevice(const DeviceOptions &options) {

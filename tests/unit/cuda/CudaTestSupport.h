@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "codegen/cuda/CompileCuda.h"
 #include "codegen/cuda/EmitCuda.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "runtime/device/cuda/Nvrtc.h"
 #include "runtime/device/emulated/Emulator.h"
 #include "runtime/device/emulated/HostModule.h"
 

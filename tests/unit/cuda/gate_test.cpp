@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "CudaTestSupport.h"
-#include "codegen/cuda/CompileCuda.h"
+#include "runtime/device/cuda/Nvrtc.h"
 
 namespace jinx::cuda::testing {
 

@@ -1,4 +1,4 @@
-#include "codegen/cuda/CompileCuda.h"
+#include "runtime/device/cuda/Nvrtc.h"
 
 #include <dlfcn.h>
 #include <elf.h>

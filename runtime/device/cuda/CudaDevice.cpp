@@ -1,0 +1,435 @@
+#include "runtime/device/cuda/CudaDevice.h"
+
+#include <atomic>
+#include <cstring>
+#include <thread>
+
+#include "runtime/device/cuda/Driver.h"
+#include "runtime/device/cuda/LaunchFormulas.h"
+#include "runtime/device/cuda/Nvrtc.h"
+#include "runtime/executor/Trace.h"
+
+namespace jinx::cuda {
+namespace {
+
+constexpr int kNonBlocking = 1;               // CU_STREAM_NON_BLOCKING
+constexpr int kMaxDynamicSharedBytes = 8;     // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+constexpr int kStaticSharedBytes = 1;         // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
+constexpr size_t kMaxTimings = size_t{1} << 14; // launches that a stream times between two synchronizations
+
+DevicePointer pointer(const void* address) { return reinterpret_cast<DevicePointer>(address); }
+
+/// The driver and the context of one GPU. Calls of the driver act on the calling thread's current context.
+struct Context {
+  Driver driver;
+  int gpu = 0;
+  void* handle = nullptr;
+
+  ~Context() {
+    if (handle) driver.contextRelease(gpu);
+  }
+  Status check(int result, const char* call) const { return driver.check(result, call); }
+  Status enter() const { return check(driver.contextSetCurrent(handle), "cuCtxSetCurrent"); }
+};
+using SharedContext = std::shared_ptr<const Context>;
+
+class CudaEvent final : public Event {
+ public:
+  CudaEvent(SharedContext context, void* handle) : context_(std::move(context)), handle_(handle) {}
+  ~CudaEvent() override {
+    if (context_->enter().isOk()) context_->driver.eventDestroy(handle_);
+  }
+  Status record(Stream& stream) override;
+  Status synchronize() override {
+    JINX_TRY(context_->enter());
+    return context_->check(context_->driver.eventSynchronize(handle_), "cuEventSynchronize");
+  }
+  Status wait(Stream& stream) override;
+  Expected<double> millisecondsSince(Event& earlier) override {
+    float ms = 0;
+    JINX_TRY(context_->enter());
+    JINX_TRY(context_->check(context_->driver.eventElapsed(&ms, static_cast<CudaEvent&>(earlier).handle_, handle_), "cuEventElapsedTime"));
+    return double{ms};
+  }
+  void* handle() const { return handle_; }
+
+ private:
+  SharedContext context_;
+  void* handle_;
+};
+
+Expected<std::unique_ptr<CudaEvent>> makeEvent(const SharedContext& context) {
+  void* handle = nullptr;
+  JINX_TRY(context->enter());
+  JINX_TRY(context->check(context->driver.eventCreate(&handle, 0), "cuEventCreate"));
+  return std::make_unique<CudaEvent>(context, handle);
+}
+
+/// Launches between two events each, while a trace is kept; the times are known when the stream is synchronized.
+class Timings {
+ public:
+  explicit Timings(SharedContext context) : context_(std::move(context)) {}
+
+  /// Events before and after a launch that is to be timed; null where no more are kept.
+  struct Entry {
+    std::unique_ptr<CudaEvent> before, after;
+    Trace* trace = nullptr;
+    uint32_t step = 0;
+  };
+  Expected<Entry*> next(const KernelLaunch& launch, Stream& stream) {
+    if (used_ == kMaxTimings) return nullptr;
+    if (used_ == entries_.size()) {
+      Entry entry;
+      JINX_TRY_ASSIGN(entry.before, makeEvent(context_));
+      JINX_TRY_ASSIGN(entry.after, makeEvent(context_));
+      entries_.push_back(std::move(entry));
+    }
+    if (used_ == 0) {
+      // Device time and the host's clock meet here: nothing is in flight.
+      if (!origin_) {
+        JINX_TRY_ASSIGN(origin_, makeEvent(context_));
+      }
+      JINX_TRY(stream.synchronize());
+      JINX_TRY(origin_->record(stream));
+      JINX_TRY(origin_->synchronize());
+      originNs_ = Trace::now();
+    }
+    Entry& entry = entries_[used_++];
+    entry.trace = launch.trace;
+    entry.step = launch.step;
+    return &entry;
+  }
+  /// Hands the times over; the stream has run to its end.
+  Status settle() {
+    for (size_t i = 0; i < used_; ++i) {
+      Entry& entry = entries_[i];
+      JINX_TRY_ASSIGN(double start, entry.before->millisecondsSince(*origin_));
+      JINX_TRY_ASSIGN(double end, entry.after->millisecondsSince(*origin_));
+      entry.trace->record(entry.step, 0, entry.trace->nextExecution(), originNs_ + static_cast<int64_t>(start * 1e6),
+                          originNs_ + static_cast<int64_t>(end * 1e6));
+    }
+    used_ = 0;
+    return Status::ok();
+  }
+
+ private:
+  SharedContext context_;
+  std::unique_ptr<CudaEvent> origin_;
+  int64_t originNs_ = 0;
+  std::vector<Entry> entries_;
+  size_t used_ = 0;
+};
+
+class CudaStream final : public Stream {
+ public:
+  CudaStream(SharedContext context, void* handle) : timings(context), context_(std::move(context)), handle_(handle) {}
+  ~CudaStream() override {
+    if (context_->enter().isOk()) context_->driver.streamDestroy(handle_);
+  }
+  Status synchronize() override {
+    JINX_TRY(context_->enter());
+    JINX_TRY(context_->check(context_->driver.streamSynchronize(handle_), "cuStreamSynchronize"));
+    return timings.settle();
+  }
+  void* handle() const { return handle_; }
+  Timings timings;
+
+ private:
+  SharedContext context_;
+  void* handle_;
+};
+
+void* handleOf(Stream& stream) { return static_cast<CudaStream&>(stream).handle(); }
+
+Status CudaEvent::record(Stream& stream) {
+  JINX_TRY(context_->enter());
+  return context_->check(context_->driver.eventRecord(handle_, handleOf(stream)), "cuEventRecord");
+}
+Status CudaEvent::wait(Stream& stream) {
+  JINX_TRY(context_->enter());
+  return context_->check(context_->driver.streamWaitEvent(handleOf(stream), handle_, 0), "cuStreamWaitEvent");
+}
+
+struct CudaKernel final : KernelFunction {
+  LaunchFormulas formulas;
+  void* function = nullptr;
+  int maxSharedBytes = 0; ///< dynamic
+};
+
+class CudaModule final : public Module {
+ public:
+  explicit CudaModule(SharedContext context) : context_(std::move(context)) {}
+  ~CudaModule() override {
+    if (context_->enter().isOk())
+      for (void* code : loaded)
+        context_->driver.moduleUnload(code);
+  }
+  Expected<const KernelFunction*> kernel(uint32_t index) const override {
+    if (index >= kernels.size()) return internalError("no kernel " + std::to_string(index));
+    return &kernels[index];
+  }
+  std::string_view isa() const override { return isaName; }
+
+  std::vector<void*> loaded;
+  std::vector<CudaKernel> kernels;
+  std::string isaName = "none";
+
+ private:
+  SharedContext context_;
+};
+
+/// The cubins of a plan's texts, in their order; compiled several at a time.
+Expected<std::vector<std::vector<uint8_t>>> compileAll(const PlanFile& plan, const std::vector<const plan::CodeObject*>& codes,
+                                                       const CompileCudaOptions& options, int threads) {
+  std::vector<std::vector<uint8_t>> cubins(codes.size());
+  std::vector<Status> results(codes.size());
+  std::atomic<size_t> next{0};
+  auto work = [&] {
+    for (size_t i = next++; i < codes.size(); i = next++) {
+      auto bytes = plan.segment(codes[i]->segment());
+      if (codes[i]->format() == "cubin") {
+        auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
+        cubins[i].assign(data, data + bytes.size());
+        continue;
+      }
+      std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      Expected<CompiledCuda> compiled = compileCuda(text, plan.plan().segments(static_cast<int>(codes[i]->segment())).name(), options);
+      if (compiled) cubins[i] = std::move(compiled->cubin);
+      results[i] = compiled ? Status::ok() : compiled.status();
+    }
+  };
+  std::vector<std::thread> helpers;
+  for (int t = 1; t < std::min<int>(threads, static_cast<int>(codes.size())); ++t)
+    helpers.emplace_back(work);
+  work();
+  for (std::thread& helper : helpers)
+    helper.join();
+  for (Status& result : results)
+    JINX_TRY(std::move(result));
+  return cubins;
+}
+
+/// CU_TENSOR_MAP_DATA_TYPE_…; negative for a type that has none.
+int mapType(DType type) {
+  switch (type) {
+    case DType::kU8: case DType::kI8: return 0;
+    case DType::kU16: case DType::kI16: return 1;
+    case DType::kU32: return 2;
+    case DType::kI32: return 3;
+    case DType::kU64: return 4;
+    case DType::kI64: return 5;
+    case DType::kF16: return 6;
+    case DType::kF32: return 7;
+    case DType::kF64: return 8;
+    case DType::kBF16: return 9;
+    default: return -1;
+  }
+}
+
+class CudaDevice final : public Device {
+ public:
+  CudaDevice(SharedContext context, const DeviceOptions& options) : context_(std::move(context)), options_(options) {}
+
+  Status start() {
+    const Driver& d = context_->driver;
+    char name[128] = {};
+    JINX_TRY(context_->check(d.deviceName(name, sizeof name, context_->gpu), "cuDeviceGetName"));
+    JINX_TRY_ASSIGN(int major, attribute(DeviceAttribute::kMajor));
+    JINX_TRY_ASSIGN(int minor, attribute(DeviceAttribute::kMinor));
+    JINX_TRY_ASSIGN(int processors, attribute(DeviceAttribute::kMultiprocessors));
+    JINX_TRY_ASSIGN(maxSharedBytes_, attribute(DeviceAttribute::kMaxSharedBytesOptIn));
+    arch_ = "sm_" + std::to_string(major) + std::to_string(minor) + (major >= 9 ? "a" : "");
+    name_ = "cuda:" + std::to_string(options_.ordinal);
+    description_ = std::string(name) + ", " + arch_ + ", " + std::to_string(processors) + " multiprocessors";
+    return Status::ok();
+  }
+
+  std::string_view name() const override { return name_; }
+  std::string description() const override { return description_; }
+  std::span<const std::string_view> capabilities() const override {
+    static constexpr std::string_view kTags[] = {capability::kAsync, capability::kTiming};
+    return kTags;
+  }
+
+  Expected<void*> allocate(size_t sizeBytes) override {
+    const Driver& d = context_->driver;
+    JINX_TRY(context_->enter());
+    DevicePointer block = 0;
+    Status status = context_->check(d.memAlloc(&block, std::max<size_t>(sizeBytes, 1)), "cuMemAlloc");
+    if (status.isOk()) return reinterpret_cast<void*>(block);
+    size_t free = 0, total = 0;
+    d.memInfo(&free, &total);
+    return std::move(status).withContext("allocating " + std::to_string(sizeBytes) + " bytes of " + std::to_string(free) + " free on " + name_);
+  }
+  void release(void* block, size_t) noexcept override {
+    if (context_->enter().isOk()) context_->driver.memFree(pointer(block));
+  }
+
+  Expected<std::unique_ptr<Stream>> createStream() override {
+    void* handle = nullptr;
+    JINX_TRY(context_->enter());
+    JINX_TRY(context_->check(context_->driver.streamCreate(&handle, kNonBlocking), "cuStreamCreate"));
+    return std::unique_ptr<Stream>(std::make_unique<CudaStream>(context_, handle));
+  }
+  Expected<std::unique_ptr<Event>> createEvent() override {
+    JINX_TRY_ASSIGN(std::unique_ptr<CudaEvent> event, makeEvent(context_));
+    return std::unique_ptr<Event>(std::move(event));
+  }
+
+  Status copyToDevice(void* device, const void* host, size_t sizeBytes, Stream& stream) override {
+    if (sizeBytes == 0) return Status::ok();
+    JINX_TRY(context_->enter());
+    return context_->check(context_->driver.copyToDevice(pointer(device), host, sizeBytes, handleOf(stream)), "cuMemcpyHtoDAsync");
+  }
+  Status copyToHost(void* host, const void* device, size_t sizeBytes, Stream& stream) override {
+    if (sizeBytes == 0) return Status::ok();
+    JINX_TRY(context_->enter());
+    return context_->check(context_->driver.copyToHost(host, pointer(device), sizeBytes, handleOf(stream)), "cuMemcpyDtoHAsync");
+  }
+  Status copyOnDevice(void* target, const void* source, size_t sizeBytes, Stream& stream) override {
+    if (sizeBytes == 0) return Status::ok();
+    JINX_TRY(context_->enter());
+    return context_->check(context_->driver.copyOnDevice(pointer(target), pointer(source), sizeBytes, handleOf(stream)), "cuMemcpyDtoDAsync");
+  }
+
+  Expected<std::unique_ptr<Module>> loadModule(std::shared_ptr<const PlanFile> plan) override {
+    const plan::Plan& p = plan->plan();
+    auto module = std::make_unique<CudaModule>(context_);
+    if (p.kernels_size() == 0) return std::unique_ptr<Module>(std::move(module));
+    std::vector<const plan::CodeObject*> codes;
+    std::string carried;
+    const std::string isa = "cuda:" + arch_;
+    for (const plan::CodeObject& code : p.code()) {
+      if (carried.find(code.isa()) == std::string::npos) carried += (carried.empty() ? "" : ", ") + code.isa();
+      if (code.isa() == isa && (code.format() == "cuda" || code.format() == "cubin")) codes.push_back(&code);
+    }
+    if (codes.empty())
+      return unimplemented("plan carries code for " + (carried.empty() ? "nothing" : carried) + ", " + name_ + " runs " + isa +
+                           ": compile the model with --target " + isa);
+    CompileCudaOptions compile{.arch = arch_, .cacheDir = setting("cache")};
+    const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    JINX_TRY_ASSIGN(auto cubins, compileAll(*plan, codes, compile, threads), "loading the plan");
+    JINX_TRY(context_->enter());
+    for (const auto& cubin : cubins) {
+      void* code = nullptr;
+      JINX_TRY(context_->check(context_->driver.moduleLoad(&code, cubin.data()), "cuModuleLoadData"), "loading the plan");
+      module->loaded.push_back(code);
+    }
+    for (const plan::Kernel& kernel : p.kernels()) {
+      JINX_TRY_ASSIGN(CudaKernel function, findKernel(kernel, module->loaded));
+      module->kernels.push_back(std::move(function));
+    }
+    module->isaName = isa;
+    return std::unique_ptr<Module>(std::move(module));
+  }
+
+  Status prepare(const KernelLaunch& launch) override {
+    const auto& kernel = *static_cast<const CudaKernel*>(launch.kernel);
+    return kernel.formulas.shapeOf(launch, kernel.maxSharedBytes).status();
+  }
+
+  Status launch(const KernelLaunch& launch, Stream& stream) override {
+    const auto& kernel = *static_cast<const CudaKernel*>(launch.kernel);
+    JINX_TRY_ASSIGN(LaunchShape shape, kernel.formulas.shapeOf(launch, kernel.maxSharedBytes));
+    if (shape.grid == 0) return Status::ok();
+    JINX_TRY(context_->enter());
+    void* parameters[kMaxParameters];
+    size_t count = 0;
+    for (void* const& buffer : launch.buffers)
+      parameters[count++] = const_cast<void**>(&buffer);
+    for (const int64_t& size : launch.sizes)
+      parameters[count++] = const_cast<int64_t*>(&size);
+    struct alignas(64) EncodedMap {
+      unsigned char bytes[128];
+    } maps[kMaxMaps];
+    for (size_t i = 0; i < kernel.formulas.numMaps(); ++i) {
+      JINX_TRY_ASSIGN(TensorMapShape map, kernel.formulas.mapOf(i, launch.sizes));
+      JINX_TRY(encode(map, launch.buffers[map.buffer], maps[i].bytes), "kernel " + kernel.formulas.symbol());
+      parameters[count++] = maps[i].bytes;
+    }
+    LaunchAttribute cluster;
+    cluster.id = LaunchAttribute::kClusterDimension;
+    cluster.value.cluster[0] = shape.cluster;
+    cluster.value.cluster[1] = cluster.value.cluster[2] = 1;
+    LaunchConfig config;
+    config.gridX = shape.grid;
+    config.blockX = shape.threads;
+    config.sharedBytes = shape.sharedBytes;
+    config.stream = handleOf(stream);
+    config.attributes = &cluster;
+    config.numAttributes = shape.cluster > 1 ? 1 : 0;
+    Timings::Entry* timing = nullptr;
+    if (launch.trace) {
+      JINX_TRY_ASSIGN(timing, static_cast<CudaStream&>(stream).timings.next(launch, stream));
+    }
+    if (timing) JINX_TRY(timing->before->record(stream));
+    JINX_TRY(context_->check(context_->driver.launch(&config, kernel.function, parameters, nullptr), "cuLaunchKernelEx"),
+             "kernel " + kernel.formulas.symbol());
+    return timing ? timing->after->record(stream) : Status::ok();
+  }
+
+ private:
+  static constexpr size_t kMaxMaps = 8;
+
+  Expected<int> attribute(DeviceAttribute which) const {
+    int value = 0;
+    JINX_TRY(context_->check(context_->driver.deviceAttribute(&value, static_cast<int>(which), context_->gpu), "cuDeviceGetAttribute"));
+    return value;
+  }
+  std::string setting(const char* name) const {
+    auto it = options_.extra.find(name);
+    return it == options_.extra.end() ? std::string() : it->second;
+  }
+
+  Expected<CudaKernel> findKernel(const plan::Kernel& from, const std::vector<void*>& loaded) const {
+    CudaKernel kernel;
+    JINX_TRY_ASSIGN(kernel.formulas, LaunchFormulas::read(from));
+    if (kernel.formulas.numMaps() > kMaxMaps)
+      return unimplemented("kernel " + from.symbol() + " has " + std::to_string(kernel.formulas.numMaps()) + " tensor maps, at most " +
+                           std::to_string(kMaxMaps) + " are expected");
+    for (void* code : loaded)
+      if (context_->driver.moduleFunction(&kernel.function, code, from.symbol().c_str()) == 0) break;
+    if (!kernel.function) return invalidArgument("no code of the plan for " + name_ + " has the kernel \"" + from.symbol() + "\"");
+    int fixed = 0;
+    JINX_TRY(context_->check(context_->driver.functionAttribute(&fixed, kStaticSharedBytes, kernel.function), "cuFuncGetAttribute"));
+    kernel.maxSharedBytes = maxSharedBytes_ - fixed;
+    JINX_TRY(context_->check(context_->driver.functionSetAttribute(kernel.function, kMaxDynamicSharedBytes, kernel.maxSharedBytes),
+                             "cuFuncSetAttribute"),
+             "kernel " + from.symbol());
+    return kernel;
+  }
+
+  Status encode(const TensorMapShape& map, void* base, void* to) const {
+    constexpr uint32_t kOnes[kMaxMapRank] = {1, 1, 1, 1, 1};
+    constexpr int kNoInterleave = 0, kPromote256 = 3, kZeroFill = 0;
+    const int swizzle = map.swizzleBytes == 32 ? 1 : map.swizzleBytes == 64 ? 2 : map.swizzleBytes == 128 ? 3 : 0;
+    const int type = mapType(map.dtype);
+    if (type < 0) return internalError("a tensor map of " + std::string(jinx::name(map.dtype)) + ", which the driver has no type for");
+    return context_->check(context_->driver.encodeTiled(to, type, map.rank, base, map.dims.data(), map.strides.data(), map.box.data(), kOnes,
+                                                        kNoInterleave, swizzle, kPromote256, kZeroFill),
+                           "cuTensorMapEncodeTiled");
+  }
+
+  SharedContext context_;
+  DeviceOptions options_;
+  std::string name_, description_, arch_;
+  int maxSharedBytes_ = 0;
+};
+
+} // namespace
+
+Expected<std::unique_ptr<Device>> makeCudaDevice(const DeviceOptions& options) {
+  auto context = std::make_shared<Context>();
+  JINX_TRY_ASSIGN(context->driver, Driver::open());
+  int count = 0;
+  JINX_TRY(context->check(context->driver.deviceCount(&count), "cuDeviceGetCount"));
+  if (options.ordinal >= count)
+    return notFound("no GPU " + std::to_string(options.ordinal) + ": this machine has " + std::to_string(count));
+  JINX_TRY(context->check(context->driver.deviceGet(&context->gpu, options.ordinal), "cuDeviceGet"));
+  JINX_TRY(context->check(context->driver.contextRetain(&context->handle, context->gpu), "cuDevicePrimaryCtxRetain"));
+  auto device = std::make_unique<CudaDevice>(context, options);
+  JINX_TRY(device->start());
+  return std::unique_ptr<Device>(std::move(device));
+}
+
+} // namespace jinx::cuda
