@@ -37,6 +37,19 @@ Expected<std::vector<int64_t>> axes(const HostOpCall& call, std::vector<int64_t>
   return axes;
 }
 
+Status checkParts(const HostOpCall& call, const std::vector<int64_t>& lengths, int64_t extent) {
+  int64_t left = extent;
+  for (int64_t length : lengths) {
+    if (length < 0 || length > left)
+      return call.error("'split' has a part of length " + std::to_string(length) + ", expected a value in [0, " +
+                        std::to_string(left) + "]");
+    left -= length;
+  }
+  if (left == 0) return Status::ok();
+  return call.error("'split' sums to " + std::to_string(extent - left) + ", expected " + std::to_string(extent) +
+                    ", the extent of the axis");
+}
+
 Expected<std::vector<int64_t>> ints(const HostOpCall& call, size_t i, std::string_view what) {
   JINX_TRY_ASSIGN(Tensor x, call.tensor(i));
   if (!isInteger(x.dtype())) return call.error(quoted(what) + " is " + x.describe() + ", expected integers");

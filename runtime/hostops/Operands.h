@@ -21,6 +21,8 @@ Expected<std::vector<int64_t>> axes(const HostOpCall& call, std::vector<int64_t>
 
 /// Input `i`, of an integer type, as int64 values.
 Expected<std::vector<int64_t>> ints(const HostOpCall& call, size_t i, std::string_view what);
+/// That 'split' cuts an axis of `extent` into parts of these lengths.
+Status checkParts(const HostOpCall& call, const std::vector<int64_t>& lengths, int64_t extent);
 /// The same for an input that may be absent: an empty list then.
 Expected<std::vector<int64_t>> optionalInts(const HostOpCall& call, size_t i, std::string_view what);
 /// Input `i`, of an integer type and with one element.

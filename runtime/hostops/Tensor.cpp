@@ -85,16 +85,7 @@ Expected<std::vector<int64_t>> splitLengths(const HostOpCall& call, int64_t exte
   if (static_cast<int64_t>(lengths.size()) != outputs)
     return call.error("'split' has " + std::to_string(lengths.size()) + " entries, expected " +
                       std::to_string(outputs) + ", the number of outputs of the node");
-  int64_t left = extent;
-  for (int64_t length : lengths) {
-    if (length < 0 || length > left)
-      return call.error("'split' has a part of length " + std::to_string(length) + ", expected a value in [0, " +
-                        std::to_string(left) + "]");
-    left -= length;
-  }
-  if (left != 0)
-    return call.error("'split' sums to " + std::to_string(extent - left) + ", expected " + std::to_string(extent) +
-                      ", the extent of the axis");
+  JINX_TRY(operands::checkParts(call, lengths, extent));
   return lengths;
 }
 

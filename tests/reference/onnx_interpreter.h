@@ -1,5 +1,5 @@
-// Runs an ONNX model node by node through the host ops: the shortest way from a model to numbers, used while host ops
-// are written and as the oracle that compiled plans are compared with.
+// Runs an ONNX model node by node through the host ops: the shortest way from a model to numbers, by which the host ops themselves
+// are judged.
 //
 // It knows no control flow (If, Loop, Scan, SequenceMap) and no function bodies: such a model is kUnimplemented.
 #pragma once
@@ -7,18 +7,11 @@
 #include <string>
 #include <vector>
 
-#include <onnx/onnx-data.pb.h>
 #include <onnx/onnx_pb.h>
 
 #include "runtime/hostops/HostOp.h"
 
 namespace jinx::reference {
-
-Expected<Tensor> tensorFromProto(const onnx::TensorProto& proto);
-Expected<Value> sequenceFromProto(const onnx::SequenceProto& proto);
-Expected<Value> optionalFromProto(const onnx::OptionalProto& proto);
-/// Reads a serialized TensorProto, SequenceProto or OptionalProto, whichever `type` asks for.
-Expected<Value> readValueFile(const std::string& path, const onnx::TypeProto& type);
 
 class OnnxInterpreter {
  public:
