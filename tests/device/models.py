@@ -41,6 +41,7 @@ def main():
     parser.add_argument("--time", action="store_true")
     args = parser.parse_args()
     env, failed, rows = libraries(args.folder.resolve()), 0, []
+    steps = json.loads((args.folder / "cases.json").read_text())["quantisation_steps"]
     binary = str(args.folder.resolve() / "jinx-rt")
     env["JINX_CACHE"] = tempfile.mkdtemp()
     for plan in sorted(args.folder.glob("plans/*.jxp")):
@@ -63,7 +64,7 @@ def main():
                         if not path.exists():
                             problems.append(f"no {o['file']} among {sorted(files)}")
                             continue
-                        bad = compare(np.load(path), np.load(case.parent / "outputs" / o["file"]), 0)
+                        bad = compare(np.load(path), np.load(case.parent / "outputs" / o["file"]), steps.get(plan.stem, {}).get(name, {}).get("largest", 0))
                         problems += [f"{name}: {bad}"] if bad else []
             row = {"model": plan.stem, "case": case.parent.name, "ok": not problems, "problems": problems, "run_s": round(seconds, 3)}
             if args.time and not problems and case.parent.name == "time":

@@ -18,8 +18,12 @@ cp "$bin/jinx-rt" "$out/jinx-rt"
 strip "$out/jinx-rt"
 # Libraries that a GPU machine may lack; the C library is its own.
 ldd "$bin/jinx-rt" | awk '$3 ~ /libprotobuf|libz\./ { print $3 }' | xargs -r cp -L -t "$out/lib"
+cp "$root/tests/models/cases.json" "$out/"
 for id in "${ids[@]}"; do
-  "$bin/jinx" compile "$cache/models/$id.onnx" --target cuda:sm_90a -o "$out/plans/$id.jxp"
+  mapfile -t dims < <(python3 -c '
+import json, sys
+for d in json.load(open(sys.argv[1]))["dims"].get(sys.argv[2], []): print("--dim", d, sep="\n")' "$out/cases.json" "$id")
+  "$bin/jinx" compile "$cache/models/$id.onnx" "${dims[@]}" --target cuda:sm_90a -o "$out/plans/$id.jxp"
   cp -r "$cache/oracle/$id" "$out/oracle/"
 done
 du -sk "$out" | cut -f1

@@ -1,4 +1,5 @@
 # lit: what the tests under this folder may use.
+import ctypes
 import os
 import sys
 
@@ -13,3 +14,7 @@ config.test_exec_root = os.path.join(config.jinx_binary_dir, "tests", "lit")
 path = [os.path.join(config.jinx_binary_dir, "bin"), config.llvm_tools_dir, config.environment.get("PATH", "")]
 config.environment["PATH"] = os.pathsep.join(path)
 config.substitutions.append(("%python", sys.executable))
+try:
+    ctypes.CDLL("libcuda.so.1")
+except OSError:
+    config.available_features.add("no-cuda-driver")

@@ -38,7 +38,7 @@ RULES = {
     "passes": May(("ir", "codegen/schedules", "runtime/base", "runtime/hostops"), MLIR),
     "codegen/schedules": May(("ir", "runtime/base"), MLIR),
     "codegen/cpu": May(("ir/Tile", "runtime/base"), (*MLIR, "lld")),
-    "codegen/cuda": May(("ir/Tile", "runtime/base", "runtime/plan"), (*MLIR, "xxhash.h")),
+    "codegen/cuda": May(("ir/Tile", "runtime/base", "runtime/plan"), MLIR),
     "codegen/plan": May(("ir", "passes", "codegen", "runtime/base", "runtime/plan"), MLIR),
     # The runtime includes nothing else of ours; its own folders are in order, too.
     "runtime/jinx.h": May(),

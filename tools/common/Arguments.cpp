@@ -14,7 +14,7 @@ namespace {
 
 std::string checkDevice(const std::string& text) {
   const std::string base = text.substr(0, text.find(':'));
-  if (base == "cpu" || base == "cuda" || base == "emulated") return "";
+  if (base == "cuda" || text == "cpu" || text == "emulated") return "";
   return "'" + text + "' is no device, expected cpu, cuda, cuda:N or emulated";
 }
 

@@ -11,7 +11,7 @@ constexpr int kOutOfMemory = 2; // CUDA_ERROR_OUT_OF_MEMORY
 
 Expected<Driver> Driver::open() {
   void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!library) return unimplemented("this machine has no CUDA driver: libcuda.so.1 cannot be opened");
+  if (!library) return unimplemented("this machine has no CUDA driver: libcuda.so.1 cannot be opened; --device emulated runs CUDA plans without a GPU");
   Driver d;
   std::string missing;
   auto get = [&](auto& function, const char* name) {

@@ -8,6 +8,7 @@
 #include "runtime/base/DType.h"
 #include "runtime/device/cuda/LaunchFormulas.h"
 #include "runtime/device/emulated/HostModule.h"
+#include "runtime/executor/Trace.h"
 
 namespace jinx::emulated {
 
@@ -199,7 +200,9 @@ Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &) {
   }
   const bool isRecorded = recorder_ && known && maps.empty() && recorder_->wants(symbol);
   if (isRecorded) recorder_->begin(pointers, options.ranges);
+  const int64_t start = launch.trace ? Trace::now() : 0;
   JINX_TRY_ASSIGN(LaunchReport report, emulated::launch(*kernel.code, symbol, shape, params.data(), options));
+  if (launch.trace) launch.trace->record(launch.step, 0, launch.trace->nextExecution(), start, Trace::now());
   return isRecorded ? recorder_->finish(symbol, kernel.code->text(), shape, pointers, sizes, report) : Status::ok();
 }
 

@@ -1,0 +1,264 @@
+// What every device must do, whatever it is: the same tests over the CPU, emulated CUDA and a GPU where there is one. What is asked only
+// of some is asked by capability.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "runtime/device/CpuDevice.h"
+#include "runtime/device/emulated/EmulatedDevice.h"
+#include "runtime/executor/Trace.h"
+#include "tests/unit/runtime/TestPlan.h"
+
+namespace jinx {
+namespace {
+
+using namespace jinx::test;
+
+constexpr int64_t kBlock = 128; // programs of the CPU's kernel are such blocks, too
+
+/// z = x + y, of [n].
+void addOnCpu(void* const* buffers, const int64_t* sizes, int64_t begin, int64_t end, void*) {
+  auto *x = static_cast<const float*>(buffers[0]), *y = static_cast<const float*>(buffers[1]);
+  auto* z = static_cast<float*>(buffers[2]);
+  for (int64_t i = begin * kBlock; i < std::min(end * kBlock, sizes[0]); ++i)
+    z[i] = x[i] + y[i];
+}
+constexpr const char* kAddText = R"(
+extern "C" __global__ void __launch_bounds__(128) add(const float* __restrict__ x, const float* __restrict__ y, float* __restrict__ z, long n) {
+  const long i = blockIdx.x * 128l + threadIdx.x;
+  if (i < n) z[i] = x[i] + y[i];
+}
+)";
+
+Expected<std::unique_ptr<Device>> makeNamed(const std::string& name) {
+  DeviceRegistry devices = DeviceRegistry::standard();
+  devices.add("emulated", emulated::makeEmulatedDevice);
+  DeviceOptions options;
+  options.threads = 2;
+  options.kernels["add"] = addOnCpu;
+  return devices.make(name, options);
+}
+
+/// A plan with the kernel `add`, for the CPU by name and as CUDA text. \param shared  bytes of shared memory, a formula of a0 = n
+std::shared_ptr<const PlanFile> addPlan(const std::string& shared = "0") {
+  TestPlan t;
+  t.kernel("add", 3, 1);
+  plan::Kernel& kernel = *t.p.mutable_kernels(0);
+  kernel.add_grid("(a0 + 127) floordiv 128");
+  kernel.set_block_threads(kBlock);
+  kernel.set_shared_bytes(shared);
+  plan::CodeObject& code = *t.p.add_code();
+  code.set_isa("cuda:sm_90a");
+  code.set_format("cuda");
+  code.set_segment(t.writer.addSegment("cuda.add", std::string(kAddText)));
+  return t.finish();
+}
+
+class DeviceConformance : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || (defined(__has_feature) && (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)))
+    if (GetParam() == std::string("emulated")) GTEST_SKIP() << "the emulator switches stacks, which sanitizers do not follow";
+#endif
+    auto made = makeNamed(GetParam());
+    if (!made && GetParam() == std::string("cuda")) GTEST_SKIP() << made.status().message();
+    ASSERT_TRUE(made.isOk()) << made.status().message();
+    device = std::move(*made);
+    stream = take(device->createStream());
+  }
+  void TearDown() override {
+    for (auto [block, bytes] : blocks)
+      device->release(block, bytes);
+  }
+
+  void* allocate(size_t bytes) {
+    void* block = take(device->allocate(bytes));
+    blocks.push_back({block, bytes});
+    return block;
+  }
+  void* upload(const std::vector<float>& values) {
+    void* block = allocate(values.size() * 4);
+    EXPECT_TRUE(device->copyToDevice(block, values.data(), values.size() * 4, *stream).isOk());
+    EXPECT_TRUE(stream->synchronize().isOk());
+    return block;
+  }
+  std::vector<float> download(const void* block, size_t count, Stream& from) {
+    std::vector<float> values(count);
+    EXPECT_TRUE(device->copyToHost(values.data(), block, count * 4, from).isOk());
+    EXPECT_TRUE(from.synchronize().isOk());
+    return values;
+  }
+  std::vector<float> download(const void* block, size_t count) { return download(block, count, *stream); }
+
+  /// The module of `plan`; null, and the test skipped, where the device lacks what it takes to make one (a compiler).
+  std::unique_ptr<Module> load(std::shared_ptr<const PlanFile> plan) {
+    auto module = device->loadModule(std::move(plan));
+    EXPECT_TRUE(module.isOk()) << module.status().message();
+    return module.isOk() ? std::move(*module) : nullptr;
+  }
+  struct Add {
+    void* buffers[3];
+    int64_t sizes[1];
+    KernelLaunch launch;
+    Add(const Module& module, void* x, void* y, void* z, int64_t n) : buffers{x, y, z}, sizes{n} {
+      launch.kernel = *module.kernel(0);
+      launch.buffers = buffers;
+      launch.sizes = sizes;
+      launch.programs = (n + kBlock - 1) / kBlock;
+    }
+  };
+  Status run(const KernelLaunch& launch, Stream& on) {
+    JINX_TRY(device->prepare(launch));
+    return device->launch(launch, on);
+  }
+  Status run(const KernelLaunch& launch) { return run(launch, *stream); }
+
+  std::unique_ptr<Device> device;
+  std::unique_ptr<Stream> stream;
+  std::vector<std::pair<void*, size_t>> blocks;
+};
+
+std::vector<float> ramp(size_t count, float from) {
+  std::vector<float> values(count);
+  std::iota(values.begin(), values.end(), from);
+  return values;
+}
+
+TEST_P(DeviceConformance, SaysWhatItIs) {
+  EXPECT_EQ(device->name().substr(0, std::string(GetParam()).size()), GetParam());
+  EXPECT_FALSE(device->description().empty());
+}
+
+TEST_P(DeviceConformance, CopiesKeepEveryByte) {
+  for (size_t bytes : {size_t{0}, size_t{1}, size_t{63}, size_t{4099}}) {
+    std::vector<unsigned char> in(bytes), out(bytes, 0xAA);
+    for (size_t i = 0; i < bytes; ++i)
+      in[i] = static_cast<unsigned char>(i * 37);
+    void *a = allocate(bytes), *b = allocate(bytes);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(a) % 64, 0u);
+    ASSERT_TRUE(device->copyToDevice(a, in.data(), bytes, *stream).isOk());
+    ASSERT_TRUE(device->copyOnDevice(b, a, bytes, *stream).isOk());
+    ASSERT_TRUE(device->copyToHost(out.data(), b, bytes, *stream).isOk());
+    ASSERT_TRUE(stream->synchronize().isOk());
+    EXPECT_EQ(in, out);
+  }
+}
+
+TEST_P(DeviceConformance, RunsOutOfMemoryWithAnErrorAndGoesOn) {
+  auto all = device->allocate(size_t{1} << 50);
+  ASSERT_FALSE(all.isOk());
+  EXPECT_EQ(all.status().code(), Code::kResource) << all.status().message();
+  EXPECT_EQ(download(upload({1, 2, 3}), 3), (std::vector<float>{1, 2, 3}));
+}
+
+TEST_P(DeviceConformance, EventsKeepTime) {
+  auto before = take(device->createEvent()), after = take(device->createEvent());
+  ASSERT_TRUE(before->record(*stream).isOk());
+  upload(ramp(1000, 0));
+  ASSERT_TRUE(after->record(*stream).isOk());
+  ASSERT_TRUE(after->synchronize().isOk());
+  auto ms = after->millisecondsSince(*before);
+  ASSERT_TRUE(ms.isOk()) << ms.status().message();
+  EXPECT_GE(*ms, 0);
+  EXPECT_LT(*ms, 60e3);
+}
+
+TEST_P(DeviceConformance, LaunchesReachEveryElementAndNoOther) {
+  auto module = load(addPlan());
+  ASSERT_TRUE(module);
+  for (int64_t n : {0, 1, 127, 128, 129, 10000}) {
+    const size_t count = static_cast<size_t>(n);
+    void *x = upload(ramp(count, 1)), *y = upload(ramp(count, 100)), *z = upload(std::vector<float>(count + 8, -1));
+    Add add(*module, x, y, z, n);
+    Status status = run(add.launch);
+    ASSERT_TRUE(status.isOk()) << status.message();
+    std::vector<float> got = download(z, count + 8);
+    for (size_t i = 0; i < count + 8; ++i)
+      ASSERT_EQ(got[i], i < count ? static_cast<float>(2 * i + 101) : -1) << "element " << i << " of " << n;
+  }
+}
+
+TEST_P(DeviceConformance, WorkOfAStreamIsInOrder) {
+  auto module = load(addPlan());
+  ASSERT_TRUE(module);
+  void *x = upload({1}), *y = upload({1}), *z = upload({0});
+  Add there(*module, x, y, z, 1), back(*module, z, y, x, 1);
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(run(there.launch).isOk());
+    ASSERT_TRUE(run(back.launch).isOk());
+  }
+  EXPECT_EQ(download(x, 1)[0], 41);
+}
+
+TEST_P(DeviceConformance, AnEventOrdersStreams) {
+  auto module = load(addPlan());
+  ASSERT_TRUE(module);
+  const size_t n = 50000;
+  auto other = take(device->createStream());
+  auto done = take(device->createEvent());
+  void *x = upload(ramp(n, 0)), *y = upload(ramp(n, 0)), *z = upload(std::vector<float>(n)), *w = upload(std::vector<float>(n));
+  Add first(*module, x, y, z, n), second(*module, z, y, w, n);
+  ASSERT_TRUE(run(first.launch).isOk());
+  ASSERT_TRUE(done->record(*stream).isOk());
+  ASSERT_TRUE(done->wait(*other).isOk());
+  ASSERT_TRUE(run(second.launch, *other).isOk());
+  EXPECT_EQ(download(w, n, *other)[n - 1], 3 * static_cast<float>(n - 1));
+}
+
+TEST_P(DeviceConformance, ALaunchIsTraced) {
+  auto module = load(addPlan());
+  ASSERT_TRUE(module);
+  void *x = upload({1}), *y = upload({2}), *z = upload({0});
+  Add add(*module, x, y, z, 1);
+  Trace trace;
+  add.launch.trace = &trace;
+  add.launch.step = 7;
+  for (int i = 0; i < 3; ++i)
+    ASSERT_TRUE(run(add.launch).isOk());
+  ASSERT_TRUE(stream->synchronize().isOk());
+  auto timings = trace.timings();
+  ASSERT_EQ(timings.size(), 1u);
+  EXPECT_EQ(timings[0].step, 7u);
+  EXPECT_EQ(timings[0].count, 3);
+  EXPECT_GT(timings[0].totalMs, 0);
+  EXPECT_EQ(download(z, 1)[0], 3);
+}
+
+TEST_P(DeviceConformance, RefusesCodeOfAnotherKind) {
+  TestPlan t;
+  t.kernel("other", 1, 0);
+  plan::CodeObject& code = *t.p.add_code();
+  code.set_isa("z80");
+  code.set_format("rom");
+  code.set_segment(t.writer.addSegment("code", std::string("text")));
+  Status status = device->loadModule(t.finish()).status();
+  EXPECT_EQ(status.code(), Code::kUnimplemented);
+  EXPECT_NE(status.message().find("plan carries code for z80"), std::string::npos) << status.message();
+}
+
+TEST_P(DeviceConformance, APlanWithoutKernelsIsAnEmptyModule) {
+  TestPlan t;
+  auto module = load(t.finish());
+  ASSERT_TRUE(module);
+  EXPECT_FALSE(module->kernel(0).isOk());
+}
+
+TEST_P(DeviceConformance, LaunchesThatCannotBeAreRefusedBeforeAndHurtNothing) {
+  if (device->has(capability::kHostMemory)) GTEST_SKIP() << "a processor has no shared memory to run out of";
+  auto module = load(addPlan("a0 * 1024"));
+  ASSERT_TRUE(module);
+  void *x = upload(ramp(1000, 0)), *y = upload(ramp(1000, 0)), *z = upload(std::vector<float>(1000));
+  Add large(*module, x, y, z, 1000), small(*module, x, y, z, 10), wrong(*module, x, y, z, 10);
+  Status status = device->prepare(large.launch);
+  EXPECT_EQ(status.code(), Code::kUnimplemented);
+  EXPECT_NE(status.message().find("kernel add wants 1024000 bytes of shared memory"), std::string::npos) << status.message();
+  wrong.launch.buffers = wrong.launch.buffers.first(2);
+  EXPECT_EQ(device->prepare(wrong.launch).code(), Code::kInternal);
+  ASSERT_TRUE(run(small.launch).isOk());
+  EXPECT_EQ(download(z, 10)[9], 18);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, DeviceConformance, testing::Values("cpu", "emulated", "cuda"), [](const auto& info) { return std::string(info.param); });
+
+} // namespace
+} // namespace jinx
