@@ -31,7 +31,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createSimplifyGraph());
   add(createCSEPass());
   // After the last algebra: nothing joins the two parts again.
-  if (!options.cuda) add(createSplitReductions());
+  add(createSplitReductions());
   // The softmax and both products are in their last form; pairwise fusion would take them apart.
   if (!options.cuda && options.fusion) add(createFormAttention());
   // Groups are final: nothing may move across them but whole kernels.

@@ -13,6 +13,10 @@ bool Device::has(std::string_view tag) const {
   return std::find(tags.begin(), tags.end(), tag) != tags.end();
 }
 
+Status Device::beginCapture(Stream&) { return unimplemented(std::string(name()) + " records no launches"); }
+Expected<std::unique_ptr<LaunchGraph>> Device::endCapture(Stream&) { return unimplemented(std::string(name()) + " records no launches"); }
+Status Device::replay(const LaunchGraph&, Stream&) { return unimplemented(std::string(name()) + " records no launches"); }
+
 DeviceRegistry DeviceRegistry::standard() {
   DeviceRegistry registry;
   registry.add("cpu", makeCpuDevice);

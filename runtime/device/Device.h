@@ -35,7 +35,7 @@ namespace capability {
 inline constexpr std::string_view kHostMemory = "host-memory";
 inline constexpr std::string_view kAsync = "async";   ///< streams run behind the caller
 inline constexpr std::string_view kTiming = "timing"; ///< events measure time on the device
-inline constexpr std::string_view kGraphs = "graphs"; ///< can capture and replay a sequence of launches
+inline constexpr std::string_view kGraphs = "graphs"; ///< can capture and replay launches: `beginCapture`
 } // namespace capability
 
 /// An ordered queue of work. Move-only, made by its device.
@@ -75,6 +75,13 @@ class Module {
   virtual std::string_view isa() const = 0;
 };
 
+/// Launches recorded once and enqueued as one (capability kGraphs). What they were given is part of it: addresses and sizes are fixed, the
+/// memory must be there at every replay. Its module outlives it.
+class LaunchGraph {
+ public:
+  virtual ~LaunchGraph() = default;
+};
+
 /// One launch, all numbers known. The spans must stay valid until the launch has run.
 struct KernelLaunch {
   const KernelFunction* kernel = nullptr;
@@ -112,6 +119,12 @@ class Device : public MemorySource {
   /// Gets ready for launches of this shape: scratch memory, limits. May allocate.
   virtual Status prepare(const KernelLaunch& launch) = 0;
   virtual Status launch(const KernelLaunch& launch, Stream& stream) = 0;
+
+  /// From here to `endCapture`, launches on `stream` are recorded and do not run. Nothing else may be enqueued there meanwhile.
+  virtual Status beginCapture(Stream& stream);
+  /// Ends the recording, also where a launch in it has failed: then the failure is returned, and the stream is usable.
+  virtual Expected<std::unique_ptr<LaunchGraph>> endCapture(Stream& stream);
+  virtual Status replay(const LaunchGraph& graph, Stream& stream);
 };
 
 struct DeviceOptions {

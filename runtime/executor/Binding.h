@@ -3,6 +3,8 @@
 // evaluates nothing.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -35,7 +37,10 @@ struct Binding {
   int64_t scratchBytes = 0;             ///< most that a launch asks per thread
   int64_t arenaBytes = 0, largestLiveBytes = 0, totalBytes = 0; ///< as in ArenaLayout
   const void* arenaBase = nullptr;                              ///< for which `pointers` was filled
+  /// Runs of launches of the main program, recorded for `arenaBase`, by the position of their first step; null where none is yet.
+  std::map<uint32_t, std::unique_ptr<LaunchGraph>> graphs;
   uint64_t lastUsed = 0;
+  uint64_t runs = 0; ///< so far
 
   std::span<const int64_t> dimsOf(const ValueInfo& v) const { return {dims.data() + v.dimStart, v.dims.size()}; }
 };

@@ -41,6 +41,7 @@ Value owned(Value value) {
 Interpreter::Interpreter(const Environment& e)
     : program_(e.program), device_(e.device), stream_(e.stream), allocator_(e.allocator), kernels_(e.kernels),
       parallelWork_(e.parallelWork), hostMemory_(e.device.has(capability::kHostMemory)),
+      hasGraphs_(e.device.has(capability::kGraphs)),
       symbols_(e.program.symbols.size()), bound_(e.program.symbols.size()), slots_(e.program.values.size()) {}
 
 void Interpreter::reset() {
@@ -57,6 +58,7 @@ Status Interpreter::run(Binding& binding, const BaseAddresses& bases, std::span<
   observer_ = observer ? &observer : nullptr;
   std::copy(binding.symbols.begin(), binding.symbols.end(), symbols_.begin());
   std::copy(binding.bound.begin(), binding.bound.end(), bound_.begin());
+  ++binding.runs;
   reset();
   for (size_t k = 0; k < inputs.size(); ++k) {
     uint32_t index = program_.plan().inputs(static_cast<int>(k));
@@ -81,8 +83,14 @@ Expected<Value> Interpreter::result(uint32_t value) {
 // ---- steps ----
 
 Status Interpreter::runBlock(uint32_t blockIndex) {
-  for (uint32_t s : program_.blocks[blockIndex].steps) {
-    const StepInfo& step = program_.steps[s];
+  const std::vector<uint32_t>& steps = program_.blocks[blockIndex].steps;
+  for (size_t at = 0; at < steps.size(); ++at) {
+    if (size_t end = launchRun(blockIndex, at); end - at >= kShortestGraph) {
+      JINX_TRY(runGraph(steps, at, end));
+      at = end - 1;
+      continue;
+    }
+    const StepInfo& step = program_.steps[steps[at]];
     if (step.staticLaunch >= 0) {
       KernelLaunch& launch = binding_->launches[static_cast<size_t>(step.staticLaunch)];
       launch.trace = trace_;
@@ -94,6 +102,39 @@ Status Interpreter::runBlock(uint32_t blockIndex) {
     for (uint32_t v : step.released)
       slots_[v] = std::monostate();
   }
+  return Status::ok();
+}
+
+/// Where the launches end that begin at step `at` and can be one graph; `at` where there are none: no graphs, or each is looked at.
+size_t Interpreter::launchRun(uint32_t block, size_t at) const {
+  if (!hasGraphs_ || block != 0 || trace_ || observer_ || binding_->runs < 2) return at;
+  const std::vector<uint32_t>& steps = program_.blocks[block].steps;
+  while (at < steps.size() && program_.steps[steps[at]].staticLaunch >= 0)
+    ++at;
+  return at;
+}
+
+/// Launches [begin, end) of the main program as one graph, recorded when it is first wanted.
+Status Interpreter::runGraph(const std::vector<uint32_t>& steps, size_t begin, size_t end) {
+  std::unique_ptr<LaunchGraph>& graph = binding_->graphs[static_cast<uint32_t>(begin)];
+  if (!graph) {
+    JINX_TRY(device_.beginCapture(stream_));
+    Status status;
+    for (size_t at = begin; at < end && status.isOk(); ++at) {
+      const StepInfo& step = program_.steps[steps[at]];
+      KernelLaunch& launch = binding_->launches[static_cast<size_t>(step.staticLaunch)];
+      launch.trace = nullptr;
+      if (launch.programs > 0) status = device_.launch(launch, stream_).withContext("step " + quoted(step.name()));
+    }
+    auto recorded = device_.endCapture(stream_);
+    JINX_TRY(std::move(status));
+    if (!recorded) return recorded.status();
+    graph = std::move(*recorded);
+  }
+  JINX_TRY(device_.replay(*graph, stream_));
+  for (size_t at = begin; at < end; ++at)
+    for (uint32_t v : program_.steps[steps[at]].released)
+      slots_[v] = std::monostate();
   return Status::ok();
 }
 

@@ -72,6 +72,10 @@ class Interpreter {
   Status bindSymbol(const SymbolInfo& symbol, size_t slot, int64_t extent);
   Status checkSizes(const ValueInfo& v);
 
+  static constexpr size_t kShortestGraph = 2; ///< a launch alone is no shorter as a graph
+  size_t launchRun(uint32_t block, size_t at) const;
+  Status runGraph(const std::vector<uint32_t>& steps, size_t begin, size_t end);
+
   Expected<int64_t> evaluate(const Formula& formula) const;
   Expected<Shape> evaluateDims(const ValueInfo& v) const;
   Expected<Tensor> makeDeviceTensor(DType type, Shape shape);
@@ -94,6 +98,7 @@ class Interpreter {
   std::span<const KernelFunction* const> kernels_;
   const int64_t parallelWork_;
   const bool hostMemory_;
+  const bool hasGraphs_;
 
   Binding* binding_ = nullptr;
   BaseAddresses bases_;

@@ -3,7 +3,7 @@
     tests/device/models.sh DIR                    (any machine) writes jinx-rt, plans and cases into DIR
     python3 tests/device/models.py DIR [--json FILE] [--time] [ID…]     (GPU machine with the driver and NVRTC)
 
-|got - expected| <= 1e-4 + 1e-3 |expected| with the same NaN and infinities; integers are equal; quantized models may differ by a
+Each case runs three times: from the second on as recorded graphs. |got - expected| <= 1e-4 + 1e-3 |expected| with the same NaN and infinities; integers are equal; quantized models may differ by a
 quantization step (cases.json). Exit code 1 if an answer is wrong or a run fails.
 """
 import argparse, json, os, pathlib, subprocess, sys, tempfile, time
@@ -52,7 +52,7 @@ def main():
             inputs = [x for name, i in said["inputs"].items() for x in ("--input", f"{name}={case.parent / 'inputs' / i['file']}")]
             with tempfile.TemporaryDirectory() as out:
                 started = time.perf_counter()
-                done = subprocess.run([binary, "run", str(plan), "--device", "cuda", *inputs, "--output-dir", out], env=env, capture_output=True, text=True, timeout=300)
+                done = subprocess.run([binary, "run", str(plan), "--device", "cuda", "--repeat", "3", *inputs, "--output-dir", out], env=env, capture_output=True, text=True, timeout=300)
                 seconds = time.perf_counter() - started
                 problems = []
                 if done.returncode:

@@ -13,6 +13,7 @@ namespace jinx::cuda {
 namespace {
 
 constexpr int kNonBlocking = 1;               // CU_STREAM_NON_BLOCKING
+constexpr int kCaptureThreadLocal = 1;        // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
 constexpr int kMaxDynamicSharedBytes = 8;     // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 constexpr int kStaticSharedBytes = 1;         // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
 constexpr size_t kMaxTimings = size_t{1} << 14; // launches that a stream times between two synchronizations
@@ -178,6 +179,19 @@ class CudaModule final : public Module {
   SharedContext context_;
 };
 
+class CudaGraph final : public LaunchGraph {
+ public:
+  CudaGraph(SharedContext context, void* executable) : context_(std::move(context)), executable_(executable) {}
+  ~CudaGraph() override {
+    if (context_->enter().isOk()) context_->driver.graphExecDestroy(executable_);
+  }
+  void* executable() const { return executable_; }
+
+ private:
+  SharedContext context_;
+  void* executable_;
+};
+
 /// The cubins of a plan's texts, in their order; compiled several at a time.
 Expected<std::vector<std::vector<uint8_t>>> compileAll(const PlanFile& plan, const std::vector<const plan::CodeObject*>& codes,
                                                        const CompileCudaOptions& options, int threads) {
@@ -247,7 +261,7 @@ class CudaDevice final : public Device {
   std::string_view name() const override { return name_; }
   std::string description() const override { return description_; }
   std::span<const std::string_view> capabilities() const override {
-    static constexpr std::string_view kTags[] = {capability::kAsync, capability::kTiming};
+    static constexpr std::string_view kTags[] = {capability::kAsync, capability::kTiming, capability::kGraphs};
     return kTags;
   }
 
@@ -366,6 +380,25 @@ class CudaDevice final : public Device {
     JINX_TRY(context_->check(context_->driver.launch(&config, kernel.function, parameters, nullptr), "cuLaunchKernelEx"),
              "kernel " + kernel.formulas.symbol());
     return timing ? timing->after->record(stream) : Status::ok();
+  }
+
+  Status beginCapture(Stream& stream) override {
+    JINX_TRY(context_->enter());
+    return context_->check(context_->driver.beginCapture(handleOf(stream), kCaptureThreadLocal), "cuStreamBeginCapture");
+  }
+  Expected<std::unique_ptr<LaunchGraph>> endCapture(Stream& stream) override {
+    const Driver& d = context_->driver;
+    void *graph = nullptr, *executable = nullptr;
+    JINX_TRY(context_->enter());
+    JINX_TRY(context_->check(d.endCapture(handleOf(stream), &graph), "cuStreamEndCapture"));
+    Status status = context_->check(d.graphInstantiate(&executable, graph, 0), "cuGraphInstantiate");
+    d.graphDestroy(graph);
+    JINX_TRY(std::move(status));
+    return std::unique_ptr<LaunchGraph>(std::make_unique<CudaGraph>(context_, executable));
+  }
+  Status replay(const LaunchGraph& graph, Stream& stream) override {
+    JINX_TRY(context_->enter());
+    return context_->check(context_->driver.graphLaunch(static_cast<const CudaGraph&>(graph).executable(), handleOf(stream)), "cuGraphLaunch");
   }
 
  private:

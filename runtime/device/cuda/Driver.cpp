@@ -50,6 +50,12 @@ Expected<Driver> Driver::open() {
   get(d.functionAttribute, "cuFuncGetAttribute");
   get(d.functionSetAttribute, "cuFuncSetAttribute");
   get(d.launch, "cuLaunchKernelEx");
+  get(d.beginCapture, "cuStreamBeginCapture_v2");
+  get(d.endCapture, "cuStreamEndCapture");
+  get(d.graphInstantiate, "cuGraphInstantiateWithFlags");
+  get(d.graphDestroy, "cuGraphDestroy");
+  get(d.graphExecDestroy, "cuGraphExecDestroy");
+  get(d.graphLaunch, "cuGraphLaunch");
   get(d.encodeTiled, "cuTensorMapEncodeTiled");
   if (!missing.empty()) return unimplemented("the CUDA driver is too old, expected 12.0 or later: it has no " + missing);
   JINX_TRY(d.check(d.init(0), "cuInit"), "starting the CUDA driver");

@@ -77,6 +77,12 @@ struct Driver {
   int (*functionAttribute)(int*, int, void*) = nullptr;
   int (*functionSetAttribute)(void*, int, int) = nullptr;
   int (*launch)(const LaunchConfig*, void*, void**, void**) = nullptr;
+  int (*beginCapture)(void*, int) = nullptr;
+  int (*endCapture)(void*, void**) = nullptr;
+  int (*graphInstantiate)(void**, void*, unsigned long long) = nullptr;
+  int (*graphDestroy)(void*) = nullptr;
+  int (*graphExecDestroy)(void*) = nullptr;
+  int (*graphLaunch)(void*, void*) = nullptr;
   int (*encodeTiled)(void*, int, uint32_t, void*, const uint64_t*, const uint64_t*, const uint32_t*, const uint32_t*, int, int, int, int) = nullptr;
 };
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 
 #include "runtime/base/DType.h"
 #include "runtime/device/cuda/LaunchFormulas.h"
@@ -16,9 +17,35 @@ namespace {
 
 constexpr size_t kAlignment = 256;
 
+/// Launches with copies of what they were given.
+class EmulatedGraph final : public LaunchGraph {
+ public:
+  void add(const KernelLaunch &launch) {
+    Recorded &r = launches_.emplace_back();
+    r.launch = launch;
+    r.buffers.assign(launch.buffers.begin(), launch.buffers.end());
+    r.sizes.assign(launch.sizes.begin(), launch.sizes.end());
+    r.launch.buffers = r.buffers;
+    r.launch.sizes = r.sizes;
+  }
+  Status run(EmulatedDevice &device, Stream &stream) const {
+    for (const Recorded &r : launches_) JINX_TRY(device.launch(r.launch, stream));
+    return Status::ok();
+  }
+
+ private:
+  struct Recorded {
+    KernelLaunch launch;
+    std::vector<void *> buffers;
+    std::vector<int64_t> sizes;
+  };
+  std::deque<Recorded> launches_;  // stays in place: launches point into it
+};
+
 class EmulatedStream final : public Stream {
  public:
   Status synchronize() override { return Status::ok(); }  // everything has happened when a call returns
+  std::unique_ptr<EmulatedGraph> capture;                 ///< being recorded, or null
 };
 
 class EmulatedEvent final : public Event {
@@ -162,7 +189,28 @@ Status EmulatedDevice::prepare(const KernelLaunch &launch) {
   return shapeOf(*static_cast<const EmulatedKernel *>(launch.kernel), launch).status();
 }
 
-Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &) {
+std::span<const std::string_view> EmulatedDevice::capabilities() const {
+  static constexpr std::string_view kTags[] = {capability::kGraphs};
+  return kTags;
+}
+
+Status EmulatedDevice::beginCapture(Stream &stream) {
+  static_cast<EmulatedStream &>(stream).capture = std::make_unique<EmulatedGraph>();
+  return Status::ok();
+}
+Expected<std::unique_ptr<LaunchGraph>> EmulatedDevice::endCapture(Stream &stream) {
+  auto &from = static_cast<EmulatedStream &>(stream).capture;
+  if (!from) return internalError("no launches are being recorded");
+  return std::unique_ptr<LaunchGraph>(std::move(from));
+}
+Status EmulatedDevice::replay(const LaunchGraph &graph, Stream &stream) { return static_cast<const EmulatedGraph &>(graph).run(*this, stream); }
+
+Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &stream) {
+  if (auto &capture = static_cast<EmulatedStream &>(stream).capture) {
+    JINX_TRY(prepare(launch));
+    capture->add(launch);
+    return Status::ok();
+  }
   const auto &kernel = *static_cast<const EmulatedKernel *>(launch.kernel);
   const std::string &symbol = kernel.formulas.symbol();
   JINX_TRY_ASSIGN(LaunchShape shape, shapeOf(kernel, launch));

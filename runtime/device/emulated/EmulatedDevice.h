@@ -22,7 +22,7 @@ class EmulatedDevice final : public Device {
   std::string_view name() const override { return "emulated"; }
   std::string description() const override;
   /// Its buffers are not host memory as far as anybody may rely on, though they are ordinary memory underneath.
-  std::span<const std::string_view> capabilities() const override { return {}; }
+  std::span<const std::string_view> capabilities() const override;
 
   /// 256-byte aligned, as from cuMemAlloc, and filled with bytes that read as NaN.
   Expected<void *> allocate(size_t sizeBytes) override;
@@ -37,6 +37,9 @@ class EmulatedDevice final : public Device {
   Expected<std::unique_ptr<Module>> loadModule(std::shared_ptr<const PlanFile> plan) override;
   Status prepare(const KernelLaunch &launch) override;
   Status launch(const KernelLaunch &launch, Stream &stream) override;
+  Status beginCapture(Stream &stream) override;
+  Expected<std::unique_ptr<LaunchGraph>> endCapture(Stream &stream) override;
+  Status replay(const LaunchGraph &graph, Stream &stream) override;
 
  private:
   /// kInternal where [address, address + bytes) is not within one allocation of this device.

@@ -6,6 +6,7 @@
 
 #include "runtime/device/CpuDevice.h"
 #include "runtime/device/emulated/EmulatedDevice.h"
+#include "runtime/executor/Executor.h"
 #include "runtime/executor/Trace.h"
 #include "tests/unit/runtime/TestPlan.h"
 
@@ -222,6 +223,68 @@ TEST_P(DeviceConformance, ALaunchIsTraced) {
   EXPECT_EQ(timings[0].count, 3);
   EXPECT_GT(timings[0].totalMs, 0);
   EXPECT_EQ(download(z, 1)[0], 3);
+}
+
+TEST_P(DeviceConformance, RecordedLaunchesRunWhenReplayed) {
+  if (!device->has(capability::kGraphs)) GTEST_SKIP() << "records no launches";
+  auto module = load(addPlan("a0 * 64"));
+  ASSERT_TRUE(module);
+  void *x = upload({1}), *y = upload({1}), *z = upload({0});
+  std::unique_ptr<LaunchGraph> graph;
+  {
+    Add there(*module, x, y, z, 1), back(*module, z, y, x, 1); // what they point to is gone at replay
+    ASSERT_TRUE(device->beginCapture(*stream).isOk());
+    ASSERT_TRUE(run(there.launch).isOk());
+    ASSERT_TRUE(run(back.launch).isOk());
+    graph = take(device->endCapture(*stream));
+  }
+  EXPECT_EQ(download(x, 1)[0], 1) << "recording runs nothing";
+  for (int i = 0; i < 5; ++i)
+    ASSERT_TRUE(device->replay(*graph, *stream).isOk());
+  EXPECT_EQ(download(x, 1)[0], 11);
+  // A launch that cannot be ends in an error, and the stream goes on.
+  Add large(*module, x, y, z, 100000), small(*module, x, y, z, 1);
+  ASSERT_TRUE(device->beginCapture(*stream).isOk());
+  EXPECT_EQ(device->launch(large.launch, *stream).code(), Code::kUnimplemented);
+  (void)device->endCapture(*stream);
+  ASSERT_TRUE(run(small.launch).isOk());
+  EXPECT_EQ(download(z, 1)[0], 12);
+}
+
+/// out = (x + y) + y through an activation, as a session runs it: again and again, with sizes that come back.
+TEST_P(DeviceConformance, ASessionRunsTheSameEveryTime) {
+  TestPlan t;
+  t.symbol("n", 0, 100000);
+  const uint32_t x = t.input("x", {"n"}), y = t.input("y", {"n"}), sum = t.arena("sum", {"n"}), out = t.output("out", {"n"});
+  t.kernel("add", 3, 1);
+  plan::Kernel& kernel = *t.p.mutable_kernels(0);
+  kernel.add_grid("(a0 + 127) floordiv 128");
+  kernel.set_block_threads(kBlock);
+  plan::CodeObject& code = *t.p.add_code();
+  code.set_isa("cuda:sm_90a");
+  code.set_format("cuda");
+  code.set_segment(t.writer.addSegment("cuda.add", std::string(kAddText)));
+  t.launch(0, {x, y}, {sum}, {"n"}, "(n + 127) floordiv 128");
+  t.launch(0, {sum, y}, {out}, {"n"}, "(n + 127) floordiv 128");
+  auto session = Session::create(t.finish(), take(makeNamed(GetParam())), {});
+  ASSERT_TRUE(session.isOk()) << session.status().message();
+  Trace trace;
+  for (int run = 0; run < 12; ++run) {
+    const int64_t n = run % 3 == 2 ? 70000 : run == 5 ? 0 : 300; // the larger one moves the arena once
+    Tensor a = Tensor::make(DType::kF32, {n}), b = Tensor::make(DType::kF32, {n});
+    for (int64_t i = 0; i < n; ++i) {
+      a.as<float>()[i] = static_cast<float>(i);
+      b.as<float>()[i] = static_cast<float>(run);
+    }
+    std::vector<Value> inputs = {a, b}, outputs(1);
+    Status status = (*session)->run(inputs, outputs, run == 9 ? &trace : nullptr);
+    ASSERT_TRUE(status.isOk()) << status.message();
+    const Tensor& got = std::get<Tensor>(outputs[0]);
+    ASSERT_EQ(got.shape(), Shape{n});
+    for (int64_t i = 0; i < n; ++i)
+      ASSERT_EQ(got.as<float>()[i], static_cast<float>(i + 2 * run)) << "element " << i << " in run " << run;
+  }
+  EXPECT_EQ(trace.timings().size(), 2u) << "a traced run shows each launch";
 }
 
 TEST_P(DeviceConformance, RefusesCodeOfAnotherKind) {
