@@ -4,8 +4,10 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <limits>
+#include <thread>
 
 #include "runtime/plan/PlanCheck.h"
 
@@ -87,6 +89,24 @@ Status writePadding(AtomicFile& file, uint64_t* position, uint64_t target) {
 
 uint64_t planChecksum(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
+uint64_t segmentChecksum(std::span<const std::byte> bytes) {
+  constexpr size_t kPart = size_t{16} << 20;
+  if (bytes.size() <= kPart) return planChecksum(bytes);
+  std::vector<uint64_t> parts((bytes.size() + kPart - 1) / kPart);
+  std::atomic<size_t> next{0};
+  auto work = [&] {
+    for (size_t i = next++; i < parts.size(); i = next++)
+      parts[i] = planChecksum(bytes.subspan(i * kPart, std::min(kPart, bytes.size() - i * kPart)));
+  };
+  std::vector<std::thread> helpers;
+  for (size_t t = 1; t < std::min<size_t>({parts.size(), std::thread::hardware_concurrency(), 8}); ++t)
+    helpers.emplace_back(work);
+  work();
+  for (std::thread& helper : helpers)
+    helper.join();
+  return planChecksum(std::as_bytes(std::span(parts)));
+}
+
 // ---- reading ----
 
 Expected<std::shared_ptr<const PlanFile>> PlanFile::open(const std::string& path, const PlanOpenOptions& options) {
@@ -139,7 +159,7 @@ Status PlanFile::readBytes(std::span<const std::byte> bytes, std::shared_ptr<con
       return damaged(where + " does not lie in the file after the part before it");
     position = s.offset() + s.size();
     std::span<const std::byte> content = bytes.subspan(s.offset(), s.size());
-    if ((options.verifyWeights || !isWeights(s.name())) && planChecksum(content) != s.checksum())
+    if ((options.verifyWeights || !isWeights(s.name())) && segmentChecksum(content) != s.checksum())
       return damaged("checksum of " + where);
     segments_.push_back({content, owner});
   }
@@ -212,7 +232,7 @@ Status PlanWriter::writeFile(const std::string& path) {
   std::vector<uint64_t> sizes;
   for (size_t i = 0; i < segments_.size(); ++i) {
     sizes.push_back(segments_[i].bytes.size());
-    plan_.mutable_segments(static_cast<int>(i))->set_checksum(planChecksum(segments_[i].bytes));
+    plan_.mutable_segments(static_cast<int>(i))->set_checksum(segmentChecksum(segments_[i].bytes));
   }
   std::string context = "writing plan " + path;
   JINX_TRY(checkPlan(plan_, sizes), context);

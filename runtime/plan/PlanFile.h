@@ -5,8 +5,8 @@
 //   then        segments, each at a multiple of 64: weights, packed weights, code objects, CUDA text
 //
 // All integers are little-endian. Checksums are XXH3-64 with seed 0: of the header message in FileHeader, of each
-// segment in its `Segment`, and of the first 56 bytes of FileHeader in its last 8. The file ends where its last segment
-// ends.
+// segment in its `Segment` (`segmentChecksum`), and of the first 56 bytes of FileHeader in its last 8. The file ends
+// where its last segment ends.
 //
 // A plan is read by mapping it. Before anything is used, every length, offset, checksum and index is checked, every
 // formula is parsed, and the program is walked once (runtime/plan/PlanCheck.h): a damaged or hostile plan is a
@@ -36,7 +36,7 @@
 
 namespace jinx {
 
-inline constexpr uint32_t kPlanVersion = 1;
+inline constexpr uint32_t kPlanVersion = 2;
 inline constexpr char kPlanMagic[8] = {'J', 'I', 'N', 'X', 'P', 'L', 'A', 'N'};
 /// An omitted operand in `Step.inputs` and `Step.outputs`.
 inline constexpr uint32_t kNoValue = 0xFFFFFFFFu;
@@ -56,6 +56,8 @@ static_assert(sizeof(PlanFileHeader) == 64);
 
 /// XXH3-64 of `bytes`.
 uint64_t planChecksum(std::span<const std::byte> bytes);
+/// Of a segment: of up to 16 MiB the same; of more, XXH3-64 of the checksums of its parts of 16 MiB, which threads share.
+uint64_t segmentChecksum(std::span<const std::byte> bytes);
 
 struct PlanOpenOptions {
   /// Off: segments named "weights…" and "packed…" are not checksummed (ranges are checked all the same).

@@ -15,6 +15,17 @@ namespace {
 
 using namespace jinx::test;
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define JINX_SANITIZED 1
+#endif
+#endif
+#if defined(JINX_SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 constexpr int64_t kBlock = 128; // programs of the CPU's kernel are such blocks, too
 
 /// z = x + y, of [n].
@@ -58,9 +69,8 @@ std::shared_ptr<const PlanFile> addPlan(const std::string& shared = "0") {
 class DeviceConformance : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || (defined(__has_feature) && (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)))
-    if (GetParam() == std::string("emulated")) GTEST_SKIP() << "the emulator switches stacks, which sanitizers do not follow";
-#endif
+    if (kSanitized && GetParam() == std::string("emulated"))
+      GTEST_SKIP() << "the emulator switches stacks, which sanitizers do not follow";
     auto made = makeNamed(GetParam());
     if (!made && GetParam() == std::string("cuda")) GTEST_SKIP() << made.status().message();
     ASSERT_TRUE(made.isOk()) << made.status().message();

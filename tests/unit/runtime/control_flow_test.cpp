@@ -5,15 +5,6 @@
 #include "tests/fuzz/Mutator.h"
 #include "tests/unit/runtime/TestSession.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-/// Plans may ask for more memory than there is; the answer must be ours, not the sanitizer's.
-extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
-#elif __has_feature(thread_sanitizer)
-extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
-#endif
-#endif
-
 namespace jinx {
 namespace {
 

@@ -273,6 +273,20 @@ TEST(PlanFile, ExternalWeights) {
   EXPECT_NE(PlanFile::open(path.str()).status().message().find("which has 20 bytes"), std::string::npos);
 }
 
+TEST(PlanFile, ALargeSegmentIsChecksummedInParts) {
+  constexpr size_t kPart = size_t{16} << 20;
+  std::vector<std::byte> bytes(2 * kPart + 5, std::byte{3});
+  std::span<const std::byte> all(bytes);
+  const uint64_t parts[] = {planChecksum(all.first(kPart)), planChecksum(all.subspan(kPart, kPart)), planChecksum(all.last(5))};
+  EXPECT_EQ(segmentChecksum(all), planChecksum(std::as_bytes(std::span(parts))));
+  EXPECT_EQ(segmentChecksum(all.first(kPart)), planChecksum(all.first(kPart)));
+  for (size_t at : {size_t{0}, kPart, bytes.size() - 1}) {
+    const uint64_t before = segmentChecksum(all);
+    bytes[at] ^= std::byte{1};
+    EXPECT_NE(segmentChecksum(all), before) << at;
+  }
+}
+
 TEST(PlanFile, LoadsSeventyMegabytesFast) {
   TempPath path("large.jxp");
   TestPlan t = example();
