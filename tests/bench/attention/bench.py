@@ -10,7 +10,6 @@ MultiHeadAttention, for which it has a kernel. MiniLM is the named model whole. 
 
 import argparse
 import datetime
-import json
 import pathlib
 import shlex
 import subprocess
@@ -172,10 +171,7 @@ def main() -> None:
             result["rows"].append({"case": case, "threads": threads, "times": times})
             print(f"{case:36} {threads} thr  " + "  ".join(f"{n} {t['median_ms']:.3g}" for n, t in times.items()), flush=True)
     output = options.output or (None if options.lengths else ROOT / "docs" / "benchmarks" / "attention-cpu.md")
-    if output:
-        output.write_text(page(result))
-        output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written: {output}")
+    peers.write_files(output, page(result), result)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ docs/benchmarks/gemm-cpu.md and .json, unless shapes are named.
 import argparse
 import ctypes
 import datetime
-import json
 import os
 import pathlib
 import shlex
@@ -207,11 +206,7 @@ def main() -> None:
                 if "fault" in row[variant]:
                     print(f"     {variant}: {row[variant]['fault']}")
     output = options.output or (None if options.shapes else ROOT / "docs" / "benchmarks" / "gemm-cpu.md")
-    if output:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(page(result))
-        output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written: {output}")
+    peers.write_files(output, page(result), result)
 
 
 if __name__ == "__main__":

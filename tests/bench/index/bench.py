@@ -177,10 +177,7 @@ def main() -> None:
         result["rows"].append(row)
         print(f"{row['case']:34}" + "  ".join(f"{name} {report.number(row[name]['median_ms'])}" for name in ENGINES), flush=True)
     output = options.output or (None if options.cases else ROOT / "docs" / "benchmarks" / "index-cpu.md")
-    if output:
-        output.write_text(page(result))
-        output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written: {output}")
+    peers.write_files(output, page(result), result)
 
 
 if __name__ == "__main__":

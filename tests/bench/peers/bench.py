@@ -201,12 +201,17 @@ def line(row: dict) -> str:
 
 def write(result: dict, page: str, options: argparse.Namespace, name: str) -> None:
     """To --output, or, when no models are named, to docs/benchmarks/NAME."""
-    output = options.output or (None if options.ids else ROOT / "docs" / "benchmarks" / f"{name}.md")
-    if output:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(page)
-        output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-        print(f"written: {output}")
+    write_files(options.output or (None if options.ids else ROOT / "docs" / "benchmarks" / f"{name}.md"), page, result)
+
+
+def write_files(output: pathlib.Path | None, page: str, result: dict) -> None:
+    """The page, and beside it the figures as JSON; without this machine's folders. Nothing without `output`."""
+    if not output:
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    for path, text in ((output, page), (output.with_suffix(".json"), json.dumps(result, indent=1) + "\n")):
+        path.write_text(text.replace(f"{ROOT}/", "").replace(f"{CACHE}/", "$JINX_CACHE/"))
+    print(f"written: {output}")
 
 
 def main() -> None:
