@@ -10,7 +10,6 @@ docs/benchmarks/fusion-cpu.md and .json, unless models are named.
 
 import argparse
 import datetime
-import json
 import pathlib
 import shlex
 import sys

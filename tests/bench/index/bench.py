@@ -9,7 +9,6 @@ and by onnxruntime, calls interleaved in one process. Results are compared first
 
 import argparse
 import datetime
-import json
 import pathlib
 import shlex
 import subprocess
