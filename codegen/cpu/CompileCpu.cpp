@@ -4,10 +4,8 @@
 // (tens of milliseconds a kernel), everything before it is small change.
 #include "codegen/cpu/CompileCpu.h"
 
-#include <atomic>
 #include <mutex>
 #include <numeric>
-#include <thread>
 
 #include "codegen/cpu/AccurateMath.h"
 #include "codegen/cpu/LinkObjects.h"
@@ -45,6 +43,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
+#include "runtime/base/Parallel.h"
 
 using namespace mlir;
 
@@ -227,18 +226,6 @@ Expected<std::vector<uint8_t>> compileModule(ModuleOp module, const CompileOptio
     return internalError("LLVM cannot emit objects for " + options.isa);
   codegen.run(*llvmModule);
   return std::vector<uint8_t>(object.begin(), object.end());
-}
-
-/// Calls `body` with 0 … count - 1, each once, in that order but several at a time.
-void inParallel(unsigned threads, size_t count, llvm::function_ref<void(size_t)> body) {
-  std::atomic<size_t> next{0};
-  auto work = [&] {
-    for (size_t i = next++; i < count; i = next++) body(i);
-  };
-  std::vector<std::thread> workers;
-  for (unsigned t = 1; t < std::min<size_t>(threads, count); ++t) workers.emplace_back(work);
-  work();
-  for (std::thread &worker : workers) worker.join();
 }
 
 }  // namespace

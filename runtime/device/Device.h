@@ -122,7 +122,7 @@ class Device : public MemorySource {
 
   /// From here to `endCapture`, launches on `stream` are recorded and do not run. Nothing else may be enqueued there meanwhile.
   virtual Status beginCapture(Stream& stream);
-  /// Ends the recording, also where a launch in it has failed: then the failure is returned, and the stream is usable.
+  /// Ends the recording, also where a launch in it has failed: the stream is usable again.
   virtual Expected<std::unique_ptr<LaunchGraph>> endCapture(Stream& stream);
   virtual Status replay(const LaunchGraph& graph, Stream& stream);
 };

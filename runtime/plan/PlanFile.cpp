@@ -4,11 +4,10 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <limits>
-#include <thread>
 
+#include "runtime/base/Parallel.h"
 #include "runtime/plan/PlanCheck.h"
 
 namespace jinx {
@@ -93,17 +92,9 @@ uint64_t segmentChecksum(std::span<const std::byte> bytes) {
   constexpr size_t kPart = size_t{16} << 20;
   if (bytes.size() <= kPart) return planChecksum(bytes);
   std::vector<uint64_t> parts((bytes.size() + kPart - 1) / kPart);
-  std::atomic<size_t> next{0};
-  auto work = [&] {
-    for (size_t i = next++; i < parts.size(); i = next++)
-      parts[i] = planChecksum(bytes.subspan(i * kPart, std::min(kPart, bytes.size() - i * kPart)));
-  };
-  std::vector<std::thread> helpers;
-  for (size_t t = 1; t < std::min<size_t>({parts.size(), std::thread::hardware_concurrency(), 8}); ++t)
-    helpers.emplace_back(work);
-  work();
-  for (std::thread& helper : helpers)
-    helper.join();
+  inParallel(std::min(8u, std::thread::hardware_concurrency()), parts.size(), [&](size_t i) {
+    parts[i] = planChecksum(bytes.subspan(i * kPart, std::min(kPart, bytes.size() - i * kPart)));
+  });
   return planChecksum(std::as_bytes(std::span(parts)));
 }
 

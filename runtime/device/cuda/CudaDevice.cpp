@@ -1,9 +1,6 @@
 #include "runtime/device/cuda/CudaDevice.h"
 
-#include <atomic>
-#include <cstring>
-#include <thread>
-
+#include "runtime/base/Parallel.h"
 #include "runtime/device/cuda/Driver.h"
 #include "runtime/device/cuda/LaunchFormulas.h"
 #include "runtime/device/cuda/Nvrtc.h"
@@ -52,7 +49,6 @@ class CudaEvent final : public Event {
     JINX_TRY(context_->check(context_->driver.eventElapsed(&ms, static_cast<CudaEvent&>(earlier).handle_, handle_), "cuEventElapsedTime"));
     return double{ms};
   }
-  void* handle() const { return handle_; }
 
  private:
   SharedContext context_;
@@ -194,30 +190,21 @@ class CudaGraph final : public LaunchGraph {
 
 /// The cubins of a plan's texts, in their order; compiled several at a time.
 Expected<std::vector<std::vector<uint8_t>>> compileAll(const PlanFile& plan, const std::vector<const plan::CodeObject*>& codes,
-                                                       const CompileCudaOptions& options, int threads) {
+                                                       const CompileCudaOptions& options) {
   std::vector<std::vector<uint8_t>> cubins(codes.size());
   std::vector<Status> results(codes.size());
-  std::atomic<size_t> next{0};
-  auto work = [&] {
-    for (size_t i = next++; i < codes.size(); i = next++) {
-      auto bytes = plan.segment(codes[i]->segment());
-      if (codes[i]->format() == "cubin") {
-        auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
-        cubins[i].assign(data, data + bytes.size());
-        continue;
-      }
-      std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      Expected<CompiledCuda> compiled = compileCuda(text, plan.plan().segments(static_cast<int>(codes[i]->segment())).name(), options);
-      if (compiled) cubins[i] = std::move(compiled->cubin);
-      results[i] = compiled ? Status::ok() : compiled.status();
+  inParallel(std::thread::hardware_concurrency(), codes.size(), [&](size_t i) {
+    auto bytes = plan.segment(codes[i]->segment());
+    if (codes[i]->format() == "cubin") {
+      auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
+      cubins[i].assign(data, data + bytes.size());
+      return;
     }
-  };
-  std::vector<std::thread> helpers;
-  for (int t = 1; t < std::min<int>(threads, static_cast<int>(codes.size())); ++t)
-    helpers.emplace_back(work);
-  work();
-  for (std::thread& helper : helpers)
-    helper.join();
+    std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    Expected<CompiledCuda> compiled = compileCuda(text, plan.plan().segments(static_cast<int>(codes[i]->segment())).name(), options);
+    if (compiled) cubins[i] = std::move(compiled->cubin);
+    results[i] = compiled ? Status::ok() : compiled.status();
+  });
   for (Status& result : results)
     JINX_TRY(std::move(result));
   return cubins;
@@ -321,8 +308,7 @@ class CudaDevice final : public Device {
       return unimplemented("plan carries code for " + (carried.empty() ? "nothing" : carried) + ", " + name_ + " runs " + isa +
                            ": compile the model with --target " + isa);
     CompileCudaOptions compile{.arch = arch_, .cacheDir = setting("cache")};
-    const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-    JINX_TRY_ASSIGN(auto cubins, compileAll(*plan, codes, compile, threads), "loading the plan");
+    JINX_TRY_ASSIGN(auto cubins, compileAll(*plan, codes, compile), "loading the plan");
     JINX_TRY(context_->enter());
     for (const auto& cubin : cubins) {
       void* code = nullptr;
