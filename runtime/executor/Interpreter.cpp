@@ -91,18 +91,23 @@ Status Interpreter::runBlock(uint32_t blockIndex) {
       continue;
     }
     const StepInfo& step = program_.steps[steps[at]];
-    if (step.staticLaunch >= 0) {
-      KernelLaunch& launch = binding_->launches[static_cast<size_t>(step.staticLaunch)];
-      launch.trace = trace_;
-      if (launch.programs > 0) JINX_TRY(device_.launch(launch, stream_), "step " + quoted(step.name()));
-    } else {
-      JINX_TRY(runStep(step), "step " + quoted(step.name()));
-    }
+    JINX_TRY(step.staticLaunch >= 0 ? launchStatic(step) : runStep(step), "step " + quoted(step.name()));
     if (observer_) JINX_TRY(observe(step), "looking at step " + quoted(step.name()));
-    for (uint32_t v : step.released)
-      slots_[v] = std::monostate();
+    release(step);
   }
   return Status::ok();
+}
+
+/// A launch whose numbers the binding has.
+Status Interpreter::launchStatic(const StepInfo& step) {
+  KernelLaunch& launch = binding_->launches[static_cast<size_t>(step.staticLaunch)];
+  launch.trace = trace_;
+  return launch.programs > 0 ? device_.launch(launch, stream_) : Status::ok();
+}
+
+void Interpreter::release(const StepInfo& step) {
+  for (uint32_t v : step.released)
+    slots_[v] = std::monostate();
 }
 
 /// Where the launches end that begin at step `at` and can be one graph; `at` where there are none: no graphs, or each is looked at.
@@ -122,9 +127,7 @@ Status Interpreter::runGraph(const std::vector<uint32_t>& steps, size_t begin, s
     Status status;
     for (size_t at = begin; at < end && status.isOk(); ++at) {
       const StepInfo& step = program_.steps[steps[at]];
-      KernelLaunch& launch = binding_->launches[static_cast<size_t>(step.staticLaunch)];
-      launch.trace = nullptr;
-      if (launch.programs > 0) status = device_.launch(launch, stream_).withContext("step " + quoted(step.name()));
+      status = launchStatic(step).withContext("step " + quoted(step.name()));
     }
     auto recorded = device_.endCapture(stream_);
     JINX_TRY(std::move(status));
@@ -133,8 +136,7 @@ Status Interpreter::runGraph(const std::vector<uint32_t>& steps, size_t begin, s
   }
   JINX_TRY(device_.replay(*graph, stream_));
   for (size_t at = begin; at < end; ++at)
-    for (uint32_t v : program_.steps[steps[at]].released)
-      slots_[v] = std::monostate();
+    release(program_.steps[steps[at]]);
   return Status::ok();
 }
 

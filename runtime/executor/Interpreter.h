@@ -75,6 +75,8 @@ class Interpreter {
   static constexpr size_t kShortestGraph = 2; ///< a launch alone is no shorter as a graph
   size_t launchRun(uint32_t block, size_t at) const;
   Status runGraph(const std::vector<uint32_t>& steps, size_t begin, size_t end);
+  Status launchStatic(const StepInfo& step);
+  void release(const StepInfo& step);
 
   Expected<int64_t> evaluate(const Formula& formula) const;
   Expected<Shape> evaluateDims(const ValueInfo& v) const;
