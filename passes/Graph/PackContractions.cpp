@@ -62,17 +62,10 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   bool isByteDot(const SizeExpr &rows) const { return byteDots && rows.constant() && *rows.constant() % kByteInterleave == 0; }
 
   /// A product of unsigned bytes with constant signed ones that stays one.
-  bool makeByteDot(MatmulOp op) {
+  bool isByteDot(MatmulOp op) const {
     const bool isOfBytes = elementOf(op.getA()).isUnsignedInteger(8) && elementOf(op.getB()).isSignlessInteger(8) && elementOf(op.getY()).isInteger(32);
     if (!isOfBytes || !op.getB().getDefiningOp<ConstantOp>() || sizesOf(op.getY().getType()).back().isConstant(1)) return false;
-    if (!isByteDot(sizesOf(op.getA().getType()).back()) || sizesOf(op.getA().getType()).size() < 2) return false;
-    OpBuilder b(op);
-    Value packed = pack(b, op.getLoc(), op.getB(), op.getTransposeB(), kByteInterleave);
-    op.getY().replaceAllUsesWith(PackedMatmulOp::create(b, op.getLoc(), op.getY().getType(), op.getA(), packed).getY());
-    say(passed(op, kArgument, "Packed"), [&] { return "matmul: bytes, four rows of the right operand interleaved"; });
-    op.erase();
-    ++numMatmuls;
-    return true;
+    return sizesOf(op.getA().getType()).size() >= 2 && isByteDot(sizesOf(op.getA().getType()).back());
   }
 
   /// A product of bytes with constant weights whose sums f32 holds exactly: takes f32 operands from now on.
@@ -121,13 +114,17 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   }
 
   void lowerMatmul(MatmulOp op) {
-    if (makeByteDot(op) || makeExactFloat(op)) return;
-    if (!isSupported(elementOf(op.getA())) || !isSupported(elementOf(op.getY()))) return keep(op, "elements are not f32");
-    if (makeReduction(op)) return;
+    const bool ofBytes = isByteDot(op);
+    if (!ofBytes) {
+      if (makeExactFloat(op)) return;
+      if (!isSupported(elementOf(op.getA())) || !isSupported(elementOf(op.getY()))) return keep(op, "elements are not f32");
+      if (makeReduction(op)) return;
+    }
     OpBuilder b(op);
-    Value packed = pack(b, op.getLoc(), op.getB(), op.getTransposeB());
+    Value packed = pack(b, op.getLoc(), op.getB(), op.getTransposeB(), ofBytes ? kByteInterleave : 1);
     op.getY().replaceAllUsesWith(PackedMatmulOp::create(b, op.getLoc(), op.getY().getType(), op.getA(), packed).getY());
     say(passed(op, kArgument, "Packed"), [&] {
+      if (ofBytes) return "matmul: bytes, four rows of the right operand interleaved";
       return op.getB().getDefiningOp<ConstantOp>() ? "matmul: constant right operand, packed now" : "matmul: right operand packed at run time";
     });
     op.erase();

@@ -73,13 +73,22 @@ struct DivToMul : OpRewritePattern<DivOp> {
   }
 };
 
+/// Whether `v` is a constant, or a broadcast one, whose elements are all `value`: of floats or of integers.
+bool isAll(Value v, double value) {
+  if (auto broadcast = v.getDefiningOp<BroadcastOp>()) v = broadcast.getX();
+  auto constant = v.getDefiningOp<ConstantOp>();
+  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  if (!dense || dense.empty() || !dense.isSplat()) return false;
+  if (isa<FloatType>(dense.getElementType())) return dense.getSplatValue<APFloat>().convertToDouble() == value;
+  return isa<IntegerType>(dense.getElementType()) && dense.getSplatValue<APInt>() == uint64_t(value);
+}
+
 /// x * 1, x + (-0.0), x / 1 and x - 0 keep x; so does x + 0 except for the sign of zero, which no test can see through ONNX.
 template <typename Op>
 struct DropNeutral : OpRewritePattern<Op> {
   DropNeutral(MLIRContext *context, double neutral) : OpRewritePattern<Op>(context), neutral(neutral) {}
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
-    auto c = splatOf(op.getB());
-    if (!c || *c != neutral) return failure();
+    if (!isAll(op.getB(), neutral)) return failure();
     if (op.getY().getType() != op.getA().getType()) return rewriter.notifyMatchFailure(op, "the neutral operand broadcasts the other");
     rewriter.replaceOp(op, op.getA());
     return success();
@@ -87,35 +96,15 @@ struct DropNeutral : OpRewritePattern<Op> {
   double neutral;
 };
 
-/// An integer constant whose elements are all 0, also broadcast.
-bool isIntegerZero(Value v) {
-  if (auto broadcast = v.getDefiningOp<BroadcastOp>()) v = broadcast.getX();
-  auto constant = v.getDefiningOp<ConstantOp>();
-  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-  return dense && isa<IntegerType>(dense.getElementType()) && dense.isSplat() && dense.getSplatValue<APInt>().isZero();
-}
-
 /// x * 0 = 0 of integers: the correction for a zero point that is 0 disappears. (Floats may be NaN or -0.)
 struct MulByZero : OpRewritePattern<MulOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MulOp op, PatternRewriter &rewriter) const override {
-    if (!isIntegerZero(op.getB())) return failure();
     auto scalar = RankedTensorType::get({}, cast<RankedTensorType>(op.getY().getType()).getElementType());
+    if (!isa<IntegerType>(scalar.getElementType()) || !isAll(op.getB(), 0)) return failure();
     Value zero = ConstantOp::create(rewriter, op.getLoc(), DenseElementsAttr::get(scalar, rewriter.getZeroAttr(scalar.getElementType())));
     if (op.getY().getType() != scalar) zero = BroadcastOp::create(rewriter, op.getLoc(), op.getY().getType(), zero);
     rewriter.replaceOp(op, zero);
-    return success();
-  }
-};
-
-/// x + 0 and x - 0 of integers keep x.
-template <typename Op>
-struct DropIntegerZero : OpRewritePattern<Op> {
-  using OpRewritePattern<Op>::OpRewritePattern;
-  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
-    if (!isIntegerZero(op.getB())) return failure();
-    if (op.getY().getType() != op.getA().getType()) return rewriter.notifyMatchFailure(op, "the zero broadcasts the other operand");
-    rewriter.replaceOp(op, op.getA());
     return success();
   }
 };
@@ -272,8 +261,7 @@ class Narrator : public RewriterBase::Listener {
 struct SimplifyGraphPass : impl::SimplifyGraphBase<SimplifyGraphPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandPow, DivToMul, ConstantRight<AddOp>, ConstantRight<MulOp>, SinkReshape, ReduceBelowMonotone, FloorOfByte>(&getContext());
-    patterns.add<MulByZero, DropIntegerZero<AddOp>, DropIntegerZero<SubOp>>(&getContext());
+    patterns.add<ExpandPow, DivToMul, ConstantRight<AddOp>, ConstantRight<MulOp>, SinkReshape, ReduceBelowMonotone, FloorOfByte, MulByZero>(&getContext());
     patterns.add<DropNeutral<MulOp>, DropNeutral<DivOp>>(&getContext(), 1.0);
     patterns.add<DropNeutral<AddOp>, DropNeutral<SubOp>>(&getContext(), 0.0);
     for (auto *dialect : getContext().getLoadedDialects()) dialect->getCanonicalizationPatterns(patterns);
