@@ -5,16 +5,14 @@
 // line "N passed, N failed, N not run"; the exit status is 0 only when nothing failed and at least N passed. --list
 // prints passing cases as well. --op keeps the cases whose model has a node of that type.
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 
 #include "tests/reference/onnx_interpreter.h"
+#include "tools/common/CompareValues.h"
 #include "tools/common/OnnxValues.h"
 
 namespace {
@@ -22,93 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 using namespace jinx;
 using jinx::reference::OnnxInterpreter;
-
-struct Tolerance {
-  double relative = 1e-3;
-  double absolute = 1e-7;
-};
-
-Tolerance readTolerance(const fs::path& path) {
-  Tolerance tolerance;
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  auto number = [&](const char* key, double fallback) {
-    const std::string quoted = std::string("\"") + key + "\"";
-    const size_t at = text.str().find(quoted);
-    if (at == std::string::npos) return fallback;
-    const size_t colon = text.str().find(':', at);
-    return colon == std::string::npos ? fallback : std::strtod(text.str().c_str() + colon + 1, nullptr);
-  };
-  tolerance.relative = number("rtol", tolerance.relative);
-  tolerance.absolute = number("atol", tolerance.absolute);
-  return tolerance;
-}
-
-Status compare(const Value& got, const Value& expected, const Tolerance& tolerance, bool valuesToo);
-
-bool close(double got, double expected, double relative, double absolute) {
-  if (std::isnan(expected) || std::isnan(got)) return std::isnan(expected) && std::isnan(got);
-  if (std::isinf(expected) || std::isinf(got)) return expected == got;
-  return std::fabs(got - expected) <= absolute + relative * std::fabs(expected);
-}
-
-Status compareTensors(const Tensor& got, const Tensor& expected, const Tolerance& tolerance, bool valuesToo) {
-  if (got.describe() != expected.describe() || got.rank() != expected.rank())
-    return invalidArgument("got " + got.describe() + ", expected " + expected.describe());
-  if (!valuesToo) return Status::ok();
-  const bool complex = isComplex(got.dtype());
-  const int64_t count = got.size() * (complex ? 2 : 1);
-  const DType type = got.dtype() == DType::kC64 ? DType::kF32 : got.dtype() == DType::kC128 ? DType::kF64 : got.dtype();
-  // Every node rounds to its element type: two units in the last place of the half types.
-  const double half = type == DType::kBF16 ? std::ldexp(1, -6) : type == DType::kF16 ? std::ldexp(1, -9) : 0;
-  const double relative = std::max(tolerance.relative, half);
-  int64_t wrong = 0, first = 0;
-  for (int64_t i = count - 1; i >= 0; --i) {
-    bool same;
-    if (type == DType::kString)
-      same = got.getString(i) == expected.getString(i);
-    else if (isFloat(type))
-      same = close(loadAsDouble(type, got.data(), i), loadAsDouble(type, expected.data(), i), relative,
-                   tolerance.absolute);
-    else
-      same = got.getInt(i) == expected.getInt(i);
-    if (!same) ++wrong, first = i;
-  }
-  if (wrong == 0) return Status::ok();
-  auto show = [&](const Tensor& t) {
-    if (type == DType::kString) return "'" + t.getString(first) + "'";
-    std::ostringstream text;
-    text.precision(9);
-    if (isFloat(type))
-      text << loadAsDouble(type, t.data(), first);
-    else
-      text << t.getInt(first);
-    return text.str();
-  };
-  return invalidArgument(std::to_string(wrong) + " of " + std::to_string(count) + " elements of " + got.describe() +
-                         " differ: element " + std::to_string(first) + " is " + show(got) + ", expected " +
-                         show(expected));
-}
-
-Status compare(const Value& got, const Value& expected, const Tolerance& tolerance, bool valuesToo) {
-  if (got.index() != expected.index())
-    return invalidArgument("got a value of kind " + std::to_string(got.index()) + ", expected kind " +
-                           std::to_string(expected.index()));
-  if (const Tensor* t = tensorOrNull(got)) return compareTensors(*t, std::get<Tensor>(expected), tolerance, valuesToo);
-  if (auto* sequence = std::get_if<std::shared_ptr<Sequence>>(&got)) {
-    const auto &a = (*sequence)->items, &b = std::get<std::shared_ptr<Sequence>>(expected)->items;
-    if (a.size() != b.size())
-      return invalidArgument("got a sequence of " + std::to_string(a.size()) + ", expected " +
-                             std::to_string(b.size()));
-    for (size_t i = 0; i < a.size(); ++i)
-      JINX_TRY(compare(a[i], b[i], tolerance, valuesToo), "item " + std::to_string(i));
-    return Status::ok();
-  }
-  if (auto* optional = std::get_if<std::shared_ptr<Optional>>(&got))
-    return compare((*optional)->item, std::get<std::shared_ptr<Optional>>(expected)->item, tolerance, valuesToo);
-  return Status::ok();
-}
 
 /// The expected values of these were drawn without a seed, even where the node has one: such cases check types and
 /// shapes only.
@@ -121,9 +32,9 @@ bool isRandom(const onnx::ModelProto& model) {
 }
 
 Status runCase(const HostOpTable& table, const OnnxInterpreter& interpreter, const fs::path& dir) {
-  const Tolerance tolerance = readTolerance(dir / "tolerance.json");
+  JINX_TRY_ASSIGN(tools::Tolerance tolerance, tools::readTolerance(dir / "tolerance.json"));
+  tolerance.values = !isRandom(interpreter.model());
   const onnx::GraphProto& graph = interpreter.model().graph();
-  const bool valuesToo = !isRandom(interpreter.model());
   for (int set = 0; fs::exists(dir / ("test_data_set_" + std::to_string(set))); ++set) {
     const fs::path folder = dir / ("test_data_set_" + std::to_string(set));
     std::vector<Value> inputs;
@@ -140,7 +51,7 @@ Status runCase(const HostOpTable& table, const OnnxInterpreter& interpreter, con
       if (!fs::exists(path)) break;
       JINX_TRY_ASSIGN(Value expected, onnx_values::readValueFile(path, graph.output(i).type()),
                       "reading output " + std::to_string(i));
-      JINX_TRY(compare(outputs[i], expected, tolerance, valuesToo), "output " + std::to_string(i));
+      JINX_TRY(tools::compareValues(outputs[i], expected, tolerance), "output " + std::to_string(i));
     }
   }
   return Status::ok();

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <limits>
+
+#include <nlohmann/json.hpp>
 
 #include "tools/common/Preview.h"
 
@@ -82,6 +85,21 @@ Status compareTensors(const Tensor& got, const Tensor& expected, const Tolerance
 }
 
 } // namespace
+
+Expected<Tolerance> readTolerance(const std::string& path) {
+  Tolerance tolerance;
+  std::ifstream file(path);
+  if (!file) return tolerance;
+  const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return invalidArgument(path + " is no JSON object");
+  for (const auto& [key, to] : {std::pair("rtol", &tolerance.relative), std::pair("atol", &tolerance.absolute)}) {
+    if (!json.contains(key)) continue;
+    if (!json[key].is_number())
+      return invalidArgument(path + ": " + key + " is " + json[key].dump() + ", expected a number");
+    *to = json[key];
+  }
+  return tolerance;
+}
 
 Difference differenceOf(const Tensor& got, const Tensor& expected, const Tolerance& tolerance) {
   const DType type = partType(got.dtype());

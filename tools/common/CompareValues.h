@@ -18,6 +18,9 @@ struct Tolerance {
   bool values = true;
 };
 
+/// rtol and atol of a JSON object, as ONNX's test cases have them in tolerance.json; the defaults where there is no file.
+Expected<Tolerance> readTolerance(const std::string& path);
+
 struct Difference {
   int64_t elements = 0; ///< compared
   int64_t wrong = 0;    ///< beyond the tolerance

@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-
-#include <nlohmann/json.hpp>
 
 #include "tools/common/CompareValues.h"
 #include "tools/common/OnnxValues.h"
@@ -14,21 +11,6 @@ namespace jinx::tools {
 namespace {
 
 namespace fs = std::filesystem;
-
-Expected<Tolerance> readTolerance(const fs::path& path) {
-  Tolerance tolerance;
-  std::ifstream file(path);
-  if (!file) return tolerance;
-  const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return invalidArgument(path.string() + " is no JSON object");
-  for (const auto& [key, to] : {std::pair("rtol", &tolerance.relative), std::pair("atol", &tolerance.absolute)}) {
-    if (!json.contains(key)) continue;
-    if (!json[key].is_number())
-      return invalidArgument(path.string() + ": " + key + " is " + json[key].dump() + ", expected a number");
-    *to = json[key];
-  }
-  return tolerance;
-}
 
 /// Dropout that drops: it has a training mode and no seed.
 bool isUnseededDropout(const onnx::NodeProto& node) {
