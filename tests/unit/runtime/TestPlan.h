@@ -139,6 +139,14 @@ class TestPlan {
     h.set_opset(opset);
     return h;
   }
+  /// \param content  text, or bytes
+  template <typename Content>
+  void code(const std::string& isa, const std::string& format, Content content) {
+    plan::CodeObject& c = *p.add_code();
+    c.set_isa(isa);
+    c.set_format(format);
+    c.set_segment(writer.addSegment("code." + isa, std::move(content)));
+  }
   uint32_t kernel(const std::string& symbol, uint32_t buffers, uint32_t sizes) {
     plan::Kernel& k = *p.add_kernels();
     k.set_symbol(symbol);

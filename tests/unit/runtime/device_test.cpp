@@ -97,15 +97,9 @@ TEST(CpuDevice, RunsTheBestCodeObject) {
   if (two.empty()) GTEST_SKIP() << "no C compiler";
   TestPlan t;
   t.kernel("k_scale", 2, 0);
-  auto add = [&](const std::string& isa, std::vector<std::byte> object) {
-    plan::CodeObject& code = *t.p.add_code();
-    code.set_isa(isa);
-    code.set_format("elf");
-    code.set_segment(t.writer.addSegment("code." + isa, std::move(object)));
-  };
-  add("x86-64", two);
-  add("x86-64-v3", three);
-  add("x86-64-v4-unheard", two);
+  t.code("x86-64", "elf", two);
+  t.code("x86-64-v3", "elf", three);
+  t.code("x86-64-v4-unheard", "elf", two);
   auto plan = t.finish();
   auto run = [&](const std::string& limit) {
     auto device = take(makeDevice("cpu", {.threads = 2, .isa = limit}));
@@ -137,10 +131,7 @@ TEST(CpuDevice, RunsTheBestCodeObject) {
 TEST(CpuDevice, SaysWhyItCannotLoad) {
   TestPlan t;
   t.kernel("k_missing", 1, 0);
-  plan::CodeObject& code = *t.p.add_code();
-  code.set_isa("cuda:sm_90a");
-  code.set_format("cuda");
-  code.set_segment(t.writer.addSegment("cuda", std::string("text")));
+  t.code("cuda:sm_90a", "cuda", std::string("text"));
   auto plan = t.finish();
   auto device = take(makeDevice("cpu", {.threads = 1, .isa = "x86-64"}));
   Status status = device->loadModule(plan).status();
