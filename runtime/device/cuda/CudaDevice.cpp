@@ -424,6 +424,13 @@ class CudaDevice final : public Device {
     const int swizzle = map.swizzleBytes == 32 ? 1 : map.swizzleBytes == 64 ? 2 : map.swizzleBytes == 128 ? 3 : 0;
     const int type = mapType(map.dtype);
     if (type < 0) return internalError("a tensor map of " + std::string(jinx::name(map.dtype)) + ", which the driver has no type for");
+    if (map.isRun) {
+      const auto& w = map.window;
+      const uint32_t steps[kMaxMapRank] = {1, static_cast<uint32_t>(w[4]), static_cast<uint32_t>(w[5]), 1, 1};
+      return context_->check(context_->driver.encodeIm2col(to, type, map.rank, base, map.dims.data(), map.strides.data(), &w[0], &w[2], map.box[0],
+                                                           map.box[1], steps, kNoInterleave, swizzle, kPromote256, kZeroFill),
+                             "cuTensorMapEncodeIm2col");
+    }
     return context_->check(context_->driver.encodeTiled(to, type, map.rank, base, map.dims.data(), map.strides.data(), map.box.data(), kOnes,
                                                         kNoInterleave, swizzle, kPromote256, kZeroFill),
                            "cuTensorMapEncodeTiled");
