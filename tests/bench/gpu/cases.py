@@ -97,7 +97,7 @@ def attention(dtype: str, depth: int, length: int, batch: int, heads: int, causa
     case = Case(f"attention/{dtype}/hd{depth}-s{length}-b{batch}-h{heads}-{mask}", "attention", [Operand(n, dtype, shape) for n in "qkv"],
                 [Operand("y", dtype, shape)], flops=4.0 * batch * heads * length * length * depth / (2 if causal else 1))
     case.options = {"causal": causal}
-    case.roundings = 3  # scores, weights, result
+    case.roundings = 5  # scores, scaled, less the maximum, weights, result: as many as the operators of the model
     return case
 
 
@@ -105,7 +105,7 @@ def decode(batch: int, context: int, heads: int = 32, kv_heads: int = 8, depth: 
     q, kv = (batch, heads, 1, depth), (batch, kv_heads, context, depth)
     case = Case(f"decode/bf16/b{batch}-c{context}", "decode", [Operand("q", "bf16", q), Operand("k", "bf16", kv), Operand("v", "bf16", kv)],
                 [Operand("y", "bf16", q)], flops=4.0 * batch * heads * context * depth)
-    case.roundings = 3
+    case.roundings = 5
     return case
 
 
