@@ -42,7 +42,7 @@ class Case:
 
     @property
     def size_bytes(self) -> int:
-        return sum(operand.size_bytes for operand in self.inputs + self.outputs)
+        return sum(operand.size_bytes for operand in self.inputs + self.outputs) + self.options.get("weight_bytes", 0)
 
     @property
     def tolerance(self) -> dict:
@@ -133,6 +133,32 @@ def transposes(tiny: bool) -> list[Case]:
     return made
 
 
+MODELS = (("resnet50", 1), ("resnet50", 64), ("bert", 1), ("bert", 64))
+TINY = {
+    "resnet50": {"image": 32, "width": 8, "blocks": (1, 1, 1, 1), "classes": 10},
+    "bert": {"tokens": 8, "hidden": 32, "layers": 2, "heads": 2, "inner": 64, "words": 50},
+}
+
+
+def model(network: str, batch: int, tiny: bool) -> Case:
+    """Weights are constants of the plan, as in a deployment: what a compiler does with them beforehand is part of it."""
+    import networks
+
+    sizes, dtype = TINY[network] if tiny else {}, "f32" if tiny else "f16"
+    image, tokens, hidden = sizes.get("image", 224), sizes.get("tokens", 128), sizes.get("hidden", 768)
+    if network == "resnet50":
+        given, result = Operand("x", dtype, (batch, image, image, 3)), Operand("y", dtype, (batch, sizes.get("classes", 1000)))
+    else:
+        given = Operand("ids", "i64", (batch, tokens), high=sizes.get("words", 30522))
+        result = Operand("y", dtype, (batch, tokens, hidden))
+    counter = networks.Counter()
+    networks.NETWORKS[network](counter, given.shape, **sizes)
+    case = Case(f"model/{network}-b{batch}", "model", [given], [result], flops=counter.flops)
+    case.options = {"network": network, "sizes": sizes, "dtype": dtype, "weight_bytes": counter.parameters * BYTES[dtype], "depth": 10000}
+    case.roundings = 24  # some a layer, which partly cancel
+    return case
+
+
 def table(tiny: bool = False) -> list[Case]:
     """All cases; `tiny`: the same with sizes that a processor computes in no time."""
 
@@ -151,4 +177,5 @@ def table(tiny: bool = False) -> list[Case]:
     made += [attention("f32", *((64, 64, 2, 2) if tiny else (64, 1024, 4, 16)), False)]
     made += [decode(2, 96, 8, 2) if tiny else decode(batch, context) for batch, context in DECODE]
     made += rows(*((24, 64) if tiny else ROWS)) + transposes(tiny)
+    made += [model(network, min(batch, 2) if tiny else batch, tiny) for network, batch in MODELS]
     return list({case.name: case for case in made}.values())  # tiny sizes coincide

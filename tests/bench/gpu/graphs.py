@@ -12,6 +12,10 @@ def write(case: Case, folder: pathlib.Path) -> pathlib.Path:
     """The model's file."""
     made = MAKERS[case.kind](case)
     stem = file_stem(case)
+    if case.kind == "model":
+        path = folder / f"{stem}.onnx"
+        path.write_bytes(made.SerializeToString())
+        return path
     if isinstance(made, str):
         path = folder / f"{stem}.mlir"
         path.write_text(made)
@@ -109,7 +113,14 @@ def decode(case: Case) -> str:
     return function(case, [*body, f"%y = jinx.reshape %together : {together} -> {plain}"])
 
 
+def model(case: Case):
+    import networks
+
+    return networks.onnx_model(case.options["network"], case.options["sizes"], case.options["dtype"], *case.inputs, *case.outputs)
+
+
 MAKERS = {
+    "model": model,
     "gemm": gemm,
     "gemm-gelu": lambda case: [("Gemm", "xwb", "t", {"transB": 1}), ("Gelu", "t", "y", {"approximate": "tanh"})],
     "attention": attention,

@@ -16,6 +16,11 @@ GUARD = 4096  # bytes before and behind an output that must stay as they are
 GUARD_BYTE = 0xA5
 
 
+def in_order(calls) -> None:
+    for call in calls:
+        call()
+
+
 class Torch:
     """Operands as torch's tensors; where they lie, and how time passes there, is for the classes below."""
 
@@ -58,6 +63,11 @@ class Torch:
 
     def write_beyond(self, x) -> None:
         x.guarded[GUARD + x.numel() * x.element_size()] = 0
+
+    def record(self, calls):
+        for _ in range(3):
+            in_order(calls)
+        return lambda: in_order(calls)
 
     def address(self, x) -> int:
         return x.data_ptr()
@@ -112,8 +122,10 @@ class Gpu(Torch):
         self.torch.cuda.empty_cache()
 
     def record(self, calls):
-        """What runs `calls` in order, as one graph."""
+        """What runs `calls` in order, as one graph; those that record themselves are called."""
         torch = self.torch
+        if not all(getattr(call, "recorded", True) for call in calls):
+            return super().record(calls)
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -169,12 +181,8 @@ class Processor:
         pass
 
     def record(self, calls):
-        def run():
-            for call in calls:
-                call()
-
-        run()
-        return run
+        in_order(calls)
+        return lambda: in_order(calls)
 
     def time(self, run, before: int = 0) -> float:
         for _ in range(before):

@@ -23,14 +23,16 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 sys.path.insert(0, str(HERE))
 
+import carry  # noqa: E402
 import cases  # noqa: E402
 import graphs  # noqa: E402
 
+LARGE = 1 << 20  # bytes of a plan that travels in pieces
 FLAGS = {"jinx": [], "no fusion": ["--no-fusion"]}
 OWN = re.compile(r"lib(protobuf|z|stdc\+\+|gcc_s|abs\w*)[.-]")  # what a machine may lack; the C library is its own
 
 
-def compile_case(options, case, sources: pathlib.Path) -> dict:
+def compile_case(options, case, sources: pathlib.Path, store: carry.Store) -> dict:
     """Plans by variant: path, or what the compiler said instead."""
     model, plans = graphs.write(case, sources), {}
     for name in case.variants:
@@ -42,6 +44,9 @@ def compile_case(options, case, sources: pathlib.Path) -> dict:
             plans[name] = {"refused": said.splitlines()[0][:300] if said else f"exit code {done.returncode}"}
         else:
             plans[name] = {"path": f"plans/{path.name}", "bytes": path.stat().st_size}
+            if path.stat().st_size > LARGE:  # has a network's weights
+                plans[name]["pieces"] = store.put(path.read_bytes())
+                path.unlink()
     return {"plans": plans}
 
 
@@ -61,7 +66,7 @@ def copy_runtime(options) -> None:
 
 
 def copy_scripts(folder: pathlib.Path) -> None:
-    for script in ("run.py", "cases.py", "machines.py", "peers.py", "references.py", "report.py", "timing.py"):
+    for script in ("run.py", "carry.py", "cases.py", "machines.py", "networks.py", "peers.py", "references.py", "report.py", "timing.py"):
         shutil.copyfile(HERE / script, folder / script)
     shutil.copyfile(ROOT / "tests" / "models" / "jinx_capi.py", folder / "jinx_capi.py")
 
@@ -95,10 +100,11 @@ def main() -> None:
     patterns = [p if any(c in p for c in "*?[") else f"*{p}*" for p in options.only or ["*"]]
     command = ["./dev", "bench", "gpu-pack", "DIR", *(["--tiny"] if options.tiny else []), *(["--only", *options.only] if options.only else [])]
     manifest = {"command": shlex.join(command), "jinx": version(options), "target": options.target, "tiny": options.tiny, "cases": {}}
+    store = carry.Store(options.folder / "pieces.bin")
     with tempfile.TemporaryDirectory() as sources:
         for case in cases.table(options.tiny):
             if any(fnmatch.fnmatch(case.name, p) for p in patterns):
-                manifest["cases"][case.name] = compile_case(options, case, pathlib.Path(sources))
+                manifest["cases"][case.name] = compile_case(options, case, pathlib.Path(sources), store)
     copy_runtime(options)
     copy_scripts(options.folder)
     (options.folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")

@@ -1,6 +1,7 @@
 """Who else computes a case? Contenders by name; each is made for one set of inputs and gives a function that returns its result.
 
-On a GPU these are torch's: eager calls (cuBLAS, cuDNN, FlashAttention), and torch.compile in its default mode. `contenders` takes the
+On a GPU these are torch's: eager calls (cuBLAS, cuDNN, FlashAttention), and torch.compile in its default mode; all are recorded in graphs like Jinx's calls. Models
+also get mode="reduce-overhead", which records graphs of its own, and is called as it is. `contenders` takes the
 machine, so that the harness also runs where there is no torch: there numpy is the only peer.
 """
 
@@ -103,7 +104,36 @@ def transpose(torch, case):
     return {"torch.compile": calls(compile(torch, plain)), "eager": lambda inputs, outputs: functools.partial(outputs[0].copy_, inputs[0].permute(order))}
 
 
+def model(torch, case):
+    import networks
+
+    network, sizes, operand = case.options["network"], case.options["sizes"], case.inputs[0]
+    kind = {"f16": torch.float16, "f32": torch.float32}[case.options["dtype"]]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    weights = networks.collected(network, operand.shape, sizes)
+    module = networks.torch_module(torch, network, sizes, weights, kind, kind, device)
+    torch._dynamo.reset()
+
+    def bind(function, recorded=True):
+        def make(inputs, outputs):
+            def run():
+                with torch.no_grad():
+                    return function(*inputs)
+
+            run.recorded = recorded
+            return run
+
+        return make
+
+    return {
+        "torch.compile": bind(torch.compile(module, dynamic=False, fullgraph=True)),
+        "reduce-overhead": bind(torch.compile(module, dynamic=False, fullgraph=True, mode="reduce-overhead"), recorded=False),
+        "eager": bind(module),
+    }
+
+
 TORCH = {
+    "model": model,
     "gemm": gemm,
     "gemm-gelu": gemm_gelu,
     "attention": sdpa,

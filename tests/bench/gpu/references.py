@@ -111,6 +111,24 @@ REFERENCES = {
 }
 
 
+def model(o, case, x):
+    """The network with the same weights: in float64 by numpy, in float32 by torch, a few of the batch at a time."""
+    import networks
+
+    network, sizes, dtype = case.options["network"], case.options["sizes"], case.options["dtype"]
+    if not hasattr(o, "torch"):
+        return networks.NETWORKS[network](networks.Numpy(dtype), o.wide(x) if x.dtype.kind == "f" else x, **sizes)
+    torch = o.torch
+    rounded = {"f16": torch.float16, "f32": torch.float32}[dtype]
+    module = networks.torch_module(torch, network, sizes, networks.collected(network, tuple(x.shape), sizes), rounded, torch.float32, x.device)
+    with torch.no_grad():
+        parts = [module(part.float() if part.is_floating_point() else part) for part in x.split(8)]
+    return o.wide(torch.cat(parts))
+
+
+REFERENCES["model"] = model
+
+
 def compare(o, case, got, want) -> dict:
     """Errors of a result, and `ok`. An element that is not finite is wrong: the answers are."""
     got = o.wide(got).reshape(want.shape)

@@ -26,6 +26,7 @@ import traceback
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / "models")]
 
+import carry  # noqa: E402
 import cases  # noqa: E402
 import jinx_capi  # noqa: E402
 import machines  # noqa: E402
@@ -114,7 +115,10 @@ def load_variants(options, library, machine, case, entry, sets) -> dict:
     for name, plan in entry["plans"].items():
         if "path" not in plan:
             raise NotBuilt(plan["refused"])
-        made[name] = Variant(options, library, machine, case, options.folder / plan["path"], sets)
+        path = options.folder / plan["path"]
+        if "pieces" in plan and not path.is_file():
+            path.write_bytes(carry.unpack(options.folder / "pieces.bin", plan["pieces"]))
+        made[name] = Variant(options, library, machine, case, path, sets)
         try:
             made[name].calls[0].enqueue(machine.stream())
             machine.synchronize()
