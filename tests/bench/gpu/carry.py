@@ -86,10 +86,13 @@ class Store:
         return found
 
 
-def unpack(store: pathlib.Path, where: list[list[int]]) -> bytes:
+def unpack(store: pathlib.Path, where: list[list[int]], sha256: str) -> bytes:
     with store.open("rb") as file:
         parts = []
         for offset, size in where:
             file.seek(offset)
             parts.append(decode(file.read(size)))
-    return b"".join(parts)
+    whole = b"".join(parts)
+    if hashlib.sha256(whole).hexdigest() != sha256:
+        raise ValueError("a plan's pieces do not give the plan: make the folder again")
+    return whole

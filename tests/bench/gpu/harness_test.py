@@ -5,6 +5,7 @@
 """
 
 import argparse
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -25,6 +26,29 @@ def run(*arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def check_carry(folder: pathlib.Path) -> None:
+    sys.path.insert(0, str(HERE))
+    import carry
+    import networks
+    import numpy as np
+
+    weights = networks.Weights().draw((700, 999), 0.3).astype(np.float16).tobytes()
+    noise = np.random.default_rng(0).bytes(300_001)
+    plans = [b"head" * 16 + weights + noise, b"other head, 64" * 32 + weights + b"x" * 13, b"", b"odd"]
+    store = carry.Store(folder / "pieces.test")
+    found = [store.put(plan) for plan in plans]
+    digests = [hashlib.sha256(plan).hexdigest() for plan in plans]
+    same = all(carry.unpack(store.path, where, digest) == plan for where, digest, plan in zip(found, digests, plans))
+    expect(same, "plans come back from their pieces", "")
+    limit = len(weights) / 8 * 1.6 + len(noise) * 1.01
+    expect(store.size < limit, "equal weights of two bits a number are kept once, in two bits", f"{store.size} bytes, expected less than {limit}")
+    try:
+        carry.unpack(store.path, found[0][::-1], digests[0])
+        expect(False, "pieces in another order are noticed", "")
+    except ValueError:
+        print("ok: pieces in another order are noticed")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--jinx", required=True)
@@ -34,6 +58,7 @@ def main() -> None:
     folder, figures, page = options.folder, options.folder / "figures.json", options.folder / "page.md"
     code, said = run(str(HERE / "pack.py"), str(folder), "--tiny", "--target", "cpu", "--jinx", options.jinx, "--library", options.library)
     expect(code == 0, "the folder is made", said)
+    check_carry(folder)
     here = [str(folder / "run.py"), "--device", "cpu", "--seconds", "0.02"]
 
     code, said = run(*here, "--json", str(figures), "--markdown", str(page))
@@ -48,11 +73,11 @@ def main() -> None:
     code, said = run(*here, "--through-host", "--check-only", "--no-peers")
     expect(code == 0 and "attention" in said, "models mean what the references compute", said)
 
-    code, said = run(*here, "--check-only", "--no-peers", "--plant-fault", "rows/softmax*")
+    code, said = run(*here, "--only", "rows", "transpose", "--check-only", "--no-peers", "--plant-fault", "rows/softmax*")
     expect(code == 1 and "WRONG" in said and said.count("FAIL") == 1, "one wrong element is caught, and nothing else", said)
-    code, said = run(*here, "--check-only", "--no-peers", "--plant-fault", "rows/softmax*", "--plant", "beyond")
+    code, said = run(*here, "--only", "rows", "transpose", "--check-only", "--no-peers", "--plant-fault", "rows/softmax*", "--plant", "beyond")
     expect(code == 1 and "writes outside" in said, "a write beyond an output is caught", said)
-    code, said = run(*here, "--check-only", "--no-peers", "--plant-fault", "rows/softmax*", "--plant", "nothing")
+    code, said = run(*here, "--only", "rows", "transpose", "--check-only", "--no-peers", "--plant-fault", "rows/softmax*", "--plant", "nothing")
     expect(code == 1 and "not finite" in said, "an output that is not written is caught", said)
 
 

@@ -152,6 +152,18 @@ class Gpu(Torch):
         end.synchronize()
         return start.elapsed_time(end)
 
+    def clock_during(self, run, count: int) -> int | None:
+        """MHz of the multiprocessors in the midst of `count` runs; None where nothing tells."""
+        for _ in range(count):
+            run()
+        time.sleep(0.03)
+        try:
+            return int(self.torch.cuda.clock_rate())
+        except Exception:  # noqa: BLE001
+            return None
+        finally:
+            self.torch.cuda.synchronize()
+
     def copy_bandwidth(self) -> float:
         """Bytes a second, read and written, of a copy of 2 GiB on the card."""
         torch = self.torch
@@ -190,6 +202,9 @@ class Processor:
         start = time.perf_counter()
         run()
         return (time.perf_counter() - start) * 1e3
+
+    def clock_during(self, run, count: int) -> None:
+        return None
 
     def copy_bandwidth(self) -> float:
         x = np.zeros(2**24, dtype=np.uint8)

@@ -9,6 +9,7 @@ the table with what it said.
 
 import argparse
 import fnmatch
+import hashlib
 import json
 import os
 import pathlib
@@ -45,7 +46,8 @@ def compile_case(options, case, sources: pathlib.Path, store: carry.Store) -> di
         else:
             plans[name] = {"path": f"plans/{path.name}", "bytes": path.stat().st_size}
             if path.stat().st_size > LARGE:  # has a network's weights
-                plans[name]["pieces"] = store.put(path.read_bytes())
+                plan = path.read_bytes()
+                plans[name] |= {"sha256": hashlib.sha256(plan).hexdigest(), "pieces": store.put(plan)}
                 path.unlink()
     return {"plans": plans}
 

@@ -65,6 +65,8 @@ def line(row: dict, result: dict) -> str:
     for regime in ("rested", "sustained"):
         if ratio(row, regime):
             text += f"\n       ratio {regime} {ratio(row, regime):.3f} to {best_peer(row, regime)[0]}"
+    for step in row.get("steps", [])[:12]:
+        text += f"\n         {step['us']:9.1f} us  {step['kind']:7} {step['kernel']:28} {step['step'][:60]}"
     for name, verdict in row.get("peers", {}).items():
         if "failed" in verdict:
             text += f"\n       {name} does not run: {verdict['failed'][:160]}"

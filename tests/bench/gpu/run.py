@@ -36,6 +36,8 @@ import report  # noqa: E402
 import timing  # noqa: E402
 
 
+START = time.perf_counter()
+
 # Faults for the harness's own test: what a wrong kernel does to an output.
 PLANTED = {
     "wrong": lambda machine, x: machine.spoil(x),
@@ -48,10 +50,10 @@ class NotBuilt(Exception):
     """The compiler or the runtime cannot do a case yet."""
 
 
-def find_nvrtc() -> None:
+def find_nvrtc(torch) -> None:
     """The runtime looks for NVRTC by name; torch brings one."""
-    patterns = (f"{sys.prefix}/lib/python3*/*-packages/nvidia/*/lib/libnvrtc.so.1[23]", "/usr/local/lib/python3*/*-packages/nvidia/*/lib/libnvrtc.so.1[23]",
-                "/usr/local/cuda*/lib64/libnvrtc.so.1[23]")
+    packages = pathlib.Path(torch.__file__).parents[1]
+    patterns = (f"{packages}/nvidia/*/lib/libnvrtc.so.1[23]", "/usr/local/cuda*/lib64/libnvrtc.so.1[23]")
     found = [path for pattern in patterns for path in sorted(glob.glob(pattern))]
     if found and "JINX_NVRTC" not in os.environ:
         os.environ["JINX_NVRTC"] = found[0]
@@ -101,6 +103,16 @@ class Variant:
     def functions(self):
         return [lambda call=call: call.enqueue(self.machine.stream()) for call in self.calls]
 
+    def steps(self, runs: int = 5) -> list[dict]:
+        """The longest steps of the plan, by events around each, in runs through host memory: where a model's time goes."""
+        inputs = [x if not hasattr(x, "cpu") else x.cpu().numpy() for x in self.sets[0][0]]
+        call, trace = self.session.call(inputs), jinx_capi.Trace(self.session)
+        call.run()
+        for _ in range(runs):
+            call.run(trace)
+        timings = sorted(trace.timings(), key=lambda t: -t["total_ms"])
+        return [{"step": t["name"], "kind": t["kind"], "kernel": t["kernel"], "us": t["total_ms"] / runs * 1e3} for t in timings[:40]]
+
     def run(self, index: int):
         """One set's output; NaN stood there before."""
         for x in self.sets[index][1]:
@@ -117,7 +129,7 @@ def load_variants(options, library, machine, case, entry, sets) -> dict:
             raise NotBuilt(plan["refused"])
         path = options.folder / plan["path"]
         if "pieces" in plan and not path.is_file():
-            path.write_bytes(carry.unpack(options.folder / "pieces.bin", plan["pieces"]))
+            path.write_bytes(carry.unpack(options.folder / "pieces.bin", plan["pieces"], plan["sha256"]))
         made[name] = Variant(options, library, machine, case, path, sets)
         try:
             made[name].calls[0].enqueue(machine.stream())
@@ -190,6 +202,8 @@ def measure(options, machine, row: dict, variants: dict, others: dict) -> None:
     functions = {name: variant.functions() for name, variant in variants.items()} | others
     shorter = {} if options.device.startswith("cuda") else {"rest_s": 0.0, "heat_ms": 0.0, "minimum": 3}
     row["times"] = timing.measure(machine, functions, options.seconds, **shorter)
+    if options.steps:
+        row["steps"] = variants["jinx"].steps()
 
 
 def attempt(options, library, machine, case, entry) -> dict:
@@ -222,6 +236,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
     parser.add_argument("--plant-fault", metavar="PATTERN", help="spoil Jinx's results of these cases: the run must fail")
     parser.add_argument("--plant", choices=list(PLANTED), default="wrong", help="the fault: a wrong element, a write beyond, no write")
+    parser.add_argument("--append", action="store_true", help="keep what --json FILE has of other cases, from the same card")
+    parser.add_argument("--budget", type=float, default=float("inf"), help="seconds after which no case is begun")
+    parser.add_argument("--steps", action="store_true", help="also how long each step of a plan takes (not for bf16)")
     parser.add_argument("--resume", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--verbose", action="store_true", help="where a case breaks")
     return parser.parse_args()
@@ -233,12 +250,20 @@ def chosen(options, manifest: dict) -> list:
     return [known[name] for name in manifest["cases"] if name in known and any(fnmatch.fnmatch(name, p) for p in patterns)]
 
 
+def earlier_rows(figures: pathlib.Path, result: dict, again: set[str]) -> list[dict]:
+    """What an earlier run found of other cases; only of the same card, driver and torch."""
+    earlier = json.loads(figures.read_text())
+    if earlier["device"] != result["device"] or earlier["pack"]["jinx"] != result["pack"]["jinx"]:
+        raise SystemExit(f"error: {figures} comes from another card, torch or Jinx: name another file")
+    return [row for row in earlier["rows"] if row["case"] not in again]
+
+
 def start_again(result: dict) -> None:
     """A kernel that writes outside its memory ends all work of its process: the other cases run in a new one."""
     file = pathlib.Path(tempfile.mkdtemp()) / "so-far.json"
     file.write_text(json.dumps(result))
     print("the GPU's context is broken: going on in a new process", flush=True)
-    kept = [a for i, a in enumerate(sys.argv) if a != "--resume" and sys.argv[i - 1] != "--resume"]
+    kept = [a for i, a in enumerate(sys.argv) if a != "--resume" and sys.argv[i - 1] != "--resume" and a != "--append"]
     os.execv(sys.executable, [sys.executable, *kept, "--resume", str(file)])
 
 
@@ -250,8 +275,8 @@ def main() -> int:
         print("\n".join(case.name for case in every) or "no such case")
         return 0 if every else 2
     if options.device.startswith("cuda"):
-        find_nvrtc()
         machine = machines.Gpu()
+        find_nvrtc(machine.torch)
     else:
         machine = machines.TorchHost() if options.torch else machines.Host()
     library = load_library(options.folder)
@@ -262,17 +287,26 @@ def main() -> int:
         "device": machine.describe(), "copy_bytes_per_s": machine.copy_bandwidth(), "rows": [],
     }
     print(f"{result['device']['card']}; copy {result['copy_bytes_per_s'] / 1e12:.2f} TB/s; {len(every)} cases", flush=True)
+    done: set[str] = set()
+    if options.append and options.json and options.json.is_file():
+        result["rows"] = earlier_rows(options.json, result, {case.name for case in every})
     if options.resume:
         result = json.loads(options.resume.read_text())
-        done = {row["case"] for row in result["rows"]}
-        every = [case for case in every if case.name not in done]
+        done = set(result["done"])
     for case in every:
+        if case.name in done:
+            continue
+        if time.perf_counter() - START > options.budget:
+            print(f"no time for {case.name}")
+            continue
+        done.add(case.name)
         result["rows"].append(attempt(options, library, machine, case, manifest["cases"][case.name]))
         print(report.line(result["rows"][-1], result), flush=True)
         if options.json:  # after each case: a run that is cut off leaves what it has
             options.json.write_text(json.dumps(result, indent=1) + "\n")
         if not machine.alive():
-            start_again(result)
+            start_again(result | {"done": sorted(done)})
+    result.pop("done", None)
     if options.markdown:
         options.markdown.write_text(report.page(result))
     print(report.summary(result))

@@ -45,7 +45,11 @@ def measure(machine, contenders: dict, seconds: float, rest_s: float = REST_S, h
                 else:
                     before = max(1, round(heat_ms / one.graph_ms)) if heat_ms else 0
                     one.sustained.append(machine.time(one.run, before) / one.count)
-    return {name: {"calls": t.count, "rested": summary(t.rested), "sustained": summary(t.sustained)} for name, t in timed.items()}
+    measured = {}
+    for name, one in timed.items():
+        clock = machine.clock_during(one.run, max(1, round(heat_ms / one.graph_ms)))
+        measured[name] = {"calls": one.count, "rested": summary(one.rested), "sustained": summary(one.sustained), "sustained_mhz": clock}
+    return measured
 
 
 def summary(times_ms: list[float]) -> dict:
