@@ -119,9 +119,10 @@ class Timings {
 
 class CudaStream final : public Stream {
  public:
-  CudaStream(SharedContext context, void* handle) : timings(context), context_(std::move(context)), handle_(handle) {}
+  CudaStream(SharedContext context, void* handle, bool owned = true)
+      : timings(context), context_(std::move(context)), handle_(handle), owned_(owned) {}
   ~CudaStream() override {
-    if (context_->enter().isOk()) context_->driver.streamDestroy(handle_);
+    if (owned_ && context_->enter().isOk()) context_->driver.streamDestroy(handle_);
   }
   Status synchronize() override {
     JINX_TRY(context_->enter());
@@ -134,6 +135,7 @@ class CudaStream final : public Stream {
  private:
   SharedContext context_;
   void* handle_;
+  bool owned_;
 };
 
 void* handleOf(Stream& stream) { return static_cast<CudaStream&>(stream).handle(); }
@@ -271,6 +273,9 @@ class CudaDevice final : public Device {
     JINX_TRY(context_->enter());
     JINX_TRY(context_->check(context_->driver.streamCreate(&handle, kNonBlocking), "cuStreamCreate"));
     return std::unique_ptr<Stream>(std::make_unique<CudaStream>(context_, handle));
+  }
+  Expected<std::unique_ptr<Stream>> wrapStream(void* native) override {
+    return std::unique_ptr<Stream>(std::make_unique<CudaStream>(context_, native, /*owned=*/false));
   }
   Expected<std::unique_ptr<Event>> createEvent() override {
     JINX_TRY_ASSIGN(std::unique_ptr<CudaEvent> event, makeEvent(context_));
