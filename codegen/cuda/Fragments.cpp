@@ -166,8 +166,9 @@ FailureOr<std::string> PipelineEmitter::takeAccumulator(Value acc, Value result)
   auto it = e_.bound_.find(acc);
   if (it == e_.bound_.end() || it->second.kind != Bound::kArray || !acc.hasOneUse())
     return emitError(acc.getLoc()) << "an accumulator must be carried by a loop and used by one product", failure();
-  e_.bound_[result] = it->second;
-  return e_.bound_[result].expr.text;
+  Bound bound = it->second;  // a copy: the next line may move what `it` points to
+  e_.bound_[result] = bound;
+  return bound.expr.text;
 }
 
 LogicalResult PipelineEmitter::emitMma(tile::MmaOp op) {

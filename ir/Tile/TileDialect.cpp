@@ -69,3 +69,21 @@ void KernelOp::print(OpAsmPrinter &printer) {
           << getProvenanceAttr() << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/false);
 }
+
+LogicalResult TensorMapOp::verify() {
+  size_t dims = getDims().size(), box = getWindow() ? 2 : dims;
+  if (getStrides().size() + 1 != dims)
+    return emitOpError("has ") << dims << " dims and " << getStrides().size() << " strides, expected one stride less than dims";
+  if (getWindow() && (getWindow()->size() != 6 || dims != 4))
+    return emitOpError("has a window of ") << getWindow()->size() << " numbers over " << dims << " dims, expected 6 over 4 (c, w, h, n)";
+  if (getBox().size() == box) return success();
+  return emitOpError("has a box of ") << getBox().size() << " extents beside " << dims << " dims, expected " << box;
+}
+
+LogicalResult CopyBulkOp::verify() {
+  auto map = getMap().getDefiningOp<TensorMapOp>();
+  if (!map) return success();
+  size_t dims = map.getDims().size(), tap = map.getWindow() ? 2 : 0;
+  if (getAt().size() == dims && getTap().size() == tap) return success();
+  return emitOpError("has ") << getAt().size() << " coordinates and a tap of " << getTap().size() << ", expected " << dims << " and " << tap;
+}

@@ -73,6 +73,7 @@ def Tile_TensorMapOp : Tile_Op<"tensor_map", [Pure]> {
                        OptionalAttr<DenseI64ArrayAttr>:$window);
   let results = (outs Tile_TensorMapType:$map);
   let assemblyFormat = "$ptr `dims` $dims `strides` $strides `box` $box `swizzle` $swizzle (`window` $window^)? attr-dict `:` type($ptr)";
+  let hasVerifier = 1;
 }
 
 def Tile_RingOp : Tile_Op<"ring"> {
@@ -111,6 +112,7 @@ def Tile_CopyBulkOp : Tile_Op<"copy_bulk", [AttrSizedOperandSegments]> {
   let arguments = (ins Tile_TensorMapType:$map, Variadic<Index>:$at, Variadic<Index>:$tap, Tile_SlotType:$slot, I64Attr:$buffer,
                        OptionalAttr<I64Attr>:$across);
   let assemblyFormat = "$map `[` $at `]` (`tap` `(` $tap^ `)`)? `into` $slot $buffer (`across` $across^)? attr-dict";
+  let hasVerifier = 1;
 }
 def Tile_RingCommitOp : Tile_Op<"ring_commit"> {
   let summary = "no more copies into the acquired slot; it can be read once they have landed";

@@ -137,8 +137,9 @@ class GroupMatmul {
   Value batchOffset(const Sizes &sizes, int64_t inner) {
     auto strides = kb_.strides(sizes);
     Value offset = kb_.constant(0);
-    for (size_t i = 0; i < line_.size(); ++i) {
-      int64_t d = int64_t(sizes.size()) - inner - int64_t(line_.size()) + int64_t(i);
+    const size_t batch = out_.size() - 2;
+    for (size_t i = 0; i < batch; ++i) {
+      int64_t d = int64_t(sizes.size()) - inner - int64_t(batch) + int64_t(i);
       if (d >= 0 && !sizes[d].isConstant(1)) offset = kb_.add(offset, kb_.mul(line_[i], kb_.size(strides[d])));
     }
     return offset;

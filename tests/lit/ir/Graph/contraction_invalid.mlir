@@ -277,3 +277,37 @@ func.func @packed_matmul_bytes_sums(%a: tensor<4x8xui8>, %b: tensor<2x2x64xi8>) 
   %y = jinx.packed_matmul %a, %b : tensor<4x8xui8>, tensor<2x2x64xi8> -> tensor<4x20xf32>
   return
 }
+
+// -----
+
+func.func @rows_of_16_bytes(%a: tensor<4x12xf16>, %b: tensor<20x12xf16>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op a has rows of 12 elements, expected a multiple of 8}}
+  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x12xf16>, tensor<20x12xf16> -> tensor<4x20xf16>
+  return
+}
+
+// -----
+
+func.func @rows_of_b(%a: tensor<4x16xf16>, %b: tensor<16x20xf16>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op b is 16x20, expected 20x16}}
+  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x16xf16>, tensor<16x20xf16> -> tensor<4x20xf16>
+  return
+}
+
+// -----
+
+func.func @groups_by_rows(%x: tensor<1x8x8x16xf16>, %w: tensor<16x64xf16>) {
+  // expected-error @+1 {{'jinx.packed_conv' op group is 2, expected 1 beside by_rows}}
+  %y = jinx.packed_conv %x, %w by_rows {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 2 : i64}
+    : tensor<1x8x8x16xf16>, tensor<16x64xf16> -> tensor<1x8x8x16xf16>
+  return
+}
+
+// -----
+
+func.func @channels_by_rows(%x: tensor<1x8x8x12xf16>, %w: tensor<16x64xf16>) {
+  // expected-error @+1 {{'jinx.packed_conv' op has 12 channels, expected a multiple of 8}}
+  %y = jinx.packed_conv %x, %w by_rows {kernel = array<i64: 1, 1>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+    : tensor<1x8x8x12xf16>, tensor<16x64xf16> -> tensor<1x8x8x16xf16>
+  return
+}

@@ -62,3 +62,16 @@ tile.kernel @bulk(%a: !tile.ptr<bf16>, %b: !tile.ptr<bf16>, %y: !tile.ptr<bf16>,
     tile.store_bulk %out, %map[%c0, %c0] : vector<64x256xbf16>
   }
 }
+
+// A run of pixels, as a convolution of 3 x 3 with padding 1 walks them.
+// CHECK: tile.kernel @pixels
+tile.kernel @pixels(%x: !tile.ptr<f16>, %y: !tile.ptr<f16>, %n: index) inputs 1 programs "1" scratch "0" from "" {
+  %c0 = arith.constant 0 : index
+  // CHECK: %[[MAP:.*]] = tile.tensor_map %{{.*}} dims ["64", "56", "56", "a0"] strides ["128", "7168", "401408"] box [64, 128] swizzle 128 window [-1, -1, -1, -1, 1, 1] : <f16>
+  %map = tile.tensor_map %x dims ["64", "56", "56", "a0"] strides ["128", "7168", "401408"] box [64, 128] swizzle 128 window [-1, -1, -1, -1, 1, 1] : !tile.ptr<f16>
+  %ring = tile.ring bulk stages 2 [vector<128x64xf16>] names ["a"]
+  %s = tile.ring_acquire %ring
+  // CHECK: tile.copy_bulk %[[MAP]][%[[C:.*]], %[[C]], %[[C]], %[[C]]] tap(%[[C]], %[[C]]) into %{{.*}} 0
+  tile.copy_bulk %map[%c0, %c0, %c0, %c0] tap(%c0, %c0) into %s 0
+  tile.ring_commit %s
+}

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Do products and convolutions of 16-bit floats on tensor cores (cuda:sm_90a) give what float64 gives?
+"""Do products and convolutions on CUDA, of f16 on tensor cores and of f32 on scalar units, give what float64 gives?
 
 Each case is a small graph, compiled for CUDA and run on the emulated device: odd sizes, tails, batches that broadcast, windows with strides,
 dilations and padding, epilogues of every shape. Its kernel is named, so that a case that ran on the host instead fails.
 
-Tolerance, u being f16's unit roundoff: the result is rounded once; sums of d products in f32 are off by d 2^-24 of the sum of their sizes;
-an epilogue passes that on by at most its slope (1, or a factor that the case multiplies with).
+Tolerance, u being the type's unit roundoff: the result is rounded once; sums of d products in f32 are off by d 2^-24 of the sum of their
+sizes; an epilogue passes that on by at most its slope (1, or a factor that the case multiplies with).
 
-    tensor_cores.py --jinx build/dev/bin/jinx [--seed N] [CASE…]
+    cuda_products.py --jinx build/dev/bin/jinx [--seed N] [--element f16|f32] [CASE…]
 """
 
 import argparse
@@ -20,7 +20,8 @@ import tempfile
 
 import numpy as np
 
-U = 2.0**-11
+U = {"f16": 2.0**-11, "f32": 2.0**-24}
+TYPE = {"f16": np.float16, "f32": np.float32}
 
 # Operands {name: sizes}; lines of IR, {name} an operand, <sizes> a tensor type; the result's float64 value and the sum of the sizes of what
 # was added up, from float64 operands; symbols with their value; what the launches must be called.
@@ -120,7 +121,7 @@ def typed(sizes, element):
     return f"tensor<{text}>" if all(d.isdigit() for d in dims) else f"tensor<{text}, #jinx.dims<{', '.join(chr(34) + d + chr(34) for d in dims)}>>"
 
 
-def module(case, element="f16"):
+def module(case, element):
     parameters = [f'%{o}: {typed(sizes, element)} {{jinx.name = "{o}"}}' for o, sizes in case.operands.items()]
     lines = [re.sub(r"(?<!array)<([^<>:]*)>", lambda m: typed(m.group(1), element), line.format(**{o: f"%{o}" for o in case.operands})) for line in case.lines]
     name, type = re.match(r"(%\w+) = ", lines[-1]).group(1), re.findall(r"-> (.*)$", lines[-1])[-1]
@@ -140,16 +141,18 @@ class Run:
     def call(self, *arguments):
         return subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
 
-    def judge(self, name, case, folder):
-        (folder / "model.mlir").write_text(module(case))
+    def judge(self, name, case, element, folder):
+        name = f"{name} {element}"
+        (folder / "model.mlir").write_text(module(case, element))
         done = self.call("compile", folder / "model.mlir", "--target", "cuda:sm_90a", "-o", folder / "plan.jxp")
         if done.returncode:
             return self.outcome(False, f"{name} does not compile: {done.stderr[-500:]}")
         launches = re.findall(r"^ *\d+ +(\w+) +k\d+_(\w+) ", self.call("inspect", folder / "plan.jxp").stdout, re.M)
-        self.outcome(all(any(kernel.startswith(k) for _, kernel in launches) for k in case.kernels), f"{name}: launches {launches}, expected {case.kernels}")
+        # A column of f32 is a reduction.
+        self.outcome((element, name) == ("f32", "column f32") or all(any(kernel.startswith(k) for _, kernel in launches) for k in case.kernels), f"{name}: launches {launches}, expected {case.kernels}")
         generator, arguments, o = np.random.default_rng(self.seed), [], {}
         for operand, sizes in case.operands.items():
-            value = generator.standard_normal([eval(d, {}, case.symbols) for d in sizes.split(",")]).astype(np.float16)
+            value = generator.standard_normal([eval(d, {}, case.symbols) for d in sizes.split(",")]).astype(TYPE[element])
             np.save(folder / f"{operand}.npy", value)
             arguments += ["--input", f"{operand}={folder}/{operand}.npy"]
             o[operand] = value.astype(np.float64)
@@ -161,7 +164,7 @@ class Run:
         rounded = np.abs(want)
         if "w" in o and "r" in o:  # channels are second outside of the convolution: what follows is a kernel of its own, and rounds again
             rounded = 2 * rounded + np.abs(o["r"])
-        off = U * rounded + depth * 2.0**-24 * size * (1 + np.abs(o["s"]).max() if "s" in o else 1) + 2.0**-24
+        off = U[element] * rounded + depth * 2.0**-24 * size * (1 + np.abs(o["s"]).max() if "s" in o else 1) + 2.0**-24
         near = np.abs(got - want) <= off if got.shape == want.shape else np.zeros(1, bool)
         first = np.unravel_index(np.argmin(near), near.shape)
         self.outcome(near.all(), f"{name} seed={self.seed}: shape {got.shape}, expected {want.shape}; {(~near).sum()} of {near.size} are off, "
@@ -172,15 +175,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jinx", required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--element", choices=TYPE, nargs="+", default=list(TYPE))
     parser.add_argument("cases", nargs="*")
     args = parser.parse_args()
     run, known = Run(args.jinx, args.seed), dict(cases())
     unknown = [c for c in args.cases if c not in known]
     if unknown:
         parser.error(f"no case {', '.join(unknown)}; there are {', '.join(known)}")
-    for name in args.cases or known:
-        with tempfile.TemporaryDirectory() as folder:
-            run.judge(name, known[name], pathlib.Path(folder))
+    for element in args.element:
+        for name in args.cases or known:
+            with tempfile.TemporaryDirectory() as folder:
+                run.judge(name, known[name], element, pathlib.Path(folder))
     print(f"{run.passed} passed, {run.failed} failed")
     return run.failed > 0 or run.passed == 0
 
