@@ -64,6 +64,7 @@ PRODUCTS = (
     (8192, 8192, 8192), (4096, 4096, 4096), (2048, 2048, 2048), (4096, 14336, 4096), (512, 4096, 4096), (128, 4096, 4096),
     (64, 4096, 4096), (16, 4096, 4096), (1, 4096, 4096), (64, 14336, 4096), (1, 14336, 4096), (1000, 1032, 520),
 )  # fmt: skip
+TINY_PRODUCTS = ((32, 40, 48), (200, 136, 72), (129, 264, 520), (16, 128, 256), (1, 128, 256))
 EPILOGUES = ((4096, 4096, 4096), (512, 4096, 4096), (128, 4096, 4096))
 HALVES = ((4096, 4096, 4096), (128, 4096, 4096))
 BYTE_PRODUCTS = ((8192, 8192, 8192), (4096, 4096, 4096), (128, 4096, 4096))
@@ -165,7 +166,7 @@ def table(tiny: bool = False) -> list[Case]:
     def small(*sizes):
         return tuple(min(size, 32 + 8 * i) if tiny else size for i, size in enumerate(sizes))
 
-    made = [product("gemm", "bf16", *small(*s)) for s in PRODUCTS]
+    made = [product("gemm", "bf16", *s) for s in (TINY_PRODUCTS if tiny else PRODUCTS)]
     made += [product("gemm", "f16", *small(*s)) for s in HALVES]
     made += [product("gemm", "f32", *small(2048, 2048, 2048))]
     made += [product("gemm-gelu", "bf16", *small(*s)) for s in EPILOGUES]

@@ -110,6 +110,11 @@ def cells(row: dict, result: dict) -> list[str]:
             ", ".join(others) or "–", "–" if not peer else rate(row, peer[1]), f"**{texts[0]}**", texts[1]]
 
 
+def sustained_clocks(result: dict) -> str:
+    seen = [entry["sustained_mhz"] for row in result["rows"] for entry in row.get("times", {}).values() if entry.get("sustained_mhz")]
+    return f"{min(seen)} to {max(seen)} MHz" if seen else "not read"
+
+
 def page(result: dict) -> str:
     device = result["device"]
     lines = [
@@ -117,11 +122,13 @@ def page(result: dict) -> str:
         "Written by `tests/bench/gpu`; do not edit. Device times in µs, medians: several calls in one CUDA graph between two events, contenders in",
         "drawn order, four sets of random inputs in turn, one process. Rested: after at least 10 ms of idle. Sustained: right after 60 ms of the",
         "same work. ± is half the distance of the quartiles. Ratio: the fastest right peer's time over Jinx's, above 1 Jinx is faster. Copy: bytes that",
-        "must move, over time, as a share of what a copy of 2 GiB reaches. Every result is compared with float64.", "",
+        "must move, over time, as a share of what a copy of 2 GiB reaches. Every result is compared with float64, those of models with float32;",
+        "models have weights of four values, the same for all.", "",
         f"- {device['card']}, driver {device['driver']}, highest clocks {device.get('max_sm_clock', '?')} and {device.get('max_memory_clock', '?')},"
         f" limit {device.get('power_limit', '?')}; copy {result['copy_bytes_per_s'] / 1e12:.2f} TB/s; {result['date']}",
         f"- torch {device['torch']}, CUDA {device.get('cuda', '?')}, cuDNN {device.get('cudnn', '?')}; TF32 off; reduced-precision reductions of bf16"
         f" {device.get('bf16_reduced_precision_reduction', '?')}, of f16 {device.get('f16_reduced_precision_reduction', '?')} (torch's defaults)",
+        f"- clocks of the multiprocessors under sustained load: {sustained_clocks(result)}",
         f"- Jinx {result['pack']['jinx']}, {result['pack']['target']}",
         f"- `{result['pack']['command']}`, then `{result['command']}`",
     ]
