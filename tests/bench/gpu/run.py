@@ -179,6 +179,8 @@ def check_peers(machine, case, contenders: dict, wanted: dict) -> dict:
 
 def run_case(options, library, machine, case, entry) -> dict:
     row = {"case": case.name, "group": case.group, "flops": case.flops, "bytes": case.size_bytes, "tolerance": case.tolerance}
+    if case.group == "model":
+        row["batch"] = case.inputs[0].shape[0]
     if all("path" not in plan for plan in entry["plans"].values()):
         raise NotBuilt(next(iter(entry["plans"].values()))["refused"])
     machine.seed(options.seed)
