@@ -141,11 +141,11 @@ TINY = {
 }
 
 
-def model(network: str, batch: int, tiny: bool) -> Case:
+def model(network: str, batch: int, tiny: bool, dtype: str = "f16") -> Case:
     """Weights are constants of the plan, as in a deployment: what a compiler does with them beforehand is part of it."""
     import networks
 
-    sizes, dtype = TINY[network] if tiny else {}, "f32" if tiny else "f16"
+    sizes = TINY[network] if tiny else {}
     image, tokens, hidden = sizes.get("image", 224), sizes.get("tokens", 128), sizes.get("hidden", 768)
     if network == "resnet50":
         given, result = Operand("x", dtype, (batch, image, image, 3)), Operand("y", dtype, (batch, sizes.get("classes", 1000)))
@@ -154,7 +154,7 @@ def model(network: str, batch: int, tiny: bool) -> Case:
         result = Operand("y", dtype, (batch, tokens, hidden))
     counter = networks.Counter()
     networks.NETWORKS[network](counter, given.shape, **sizes)
-    case = Case(f"model/{network}-b{batch}", "model", [given], [result], flops=counter.flops)
+    case = Case(f"model/{network}-b{batch}{'' if dtype == 'f16' else '-' + dtype}", "model", [given], [result], flops=counter.flops)
     case.options = {"network": network, "sizes": sizes, "dtype": dtype, "weight_bytes": counter.parameters * BYTES[dtype], "depth": 10000}
     case.roundings = 24  # some a layer, which partly cancel
     return case
@@ -179,4 +179,6 @@ def table(tiny: bool = False) -> list[Case]:
     made += [decode(2, 96, 8, 2) if tiny else decode(batch, context) for batch, context in DECODE]
     made += rows(*((24, 64) if tiny else ROWS)) + transposes(tiny)
     made += [model(network, min(batch, 2) if tiny else batch, tiny) for network, batch in MODELS]
+    if tiny:  # what also the processor has kernels for
+        made += [model(network, 1, tiny, "f32") for network in TINY]
     return list({case.name: case for case in made}.values())  # tiny sizes coincide
