@@ -272,10 +272,9 @@ JINX_API JINX_MUST_USE jinx_status* jinx_call_take_output(jinx_call* call, size_
  * nobody waits. A program that records such runs in a graph of the driver, or puts them between two events, measures
  * what the device does.
  *
- *   jinx_call_set_device_input(call, 0, JINX_F32, shape, 2, x);            // x, y: of cuMemAlloc
+ *   jinx_call_set_device_input(call, 0, JINX_F32, shape, 2, x);  // x, y: of cuMemAlloc
  *   jinx_call_set_device_output(call, 0, JINX_F32, shape, 2, y, size_bytes);
- *   jinx_call_enqueue(call, stream);                                       // a CUstream of the same GPU's primary
- * context
+ *   jinx_call_enqueue(call, stream);                         // a CUstream in the primary context
  *
  * On the CPU the device's memory is the host's, `stream` is NULL, and the run is over when the function returns. */
 
