@@ -97,8 +97,9 @@ Status expectMemory(const jinx_call& call, bool onDevice) {
                    const std::vector<bool>& lies) -> Status {
     for (size_t k = 0; k < values.size(); ++k) {
       if (!isPresent(values[k]) || lies[k] == onDevice) continue;
-      return invalidArgument(context(what, ports[k]) + (onDevice ? " lies on the host: set it by jinx_call_set_device_" + std::string(what)
-                                                                 : " lies on the device: such calls are enqueued"));
+      return invalidArgument(context(what, ports[k]) +
+                             (onDevice ? " lies on the host: set it by jinx_call_set_device_" + std::string(what)
+                                       : " lies on the device: such calls are enqueued"));
     }
     return Status::ok();
   };
@@ -171,8 +172,8 @@ jinx_status* jinx_call_set_input(jinx_call* call, size_t index, jinx_dtype dtype
   });
 }
 
-jinx_status* jinx_call_set_device_input(jinx_call* call, size_t index, jinx_dtype dtype, const int64_t* shape, int32_t rank,
-                                        const void* data) {
+jinx_status* jinx_call_set_device_input(jinx_call* call, size_t index, jinx_dtype dtype, const int64_t* shape,
+                                        int32_t rank, const void* data) {
   return guarded([&]() -> Status {
     JINX_EXPECT_ARGUMENT(call);
     JINX_TRY(checkIndex("input", index, call->inputs.size()));
@@ -225,8 +226,8 @@ jinx_status* jinx_call_set_output(jinx_call* call, size_t index, jinx_dtype dtyp
   });
 }
 
-jinx_status* jinx_call_set_device_output(jinx_call* call, size_t index, jinx_dtype dtype, const int64_t* shape, int32_t rank,
-                                         void* data, size_t size_bytes) {
+jinx_status* jinx_call_set_device_output(jinx_call* call, size_t index, jinx_dtype dtype, const int64_t* shape,
+                                         int32_t rank, void* data, size_t size_bytes) {
   return guarded([&]() -> Status {
     JINX_EXPECT_ARGUMENT(call);
     JINX_TRY(checkIndex("output", index, call->outputs.size()));

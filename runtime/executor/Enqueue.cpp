@@ -1,5 +1,6 @@
-// Runs that stay on the device: inputs, outputs and everything between lie in its memory, and the host only enqueues. What a program
-// needs that has the device's memory and streams in its own hands: one that records runs in a graph, or times them between two events.
+// Runs that stay on the device: inputs, outputs and everything between lie in its memory, and the host only enqueues.
+// What a program needs that has the device's memory and streams in its own hands: one that records runs in a graph, or
+// times them between two events.
 #include "runtime/executor/Executor.h"
 
 namespace jinx {
@@ -18,12 +19,14 @@ Status Session::checkEnqueueable() const {
   for (uint32_t i : plan().inputs())
     if (!values[i].placed) return refuse("input " + quoted(values[i].name()), "is read on the host");
   for (uint32_t i : plan().outputs())
-    if (!values[i].placed) return refuse("output " + quoted(values[i].name()), "is made on the host, or its size while running");
+    if (!values[i].placed)
+      return refuse("output " + quoted(values[i].name()), "is made on the host, or its size while running");
   for (uint32_t s : program_->blocks[0].steps) {
     const StepInfo& step = program_->steps[s];
     if (step.staticLaunch >= 0) continue;
     const bool launch = step.source->what_case() == plan::Step::kLaunch;
-    if (!launch && step.source->what_case() != plan::Step::kCopy) return refuse("step " + quoted(step.name()), "runs on the host");
+    if (!launch && step.source->what_case() != plan::Step::kCopy)
+      return refuse("step " + quoted(step.name()), "runs on the host");
     if (launch || !values[step.inputs[0]].placed || !values[step.outputs[0]].placed)
       return refuse("step " + quoted(step.name()), "has sizes that are known only while running");
   }
@@ -44,8 +47,8 @@ Status Session::enqueueSteps(Binding& binding, Stream& stream) {
     }
     const Placement &from = binding.placements[step.inputs[0]], &to = binding.placements[step.outputs[0]];
     if (from.sizeBytes != to.sizeBytes)
-      return invalidArgument("step " + quoted(step.name()) + " copies " + std::to_string(from.sizeBytes) + " bytes into " +
-                             std::to_string(to.sizeBytes));
+      return invalidArgument("step " + quoted(step.name()) + " copies " + std::to_string(from.sizeBytes) +
+                             " bytes into " + std::to_string(to.sizeBytes));
     JINX_TRY(copy(from, addressOf(to, bases_)), "step " + quoted(step.name()));
   }
   for (size_t k = 0; k < outputAddresses_.size(); ++k) { // outputs that are other values, or parts of them
@@ -61,7 +64,8 @@ Status Session::enqueueLocked(std::span<const Value> inputs, std::span<Value> ou
   JINX_TRY(checkEnqueueable());
   for (size_t k = 0; k < std::min(outputs.size(), outputPorts_.size()); ++k) {
     const Tensor* t = tensorOrNull(outputs[k]);
-    if (!t || !t->valid()) return invalidArgument("output " + quoted(outputPorts_[k].name) + " has no memory on the device");
+    if (!t || !t->valid())
+      return invalidArgument("output " + quoted(outputPorts_[k].name) + " has no memory on the device");
   }
   JINX_TRY_ASSIGN(Binding * binding, bind(inputs, outputs, /*onDevice=*/true));
   return enqueueSteps(*binding, stream);

@@ -88,10 +88,11 @@ class Session {
   /// take turns.
   Status run(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace = nullptr,
              const StepObserver& observer = {});
-  /// Enqueues one run on `stream`, one of the session's device, and does not wait: nothing passes through the host. Inputs and outputs
-  /// are tensors over memory of the device, which stays until the run is over; all outputs are given. kUnimplemented, naming it, when
-  /// something in the plan is not a launch or a copy of known size. The first run with new sizes may allocate device memory; later ones
-  /// may be captured by the caller. Runs of one session share its working memory: the caller orders those on different streams.
+  /// Enqueues one run on `stream`, one of the session's device, and does not wait: nothing passes through the host.
+  /// Inputs and outputs are tensors over memory of the device, which stays until the run is over; all outputs are
+  /// given. kUnimplemented, naming it, when something in the plan is not a launch or a copy of known size. The first
+  /// run with new sizes may allocate device memory; later ones may be captured by the caller. Runs of one session share
+  /// its working memory: the caller orders those on different streams.
   Status enqueue(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream);
   /// By name. Missing and unknown names are listed in the error.
   Expected<std::vector<NamedValue>> run(const std::map<std::string, Value>& inputs, Trace* trace = nullptr);

@@ -86,6 +86,14 @@ class Store:
         return found
 
 
+def restored(folder: pathlib.Path, plan: dict) -> pathlib.Path:
+    """The file of a plan of a folder's manifest, put together where it travelled in pieces."""
+    path = folder / plan["path"]
+    if "pieces" in plan and not path.is_file():
+        path.write_bytes(unpack(folder / "pieces.bin", plan["pieces"], plan["sha256"]))
+    return path
+
+
 def unpack(store: pathlib.Path, where: list[list[int]], sha256: str) -> bytes:
     with store.open("rb") as file:
         parts = []

@@ -64,6 +64,7 @@ PRODUCTS = (
     (8192, 8192, 8192), (4096, 4096, 4096), (2048, 2048, 2048), (4096, 14336, 4096), (512, 4096, 4096), (128, 4096, 4096),
     (64, 4096, 4096), (16, 4096, 4096), (1, 4096, 4096), (64, 14336, 4096), (1, 14336, 4096), (1000, 1032, 520),
 )  # fmt: skip
+TINY_PRODUCTS = ((32, 40, 48), (200, 136, 72), (129, 264, 520), (16, 128, 256), (1, 128, 256))
 EPILOGUES = ((4096, 4096, 4096), (512, 4096, 4096), (128, 4096, 4096))
 HALVES = ((4096, 4096, 4096), (128, 4096, 4096))
 BYTE_PRODUCTS = ((8192, 8192, 8192), (4096, 4096, 4096), (128, 4096, 4096))
@@ -140,11 +141,11 @@ TINY = {
 }
 
 
-def model(network: str, batch: int, tiny: bool) -> Case:
+def model(network: str, batch: int, tiny: bool, dtype: str = "f16") -> Case:
     """Weights are constants of the plan, as in a deployment: what a compiler does with them beforehand is part of it."""
     import networks
 
-    sizes, dtype = TINY[network] if tiny else {}, "f32" if tiny else "f16"
+    sizes = TINY[network] if tiny else {}
     image, tokens, hidden = sizes.get("image", 224), sizes.get("tokens", 128), sizes.get("hidden", 768)
     if network == "resnet50":
         given, result = Operand("x", dtype, (batch, image, image, 3)), Operand("y", dtype, (batch, sizes.get("classes", 1000)))
@@ -153,7 +154,7 @@ def model(network: str, batch: int, tiny: bool) -> Case:
         result = Operand("y", dtype, (batch, tokens, hidden))
     counter = networks.Counter()
     networks.NETWORKS[network](counter, given.shape, **sizes)
-    case = Case(f"model/{network}-b{batch}", "model", [given], [result], flops=counter.flops)
+    case = Case(f"model/{network}-b{batch}{'' if dtype == 'f16' else '-' + dtype}", "model", [given], [result], flops=counter.flops)
     case.options = {"network": network, "sizes": sizes, "dtype": dtype, "weight_bytes": counter.parameters * BYTES[dtype], "depth": 10000}
     case.roundings = 24  # some a layer, which partly cancel
     return case
@@ -165,7 +166,7 @@ def table(tiny: bool = False) -> list[Case]:
     def small(*sizes):
         return tuple(min(size, 32 + 8 * i) if tiny else size for i, size in enumerate(sizes))
 
-    made = [product("gemm", "bf16", *small(*s)) for s in PRODUCTS]
+    made = [product("gemm", "bf16", *s) for s in (TINY_PRODUCTS if tiny else PRODUCTS)]
     made += [product("gemm", "f16", *small(*s)) for s in HALVES]
     made += [product("gemm", "f32", *small(2048, 2048, 2048))]
     made += [product("gemm-gelu", "bf16", *small(*s)) for s in EPILOGUES]
@@ -178,4 +179,6 @@ def table(tiny: bool = False) -> list[Case]:
     made += [decode(2, 96, 8, 2) if tiny else decode(batch, context) for batch, context in DECODE]
     made += rows(*((24, 64) if tiny else ROWS)) + transposes(tiny)
     made += [model(network, min(batch, 2) if tiny else batch, tiny) for network, batch in MODELS]
+    if tiny:  # what also the processor has kernels for
+        made += [model(network, 1, tiny, "f32") for network in TINY]
     return list({case.name: case for case in made}.values())  # tiny sizes coincide

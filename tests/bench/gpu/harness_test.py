@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-PEERS = ("gemm/f32/32x40x48", "rows/softmax/24x64", "transpose/bf16/40x24-10", "model/resnet50-b1", "model/bert-b1")
+PEERS = ("gemm/f32/32x40x48", "rows/softmax/24x64", "transpose/bf16/40x24-10", "model/resnet50-b1-f32", "model/bert-b1-f32")
 
 
 def expect(condition: bool, what: str, output: str) -> None:

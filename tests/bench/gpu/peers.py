@@ -1,7 +1,7 @@
 """Who else computes a case? Contenders by name; each is made for one set of inputs and gives a function that returns its result.
 
-On a GPU these are torch's: eager calls (cuBLAS, cuDNN, FlashAttention), and torch.compile in its default mode; all are recorded in graphs like Jinx's calls. Models
-also get mode="reduce-overhead", which records graphs of its own, and is called as it is. `contenders` takes the
+On a GPU these are torch's: eager calls (cuBLAS, cuDNN, FlashAttention), and torch.compile in its default mode; all are recorded in graphs
+like Jinx's calls. Models also get mode="reduce-overhead", which records graphs of its own, and is called as it is. `contenders` takes the
 machine, so that the harness also runs where there is no torch: there numpy is the only peer.
 """
 
@@ -38,7 +38,8 @@ def gemm(torch, case):
 
         def scaled(inputs, outputs):
             one = torch.ones((), device=inputs[0].device)
-            return functools.partial(torch._scaled_mm, inputs[0], inputs[1].t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16, use_fast_accum=True, out=outputs[0])
+            return functools.partial(torch._scaled_mm, inputs[0], inputs[1].t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16,
+                                     use_fast_accum=True, out=outputs[0])  # fmt: skip
 
         return {"cuBLAS": scaled}
     if case.inputs[0].dtype == "i8":

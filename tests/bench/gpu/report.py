@@ -36,9 +36,12 @@ def ratio(row: dict, regime: str) -> float | None:
 
 
 def rate(row: dict, time_us: float) -> str:
+    if "batch" in row:
+        return f"{row['batch'] / time_us * 1e6:,.0f} a second"
     if row["flops"] < BALANCE * row["bytes"]:
         return f"{row['bytes'] / time_us * 1e-6:.2f} TB/s"
-    return f"{row['flops'] / time_us * 1e-6:.0f} TFLOP/s" if row["flops"] / time_us > 1e7 else f"{row['flops'] / time_us * 1e-6:.1f} TFLOP/s"
+    value = row["flops"] / time_us * 1e-6
+    return f"{value:.0f} TFLOP/s" if value >= 10 else f"{value:.1f} TFLOP/s"
 
 
 def number(value: float) -> str:
@@ -49,6 +52,12 @@ def failed(row: dict) -> bool:
     return not row.get("ok", True)
 
 
+def verdict_text(verdict: dict) -> str:
+    faults = {"ok": " WRONG", "finite": " not finite", "guards": " writes outside"}
+    said = "".join(text for key, text in faults.items() if not verdict.get(key, True))
+    return f"error {verdict['norm']:.1e}, worst {verdict['worst']:.2f}{said}"
+
+
 def line(row: dict, result: dict) -> str:
     """For the terminal."""
     name = f"{row['case']:42}"
@@ -56,12 +65,12 @@ def line(row: dict, result: dict) -> str:
         return f"skip {name} {row['skipped'][:150]}"
     if "failed" in row:
         return f"FAIL {name} {row['failed']}"
-    checks = "  ".join(f"{v}: error {e['norm']:.1e}, worst {e['worst']:.2f}{'' if e['ok'] else ' WRONG'}{'' if e['finite'] else ' not finite'}{'' if e['guards'] else ' writes outside'}"
-                       for v, e in row["jinx"].items())
+    checks = "  ".join(f"{variant}: {verdict_text(verdict)}" for variant, verdict in row["jinx"].items())
     text = f"{'FAIL' if failed(row) else 'ok  '} {name} {checks}"
     for name in row.get("times", {}):
         t = us(row, name, "rested")
-        text += f"\n       {name:14} {number(t):>9} us ({row['times'][name]['rested']['spread']:.0%})  sustained {number(us(row, name, 'sustained')):>9} us  {rate(row, t)}"
+        spread, hot = row["times"][name]["rested"]["spread"], us(row, name, "sustained")
+        text += f"\n       {name:15} {number(t):>9} us ({spread:.0%})  sustained {number(hot):>9} us  {rate(row, t)}"
     for regime in ("rested", "sustained"):
         if ratio(row, regime):
             text += f"\n       ratio {regime} {ratio(row, regime):.3f} to {best_peer(row, regime)[0]}"
@@ -103,11 +112,17 @@ def cells(row: dict, result: dict) -> list[str]:
     ours, peer = us(row, "jinx", "rested"), best_peer(row, "rested")
     spread = row["times"]["jinx"]["rested"]["spread"]
     share = row["bytes"] / (ours * 1e-6) / result["copy_bytes_per_s"]
-    others = [f"{name} {number(us(row, name, 'rested'))}{'' if name not in row['peers'] or row['peers'][name]['ok'] else ' (wrong)'}" for name in row["times"] if name != "jinx"]
+    wrong = {name for name, verdict in row["peers"].items() if not verdict.get("ok")}
+    others = [f"{name} {number(us(row, name, 'rested'))}{' (wrong)' if name in wrong else ''}" for name in row["times"] if name != "jinx"]
     ratios = [ratio(row, regime) for regime in ("rested", "sustained")]
     texts = ["–" if value is None else f"{value:.3f}" for value in ratios]
     return [label if not failed(row) else f"{label} *wrong*", f"{number(ours)} ±{spread / 2:.1%}", rate(row, ours), f"{share:.0%}",
             ", ".join(others) or "–", "–" if not peer else rate(row, peer[1]), f"**{texts[0]}**", texts[1]]
+
+
+def sustained_clocks(result: dict) -> str:
+    seen = [entry["sustained_mhz"] for row in result["rows"] for entry in row.get("times", {}).values() if entry.get("sustained_mhz")]
+    return f"{min(seen)} to {max(seen)} MHz" if seen else "not read"
 
 
 def page(result: dict) -> str:
@@ -117,11 +132,13 @@ def page(result: dict) -> str:
         "Written by `tests/bench/gpu`; do not edit. Device times in µs, medians: several calls in one CUDA graph between two events, contenders in",
         "drawn order, four sets of random inputs in turn, one process. Rested: after at least 10 ms of idle. Sustained: right after 60 ms of the",
         "same work. ± is half the distance of the quartiles. Ratio: the fastest right peer's time over Jinx's, above 1 Jinx is faster. Copy: bytes that",
-        "must move, over time, as a share of what a copy of 2 GiB reaches. Every result is compared with float64.", "",
+        "must move, over time, as a share of what a copy of 2 GiB reaches. Every result is compared with float64, those of models with float32;",
+        "models have weights of four values, the same for all.", "",
         f"- {device['card']}, driver {device['driver']}, highest clocks {device.get('max_sm_clock', '?')} and {device.get('max_memory_clock', '?')},"
         f" limit {device.get('power_limit', '?')}; copy {result['copy_bytes_per_s'] / 1e12:.2f} TB/s; {result['date']}",
         f"- torch {device['torch']}, CUDA {device.get('cuda', '?')}, cuDNN {device.get('cudnn', '?')}; TF32 off; reduced-precision reductions of bf16"
         f" {device.get('bf16_reduced_precision_reduction', '?')}, of f16 {device.get('f16_reduced_precision_reduction', '?')} (torch's defaults)",
+        f"- clocks of the multiprocessors under sustained load: {sustained_clocks(result)}",
         f"- Jinx {result['pack']['jinx']}, {result['pack']['target']}",
         f"- `{result['pack']['command']}`, then `{result['command']}`",
     ]
@@ -129,7 +146,8 @@ def page(result: dict) -> str:
         rows = [row for row in result["rows"] if row["group"] == group and "skipped" not in row and "failed" not in row]
         if not rows:
             continue
-        lines += ["", f"## {TITLES.get(group, group)}", "", "| case | Jinx µs | rate | copy | others µs | best peer | ratio, rested | sustained |", "|---|---|---|---|---|---|---|---|"]
+        heads = ("case", "Jinx µs", "rate", "copy", "others µs", "best peer", "ratio, rested", "sustained")
+        lines += ["", f"## {TITLES.get(group, group)}", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         lines += [f"| {' | '.join(cells(row, result))} |" for row in rows]
     skipped, broken = [r for r in result["rows"] if "skipped" in r], [r for r in result["rows"] if "failed" in r]
     if broken:

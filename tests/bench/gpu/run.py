@@ -50,6 +50,11 @@ class NotBuilt(Exception):
     """The compiler or the runtime cannot do a case yet."""
 
 
+def plain(error: Exception, length: int) -> str:
+    """What an exception says, in a line, without this machine's folders."""
+    return re.sub(r"(/[\w.+-]+){2,}/", "", f"{type(error).__name__}: {' '.join(str(error).split())}")[:length]
+
+
 def find_nvrtc(torch) -> None:
     """The runtime looks for NVRTC by name; torch brings one."""
     packages = pathlib.Path(torch.__file__).parents[1]
@@ -127,10 +132,7 @@ def load_variants(options, library, machine, case, entry, sets) -> dict:
     for name, plan in entry["plans"].items():
         if "path" not in plan:
             raise NotBuilt(plan["refused"])
-        path = options.folder / plan["path"]
-        if "pieces" in plan and not path.is_file():
-            path.write_bytes(carry.unpack(options.folder / "pieces.bin", plan["pieces"], plan["sha256"]))
-        made[name] = Variant(options, library, machine, case, path, sets)
+        made[name] = Variant(options, library, machine, case, carry.restored(options.folder, plan), sets)
         try:
             made[name].calls[0].enqueue(machine.stream())
             machine.synchronize()
@@ -170,13 +172,15 @@ def check_peers(machine, case, contenders: dict, wanted: dict) -> dict:
         try:
             results[name] = worst_of([references.compare(machine.math, case, calls[i](), want) for i, want in wanted.items()])
         except Exception as error:  # noqa: BLE001  a peer's own failure is no fault of the run
-            results[name] = {"failed": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
+            results[name] = {"failed": plain(error, 300)}
             del contenders[name]
     return results
 
 
 def run_case(options, library, machine, case, entry) -> dict:
     row = {"case": case.name, "group": case.group, "flops": case.flops, "bytes": case.size_bytes, "tolerance": case.tolerance}
+    if case.group == "model":
+        row["batch"] = case.inputs[0].shape[0]
     if all("path" not in plan for plan in entry["plans"].values()):
         raise NotBuilt(next(iter(entry["plans"].values()))["refused"])
     machine.seed(options.seed)
@@ -188,7 +192,7 @@ def run_case(options, library, machine, case, entry) -> dict:
         others = {} if options.no_peers else peers.contenders(machine, case, sets)
         row["peers"] = check_peers(machine, case, others, wanted)
     except Exception as error:  # noqa: BLE001  made for another torch
-        others, row["peers"] = {}, {"torch": {"failed": f"{type(error).__name__}: {error}"[:300]}}
+        others, row["peers"] = {}, {"torch": {"failed": plain(error, 300)}}
     machine.release()
     if not options.check_only:
         measure(options, machine, row, variants, others)
@@ -215,7 +219,7 @@ def attempt(options, library, machine, case, entry) -> dict:
     except Exception as error:  # noqa: BLE001
         if options.verbose:
             traceback.print_exc()
-        return {"case": case.name, "group": case.group, "ok": False, "failed": f"{type(error).__name__}: {error}"[:600]}
+        return {"case": case.name, "group": case.group, "ok": False, "failed": plain(error, 600)}
     finally:
         machine.release()
 

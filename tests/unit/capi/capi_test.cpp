@@ -364,7 +364,8 @@ TEST(CApiDevice, WrongDeviceMemoryIsRefused) {
   jinx_call* c = call.get();
   alignas(64) float x[32] = {};
   const int64_t xShape[2] = {2, 3}, yShape[1] = {6};
-  EXPECT_BAD(jinx_call_set_device_input(c, 0, JINX_F32, xShape, 2, x + 1), JINX_INVALID_ARGUMENT, "input \"x\": the memory is not aligned to 64");
+  EXPECT_BAD(jinx_call_set_device_input(c, 0, JINX_F32, xShape, 2, x + 1), JINX_INVALID_ARGUMENT,
+             "input \"x\": the memory is not aligned to 64");
   EXPECT_BAD(jinx_call_set_device_input(c, 0, JINX_F32, xShape, 2, nullptr), JINX_INVALID_ARGUMENT, "NULL");
   EXPECT_BAD(jinx_call_set_device_input(c, 1, JINX_F32, xShape, 2, x), JINX_INVALID_ARGUMENT, "no input 1");
   EXPECT_BAD(jinx_call_set_device_output(c, 0, JINX_F32, yShape, 1, x, 23), JINX_INVALID_ARGUMENT, "24 bytes, got 23");
