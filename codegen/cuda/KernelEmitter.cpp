@@ -306,7 +306,11 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   for (auto [init, arg] : llvm::zip(op.getInitArgs(), op.getRegionIterArgs())) {
     std::string name = nameOf(arg.getLoc());
     if (name.empty()) name = isTile(arg.getType()) ? "acc" : "carried";
-    Bound bound = declareCarried(arg, init, name);
+    // A fragment that nobody else wants any more is carried where it lies.
+    auto held = bound_.find(init);
+    bool takesOver = pipeline_->hasFragments() && init.hasOneUse() && init.getDefiningOp() && init.getParentBlock() == op->getBlock() &&
+                     held != bound_.end() && held->second.kind == Bound::kArray;
+    Bound bound = takesOver ? Bound(held->second) : declareCarried(arg, init, name);
     carried.push_back(bound);
     bound_[arg] = bound;
   }

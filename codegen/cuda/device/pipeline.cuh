@@ -147,6 +147,16 @@ JINX_DEVICE void tma_load_3d_multicast(u32 dst, const TensorMap* map, u32 bar, i
       " [%0], [%1, {%3, %4, %5}], [%2], %6;" ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z), "h"(ranks) : "memory");
 #endif
 }
+JINX_DEVICE void tma_load_4d(u32 dst, const TensorMap* map, u32 bar, int x, int y, int z, int w JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[4] = {x, y, z, w};
+  emu->tma_load(dst, map, bar, at, 0, line);
+#else
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];"
+      ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
+#endif
+}
 JINX_DEVICE void tma_store_2d(const TensorMap* map, u32 src, int x, int y JINX_AT) {
 #ifdef JINX_EMULATED
   const int at[2] = {x, y};
@@ -163,6 +173,15 @@ JINX_DEVICE void tma_store_3d(const TensorMap* map, u32 src, int x, int y, int z
 #else
   asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];"
                ::"l"(map), "r"(src), "r"(x), "r"(y), "r"(z) : "memory");
+#endif
+}
+JINX_DEVICE void tma_store_4d(const TensorMap* map, u32 src, int x, int y, int z, int w JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[4] = {x, y, z, w};
+  emu->tma_store(map, src, at, line);
+#else
+  asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];"
+               ::"l"(map), "r"(src), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
 #endif
 }
 JINX_DEVICE void tma_store_commit(JINX_AT0) {

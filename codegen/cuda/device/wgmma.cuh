@@ -46,10 +46,20 @@ JINX_DEVICE void wgmma_pin(float& d JINX_AT) {
   asm volatile("" : "+f"(d)::"memory");
 #endif
 }
+template <int N>
+JINX_DEVICE void wgmma_pin(float (&d)[N] JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) wgmma_pin(d[i] JINX_FROM);
+}
 /// Descriptor of an operand with rows of 128 bytes, swizzled by 128 bytes: groups of 8 rows are 1024 bytes apart.
 JINX_DEVICE u64 wgmma_descriptor_128b(u32 address) {
   const u64 kGroupStride = 1024 >> 4, kSwizzle128B = 1;
   return static_cast<u64>((address & 0x3FFFF) >> 4) | (static_cast<u64>(1) << 16) | (kGroupStride << 32) | (kSwizzle128B << 62);
+}
+/// The same for an operand stored by rows of k, in panels of 64 columns `panel_bytes` apart.
+JINX_DEVICE u64 wgmma_descriptor_panels(u32 address, u32 panel_bytes) {
+  const u64 kGroupStride = 1024 >> 4, kSwizzle128B = 1;
+  return static_cast<u64>((address & 0x3FFFF) >> 4) | (static_cast<u64>(panel_bytes >> 4) << 16) | (kGroupStride << 32) | (kSwizzle128B << 62);
 }
 /// Stores four 8x8 matrices of 16-bit elements: lane l gives the address of row l % 8 of matrix l / 8.
 JINX_DEVICE void stmatrix_x4(u32 address, u32 r0, u32 r1, u32 r2, u32 r3 JINX_AT) {
