@@ -106,6 +106,15 @@ static std::string need(const Product &product, std::string &wrappers) {
   return product.name();
 }
 
+/// The pin of a whole fragment, as one statement.
+void PipelineEmitter::needPin(int64_t count) {
+  auto operand = [](int64_t i) { return "\"+f\"(d[" + str(i) + "])"; };
+  std::string text = "JINX_DEVICE void wgmma_pin(float (&d)[" + str(count) + "] JINX_AT) {\n#ifdef JINX_EMULATED\n  for (int i = 0; i < " + str(count) +
+                     "; ++i) emu->wgmma_pin(d + i, line);\n#else\n  asm volatile(\"\"\n      : " +
+                     listed(count, "        ", "", "", operand) + " :: \"memory\");\n#endif\n}\n";
+  if (e_.wrappers_.find(text) == std::string::npos) e_.wrappers_ += text;
+}
+
 std::string PipelineEmitter::slotAddress(const RingInfo &ring, const Buffer &b) {
   std::string suffix = b.suffix + ring.suffix;
   return "smem + kOffset" + suffix + " + " + named(ring, "take") + ".slot * kStageBytes" + suffix;
@@ -145,6 +154,7 @@ LogicalResult PipelineEmitter::emitMmaRegisters(tile::MmaRegistersOp op) {
     return op.emitOpError("expects a buffer k x n in a bulk ring, of the type of a, k a multiple of 16 and n of 8 up to 256, a of 64 x k and acc of 64 x n");
   auto acc = takeAccumulator(op.getAcc(), op.getResult());
   if (failed(acc)) return failure();
+  if (e_.bound_[op.getA()].kind != Bound::kOperand) return op.emitOpError("takes its a from tile.mma_operand");
   SourceWriter &out = e_.out_;
   std::string wrapper = need({b.columns, b.rows, typeA.getElementType().isBF16(), true}, e_.wrappers_), desc = out.unique("desc_" + b.name);
   out.line("const u64 " + desc + " = wgmma_descriptor_panels(" + slotAddress(ring, b) + ", " + (b.panels() > 1 ? "kPanelBytes" : "kStageBytes") + b.suffix +
@@ -168,9 +178,22 @@ LogicalResult PipelineEmitter::emitMmaOperand(tile::MmaOperandOp op) {
   out.line(name + "[i] = " + (type.getElementType().isBF16() ? "pack_bf16x2" : "pack_f16x2") + "(" + *from + "[2 * i], " + *from + "[2 * i + 1]);");
   out.close();
   Bound bound;
-  bound.kind = Bound::kHandle;
+  bound.kind = Bound::kOperand;
   bound.expr = {name};
   e_.bound_[op.getOperand()] = bound;
+  return success();
+}
+
+LogicalResult PipelineEmitter::moveOperand(Value operand, const std::string &to) {
+  auto it = e_.bound_.find(operand);
+  if (it == e_.bound_.end() || it->second.kind != Bound::kOperand)
+    return emitError(operand.getLoc()) << "what a loop carries as an operand of products comes from tile.mma_operand";
+  if (it->second.expr.text == to) return success();
+  SourceWriter &out = e_.out_;
+  out.directive("#pragma unroll");
+  out.open("for (int i = 0; i < " + e_.layoutOf(KernelEmitter::shapeOf(operand.getType())).extents[0] + " / 2; ++i)");
+  out.line(to + "[i] = " + it->second.expr.text + "[i];");
+  out.close();
   return success();
 }
 

@@ -76,6 +76,13 @@ LogicalResult PipelineEmitter::emitIota(tile::IotaOp op) {
   return success();
 }
 
+/// A fragment that nobody wants any more but this loop is carried where it lies.
+bool KernelEmitter::takesOver(Value init, Operation *loop) {
+  auto held = bound_.find(init);
+  return pipeline_->hasFragments() && init.hasOneUse() && init.getDefiningOp() && init.getParentBlock() == loop->getBlock() && held != bound_.end() &&
+         (held->second.kind == Bound::kArray || held->second.kind == Bound::kOperand);
+}
+
 /// A row tile over columns: whoever uses it reads the row's value.
 LogicalResult KernelEmitter::emitRowBroadcast(Operation *op) {
   auto rows = arrayOf(op->getOperand(0), hint(op->getOperand(0)));

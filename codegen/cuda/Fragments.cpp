@@ -167,8 +167,9 @@ FailureOr<std::string> PipelineEmitter::takeAccumulator(Value acc, Value result)
   auto it = e_.bound_.find(acc);
   if (it == e_.bound_.end() || it->second.kind != Bound::kArray || !acc.hasOneUse())
     return emitError(acc.getLoc()) << "an accumulator must be carried by a loop and used by one product", failure();
-  e_.bound_[result] = it->second;
-  return e_.bound_[result].expr.text;
+  Bound held = it->second;  // the table may grow
+  e_.bound_[result] = held;
+  return held.expr.text;
 }
 
 LogicalResult PipelineEmitter::emitMma(tile::MmaOp op) {
@@ -221,6 +222,7 @@ LogicalResult PipelineEmitter::emitMmaWait(tile::MmaWaitOp op) {
   SourceWriter &out = e_.out_;
   out.line("wgmma_wait<" + str(op.getPending()) + ">();");
   if (fragments_) {
+    needPin(layout.elementsPerThread);
     out.line("wgmma_pin(" + *acc + ");");
     return success();
   }

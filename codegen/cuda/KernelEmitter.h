@@ -43,8 +43,8 @@ struct TileLayout {
 
 /// What stands for a value in the text.
 struct Bound {
-  enum Kind { kNone, kUniform, kStep, kArray, kPointer, kHandle, kRowNumber, kColumnNumber, kRowValue } kind = kNone;
-  Expr expr;                     ///< kUniform, kPointer, kRowValue; kArray, kHandle: the name
+  enum Kind { kNone, kUniform, kStep, kArray, kPointer, kHandle, kRowNumber, kColumnNumber, kRowValue, kOperand } kind = kNone;
+  Expr expr;                     ///< kUniform, kPointer, kRowValue; kArray, kHandle, kOperand: the name
   bool shared = false;           ///< kPointer: shared memory
   int64_t handle = -1;           ///< kHandle: index into a table (rings, maps)
 };
@@ -119,6 +119,7 @@ class KernelEmitter {
   // FragmentRows.cpp
   mlir::LogicalResult emitRowBroadcast(mlir::Operation *op);
   mlir::LogicalResult emitRowStore(tile::StoreOp op);
+  bool takesOver(mlir::Value init, mlir::Operation *loop);
   std::string validCount(mlir::ValueRange limits, const TileLayout &layout, int64_t width);
   Expr address(const Bound &pointer, llvm::ArrayRef<Expr> terms);
   // Who must see whose stores: shared memory, and buffers that are both read and written.

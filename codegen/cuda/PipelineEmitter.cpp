@@ -288,7 +288,7 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   printBarrierInit();
   out.blank();
   out.open("if (warpgroup == 0)");
-  out.comment("Producer: one thread keeps the ring full.");
+  out.comment(rings_.size() > 1 ? "Producer: one thread keeps the rings full." : "Producer: one thread keeps the ring full.");
   if (movesRegisters()) out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
   out.open("if (warp_uniform(threadIdx.x / 32) == 0 && elect_one())");
   out.line("grid_wait_previous();");

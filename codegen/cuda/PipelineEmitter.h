@@ -30,6 +30,8 @@ class PipelineEmitter {
   int64_t sharedBytes() const { return sharedBytes_; }
   int64_t clusterSize() const { return clusterM_ * clusterN_; }
   const std::vector<std::string> &mapParameters() const { return mapParameters_; }
+  /// to = the operand of a product.
+  mlir::LogicalResult moveOperand(mlir::Value operand, const std::string &to);
   bool hasFragments() const { return fragments_; }
   bool hasAnything() const { return roles_ || !rings_.empty(); }
 
@@ -95,6 +97,7 @@ class PipelineEmitter {
   mlir::LogicalResult emitIota(tile::IotaOp op);
   mlir::LogicalResult printRows(mlir::Value value, const std::string &text);
   void nameRings();
+  void needPin(int64_t count);
   std::string slotAddress(const RingInfo &ring, const Buffer &b);
   mlir::Type elementOf(const RingInfo &ring, int64_t buffer) const {
     auto types = const_cast<RingInfo &>(ring).op.getBuffers();

@@ -33,7 +33,8 @@ def Tile_MmaSharedOp : Tile_Op<"mma_shared"> {
   let assemblyFormat = "$a_slot $a `row` $row `,` $b_slot $b attr-dict `:` type($result)";
 }
 def Tile_MmaOperandOp : Tile_Op<"mma_operand"> {
-  let summary = "rounds a tile to 16-bit floats, here and now, as A of tile.mma_registers: its only use";
+  let summary = "rounds a tile to 16-bit floats, here and now, as A of tile.mma_registers";
+  let description = [{ Loops may carry it; nothing else may use it. }];
   let arguments = (ins Tile_Vector:$tile);
   let results = (outs Tile_Vector:$operand);
   let assemblyFormat = "$tile attr-dict `:` type($tile) `->` type($operand)";

@@ -1,5 +1,6 @@
 // What the types of fragments must say of each other.
 #include "ir/Tile/Tile.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace jinx::tile;
@@ -27,13 +28,13 @@ LogicalResult MmaOperandOp::verify() {
   if (from.getRank() != 2 || !from.getElementType().isF32() || to.getShape() != from.getShape() || !isHalf(to.getElementType()))
     return emitOpError("rounds a tile of f32 to 16-bit floats of its shape, got ") << from << " and " << to;
   for (Operation *user : getOperand().getUsers())
-    if (!isa<MmaRegistersOp>(user)) return emitOpError("is for tile.mma_registers, but '") << user->getName() << "' uses it";
+    if (!isa<MmaRegistersOp, scf::ForOp, scf::YieldOp>(user)) return emitOpError("is for tile.mma_registers, but '") << user->getName() << "' uses it";
   return success();
 }
 
 LogicalResult MmaRegistersOp::verify() {
   auto acc = cast<VectorType>(getAcc().getType()), a = cast<VectorType>(getA().getType());
-  if (!getA().getDefiningOp<MmaOperandOp>()) return emitOpError("takes its a from tile.mma_operand");
+  if (!isHalf(a.getElementType()) || a.getRank() != 2) return emitOpError("takes its a from tile.mma_operand, got ") << a;
   if (acc.getRank() != 2 || a.getDimSize(0) != acc.getDimSize(0)) return emitOpError("a has ") << a.getDimSize(0) << " rows, acc is " << acc;
   return success();
 }

@@ -46,11 +46,6 @@ JINX_DEVICE void wgmma_pin(float& d JINX_AT) {
   asm volatile("" : "+f"(d)::"memory");
 #endif
 }
-template <int N>
-JINX_DEVICE void wgmma_pin(float (&d)[N] JINX_AT) {
-#pragma unroll
-  for (int i = 0; i < N; ++i) wgmma_pin(d[i] JINX_FROM);
-}
 /// Descriptor of an operand with rows of 128 bytes, swizzled by 128 bytes: groups of 8 rows are 1024 bytes apart.
 JINX_DEVICE u64 wgmma_descriptor_128b(u32 address) {
   const u64 kGroupStride = 1024 >> 4, kSwizzle128B = 1;

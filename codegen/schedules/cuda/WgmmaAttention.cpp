@@ -198,7 +198,7 @@ class AttentionProgram {
 
   // ---- consumers --------------------------------------------------------------------------------------------------------------------
   struct State {
-    Value out, weights, max, sum;
+    Value out, rounded, max, sum;
   };
   struct Softmax {
     Value weights, max, sum, rescale;
@@ -216,7 +216,7 @@ class AttentionProgram {
     Value scores = tile::MmaWaitOp::create(b_, loc_, scoreType_, multiplyKeys(), 0);
     tile::RingReleaseOp::create(b_, loc_, ringK_, 0);
     Softmax first = softmax(scores, last, /*masked=*/true, {});
-    State state{splat(zero_, outType_), first.weights, first.max, first.sum};
+    State state{splat(zero_, outType_), roundedWeights(first.weights), first.max, first.sum};
     Value from = ix_.c(1);
     if (p_.causal) {
       Value to = called(ix_.sub(at_.blocks, at_.whole), "masked");
@@ -243,30 +243,31 @@ class AttentionProgram {
   Value roundedWeights(Value weights) {
     return tile::MmaOperandOp::create(b_, nameLoc(b_, loc_, "rounded"), VectorType::get({64, t_.keys}, element_), weights);
   }
-  Value multiplyValues(Value out, Value rounded) {
-    auto slot = tile::RingWaitOp::create(b_, loc_, slotType_, ringV_, 0).getSlot();
+  Value multiplyValues(Value out, Value rounded, StringRef comment = "") {
+    auto slot = tile::RingWaitOp::create(b_, loc_, slotType_, ringV_, 0);
+    if (!comment.empty()) phase(slot, comment);
     return tile::MmaRegistersOp::create(b_, loc_, outType_, out, rounded, slot, 0);
   }
 
   State steps(const State &from, Value first, Value end, bool masked, StringRef comment) {
-    auto loop = loopOver(first, end, ix_.c(1), {from.out, from.weights, from.max, from.sum}, "step");
+    auto loop = loopOver(first, end, ix_.c(1), {from.out, from.rounded, from.max, from.sum}, "step");
     phase(loop, comment);
-    const char *names[] = {"out", "weights", "largest", "sum"};
+    const char *names[] = {"out", "rounded", "largest", "sum"};
     for (auto [arg, name] : llvm::zip(loop.getRegionIterArgs(), names)) arg.setLoc(nameLoc(b_, loc_, name));
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
     auto args = loop.getRegionIterArgs();
-    Value rounded = roundedWeights(args[1]);
     Value running = multiplyKeys();
-    Value out = multiplyValues(args[0], rounded);
+    Value out = multiplyValues(args[0], args[1]);
     Value scores = tile::MmaWaitOp::create(b_, loc_, scoreType_, running, 1);
     tile::RingReleaseOp::create(b_, loc_, ringK_, 0);
     Value block = ix_.sub(ix_.sub(at_.blocks, ix_.c(1)), loop.getInductionVar());
     Softmax next = softmax(scores, block, masked, State{{}, {}, args[2], args[3]});
     out = tile::MmaWaitOp::create(b_, loc_, outType_, out, 0);
     tile::RingReleaseOp::create(b_, loc_, ringV_, 0);
+    Value rounded = roundedWeights(next.weights);
     out = arith::MulFOp::create(b_, loc_, out, splat(next.rescale, outType_));
-    scf::YieldOp::create(b_, loc_, ValueRange{out, next.weights, next.max, next.sum});
+    scf::YieldOp::create(b_, loc_, ValueRange{out, rounded, next.max, next.sum});
     return {loop.getResult(0), loop.getResult(1), loop.getResult(2), loop.getResult(3)};
   }
 
@@ -309,9 +310,7 @@ class AttentionProgram {
   }
 
   void finish(const State &state) {
-    Value rounded = roundedWeights(state.weights);
-    phase(rounded.getDefiningOp(), "The last values, then the rows divided by their sums");
-    Value running = multiplyValues(state.out, rounded);
+    Value running = multiplyValues(state.out, state.rounded, "The last values, then the rows divided by their sums");
     Value sum = tile::RowCombineOp::create(b_, nameLoc(b_, loc_, "sum"), rowType_, tile::ReduceKind::sum, state.sum);
     Value one = arith::ConstantOp::create(b_, loc_, b_.getF32FloatAttr(1.0f));
     Value empty = arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OEQ, sum, splat(zero_, rowType_));
