@@ -33,6 +33,7 @@ def ChannelsLast : Pass<"jinx-channels-last", "::mlir::func::FuncOp"> {
     elementwise operators, concatenations, pools, reductions, resizes and pads until they meet the next convolution's and cancel.
     What remains are transposes where a model truly leaves image space.
   }];
+  let options = [Option<"halves", "halves", "bool", "false", "Convolutions of 16-bit floats, too (CUDA)">];
   let statistics = [Statistic<"numConvs", "num-convs", "Convolutions brought to channels-last">,
                     Statistic<"numMoved", "num-moved", "Transposes moved down through an operator">];
 }
@@ -47,7 +48,8 @@ def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
   }];
   let options = [Option<"padImages", "pad-images", "bool", "false", "Pad a convolution's image before, instead of in its kernel (CUDA)">,
                  Option<"packRecurrences", "pack-recurrences", "bool", "true", "Lay out recurrence weights of lstm and gru in panels">,
-                 Option<"byteDots", "byte-dots", "bool", "false", "Products of unsigned and signed bytes keep them, four rows interleaved">];
+                 Option<"byteDots", "byte-dots", "bool", "false", "Products of unsigned and signed bytes keep them, four rows interleaved">,
+                 Option<"tensorCores", "tensor-cores", "bool", "false", "Products and convolutions of 16-bit floats read both operands by rows (CUDA)">];
   let statistics = [Statistic<"numMatmuls", "num-matmuls", "Products packed">, Statistic<"numConvs", "num-convs", "Convolutions packed">,
                     Statistic<"numDepthwise", "num-depthwise", "Depthwise convolutions">,
                     Statistic<"numKept", "num-kept", "Products and convolutions left as they are">];

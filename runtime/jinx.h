@@ -266,6 +266,33 @@ JINX_API JINX_MUST_USE jinx_status* jinx_call_output(const jinx_call* call, size
  * jinx_call_set_output). */
 JINX_API JINX_MUST_USE jinx_status* jinx_call_take_output(jinx_call* call, size_t index, jinx_tensor** tensor);
 
+/* ---- runs that stay on the device ---- */
+
+/* For programs that have the device's memory and streams in their own hands: nothing is copied to or from the host, and nobody
+ * waits. A program that records such runs in a graph of the driver, or puts them between two events, measures what the device does.
+ *
+ *   jinx_call_set_device_input(call, 0, JINX_F32, shape, 2, x);            // x, y: of cuMemAlloc
+ *   jinx_call_set_device_output(call, 0, JINX_F32, shape, 2, y, size_bytes);
+ *   jinx_call_enqueue(call, stream);                                       // a CUstream of the same GPU's primary context
+ *
+ * On the CPU the device's memory is the host's, `stream` is NULL, and the run is over when the function returns. */
+
+/* As jinx_call_set_input and jinx_call_set_output, for memory of the session's device that begins at a multiple of 64 bytes. Such a
+ * call is enqueued, and cannot run. jinx_call_clear_input and jinx_call_clear_output undo it. */
+JINX_API JINX_MUST_USE jinx_status* jinx_call_set_device_input(jinx_call* call, size_t index, jinx_dtype dtype,
+                                                               const int64_t* shape, int32_t rank, const void* data);
+JINX_API JINX_MUST_USE jinx_status* jinx_call_set_device_output(jinx_call* call, size_t index, jinx_dtype dtype,
+                                                                const int64_t* shape, int32_t rank, void* data,
+                                                                size_t size_bytes);
+
+/* Enqueues one run on `stream` and returns; all inputs and outputs lie on the device, and must stay until it is over. `stream` is the
+ * driver's handle, NULL its default stream. JINX_UNIMPLEMENTED when a step of the plan runs on the host, or decides sizes.
+ * The first run with sizes not seen lately may allocate device memory; the next may be captured (cuStreamBeginCapture). What was
+ * captured works on the session's memory: it is good until the session ends or meets sizes that take more.
+ * Runs of one session share that memory: on one stream they are in order; across streams, and before a jinx_call_run, the caller
+ * sees to it that one is over before the next begins. Failures of the run itself show in the stream. */
+JINX_API JINX_MUST_USE jinx_status* jinx_call_enqueue(jinx_call* call, void* stream);
+
 #ifdef __cplusplus
 }
 #endif

@@ -27,6 +27,7 @@ struct TensorMapSpec {
   std::vector<std::string> stridesBytes;  ///< of dims 1…
   std::vector<int64_t> box;
   int64_t swizzleBytes = 0;
+  std::vector<int64_t> window;            ///< runs of pixels (tile.tensor_map)
 };
 
 struct CudaKernel {

@@ -166,6 +166,7 @@ LogicalResult PipelineEmitter::declare() {
     for (StringRef stride : map.getStrides().getAsValueRange<StringAttr>()) spec.stridesBytes.push_back(stride.str());
     spec.box.assign(map.getBox().begin(), map.getBox().end());
     spec.swizzleBytes = map.getSwizzle();
+    if (auto window = map.getWindow()) spec.window.assign(window->begin(), window->end());
     e_.tensorMaps_.push_back(spec);
     std::string name = e_.out_.unique("map_" + e_.bound_[pointer].expr.text);
     mapParameters_.push_back("const __grid_constant__ TensorMap " + name);
@@ -425,6 +426,12 @@ LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
   std::string dst = "smem + kOffset" + suffix + " + " + fill + ".slot * kStageBytes" + suffix;
   std::string map = "&" + e_.bound_[op.getMap()].expr.text, bar = named(ring, "full") + " + " + fill + ".slot * 8";
   std::string rank = str(int64_t(op.getAt().size())) + "d";
+  if (!op.getTap().empty()) {
+    if (b.slices > 1 || op.getAt().size() != 4 || op.getTap().size() != 2)
+      return op.emitOpError("of a run of pixels has four coordinates and a tap of two, and is not shared by a cluster");
+    e_.out_.line("tma_load_pixels(" + dst + ", " + map + ", " + bar + coordinates(op.getAt()) + coordinates(op.getTap()) + ");");
+    return success();
+  }
   if (b.slices == 1) {
     std::string more = coordinates(op.getAt().drop_front()), first = e_.scalar(op.getAt()[0]).text;
     for (int64_t p = 0; p < b.panels(); ++p) {

@@ -40,6 +40,7 @@ void describeKernel(const CudaKernel &kernel, int64_t numBuffers, int64_t numSiz
     for (const std::string &stride : spec.stridesBytes) map->add_strides_bytes(stride);
     for (int64_t extent : spec.box) map->add_box(static_cast<uint32_t>(extent));
     map->set_swizzle_bytes(static_cast<uint32_t>(spec.swizzleBytes));
+    for (int64_t number : spec.window) map->add_window(static_cast<int32_t>(number));
   }
 }
 

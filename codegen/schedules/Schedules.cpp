@@ -10,6 +10,7 @@
 #include "codegen/schedules/Sort.h"
 #include "codegen/schedules/Window.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
+#include "codegen/schedules/cuda/WidenHalves.h"
 
 using namespace mlir;
 
@@ -29,7 +30,7 @@ StringRef ownSchedule(Operation *op) {
   return rounds && (element.isF16() || element.isBF16()) ? "" : "scatter";
 }
 
-FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
   if (group.getSchedule() == "rows" && !target.cuda && isWindowGroup(group)) return scheduleWindow(group, name, target, builder);
   if (group.getSchedule() == "rows" && !target.cuda && isInterleaveGroup(group)) return scheduleInterleave(group, name, builder);
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
@@ -43,6 +44,12 @@ FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const T
   if (group.getSchedule() == "scatter") return scheduleScatter(group, name, target, builder);
   if (group.getSchedule() == "sort") return scheduleSort(group, name, target, builder);
   return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul, attention, recurrent, scan, scatter or sort";
+}
+
+FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+  auto scheduled = scheduleAny(group, name, target, builder);
+  if (target.cuda && succeeded(scheduled)) widenHalves(scheduled->kernel);
+  return scheduled;
 }
 
 }  // namespace jinx::schedules

@@ -55,23 +55,25 @@ def Graph_PackedMatmulOp : Graph_Op<"packed_matmul", [Pure]> {
   let description = [{
     a [batch…, m, k], b [batch…, ceil(n/16), k, 16] (its batch broadcasts), y [batch…, m, n]. With a of ui8 and b of i8, interleaved by 4,
     y is i32 and exact: a product of two bytes is below 2^15, and sums wrap as i32 does.
+    `by_rows`: b is [batch…, n, k]. Tensor cores read both operands along k; k is a multiple of 8.
   }];
-  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b);
+  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b, UnitAttr:$by_rows);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
-  let assemblyFormat = "$a `,` $b attr-dict `:` type($a) `,` type($b) `->` type($y)";
+  let assemblyFormat = "$a `,` $b (`by_rows` $by_rows^)? attr-dict `:` type($a) `,` type($b) `->` type($y)";
 }
 def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
   let summary = "convolution, channels last, with weights in panels";
   let description = [{
     x [n, h, w, c]; weights [group, ceil((oc/group)/16), kh*kw*(c/group), 16], rows ordered kh, kw, c; y [n, oh, ow, oc].
     `kernel` is [kh, kw]. One-dimensional convolutions have h = kh = 1.
+    `by_rows`: weights [oc, kh*kw*ceil(c/64)*64], channels past c zero; c is a multiple of 8 and group is 1. Tensor cores read them so.
   }];
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
-                       DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$group);
+                       DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$group, UnitAttr:$by_rows);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
-  let assemblyFormat = "$x `,` $w attr-dict `:` type($x) `,` type($w) `->` type($y)";
+  let assemblyFormat = "$x `,` $w (`by_rows` $by_rows^)? attr-dict `:` type($x) `,` type($w) `->` type($y)";
 }
 def Graph_LstmOp : Graph_Op<"lstm", [Pure]> {
   let summary = "one direction of an LSTM over precomputed input projections";

@@ -8,6 +8,8 @@ using namespace jinx::graph;
 namespace {
 
 constexpr int64_t kPanel = 16, kByteInterleave = 4;
+constexpr int64_t kRowAlignment = 8;  // elements of a row that a tensor map's stride is a multiple of
+constexpr int64_t kSlice = 64;        // channels that a tensor core's slot takes of a tap
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 
@@ -31,8 +33,25 @@ LogicalResult PackOp::verify() {
   return verifyElements(*this, getB(), getY());
 }
 
+static LogicalResult verifyByRows(PackedMatmulOp op, const Sizes &a, const Sizes &b, const Sizes &y) {
+  if (a.size() < 2 || b.size() < 2 || y.size() != std::max(a.size(), b.size()))
+    return op.emitOpError("a, b and y have ranks ") << a.size() << ", " << b.size() << " and " << y.size() << ", expected r >= 2, s >= 2 and max(r, s)";
+  auto product = broadcastSizes(ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(2));
+  if (!product)
+    return op.emitOpError("batch shapes ") << describe(ArrayRef(a).drop_back(2)) << " and " << describe(ArrayRef(b).drop_back(2))
+                                           << " do not broadcast together, expected equal extents or 1";
+  if (!a.back().exactDivide(kRowAlignment))
+    return op.emitOpError("a has rows of ") << a.back().str() << " elements, expected a multiple of " << kRowAlignment;
+  product->append({a[a.size() - 2], y.back()});
+  Sizes rows(b.begin(), b.end() - 2);
+  rows.append({y.back(), a.back()});
+  if (failed(verifyShape(op, "b", op.getB(), rows)) || failed(verifyShape(op, "y", op.getY(), *product))) return failure();
+  return verifyElements(op, op.getA(), op.getB());
+}
+
 LogicalResult PackedMatmulOp::verify() {
   Sizes a = sizesOf(getA().getType()), b = sizesOf(getB().getType()), y = sizesOf(getY().getType());
+  if (getByRows()) return verifyByRows(*this, a, b, y);
   if (a.size() < 2 || b.size() < 3 || y.size() != std::max(a.size(), b.size() - 1))
     return emitOpError("a, b and y have ranks ") << a.size() << ", " << b.size() << " and " << y.size() << ", expected r >= 2, s >= 3 and max(r, s - 1)";
   auto product = broadcastSizes(ArrayRef(a).drop_back(2), ArrayRef(b).drop_back(3));
@@ -62,8 +81,14 @@ LogicalResult PackedConvOp::verify() {
   for (const SizeExpr &channels : {x[3], y[3]})
     if (channels.constant() && *channels.constant() % group)
       return emitOpError("has ") << channels.str() << " channels, expected a multiple of group = " << group;
-  SizeExpr rows = SizeExpr(taps) * floorDiv(x[3], group), panels = ceilDiv(floorDiv(y[3], group), kPanel);
-  if (failed(verifyShape(*this, "w", getW(), {SizeExpr(group), panels, rows, SizeExpr(kPanel)}))) return failure();
+  if (getByRows()) {
+    if (group != 1) return emitOpError("group is ") << group << ", expected 1 beside by_rows";
+    if (!x[3].exactDivide(kRowAlignment)) return emitOpError("has ") << x[3].str() << " channels, expected a multiple of " << kRowAlignment;
+    if (failed(verifyShape(*this, "w", getW(), {y[3], SizeExpr(taps * kSlice) * ceilDiv(x[3], kSlice)}))) return failure();
+  } else {
+    SizeExpr rows = SizeExpr(taps) * floorDiv(x[3], group), panels = ceilDiv(floorDiv(y[3], group), kPanel);
+    if (failed(verifyShape(*this, "w", getW(), {SizeExpr(group), panels, rows, SizeExpr(kPanel)}))) return failure();
+  }
   if (failed(verifyWindow(*this, 2, getStrides(), getDilations(), getPads()))) return failure();
   Sizes expected = {x[0]};
   for (int d = 0; d < 2; ++d) {

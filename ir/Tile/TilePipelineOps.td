@@ -61,10 +61,18 @@ def Tile_ClusterRankOp : Tile_Op<"cluster_rank", [Pure]> {
 }
 def Tile_TensorMapOp : Tile_Op<"tensor_map", [Pure]> {
   let summary = "tensor map of a buffer operand: becomes a kernel parameter that the runtime encodes";
-  let description = [{ `dims` innermost first, in elements; `strides` in bytes, of dimension 1 and on; formulas over a0, a1, …. }];
-  let arguments = (ins Tile_PtrType:$ptr, StrArrayAttr:$dims, StrArrayAttr:$strides, DenseI64ArrayAttr:$box, I64Attr:$swizzle);
+  let description = [{
+    `dims` innermost first, in elements; `strides` in bytes, of dimension 1 and on; formulas over a0, a1, ….
+
+    With `window` the tensor is images (c, w, h, n) and a copy takes a run of pixels, as a convolution walks them: `box` is
+    [channels, pixels]; `window` is [first w, first h, last w, last h, step w, step h]. The first pixel is at (first w, first h), the next
+    step w to its right, up to (dims[1] - 1 + last w); then the next row, step h further down, up to (dims[2] - 1 + last h); then the next
+    image. Pixels outside the image are zeros. A convolution of kernel k, padding p and dilation d has first -p and last p - (k-1)*d.
+  }];
+  let arguments = (ins Tile_PtrType:$ptr, StrArrayAttr:$dims, StrArrayAttr:$strides, DenseI64ArrayAttr:$box, I64Attr:$swizzle,
+                       OptionalAttr<DenseI64ArrayAttr>:$window);
   let results = (outs Tile_TensorMapType:$map);
-  let assemblyFormat = "$ptr `dims` $dims `strides` $strides `box` $box `swizzle` $swizzle attr-dict `:` type($ptr)";
+  let assemblyFormat = "$ptr `dims` $dims `strides` $strides `box` $box `swizzle` $swizzle (`window` $window^)? attr-dict `:` type($ptr)";
 }
 
 def Tile_RingOp : Tile_Op<"ring"> {
@@ -93,15 +101,17 @@ def Tile_CopyOp : Tile_Op<"copy", [AttrSizedOperandSegments]> {
     $ptr `[` $offset `]` `strides` `(` $strides `)` `limits` `(` $limits `)` (`panel` $panel^)? `into` $slot $buffer attr-dict `:` type($ptr)
   }];
 }
-def Tile_CopyBulkOp : Tile_Op<"copy_bulk"> {
+def Tile_CopyBulkOp : Tile_Op<"copy_bulk", [AttrSizedOperandSegments]> {
   let summary = "starts the copy of the map's box at these coordinates (innermost first) into a buffer (bulk ring)";
   let description = [{
     A buffer of several panels takes a box for each, side by side along the first coordinate.
     `across`: axis of the cluster along which blocks want the same tile. Coordinates are those of the whole tile; each block fetches its
     slice of the second dimension and multicasts it to the blocks along that axis.
+    `tap` (map with a window): every pixel of the run is read that many to the right and down (w, h).
   }];
-  let arguments = (ins Tile_TensorMapType:$map, Variadic<Index>:$at, Tile_SlotType:$slot, I64Attr:$buffer, OptionalAttr<I64Attr>:$across);
-  let assemblyFormat = "$map `[` $at `]` `into` $slot $buffer (`across` $across^)? attr-dict";
+  let arguments = (ins Tile_TensorMapType:$map, Variadic<Index>:$at, Variadic<Index>:$tap, Tile_SlotType:$slot, I64Attr:$buffer,
+                       OptionalAttr<I64Attr>:$across);
+  let assemblyFormat = "$map `[` $at `]` (`tap` `(` $tap^ `)`)? `into` $slot $buffer (`across` $across^)? attr-dict";
 }
 def Tile_RingCommitOp : Tile_Op<"ring_commit"> {
   let summary = "no more copies into the acquired slot; it can be read once they have landed";

@@ -39,15 +39,18 @@ Perm toChannelsLast(int64_t rank) {
 }
 
 struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
+  using ChannelsLastBase::ChannelsLastBase;
+
   void runOnOperation() override {
     SmallVector<ConvOp> convs;
     getOperation().walk([&](ConvOp op) {
       int64_t rank = cast<RankedTensorType>(op.getX().getType()).getRank();
-      bool isF32 = cast<RankedTensorType>(op.getX().getType()).getElementType().isF32();
+      Type element = cast<RankedTensorType>(op.getX().getType()).getElementType();
+      bool isTaken = element.isF32() || (halves && (element.isF16() || element.isBF16()));
       if (op.getChannelsLast()) return;
-      if (isF32 && (rank == 3 || rank == 4)) return convs.push_back(op);
+      if (isTaken && (rank == 3 || rank == 4)) return convs.push_back(op);
       say(missed(op, kArgument, "Kept"), [&] {
-        return isF32 ? "conv: " + std::to_string(rank - 2) + " spatial dimensions, expected 1 or 2" : std::string("conv: elements are not f32");
+        return isTaken ? "conv: " + std::to_string(rank - 2) + " spatial dimensions, expected 1 or 2" : std::string("conv: elements are not f32");
       });
     });
     for (ConvOp op : convs) wrap(op);

@@ -9,6 +9,13 @@
 //                                    and a signed byte at once (byte-dots); otherwise
 //                                    cast(packed_matmul(cast(a), pack(cast(b)))), in f32, when no sum can pass 2^24: then each
 //                                    partial sum is an integer that f32 holds, and the result is exact
+//
+// 16-bit floats, where there are tensor cores (tensor-cores), which read both operands along k:
+//
+//   matmul(a, b)                     packed_matmul by_rows(a, transpose(b)); k is filled up to a multiple of 8
+//   conv 1x1, stride 1, no padding   the same over all pixels
+//   conv of one group                packed_conv by_rows; channels are filled up to a multiple of 8
+//   conv of several groups           cast(conv(cast(x), cast(w))) in f32
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/ValueInference.h"
 #include "passes/Passes.h"
@@ -25,6 +32,8 @@ namespace {
 constexpr StringRef kArgument = "jinx-pack";
 constexpr int64_t kPanel = 16;
 constexpr int64_t kByteInterleave = 4;  // rows of a panel of bytes that come together
+constexpr int64_t kRowAlignment = 8;    // 16-bit elements: a tensor map's strides are multiples of 16 bytes
+constexpr int64_t kSlice = 64;          // 16-bit elements of k in a slot of a tensor-core product
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 Value reshape(OpBuilder &b, Location loc, Value v, ArrayRef<SizeExpr> sizes) {
@@ -49,6 +58,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   }
 
   static bool isSupported(Type element) { return element.isF32(); }
+  bool isByRows(Type element) const { return tensorCores && (element.isF16() || element.isBF16()); }
 
   Value pack(OpBuilder &b, Location loc, Value v, bool transpose, int64_t interleave = 1) {
     Sizes sizes = sizesOf(v.getType());
@@ -114,6 +124,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   }
 
   void lowerMatmul(MatmulOp op) {
+    if (isByRows(elementOf(op.getA()))) return lowerByRows(op);
     const bool ofBytes = isByteDot(op);
     if (!ofBytes) {
       if (makeExactFloat(op)) return;
@@ -130,6 +141,46 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     op.erase();
     ++numMatmuls;
   }
+
+  // ---- tensor cores -------------------------------------------------------------------------------------------------------------
+  /// `v` with zeros behind dimension `dim`, up to a multiple of `multiple`.
+  static Value fillUp(OpBuilder &b, Location loc, Value v, int64_t dim, int64_t multiple) {
+    Sizes sizes = sizesOf(v.getType());
+    if (sizes[dim].exactDivide(multiple)) return v;
+    sizes[dim] = ceilDiv(sizes[dim], multiple) * SizeExpr(multiple);
+    SmallVector<StringRef> low(sizes.size(), "0");
+    return PadOp::create(b, loc, tensorOf(sizes, elementOf(v)), v, Value(), b.getStrArrayAttr(low), PadMode::constant);
+  }
+  static Value productByRows(OpBuilder &b, Location loc, Type result, Value a, Value rows) {
+    a = fillUp(b, loc, a, cast<RankedTensorType>(a.getType()).getRank() - 1, kRowAlignment);
+    rows = fillUp(b, loc, rows, cast<RankedTensorType>(rows.getType()).getRank() - 1, kRowAlignment);
+    return PackedMatmulOp::create(b, loc, result, a, rows, /*by_rows=*/true);
+  }
+
+  void lowerByRows(MatmulOp op) {
+    OpBuilder b(op);
+    Value rows = op.getB();
+    if (!op.getTransposeB()) {
+      SmallVector<int64_t> perm = llvm::to_vector(llvm::seq<int64_t>(0, cast<RankedTensorType>(rows.getType()).getRank()));
+      std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
+      rows = TransposeOp::create(b, op.getLoc(), rows, perm);
+    }
+    op.getY().replaceAllUsesWith(productByRows(b, op.getLoc(), op.getY().getType(), op.getA(), rows));
+    say(passed(op, kArgument, "Packed"), [&] { return "matmul: by rows, for tensor cores"; });
+    op.erase();
+    ++numMatmuls;
+  }
+
+  /// Tensor cores take no groups of a few channels: f32 does.
+  ConvOp widen(ConvOp op) {
+    OpBuilder b(op);
+    auto toF32 = [&](Value v) -> Value { return CastOp::create(b, op.getLoc(), tensorOf(sizesOf(v.getType()), b.getF32Type()), v); };
+    auto wide = ConvOp::create(b, op.getLoc(), toF32(op.getX()), toF32(op.getW()), op.getStrides(), op.getPads(), op.getDilations(), op.getGroup(), true);
+    op.getY().replaceAllUsesWith(CastOp::create(b, op.getLoc(), op.getY().getType(), wide));
+    op.erase();
+    return wide;
+  }
+
   void keep(Operation *op, const std::string &why) {
     ++numKept;
     say(missed(op, kArgument, "Kept"), [&] { return kindOf(op) + ": " + why; });
@@ -169,8 +220,8 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
 
   void lowerConv(ConvOp op) {
     if (!op.getChannelsLast()) return keep(op, "channels are second; jinx-channels-last comes before");
-    if (!isSupported(elementOf(op.getX()))) return keep(op, "elements are not f32");
-    OpBuilder b(op);
+    const bool byRows = isByRows(elementOf(op.getX()));
+    if (!byRows && !isSupported(elementOf(op.getX()))) return keep(op, "elements are not f32");
     Location loc = op.getLoc();
     Sizes x = sizesOf(op.getX().getType()), w = sizesOf(op.getW().getType()), y = sizesOf(op.getY().getType());
     int64_t spatial = int64_t(x.size()) - 2;
@@ -180,6 +231,8 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     for (int64_t d = 0; d < spatial; ++d) kernel.push_back(*w[2 + d].constant());
     int64_t oc = *w[0].constant(), ic = *w[1].constant();
     bool depthwise = ic == 1 && op.getGroup() > 1 && oc == int64_t(op.getGroup());
+    if (byRows && !depthwise && op.getGroup() > 1) return lowerConv(widen(op));
+    OpBuilder b(op);
     Value result;
     const char *form = "packed_conv";
     if (depthwise) {
@@ -190,8 +243,8 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       // A product over all pixels: [n*h*w, c] x [c, oc].
       form = "packed_matmul over all pixels";
       Value weights = reshape(b, loc, op.getW(), {oc, ic});
-      Value packed = pack(b, loc, weights, /*transpose=*/true);
-      result = PackedMatmulOp::create(b, loc, op.getY().getType(), op.getX(), packed);
+      result = byRows ? productByRows(b, loc, op.getY().getType(), op.getX(), weights)
+                      : PackedMatmulOp::create(b, loc, op.getY().getType(), op.getX(), pack(b, loc, weights, /*transpose=*/true));
       ++numConvs;
     } else {
       result = lowerGeneral(b, op, kernel, strides, pads, dilations, x, y, oc, ic);
@@ -254,6 +307,15 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       pads = {0, pads[0], 0, pads[2]};
       input = reshape(b, loc, input, {x[0], 1, x[1], x[3]});
       flatOut = {y[0], 1, y[1], y[3]};
+    }
+    if (isByRows(elementOf(input))) {
+      // Weights [oc, ic, kh, kw] -> [oc, kh*kw, c] -> c filled up to slices.
+      input = fillUp(b, loc, input, 3, kRowAlignment);
+      Value w = reshape(b, loc, op.getW(), {oc, ic, kernel[0] * kernel[1]});
+      w = fillUp(b, loc, TransposeOp::create(b, loc, w, ArrayRef<int64_t>{0, 2, 1}), 2, kSlice);
+      w = reshape(b, loc, w, {oc, SizeExpr(kernel[0] * kernel[1]) * sizesOf(w.getType())[2]});
+      Value result = PackedConvOp::create(b, loc, tensorOf(flatOut, elementOf(op.getY())), input, w, kernel, strides, pads, dilations, 1, /*by_rows=*/true);
+      return reshape(b, loc, result, y);
     }
     if (padImages) input = pad(b, loc, input, pads);
     // Weights [g*ocg, icg, kh, kw] -> [g, ocg, kh, kw, icg] -> pack of [g, kh*kw*icg, ocg].

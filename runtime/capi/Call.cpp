@@ -60,8 +60,68 @@ std::map<std::string, int64_t, std::less<>> boundSymbols(const jinx_call& call) 
   return symbols;
 }
 
+/// The alignment that the device's own buffers have: kernels may rely on it.
+constexpr uintptr_t kDeviceAlignment = 64;
+
+Status checkDeviceMemory(const Tensor& tensor, const void* data) {
+  if (tensor.size() > 0) JINX_EXPECT_ARGUMENT(data);
+  if (reinterpret_cast<uintptr_t>(data) % kDeviceAlignment != 0)
+    return invalidArgument("the memory is not aligned to " + std::to_string(kDeviceAlignment) + " bytes");
+  return Status::ok();
+}
+
+void setInput(jinx_call& call, size_t index, Value value, bool onDevice) {
+  call.inputs[index] = std::move(value);
+  call.deviceInputs[index] = onDevice;
+}
+
+void setOutput(jinx_call& call, size_t index, Value value, bool onDevice) {
+  call.preset[index] = isPresent(value);
+  call.outputs[index] = std::move(value);
+  call.deviceOutputs[index] = onDevice;
+  call.finished = false;
+}
+
+Expected<Tensor> wrapOutput(const jinx_dtype& dtype, const int64_t* shape, int32_t rank, void* data, size_t sizeBytes) {
+  JINX_TRY_ASSIGN(Tensor tensor, wrapMemory(dtype, shape, rank, data));
+  if (tensor.size() > 0) JINX_EXPECT_ARGUMENT(data);
+  if (static_cast<uint64_t>(tensor.sizeBytes()) > sizeBytes)
+    return invalidArgument(tensor.describe() + " takes " + std::to_string(tensor.sizeBytes()) + " bytes, got " +
+                           std::to_string(sizeBytes));
+  return tensor;
+}
+
+/// All inputs and outputs that are set lie where `wanted` says.
+Status expectMemory(const jinx_call& call, bool onDevice) {
+  auto check = [&](const char* what, const std::vector<PortArrays>& ports, const std::vector<Value>& values,
+                   const std::vector<bool>& lies) -> Status {
+    for (size_t k = 0; k < values.size(); ++k) {
+      if (!isPresent(values[k]) || lies[k] == onDevice) continue;
+      return invalidArgument(context(what, ports[k]) + (onDevice ? " lies on the host: set it by jinx_call_set_device_" + std::string(what)
+                                                                 : " lies on the device: such calls are enqueued"));
+    }
+    return Status::ok();
+  };
+  JINX_TRY(check("input", call.state->inputs, call.inputs, call.deviceInputs));
+  return check("output", call.state->outputs, call.outputs, call.deviceOutputs);
+}
+
+Status enqueueCall(jinx_call& call, void* native) {
+  call.finished = false;
+  for (size_t k = 0; k < call.outputs.size(); ++k)
+    if (!call.preset[k]) call.outputs[k] = Value();
+  JINX_TRY(expectMemory(call, /*onDevice=*/true));
+  Session& session = *call.state->session;
+  if (!call.stream || call.native != native) {
+    JINX_TRY_ASSIGN(call.stream, session.device().wrapStream(native));
+    call.native = native;
+  }
+  return session.enqueue(call.inputs, call.outputs, *call.stream);
+}
+
 Status runCall(jinx_call& call, Trace* trace) {
   call.finished = false;
+  JINX_TRY(expectMemory(call, /*onDevice=*/false));
   for (size_t k = 0; k < call.outputs.size(); ++k)
     if (!call.preset[k]) call.outputs[k] = Value();
   JINX_TRY(call.state->session->run(call.inputs, call.outputs, trace));
@@ -90,6 +150,8 @@ jinx_status* jinx_call_create(jinx_session* session, jinx_call** call) {
     made->inputs.resize(made->state->inputs.size());
     made->outputs.resize(made->state->outputs.size());
     made->preset.resize(made->outputs.size());
+    made->deviceInputs.resize(made->inputs.size());
+    made->deviceOutputs.resize(made->outputs.size());
     made->results.resize(made->outputs.size());
     *call = made.release();
     return Status::ok();
@@ -104,7 +166,20 @@ jinx_status* jinx_call_set_input(jinx_call* call, size_t index, jinx_dtype dtype
     JINX_EXPECT_ARGUMENT(call);
     JINX_TRY(checkIndex("input", index, call->inputs.size()));
     JINX_TRY_ASSIGN(Tensor tensor, wrapMemory(dtype, shape, rank, data), context("input", call->state->inputs[index]));
-    call->inputs[index] = std::move(tensor);
+    setInput(*call, index, std::move(tensor), /*onDevice=*/false);
+    return Status::ok();
+  });
+}
+
+jinx_status* jinx_call_set_device_input(jinx_call* call, size_t index, jinx_dtype dtype, const int64_t* shape, int32_t rank,
+                                        const void* data) {
+  return guarded([&]() -> Status {
+    JINX_EXPECT_ARGUMENT(call);
+    JINX_TRY(checkIndex("input", index, call->inputs.size()));
+    std::string where = context("input", call->state->inputs[index]);
+    JINX_TRY_ASSIGN(Tensor tensor, wrapMemory(dtype, shape, rank, data), where);
+    JINX_TRY(checkDeviceMemory(tensor, data), where);
+    setInput(*call, index, std::move(tensor), /*onDevice=*/true);
     return Status::ok();
   });
 }
@@ -121,7 +196,7 @@ jinx_status* jinx_call_set_input_strings(jinx_call* call, size_t index, const in
       if (!strings[i]) return invalidArgument("string " + std::to_string(i) + " is NULL");
       tensor.setString(i, strings[i]);
     }
-    call->inputs[index] = std::move(tensor);
+    setInput(*call, index, std::move(tensor), /*onDevice=*/false);
     return Status::ok();
   });
 }
@@ -130,7 +205,7 @@ jinx_status* jinx_call_clear_input(jinx_call* call, size_t index) {
   return guarded([&]() -> Status {
     JINX_EXPECT_ARGUMENT(call);
     JINX_TRY(checkIndex("input", index, call->inputs.size()));
-    call->inputs[index] = Value();
+    setInput(*call, index, Value(), /*onDevice=*/false);
     return Status::ok();
   });
 }
@@ -141,17 +216,24 @@ jinx_status* jinx_call_set_output(jinx_call* call, size_t index, jinx_dtype dtyp
     JINX_EXPECT_ARGUMENT(call);
     JINX_TRY(checkIndex("output", index, call->outputs.size()));
     std::string where = context("output", call->state->outputs[index]);
-    JINX_TRY_ASSIGN(Tensor tensor, wrapMemory(dtype, shape, rank, data), where);
-    if (tensor.size() > 0) JINX_EXPECT_ARGUMENT(data);
-    if (static_cast<uint64_t>(tensor.sizeBytes()) > size_bytes)
-      return invalidArgument(where + ": " + tensor.describe() + " takes " + std::to_string(tensor.sizeBytes()) +
-                             " bytes, got " + std::to_string(size_bytes));
+    JINX_TRY_ASSIGN(Tensor tensor, wrapOutput(dtype, shape, rank, data, size_bytes), where);
     size_t alignment = static_cast<size_t>(std::clamp(bitWidth(tensor.dtype()), 8, 64)) / 8;
     if (reinterpret_cast<uintptr_t>(data) % alignment != 0)
       return invalidArgument(where + ": the memory is not aligned to " + std::to_string(alignment) + " bytes");
-    call->outputs[index] = std::move(tensor);
-    call->preset[index] = true;
-    call->finished = false;
+    setOutput(*call, index, std::move(tensor), /*onDevice=*/false);
+    return Status::ok();
+  });
+}
+
+jinx_status* jinx_call_set_device_output(jinx_call* call, size_t index, jinx_dtype dtype, const int64_t* shape, int32_t rank,
+                                         void* data, size_t size_bytes) {
+  return guarded([&]() -> Status {
+    JINX_EXPECT_ARGUMENT(call);
+    JINX_TRY(checkIndex("output", index, call->outputs.size()));
+    std::string where = context("output", call->state->outputs[index]);
+    JINX_TRY_ASSIGN(Tensor tensor, wrapOutput(dtype, shape, rank, data, size_bytes), where);
+    JINX_TRY(checkDeviceMemory(tensor, data), where);
+    setOutput(*call, index, std::move(tensor), /*onDevice=*/true);
     return Status::ok();
   });
 }
@@ -160,9 +242,7 @@ jinx_status* jinx_call_clear_output(jinx_call* call, size_t index) {
   return guarded([&]() -> Status {
     JINX_EXPECT_ARGUMENT(call);
     JINX_TRY(checkIndex("output", index, call->outputs.size()));
-    call->outputs[index] = Value();
-    call->preset[index] = false;
-    call->finished = false;
+    setOutput(*call, index, Value(), /*onDevice=*/false);
     return Status::ok();
   });
 }
@@ -199,6 +279,13 @@ jinx_status* jinx_call_run(jinx_call* call, jinx_trace* trace) {
     JINX_EXPECT_ARGUMENT(call);
     if (trace && trace->state != call->state) return invalidArgument("the trace was made for another session");
     return runCall(*call, trace ? &trace->trace : nullptr);
+  });
+}
+
+jinx_status* jinx_call_enqueue(jinx_call* call, void* stream) {
+  return guarded([&]() -> Status {
+    JINX_EXPECT_ARGUMENT(call);
+    return enqueueCall(*call, stream);
   });
 }
 

@@ -77,6 +77,9 @@ struct jinx_call {
   std::vector<bool> preset;                 ///< per output: its memory is the caller's
   mutable std::vector<jinx_tensor> results; ///< what jinx_call_output points to
   bool finished = false;                    ///< the last run succeeded
+  std::vector<bool> deviceInputs, deviceOutputs; ///< their memory is the device's
+  std::unique_ptr<jinx::Stream> stream;          ///< of the last jinx_call_enqueue …
+  void* native = nullptr;                        ///< … and what it wraps
 };
 
 namespace jinx::capi {

@@ -13,6 +13,11 @@ bool Device::has(std::string_view tag) const {
   return std::find(tags.begin(), tags.end(), tag) != tags.end();
 }
 
+Expected<std::unique_ptr<Stream>> Device::wrapStream(void* native) {
+  if (native) return invalidArgument(std::string(name()) + " has no streams of a driver: expected NULL");
+  return createStream();
+}
+
 Status Device::beginCapture(Stream&) { return unimplemented(std::string(name()) + " records no launches"); }
 Expected<std::unique_ptr<LaunchGraph>> Device::endCapture(Stream&) { return unimplemented(std::string(name()) + " records no launches"); }
 Status Device::replay(const LaunchGraph&, Stream&) { return unimplemented(std::string(name()) + " records no launches"); }

@@ -106,6 +106,9 @@ class Device : public MemorySource {
 
   virtual Expected<std::unique_ptr<Stream>> createStream() = 0;
   virtual Expected<std::unique_ptr<Event>> createEvent() = 0;
+  /// A stream of the caller's, who keeps it: on a GPU the driver's handle, where NULL is its default stream. Devices without streams of
+  /// their own take NULL only.
+  virtual Expected<std::unique_ptr<Stream>> wrapStream(void* native);
 
   /// Copies; `size` 0 is allowed. The host side must stay valid until the stream is synchronized.
   virtual Status copyToDevice(void* device, const void* host, size_t sizeBytes, Stream& stream) = 0;

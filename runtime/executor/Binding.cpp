@@ -164,7 +164,7 @@ class Binder {
     }
     if (v.source->where() == plan::Value::OUTPUT && v.output < 0) at.base = Placement::Base::kArena;
     bool callers = at.base == Placement::Base::kInput || at.base == Placement::Base::kOutput;
-    if (callers && !options_.hostMemory) at.base = Placement::Base::kArena;
+    if (callers && !options_.callerMemory) at.base = Placement::Base::kArena;
     return Status::ok();
   }
 

@@ -54,7 +54,7 @@ struct BaseAddresses {
 };
 
 struct BindingOptions {
-  bool hostMemory = true;                         ///< false: inputs and outputs get device buffers in the arena
+  bool callerMemory = true;                       ///< false: inputs and outputs get device buffers in the arena
   int64_t parallelWork = 0;                       ///< launches with less work stay on one thread
   std::span<const KernelFunction* const> kernels; ///< per plan kernel
 };

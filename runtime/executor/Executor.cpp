@@ -108,17 +108,21 @@ Status Session::loadConstants() {
 
 // ---- bindings ----
 
-Expected<Binding*> Session::findBinding(std::span<const Value> inputs) {
+/// \param onDevice  the caller's tensors lie in device memory
+Expected<Binding*> Session::findBinding(std::span<const Value> inputs, bool onDevice) {
+  const bool callerMemory = hostMemory_ || onDevice;
   key_.clear();
   appendBindingKey(*program_, inputs, key_);
+  if (callerMemory && !hostMemory_) key_.push_back(-1); // no extent: apart from the binding whose inputs are copied
   for (auto& binding : bindings_)
     if (binding->key == key_) return binding.get();
-  return makeBinding(inputs);
+  return makeBinding(inputs, callerMemory);
 }
 
-Expected<Binding*> Session::makeBinding(std::span<const Value> inputs) {
-  BindingOptions options{hostMemory_, options_.parallelWork, kernels_};
+Expected<Binding*> Session::makeBinding(std::span<const Value> inputs, bool callerMemory) {
+  BindingOptions options{callerMemory, options_.parallelWork, kernels_};
   JINX_TRY_ASSIGN(Binding made, jinx::makeBinding(*program_, inputs, options));
+  made.key = key_;
   ++bindingsMade_;
   for (const KernelLaunch& launch : made.launches)
     JINX_TRY(device_->prepare(launch));
@@ -147,8 +151,12 @@ Status Session::setBases(Binding& binding, std::span<const Value> inputs, std::s
   setAddresses(binding, bases_, !moved);
   if (moved) binding.graphs.clear();
   binding.arenaBase = arena_.data;
-  if (hostMemory_) return Status::ok();
-  for (size_t k = 0; k < inputs.size(); ++k) {
+  return Status::ok();
+}
+
+/// From the caller's memory into the device's.
+Status Session::uploadInputs(const Binding& binding) {
+  for (size_t k = 0; k < inputAddresses_.size(); ++k) {
     uint32_t i = plan().inputs(static_cast<int>(k));
     if (!program_->values[i].placed) continue;
     const Placement& at = binding.placements[i];
@@ -247,16 +255,23 @@ Status Session::checkInputs(std::span<const Value> inputs) const {
   return Status::ok();
 }
 
-Status Session::runLocked(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace,
-                          const StepObserver& observer) {
+/// The binding for these tensors, with its addresses set.
+Expected<Binding*> Session::bind(std::span<const Value> inputs, std::span<Value> outputs, bool onDevice) {
   JINX_TRY(checkInputs(inputs));
   if (outputs.size() != outputPorts_.size())
     return invalidArgument("got room for " + std::to_string(outputs.size()) + " outputs, expected " +
                            std::to_string(outputPorts_.size()));
-  JINX_TRY_ASSIGN(Binding * binding, findBinding(inputs));
+  JINX_TRY_ASSIGN(Binding * binding, findBinding(inputs, onDevice));
   JINX_TRY(setBases(*binding, inputs, outputs));
   binding->lastUsed = ++clock_;
   lastBinding_ = binding;
+  return binding;
+}
+
+Status Session::runLocked(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace,
+                          const StepObserver& observer) {
+  JINX_TRY_ASSIGN(Binding * binding, bind(inputs, outputs, /*onDevice=*/false));
+  if (!hostMemory_) JINX_TRY(uploadInputs(*binding));
   JINX_TRY(interpreter_->run(*binding, bases_, inputs, trace, observer));
   JINX_TRY(finishOutputs(*binding, outputs));
   return stream_->synchronize();

@@ -88,6 +88,11 @@ class Session {
   /// take turns.
   Status run(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace = nullptr,
              const StepObserver& observer = {});
+  /// Enqueues one run on `stream`, one of the session's device, and does not wait: nothing passes through the host. Inputs and outputs
+  /// are tensors over memory of the device, which stays until the run is over; all outputs are given. kUnimplemented, naming it, when
+  /// something in the plan is not a launch or a copy of known size. The first run with new sizes may allocate device memory; later ones
+  /// may be captured by the caller. Runs of one session share its working memory: the caller orders those on different streams.
+  Status enqueue(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream);
   /// By name. Missing and unknown names are listed in the error.
   Expected<std::vector<NamedValue>> run(const std::map<std::string, Value>& inputs, Trace* trace = nullptr);
 
@@ -116,9 +121,14 @@ class Session {
   Status runLocked(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace, const StepObserver& observer);
   Status checkInputs(std::span<const Value> inputs) const;
   Status checkInput(size_t k, const Value& value) const;
-  Expected<Binding*> findBinding(std::span<const Value> inputs);
-  Expected<Binding*> makeBinding(std::span<const Value> inputs);
+  Expected<Binding*> findBinding(std::span<const Value> inputs, bool onDevice);
+  Expected<Binding*> makeBinding(std::span<const Value> inputs, bool callerMemory);
+  Expected<Binding*> bind(std::span<const Value> inputs, std::span<Value> outputs, bool onDevice);
   Status setBases(Binding& binding, std::span<const Value> inputs, std::span<Value> outputs);
+  Status uploadInputs(const Binding& binding);
+  Status checkEnqueueable() const;
+  Status enqueueLocked(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream);
+  Status enqueueSteps(Binding& binding, Stream& stream);
   Status prepareOutput(const Binding& binding, size_t k, Value& output);
   Status finishOutputs(const Binding& binding, std::span<Value> outputs);
   Status expectShape(size_t k, const Tensor& given, std::span<const int64_t> shape, DType type) const;

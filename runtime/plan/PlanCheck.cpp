@@ -225,8 +225,9 @@ class PlanChecker {
     for (const plan::TensorMap& m : k.tensor_maps()) {
       if (m.buffer() >= k.num_buffers() || m.dtype() >= static_cast<uint32_t>(kNumDTypes))
         return invalidArgument("tensor map of no buffer");
+      const bool isRun = m.window_size() == 6 && m.dims_size() == 4;
       if (m.dims_size() < 1 || m.dims_size() > 5 || m.strides_bytes_size() != m.dims_size() - 1 ||
-          m.box_size() != m.dims_size())
+          (isRun ? m.box_size() != 2 : m.window_size() != 0 || m.box_size() != m.dims_size()))
         return invalidArgument("tensor map with a wrong number of dimensions");
       for (const std::string& d : m.dims())
         JINX_TRY(checkLaunchFormula(d, k.num_sizes()));

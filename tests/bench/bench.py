@@ -6,6 +6,7 @@
     ./dev bench cost [ARGUMENT…]       compile time, load time and memory of every model, against limits: cost/bench.py
     ./dev bench gemm [ARGUMENT…]       matrix products against the register peak of the core: gemm/bench.py
     ./dev bench attention [ARGUMENT…]  attention as one kernel, as three, and onnxruntime's: attention/bench.py
+    ./dev bench gpu-pack DIR …         a folder that times Jinx on a GPU machine: gpu/pack.py, gpu/run.py
     ./dev bench index [ARGUMENT…]      sorts, scatters, gathers, running sums against the host and onnxruntime: index/bench.py
 
 `./dev bench peers --help` tells the arguments.
@@ -18,12 +19,14 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+SCRIPTS = {kind: f"{kind}/bench.py" for kind in ("peers", "cost", "gemm", "fusion", "attention", "index")} | {"gpu-pack": "gpu/pack.py"}
+
+
 def main() -> None:
     if sys.argv[1:2] == ["--help"] or sys.argv[1:2] == ["-h"]:
         print(__doc__)
         return
-    kind = sys.argv.pop(1) if sys.argv[1:2] in (["peers"], ["cost"], ["gemm"], ["fusion"], ["attention"], ["index"]) else "peers"
-    script = HERE / kind / "bench.py"
+    script = HERE / SCRIPTS[sys.argv.pop(1) if sys.argv[1:2] and sys.argv[1] in SCRIPTS else "peers"]
     sys.argv[0] = str(script)
     sys.path.insert(0, str(script.parent))
     runpy.run_path(str(script), run_name="__main__")

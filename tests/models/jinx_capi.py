@@ -5,11 +5,13 @@
     outputs = session.run({"x": array})              # {name: array}
     call = session.call([array], [room])             # arrays bound by position, once …
     call.run()                                       # … then only the run: what a benchmark times
+    DeviceCall(session, [("float32", (2, 3), address)], […]).enqueue(stream)    # memory and stream of the device
 
 Needs numpy; bfloat16 and the 8-bit floats also ml_dtypes.
 """
 
 import ctypes
+import math
 import os
 import pathlib
 
@@ -86,6 +88,7 @@ _TEXTS = ctypes.POINTER(ctypes.c_char_p)
 _STATUS = object()
 _FUNCTIONS = {
     "version": (ctypes.c_char_p, []),
+    "dtype_bits": (_I, [ctypes.c_int]),
     "plan_open": (_STATUS, [ctypes.c_char_p, ctypes.POINTER(_P)]),
     "plan_destroy": (None, [_P]),
     "plan_model_name": (ctypes.c_char_p, [_P]),
@@ -107,6 +110,9 @@ _FUNCTIONS = {
     "call_set_input": (_STATUS, [_P, _S, ctypes.c_int, _SHAPE, _I, _P]),
     "call_set_input_strings": (_STATUS, [_P, _S, _SHAPE, _I, _TEXTS]),
     "call_set_output": (_STATUS, [_P, _S, ctypes.c_int, _SHAPE, _I, _P, _S]),
+    "call_set_device_input": (_STATUS, [_P, _S, ctypes.c_int, _SHAPE, _I, _P]),
+    "call_set_device_output": (_STATUS, [_P, _S, ctypes.c_int, _SHAPE, _I, _P, _S]),
+    "call_enqueue": (_STATUS, [_P, _P]),
     "call_output_shape": (_STATUS, [_P, _S, _SHAPE, _I, ctypes.POINTER(_I)]),
     "call_run": (_STATUS, [_P, _P]),
     "call_output": (_STATUS, [_P, _S, ctypes.POINTER(_P)]),
@@ -254,6 +260,28 @@ class Call:
             text = self._library.tensor_string(tensor, index, ctypes.byref(length))
             texts.append(ctypes.string_at(text, length.value).decode())
         return np.array(texts, dtype=object).reshape(shape)
+
+    def __del__(self):
+        if getattr(self, "_handle", None):
+            self._library.call_destroy(self._handle)
+
+
+class DeviceCall:
+    """A call between memory of the device, which the caller keeps: operands are (name of numpy's type, shape, address)."""
+
+    def __init__(self, session: "Session", inputs: list[tuple], outputs: list[tuple]):
+        self._session, self._library = session, session.library
+        self._handle = _P()
+        self._library.call_create(session.handle, ctypes.byref(self._handle))
+        for index, (dtype, shape, address) in enumerate(inputs):
+            self._library.call_set_device_input(self._handle, index, _NUMBERS[dtype], _c_shape(shape), len(shape), address)
+        for index, (dtype, shape, address) in enumerate(outputs):
+            size = -(-math.prod(shape) * session.library.dtype_bits(_NUMBERS[dtype]) // 8)
+            self._library.call_set_device_output(self._handle, index, _NUMBERS[dtype], _c_shape(shape), len(shape), address, size)
+
+    def enqueue(self, stream: int | None = None) -> None:
+        """On a stream of the driver; returns at once."""
+        self._library.call_enqueue(self._handle, stream)
 
     def __del__(self):
         if getattr(self, "_handle", None):

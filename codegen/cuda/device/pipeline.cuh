@@ -157,6 +157,17 @@ JINX_DEVICE void tma_load_4d(u32 dst, const TensorMap* map, u32 bar, int x, int 
       ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
 #endif
 }
+/// A run of pixels from (w, h) of image n on, as a convolution walks them, each read at a tap's distance; `c` is the first channel.
+JINX_DEVICE void tma_load_pixels(u32 dst, const TensorMap* map, u32 bar, int c, int w, int h, int n, int tap_w, int tap_h JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[4] = {c, w, h, n}, tap[2] = {tap_w, tap_h};
+  emu->tma_load_pixels(dst, map, bar, at, tap, line);
+#else
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2], {%7, %8};"
+      ::"r"(dst), "l"(map), "r"(bar), "r"(c), "r"(w), "r"(h), "r"(n), "h"(static_cast<u16>(tap_w)), "h"(static_cast<u16>(tap_h)) : "memory");
+#endif
+}
 JINX_DEVICE void tma_store_2d(const TensorMap* map, u32 src, int x, int y JINX_AT) {
 #ifdef JINX_EMULATED
   const int at[2] = {x, y};

@@ -1,23 +1,29 @@
 // Matmul schedules for CUDA: builders that write tile programs with rings and roles (ir/Tile/TilePipelineOps.td).
 //
-// Two shapes of program, one hole. The hole gets the accumulators of a tile as one f32 tile of rank 2 with the row and column of its
-// first element in the result, and gives the tile to store, or null when it has stored all it wants itself. It may load further operands
-// with tile.load at rank 2: strides (0, 1) for a value per column, (1, 0) per row, (ld, 1) for a matrix; always with limits of
-// (m - row, n - column), since tiles hang over the edges.
+// Two shapes of program, one hole. The hole gets the accumulators of a tile as one f32 tile of rank 2 with the place of its first element
+// in the result, and gives the tile to store, or null when it has stored all it wants itself. It may load further operands with tile.load
+// at rank 2: strides (0, 1) for a value per column, (1, 0) per row, (ld, 1) for a matrix; always with limits of (m - row, n - column),
+// since tiles hang over the edges.
 //
 //   SIMT     f32, any strides of A, B in the packed panels of the CPU: the fallback for everything that tensor cores do not take
-//   wgmma    16-bit floats on sm_90a: A [m, k] and B [n, k] by rows, k and n multiples of 8; persistent blocks, TMA producer, two
-//            consumer warpgroups, clusters that share what they fetch
+//   wgmma    16-bit floats on sm_90a: A [m, k] and B [n, k] by rows, k a multiple of 8; persistent blocks, TMA producer, consumer
+//            warpgroups, clusters that share what they fetch. Where A and B come from is theirs to say (WgmmaSource): matrices of a batch,
+//            the window of a convolution
 #pragma once
 
 #include <functional>
 #include <string>
 
 #include "ir/Tile/Tile.h"
+#include "runtime/base/SizeExpr.h"
 
 namespace jinx::schedules {
 
-using EpilogueHole = std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value acc, mlir::Value row, mlir::Value column)>;
+struct TilePlace {
+  mlir::Value matrix;  ///< of a batch; null where there is one
+  mlir::Value row, column;
+};
+using EpilogueHole = std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value acc, const TilePlace &)>;
 
 // ---- SIMT -------------------------------------------------------------------------------------------------------------------------
 
@@ -59,20 +65,42 @@ struct WgmmaTile {
   int64_t band = 8;                ///< tile order: bands this many cluster tiles wide
   bool walkN = false;              ///< bands lie along n and are crossed along m; true: the other way round
 };
-/// d = hole(a * b^T) on bf16 or f16 (all three alike). The formulas are over the kernel's sizes and say what the values m, n, k are.
-struct WgmmaMatmul {
-  mlir::Value a, b, d;             ///< buffer operands of the kernel
-  mlir::Value m, n, k;
-  std::string mText, nText, kText;
-  int64_t sms = 132;               ///< multiprocessors of the target
+
+/// One operand as the producer fetches it: boxes of some rows and 64 elements of k.
+struct WgmmaSource {
+  struct Place {
+    llvm::SmallVector<mlir::Value> at, tap;  ///< as tile.copy_bulk takes them
+  };
+  /// The tensor map whose box has that many rows.
+  std::function<mlir::Value(mlir::OpBuilder &, int64_t rows)> map;
+  /// What is known of a tile before its first step: values that `place` wants. May be empty: {matrix, row}.
+  std::function<llvm::SmallVector<mlir::Value>(mlir::OpBuilder &, mlir::Value matrix, mlir::Value row)> begin;
+  /// Where the box of a step lies.
+  std::function<Place(mlir::OpBuilder &, mlir::ValueRange begun, mlir::Value step)> place;
 };
+/// Matrices [matrices, rows, k] of a buffer, by rows. Formulas are over the kernel's sizes.
+WgmmaSource matrixSource(mlir::Value buffer, const std::string &rows, const std::string &k, const std::string &matrices = "");
+
+/// d = hole(a * b^T) on bf16 or f16 (all three alike), for each matrix of a batch.
+struct WgmmaMatmul {
+  WgmmaSource a, b;
+  mlir::Value m, n, steps;         ///< rows and columns of the result; slices of 64 elements of k
+  mlir::Value matrices;            ///< in the batch; null: one
+  mlir::Type element;              ///< of a and b
+  mlir::Value d;                   ///< the result's buffer [matrices, m, n] where the hole returns tiles; n is a multiple of 8 then
+  std::string mText, nText, matricesText;  ///< formulas over the kernel's sizes that say what m, n, matrices are; needed beside d
+};
+/// Blocks of the grid, of a target with `sms` multiprocessors.
+SizeExpr wgmmaPrograms(const WgmmaTile &tile, const SizeExpr &m, const SizeExpr &n, const SizeExpr &matrices = 1, int64_t sms = 132);
 /// Bytes of shared memory; at most 232448 fit.
 int64_t wgmmaSharedBytes(const WgmmaTile &tile);
 /// Why a tile cannot be had; empty if it can.
 std::string wgmmaInfeasible(const WgmmaTile &tile);
 /// The best tile for known extents, by the fewest waves, then the least traffic from the second-level cache, then stages.
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t sms = 132);
-/// Writes the whole body of `kernel` and sets its grid and cluster.
-void emitWgmmaMatmul(tile::KernelOp kernel, const WgmmaMatmul &problem, const WgmmaTile &tile, const EpilogueHole &hole);
+WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices = 1, int64_t sms = 132);
+/// For the transposed product of `columns` rows of an activation, at most 64: 64 rows of weights at a time, as many slots as fit.
+WgmmaTile chooseFlatWgmmaTile(int64_t columns);
+/// Writes the program at the insertion point, which is the end of `kernel`, and says what its cluster is.
+void emitWgmmaMatmul(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &problem, const WgmmaTile &tile, const EpilogueHole &hole);
 
 }  // namespace jinx::schedules

@@ -2,8 +2,8 @@
 //
 // y[line, row, column] = epilogue(sum_k a(row, k) * b(k, column)). The grid is groups x lines x tiles of one matrix:
 //
-//   packed_matmul   a line is one matrix of the batch. With a b that has no batch all matrices of a are one, row under row, if every
-//                   other operand of the group follows: a bias [n] does, a value [batch, 1, n] does not
+//   packed_matmul   a line is one matrix of the batch. With a b that has no batch the matrices of a are one, row under row, as far as the
+//                   other operands of the group follow (GroupEpilogue.h): a bias [n] does, a value [batch, 1, n] does not
 //   packed_conv     an implicit product: a line is one output row (or column, when that is longer) of an image, its pixels are the rows.
 //                   The sum over the window's positions is a sum of products ("taps"), each a shifted view of the image; positions that
 //                   lie side by side in memory are one. Padded images come padded (jinx-pack with pad-images)
@@ -11,9 +11,9 @@
 // [508, 1, 256] * 5x1 -> [508, 512]:   508 rows, 5 taps of depth 256
 #include "codegen/schedules/cuda/GroupMatmul.h"
 
-#include "codegen/schedules/Expression.h"
-#include "codegen/schedules/ScalarOps.h"
 #include "codegen/schedules/cuda/CudaMatmul.h"
+#include "codegen/schedules/cuda/GroupEpilogue.h"
+#include "codegen/schedules/cuda/GroupWgmma.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -24,7 +24,6 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kPanel = 16;
-constexpr const char *kEpilogue = "Epilogue and store";
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 
@@ -62,6 +61,7 @@ class GroupMatmul {
     if (conv_ && llvm::any_of(conv_.getPads(), [](int64_t p) { return p != 0; }))
       return group_.emitOpError("is a convolution with padding; expected a padded image (jinx-pack with pad-images)");
     out_ = sizesOf(anchor_.getType());
+    epilogue_.emplace(kb_, group_, anchor);
     return success();
   }
 
@@ -69,23 +69,15 @@ class GroupMatmul {
     Sizes a = sizesOf(a_.getType()), b = sizesOf(b_.getType());
     depth_ = a.back();
     columns_ = out_.back();
-    rowDim_ = out_.size() - 2;
+    size_t end = out_.size() - 1, begin = end - 1;
     bool bHasBatch = llvm::any_of(ArrayRef(b).drop_back(3), [](const SizeExpr &s) { return !s.isConstant(1); });
-    merged_ = !bHasBatch && volume(ArrayRef(a).drop_back(2)) == volume(ArrayRef(out_).drop_back(2)) && operandsFollow();
-    rows_ = merged_ ? volume(ArrayRef(out_).drop_back(1)) : out_[rowDim_];
-    for (size_t d = 0; d < rowDim_; ++d) lines_.push_back(merged_ ? SizeExpr(1) : out_[d]);
+    if (!bHasBatch && volume(ArrayRef(a).drop_back(2)) == volume(ArrayRef(out_).drop_back(2))) begin = epilogue_->firstRowDim(end);
+    setRows(begin, end);
   }
-
-  /// True when the leading dimensions of every other operand are as many rows as the result's, or one.
-  bool operandsFollow() {
-    SizeExpr rows = volume(ArrayRef(out_).drop_back(1));
-    return llvm::all_of(body().getArguments(), [&](BlockArgument arg) {
-      if (arg == a_ || arg == b_) return true;
-      Sizes sizes = sizesOf(arg.getType());
-      if (sizes.empty()) return true;
-      SizeExpr leading = volume(ArrayRef(sizes).drop_back(1));
-      return leading.isConstant(1) || leading == rows;
-    });
+  void setRows(size_t begin, size_t end) {
+    epilogue_->setRows(begin, end);
+    rows_ = volume(ArrayRef(out_).slice(begin, end - begin));
+    for (size_t d = 0; d + 1 < out_.size(); ++d) lines_.push_back(d >= begin && d < end ? SizeExpr(1) : out_[d]);
   }
 
   void describeConv() {
@@ -100,8 +92,7 @@ class GroupMatmul {
     depth_ = run ? SizeExpr(kw) * channels_ : *channels_.exactDivide(groups_);
     auto height = out_[1].constant(), width = out_[2].constant();
     rowDim_ = width && (*width == 1 || (height && *height > *width)) ? 1 : 2;
-    rows_ = out_[rowDim_];
-    for (size_t d = 0; d < 3; ++d) lines_.push_back(d == rowDim_ ? SizeExpr(1) : out_[d]);
+    setRows(rowDim_, rowDim_ + 1);
   }
   int64_t taps() const { return tapsH_ * tapsW_; }
 
@@ -129,8 +120,9 @@ class GroupMatmul {
     p.cRowStride = kb_.size(columns_);
     p.tile = parts.back();
     matmul_ ? placeMatmul(p) : placeConv(p, groupId);
-    emitSimtMatmul(b(), loc(), p, tile, [&](OpBuilder &, Location, Value acc, Value row, Value column) -> Value {
-      epilogue(acc, row, column);
+    emitSimtMatmul(b(), loc(), p, tile, [&](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
+      GroupEpilogue::Tile place{line_, at.row, kb_.add(firstColumn_, at.column), kb_.sub(p.m, at.row), kb_.sub(p.n, at.column)};
+      for (auto [i, tile] : llvm::enumerate(epilogue_->evaluate(acc, place))) epilogue_->store(i, tile, place);
       return {};
     });
   }
@@ -171,84 +163,6 @@ class GroupMatmul {
     };
   }
 
-  // ---- epilogue -----------------------------------------------------------------------------------------------------------------
-  /// Where the tile at (row, column) of this line lies in a tensor of these sizes, aligned with the result on the right.
-  struct Place {
-    Value offset, rowStride, columnStride;
-  };
-  Place placeOf(const Sizes &sizes, Value row, Value column) {
-    auto strides = kb_.strides(sizes);
-    Place place{kb_.constant(0), kb_.constant(0), kb_.constant(0)};
-    int64_t shift = int64_t(out_.size()) - int64_t(sizes.size());
-    SizeExpr leading = sizes.empty() ? SizeExpr(1) : volume(ArrayRef(sizes).drop_back(1));
-    for (size_t d = 0; d < sizes.size(); ++d) {
-      size_t o = d + shift;
-      bool last = o + 1 == out_.size();
-      if (sizes[d].isConstant(1) && !(merged_ && o == rowDim_)) continue;
-      Value stride = kb_.size(strides[d]);
-      if (last) {
-        place.columnStride = stride;
-        place.offset = kb_.add(place.offset, kb_.mul(kb_.add(firstColumn_, column), stride));
-      } else if (o == rowDim_) {
-        if (merged_ && leading.isConstant(1)) continue;  // merged rows walk all leading dimensions, of which the last is the fastest
-        place.rowStride = stride;
-        place.offset = kb_.add(place.offset, kb_.mul(row, stride));
-      } else if (!merged_) {
-        place.offset = kb_.add(place.offset, kb_.mul(line_[o], stride));
-      }
-    }
-    return place;
-  }
-
-  void epilogue(Value acc, Value row, Value column) {
-    type_ = cast<VectorType>(acc.getType());
-    limits_ = {kb_.sub(kb_.size(rows_), row), kb_.sub(kb_.size(columns_), column)};
-    llvm::DenseMap<Value, Value> tiles;
-    tiles[anchor_] = acc;
-    for (BlockArgument arg : body().getArguments())
-      if (arg != a_ && arg != b_) tiles[arg] = load(arg, row, column);
-    for (Operation &op : body().without_terminator()) {
-      if (op.getNumResults() != 1 || tiles.contains(op.getResult(0))) continue;
-      if (auto constant = dyn_cast<ConstantOp>(op)) {
-        tiles[constant.getY()] = splat(constant);
-        continue;
-      }
-      SmallVector<Value> operands;
-      for (Value v : op.getOperands()) operands.push_back(tiles.lookup(v));
-      tiles[op.getResult(0)] = buildElementwise(b(), loc(), &op, operands);
-    }
-    for (auto [i, v] : llvm::enumerate(body().getTerminator()->getOperands())) store(i, tiles.lookup(v), row, column);
-  }
-
-  Value load(BlockArgument arg, Value row, Value column) {
-    Place place = placeOf(sizesOf(arg.getType()), row, column);
-    auto type = VectorType::get(type_.getShape(), memoryType(elementOf(arg)));
-    auto tile = tile::LoadOp::create(b(), loc(), type, kb_.input(arg), place.offset, ValueRange{place.rowStride, place.columnStride}, limits_);
-    phase(tile, kEpilogue);
-    if (!elementOf(arg).isInteger(1)) return tile;
-    Value zero = arith::ConstantOp::create(b(), loc(), type, b().getZeroAttr(type));
-    return arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::ne, tile, zero);
-  }
-
-  Value splat(ConstantOp op) {
-    Type element = registerType(elementOf(op.getY()));
-    auto dense = cast<DenseElementsAttr>(op.getValue());
-    Attribute value = isa<FloatType>(element) ? Attribute(FloatAttr::get(element, dense.getSplatValue<APFloat>()))
-                                              : Attribute(IntegerAttr::get(element, dense.getSplatValue<APInt>()));
-    auto type = VectorType::get(type_.getShape(), element);
-    return arith::ConstantOp::create(b(), loc(), type, DenseElementsAttr::get(type, value));
-  }
-
-  void store(int64_t index, Value tile, Value row, Value column) {
-    Value result = group_.getResult(index);
-    Place place = placeOf(sizesOf(result.getType()), row, column);
-    if (elementOf(result).isInteger(1))
-      tile = arith::ExtUIOp::create(b(), loc(), VectorType::get(type_.getShape(), b().getI8Type()), tile);
-    // A row's columns are neighbours even where there is one column, and one row lies anywhere.
-    Value columnStride = kb_.constant(1), rowStride = kb_.size(kb_.strides(sizesOf(result.getType()))[rowDim_]);
-    phase(tile::StoreOp::create(b(), loc(), tile, kb_.output(index), place.offset, ValueRange{rowStride, columnStride}, limits_), kEpilogue);
-  }
-
   GroupOp group_;
   KernelBuilder kb_;
   PackedMatmulOp matmul_;
@@ -256,19 +170,21 @@ class GroupMatmul {
   Value anchor_;
   BlockArgument a_, b_;
   Sizes out_;
-  size_t rowDim_ = 0;
-  bool merged_ = false;  ///< the rows are all leading dimensions of the result
+  size_t rowDim_ = 0;            ///< of a convolution
+  std::optional<GroupEpilogue> epilogue_;
   SizeExpr rows_, columns_, depth_, channels_, programs_;
   SmallVector<SizeExpr> lines_;  ///< extents of the result's dimensions that the grid walks; 1 where it does not
   SmallVector<Value> line_;      ///< this program's place in them
   int64_t groups_ = 1, tapsH_ = 1, tapsW_ = 1;
   Value firstColumn_;
-  VectorType type_;
-  SmallVector<Value> limits_;
 };
 
 }  // namespace
 
-FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, OpBuilder &builder) { return GroupMatmul(group, name, builder).run(); }
+FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, OpBuilder &builder) {
+  for (Operation &op : group.getBody().front())
+    if (isa<PackedMatmulOp, PackedConvOp>(op) && op.hasAttr("by_rows")) return scheduleWgmma(group, &op, name, builder);
+  return GroupMatmul(group, name, builder).run();
+}
 
 }  // namespace jinx::schedules

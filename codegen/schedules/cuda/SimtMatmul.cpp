@@ -93,7 +93,7 @@ void emitSimtMatmul(OpBuilder &b, Location loc, const SimtMatmul &p, const SimtT
     scf::YieldOp::create(b, loc, next);
   }
   tile::RingDrainOp::create(b, loc, ring);
-  Value result = hole(b, loc, loop.getResult(0), row, column);
+  Value result = hole(b, loc, loop.getResult(0), {Value(), row, column});
   if (!result) return;
   Value at = ix.add(ix.add(orZero(p.cOffset), ix.mul(row, p.cRowStride)), column);
   auto store = tile::StoreOp::create(b, loc, result, p.c, at, ValueRange{p.cRowStride, one}, ValueRange{rowsLeft, columnsLeft});

@@ -88,7 +88,8 @@ class AttentionProgram {
     return tile::TensorMapOp::create(b_, loc_, tile::TensorMapType::get(b_.getContext()), x.data,
                                      b_.getStrArrayAttr({std::to_string(p_.headDim), rows, heads, p_.batch.text}),
                                      b_.getStrArrayAttr({bytes(x.rowStride), bytes(x.headStride), bytes(x.batchStride)}),
-                                     DenseI64ArrayAttr::get(b_.getContext(), {boxColumns, boxRows, 1, 1}), b_.getI64IntegerAttr(boxColumns * 2))
+                                     DenseI64ArrayAttr::get(b_.getContext(), {boxColumns, boxRows, 1, 1}), b_.getI64IntegerAttr(boxColumns * 2),
+                                     DenseI64ArrayAttr())
         .getMap();
   }
   void makeMaps() {
@@ -175,7 +176,7 @@ class AttentionProgram {
   // ---- producer ---------------------------------------------------------------------------------------------------------------------
   void fetch(Value ring, Value map, Value row, Value head, Value batch) {
     auto slot = tile::RingAcquireOp::create(b_, loc_, slotType_, ring).getSlot();
-    tile::CopyBulkOp::create(b_, loc_, map, ValueRange{ix_.c(0), row, head, batch}, slot, b_.getI64IntegerAttr(0), IntegerAttr());
+    tile::CopyBulkOp::create(b_, loc_, map, ValueRange{ix_.c(0), row, head, batch}, ValueRange{}, slot, b_.getI64IntegerAttr(0), IntegerAttr());
     tile::RingCommitOp::create(b_, loc_, slot);
   }
   /// In the order of use. The first keys come before the queries: their slot is free earlier.

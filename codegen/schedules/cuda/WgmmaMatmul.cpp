@@ -7,7 +7,7 @@
 //
 // Blocks of a cluster lie side by side (clusterM x clusterN tiles): those in a column share the slice of B, those in a row the slice of A;
 // each fetches its part and multicasts it. Tiles are visited in bands, so that blocks that run together read few distinct rows of A and B
-// and find them in the second-level cache.
+// and find them in the second-level cache. The matrices of a batch follow one another.
 #include <algorithm>
 
 #include "codegen/schedules/cuda/CudaMatmul.h"
@@ -31,7 +31,7 @@ int64_t wgmmaSharedBytes(const WgmmaTile &t) {
 
 std::string wgmmaInfeasible(const WgmmaTile &t) {
   if (t.consumers < 1 || t.consumers > 3 || t.m % (64 * t.consumers)) return "each consumer takes a multiple of 64 rows";
-  if (t.n % 16 || t.n > 256) return "n is a multiple of 16 up to 256";
+  if (t.n % 8 || t.n > 256) return "n is a multiple of 8 up to 256";
   if (t.m / t.clusterN % 8 || t.n / t.clusterM % 8 || t.m % t.clusterN || t.n % t.clusterM) return "a block's slice is a multiple of 8 rows";
   if (t.m / t.clusterN > 256) return "a TMA box has at most 256 rows";
   if (t.clusterM * t.clusterN > 8) return "a cluster has at most 8 blocks";
@@ -42,8 +42,8 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
   return "";
 }
 
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t sms) {
-  // Measured in shared/examples: what wins anywhere is among these.
+WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t sms) {
+  // Measured over seven shapes: what wins anywhere is among these.
   static const WgmmaTile candidates[] = {
       {128, 256, 4, 2, 1, 2, 8, false}, {256, 160, 4, 1, 2, 2, 8, false}, {256, 128, 4, 1, 2, 2, 8, false}, {128, 192, 4, 2, 1, 2, 8, false},
       {128, 128, 6, 2, 1, 2, 8, false}, {128, 80, 8, 2, 2, 2, 16, true},  {64, 64, 13, 2, 1, 1, 64, true},  {128, 64, 8, 2, 1, 2, 16, true},
@@ -54,7 +54,7 @@ WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t sms) {
   for (const WgmmaTile &t : candidates) {
     if (!wgmmaInfeasible(t).empty()) continue;
     int64_t cluster = t.clusterM * t.clusterN, clusters = cluster == 4 ? sms / cluster * 30 / 33 : sms / cluster;
-    int64_t tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN), waves = ceilDiv(tiles, std::max<int64_t>(1, clusters));
+    int64_t tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN) * matrices, waves = ceilDiv(tiles, std::max<int64_t>(1, clusters));
     // Time of a wave: products at the rate the operands can be read from shared memory (narrow tiles read more for each product), and a
     // start and an epilogue that nothing covers.
     double products = double(t.m) * t.n * std::max<int64_t>(k, kDepth), reads = double(t.m / t.consumers + t.n) / (t.m / t.consumers * double(t.n));
@@ -67,28 +67,59 @@ WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t sms) {
   return *best;
 }
 
-void emitWgmmaMatmul(tile::KernelOp kernel, const WgmmaMatmul &p, const WgmmaTile &t, const EpilogueHole &hole) {
+WgmmaTile chooseFlatWgmmaTile(int64_t columns) {
+  WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
+  while (t.n < columns && t.n < 64) t.n *= 2;
+  WgmmaTile more = t;
+  for (; wgmmaSharedBytes(more) <= kMaxShared; ++more.stages) t = more;
+  return t;
+}
+
+SizeExpr wgmmaPrograms(const WgmmaTile &t, const SizeExpr &m, const SizeExpr &n, const SizeExpr &matrices, int64_t sms) {
+  int64_t cluster = t.clusterM * t.clusterN;
+  SizeExpr tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN) * matrices;
+  return SizeExpr(cluster) * min(tiles, SizeExpr(std::max<int64_t>(1, sms / cluster)));
+}
+
+static tile::TensorMapOp makeMap(OpBuilder &b, Value buffer, ArrayRef<std::string> dims, ArrayRef<int64_t> box, int64_t swizzle) {
+  // Each dimension's stride is the one before it times its extent: the tensor is dense.
+  SmallVector<StringRef> extents(dims.begin(), dims.end());
+  int64_t bytes = cast<tile::PtrType>(buffer.getType()).getElement().getIntOrFloatBitWidth() / 8;
+  std::vector<std::string> strides;
+  std::string stride = std::to_string(bytes);
+  for (const std::string &dim : dims.drop_back()) strides.push_back(stride = "(" + dim + ") * " + stride);
+  SmallVector<StringRef> strideTexts(strides.begin(), strides.end());
+  return tile::TensorMapOp::create(b, buffer.getLoc(), tile::TensorMapType::get(b.getContext()), buffer, b.getStrArrayAttr(extents),
+                                   b.getStrArrayAttr(strideTexts), DenseI64ArrayAttr::get(b.getContext(), box), b.getI64IntegerAttr(swizzle),
+                                   DenseI64ArrayAttr());
+}
+
+WgmmaSource matrixSource(Value buffer, const std::string &rows, const std::string &k, const std::string &matrices) {
+  WgmmaSource source;
+  const bool isBatch = !matrices.empty();
+  source.map = [=](OpBuilder &b, int64_t boxRows) -> Value {
+    if (isBatch) return makeMap(b, buffer, {k, rows, matrices}, {kDepth, boxRows, 1}, 128);
+    return makeMap(b, buffer, {k, rows}, {kDepth, boxRows}, 128);
+  };
+  source.place = [=](OpBuilder &b, ValueRange begun, Value step) {
+    WgmmaSource::Place place;
+    place.at = {IndexBuilder{b, step.getLoc()}.mul(step, kDepth), begun[1]};
+    if (isBatch) place.at.push_back(begun[0]);
+    return place;
+  };
+  return source;
+}
+
+void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, const WgmmaTile &t, const EpilogueHole &hole) {
   Location loc = kernel.getLoc();
-  OpBuilder b = OpBuilder::atBlockEnd(&kernel.getBody().front());
   MLIRContext *context = b.getContext();
   IndexBuilder ix{b, loc};
-  Type element = cast<tile::PtrType>(p.a.getType()).getElement();
   int64_t cluster = t.clusterM * t.clusterN, store = storeColumns(t.n), rows = t.m / t.consumers;
-  auto text = [](int64_t v) { return std::to_string(v); };
-  auto tiles = [&](const std::string &extent, int64_t size) { return "((" + extent + ") + " + text(size - 1) + ") floordiv " + text(size); };
-  kernel.setPrograms(text(cluster) + " * min((" + tiles(p.mText, t.m * t.clusterM) + ") * (" + tiles(p.nText, t.n * t.clusterN) + "), " +
-                     text(std::max<int64_t>(1, p.sms / cluster)) + ")");
   kernel->setAttr("cluster", DenseI64ArrayAttr::get(context, {t.clusterM, t.clusterN}));
 
-  auto map = [&](Value buffer, const std::string &inner, const std::string &outer, int64_t boxInner, int64_t boxOuter, int64_t swizzle) {
-    return tile::TensorMapOp::create(b, loc, tile::TensorMapType::get(context), buffer, b.getStrArrayAttr({inner, outer}),
-                                     b.getStrArrayAttr({"(" + inner + ") * 2"}), DenseI64ArrayAttr::get(context, {boxInner, boxOuter}),
-                                     b.getI64IntegerAttr(swizzle))
-        .getMap();
-  };
-  Value mapA = map(p.a, p.kText, p.mText, kDepth, t.m / t.clusterN, 128);
-  Value mapB = map(p.b, p.kText, p.nText, kDepth, t.n / t.clusterM, 128);
-  Value mapD = map(p.d, p.nText, p.mText, store, 16, store * 2);
+  Value mapA = p.a.map(b, t.m / t.clusterN), mapB = p.b.map(b, t.n / t.clusterM), mapD;
+  if (p.d && p.matrices) mapD = makeMap(b, p.d, {p.nText, p.mText, p.matricesText}, {store, 16, 1}, store * 2);
+  if (p.d && !p.matrices) mapD = makeMap(b, p.d, {p.nText, p.mText}, {store, 16}, store * 2);
 
   Value zero = ix.c(0), one = ix.c(1);
   auto called = [&](Value v, StringRef name) {
@@ -97,13 +128,17 @@ void emitWgmmaMatmul(tile::KernelOp kernel, const WgmmaMatmul &p, const WgmmaTil
   };
   Value rankM = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 0), rankN = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 1);
   Value tilesM = called(ix.tiles(p.m, t.m * t.clusterM), "tiles_m"), tilesN = called(ix.tiles(p.n, t.n * t.clusterN), "tiles_n");
-  Value count = called(ix.mul(tilesM, tilesN), "tiles");
-  Value steps = called(ix.tiles(p.k, kDepth), "steps");
+  Value each = ix.mul(tilesM, tilesN), count = p.matrices ? called(ix.mul(each, p.matrices), "tiles") : called(each, "tiles");
   Value program = tile::ProgramIdOp::create(b, loc, b.getIndexType()), programs = tile::NumProgramsOp::create(b, loc, b.getIndexType());
   Value firstTile = called(ix.div(program, cluster), "first_tile"), stride = called(ix.div(programs, cluster), "tile_stride");
 
-  // Row and column of this block's tile within cluster tile `index`: bands of t.band, crossed one way.
+  // This block's tile within cluster tile `index`: bands of t.band, crossed one way.
   auto place = [&](Value index) {
+    TilePlace place;
+    if (p.matrices) {
+      place.matrix = called(ix.div(index, each), "matrix");
+      index = called(ix.sub(index, ix.mul(place.matrix, each)), "tile_of_matrix");
+    }
     Value across = t.walkN ? tilesN : tilesM, along = t.walkN ? tilesM : tilesN;
     Value bandSize = ix.mul(along, t.band), band = called(ix.div(index, bandSize), "band");
     Value within = called(ix.sub(index, ix.mul(band, bandSize)), "within");
@@ -111,12 +146,12 @@ void emitWgmmaMatmul(tile::KernelOp kernel, const WgmmaMatmul &p, const WgmmaTil
     Value advanced = called(ix.div(within, width), "advanced");
     Value crossed = called(ix.sub(ix.add(ix.mul(band, t.band), within), ix.mul(advanced, width)), "crossed");
     Value m = t.walkN ? advanced : crossed, n = t.walkN ? crossed : advanced;
-    Value row = called(ix.mul(ix.add(ix.mul(m, t.clusterM), rankM), t.m), "row");
-    Value column = called(ix.mul(ix.add(ix.mul(n, t.clusterN), rankN), t.n), "column");
-    return std::pair{row, column};
+    place.row = called(ix.mul(ix.add(ix.mul(m, t.clusterM), rankM), t.m), "row");
+    place.column = called(ix.mul(ix.add(ix.mul(n, t.clusterN), rankN), t.n), "column");
+    return place;
   };
 
-  auto bufferA = VectorType::get({t.m, kDepth}, element), bufferB = VectorType::get({t.n, kDepth}, element);
+  auto bufferA = VectorType::get({t.m, kDepth}, p.element), bufferB = VectorType::get({t.n, kDepth}, p.element);
   auto ring = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.stages, b.getTypeArrayAttr({bufferA, bufferB}),
                                    b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(context, {}));
   // Registers: 65,536 over the block; who fetches needs few.
@@ -135,12 +170,19 @@ void emitWgmmaMatmul(tile::KernelOp kernel, const WgmmaMatmul &p, const WgmmaTil
   // Producer.
   b.setInsertionPointToStart(&roles.getProducer().emplaceBlock());
   loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
-    auto [row, column] = place(tileLoop.getInductionVar());
-    loopOver(zero, steps, one, {}, "step", [&, row = row, column = column](scf::ForOp stepLoop) {
-      Value k = ix.mul(stepLoop.getInductionVar(), kDepth);
+    TilePlace at = place(tileLoop.getInductionVar());
+    auto begin = [&](const WgmmaSource &source, Value row) {
+      return source.begin ? source.begin(b, at.matrix, row) : SmallVector<Value>{at.matrix, row};
+    };
+    auto begunA = begin(p.a, at.row), begunB = begin(p.b, at.column);
+    loopOver(zero, p.steps, one, {}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingAcquireOp::create(b, loc, slotType, ring).getSlot();
-      tile::CopyBulkOp::create(b, loc, mapA, ValueRange{k, row}, slot, b.getI64IntegerAttr(0), t.clusterN > 1 ? b.getI64IntegerAttr(1) : IntegerAttr());
-      tile::CopyBulkOp::create(b, loc, mapB, ValueRange{k, column}, slot, b.getI64IntegerAttr(1), t.clusterM > 1 ? b.getI64IntegerAttr(0) : IntegerAttr());
+      auto copy = [&](Value map, const WgmmaSource &source, ArrayRef<Value> begun, int64_t buffer, IntegerAttr across) {
+        auto place = source.place(b, begun, stepLoop.getInductionVar());
+        tile::CopyBulkOp::create(b, loc, map, place.at, place.tap, slot, b.getI64IntegerAttr(buffer), across);
+      };
+      copy(mapA, p.a, begunA, 0, t.clusterN > 1 ? b.getI64IntegerAttr(1) : IntegerAttr());
+      copy(mapB, p.b, begunB, 1, t.clusterM > 1 ? b.getI64IntegerAttr(0) : IntegerAttr());
       tile::RingCommitOp::create(b, loc, slot);
     });
   });
@@ -153,7 +195,7 @@ void emitWgmmaMatmul(tile::KernelOp kernel, const WgmmaMatmul &p, const WgmmaTil
   auto accType = VectorType::get({rows, t.n}, b.getF32Type());
   loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
     Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(accType, 0.0f));
-    auto loop = loopOver(zero, steps, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
+    auto loop = loopOver(zero, p.steps, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
       Value next = tile::MmaOp::create(b, loc, accType, stepLoop.getRegionIterArg(0), slot, 0, 1, firstRow, 1).getResult();
       tile::RingReleaseOp::create(b, loc, ring, 1);
@@ -162,11 +204,13 @@ void emitWgmmaMatmul(tile::KernelOp kernel, const WgmmaMatmul &p, const WgmmaTil
     phase(loop, "Multiply: one group of products stays in flight, and a slot goes back once the group after it is issued");
     Value acc = tile::MmaWaitOp::create(b, loc, accType, loop.getResult(0)).getResult();
     tile::RingReleaseOp::create(b, loc, ring, 0);
-    auto [row, column] = place(tileLoop.getInductionVar());
-    Value myRow = called(ix.add(row, firstRow), "my_row");
-    Value result = hole(b, loc, acc, myRow, column);
+    TilePlace at = place(tileLoop.getInductionVar());
+    at.row = called(ix.add(at.row, firstRow), "my_row");
+    Value result = hole(b, loc, acc, at);
     if (!result) return;
-    auto out = tile::StoreBulkOp::create(b, loc, result, mapD, ValueRange{column, myRow});
+    SmallVector<Value> corner = {at.column, at.row};
+    if (at.matrix) corner.push_back(at.matrix);
+    auto out = tile::StoreBulkOp::create(b, loc, result, mapD, corner);
     phase(out, "Epilogue, then patches of a warp's rows through swizzled shared memory");
   });
 }

@@ -119,9 +119,10 @@ class Timings {
 
 class CudaStream final : public Stream {
  public:
-  CudaStream(SharedContext context, void* handle) : timings(context), context_(std::move(context)), handle_(handle) {}
+  CudaStream(SharedContext context, void* handle, bool owned = true)
+      : timings(context), context_(std::move(context)), handle_(handle), owned_(owned) {}
   ~CudaStream() override {
-    if (context_->enter().isOk()) context_->driver.streamDestroy(handle_);
+    if (owned_ && context_->enter().isOk()) context_->driver.streamDestroy(handle_);
   }
   Status synchronize() override {
     JINX_TRY(context_->enter());
@@ -134,6 +135,7 @@ class CudaStream final : public Stream {
  private:
   SharedContext context_;
   void* handle_;
+  bool owned_;
 };
 
 void* handleOf(Stream& stream) { return static_cast<CudaStream&>(stream).handle(); }
@@ -271,6 +273,9 @@ class CudaDevice final : public Device {
     JINX_TRY(context_->enter());
     JINX_TRY(context_->check(context_->driver.streamCreate(&handle, kNonBlocking), "cuStreamCreate"));
     return std::unique_ptr<Stream>(std::make_unique<CudaStream>(context_, handle));
+  }
+  Expected<std::unique_ptr<Stream>> wrapStream(void* native) override {
+    return std::unique_ptr<Stream>(std::make_unique<CudaStream>(context_, native, /*owned=*/false));
   }
   Expected<std::unique_ptr<Event>> createEvent() override {
     JINX_TRY_ASSIGN(std::unique_ptr<CudaEvent> event, makeEvent(context_));
@@ -424,6 +429,13 @@ class CudaDevice final : public Device {
     const int swizzle = map.swizzleBytes == 32 ? 1 : map.swizzleBytes == 64 ? 2 : map.swizzleBytes == 128 ? 3 : 0;
     const int type = mapType(map.dtype);
     if (type < 0) return internalError("a tensor map of " + std::string(jinx::name(map.dtype)) + ", which the driver has no type for");
+    if (map.isRun) {
+      const auto& w = map.window;
+      const uint32_t steps[kMaxMapRank] = {1, static_cast<uint32_t>(w[4]), static_cast<uint32_t>(w[5]), 1, 1};
+      return context_->check(context_->driver.encodeIm2col(to, type, map.rank, base, map.dims.data(), map.strides.data(), &w[0], &w[2], map.box[0],
+                                                           map.box[1], steps, kNoInterleave, swizzle, kPromote256, kZeroFill),
+                             "cuTensorMapEncodeIm2col");
+    }
     return context_->check(context_->driver.encodeTiled(to, type, map.rank, base, map.dims.data(), map.strides.data(), map.box.data(), kOnes,
                                                         kNoInterleave, swizzle, kPromote256, kZeroFill),
                            "cuTensorMapEncodeTiled");

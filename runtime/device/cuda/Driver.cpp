@@ -57,6 +57,7 @@ Expected<Driver> Driver::open() {
   get(d.graphExecDestroy, "cuGraphExecDestroy");
   get(d.graphLaunch, "cuGraphLaunch");
   get(d.encodeTiled, "cuTensorMapEncodeTiled");
+  get(d.encodeIm2col, "cuTensorMapEncodeIm2col");
   if (!missing.empty()) return unimplemented("the CUDA driver is too old, expected 12.0 or later: it has no " + missing);
   JINX_TRY(d.check(d.init(0), "cuInit"), "starting the CUDA driver");
   return d;

@@ -84,6 +84,8 @@ struct Driver {
   int (*graphExecDestroy)(void*) = nullptr;
   int (*graphLaunch)(void*, void*) = nullptr;
   int (*encodeTiled)(void*, int, uint32_t, void*, const uint64_t*, const uint64_t*, const uint32_t*, const uint32_t*, int, int, int, int) = nullptr;
+  int (*encodeIm2col)(void*, int, uint32_t, void*, const uint64_t*, const uint64_t*, const int*, const int*, uint32_t, uint32_t, const uint32_t*, int,
+                      int, int, int) = nullptr;
 };
 
 } // namespace jinx::cuda

@@ -1,5 +1,6 @@
 #include "runtime/device/cuda/LaunchFormulas.h"
 
+#include <algorithm>
 #include <charconv>
 
 
@@ -41,15 +42,17 @@ Expected<SizeProgram> LaunchFormulas::compile(const std::string& text) const {
 Expected<LaunchFormulas::Map> LaunchFormulas::readMap(const plan::TensorMap& from) const {
   const int rank = from.dims_size();
   if (from.buffer() >= numBuffers_ || rank < 1 || rank > kMaxMapRank || from.strides_bytes_size() != rank - 1 ||
-      from.box_size() != rank)
+      from.box_size() != (from.window_size() ? 2 : rank) || (from.window_size() && (from.window_size() != 6 || rank != 4)))
     return invalidArgument("kernel " + symbol_ + " has a tensor map that does not fit together");
   Map map;
   map.fixed.buffer = from.buffer();
   map.fixed.dtype = static_cast<DType>(from.dtype());
   map.fixed.rank = static_cast<uint32_t>(rank);
   map.fixed.swizzleBytes = from.swizzle_bytes();
+  map.fixed.isRun = from.window_size() > 0;
+  std::copy(from.window().begin(), from.window().end(), map.fixed.window.begin());
+  std::copy(from.box().begin(), from.box().end(), map.fixed.box.begin());
   for (int d = 0; d < rank; ++d) {
-    map.fixed.box[static_cast<size_t>(d)] = from.box(d);
     JINX_TRY_ASSIGN(SizeProgram dim, compile(from.dims(d)));
     map.dims.push_back(std::move(dim));
     if (d == 0) continue;

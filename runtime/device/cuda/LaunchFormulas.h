@@ -35,6 +35,8 @@ struct TensorMapShape {
   std::array<uint64_t, kMaxMapRank> dims{};        ///< innermost first
   std::array<uint64_t, kMaxMapRank - 1> strides{}; ///< bytes, of dims 1 and up
   std::array<uint32_t, kMaxMapRank> box{};
+  bool isRun = false;             ///< of pixels: box is channels and pixels
+  std::array<int32_t, 6> window{}; ///< of a run: first w, first h, last w, last h, step w, step h
 };
 
 class LaunchFormulas {

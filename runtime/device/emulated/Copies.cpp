@@ -23,6 +23,7 @@ unsigned swizzled(unsigned address, unsigned swizzleBytes) {
 
 unsigned rowBytesOf(const EmulatedTensorMap &map) { return map.box[0] * map.elementBytes; }
 unsigned rowsOf(const EmulatedTensorMap &map) {
+  if (map.isRun()) return map.box[1];
   unsigned rows = 1;
   for (unsigned d = 1; d < map.rank; ++d) rows *= map.box[d];
   return rows;
@@ -33,9 +34,34 @@ struct Row {
   unsigned char *begin;  ///< of the first valid element
   unsigned skip, valid;  ///< elements missing on the left; elements there
 };
+
+/// Pixel `row` of a run: where the walk over the window's positions has got to, and what it reads there.
+/// \param c  channel, w, h, n of the run's beginning, then the tap
+std::array<int64_t, 4> pixelOf(const EmulatedTensorMap &map, const int *c, unsigned row) {
+  const int64_t lastW = int64_t(map.dims[1]) - 1 + map.window[2], lastH = int64_t(map.dims[2]) - 1 + map.window[3];
+  int64_t w = c[1], h = c[2], n = c[3];
+  for (; row > 0; --row) {
+    w += map.window[4];
+    if (w <= lastW) continue;
+    w = map.window[0];
+    h += map.window[5];
+    if (h <= lastH) continue;
+    h = map.window[1];
+    ++n;
+  }
+  return {c[0], w + c[4], h + c[5], n};
+}
+
 Row globalRow(const EmulatedTensorMap &map, const int *coordinates, unsigned row) {
   unsigned char *at = map.base;
-  for (unsigned d = 1; d < map.rank; ++d) {
+  if (map.isRun()) {
+    const auto pixel = pixelOf(map, coordinates, row);
+    for (unsigned d = 1; d < 4; ++d) {
+      if (pixel[d] < 0 || pixel[d] >= int64_t(map.dims[d])) return {nullptr, 0, 0};
+      at += pixel[d] * static_cast<int64_t>(map.strides[d - 1]);
+    }
+  }
+  for (unsigned d = 1; d < map.rank && !map.isRun(); ++d) {
     int64_t c = coordinates[d] + static_cast<int64_t>(row % map.box[d]);
     row /= map.box[d];
     if (c < 0 || c >= static_cast<int64_t>(map.dims[d])) return {nullptr, 0, 0};
@@ -54,8 +80,10 @@ constexpr unsigned kRowsPerPiece = 8;
 Status encodeTensorMap(EmulatedTensorMap map, std::array<unsigned char, 128> &out) {
   if (map.rank < 1 || map.rank > 5) return invalidArgument("a tensor map has rank 1 to 5");
   if (reinterpret_cast<uintptr_t>(map.base) % 16) return invalidArgument("a tensor map's base must be 16-byte aligned");
+  if (map.isRun() && map.rank != 4) return invalidArgument("a tensor map of runs of pixels has rank 4");
   for (unsigned d = 0; d < map.rank; ++d) {
-    if (map.box[d] < 1 || map.box[d] > 256) return invalidArgument("a tensor map's box is 1 to 256 long in every dimension");
+    if (!(map.isRun() && d > 1) && (map.box[d] < 1 || map.box[d] > (map.isRun() && d == 1 ? 1024 : 256)))
+      return invalidArgument("a tensor map's box is 1 to 256 long in every dimension");
     if (map.dims[d] < 1) return invalidArgument("a tensor map needs dimensions of at least 1");
     if (d && map.strides[d - 1] % 16) return invalidArgument("a tensor map's strides must be multiples of 16 bytes");
   }
@@ -124,14 +152,16 @@ void Machine::copyAsyncWait(int pending, int line) {
 
 // ---- TMA --------------------------------------------------------------------------------------------------------------------------
 
-void Machine::tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, const int *coordinates, unsigned rankMask, int line) {
+void Machine::tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, const int *coordinates, const int *tap, unsigned rankMask, int line) {
   if (map.magic != EmulatedTensorMap::kMagic) fail("a bulk load through something that is no tensor map", line);
+  if (map.isRun() != (tap != nullptr)) fail("a bulk load of a run of pixels through a map of boxes, or the other way round", line);
   Thread &t = self();
   unsigned rowBytes = rowBytesOf(map), rows = rowsOf(map), total = rowBytes * rows;
   unsigned alignment = map.swizzleBytes ? 8 * map.swizzleBytes : 128;
   if (dst % alignment) fail("the destination of a bulk load must be aligned to " + std::to_string(alignment) + " bytes", line);
-  std::array<int, 5> at{};
+  std::array<int, 6> at{};
   for (unsigned d = 0; d < map.rank; ++d) at[d] = coordinates[d];
+  if (tap) at[4] = tap[0], at[5] = tap[1];
   unsigned mask = rankMask ? rankMask : 1u << t.cta->rank;
   if (mask >> ctas_.size()) fail("a multicast to a block outside the cluster", line);
   for (unsigned r = 0; r < rows; ++r)

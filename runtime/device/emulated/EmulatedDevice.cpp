@@ -237,12 +237,13 @@ Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &stream) {
     JINX_TRY_ASSIGN(cuda::TensorMapShape from, kernel.formulas.mapOf(i, launch.sizes));
     EmulatedTensorMap map;
     map.base = static_cast<unsigned char *>(pointers[from.buffer]);
-    map.rank = from.rank;
-    map.elementBytes = static_cast<uint32_t>(bitWidth(from.dtype) / 8);
+    map.rank = static_cast<uint16_t>(from.rank);
+    map.elementBytes = static_cast<uint16_t>(bitWidth(from.dtype) / 8);
     std::copy(from.dims.begin(), from.dims.end(), map.dims);
     std::copy(from.strides.begin(), from.strides.end(), map.strides);
     std::copy(from.box.begin(), from.box.end(), map.box);
-    map.swizzleBytes = from.swizzleBytes;
+    map.swizzleBytes = static_cast<uint16_t>(from.swizzleBytes);
+    std::copy(from.window.begin(), from.window.end(), map.window);
     JINX_TRY(encodeTensorMap(map, maps[i]), "kernel " + symbol);
     params.push_back(maps[i].data());
   }

@@ -85,15 +85,19 @@ struct EmulatedTensorMap {
   static constexpr uint64_t kMagic = 0x4a696e784d617032;
   uint64_t magic = kMagic;
   unsigned char *base = nullptr;
-  uint32_t rank = 0, elementBytes = 0;
+  uint16_t rank = 0, elementBytes = 0;
   uint64_t dims[5] = {};     ///< innermost first, in elements
   uint64_t strides[4] = {};  ///< of dims 1…, in bytes
-  uint32_t box[5] = {};
-  uint32_t swizzleBytes = 0;
+  uint16_t box[5] = {};      ///< of a run of pixels: channels, pixels
+  uint16_t swizzleBytes = 0;
+  int16_t window[6] = {};    ///< of a run of pixels (tile.tensor_map): first w, first h, last w, last h, step w, step h
+
+  bool isRun() const { return window[4] != 0; }
 };
 static_assert(sizeof(EmulatedTensorMap) <= 128);
 
-/// Checks what cuTensorMapEncodeTiled checks: 16-byte alignment of base and strides, box at most 256 and within the swizzle span.
+/// Checks what cuTensorMapEncodeTiled and …Im2col check: 16-byte alignment of base and strides, box at most 256 (1024 pixels) and within
+/// the swizzle span.
 Status encodeTensorMap(EmulatedTensorMap map, std::array<unsigned char, 128> &out);
 
 class HostModule;

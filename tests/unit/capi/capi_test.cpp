@@ -316,6 +316,71 @@ TEST_F(CApi, OutputsOfAFailedRunAreNotGiven) {
   EXPECT_EQ(y, nullptr);
 }
 
+/// y[3*n] = x[n, 3].
+std::unique_ptr<TempPath> writeCopyPlan() {
+  TestPlan t;
+  t.symbol("n");
+  uint32_t x = t.input("x", {"n", "3"}), y = t.output("y", {"3*n"});
+  t.step(0, "flatten", {x}, {y}).mutable_copy();
+  auto path = std::make_unique<TempPath>("capi_copy.jxp");
+  EXPECT_TRUE(t.writer.writeFile(path->str()).isOk());
+  return path;
+}
+
+TEST(CApiDevice, CallsAreEnqueuedBetweenDeviceMemory) {
+  auto path = writeCopyPlan();
+  Plan plan = openPlan(path->str());
+  SessionHandle session = makeSession(plan.get());
+  Call call = makeCall(session.get());
+  jinx_call* c = call.get();
+  alignas(64) float x[6] = {1, 2, 3, 4, 5, 6}, y[6] = {};
+  const int64_t xShape[2] = {2, 3}, yShape[1] = {6};
+  EXPECT_GOOD(jinx_call_set_device_input(c, 0, JINX_F32, xShape, 2, x));
+  EXPECT_BAD(jinx_call_enqueue(c, nullptr), JINX_INVALID_ARGUMENT, "output \"y\" has no memory on the device");
+  EXPECT_GOOD(jinx_call_set_device_output(c, 0, JINX_F32, yShape, 1, y, sizeof y));
+  for (int i = 0; i < 3; ++i) {
+    x[5] = static_cast<float>(i);
+    EXPECT_GOOD(jinx_call_enqueue(c, nullptr));
+    EXPECT_EQ(y[5], static_cast<float>(i));
+  }
+  EXPECT_BAD(jinx_call_enqueue(c, y), JINX_INVALID_ARGUMENT, "expected NULL");
+  const jinx_tensor* output = nullptr;
+  EXPECT_BAD(jinx_call_output(c, 0, &output), JINX_INVALID_ARGUMENT, "has not run");
+  // Host and device memory are not mixed.
+  EXPECT_BAD(jinx_call_run(c, nullptr), JINX_INVALID_ARGUMENT, "input \"x\" lies on the device");
+  EXPECT_GOOD(jinx_call_set_input(c, 0, JINX_F32, xShape, 2, x));
+  EXPECT_BAD(jinx_call_enqueue(c, nullptr), JINX_INVALID_ARGUMENT, "jinx_call_set_device_input");
+  EXPECT_BAD(jinx_call_run(c, nullptr), JINX_INVALID_ARGUMENT, "output \"y\" lies on the device");
+  EXPECT_GOOD(jinx_call_clear_output(c, 0));
+  EXPECT_GOOD(jinx_call_run(c, nullptr));
+  EXPECT_GOOD(jinx_call_output(c, 0, &output));
+}
+
+TEST(CApiDevice, WrongDeviceMemoryIsRefused) {
+  auto path = writeCopyPlan();
+  Plan plan = openPlan(path->str());
+  SessionHandle session = makeSession(plan.get());
+  Call call = makeCall(session.get());
+  jinx_call* c = call.get();
+  alignas(64) float x[32] = {};
+  const int64_t xShape[2] = {2, 3}, yShape[1] = {6};
+  EXPECT_BAD(jinx_call_set_device_input(c, 0, JINX_F32, xShape, 2, x + 1), JINX_INVALID_ARGUMENT, "input \"x\": the memory is not aligned to 64");
+  EXPECT_BAD(jinx_call_set_device_input(c, 0, JINX_F32, xShape, 2, nullptr), JINX_INVALID_ARGUMENT, "NULL");
+  EXPECT_BAD(jinx_call_set_device_input(c, 1, JINX_F32, xShape, 2, x), JINX_INVALID_ARGUMENT, "no input 1");
+  EXPECT_BAD(jinx_call_set_device_output(c, 0, JINX_F32, yShape, 1, x, 23), JINX_INVALID_ARGUMENT, "24 bytes, got 23");
+  EXPECT_BAD(jinx_call_set_device_output(c, 0, JINX_F32, yShape, 1, x + 1, 24), JINX_INVALID_ARGUMENT, "aligned to 64");
+  EXPECT_BAD(jinx_call_set_device_output(c, 2, JINX_F32, yShape, 1, x, 24), JINX_INVALID_ARGUMENT, "no output 2");
+  EXPECT_BAD(jinx_call_enqueue(nullptr, nullptr), JINX_INVALID_ARGUMENT, "\"call\" is NULL");
+  EXPECT_GOOD(jinx_call_set_device_output(c, 0, JINX_F32, yShape, 1, x, sizeof x));
+  EXPECT_BAD(jinx_call_enqueue(c, nullptr), JINX_INVALID_ARGUMENT, "missing inputs: \"x\"");
+}
+
+TEST_F(CApi, PlansWithHostStepsAreNotEnqueued) {
+  alignas(64) float y[6] = {};
+  EXPECT_GOOD(jinx_call_set_device_output(call.get(), 0, JINX_F32, xShape, 2, y, sizeof y));
+  EXPECT_BAD(jinx_call_enqueue(call.get(), nullptr), JINX_UNIMPLEMENTED, "cannot be enqueued");
+}
+
 TEST_F(CApi, OutputShapesBeforeTheRun) {
   int64_t shape[4] = {};
   int32_t rank = 0;

@@ -23,6 +23,12 @@ Value biasRelu(OpBuilder &b, Location loc, Value acc, Value column, Value bias, 
   return arith::MaximumFOp::create(b, loc, sum, zeros);
 }
 
+/// Slices of 64 elements of k.
+Value ceilSteps(OpBuilder &b, Location loc, Value k) {
+  Value more = arith::AddIOp::create(b, loc, k, arith::ConstantIndexOp::create(b, loc, 63));
+  return named(arith::DivUIOp::create(b, loc, more, arith::ConstantIndexOp::create(b, loc, 64)), "steps");
+}
+
 }  // namespace
 
 Built buildSimt(const schedules::SimtTile &tile, bool withHole) {
@@ -51,10 +57,10 @@ Built buildSimt(const schedules::SimtTile &tile, bool withHole) {
   p.bPanel = arith::MulIOp::create(b, loc, p.k, arith::ConstantIndexOp::create(b, loc, 16));
   p.cRowStride = p.n;
   p.tile = tile::ProgramIdOp::create(b, loc, b.getIndexType());
-  schedules::emitSimtMatmul(b, loc, p, tile, [&](OpBuilder &b, Location loc, Value acc, Value row, Value column) -> Value {
+  schedules::emitSimtMatmul(b, loc, p, tile, [&](OpBuilder &b, Location loc, Value acc, const schedules::TilePlace &at) -> Value {
     if (!withHole) return acc;
-    Value rows = arith::SubIOp::create(b, loc, p.m, row), columns = arith::SubIOp::create(b, loc, p.n, column);
-    return biasRelu(b, loc, acc, column, bias, columns, rows);
+    Value rows = arith::SubIOp::create(b, loc, p.m, at.row), columns = arith::SubIOp::create(b, loc, p.n, at.column);
+    return biasRelu(b, loc, acc, at.column, bias, columns, rows);
   });
   auto emitted = emitCuda(kernel);
   EXPECT_TRUE(succeeded(emitted));
@@ -77,20 +83,22 @@ Built buildWgmma(const schedules::WgmmaTile &tile, bool withHole, int64_t sms) {
   b.setInsertionPointToEnd(built.module->getBody());
   Type bf16 = tile::PtrType::get(b.getContext(), b.getBF16Type()), f32 = tile::PtrType::get(b.getContext(), b.getF32Type());
   auto kernel = tile::KernelOp::create(b, loc, withHole ? "wgmma_bias_relu" : "wgmma", TypeRange{bf16, bf16, f32, bf16}, 3, 3, "/mlp/MatMul, /mlp/Relu");
+  b.setInsertionPointToEnd(&kernel.getBody().front());
   schedules::WgmmaMatmul p;
-  p.a = named(kernel.buffer(0), "a");
-  p.b = named(kernel.buffer(1), "b");
+  p.a = schedules::matrixSource(named(kernel.buffer(0), "a"), "a0", "a2");
+  p.b = schedules::matrixSource(named(kernel.buffer(1), "b"), "a1", "a2");
   Value bias = named(kernel.buffer(2), "bias");
   p.d = named(kernel.buffer(3), "d");
   p.m = named(kernel.size(0), "m");
   p.n = named(kernel.size(1), "n");
-  p.k = named(kernel.size(2), "k");
-  p.mText = "a0", p.nText = "a1", p.kText = "a2";
-  p.sms = sms;
-  schedules::emitWgmmaMatmul(kernel, p, tile, [&](OpBuilder &b, Location loc, Value acc, Value row, Value column) -> Value {
+  p.steps = ceilSteps(b, loc, named(kernel.size(2), "k"));
+  p.element = b.getBF16Type();
+  p.mText = "a0", p.nText = "a1";
+  kernel.setPrograms(schedules::wgmmaPrograms(tile, SizeExpr::symbol("a0"), SizeExpr::symbol("a1"), 1, sms).str());
+  schedules::emitWgmmaMatmul(b, kernel, p, tile, [&](OpBuilder &b, Location loc, Value acc, const schedules::TilePlace &at) -> Value {
     if (withHole) {
-      Value rows = arith::SubIOp::create(b, loc, p.m, row), columns = arith::SubIOp::create(b, loc, p.n, column);
-      acc = biasRelu(b, loc, acc, column, bias, columns, rows);
+      Value rows = arith::SubIOp::create(b, loc, p.m, at.row), columns = arith::SubIOp::create(b, loc, p.n, at.column);
+      acc = biasRelu(b, loc, acc, at.column, bias, columns, rows);
     }
     auto type = cast<VectorType>(acc.getType());
     return arith::TruncFOp::create(b, loc, VectorType::get(type.getShape(), b.getBF16Type()), acc);

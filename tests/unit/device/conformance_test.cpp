@@ -253,6 +253,38 @@ TEST_P(DeviceConformance, RecordedLaunchesRunWhenReplayed) {
   EXPECT_EQ(download(z, 1)[0], 12);
 }
 
+/// A session between device memory and device memory, with a stream of the caller's and without; runs through the host go on beside it.
+TEST_P(DeviceConformance, ASessionIsEnqueuedOnDeviceMemory) {
+  TestPlan t;
+  t.symbol("n", 0, 100000);
+  const uint32_t x = t.input("x", {"n"}), y = t.input("y", {"n"}), sum = t.arena("sum", {"n"}), out = t.output("out", {"n"});
+  addKernel(t);
+  t.launch(0, {x, y}, {sum}, {"n"}, "(n + 127) floordiv 128");
+  t.launch(0, {sum, y}, {out}, {"n"}, "(n + 127) floordiv 128");
+  std::shared_ptr<Device> own = take(makeNamed(GetParam()));
+  auto session = Session::create(t.finish(), own, {});
+  ASSERT_TRUE(session.isOk()) << session.status().message();
+  auto callers = take(own->wrapStream(nullptr));
+  for (int run = 0; run < 6; ++run) {
+    const int64_t n = run % 3 == 2 ? 70000 : 300;
+    std::vector<float> a(static_cast<size_t>(n)), b(a.size(), static_cast<float>(run));
+    std::iota(a.begin(), a.end(), 0.0f);
+    void *da = upload(a), *db = upload(b), *dz = upload(std::vector<float>(a.size(), -1));
+    auto wrap = [&](void* data) { return Value(Tensor::wrap(DType::kF32, {n}, data)); };
+    std::vector<Value> inputs = {wrap(da), wrap(db)}, outputs = {wrap(dz)};
+    Status status = (*session)->enqueue(inputs, outputs, *callers);
+    ASSERT_TRUE(status.isOk()) << status.message();
+    ASSERT_TRUE(callers->synchronize().isOk());
+    for (size_t i = 0; i < a.size(); ++i)
+      a[i] += 2 * b[i];
+    EXPECT_EQ(download(dz, a.size()), a);
+    EXPECT_EQ(download(db, b.size()), b);
+    std::vector<Value> onHost = {Tensor::wrap(DType::kF32, {n}, a.data()), Tensor::wrap(DType::kF32, {n}, b.data())}, results(1);
+    ASSERT_TRUE((*session)->run(onHost, results).isOk());
+    EXPECT_EQ(toFloats(std::get<Tensor>(results[0])).back(), a.back() + 2 * b.back());
+  }
+}
+
 /// out = (x + y) + y through an activation, as a session runs it: again and again, with sizes that come back.
 TEST_P(DeviceConformance, ASessionRunsTheSameEveryTime) {
   TestPlan t;

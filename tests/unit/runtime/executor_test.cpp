@@ -498,6 +498,73 @@ TEST(Session, WorksOnADeviceWithMemoryOfItsOwn) {
   }
 }
 
+TEST(Session, EnqueuesOnTheDevicesOwnMemory) {
+  TestPlan t;
+  t.symbol("n");
+  uint32_t x = t.input("x", {"n"}), y = t.output("y", {"n"}), sum = t.arena("sum", {"n"});
+  t.p.add_outputs(t.alias("last", sum, {"1"}, DType::kF32, "n - 1")); // no place of its own
+  uint32_t copied = t.output("copied", {"n", "1"});
+  uint32_t axpy = t.kernel("k_axpy", 3, 2);
+  t.launch(axpy, {x, x}, {sum}, {"1", "1"}, "n");
+  t.launch(axpy, {sum, x}, {y}, {"1", "1"}, "n");
+  t.step(0, "copy", {x}, {copied}).mutable_copy();
+  auto device = std::make_shared<SeparateDevice>(DeviceOptions{.threads = 1, .kernels = kKernels});
+  auto session = take(Session::create(t.finish(), device, testOptions()));
+  auto stream = take(device->wrapStream(nullptr));
+  auto onDevice = [&](const Tensor& like) { return Tensor::wrap(like.dtype(), like.shape(), take(device->allocate(64))); };
+  auto download = [&](const Value& from) {
+    Tensor host = Tensor::make(DType::kF32, tensorOrNull(from)->shape());
+    EXPECT_TRUE(device->copyToHost(host.data(), tensorOrNull(from)->data(), static_cast<size_t>(host.sizeBytes()), *stream).isOk());
+    return toFloats(host);
+  };
+  for (const Tensor& given : {floats({3}, {1, 5, 7}), floats({2}, {2, 4}), floats({3}, {0, 2, 8})}) {
+    Tensor placed = onDevice(given);
+    ASSERT_TRUE(device->copyToDevice(placed.data(), given.data(), static_cast<size_t>(given.sizeBytes()), *stream).isOk());
+    std::vector<Value> inputs = {placed}, outputs = {onDevice(given), onDevice(floats({1}, {0})), onDevice(floats({given.dim(0), 1}, {}))};
+    Status status = session->enqueue(inputs, outputs, *stream);
+    ASSERT_TRUE(status.isOk()) << status.message();
+    std::vector<float> want = toFloats(given), thrice;
+    for (float v : want)
+      thrice.push_back(3 * v);
+    EXPECT_EQ(download(outputs[0]), thrice);
+    EXPECT_EQ(download(outputs[1]), (std::vector<float>{2 * want.back()}));
+    EXPECT_EQ(download(outputs[2]), want);
+    auto ran = session->run({{"x", given}}); // beside it, the way through the host
+    ASSERT_TRUE(ran.isOk()) << ran.status().message();
+    EXPECT_EQ(toFloats(std::get<Tensor>((*ran)[0].value)), thrice);
+  }
+  std::vector<Value> inputs = {floats({3}, {1, 2, 3})}, outputs(3);
+  EXPECT_NE(session->enqueue(inputs, outputs, *stream).message().find("output \"y\" has no memory"), std::string::npos);
+  EXPECT_NE(session->enqueue({}, {}, *stream).message().find("got 0 inputs"), std::string::npos);
+  EXPECT_EQ(device->wrapStream(&inputs).status().code(), Code::kInvalidArgument);
+}
+
+TEST(Session, WhatNeedsTheHostIsNotEnqueued) {
+  auto refusal = [](TestPlan& t, std::vector<Value> inputs) {
+    auto session = makeSession(t);
+    auto stream = take(session->device().createStream());
+    std::vector<Value> outputs(session->outputs().size(), floats({3}, {0, 0, 0}));
+    Status status = session->enqueue(inputs, outputs, *stream);
+    EXPECT_EQ(status.code(), Code::kUnimplemented);
+    return status.message();
+  };
+  Tensor x = floats({3}, {1, 2, 3});
+  TestPlan step;
+  step.symbol("n");
+  step.hostCall("test.Negate", {step.input("x", {"n"})}, {step.output("y", {"n"})});
+  EXPECT_NE(refusal(step, {x}).find("runs on the host"), std::string::npos);
+  TestPlan read;
+  read.hostCall("test.Negate", {read.input("x", {"3"}, DType::kString)}, {read.output("y", {"3"})});
+  EXPECT_NE(refusal(read, {Tensor::make(DType::kString, {3})}).find("input \"x\" is read on the host"), std::string::npos);
+  TestPlan sized;
+  sized.symbol("n");
+  sized.stepSymbol("m");
+  uint32_t in = sized.input("x", {"n"}), kept = sized.host("kept", {"m"});
+  sized.hostCall("test.Compress", {in}, {kept});
+  sized.p.add_outputs(kept);
+  EXPECT_NE(refusal(sized, {x}).find("output \"kept\" is made on the host"), std::string::npos);
+}
+
 TEST(Session, CopiesBetweenShapes) {
   TestPlan t;
   t.symbol("n");

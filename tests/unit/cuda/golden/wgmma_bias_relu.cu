@@ -1,6 +1,6 @@
 // jinx 0.1 | wgmma_bias_relu | sm_90a
 // from: /mlp/MatMul, /mlp/Relu
-// grid = 2 * min((((a0) + 255) floordiv 256) * (((a1) + 255) floordiv 256), 66) in clusters of 2; block = kThreads; dynamic shared memory = 230464 bytes
+// grid = 2*min((a0 - 1) floordiv 256 + ((a0 - 1) floordiv 256)*((a1 - 1) floordiv 256) + (a1 - 1) floordiv 256 + 1, 66) in clusters of 2; block = kThreads; dynamic shared memory = 230464 bytes
 constexpr int kThreads = 384;  // of a block
 constexpr int kClusterM = 2;  // blocks of a cluster stacked along m
 constexpr int kClusterN = 1;  // blocks of a cluster side by side along n
@@ -28,10 +28,10 @@ wgmma_bias_relu(const bf16* __restrict__ a, const bf16* __restrict__ b, const fl
                 const __grid_constant__ TensorMap map_b, const __grid_constant__ TensorMap map_d) {
   const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
   const int fragment_column = threadIdx.x % 4 * 2;
+  const i64 steps = (k + 63) / 64;
   const i64 tiles_m = divide_small(m + 255, 256);
   const i64 tiles_n = divide_small(n + 255, 256);
   const i64 tiles = tiles_m * tiles_n;
-  const i64 steps = divide_small(k + 63, 64);
   const i64 program = blockIdx.x;
   const i64 programs = gridDim.x;
   const i64 first_tile = divide_small(program, 2);
@@ -77,12 +77,11 @@ wgmma_bias_relu(const bf16* __restrict__ a, const bf16* __restrict__ b, const fl
         const i64 row = (offset2 + rank_m) * 128;
         const i64 column = advanced * 256;
         for (i64 step = 0; step < steps; ++step) {
-          const i64 offset3 = step * 64;
           mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
           mbar_arrive_expect_bytes(full + fill.slot * 8, kStageBytesA + kStageBytesB);
-          tma_load_2d(smem + kOffsetA + fill.slot * kStageBytesA, &map_a, full + fill.slot * 8, int(offset3), int(row));
+          tma_load_2d(smem + kOffsetA + fill.slot * kStageBytesA, &map_a, full + fill.slot * 8, int(step * 64), int(row));
           tma_load_2d_multicast(smem + kOffsetB + fill.slot * kStageBytesB + rank_m * (kSliceB * 128), &map_b,
-              full + fill.slot * 8, int(offset3), int(column) + rank_m * kSliceB, static_cast<u16>(((1u << kClusterM) - 1u) << (rank_n * kClusterM)));
+              full + fill.slot * 8, int(step * 64), int(column) + rank_m * kSliceB, static_cast<u16>(((1u << kClusterM) - 1u) << (rank_n * kClusterM)));
           ring_advance(fill, kStages);
         }
       }
@@ -146,14 +145,14 @@ wgmma_bias_relu(const bf16* __restrict__ a, const bf16* __restrict__ b, const fl
       }
       if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);
       held = -1;
-      const i64 offset4 = tiles_n * 8;
-      const i64 band2 = divide_small(tile2, offset4);
-      const i64 within2 = tile2 - band2 * offset4;
+      const i64 offset3 = tiles_n * 8;
+      const i64 band2 = divide_small(tile2, offset3);
+      const i64 within2 = tile2 - band2 * offset3;
       const i64 width2 = least<i64>(tiles_m - band2 * 8, 8);
       const i64 advanced2 = divide_small(within2, width2);
-      const i64 offset5 = (band2 * 8 + within2 - advanced2 * width2) * 2;
+      const i64 offset4 = (band2 * 8 + within2 - advanced2 * width2) * 2;
       const i64 column2 = advanced2 * 256;
-      const i64 my_row = (offset5 + rank_m) * 128 + first_row;
+      const i64 my_row = (offset4 + rank_m) * 128 + first_row;
 
       // Epilogue, then patches of a warp's rows through swizzled shared memory.
 #pragma unroll

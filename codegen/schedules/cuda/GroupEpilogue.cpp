@@ -1,0 +1,126 @@
+#include "codegen/schedules/cuda/GroupEpilogue.h"
+
+#include "codegen/schedules/ScalarOps.h"
+#include "codegen/schedules/cuda/IndexBuilder.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::schedules {
+namespace {
+constexpr const char *kPhase = "Epilogue and store";
+Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+}  // namespace
+
+GroupEpilogue::GroupEpilogue(KernelBuilder &kb, GroupOp group, Operation *product)
+    : kb_(kb), group_(group), product_(product), out_(sizesOf(product->getResult(0).getType())), rowBegin_(out_.size() - 2), rowEnd_(out_.size() - 1) {}
+
+size_t GroupEpilogue::firstRowDim(size_t end) {
+  size_t begin = end - 1;
+  for (; begin > 0; --begin) {
+    bool allFollow = llvm::all_of(group_.getBody().front().getArguments(), [&](BlockArgument arg) {
+      if (isOperand(arg)) return true;
+      Sizes sizes = sizesOf(arg.getType());
+      bool hasAll = true, hasNone = true;
+      for (size_t o = begin - 1; o < end; ++o) {
+        int64_t d = int64_t(o) - int64_t(out_.size() - sizes.size());
+        SizeExpr size = d < 0 ? SizeExpr(1) : sizes[d];
+        hasAll &= size == out_[o];
+        hasNone &= size.isConstant(1);
+      }
+      return hasAll || hasNone;
+    });
+    if (!allFollow) break;
+  }
+  return begin;
+}
+
+GroupEpilogue::Place GroupEpilogue::placeOf(const Sizes &sizes, const Tile &at) {
+  auto strides = kb_.strides(sizes);
+  Place place{kb_.constant(0), kb_.constant(0), kb_.constant(0)};
+  auto step = [&](Value coordinate, Value stride) { place.offset = kb_.add(place.offset, kb_.mul(coordinate, stride)); };
+  bool hasRows = false;
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    size_t o = d + out_.size() - sizes.size();
+    bool isOne = sizes[d].isConstant(1);
+    if (o + 1 == out_.size()) {
+      if (isOne) continue;
+      place.columnStride = kb_.size(strides[d]);
+      step(at.column, place.columnStride);
+    } else if (o >= rowBegin_ && o < rowEnd_) {
+      hasRows |= !isOne;
+      if (o + 1 != rowEnd_ || !hasRows) continue;
+      place.rowStride = kb_.size(strides[d]);
+      step(at.row, place.rowStride);
+    } else if (!isOne) {
+      step(at.outer[o], kb_.size(strides[d]));
+    }
+  }
+  return place;
+}
+
+SmallVector<Value> GroupEpilogue::ordered(Value rows, Value columns) const {
+  if (isTransposed_) std::swap(rows, columns);
+  return {rows, columns};
+}
+
+SmallVector<Value> GroupEpilogue::evaluate(Value sums, const Tile &at) {
+  OpBuilder &b = kb_.b();
+  auto shape = cast<VectorType>(sums.getType());
+  llvm::DenseMap<Value, Value> tiles;
+  Value anchor = product_->getResult(0);
+  Type element = registerType(elementOf(anchor));
+  tiles[anchor] = element == shape.getElementType() ? sums : Value(arith::TruncFOp::create(b, kb_.loc(), shape.clone(element), sums));
+  Block &body = group_.getBody().front();
+  for (BlockArgument arg : body.getArguments())
+    if (!isOperand(arg)) tiles[arg] = load(arg, shape, at);
+  for (Operation &op : body.without_terminator()) {
+    if (op.getNumResults() != 1 || tiles.contains(op.getResult(0))) continue;
+    if (auto constant = dyn_cast<ConstantOp>(op)) {
+      tiles[constant.getY()] = splat(constant, shape);
+      continue;
+    }
+    SmallVector<Value> operands;
+    for (Value v : op.getOperands()) operands.push_back(tiles.lookup(v));
+    tiles[op.getResult(0)] = buildElementwise(b, kb_.loc(), &op, operands);
+  }
+  SmallVector<Value> results;
+  for (Value v : body.getTerminator()->getOperands()) results.push_back(tiles.lookup(v));
+  return results;
+}
+
+Value GroupEpilogue::load(BlockArgument arg, VectorType shape, const Tile &at) {
+  OpBuilder &b = kb_.b();
+  Place place = placeOf(sizesOf(arg.getType()), at);
+  VectorType type = shape.clone(memoryType(elementOf(arg)));
+  auto tile = tile::LoadOp::create(b, kb_.loc(), type, kb_.input(arg), place.offset, ordered(place.rowStride, place.columnStride),
+                                   ordered(at.rows, at.columns));
+  phase(tile, kPhase);
+  if (!elementOf(arg).isInteger(1)) return tile;
+  Value zero = arith::ConstantOp::create(b, kb_.loc(), type, b.getZeroAttr(type));
+  return arith::CmpIOp::create(b, kb_.loc(), arith::CmpIPredicate::ne, tile, zero);
+}
+
+Value GroupEpilogue::splat(ConstantOp op, VectorType shape) {
+  Type element = registerType(elementOf(op.getY()));
+  auto dense = cast<DenseElementsAttr>(op.getValue());
+  Attribute value = isa<FloatType>(element) ? Attribute(FloatAttr::get(element, dense.getSplatValue<APFloat>()))
+                                            : Attribute(IntegerAttr::get(element, dense.getSplatValue<APInt>()));
+  VectorType type = shape.clone(element);
+  return arith::ConstantOp::create(kb_.b(), kb_.loc(), type, DenseElementsAttr::get(type, value));
+}
+
+void GroupEpilogue::store(int64_t index, Value tile, const Tile &at) {
+  OpBuilder &b = kb_.b();
+  Value result = group_.getResult(index);
+  Sizes sizes = sizesOf(result.getType());
+  Place place = placeOf(sizes, at);
+  if (elementOf(result).isInteger(1))
+    tile = arith::ExtUIOp::create(b, kb_.loc(), cast<VectorType>(tile.getType()).clone(b.getI8Type()), tile);
+  // A row's columns are neighbours even where there is one column, and one row lies anywhere.
+  Value rowStride = kb_.size(kb_.strides(sizes)[rowEnd_ - 1]);
+  phase(tile::StoreOp::create(b, kb_.loc(), tile, kb_.output(index), place.offset, ordered(rowStride, kb_.constant(1)), ordered(at.rows, at.columns)),
+        kPhase);
+}
+
+}  // namespace jinx::schedules

@@ -1,0 +1,55 @@
+// The epilogue hole of a group's product on CUDA: what the other operators of the group make of a tile of sums, and where it is stored.
+//
+// The product's result [outer…, rows…, n] is seen as matrices of rows x n: `rows` are some neighbouring dimensions taken as one, the others
+// are outer. An operand of the epilogue is aligned with the result on the right. Seen as one dimension, the rows must be a matter of one
+// stride for every operand: it has all of them, or none (`firstRowDim` finds how far that goes).
+//
+//   y [8, 56, 56, 64], bias [64], scale [8, 1, 1, 64]      rows = 56 * 56, outer = 8
+#pragma once
+
+#include "codegen/schedules/Expression.h"
+
+namespace jinx::schedules {
+
+class GroupEpilogue {
+ public:
+  /// \param product  the group's product; its operands are no operands of the epilogue
+  GroupEpilogue(KernelBuilder &kb, graph::GroupOp group, mlir::Operation *product);
+
+  /// The first of the dimensions that end before `end` and can be rows together.
+  size_t firstRowDim(size_t end);
+  void setRows(size_t begin, size_t end) { rowBegin_ = begin, rowEnd_ = end; }
+  /// Tiles are of the transposed result: their rows are its columns.
+  void setTransposed(bool transposed) { isTransposed_ = transposed; }
+
+  struct Tile {
+    llvm::SmallVector<mlir::Value> outer;  ///< place in each dimension but the last; ignored where it is a row
+    mlir::Value row, column;               ///< of the first element, in the result
+    mlir::Value rows, columns;             ///< how many there are behind it, as an upper bound of both
+  };
+  /// The group's results for a tile of sums.
+  llvm::SmallVector<mlir::Value> evaluate(mlir::Value sums, const Tile &at);
+  void store(int64_t result, mlir::Value tile, const Tile &at);
+
+ private:
+  struct Place {
+    mlir::Value offset, rowStride, columnStride;
+  };
+  Place placeOf(const graph::Sizes &sizes, const Tile &at);
+  mlir::Value load(mlir::BlockArgument arg, mlir::VectorType shape, const Tile &at);
+  mlir::Value splat(graph::ConstantOp op, mlir::VectorType shape);
+  llvm::SmallVector<mlir::Value> ordered(mlir::Value rows, mlir::Value columns) const;
+  /// Read by nobody but the product.
+  bool isOperand(mlir::BlockArgument arg) const {
+    return llvm::all_of(arg.getUsers(), [&](mlir::Operation *user) { return user == product_; });
+  }
+
+  KernelBuilder &kb_;
+  graph::GroupOp group_;
+  mlir::Operation *product_;
+  graph::Sizes out_;
+  size_t rowBegin_ = 0, rowEnd_ = 0;
+  bool isTransposed_ = false;
+};
+
+}  // namespace jinx::schedules

@@ -1,0 +1,217 @@
+// How does a group's product become a product of matrices for tensor cores?
+//
+// y[outer…, rows, n] = epilogue(sum_k a[…, rows, k] * b[…, n, k]): as many leading dimensions of the result as can are rows together
+// (GroupEpilogue.h), the others count matrices.
+//
+//   packed_matmul   a and b are read as [matrices, rows, k]; one that has no batch, or part of one, stands still along it
+//   packed_conv     an implicit product: a row is a pixel of the result, k runs over the taps of the window and, within one, over slices of
+//                   64 channels. The copy engine walks the pixels of a tile as the convolution does, and fills in zeros for padding
+//
+// A product of few rows (a decoder's) is computed transposed: y^T = b * a^T. Tensor cores take 64 rows at a time and as few as 8 columns.
+#include "codegen/schedules/cuda/GroupWgmma.h"
+
+#include "codegen/schedules/Expression.h"
+#include "codegen/schedules/cuda/CudaMatmul.h"
+#include "codegen/schedules/cuda/GroupEpilogue.h"
+#include "codegen/schedules/cuda/IndexBuilder.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::schedules {
+namespace {
+
+constexpr int64_t kSlice = 64;           // elements of k in a slot
+constexpr int64_t kStoreAlignment = 8;   // elements that a bulk store's rows are a multiple of
+constexpr int64_t kFewRows = 64;         // up to here the transposed product reads less
+constexpr int64_t kUnknownRows = 2048;   // what tiles are chosen for when the extent is known only at run time
+
+Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+
+class GroupWgmma {
+ public:
+  GroupWgmma(GroupOp group, Operation *product, StringRef name, OpBuilder &builder)
+      : group_(group), product_(product), kb_(builder, group.getLoc(), name, group), out_(sizesOf(product->getResult(0).getType())) {}
+
+  FailureOr<Scheduled> run() {
+    a_ = dyn_cast<BlockArgument>(product_->getOperand(0));
+    b_ = dyn_cast<BlockArgument>(product_->getOperand(1));
+    if (!a_ || !b_) return group_.emitOpError("operands of the product must be inputs of the group");
+    if (elementOf(a_) != elementOf(b_) || elementOf(a_).getIntOrFloatBitWidth() != 16)
+      return group_.emitOpError("multiplies ") << elementOf(a_) << " with " << elementOf(b_) << " by rows, expected one type of 16-bit floats";
+    epilogue_.emplace(kb_, group_, product_);
+    chooseRows();
+    emitProgram();
+    return kb_.finish(wgmmaPrograms(tile_, isTransposed_ ? columns_ : rows_, isTransposed_ ? rows_ : columns_, matrices_), 0,
+                      rows_ * columns_ * matrices_ * steps_);
+  }
+
+ private:
+  OpBuilder &b() { return kb_.b(); }
+
+  // ---- the problem --------------------------------------------------------------------------------------------------------------
+  void chooseRows() {
+    size_t end = out_.size() - 1, begin = end - 1;
+    if (isConv() || (standsStill(b_) && movesWithAll(a_, end))) begin = epilogue_->firstRowDim(end);
+    rowBegin_ = begin;
+    epilogue_->setRows(begin, end);
+    rows_ = volume(ArrayRef(out_).slice(begin, end - begin));
+    columns_ = out_.back();
+    matrices_ = volume(ArrayRef(out_).take_front(begin));
+    depth_ = sizesOf(a_.getType()).back();
+    steps_ = ceilDiv(depth_, kSlice);
+    if (auto conv = dyn_cast<PackedConvOp>(product_)) steps_ = steps_ * SizeExpr(conv.getKernel()[0] * conv.getKernel()[1]);
+    auto rows = rows_.constant();
+    isTransposed_ = rows && *rows <= kFewRows && !isConv();
+    epilogue_->setTransposed(isTransposed_);
+    int64_t m = rows.value_or(kUnknownRows), n = columns_.constant().value_or(kUnknownRows), k = steps_.constant().value_or(16) * kSlice;
+    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m) : chooseWgmmaTile(m, n, k, matrices_.constant().value_or(1));
+    if (isConv() && tile_.clusterN > 1) tile_.clusterN = 1, tile_.clusterM = 2;  // a run of pixels is no two runs
+  }
+  bool isConv() const { return isa<PackedConvOp>(product_); }
+  /// The operand has no batch.
+  static bool standsStill(BlockArgument arg) {
+    return llvm::all_of(ArrayRef(sizesOf(arg.getType())).drop_back(2), [](const SizeExpr &s) { return s.isConstant(1); });
+  }
+  bool movesWithAll(BlockArgument arg, size_t end) const {
+    Sizes sizes = sizesOf(arg.getType());
+    return volume(ArrayRef(sizes).drop_back(1)) == volume(ArrayRef(out_).take_front(end));
+  }
+
+  // ---- operands -----------------------------------------------------------------------------------------------------------------
+  std::string text(const SizeExpr &expr) {
+    Value v = kb_.size(expr);
+    if (auto constant = getConstantIntValue(v)) return std::to_string(*constant);
+    return "a" + std::to_string(cast<BlockArgument>(v).getArgNumber() - kb_.kernel().getNumBuffers());
+  }
+
+  /// \param rows  of one matrix
+  WgmmaSource matrices(BlockArgument arg, const SizeExpr &rows, int64_t inner) {
+    Value buffer = kb_.input(arg);
+    Sizes sizes = sizesOf(arg.getType());
+    SizeExpr own = volume(sizes);
+    if (standsStill(arg) && inner == 2) return matrixSource(buffer, text(rows), text(sizes.back()));
+    if (own == matrices_ * rows * sizes.back())
+      return matrices_.isConstant(1) ? matrixSource(buffer, text(rows), text(sizes.back()))
+                                     : matrixSource(buffer, text(rows), text(sizes.back()), text(matrices_));
+    // Part of the batch: this operand's matrix is worked out from the place in each dimension.
+    SizeExpr count = volume(ArrayRef(sizes).drop_back(2));
+    WgmmaSource source = matrixSource(buffer, text(rows), text(sizes.back()), text(count));
+    Sizes batch(sizes.begin(), sizes.end() - 2);
+    source.begin = [this, batch](OpBuilder &, Value matrix, Value row) {
+      auto strides = kb_.strides(batch);
+      auto parts = kb_.delinearize(matrix, ArrayRef(out_).take_front(rowBegin_));
+      Value own = kb_.constant(0);
+      for (size_t d = 0; d < batch.size(); ++d)
+        if (!batch[d].isConstant(1)) own = kb_.add(own, kb_.mul(parts[d + parts.size() - batch.size()], kb_.size(strides[d])));
+      return SmallVector<Value>{own, row};
+    };
+    return source;
+  }
+
+  /// The pixels that the taps of a window read, as a walk of the copy engine.
+  WgmmaSource pixels(PackedConvOp conv) {
+    Sizes x = sizesOf(a_.getType());
+    Value image = kb_.input(a_);
+    ArrayRef<int64_t> kernel = conv.getKernel(), strides = conv.getStrides(), pads = conv.getPads(), dilations = conv.getDilations();
+    SmallVector<std::string> dims = {text(x[3]), text(x[2]), text(x[1]), text(x[0])};
+    SmallVector<int64_t> window = {-pads[1], -pads[0], pads[3] - (kernel[1] - 1) * dilations[1], pads[2] - (kernel[0] - 1) * dilations[0], strides[1], strides[0]};
+    WgmmaSource source;
+    source.map = [=, this](OpBuilder &b, int64_t rows) -> Value {
+      SmallVector<StringRef> extents(dims.begin(), dims.end());
+      std::vector<std::string> bytes = {"(" + dims[0] + ") * 2"};
+      bytes.push_back("(" + dims[1] + ") * " + bytes[0]);
+      bytes.push_back("(" + dims[2] + ") * " + bytes[1]);
+      SmallVector<StringRef> strideTexts(bytes.begin(), bytes.end());
+      return tile::TensorMapOp::create(b, kb_.loc(), tile::TensorMapType::get(b.getContext()), image, b.getStrArrayAttr(extents),
+                                       b.getStrArrayAttr(strideTexts), DenseI64ArrayAttr::get(b.getContext(), {kSlice, rows}), b.getI64IntegerAttr(128),
+                                       DenseI64ArrayAttr::get(b.getContext(), window));
+    };
+    source.begin = [=, this](OpBuilder &b, Value matrix, Value row) {
+      IndexBuilder ix{b, kb_.loc()};
+      // The result's coordinates of the first pixel: from the row, and from the matrix where an image has several.
+      SmallVector<Value> at = delinearizeSmall(ix, row, ArrayRef(out_).slice(rowBegin_, 3 - rowBegin_));
+      if (matrix) {
+        auto outer = delinearizeSmall(ix, matrix, ArrayRef(out_).take_front(rowBegin_));
+        at.insert(at.begin(), outer.begin(), outer.end());
+      }
+      Value w = ix.add(ix.mul(at[2], strides[1]), -pads[1]), h = ix.add(ix.mul(at[1], strides[0]), -pads[0]);
+      return SmallVector<Value>{w, h, at[0]};
+    };
+    source.place = [=, this](OpBuilder &b, ValueRange begun, Value step) {
+      IndexBuilder ix{b, kb_.loc()};
+      Value slices = kb_.size(ceilDiv(depth_, kSlice)), tap = ix.div(step, slices), slice = ix.sub(step, ix.mul(tap, slices));
+      Value down = ix.div(tap, kernel[1]), right = ix.sub(tap, ix.mul(down, kernel[1]));
+      WgmmaSource::Place place;
+      place.at = {ix.mul(slice, kSlice), begun[0], begun[1], begun[2]};
+      place.tap = {ix.mul(right, dilations[1]), ix.mul(down, dilations[0])};
+      return place;
+    };
+    return source;
+  }
+  /// As KernelBuilder::delinearize, at the builder's place and in 32 bits.
+  SmallVector<Value> delinearizeSmall(IndexBuilder &ix, Value linear, ArrayRef<SizeExpr> extents) {
+    SmallVector<Value> at(extents.size());
+    for (size_t i = extents.size(); i-- > 1;) {
+      Value extent = kb_.size(extents[i]), rest = ix.div(linear, extent);
+      at[i] = ix.sub(linear, ix.mul(rest, extent));
+      linear = rest;
+    }
+    if (!at.empty()) at[0] = linear;
+    return at;
+  }
+
+  // ---- the program --------------------------------------------------------------------------------------------------------------
+  void emitProgram() {
+    WgmmaMatmul p;
+    auto conv = dyn_cast<PackedConvOp>(product_);
+    p.a = conv ? pixels(conv) : matrices(a_, rows_, 1);
+    p.b = matrices(b_, columns_, 2);
+    p.m = kb_.size(rows_);
+    p.n = kb_.size(columns_);
+    p.mText = text(rows_), p.nText = text(columns_), p.matricesText = text(matrices_);
+    p.steps = kb_.size(steps_);
+    if (!matrices_.isConstant(1)) p.matrices = kb_.size(matrices_);
+    p.element = elementOf(a_);
+    if (storesInBulk()) p.d = kb_.output(0);
+    if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n);
+    emitWgmmaMatmul(b(), kb_.kernel(), p, tile_, [&](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
+      return epilogue(acc, at, bool(p.d));
+    });
+  }
+  /// One result of 16-bit rows that tensor maps can address.
+  bool storesInBulk() {
+    return group_.getNumResults() == 1 && !isTransposed_ && elementOf(group_.getResult(0)).getIntOrFloatBitWidth() == 16 && tile_.n % 16 == 0 &&
+           isa<FloatType>(elementOf(group_.getResult(0))) && columns_.exactDivide(kStoreAlignment);
+  }
+
+  Value epilogue(Value acc, const TilePlace &at, bool isBulk) {
+    Value row = isTransposed_ ? at.column : at.row, column = isTransposed_ ? at.row : at.column;
+    GroupEpilogue::Tile place{{}, row, column, kb_.sub(kb_.size(rows_), row), kb_.sub(kb_.size(columns_), column)};
+    if (at.matrix) place.outer = kb_.delinearize(at.matrix, ArrayRef(out_).take_front(rowBegin_));
+    place.outer.resize(out_.size() - 1);
+    auto results = epilogue_->evaluate(acc, place);
+    if (isBulk) return results[0];
+    for (auto [i, tile] : llvm::enumerate(results)) epilogue_->store(i, tile, place);
+    return {};
+  }
+
+  GroupOp group_;
+  Operation *product_;
+  KernelBuilder kb_;
+  Sizes out_;
+  BlockArgument a_, b_;
+  std::optional<GroupEpilogue> epilogue_;
+  size_t rowBegin_ = 0;
+  SizeExpr rows_, columns_, matrices_, depth_, steps_;  ///< depth_: of a tap
+  bool isTransposed_ = false;
+  WgmmaTile tile_;
+};
+
+}  // namespace
+
+FailureOr<Scheduled> scheduleWgmma(GroupOp group, Operation *product, StringRef name, OpBuilder &builder) {
+  return GroupWgmma(group, product, name, builder).run();
+}
+
+}  // namespace jinx::schedules

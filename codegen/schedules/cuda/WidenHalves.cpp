@@ -1,0 +1,89 @@
+#include "codegen/schedules/cuda/WidenHalves.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+
+namespace jinx::schedules {
+namespace {
+
+bool isHalf(Type type) { return getElementTypeOrSelf(type).isF16() || getElementTypeOrSelf(type).isBF16(); }
+Type widened(Type type) {
+  Type f32 = Float32Type::get(type.getContext());
+  auto vector = dyn_cast<VectorType>(type);
+  return vector ? Type(vector.clone(f32)) : f32;
+}
+
+bool isArithmetic(Operation *op) {
+  if (isa<arith::ExtFOp, arith::TruncFOp, arith::BitcastOp, arith::ConstantOp>(op)) return false;
+  if (!isa<arith::ArithDialect, math::MathDialect>(op->getDialect()) && !isa<vector::BroadcastOp>(op)) return false;
+  return op->getNumResults() == 1 && (isHalf(op->getResult(0).getType()) || isa<arith::CmpFOp>(op)) &&
+         llvm::any_of(op->getOperandTypes(), isHalf);
+}
+
+bool isConstant(Value v) { return matchPattern(v, m_Constant()); }
+
+/// \param rounded  the value as memory would have it
+Value widen(OpBuilder &b, Value v, bool rounded) {
+  if (!isHalf(v.getType())) return v;
+  Type wide = widened(v.getType());
+  auto truncation = v.getDefiningOp<arith::TruncFOp>();
+  if (truncation && !rounded && truncation.getIn().getType() == wide) return truncation.getIn();
+  DenseElementsAttr dense;
+  FloatAttr scalar;
+  auto toF32 = [&](APFloat x) {
+    bool loses;
+    x.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &loses);
+    return x;
+  };
+  if (matchPattern(v, m_Constant(&dense)) && dense.isSplat())
+    return arith::ConstantOp::create(b, v.getLoc(), DenseElementsAttr::get(cast<VectorType>(wide), toF32(dense.getSplatValue<APFloat>())));
+  if (matchPattern(v, m_Constant(&scalar))) return arith::ConstantOp::create(b, v.getLoc(), FloatAttr::get(wide, toF32(scalar.getValue())));
+  return arith::ExtFOp::create(b, v.getLoc(), wide, v);
+}
+
+void widenOperation(Operation *op) {
+  OpBuilder b(op);
+  bool comparesComputed = isa<arith::CmpFOp>(op) && !isConstant(op->getOperand(0)) && !isConstant(op->getOperand(1));
+  IRMapping map;
+  for (Value v : op->getOperands()) map.map(v, widen(b, v, comparesComputed));
+  Operation *wide = b.clone(*op, map);
+  Value result = op->getResult(0);
+  if (isHalf(result.getType())) {
+    wide->getResult(0).setType(widened(result.getType()));
+    result.replaceAllUsesWith(arith::TruncFOp::create(b, op->getLoc(), result.getType(), wide->getResult(0)));
+  } else {
+    result.replaceAllUsesWith(wide->getResult(0));
+  }
+  op->erase();
+}
+
+}  // namespace
+
+void widenHalves(tile::KernelOp kernel) {
+  SmallVector<Operation *> arithmetic;
+  kernel.walk([&](Operation *op) {
+    if (isArithmetic(op)) arithmetic.push_back(op);
+  });
+  for (Operation *op : arithmetic) widenOperation(op);
+  // What reads in f32 what was rounded a moment ago reads it before.
+  SmallVector<Operation *> extensions;
+  kernel.walk([&](arith::ExtFOp op) { extensions.push_back(op); });
+  for (Operation *op : extensions) {
+    auto truncation = op->getOperand(0).getDefiningOp<arith::TruncFOp>();
+    bool isCompared = llvm::any_of(op->getUsers(), [](Operation *user) { return isa<arith::CmpFOp>(user); });
+    if (truncation && !isCompared && truncation.getIn().getType() == op->getResult(0).getType()) op->getResult(0).replaceAllUsesWith(truncation.getIn());
+  }
+  SmallVector<Operation *> conversions;
+  kernel.walk([&](Operation *op) {
+    if (isa<arith::ExtFOp, arith::TruncFOp, arith::ConstantOp>(op)) conversions.push_back(op);
+  });
+  for (Operation *op : llvm::reverse(conversions))
+    if (op->use_empty()) op->erase();
+}
+
+}  // namespace jinx::schedules

@@ -1,0 +1,181 @@
+"""What is timed on a GPU? The table, read where the plans are made (pack.py) and where they run (run.py).
+
+A case says how its model is made (`graphs`, by name), what goes in, what the answer is in float64 (`references`), which peers there are
+(`peers`), and how many operations and bytes the problem needs at least: each input read and each output written once.
+"""
+
+import dataclasses
+import math
+
+UNIT = {"bf16": 2.0**-9, "f16": 2.0**-11, "f32": 2.0**-24, "i32": 0.0, "f8": 2.0**-4}  # relative error of rounding once
+BYTES = {"bf16": 2, "f16": 2, "f32": 4, "i32": 4, "i8": 1, "f8": 1, "i64": 8}
+
+
+@dataclasses.dataclass
+class Operand:
+    name: str
+    dtype: str
+    shape: tuple
+    scale: float = 1.0  # of the normal distribution it is drawn from
+    high: int = 0  # i64: drawn below this instead
+
+    @property
+    def size_bytes(self) -> int:
+        return math.prod(self.shape) * BYTES[self.dtype]
+
+
+@dataclasses.dataclass
+class Case:
+    name: str  # "gemm/bf16/4096x4096x4096"
+    kind: str  # which graph, reference and peers
+    inputs: list[Operand]
+    outputs: list[Operand]
+    flops: float = 0
+    options: dict = dataclasses.field(default_factory=dict)
+    roundings: int = 1  # to the output's type, on the way to a result: what the tolerance allows
+    variants: tuple = ("jinx",)  # beside it "no fusion"
+    sets: int = 4  # of inputs, used in turn: the L2 has 50 MB
+
+    @property
+    def group(self) -> str:
+        return self.name.split("/")[0]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(operand.size_bytes for operand in self.inputs + self.outputs) + self.options.get("weight_bytes", 0)
+
+    @property
+    def tolerance(self) -> dict:
+        """Of ‖got − want‖ / ‖want‖, and of each element: |got − want| <= relative·|want| + absolute·rms(want). All 0: exact."""
+        if self.roundings == 0:
+            return {"norm": 0.0, "relative": 0.0, "absolute": 0.0}
+        unit = UNIT[self.outputs[0].dtype]
+        depth = self.options.get("depth", 1)  # terms of a sum: matters where the sum has the output's own precision
+        drift = 2.0**-24 * math.sqrt(depth) * 8
+        return {
+            "norm": (1 + self.roundings) * unit + drift,
+            "relative": (2 + 2 * self.roundings) * unit + drift,
+            "absolute": 4 * self.roundings * unit + 16 * drift,
+        }
+
+
+# Shapes of the bf16 products, M, N, K: X[M, K]·W[N, K]ᵀ.
+PRODUCTS = (
+    (8192, 8192, 8192), (4096, 4096, 4096), (2048, 2048, 2048), (4096, 14336, 4096), (512, 4096, 4096), (128, 4096, 4096),
+    (64, 4096, 4096), (16, 4096, 4096), (1, 4096, 4096), (64, 14336, 4096), (1, 14336, 4096), (1000, 1032, 520),
+)  # fmt: skip
+EPILOGUES = ((4096, 4096, 4096), (512, 4096, 4096), (128, 4096, 4096))
+HALVES = ((4096, 4096, 4096), (128, 4096, 4096))
+BYTE_PRODUCTS = ((8192, 8192, 8192), (4096, 4096, 4096), (128, 4096, 4096))
+# Attention: head dimension, length, batch, heads.
+ATTENTION = (
+    (64, 512, 32, 32), (64, 2048, 8, 32), (64, 4096, 4, 32), (64, 16384, 1, 32),
+    (128, 512, 32, 16), (128, 2048, 8, 16), (128, 4096, 4, 16), (128, 16384, 1, 16),
+)  # fmt: skip
+DECODE = ((1, 8192), (64, 4096), (16, 16384))  # batch, context; 32 query heads on 8 heads of 128
+ROWS = (16384, 4096)
+
+
+def product(kind: str, dtype: str, m: int, n: int, k: int) -> Case:
+    result = {"i8": "i32", "f8": "bf16"}.get(dtype, dtype)
+    inputs = [Operand("x", dtype, (m, k)), Operand("w", dtype, (n, k))]
+    if kind == "gemm-gelu":
+        inputs.append(Operand("b", dtype, (n,)))
+        inputs[1].scale = 1 / math.sqrt(k)  # so that GELU is not all of one side
+    case = Case(f"{kind}/{dtype}/{m}x{n}x{k}", kind, inputs, [Operand("y", result, (m, n))], flops=2.0 * m * n * k)
+    case.options["depth"] = k
+    if dtype == "i8":
+        case.roundings = 0
+    if kind == "gemm-gelu":
+        case.roundings, case.variants = 8, ("jinx", "no fusion")
+    return case
+
+
+def attention(dtype: str, depth: int, length: int, batch: int, heads: int, causal: bool) -> Case:
+    shape = (batch, heads, length, depth)
+    mask = "causal" if causal else "full"
+    case = Case(f"attention/{dtype}/hd{depth}-s{length}-b{batch}-h{heads}-{mask}", "attention", [Operand(n, dtype, shape) for n in "qkv"],
+                [Operand("y", dtype, shape)], flops=4.0 * batch * heads * length * length * depth / (2 if causal else 1))
+    case.options = {"causal": causal}
+    case.roundings = 5  # scores, scaled, less the maximum, weights, result: as many as the operators of the model
+    return case
+
+
+def decode(batch: int, context: int, heads: int = 32, kv_heads: int = 8, depth: int = 128) -> Case:
+    q, kv = (batch, heads, 1, depth), (batch, kv_heads, context, depth)
+    case = Case(f"decode/bf16/b{batch}-c{context}", "decode", [Operand("q", "bf16", q), Operand("k", "bf16", kv), Operand("v", "bf16", kv)],
+                [Operand("y", "bf16", q)], flops=4.0 * batch * heads * context * depth)
+    case.roundings = 5
+    return case
+
+
+def rows(rows: int, columns: int) -> list[Case]:
+    x, r = Operand("x", "bf16", (rows, columns)), Operand("r", "bf16", (rows, columns))
+    g, b, y = Operand("g", "bf16", (columns,)), Operand("b", "bf16", (columns,)), Operand("y", "bf16", (rows, columns))
+    both = ("jinx", "no fusion")
+    size = f"{rows}x{columns}"
+    return [
+        Case(f"rows/softmax/{size}", "softmax", [x], [y], roundings=4, variants=both),
+        Case(f"rows/layernorm+residual/{size}", "layernorm", [x, r, g, b], [y], roundings=4, variants=both),
+        Case(f"rows/rmsnorm/{size}", "rmsnorm", [x, g], [y], roundings=2, variants=both),
+        Case(f"rows/gelu(x)*r+b/{size}", "gelu-chain", [x, r, b], [y], roundings=7, variants=both),
+    ]
+
+
+def transposes(tiny: bool) -> list[Case]:
+    shapes = (((40, 24), (1, 0)), ((2, 5, 3, 8), (0, 2, 1, 3))) if tiny else (((8192, 8192), (1, 0)), ((8, 2048, 32, 64), (0, 2, 1, 3)))
+    made = []
+    for shape, order in shapes:
+        name = f"transpose/bf16/{'x'.join(map(str, shape))}-{''.join(map(str, order))}"
+        case = Case(name, "transpose", [Operand("x", "bf16", shape)], [Operand("y", "bf16", tuple(shape[i] for i in order))], roundings=0)
+        case.options = {"order": order}
+        made.append(case)
+    return made
+
+
+MODELS = (("resnet50", 1), ("resnet50", 64), ("bert", 1), ("bert", 64))
+TINY = {
+    "resnet50": {"image": 32, "width": 8, "blocks": (1, 1, 1, 1), "classes": 10},
+    "bert": {"tokens": 8, "hidden": 32, "layers": 2, "heads": 2, "inner": 64, "words": 50},
+}
+
+
+def model(network: str, batch: int, tiny: bool) -> Case:
+    """Weights are constants of the plan, as in a deployment: what a compiler does with them beforehand is part of it."""
+    import networks
+
+    sizes, dtype = TINY[network] if tiny else {}, "f32" if tiny else "f16"
+    image, tokens, hidden = sizes.get("image", 224), sizes.get("tokens", 128), sizes.get("hidden", 768)
+    if network == "resnet50":
+        given, result = Operand("x", dtype, (batch, image, image, 3)), Operand("y", dtype, (batch, sizes.get("classes", 1000)))
+    else:
+        given = Operand("ids", "i64", (batch, tokens), high=sizes.get("words", 30522))
+        result = Operand("y", dtype, (batch, tokens, hidden))
+    counter = networks.Counter()
+    networks.NETWORKS[network](counter, given.shape, **sizes)
+    case = Case(f"model/{network}-b{batch}", "model", [given], [result], flops=counter.flops)
+    case.options = {"network": network, "sizes": sizes, "dtype": dtype, "weight_bytes": counter.parameters * BYTES[dtype], "depth": 10000}
+    case.roundings = 24  # some a layer, which partly cancel
+    return case
+
+
+def table(tiny: bool = False) -> list[Case]:
+    """All cases; `tiny`: the same with sizes that a processor computes in no time."""
+
+    def small(*sizes):
+        return tuple(min(size, 32 + 8 * i) if tiny else size for i, size in enumerate(sizes))
+
+    made = [product("gemm", "bf16", *small(*s)) for s in PRODUCTS]
+    made += [product("gemm", "f16", *small(*s)) for s in HALVES]
+    made += [product("gemm", "f32", *small(2048, 2048, 2048))]
+    made += [product("gemm-gelu", "bf16", *small(*s)) for s in EPILOGUES]
+    made += [product("gemm-gelu", "f16", *small(*EPILOGUES[0])), product("gemm-gelu", "f32", *small(1024, 1024, 1024))]
+    made += [product("gemm", dtype, *small(*s)) for dtype in ("f8", "i8") for s in BYTE_PRODUCTS]
+    for depth, length, batch, heads in ATTENTION:
+        sizes = (depth, 64, 2, 2) if tiny else (depth, length, batch, heads)
+        made += [attention("bf16", *sizes, causal) for causal in (False, True)]
+    made += [attention("f32", *((64, 64, 2, 2) if tiny else (64, 1024, 4, 16)), False)]
+    made += [decode(2, 96, 8, 2) if tiny else decode(batch, context) for batch, context in DECODE]
+    made += rows(*((24, 64) if tiny else ROWS)) + transposes(tiny)
+    made += [model(network, min(batch, 2) if tiny else batch, tiny) for network, batch in MODELS]
+    return list({case.name: case for case in made}.values())  # tiny sizes coincide

@@ -1,0 +1,133 @@
+"""How is the model of a case written? As ONNX where an exporter would write it so, as native IR where sizes call for it."""
+
+import pathlib
+
+from cases import Case
+
+ONNX_TYPES = {"bf16": 16, "f16": 10, "f32": 1, "i8": 3, "i32": 6, "i64": 7}
+NATIVE_TYPES = {"f8": "f8E4M3FN"}
+
+
+def write(case: Case, folder: pathlib.Path) -> pathlib.Path:
+    """The model's file."""
+    made = MAKERS[case.kind](case)
+    stem = file_stem(case)
+    if case.kind == "model":
+        path = folder / f"{stem}.onnx"
+        path.write_bytes(made.SerializeToString())
+        return path
+    if isinstance(made, str):
+        path = folder / f"{stem}.mlir"
+        path.write_text(made)
+        return path
+    path = folder / f"{stem}.onnx"
+    save_onnx(case, made, path)
+    return path
+
+
+def file_stem(case: Case) -> str:
+    return "".join(c if c.isalnum() or c in "-.+" else "_" for c in case.name)
+
+
+def save_onnx(case: Case, nodes: list, path: pathlib.Path) -> None:
+    from onnx import helper, save
+
+    def info(operand):
+        return helper.make_tensor_value_info(operand.name, ONNX_TYPES[operand.dtype], operand.shape)
+
+    graph = helper.make_graph([helper.make_node(op, list(inputs), [output], **attributes) for op, inputs, output, attributes in nodes],
+                              case.kind, [info(o) for o in case.inputs], [info(o) for o in case.outputs])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10), path)
+
+
+def tensor(shape, dtype: str) -> str:
+    return f"tensor<{''.join(f'{d}x' for d in shape)}{NATIVE_TYPES.get(dtype, dtype)}>"
+
+
+def function(case: Case, body: list[str]) -> str:
+    arguments = ", ".join(f'%{o.name}: {tensor(o.shape, o.dtype)} {{jinx.name = "{o.name}"}}' for o in case.inputs)
+    y = case.outputs[0]
+    result = tensor(y.shape, y.dtype)
+    lines = "\n".join(f"  {line}" for line in [*body, f"return %y : {result}"])
+    return f'func.func @main({arguments}) -> ({result} {{jinx.name = "{y.name}"}}) {{\n{lines}\n}}\n'
+
+
+def gemm(case: Case) -> str:
+    x, w, y = (tensor(o.shape, o.dtype) for o in (*case.inputs, *case.outputs))
+    return function(case, [f"%y = jinx.matmul %x, %w transpose_b : {x}, {w} -> {y}"])
+
+
+def softmax_of(scores: str, shape, dtype: str, to: str) -> list[str]:
+    """Lines for the softmax of the last dimension of `scores` as %`to`."""
+    full, one, last = tensor(shape, dtype), tensor((*shape[:-1], 1), dtype), len(shape) - 1
+    return [
+        f"%max = jinx.reduce max, {scores} axes [{last}] : {full} -> {one}",
+        f"%less = jinx.sub {scores}, %max : {full}, {one} -> {full}",
+        f"%exp = jinx.exp %less : {full} -> {full}",
+        f"%sum = jinx.reduce sum, %exp axes [{last}] : {full} -> {one}",
+        f"%{to} = jinx.div %exp, %sum : {full}, {one} -> {full}",
+    ]
+
+
+def attention_body(q: str, k: str, v: str, q_shape, kv_shape, dtype: str, causal: bool, y: str) -> list[str]:
+    """Lines for y = softmax(q·kᵀ/√d + mask)·v, with all values of the one type, as an importer writes it."""
+    lead, (rows, depth), columns = q_shape[:-2], q_shape[-2:], kv_shape[-2]
+    shape = (*lead, rows, columns)
+    qt, kt, st = tensor(q_shape, dtype), tensor(kv_shape, dtype), tensor(shape, dtype)
+    scalar = tensor((), dtype)
+    lines = [
+        f"%scale = jinx.constant dense<{depth ** -0.5:.9e}> : {scalar}",
+        f"%products = jinx.matmul {q}, {k} transpose_b : {qt}, {kt} -> {st}",
+        f"%scores = jinx.mul %products, %scale : {st}, {scalar} -> {st}",
+    ]
+    scores = "%scores"
+    if causal:
+        at_row, at_column, see = f"tensor<{rows}x1xi64>", f"tensor<1x{columns}xi64>", f"tensor<{rows}x{columns}xi1>"
+        infinity = {"bf16": "0xFF80", "f16": "0xFC00", "f32": "0xFF800000"}[dtype]
+        lines += [
+            f"%hidden = jinx.constant dense<{infinity}> : {scalar}",
+            f"%row = jinx.iota axis 0 : {at_row}",
+            f"%column = jinx.iota axis 1 : {at_column}",
+            f"%ahead = jinx.compare lt, %row, %column : {at_row}, {at_column} -> {see}",
+            f"%masked = jinx.select %ahead, %hidden, %scores : {see}, {scalar}, {st} -> {st}",
+        ]
+        scores = "%masked"
+    lines += softmax_of(scores, shape, dtype, "weights")
+    return [*lines, f"{y} = jinx.matmul %weights, {v} : {st}, {kt} -> {tensor((*lead, rows, kv_shape[-1]), dtype)}"]
+
+
+def attention(case: Case) -> str:
+    q, k, _ = case.inputs
+    return function(case, attention_body("%q", "%k", "%v", q.shape, k.shape, q.dtype, case.options["causal"], "%y"))
+
+
+def decode(case: Case) -> str:
+    """The query heads that share keys are rows of one product: they lie beside each other."""
+    q, k, _ = case.inputs
+    batch, heads, _, depth = q.shape
+    kv_heads = k.shape[1]
+    grouped = (batch, kv_heads, heads // kv_heads, depth)
+    plain, together = tensor(q.shape, q.dtype), tensor(grouped, q.dtype)
+    body = [f"%grouped = jinx.reshape %q : {plain} -> {together}"]
+    body += attention_body("%grouped", "%k", "%v", grouped, k.shape, q.dtype, False, "%together")
+    return function(case, [*body, f"%y = jinx.reshape %together : {together} -> {plain}"])
+
+
+def model(case: Case):
+    import networks
+
+    return networks.onnx_model(case.options["network"], case.options["sizes"], case.options["dtype"], *case.inputs, *case.outputs)
+
+
+MAKERS = {
+    "model": model,
+    "gemm": gemm,
+    "gemm-gelu": lambda case: [("Gemm", "xwb", "t", {"transB": 1}), ("Gelu", "t", "y", {"approximate": "tanh"})],
+    "attention": attention,
+    "decode": decode,
+    "softmax": lambda case: [("Softmax", "x", "y", {"axis": -1})],
+    "layernorm": lambda case: [("Add", "xr", "t", {}), ("LayerNormalization", "tgb", "y", {"axis": -1, "epsilon": 1e-5})],
+    "rmsnorm": lambda case: [("RMSNormalization", "xg", "y", {"axis": -1, "epsilon": 1e-5})],
+    "gelu-chain": lambda case: [("Gelu", "x", "t", {}), ("Mul", "tr", "u", {}), ("Add", "ub", "y", {})],
+    "transpose": lambda case: [("Transpose", "x", "y", {"perm": list(case.options["order"])})],
+}

@@ -1,0 +1,146 @@
+"""Who else computes a case? Contenders by name; each is made for one set of inputs and gives a function that returns its result.
+
+On a GPU these are torch's: eager calls (cuBLAS, cuDNN, FlashAttention), and torch.compile in its default mode; all are recorded in graphs like Jinx's calls. Models
+also get mode="reduce-overhead", which records graphs of its own, and is called as it is. `contenders` takes the
+machine, so that the harness also runs where there is no torch: there numpy is the only peer.
+"""
+
+import functools
+
+
+def contenders(machine, case, sets: list) -> dict:
+    """name -> one function for each set of operands (inputs, outputs)."""
+    if not hasattr(machine, "torch"):
+        return {"numpy": [functools.partial(numpy_peer, machine, case, inputs) for inputs, _ in sets]}
+    makers = TORCH[case.kind](machine.torch, case)
+    return {name: [make(inputs, outputs) for inputs, outputs in sets] for name, make in makers.items()}
+
+
+def numpy_peer(machine, case, inputs):
+    import references
+
+    return references.REFERENCES[case.kind](machine.math, case, *inputs)
+
+
+def calls(function, *, compiled=None):
+    """A maker for a plain function of the inputs."""
+    return lambda inputs, outputs: functools.partial(compiled or function, *inputs)
+
+
+def compile(torch, function):
+    """torch.compile, default mode, for these very shapes; a failure at the first call is the contender's."""
+    torch._dynamo.reset()
+    return torch.compile(function, dynamic=False, fullgraph=True)
+
+
+def gemm(torch, case):
+    if case.inputs[0].dtype == "f8":
+
+        def scaled(inputs, outputs):
+            one = torch.ones((), device=inputs[0].device)
+            return functools.partial(torch._scaled_mm, inputs[0], inputs[1].t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16, use_fast_accum=True, out=outputs[0])
+
+        return {"cuBLAS": scaled}
+    if case.inputs[0].dtype == "i8":
+        return {"cuBLAS": lambda inputs, outputs: functools.partial(torch._int_mm, inputs[0], inputs[1].t(), out=outputs[0])}
+    return {"cuBLAS": lambda inputs, outputs: functools.partial(torch.mm, inputs[0], inputs[1].t(), out=outputs[0])}
+
+
+def gemm_gelu(torch, case):
+    functional = torch.nn.functional
+
+    def plain(x, w, b):
+        return functional.gelu(functional.linear(x, w, b), approximate="tanh")
+
+    makers = {"torch.compile": calls(compile(torch, plain)), "eager": calls(plain)}
+    if case.inputs[0].dtype != "f32":
+        def fused(x, w, b):
+            return torch._addmm_activation(b, x, w.t(), use_gelu=True)
+
+        makers = {"cuBLASLt": calls(fused), **makers}
+    return makers
+
+
+def sdpa(torch, case):
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    causal, gqa = case.options.get("causal", False), case.inputs[0].shape[1] != case.inputs[1].shape[1]
+
+    def forced(backend):
+        def attend(q, k, v):
+            with sdpa_kernel(backend):
+                return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=gqa)
+
+        return calls(attend)
+
+    backends = {"cuDNN": SDPBackend.CUDNN_ATTENTION, "flash": SDPBackend.FLASH_ATTENTION}
+    if case.inputs[0].dtype == "f32":
+        backends = {"memory-efficient": SDPBackend.EFFICIENT_ATTENTION}
+    return {name: forced(backend) for name, backend in backends.items()}
+
+
+def pointwise(function):
+    def make(torch, case):
+        bound = functools.partial(function, torch, case)
+
+        def plain(*inputs):
+            return bound(*inputs)
+
+        return {"torch.compile": calls(compile(torch, plain)), "eager": calls(plain)}
+
+    return make
+
+
+def layernorm(torch, case, x, r, g, b):
+    return torch.nn.functional.layer_norm(x + r, (x.shape[-1],), g, b, 1e-5)
+
+
+def transpose(torch, case):
+    order = case.options["order"]
+
+    def plain(x):
+        return x.permute(order).contiguous()
+
+    return {"torch.compile": calls(compile(torch, plain)), "eager": lambda inputs, outputs: functools.partial(outputs[0].copy_, inputs[0].permute(order))}
+
+
+def model(torch, case):
+    import networks
+
+    network, sizes, operand = case.options["network"], case.options["sizes"], case.inputs[0]
+    kind = {"f16": torch.float16, "f32": torch.float32}[case.options["dtype"]]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    weights = networks.collected(network, operand.shape, sizes)
+    module = networks.torch_module(torch, network, sizes, weights, kind, kind, device)
+    torch._dynamo.reset()
+
+    def bind(function, recorded=True):
+        def make(inputs, outputs):
+            def run():
+                with torch.no_grad():
+                    return function(*inputs)
+
+            run.recorded = recorded
+            return run
+
+        return make
+
+    return {
+        "torch.compile": bind(torch.compile(module, dynamic=False, fullgraph=True)),
+        "reduce-overhead": bind(torch.compile(module, dynamic=False, fullgraph=True, mode="reduce-overhead"), recorded=False),
+        "eager": bind(module),
+    }
+
+
+TORCH = {
+    "model": model,
+    "gemm": gemm,
+    "gemm-gelu": gemm_gelu,
+    "attention": sdpa,
+    "decode": sdpa,
+    "softmax": pointwise(lambda torch, case, x: torch.softmax(x, -1)),
+    "layernorm": pointwise(layernorm),
+    "rmsnorm": pointwise(lambda torch, case, x, g: torch.nn.functional.rms_norm(x, (x.shape[-1],), g, 1e-5)),
+    "gelu-chain": pointwise(lambda torch, case, x, r, b: torch.nn.functional.gelu(x) * r + b),
+    "transpose": transpose,
+}

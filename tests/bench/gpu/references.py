@@ -1,0 +1,146 @@
+"""What is the right answer? Each kind of case in float64, on arrays of torch or of numpy, and how far a result is from it."""
+
+import math
+
+import numpy as np
+
+
+class NumpyMath:
+    """The few operators that the two libraries spell differently."""
+
+    exp, tanh, sqrt, stack = staticmethod(np.exp), staticmethod(np.tanh), staticmethod(np.sqrt), staticmethod(np.stack)
+    erf = staticmethod(np.vectorize(math.erf, otypes=[np.float64]))
+
+    @staticmethod
+    def wide(x):
+        return x.astype(np.float64)
+
+    @staticmethod
+    def maximum(x):
+        return x.max(axis=-1, keepdims=True)
+
+    @staticmethod
+    def total(x):
+        return x.sum(axis=-1, keepdims=True)
+
+    @staticmethod
+    def permute(x, order):
+        return x.transpose(order)
+
+    @staticmethod
+    def hide_ahead(scores):
+        return np.where(np.tril(np.ones(scores.shape, dtype=bool)), scores, -np.inf)
+
+    @staticmethod
+    def isfinite(x):
+        return np.isfinite(x)
+
+
+class TorchMath:
+    def __init__(self, torch):
+        self.torch = torch
+        self.exp, self.tanh, self.sqrt, self.erf, self.stack = torch.exp, torch.tanh, torch.sqrt, torch.erf, torch.stack
+        self.isfinite = torch.isfinite
+
+    def wide(self, x):
+        return x.to(self.torch.float64)
+
+    def maximum(self, x):
+        return x.amax(-1, keepdim=True)
+
+    def total(self, x):
+        return x.sum(-1, keepdim=True)
+
+    def permute(self, x, order):
+        return x.permute(order)
+
+    def hide_ahead(self, scores):
+        seen = self.torch.ones(scores.shape, dtype=self.torch.bool, device=scores.device).tril()
+        return scores.masked_fill(~seen, -math.inf)
+
+
+def gemm(o, case, x, w):
+    return o.wide(x) @ o.permute(o.wide(w), (1, 0))
+
+
+def gelu_tanh(o, x):
+    return 0.5 * x * (1 + o.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+def gelu_erf(o, x):
+    return 0.5 * x * (1 + o.erf(x / math.sqrt(2)))
+
+
+def softmax_rows(o, x):
+    e = o.exp(x - o.maximum(x))
+    return e / o.total(e)
+
+
+def attend(o, q, k, v, causal: bool):
+    scores = o.wide(q) @ o.permute(o.wide(k), (1, 0)) / math.sqrt(q.shape[-1])
+    return softmax_rows(o, o.hide_ahead(scores) if causal else scores) @ o.wide(v)
+
+
+def attention(o, case, q, k, v):
+    """Head by head: the scores of one are large enough."""
+    causal, share = case.options.get("causal", False), q.shape[1] // k.shape[1]
+    return o.stack([o.stack([attend(o, q[b, h], k[b, h // share], v[b, h // share], causal) for h in range(q.shape[1])]) for b in range(q.shape[0])])
+
+
+def layernorm(o, case, x, r, g, b):
+    t = o.wide(x) + o.wide(r)
+    centred = t - o.total(t) / t.shape[-1]
+    return centred / o.sqrt(o.total(centred * centred) / t.shape[-1] + 1e-5) * o.wide(g) + o.wide(b)
+
+
+def rmsnorm(o, case, x, g):
+    t = o.wide(x)
+    return t / o.sqrt(o.total(t * t) / t.shape[-1] + 1e-5) * o.wide(g)
+
+
+REFERENCES = {
+    "gemm": gemm,
+    "gemm-gelu": lambda o, case, x, w, b: gelu_tanh(o, gemm(o, case, x, w) + o.wide(b)),
+    "attention": attention,
+    "decode": attention,
+    "softmax": lambda o, case, x: softmax_rows(o, o.wide(x)),
+    "layernorm": layernorm,
+    "rmsnorm": rmsnorm,
+    "gelu-chain": lambda o, case, x, r, b: gelu_erf(o, o.wide(x)) * o.wide(r) + o.wide(b),
+    "transpose": lambda o, case, x: o.permute(o.wide(x), case.options["order"]),
+}
+
+
+def model(o, case, x):
+    """The network with the same weights: in float64 by numpy, in float32 by torch, a few of the batch at a time."""
+    import networks
+
+    network, sizes, dtype = case.options["network"], case.options["sizes"], case.options["dtype"]
+    if not hasattr(o, "torch"):
+        return networks.NETWORKS[network](networks.Numpy(dtype), o.wide(x) if x.dtype.kind == "f" else x, **sizes)
+    torch = o.torch
+    rounded = {"f16": torch.float16, "f32": torch.float32}[dtype]
+    module = networks.torch_module(torch, network, sizes, networks.collected(network, tuple(x.shape), sizes), rounded, torch.float32, x.device)
+    with torch.no_grad():
+        parts = [module(part.float() if part.is_floating_point() else part) for part in x.split(8)]
+    return o.wide(torch.cat(parts))
+
+
+REFERENCES["model"] = model
+
+
+def compare(o, case, got, want) -> dict:
+    """Errors of a result, and `ok`. An element that is not finite is wrong: the answers are."""
+    got = o.wide(got).reshape(want.shape)
+    tolerance = case.tolerance
+    rms = float((want * want).mean()) ** 0.5
+    finite = bool(o.isfinite(got).all())
+    difference = abs(got - want)
+    norm = float((difference * difference).mean()) ** 0.5 / rms if rms else float(difference.max())
+    worst = float((difference / (tolerance["relative"] * abs(want) + tolerance["absolute"] * rms + 1e-300)).max())
+    return {
+        "ok": finite and norm <= tolerance["norm"] and worst <= 1,
+        "finite": finite,
+        "norm": norm,
+        "worst": worst,  # of an element, over what it may be off
+    }
