@@ -28,8 +28,8 @@ struct Product {
   }
   std::string comment() const {
     std::string size = "a[64 x " + str(k) + "] * ";
-    if (registers) return "/// d[64 x " + str(n) + "] += " + size + "b[" + str(k) + " x " + str(n) + "], a in registers; the four warps of a warpgroup together.\n";
-    return "/// d[64 x " + str(n) + "] = " + size + "b[" + str(n) + " x " + str(k) + "]^T; the four warps of a warpgroup together.\n";
+    std::string b = registers ? "b[" + str(k) + " x " + str(n) + "], a in registers" : "b[" + str(n) + " x " + str(k) + "]^T";
+    return "/// d[64 x " + str(n) + (registers ? "] += " : "] = ") + size + b + "; the four warps of a warpgroup together.\n";
   }
   /// How far step `i` lies behind the operand's beginning, in units of descriptors.
   int64_t offset(int64_t i, int64_t panelBytes) const {
@@ -77,8 +77,8 @@ std::string Product::device() const {
       text += "      \" add.s64 a, " + descA + ", " + str(offset(i, panelA)) + ";\\n\"\n";
     }
     text += "      \" add.s64 b, " + descB + ", " + str(registers ? i * kRowsOffset : offset(i, panelB)) + ";\\n\"\n";
-    text += "      \" wgmma.mma_async.sync.aligned.m64n" + str(n) + "k16.f32." + type() + "." + type() + " \" JINX_D" + str(count) + " \", " + a + ", b, " +
-            (registers ? "1, 1, 1, 1" : i ? "1, 1, 1, 0, 0" : "0, 1, 1, 0, 0") + ";\\n\"\n";
+    text += "      \" wgmma.mma_async.sync.aligned.m64n" + str(n) + "k16.f32." + type() + "." + type() + " \" JINX_D" + str(count) + " \", " + a +
+            ", b, " + (registers ? "1, 1, 1, 1" : i ? "1, 1, 1, 0, 0" : "0, 1, 1, 0, 0") + ";\\n\"\n";
   }
   auto out = [&](int64_t i) { return std::string(registers ? "\"+f\"(d[" : "\"=f\"(d[") + str(i) + "])"; };
   auto in = [](int64_t i) { return "\"r\"(a[" + str(i) + "])"; };
@@ -109,8 +109,8 @@ static std::string need(const Product &product, std::string &wrappers) {
 /// The pin of a whole fragment, as one statement.
 void PipelineEmitter::needPin(int64_t count) {
   auto operand = [](int64_t i) { return "\"+f\"(d[" + str(i) + "])"; };
-  std::string text = "JINX_DEVICE void wgmma_pin(float (&d)[" + str(count) + "] JINX_AT) {\n#ifdef JINX_EMULATED\n  for (int i = 0; i < " + str(count) +
-                     "; ++i) emu->wgmma_pin(d + i, line);\n#else\n  asm volatile(\"\"\n      : " +
+  std::string text = "JINX_DEVICE void wgmma_pin(float (&d)[" + str(count) + "] JINX_AT) {\n#ifdef JINX_EMULATED\n" +
+                     "  for (int i = 0; i < " + str(count) + "; ++i) emu->wgmma_pin(d + i, line);\n#else\n  asm volatile(\"\"\n      : " +
                      listed(count, "        ", "", "", operand) + " :: \"memory\");\n#endif\n}\n";
   if (e_.wrappers_.find(text) == std::string::npos) e_.wrappers_ += text;
 }
@@ -127,7 +127,8 @@ LogicalResult PipelineEmitter::emitMmaShared(tile::MmaSharedOp op) {
   Type element = elementOf(ringA, op.getA());
   if (!ringA.bulk || !ringB.bulk || type.getShape() != ArrayRef<int64_t>{64, b.rows} || b.rows % 8 || b.rows > 256 || a.columns != b.columns ||
       a.columns % kStep || !isHalf(element) || elementOf(ringB, op.getB()) != element || !type.getElementType().isF32())
-    return op.emitOpError("expects buffers m x k and n x k of 16-bit floats in bulk rings, k a multiple of 16 and n of 8 up to 256, and a result of 64 x n");
+    return op.emitOpError("expects buffers m x k and n x k of 16-bit floats in bulk rings, k a multiple of 16 and n of 8 up to 256, and a "
+                          "result of 64 x n");
   SourceWriter &out = e_.out_;
   TileLayout layout = e_.layoutOf(Shape(type.getShape()));
   std::string wrapper = need({type.getDimSize(1), a.columns, element.isBF16(), false, a.panelBytes(), b.panelBytes()}, e_.wrappers_);
@@ -151,7 +152,8 @@ LogicalResult PipelineEmitter::emitMmaRegisters(tile::MmaRegistersOp op) {
   auto type = cast<VectorType>(op.getAcc().getType()), typeA = cast<VectorType>(op.getA().getType());
   if (!ring.bulk || type.getShape() != ArrayRef<int64_t>{64, b.columns} || b.columns % 8 || b.columns > 256 || typeA.getDimSize(1) != b.rows ||
       b.rows % kStep || elementOf(ring, op.getB()) != typeA.getElementType() || !type.getElementType().isF32())
-    return op.emitOpError("expects a buffer k x n in a bulk ring, of the type of a, k a multiple of 16 and n of 8 up to 256, a of 64 x k and acc of 64 x n");
+    return op.emitOpError("expects a buffer k x n in a bulk ring, of the type of a, k a multiple of 16 and n of 8 up to 256, a of 64 x k and "
+                          "acc of 64 x n");
   auto acc = takeAccumulator(op.getAcc(), op.getResult());
   if (failed(acc)) return failure();
   if (e_.bound_[op.getA()].kind != Bound::kOperand) return op.emitOpError("takes its a from tile.mma_operand");

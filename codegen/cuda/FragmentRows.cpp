@@ -103,8 +103,9 @@ LogicalResult KernelEmitter::emitRowStore(tile::StoreOp op) {
   out_.open("if (fragment_column == 0)");
   openLoops(layout, 0, 1);
   if (!op.getLimits().empty()) out_.open("if (" + layout.row.text + " < " + scalar(op.getLimits()[0]).in(Expr::kShift) + ")");
-  Expr at = ::jinx::cuda::add(::jinx::cuda::add(bound_[op.getPtr()].expr, scalar(op.getOffset())),
-                              getConstantIntValue(op.getStrides()[0]) == 1 ? layout.row : multiply(call("i64", layout.row.text), scalar(op.getStrides()[0])));
+  Value stride = op.getStrides()[0];
+  Expr along = getConstantIntValue(stride) == 1 ? layout.row : multiply(call("i64", layout.row.text), scalar(stride));
+  Expr at = ::jinx::cuda::add(::jinx::cuda::add(bound_[op.getPtr()].expr, scalar(op.getOffset())), along);
   out_.line("global_store(" + at.text + ", " + layout.element(*rows) + ");");
   if (!op.getLimits().empty()) out_.close();
   closeLoops(1);

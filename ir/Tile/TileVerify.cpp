@@ -12,7 +12,8 @@ bool isHalf(Type type) { return type.isF16() || type.isBF16(); }
 /// A row tile of the rows of `tile`.
 LogicalResult verifyRows(Operation *op, VectorType tile, VectorType rows) {
   if (tile.getRank() != 2) return op->emitOpError("takes a tile of rank 2, got ") << tile;
-  if (rows.getShape() != ArrayRef<int64_t>{tile.getDimSize(0), 1}) return op->emitOpError("gives one value for each of ") << tile.getDimSize(0) << " rows, got " << rows;
+  if (rows.getShape() != ArrayRef<int64_t>{tile.getDimSize(0), 1})
+    return op->emitOpError("gives one value for each of ") << tile.getDimSize(0) << " rows, got " << rows;
   return success();
 }
 
@@ -28,7 +29,8 @@ LogicalResult MmaOperandOp::verify() {
   if (from.getRank() != 2 || !from.getElementType().isF32() || to.getShape() != from.getShape() || !isHalf(to.getElementType()))
     return emitOpError("rounds a tile of f32 to 16-bit floats of its shape, got ") << from << " and " << to;
   for (Operation *user : getOperand().getUsers())
-    if (!isa<MmaRegistersOp, scf::ForOp, scf::YieldOp>(user)) return emitOpError("is for tile.mma_registers, but '") << user->getName() << "' uses it";
+    if (!isa<MmaRegistersOp, scf::ForOp, scf::YieldOp>(user))
+      return emitOpError("is for tile.mma_registers, but '") << user->getName() << "' uses it";
   return success();
 }
 

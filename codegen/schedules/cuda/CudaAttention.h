@@ -2,7 +2,7 @@
 //
 //   o[b, h, i, :] = sum_j softmax_j(hole(scale * q[b, h, i, :]·k[b, h/group, j, :])) v[b, h/group, j, :]
 //
-// on 16-bit floats, sums in f32. Rows and columns may be any number; causal rows see column j where j <= i + keys - queries, so that the
+// on 16-bit floats, sums in f32. Rows and columns may be any number from 1 on; causal rows see column j where j <= i + keys - queries, so that the
 // last row sees all. A row that sees nothing, or only -inf, gives 0 and a log-sum-exp of -inf.
 #pragma once
 

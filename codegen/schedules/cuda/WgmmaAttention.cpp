@@ -46,7 +46,8 @@ bool storesBulk(const WgmmaAttentionTile &t, int64_t headDim) { return ringBytes
 class AttentionProgram {
  public:
   AttentionProgram(tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole)
-      : kernel_(kernel), b_(OpBuilder::atBlockEnd(&kernel.getBody().front())), loc_(kernel.getLoc()), ix_{b_, loc_}, p_(problem), t_(tile), hole_(hole) {}
+      : kernel_(kernel), b_(OpBuilder::atBlockEnd(&kernel.getBody().front())), loc_(kernel.getLoc()), ix_{b_, loc_}, p_(problem), t_(tile),
+        hole_(hole) {}
 
   void run() {
     makeTypes();
@@ -224,7 +225,7 @@ class AttentionProgram {
       state = steps(state, from, to, true, "Steps with columns that some rows do not see");
       from = called(max(to, 1), "unmasked");
     }
-    state = steps(state, from, at_.blocks, false, "Main loop: scores of a step and values of the step before run together, the softmax under the latter");
+    state = steps(state, from, at_.blocks, false, "Main loop: scores of a step run beside values of the step before, the softmax under the latter");
     tile::RingReleaseOp::create(b_, loc_, ringQ_, 0);
     finish(state);
   }
@@ -342,7 +343,8 @@ class AttentionProgram {
     Value log = math::Log2Op::create(b_, loc_, sum);
     log = math::FmaOp::create(b_, loc_, max, splat(toLog2_, rowType_), log);
     log = called(arith::MulFOp::create(b_, loc_, log, splat(fromLog2_, rowType_)), "log_sum");
-    Value offset = called(ix_.add(ix_.mul(at_.allHead, p_.queries.value), myRow_), "lse_at"), rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left");
+    Value offset = called(ix_.add(ix_.mul(at_.allHead, p_.queries.value), myRow_), "lse_at");
+    Value rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left");
     phase(tile::StoreOp::create(b_, loc_, log, p_.logSumExp, offset, ValueRange{ix_.c(1), ix_.c(0)}, ValueRange{rows, ix_.c(1)}),
           "Logarithm of each row's sum of exponentials");
   }

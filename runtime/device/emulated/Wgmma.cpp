@@ -172,7 +172,8 @@ void Machine::runWgmma(Cta &cta, WarpgroupUnit &unit, WgmmaOp &op) {
     }
   };
   auto onAtom = [&](const Operand &operand) {
-    if (operand.mode == 1 && (operand.start & ~0x7Fu & 0x3FF)) fail("a wgmma operand with a 128-byte swizzle must start on a 1024-byte atom", op.line);
+    if (operand.mode == 1 && (operand.start & ~0x7Fu & 0x3FF))
+      fail("a wgmma operand with a 128-byte swizzle must start on a 1024-byte atom", op.line);
   };
   // Both operands decoded, b with k outermost so that the inner loop runs along n.
   std::vector<float> av(kM * kK), bv(static_cast<size_t>(kK) * n), sum(static_cast<size_t>(kM) * n, 0.0f);

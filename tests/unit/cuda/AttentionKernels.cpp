@@ -27,8 +27,10 @@ Built buildAttention(const AttentionCase &what) {
   Built built;
   built.module = ModuleOp::create(loc);
   b.setInsertionPointToEnd(built.module->getBody());
-  Type half = tile::PtrType::get(b.getContext(), what.bf16 ? b.getBF16Type() : b.getF16Type()), f32 = tile::PtrType::get(b.getContext(), b.getF32Type());
-  auto kernel = tile::KernelOp::create(b, loc, what.name(), TypeRange{half, half, half, f32, half, f32}, 4, 4, "/attention/MatMul, /attention/Softmax, /attention/MatMul_1");
+  auto pointer = [](Type element) { return tile::PtrType::get(element.getContext(), element); };
+  Type half = pointer(what.bf16 ? Type(b.getBF16Type()) : b.getF16Type()), f32 = pointer(b.getF32Type());
+  auto kernel = tile::KernelOp::create(b, loc, what.name(), TypeRange{half, half, half, f32, half, f32}, 4, 4,
+                                       "/attention/MatMul, /attention/Softmax, /attention/MatMul_1");
   b.setInsertionPointToStart(&kernel.getBody().front());
   const char *buffers[] = {"q", "k", "v", "extra", "o", "lse"}, *sizes[] = {"batch", "heads", "queries", "keys"};
   for (int i = 0; i < 6; ++i) named(kernel.buffer(i), buffers[i]);

@@ -333,7 +333,7 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
           }
         }
 
-        // Main loop: scores of a step and values of the step before run together, the softmax under the latter.
+        // Main loop: scores of a step run beside values of the step before, the softmax under the latter.
         for (i64 step3 = greatest<i64>(masked, 1); step3 < blocks2; ++step3) {
           mbar_wait(full_k + take_k.slot * 8, take_k.parity);
           float scores3[kAccumulators128];
