@@ -52,7 +52,9 @@ int64_t wgmmaAttentionSharedBytes(const WgmmaAttentionTile &tile, int64_t headDi
 std::string wgmmaAttentionInfeasible(const WgmmaAttentionTile &tile, int64_t headDim);
 /// A tile that suits a head dimension and a number of rows; 0: unknown.
 WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries = 0);
-/// Writes the whole body of `kernel` and sets its grid.
+/// Writes the program at the insertion point, which is the end of `kernel`, and sets its grid. The hole gets this builder.
+void emitWgmmaAttention(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole);
+/// The same for a kernel whose body this is to be.
 void emitWgmmaAttention(tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole);
 
 }  // namespace jinx::schedules

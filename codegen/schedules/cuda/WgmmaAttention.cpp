@@ -45,11 +45,11 @@ bool storesBulk(const WgmmaAttentionTile &t, int64_t headDim) { return ringBytes
 
 class AttentionProgram {
  public:
-  AttentionProgram(tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole)
-      : kernel_(kernel), b_(OpBuilder::atBlockEnd(&kernel.getBody().front())), loc_(kernel.getLoc()), ix_{b_, loc_}, p_(problem), t_(tile),
-        hole_(hole) {}
+  AttentionProgram(OpBuilder &b, tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole)
+      : kernel_(kernel), b_(b), loc_(kernel.getLoc()), ix_{b_, loc_}, p_(problem), t_(tile), hole_(hole) {}
 
   void run() {
+    OpBuilder::InsertionGuard guard(b_);
     makeTypes();
     setGrid();
     makeMaps();
@@ -368,7 +368,7 @@ class AttentionProgram {
   }
 
   tile::KernelOp kernel_;
-  OpBuilder b_;
+  OpBuilder &b_;
   Location loc_;
   IndexBuilder ix_;
   const WgmmaAttention &p_;
@@ -409,8 +409,12 @@ WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries) {
   return tile;
 }
 
+void emitWgmmaAttention(OpBuilder &b, tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole) {
+  AttentionProgram(b, kernel, problem, tile, hole).run();
+}
 void emitWgmmaAttention(tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole) {
-  AttentionProgram(kernel, problem, tile, hole).run();
+  OpBuilder b = OpBuilder::atBlockEnd(&kernel.getBody().front());
+  emitWgmmaAttention(b, kernel, problem, tile, hole);
 }
 
 }  // namespace jinx::schedules
