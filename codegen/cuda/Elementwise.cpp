@@ -96,6 +96,7 @@ LogicalResult KernelEmitter::addPending(Operation *op) {
 
 LogicalResult KernelEmitter::emitBroadcast(Operation *op) {
   Value source = op->getOperand(0), result = op->getResult(0);
+  if (!isUniform(source) && isTile(source.getType()) && pipeline_->hasFragments()) return emitRowBroadcast(op);
   if (!isUniform(source)) return unsupported(op, "only scalars are broadcast to tiles; load a row with stride 0 instead");
   Bound bound;
   bound.kind = Bound::kUniform;
@@ -119,6 +120,9 @@ FailureOr<Expr> KernelEmitter::laneExpr(Value value, Lane &lane, const TileLayou
   switch (it->second.kind) {
     case Bound::kUniform: return it->second.expr;
     case Bound::kStep: return call("i64", layout.column.text);
+    case Bound::kRowNumber: return layout.row;
+    case Bound::kColumnNumber: return layout.column;
+    case Bound::kRowValue: return it->second.expr;
     case Bound::kArray: return Expr{layout.element(it->second.expr.text)};
     default: break;
   }

@@ -51,7 +51,7 @@ TileLayout PipelineEmitter::simtLayout(const Shape &shape) {
   return layout;
 }
 
-TileLayout PipelineEmitter::makeFragmentLayout(const Shape &shape) { return wgmma_ ? wgmmaLayout(shape) : simtLayout(shape); }
+TileLayout PipelineEmitter::makeFragmentLayout(const Shape &shape) { return fragments_ ? rowsLayout(shape) : wgmma_ ? wgmmaLayout(shape) : simtLayout(shape); }
 
 // ---- memory -----------------------------------------------------------------------------------------------------------------------
 
@@ -83,6 +83,7 @@ LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
   auto type = cast<VectorType>(op.getTile().getType());
   auto pointer = bound_[op.getPtr()];
   Shape shape = shapeOf(type);
+  if (shape[1] == 1 && pipeline_->hasFragments()) return emitRowStore(op);
   TileLayout layout = layoutOf(shape);
   const TileLayout::Loop &inner = layout.loops.back();
   std::string run = out_.unique("run"), base = inner.variable;
@@ -166,9 +167,9 @@ FailureOr<std::string> PipelineEmitter::takeAccumulator(Value acc, Value result)
   auto it = e_.bound_.find(acc);
   if (it == e_.bound_.end() || it->second.kind != Bound::kArray || !acc.hasOneUse())
     return emitError(acc.getLoc()) << "an accumulator must be carried by a loop and used by one product", failure();
-  Bound bound = it->second;  // a copy: the next line may move what `it` points to
-  e_.bound_[result] = bound;
-  return bound.expr.text;
+  Bound held = it->second;  // the table may grow
+  e_.bound_[result] = held;
+  return held.expr.text;
 }
 
 LogicalResult PipelineEmitter::emitMma(tile::MmaOp op) {
@@ -185,6 +186,7 @@ LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const s
   auto type = cast<VectorType>(op.getAcc().getType());
   int64_t columns = type.getDimSize(1), k = a.columns;
   Type element = cast<VectorType>(cast<TypeAttr>(ring.op.getBuffers()[op.getA()]).getValue()).getElementType();
+  if (fragments_ || a.panels() > 1) return op.emitOpError("does not stand beside tile.mma_shared, and takes buffers of 128 bytes a row");
   if (type.getDimSize(0) % 64 || columns % 8 || columns > 256 || b.rows != columns || !isHalf(element))
     return op.emitOpError("expects an accumulator of 64*m x n with n the rows of B, n a multiple of 8 up to 256, and 16-bit floats");
   if (!llvm::is_contained(wgmmaShapes_, columns)) {
@@ -218,7 +220,12 @@ LogicalResult PipelineEmitter::emitMmaWait(tile::MmaWaitOp op) {
   if (!wgmma_) return success();
   TileLayout layout = e_.layoutOf(Shape(cast<VectorType>(op.getAcc().getType()).getShape()));
   SourceWriter &out = e_.out_;
-  out.line("wgmma_wait<0>();");
+  out.line("wgmma_wait<" + str(op.getPending()) + ">();");
+  if (fragments_) {
+    needPin(layout.elementsPerThread);
+    out.line("wgmma_pin(" + *acc + ");");
+    return success();
+  }
   out.directive("#pragma unroll");
   out.open("for (int block = 0; block < kBlocks; ++block)");
   out.directive("#pragma unroll");
@@ -286,8 +293,7 @@ LogicalResult PipelineEmitter::emitStoreBulk(tile::StoreBulkOp op) {
   SmallVector<Operation *> ops = e_.takePending(shape, stored);
   e_.materialize(ops, layout, packs ? rounding : op.getOperation(), {}, "");
   std::string map = "&" + e_.bound_[op.getMap()].expr.text;
-  out.directive("#pragma unroll");
-  out.open("for (int block = 0; block < kBlocks; ++block)");
+  if (!fragments_) e_.openLoops(layout, 0, 1);
   out.directive("#pragma unroll");
   out.open("for (int patch = 0; patch < " + str(type.getDimSize(1) / storeColumns_) + "; ++patch)");
   out.line("buffer = store + ((buffer - store) ^ kStoreBytes);  // the two buffers in turn");
@@ -324,13 +330,13 @@ LogicalResult PipelineEmitter::emitStoreBulk(tile::StoreBulkOp op) {
   for (auto [d, v] : llvm::enumerate(op.getAt())) {
     at += ", int(" + e_.scalar(v).text + ")";
     if (d == 0) at += " + patch * kStoreColumns";
-    if (d == 1) at += " + block * 64 + warp * kStoreRows";
+    if (d == 1) at += (fragments_ ? "" : " + block * 64") + std::string(" + warp * kStoreRows");
   }
   out.line("tma_store_" + str(int64_t(op.getAt().size())) + "d(" + map + ", buffer" + at + ");");
   out.line("tma_store_commit();");
   out.close();
   out.close();
-  out.close();
+  if (!fragments_) e_.closeLoops(1);
   return success();
 }
 

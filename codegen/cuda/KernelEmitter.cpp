@@ -306,7 +306,7 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   for (auto [init, arg] : llvm::zip(op.getInitArgs(), op.getRegionIterArgs())) {
     std::string name = nameOf(arg.getLoc());
     if (name.empty()) name = isTile(arg.getType()) ? "acc" : "carried";
-    Bound bound = declareCarried(arg, init, name);
+    Bound bound = takesOver(init, op) ? Bound(bound_[init]) : declareCarried(arg, init, name);
     carried.push_back(bound);
     bound_[arg] = bound;
   }
@@ -373,17 +373,18 @@ LogicalResult KernelEmitter::assignYielded(ValueRange values, ArrayRef<Bound> ta
   SmallVector<Shape> shapes;
   SmallVector<std::pair<std::string, std::string>> scalars;
   for (auto [value, target] : llvm::zip(values, targets)) {
-    if (isTile(value.getType())) {
+    if (target.kind == Bound::kOperand) {
+      if (failed(pipeline_->moveOperand(value, target.expr.text))) return failure();
+    } else if (isTile(value.getType())) {
       if (!llvm::is_contained(shapes, shapeOf(value.getType()))) shapes.push_back(shapeOf(value.getType()));
-      continue;
+    } else if (std::string text = scalar(value).text; text != target.expr.text) {
+      scalars.push_back({target.expr.text, text});
     }
-    std::string text = scalar(value).text;
-    if (text != target.expr.text) scalars.push_back({target.expr.text, text});
   }
   for (const Shape &shape : shapes) {
     SmallVector<std::pair<Value, std::string>> moves;
     for (auto [value, target] : llvm::zip(values, targets)) {
-      if (!isTile(value.getType()) || shapeOf(value.getType()) != shape) continue;
+      if (!isTile(value.getType()) || shapeOf(value.getType()) != shape || target.kind == Bound::kOperand) continue;
       auto it = bound_.find(value);
       if (it != bound_.end() && it->second.kind == Bound::kArray && it->second.expr.text == target.expr.text) continue;
       moves.push_back({value, target.expr.text});

@@ -43,8 +43,8 @@ struct TileLayout {
 
 /// What stands for a value in the text.
 struct Bound {
-  enum Kind { kNone, kUniform, kStep, kArray, kPointer, kHandle } kind = kNone;
-  Expr expr;                     ///< kUniform, kPointer; kArray, kHandle: the name
+  enum Kind { kNone, kUniform, kStep, kArray, kPointer, kHandle, kRowNumber, kColumnNumber, kRowValue, kOperand } kind = kNone;
+  Expr expr;                     ///< kUniform, kPointer, kRowValue; kArray, kHandle, kOperand: the name
   bool shared = false;           ///< kPointer: shared memory
   int64_t handle = -1;           ///< kHandle: index into a table (rings, maps)
 };
@@ -116,6 +116,10 @@ class KernelEmitter {
   mlir::LogicalResult emitReduce(tile::ReduceOp op);
   mlir::LogicalResult emitExtract(mlir::Operation *op);
   mlir::LogicalResult emitFragmentStore(tile::StoreOp op);
+  // FragmentRows.cpp
+  mlir::LogicalResult emitRowBroadcast(mlir::Operation *op);
+  mlir::LogicalResult emitRowStore(tile::StoreOp op);
+  bool takesOver(mlir::Value init, mlir::Operation *loop);
   std::string validCount(mlir::ValueRange limits, const TileLayout &layout, int64_t width);
   Expr address(const Bound &pointer, llvm::ArrayRef<Expr> terms);
   // Who must see whose stores: shared memory, and buffers that are both read and written.

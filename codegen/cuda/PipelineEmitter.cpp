@@ -42,7 +42,6 @@ LogicalResult PipelineEmitter::prepare() {
       info.stages = ring.getStages();
       info.bulk = ring.getKind() == tile::RingKind::bulk;
       (info.bulk ? anyBulk_ : anyAsync) = true;
-      info.suffix = rings_.empty() ? "" : str(rings_.size() + 1);
       for (auto [i, type] : llvm::enumerate(ring.getBuffers().getAsValueRange<TypeAttr>())) {
         auto vector = dyn_cast<VectorType>(type);
         if (!vector || vector.getRank() != 2) return ring.emitOpError("buffers are tiles of rank 2"), WalkResult::interrupt();
@@ -52,9 +51,7 @@ LogicalResult PipelineEmitter::prepare() {
         buffer.rows = vector.getDimSize(0), buffer.columns = vector.getDimSize(1);
         buffer.elementBytes = bytesOf(vector.getElementType());
         if (i < ring.getPads().size()) buffer.pad = ring.getPads()[i];
-        if (info.bulk && buffer.columns * buffer.elementBytes != kRowBytes)
-          return ring.emitOpError("a bulk ring's rows are 128 bytes; buffer ") << i << " has " << buffer.columns * buffer.elementBytes,
-                 WalkResult::interrupt();
+        if (info.bulk) buffer.pad = (llvm::alignTo(buffer.columns * buffer.elementBytes, kRowBytes) / buffer.elementBytes) - buffer.columns;
         if (!info.bulk && buffer.elementBytes != 4) return ring.emitOpError("an async ring holds 4-byte elements"), WalkResult::interrupt();
         info.buffers.push_back(buffer);
       }
@@ -63,6 +60,7 @@ LogicalResult PipelineEmitter::prepare() {
     return WalkResult::advance();
   });
   if (walk.wasInterrupted()) return failure();
+  nameRings();
   kernel.walk([&](Operation *op) {
     if (auto release = dyn_cast<tile::RingReleaseOp>(op); release && release.getLag() > 0) ringOf(release.getRing()).lagging = true;
     if (auto copy = dyn_cast<tile::CopyBulkOp>(op); copy && copy.getAcross()) {
@@ -71,6 +69,7 @@ LogicalResult PipelineEmitter::prepare() {
       buffer.slices = buffer.across == 0 ? clusterM_ : clusterN_;
     }
     if (auto mma = dyn_cast<tile::MmaOp>(op)) wgmma_ |= ringOf(mma.getSlot()).bulk;
+    if (isa<tile::MmaSharedOp>(op)) wgmma_ = fragments_ = true;
     if (auto store = dyn_cast<tile::StoreBulkOp>(op)) {
       anyStoreBulk_ = true;
       storeColumns_ = store.getMap().getDefiningOp<tile::TensorMapOp>().getBox()[0];
@@ -106,12 +105,31 @@ LogicalResult PipelineEmitter::prepare() {
   return success();
 }
 
+/// Several rings are told apart by the names of their buffers; buffers of one name by the ring's number.
+void PipelineEmitter::nameRings() {
+  llvm::StringMap<int64_t> rings, buffers;
+  for (auto [i, ring] : llvm::enumerate(rings_)) {
+    for (const Buffer &b : ring.buffers)
+      if (buffers[b.name]++) ring.suffix = str(i + 1);
+    if (rings_.size() == 1) continue;
+    ring.tag = ring.buffers.front().name;
+    if (rings[ring.tag]++) ring.tag += str(i + 1);
+  }
+}
+
+std::string PipelineEmitter::named(const RingInfo &ring, const char *what) const {
+  if (ring.tag.empty()) return what;
+  bool isConstant = what[0] == 'k' && isupper(static_cast<unsigned char>(what[1]));
+  return what + (isConstant ? capitalised(ring.tag) : "_" + ring.tag);
+}
+
 int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : rings_.empty() ? 0 : 256; }
 
 LogicalResult PipelineEmitter::declare() {
   if (!hasAnything()) return success();
   e_.needLibrary(anyBulk_ ? "pipeline.cuh" : "async.cuh");
   if (wgmma_) e_.needLibrary("wgmma.cuh");
+  if (fragments_) e_.needLibrary("fragment.cuh");
   if (clusterSize() > 1) {
     e_.constant("kClusterM", clusterM_, "blocks of a cluster stacked along m");
     e_.constant("kClusterN", clusterN_, "blocks of a cluster side by side along n");
@@ -124,8 +142,9 @@ LogicalResult PipelineEmitter::declare() {
     e_.constant(named(ring, "kStages"), ring.stages, "slots of the ring");
     for (const Buffer &b : ring.buffers) {
       std::string shape = str(b.rows) + " x " + str(b.columns) + " elements of " + str(b.elementBytes) + " bytes";
-      e_.constant("kOffset" + b.suffix + ring.suffix, b.offset, b.name + " in shared memory: " + shape + (b.pad ? ", rows padded by " + str(b.pad) : ""));
+      e_.constant("kOffset" + b.suffix + ring.suffix, b.offset, b.name + " in shared memory: " + shape + (b.pad && !ring.bulk ? ", rows padded by " + str(b.pad) : ""));
       e_.constant("kStageBytes" + b.suffix + ring.suffix, b.stageBytes(), "");
+      if (ring.bulk && b.panels() > 1) e_.constant("kPanelBytes" + b.suffix + ring.suffix, b.panelBytes(), "of its 64 columns side by side");
       if (!ring.bulk) e_.constant("kLine" + b.suffix + ring.suffix, b.columns + b.pad, "elements from one row to the next");
       if (b.slices > 1) e_.constant("kSlice" + b.suffix + ring.suffix, b.rows / b.slices, "rows that this block fetches for the cluster");
     }
@@ -177,7 +196,8 @@ bool PipelineEmitter::writes(Operation *user, Value pointer) const {
 bool PipelineEmitter::handles(Operation *op) const {
   return isa<tile::RingOp, tile::RingAcquireOp, tile::CopyOp, tile::CopyBulkOp, tile::RingCommitOp, tile::RingWaitOp, tile::RingReleaseOp,
              tile::RingDrainOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
-             tile::ClusterRankOp, tile::NumProgramsOp>(op);
+             tile::ClusterRankOp, tile::NumProgramsOp, tile::MmaSharedOp, tile::MmaOperandOp, tile::MmaRegistersOp, tile::RowReduceOp,
+             tile::RowCombineOp, tile::IotaOp>(op);
 }
 
 LogicalResult PipelineEmitter::emit(Operation *op) {
@@ -194,6 +214,12 @@ LogicalResult PipelineEmitter::emit(Operation *op) {
       .Case([&](tile::MmaOp o) { return emitMma(o); })
       .Case([&](tile::MmaWaitOp o) { return emitMmaWait(o); })
       .Case([&](tile::StoreBulkOp o) { return emitStoreBulk(o); })
+      .Case([&](tile::MmaSharedOp o) { return emitMmaShared(o); })
+      .Case([&](tile::MmaOperandOp o) { return emitMmaOperand(o); })
+      .Case([&](tile::MmaRegistersOp o) { return emitMmaRegisters(o); })
+      .Case([&](tile::RowReduceOp o) { return emitRowReduce(o); })
+      .Case([&](tile::RowCombineOp o) { return emitRowCombine(o); })
+      .Case([&](tile::IotaOp o) { return emitIota(o); })
       .Case([&](tile::NumProgramsOp o) { return e_.define(o.getCount(), {"gridDim.x"}, true), success(); })
       .Case([&](tile::ConsumerIdOp o) { return e_.define(o.getId(), {"consumer"}), success(); })
       .Case([&](tile::ClusterRankOp o) {
@@ -263,7 +289,7 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   printBarrierInit();
   out.blank();
   out.open("if (warpgroup == 0)");
-  out.comment("Producer: one thread keeps the ring full.");
+  out.comment(rings_.size() > 1 ? "Producer: one thread keeps the rings full." : "Producer: one thread keeps the ring full.");
   if (movesRegisters()) out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
   out.open("if (warp_uniform(threadIdx.x / 32) == 0 && elect_one())");
   out.line("grid_wait_previous();");
@@ -407,9 +433,15 @@ LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
     return success();
   }
   if (b.slices == 1) {
-    e_.out_.line("tma_load_" + rank + "(" + dst + ", " + map + ", " + bar + coordinates(op.getAt()) + ");");
+    std::string more = coordinates(op.getAt().drop_front()), first = e_.scalar(op.getAt()[0]).text;
+    for (int64_t p = 0; p < b.panels(); ++p) {
+      std::string to = p ? dst + " + " + (p > 1 ? str(p) + " * " : "") + "kPanelBytes" + suffix : dst;
+      std::string x = p ? ", " + (first == "0" ? "" : "int(" + first + ") + ") + str(p * kRowBytes / b.elementBytes) : ", int(" + first + ")";
+      e_.out_.line("tma_load_" + rank + "(" + to + ", " + map + ", " + bar + x + more + ");");
+    }
     return success();
   }
+  if (b.panels() > 1) return op.emitOpError("a buffer of several panels is not shared in a cluster");
   // One slice for each block along the axis.
   std::string slice = b.across == 0 ? "rank_m" : "rank_n", mask;
   if (b.across == 0) {

@@ -4,6 +4,7 @@
 //
 //   SIMT product    threads stand in a grid of (threads / 16) x 16; each holds rows in groups of 4 and columns in groups of 4, so that it
 //                   reads its operands from shared memory 16 bytes at a time without bank conflicts
+//   rows            in a kernel with tile.mma_shared: the same without blocks, and row tiles beside it (FragmentRows.cpp)
 //   wgmma           the C fragment: of each 64 x 8 block, thread t of the warpgroup holds rows 16*(t/32) + (t%32)/4 (+8) and columns
 //                   2*(t%4) (+1)
 //
@@ -29,6 +30,9 @@ class PipelineEmitter {
   int64_t sharedBytes() const { return sharedBytes_; }
   int64_t clusterSize() const { return clusterM_ * clusterN_; }
   const std::vector<std::string> &mapParameters() const { return mapParameters_; }
+  /// to = the operand of a product.
+  mlir::LogicalResult moveOperand(mlir::Value operand, const std::string &to);
+  bool hasFragments() const { return fragments_; }
   bool hasAnything() const { return roles_ || !rings_.empty(); }
 
   bool handles(mlir::Operation *op) const;
@@ -43,13 +47,17 @@ class PipelineEmitter {
     std::string suffix;  ///< "A", for constants
     int64_t rows = 0, columns = 0, elementBytes = 0, pad = 0, offset = 0;
     int64_t stageBytes() const { return rows * (columns + pad) * elementBytes; }
+    // Bulk rings: panels of 128 bytes, one after the other.
+    int64_t panelBytes() const { return rows * 128; }
+    int64_t panels() const { return stageBytes() / panelBytes(); }
     int64_t slices = 1;
     int64_t across = -1;  ///< cluster axis that shares it
   };
   struct RingInfo {
     tile::RingOp op;
     std::vector<Buffer> buffers;
-    std::string suffix;  ///< of identifiers, when a kernel has several rings
+    std::string suffix;  ///< of its buffers' identifiers, where another ring has buffers of these names
+    std::string tag;     ///< of its own, when a kernel has several
     int64_t stages = 0;
     bool bulk = false, lagging = false;
     int64_t barrierOffset = 0;
@@ -60,7 +68,8 @@ class PipelineEmitter {
     }
   };
   RingInfo &ringOf(mlir::Value ringOrSlot);
-  std::string named(const RingInfo &ring, const char *what) const { return what + ring.suffix; }
+  /// "full", "kStages", …: in a kernel of several rings "full_q", "kStagesQ".
+  std::string named(const RingInfo &ring, const char *what) const;
 
   mlir::LogicalResult emitRing(tile::RingOp op);
   mlir::LogicalResult emitAcquire(tile::RingAcquireOp op);
@@ -79,6 +88,22 @@ class PipelineEmitter {
   mlir::LogicalResult emitMmaWait(tile::MmaWaitOp op);
   mlir::LogicalResult emitStoreBulk(tile::StoreBulkOp op);
   mlir::FailureOr<std::string> takeAccumulator(mlir::Value acc, mlir::Value result);
+  // FragmentProducts.cpp, FragmentRows.cpp
+  mlir::LogicalResult emitMmaShared(tile::MmaSharedOp op);
+  mlir::LogicalResult emitMmaRegisters(tile::MmaRegistersOp op);
+  mlir::LogicalResult emitMmaOperand(tile::MmaOperandOp op);
+  mlir::LogicalResult emitRowReduce(tile::RowReduceOp op);
+  mlir::LogicalResult emitRowCombine(tile::RowCombineOp op);
+  mlir::LogicalResult emitIota(tile::IotaOp op);
+  mlir::LogicalResult printRows(mlir::Value value, const std::string &text);
+  void nameRings();
+  void needPin(int64_t count);
+  std::string slotAddress(const RingInfo &ring, const Buffer &b);
+  mlir::Type elementOf(const RingInfo &ring, int64_t buffer) const {
+    auto types = const_cast<RingInfo &>(ring).op.getBuffers();
+    return mlir::cast<mlir::VectorType>(mlir::cast<mlir::TypeAttr>(types[buffer]).getValue()).getElementType();
+  }
+  TileLayout rowsLayout(const Shape &shape);
   TileLayout wgmmaLayout(const Shape &shape);
   TileLayout simtLayout(const Shape &shape);
   std::string coordinates(mlir::ValueRange at);
@@ -88,6 +113,8 @@ class PipelineEmitter {
   std::vector<RingInfo> rings_;
   std::vector<tile::TensorMapOp> maps_;
   std::vector<std::string> mapParameters_;
+  bool fragments_ = false;  ///< tiles are 64 rows of a warpgroup, of any width
+  llvm::SmallVector<int64_t, 4> fragmentShapes_;
   bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false;
   int64_t clusterM_ = 1, clusterN_ = 1;
   int64_t sharedBytes_ = 0, storeOffset_ = 0, storeColumns_ = 0;

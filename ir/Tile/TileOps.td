@@ -107,5 +107,6 @@ def Tile_DotOp : Tile_Op<"dot", [MemoryEffects<[MemRead]>]> {
 }
 
 include "ir/Tile/TilePipelineOps.td"
+include "ir/Tile/TileFragmentOps.td"
 
 #endif

@@ -80,7 +80,7 @@ def Tile_RingOp : Tile_Op<"ring"> {
   let summary = "a ring of `stages` slots, each with these buffers (rows x columns)";
   let description = [{
     `pads`: elements added to each row of a buffer of an async ring, so that columns fall on different banks. A buffer of a bulk ring has
-    rows of 128 bytes, swizzled.
+    rows of 128 bytes, swizzled; a wider one lies in panels of that width, one after the other.
   }];
   let arguments = (ins Tile_RingKind:$kind, I64Attr:$stages, TypeArrayAttr:$buffers, StrArrayAttr:$names,
                        DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pads);
@@ -105,6 +105,7 @@ def Tile_CopyOp : Tile_Op<"copy", [AttrSizedOperandSegments]> {
 def Tile_CopyBulkOp : Tile_Op<"copy_bulk", [AttrSizedOperandSegments]> {
   let summary = "starts the copy of the map's box at these coordinates (innermost first) into a buffer (bulk ring)";
   let description = [{
+    A buffer of several panels takes a box for each, side by side along the first coordinate.
     `across`: axis of the cluster along which blocks want the same tile. Coordinates are those of the whole tile; each block fetches its
     slice of the second dimension and multicasts it to the blocks along that axis.
     `tap` (map with a window): every pixel of the run is read that many to the right and down (w, h).
@@ -164,10 +165,10 @@ def Tile_MmaOp : Tile_Op<"mma"> {
   let assemblyFormat = "$acc `,` $slot $a `,` $b (`row` $row^)? (`pending` $pending^)? attr-dict `:` type($acc) `->` type($result)";
 }
 def Tile_MmaWaitOp : Tile_Op<"mma_wait"> {
-  let summary = "waits for every product";
-  let arguments = (ins Tile_Vector:$acc);
+  let summary = "waits until at most `pending` products run: every one that makes acc has finished";
+  let arguments = (ins Tile_Vector:$acc, DefaultValuedAttr<I64Attr, "0">:$pending);
   let results = (outs Tile_Vector:$result);
-  let assemblyFormat = "$acc attr-dict `:` type($acc) `->` type($result)";
+  let assemblyFormat = "$acc (`pending` $pending^)? attr-dict `:` type($acc) `->` type($result)";
 }
 def Tile_StoreBulkOp : Tile_Op<"store_bulk"> {
   let summary = "stores a warpgroup's tile of 16-bit floats at these coordinates of the map, through shared memory and TMA; clipped at edges";

@@ -380,6 +380,69 @@ TEST(Emulator, WgmmaProductAndItsMistakes) {
   }
 }
 
+// 64 x 128 x 32 with a in registers and b stored by rows of k, in two panels of 64 columns.
+constexpr const char *kWgmmaRegisters = R"(
+extern "C" __global__ void __launch_bounds__(128) k(const bf16* a, const bf16* b, float* d, i64 mistake) {
+  u8* const tile = align_1024(dynamic_shared());
+  const u32 smem = smem_address(tile);
+  for (int i = threadIdx.x; i < 32 * 128; i += 128) {
+    const int row = i / 128, panel = i % 128 / 64, column = i % 64;
+    shared_store(reinterpret_cast<bf16*>(tile + panel * 4096 + row * 128 + (((column / 8) ^ (row % 8)) * 16) + column % 8 * 2), b[i]);
+  }
+  if (mistake != 1) fence_proxy_async();
+  block_sync();
+  const int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4, column = threadIdx.x % 4 * 2;
+  u32 rounded[8];
+  for (int i = 0; i < 8; ++i) {
+    const bf16* const pair = a + (row + 8 * (i % 2)) * 32 + column + i / 2 * 8;
+    rounded[i] = pack_x2(pair[0], pair[1]);
+  }
+  float acc[64];
+  for (int i = 0; i < 64; ++i) acc[i] = 0.0f;
+  const u64 desc_b = wgmma_descriptor_panels(smem, mistake == 5 ? 2048 : 4096);
+  if (mistake != 2) wgmma_fence();
+  for (int kk = 0; kk < 2; ++kk) emu->wgmma_registers(acc, 128, 1, rounded + 4 * kk, desc_b + 128 * kk, 1, __builtin_LINE());
+  wgmma_commit();
+  if (mistake == 3) rounded[5] += 1;
+  float early = acc[0];
+  wgmma_wait<0>();
+  for (int j = 0; j < 16; ++j)
+    for (int h = 0; h < 2; ++h)
+      for (int e = 0; e < 2; ++e) d[(row + 8 * h) * 128 + column + 8 * j + e] = mistake == 4 ? early : acc[4 * j + 2 * h + e];
+})";
+
+TEST(Emulator, WgmmaWithRegistersAndItsMistakes) {
+  auto module = compile(kWgmmaRegisters);
+  ASSERT_TRUE(module);
+  std::vector<uint16_t> a(64 * 32), b(32 * 128);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<uint16_t>(0x3F80 + (i * 37 % 64) * 2);
+  for (size_t i = 0; i < b.size(); ++i) b[i] = static_cast<uint16_t>(0x3F80 + (i * 11 % 128));
+  std::vector<float> d(64 * 128);
+  uint16_t *pa = a.data(), *pb = b.data();
+  float *pd = d.data();
+  for (int64_t mistake = 0; mistake <= 5; ++mistake) {
+    void *params[] = {&pa, &pb, &pd, &mistake};
+    for (uint64_t seed = 0; seed < 6; ++seed) {
+      auto report = launch(*module, "k", {.grid = 1, .threads = 128, .sharedBytes = 20000}, params, {.seed = seed});
+      const char *messages[] = {"", "missing fence_proxy_async", "wgmma_fence", "the registers of a wgmma's A have changed since its issue"};
+      if (mistake >= 1 && mistake <= 3) {
+        EXPECT_HAS(report.status().message(), messages[mistake]);
+        continue;
+      }
+      ASSERT_TRUE(report.isOk()) << report.status().message();
+      double worst = 0;
+      for (int i = 0; i < 64; ++i)
+        for (int j = 0; j < 128; ++j) {
+          double sum = 0;
+          for (int k = 0; k < 32; ++k) sum += double(bfloat16ToFloat(a[i * 32 + k])) * bfloat16ToFloat(b[k * 128 + j]);
+          double error = std::abs(d[i * 128 + j] - sum);
+          worst = std::isnan(error) ? INFINITY : std::max(worst, error);
+        }
+      EXPECT_EQ(worst < 1e-3, mistake == 0) << "mistake " << mistake << ", error " << worst;
+    }
+  }
+}
+
 TEST(Emulator, AsyncCopiesLandNoSoonerThanTheirWait) {
   auto module = compile(R"(
 extern "C" __global__ void __launch_bounds__(32) k(const float* x, float* y, i64 wait) {

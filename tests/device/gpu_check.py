@@ -10,6 +10,7 @@ of Jinx but the dumped files.
 import argparse, ctypes, glob, json, math, os, re, statistics, sys, time
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 def load(*names):
@@ -208,6 +209,78 @@ def check_simt(k, name, args):
                   f"ratio {t['torch'] / t['jinx']:.3f}", flush=True)
 
 
+def attention_reference(q, k, v, causal, hole, extra):
+    """float64, head by head; rows that see nothing give 0 and -inf."""
+    out, lse = torch.empty(q.shape, device="cuda", dtype=torch.float64), torch.empty(q.shape[:3], device="cuda", dtype=torch.float64)
+    group = q.shape[1] // k.shape[1]
+    rows, columns = q.shape[2], k.shape[2]
+    hidden = torch.ones(rows, columns, device="cuda", dtype=torch.bool).triu(columns - rows + 1) if causal else None
+    for b in range(q.shape[0]):
+        for h in range(q.shape[1]):
+            x = q[b, h].double() @ k[b, h // group].double().T / math.sqrt(q.shape[3])
+            if hole == "softcap":
+                x = 2 * torch.tanh(x / 2)
+            if hole == "bias":
+                x = x + extra[h]
+            if causal:
+                x = x.masked_fill(hidden, -math.inf)
+            lse[b, h] = torch.logsumexp(x, 1)
+            out[b, h] = torch.softmax(x, 1).nan_to_num(0) @ v[b, h // group].double()
+    return out, lse
+
+
+def with_backend(backend, q, k, v, causal):
+    def run():
+        with sdpa_kernel(backend):
+            torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+
+    return run
+
+
+def check_attention(k, name, args):
+    causal, dim, hole = "causal" in name, int(re.search(r"hd(\d+)", name).group(1)), next((h for h in ("softcap", "bias") if h in name), "")
+    has_lse = not hole
+
+    def problem(batch, heads, rows, columns):
+        q = torch.randn(batch, heads, rows, dim, device="cuda", dtype=torch.bfloat16)
+        kv = [torch.randn(batch, heads, columns, dim, device="cuda", dtype=torch.bfloat16) for _ in range(2)]
+        extra = torch.randn(heads, rows, columns, device="cuda") if hole == "bias" else torch.zeros(4, device="cuda")
+        o = torch.full((batch * heads * rows + 1, dim), float("nan"), device="cuda", dtype=torch.bfloat16)
+        return q, *kv, extra, o, torch.full((batch, heads, rows), float("nan"), device="cuda")
+
+    for shape in [(1, 1, 1, 1), (1, 2, 129, 129), (2, 3, 1000, 1000), (1, 2, 777, 1537), (1, 2, 1537, 777), (2, 16, 2048, 2048)]:
+        batch, heads, rows, columns = shape
+        q, key, value, extra, o, lse = operands = problem(*shape)
+        launch = k.bind(list(operands), list(shape))
+        launch()
+        torch.cuda.synchronize()
+        want, want_lse = attention_reference(q, key, value, causal, hole, extra)
+        what = "x".join(map(str, shape))
+        check(what, o[:-1].view(q.shape), want, 6e-3)
+        assert o[-1].isnan().all(), "wrote past the last row"
+        if has_lse:
+            seen = want_lse.isfinite()
+            assert torch.equal(lse.isfinite(), seen) and (lse[~seen] == -math.inf).all(), "log-sum-exp of rows that see nothing"
+            check(what + " log-sum-exp", lse.masked_fill(~seen, 0), want_lse.masked_fill(~seen, 0), 1e-4)
+        first = o.clone()
+        launch()
+        torch.cuda.synchronize()
+        assert torch.equal(first[:-1], o[:-1]), "two launches differ"
+    if args.time and dim <= 128:
+        for batch, heads, rows in [(8, 16, 2048), (4, 16, 4096), (1, 16, 16384), (8, 16, 1000)]:
+            if hole == "bias" and rows > 4096:
+                continue
+            operands = q, key, value, extra, o, lse = problem(batch, heads, rows, rows)
+            contenders = {"jinx": k.bind(list(operands), [batch, heads, rows, rows])}
+            if not hole:
+                contenders |= {b.name.split("_")[0].lower(): with_backend(b, q, key, value, causal) for b in (SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION)}
+            t = timed(contenders, rounds=15, launches=4)
+            flops = 4 * batch * heads * rows * rows * dim / (2 if causal else 1) / 1e6
+            note(k, name, f"{batch}x{heads}x{rows} time", 0.0, True, us=round(t["jinx"], 1), tflops=round(flops / t["jinx"]))
+            print(f"  {batch}x{heads}x{rows}: {t['jinx']:.1f} us {flops / t['jinx']:.0f} TFLOP/s" +
+                  "".join(f"; torch's {x} {flops / t[x]:.0f}, ratio {t[x] / t['jinx']:.3f}" for x in t if x != "jinx"), flush=True)
+
+
 def check_scale_relu(k, name, args):
     for n in (1, 1023, 5000, 1 << 26):
         x, s, y = torch.randn(n, device="cuda"), torch.tensor([1.5], device="cuda"), torch.empty(n, device="cuda")
@@ -300,7 +373,7 @@ def main():
     print(torch.cuda.get_device_name(), "torch", torch.__version__, flush=True)
     for path in sorted(glob.glob(f"{args.folder}/**/*.cu", recursive=True)):
         name = os.path.relpath(path, args.folder)[:-3]
-        family = check_launch if "/" in name else next((f for p, f in (("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
+        family = check_launch if "/" in name else next((f for p, f in (("attention", check_attention), ("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
                        if name.startswith(p)), None)
         if family is None or not re.search(args.only, name):
             continue

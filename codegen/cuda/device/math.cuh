@@ -31,3 +31,13 @@ JINX_DEVICE T power_integer(T base, N exponent) {
     if (n & 1) result *= b;
   return inverse ? T(1) / result : result;
 }
+/// 2^x within 2 units in the last place, denormal results as zero.
+JINX_DEVICE float exp2_approx(float x) {
+#ifdef JINX_EMULATED
+  return exp2f(x);
+#else
+  float r;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+  return r;
+#endif
+}

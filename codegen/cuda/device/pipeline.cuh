@@ -186,6 +186,15 @@ JINX_DEVICE void tma_store_3d(const TensorMap* map, u32 src, int x, int y, int z
                ::"l"(map), "r"(src), "r"(x), "r"(y), "r"(z) : "memory");
 #endif
 }
+JINX_DEVICE void tma_store_4d(const TensorMap* map, u32 src, int x, int y, int z, int w JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[4] = {x, y, z, w};
+  emu->tma_store(map, src, at, line);
+#else
+  asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];"
+               ::"l"(map), "r"(src), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
+#endif
+}
 JINX_DEVICE void tma_store_commit(JINX_AT0) {
 #ifdef JINX_EMULATED
   emu->tma_store_commit(line);

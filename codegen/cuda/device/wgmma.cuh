@@ -51,6 +51,11 @@ JINX_DEVICE u64 wgmma_descriptor_128b(u32 address) {
   const u64 kGroupStride = 1024 >> 4, kSwizzle128B = 1;
   return static_cast<u64>((address & 0x3FFFF) >> 4) | (static_cast<u64>(1) << 16) | (kGroupStride << 32) | (kSwizzle128B << 62);
 }
+/// The same for an operand stored by rows of k, in panels of 64 columns `panel_bytes` apart.
+JINX_DEVICE u64 wgmma_descriptor_panels(u32 address, u32 panel_bytes) {
+  const u64 kGroupStride = 1024 >> 4, kSwizzle128B = 1;
+  return static_cast<u64>((address & 0x3FFFF) >> 4) | (static_cast<u64>(panel_bytes >> 4) << 16) | (kGroupStride << 32) | (kSwizzle128B << 62);
+}
 /// Stores four 8x8 matrices of 16-bit elements: lane l gives the address of row l % 8 of matrix l / 8.
 JINX_DEVICE void stmatrix_x4(u32 address, u32 r0, u32 r1, u32 r2, u32 r3 JINX_AT) {
 #ifdef JINX_EMULATED

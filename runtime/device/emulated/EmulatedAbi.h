@@ -2,7 +2,7 @@
 // CUDA text that the host compiler gets (HostModule.cpp), so that both sides compile the same declarations.
 #pragma once
 
-#define JINX_EMULATED_ABI 2
+#define JINX_EMULATED_ABI 3
 
 struct JinxEmuDim {
   unsigned x, y, z;
@@ -51,6 +51,8 @@ struct JinxEmuApi {
   // Tensor cores. d: this thread's fragment of the 64 x n accumulator, n / 2 floats.
   void (*wgmma_fence)(int line);
   void (*wgmma)(float* d, int n, int is_bf16, unsigned long long desc_a, unsigned long long desc_b, int accumulate, int line);
+  /// a: this thread's registers of the 64 x 16 operand, four pairs of 16-bit floats. b is stored [16, n].
+  void (*wgmma_registers)(float* d, int n, int is_bf16, const unsigned* a, unsigned long long desc_b, int accumulate, int line);
   void (*wgmma_commit)(int line);
   void (*wgmma_wait)(int pending, int line);
   void (*wgmma_pin)(const float* d, int line);

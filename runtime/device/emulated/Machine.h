@@ -43,13 +43,27 @@ struct Warp {
   std::array<std::array<unsigned, 4>, kLanes> registers{};
 };
 
+/// What a wgmma multiplies. A lies in shared memory, or in the threads' registers: then B is stored [16, n] instead of [n, 16].
+struct WgmmaProduct {
+  int n = 0;
+  bool bf16 = true, accumulate = true;
+  uint64_t descA = 0, descB = 0;
+  const unsigned *registersA = nullptr;
+
+  bool sameForAll(const WgmmaProduct &o) const {
+    return n == o.n && accumulate == o.accumulate && descA == o.descA && descB == o.descB && !registersA == !o.registersA;
+  }
+};
 /// One wgmma as a warpgroup's threads issue it, each for its own fragment.
 struct WgmmaOp {
-  uint64_t descA = 0, descB = 0;
-  int n = 0, line = 0;
-  bool bf16 = true, accumulate = true, done = false;
+  using Registers = std::array<unsigned, 4>;
+  WgmmaProduct product;
+  int line = 0;
+  bool done = false;
   unsigned issued = 0;
   std::array<float *, kWarpgroup> d{};
+  std::array<const unsigned *, kWarpgroup> a{};  ///< where a thread's part of A lies, and what it was at issue
+  std::array<Registers, kWarpgroup> issuedA{};
 };
 struct WarpgroupUnit {
   std::deque<WgmmaOp> ops;  ///< issued and not yet waited for, oldest first
@@ -180,7 +194,7 @@ class Machine {
   void tmaStoreWait(int pending, bool onlyRead, int line);
   // Wgmma.cpp
   void wgmmaFence(int line);
-  void wgmma(float *d, int n, bool bf16, uint64_t descA, uint64_t descB, bool accumulate, int line);
+  void wgmma(float *d, const WgmmaProduct &product, int line);
   void wgmmaCommit(int line);
   void wgmmaWait(int pending, int line);
   void wgmmaPin(const float *d, int line);

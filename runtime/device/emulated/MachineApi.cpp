@@ -43,7 +43,10 @@ const JinxEmuApi &emulatedApi() {
       .tma_store_wait = [](int pending, int onlyRead, int line) { m().tmaStoreWait(pending, onlyRead, line); },
       .wgmma_fence = [](int line) { m().wgmmaFence(line); },
       .wgmma = [](float *d, int n, int bf16, unsigned long long a, unsigned long long b, int accumulate,
-                  int line) { m().wgmma(d, n, bf16, a, b, accumulate, line); },
+                  int line) { m().wgmma(d, {.n = n, .bf16 = bf16 != 0, .accumulate = accumulate != 0, .descA = a, .descB = b}, line); },
+      .wgmma_registers = [](float *d, int n, int bf16, const unsigned *a, unsigned long long b, int accumulate, int line) {
+        m().wgmma(d, {.n = n, .bf16 = bf16 != 0, .accumulate = accumulate != 0, .descB = b, .registersA = a}, line);
+      },
       .wgmma_commit = [](int line) { m().wgmmaCommit(line); },
       .wgmma_wait = [](int pending, int line) { m().wgmmaWait(pending, line); },
       .wgmma_pin = [](const float *d, int line) { m().wgmmaPin(d, line); },

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <regex>
 
+#include "AttentionKernels.h"
 #include "MatmulKernels.h"
 #include "RowsKernels.h"
 
@@ -122,6 +123,51 @@ class WgmmaFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(WgmmaFaults, IsReported) { checkFault(wgmmaKernel(), GetParam(), WgmmaRun()); }
 TEST(WgmmaFaults, NoneInTheRightText) { checkRight(wgmmaKernel(), WgmmaRun()); }
 
+// ---- attention: several rings, products on registers ---------------------------------------------------------------------------------
+
+constexpr const char *kLanding = "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|where a bulk load may not have landed|whose stage was given back)";
+constexpr const char *kOverwrites = "bulk load (touches|overwrites) shared\\+\\d+|more arrivals at an mbarrier|whose stage was given back";
+constexpr Fault kAttentionFaults[] = {
+    {"no wait for the queries", "mbar_wait(full_q + take_q.slot * 8, take_q.parity);", "", kLanding},
+    {"no wait for the keys", "mbar_wait(full_k + take_k.slot * 8, take_k.parity);", "", kLanding},
+    {"no wait for the values", "mbar_wait(full_v + take_v.slot * 8, take_v.parity);", "", kLanding},
+    {"keys are waited for with the other parity", "take_k.parity);", "take_k.parity ^ 1);", "deadlock|may not have landed|which nothing has written"},
+    {"no wait for a free slot of keys", "            mbar_wait(empty_k + fill_k.slot * 8, fill_k.parity ^ 1);\n", "", kOverwrites},
+    {"no wait for a free slot of queries", "mbar_wait(empty_q + fill_q.slot * 8, fill_q.parity ^ 1);", "", kOverwrites},
+    {"values are filled with the other parity", "fill_v.parity ^ 1);", "fill_v.parity);", "deadlock"},
+    {"a slot of keys is never given back", "if (thread < kCluster) mbar_arrive_at(empty_k + take_k.slot * 8, thread);", "", "deadlock"},
+    {"keys are given back before their products are done", "          wgmma_wait<1>();\n          wgmma_pin(scores2);\n", "", "a bulk load overwrites|whose stage was given back|a wgmma writes it"},
+    {"half of a slot's bytes announced", "full_q + fill_q.slot * 8, kStageBytesQ);", "full_q + fill_q.slot * 8, kStageBytesQ / 2);", "lands after its phase|may not have landed"},
+    {"a panel of the queries is not fetched", "&map_q, full_q + fill_q.slot * 8, 64,", "&map_q, full_k + fill_q.slot * 8, 64,", "lands after its phase|deadlock|may not have landed|which nothing has written"},
+    {"no fence before the scores", "wgmma_fence();", "", "wgmma without wgmma_fence"},
+    {"the scores are read early", "wgmma_wait<0>();", "wgmma_wait<1>();", "an accumulator is read while a wgmma writes it"},
+    {"the scores are read early in a step", "wgmma_wait<1>();", "wgmma_wait<2>();", "an accumulator is read while a wgmma writes it"},
+    {"the output is scaled early", "wgmma_wait<0>();\n          wgmma_pin(out);", "wgmma_pin(out);", "an accumulator is read while a wgmma writes it"},
+    {"the weights are rounded over those in use", "          wgmma_wait<1>();", "          rounded[3] ^= 1;\n          wgmma_wait<1>();", "the registers of a wgmma's A have changed since its issue"},
+    {"no commit of the values' product", "_registers(out, rounded, desc_v);\n          wgmma_commit();", "_registers(out, rounded, desc_v);", "wgmma_commit is missing|a wgmma writes it"},
+    {"lanes that do not come to a row's maximum", "largest[h] = row_max(logits, h);", "largest[h] = threadIdx.x % 2 ? row_part_max(logits, h) : row_max(logits, h);", "deadlock|meet at different operations"},
+    {"no proxy fence before a bulk store", "fence_proxy_async();", "", "missing fence_proxy_async: a bulk store touches shared"},
+    {"a row too many of the sums", "< queries - my_row)", "<= queries - my_row)", "a store (overwrites byte \\d+ of buffer 5, and no barrier|of 4 bytes outside)"},
+};
+
+struct AttentionRun {
+  int64_t queries = 139, keys = 200, d = 128;
+  std::vector<uint16_t> q = std::vector<uint16_t>(2 * queries * d, 0x3C00), k = std::vector<uint16_t>(2 * keys * d, 0x3C00), v = std::vector<uint16_t>(2 * keys * d, 0x3F80),
+                        o = std::vector<uint16_t>(2 * queries * d);
+  std::vector<float> extra = std::vector<float>(1), lse = std::vector<float>(2 * queries);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(q), in(k), in(v), in(extra), out(o), out(lse)}, {1, 2, queries, keys}, options);
+  }
+};
+
+CudaKernel attentionKernel() {
+  return buildAttention({.headDim = 128, .causal = true, .logSumExp = true, .sms = 1, .tile = schedules::WgmmaAttentionTile{128, 64, 2}}).kernel;
+}
+
+class AttentionFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(AttentionFaults, IsReported) { checkFault(attentionKernel(), GetParam(), AttentionRun()); }
+TEST(AttentionFaults, NoneInTheRightText) { checkRight(attentionKernel(), AttentionRun()); }
+
 // ---- products on scalar units: cp.async, block barriers ----------------------------------------------------------------------------
 
 constexpr Fault kSimtFaults[] = {
@@ -198,6 +244,7 @@ std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
   return name;
 }
 INSTANTIATE_TEST_SUITE_P(Planted, WgmmaFaults, ::testing::ValuesIn(kWgmmaFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
 

@@ -1,0 +1,116 @@
+// Rows of fragments: layouts of a kernel whose tiles are 64 rows of a warpgroup, row tiles, and what combines a row's elements.
+//
+// A thread has two rows, h = 0 and 1. A tile of 64 x n is an array of n / 2 values, a row tile (64 x 1) one of two values that the four
+// lanes of a row hold alike.
+#include "codegen/cuda/PipelineEmitter.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+
+namespace jinx::cuda {
+
+namespace {
+std::string str(int64_t v) { return std::to_string(v); }
+}  // namespace
+
+TileLayout PipelineEmitter::rowsLayout(const Shape &shape) {
+  TileLayout layout;
+  if (fragmentShapes_.empty()) {
+    e_.prologue("const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;");
+    e_.prologue("const int fragment_column = threadIdx.x % 4 * 2;");
+  }
+  fragmentShapes_.push_back(shape[1]);
+  layout.row = {"fragment_row + h * 8", Expr::kAdd};
+  if (shape[1] == 1) {
+    layout.loops = {{"h", "2", 2}};
+    layout.subscripts = {"h"};
+    layout.extents = {"2"};
+    layout.column = {"0"};
+    layout.elementsPerThread = 2;
+    return layout;
+  }
+  std::string suffix = str(shape[1]);
+  e_.constant("kAccumulators" + suffix, shape[1] / 2, "of a thread for a tile of 64 x " + suffix);
+  e_.constant("kOctets" + suffix, shape[1] / 8, "its groups of 8 columns");
+  layout.loops = {{"j", "kOctets" + suffix, shape[1] / 8}, {"h", "2", 2}, {"e", "2", 2}};
+  layout.subscripts = {"4 * j + 2 * h + e"};
+  layout.extents = {"kAccumulators" + suffix};
+  layout.column = {"fragment_column + j * 8 + e", Expr::kAdd};
+  layout.elementsPerThread = shape[1] / 2;
+  return layout;
+}
+
+LogicalResult PipelineEmitter::emitRowReduce(tile::RowReduceOp op) {
+  auto from = e_.arrayOf(op.getTile(), e_.hint(op.getTile()));
+  if (failed(from)) return failure();
+  std::string function = std::string(op.getParts() ? "row_part_" : "row_") + tile::stringifyReduceKind(op.getKind()).str();
+  return printRows(op.getRows(), function + "(" + *from + ", h)");
+}
+
+LogicalResult PipelineEmitter::emitRowCombine(tile::RowCombineOp op) {
+  auto from = e_.arrayOf(op.getParts(), e_.hint(op.getParts()));
+  if (failed(from)) return failure();
+  return printRows(op.getRows(), "quad_" + tile::stringifyReduceKind(op.getKind()).str() + "(" + *from + "[h])");
+}
+
+/// value[h] = text, for both rows: here and now, since lanes meet in it.
+LogicalResult PipelineEmitter::printRows(Value value, const std::string &text) {
+  SourceWriter &out = e_.out_;
+  TileLayout layout = e_.layoutOf(Shape(cast<VectorType>(value.getType()).getShape()));
+  Bound bound;
+  bound.kind = Bound::kArray;
+  bound.expr = {out.unique(e_.hint(value))};
+  e_.bound_[value] = bound;
+  out.line("float " + layout.declare(bound.expr.text) + ";");
+  e_.openLoops(layout, 0, 1);
+  out.line(layout.element(bound.expr.text) + " = " + text + ";");
+  e_.closeLoops(1);
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitIota(tile::IotaOp op) {
+  if (!fragments_) return op.emitOpError("is for kernels with tile.mma_shared");
+  Bound bound;
+  bound.kind = op.getAxis() == 0 ? Bound::kRowNumber : Bound::kColumnNumber;
+  e_.bound_[op.getTile()] = bound;
+  return success();
+}
+
+/// A fragment that nobody wants any more but this loop is carried where it lies.
+bool KernelEmitter::takesOver(Value init, Operation *loop) {
+  auto held = bound_.find(init);
+  return pipeline_->hasFragments() && init.hasOneUse() && init.getDefiningOp() && init.getParentBlock() == loop->getBlock() && held != bound_.end() &&
+         (held->second.kind == Bound::kArray || held->second.kind == Bound::kOperand);
+}
+
+/// A row tile over columns: whoever uses it reads the row's value.
+LogicalResult KernelEmitter::emitRowBroadcast(Operation *op) {
+  auto rows = arrayOf(op->getOperand(0), hint(op->getOperand(0)));
+  if (failed(rows)) return failure();
+  Bound bound;
+  bound.kind = Bound::kRowValue;
+  bound.expr = {*rows + "[h]"};
+  bound_[op->getResult(0)] = bound;
+  return success();
+}
+
+/// One lane of a row's four stores for all.
+LogicalResult KernelEmitter::emitRowStore(tile::StoreOp op) {
+  auto rows = arrayOf(op.getTile(), hint(op.getTile()));
+  if (failed(rows)) return failure();
+  TileLayout layout = layoutOf(shapeOf(op.getTile().getType()));
+  beforeWrite(op.getPtr());
+  out_.open("if (fragment_column == 0)");
+  openLoops(layout, 0, 1);
+  if (!op.getLimits().empty()) out_.open("if (" + layout.row.text + " < " + scalar(op.getLimits()[0]).in(Expr::kShift) + ")");
+  Value stride = op.getStrides()[0];
+  Expr along = getConstantIntValue(stride) == 1 ? layout.row : multiply(call("i64", layout.row.text), scalar(stride));
+  Expr at = ::jinx::cuda::add(::jinx::cuda::add(bound_[op.getPtr()].expr, scalar(op.getOffset())), along);
+  out_.line("global_store(" + at.text + ", " + layout.element(*rows) + ");");
+  if (!op.getLimits().empty()) out_.close();
+  closeLoops(1);
+  out_.close();
+  return success();
+}
+
+}  // namespace jinx::cuda

@@ -1,0 +1,45 @@
+// ========================== jinx device library: rows of fragments ==========================
+// A thread holds, in d[4 * j + 2 * h + e], columns 8 * j + 2 * (lane % 4) + e of row h of its two rows; its quad holds the others.
+
+/// The four lanes of a row combined: every lane gets the result.
+JINX_DEVICE float quad_sum(float v JINX_AT) {
+  v += warp_shuffle_xor(v, 1 JINX_FROM);
+  return v + warp_shuffle_xor(v, 2 JINX_FROM);
+}
+JINX_DEVICE float quad_max(float v JINX_AT) {
+  v = fmaxf(v, warp_shuffle_xor(v, 1 JINX_FROM));
+  return fmaxf(v, warp_shuffle_xor(v, 2 JINX_FROM));
+}
+/// What this thread holds of its row h, combined. Four chains, so that one does not wait for the other.
+template <int N>
+JINX_DEVICE float row_part_sum(const float (&d)[N], int h) {
+  float a = d[2 * h], b = d[2 * h + 1], c = d[2 * h + 4], e = d[2 * h + 5];
+#pragma unroll
+  for (int i = 8; i < N; i += 8) {
+    a += d[i + 2 * h];
+    b += d[i + 2 * h + 1];
+    c += d[i + 2 * h + 4];
+    e += d[i + 2 * h + 5];
+  }
+  return (a + b) + (c + e);
+}
+template <int N>
+JINX_DEVICE float row_part_max(const float (&d)[N], int h) {
+  float a = d[2 * h], b = d[2 * h + 1], c = d[2 * h + 4], e = d[2 * h + 5];
+#pragma unroll
+  for (int i = 8; i < N; i += 8) {
+    a = fmaxf(a, d[i + 2 * h]);
+    b = fmaxf(b, d[i + 2 * h + 1]);
+    c = fmaxf(c, d[i + 2 * h + 4]);
+    e = fmaxf(e, d[i + 2 * h + 5]);
+  }
+  return fmaxf(fmaxf(a, b), fmaxf(c, e));
+}
+template <int N>
+JINX_DEVICE float row_sum(const float (&d)[N], int h JINX_AT) {
+  return quad_sum(row_part_sum(d, h) JINX_FROM);
+}
+template <int N>
+JINX_DEVICE float row_max(const float (&d)[N], int h JINX_AT) {
+  return quad_max(row_part_max(d, h) JINX_FROM);
+}

@@ -1,0 +1,420 @@
+// Attention for sm_90a: persistent blocks of one producer and some consumer warpgroups (Shah et al. 2024, FlashAttention-3).
+//
+// A block walks tiles of query rows. Its producer thread fetches the tile's rows of Q once, and the keys and values of its head step by
+// step, through three rings. A consumer has 64 rows: their scores of a step, the largest logit and the sum of weights of each row, and the
+// rows of the output, all in registers. The softmax is online (Milakov & Gimelshein 2018, algorithm 3), in powers of two:
+//
+//   s = q·kᵀ   m' = max(m, max s)   c = 2^(a m - a m')   p = 2^(a s - a m')   l = l c + sum p   o = (o + p_before·v_before) c
+//
+// with a = scale * log2(e), or log2(e) where a hole stands between s and the rest. The weights p of one step wait in registers, rounded, as
+// the first operand of the next step's second product. So both products of a step run together, and its softmax under the second.
+//
+// Keys are walked from right to left: only the first steps may hold columns that a row does not see, those past the last key and, when
+// causal, past the diagonal. They are masked in a loop of their own; the main loop has no mask. A row's sum lies in four lanes until the end.
+//
+// Order of tiles: heads in sections whose keys and values fit the second-level cache together; in a section the longest tiles first. Causal
+// tiles are dealt out to and fro, so that no block gets the longest of every round.
+#include "codegen/schedules/cuda/CudaAttention.h"
+
+#include <cmath>
+#include <limits>
+
+#include "codegen/schedules/cuda/IndexBuilder.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace jinx::schedules {
+
+namespace {
+
+constexpr int64_t kPanel = 64;               // columns of a swizzle span of 128 bytes
+constexpr int64_t kMaxShared = 232448;
+constexpr int64_t kSectionBytes = 32 << 20;  // of keys and values that the second-level cache keeps
+constexpr double kLog2e = 1.4426950408889634, kLn2 = 0.6931471805599453;
+
+int64_t alignTo(int64_t v, int64_t a) { return (v + a - 1) / a * a; }
+int64_t storeColumns(int64_t headDim) { return headDim % 64 == 0 ? 64 : headDim % 32 == 0 ? 32 : 16; }
+int64_t ringBytes(const WgmmaAttentionTile &t, int64_t headDim) {
+  return alignTo(headDim, kPanel) * 2 * (t.rows + 2 * t.stages * t.keys) + 16 * (1 + 2 * t.stages) + 1024;
+}
+int64_t stagingBytes(const WgmmaAttentionTile &t, int64_t headDim) { return t.rows / 64 * 4 * 2 * 16 * storeColumns(headDim) * 2; }
+/// Whether stores go through shared memory and TMA; else straight from registers.
+bool storesBulk(const WgmmaAttentionTile &t, int64_t headDim) { return ringBytes(t, headDim) + stagingBytes(t, headDim) <= kMaxShared; }
+
+class AttentionProgram {
+ public:
+  AttentionProgram(OpBuilder &b, tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole)
+      : kernel_(kernel), b_(b), loc_(kernel.getLoc()), ix_{b_, loc_}, p_(problem), t_(tile), hole_(hole) {}
+
+  void run() {
+    OpBuilder::InsertionGuard guard(b_);
+    makeTypes();
+    setGrid();
+    makeMaps();
+    makeConstants();
+    ringQ_ = ring(1, t_.rows, "q");
+    ringK_ = ring(t_.stages, t_.keys, "k");
+    ringV_ = ring(t_.stages, t_.keys, "v");
+    const int64_t consumers = t_.rows / 64;
+    auto roles = tile::RolesOp::create(b_, loc_, consumers, consumers == 3 ? 32 : 24, consumers == 3 ? 160 : 240);
+    b_.setInsertionPointToStart(&roles.getProducer().emplaceBlock());
+    walkTiles([&](Value index) { produce(index); });
+    b_.setInsertionPointToStart(&roles.getConsumer().emplaceBlock());
+    firstRow_ = called(ix_.mul(tile::ConsumerIdOp::create(b_, loc_, b_.getIndexType()), 64), "first_row");
+    walkTiles([&](Value index) { consume(index); });
+  }
+
+ private:
+  // ---- what stands before the roles -------------------------------------------------------------------------------------------------
+  void makeTypes() {
+    element_ = cast<tile::PtrType>(p_.q.data.getType()).getElement();
+    scoreType_ = VectorType::get({64, t_.keys}, b_.getF32Type());
+    rowType_ = VectorType::get({64, 1}, b_.getF32Type());
+    outType_ = VectorType::get({64, p_.headDim}, b_.getF32Type());
+    scoreIndexType_ = VectorType::get({64, t_.keys}, b_.getI32Type());
+    rowIndexType_ = VectorType::get({64, 1}, b_.getI32Type());
+    slotType_ = tile::SlotType::get(b_.getContext());
+  }
+
+  void setGrid() {
+    auto text = [](int64_t v) { return std::to_string(v); };
+    kernel_.setPrograms("min((" + p_.batch.text + ") * (" + p_.heads.text + ") * (((" + p_.queries.text + ") + " + text(t_.rows - 1) + ") floordiv " +
+                        text(t_.rows) + "), " + text(p_.sms) + ")");
+  }
+
+  Value map(const AttentionTensor &x, const std::string &rows, const std::string &heads, int64_t boxColumns, int64_t boxRows) {
+    auto bytes = [](const AttentionSize &stride) { return "(" + stride.text + ") * 2"; };
+    return tile::TensorMapOp::create(b_, loc_, tile::TensorMapType::get(b_.getContext()), x.data,
+                                     b_.getStrArrayAttr({std::to_string(p_.headDim), rows, heads, p_.batch.text}),
+                                     b_.getStrArrayAttr({bytes(x.rowStride), bytes(x.headStride), bytes(x.batchStride)}),
+                                     DenseI64ArrayAttr::get(b_.getContext(), {boxColumns, boxRows, 1, 1}), b_.getI64IntegerAttr(boxColumns * 2),
+                                     DenseI64ArrayAttr())
+        .getMap();
+  }
+  void makeMaps() {
+    std::string kvHeads = p_.group == 1 ? p_.heads.text : "(" + p_.heads.text + ") floordiv " + std::to_string(p_.group);
+    mapQ_ = map(p_.q, p_.queries.text, p_.heads.text, kPanel, t_.rows);
+    mapK_ = map(p_.k, p_.keys.text, kvHeads, kPanel, t_.keys);
+    mapV_ = map(p_.v, p_.keys.text, kvHeads, kPanel, t_.keys);
+    if (storesBulk(t_, p_.headDim)) mapO_ = map(p_.o, p_.queries.text, p_.heads.text, storeColumns(p_.headDim), 16);
+  }
+
+  void makeConstants() {
+    // Where the scale may join the power of two: the largest score must stay the largest logit.
+    folds_ = !hole_ && p_.scale > 0;
+    if (!folds_) scale_ = number(p_.scale, "scale");
+    toLog2_ = number(folds_ ? p_.scale * kLog2e : kLog2e, "toLog2");
+    fromLog2_ = number(kLn2, "ln2");
+    zero_ = number(0.0, "");
+    minusInfinity_ = number(-std::numeric_limits<double>::infinity(), "");
+    program_ = tile::ProgramIdOp::create(b_, loc_, b_.getIndexType());
+    programs_ = tile::NumProgramsOp::create(b_, loc_, b_.getIndexType());
+    rowTiles_ = called(ix_.tiles(p_.queries.value, t_.rows), "row_tiles");
+    allHeads_ = called(ix_.mul(p_.batch.value, p_.heads.value), "all_heads");
+    tiles_ = called(ix_.mul(allHeads_, rowTiles_), "tiles");
+    Value fitting = called(ix_.mul(max(ix_.div(ix_.c(kSectionBytes / (p_.headDim * 4)), p_.keys.value), 1), p_.group), "fitting");
+    section_ = called(ix_.min(fitting, allHeads_), "section");
+  }
+
+  Value ring(int64_t stages, int64_t rows, StringRef name) {
+    auto buffer = VectorType::get({rows, p_.headDim}, element_);
+    return tile::RingOp::create(b_, loc_, tile::RingType::get(b_.getContext()), tile::RingKind::bulk, stages, b_.getTypeArrayAttr({buffer}),
+                                b_.getStrArrayAttr({name}), DenseI64ArrayAttr::get(b_.getContext(), {}));
+  }
+
+  // ---- tiles ------------------------------------------------------------------------------------------------------------------------
+  /// `body` for each tile of this block.
+  void walkTiles(const std::function<void(Value)> &body) {
+    OpBuilder::InsertionGuard guard(b_);
+    if (!p_.causal) {
+      auto loop = loopOver(program_, tiles_, programs_, {}, "tile");
+      b_.setInsertionPointToStart(loop.getBody());
+      body(loop.getInductionVar());
+      return;
+    }
+    auto loop = loopOver(ix_.c(0), tiles_, programs_, program_, "round");
+    loop.getRegionIterArg(0).setLoc(nameLoc(b_, loc_, "place"));
+    b_.setInsertionPointToStart(loop.getBody());
+    Value place = loop.getRegionIterArg(0), index = called(ix_.add(loop.getInductionVar(), place), "tile");
+    Value back = ix_.sub(ix_.sub(programs_, ix_.c(1)), place);
+    auto inside = scf::IfOp::create(b_, loc_, arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, index, tiles_), false);
+    scf::YieldOp::create(b_, loc_, back);
+    b_.setInsertionPointToStart(inside.thenBlock());
+    body(index);
+  }
+
+  struct Place {
+    Value batch, head, kvHead, allHead;
+    Value row;     ///< first of the tile
+    Value blocks;  ///< steps that any row of the tile needs, at least one
+    Value whole;   ///< those of them that every row sees whole
+  };
+  Place place(Value index) {
+    Place at;
+    Value sectionTiles = called(ix_.mul(section_, rowTiles_), "section_tiles");
+    Value firstHead = called(ix_.mul(ix_.div(index, sectionTiles), section_), "first_head");
+    Value width = called(ix_.min(section_, ix_.sub(allHeads_, firstHead)), "width");
+    Value within = called(ix_.sub(index, ix_.mul(firstHead, rowTiles_)), "within");
+    Value advanced = called(ix_.div(within, width), "advanced");
+    at.allHead = called(ix_.add(firstHead, ix_.sub(within, ix_.mul(advanced, width))), "batch_head");
+    at.batch = called(ix_.div(at.allHead, p_.heads.value), "batch");
+    at.head = called(ix_.sub(at.allHead, ix_.mul(at.batch, p_.heads.value)), "head");
+    at.kvHead = p_.group == 1 ? at.head : called(ix_.div(at.head, p_.group), "kv_head");
+    at.row = called(ix_.mul(ix_.sub(ix_.sub(rowTiles_, ix_.c(1)), advanced), t_.rows), "row");
+    if (!p_.causal) {
+      at.blocks = called(ix_.tiles(max(p_.keys.value, 1), t_.keys), "blocks");
+      return at;
+    }
+    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(p_.keys.value, p_.queries.value)), 1), "seen_by_first");
+    Value seen = ix_.min(p_.keys.value, ix_.add(seenByFirst, t_.rows - 1)), seenByAll = ix_.min(p_.keys.value, seenByFirst);
+    at.blocks = called(ix_.tiles(max(seen, 1), t_.keys), "blocks");
+    at.whole = called(ix_.div(max(seenByAll, 0), t_.keys), "whole");
+    return at;
+  }
+
+  // ---- producer ---------------------------------------------------------------------------------------------------------------------
+  void fetch(Value ring, Value map, Value row, Value head, Value batch) {
+    auto slot = tile::RingAcquireOp::create(b_, loc_, slotType_, ring).getSlot();
+    tile::CopyBulkOp::create(b_, loc_, map, ValueRange{ix_.c(0), row, head, batch}, ValueRange{}, slot, b_.getI64IntegerAttr(0), IntegerAttr());
+    tile::RingCommitOp::create(b_, loc_, slot);
+  }
+  /// In the order of use. The first keys come before the queries: their slot is free earlier.
+  void produce(Value index) {
+    Place at = place(index);
+    auto keys = [&](Value block) { fetch(ringK_, mapK_, ix_.mul(block, t_.keys), at.kvHead, at.batch); };
+    auto values = [&](Value block) { fetch(ringV_, mapV_, ix_.mul(block, t_.keys), at.kvHead, at.batch); };
+    keys(ix_.sub(at.blocks, ix_.c(1)));
+    fetch(ringQ_, mapQ_, at.row, at.head, at.batch);
+    auto loop = loopOver(ix_.c(1), at.blocks, ix_.c(1), {}, "step");
+    {
+      OpBuilder::InsertionGuard guard(b_);
+      b_.setInsertionPointToStart(loop.getBody());
+      Value before = called(ix_.sub(at.blocks, loop.getInductionVar()), "before");
+      keys(ix_.sub(before, ix_.c(1)));
+      values(before);
+    }
+    values(ix_.c(0));
+  }
+
+  // ---- consumers --------------------------------------------------------------------------------------------------------------------
+  struct State {
+    Value out, rounded, max, sum;
+  };
+  struct Softmax {
+    Value weights, max, sum, rescale;
+  };
+
+  void consume(Value index) {
+    at_ = place(index);
+    myRow_ = called(ix_.add(at_.row, firstRow_), "my_row");
+    if (p_.causal) limits_ = visibleColumns();
+    auto wait = tile::RingWaitOp::create(b_, loc_, slotType_, ringQ_, 0);
+    phase(wait, "First step: the rightmost keys, masked; nothing to overlap with");
+    slotQ_ = wait.getSlot();
+
+    Value last = ix_.sub(at_.blocks, ix_.c(1));
+    Value scores = tile::MmaWaitOp::create(b_, loc_, scoreType_, multiplyKeys(), 0);
+    tile::RingReleaseOp::create(b_, loc_, ringK_, 0);
+    Softmax first = softmax(scores, last, /*masked=*/true, {});
+    State state{splat(zero_, outType_), roundedWeights(first.weights), first.max, first.sum};
+    Value from = ix_.c(1);
+    if (p_.causal) {
+      Value to = called(ix_.sub(at_.blocks, at_.whole), "masked");
+      state = steps(state, from, to, true, "Steps with columns that some rows do not see");
+      from = called(max(to, 1), "unmasked");
+    }
+    state = steps(state, from, at_.blocks, false, "Main loop: scores of a step run beside values of the step before, the softmax under the latter");
+    tile::RingReleaseOp::create(b_, loc_, ringQ_, 0);
+    finish(state);
+  }
+
+  /// Columns that each row sees.
+  Value visibleColumns() {
+    Value first = ix_.add(ix_.add(myRow_, ix_.sub(p_.keys.value, p_.queries.value)), 1);
+    Value rows = tile::IotaOp::create(b_, loc_, rowIndexType_, 0);
+    Value limit = arith::AddIOp::create(b_, loc_, rows, splat(narrow(first), rowIndexType_));
+    return called(arith::MinSIOp::create(b_, loc_, limit, splat(narrow(p_.keys.value), rowIndexType_)), "visible");
+  }
+
+  Value multiplyKeys() {
+    auto slot = tile::RingWaitOp::create(b_, loc_, slotType_, ringK_, 0).getSlot();
+    return tile::MmaSharedOp::create(b_, nameLoc(b_, loc_, "scores"), scoreType_, slotQ_, 0, firstRow_, slot, 0);
+  }
+  Value roundedWeights(Value weights) {
+    return tile::MmaOperandOp::create(b_, nameLoc(b_, loc_, "rounded"), VectorType::get({64, t_.keys}, element_), weights);
+  }
+  Value multiplyValues(Value out, Value rounded, StringRef comment = "") {
+    auto slot = tile::RingWaitOp::create(b_, loc_, slotType_, ringV_, 0);
+    if (!comment.empty()) phase(slot, comment);
+    return tile::MmaRegistersOp::create(b_, loc_, outType_, out, rounded, slot, 0);
+  }
+
+  State steps(const State &from, Value first, Value end, bool masked, StringRef comment) {
+    auto loop = loopOver(first, end, ix_.c(1), {from.out, from.rounded, from.max, from.sum}, "step");
+    phase(loop, comment);
+    const char *names[] = {"out", "rounded", "largest", "sum"};
+    for (auto [arg, name] : llvm::zip(loop.getRegionIterArgs(), names)) arg.setLoc(nameLoc(b_, loc_, name));
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointToStart(loop.getBody());
+    auto args = loop.getRegionIterArgs();
+    Value running = multiplyKeys();
+    Value out = multiplyValues(args[0], args[1]);
+    Value scores = tile::MmaWaitOp::create(b_, loc_, scoreType_, running, 1);
+    tile::RingReleaseOp::create(b_, loc_, ringK_, 0);
+    Value block = ix_.sub(ix_.sub(at_.blocks, ix_.c(1)), loop.getInductionVar());
+    Softmax next = softmax(scores, block, masked, State{{}, {}, args[2], args[3]});
+    out = tile::MmaWaitOp::create(b_, loc_, outType_, out, 0);
+    tile::RingReleaseOp::create(b_, loc_, ringV_, 0);
+    Value rounded = roundedWeights(next.weights);
+    out = arith::MulFOp::create(b_, loc_, out, splat(next.rescale, outType_));
+    scf::YieldOp::create(b_, loc_, ValueRange{out, rounded, next.max, next.sum});
+    return {loop.getResult(0), loop.getResult(1), loop.getResult(2), loop.getResult(3)};
+  }
+
+  /// Scores become weights, and `before` goes on; without one it begins.
+  Softmax softmax(Value x, Value block, bool masked, const State &before) {
+    if (!folds_) x = arith::MulFOp::create(b_, loc_, x, splat(scale_, scoreType_));
+    Value column = (hole_ || masked) ? called(ix_.mul(block, t_.keys), "column") : Value();
+    if (hole_) x = hole_(b_, loc_, x, {at_.batch, at_.head, myRow_, column});
+    if (masked) x = mask(x, column);
+    Value largest = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "largest"), rowType_, tile::ReduceKind::max, x, false);
+    Softmax next;
+    next.max = before.max ? called(arith::MaxNumFOp::create(b_, loc_, before.max, largest), "largest") : largest;
+    // A row that has seen nothing is shifted by 0: its weights are 0, not NaN.
+    Value nothing = arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OEQ, next.max, splat(minusInfinity_, rowType_));
+    Value shift = arith::SelectOp::create(b_, loc_, nothing, splat(zero_, rowType_), next.max);
+    shift = called(arith::MulFOp::create(b_, loc_, shift, arith::NegFOp::create(b_, loc_, splat(toLog2_, rowType_))), "shift");
+    if (before.max) next.rescale = called(powerOfTwo(before.max, shift, rowType_), "rescale");
+    next.weights = called(powerOfTwo(x, splat(shift, scoreType_), scoreType_), "weights");
+    next.sum = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "sum"), rowType_, tile::ReduceKind::sum, next.weights, true);
+    if (before.sum) next.sum = called(math::FmaOp::create(b_, loc_, before.sum, next.rescale, next.sum), "sum");
+    return next;
+  }
+
+  /// 2^(a x + shift)
+  Value powerOfTwo(Value x, Value shift, VectorType type) {
+    Value exponent = math::FmaOp::create(b_, loc_, x, splat(toLog2_, type), shift);
+    return math::Exp2Op::create(b_, loc_, exponent, arith::FastMathFlagsAttr::get(b_.getContext(), arith::FastMathFlags::afn));
+  }
+
+  Value mask(Value x, Value column) {
+    Value here = narrow(column), visible;
+    if (p_.causal) {
+      visible = splat(called(arith::SubIOp::create(b_, loc_, limits_, splat(here, rowIndexType_)), "visible_here"), scoreIndexType_);
+    } else {
+      visible = splat(called(arith::SubIOp::create(b_, loc_, narrow(p_.keys.value), here), "visible_here"), scoreIndexType_);
+    }
+    Value columns = tile::IotaOp::create(b_, loc_, scoreIndexType_, 1);
+    Value seen = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, columns, visible);
+    return called(arith::SelectOp::create(b_, loc_, seen, x, splat(minusInfinity_, scoreType_)), "logits");
+  }
+
+  void finish(const State &state) {
+    Value running = multiplyValues(state.out, state.rounded, "The last values, then the rows divided by their sums");
+    Value sum = tile::RowCombineOp::create(b_, nameLoc(b_, loc_, "sum"), rowType_, tile::ReduceKind::sum, state.sum);
+    Value one = arith::ConstantOp::create(b_, loc_, b_.getF32FloatAttr(1.0f));
+    Value empty = arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OEQ, sum, splat(zero_, rowType_));
+    Value inverse = arith::DivFOp::create(b_, loc_, splat(one, rowType_), sum);
+    inverse = called(arith::SelectOp::create(b_, loc_, empty, splat(zero_, rowType_), inverse), "inverse");
+    Value scale = splat(inverse, outType_);
+    Value out = tile::MmaWaitOp::create(b_, loc_, outType_, running, 0);
+    tile::RingReleaseOp::create(b_, loc_, ringV_, 0);
+    out = arith::MulFOp::create(b_, loc_, out, scale);
+    out = arith::TruncFOp::create(b_, loc_, VectorType::get(outType_.getShape(), element_), out);
+    store(out);
+    if (p_.logSumExp) storeLogSumExp(state.max, sum);
+  }
+
+  void store(Value out) {
+    if (mapO_) {
+      phase(tile::StoreBulkOp::create(b_, loc_, out, mapO_, ValueRange{ix_.c(0), myRow_, at_.head, at_.batch}),
+            "Patches of a warp's rows through swizzled shared memory");
+      return;
+    }
+    Value offset = ix_.add(ix_.mul(at_.batch, p_.o.batchStride.value), ix_.mul(at_.head, p_.o.headStride.value));
+    offset = called(ix_.add(offset, ix_.mul(myRow_, p_.o.rowStride.value)), "offset");
+    Value rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left");
+    tile::StoreOp::create(b_, loc_, out, p_.o.data, offset, ValueRange{p_.o.rowStride.value, ix_.c(1)}, ValueRange{rows, ix_.c(p_.headDim)});
+  }
+
+  void storeLogSumExp(Value max, Value sum) {
+    Value log = math::Log2Op::create(b_, loc_, sum);
+    log = math::FmaOp::create(b_, loc_, max, splat(toLog2_, rowType_), log);
+    log = called(arith::MulFOp::create(b_, loc_, log, splat(fromLog2_, rowType_)), "log_sum");
+    Value offset = called(ix_.add(ix_.mul(at_.allHead, p_.queries.value), myRow_), "lse_at");
+    Value rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left");
+    phase(tile::StoreOp::create(b_, loc_, log, p_.logSumExp, offset, ValueRange{ix_.c(1), ix_.c(0)}, ValueRange{rows, ix_.c(1)}),
+          "Logarithm of each row's sum of exponentials");
+  }
+
+  // ---- short names ------------------------------------------------------------------------------------------------------------------
+  Value called(Value v, StringRef name) {
+    if (v.getDefiningOp() && !v.getDefiningOp<arith::ConstantOp>()) v.setLoc(nameLoc(b_, loc_, name));
+    return v;
+  }
+  Value number(double v, StringRef name) {
+    Location loc = name.empty() ? loc_ : nameLoc(b_, loc_, name);
+    return arith::ConstantOp::create(b_, loc, b_.getF32FloatAttr(static_cast<float>(v)));
+  }
+  Value splat(Value v, VectorType type) { return vector::BroadcastOp::create(b_, v.getLoc(), type, v); }
+  Value narrow(Value v) { return b_.createOrFold<arith::IndexCastOp>(loc_, b_.getI32Type(), v); }
+  Value max(Value v, int64_t least) { return b_.createOrFold<arith::MaxSIOp>(loc_, v, ix_.c(least)); }
+  scf::ForOp loopOver(Value from, Value to, Value step, ValueRange inits, StringRef name) {
+    auto loop = scf::ForOp::create(b_, loc_, from, to, step, inits);
+    loop.getInductionVar().setLoc(nameLoc(b_, loc_, name));
+    return loop;
+  }
+
+  tile::KernelOp kernel_;
+  OpBuilder &b_;
+  Location loc_;
+  IndexBuilder ix_;
+  const WgmmaAttention &p_;
+  WgmmaAttentionTile t_;
+  const ScoreHole &hole_;
+  Type element_, slotType_;
+  VectorType scoreType_, rowType_, outType_, scoreIndexType_, rowIndexType_;
+  Value mapQ_, mapK_, mapV_, mapO_, ringQ_, ringK_, ringV_, slotQ_;
+  Value scale_, toLog2_, fromLog2_, zero_, minusInfinity_;
+  Value program_, programs_, rowTiles_, allHeads_, tiles_, section_, firstRow_;
+  bool folds_ = false;
+  // Of the tile at hand, in the consumer.
+  Place at_;
+  Value myRow_, limits_;
+};
+
+}  // namespace
+
+int64_t wgmmaAttentionSharedBytes(const WgmmaAttentionTile &t, int64_t headDim) {
+  return ringBytes(t, headDim) + (storesBulk(t, headDim) ? stagingBytes(t, headDim) : 0);
+}
+
+std::string wgmmaAttentionInfeasible(const WgmmaAttentionTile &t, int64_t headDim) {
+  if (headDim % 16 || headDim < 16 || headDim > 256) return "the head dimension is a multiple of 16 up to 256";
+  if (t.rows % 64 || t.rows < 64 || t.rows > 192) return "a block has one to three consumers of 64 rows";
+  if (t.keys % 16 || t.keys < 16 || t.keys > 256) return "a step takes a multiple of 16 keys, up to 256";
+  if (t.stages < 1) return "a ring has at least one slot";
+  // Scores, rounded weights and output of a thread; some 48 more registers for everything else.
+  if (t.keys / 2 + t.keys / 4 + headDim / 2 > (t.rows == 192 ? 160 : 240) - 32) return "too many values for a thread's registers";
+  if (wgmmaAttentionSharedBytes(t, headDim) > kMaxShared) return "more shared memory than a block may have";
+  return "";
+}
+
+WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries) {
+  WgmmaAttentionTile tile;
+  tile.rows = queries && queries <= 64 ? 64 : headDim <= 64 ? 192 : 128;
+  tile.keys = headDim <= 128 ? 128 : 80;
+  return tile;
+}
+
+void emitWgmmaAttention(OpBuilder &b, tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole) {
+  AttentionProgram(b, kernel, problem, tile, hole).run();
+}
+void emitWgmmaAttention(tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole) {
+  OpBuilder b = OpBuilder::atBlockEnd(&kernel.getBody().front());
+  emitWgmmaAttention(b, kernel, problem, tile, hole);
+}
+
+}  // namespace jinx::schedules

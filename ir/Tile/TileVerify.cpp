@@ -1,0 +1,61 @@
+// What the types of fragments must say of each other.
+#include "ir/Tile/Tile.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace jinx::tile;
+
+namespace {
+
+bool isHalf(Type type) { return type.isF16() || type.isBF16(); }
+
+/// A row tile of the rows of `tile`.
+LogicalResult verifyRows(Operation *op, VectorType tile, VectorType rows) {
+  if (tile.getRank() != 2) return op->emitOpError("takes a tile of rank 2, got ") << tile;
+  if (rows.getShape() != ArrayRef<int64_t>{tile.getDimSize(0), 1})
+    return op->emitOpError("gives one value for each of ") << tile.getDimSize(0) << " rows, got " << rows;
+  return success();
+}
+
+LogicalResult verifyKind(Operation *op, ReduceKind kind) {
+  if (kind != ReduceKind::sum && kind != ReduceKind::max) return op->emitOpError("combines by sum or max, got ") << stringifyReduceKind(kind);
+  return success();
+}
+
+}  // namespace
+
+LogicalResult MmaOperandOp::verify() {
+  auto from = cast<VectorType>(getTile().getType()), to = cast<VectorType>(getOperand().getType());
+  if (from.getRank() != 2 || !from.getElementType().isF32() || to.getShape() != from.getShape() || !isHalf(to.getElementType()))
+    return emitOpError("rounds a tile of f32 to 16-bit floats of its shape, got ") << from << " and " << to;
+  for (Operation *user : getOperand().getUsers())
+    if (!isa<MmaRegistersOp, scf::ForOp, scf::YieldOp>(user))
+      return emitOpError("is for tile.mma_registers, but '") << user->getName() << "' uses it";
+  return success();
+}
+
+LogicalResult MmaRegistersOp::verify() {
+  auto acc = cast<VectorType>(getAcc().getType()), a = cast<VectorType>(getA().getType());
+  if (!isHalf(a.getElementType()) || a.getRank() != 2) return emitOpError("takes its a from tile.mma_operand, got ") << a;
+  if (acc.getRank() != 2 || a.getDimSize(0) != acc.getDimSize(0)) return emitOpError("a has ") << a.getDimSize(0) << " rows, acc is " << acc;
+  return success();
+}
+
+LogicalResult RowReduceOp::verify() {
+  if (failed(verifyKind(*this, getKind()))) return failure();
+  return verifyRows(*this, cast<VectorType>(getTile().getType()), cast<VectorType>(getRows().getType()));
+}
+
+LogicalResult RowCombineOp::verify() {
+  if (failed(verifyKind(*this, getKind()))) return failure();
+  auto type = cast<VectorType>(getRows().getType());
+  if (type.getRank() != 2 || type.getDimSize(1) != 1) return emitOpError("takes a row tile, got ") << type;
+  return success();
+}
+
+LogicalResult IotaOp::verify() {
+  auto type = cast<VectorType>(getTile().getType());
+  if (type.getRank() != 2 || !type.getElementType().isInteger(32)) return emitOpError("gives a tile of rank 2 of i32, got ") << type;
+  if (getAxis() != 0 && getAxis() != 1) return emitOpError("counts along axis 0 or 1, got ") << getAxis();
+  return success();
+}

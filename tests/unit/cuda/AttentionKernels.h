@@ -1,0 +1,32 @@
+// The CUDA attention as the tests build it, with several holes between scores and softmax.
+#pragma once
+
+#include <cmath>
+
+#include "MatmulKernels.h"
+#include "codegen/schedules/cuda/CudaAttention.h"
+
+namespace jinx::cuda::testing {
+
+enum class Hole { kNone, kSoftcap, kBias, kMask };
+const char *nameOf(Hole hole);
+
+struct AttentionCase {
+  int64_t headDim = 128;
+  bool causal = false;
+  Hole hole = Hole::kNone;
+  int64_t group = 1;
+  bool bf16 = true, logSumExp = false;
+  bool headsInRows = false;  ///< [batch, row, head, headDim] in memory instead of [batch, head, row, headDim]
+  int64_t sms = 132;
+  schedules::WgmmaAttentionTile tile{0};  ///< rows 0: as the schedule chooses
+
+  double scale() const { return 1.0 / std::sqrt(double(headDim)); }
+  std::string name() const;
+};
+
+/// q, k, v, extra (f32: bias [heads, queries, keys], or mask [batch, queries, keys], else unused) -> o, log-sum-exp [batch, heads, queries].
+/// Sizes: batch, heads, queries, keys.
+Built buildAttention(const AttentionCase &what);
+
+}  // namespace jinx::cuda::testing
