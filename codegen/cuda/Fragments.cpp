@@ -19,14 +19,16 @@ constexpr int64_t kGridColumns = 16;  // threads of a SIMT product along n
 TileLayout PipelineEmitter::wgmmaLayout(const Shape &shape) {
   TileLayout layout;
   int64_t blocks = shape[0] / 64, columns = shape[1];
+  // A kernel may also hold a slice of its product's columns (tile.cluster_reduce).
+  std::string part = wgmmaShapes_.empty() || llvm::is_contained(wgmmaShapes_, columns) ? "" : "OfSlice";
   e_.constant("kBlocks", blocks, "products of 64 rows that a warpgroup holds");
-  e_.constant("kAccumulators", columns / 2, "of a thread for one of them");
-  e_.constant("kOctets", columns / 8, "groups of 8 columns");
+  e_.constant("kAccumulators" + part, columns / 2, "of a thread for one of them");
+  e_.constant("kOctets" + part, columns / 8, "groups of 8 columns");
   e_.prologue("const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;");
   e_.prologue("const int fragment_column = threadIdx.x % 4 * 2;");
-  layout.loops = {{"block", "kBlocks", blocks}, {"j", "kOctets", columns / 8}, {"h", "2", 2}, {"e", "2", 2}};
+  layout.loops = {{"block", "kBlocks", blocks}, {"j", "kOctets" + part, columns / 8}, {"h", "2", 2}, {"e", "2", 2}};
   layout.subscripts = {"block", "4 * j + 2 * h + e"};
-  layout.extents = {"kBlocks", "kAccumulators"};
+  layout.extents = {"kBlocks", "kAccumulators" + part};
   layout.row = {"fragment_row + block * 64 + h * 8", Expr::kAdd};
   layout.column = {"fragment_column + j * 8 + e", Expr::kAdd};
   layout.elementsPerThread = blocks * columns / 2;
@@ -233,6 +235,48 @@ LogicalResult PipelineEmitter::emitMmaWait(tile::MmaWaitOp op) {
   out.line("wgmma_pin(" + *acc + "[block][i]);");
   out.close();
   out.close();
+  return success();
+}
+
+// Every block leaves its part in shared memory, four registers of a thread side by side, and adds up its slice from all of them.
+LogicalResult PipelineEmitter::emitClusterReduce(tile::ClusterReduceOp op) {
+  auto type = cast<VectorType>(op.getTile().getType()), slice = cast<VectorType>(op.getSlice().getType());
+  auto acc = takeAccumulator(op.getTile(), op.getSlice());
+  if (failed(acc)) return failure();
+  if (!wgmma_ || fragments_ || clusterK_ < 2 || slice.getDimSize(1) * clusterK_ != type.getDimSize(1) || slice.getDimSize(1) % 8)
+    return op.emitOpError("expects a product's tile, and a slice of a multiple of 8 columns for each of ") << clusterK_ << " blocks along k";
+  TileLayout layout = e_.layoutOf(Shape(slice.getShape()));
+  SourceWriter &out = e_.out_;
+  auto unrolled = [&](const std::string &loop) {
+    out.directive("#pragma unroll");
+    out.open("for (int " + loop + ")");
+  };
+  std::string sums = out.unique("sum");
+  out.comment("Each block of the cluster leaves its sums, and adds up a slice of the columns from all of them.");
+  out.line("mbar_wait_cluster(parts_read, parts_turn ^ 1);");
+  unrolled("block = 0; block < kBlocks; ++block");
+  unrolled("j = 0; j < kOctets; ++j");
+  out.line("shared_store_x4(parts + ((block * kOctets + j) * 128 + thread) * 16, " + *acc + "[block] + 4 * j);");
+  out.close();
+  out.close();
+  out.line("warp_sync();");
+  out.line("if (lane < kSplits) mbar_arrive_publish(parts_there, lane);");
+  out.line("mbar_wait_cluster(parts_there, parts_turn);");
+  out.line("float " + layout.declare(sums) + " = {};");
+  unrolled("block = 0; block < kBlocks; ++block");
+  unrolled("j = 0; j < kOctetsOfSlice; ++j");
+  unrolled("split = 0; split < kSplits; ++split");
+  out.line("cluster_add_x4(" + sums + "[block] + 4 * j, parts + ((block * kOctets + rank_k * kOctetsOfSlice + j) * 128 + thread) * 16, split);");
+  out.close();
+  out.close();
+  out.close();
+  out.line("warp_sync();");
+  out.line("if (lane < kSplits) mbar_arrive_publish(parts_read, lane);");
+  out.line("parts_turn ^= 1;");
+  Bound bound;
+  bound.kind = Bound::kArray;
+  bound.expr = {sums};
+  e_.bound_[op.getSlice()] = bound;
   return success();
 }
 

@@ -26,8 +26,9 @@ std::string str(int64_t v) { return std::to_string(v); }
 LogicalResult PipelineEmitter::prepare() {
   tile::KernelOp kernel = e_.kernel_;
   if (auto cluster = kernel->getAttrOfType<DenseI64ArrayAttr>("cluster")) {
-    if (cluster.size() != 2) return kernel.emitOpError("attribute `cluster` has ") << cluster.size() << " extents, expected 2 (m, n)";
-    clusterM_ = cluster[0], clusterN_ = cluster[1];
+    if (cluster.size() != 3) return kernel.emitOpError("attribute `cluster` has ") << cluster.size() << " extents, expected 3 (m, n, k)";
+    clusterM_ = cluster[0], clusterN_ = cluster[1], clusterK_ = cluster[2];
+    if (clusterK_ > 1 && sharers() > 1) return kernel.emitOpError("a cluster has blocks along k, or along m and n");
   }
   bool anyAsync = false;
   WalkResult walk = kernel.walk([&](Operation *op) {
@@ -68,6 +69,7 @@ LogicalResult PipelineEmitter::prepare() {
       buffer.across = *copy.getAcross();
       buffer.slices = buffer.across == 0 ? clusterM_ : clusterN_;
     }
+    if (auto reduce = dyn_cast<tile::ClusterReduceOp>(op)) partBytes_ = cast<VectorType>(reduce.getTile().getType()).getNumElements() * 4;
     if (auto mma = dyn_cast<tile::MmaOp>(op)) wgmma_ |= ringOf(mma.getSlot()).bulk;
     if (isa<tile::MmaSharedOp>(op)) wgmma_ = fragments_ = true;
     if (auto store = dyn_cast<tile::StoreBulkOp>(op)) {
@@ -94,11 +96,15 @@ LogicalResult PipelineEmitter::prepare() {
     }
   storeOffset_ = at;
   if (anyStoreBulk_) at += int64_t(roles_.getConsumers()) * 4 * kStoreBuffers * kStoreRows * storeColumns_ * 2;
+  partOffset_ = at;
+  if (partBytes_) at += int64_t(roles_.getConsumers()) * partBytes_;
   for (RingInfo &ring : rings_) {
     if (!ring.bulk) continue;
     ring.barrierOffset = at;
     at += 2 * 8 * ring.stages;
   }
+  partBarriers_ = at;
+  if (partBytes_) at += int64_t(roles_.getConsumers()) * 2 * 8;
   sharedBytes_ = anyBulk_ ? at + kSwizzleAtom : at;
   if (sharedBytes_ > kMaxShared)
     return kernel.emitOpError("needs ") << sharedBytes_ << " bytes of shared memory, of " << kMaxShared << "; take fewer stages";
@@ -130,13 +136,14 @@ LogicalResult PipelineEmitter::declare() {
   e_.needLibrary(anyBulk_ ? "pipeline.cuh" : "async.cuh");
   if (wgmma_) e_.needLibrary("wgmma.cuh");
   if (fragments_) e_.needLibrary("fragment.cuh");
-  if (clusterSize() > 1) {
+  if (clusterK_ > 1) e_.constant("kSplits", clusterK_, "blocks of a cluster, each with its part of k");
+  if (sharers() > 1) {
     e_.constant("kClusterM", clusterM_, "blocks of a cluster stacked along m");
     e_.constant("kClusterN", clusterN_, "blocks of a cluster side by side along n");
   }
   if (roles_) {
     e_.constant("kConsumers", roles_.getConsumers(), "warpgroups that multiply; one more fetches");
-    e_.constant("kCluster", clusterSize(), "blocks of a cluster");
+    e_.constant("kCluster", sharers(), clusterK_ > 1 ? "blocks that share what they fetch" : "blocks of a cluster");
   }
   for (RingInfo &ring : rings_) {
     e_.constant(named(ring, "kStages"), ring.stages, "slots of the ring");
@@ -149,6 +156,11 @@ LogicalResult PipelineEmitter::declare() {
       if (b.slices > 1) e_.constant("kSlice" + b.suffix + ring.suffix, b.rows / b.slices, "rows that this block fetches for the cluster");
     }
     if (ring.bulk) e_.constant(named(ring, "kOffsetBarriers"), ring.barrierOffset, "two for each slot: filled, free");
+  }
+  if (partBytes_) {
+    e_.constant("kOffsetParts", partOffset_, "sums over a part of k, as a warpgroup leaves them for the other blocks");
+    e_.constant("kPartBytes", partBytes_, "of a warpgroup");
+    e_.constant("kOffsetPartBarriers", partBarriers_, "two for each warpgroup: parts are there, parts were read");
   }
   if (anyStoreBulk_) {
     e_.constant("kOffsetStore", storeOffset_, "staging of stores: two buffers a warp");
@@ -197,7 +209,7 @@ bool PipelineEmitter::handles(Operation *op) const {
   return isa<tile::RingOp, tile::RingAcquireOp, tile::CopyOp, tile::CopyBulkOp, tile::RingCommitOp, tile::RingWaitOp, tile::RingReleaseOp,
              tile::RingDrainOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
              tile::ClusterRankOp, tile::NumProgramsOp, tile::MmaSharedOp, tile::MmaOperandOp, tile::MmaRegistersOp, tile::RowReduceOp,
-             tile::RowCombineOp, tile::IotaOp>(op);
+             tile::RowCombineOp, tile::IotaOp, tile::ClusterReduceOp>(op);
 }
 
 LogicalResult PipelineEmitter::emit(Operation *op) {
@@ -214,6 +226,7 @@ LogicalResult PipelineEmitter::emit(Operation *op) {
       .Case([&](tile::MmaOp o) { return emitMma(o); })
       .Case([&](tile::MmaWaitOp o) { return emitMmaWait(o); })
       .Case([&](tile::StoreBulkOp o) { return emitStoreBulk(o); })
+      .Case([&](tile::ClusterReduceOp o) { return emitClusterReduce(o); })
       .Case([&](tile::MmaSharedOp o) { return emitMmaShared(o); })
       .Case([&](tile::MmaOperandOp o) { return emitMmaOperand(o); })
       .Case([&](tile::MmaRegistersOp o) { return emitMmaRegisters(o); })
@@ -223,8 +236,8 @@ LogicalResult PipelineEmitter::emit(Operation *op) {
       .Case([&](tile::NumProgramsOp o) { return e_.define(o.getCount(), {"gridDim.x"}, true), success(); })
       .Case([&](tile::ConsumerIdOp o) { return e_.define(o.getId(), {"consumer"}), success(); })
       .Case([&](tile::ClusterRankOp o) {
-        int64_t extent = o.getAxis() == 0 ? clusterM_ : clusterN_;
-        e_.define(o.getRank(), {extent == 1 ? "0" : o.getAxis() == 0 ? "rank_m" : "rank_n"});
+        int64_t extent = o.getAxis() == 0 ? clusterM_ : o.getAxis() == 1 ? clusterN_ : clusterK_;
+        e_.define(o.getRank(), {extent == 1 ? "0" : o.getAxis() == 0 ? "rank_m" : o.getAxis() == 1 ? "rank_n" : "rank_k"});
         return success();
       })
       .Default([](Operation *) { return success(); });  // tensor maps: parameters
@@ -236,7 +249,8 @@ void PipelineEmitter::printBarrierInit() {
   SourceWriter &out = e_.out_;
   out.blank();
   out.comment("Barriers, visible to the whole cluster and to the copy engine before anyone uses them.");
-  if (clusterSize() > 1) {
+  if (clusterK_ > 1) out.line("const int rank_k = cluster_rank();");
+  if (sharers() > 1) {
     out.line("const int rank = cluster_rank();");
     out.line("const int rank_m = rank % kClusterM;");
     out.line("const int rank_n = rank / kClusterM;");
@@ -256,6 +270,11 @@ void PipelineEmitter::printBarrierInit() {
       }
       out.line("mbar_guard(" + empty + " + s * 8, " + address + ", " + bytes + ");");
     }
+    out.close();
+  }
+  if (partBytes_) {
+    out.open("for (int c = 0; c < 2 * kConsumers; ++c)");
+    out.line("mbar_init(smem + kOffsetPartBarriers + c * 8, kSplits * 4);  // an arrival of each warp");
     out.close();
   }
   out.line("mbar_init_fence();");
@@ -301,9 +320,15 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   if (movesRegisters()) out.line("registers_grow<" + str(op.getConsumerRegisters()) + ">();");
   out.line("const int consumer = warpgroup - 1;");
   out.line("const int thread = threadIdx.x % 128;");
+  if (anyStoreBulk_) out.line("const int warp = warp_uniform(thread / 32);");
+  if (anyStoreBulk_ || partBytes_) out.line("const int lane = thread % 32;");
+  if (partBytes_) {
+    out.line("const u32 parts = smem + kOffsetParts + consumer * kPartBytes;");
+    out.line("const u32 parts_there = smem + kOffsetPartBarriers + consumer * 16;  // every block has left its part");
+    out.line("const u32 parts_read = parts_there + 8;  // every block has read this one's");
+    out.line("u32 parts_turn = 0;");
+  }
   if (anyStoreBulk_) {
-    out.line("const int warp = warp_uniform(thread / 32);");
-    out.line("const int lane = thread % 32;");
     out.line("const bool issuer = elect_one();  // the lane that issues this warp's stores");
     out.line("const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);");
     out.line("u32 buffer = store;");
@@ -311,6 +336,7 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   printRingState(op.getConsumer(), false);
   if (failed(e_.emitBlock(op.getConsumer().front()))) return failure();
   if (anyStoreBulk_) out.line("if (issuer) tma_store_wait_read<0>();  // shared memory outlives its last reader");
+  if (partBytes_) out.line("mbar_wait_cluster(parts_read, parts_turn ^ 1);  // as do the parts");
   out.close();
   return success();
 }
@@ -379,12 +405,12 @@ LogicalResult PipelineEmitter::emitRelease(tile::RingReleaseOp op) {
     out.line(take + " = " + take + " + 1 == " + stages + " ? 0 : " + take + " + 1;");
     return success();
   }
-  std::string arrive = "mbar_arrive_at(" + empty + " + ";
+  std::string arrive = "mbar_arrive_at(" + empty + " + ", peer = clusterK_ > 1 ? "rank_k" : "thread";
   if (!ring.lagging) {
-    out.line("if (thread < kCluster) " + arrive + take + ".slot * 8, thread);");
+    out.line("if (thread < kCluster) " + arrive + take + ".slot * 8, " + peer + ");");
     out.line("ring_advance(" + take + ", " + stages + ");");
   } else {
-    out.line("if (" + held + " >= 0 && thread < kCluster) " + arrive + held + " * 8, thread);");
+    out.line("if (" + held + " >= 0 && thread < kCluster) " + arrive + held + " * 8, " + peer + ");");
     if (op.getLag() > 0) {
       out.line(held + " = " + take + ".slot;");
       out.line("ring_advance(" + take + ", " + stages + ");");
@@ -403,7 +429,7 @@ LogicalResult PipelineEmitter::emitDrain(tile::RingDrainOp op) {
     out.line("block_sync();");
     return success();
   }
-  if (clusterSize() == 1) return success();
+  if (sharers() == 1) return success();
   std::string fill = named(ring, "fill"), stages = named(ring, "kStages");
   out.comment("This block's barriers stay until every consumer of the cluster has made its last arrival on them.");
   out.open("for (int s = 0; s < " + stages + "; ++s)");

@@ -28,7 +28,7 @@ class PipelineEmitter {
   /// Producers give registers to consumers. Up to 256 threads share 65,536: each may have all that it can name, nothing to move.
   bool movesRegisters() const { return roles_ && threads() > 256; }
   int64_t sharedBytes() const { return sharedBytes_; }
-  int64_t clusterSize() const { return clusterM_ * clusterN_; }
+  int64_t clusterSize() const { return clusterM_ * clusterN_ * clusterK_; }
   const std::vector<std::string> &mapParameters() const { return mapParameters_; }
   /// to = the operand of a product.
   mlir::LogicalResult moveOperand(mlir::Value operand, const std::string &to);
@@ -87,6 +87,9 @@ class PipelineEmitter {
   mlir::LogicalResult emitSimtMma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
   mlir::LogicalResult emitMmaWait(tile::MmaWaitOp op);
   mlir::LogicalResult emitStoreBulk(tile::StoreBulkOp op);
+  mlir::LogicalResult emitClusterReduce(tile::ClusterReduceOp op);
+  /// Blocks that share what they fetch: the cluster, but for its blocks along k.
+  int64_t sharers() const { return clusterM_ * clusterN_; }
   mlir::FailureOr<std::string> takeAccumulator(mlir::Value acc, mlir::Value result);
   // FragmentProducts.cpp, FragmentRows.cpp
   mlir::LogicalResult emitMmaShared(tile::MmaSharedOp op);
@@ -116,7 +119,8 @@ class PipelineEmitter {
   bool fragments_ = false;  ///< tiles are 64 rows of a warpgroup, of any width
   llvm::SmallVector<int64_t, 4> fragmentShapes_;
   bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false;
-  int64_t clusterM_ = 1, clusterN_ = 1;
+  int64_t clusterM_ = 1, clusterN_ = 1, clusterK_ = 1;
+  int64_t partBytes_ = 0, partOffset_ = 0, partBarriers_ = 0;  ///< of tile.cluster_reduce: a warpgroup's part, where parts and barriers lie
   int64_t sharedBytes_ = 0, storeOffset_ = 0, storeColumns_ = 0;
   llvm::SmallVector<int64_t, 4> wgmmaShapes_;  ///< whose wrappers are printed already
 };

@@ -54,7 +54,7 @@ def Tile_NumProgramsOp : Tile_Op<"num_programs", [Pure]> {
   let assemblyFormat = "attr-dict";
 }
 def Tile_ClusterRankOp : Tile_Op<"cluster_rank", [Pure]> {
-  let summary = "position of this block in its cluster along axis 0 or 1 (the kernel's attribute `cluster`)";
+  let summary = "position of this block in its cluster along axis 0, 1 or 2: m, n, k (the kernel's attribute `cluster`)";
   let arguments = (ins I64Attr:$axis);
   let results = (outs Index:$rank);
   let assemblyFormat = "$axis attr-dict";
@@ -169,6 +169,16 @@ def Tile_MmaWaitOp : Tile_Op<"mma_wait"> {
   let arguments = (ins Tile_Vector:$acc, DefaultValuedAttr<I64Attr, "0">:$pending);
   let results = (outs Tile_Vector:$result);
   let assemblyFormat = "$acc (`pending` $pending^)? attr-dict `:` type($acc) `->` type($result)";
+}
+def Tile_ClusterReduceOp : Tile_Op<"cluster_reduce"> {
+  let summary = "sums a warpgroup's tile over the blocks of the cluster along k; each block gets its slice of the columns";
+  let description = [{
+    The tile has n columns and the cluster s blocks along k (axis 2): block r gets columns r*n/s … (r+1)*n/s - 1 of the sum, which is added
+    up in the order of the blocks. All of them take part, in all warpgroups.
+  }];
+  let arguments = (ins Tile_Vector:$tile);
+  let results = (outs Tile_Vector:$slice);
+  let assemblyFormat = "$tile attr-dict `:` type($tile) `->` type($slice)";
 }
 def Tile_StoreBulkOp : Tile_Op<"store_bulk"> {
   let summary = "stores a warpgroup's tile of 16-bit floats at these coordinates of the map, through shared memory and TMA; clipped at edges";

@@ -42,6 +42,34 @@ JINX_DEVICE void mbar_arrive_at(u32 bar, u32 rank JINX_AT) {
       " mbarrier.arrive.shared::cluster.b64 _, [remote];\n}" ::"r"(bar), "r"(rank) : "memory");
 #endif
 }
+/// The same, and what this thread (or one that it met) wrote to shared memory is seen by whoever waits with mbar_wait_cluster.
+JINX_DEVICE void mbar_arrive_publish(u32 bar, u32 rank JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->mbar_arrive(bar, rank, 0, line);
+#else
+  asm volatile(
+      "{\n .reg .b32 remote;\n"
+      " mapa.shared::cluster.u32 remote, %0, %1;\n"
+      " mbarrier.arrive.release.cluster.shared::cluster.b64 _, [remote];\n}" ::"r"(bar), "r"(rank) : "memory");
+#endif
+}
+#ifndef JINX_EMULATED
+JINX_DEVICE u32 mbar_try_wait_cluster(u32 bar, u32 parity) {
+  u32 done;
+  asm volatile(
+      "{\n .reg .pred p;\n"
+      " mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], %2;\n"
+      " selp.u32 %0, 1, 0, p;\n}" : "=r"(done) : "r"(bar), "r"(parity) : "memory");
+  return done;
+}
+#endif
+JINX_DEVICE void mbar_wait_cluster(u32 bar, u32 parity JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->mbar_wait(bar, parity, line);
+#else
+  while (!mbar_try_wait_cluster(bar, parity)) {}
+#endif
+}
 #ifndef JINX_EMULATED
 JINX_DEVICE u32 mbar_try_wait(u32 bar, u32 parity) {
   u32 done;
@@ -97,6 +125,30 @@ JINX_DEVICE void cluster_wait(JINX_AT0) {
   emu->cluster_wait(line);
 #else
   asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
+#endif
+}
+
+/// x[i] += four floats at `address`, a multiple of 16, in the shared memory of block `rank` of this cluster.
+JINX_DEVICE void cluster_add_x4(float* x, u32 address, u32 rank JINX_AT) {
+#ifdef JINX_EMULATED
+  float y[4];
+  emu->cluster_load(y, address, rank, 16, line);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) x[i] += y[i];
+#else
+  float a, b, c, d;
+  asm volatile(
+      "{\n .reg .b32 remote;\n"
+      " mapa.shared::cluster.u32 remote, %4, %5;\n"
+      " ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [remote];\n}" : "=f"(a), "=f"(b), "=f"(c), "=f"(d) : "r"(address), "r"(rank) : "memory");
+  x[0] += a, x[1] += b, x[2] += c, x[3] += d;
+#endif
+}
+JINX_DEVICE void shared_store_x4(u32 address, const float* x JINX_AT) {
+#ifdef JINX_EMULATED
+  shared_store(reinterpret_cast<Pack<16, float>*>(emu_self->shared_window + address), Pack<16, float>{{x[0], x[1], x[2], x[3]}} JINX_FROM);
+#else
+  asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(address), "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]) : "memory");
 #endif
 }
 

@@ -64,6 +64,10 @@ struct WgmmaTile {
   int64_t consumers = 2;           ///< warpgroups that multiply, m / consumers rows each
   int64_t band = 8;                ///< tile order: bands this many cluster tiles wide
   bool walkN = false;              ///< bands lie along n and are crossed along m; true: the other way round
+  int64_t splits = 1;              ///< blocks of a cluster that share a tile, each with a part of k (clusterM = clusterN = 1 then)
+
+  int64_t cluster() const { return clusterM * clusterN * splits; }
+  int64_t storedColumns() const { return n / splits; }  ///< that a block stores
 };
 
 /// One operand as the producer fetches it: boxes of some rows and 64 elements of k.

@@ -181,7 +181,7 @@ class GroupWgmma {
   }
   /// One result of 16-bit rows that tensor maps can address.
   bool storesInBulk() {
-    return group_.getNumResults() == 1 && !isTransposed_ && elementOf(group_.getResult(0)).getIntOrFloatBitWidth() == 16 && tile_.n % 16 == 0 &&
+    return group_.getNumResults() == 1 && !isTransposed_ && elementOf(group_.getResult(0)).getIntOrFloatBitWidth() == 16 && tile_.storedColumns() % 16 == 0 &&
            isa<FloatType>(elementOf(group_.getResult(0))) && columns_.exactDivide(kStoreAlignment);
   }
 

@@ -8,6 +8,9 @@
 // Blocks of a cluster lie side by side (clusterM x clusterN tiles): those in a column share the slice of B, those in a row the slice of A;
 // each fetches its part and multicasts it. Tiles are visited in bands, so that blocks that run together read few distinct rows of A and B
 // and find them in the second-level cache. The matrices of a batch follow one another.
+//
+// Few tiles and a long k: a cluster works on one tile (splits), each block on its part of k. The blocks' sums are added up through shared
+// memory, in the order of the blocks, each block doing so for a slice of the columns, which it also stores.
 #include <algorithm>
 
 #include "codegen/schedules/cuda/CudaMatmul.h"
@@ -25,8 +28,9 @@ int64_t storeColumns(int64_t n) { return n % 64 == 0 ? 64 : n % 32 == 0 ? 32 : 1
 }  // namespace
 
 int64_t wgmmaSharedBytes(const WgmmaTile &t) {
-  int64_t stage = (t.m + t.n) * kDepth * 2, store = t.consumers * 4 * 2 * 16 * storeColumns(t.n) * 2;
-  return 1024 + t.stages * stage + store + 2 * 8 * t.stages;
+  int64_t stage = (t.m + t.n) * kDepth * 2, store = t.consumers * 4 * 2 * 16 * storeColumns(t.storedColumns()) * 2;
+  int64_t parts = t.splits > 1 ? t.m * t.n * 4 + 16 * t.consumers : 0;
+  return 1024 + t.stages * stage + store + parts + 2 * 8 * t.stages;
 }
 
 std::string wgmmaInfeasible(const WgmmaTile &t) {
@@ -34,12 +38,26 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
   if (t.n % 8 || t.n > 256) return "n is a multiple of 8 up to 256";
   if (t.m / t.clusterN % 8 || t.n / t.clusterM % 8 || t.m % t.clusterN || t.n % t.clusterM) return "a block's slice is a multiple of 8 rows";
   if (t.m / t.clusterN > 256) return "a TMA box has at most 256 rows";
-  if (t.clusterM * t.clusterN > 8) return "a cluster has at most 8 blocks";
+  if (t.cluster() > 8) return "a cluster has at most 8 blocks";
+  if (t.splits > 1 && t.clusterM * t.clusterN > 1) return "the blocks of a cluster share either a tile or what they fetch";
+  if (t.n % (8 * t.splits)) return "each block stores a multiple of 8 columns";
   if (t.m / t.consumers * t.n / 128 > 200) return "too many accumulators for a thread's registers";
   if (t.consumers == 3 && t.m / t.consumers * t.n / 128 > 128 - 32) return "three consumers leave too few registers";
   if (t.stages < 2) return "a ring has at least 2 slots";
   if (wgmmaSharedBytes(t) > kMaxShared) return "more shared memory than a block may have";
   return "";
+}
+
+/// Tiles of 64 x 64, each by as many blocks as the machine has for it, where that shortens the loop over k.
+static WgmmaTile splitTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t sms, const WgmmaTile &best) {
+  constexpr int64_t kLeastSteps = 3;  // of a part
+  int64_t steps = ceilDiv(k, kDepth), tiles = ceilDiv(m, 64) * ceilDiv(n, 64) * matrices;
+  int64_t blocks = ceilDiv(m, best.m) * ceilDiv(n, best.n) * matrices;
+  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true, 1};
+  while (t.splits < 8 && 2 * t.splits * tiles <= sms * 10 / 11 && steps >= 2 * t.splits * kLeastSteps) t.splits *= 2;
+  if (t.splits == 1 || t.splits * tiles <= blocks) return best;
+  for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= ceilDiv(steps, t.splits) + 1; ++more.stages) t = more;
+  return t;
 }
 
 WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t sms) {
@@ -64,7 +82,7 @@ WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int
     best = &t;
     bestCost = cost;
   }
-  return *best;
+  return splitTile(m, n, k, matrices, sms, *best);
 }
 
 WgmmaTile chooseFlatWgmmaTile(int64_t columns) {
@@ -76,7 +94,7 @@ WgmmaTile chooseFlatWgmmaTile(int64_t columns) {
 }
 
 SizeExpr wgmmaPrograms(const WgmmaTile &t, const SizeExpr &m, const SizeExpr &n, const SizeExpr &matrices, int64_t sms) {
-  int64_t cluster = t.clusterM * t.clusterN;
+  int64_t cluster = t.cluster();
   SizeExpr tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN) * matrices;
   return SizeExpr(cluster) * min(tiles, SizeExpr(std::max<int64_t>(1, sms / cluster)));
 }
@@ -114,8 +132,8 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   Location loc = kernel.getLoc();
   MLIRContext *context = b.getContext();
   IndexBuilder ix{b, loc};
-  int64_t cluster = t.clusterM * t.clusterN, store = storeColumns(t.n), rows = t.m / t.consumers;
-  kernel->setAttr("cluster", DenseI64ArrayAttr::get(context, {t.clusterM, t.clusterN}));
+  int64_t cluster = t.cluster(), store = storeColumns(t.storedColumns()), rows = t.m / t.consumers;
+  kernel->setAttr("cluster", DenseI64ArrayAttr::get(context, {t.clusterM, t.clusterN, t.splits}));
 
   Value mapA = p.a.map(b, t.m / t.clusterN), mapB = p.b.map(b, t.n / t.clusterM), mapD;
   if (p.d && p.matrices) mapD = makeMap(b, p.d, {p.nText, p.mText, p.matricesText}, {store, 16, 1}, store * 2);
@@ -129,6 +147,12 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   Value rankM = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 0), rankN = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 1);
   Value tilesM = called(ix.tiles(p.m, t.m * t.clusterM), "tiles_m"), tilesN = called(ix.tiles(p.n, t.n * t.clusterN), "tiles_n");
   Value each = ix.mul(tilesM, tilesN), count = p.matrices ? called(ix.mul(each, p.matrices), "tiles") : called(each, "tiles");
+  Value firstStep = zero, endStep = p.steps;
+  if (t.splits > 1) {
+    Value rankK = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 2), part = called(ix.tiles(p.steps, t.splits), "steps_of_part");
+    firstStep = called(ix.min(ix.mul(rankK, part), p.steps), "first_step");
+    endStep = called(ix.min(ix.add(firstStep, part), p.steps), "end_step");
+  }
   Value program = tile::ProgramIdOp::create(b, loc, b.getIndexType()), programs = tile::NumProgramsOp::create(b, loc, b.getIndexType());
   Value firstTile = called(ix.div(program, cluster), "first_tile"), stride = called(ix.div(programs, cluster), "tile_stride");
 
@@ -175,7 +199,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
       return source.begin ? source.begin(b, at.matrix, row) : SmallVector<Value>{at.matrix, row};
     };
     auto begunA = begin(p.a, at.row), begunB = begin(p.b, at.column);
-    loopOver(zero, p.steps, one, {}, "step", [&](scf::ForOp stepLoop) {
+    loopOver(firstStep, endStep, one, {}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingAcquireOp::create(b, loc, slotType, ring).getSlot();
       auto copy = [&](Value map, const WgmmaSource &source, ArrayRef<Value> begun, int64_t buffer, IntegerAttr across) {
         auto place = source.place(b, begun, stepLoop.getInductionVar());
@@ -195,7 +219,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   auto accType = VectorType::get({rows, t.n}, b.getF32Type());
   loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
     Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(accType, 0.0f));
-    auto loop = loopOver(zero, p.steps, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
+    auto loop = loopOver(firstStep, endStep, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
       Value next = tile::MmaOp::create(b, loc, accType, stepLoop.getRegionIterArg(0), slot, 0, 1, firstRow, 1).getResult();
       tile::RingReleaseOp::create(b, loc, ring, 1);
@@ -206,6 +230,11 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     tile::RingReleaseOp::create(b, loc, ring, 0);
     TilePlace at = place(tileLoop.getInductionVar());
     at.row = called(ix.add(at.row, firstRow), "my_row");
+    if (t.splits > 1) {
+      acc = tile::ClusterReduceOp::create(b, loc, VectorType::get({rows, t.storedColumns()}, b.getF32Type()), acc).getSlice();
+      Value rankK = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 2);
+      at.column = called(ix.add(at.column, ix.mul(rankK, t.storedColumns())), "my_column");
+    }
     Value result = hole(b, loc, acc, at);
     if (!result) return;
     SmallVector<Value> corner = {at.column, at.row};

@@ -3,6 +3,7 @@
 // `pending` counts down from `count`; `bytes` goes up when bytes are announced (expect) and down when they land, and may go below
 // zero in between. A phase completes when both are zero; then the parity flips and `pending` starts anew. Waiting for parity p waits
 // until the phase of parity p has completed, which is the case when the phase in progress has the other parity.
+#include <algorithm>
 #include <sstream>
 
 #include "runtime/device/emulated/Machine.h"
@@ -51,15 +52,15 @@ MBarrier &Machine::barrierAt(Cta &cta, unsigned bar, const char *what, int line)
   fail(out.str(), line);
 }
 
+bool Machine::hasExited(const Cta &cta) {
+  return !cta.threads.empty() && std::all_of(cta.threads.begin(), cta.threads.end(), [](const Thread &t) { return t.state == Thread::kDone; });
+}
+
 void Machine::mbarArrive(unsigned bar, unsigned rank, unsigned expectedBytes, int line) {
   Thread &t = self();
   if (rank >= ctas_.size()) fail("an arrival at block " + std::to_string(rank) + " of a cluster of " + std::to_string(ctas_.size()), line);
   Cta &cta = ctas_[rank];
-  if (&cta != t.cta && !cta.threads.empty()) {
-    bool gone = true;
-    for (Thread &other : cta.threads) gone = gone && other.state == Thread::kDone;
-    if (gone) fail("an arrival at the mbarrier of a block that has exited", line);
-  }
+  if (&cta != t.cta && hasExited(cta)) fail("an arrival at the mbarrier of a block that has exited", line);
   MBarrier &barrier = barrierAt(cta, bar, "an arrival", line);
   if (&cta != t.cta && !barrier.fenced) fail("another block arrives at an mbarrier whose making was not fenced (mbar_init_fence)", line);
   if (barrier.pending == 0) fail("more arrivals at an mbarrier than its count in one phase", line);

@@ -306,6 +306,18 @@ void Machine::sharedAccess(const void *p, unsigned bytes, bool isWrite, int line
   cta.shadow.access(t.index, static_cast<unsigned>(address), bytes, line);
 }
 
+void Machine::clusterLoad(void *to, unsigned address, unsigned rank, unsigned bytes, int line) {
+  Thread &t = self();
+  if (rank >= ctas_.size()) fail("a load from block " + std::to_string(rank) + " of a cluster of " + std::to_string(ctas_.size()), line);
+  Cta &cta = ctas_[rank];
+  checkSharedRange(cta, address, bytes, "a load from another block", line);
+  if (address % bytes != 0) fail("a misaligned shared-memory access of " + std::to_string(bytes) + " bytes", line);
+  if (hasExited(cta)) fail("a load from the shared memory of a block that has exited", line);
+  count(line);
+  demandNone(cta.shadow.read({address, bytes, eventOfSelf(line)}, t.knows), cta, "a load from another block", false, line);
+  std::memcpy(to, cta.window + address, bytes);
+}
+
 void Machine::globalAccess(const void *p, unsigned bytes, bool isWrite, int line) {
   if (reinterpret_cast<uintptr_t>(p) % std::min(bytes, 16u) != 0) fail("a misaligned global access of " + std::to_string(bytes) + " bytes", line);
   touchGlobal(p, bytes, isWrite, line);

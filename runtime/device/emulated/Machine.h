@@ -200,6 +200,8 @@ class Machine {
   void wgmmaPin(const float *d, int line);
   // Machine.cpp
   void sharedAccess(const void *p, unsigned bytes, bool isWrite, int line);
+  static bool hasExited(const Cta &cta);
+  void clusterLoad(void *to, unsigned address, unsigned rank, unsigned bytes, int line);
   void globalAccess(const void *p, unsigned bytes, bool isWrite, int line);
   void fenceProxyAsync() { running_->knows.fence(); }
 

@@ -33,6 +33,7 @@ const JinxEmuApi &emulatedApi() {
                        int line) { m().copyAsync(dst, src, dstBytes, srcBytes, line); },
       .copy_async_commit = [](int) { m().copyAsyncCommit(); },
       .copy_async_wait = [](int pending, int line) { m().copyAsyncWait(pending, line); },
+      .cluster_load = [](void *to, unsigned address, unsigned rank, unsigned bytes, int line) { m().clusterLoad(to, address, rank, bytes, line); },
       .tma_load = [](unsigned dst, const void *map, unsigned bar, const int *coordinates, unsigned mask,
                      int line) { m().tmaLoad(dst, *static_cast<const EmulatedTensorMap *>(map), bar, coordinates, nullptr, mask, line); },
       .tma_load_pixels = [](unsigned dst, const void *map, unsigned bar, const int *coordinates, const int *tap,
