@@ -151,7 +151,7 @@ constexpr Fault kAttentionFaults[] = {
 };
 
 struct AttentionRun {
-  int64_t queries = 139, keys = 200, d = 128;
+  int64_t queries = 70, keys = 200, d = 128;
   std::vector<uint16_t> q = std::vector<uint16_t>(2 * queries * d, 0x3C00), k = std::vector<uint16_t>(2 * keys * d, 0x3C00), v = std::vector<uint16_t>(2 * keys * d, 0x3F80),
                         o = std::vector<uint16_t>(2 * queries * d);
   std::vector<float> extra = std::vector<float>(1), lse = std::vector<float>(2 * queries);
