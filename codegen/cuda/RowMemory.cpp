@@ -37,6 +37,10 @@ bool isMultiple(Value v, int64_t width, int depth = 0) {
   if (auto c = getConstantIntValue(v)) return *c % width == 0;
   if (depth > 16) return false;
   if (auto arg = dyn_cast<BlockArgument>(v)) {
+    if (auto kernel = dyn_cast<tile::KernelOp>(arg.getOwner()->getParentOp())) {  // a size
+      auto multiples = kernel->getAttrOfType<DenseI64ArrayAttr>("multiples");
+      return multiples && multiples[arg.getArgNumber() - kernel.getNumBuffers()] % width == 0;
+    }
     auto loop = dyn_cast<scf::ForOp>(arg.getOwner()->getParentOp());
     return loop && arg == loop.getInductionVar() && isMultiple(loop.getLowerBound(), width, depth + 1) &&
            isMultiple(loop.getStep(), width, depth + 1);

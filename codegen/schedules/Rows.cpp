@@ -24,7 +24,7 @@
 // bytes, two to four loads of 16 bytes, all before the first use); a row of up to kWarpRow elements belongs to one warp, kWarps rows to a
 // block, and meets no block barrier; a map has one or two loads of 16 bytes of each input. Where lanes are kept, a result is a sum of one
 // order, so that what can be parallel is lanes and what can overlap is rows: a program is one warp with 4 bytes a thread, and the loop
-// over rows is unrolled by kRowsAhead (the loads go ahead, the additions stay in order). The shape depends on the row alone, never on how
+// over rows is unrolled (kRowsAhead: the loads go ahead, the additions stay in order). The shape depends on the row alone, never on how
 // many rows there are: results do not change with the batch.
 //
 // CPU: a tile of exp(x - m) is wanted twice: what is costly and used by a later phase is kept in scratch by the first phase that computes it,
@@ -61,7 +61,8 @@ constexpr int64_t kResidentRow = 16384;    // elements of a row that a block hol
 constexpr int64_t kRowElements = 16;       // of a thread, in a row of a block
 constexpr int64_t kMapThreads = 256;
 constexpr int64_t kLargeMap = 1 << 20;     // elements from which a thread of a map has two loads of each input
-constexpr int64_t kRowsAhead = 16;         // rows whose loads overlap
+constexpr int64_t kRowsAhead = 32;         // rows of one element a thread whose loads overlap
+constexpr int64_t kManyOperators = 24;     // of a loop that is not repeated as often
 
 class RowsSchedule {
  public:
@@ -79,7 +80,9 @@ class RowsSchedule {
       findBreaks();
     }
     emitProgram();
-    return kb_.finish(programs_, scratch_, work());
+    Scheduled scheduled = kb_.finish(programs_, scratch_, work());
+    if (target_.cuda) sayMultiples(scheduled);
+    return scheduled;
   }
 
  private:
@@ -147,6 +150,13 @@ class RowsSchedule {
     }
   }
 
+  /// How often the loop over rows is unrolled: its loads lie in registers.
+  int64_t rowsAhead() {
+    int64_t operators = std::distance(body().begin(), body().end());
+    int64_t loads = llvm::divideCeil(width_, threads_) * std::max<int64_t>(1, group_.getInputs().size());
+    return std::clamp<int64_t>(kRowsAhead / loads, 1, operators > kManyOperators ? 4 : kRowsAhead);
+  }
+
   // ---- CUDA: threads and tiles --------------------------------------------------------------------------------------------------
   /// How many lanes a thread may take at once: 16 bytes of the narrowest type, a divisor of a row that others follow.
   int64_t widestRun() {
@@ -205,6 +215,17 @@ class RowsSchedule {
     for (size_t d = 0; d < space_.size(); ++d) resident_ &= !reduced_[d] || int64_t(d) == lane_;
     kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(threads_));
     if (perBlock_ > 1) kb_.kernel()->setAttr("programs_per_block", b().getI64IntegerAttr(perBlock_));
+  }
+
+  /// What the sizes are multiples of: offsets that hold them are so too, and accesses there are wide.
+  void sayMultiples(const Scheduled &scheduled) {
+    SmallVector<int64_t> multiples;
+    for (const SizeExpr &size : scheduled.sizes) {
+      int64_t multiple = 16;
+      while (multiple > 1 && !size.exactDivide(multiple)) multiple /= 2;
+      multiples.push_back(multiple);
+    }
+    if (llvm::any_of(multiples, [](int64_t m) { return m > 1; })) kb_.kernel()->setAttr("multiples", b().getDenseI64ArrayAttr(multiples));
   }
 
   /// Vectors of 16 lanes, times what is done to each.
@@ -304,7 +325,7 @@ class RowsSchedule {
     std::function<SmallVector<Value>(size_t, ValueRange)> nest = [&](size_t i, ValueRange carried) -> SmallVector<Value> {
       if (i < dims.size()) {
         auto loop = scf::ForOp::create(b(), loc(), kb_.constant(0), kb_.size(space_[dims[i]]), kb_.constant(1), carried);
-        if (target_.cuda && i + 1 == dims.size()) loop->setAttr("unroll", b().getI64IntegerAttr(kRowsAhead));
+        if (target_.cuda && i + 1 == dims.size()) loop->setAttr("unroll", b().getI64IntegerAttr(rowsAhead()));
         OpBuilder::InsertionGuard guard(b());
         b().setInsertionPointToStart(loop.getBody());
         at[dims[i]] = {loop.getInductionVar(), 0, {}};
