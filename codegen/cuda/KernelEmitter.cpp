@@ -342,11 +342,17 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   induction.expr = {variable};
   bound_[op.getInductionVar()] = induction;
   Expr lower = scalar(op.getLowerBound()), upper = scalar(op.getUpperBound()), step = scalar(op.getStep());
+  // A loop that only reads, or only writes, meets a barrier once.
+  MemoryState inside = accessesIn(op.getRegion());
+  if (inside.read != inside.written && (inside.read ? memory_.written : memory_.read)) {
+    out_.line("block_sync();");
+    memory_ = {};
+  }
   if (auto unroll = op->getAttrOfType<IntegerAttr>("unroll")) out_.directive("#pragma unroll " + std::to_string(unroll.getInt()));
   out_.open("for (i64 " + variable + " = " + lower.text + "; " + variable + " < " + upper.in(Expr::kShift) + "; " +
             (step.text == "1" ? "++" + variable : variable + " += " + step.text) + ")");
   // The second round meets what the first one left in memory.
-  MemoryState inside = accessesIn(op.getRegion()), before = memory_;
+  MemoryState before = memory_;
   memory_.join(inside);
   if (failed(emitBlock(*op.getBody()))) return failure();
   if (auto yield = dyn_cast<scf::YieldOp>(op.getBody()->getTerminator()))

@@ -78,6 +78,8 @@ class KernelEmitter {
   // KernelEmitter.cpp: the function's frame, structure, scalars
   void chooseThreads();
   void chooseRuns();
+  /// True where `run` elements from `offset` on surely begin at a multiple of what they are accessed by.
+  bool isRun(mlir::Value pointer, mlir::Value offset, mlir::Value stride, int64_t run);
   void bindArguments();
   CudaKernel assemble();
   mlir::LogicalResult emitBlock(mlir::Block &block);
@@ -127,7 +129,7 @@ class KernelEmitter {
   mlir::LogicalResult emitExtract(mlir::Operation *op);
   mlir::LogicalResult emitFragmentStore(tile::StoreOp op);
   /// A load or store of rank 1: `load_runs_where(x_tile, p, stride, valid)` and its like; `tile` is the register array.
-  std::string tileAccess(const std::string &verb, const Bound &pointer, mlir::Value offset, mlir::Value stride, mlir::ValueRange limits,
+  std::string tileAccess(const std::string &verb, mlir::Value buffer, mlir::Value offset, mlir::Value stride, mlir::ValueRange limits,
                          int64_t width, const std::string &tile);
   Expr address(const Bound &pointer, llvm::ArrayRef<Expr> terms);
   // Who must see whose stores: shared memory, and buffers that are both read and written.

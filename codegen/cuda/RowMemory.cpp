@@ -21,6 +21,7 @@ namespace jinx::cuda {
 namespace {
 
 constexpr int64_t kWarp = 32;
+constexpr int64_t kWidest = 16;  // bytes of an access
 
 bool isConstant(Value v, int64_t c) { return getConstantIntValue(v) == c; }
 
@@ -189,7 +190,7 @@ Expr KernelEmitter::address(const Bound &pointer, ArrayRef<Expr> terms) {
 }
 
 void KernelEmitter::chooseRuns() {
-  constexpr int64_t kWidest = 16, kMost = 8;  // bytes of an access, elements of a run
+  constexpr int64_t kMost = 8;             // elements of a run
   llvm::DenseMap<int64_t, int64_t> bytes;     // by width: of the narrowest element
   auto accesses = [&](auto visit) {
     kernel_.walk([&](Operation *op) {
@@ -209,15 +210,29 @@ void KernelEmitter::chooseRuns() {
     if (vector.getRank() != 1 || !isTile(type) || (offset && isConstant(strides.back(), 0))) return;
     int64_t width = vector.getDimSize(0), perThread = llvm::divideCeil(width, threads_);
     int64_t &run = runs_.try_emplace(width, std::min(kMost, std::max<int64_t>(1, kWidest / bytes[width]))).first->second;
+    if (pointer.getDefiningOp<tile::ScratchOp>()) return;
     // Lanes that are apart in memory: neighbours in the tile go to neighbouring threads.
     if (!offset || !isConstant(strides.back(), 1)) run = 1;
-    auto scratch = pointer.getDefiningOp<tile::ScratchOp>();
-    while (run > 1 && (perThread % run || !isMultiple(offset, run) || (scratch && !isMultiple(scratch.getByteOffset(), kWidest)))) run /= 2;
+    while (run > 1 && (perThread % run || !isMultiple(offset, run))) run /= 2;
+  });
+  // A run may go to shared memory element by element, several runs may not.
+  accesses([&](Type type, Value pointer, Value offset, ValueRange strides) {
+    auto vector = cast<VectorType>(type);
+    if (vector.getRank() != 1 || !isTile(type) || !pointer.getDefiningOp<tile::ScratchOp>()) return;
+    int64_t width = vector.getDimSize(0);
+    int64_t &run = runs_.try_emplace(width, 1).first->second;
+    if (run < llvm::divideCeil(width, threads_) && !(offset && isRun(pointer, offset, strides.back(), run))) run = 1;
   });
 }
 
-std::string KernelEmitter::tileAccess(const std::string &verb, const Bound &pointer, Value offset, Value stride, ValueRange limits,
+bool KernelEmitter::isRun(Value pointer, Value offset, Value stride, int64_t run) {
+  auto scratch = pointer.getDefiningOp<tile::ScratchOp>();
+  return isConstant(stride, 1) && isMultiple(offset, run) && (!scratch || isMultiple(scratch.getByteOffset(), kWidest));
+}
+
+std::string KernelEmitter::tileAccess(const std::string &verb, Value buffer, Value offset, Value stride, ValueRange limits,
                                       int64_t width, const std::string &tile) {
+  const Bound pointer = bound_[buffer];
   TileLayout layout = layoutOf({width});
   const Expr first = layout.row;
   bool contiguous = isConstant(stride, 1);
@@ -233,7 +248,7 @@ std::string KernelEmitter::tileAccess(const std::string &verb, const Bound &poin
     valid = subtract(limit, first).text;
   }
   bool cut = constant ? *constant % layout.run != 0 : !limits.empty() && !isMultiple(limits.back(), layout.run);
-  bool apart = !contiguous || (layout.run == 1 && layout.runs > 1);
+  bool apart = layout.run == 1 ? !contiguous || layout.runs > 1 : !isRun(buffer, offset, stride, layout.run);
   name += apart ? "_apart" : layout.runs > 1 ? "_runs" : "_run";
   if (!whole) name += cut && !apart && layout.run > 1 ? "_some" : "_where";
   if (apart) {
@@ -270,7 +285,7 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
   }
   std::string name = out_.unique(pointer.expr.text + "_tile");
   out_.line(cType(type.getElementType()) + " " + layoutOf(shapeOf(type)).declare(name) + ";");
-  out_.line(tileAccess("load", pointer, op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), name));
+  out_.line(tileAccess("load", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), name));
   Bound bound;
   bound.kind = Bound::kArray;
   bound.expr = {name};
@@ -295,7 +310,7 @@ LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
   auto name = arrayOf(op.getTile(), pointer.expr.text + "_tile");
   if (failed(name)) return failure();
   beforeWrite(op.getPtr());
-  out_.line(tileAccess("store", pointer, op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), *name));
+  out_.line(tileAccess("store", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), *name));
   return success();
 }
 

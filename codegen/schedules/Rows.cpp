@@ -81,7 +81,7 @@ class RowsSchedule {
     }
     emitProgram();
     Scheduled scheduled = kb_.finish(programs_, scratch_, work());
-    if (target_.cuda) sayMultiples(scheduled);
+    if (target_.cuda) sayMultiples(kb_.kernel(), scheduled.sizes);
     return scheduled;
   }
 
@@ -215,17 +215,6 @@ class RowsSchedule {
     for (size_t d = 0; d < space_.size(); ++d) resident_ &= !reduced_[d] || int64_t(d) == lane_;
     kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(threads_));
     if (perBlock_ > 1) kb_.kernel()->setAttr("programs_per_block", b().getI64IntegerAttr(perBlock_));
-  }
-
-  /// What the sizes are multiples of: offsets that hold them are so too, and accesses there are wide.
-  void sayMultiples(const Scheduled &scheduled) {
-    SmallVector<int64_t> multiples;
-    for (const SizeExpr &size : scheduled.sizes) {
-      int64_t multiple = 16;
-      while (multiple > 1 && !size.exactDivide(multiple)) multiple /= 2;
-      multiples.push_back(multiple);
-    }
-    if (llvm::any_of(multiples, [](int64_t m) { return m > 1; })) kb_.kernel()->setAttr("multiples", b().getDenseI64ArrayAttr(multiples));
   }
 
   /// Vectors of 16 lanes, times what is done to each.

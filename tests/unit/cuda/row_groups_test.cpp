@@ -258,14 +258,14 @@ TEST(CudaRowGroups, Texts) {
 TEST(CudaRowGroups, DynamicSizes) {
   for (const char *type : kTypes) {
     std::string text = replaced(kSoftmaxGroup, {{"tensor<RxWxT>", "tensor<?x?xT, #full>"}, {"tensor<RxWxf32>", "tensor<?x?xf32, #full>"}, {"tensor<Rx1xf32>", "tensor<?x1xf32, #one>"}, {"T", type}});
-    ScheduledGroup group = scheduleForCuda("#full = #jinx.dims<\"r\", \"w\">\n#one = #jinx.dims<\"r\", \"1\">\n" + text);
+    ScheduledGroup group = scheduleForCuda("#full = #jinx.dims<\"hh\", \"ww\">\n#one = #jinx.dims<\"hh\", \"1\">\n" + text);
     Runner runner(group.kernel);
     ASSERT_TRUE(runner.ok());
     for (int64_t width : {1, 7, 33, 255, 512, 1000, 4100}) {
       constexpr int64_t rows = 3;
       std::vector<int64_t> sizes;
       for (const std::string &formula : group.sizes)
-        sizes.push_back(evaluate(replaced(formula, {{"r", "a0"}, {"w", "a1"}}), {rows, width}));
+        sizes.push_back(evaluate(replaced(formula, {{"hh", "a0"}, {"ww", "a1"}}), {rows, width}));
       Values x = randomValues(type, rows * width, width, 4.0f), y = unwritten(type, rows * width);
       auto report = runner.run({x.operand(false), y.operand(true)}, sizes);
       ASSERT_TRUE(report.isOk()) << report.status().message();
@@ -297,6 +297,84 @@ func.func @main(%arg0: tensor<?x4096xbf16, #d>) -> tensor<?x4096xbf16, #d> {
     ASSERT_TRUE(report.isOk()) << report.status().message();
     for (int64_t i = 0; i < y.count; ++i) ASSERT_EQ(y.get(i), std::max(0.0f, x.get(i)));
   }
+}
+
+// ---- transposes --------------------------------------------------------------------------------------------------------------------------
+
+// A cast before, a sum with another operand after; planes, whole tiles and edges.
+constexpr const char *kTransposeGroup = R"(
+func.func @main(%arg0: tensor<PxRxWxT>, %arg1: tensor<Rxf32>) -> tensor<PxWxRxf32> {
+  %0 = jinx.group "rows"(%arg0, %arg1) : (tensor<PxRxWxT>, tensor<Rxf32>) -> tensor<PxWxRxf32> {
+  ^bb0(%x: tensor<PxRxWxT>, %b: tensor<Rxf32>):
+    %t = jinx.transpose %x, [0, 2, 1] : tensor<PxRxWxT> -> tensor<PxWxRxT>
+    %f = jinx.cast %t : tensor<PxWxRxT> -> tensor<PxWxRxf32>
+    %y = jinx.add %f, %b : tensor<PxWxRxf32>, tensor<Rxf32> -> tensor<PxWxRxf32>
+    jinx.yield %y : tensor<PxWxRxf32>
+  }
+  return %0 : tensor<PxWxRxf32>
+})";
+
+TEST(CudaRowGroups, Transpose) {
+  for (const char *type : kTypes)
+    for (auto [rows, width] : {std::pair<int64_t, int64_t>{64, 128}, {16, 16}, {33, 31}, {70, 1000}, {129, 65}}) {
+      constexpr int64_t planes = 2;
+      SCOPED_TRACE(caseOf(rows, width, type));
+      ScheduledGroup group = groupOf(replaced(kTransposeGroup, {{"P", "2"}}), rows, width, type);
+      EXPECT_NE(group.kernel.text.find("scratch"), std::string::npos) << group.kernel.text;
+      Runner runner(group.kernel);
+      ASSERT_TRUE(runner.ok());
+      Values x = randomValues(type, planes * rows * width, rows), b = randomValues("f32", rows, 1), y = unwritten("f32", planes * rows * width);
+      emulated::LaunchOptions options;
+      // Of lines that begin anywhere threads hold single elements, and two of 16 bits share a bank's word.
+      options.maxBankConflict = type != std::string("f32") && (rows | width) % 2 ? 2 : 1;
+      auto report = runner.run({x.operand(false), b.operand(false), y.operand(true)}, {}, options);
+      ASSERT_TRUE(report.isOk()) << report.status().message();
+      for (int64_t p = 0; p < planes; ++p)
+        for (int64_t j = 0; j < width; ++j)
+          for (int64_t r = 0; r < rows; ++r)
+            ASSERT_EQ(y.get((p * width + j) * rows + r), x.get((p * rows + r) * width + j) + b.get(r)) << p << ", " << j << ", " << r;
+    }
+}
+
+TEST(CudaRowGroups, TransposeOfBytesAndOfDynamicSizes) {
+  ScheduledGroup group = scheduleForCuda(R"(
+#x = #jinx.dims<"hh", "ww">
+#y = #jinx.dims<"ww", "hh">
+func.func @main(%arg0: tensor<?x?xi8, #x>) -> tensor<?x?xi8, #y> {
+  %0 = jinx.group "rows"(%arg0) : (tensor<?x?xi8, #x>) -> tensor<?x?xi8, #y> {
+  ^bb0(%x: tensor<?x?xi8, #x>):
+    %t = jinx.transpose %x, [1, 0] : tensor<?x?xi8, #x> -> tensor<?x?xi8, #y>
+    jinx.yield %t : tensor<?x?xi8, #y>
+  }
+  return %0 : tensor<?x?xi8, #y>
+})");
+  Runner runner(group.kernel);
+  ASSERT_TRUE(runner.ok());
+  for (auto [rows, width] : {std::pair<int64_t, int64_t>{128, 128}, {1, 5}, {131, 257}}) {
+    std::vector<int64_t> sizes;
+    for (const std::string &formula : group.sizes) sizes.push_back(evaluate(replaced(formula, {{"hh", "a0"}, {"ww", "a1"}}), {rows, width}));
+    std::vector<int8_t> x(rows * width), y(rows * width, -1);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<int8_t>(i * 37 % 127);
+    auto report = runner.run({in(x), out(y)}, sizes);
+    ASSERT_TRUE(report.isOk()) << report.status().message();
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t j = 0; j < width; ++j) ASSERT_EQ(y[j * rows + r], x[r * width + j]) << r << ", " << j << " of " << rows << " x " << width;
+  }
+}
+
+TEST(CudaRowGroups, TransposeText) {
+  ScheduledGroup group = groupOf(replaced(kTransposeGroup, {{"P", "2"}}), 1024, 4096, "bf16");
+  expectGolden("transpose.cu", group.kernel.text);
+  if (haveNvrtc()) compileThroughGate(group.kernel);
+  // Without the barrier between its two loops it does not pass.
+  std::string text = group.kernel.source();
+  size_t at = text.find("  block_sync();\n#pragma unroll");
+  ASSERT_NE(at, std::string::npos) << text;
+  text.replace(at, 15, "");
+  Runner wrong(group.kernel, text);
+  ASSERT_TRUE(wrong.ok());
+  Values x("bf16", 2 * 1024 * 4096), b("f32", 1024), y = unwritten("f32", 2 * 1024 * 4096);
+  EXPECT_FALSE(wrong.run({x.operand(false), b.operand(false), y.operand(true)}, {}, {}, /*blocks=*/2).isOk());
 }
 
 // ---- division by one value -----------------------------------------------------------------------------------------------------------------
