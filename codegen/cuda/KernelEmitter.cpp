@@ -348,7 +348,13 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
     out_.line("block_sync();");
     memory_ = {};
   }
-  if (auto unroll = op->getAttrOfType<IntegerAttr>("unroll")) out_.directive("#pragma unroll " + std::to_string(unroll.getInt()));
+  auto isConstant = [](Value v) { return getConstantIntValue(v).has_value(); };
+  bool window = op->getParentOfType<scf::ForOp>() && !(isConstant(op.getLowerBound()) && isConstant(op.getUpperBound())) && !pipeline_->hasAnything();
+  if (auto unroll = op->getAttrOfType<IntegerAttr>("unroll")) {
+    out_.directive("#pragma unroll " + std::to_string(unroll.getInt()));
+  } else if (window) {
+    out_.directive("#pragma unroll 2");  // a window that is cut at edges: four at a time, as NVRTC would, spill
+  }
   out_.open("for (i64 " + variable + " = " + lower.text + "; " + variable + " < " + upper.in(Expr::kShift) + "; " +
             (step.text == "1" ? "++" + variable : variable + " += " + step.text) + ")");
   // The second round meets what the first one left in memory.
