@@ -353,7 +353,10 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   if (auto unroll = op->getAttrOfType<IntegerAttr>("unroll")) {
     out_.directive("#pragma unroll " + std::to_string(unroll.getInt()));
   } else if (window) {
-    out_.directive("#pragma unroll 2");  // a window that is cut at edges: four at a time, as NVRTC would, spill
+    // A window that is cut at edges: four at a time, as NVRTC would, spill; so do two of a window in a window.
+    scf::ForOp around = op->getParentOfType<scf::ForOp>();
+    bool alone = !around->getParentOfType<scf::ForOp>() && op.getBody()->getOps<scf::ForOp>().empty();
+    out_.directive(alone ? "#pragma unroll 2" : "#pragma unroll 1");
   }
   out_.open("for (i64 " + variable + " = " + lower.text + "; " + variable + " < " + upper.in(Expr::kShift) + "; " +
             (step.text == "1" ? "++" + variable : variable + " += " + step.text) + ")");

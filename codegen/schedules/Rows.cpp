@@ -167,6 +167,11 @@ class RowsSchedule {
     };
     for (Value v : body().getArguments()) visit(v);
     for (Value v : yielded()) visit(v);
+    // Windows over what is joined or gathered: an address for every element, and loops around it. One element leaves registers for them.
+    auto holds = [&](auto is) { return llvm::any_of(body(), is); };
+    if (holds([](Operation &op) { return isa<PoolOp, DepthwiseConvOp>(op); }) &&
+        holds([](Operation &op) { return isa<ConcatOp, PadOp, GatherOp, GatherElementsOp, GatherNdOp>(op); }))
+      return 1;
     return std::min<int64_t>(8, 16 / bytes);
   }
 
