@@ -236,7 +236,7 @@ std::string KernelEmitter::tileAccess(const std::string &verb, Value buffer, Val
   TileLayout layout = layoutOf({width});
   const Expr first = layout.row;
   bool contiguous = isConstant(stride, 1);
-  Expr lanes = contiguous ? first : multiply(first, scalar(stride));
+  Expr lanes = contiguous ? first : multiply(call("i64", first.text), scalar(stride));
   std::string at = address(pointer, {scalar(offset), lanes}).text, name = (pointer.shared ? "shared_" : "") + verb, valid, step;
   // How many lanes of the tile are valid from the thread's first on; nothing where all are.
   auto constant = limits.empty() ? std::optional<int64_t>(width) : getConstantIntValue(limits.back());
@@ -253,7 +253,7 @@ std::string KernelEmitter::tileAccess(const std::string &verb, Value buffer, Val
   if (!whole) name += cut && !apart && layout.run > 1 ? "_some" : "_where";
   if (apart) {
     std::string lanesApart = layout.runs > 1 ? layout.stride : "1";
-    step = contiguous ? lanesApart : layout.runs > 1 ? multiply(scalar(stride), {lanesApart}).text : scalar(stride).text;
+    step = contiguous ? lanesApart : layout.runs > 1 ? multiply(call("i64", lanesApart), scalar(stride)).text : scalar(stride).text;
     if (!whole) valid += ", " + lanesApart;
   } else if (layout.runs > 1) {
     step = layout.stride;

@@ -30,7 +30,7 @@ rows(const bf16* __restrict__ x0, const float* __restrict__ x1, float* __restric
 #pragma unroll 32
   for (i64 step2 = 0; step2 < 64; ++step2) {
     bf16 held_tile[kPerThread];
-    shared_load_apart(held_tile, held + step2 + thread_first * 65, 65);
+    shared_load_apart(held_tile, held + step2 + i64(thread_first) * 65, 65);
     float x1_tile[kPerThread];
     load_run(x1_tile, x1 + offset2 + thread_first);
     const i64 offset4 = count2 * 4194304 + (offset + step2) * 1024;
