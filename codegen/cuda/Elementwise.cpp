@@ -45,23 +45,61 @@ bool KernelEmitter::isUniform(Value value) const {
 
 // ---- layouts ----------------------------------------------------------------------------------------------------------------------
 
+int64_t TileLayout::ownerOf(int64_t element) const { return element / run % threads; }
+std::string TileLayout::placeOf(int64_t element) const {
+  int64_t first = element / run / threads, second = element % run;
+  auto subscript = [](int64_t i) { return "[" + std::to_string(i) + "]"; };
+  if (loops.size() == 2) return subscript(first) + subscript(second);
+  return subscript(runs == 1 ? second : first);
+}
+
+// A tile's elements go to threads in runs of neighbours, one run to each thread, then again from the first thread on: so neighbouring
+// threads read neighbouring memory, each as wide as it may.
+//
+//   16 elements, 4 threads, runs of 2      0 0 1 1 2 2 3 3 0 0 1 1 2 2 3 3        x[2][2] in each
 TileLayout KernelEmitter::makeRowLayout(int64_t width) {
   TileLayout layout;
   bool firstOne = llvm::none_of(layouts_, [](auto &entry) { return entry.first.size() == 1; });
-  std::string suffix = firstOne ? "" : "_" + std::to_string(width);
+  std::string suffix = firstOne ? "" : "_" + std::to_string(width), first = out_.unique("thread_first" + suffix);
   int64_t perThread = llvm::divideCeil(width, threads_);
-  std::string perThreadName = "kPerThread" + suffix, first = out_.unique("thread_first" + suffix);
+  layout.run = runs_.lookup(width);
+  layout.run = layout.run ? layout.run : perThread;
+  layout.runs = llvm::divideCeil(perThread, layout.run);
+  layout.threads = threads_;
+  layout.elementsPerThread = layout.run * layout.runs;
   constant("kTile" + suffix, width, firstOne ? "elements of a tile" : "");
-  constant(perThreadName, perThread, firstOne ? "consecutive elements that a thread holds" : "");
-  prologue("const int " + first + " = threadIdx.x * " + perThreadName + ";");
-  layout.loops.push_back({"i", perThreadName, perThread});
-  layout.subscripts = {"i"};
-  layout.extents = {perThreadName};
-  layout.column = {first + " + i", Expr::kAdd};
+  std::string thread = programsPerBlock_ > 1 ? "lane" : "threadIdx.x", perThreadName = "kPerThread" + suffix;
+  if (layout.runs == 1) {
+    constant(perThreadName, layout.run, firstOne ? "consecutive elements that a thread holds" : "");
+    layout.loops = {{"i", perThreadName, layout.run}};
+    layout.subscripts = {"i"};
+    layout.extents = {perThreadName};
+    layout.column = {first + " + i", Expr::kAdd};
+    prologue("const int " + first + " = " + thread + (layout.run == 1 ? ";" : " * " + perThreadName + ";"));
+  } else if (layout.run == 1) {
+    constant(perThreadName, layout.runs, firstOne ? "elements that a thread holds, kStride from one to the next" : "");
+    constant("kStride" + suffix, threads_, "");
+    layout.stride = "kStride" + suffix;
+    layout.loops = {{"i", perThreadName, layout.runs}};
+    layout.subscripts = {"i"};
+    layout.extents = {perThreadName};
+    layout.column = {first + " + i * " + layout.stride, Expr::kAdd};
+    prologue("const int " + first + " = " + thread + ";");
+  } else {
+    std::string run = "kRun" + suffix, runs = "kRuns" + suffix;
+    layout.stride = "kStride" + suffix;
+    constant(run, layout.run, firstOne ? "neighbours that a thread holds" : "");
+    constant(runs, layout.runs, firstOne ? "such runs of a thread" : "");
+    constant(layout.stride, threads_ * layout.run, firstOne ? "elements from a thread's run to its next" : "");
+    layout.loops = {{"r", runs, layout.runs}, {"i", run, layout.run}};
+    layout.subscripts = {"r", "i"};
+    layout.extents = {runs, run};
+    layout.column = {first + " + r * " + layout.stride + " + i", Expr::kAdd};
+    prologue("const int " + first + " = " + thread + " * " + run + ";");
+  }
   layout.row = {first};  // rank 1: where the thread's elements begin
-  layout.elementsPerThread = perThread;
-  layout.complete = threads_ * perThread == width;
-  layout.valid = first + " + i < kTile" + suffix;
+  layout.complete = threads_ * layout.elementsPerThread == width;
+  layout.valid = layout.column.text + " < kTile" + suffix;
   return layout;
 }
 
@@ -92,6 +130,17 @@ LogicalResult KernelEmitter::addPending(Operation *op) {
     if (known == shape) return ops.push_back(op), success();
   pending_.push_back({shape, {op}});
   return success();
+}
+
+/// A tile divided by one value: what depends on that value alone is computed here, once. Fails, silently, where the division is another.
+LogicalResult KernelEmitter::emitDivision(Operation *op) {
+  Value x = op->getOperand(0), by = op->getOperand(1);
+  if (!isTile(x.getType()) || shapeOf(x.getType()).size() != 1 || !getElementTypeOrSelf(x.getType()).isF32() || isUniform(x) || !isUniform(by))
+    return failure();
+  std::string text = scalar(by).text, name = out_.unique(llvm::all_of(text, [](char c) { return isalnum(c) || c == '_'; }) ? "by_" + text : "by");
+  out_.line("const Divisor " + name + " = divisor(" + text + ");");
+  divisors_[op] = name;
+  return addPending(op);
 }
 
 LogicalResult KernelEmitter::emitBroadcast(Operation *op) {
@@ -145,7 +194,8 @@ LogicalResult KernelEmitter::printLaneOps(ArrayRef<Operation *> ops, Lane &lane,
         if (failed(e)) return failure();
         operands.push_back(*e);
       }
-      auto e = elementExpr(op, operands);
+      auto by = divisors_.find(op);
+      auto e = by != divisors_.end() ? call("divide", operands[0].text + ", " + by->second) : elementExpr(op, operands);
       if (!e) return unsupported(op, "no C++ expression for it");
       expr = *e;
     }

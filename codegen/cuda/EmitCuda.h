@@ -1,6 +1,6 @@
 // Prints tile kernels as CUDA C++ that is meant to be read.
 //
-// A program of the tile kernel is one block. Tiles of rank 1 are spread over its threads, some consecutive elements each, and live in
+// A program of the tile kernel is one block, or, where the kernel says `programs_per_block`, one warp. Tiles of rank 1 are spread over its threads, some consecutive elements each, and live in
 // registers; chains of elementwise operations between a load and a store or reduction become one unrolled loop. `index` values are
 // uniform over the block and stay scalars. The text contains no assembly: what needs PTX is a wrapper of the device library
 // (codegen/cuda/device), which `CudaKernel::source` puts in front of it, so that the text is self-contained both for NVRTC and for
@@ -9,7 +9,7 @@
 //   tile.kernel @relu …                        extern "C" __global__ void __launch_bounds__(kThreads)
 //     %t = tile.load %x[%off] …        ->      relu(const float* __restrict__ x, float* __restrict__ y, i64 n) {
 //     %r = arith.maximumf %t, %z                 …
-//     tile.store %r, %y[%off] …                  load_contiguous(x_tile, x + off + first, n - off - first);
+//     tile.store %r, %y[%off] …                  load_run_some(x_tile, x + off + first, n - off - first);
 #pragma once
 
 #include <string>

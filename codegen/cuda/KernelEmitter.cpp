@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "runtime/base/SizeExpr.h"
 
 using namespace mlir;
 
@@ -37,6 +38,12 @@ bool isPartOfSmallDivision(Operation *op) {
   return isa<arith::IndexCastOp>(op) && isa<arith::DivUIOp>(user) && user->hasOneUse() && smallDivision(*user->user_begin()) == user;
 }
 
+/// Blocks of `count` programs each.
+std::string perBlock(StringRef programs, int64_t count) {
+  auto expr = SizeExpr::parse(programs.str());
+  return expr ? ceilDiv(*expr, count).str() : "(" + programs.str() + ") ceildiv " + std::to_string(count);
+}
+
 /// The name that a location carries, if it is short and an identifier as it stands.
 std::string nameOf(Location loc) {
   auto named = dyn_cast<NameLoc>(loc);
@@ -62,6 +69,7 @@ LogicalResult KernelEmitter::unsupported(Operation *op, const Twine &why) {
 // A thread holds 16 bytes of the widest tile that moves through memory, counted in its narrowest element type.
 void KernelEmitter::chooseThreads() {
   threads_ = options_.threads;
+  if (auto attr = kernel_->getAttrOfType<IntegerAttr>("programs_per_block")) programsPerBlock_ = attr.getInt();
   if (auto attr = kernel_->getAttrOfType<IntegerAttr>("threads")) threads_ = attr.getInt();
   if (int64_t fixed = pipeline_->threads()) threads_ = fixed;
   if (threads_) return;
@@ -113,7 +121,16 @@ FailureOr<CudaKernel> KernelEmitter::run() {
   chooseThreads();
   if (threads_ < 1 || threads_ > kMaxThreads || threads_ % kLanes)
     return kernel_.emitOpError("asks for ") << threads_ << " threads a block; expected a multiple of 32, at most 1024", failure();
-  constant("kThreads", threads_, "of a block");
+  if (programsPerBlock_ > 1 && (threads_ != kLanes || pipeline_->hasAnything() || kernel_.getScratch() != "0"))
+    return kernel_.emitOpError("has several programs a block; expected a warp each, without shared memory"), failure();
+  constant("kThreads", threads_ * programsPerBlock_, "of a block");
+  if (programsPerBlock_ > 1) {
+    constant("kPrograms", programsPerBlock_, "of a block, a warp each");
+    prologue("const int lane = threadIdx.x % 32;");
+    out_.reserve("lane");
+  }
+  chooseRuns();
+  outer_ = &kernel_.getBody().front();
   bindArguments();
   if (failed(pipeline_->declare()) || failed(emitBlock(kernel_.getBody().front()))) return failure();
   return assemble();
@@ -122,8 +139,8 @@ FailureOr<CudaKernel> KernelEmitter::run() {
 CudaKernel KernelEmitter::assemble() {
   CudaKernel result;
   result.name = kernel_.getSymName().str();
-  result.threads = threads_;
-  result.grid = kernel_.getPrograms().str();
+  result.threads = threads_ * programsPerBlock_;
+  result.grid = programsPerBlock_ == 1 ? kernel_.getPrograms().str() : perBlock(kernel_.getPrograms(), programsPerBlock_);
   result.cluster = pipeline_->clusterSize();
   result.tensorMaps = tensorMaps_;
   result.wrappers = wrappers_;
@@ -224,7 +241,7 @@ void KernelEmitter::phase(Operation *op) {
   std::string text;
   if (auto attr = op->getAttrOfType<StringAttr>("phase")) {
     text = attr.str();
-  } else if (op->getBlock() == &kernel_.getBody().front() && isa<scf::ForOp, tile::LoadOp, tile::StoreOp, tile::GatherOp>(op)) {
+  } else if (op->getBlock() == outer_ && isa<scf::ForOp, tile::LoadOp, tile::StoreOp, tile::GatherOp>(op)) {
     text = summary(op);
     if (isa<scf::ForOp>(op) && !text.empty()) text = "loop: " + text;
   }
@@ -254,7 +271,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
       .Case([&](tile::GatherOp o) { return emitGather(o); })
       .Case([&](tile::ReduceOp o) { return emitReduce(o); })
       .Case([&](tile::ProgramIdOp o) {
-        define(o.getId(), {"blockIdx.x"}, /*keep=*/true);
+        define(o.getId(), {programsPerBlock_ > 1 ? "i64(blockIdx.x) * kPrograms + threadIdx.x / 32" : "blockIdx.x"}, /*keep=*/true);
         return success();
       })
       .Case([&](tile::ScratchOp o) {
@@ -280,6 +297,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
       })
       .Default([&](Operation *o) -> LogicalResult {
         if (!isElementwise(o)) return unsupported(o, "no schedule for CUDA makes this operation");
+        if (isa<arith::DivFOp>(o) && emitDivision(o).succeeded()) return success();
         return isTile(o->getResult(0).getType()) && !isUniform(o->getResult(0)) ? addPending(o) : emitScalar(o);
       });
 }
@@ -324,10 +342,26 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   induction.expr = {variable};
   bound_[op.getInductionVar()] = induction;
   Expr lower = scalar(op.getLowerBound()), upper = scalar(op.getUpperBound()), step = scalar(op.getStep());
+  // A loop that only reads, or only writes, meets a barrier once.
+  MemoryState inside = accessesIn(op.getRegion());
+  if (inside.read != inside.written && (inside.read ? memory_.written : memory_.read)) {
+    out_.line("block_sync();");
+    memory_ = {};
+  }
+  auto isConstant = [](Value v) { return getConstantIntValue(v).has_value(); };
+  bool window = op->getParentOfType<scf::ForOp>() && !(isConstant(op.getLowerBound()) && isConstant(op.getUpperBound())) && !pipeline_->hasAnything();
+  if (auto unroll = op->getAttrOfType<IntegerAttr>("unroll")) {
+    out_.directive("#pragma unroll " + std::to_string(unroll.getInt()));
+  } else if (window) {
+    // A window that is cut at edges: four at a time, as NVRTC would, spill; so do two of a window in a window.
+    scf::ForOp around = op->getParentOfType<scf::ForOp>();
+    bool alone = !around->getParentOfType<scf::ForOp>() && op.getBody()->getOps<scf::ForOp>().empty();
+    out_.directive(alone ? "#pragma unroll 2" : "#pragma unroll 1");
+  }
   out_.open("for (i64 " + variable + " = " + lower.text + "; " + variable + " < " + upper.in(Expr::kShift) + "; " +
             (step.text == "1" ? "++" + variable : variable + " += " + step.text) + ")");
   // The second round meets what the first one left in memory.
-  MemoryState inside = accessesIn(op.getRegion()), before = memory_;
+  MemoryState before = memory_;
   memory_.join(inside);
   if (failed(emitBlock(*op.getBody()))) return failure();
   if (auto yield = dyn_cast<scf::YieldOp>(op.getBody()->getTerminator()))
@@ -341,6 +375,14 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
 
 LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
   if (failed(flushAll())) return failure();
+  // All that a program does, if there is such a program: the last block's warps may be too many.
+  auto compare = op.getCondition().getDefiningOp<arith::CmpIOp>();
+  if (programsPerBlock_ > 1 && op->getBlock() == outer_ && op.getNumResults() == 0 && !op.elseBlock() && op->getNextNode() == nullptr && compare &&
+      compare.getPredicate() == arith::CmpIPredicate::slt) {
+    out_.line("if (" + scalar(compare.getLhs()).in(Expr::kShift) + " >= " + scalar(compare.getRhs()).in(Expr::kShift) + ") return;");
+    outer_ = op.thenBlock();
+    return emitBlock(*op.thenBlock());
+  }
   SmallVector<Bound> results;
   for (Value result : op.getResults()) {
     results.push_back(declareCarried(result, {}, "chosen"));

@@ -36,6 +36,14 @@ struct TileLayout {
   bool complete = true;                 ///< every element of every thread lies in the tile
   std::string valid;                    ///< otherwise: the condition that it does
   int64_t elementsPerThread = 1;
+  // Rank 1: runs of neighbours, `stride` elements from a thread's run to its next (constants' names beside the numbers).
+  int64_t run = 1, runs = 1;
+  std::string stride;
+  /// Which thread holds an element of the tile.
+  int64_t ownerOf(int64_t element) const;
+  /// Where in its register array: "[1][3]".
+  std::string placeOf(int64_t element) const;
+  int64_t threads = 1;
 
   std::string declare(const std::string &name) const;
   std::string element(const std::string &name) const;
@@ -69,6 +77,9 @@ class KernelEmitter {
 
   // KernelEmitter.cpp: the function's frame, structure, scalars
   void chooseThreads();
+  void chooseRuns();
+  /// True where `run` elements from `offset` on surely begin at a multiple of what they are accessed by.
+  bool isRun(mlir::Value pointer, mlir::Value offset, mlir::Value stride, int64_t run);
   void bindArguments();
   CudaKernel assemble();
   mlir::LogicalResult emitBlock(mlir::Block &block);
@@ -91,6 +102,7 @@ class KernelEmitter {
   static Shape shapeOf(mlir::Type type);
   bool isUniform(mlir::Value value) const;
   mlir::LogicalResult addPending(mlir::Operation *op);
+  mlir::LogicalResult emitDivision(mlir::Operation *op);
   mlir::LogicalResult emitBroadcast(mlir::Operation *op);
   mlir::LogicalResult flush(const Shape &shape, mlir::ValueRange wanted, Sink sink, llvm::StringRef name = "");
   mlir::LogicalResult flushAll();
@@ -120,7 +132,9 @@ class KernelEmitter {
   mlir::LogicalResult emitRowBroadcast(mlir::Operation *op);
   mlir::LogicalResult emitRowStore(tile::StoreOp op);
   bool takesOver(mlir::Value init, mlir::Operation *loop);
-  std::string validCount(mlir::ValueRange limits, const TileLayout &layout, int64_t width);
+  /// A load or store of rank 1: `load_runs_where(x_tile, p, stride, valid)` and its like; `tile` is the register array.
+  std::string tileAccess(const std::string &verb, mlir::Value buffer, mlir::Value offset, mlir::Value stride, mlir::ValueRange limits,
+                         int64_t width, const std::string &tile);
   Expr address(const Bound &pointer, llvm::ArrayRef<Expr> terms);
   // Who must see whose stores: shared memory, and buffers that are both read and written.
   bool isOrdered(mlir::Value pointer);
@@ -150,8 +164,12 @@ class KernelEmitter {
   llvm::DenseMap<mlir::Value, Bound> bound_;
   llvm::SmallVector<std::pair<Shape, llvm::SmallVector<mlir::Operation *>>> pending_;
   std::vector<std::pair<Shape, TileLayout>> layouts_;
-  int64_t threads_ = 0;
+  int64_t threads_ = 0;           ///< of a program
+  int64_t programsPerBlock_ = 1;  ///< more than 1: a program is a warp
+  llvm::DenseMap<int64_t, int64_t> runs_;  ///< by width of a tile of rank 1: how many neighbours a thread holds at a time
+  mlir::Block *outer_ = nullptr;  ///< the program's statements
   bool usesSlots_ = false, usesScratch_ = false;
+  llvm::DenseMap<mlir::Operation *, std::string> divisors_;  ///< of divisions of a tile by one value
   std::string lastPhase_;
   MemoryState memory_;
   std::string wrappers_;

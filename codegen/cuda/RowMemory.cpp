@@ -4,6 +4,10 @@
 // writes. Between a write and a later read, and between a read and a later write, stands a block barrier; `MemoryState` knows which are
 // open. Where every access to such memory is by tiles of one width at the same place modulo that width, each thread meets only what it
 // wrote itself, and no barrier is printed (`isPrivate`).
+//
+// Buffers begin at multiples of 16 bytes (the runtime sees to that), so how wide an access may be follows from its offset: x + row * 4096
+// may be read 16 bytes at a time, x + row * 4100 of bf16 only 8, x + row * n one element. A thread holds runs of as many neighbours as
+// all accesses of a tile allow (`chooseRuns`), and the text asks nothing of an address.
 #include "codegen/cuda/KernelEmitter.h"
 #include "codegen/cuda/PipelineEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -15,6 +19,9 @@ using namespace mlir;
 namespace jinx::cuda {
 
 namespace {
+
+constexpr int64_t kWarp = 32;
+constexpr int64_t kWidest = 16;  // bytes of an access
 
 bool isConstant(Value v, int64_t c) { return getConstantIntValue(v) == c; }
 
@@ -29,16 +36,20 @@ Value pointerOf(Operation *op) {
 /// True when `v` is surely a multiple of `width`.
 bool isMultiple(Value v, int64_t width, int depth = 0) {
   if (auto c = getConstantIntValue(v)) return *c % width == 0;
-  if (depth > 8) return false;
+  if (depth > 16) return false;
   if (auto arg = dyn_cast<BlockArgument>(v)) {
+    if (auto kernel = dyn_cast<tile::KernelOp>(arg.getOwner()->getParentOp())) {  // a size
+      auto multiples = kernel->getAttrOfType<DenseI64ArrayAttr>("multiples");
+      return multiples && multiples[arg.getArgNumber() - kernel.getNumBuffers()] % width == 0;
+    }
     auto loop = dyn_cast<scf::ForOp>(arg.getOwner()->getParentOp());
     return loop && arg == loop.getInductionVar() && isMultiple(loop.getLowerBound(), width, depth + 1) &&
            isMultiple(loop.getStep(), width, depth + 1);
   }
   if (auto mul = v.getDefiningOp<arith::MulIOp>())
     return isMultiple(mul.getLhs(), width, depth + 1) || isMultiple(mul.getRhs(), width, depth + 1);
-  if (auto sum = v.getDefiningOp<arith::AddIOp>())
-    return isMultiple(sum.getLhs(), width, depth + 1) && isMultiple(sum.getRhs(), width, depth + 1);
+  if (isa_and_nonnull<arith::AddIOp, arith::SubIOp, arith::MinSIOp, arith::MaxSIOp>(v.getDefiningOp()))
+    return isMultiple(v.getDefiningOp()->getOperand(0), width, depth + 1) && isMultiple(v.getDefiningOp()->getOperand(1), width, depth + 1);
   return false;
 }
 
@@ -178,13 +189,80 @@ Expr KernelEmitter::address(const Bound &pointer, ArrayRef<Expr> terms) {
   return at;
 }
 
-/// How many of the thread's elements, from its first on, lie within the limit and the tile.
-std::string KernelEmitter::validCount(ValueRange limits, const TileLayout &layout, int64_t width) {
-  const std::string &first = layout.row.text;
-  if (limits.empty()) return layout.complete ? layout.loops[0].extent : std::to_string(width) + " - " + first;
-  Expr limit = scalar(limits.back());
-  if (!layout.complete) return "least<i64>(" + limit.text + ", " + std::to_string(width) + ") - " + first;
-  return subtract(limit, {first}).text;
+void KernelEmitter::chooseRuns() {
+  constexpr int64_t kMost = 8;             // elements of a run
+  llvm::DenseMap<int64_t, int64_t> bytes;     // by width: of the narrowest element
+  auto accesses = [&](auto visit) {
+    kernel_.walk([&](Operation *op) {
+      if (auto load = dyn_cast<tile::LoadOp>(op)) visit(load.getTile().getType(), load.getPtr(), load.getOffset(), load.getStrides());
+      if (auto store = dyn_cast<tile::StoreOp>(op)) visit(store.getTile().getType(), store.getPtr(), store.getOffset(), store.getStrides());
+      if (auto gather = dyn_cast<tile::GatherOp>(op)) visit(gather.getTile().getType(), gather.getPtr(), Value(), ValueRange());
+    });
+  };
+  accesses([&](Type type, Value, Value offset, ValueRange strides) {
+    auto vector = cast<VectorType>(type);
+    if (vector.getRank() != 1 || !isTile(type) || (offset && isConstant(strides.back(), 0))) return;
+    int64_t &narrowest = bytes.try_emplace(vector.getDimSize(0), kWidest).first->second;
+    narrowest = std::min(narrowest, bytesOf(vector.getElementType()));
+  });
+  accesses([&](Type type, Value pointer, Value offset, ValueRange strides) {
+    auto vector = cast<VectorType>(type);
+    if (vector.getRank() != 1 || !isTile(type) || (offset && isConstant(strides.back(), 0))) return;
+    int64_t width = vector.getDimSize(0), perThread = llvm::divideCeil(width, threads_);
+    int64_t &run = runs_.try_emplace(width, std::min(kMost, std::max<int64_t>(1, kWidest / bytes[width]))).first->second;
+    if (pointer.getDefiningOp<tile::ScratchOp>()) return;
+    // Lanes that are apart in memory: neighbours in the tile go to neighbouring threads.
+    if (!offset || !isConstant(strides.back(), 1)) run = 1;
+    while (run > 1 && (perThread % run || !isMultiple(offset, run))) run /= 2;
+  });
+  // A run may go to shared memory element by element, several runs may not.
+  accesses([&](Type type, Value pointer, Value offset, ValueRange strides) {
+    auto vector = cast<VectorType>(type);
+    if (vector.getRank() != 1 || !isTile(type) || !pointer.getDefiningOp<tile::ScratchOp>()) return;
+    int64_t width = vector.getDimSize(0);
+    int64_t &run = runs_.try_emplace(width, 1).first->second;
+    if (run < llvm::divideCeil(width, threads_) && !(offset && isRun(pointer, offset, strides.back(), run))) run = 1;
+  });
+}
+
+bool KernelEmitter::isRun(Value pointer, Value offset, Value stride, int64_t run) {
+  auto scratch = pointer.getDefiningOp<tile::ScratchOp>();
+  return isConstant(stride, 1) && isMultiple(offset, run) && (!scratch || isMultiple(scratch.getByteOffset(), kWidest));
+}
+
+std::string KernelEmitter::tileAccess(const std::string &verb, Value buffer, Value offset, Value stride, ValueRange limits,
+                                      int64_t width, const std::string &tile) {
+  const Bound pointer = bound_[buffer];
+  TileLayout layout = layoutOf({width});
+  const Expr first = layout.row;
+  bool contiguous = isConstant(stride, 1);
+  Expr lanes = contiguous ? first : multiply(call("i64", first.text), scalar(stride));
+  std::string at = address(pointer, {scalar(offset), lanes}).text, name = (pointer.shared ? "shared_" : "") + verb, valid, step;
+  // How many lanes of the tile are valid from the thread's first on; nothing where all are.
+  auto constant = limits.empty() ? std::optional<int64_t>(width) : getConstantIntValue(limits.back());
+  if (constant) constant = std::min(*constant, width);
+  bool whole = constant == width && layout.complete;
+  if (!whole) {
+    Expr limit = constant ? Expr{std::to_string(*constant)} : scalar(limits.back());
+    if (!constant && !layout.complete) limit = call("least<i64>", limit.text + ", " + std::to_string(width));
+    valid = subtract(limit, first).text;
+  }
+  bool cut = constant ? *constant % layout.run != 0 : !limits.empty() && !isMultiple(limits.back(), layout.run);
+  bool apart = layout.run == 1 ? !contiguous || layout.runs > 1 : !isRun(buffer, offset, stride, layout.run);
+  name += apart ? "_apart" : layout.runs > 1 ? "_runs" : "_run";
+  if (!whole) name += cut && !apart && layout.run > 1 ? "_some" : "_where";
+  if (apart) {
+    std::string lanesApart = layout.runs > 1 ? layout.stride : "1";
+    step = contiguous ? lanesApart : layout.runs > 1 ? multiply(call("i64", lanesApart), scalar(stride)).text : scalar(stride).text;
+    if (!whole) valid += ", " + lanesApart;
+  } else if (layout.runs > 1) {
+    step = layout.stride;
+  }
+  std::string text = name + "(" + (verb == "load" ? tile + ", " + at : at);
+  if (!step.empty()) text += ", " + step;
+  if (verb == "store") text += ", " + tile;
+  if (!valid.empty()) text += ", " + valid;
+  return text + ");";
 }
 
 LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
@@ -205,17 +283,9 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
     define(op.getTile(), value, /*keep=*/true);
     return success();
   }
-  TileLayout layout = layoutOf(shapeOf(type));
-  std::string name = out_.unique(pointer.expr.text + "_tile"), valid = validCount(op.getLimits(), layout, type.getDimSize(0));
-  out_.line(cType(type.getElementType()) + " " + layout.declare(name) + ";");
-  Expr first{layout.row.text};
-  if (isConstant(op.getStrides().back(), 1)) {
-    out_.line(where + "load_contiguous(" + name + ", " + address(pointer, {offset, first}).text + ", " + valid + ");");
-  } else {
-    Expr stride = scalar(op.getStrides().back());
-    out_.line(where + "load_strided(" + name + ", " + address(pointer, {offset, multiply(first, stride)}).text + ", " + stride.text + ", " +
-              valid + ");");
-  }
+  std::string name = out_.unique(pointer.expr.text + "_tile");
+  out_.line(cType(type.getElementType()) + " " + layoutOf(shapeOf(type)).declare(name) + ";");
+  out_.line(tileAccess("load", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), name));
   Bound bound;
   bound.kind = Bound::kArray;
   bound.expr = {name};
@@ -231,8 +301,8 @@ LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
   Expr offset = scalar(op.getOffset());
   if (!isTile(type)) {
     beforeWrite(op.getPtr());
-    std::string condition = "threadIdx.x == 0";
-    if (!op.getLimits().empty()) condition += " && " + scalar(op.getLimits().back()).in(Expr::kShift) + " > 0";
+    std::string condition = programsPerBlock_ > 1 ? "lane == 0" : "threadIdx.x == 0";
+    if (!op.getLimits().empty() && getConstantIntValue(op.getLimits().back()).value_or(0) <= 0) condition += " && " + scalar(op.getLimits().back()).in(Expr::kShift) + " > 0";
     out_.line("if (" + condition + ") " + (pointer.shared ? "shared_store(" : "global_store(") + address(pointer, {offset}).text + ", " +
               scalar(op.getTile()).text + ");");
     return success();
@@ -240,16 +310,7 @@ LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
   auto name = arrayOf(op.getTile(), pointer.expr.text + "_tile");
   if (failed(name)) return failure();
   beforeWrite(op.getPtr());
-  TileLayout layout = layoutOf(shapeOf(type));
-  std::string valid = validCount(op.getLimits(), layout, type.getDimSize(0));
-  Expr first{layout.row.text};
-  if (isConstant(op.getStrides().back(), 1)) {
-    out_.line(where + "store_contiguous(" + address(pointer, {offset, first}).text + ", " + *name + ", " + valid + ");");
-  } else {
-    Expr stride = scalar(op.getStrides().back());
-    out_.line(where + "store_strided(" + address(pointer, {offset, multiply(first, stride)}).text + ", " + stride.text + ", " + *name +
-              ", " + valid + ");");
-  }
+  out_.line(tileAccess("store", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), *name));
   return success();
 }
 
@@ -316,14 +377,15 @@ LogicalResult KernelEmitter::emitReduce(tile::ReduceOp op) {
     out_.line((layout.complete ? "" : "if (" + layout.valid + ") ") + combine(op.getKind(), element, part, text) + ";");
   };
   if (failed(flush(shape, op.getTile(), sink)) || failed(status)) return failure();
-  usesSlots_ = true;
-  std::string value = "block_" + tile::stringifyReduceKind(op.getKind()).str() + "(" + part + ", slots, turn)";
+  std::string value = tile::stringifyReduceKind(op.getKind()).str() + "(" + part;
+  value = threads_ == kWarp ? "warp_" + value + ")" : "block_" + value + ", kThreads, slots, turn)";
+  usesSlots_ |= threads_ > kWarp;
   if (isHalf(element)) {
     value = (element.isBF16() ? "to_bf16(" : "to_f16(") + value + ")";
   } else if (accumulator != cType(element)) {
     value = "static_cast<" + cType(element) + ">(" + value + ")";
   }
-  if (threads_ > 32) memory_ = {};  // every thread has met every other
+  if (threads_ > kWarp) memory_ = {};  // every thread has met every other
   static constexpr const char *names[] = {"total", "largest", "smallest", "product"};
   std::string name = hint(op.getScalar());
   if (StringRef(name).starts_with("reduce")) name = names[int(op.getKind())];
@@ -351,9 +413,9 @@ LogicalResult KernelEmitter::emitExtract(Operation *base) {
   auto name = arrayOf(source, "source");
   if (failed(name)) return failure();
   TileLayout layout = layoutOf(shapeOf(type));
-  usesSlots_ = true;
-  int64_t owner = position[0] / layout.elementsPerThread, element = position[0] % layout.elementsPerThread;
-  define(result, call("block_broadcast", *name + "[" + std::to_string(element) + "], " + std::to_string(owner) + ", slots, turn"), true);
+  std::string element = *name + layout.placeOf(position[0]), owner = std::to_string(layout.ownerOf(position[0]));
+  usesSlots_ |= programsPerBlock_ == 1;
+  define(result, programsPerBlock_ > 1 ? call("warp_broadcast", element + ", " + owner) : call("block_broadcast", element + ", " + owner + ", slots, turn"), true);
   return success();
 }
 

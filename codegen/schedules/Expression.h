@@ -72,6 +72,9 @@ class KernelBuilder {
   mlir::Operation *lastPrelude_ = nullptr;  // constants live at the top of the kernel, in order of first use
 };
 
+/// Writes on a kernel for CUDA what powers of two its sizes are multiples of: so are offsets that hold them, and accesses there are wide.
+void sayMultiples(tile::KernelOp kernel, llvm::ArrayRef<SizeExpr> sizes);
+
 class ExpressionEmitter {
  public:
   ExpressionEmitter(KernelBuilder &kb, int64_t width) : kb_(kb), width_(width) {}

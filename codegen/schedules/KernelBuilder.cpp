@@ -148,4 +148,16 @@ Scheduled KernelBuilder::finish(const SizeExpr &programs, const SizeExpr &scratc
   return {kernel_, sizes_, programs, scratchBytes, work};
 }
 
+void sayMultiples(tile::KernelOp kernel, ArrayRef<SizeExpr> sizes) {
+  constexpr int64_t kMost = 16;
+  SmallVector<int64_t> multiples;
+  for (const SizeExpr &size : sizes) {
+    int64_t multiple = kMost;
+    while (multiple > 1 && !size.exactDivide(multiple)) multiple /= 2;
+    multiples.push_back(multiple);
+  }
+  if (llvm::any_of(multiples, [](int64_t m) { return m > 1; }))
+    kernel->setAttr("multiples", DenseI64ArrayAttr::get(kernel.getContext(), multiples));
+}
+
 }  // namespace jinx::schedules

@@ -13,7 +13,21 @@
 //
 //   program = row:   m = max over chunks of x;  s = sum over chunks of exp(x - m);  for each chunk: store exp(x - m) / s
 //
-// A tile of exp(x - m) is wanted twice: what is costly and used by a later phase is kept in scratch by the first phase that computes it,
+// CUDA: a program is a block, or a warp where rows are short, and tiles live in registers. What fits them is read once: where the lanes are
+// reduced and their extent is a constant of at most kResidentRow, the tile is as wide as the row, the phases stand one after the other
+// without loops, and a value that several need is one tile.
+//
+//   softmax, CUDA:   x = the row;  m = max x;  e = exp(x - m);  s = sum e;  store e / s
+//
+// How many threads, from the bytes that must be in flight: memory at 3.3 to 4.8 TB/s and some 700 ns away wants 18 to 26 KB on its way to
+// each of 132 multiprocessors, which hold 2,048 threads, or 1,024 of 64 registers. So a thread of a long row has 16 elements (32 or 64
+// bytes, two to four loads of 16 bytes, all before the first use); a row of up to kWarpRow elements belongs to one warp, kWarps rows to a
+// block, and meets no block barrier; a map has one or two loads of 16 bytes of each input. Where lanes are kept, a result is a sum of one
+// order, so that what can be parallel is lanes and what can overlap is rows: a program is one warp with 4 bytes a thread, and the loop
+// over rows is unrolled (kRowsAhead: the loads go ahead, the additions stay in order). The shape depends on the row alone, never on how
+// many rows there are: results do not change with the batch.
+//
+// CPU: a tile of exp(x - m) is wanted twice: what is costly and used by a later phase is kept in scratch by the first phase that computes it,
 // if it is known to fit the caches.
 #include "codegen/schedules/Rows.h"
 
@@ -39,6 +53,17 @@ namespace {
 constexpr int64_t kMapChunk = 4096;  // elements a program handles when the lane dimension is kept
 constexpr int64_t kVectorWork = 4;   // of addresses, loads and stores, in vector operations
 
+// CUDA: see above.
+constexpr int64_t kWarp = 32;
+constexpr int64_t kWarps = 8;              // of a block whose programs are warps
+constexpr int64_t kWarpRow = 1024;         // elements of a row that one warp holds
+constexpr int64_t kResidentRow = 16384;    // elements of a row that a block holds
+constexpr int64_t kRowElements = 16;       // of a thread, in a row of a block
+constexpr int64_t kMapThreads = 256;
+constexpr int64_t kLargeMap = 1 << 20;     // elements from which a thread of a map has two loads of each input
+constexpr int64_t kRowsAhead = 32;         // rows of one element a thread whose loads overlap
+constexpr int64_t kManyOperators = 24;     // of a loop that is not repeated as often
+
 class RowsSchedule {
  public:
   RowsSchedule(GroupOp group, StringRef name, const Target &target, OpBuilder &builder)
@@ -48,12 +73,16 @@ class RowsSchedule {
     if (failed(findIterationSpace())) return failure();
     findPhases();
     chooseLanes();
-    if (!target_.cuda) {
+    if (target_.cuda) {
+      chooseThreads();
+    } else {
       findKept();
       findBreaks();
     }
     emitProgram();
-    return kb_.finish(programs_, scratch_, work());
+    Scheduled scheduled = kb_.finish(programs_, scratch_, work());
+    if (target_.cuda) sayMultiples(kb_.kernel(), scheduled.sizes);
+    return scheduled;
   }
 
  private:
@@ -104,22 +133,93 @@ class RowsSchedule {
     for (int64_t d = space_.size() - 1; d >= 0 && lane_ < 0; --d)
       if (!space_[d].isConstant(1)) lane_ = d;
     if (lane_ < 0) lane_ = int64_t(space_.size()) - 1;  // -1 for a scalar
-    int64_t widest = target_.cuda ? 1024 : 32;
-    width_ = widest;
-    if (lane_ >= 0)
+    laneReduced_ = lane_ >= 0 && reduced_[lane_];
+    width_ = target_.cuda ? chooseCudaShape() : 32;
+    if (lane_ >= 0 && !target_.cuda)
       if (auto extent = space_[lane_].constant())
         while (width_ > 1 && width_ / 2 >= *extent) width_ /= 2;
     if (lane_ < 0) width_ = 1;
-    laneReduced_ = lane_ >= 0 && reduced_[lane_];
     // Programs: kept dimensions other than the lanes', then chunks of the lanes.
     for (size_t d = 0; d < space_.size(); ++d)
       if (!reduced_[d] && int64_t(d) != lane_) outer_.push_back(d);
     for (int64_t d : outer_) programs_ = programs_ * space_[d];
     if (lane_ >= 0 && !laneReduced_) {
-      chunk_ = std::max<int64_t>(width_, reduces_.empty() ? kMapChunk : width_);
+      chunk_ = std::max<int64_t>(width_, reduces_.empty() && !target_.cuda ? kMapChunk : width_);
       chunks_ = ceilDiv(space_[lane_], chunk_);
       programs_ = programs_ * chunks_;
     }
+  }
+
+  /// How often the loop over rows is unrolled: its loads lie in registers.
+  int64_t rowsAhead() {
+    int64_t operators = std::distance(body().begin(), body().end());
+    int64_t loads = llvm::divideCeil(width_, threads_) * std::max<int64_t>(1, group_.getInputs().size());
+    return std::clamp<int64_t>(kRowsAhead / loads, 1, operators > kManyOperators ? 4 : kRowsAhead);
+  }
+
+  // ---- CUDA: threads and tiles --------------------------------------------------------------------------------------------------
+  /// How many lanes a thread may take at once: 16 bytes of the narrowest type, a divisor of a row that others follow.
+  int64_t widestRun() {
+    int64_t bytes = 4;
+    auto visit = [&](Value v) {
+      if (!sizesOf(v.getType()).empty() && !sizesOf(v.getType()).back().isConstant(1))
+        bytes = std::min<int64_t>(bytes, std::max(1u, memoryType(cast<RankedTensorType>(v.getType()).getElementType()).getIntOrFloatBitWidth() / 8));
+    };
+    for (Value v : body().getArguments()) visit(v);
+    for (Value v : yielded()) visit(v);
+    // Windows over what is joined or gathered: an address for every element, and loops around it. One element leaves registers for them.
+    auto holds = [&](auto is) { return llvm::any_of(body(), is); };
+    if (holds([](Operation &op) { return isa<PoolOp, DepthwiseConvOp>(op); }) &&
+        holds([](Operation &op) { return isa<ConcatOp, PadOp, GatherOp, GatherElementsOp, GatherNdOp>(op); }))
+      return 1;
+    return std::min<int64_t>(8, 16 / bytes);
+  }
+
+  /// Sets threads_ and the rest of the shape; gives the width of a tile.
+  int64_t chooseCudaShape() {
+    threads_ = kWarp;
+    if (lane_ < 0) return 1;
+    int64_t run = widestRun();
+    auto extent = space_[lane_].constant();
+    auto spread = [&](int64_t lanes) {  // all threads have some of few lanes, and no row begins inside a run
+      while (run > 1 && (lanes < kWarp * run || lanes % run)) run /= 2;
+    };
+    /// As many threads as hold `lanes` at `each` elements, in whole runs.
+    auto hold = [&](int64_t lanes, int64_t each, int64_t most) {
+      int64_t runs = llvm::divideCeil(lanes, run);
+      threads_ = std::clamp<int64_t>(llvm::alignTo(llvm::divideCeil(lanes, each), kWarp), kWarp, most);
+      return threads_ * run * llvm::divideCeil(runs, threads_);
+    };
+    if (!reduces_.empty() && !laneReduced_) return kWarp * std::max<int64_t>(1, std::min<int64_t>(4, run / 4));
+    if (laneReduced_) {
+      if (!extent || *extent > kResidentRow) {
+        threads_ = extent ? 512 : 128;
+        return threads_ * (extent ? kRowElements : 4);
+      }
+      spread(*extent);
+      int64_t width = hold(*extent, *extent <= kWarpRow ? kWarpRow / kWarp : kRowElements, 1024);
+      if (threads_ == kWarp) perBlock_ = kWarps;
+      return width;
+    }
+    SizeExpr elements = 1;
+    for (const SizeExpr &s : space_) elements = elements * s;
+    int64_t each = elements.constant().value_or(0) >= kLargeMap ? 2 * run : run;
+    if (extent && *extent < kMapThreads * each) {
+      spread(*extent);
+      int64_t width = hold(*extent, each, kMapThreads);
+      if (threads_ == kWarp) perBlock_ = kWarps;
+      return width;
+    }
+    threads_ = kMapThreads;
+    return threads_ * each;
+  }
+  void chooseThreads() {
+    // Few rows: each in a block of its own, so that they spread over the multiprocessors.
+    if (auto count = programs_.constant(); count && *count < 132 * kWarps) perBlock_ = 1;
+    resident_ = laneReduced_ && space_[lane_].constant().value_or(kResidentRow + 1) <= kResidentRow;
+    for (size_t d = 0; d < space_.size(); ++d) resident_ &= !reduced_[d] || int64_t(d) == lane_;
+    kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(threads_));
+    if (perBlock_ > 1) kb_.kernel()->setAttr("programs_per_block", b().getI64IntegerAttr(perBlock_));
   }
 
   /// Vectors of 16 lanes, times what is done to each.
@@ -142,6 +242,7 @@ class RowsSchedule {
 
   /// Walks lanes [begin, end) of the lane dimension, one part after the other where it is cut (LaneBreaks.h).
   SmallVector<Value> forLanes(Value begin, Value end, ValueRange inits, LaneBody emit) {
+    if (target_.cuda && !laneReduced_) return oneTile(begin, emit);
     if (breaks_.empty()) return forPart(begin, end, std::nullopt, inits, emit);
     SmallVector<Value> carried(inits);
     SizeExpr low = 0;
@@ -154,12 +255,31 @@ class RowsSchedule {
     return carried;
   }
 
+  /// CUDA: a program that keeps the lanes has one tile of them. Whether it is whole is decided once.
+  SmallVector<Value> oneTile(Value begin, LaneBody emit) {
+    auto extent = space_[lane_].constant();
+    Coordinate lane{begin, 1, {}};
+    if (extent && *extent % width_ == 0) return emit(lane, Value(), {});
+    Value rest = kb_.sub(kb_.size(space_[lane_]), begin);
+    if (extent && *extent < width_) return emit(lane, rest, {});
+    Value whole = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sge, rest, kb_.constant(width_));
+    auto branch = scf::IfOp::create(b(), loc(), TypeRange(), whole, /*withElse=*/true);
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(branch.thenBlock());
+    emit(lane, Value(), {});
+    b().setInsertionPointToStart(branch.elseBlock());
+    emit(lane, rest, {});
+    return {};
+  }
+
   /// Whole tiles first, then one masked tile.
   SmallVector<Value> forPart(Value begin, Value end, const std::optional<Coordinate::Range> &range, ValueRange inits, LaneBody emit) {
     Value width = kb_.constant(width_), length = kb_.sub(end, begin);
     Value whole = kb_.mul(kb_.floorDiv(length, width), width), wholeEnd = kb_.add(begin, whole);
     auto constantLength = getConstantIntValue(length);
     SmallVector<Value> carried(inits);
+    if (target_.cuda && constantLength && *constantLength <= width_)  // no loop around one tile
+      return emit({begin, 1, {}, range}, *constantLength == width_ ? Value() : length, carried);
     if (!constantLength || *constantLength >= width_) {
       auto loop = scf::ForOp::create(b(), loc(), begin, wholeEnd, width, carried);
       OpBuilder::InsertionGuard guard(b());
@@ -199,6 +319,7 @@ class RowsSchedule {
     std::function<SmallVector<Value>(size_t, ValueRange)> nest = [&](size_t i, ValueRange carried) -> SmallVector<Value> {
       if (i < dims.size()) {
         auto loop = scf::ForOp::create(b(), loc(), kb_.constant(0), kb_.size(space_[dims[i]]), kb_.constant(1), carried);
+        if (target_.cuda && i + 1 == dims.size()) loop->setAttr("unroll", b().getI64IntegerAttr(rowsAhead()));
         OpBuilder::InsertionGuard guard(b());
         b().setInsertionPointToStart(loop.getBody());
         at[dims[i]] = {loop.getInductionVar(), 0, {}};
@@ -220,12 +341,19 @@ class RowsSchedule {
     Value id = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
     SmallVector<SizeExpr> extents;
     for (int64_t d : outer_) extents.push_back(space_[d]);
+    if (perBlock_ > 1 && programs_.constant().value_or(1) % perBlock_ != 0) {
+      // The last block may have warps to spare.
+      Value is = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, id, kb_.size(programs_));
+      auto branch = scf::IfOp::create(b(), loc(), TypeRange(), is, /*withElse=*/false);
+      b().setInsertionPointToStart(branch.thenBlock());
+    }
     bool chunked = lane_ >= 0 && !laneReduced_;
     if (chunked) extents.push_back(chunks_);
     auto parts = kb_.delinearize(id, extents);
     position_.assign(space_.size(), Coordinate{kb_.constant(0), 0, {}});
     for (auto [d, part] : llvm::zip(outer_, parts)) position_[d] = {part, 0, {}};
     emitter_.emplace(kb_, width_);
+    single_.emplace(kb_, 1);
     if (!chunked) {
       phases();
       return;
@@ -342,6 +470,7 @@ class RowsSchedule {
 
   void phases() {
     for (size_t i = 0; i < phases_.size(); ++i) emitPhase(i);
+    if (resident_) storeFull(phases_.size(), residentAt_);
     emitter_->setLimit(laneReduced_ ? Value() : laneLimit_);
     bool anyFull = false;
     for (auto [i, v] : llvm::enumerate(yielded())) {
@@ -351,7 +480,7 @@ class RowsSchedule {
       }
       storeReduced(i, v);
     }
-    if (anyFull) {
+    if (anyFull && !resident_) {
       forReduced({}, [&](ArrayRef<Coordinate> at, Value limit, ValueRange) -> SmallVector<Value> {
         emitter_->setLimit(limit);
         loadKept(phases_.size(), at);
@@ -404,6 +533,7 @@ class RowsSchedule {
       Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lanes, kb_.splat(limit, width_));
       x = arith::SelectOp::create(b(), loc(), valid, x, acc.neutral);
     }
+    if (resident_) return x;
     return buildCombine(b(), loc(), ReduceOp(acc.reduce).getKind(), carried, x, acc.isUnsigned);
   }
 
@@ -415,7 +545,12 @@ class RowsSchedule {
       neutrals.push_back(accumulators.back().neutral);
     }
     auto results = forReduced(neutrals, [&](ArrayRef<Coordinate> at, Value limit, ValueRange carried) -> SmallVector<Value> {
-      emitter_->setLimit(limit);
+      if (resident_) {  // the tile is the row: what was evaluated stays
+        if (phase == 0) emitter_->setLimit(limit);
+        residentAt_.assign(at.begin(), at.end());
+      } else {
+        emitter_->setLimit(limit);
+      }
       loadKept(phase, at);
       SmallVector<Value> next;
       for (auto [acc, sofar] : llvm::zip(accumulators, carried)) next.push_back(combined(acc, sofar, at, limit));
@@ -423,7 +558,7 @@ class RowsSchedule {
       storeFull(phase, at);
       return next;
     });
-    emitter_->clearCache();
+    if (!resident_) emitter_->clearCache();
     for (const Kept &kept : kept_) emitter_->undefine(kept.value);
     for (auto [acc, result] : llvm::zip(accumulators, results)) define(acc, result);
   }
@@ -435,11 +570,17 @@ class RowsSchedule {
       result = arith::TruncFOp::create(b(), loc(), narrow, result);
     }
     emitter_->define(reduce.getY(), result);
+    if (laneReduced_) single_->define(reduce.getY(), result);
   }
 
   void storeReduced(int64_t index, Value v) {
     Coordinates at(position_);
     if (laneReduced_) at[lane_] = {kb_.constant(0), 0, {}};
+    if (laneReduced_ && target_.cuda) {  // one value, and one thread that writes it
+      single_->clearCache();
+      single_->store(index, single_->evaluate(v, at), at);
+      return;
+    }
     emitter_->store(index, emitter_->evaluate(v, at), at);
     emitter_->clearCache();
   }
@@ -447,7 +588,7 @@ class RowsSchedule {
   GroupOp group_;
   Target target_;
   KernelBuilder kb_;
-  std::optional<ExpressionEmitter> emitter_;
+  std::optional<ExpressionEmitter> emitter_, single_;  // tiles; single elements
   SmallVector<ReduceOp> reduces_;
   SmallVector<SmallVector<ReduceOp>> phases_;
   llvm::DenseMap<Value, int64_t> ready_;
@@ -458,6 +599,9 @@ class RowsSchedule {
   int64_t lane_ = -1, width_ = 1, chunk_ = 1;
   SizeExpr chunks_ = 1, programs_ = 1, scratch_ = 0;
   bool laneReduced_ = false;
+  int64_t threads_ = 0, perBlock_ = 1;  // CUDA
+  bool resident_ = false;               // CUDA: a tile is the row
+  Coordinates residentAt_;
   SmallVector<SizeExpr> breaks_;  // of the lane dimension
   Coordinates position_;
   Value laneLimit_;

@@ -135,22 +135,117 @@ JINX_DEVICE void global_store(T* p, T value JINX_AT) {
 #endif
   *p = value;
 }
-/// x[i] = p[i] for i < valid, else zero. The widest accesses where all are valid and p is aligned, else one an element.
+// Tiles of rank 1, a thread's part of them. How a thread's elements lie is known when the kernel is compiled: N neighbours (x[N]), M runs
+// of N neighbours, `stride` elements from one run to the next (x[M][N]), or single elements, `stride` apart. A run begins at a multiple of
+// the access that reads it, so that nothing is asked of the address. `valid` counts elements from p on; those past it are read as zero and
+// not written. A `_where` access has whole runs only, a `_some` access may cut one.
 template <int N, typename T>
-JINX_DEVICE void load_contiguous(T (&x)[N], const T* p, i64 valid JINX_AT) {
+JINX_DEVICE void load_run(T (&x)[N], const T* p JINX_AT) {
   constexpr int kBytes = widest_access(N * sizeof(T)), kEach = kBytes / sizeof(T);
-  if (valid >= N && is_aligned(p, kBytes)) {
 #pragma unroll
-    for (int i = 0; i < N; i += kEach) {
-      const Pack<kBytes, T> pack = global_load(reinterpret_cast<const Pack<kBytes, T>*>(p + i) JINX_FROM);
+  for (int i = 0; i < N; i += kEach) {
+    const Pack<kBytes, T> pack = global_load(reinterpret_cast<const Pack<kBytes, T>*>(p + i) JINX_FROM);
 #pragma unroll
-      for (int j = 0; j < kEach; ++j) x[i + j] = pack.values[j];
-    }
+    for (int j = 0; j < kEach; ++j) x[i + j] = pack.values[j];
+  }
+}
+template <int N, typename T>
+JINX_DEVICE void load_run_where(T (&x)[N], const T* p, i64 valid JINX_AT) {
+  if (valid > 0) {
+    load_run(x, p JINX_FROM);
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i) x[i] = T{};
+  }
+}
+template <int N, typename T>
+JINX_DEVICE void load_run_some(T (&x)[N], const T* p, i64 valid JINX_AT) {
+  if (valid >= N) {
+    load_run(x, p JINX_FROM);
   } else {
 #pragma unroll
     for (int i = 0; i < N; ++i) x[i] = i < valid ? global_load(p + i JINX_FROM) : T{};
   }
 }
+template <int N, typename T>
+JINX_DEVICE void store_run(T* p, const T (&x)[N] JINX_AT) {
+  constexpr int kBytes = widest_access(N * sizeof(T)), kEach = kBytes / sizeof(T);
+#pragma unroll
+  for (int i = 0; i < N; i += kEach) {
+    Pack<kBytes, T> pack;
+#pragma unroll
+    for (int j = 0; j < kEach; ++j) pack.values[j] = x[i + j];
+    global_store(reinterpret_cast<Pack<kBytes, T>*>(p + i), pack JINX_FROM);
+  }
+}
+template <int N, typename T>
+JINX_DEVICE void store_run_where(T* p, const T (&x)[N], i64 valid JINX_AT) {
+  if (valid > 0) store_run(p, x JINX_FROM);
+}
+template <int N, typename T>
+JINX_DEVICE void store_run_some(T* p, const T (&x)[N], i64 valid JINX_AT) {
+  if (valid >= N) {
+    store_run(p, x JINX_FROM);
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i)
+      if (i < valid) global_store(p + i, x[i] JINX_FROM);
+  }
+}
+/// M runs.
+template <int M, int N, typename T>
+JINX_DEVICE void load_runs(T (&x)[M][N], const T* p, int stride JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) load_run(x[v], p + v * stride JINX_FROM);
+}
+template <int M, int N, typename T>
+JINX_DEVICE void load_runs_where(T (&x)[M][N], const T* p, int stride, i64 valid JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) load_run_where(x[v], p + v * stride, valid - v * stride JINX_FROM);
+}
+template <int M, int N, typename T>
+JINX_DEVICE void load_runs_some(T (&x)[M][N], const T* p, int stride, i64 valid JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) load_run_some(x[v], p + v * stride, valid - v * stride JINX_FROM);
+}
+template <int M, int N, typename T>
+JINX_DEVICE void store_runs(T* p, int stride, const T (&x)[M][N] JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) store_run(p + v * stride, x[v] JINX_FROM);
+}
+template <int M, int N, typename T>
+JINX_DEVICE void store_runs_where(T* p, int stride, const T (&x)[M][N], i64 valid JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) store_run_where(p + v * stride, x[v], valid - v * stride JINX_FROM);
+}
+template <int M, int N, typename T>
+JINX_DEVICE void store_runs_some(T* p, int stride, const T (&x)[M][N], i64 valid JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) store_run_some(p + v * stride, x[v], valid - v * stride JINX_FROM);
+}
+/// Single elements: in memory `stride`, in the tile `lanes` from one to the next; `valid` counts lanes of the tile from the first on.
+template <int N, typename T>
+JINX_DEVICE void load_apart(T (&x)[N], const T* p, i64 stride JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) x[i] = global_load(p + i * stride JINX_FROM);
+}
+template <int N, typename T>
+JINX_DEVICE void load_apart_where(T (&x)[N], const T* p, i64 stride, i64 valid, int lanes JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) x[i] = i * lanes < valid ? global_load(p + i * stride JINX_FROM) : T{};
+}
+template <int N, typename T>
+JINX_DEVICE void store_apart(T* p, i64 stride, const T (&x)[N] JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) global_store(p + i * stride, x[i] JINX_FROM);
+}
+template <int N, typename T>
+JINX_DEVICE void store_apart_where(T* p, i64 stride, const T (&x)[N], i64 valid, int lanes JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i)
+    if (i * lanes < valid) global_store(p + i * stride, x[i] JINX_FROM);
+}
+/// Runs of tiles of rank 2: p[i] = x[i] for i < valid. The widest accesses where all are valid and p is aligned, else one an element.
 template <int N, typename T>
 JINX_DEVICE void store_contiguous(T* p, const T (&x)[N], i64 valid JINX_AT) {
   constexpr int kBytes = widest_access(N * sizeof(T)), kEach = kBytes / sizeof(T);
@@ -167,12 +262,6 @@ JINX_DEVICE void store_contiguous(T* p, const T (&x)[N], i64 valid JINX_AT) {
     for (int i = 0; i < N; ++i)
       if (i < valid) global_store(p + i, x[i] JINX_FROM);
   }
-}
-/// The same with `stride` elements from one to the next.
-template <int N, typename T>
-JINX_DEVICE void load_strided(T (&x)[N], const T* p, i64 stride, i64 valid JINX_AT) {
-#pragma unroll
-  for (int i = 0; i < N; ++i) x[i] = i < valid ? global_load(p + i * stride JINX_FROM) : T{};
 }
 template <int N, typename T>
 JINX_DEVICE void store_strided(T* p, i64 stride, const T (&x)[N], i64 valid JINX_AT) {

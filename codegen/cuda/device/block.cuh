@@ -35,6 +35,19 @@ JINX_DEVICE int warp_uniform(int value JINX_AT) {
   return __shfl_sync(0xFFFFFFFFu, value, 0);
 #endif
 }
+/// The value of lane `owner`, for every lane.
+template <typename T>
+JINX_DEVICE T warp_broadcast(T value, int owner JINX_AT) {
+#ifdef JINX_EMULATED
+  unsigned long long bits = 0;
+  memcpy(&bits, &value, sizeof(T));
+  bits = emu->warp_exchange(bits, JINX_EMU_INDEX, owner, line);
+  memcpy(&value, &bits, sizeof(T));
+  return value;
+#else
+  return __shfl_sync(0xFFFFFFFFu, value, owner);
+#endif
+}
 /// True in exactly one lane of a converged warp, always the same one.
 JINX_DEVICE bool elect_one(JINX_AT0) {
 #ifdef JINX_EMULATED
@@ -49,45 +62,47 @@ JINX_DEVICE bool elect_one(JINX_AT0) {
 #endif
 }
 
-// Reductions over the block: lanes by shuffles, then warps in order through shared memory, so that every thread gets the same bits and
-// the order depends on the block's size alone. `slots` holds two sets of kReduceSlots values that take turns: whoever writes a set again
-// has met everyone at the barrier of the other set since it was read.
+// Reductions. Over a warp: lanes by shuffles. Over a block of `threads`: its warps so, then in order through shared memory, so that every
+// thread gets the same bits and the order depends on the block's size alone. `slots` holds two sets of kReduceSlots values that take
+// turns: whoever writes a set again has met everyone at the barrier of the other set since it was read.
 constexpr int kReduceSlots = 32;
-#define JINX_BLOCK_REDUCE(name, T, combine)                                            \
-  JINX_DEVICE T block_##name(T v, u8* slots, int& turn JINX_AT) {                      \
+#define JINX_REDUCE(name, T, combine)                                                  \
+  JINX_DEVICE T warp_##name(T v JINX_AT) {                                             \
     _Pragma("unroll") for (int distance = 16; distance > 0; distance /= 2) {           \
       const T other = warp_shuffle_xor(v, distance JINX_FROM);                         \
       v = combine;                                                                     \
     }                                                                                  \
-    const int warps = blockDim.x / 32;                                                 \
-    if (warps == 1) return v;                                                          \
+    return v;                                                                          \
+  }                                                                                    \
+  JINX_DEVICE T block_##name(T v, int threads, u8* slots, int& turn JINX_AT) {         \
+    v = warp_##name(v JINX_FROM);                                                      \
     T* set = reinterpret_cast<T*>(slots) + turn * kReduceSlots;                        \
     turn ^= 1;                                                                         \
     if (threadIdx.x % 32 == 0) shared_store(set + threadIdx.x / 32, v JINX_FROM);      \
     block_sync(JINX_FROM0);                                                            \
     v = shared_load(set JINX_FROM);                                                    \
-    for (int warp = 1; warp < warps; ++warp) {                                         \
+    _Pragma("unroll") for (int warp = 1; warp < threads / 32; ++warp) {                \
       const T other = shared_load(set + warp JINX_FROM);                               \
       v = combine;                                                                     \
     }                                                                                  \
     return v;                                                                          \
   }
-JINX_BLOCK_REDUCE(sum, float, v + other)
-JINX_BLOCK_REDUCE(prod, float, v * other)
-JINX_BLOCK_REDUCE(max, float, max_nan(v, other))
-JINX_BLOCK_REDUCE(min, float, min_nan(v, other))
-JINX_BLOCK_REDUCE(sum, double, v + other)
-JINX_BLOCK_REDUCE(prod, double, v * other)
-JINX_BLOCK_REDUCE(max, double, max_nan(v, other))
-JINX_BLOCK_REDUCE(min, double, min_nan(v, other))
-JINX_BLOCK_REDUCE(sum, i32, wrap_add(v, other))
-JINX_BLOCK_REDUCE(prod, i32, wrap_mul(v, other))
-JINX_BLOCK_REDUCE(max, i32, greatest(v, other))
-JINX_BLOCK_REDUCE(min, i32, least(v, other))
-JINX_BLOCK_REDUCE(sum, i64, wrap_add(v, other))
-JINX_BLOCK_REDUCE(prod, i64, wrap_mul(v, other))
-JINX_BLOCK_REDUCE(max, i64, greatest(v, other))
-JINX_BLOCK_REDUCE(min, i64, least(v, other))
+JINX_REDUCE(sum, float, v + other)
+JINX_REDUCE(prod, float, v * other)
+JINX_REDUCE(max, float, max_nan(v, other))
+JINX_REDUCE(min, float, min_nan(v, other))
+JINX_REDUCE(sum, double, v + other)
+JINX_REDUCE(prod, double, v * other)
+JINX_REDUCE(max, double, max_nan(v, other))
+JINX_REDUCE(min, double, min_nan(v, other))
+JINX_REDUCE(sum, i32, wrap_add(v, other))
+JINX_REDUCE(prod, i32, wrap_mul(v, other))
+JINX_REDUCE(max, i32, greatest(v, other))
+JINX_REDUCE(min, i32, least(v, other))
+JINX_REDUCE(sum, i64, wrap_add(v, other))
+JINX_REDUCE(prod, i64, wrap_mul(v, other))
+JINX_REDUCE(max, i64, greatest(v, other))
+JINX_REDUCE(min, i64, least(v, other))
 /// The value of thread `owner`, for every thread.
 template <typename T>
 JINX_DEVICE T block_broadcast(T v, int owner, u8* slots, int& turn JINX_AT) {

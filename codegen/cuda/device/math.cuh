@@ -22,6 +22,18 @@ JINX_DEVICE double max_nan(double a, double b) { return a != a || b != b ? a + b
 JINX_DEVICE double min_nan(double a, double b) { return a != a || b != b ? a + b : fmin(a, b); }
 JINX_DEVICE float reciprocal_sqrt(float x) { return 1.0f / sqrtf(x); }
 JINX_DEVICE double reciprocal_sqrt(double x) { return 1.0 / sqrt(x); }
+/// What many values are divided by: the division of each is then a product and one correction, without the branch of a full division.
+/// A divisor near the ends of the range is scaled into its middle by a power of two.
+struct Divisor { float value, inverse, scale; };
+JINX_DEVICE Divisor divisor(float d) {
+  const float scale = fabsf(d) > 0x1p100f ? 0x1p-64f : fabsf(d) < 0x1p-100f ? 0x1p64f : 1.0f, value = d * scale;
+  return Divisor{value, 1.0f / value, scale};
+}
+/// x / d, rounded as a division is (Markstein 1990); a subnormal quotient may be off by its last bit.
+JINX_DEVICE float divide(float x, const Divisor& by) {
+  const float scaled = x * by.scale, quotient = scaled * by.inverse, rest = fmaf(-quotient, by.value, scaled);
+  return fabsf(rest) > 0.0f && fabsf(rest) < INFINITY ? fmaf(rest, by.inverse, quotient) : quotient;
+}
 template <typename T, typename N>
 JINX_DEVICE T power_integer(T base, N exponent) {
   const bool inverse = exponent < 0;

@@ -33,22 +33,112 @@ JINX_DEVICE void shared_store(T* p, T value JINX_AT) {
 #endif
   *p = value;
 }
-/// As load_contiguous and its like, in shared memory.
+// Tiles of rank 1 in shared memory, as in global memory (base.cuh).
 template <int N, typename T>
-JINX_DEVICE void shared_load_contiguous(T (&x)[N], const T* p, i64 valid JINX_AT) {
+JINX_DEVICE void shared_load_run(T (&x)[N], const T* p JINX_AT) {
   constexpr int kBytes = widest_access(N * sizeof(T)), kEach = kBytes / sizeof(T);
-  if (valid >= N && is_aligned(p, kBytes)) {
 #pragma unroll
-    for (int i = 0; i < N; i += kEach) {
-      const Pack<kBytes, T> pack = shared_load(reinterpret_cast<const Pack<kBytes, T>*>(p + i) JINX_FROM);
+  for (int i = 0; i < N; i += kEach) {
+    const Pack<kBytes, T> pack = shared_load(reinterpret_cast<const Pack<kBytes, T>*>(p + i) JINX_FROM);
 #pragma unroll
-      for (int j = 0; j < kEach; ++j) x[i + j] = pack.values[j];
-    }
+    for (int j = 0; j < kEach; ++j) x[i + j] = pack.values[j];
+  }
+}
+template <int N, typename T>
+JINX_DEVICE void shared_load_run_where(T (&x)[N], const T* p, i64 valid JINX_AT) {
+  if (valid > 0) {
+    shared_load_run(x, p JINX_FROM);
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i) x[i] = T{};
+  }
+}
+template <int N, typename T>
+JINX_DEVICE void shared_load_run_some(T (&x)[N], const T* p, i64 valid JINX_AT) {
+  if (valid >= N) {
+    shared_load_run(x, p JINX_FROM);
   } else {
 #pragma unroll
     for (int i = 0; i < N; ++i) x[i] = i < valid ? shared_load(p + i JINX_FROM) : T{};
   }
 }
+template <int N, typename T>
+JINX_DEVICE void shared_store_run(T* p, const T (&x)[N] JINX_AT) {
+  constexpr int kBytes = widest_access(N * sizeof(T)), kEach = kBytes / sizeof(T);
+#pragma unroll
+  for (int i = 0; i < N; i += kEach) {
+    Pack<kBytes, T> pack;
+#pragma unroll
+    for (int j = 0; j < kEach; ++j) pack.values[j] = x[i + j];
+    shared_store(reinterpret_cast<Pack<kBytes, T>*>(p + i), pack JINX_FROM);
+  }
+}
+template <int N, typename T>
+JINX_DEVICE void shared_store_run_where(T* p, const T (&x)[N], i64 valid JINX_AT) {
+  if (valid > 0) shared_store_run(p, x JINX_FROM);
+}
+template <int N, typename T>
+JINX_DEVICE void shared_store_run_some(T* p, const T (&x)[N], i64 valid JINX_AT) {
+  if (valid >= N) {
+    shared_store_run(p, x JINX_FROM);
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i)
+      if (i < valid) shared_store(p + i, x[i] JINX_FROM);
+  }
+}
+template <int M, int N, typename T>
+JINX_DEVICE void shared_load_runs(T (&x)[M][N], const T* p, int stride JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) shared_load_run(x[v], p + v * stride JINX_FROM);
+}
+template <int M, int N, typename T>
+JINX_DEVICE void shared_load_runs_where(T (&x)[M][N], const T* p, int stride, i64 valid JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) shared_load_run_where(x[v], p + v * stride, valid - v * stride JINX_FROM);
+}
+template <int M, int N, typename T>
+JINX_DEVICE void shared_load_runs_some(T (&x)[M][N], const T* p, int stride, i64 valid JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) shared_load_run_some(x[v], p + v * stride, valid - v * stride JINX_FROM);
+}
+template <int M, int N, typename T>
+JINX_DEVICE void shared_store_runs(T* p, int stride, const T (&x)[M][N] JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) shared_store_run(p + v * stride, x[v] JINX_FROM);
+}
+template <int M, int N, typename T>
+JINX_DEVICE void shared_store_runs_where(T* p, int stride, const T (&x)[M][N], i64 valid JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) shared_store_run_where(p + v * stride, x[v], valid - v * stride JINX_FROM);
+}
+template <int M, int N, typename T>
+JINX_DEVICE void shared_store_runs_some(T* p, int stride, const T (&x)[M][N], i64 valid JINX_AT) {
+#pragma unroll
+  for (int v = 0; v < M; ++v) shared_store_run_some(p + v * stride, x[v], valid - v * stride JINX_FROM);
+}
+template <int N, typename T>
+JINX_DEVICE void shared_load_apart(T (&x)[N], const T* p, i64 stride JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) x[i] = shared_load(p + i * stride JINX_FROM);
+}
+template <int N, typename T>
+JINX_DEVICE void shared_load_apart_where(T (&x)[N], const T* p, i64 stride, i64 valid, int lanes JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) x[i] = i * lanes < valid ? shared_load(p + i * stride JINX_FROM) : T{};
+}
+template <int N, typename T>
+JINX_DEVICE void shared_store_apart(T* p, i64 stride, const T (&x)[N] JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i) shared_store(p + i * stride, x[i] JINX_FROM);
+}
+template <int N, typename T>
+JINX_DEVICE void shared_store_apart_where(T* p, i64 stride, const T (&x)[N], i64 valid, int lanes JINX_AT) {
+#pragma unroll
+  for (int i = 0; i < N; ++i)
+    if (i * lanes < valid) shared_store(p + i * stride, x[i] JINX_FROM);
+}
+/// Runs of tiles of rank 2.
 template <int N, typename T>
 JINX_DEVICE void shared_store_contiguous(T* p, const T (&x)[N], i64 valid JINX_AT) {
   constexpr int kBytes = widest_access(N * sizeof(T)), kEach = kBytes / sizeof(T);
@@ -65,11 +155,6 @@ JINX_DEVICE void shared_store_contiguous(T* p, const T (&x)[N], i64 valid JINX_A
     for (int i = 0; i < N; ++i)
       if (i < valid) shared_store(p + i, x[i] JINX_FROM);
   }
-}
-template <int N, typename T>
-JINX_DEVICE void shared_load_strided(T (&x)[N], const T* p, i64 stride, i64 valid JINX_AT) {
-#pragma unroll
-  for (int i = 0; i < N; ++i) x[i] = i < valid ? shared_load(p + i * stride JINX_FROM) : T{};
 }
 template <int N, typename T>
 JINX_DEVICE void shared_store_strided(T* p, i64 stride, const T (&x)[N], i64 valid JINX_AT) {

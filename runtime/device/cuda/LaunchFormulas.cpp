@@ -74,6 +74,11 @@ Expected<LaunchShape> LaunchFormulas::shapeOf(const KernelLaunch& launch, int64_
     return internalError("kernel " + symbol_ + " takes " + std::to_string(numBuffers_) + " buffers and " +
                          std::to_string(numSizes_) + " sizes, and gets " + std::to_string(launch.buffers.size()) + " and " +
                          std::to_string(launch.sizes.size()));
+  for (size_t i = 0; i < launch.buffers.size(); ++i)
+    if (reinterpret_cast<uintptr_t>(launch.buffers[i]) % kBufferBoundary != 0)
+      return invalidArgument("kernel " + symbol_ + ": buffer " + std::to_string(i) + " begins " +
+                             std::to_string(reinterpret_cast<uintptr_t>(launch.buffers[i]) % kBufferBoundary) +
+                             " bytes past a multiple of " + std::to_string(kBufferBoundary) + ", where kernels expect it");
   int64_t blocks = grid_.empty() ? launch.programs : 1;
   for (const SizeProgram& formula : grid_) {
     JINX_TRY_ASSIGN(int64_t extent, evaluate(formula, launch.sizes, "grid"));

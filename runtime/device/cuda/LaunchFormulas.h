@@ -19,6 +19,8 @@ namespace jinx::cuda {
 /// A kernel takes at most this many buffers, sizes and tensor maps together.
 inline constexpr size_t kMaxParameters = 256;
 inline constexpr int kMaxMapRank = 5;
+/// Where a kernel's buffers begin: texts are printed with accesses of 16 bytes that ask nothing of an address (codegen/cuda/RowMemory.cpp).
+inline constexpr uintptr_t kBufferBoundary = 16;
 
 struct LaunchShape {
   uint32_t grid = 0; ///< blocks, all in x
@@ -49,6 +51,7 @@ class LaunchFormulas {
   uint32_t numSizes() const { return numSizes_; }
   size_t numMaps() const { return maps_.size(); }
 
+  /// kInvalidArgument where a buffer is not aligned.
   /// \param maxSharedBytes  what a block of the device may have
   Expected<LaunchShape> shapeOf(const KernelLaunch& launch, int64_t maxSharedBytes) const;
   Expected<TensorMapShape> mapOf(size_t index, std::span<const int64_t> sizes) const;

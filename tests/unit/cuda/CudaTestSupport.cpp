@@ -6,7 +6,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "codegen/schedules/Schedules.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -21,7 +23,7 @@ namespace jinx::cuda::testing {
 MLIRContext &context() {
   static auto *context = [] {
     auto *c = new MLIRContext(MLIRContext::Threading::DISABLED);
-    c->loadDialect<tile::TileDialect, arith::ArithDialect, math::MathDialect, scf::SCFDialect, vector::VectorDialect>();
+    c->loadDialect<tile::TileDialect, graph::GraphDialect, func::FuncDialect, arith::ArithDialect, math::MathDialect, scf::SCFDialect, vector::VectorDialect>();
     return c;
   }();
   return *context;
@@ -37,6 +39,26 @@ tile::KernelOp kernelIn(ModuleOp module) {
   tile::KernelOp found;
   module.walk([&](tile::KernelOp kernel) { found = kernel; });
   return found;
+}
+
+ScheduledGroup scheduleForCuda(const std::string &text) {
+  auto module = parse(text);
+  if (!module) return {};
+  graph::GroupOp group;
+  module->walk([&](graph::GroupOp op) { group = op; });
+  OpBuilder builder(&context());
+  builder.setInsertionPointToEnd(module->getBody());
+  schedules::Target target;
+  target.cuda = true;
+  auto scheduled = schedules::scheduleGroup(group, "rows", target, builder);
+  EXPECT_TRUE(succeeded(scheduled)) << text;
+  if (failed(scheduled)) return {};
+  auto kernel = emitCuda(scheduled->kernel);
+  EXPECT_TRUE(succeeded(kernel)) << text;
+  ScheduledGroup result;
+  if (succeeded(kernel)) result.kernel = std::move(*kernel);
+  for (const SizeExpr &size : scheduled->sizes) result.sizes.push_back(size.str());
+  return result;
 }
 
 void expectGolden(const std::string &name, const std::string &text) {

@@ -22,6 +22,13 @@ mlir::MLIRContext &context();
 mlir::OwningOpRef<mlir::ModuleOp> parse(const std::string &text);
 tile::KernelOp kernelIn(mlir::ModuleOp module);
 
+/// The kernel of the `jinx.group` in `text`, as the schedule for CUDA writes it.
+struct ScheduledGroup {
+  CudaKernel kernel;
+  std::vector<std::string> sizes;  ///< formulas over the graph's symbols
+};
+ScheduledGroup scheduleForCuda(const std::string &text);
+
 /// Compares with tests/unit/cuda/golden/<name>; with JINX_UPDATE_GOLDEN=1 writes it.
 void expectGolden(const std::string &name, const std::string &text);
 

@@ -48,6 +48,10 @@ TEST(LaunchFormulas, RefusesWhatADeviceCannotLaunch) {
   Launch few(1, 1);
   few.launch.sizes = few.launch.sizes.first(1);
   EXPECT_EQ(formulas->shapeOf(few.launch, 1024).status().message(), "kernel k takes 2 buffers and 2 sizes, and gets 2 and 1");
+  Launch apart(1, 1);
+  apart.buffers[1] = reinterpret_cast<void*>(uintptr_t{4104});
+  EXPECT_EQ(formulas->shapeOf(apart.launch, 1024).status().message(),
+            "kernel k: buffer 1 begins 8 bytes past a multiple of 16, where kernels expect it");
 }
 
 TEST(LaunchFormulas, MapsHaveTheirNumbers) {

@@ -14,7 +14,7 @@ scale_relu(const float* __restrict__ x, const float* __restrict__ scale, float* 
 
   // Read x.
   float x_tile[kPerThread];
-  load_contiguous(x_tile, x + offset + thread_first, rest - thread_first);
+  load_run_some(x_tile, x + offset + thread_first, rest - thread_first);
 
   // Read scale.
   const float scale_value = global_load(scale);
@@ -24,5 +24,5 @@ scale_relu(const float* __restrict__ x, const float* __restrict__ scale, float* 
 #pragma unroll
   for (int i = 0; i < kPerThread; ++i)
     y_tile[i] = max_nan(x_tile[i] * scale_value, 0.0f);
-  store_contiguous(y + offset + thread_first, y_tile, rest - thread_first);
+  store_run_some(y + offset + thread_first, y_tile, rest - thread_first);
 }

@@ -3,7 +3,8 @@
 // grid = a0; block = kThreads; dynamic shared memory = 512 + (a1 + 255) floordiv 256 * 1024 bytes
 constexpr int kThreads = 64;  // of a block
 constexpr int kTile = 256;  // elements of a tile
-constexpr int kPerThread = 4;  // consecutive elements that a thread holds
+constexpr int kPerThread = 4;  // elements that a thread holds, kStride from one to the next
+constexpr int kStride = 64;
 constexpr int kSlotsOffset = 0;  // shared memory: values that warps hand to each other
 constexpr int kScratchOffset = 512;  // shared memory: the program's scratch
 
@@ -12,7 +13,7 @@ softmax(const float* __restrict__ x, float* __restrict__ y, i64 rows, i64 n) {
   u8* const slots = dynamic_shared() + kSlotsOffset;
   int turn = 0;  // which of the two sets of slots is next
   u8* const scratch = dynamic_shared() + kScratchOffset;
-  const int thread_first = threadIdx.x * kPerThread;
+  const int thread_first = threadIdx.x;
   const i64 program = blockIdx.x;
   const i64 offset = program * n;
 
@@ -24,10 +25,10 @@ softmax(const float* __restrict__ x, float* __restrict__ y, i64 rows, i64 n) {
   for (i64 step = 0; step < n; step += 256) {
     const i64 rest = n - step;
     float x_tile[kPerThread];
-    load_contiguous(x_tile, x + offset + step + thread_first, rest - thread_first);
+    load_apart_where(x_tile, x + offset + step + thread_first, kStride, rest - thread_first, kStride);
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i) {
-      const float pick = i64(thread_first + i) < rest ? x_tile[i] : -INFINITY;
+      const float pick = i64(thread_first + i * kStride) < rest ? x_tile[i] : -INFINITY;
       acc[i] = max_nan(acc[i], pick);
     }
   }
@@ -35,7 +36,7 @@ softmax(const float* __restrict__ x, float* __restrict__ y, i64 rows, i64 n) {
 #pragma unroll
   for (int i = 0; i < kPerThread; ++i)
     part = max_nan(part, acc[i]);
-  const float largest = block_max(part, slots, turn);
+  const float largest = block_max(part, kThreads, slots, turn);
   float* const held = reinterpret_cast<float*>(scratch);
 
   // Loop: read x, write scratch.
@@ -46,12 +47,12 @@ softmax(const float* __restrict__ x, float* __restrict__ y, i64 rows, i64 n) {
   for (i64 step2 = 0; step2 < n; step2 += 256) {
     const i64 rest2 = n - step2;
     float x_tile2[kPerThread];
-    load_contiguous(x_tile2, x + offset + step2 + thread_first, rest2 - thread_first);
+    load_apart_where(x_tile2, x + offset + step2 + thread_first, kStride, rest2 - thread_first, kStride);
     float held_tile[kPerThread];
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i)
-      held_tile[i] = i64(thread_first + i) < rest2 ? expf(x_tile2[i] - largest) : 0.0f;
-    shared_store_contiguous(held + step2 + thread_first, held_tile, kPerThread);
+      held_tile[i] = i64(thread_first + i * kStride) < rest2 ? expf(x_tile2[i] - largest) : 0.0f;
+    shared_store_apart(held + step2 + thread_first, kStride, held_tile);
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i)
       acc2[i] = acc2[i] + held_tile[i];
@@ -60,17 +61,17 @@ softmax(const float* __restrict__ x, float* __restrict__ y, i64 rows, i64 n) {
 #pragma unroll
   for (int i = 0; i < kPerThread; ++i)
     part2 += acc2[i];
-  const float total = block_sum(part2, slots, turn);
+  const float total = block_sum(part2, kThreads, slots, turn);
   const float quotient = 1.0f / total;
 
   // Loop: read scratch, write y.
   for (i64 step3 = 0; step3 < n; step3 += 256) {
     float held_tile2[kPerThread];
-    shared_load_contiguous(held_tile2, held + step3 + thread_first, kPerThread);
+    shared_load_apart(held_tile2, held + step3 + thread_first, kStride);
     float y_tile[kPerThread];
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i)
       y_tile[i] = held_tile2[i] * quotient;
-    store_contiguous(y + offset + step3 + thread_first, y_tile, n - step3 - thread_first);
+    store_apart_where(y + offset + step3 + thread_first, kStride, y_tile, n - step3 - thread_first, kStride);
   }
 }
