@@ -153,8 +153,10 @@ class KernelEmitter {
   }
   /// Prints `constexpr int name = value;  // comment` above the function, once.
   void constant(const std::string &name, int64_t value, const std::string &comment);
-  /// A line at the function's start.
-  void prologue(const std::string &line) { prologue_.push_back(line); }
+  /// A line at the function's start, once.
+  void prologue(const std::string &line) {
+    if (!llvm::is_contained(prologue_, line)) prologue_.push_back(line);
+  }
 
   tile::KernelOp kernel_;
   EmitOptions options_;

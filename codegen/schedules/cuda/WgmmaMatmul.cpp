@@ -147,12 +147,13 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   Value rankM = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 0), rankN = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 1);
   Value tilesM = called(ix.tiles(p.m, t.m * t.clusterM), "tiles_m"), tilesN = called(ix.tiles(p.n, t.n * t.clusterN), "tiles_n");
   Value each = ix.mul(tilesM, tilesN), count = p.matrices ? called(ix.mul(each, p.matrices), "tiles") : called(each, "tiles");
-  Value firstStep = zero, endStep = p.steps;
-  if (t.splits > 1) {
-    Value rankK = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 2), part = called(ix.tiles(p.steps, t.splits), "steps_of_part");
-    firstStep = called(ix.min(ix.mul(rankK, part), p.steps), "first_step");
-    endStep = called(ix.min(ix.add(firstStep, part), p.steps), "end_step");
-  }
+  Value part = t.splits > 1 ? called(ix.tiles(p.steps, t.splits), "steps_of_part") : Value();
+  auto stepsOfBlock = [&]() -> std::pair<Value, Value> {
+    if (!part) return {zero, p.steps};
+    Value rankK = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 2);
+    Value first = called(ix.min(ix.mul(rankK, part), p.steps), "first_step");
+    return {first, called(ix.min(ix.add(first, part), p.steps), "end_step")};
+  };
   Value program = tile::ProgramIdOp::create(b, loc, b.getIndexType()), programs = tile::NumProgramsOp::create(b, loc, b.getIndexType());
   Value firstTile = called(ix.div(program, cluster), "first_tile"), stride = called(ix.div(programs, cluster), "tile_stride");
 
@@ -193,13 +194,14 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
 
   // Producer.
   b.setInsertionPointToStart(&roles.getProducer().emplaceBlock());
+  auto [producerFirst, producerEnd] = stepsOfBlock();
   loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
     TilePlace at = place(tileLoop.getInductionVar());
     auto begin = [&](const WgmmaSource &source, Value row) {
       return source.begin ? source.begin(b, at.matrix, row) : SmallVector<Value>{at.matrix, row};
     };
     auto begunA = begin(p.a, at.row), begunB = begin(p.b, at.column);
-    loopOver(firstStep, endStep, one, {}, "step", [&](scf::ForOp stepLoop) {
+    loopOver(producerFirst, producerEnd, one, {}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingAcquireOp::create(b, loc, slotType, ring).getSlot();
       auto copy = [&](Value map, const WgmmaSource &source, ArrayRef<Value> begun, int64_t buffer, IntegerAttr across) {
         auto place = source.place(b, begun, stepLoop.getInductionVar());
@@ -214,12 +216,13 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
 
   // Consumers.
   b.setInsertionPointToStart(&roles.getConsumer().emplaceBlock());
+  auto [consumerFirst, consumerEnd] = stepsOfBlock();
   Value consumer = tile::ConsumerIdOp::create(b, loc, b.getIndexType());
   Value firstRow = called(ix.mul(consumer, rows), "first_row");
   auto accType = VectorType::get({rows, t.n}, b.getF32Type());
   loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
     Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(accType, 0.0f));
-    auto loop = loopOver(firstStep, endStep, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
+    auto loop = loopOver(consumerFirst, consumerEnd, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
       Value next = tile::MmaOp::create(b, loc, accType, stepLoop.getRegionIterArg(0), slot, 0, 1, firstRow, 1).getResult();
       tile::RingReleaseOp::create(b, loc, ring, 1);
