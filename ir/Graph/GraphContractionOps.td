@@ -68,12 +68,14 @@ def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
     x [n, h, w, c]; weights [group, ceil((oc/group)/16), kh*kw*(c/group), 16], rows ordered kh, kw, c; y [n, oh, ow, oc].
     `kernel` is [kh, kw]. One-dimensional convolutions have h = kh = 1.
     `by_rows`: weights [oc, kh*kw*ceil(c/64)*64], channels past c zero; c is a multiple of 8 and group is 1. Tensor cores read them so.
+    `runs`, beside it, is for images of few channels: a row of the window is one run of kw*c <= 64 elements, weights are [oc, kh*64], zero
+    past kw*c. Dilation along w is 1, there is no padding along w, and rows of the image and steps along w are multiples of 8 elements.
   }];
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
-                       DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$group, UnitAttr:$by_rows);
+                       DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$group, UnitAttr:$by_rows, UnitAttr:$runs);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
-  let assemblyFormat = "$x `,` $w (`by_rows` $by_rows^)? attr-dict `:` type($x) `,` type($w) `->` type($y)";
+  let assemblyFormat = "$x `,` $w (`by_rows` $by_rows^ (`runs` $runs^)?)? attr-dict `:` type($x) `,` type($w) `->` type($y)";
 }
 def Graph_LstmOp : Graph_Op<"lstm", [Pure]> {
   let summary = "one direction of an LSTM over precomputed input projections";

@@ -83,8 +83,17 @@ LogicalResult PackedConvOp::verify() {
       return emitOpError("has ") << channels.str() << " channels, expected a multiple of group = " << group;
   if (getByRows()) {
     if (group != 1) return emitOpError("group is ") << group << ", expected 1 beside by_rows";
-    if (!x[3].exactDivide(kRowAlignment)) return emitOpError("has ") << x[3].str() << " channels, expected a multiple of " << kRowAlignment;
-    if (failed(verifyShape(*this, "w", getW(), {y[3], SizeExpr(taps * kSlice) * ceilDiv(x[3], kSlice)}))) return failure();
+    if (getRuns()) {
+      auto channels = x[3].constant();
+      if (!channels || *channels * getKernel()[1] > kSlice || *channels * getStrides()[1] % kRowAlignment || !(x[2] * x[3]).exactDivide(kRowAlignment) ||
+          getPads()[1] || getPads()[3] || getDilations()[1] != 1)
+        return emitOpError("has runs of ") << x[3].str() << " channels in rows of " << x[2].str() << ", expected kw*c <= " << kSlice
+                                           << ", steps and rows of a multiple of " << kRowAlignment << " elements, no padding or dilation along w";
+      if (failed(verifyShape(*this, "w", getW(), {y[3], SizeExpr(getKernel()[0] * kSlice)}))) return failure();
+    } else {
+      if (!x[3].exactDivide(kRowAlignment)) return emitOpError("has ") << x[3].str() << " channels, expected a multiple of " << kRowAlignment;
+      if (failed(verifyShape(*this, "w", getW(), {y[3], SizeExpr(taps * kSlice) * ceilDiv(x[3], kSlice)}))) return failure();
+    }
   } else {
     SizeExpr rows = SizeExpr(taps) * floorDiv(x[3], group), panels = ceilDiv(floorDiv(y[3], group), kPanel);
     if (failed(verifyShape(*this, "w", getW(), {SizeExpr(group), panels, rows, SizeExpr(kPanel)}))) return failure();

@@ -21,7 +21,7 @@ Machine Machine::cpu(int64_t vectorBytes) {
   m.launchUs = 2.5;
   m.threads = 2;
   m.cyclesPerUs = 3000;
-  m.lanes = std::max<int64_t>(4, vectorBytes / 4);
+  m.lanes = m.vector = std::max<int64_t>(4, vectorBytes / 4);
   m.cyclesPerGather = 1.2;
   m.levels = {{24e3, 120e3}, {800e3, 50e3}, {12e6, 20e3}, {1e18, 9e3}};
   return m;
@@ -32,7 +32,9 @@ Machine Machine::gpu() {
   m.threads = 1;
   m.cyclesPerUs = 1700;
   m.lanes = 132 * 128;
+  m.vector = 32;
   m.cyclesPerGather = 4.0 / (132 * 128);
+  m.flopsPerCycle = 132 * 4096 * 0.8;
   m.levels = {{30e6, 5.5e6}, {1e18, 2.9e6}};
   return m;
 }
@@ -82,7 +84,7 @@ class Estimator {
     const ShapeInfo &sizes = shape(space);
     lane_ = sizes.rank() - 1;
     while (lane_ > 0 && sizes.isOne(lane_)) --lane_;
-    efficiency_ = std::min<double>(machine_.lanes, contiguous(sizes)) / machine_.lanes;
+    efficiency_ = std::min<double>(machine_.vector, contiguous(sizes)) / machine_.vector;
     for (Operation *anchor : anchors_) product(anchor);
     isAttention() ? attention() : phases();
     for (Value v : results_) memory_ += elements(v) * elementBytes(v) / levelOf(elements(v) * elementBytes(v)).bytesPerUs;
@@ -150,7 +152,8 @@ class Estimator {
     } else {
       perOutput = 2 * shape(anchor->getOperand(0)).extents.back();
     }
-    cycles_ += elements(anchor->getResult(0)) * perOutput / (3.0 * machine_.lanes);
+    const bool onTensorCores = machine_.flopsPerCycle > 0 && anchor->hasAttr("by_rows");
+    cycles_ += elements(anchor->getResult(0)) * perOutput / (onTensorCores ? machine_.flopsPerCycle : 3.0 * machine_.lanes);
   }
 
   bool isAttention() const { return anchors_.size() == 2; }

@@ -20,8 +20,10 @@ struct Machine {
   double launchUs;                  ///< a step: dispatch, and waiting for the slowest thread
   int64_t threads;                  ///< work splits evenly over so many
   double cyclesPerUs;               ///< clock
-  int64_t lanes;                    ///< f32 elements of one vector operation
+  int64_t lanes;                    ///< f32 elements that operations of one cycle work on
+  int64_t vector;                   ///< of them, those that must be neighbours: a vector, a warp
   double cyclesPerGather;           ///< an element from an irregular place
+  double flopsPerCycle = 0;         ///< of products by rows (tensor cores); 0: there are none
   struct Level {
     double bytes;                   ///< what is not larger stays here between two steps
     double bytesPerUs;

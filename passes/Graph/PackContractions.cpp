@@ -14,7 +14,8 @@
 //
 //   matmul(a, b)                     packed_matmul by_rows(a, transpose(b)); k is filled up to a multiple of 8
 //   conv 1x1, stride 1, no padding   the same over all pixels
-//   conv of one group                packed_conv by_rows; channels are filled up to a multiple of 8
+//   conv of one group                packed_conv by_rows; channels are filled up to a multiple of 8, or, where they are few, the image
+//                                    is padded along w so that a row of the window is one run (runs)
 //   conv of several groups           cast(conv(cast(x), cast(w))) in f32
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/ValueInference.h"
@@ -171,6 +172,36 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     ++numMatmuls;
   }
 
+  /// An image of few channels, as a network's first convolution reads: by runs, seven taps of three channels are one slice of 64 and not seven.
+  Value lowerRuns(OpBuilder &b, ConvOp op, Value image, ArrayRef<int64_t> kernel, ArrayRef<int64_t> strides, ArrayRef<int64_t> pads,
+                  ArrayRef<int64_t> dilations, const Sizes &y) {
+    Location loc = op.getLoc();
+    Sizes x = sizesOf(image.getType()), w = sizesOf(op.getW().getType());
+    auto width = x[2].constant(), channels = x[3].constant();
+    if (!width || !channels || kernel[1] == 1 || dilations[1] != 1 || *channels * kernel[1] > kSlice / 2) return {};
+    int64_t c = *channels;
+    while (c * strides[1] % kRowAlignment) ++c;
+    int64_t padded = *width + pads[1] + pads[3];
+    while (padded * c % kRowAlignment) ++padded;
+    if (c * kernel[1] > kSlice || !y[2].isConstant((padded - kernel[1]) / strides[1] + 1)) return {};
+    auto padTo = [&](Value v, const Sizes &sizes, ArrayRef<int64_t> low) -> Value {
+      if (sizes == sizesOf(v.getType())) return v;
+      SmallVector<std::string> texts;
+      for (int64_t l : low) texts.push_back(std::to_string(l));
+      SmallVector<StringRef> refs(texts.begin(), texts.end());
+      return PadOp::create(b, loc, tensorOf(sizes, elementOf(v)), v, Value(), b.getStrArrayAttr(refs), PadMode::constant);
+    };
+    image = padTo(image, {x[0], x[1], padded, c}, {0, 0, pads[1], 0});
+    // Weights [oc, ic, kh, kw] -> [oc, kh, kw, c] -> [oc, kh, 64].
+    Value rows = reshape(b, loc, op.getW(), {w[0], w[1], kernel[0], kernel[1]});
+    rows = TransposeOp::create(b, loc, rows, ArrayRef<int64_t>{0, 2, 3, 1});
+    rows = padTo(rows, {w[0], kernel[0], kernel[1], c}, {0, 0, 0, 0});
+    rows = fillUp(b, loc, reshape(b, loc, rows, {w[0], kernel[0], kernel[1] * c}), 2, kSlice);
+    rows = reshape(b, loc, rows, {w[0], kernel[0] * kSlice});
+    return PackedConvOp::create(b, loc, tensorOf(y, elementOf(op.getY())), image, rows, kernel, strides, ArrayRef<int64_t>{pads[0], 0, pads[2], 0}, dilations, 1,
+                                /*by_rows=*/true, /*runs=*/true);
+  }
+
   /// Tensor cores take no groups of a few channels: f32 does.
   ConvOp widen(ConvOp op) {
     OpBuilder b(op);
@@ -309,6 +340,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       flatOut = {y[0], 1, y[1], y[3]};
     }
     if (isByRows(elementOf(input))) {
+      if (Value result = lowerRuns(b, op, input, kernel, strides, pads, dilations, flatOut)) return reshape(b, loc, result, y);
       // Weights [oc, ic, kh, kw] -> [oc, kh*kw, c] -> c filled up to slices.
       input = fillUp(b, loc, input, 3, kRowAlignment);
       Value w = reshape(b, loc, op.getW(), {oc, ic, kernel[0] * kernel[1]});

@@ -106,6 +106,8 @@ def cases():
     yield "conv_1x1_strided", conv_case("3,64,8,8", "72,64,1,1", strides=(2, 2))
     yield "conv_dilated", conv_case("1,80,12,14", "64,80,3,3", dilations=(2, 3), pads=(2, 1, 0, 3))
     yield "conv_stem", conv_case("2,3,20,22", "64,3,7,7", strides=(2, 2), pads=(3, 3, 3, 3))
+    yield "conv_few_channels", conv_case("2,1,11,13", "24,1,3,5", strides=(1, 1), pads=(1, 2, 1, 2), dilations=(2, 1))
+    yield "conv_few_channels_line", conv_case("b,2,1,40", "16,2,1,9", strides=(1, 4), pads=(0, 4, 0, 4), symbols={"b": 3})
     yield "conv_batch", conv_case("b,64,6,5", "64,64,3,3", pads=(1, 1, 1, 1), symbols={"b": 5})
     yield "conv_groups", conv_case("1,32,7,7", "32,8,3,3", pads=(1, 1, 1, 1), group=4)
     yield "conv_residual", conv_case("2,64,9,11", "64,64,3,3", pads=(1, 1, 1, 1), operands={"r": "2,64,9,11"},

@@ -5,7 +5,8 @@
 //
 //   packed_matmul   a and b are read as [matrices, rows, k]; one that has no batch, or part of one, stands still along it
 //   packed_conv     an implicit product: a row is a pixel of the result, k runs over the taps of the window and, within one, over slices of
-//                   64 channels. The copy engine walks the pixels of a tile as the convolution does, and fills in zeros for padding
+//                   64 channels. The copy engine walks the pixels of a tile as the convolution does, and fills in zeros for padding.
+//                   With `runs` k runs over the rows of the window: a "pixel" is a row of it, of which the next one begins a step later
 //
 // A product of few rows (a decoder's) is computed transposed: y^T = b * a^T. Tensor cores take 64 rows at a time and as few as 8 columns.
 #include "codegen/schedules/cuda/GroupWgmma.h"
@@ -60,7 +61,7 @@ class GroupWgmma {
     matrices_ = volume(ArrayRef(out_).take_front(begin));
     depth_ = sizesOf(a_.getType()).back();
     steps_ = ceilDiv(depth_, kSlice);
-    if (auto conv = dyn_cast<PackedConvOp>(product_)) steps_ = steps_ * SizeExpr(conv.getKernel()[0] * conv.getKernel()[1]);
+    if (auto conv = dyn_cast<PackedConvOp>(product_)) steps_ = steps_ * SizeExpr(conv.getKernel()[0] * (conv.getRuns() ? 1 : conv.getKernel()[1]));
     auto rows = rows_.constant();
     isTransposed_ = rows && *rows <= kFewRows && !isConv();
     epilogue_->setTransposed(isTransposed_);
@@ -113,16 +114,17 @@ class GroupWgmma {
   WgmmaSource pixels(PackedConvOp conv) {
     Sizes x = sizesOf(a_.getType());
     Value image = kb_.input(a_);
+    const bool runs = conv.getRuns();
     ArrayRef<int64_t> kernel = conv.getKernel(), strides = conv.getStrides(), pads = conv.getPads(), dilations = conv.getDilations();
-    SmallVector<std::string> dims = {text(x[3]), text(x[2]), text(x[1]), text(x[0])};
-    SmallVector<int64_t> window = {-pads[1], -pads[0], pads[3] - (kernel[1] - 1) * dilations[1], pads[2] - (kernel[0] - 1) * dilations[0], strides[1], strides[0]};
+    // (c, w, h, n); of runs (kw*c, ow, h, n).
+    const int64_t stepW = runs ? 1 : strides[1], lastW = runs ? 0 : pads[3] - (kernel[1] - 1) * dilations[1];
+    SmallVector<std::string> dims = {text(runs ? x[3] * SizeExpr(kernel[1]) : x[3]), text(runs ? out_[2] : x[2]), text(x[1]), text(x[0])};
+    SizeExpr pixel = x[3] * SizeExpr(2), row = pixel * x[2];
+    SmallVector<std::string> bytes = {text(runs ? pixel * SizeExpr(strides[1]) : pixel), text(row), text(row * x[1])};
+    SmallVector<int64_t> window = {-pads[1], -pads[0], lastW, pads[2] - (kernel[0] - 1) * dilations[0], stepW, strides[0]};
     WgmmaSource source;
     source.map = [=, this](OpBuilder &b, int64_t rows) -> Value {
-      SmallVector<StringRef> extents(dims.begin(), dims.end());
-      std::vector<std::string> bytes = {"(" + dims[0] + ") * 2"};
-      bytes.push_back("(" + dims[1] + ") * " + bytes[0]);
-      bytes.push_back("(" + dims[2] + ") * " + bytes[1]);
-      SmallVector<StringRef> strideTexts(bytes.begin(), bytes.end());
+      SmallVector<StringRef> extents(dims.begin(), dims.end()), strideTexts(bytes.begin(), bytes.end());
       return tile::TensorMapOp::create(b, kb_.loc(), tile::TensorMapType::get(b.getContext()), image, b.getStrArrayAttr(extents),
                                        b.getStrArrayAttr(strideTexts), DenseI64ArrayAttr::get(b.getContext(), {kSlice, rows}), b.getI64IntegerAttr(128),
                                        DenseI64ArrayAttr::get(b.getContext(), window));
@@ -135,17 +137,15 @@ class GroupWgmma {
         auto outer = delinearizeSmall(ix, matrix, ArrayRef(out_).take_front(rowBegin_));
         at.insert(at.begin(), outer.begin(), outer.end());
       }
-      Value w = ix.add(ix.mul(at[2], strides[1]), -pads[1]), h = ix.add(ix.mul(at[1], strides[0]), -pads[0]);
+      Value w = ix.add(ix.mul(at[2], stepW), -pads[1]), h = ix.add(ix.mul(at[1], strides[0]), -pads[0]);
       return SmallVector<Value>{w, h, at[0]};
     };
     source.place = [=, this](OpBuilder &b, ValueRange begun, Value step) {
       IndexBuilder ix{b, kb_.loc()};
+      if (runs) return WgmmaSource::Place{{ix.c(0), begun[0], begun[1], begun[2]}, {ix.c(0), ix.mul(step, dilations[0])}};
       Value slices = kb_.size(ceilDiv(depth_, kSlice)), tap = ix.div(step, slices), slice = ix.sub(step, ix.mul(tap, slices));
       Value down = ix.div(tap, kernel[1]), right = ix.sub(tap, ix.mul(down, kernel[1]));
-      WgmmaSource::Place place;
-      place.at = {ix.mul(slice, kSlice), begun[0], begun[1], begun[2]};
-      place.tap = {ix.mul(right, dilations[1]), ix.mul(down, dilations[0])};
-      return place;
+      return WgmmaSource::Place{{ix.mul(slice, kSlice), begun[0], begun[1], begun[2]}, {ix.mul(right, dilations[1]), ix.mul(down, dilations[0])}};
     };
     return source;
   }
