@@ -9,6 +9,7 @@
 #include "codegen/schedules/Scatter.h"
 #include "codegen/schedules/Sort.h"
 #include "codegen/schedules/Window.h"
+#include "codegen/schedules/cuda/GroupFlat.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
 #include "codegen/schedules/cuda/GroupTranspose.h"
 #include "codegen/schedules/cuda/WidenHalves.h"
@@ -35,6 +36,7 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "rows" && !target.cuda && isWindowGroup(group)) return scheduleWindow(group, name, target, builder);
   if (group.getSchedule() == "rows" && !target.cuda && isInterleaveGroup(group)) return scheduleInterleave(group, name, builder);
   if (group.getSchedule() == "rows" && target.cuda && isTransposeGroup(group)) return scheduleCudaTranspose(group, name, builder);
+  if (group.getSchedule() == "rows" && target.cuda && isFlatGroup(group)) return scheduleCudaFlat(group, name, builder);
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, builder);
   if (target.cuda && llvm::is_contained({"attention", "recurrent", "scan", "scatter", "sort"}, group.getSchedule()))
