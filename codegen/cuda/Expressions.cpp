@@ -213,6 +213,8 @@ std::optional<Expr> floatExpr(Operation *op, Type type, ArrayRef<Expr> e) {
   std::string suffix = isDouble ? "" : "f";
   if (auto exp2 = dyn_cast<math::Exp2Op>(op); exp2 && !isDouble && bitEnumContainsAny(exp2.getFastmath(), arith::FastMathFlags::afn))
     return call("exp2_approx", e[0].text);
+  if (auto erf = dyn_cast<math::ErfOp>(op); erf && !isDouble && bitEnumContainsAny(erf.getFastmath(), arith::FastMathFlags::afn))
+    return call("erf_approx", e[0].text);
   if (auto name = mathFunction(op)) {
     std::string arguments = e[0].text;
     for (const Expr &more : e.drop_front()) arguments += ", " + more.text;

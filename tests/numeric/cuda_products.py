@@ -12,6 +12,7 @@ sizes; an epilogue passes that on by at most its slope (1, or a factor that the 
 
 import argparse
 import collections
+import math
 import pathlib
 import re
 import subprocess
@@ -51,6 +52,12 @@ def convolution(x, w, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group
                 y[:, o] += np.einsum("nchw,c->nhw", part, w[o, :, i, j])
                 size[:, o] += np.einsum("nchw,c->nhw", np.abs(part), np.abs(w[o, :, i, j]))
     return y, size
+
+
+def gelu(x, size, root):
+    """Slope at most 1.13; the factor in erf is rounded, which the slope of erf passes on; erf is off by 2^-14.9."""
+    y = x * (1 + np.vectorize(math.erf)(x * root)) / 2
+    return y, 1.13 * size + np.abs(x) * 2.0 ** (24 - 14.9) / 64
 
 
 def conv_case(x, w, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1, symbols={}, more=(), operands={}, after=lambda y, o: y, kernels=("packed_conv",)):
@@ -100,6 +107,18 @@ def cases():
                                 ["%p = jinx.matmul {a}, {b} : <9,64>, <64,80> -> <9,80>", "%q = jinx.add %p, {c} : <9,80>, <80> -> <9,80>",
                                  "%y = jinx.add %q, {r} : <9,80>, <9,80> -> <9,80>"],
                                 lambda o: (plain(o)[0] + o["c"] + o["r"], plain(o)[1] + np.abs(o["c"]) + np.abs(o["r"])))
+    # A function that is rounded to 16 bits at once may be short: 2^-14.9 relative.
+    erf = lambda x: np.vectorize(math.erf)(x)
+    short = lambda x, size: size + np.abs(x) * 2.0 ** (24 - 14.9) / 64
+    yield "erf", Case({"a": "90,64", "b": "64,80"}, epilogue + ["%y = jinx.erf %p : <90,80> -> <90,80>"],
+                      lambda o: (erf(plain(o)[0]), short(erf(plain(o)[0]), 1.13 * plain(o)[1])))
+    yield "gelu", Case({"a": "90,64", "b": "64,80", "c": "80"},
+                       epilogue + ["%q = jinx.add %p, {c} : <90,80>, <80> -> <90,80>", "%half = jinx.constant dense<0.5> : tensor<{element}>",
+                                   "%root = jinx.constant dense<0.70710678> : tensor<{element}>", "%one = jinx.constant dense<1.0> : tensor<{element}>",
+                                   "%r = jinx.mul %q, %root : <90,80>, tensor<{element}> -> <90,80>", "%e = jinx.erf %r : <90,80> -> <90,80>",
+                                   "%f = jinx.add %e, %one : <90,80>, tensor<{element}> -> <90,80>", "%g = jinx.mul %q, %f : <90,80>, <90,80> -> <90,80>",
+                                   "%y = jinx.mul %g, %half : <90,80>, tensor<{element}> -> <90,80>"],
+                       lambda o: gelu(plain(o)[0] + o["c"], plain(o)[1] + np.abs(o["c"]), o["root"]))
     yield "conv_3x3", conv_case("2,64,9,11", "40,64,3,3", pads=(1, 1, 1, 1))
     yield "conv_1x1", conv_case("2,72,9,11", "40,72,1,1", kernels=("packed_matmul",))
     yield "conv_strided", conv_case("2,24,13,10", "64,24,3,3", strides=(2, 2), pads=(1, 1, 1, 1))
@@ -125,7 +144,7 @@ def typed(sizes, element):
 
 def module(case, element):
     parameters = [f'%{o}: {typed(sizes, element)} {{jinx.name = "{o}"}}' for o, sizes in case.operands.items()]
-    lines = [re.sub(r"(?<!array)<([^<>:]*)>", lambda m: typed(m.group(1), element), line.format(**{o: f"%{o}" for o in case.operands})) for line in case.lines]
+    lines = [re.sub(r"(?<!array)(?<!dense)(?<!tensor)<([^<>:]*)>", lambda m: typed(m.group(1), element), line.format(element=element, **{o: f"%{o}" for o in case.operands})) for line in case.lines]
     name, type = re.match(r"(%\w+) = ", lines[-1]).group(1), re.findall(r"-> (.*)$", lines[-1])[-1]
     body = "\n  ".join(lines)
     return f'func.func @main({", ".join(parameters)}) -> ({type} {{jinx.name = "y"}}) {{\n  {body}\n  return {name} : {type}\n}}\n'
@@ -161,6 +180,7 @@ class Run:
         done = self.call("run", folder / "plan.jxp", "--device", "emulated", *arguments, "--output-dir", folder / "out")
         if done.returncode:
             return self.outcome(False, f"{name} does not run: {done.stderr[-800:]}")
+        o["root"] = float(TYPE[element](0.70710678))
         got, (want, size) = np.load(folder / "out" / "y.npy").astype(np.float64), case.oracle(o)
         depth = int(o["w"][0].size if "w" in o else o["a"].shape[-1])
         rounded = np.abs(want)

@@ -53,3 +53,18 @@ JINX_DEVICE float exp2_approx(float x) {
   return r;
 #endif
 }
+/// erf within 2^-14.9 of its value, relative: for what is rounded to 16 bits at once. x * p(x^2), fitted to the least relative error up to 3,
+/// from where on it is 1.
+JINX_DEVICE float erf_approx(float x) {
+  const float t = max_nan(min_nan(x, 3.0f), -3.0f), u = t * t;
+  float p = 4.5205056e-8f;
+  p = fmaf(p, u, -2.1201326e-6f);
+  p = fmaf(p, u, 4.3910059e-5f);
+  p = fmaf(p, u, -5.3577177e-4f);
+  p = fmaf(p, u, 4.3587718e-3f);
+  p = fmaf(p, u, -2.5456011e-2f);
+  p = fmaf(p, u, 1.1162506e-1f);
+  p = fmaf(p, u, -3.7570405e-1f);
+  p = fmaf(p, u, 1.1283534f);
+  return p * t;
+}

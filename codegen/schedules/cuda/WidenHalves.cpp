@@ -46,6 +46,14 @@ Value widen(OpBuilder &b, Value v, bool rounded) {
   return arith::ExtFOp::create(b, v.getLoc(), wide, v);
 }
 
+/// A function whose value is rounded to 16 bits at once needs no more: `afn`, as long as that rounding still says so.
+void markShort(tile::KernelOp kernel) {
+  kernel.walk([](math::ErfOp op) {
+    auto rounding = op->hasOneUse() ? dyn_cast<arith::TruncFOp>(*op->user_begin()) : arith::TruncFOp();
+    if (rounding && isHalf(rounding.getType())) op.setFastmath(arith::FastMathFlags::afn);
+  });
+}
+
 void widenOperation(Operation *op) {
   OpBuilder b(op);
   bool comparesComputed = isa<arith::CmpFOp>(op) && !isConstant(op->getOperand(0)) && !isConstant(op->getOperand(1));
@@ -69,6 +77,7 @@ void widenHalves(tile::KernelOp kernel) {
   kernel.walk([&](Operation *op) {
     if (isArithmetic(op)) arithmetic.push_back(op);
   });
+  markShort(kernel);
   for (Operation *op : arithmetic) widenOperation(op);
   // What reads in f32 what was rounded a moment ago reads it before.
   SmallVector<Operation *> extensions;
