@@ -26,11 +26,11 @@ bool isBatchReshape(Operation *op) {
 
 class Matcher {
  public:
-  Matcher(PackedMatmulOp context, std::string *why) : why_(why) { form_.context = context; }
+  Matcher(PackedMatmulOp context, std::string *why) : byRows_(context.getByRows()), why_(why) { form_.context = context; }
 
   std::optional<AttentionForm> run() {
     operators_.insert(form_.context);
-    Value weights = throughReshapes(form_.context.getA());
+    Value weights = throughViews(form_.context.getA());
     if (!findSoftmax(weights)) return no("");
     if (!findScores(form_.logits)) return no("the softmax is not of a product of its shape, by elementwise operators");
     Value scores = form_.scores.getY();
@@ -55,18 +55,31 @@ class Matcher {
     return std::nullopt;
   }
 
-  Value throughReshapes(Value v) {
-    while (isBatchReshape(v.getDefiningOp())) {
+  /// By rows, weights are rounded to a half, and filled up along the keys with zeros.
+  bool isWeightsView(Operation *op) const {
+    if (isBatchReshape(op)) return true;
+    auto cast = dyn_cast_or_null<CastOp>(op);
+    if (byRows_ && cast) return isFloat(cast.getX()) && isFloat(cast.getY());
+    auto pad = dyn_cast_or_null<PadOp>(op);
+    if (!byRows_ || !pad || pad.getValue() || pad.getMode() != PadMode::constant) return false;
+    Sizes in = sizesOf(pad.getX().getType()), out = sizesOf(pad.getY().getType());
+    return ArrayRef(in).drop_back() == ArrayRef(out).drop_back() &&
+           llvm::all_of(pad.getLow().getAsValueRange<StringAttr>(), [](StringRef low) { return low == "0"; });
+  }
+  static bool isFloat(Value v) { return isa<FloatType>(cast<RankedTensorType>(v.getType()).getElementType()); }
+  Value throughViews(Value v) {
+    while (isWeightsView(v.getDefiningOp())) {
       operators_.insert(v.getDefiningOp());
       v = v.getDefiningOp()->getOperand(0);
     }
     return v;
   }
 
-  static bool isOverRows(ReduceOp reduce, ReduceKind kind) {
+  bool isOverRows(ReduceOp reduce, ReduceKind kind) const {
     if (!reduce || reduce.getKind() != kind) return false;
     auto type = cast<RankedTensorType>(reduce.getX().getType());
-    return type.getElementType().isF32() && reduce.getAxes() == ArrayRef<int64_t>{type.getRank() - 1};
+    Type element = type.getElementType();
+    return (element.isF32() || (byRows_ && (element.isF16() || element.isBF16()))) && reduce.getAxes() == ArrayRef<int64_t>{type.getRank() - 1};
   }
 
   bool findSoftmax(Value weights) {
@@ -94,7 +107,7 @@ class Matcher {
     if (!op) return false;
     bool found = false;
     if (auto product = dyn_cast<PackedMatmulOp>(op)) {
-      if (form_.scores && form_.scores != product) return false;
+      if ((form_.scores && form_.scores != product) || product.getByRows() != byRows_) return false;
       form_.scores = product;
       found = true;
     } else if (isBatchReshape(op)) {
@@ -108,6 +121,7 @@ class Matcher {
   }
 
   AttentionForm form_;
+  bool byRows_;  ///< both products are of halves, for tensor cores
   std::string *why_;
   llvm::SetVector<Operation *> operators_;
   llvm::DenseMap<Value, bool> reached_;

@@ -5,6 +5,7 @@
 //   m = reduce max(x)    e = exp(x - m)    l = reduce sum(e)    p = e / l        over the keys
 //   y = packed_matmul(p, v)                   context: [batch…, queries, columns]
 //
+// By rows (16-bit floats, for tensor cores) the softmax may be of halves or of f32 between casts, and p may be filled up along the keys.
 // Between them the batch may be reshaped ([b*h, …] to [b, h, …]). Nobody else reads what lies between the products: there is no place
 // where it would be whole. The pass that finds attention, fusion's legality and the schedule all ask here.
 #pragma once
