@@ -9,7 +9,8 @@ using namespace jinx::graph;
 namespace jinx::schedules {
 namespace {
 
-constexpr size_t kMaxChain = 64;  // operators between the product and the softmax
+constexpr size_t kMaxChain = 64;       // operators between the product and the softmax
+constexpr int64_t kRowAlignment = 8;  // that jinx-pack fills up to
 
 Sizes batchOf(Value v) {
   Sizes sizes = sizesOf(v.getType());
@@ -60,11 +61,7 @@ class Matcher {
     if (isBatchReshape(op)) return true;
     auto cast = dyn_cast_or_null<CastOp>(op);
     if (byRows_ && cast) return isFloat(cast.getX()) && isFloat(cast.getY());
-    auto pad = dyn_cast_or_null<PadOp>(op);
-    if (!byRows_ || !pad || pad.getValue() || pad.getMode() != PadMode::constant) return false;
-    Sizes in = sizesOf(pad.getX().getType()), out = sizesOf(pad.getY().getType());
-    return ArrayRef(in).drop_back() == ArrayRef(out).drop_back() &&
-           llvm::all_of(pad.getLow().getAsValueRange<StringAttr>(), [](StringRef low) { return low == "0"; });
+    return byRows_ && isFill(op);
   }
   static bool isFloat(Value v) { return isa<FloatType>(cast<RankedTensorType>(v.getType()).getElementType()); }
   Value throughViews(Value v) {
@@ -128,6 +125,16 @@ class Matcher {
 };
 
 }  // namespace
+
+bool isFill(Operation *op) {
+  auto pad = dyn_cast_or_null<PadOp>(op);
+  if (!pad || pad.getValue() || pad.getMode() != PadMode::constant) return false;
+  Sizes in = sizesOf(pad.getX().getType()), out = sizesOf(pad.getY().getType());
+  if (in.empty() || ArrayRef(in).drop_back() != ArrayRef(out).drop_back()) return false;
+  // A pad may crop.
+  bool grows = out.back() == ceilDiv(in.back(), kRowAlignment) * SizeExpr(kRowAlignment) || (out.back() - in.back()).isAtLeast(0);
+  return grows && llvm::all_of(pad.getLow().getAsValueRange<StringAttr>(), [](StringRef low) { return low == "0"; });
+}
 
 std::optional<AttentionForm> matchAttention(PackedMatmulOp context, std::string *why) { return Matcher(context, why).run(); }
 

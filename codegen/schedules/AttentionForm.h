@@ -24,6 +24,9 @@ struct AttentionForm {
   llvm::SmallVector<mlir::Operation *> operators;  ///< from scores to context, in program order
 };
 
+/// Zeros behind the last dimension, as jinx-pack fills up products by rows.
+bool isFill(mlir::Operation *op);
+
 /// The attention that ends with `context`, if it is one. `why` gets the reason when it is not: "" when there is no softmax at all.
 std::optional<AttentionForm> matchAttention(graph::PackedMatmulOp context, std::string *why = nullptr);
 

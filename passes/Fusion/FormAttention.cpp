@@ -61,7 +61,7 @@ struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
         say(passed(product, kArgument, "Formed"), [&] {
           return std::to_string(whole->operators.size()) + " operators are an attention of shape " + describe(sizesOf(form->logits.getType()));
         });
-        for (Operation *op : outline(whole->operators, whole->o.data)) erased.insert(op);
+        for (Operation *op : outline(whole->operators, whole->o.data, {whole->q.data, whole->k.data, whole->v.data})) erased.insert(op);
         continue;
       }
       ++numFormed;
@@ -101,7 +101,8 @@ struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
 
   /// Puts copies of the operators into a group whose result takes the place of `result`. Erases those that nothing else reads, and gives
   /// them.
-  SmallVector<Operation *> outline(ArrayRef<Operation *> operators, Value result) {
+  /// \param inMemory  what stays an input, constant or not
+  SmallVector<Operation *> outline(ArrayRef<Operation *> operators, Value result, ArrayRef<Value> inMemory = {}) {
     llvm::SmallPtrSet<Operation *, 16> members(operators.begin(), operators.end());
     llvm::SetVector<Value> inputs;
     llvm::SetVector<Operation *> constants;  // that the CUDA schedule must know
@@ -111,7 +112,7 @@ struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
       for (Value v : op->getOperands()) {
         if (members.contains(v.getDefiningOp())) continue;
         auto constant = v.getDefiningOp<ConstantOp>();
-        if (cuda && constant && constant.getValue().isSplat() && schedules::isEmittable(constant)) {
+        if (cuda && constant && !llvm::is_contained(inMemory, v) && constant.getValue().isSplat() && schedules::isEmittable(constant)) {
           constants.insert(constant);
         } else {
           inputs.insert(v);

@@ -91,14 +91,6 @@ std::optional<View> regrouped(const View &view, const Sizes &sizes) {
   return result;
 }
 
-/// Zeros behind the last dimension.
-bool isFill(Operation *op) {
-  auto pad = dyn_cast_or_null<PadOp>(op);
-  if (!pad || pad.getValue() || pad.getMode() != PadMode::constant) return false;
-  Sizes in = sizesOf(pad.getX().getType()), out = sizesOf(pad.getY().getType());
-  return ArrayRef(in).drop_back() == ArrayRef(out).drop_back() &&
-         llvm::all_of(pad.getLow().getAsValueRange<StringAttr>(), [](StringRef low) { return low == "0"; });
-}
 bool isView(Operation *op) { return isa_and_nonnull<TransposeOp, ReshapeOp, BroadcastOp>(op) || isFill(op); }
 
 /// The result of a view operator as a view of what its operand is a view of. Zeros behind it are not there.
@@ -201,15 +193,15 @@ class CudaMatcher {
     for (Value v : {scores.getB(), context.getB(), context.getY()})
       if (elementOf(v) != element) return no("queries, keys, values and result are of several types");
     Sizes y = sizesOf(context.getY().getType()), s = sizesOf(scores.getY().getType());
+    if (y.size() < 2 || s.size() < 2) return no("operands are no matrices");
     found_.queries = s[s.size() - 2];
     found_.keys = s.back();
     auto columns = y.back().constant(), depth = sizesOf(scores.getA().getType()).back().constant();
     if (!columns || !depth || *columns != *depth) return no("queries and values have different numbers of columns, or such as are known only when the model runs");
     found_.headDim = *depth;
     if (std::string bad = wgmmaAttentionInfeasible(chooseWgmmaAttentionTile(*depth, found_.queries.constant().value_or(0)), *depth); !bad.empty()) return no(bad);
-    if (y.size() < 2 || sizesOf(scores.getA().getType()).size() < 2) return no("operands are no matrices");
     if (!findPlaces()) return no("no strides over batch, heads and rows read queries, keys and values where they are");
-    if (!findHole()) return no("an operand of the logits is not aligned with them");
+    if (!findHole()) return no("an operand of the logits is made of what the kernel looks through");
     llvm::sort(found_.operators, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
     return found_;
   }
@@ -265,8 +257,8 @@ class CudaMatcher {
       found_.heads = heads;
       found_.operators.assign(found_.form.operators.begin(), found_.form.operators.end());
       int64_t groupOfKeys = 1, groupOfValues = 1;
-      if (place(qs, outer, false, nullptr, found_.q) && place(ks, outer, false, &groupOfKeys, found_.k) &&
-          place(vs, inner, true, &groupOfValues, found_.v) && groupOfKeys == groupOfValues && place(os, inner, false, nullptr, found_.o)) {
+      if (place(qs, outer, found_.queries, false, nullptr, found_.q) && place(ks, outer, found_.keys, false, &groupOfKeys, found_.k) &&
+          place(vs, inner, found_.keys, true, &groupOfValues, found_.v) && groupOfKeys == groupOfValues && place(os, inner, found_.queries, false, nullptr, found_.o)) {
         found_.group = groupOfKeys;
         return true;
       }
@@ -275,9 +267,9 @@ class CudaMatcher {
   }
 
   /// The farthest source whose strides the kernel can have.
-  bool place(ArrayRef<Source> sources, const Sizes &batch, bool isTransposed, int64_t *group, StridedHeads &at) {
+  bool place(ArrayRef<Source> sources, const Sizes &batch, const SizeExpr &matrixRows, bool isTransposed, int64_t *group, StridedHeads &at) {
     for (const Source &source : llvm::reverse(sources)) {
-      if (!fits(source, batch, isTransposed, group, at)) continue;
+      if (!fits(source, batch, matrixRows, isTransposed, group, at)) continue;
       at.data = source.data;
       for (Operation *op : source.operators)
         if (!llvm::is_contained(found_.operators, op)) found_.operators.push_back(op);
@@ -286,11 +278,12 @@ class CudaMatcher {
     return false;
   }
 
-  bool fits(const Source &source, const Sizes &batch, bool isTransposed, int64_t *group, StridedHeads &at) {
+  bool fits(const Source &source, const Sizes &batch, const SizeExpr &matrixRows, bool isTransposed, int64_t *group, StridedHeads &at) {
     const View &view = source.view;
     if (view.size() < 2) return false;
     Runs rows = merged(view[view.size() - (isTransposed ? 1 : 2)]), columns = merged(view[view.size() - (isTransposed ? 2 : 1)]);
     if (columns.size() != 1 || !columns[0].stride.isConstant(1) || !columns[0].size.isConstant(found_.headDim) || rows.size() > 1) return false;
+    if (!(volumeOf(rows) == matrixRows)) return false;
     Runs outer = batchRuns(view, batch);
     auto heads = takeInner(outer, found_.heads);
     if (!heads) return false;
@@ -349,12 +342,19 @@ class CudaMatcher {
     }
     found_.hasHole = v != found_.form.scores.getY() || !std::isfinite(float(scale)) || float(scale) == 0;
     if (!found_.hasHole) found_.scale = scale;
-    // What the kernel works out itself: compares of the diagonal.
-    for (Operation *op : ArrayRef(found_.form.operators)) {
+    llvm::SmallPtrSet<Operation *, 8> views(found_.operators.begin(), found_.operators.end());
+    for (Operation *op : found_.form.operators) views.erase(op);
+    for (Operation *op : found_.form.operators) {
+      if (op == found_.form.scores || op == found_.form.context) continue;
+      for (Value v : op->getOperands())
+        if (views.contains(v.getDefiningOp())) return false;
+      // What the kernel works out itself: compares of the diagonal.
       auto select = dyn_cast<SelectOp>(op);
       if (!select || !matchDiagonal(select.getCondition())) continue;
       Operation *compare = select.getCondition().getDefiningOp();
-      for (Operation *part : {compare->getOperand(0).getDefiningOp(), compare->getOperand(1).getDefiningOp(), compare})
+      Operation *parts[] = {compare->getOperand(0).getDefiningOp(), compare->getOperand(1).getDefiningOp(), compare};
+      if (llvm::any_of(parts, [&](Operation *part) { return part->getBlock() != op->getBlock(); })) continue;
+      for (Operation *part : parts)
         if (!llvm::is_contained(found_.operators, part)) found_.operators.push_back(part);
     }
     return true;
