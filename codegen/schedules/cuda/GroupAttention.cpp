@@ -1,5 +1,7 @@
 #include "codegen/schedules/cuda/GroupAttention.h"
 
+#include <cmath>
+
 #include "codegen/schedules/Expression.h"
 #include "codegen/schedules/ScalarOps.h"
 #include "codegen/schedules/cuda/CudaAttention.h"
@@ -197,9 +199,11 @@ class CudaMatcher {
     found_.queries = s[s.size() - 2];
     found_.keys = s.back();
     auto columns = y.back().constant(), depth = sizesOf(scores.getA().getType()).back().constant();
-    if (!columns || !depth || *columns != *depth) return no("queries and values have different numbers of columns, or such as are known only when the model runs");
+    if (!columns || !depth || *columns != *depth)
+      return no("queries and values have different numbers of columns, or such as are known only when the model runs");
     found_.headDim = *depth;
-    if (std::string bad = wgmmaAttentionInfeasible(chooseWgmmaAttentionTile(*depth, found_.queries.constant().value_or(0)), *depth); !bad.empty()) return no(bad);
+    WgmmaAttentionTile tile = chooseWgmmaAttentionTile(*depth, found_.queries.constant().value_or(0));
+    if (std::string bad = wgmmaAttentionInfeasible(tile, *depth); !bad.empty()) return no(bad);
     if (!findPlaces()) return no("no strides over batch, heads and rows read queries, keys and values where they are");
     if (!findHole()) return no("an operand of the logits is made of what the kernel looks through");
     llvm::sort(found_.operators, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
@@ -314,7 +318,8 @@ class CudaMatcher {
     // Columns behind the diagonal get no weight: each row sees its first column.
     if (auto select = found_.hole.getDefiningOp<SelectOp>()) {
       auto diagonal = matchDiagonal(select.getCondition());
-      Value seen = diagonal && diagonal->isOpposite ? select.getB() : select.getA(), hidden = diagonal && diagonal->isOpposite ? select.getA() : select.getB();
+      Value seen = select.getA(), hidden = select.getB();
+      if (diagonal && diagonal->isOpposite) std::swap(seen, hidden);
       if (diagonal && diagonal->offset >= 0 && hides(hidden) && found_.keys - found_.queries == SizeExpr(diagonal->offset) && isScores(seen)) {
         found_.causal = true;
         found_.hole = seen;
@@ -523,6 +528,17 @@ std::optional<Counter> counterOf(Value v) {
   return Counter{fromRight == 1, start};
 }
 
+/// The predicate of (b, a) that `predicate` is of (a, b).
+ComparePredicate swapped(ComparePredicate predicate) {
+  switch (predicate) {
+    case ComparePredicate::lt: return ComparePredicate::gt;
+    case ComparePredicate::le: return ComparePredicate::ge;
+    case ComparePredicate::gt: return ComparePredicate::lt;
+    case ComparePredicate::ge: return ComparePredicate::le;
+    default: return predicate;
+  }
+}
+
 }  // namespace
 
 std::optional<DiagonalCompare> matchDiagonal(Value condition) {
@@ -534,7 +550,7 @@ std::optional<DiagonalCompare> matchDiagonal(Value condition) {
   using P = ComparePredicate;
   P predicate = compare.getPredicate();
   int64_t offset = a->isColumn ? b->start - a->start : a->start - b->start;
-  if (!a->isColumn) predicate = predicate == P::lt ? P::gt : predicate == P::le ? P::ge : predicate == P::gt ? P::lt : predicate == P::ge ? P::le : predicate;
+  if (!a->isColumn) predicate = swapped(predicate);
   switch (predicate) {
     case P::le: return DiagonalCompare{offset, false};
     case P::lt: return DiagonalCompare{offset - 1, false};
