@@ -74,8 +74,11 @@ def FormAttention : Pass<"jinx-form-attention", "::mlir::func::FuncOp"> {
     first and the softmax, become a `jinx.group "attention"` (codegen/schedules/AttentionForm.h). `jinx-fuse` takes it as a group to begin
     with: keeps it where the cost model says that one kernel is faster, and joins to it what makes the queries and what follows. Weights of
     whole rows that a `select` sets to 0 are set to 0 in the result instead.
-    Not formed where something else reads the scores or the weights: they would have to be written anyway. CPU only.
+    Not formed where something else reads the scores or the weights: they would have to be written anyway.
+    With `cuda`, products by rows of halves: the group also holds the transposes, reshapes and broadcasts between tensors in memory and the
+    products, which its kernel reads and writes through strides (codegen/schedules/cuda/GroupAttention.h), and is final.
   }];
+  let options = [Option<"cuda", "cuda", "bool", "false", "Form what the CUDA schedule takes">];
   let statistics = [Statistic<"numFormed", "num-formed", "Attentions gathered">,
                     Statistic<"numKept", "num-kept", "Products of a softmax that are no attention">];
 }
@@ -87,6 +90,7 @@ def FuseOperators : Pass<"jinx-fuse", "::mlir::func::FuncOp"> {
     of the target (CostModel.h: bytes, operations, launches). A fusion must be one that a schedule can hold (Legality.h). A producer joins
     one group, or, when it is cheap and then needs no kernel, is cloned into all that read it. Constants with one value are always cloned.
     Groups that are there already (jinx-form-attention) are taken apart; where one kernel for their operators is worth it they start as one.
+    For CUDA they stay as they are: nothing joins them.
     Every decision is a remark with what it saves: `Joined`, `Cloned`; `Refused` (no kernel can hold both), `NotWorthwhile`.
     With `enable=false` every operator gets a group of its own: the unfused baseline. Leaves nothing that has a kernel outside of groups.
   }];

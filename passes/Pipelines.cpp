@@ -34,7 +34,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   // After the last algebra: nothing joins the two parts again.
   add(createSplitReductions());
   // The softmax and both products are in their last form; pairwise fusion would take them apart.
-  if (!options.cuda && options.fusion) add(createFormAttention());
+  if (options.fusion) add(createFormAttention(FormAttentionOptions{options.cuda}));
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
   if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit));

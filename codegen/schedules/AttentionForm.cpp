@@ -9,7 +9,8 @@ using namespace jinx::graph;
 namespace jinx::schedules {
 namespace {
 
-constexpr size_t kMaxChain = 64;  // operators between the product and the softmax
+constexpr size_t kMaxChain = 64;       // operators between the product and the softmax
+constexpr int64_t kRowAlignment = 8;  // that jinx-pack fills up to
 
 Sizes batchOf(Value v) {
   Sizes sizes = sizesOf(v.getType());
@@ -26,11 +27,11 @@ bool isBatchReshape(Operation *op) {
 
 class Matcher {
  public:
-  Matcher(PackedMatmulOp context, std::string *why) : why_(why) { form_.context = context; }
+  Matcher(PackedMatmulOp context, std::string *why) : byRows_(context.getByRows()), why_(why) { form_.context = context; }
 
   std::optional<AttentionForm> run() {
     operators_.insert(form_.context);
-    Value weights = throughReshapes(form_.context.getA());
+    Value weights = throughViews(form_.context.getA());
     if (!findSoftmax(weights)) return no("");
     if (!findScores(form_.logits)) return no("the softmax is not of a product of its shape, by elementwise operators");
     Value scores = form_.scores.getY();
@@ -55,18 +56,27 @@ class Matcher {
     return std::nullopt;
   }
 
-  Value throughReshapes(Value v) {
-    while (isBatchReshape(v.getDefiningOp())) {
+  /// By rows, weights are rounded to a half, and filled up along the keys with zeros.
+  bool isWeightsView(Operation *op) const {
+    if (isBatchReshape(op)) return true;
+    auto cast = dyn_cast_or_null<CastOp>(op);
+    if (byRows_ && cast) return isFloat(cast.getX()) && isFloat(cast.getY());
+    return byRows_ && isFill(op);
+  }
+  static bool isFloat(Value v) { return isa<FloatType>(cast<RankedTensorType>(v.getType()).getElementType()); }
+  Value throughViews(Value v) {
+    while (isWeightsView(v.getDefiningOp())) {
       operators_.insert(v.getDefiningOp());
       v = v.getDefiningOp()->getOperand(0);
     }
     return v;
   }
 
-  static bool isOverRows(ReduceOp reduce, ReduceKind kind) {
+  bool isOverRows(ReduceOp reduce, ReduceKind kind) const {
     if (!reduce || reduce.getKind() != kind) return false;
     auto type = cast<RankedTensorType>(reduce.getX().getType());
-    return type.getElementType().isF32() && reduce.getAxes() == ArrayRef<int64_t>{type.getRank() - 1};
+    Type element = type.getElementType();
+    return (element.isF32() || (byRows_ && (element.isF16() || element.isBF16()))) && reduce.getAxes() == ArrayRef<int64_t>{type.getRank() - 1};
   }
 
   bool findSoftmax(Value weights) {
@@ -94,7 +104,7 @@ class Matcher {
     if (!op) return false;
     bool found = false;
     if (auto product = dyn_cast<PackedMatmulOp>(op)) {
-      if (form_.scores && form_.scores != product) return false;
+      if ((form_.scores && form_.scores != product) || product.getByRows() != byRows_) return false;
       form_.scores = product;
       found = true;
     } else if (isBatchReshape(op)) {
@@ -108,12 +118,23 @@ class Matcher {
   }
 
   AttentionForm form_;
+  bool byRows_;  ///< both products are of halves, for tensor cores
   std::string *why_;
   llvm::SetVector<Operation *> operators_;
   llvm::DenseMap<Value, bool> reached_;
 };
 
 }  // namespace
+
+bool isFill(Operation *op) {
+  auto pad = dyn_cast_or_null<PadOp>(op);
+  if (!pad || pad.getValue() || pad.getMode() != PadMode::constant) return false;
+  Sizes in = sizesOf(pad.getX().getType()), out = sizesOf(pad.getY().getType());
+  if (in.empty() || ArrayRef(in).drop_back() != ArrayRef(out).drop_back()) return false;
+  // A pad may crop.
+  bool grows = out.back() == ceilDiv(in.back(), kRowAlignment) * SizeExpr(kRowAlignment) || (out.back() - in.back()).isAtLeast(0);
+  return grows && llvm::all_of(pad.getLow().getAsValueRange<StringAttr>(), [](StringRef low) { return low == "0"; });
+}
 
 std::optional<AttentionForm> matchAttention(PackedMatmulOp context, std::string *why) { return Matcher(context, why).run(); }
 

@@ -5,6 +5,7 @@
 //   m = reduce max(x)    e = exp(x - m)    l = reduce sum(e)    p = e / l        over the keys
 //   y = packed_matmul(p, v)                   context: [batch…, queries, columns]
 //
+// By rows (16-bit floats, for tensor cores) the softmax may be of halves or of f32 between casts, and p may be filled up along the keys.
 // Between them the batch may be reshaped ([b*h, …] to [b, h, …]). Nobody else reads what lies between the products: there is no place
 // where it would be whole. The pass that finds attention, fusion's legality and the schedule all ask here.
 #pragma once
@@ -22,6 +23,9 @@ struct AttentionForm {
   graph::ReduceOp max, sum;
   llvm::SmallVector<mlir::Operation *> operators;  ///< from scores to context, in program order
 };
+
+/// Zeros behind the last dimension, as jinx-pack fills up products by rows.
+bool isFill(mlir::Operation *op);
 
 /// The attention that ends with `context`, if it is one. `why` gets the reason when it is not: "" when there is no softmax at all.
 std::optional<AttentionForm> matchAttention(graph::PackedMatmulOp context, std::string *why = nullptr);

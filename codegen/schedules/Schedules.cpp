@@ -9,6 +9,7 @@
 #include "codegen/schedules/Scatter.h"
 #include "codegen/schedules/Sort.h"
 #include "codegen/schedules/Window.h"
+#include "codegen/schedules/cuda/GroupAttention.h"
 #include "codegen/schedules/cuda/GroupFlat.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
 #include "codegen/schedules/cuda/GroupTranspose.h"
@@ -39,7 +40,8 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "rows" && target.cuda && isFlatGroup(group)) return scheduleCudaFlat(group, name, builder);
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, builder);
-  if (target.cuda && llvm::is_contained({"attention", "recurrent", "scan", "scatter", "sort"}, group.getSchedule()))
+  if (target.cuda && group.getSchedule() == "attention") return scheduleCudaAttention(group, name, builder);
+  if (target.cuda && llvm::is_contained({"recurrent", "scan", "scatter", "sort"}, group.getSchedule()))
     return group.emitOpError("there is no ") << group.getSchedule() << " schedule for CUDA";
   if (group.getSchedule() == "matmul") return scheduleMatmul(group, name, target, builder);
   if (group.getSchedule() == "attention") return scheduleAttention(group, name, target, builder);

@@ -12,6 +12,8 @@
 // Pairwise fusion does not get there: a product and half of a softmax have no kernel together. So this pass says which operators belong
 // together, and jinx-fuse, which comes next, judges whether one kernel is worth it and what else joins it.
 #include "codegen/schedules/AttentionForm.h"
+#include "codegen/schedules/Schedules.h"
+#include "codegen/schedules/cuda/GroupAttention.h"
 #include "llvm/ADT/SetVector.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
@@ -39,7 +41,7 @@ struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
     llvm::SmallPtrSet<Operation *, 32> erased;
     for (PackedMatmulOp product : products) {
       if (erased.contains(product)) continue;
-      product = moveRowSelect(product);
+      if (!cuda) product = moveRowSelect(product);
       std::string why;
       auto form = schedules::matchAttention(product, &why);
       if (!form && why.empty()) continue;  // a product like any other
@@ -48,12 +50,26 @@ struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
         say(missed(product, kArgument, "Kept"), [&] { return "softmax and packed_matmul are no attention: " + why; });
         continue;
       }
+      if (cuda) {
+        auto whole = schedules::matchCudaAttention(*form, &why);
+        if (!whole) {
+          ++numKept;
+          say(missed(product, kArgument, "Kept"), [&] { return "softmax and packed_matmul stay apart: " + why; });
+          continue;
+        }
+        ++numFormed;
+        say(passed(product, kArgument, "Formed"), [&] {
+          return std::to_string(whole->operators.size()) + " operators are an attention of shape " + describe(sizesOf(form->logits.getType()));
+        });
+        for (Operation *op : outline(whole->operators, whole->o.data, {whole->q.data, whole->k.data, whole->v.data})) erased.insert(op);
+        continue;
+      }
       ++numFormed;
       say(passed(product, kArgument, "Formed"), [&] {
         return std::to_string(form->operators.size()) + " operators are an attention of shape " + describe(sizesOf(form->logits.getType()));
       });
       erased.insert(form->operators.begin(), form->operators.end());
-      outline(*form);
+      outline(form->operators, form->context.getY());
     }
   }
 
@@ -83,26 +99,43 @@ struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
     return moved;
   }
 
-  static void outline(const schedules::AttentionForm &form) {
-    llvm::SmallPtrSet<Operation *, 16> members(form.operators.begin(), form.operators.end());
+  /// Puts copies of the operators into a group whose result takes the place of `result`. Erases those that nothing else reads, and gives
+  /// them.
+  /// \param inMemory  what stays an input, constant or not
+  SmallVector<Operation *> outline(ArrayRef<Operation *> operators, Value result, ArrayRef<Value> inMemory = {}) {
+    llvm::SmallPtrSet<Operation *, 16> members(operators.begin(), operators.end());
     llvm::SetVector<Value> inputs;
+    llvm::SetVector<Operation *> constants;  // that the CUDA schedule must know
     SmallVector<Location> locations;
-    for (Operation *op : form.operators) {
+    for (Operation *op : operators) {
       locations.push_back(op->getLoc());
-      for (Value v : op->getOperands())
-        if (!members.contains(v.getDefiningOp())) inputs.insert(v);
+      for (Value v : op->getOperands()) {
+        if (members.contains(v.getDefiningOp())) continue;
+        auto constant = v.getDefiningOp<ConstantOp>();
+        if (cuda && constant && !llvm::is_contained(inMemory, v) && constant.getValue().isSplat() && schedules::isEmittable(constant)) {
+          constants.insert(constant);
+        } else {
+          inputs.insert(v);
+        }
+      }
     }
-    PackedMatmulOp context = form.context;
-    OpBuilder b(context);
-    auto group = GroupOp::create(b, FusedLoc::get(b.getContext(), locations), context->getResultTypes(), inputs.getArrayRef(), "attention");
+    OpBuilder b(result.getDefiningOp());
+    auto group = GroupOp::create(b, FusedLoc::get(b.getContext(), locations), result.getType(), inputs.getArrayRef(), "attention");
     Block *body = b.createBlock(&group.getBody());
     IRMapping mapping;
     for (Value v : inputs) mapping.map(v, body->addArgument(v.getType(), v.getLoc()));
     b.setInsertionPointToStart(body);
-    for (Operation *op : form.operators) b.clone(*op, mapping);
-    YieldOp::create(b, group.getLoc(), mapping.lookup(context.getY()));
-    context.getY().replaceAllUsesWith(group.getResult(0));
-    for (Operation *op : llvm::reverse(form.operators)) op->erase();
+    for (Operation *op : constants) b.clone(*op, mapping);
+    for (Operation *op : operators) b.clone(*op, mapping);
+    YieldOp::create(b, group.getLoc(), mapping.lookup(result));
+    result.replaceAllUsesWith(group.getResult(0));
+    SmallVector<Operation *> erased;
+    for (Operation *op : llvm::reverse(operators)) {
+      if (!op->use_empty()) continue;
+      erased.push_back(op);
+      op->erase();
+    }
+    return erased;
   }
 };
 

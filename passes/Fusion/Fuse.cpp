@@ -57,7 +57,8 @@ struct FuseOperatorsPass : impl::FuseOperatorsBase<FuseOperatorsPass> {
       if (!isa<GroupOp>(block->getParentOp())) blocks.push_back(block);
     });
     for (Block *block : blocks) {
-      FusionHeap heap(*block, machine, enable, takeApart(*block));
+      // The CUDA schedule takes its groups whole, and nothing more.
+      FusionHeap heap(*block, machine, enable, target == "cuda" ? std::vector<SmallVector<Operation *>>() : takeApart(*block));
       heap.run();
       for (const Decision &decision : heap.decisions) tell(decision);
       outlineAll(heap);

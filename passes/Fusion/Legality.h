@@ -9,7 +9,8 @@
 //              with reductions over one operand shape and one set of axes: elementwise operators of the full or the reduced shape,
 //              and data movement that reads from outside of the group and gives the full shape
 //   attention  two products with a softmax between (codegen/schedules/AttentionForm.h); before them elementwise operators and data
-//              movement that make the queries or operands of the logits; after them elementwise operators and transposes of rows
+//              movement that make the queries or operands of the logits; after them elementwise operators and transposes of rows.
+//              On CUDA such groups are final before this is asked (codegen/schedules/cuda/GroupAttention.h)
 //   scan       one running sum, elementwise operators of its shape before and after it, and data movement that reads from outside
 //   recurrent  one LSTM or GRU
 //   scatter    one scatter

@@ -1,0 +1,49 @@
+// How does the CUDA schedule mask by the diagonal? Keys that no row of a tile sees are not read where the last row sees them all.
+// RUN: jinx-opt %s --split-input-file --jinx-form-attention=cuda=true --jinx-fuse=target=cuda --jinx-schedule=cuda=true | FileCheck %s
+
+// CHECK-LABEL: tile.kernel @k0_attention
+// The scale and log2(e) are one factor.
+// CHECK: arith.constant 0.180336
+// CHECK-NOT: arith.cmpi sle
+// CHECK: Steps with columns that some rows do not see
+func.func @causal(%q: tensor<2x8x64xf16>, %k: tensor<2x16x64xf16>, %v: tensor<2x16x64xf16>) -> tensor<2x8x64xf16> {
+  %c = jinx.constant dense<0.125> : tensor<f16>
+  %hidden = jinx.constant dense<0xFC00> : tensor<f16>
+  %i = jinx.iota axis 0 {start = 8 : i64} : tensor<8x1xi64>
+  %j = jinx.iota axis 1 : tensor<1x16xi64>
+  %g = jinx.compare lt, %i, %j : tensor<8x1xi64>, tensor<1x16xi64> -> tensor<8x16xi1>
+  %v1 = jinx.transpose %v, [0, 2, 1] : tensor<2x16x64xf16> -> tensor<2x64x16xf16>
+  %s = jinx.packed_matmul %q, %k by_rows : tensor<2x8x64xf16>, tensor<2x16x64xf16> -> tensor<2x8x16xf16>
+  %t = jinx.mul %s, %c : tensor<2x8x16xf16>, tensor<f16> -> tensor<2x8x16xf16>
+  %x = jinx.select %g, %hidden, %t : tensor<8x16xi1>, tensor<f16>, tensor<2x8x16xf16> -> tensor<2x8x16xf16>
+  %m = jinx.reduce max, %x axes [2] : tensor<2x8x16xf16> -> tensor<2x8x1xf16>
+  %d = jinx.sub %x, %m : tensor<2x8x16xf16>, tensor<2x8x1xf16> -> tensor<2x8x16xf16>
+  %e = jinx.exp %d : tensor<2x8x16xf16> -> tensor<2x8x16xf16>
+  %l = jinx.reduce sum, %e axes [2] : tensor<2x8x16xf16> -> tensor<2x8x1xf16>
+  %p = jinx.div %e, %l : tensor<2x8x16xf16>, tensor<2x8x1xf16> -> tensor<2x8x16xf16>
+  %y = jinx.packed_matmul %p, %v1 by_rows : tensor<2x8x16xf16>, tensor<2x64x16xf16> -> tensor<2x8x64xf16>
+  return %y : tensor<2x8x64xf16>
+}
+
+// -----
+
+// Tests that a diagonal that ends elsewhere is a hole: numbers of rows and columns are compared.
+// CHECK-LABEL: tile.kernel @k0_attention
+// CHECK: arith.cmpi sgt
+// CHECK-NOT: Steps with columns that some rows do not see
+func.func @diagonal(%q: tensor<2x8x64xf16>, %k: tensor<2x16x64xf16>, %v: tensor<2x16x64xf16>) -> tensor<2x8x64xf16> {
+  %hidden = jinx.constant dense<0xFC00> : tensor<f16>
+  %i = jinx.iota axis 0 {start = 7 : i64} : tensor<8x1xi64>
+  %j = jinx.iota axis 1 : tensor<1x16xi64>
+  %g = jinx.compare lt, %i, %j : tensor<8x1xi64>, tensor<1x16xi64> -> tensor<8x16xi1>
+  %v1 = jinx.transpose %v, [0, 2, 1] : tensor<2x16x64xf16> -> tensor<2x64x16xf16>
+  %s = jinx.packed_matmul %q, %k by_rows : tensor<2x8x64xf16>, tensor<2x16x64xf16> -> tensor<2x8x16xf16>
+  %x = jinx.select %g, %hidden, %s : tensor<8x16xi1>, tensor<f16>, tensor<2x8x16xf16> -> tensor<2x8x16xf16>
+  %m = jinx.reduce max, %x axes [2] : tensor<2x8x16xf16> -> tensor<2x8x1xf16>
+  %d = jinx.sub %x, %m : tensor<2x8x16xf16>, tensor<2x8x1xf16> -> tensor<2x8x16xf16>
+  %e = jinx.exp %d : tensor<2x8x16xf16> -> tensor<2x8x16xf16>
+  %l = jinx.reduce sum, %e axes [2] : tensor<2x8x16xf16> -> tensor<2x8x1xf16>
+  %p = jinx.div %e, %l : tensor<2x8x16xf16>, tensor<2x8x1xf16> -> tensor<2x8x16xf16>
+  %y = jinx.packed_matmul %p, %v1 by_rows : tensor<2x8x16xf16>, tensor<2x64x16xf16> -> tensor<2x8x64xf16>
+  return %y : tensor<2x8x64xf16>
+}
