@@ -58,3 +58,15 @@ func.func @groups(%x: tensor<1x5x5x16xf16>, %w: tensor<24x8x3x3xf16>) -> tensor<
     : tensor<1x5x5x16xf16>, tensor<24x8x3x3xf16> -> tensor<1x5x5x24xf16>
   return %y : tensor<1x5x5x24xf16>
 }
+
+// -----
+
+// An image of few channels: a row of the window is one run of 7*4 elements in a slice of 64, and padding along w is in the image.
+// CHECK-LABEL: @few_channels
+// CHECK: %[[X:.*]] = jinx.pad {{.*}} -> tensor<1x20x28x4xf16>
+// CHECK: jinx.packed_conv %[[X]], %{{.*}} by_rows runs {{{.*}}pads = array<i64: 3, 0, 3, 0>{{.*}}} : tensor<1x20x28x4xf16>, tensor<64x448xf16> -> tensor<1x10x11x64xf16>
+func.func @few_channels(%x: tensor<1x20x22x3xf16>, %w: tensor<64x3x7x7xf16>) -> tensor<1x10x11x64xf16> {
+  %y = jinx.conv %x, %w {strides = array<i64: 2, 2>, pads = array<i64: 3, 3, 3, 3>, dilations = array<i64: 1, 1>, group = 1 : i64, channels_last}
+    : tensor<1x20x22x3xf16>, tensor<64x3x7x7xf16> -> tensor<1x10x11x64xf16>
+  return %y : tensor<1x10x11x64xf16>
+}

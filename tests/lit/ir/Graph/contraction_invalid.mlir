@@ -311,3 +311,20 @@ func.func @channels_by_rows(%x: tensor<1x8x8x12xf16>, %w: tensor<16x64xf16>) {
     : tensor<1x8x8x12xf16>, tensor<16x64xf16> -> tensor<1x8x8x16xf16>
   return
 }
+
+// -----
+
+func.func @ranks_by_rows(%a: tensor<16xf16>, %b: tensor<20x16xf16>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op a, b and y have ranks 1, 2 and 2, expected r >= 2, s >= 2 and max(r, s)}}
+  %y = jinx.packed_matmul %a, %b by_rows : tensor<16xf16>, tensor<20x16xf16> -> tensor<4x20xf16>
+  return
+}
+
+// -----
+
+func.func @runs(%x: tensor<1x8x8x3xf16>, %w: tensor<16x192xf16>) {
+  // expected-error @+1 {{'jinx.packed_conv' op has runs of 3 channels in rows of 8, expected kw*c <= 64, steps and rows of a multiple of 8 elements, no padding or dilation along w}}
+  %y = jinx.packed_conv %x, %w by_rows runs {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+    : tensor<1x8x8x3xf16>, tensor<16x192xf16> -> tensor<1x6x6x16xf16>
+  return
+}
