@@ -82,7 +82,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     return failure();
   }
 
-  /// Puts the group's operators back into the graph, where they become host calls.
+  /// Puts the group's operators back into the graph, where they become host calls; those without one get a kernel of their own.
   void dissolve(graph::GroupOp group, const std::string &reason, SmallVectorImpl<graph::GroupOp> &groups) {
     ++numDissolved;
     say(missed(group, "jinx-schedule", "OnHost"), [&] { return "runs on the host: " + reason; });
@@ -93,7 +93,21 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     group->replaceAllUsesWith(body.getTerminator()->getOperands());
     group->getBlock()->getOperations().splice(group->getIterator(), body.getOperations(), body.begin(), std::prev(body.end()));
     group.erase();
-    for (Operation *op : members) replaceByHostCall(op, groups);
+    for (Operation *op : members)
+      if (!replaceByHostCall(op, groups) && members.size() > 1 && !isa<graph::ConstantOp>(op)) groups.push_back(alone(op));
+  }
+
+  /// A group of one operator.
+  static graph::GroupOp alone(Operation *op) {
+    OpBuilder b(op);
+    auto group = graph::GroupOp::create(b, op->getLoc(), op->getResultTypes(), op->getOperands(), "rows");
+    Block *body = b.createBlock(&group.getBody());
+    for (Value v : op->getOperands()) body->addArgument(v.getType(), op->getLoc());
+    op->replaceAllUsesWith(group);
+    op->setOperands(body->getArguments());
+    op->moveBefore(body, body->end());
+    graph::YieldOp::create(b, op->getLoc(), op->getResults());
+    return group;
   }
 
   std::string nameOf(graph::GroupOp group) {

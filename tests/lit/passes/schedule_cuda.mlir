@@ -117,3 +117,20 @@ func.func @on_host(%x: tensor<?xf32, #twice>, %i: tensor<3x1xi64>, %u: tensor<3x
   }
   return %y : tensor<?xi64, #once>
 }
+
+// -----
+
+// What was fused with an operator of the host gets a kernel of its own.
+// CHECK-LABEL: @beside_host
+// CHECK: %[[D:.*]] = jinx.launch @[[K:.*_div]](%{{.*}}, %{{.*}})
+// CHECK: jinx.host_call "" "CumSum" 21 {{.*}}(%[[D]], %{{.*}})
+// CHECK: tile.kernel @[[K]]
+func.func @beside_host(%x: tensor<5x40xf32>, %s: tensor<5x1xf32>) -> tensor<5x40xf32> {
+  %y = jinx.group "scan"(%x, %s) : (tensor<5x40xf32>, tensor<5x1xf32>) -> tensor<5x40xf32> {
+  ^bb0(%a: tensor<5x40xf32>, %b: tensor<5x1xf32>):
+    %d = jinx.div %a, %b : tensor<5x40xf32>, tensor<5x1xf32> -> tensor<5x40xf32>
+    %c = jinx.cumsum %d axis 1 : tensor<5x40xf32> -> tensor<5x40xf32>
+    jinx.yield %c : tensor<5x40xf32>
+  }
+  return %y : tensor<5x40xf32>
+}
