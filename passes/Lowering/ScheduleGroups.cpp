@@ -100,7 +100,8 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   /// A group of one operator.
   static graph::GroupOp alone(Operation *op) {
     OpBuilder b(op);
-    auto group = graph::GroupOp::create(b, op->getLoc(), op->getResultTypes(), op->getOperands(), "rows");
+    StringRef schedule = isa<graph::PackedMatmulOp, graph::PackedConvOp>(op) ? "matmul" : "rows";
+    auto group = graph::GroupOp::create(b, op->getLoc(), op->getResultTypes(), op->getOperands(), schedule);
     Block *body = b.createBlock(&group.getBody());
     for (Value v : op->getOperands()) body->addArgument(v.getType(), op->getLoc());
     op->replaceAllUsesWith(group);

@@ -66,13 +66,12 @@ func.func @padded(%x: tensor<1x1x8x3xf32>, %w: tensor<1x1x9x16xf32>) -> tensor<1
 
 // -----
 
-// Tests that an attention, which has no CUDA kernel yet, goes back to operators.
+// Tests that an attention that the CUDA kernel does not take goes back to operators, each with a kernel of its own.
 // CHECK-LABEL: @attention
-// CHECK-NOT: jinx.launch
-// CHECK: jinx.packed_matmul
-// CHECK: jinx.reduce max
-// CHECK: jinx.packed_matmul
-// CHECK-NOT: tile.kernel
+// CHECK-COUNT-7: jinx.launch
+// CHECK: tile.kernel @k1_packed_matmul
+// CHECK: tile.ring async
+// CHECK: tile.kernel @k2_reduce
 func.func @attention(%q: tensor<5x8xf32>, %w: tensor<1x8x16xf32>, %v: tensor<1x7x16xf32>) -> tensor<5x16xf32> {
   %y = jinx.group "attention"(%q, %w, %v) : (tensor<5x8xf32>, tensor<1x8x16xf32>, tensor<1x7x16xf32>) -> tensor<5x16xf32> {
   ^bb0(%a: tensor<5x8xf32>, %b: tensor<1x8x16xf32>, %c: tensor<1x7x16xf32>):
