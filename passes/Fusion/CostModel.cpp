@@ -84,7 +84,9 @@ class Estimator {
     const ShapeInfo &sizes = shape(space);
     lane_ = sizes.rank() - 1;
     while (lane_ > 0 && sizes.isOne(lane_)) --lane_;
-    efficiency_ = std::min<double>(machine_.vector, contiguous(sizes)) / machine_.vector;
+    // The tiles of a product have lanes enough; of other groups a short run leaves some of them idle.
+    const int64_t run = anchor_ ? machine_.vector : machine_.lanes;
+    efficiency_ = std::min<double>(run, contiguous(sizes)) / double(run);
     for (Operation *anchor : anchors_) product(anchor);
     isAttention() ? attention() : phases();
     for (Value v : results_) memory_ += elements(v) * elementBytes(v) / levelOf(elements(v) * elementBytes(v)).bytesPerUs;
