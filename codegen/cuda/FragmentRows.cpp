@@ -15,11 +15,8 @@ std::string str(int64_t v) { return std::to_string(v); }
 
 TileLayout PipelineEmitter::rowsLayout(const Shape &shape) {
   TileLayout layout;
-  if (fragmentShapes_.empty()) {
-    e_.prologue("const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;");
-    e_.prologue("const int fragment_column = threadIdx.x % 4 * 2;");
-  }
-  fragmentShapes_.push_back(shape[1]);
+  e_.prologue("const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;");
+  e_.prologue("const int fragment_column = threadIdx.x % 4 * 2;");
   layout.row = {"fragment_row + h * 8", Expr::kAdd};
   if (shape[1] == 1) {
     layout.loops = {{"h", "2", 2}};

@@ -117,7 +117,6 @@ class PipelineEmitter {
   std::vector<tile::TensorMapOp> maps_;
   std::vector<std::string> mapParameters_;
   bool fragments_ = false;  ///< tiles are 64 rows of a warpgroup, of any width
-  llvm::SmallVector<int64_t, 4> fragmentShapes_;
   bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false;
   int64_t clusterM_ = 1, clusterN_ = 1, clusterK_ = 1;
   int64_t partBytes_ = 0, partOffset_ = 0, partBarriers_ = 0;  ///< of tile.cluster_reduce: a warpgroup's part, where parts and barriers lie

@@ -59,6 +59,14 @@ class KernelBuilder {
   /// Row-major strides of a shape, in elements.
   llvm::SmallVector<SizeExpr> strides(llvm::ArrayRef<SizeExpr> sizes);
 
+  /// A size as a formula over the kernel's own parameters: a number, or "a3".
+  std::string formula(const SizeExpr &expr);
+  /// A constant of one value as a tile of that shape.
+  mlir::Value splatTile(graph::ConstantOp op, mlir::VectorType shape);
+  /// A tile of rank 2 of an input, as registers have it: bools are bytes in memory.
+  mlir::Value loadTile(mlir::BlockArgument arg, mlir::VectorType shape, mlir::Value offset, mlir::ValueRange strides, mlir::ValueRange limits,
+                       llvm::StringRef phase = "");
+
   Scheduled finish(const SizeExpr &programs, const SizeExpr &scratchBytes, const SizeExpr &work);
 
  private:

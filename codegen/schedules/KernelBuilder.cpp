@@ -137,12 +137,31 @@ SmallVector<SizeExpr> KernelBuilder::strides(ArrayRef<SizeExpr> sizes) {
   return result;
 }
 
+std::string KernelBuilder::formula(const SizeExpr &expr) {
+  if (auto c = expr.constant()) return std::to_string(*c);
+  return "a" + std::to_string(cast<BlockArgument>(size(expr)).getArgNumber() - kernel_.getNumBuffers());
+}
+
+Value KernelBuilder::splatTile(graph::ConstantOp op, VectorType shape) {
+  Type element = registerType(cast<RankedTensorType>(op.getY().getType()).getElementType());
+  auto dense = cast<DenseElementsAttr>(op.getValue());
+  Attribute value = isa<FloatType>(element) ? Attribute(FloatAttr::get(element, dense.getSplatValue<APFloat>()))
+                                            : Attribute(IntegerAttr::get(element, dense.getSplatValue<APInt>()));
+  VectorType type = shape.clone(element);
+  return arith::ConstantOp::create(builder_, loc_, type, DenseElementsAttr::get(type, value));
+}
+
+Value KernelBuilder::loadTile(BlockArgument arg, VectorType shape, Value offset, ValueRange strides, ValueRange limits, StringRef phase) {
+  Type element = cast<RankedTensorType>(arg.getType()).getElementType();
+  VectorType type = shape.clone(memoryType(element));
+  auto tile = tile::LoadOp::create(builder_, loc_, type, input(arg), offset, strides, limits);
+  if (!phase.empty()) tile->setAttr("phase", builder_.getStringAttr(phase));
+  if (!element.isInteger(1)) return tile;
+  Value zero = arith::ConstantOp::create(builder_, loc_, type, builder_.getZeroAttr(type));
+  return arith::CmpIOp::create(builder_, loc_, arith::CmpIPredicate::ne, tile, zero);
+}
+
 Scheduled KernelBuilder::finish(const SizeExpr &programs, const SizeExpr &scratchBytes, const SizeExpr &work) {
-  auto formula = [&](const SizeExpr &expr) {  // over the kernel's own parameters
-    if (auto c = expr.constant()) return std::to_string(*c);
-    Value v = size(expr);
-    return "a" + std::to_string(cast<BlockArgument>(v).getArgNumber() - kernel_.getNumBuffers());
-  };
   kernel_.setPrograms(formula(programs));
   kernel_.setScratch(formula(scratchBytes));
   return {kernel_, sizes_, programs, scratchBytes, work};

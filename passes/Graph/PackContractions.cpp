@@ -143,14 +143,22 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     ++numMatmuls;
   }
 
+  /// `v` with zeros around it: `low` before it, and behind it what is left of `sizes`.
+  static Value padTo(OpBuilder &b, Location loc, Value v, const Sizes &sizes, ArrayRef<int64_t> low) {
+    if (sizes == sizesOf(v.getType())) return v;
+    SmallVector<std::string> texts;
+    for (int64_t l : low) texts.push_back(std::to_string(l));
+    SmallVector<StringRef> refs(texts.begin(), texts.end());
+    return PadOp::create(b, loc, tensorOf(sizes, elementOf(v)), v, Value(), b.getStrArrayAttr(refs), PadMode::constant);
+  }
+
   // ---- tensor cores -------------------------------------------------------------------------------------------------------------
   /// `v` with zeros behind dimension `dim`, up to a multiple of `multiple`.
   static Value fillUp(OpBuilder &b, Location loc, Value v, int64_t dim, int64_t multiple) {
     Sizes sizes = sizesOf(v.getType());
     if (sizes[dim].exactDivide(multiple)) return v;
     sizes[dim] = ceilDiv(sizes[dim], multiple) * SizeExpr(multiple);
-    SmallVector<StringRef> low(sizes.size(), "0");
-    return PadOp::create(b, loc, tensorOf(sizes, elementOf(v)), v, Value(), b.getStrArrayAttr(low), PadMode::constant);
+    return padTo(b, loc, v, sizes, SmallVector<int64_t>(sizes.size(), 0));
   }
   static Value productByRows(OpBuilder &b, Location loc, Type result, Value a, Value rows) {
     a = fillUp(b, loc, a, cast<RankedTensorType>(a.getType()).getRank() - 1, kRowAlignment);
@@ -184,18 +192,11 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     int64_t padded = *width + pads[1] + pads[3];
     while (padded * c % kRowAlignment) ++padded;
     if (c * kernel[1] > kSlice || !y[2].isConstant((padded - kernel[1]) / strides[1] + 1)) return {};
-    auto padTo = [&](Value v, const Sizes &sizes, ArrayRef<int64_t> low) -> Value {
-      if (sizes == sizesOf(v.getType())) return v;
-      SmallVector<std::string> texts;
-      for (int64_t l : low) texts.push_back(std::to_string(l));
-      SmallVector<StringRef> refs(texts.begin(), texts.end());
-      return PadOp::create(b, loc, tensorOf(sizes, elementOf(v)), v, Value(), b.getStrArrayAttr(refs), PadMode::constant);
-    };
-    image = padTo(image, {x[0], x[1], padded, c}, {0, 0, pads[1], 0});
+    image = padTo(b, loc, image, {x[0], x[1], padded, c}, {0, 0, pads[1], 0});
     // Weights [oc, ic, kh, kw] -> [oc, kh, kw, c] -> [oc, kh, 64].
     Value rows = reshape(b, loc, op.getW(), {w[0], w[1], kernel[0], kernel[1]});
     rows = TransposeOp::create(b, loc, rows, ArrayRef<int64_t>{0, 2, 3, 1});
-    rows = padTo(rows, {w[0], kernel[0], kernel[1], c}, {0, 0, 0, 0});
+    rows = padTo(b, loc, rows, {w[0], kernel[0], kernel[1], c}, {0, 0, 0, 0});
     rows = fillUp(b, loc, reshape(b, loc, rows, {w[0], kernel[0], kernel[1] * c}), 2, kSlice);
     rows = reshape(b, loc, rows, {w[0], kernel[0] * kSlice});
     return PackedConvOp::create(b, loc, tensorOf(y, elementOf(op.getY())), image, rows, kernel, strides, ArrayRef<int64_t>{pads[0], 0, pads[2], 0}, dilations, 1,
@@ -310,9 +311,9 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     Sizes sizes = sizesOf(image.getType());
     sizes[1] = sizes[1] + SizeExpr(pads[0] + pads[2]);
     sizes[2] = sizes[2] + SizeExpr(pads[1] + pads[3]);
-    auto low = b.getStrArrayAttr({"0", std::to_string(pads[0]), std::to_string(pads[1]), "0"});
+    image = padTo(b, loc, image, sizes, {0, pads[0], pads[1], 0});
     pads.assign(4, 0);
-    return PadOp::create(b, loc, tensorOf(sizes, elementOf(image)), image, Value(), low, PadMode::constant);
+    return image;
   }
 
   static bool isColumn(ArrayRef<SizeExpr> x, ArrayRef<SizeExpr> y, ArrayRef<int64_t> kernel, ArrayRef<int64_t> pads) {

@@ -413,11 +413,7 @@ class GroupAttention {
   }
 
  private:
-  AttentionSize size(const SizeExpr &expr) {
-    Value v = kb_.size(expr);
-    if (auto constant = getConstantIntValue(v)) return {v, std::to_string(*constant)};
-    return {v, "a" + std::to_string(cast<BlockArgument>(v).getArgNumber() - kb_.kernel().getNumBuffers())};
-  }
+  AttentionSize size(const SizeExpr &expr) { return {kb_.size(expr), kb_.formula(expr)}; }
   AttentionTensor place(const StridedHeads &at, Value buffer) { return {buffer, size(at.batchStride), size(at.headStride), size(at.rowStride)}; }
 
   // ---- the hole: operators between the scores and the softmax, on tiles -----------------------------------------------------------
@@ -453,7 +449,7 @@ class GroupAttention {
   Value operand(Value v, const Sizes &sizes) {
     if (Value tile = tiles_.lookup(v)) return tile;
     if (auto diagonal = matchDiagonal(v)) return seen(*diagonal);
-    if (auto constant = v.getDefiningOp<ConstantOp>()) return splat(constant);
+    if (auto constant = v.getDefiningOp<ConstantOp>()) return kb_.splatTile(constant, shape_);
     return load(cast<BlockArgument>(v), sizes);
   }
   Value seen(const DiagonalCompare &diagonal) {
@@ -466,18 +462,8 @@ class GroupAttention {
     Value row = number(0, kb_.add(at_.row, kb_.constant(diagonal.offset))), column = number(1, at_.column);
     return arith::CmpIOp::create(b, kb_.loc(), diagonal.isOpposite ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::sle, column, row);
   }
-  Value splat(ConstantOp op) {
-    Type element = registerType(elementOf(op.getY()));
-    auto dense = cast<DenseElementsAttr>(op.getValue());
-    Attribute value = isa<FloatType>(element) ? Attribute(FloatAttr::get(element, dense.getSplatValue<APFloat>()))
-                                              : Attribute(IntegerAttr::get(element, dense.getSplatValue<APInt>()));
-    VectorType type = shape_.clone(element);
-    return arith::ConstantOp::create(kb_.b(), kb_.loc(), type, DenseElementsAttr::get(type, value));
-  }
-
   /// An operand that is aligned on the right with a value of `sizes`, as a tile.
   Value load(BlockArgument arg, const Sizes &sizes) {
-    OpBuilder &b = kb_.b();
     Sizes own = sizesOf(arg.getType());
     auto strides = kb_.strides(own);
     ArrayRef<SizeExpr> batch = ArrayRef(sizes).drop_back(2);
@@ -497,12 +483,8 @@ class GroupAttention {
       if (o + 2 == sizes.size()) rowStride = stride;
       if (o + 1 == sizes.size()) columnStride = stride;
     }
-    VectorType type = shape_.clone(memoryType(elementOf(arg)));
     Value rows = kb_.sub(kb_.size(found_->queries), at_.row), columns = kb_.sub(kb_.size(found_->keys), at_.column);
-    Value tile = tile::LoadOp::create(b, kb_.loc(), type, kb_.input(arg), offset, ValueRange{rowStride, columnStride}, ValueRange{rows, columns});
-    if (!elementOf(arg).isInteger(1)) return tile;
-    Value zero = arith::ConstantOp::create(b, kb_.loc(), type, b.getZeroAttr(type));
-    return arith::CmpIOp::create(b, kb_.loc(), arith::CmpIPredicate::ne, tile, zero);
+    return kb_.loadTile(arg, shape_, offset, ValueRange{rowStride, columnStride}, ValueRange{rows, columns});
   }
 
   GroupOp group_;

@@ -77,7 +77,7 @@ SmallVector<Value> GroupEpilogue::evaluate(Value sums, const Tile &at) {
   for (Operation &op : body.without_terminator()) {
     if (op.getNumResults() != 1 || tiles.contains(op.getResult(0))) continue;
     if (auto constant = dyn_cast<ConstantOp>(op)) {
-      tiles[constant.getY()] = splat(constant, shape);
+      tiles[constant.getY()] = kb_.splatTile(constant, shape);
       continue;
     }
     SmallVector<Value> operands;
@@ -90,24 +90,8 @@ SmallVector<Value> GroupEpilogue::evaluate(Value sums, const Tile &at) {
 }
 
 Value GroupEpilogue::load(BlockArgument arg, VectorType shape, const Tile &at) {
-  OpBuilder &b = kb_.b();
   Place place = placeOf(sizesOf(arg.getType()), at);
-  VectorType type = shape.clone(memoryType(elementOf(arg)));
-  auto tile = tile::LoadOp::create(b, kb_.loc(), type, kb_.input(arg), place.offset, ordered(place.rowStride, place.columnStride),
-                                   ordered(at.rows, at.columns));
-  phase(tile, kPhase);
-  if (!elementOf(arg).isInteger(1)) return tile;
-  Value zero = arith::ConstantOp::create(b, kb_.loc(), type, b.getZeroAttr(type));
-  return arith::CmpIOp::create(b, kb_.loc(), arith::CmpIPredicate::ne, tile, zero);
-}
-
-Value GroupEpilogue::splat(ConstantOp op, VectorType shape) {
-  Type element = registerType(elementOf(op.getY()));
-  auto dense = cast<DenseElementsAttr>(op.getValue());
-  Attribute value = isa<FloatType>(element) ? Attribute(FloatAttr::get(element, dense.getSplatValue<APFloat>()))
-                                            : Attribute(IntegerAttr::get(element, dense.getSplatValue<APInt>()));
-  VectorType type = shape.clone(element);
-  return arith::ConstantOp::create(kb_.b(), kb_.loc(), type, DenseElementsAttr::get(type, value));
+  return kb_.loadTile(arg, shape, place.offset, ordered(place.rowStride, place.columnStride), ordered(at.rows, at.columns), kPhase);
 }
 
 void GroupEpilogue::store(int64_t index, Value tile, const Tile &at) {

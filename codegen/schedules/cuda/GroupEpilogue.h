@@ -37,7 +37,6 @@ class GroupEpilogue {
   };
   Place placeOf(const graph::Sizes &sizes, const Tile &at);
   mlir::Value load(mlir::BlockArgument arg, mlir::VectorType shape, const Tile &at);
-  mlir::Value splat(graph::ConstantOp op, mlir::VectorType shape);
   llvm::SmallVector<mlir::Value> ordered(mlir::Value rows, mlir::Value columns) const;
   /// Read by nobody but the product.
   bool isOperand(mlir::BlockArgument arg) const {

@@ -80,24 +80,18 @@ class GroupWgmma {
   }
 
   // ---- operands -----------------------------------------------------------------------------------------------------------------
-  std::string text(const SizeExpr &expr) {
-    Value v = kb_.size(expr);
-    if (auto constant = getConstantIntValue(v)) return std::to_string(*constant);
-    return "a" + std::to_string(cast<BlockArgument>(v).getArgNumber() - kb_.kernel().getNumBuffers());
-  }
-
   /// \param rows  of one matrix
   WgmmaSource matrices(BlockArgument arg, const SizeExpr &rows, int64_t inner) {
     Value buffer = kb_.input(arg);
     Sizes sizes = sizesOf(arg.getType());
     SizeExpr own = volume(sizes);
-    if (standsStill(arg) && inner == 2) return matrixSource(buffer, text(rows), text(sizes.back()));
+    if (standsStill(arg) && inner == 2) return matrixSource(buffer, kb_.formula(rows), kb_.formula(sizes.back()));
     if (own == matrices_ * rows * sizes.back())
-      return matrices_.isConstant(1) ? matrixSource(buffer, text(rows), text(sizes.back()))
-                                     : matrixSource(buffer, text(rows), text(sizes.back()), text(matrices_));
+      return matrices_.isConstant(1) ? matrixSource(buffer, kb_.formula(rows), kb_.formula(sizes.back()))
+                                     : matrixSource(buffer, kb_.formula(rows), kb_.formula(sizes.back()), kb_.formula(matrices_));
     // Part of the batch: this operand's matrix is worked out from the place in each dimension.
     SizeExpr count = volume(ArrayRef(sizes).drop_back(2));
-    WgmmaSource source = matrixSource(buffer, text(rows), text(sizes.back()), text(count));
+    WgmmaSource source = matrixSource(buffer, kb_.formula(rows), kb_.formula(sizes.back()), kb_.formula(count));
     Sizes batch(sizes.begin(), sizes.end() - 2);
     source.begin = [this, batch](OpBuilder &, Value matrix, Value row) {
       auto strides = kb_.strides(batch);
@@ -118,9 +112,9 @@ class GroupWgmma {
     ArrayRef<int64_t> kernel = conv.getKernel(), strides = conv.getStrides(), pads = conv.getPads(), dilations = conv.getDilations();
     // (c, w, h, n); of runs (kw*c, ow, h, n).
     const int64_t stepW = runs ? 1 : strides[1], lastW = runs ? 0 : pads[3] - (kernel[1] - 1) * dilations[1];
-    SmallVector<std::string> dims = {text(runs ? x[3] * SizeExpr(kernel[1]) : x[3]), text(runs ? out_[2] : x[2]), text(x[1]), text(x[0])};
+    SmallVector<std::string> dims = {kb_.formula(runs ? x[3] * SizeExpr(kernel[1]) : x[3]), kb_.formula(runs ? out_[2] : x[2]), kb_.formula(x[1]), kb_.formula(x[0])};
     SizeExpr pixel = x[3] * SizeExpr(2), row = pixel * x[2];
-    SmallVector<std::string> bytes = {text(runs ? pixel * SizeExpr(strides[1]) : pixel), text(row), text(row * x[1])};
+    SmallVector<std::string> bytes = {kb_.formula(runs ? pixel * SizeExpr(strides[1]) : pixel), kb_.formula(row), kb_.formula(row * x[1])};
     SmallVector<int64_t> window = {-pads[1], -pads[0], lastW, pads[2] - (kernel[0] - 1) * dilations[0], stepW, strides[0]};
     WgmmaSource source;
     source.map = [=, this](OpBuilder &b, int64_t rows) -> Value {
@@ -169,7 +163,7 @@ class GroupWgmma {
     p.b = matrices(b_, columns_, 2);
     p.m = kb_.size(rows_);
     p.n = kb_.size(columns_);
-    p.mText = text(rows_), p.nText = text(columns_), p.matricesText = text(matrices_);
+    p.mText = kb_.formula(rows_), p.nText = kb_.formula(columns_), p.matricesText = kb_.formula(matrices_);
     p.steps = kb_.size(steps_);
     if (!matrices_.isConstant(1)) p.matrices = kb_.size(matrices_);
     p.element = elementOf(a_);
