@@ -43,6 +43,7 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
   const i64 tiles = all_heads * row_tiles;
   const i64 fitting = greatest<i64>(divide_small(65536, keys), 1);
   const i64 section = least<i64>(fitting, all_heads);
+  const i64 sections = divide_small(all_heads + section - 1, greatest<i64>(section, 1));
   const u32 smem = smem_address(align_1024(dynamic_shared()));
   const u32 full_q = smem + kOffsetBarriersQ;  // bytes of a slot have landed
   const u32 empty_q = full_q + kStagesQ * 8;  // every consumer of the cluster is done with it
@@ -90,14 +91,17 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
       for (i64 round_ = 0; round_ < tiles; round_ += programs) {
         const i64 tile = round_ + place;
         if (tile < tiles) {
-          const i64 first_head = divide_small(tile, section * row_tiles) * section;
+          const i64 section_index = divide_small(tile, section * row_tiles);
+          const i64 first_head = section_index * section;
           const i64 width = least<i64>(section, all_heads - first_head);
           const i64 within = tile - first_head * row_tiles;
           const i64 advanced = divide_small(within, width);
           const i64 batch_head = first_head + within - advanced * width;
           const i64 batch2 = divide_small(batch_head, heads);
           const i64 head = batch_head - batch2 * heads;
-          const i64 row = (row_tiles - 1 - advanced) * 128;
+          const i64 rest = sections - 1 - section_index;
+          const i64 row_tile = rest - divide_small(rest, 2) * 2 == 1 ? advanced : row_tiles - 1 - advanced;
+          const i64 row = row_tile * 128;
           const i64 seen_by_first = row + keys - queries + 1;
           const i64 count = greatest<i64>(least<i64>(keys, seen_by_first + 127), 1);
           const i64 blocks = divide_small(count + 127, 128);
@@ -152,13 +156,16 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
     for (i64 round_2 = 0; round_2 < tiles; round_2 += programs) {
       const i64 tile2 = round_2 + place2;
       if (tile2 < tiles) {
-        const i64 first_head2 = divide_small(tile2, section * row_tiles) * section;
+        const i64 section_index2 = divide_small(tile2, section * row_tiles);
+        const i64 first_head2 = section_index2 * section;
         const i64 width2 = least<i64>(section, all_heads - first_head2);
         const i64 within2 = tile2 - first_head2 * row_tiles;
         const i64 advanced2 = divide_small(within2, width2);
         const i64 batch_head2 = first_head2 + within2 - advanced2 * width2;
         const i64 batch3 = divide_small(batch_head2, heads);
-        const i64 row2 = (row_tiles - 1 - advanced2) * 128;
+        const i64 rest2 = sections - 1 - section_index2;
+        const i64 row_tile2 = rest2 - divide_small(rest2, 2) * 2 == 1 ? advanced2 : row_tiles - 1 - advanced2;
+        const i64 row2 = row_tile2 * 128;
         const i64 seen_by_first2 = row2 + keys - queries + 1;
         const i64 count3 = greatest<i64>(least<i64>(keys, seen_by_first2 + 127), 1);
         const i64 blocks2 = divide_small(count3 + 127, 128);
