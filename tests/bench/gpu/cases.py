@@ -46,7 +46,12 @@ class Case:
 
     @property
     def tolerance(self) -> dict:
-        """Of ‖got − want‖ / ‖want‖, and of each element: |got − want| <= relative·|want| + absolute·rms(want). All 0: exact."""
+        """Of ‖got − want‖ / ‖want‖, and of each element: |got − want| <= relative·|want| + absolute·rms(its row of want). All 0: exact.
+
+        A row (last dimension) has one scale: what rounds on the way to an element is of the size of the row's elements, also where the
+        element itself is small because its terms cancel. Rows differ: a causal row that sees 4 keys has elements 60 times as large as one
+        that sees 16,384.
+        """
         if self.roundings == 0:
             return {"norm": 0.0, "relative": 0.0, "absolute": 0.0}
         unit = UNIT[self.outputs[0].dtype]
@@ -97,7 +102,7 @@ def attention(dtype: str, depth: int, length: int, batch: int, heads: int, causa
     mask = "causal" if causal else "full"
     case = Case(f"attention/{dtype}/hd{depth}-s{length}-b{batch}-h{heads}-{mask}", "attention", [Operand(n, dtype, shape) for n in "qkv"],
                 [Operand("y", dtype, shape)], flops=4.0 * batch * heads * length * length * depth / (2 if causal else 1))
-    case.options = {"causal": causal}
+    case.options = {"causal": causal, "depth": depth + length}  # terms of a score, and of an element
     case.roundings = 5  # scores, scaled, less the maximum, weights, result: as many as the operators of the model
     return case
 
@@ -106,6 +111,7 @@ def decode(batch: int, context: int, heads: int = 32, kv_heads: int = 8, depth: 
     q, kv = (batch, heads, 1, depth), (batch, kv_heads, context, depth)
     case = Case(f"decode/bf16/b{batch}-c{context}", "decode", [Operand("q", "bf16", q), Operand("k", "bf16", kv), Operand("v", "bf16", kv)],
                 [Operand("y", "bf16", q)], flops=4.0 * batch * heads * context * depth)
+    case.options["depth"] = depth + context
     case.roundings = 5
     return case
 

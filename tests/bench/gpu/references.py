@@ -134,10 +134,11 @@ def compare(o, case, got, want) -> dict:
     got = o.wide(got).reshape(want.shape)
     tolerance = case.tolerance
     rms = float((want * want).mean()) ** 0.5
+    scale = o.sqrt(o.total(want * want) / want.shape[-1])
     finite = bool(o.isfinite(got).all())
     difference = abs(got - want)
     norm = float((difference * difference).mean()) ** 0.5 / rms if rms else float(difference.max())
-    worst = float((difference / (tolerance["relative"] * abs(want) + tolerance["absolute"] * rms + 1e-300)).max())
+    worst = float((difference / (tolerance["relative"] * abs(want) + tolerance["absolute"] * scale + 1e-300)).max())
     return {
         "ok": finite and norm <= tolerance["norm"] and worst <= 1,
         "finite": finite,
