@@ -9,7 +9,7 @@ def SimplifyGraph : Pass<"jinx-simplify", "::mlir::func::FuncOp"> {
   let description = [{
     `pow(x, 2)` becomes a product, `pow(x, 0.5)` a square root, `x / c` a product when 1/c is exact; adding 0 and multiplying by 1
     vanish, and what integers are multiplied by 0; reshapes move below elementwise operators so that the chains around them can fuse; the largest of `tanh(x)` is the `tanh` of
-    the largest x. Leaves the meaning unchanged to the last bit except for `pow`, whose replacement is the more accurate one.
+    the largest x; `x / 2 * (tanh(p) + 1)` is `x * sigmoid(2p)`. Leaves the meaning unchanged to the last bit except for `pow` and that sigmoid, which are the more accurate ones.
   }];
   let statistics = [Statistic<"numRewrites", "num-rewrites", "Operators rewritten">];
 }

@@ -207,14 +207,20 @@ std::optional<Expr> castExpr(Operation *op, Type from, Type to, const Expr &e) {
       .Default([](Operation *) { return std::nullopt; });
 }
 
+/// Marked as approximate (`afn`): by who writes exp2, or by widenHalves.
+bool isShort(Operation *op) {
+  auto fast = dyn_cast<arith::ArithFastMathInterface>(op);
+  return fast && fast.getFastMathFlagsAttr() && bitEnumContainsAny(fast.getFastMathFlagsAttr().getValue(), arith::FastMathFlags::afn);
+}
+
 /// Floating-point operations on float and double.
 std::optional<Expr> floatExpr(Operation *op, Type type, ArrayRef<Expr> e) {
   bool isDouble = type.isF64();
   std::string suffix = isDouble ? "" : "f";
-  if (auto exp2 = dyn_cast<math::Exp2Op>(op); exp2 && !isDouble && bitEnumContainsAny(exp2.getFastmath(), arith::FastMathFlags::afn))
-    return call("exp2_approx", e[0].text);
-  if (auto erf = dyn_cast<math::ErfOp>(op); erf && !isDouble && bitEnumContainsAny(erf.getFastmath(), arith::FastMathFlags::afn))
-    return call("erf_approx", e[0].text);
+  if (!isDouble && isShort(op)) {
+    if (isa<arith::DivFOp>(op)) return call("reciprocal_approx", e[1].text);  // what is divided is 1
+    if (auto name = mathFunction(op)) return call(*name + "_approx", e[0].text);
+  }
   if (auto name = mathFunction(op)) {
     std::string arguments = e[0].text;
     for (const Expr &more : e.drop_front()) arguments += ", " + more.text;

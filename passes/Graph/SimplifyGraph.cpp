@@ -193,6 +193,41 @@ struct ReduceBelowMonotone : OpRewritePattern<ReduceOp> {
   }
 };
 
+/// x * 0.5 * (tanh(p) + 1) = x * sigmoid(2p), as GELU is written with tanh: one function less, and nothing cancels where p is far below 0.
+struct SigmoidOfTanh : OpRewritePattern<MulOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(MulOp op, PatternRewriter &rewriter) const override {
+    SmallVector<Value> factors;
+    for (Value side : {op.getA(), op.getB()}) {
+      auto product = side.getDefiningOp<MulOp>();
+      if (product && side.hasOneUse()) factors.append({product.getA(), product.getB()});
+      else factors.push_back(side);
+    }
+    auto half = llvm::find_if(factors, [](Value v) { return splatOf(v) == 0.5; });
+    if (half == factors.end()) return failure();
+    factors.erase(half);
+    auto sum = llvm::find_if(factors, [&](Value v) { return v.getType() == op.getY().getType() && isTanhPlusOne(v); });
+    if (sum == factors.end()) return failure();
+    Value p = sum->getDefiningOp<AddOp>().getA().getDefiningOp<TanhOp>().getX();
+    factors.erase(sum);
+    Value result = SigmoidOp::create(rewriter, op.getLoc(), p.getType(), twice(rewriter, op.getLoc(), p));
+    for (Value factor : factors) result = MulOp::create(rewriter, op.getLoc(), factor, result);
+    return rewriter.replaceOp(op, result), success();
+  }
+  static bool isTanhPlusOne(Value v) {
+    auto add = v.getDefiningOp<AddOp>();
+    return add && v.hasOneUse() && splatOf(add.getB()) == 1.0 && add.getA().getDefiningOp<TanhOp>() && add.getA().hasOneUse() &&
+           add.getA().getType() == v.getType();
+  }
+  /// A factor of p doubles exactly.
+  static Value twice(OpBuilder &b, Location loc, Value p) {
+    auto product = p.getDefiningOp<MulOp>();
+    auto factor = product && p.hasOneUse() ? splatOf(product.getB()) : std::nullopt;
+    if (factor) return MulOp::create(b, loc, product.getA(), splatLike(b, loc, product.getB(), 2 * *factor));
+    return MulOp::create(b, loc, p, splatLike(b, loc, p, 2.0));
+  }
+};
+
 /// cast(cast(x, u8), f32) = floor(x) where x is known to lie in [0, 255]: quantized and at once read as a number.
 struct FloorOfByte : OpRewritePattern<CastOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -261,7 +296,7 @@ class Narrator : public RewriterBase::Listener {
 struct SimplifyGraphPass : impl::SimplifyGraphBase<SimplifyGraphPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpandPow, DivToMul, ConstantRight<AddOp>, ConstantRight<MulOp>, SinkReshape, ReduceBelowMonotone, FloorOfByte, MulByZero>(&getContext());
+    patterns.add<ExpandPow, DivToMul, ConstantRight<AddOp>, ConstantRight<MulOp>, SinkReshape, ReduceBelowMonotone, SigmoidOfTanh, FloorOfByte, MulByZero>(&getContext());
     patterns.add<DropNeutral<MulOp>, DropNeutral<DivOp>>(&getContext(), 1.0);
     patterns.add<DropNeutral<AddOp>, DropNeutral<SubOp>>(&getContext(), 0.0);
     for (auto *dialect : getContext().getLoadedDialects()) dialect->getCanonicalizationPatterns(patterns);

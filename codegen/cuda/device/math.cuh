@@ -53,6 +53,18 @@ JINX_DEVICE float exp2_approx(float x) {
   return r;
 #endif
 }
+/// e^x within 2^-17, relative: for what is rounded to 16 bits at once.
+JINX_DEVICE float exp_approx(float x) { return exp2_approx(x * 1.44269504f); }
+/// 1 / x within a unit in the last place, denormal results as zero.
+JINX_DEVICE float reciprocal_approx(float x) {
+#ifdef JINX_EMULATED
+  return 1.0f / x;
+#else
+  float r;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+  return r;
+#endif
+}
 /// erf within 2^-14.9 of its value, relative: for what is rounded to 16 bits at once. x * p(x^2), fitted to the least relative error up to 3,
 /// from where on it is 1.
 JINX_DEVICE float erf_approx(float x) {

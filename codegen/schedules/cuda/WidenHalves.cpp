@@ -46,11 +46,22 @@ Value widen(OpBuilder &b, Value v, bool rounded) {
   return arith::ExtFOp::create(b, v.getLoc(), wide, v);
 }
 
-/// A function whose value is rounded to 16 bits at once needs no more: `afn`, as long as that rounding still says so.
+/// A function whose value is rounded to 16 bits at once needs no more: `afn`, as long as that rounding still says so. Of a sigmoid the
+/// division is that function, and the power under it.
 void markShort(tile::KernelOp kernel) {
-  kernel.walk([](math::ErfOp op) {
-    auto rounding = op->hasOneUse() ? dyn_cast<arith::TruncFOp>(*op->user_begin()) : arith::TruncFOp();
-    if (rounding && isHalf(rounding.getType())) op.setFastmath(arith::FastMathFlags::afn);
+  constexpr auto kShort = arith::FastMathFlags::afn;
+  kernel.walk([](arith::TruncFOp rounding) {
+    Operation *function = rounding.getIn().getDefiningOp();
+    if (!isHalf(rounding.getType()) || !function || !function->hasOneUse()) return;
+    if (auto erf = dyn_cast<math::ErfOp>(function)) erf.setFastmath(kShort);
+    if (auto exp = dyn_cast<math::ExpOp>(function)) exp.setFastmath(kShort);
+    auto division = dyn_cast<arith::DivFOp>(function);
+    if (!division || !matchPattern(division.getLhs(), m_OneFloat())) return;
+    division.setFastmath(kShort);
+    auto sum = division.getRhs().getDefiningOp<arith::AddFOp>();
+    if (!sum || !sum->hasOneUse()) return;
+    for (Value term : sum->getOperands())
+      if (auto exp = term.getDefiningOp<math::ExpOp>(); exp && exp->hasOneUse()) exp.setFastmath(kShort);
   });
 }
 

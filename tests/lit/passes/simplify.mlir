@@ -380,3 +380,40 @@ func.func @three_quarters(%x: tensor<4xf32>) -> tensor<4xf32> {
   %y = jinx.pow %x, %c : tensor<4xf32>, tensor<f32> -> tensor<4xf32>
   return %y : tensor<4xf32>
 }
+
+// -----
+
+// Tests GELU as it is written with tanh: x * 0.5 * (tanh(p) + 1) = x * sigmoid(2p), the factor of p doubled.
+// CHECK-LABEL: @sigmoid_of_tanh
+// CHECK-SAME: (%[[X:.*]]: tensor<4x8xf32>, %[[Q:.*]]: tensor<4x8xf32>
+// CHECK: %[[TWICE:.*]] = jinx.constant dense<1.600000e+00>
+// CHECK: %[[P:.*]] = jinx.mul %[[Q]], %[[TWICE]]
+// CHECK: %[[S:.*]] = jinx.sigmoid %[[P]]
+// CHECK: jinx.mul %[[X]], %[[S]]
+// CHECK-NOT: tanh
+func.func @sigmoid_of_tanh(%x: tensor<4x8xf32>, %q: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %half = jinx.constant dense<0.5> : tensor<f32>
+  %one = jinx.constant dense<1.0> : tensor<f32>
+  %c = jinx.constant dense<0.8> : tensor<f32>
+  %p = jinx.mul %q, %c : tensor<4x8xf32>, tensor<f32> -> tensor<4x8xf32>
+  %t = jinx.tanh %p : tensor<4x8xf32> -> tensor<4x8xf32>
+  %s = jinx.add %one, %t : tensor<f32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  %h = jinx.mul %x, %half : tensor<4x8xf32>, tensor<f32> -> tensor<4x8xf32>
+  %y = jinx.mul %h, %s : tensor<4x8xf32>, tensor<4x8xf32> -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
+
+// -----
+
+// Tests that it stays where the hyperbolic tangent is wanted elsewhere too.
+// CHECK-LABEL: @tanh_of_two_uses
+// CHECK: jinx.tanh
+// CHECK-NOT: sigmoid
+func.func @tanh_of_two_uses(%p: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %half = jinx.constant dense<0.5> : tensor<f32>
+  %one = jinx.constant dense<1.0> : tensor<f32>
+  %t = jinx.tanh %p : tensor<4x8xf32> -> tensor<4x8xf32>
+  %s = jinx.add %t, %one : tensor<4x8xf32>, tensor<f32> -> tensor<4x8xf32>
+  %y = jinx.mul %s, %half : tensor<4x8xf32>, tensor<f32> -> tensor<4x8xf32>
+  return %y, %t : tensor<4x8xf32>, tensor<4x8xf32>
+}
