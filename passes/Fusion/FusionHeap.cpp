@@ -18,6 +18,11 @@ bool isInPlace(Shapes &shapes, ArrayRef<Operation *> members) {
   });
 }
 
+bool isWidening(CastOp cast) {
+  auto from = dyn_cast<FloatType>(getElementTypeOrSelf(cast.getX().getType())), to = dyn_cast<FloatType>(getElementTypeOrSelf(cast.getY().getType()));
+  return from && to && from.getWidth() < to.getWidth();
+}
+
 }  // namespace
 
 FusionHeap::FusionHeap(Block &block, const Machine &machine, bool enable, ArrayRef<SmallVector<Operation *>> seeds)
@@ -295,9 +300,44 @@ void FusionHeap::run() {
     }
     apply(entry.producer, plan);
   }
+  for (FusionGroup *group : groups()) handDownCasts(group);
   // Whoever still reads another group's value does so for a reason.
   for (FusionGroup *group : groups())
     bestPlan(group, &decisions);
+}
+
+/// A float is stored before it is widened, not after: the cast goes to the groups that read it. Always worth it, as far as it is legal:
+/// a cast is an instruction, and half of the bytes are neither written nor read.
+void FusionHeap::handDownCasts(FusionGroup *group) {
+  for (Value wide : results(*group)) {
+    auto cast = wide.getDefiningOp<CastOp>();
+    if (!cast || !isWidening(cast) || group->members.size() < 2) continue;
+    llvm::SetVector<FusionGroup *> into;
+    bool onlyGroups = llvm::all_of(readers(cast), [&](Operation *reader) {
+      auto homes = homes_.find(reader);
+      if (homes == homes_.end()) return false;
+      into.insert_range(homes->second);
+      return true;
+    });
+    if (!onlyGroups || into.contains(group)) continue;
+    Members rest = group->members;
+    llvm::erase(rest, cast.getOperation());
+    auto withCast = [&](FusionGroup *reader) { return merged(cast.getOperation(), reader->members, {}); };
+    bool isLegal = canShareKernel(shapes_, rest, resultsOf(rest, {group})) &&
+                   llvm::all_of(into, [&](FusionGroup *reader) { return bool(canShareKernel(shapes_, withCast(reader), results(*reader))); });
+    if (!isLegal) continue;
+    const ShapeInfo &before = shapes_.of(wide), &after = shapes_.of(cast.getX());
+    double savedUs = 2 * (before.elements * before.elementBytes - after.elements * after.elementBytes) / machine_.levels.back().bytesPerUs;
+    homes_[cast].clear();
+    group->members = rest;
+    group->us = costOf(rest, results(*group));
+    for (FusionGroup *reader : into) {
+      decisions.push_back({Decision::Kind::kCloned, cast, reader->members.front(), savedUs, ""});
+      reader->members = withCast(reader);
+      homes_[cast].push_back(reader);
+      reader->us = costOf(reader->members, results(*reader));
+    }
+  }
 }
 
 void FusionHeap::apply(FusionGroup *producer, const Plan &plan) {

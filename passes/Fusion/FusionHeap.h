@@ -8,8 +8,9 @@
 //
 // Joins in place (elementwise operators of one shape, and the product that they follow) come before all others: they compute nothing
 // twice, whereas a reduction or a window that took a part of such a chain would keep the rest from its product. Clones come last: what can
-// join needs none. Within each the best producer of all is fused, its neighbours are asked again, until none saves anything. A fusion must be legal (Legality.h), save
-// more than nothing, and leave the groups an order: no path from the producer to its reader through a third.
+// join needs none. Within each the best producer of all is fused, its neighbours are asked again, until none saves anything. A fusion must
+// be legal (Legality.h), save more than nothing, and leave the groups an order: no path from the producer to its reader through a third.
+// At the end a cast that widens what a group has computed moves to the groups that read it, so that the narrow value is what is stored.
 //
 //   conv ── bias ── relu ──┬── add        relu joins bias (or bias conv): each saves a write and a read of the whole tensor;
 //                          └── conv       add cannot: conv between them reads the group that it would be in
@@ -87,6 +88,7 @@ class FusionHeap {
                                std::vector<Decision> *refusals) const;
   std::optional<Plan> clonePlan(FusionGroup *producer, llvm::ArrayRef<FusionGroup *> consumers) const;
   void apply(FusionGroup *producer, const Plan &plan);
+  void handDownCasts(FusionGroup *group);
   void push(FusionGroup *producer);
   void pushProducersOf(const FusionGroup &group);
   double costOf(llvm::ArrayRef<mlir::Operation *> members, llvm::ArrayRef<mlir::Value> results) const { return estimate(shapes_, machine_, members, results).us(); }
