@@ -171,7 +171,8 @@ FailureOr<Expr> KernelEmitter::laneExpr(Value value, Lane &lane, const TileLayou
     case Bound::kStep: return call("i64", layout.column.text);
     case Bound::kRowNumber: return layout.row;
     case Bound::kColumnNumber: return layout.column;
-    case Bound::kRowValue: return it->second.expr;
+    case Bound::kRowValue:
+    case Bound::kRuns: return it->second.expr;
     case Bound::kArray: return Expr{layout.element(it->second.expr.text)};
     default: break;
   }

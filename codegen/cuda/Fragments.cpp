@@ -3,6 +3,7 @@
 #include "codegen/cuda/PipelineEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -29,6 +30,7 @@ TileLayout PipelineEmitter::wgmmaLayout(const Shape &shape) {
   layout.loops = {{"block", "kBlocks", blocks}, {"j", "kOctets" + part, columns / 8}, {"h", "2", 2}, {"e", "2", 2}};
   layout.subscripts = {"block", "4 * j + 2 * h + e"};
   layout.extents = {"kBlocks", "kAccumulators" + part};
+  layout.columnLoop = layout.loops[1];
   layout.row = {"fragment_row + block * 64 + h * 8", Expr::kAdd};
   layout.column = {"fragment_column + j * 8 + e", Expr::kAdd};
   layout.elementsPerThread = blocks * columns / 2;
@@ -57,27 +59,66 @@ TileLayout PipelineEmitter::makeFragmentLayout(const Shape &shape) { return frag
 
 // ---- memory -----------------------------------------------------------------------------------------------------------------------
 
+/// Where an element of a tile of rank 2 lies in memory, and the condition that it is there; empty: always.
+std::pair<Expr, std::string> KernelEmitter::lanePlace(tile::LoadOp op, const Expr &row, const Expr &column) {
+  Expr at = add(bound_[op.getPtr()].expr, scalar(op.getOffset()));
+  std::string guard;
+  for (size_t d = 0; d < 2; ++d) {
+    const Expr &coordinate = d == 0 ? row : column;
+    Value stride = op.getStrides()[d];
+    if (isConstant(stride, 0)) continue;  // the same element for all: the store is what is guarded
+    at = add(at, isConstant(stride, 1) ? coordinate : multiply(call("i64", coordinate.text), scalar(stride)));
+    if (op.getLimits().empty()) continue;
+    guard += (guard.empty() ? "" : " && ") + coordinate.text + " < " + scalar(op.getLimits()[d]).in(Expr::kShift);
+  }
+  return {at, guard};
+}
+
 /// One element of a tile of rank 2, loaded where it is used.
 FailureOr<Expr> KernelEmitter::laneLoad(tile::LoadOp op, const TileLayout &layout) {
-  auto pointer = bound_[op.getPtr()];
-  Expr at = add(pointer.expr, scalar(op.getOffset()));
-  auto along = [&](Value stride, const Expr &coordinate) {
-    if (isConstant(stride, 0)) return;
-    at = add(at, isConstant(stride, 1) ? coordinate : multiply(call("i64", coordinate.text), scalar(stride)));
-  };
-  along(op.getStrides()[0], layout.row);
-  along(op.getStrides()[1], layout.column);
-  std::string where = pointer.shared ? "shared_" : "";
-  if (op.getLimits().empty()) return call(pointer.shared ? "shared_load" : "global_load", at.text);
-  std::string guard;
-  auto within = [&](Value stride, Value limit, const Expr &coordinate) {
-    if (isConstant(stride, 0)) return;  // the same element for all: the store is what is guarded
-    guard += (guard.empty() ? "" : " && ") + coordinate.text + " < " + scalar(limit).in(Expr::kShift);
-  };
-  within(op.getStrides()[0], op.getLimits()[0], layout.row);
-  within(op.getStrides()[1], op.getLimits()[1], layout.column);
-  if (guard.empty()) return call(pointer.shared ? "shared_load" : "global_load", at.text);
-  return call(where + "load_where", at.text + ", " + guard);
+  auto [at, guard] = lanePlace(op, layout.row, layout.column);
+  bool shared = bound_[op.getPtr()].shared;
+  if (guard.empty()) return call(shared ? "shared_load" : "global_load", at.text);
+  return call(shared ? "shared_load_where" : "load_where", at.text + ", " + guard);
+}
+
+/// The elements that the innermost loop of a layout runs over, as one aligned access: its type and text. None where that is not sure.
+std::optional<std::pair<std::string, std::string>> KernelEmitter::runLoad(tile::LoadOp op, const TileLayout &layout) {
+  const TileLayout::Loop &inner = layout.loops.back();
+  if (!StringRef(layout.column.text).ends_with(" + " + inner.variable)) return std::nullopt;  // one column
+  auto pointer = dyn_cast<BlockArgument>(op.getPtr());
+  if (!pointer || pointer.getArgNumber() >= kernel_.getNumInputs()) return std::nullopt;  // only of what is not written meanwhile
+  Type element = getElementTypeOrSelf(op.getTile().getType());
+  int64_t bytes = inner.count * bytesOf(element);
+  Value rowStride = op.getStrides()[0];
+  bool isWhole = isRun(pointer, op.getOffset(), op.getStrides()[1], inner.count) &&
+                 (isConstant(rowStride, 0) || isMultiple(rowStride, inner.count)) &&
+                 (op.getLimits().empty() || isMultiple(op.getLimits()[1], inner.count));
+  if (!isWhole || (bytes != 4 && bytes != 8 && bytes != 16)) return std::nullopt;
+  auto [at, guard] = lanePlace(op, layout.row, layout.firstColumn());
+  return std::pair("Pack<" + str(bytes) + ", " + cType(element) + ">",
+                   "load_pack_where<" + str(bytes) + ">(" + at.text + ", " + (guard.empty() ? "true" : guard) + ")");
+}
+
+/// A load with the attribute `early`, of one value for each column, is issued where it stands, and kept once a column whatever rows the
+/// thread has; others are issued where they are used, an element at a time.
+LogicalResult KernelEmitter::emitEarlyLoad(tile::LoadOp op) {
+  TileLayout layout = layoutOf(shapeOf(op.getTile().getType()));
+  bool isPerColumn = isConstant(op.getStrides()[0], 0) && !layout.columnLoop.extent.empty();
+  auto run = isPerColumn ? runLoad(op, layout) : std::nullopt;
+  if (!run) return addPending(op);
+  phase(op);
+  std::string name = out_.unique(hint(op.getTile()) + "_early");
+  out_.line(run->first + " " + name + "[" + layout.columnLoop.extent + "];");
+  out_.directive("#pragma unroll");
+  out_.open("for (int " + layout.columnLoop.variable + " = 0; " + layout.columnLoop.variable + " < " + layout.columnLoop.extent + "; ++" + layout.columnLoop.variable + ")");
+  out_.line(name + "[" + layout.columnLoop.variable + "] = " + run->second + ";");
+  out_.close();
+  Bound bound;
+  bound.kind = Bound::kRuns;
+  bound.expr = {name + "[" + layout.columnLoop.variable + "].values[" + layout.loops.back().variable + "]"};
+  bound_[op.getTile()] = bound;
+  return success();
 }
 
 /// A tile of rank 2 to memory: runs along columns are stored at once.
@@ -104,8 +145,8 @@ LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
   };
   sink.afterInner = [&] {
     // The run's first column: the layout's with the inner variable at 0.
-    std::string column = layout.column.text.substr(0, layout.column.text.rfind(" + " + inner.variable));
-    Expr first{column, Expr::kAdd};
+    Expr first = layout.firstColumn();
+    std::string column = first.text;
     Expr at = add(pointer.expr, scalar(op.getOffset()));
     at = add(at, isConstant(op.getStrides()[0], 1) ? layout.row : multiply(call("i64", layout.row.text), scalar(op.getStrides()[0])));
     bool contiguous = isConstant(op.getStrides()[1], 1);
@@ -174,6 +215,19 @@ FailureOr<std::string> PipelineEmitter::takeAccumulator(Value acc, Value result)
   return held.expr.text;
 }
 
+bool PipelineEmitter::beginsAnew(scf::ForOp loop, Value init) {
+  constexpr int64_t kShort = 16;
+  auto first = getConstantIntValue(loop.getLowerBound()), end = getConstantIntValue(loop.getUpperBound());
+  if (!first || !end || *first >= *end || *end - *first > kShort || !matchPattern(init, m_AnyZeroFloat())) return false;
+  for (auto [given, arg] : llvm::zip(loop.getInitArgs(), loop.getRegionIterArgs())) {
+    if (given != init) continue;
+    auto mma = arg.hasOneUse() ? dyn_cast<tile::MmaOp>(*arg.user_begin()) : tile::MmaOp();
+    auto ring = mma ? mma.getSlot().getDefiningOp<tile::RingWaitOp>().getRing().getDefiningOp<tile::RingOp>() : tile::RingOp();
+    if (!ring || ring.getKind() != tile::RingKind::bulk || mma->getParentOp() != loop) return false;
+  }
+  return true;
+}
+
 LogicalResult PipelineEmitter::emitMma(tile::MmaOp op) {
   RingInfo &ring = ringOf(op.getSlot());
   auto acc = takeAccumulator(op.getAcc(), op.getResult());
@@ -195,6 +249,11 @@ LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const s
     wgmmaShapes_.push_back(columns);
     e_.wrappers_ += wgmmaWrapper(columns, element.isBF16());
   }
+  auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
+  auto carried = dyn_cast<BlockArgument>(op.getAcc());
+  std::string adds = "1";
+  if (loop && carried && carried.getOwner() == loop.getBody() && beginsAnew(loop, loop.getTiedLoopInit(carried)->get()))
+    adds = e_.scalar(loop.getInductionVar()).text + " > " + e_.scalar(loop.getLowerBound()).text + " || kk > 0";
   SourceWriter &out = e_.out_;
   std::string take = named(ring, "take") + ".slot", sa = a.suffix + ring.suffix, sb = b.suffix + ring.suffix;
   std::string rowBytes = op.getRow() ? " + u32(" + e_.scalar(op.getRow()).text + ") * 128" : "";
@@ -208,7 +267,7 @@ LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const s
   out.open("for (int kk = 0; kk < kSteps; ++kk)");
   out.directive("#pragma unroll");
   out.open("for (int block = 0; block < kBlocks; ++block)");
-  out.line(wgmmaName(columns, element.isBF16()) + "(" + acc + "[block], " + descA + " + block * (64 * 128 / 16) + 2 * kk, " + descB + " + 2 * kk, 1);");
+  out.line(wgmmaName(columns, element.isBF16()) + "(" + acc + "[block], " + descA + " + block * (64 * 128 / 16) + 2 * kk, " + descB + " + 2 * kk, " + adds + ");");
   out.close();
   out.close();
   out.line("wgmma_commit();");

@@ -332,7 +332,7 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   SmallVector<Value> tiles;
   SmallVector<Bound> targets;
   for (auto [init, bound] : llvm::zip(op.getInitArgs(), carried))
-    if (bound.kind == Bound::kArray) tiles.push_back(init), targets.push_back(bound);
+    if (bound.kind == Bound::kArray && !(pipeline_ && pipeline_->beginsAnew(op, init))) tiles.push_back(init), targets.push_back(bound);
   if (failed(assignYielded(tiles, targets, op))) return failure();
 
   std::string variable = nameOf(op.getInductionVar().getLoc());

@@ -32,6 +32,7 @@ struct TileLayout {
   llvm::SmallVector<Loop, 3> loops;
   std::vector<std::string> subscripts;  ///< of a register array, in terms of the loop variables: "i", "4 * j + q"
   std::vector<std::string> extents;     ///< of that array
+  Loop columnLoop;                      ///< the one that alone, beside the innermost, moves along columns, if there is one
   Expr row, column;                     ///< coordinates; rank 1 uses `column` alone
   bool complete = true;                 ///< every element of every thread lies in the tile
   std::string valid;                    ///< otherwise: the condition that it does
@@ -47,12 +48,17 @@ struct TileLayout {
 
   std::string declare(const std::string &name) const;
   std::string element(const std::string &name) const;
+  /// Where the innermost loop begins: the column without its variable. That loop runs along neighbouring columns.
+  Expr firstColumn() const { return {column.text.substr(0, column.text.rfind(" + " + loops.back().variable)), Expr::kAdd}; }
 };
+
+/// True when `v` is surely a multiple of `width`.
+bool isMultiple(mlir::Value v, int64_t width, int depth = 0);
 
 /// What stands for a value in the text.
 struct Bound {
-  enum Kind { kNone, kUniform, kStep, kArray, kPointer, kHandle, kRowNumber, kColumnNumber, kRowValue, kOperand } kind = kNone;
-  Expr expr;                     ///< kUniform, kPointer, kRowValue; kArray, kHandle, kOperand: the name
+  enum Kind { kNone, kUniform, kStep, kArray, kPointer, kHandle, kRowNumber, kColumnNumber, kRowValue, kOperand, kRuns } kind = kNone;
+  Expr expr;                     ///< kUniform, kPointer, kRowValue; kArray, kRuns, kHandle, kOperand: the name
   bool shared = false;           ///< kPointer: shared memory
   int64_t handle = -1;           ///< kHandle: index into a table (rings, maps)
 };
@@ -113,7 +119,10 @@ class KernelEmitter {
                    llvm::StringRef name);
   mlir::LogicalResult printLaneOps(llvm::ArrayRef<mlir::Operation *> ops, Lane &lane, const TileLayout &layout, mlir::Operation *sink);
   mlir::FailureOr<Expr> laneExpr(mlir::Value value, Lane &lane, const TileLayout &layout);
+  std::pair<Expr, std::string> lanePlace(tile::LoadOp op, const Expr &row, const Expr &column);
   mlir::FailureOr<Expr> laneLoad(tile::LoadOp op, const TileLayout &layout);
+  std::optional<std::pair<std::string, std::string>> runLoad(tile::LoadOp op, const TileLayout &layout);
+  mlir::LogicalResult emitEarlyLoad(tile::LoadOp op);
   /// The register array that holds a tile, printed now if need be.
   mlir::FailureOr<std::string> arrayOf(mlir::Value value, llvm::StringRef name);
   void openLoops(const TileLayout &layout, size_t from, size_t to);

@@ -105,6 +105,8 @@ LogicalResult PipelineEmitter::prepare() {
   }
   partBarriers_ = at;
   if (partBytes_) at += int64_t(roles_.getConsumers()) * 2 * 8;
+  turnBarriers_ = at;
+  if (takesTurns()) at += int64_t(roles_.getConsumers()) * 8;
   sharedBytes_ = anyBulk_ ? at + kSwizzleAtom : at;
   if (sharedBytes_ > kMaxShared)
     return kernel.emitOpError("needs ") << sharedBytes_ << " bytes of shared memory, of " << kMaxShared << "; take fewer stages";
@@ -162,6 +164,7 @@ LogicalResult PipelineEmitter::declare() {
     e_.constant("kPartBytes", partBytes_, "of a warpgroup");
     e_.constant("kOffsetPartBarriers", partBarriers_, "two for each warpgroup: parts are there, parts were read");
   }
+  if (takesTurns()) e_.constant("kOffsetTurns", turnBarriers_, "a barrier for each consumer: its turn has come");
   if (anyStoreBulk_) {
     e_.constant("kOffsetStore", storeOffset_, "staging of stores: two buffers a warp");
     e_.constant("kStoreColumns", storeColumns_, "of a store: one swizzle span");
@@ -207,7 +210,7 @@ bool PipelineEmitter::writes(Operation *user, Value pointer) const {
 
 bool PipelineEmitter::handles(Operation *op) const {
   return isa<tile::RingOp, tile::RingAcquireOp, tile::CopyOp, tile::CopyBulkOp, tile::RingCommitOp, tile::RingWaitOp, tile::RingReleaseOp,
-             tile::RingDrainOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
+             tile::RingDrainOp, tile::RingSkipOp, tile::TurnWaitOp, tile::TurnPassOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
              tile::ClusterRankOp, tile::NumProgramsOp, tile::MmaSharedOp, tile::MmaOperandOp, tile::MmaRegistersOp, tile::RowReduceOp,
              tile::RowCombineOp, tile::IotaOp, tile::ClusterReduceOp>(op);
 }
@@ -222,6 +225,9 @@ LogicalResult PipelineEmitter::emit(Operation *op) {
       .Case([&](tile::RingWaitOp o) { return emitWait(o); })
       .Case([&](tile::RingReleaseOp o) { return emitRelease(o); })
       .Case([&](tile::RingDrainOp o) { return emitDrain(o); })
+      .Case([&](tile::RingSkipOp o) { return emitSkip(o); })
+      .Case([&](tile::TurnWaitOp o) { return emitTurnWait(o); })
+      .Case([&](tile::TurnPassOp o) { return emitTurnPass(o); })
       .Case([&](tile::RolesOp o) { return emitRoles(o); })
       .Case([&](tile::MmaOp o) { return emitMma(o); })
       .Case([&](tile::MmaWaitOp o) { return emitMmaWait(o); })
@@ -261,7 +267,7 @@ void PipelineEmitter::printBarrierInit() {
     std::string full = named(ring, "full"), empty = named(ring, "empty");
     out.open("for (int s = 0; s < " + named(ring, "kStages") + "; ++s)");
     out.line("mbar_init(" + full + " + s * 8, 1);");
-    out.line("mbar_init(" + empty + " + s * 8, kConsumers * kCluster);");
+    out.line("mbar_init(" + empty + " + s * 8, " + (takesTurns() ? "kCluster" : "kConsumers * kCluster") + ");");
     for (const Buffer &b : ring.buffers) {
       std::string address = "smem + kOffset" + b.suffix + ring.suffix + " + s * kStageBytes" + b.suffix + ring.suffix, bytes = "kStageBytes" + b.suffix + ring.suffix;
       if (b.slices > 1) {
@@ -277,6 +283,7 @@ void PipelineEmitter::printBarrierInit() {
     out.line("mbar_init(smem + kOffsetPartBarriers + c * 8, kSplits * 4);  // an arrival of each warp");
     out.close();
   }
+  if (takesTurns()) out.line("for (int c = 0; c < kConsumers; ++c) mbar_init(smem + kOffsetTurns + c * 8, 1);");
   out.line("mbar_init_fence();");
   out.close();
   if (clusterSize() > 1) {
@@ -316,8 +323,11 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   if (failed(e_.emitBlock(op.getProducer().front()))) return failure();
   out.close();
   out.reopen("else");
-  out.comment("Consumers: multiply, then the epilogue of the same tile.");
+  out.comment(takesTurns() ? "Consumers by turns: one multiplies its tile while the other runs the epilogue of its own."
+                           : "Consumers: multiply, then the epilogue of the same tile.");
   if (movesRegisters()) out.line("registers_grow<" + str(op.getConsumerRegisters()) + ">();");
+  bool readsEarly = op.getConsumer().walk([](tile::LoadOp load) { return load->hasAttr("early") ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted();
+  if (readsEarly) out.line("grid_wait_previous();  // before the first load; else a slot that has landed says as much");
   out.line("const int consumer = warpgroup - 1;");
   out.line("const int thread = threadIdx.x % 128;");
   if (anyStoreBulk_) out.line("const int warp = warp_uniform(thread / 32);");
@@ -328,6 +338,7 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
     out.line("const u32 parts_read = parts_there + 8;  // every block has read this one's");
     out.line("u32 parts_turn = 0;");
   }
+  if (takesTurns()) out.line("u32 turn = consumer == 0;  // parity of the phase before this consumer's turn");
   if (anyStoreBulk_) {
     out.line("const bool issuer = elect_one();  // the lane that issues this warp's stores");
     out.line("const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);");
@@ -418,6 +429,26 @@ LogicalResult PipelineEmitter::emitRelease(tile::RingReleaseOp op) {
       out.line(held + " = -1;");
     }
   }
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitSkip(tile::RingSkipOp op) {
+  RingInfo &ring = ringOf(op.getRing());
+  if (!ring.bulk || !takesTurns()) return op.emitOpError("is for consumers that take turns on a bulk ring");
+  e_.out_.line("ring_skip(" + named(ring, "take") + ", int(" + e_.scalar(op.getCount()).text + "), " + named(ring, "kStages") + ");");
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitTurnWait(tile::TurnWaitOp op) {
+  if (!takesTurns()) return op.emitOpError("is for consumers that take turns");
+  e_.out_.line("mbar_wait(smem + kOffsetTurns + consumer * 8, turn);");
+  e_.out_.line("turn ^= 1;");
+  return success();
+}
+
+LogicalResult PipelineEmitter::emitTurnPass(tile::TurnPassOp op) {
+  if (!takesTurns()) return op.emitOpError("is for consumers that take turns");
+  e_.out_.line("if (thread == 0) mbar_arrive(smem + kOffsetTurns + (consumer + 1) % kConsumers * 8);");
   return success();
 }
 

@@ -40,6 +40,9 @@ class PipelineEmitter {
   /// True where `user` writes through `pointer`.
   bool writes(mlir::Operation *user, mlir::Value pointer) const;
   TileLayout makeFragmentLayout(const Shape &shape);
+  /// A short loop whose first product on tensor cores overwrites what the loop carries, instead of adding to zeros: unrolled, zeros would be
+  /// moved into registers that products already have, and ptxas makes products wait (C7517).
+  static bool beginsAnew(mlir::scf::ForOp loop, mlir::Value init);
 
  private:
   struct Buffer {
@@ -79,6 +82,9 @@ class PipelineEmitter {
   mlir::LogicalResult emitWait(tile::RingWaitOp op);
   mlir::LogicalResult emitRelease(tile::RingReleaseOp op);
   mlir::LogicalResult emitDrain(tile::RingDrainOp op);
+  mlir::LogicalResult emitSkip(tile::RingSkipOp op);
+  mlir::LogicalResult emitTurnWait(tile::TurnWaitOp op);
+  mlir::LogicalResult emitTurnPass(tile::TurnPassOp op);
   mlir::LogicalResult emitRoles(tile::RolesOp op);
   void printBarrierInit();
   void printRingState(mlir::Region &region, bool producer);
@@ -89,6 +95,7 @@ class PipelineEmitter {
   mlir::LogicalResult emitStoreBulk(tile::StoreBulkOp op);
   mlir::LogicalResult emitClusterReduce(tile::ClusterReduceOp op);
   /// Blocks that share what they fetch: the cluster, but for its blocks along k.
+  bool takesTurns() const { return roles_ && const_cast<tile::RolesOp &>(roles_).getTurns(); }
   int64_t sharers() const { return clusterM_ * clusterN_; }
   mlir::FailureOr<std::string> takeAccumulator(mlir::Value acc, mlir::Value result);
   // FragmentProducts.cpp, FragmentRows.cpp
@@ -120,6 +127,7 @@ class PipelineEmitter {
   bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false;
   int64_t clusterM_ = 1, clusterN_ = 1, clusterK_ = 1;
   int64_t partBytes_ = 0, partOffset_ = 0, partBarriers_ = 0;  ///< of tile.cluster_reduce: a warpgroup's part, where parts and barriers lie
+  int64_t turnBarriers_ = 0;
   int64_t sharedBytes_ = 0, storeOffset_ = 0, storeColumns_ = 0;
   llvm::SmallVector<int64_t, 4> wgmmaShapes_;  ///< whose wrappers are printed already
 };

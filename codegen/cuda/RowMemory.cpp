@@ -18,23 +18,7 @@ using namespace mlir;
 
 namespace jinx::cuda {
 
-namespace {
-
-constexpr int64_t kWarp = 32;
-constexpr int64_t kWidest = 16;  // bytes of an access
-
-bool isConstant(Value v, int64_t c) { return getConstantIntValue(v) == c; }
-
-/// The pointer an operation accesses; null for others.
-Value pointerOf(Operation *op) {
-  if (auto load = dyn_cast<tile::LoadOp>(op)) return load.getPtr();
-  if (auto store = dyn_cast<tile::StoreOp>(op)) return store.getPtr();
-  if (auto gather = dyn_cast<tile::GatherOp>(op)) return gather.getPtr();
-  return {};
-}
-
-/// True when `v` is surely a multiple of `width`.
-bool isMultiple(Value v, int64_t width, int depth = 0) {
+bool isMultiple(Value v, int64_t width, int depth) {
   if (auto c = getConstantIntValue(v)) return *c % width == 0;
   if (depth > 16) return false;
   if (auto arg = dyn_cast<BlockArgument>(v)) {
@@ -51,6 +35,21 @@ bool isMultiple(Value v, int64_t width, int depth = 0) {
   if (isa_and_nonnull<arith::AddIOp, arith::SubIOp, arith::MinSIOp, arith::MaxSIOp>(v.getDefiningOp()))
     return isMultiple(v.getDefiningOp()->getOperand(0), width, depth + 1) && isMultiple(v.getDefiningOp()->getOperand(1), width, depth + 1);
   return false;
+}
+
+namespace {
+
+constexpr int64_t kWarp = 32;
+constexpr int64_t kWidest = 16;  // bytes of an access
+
+bool isConstant(Value v, int64_t c) { return getConstantIntValue(v) == c; }
+
+/// The pointer an operation accesses; null for others.
+Value pointerOf(Operation *op) {
+  if (auto load = dyn_cast<tile::LoadOp>(op)) return load.getPtr();
+  if (auto store = dyn_cast<tile::StoreOp>(op)) return store.getPtr();
+  if (auto gather = dyn_cast<tile::GatherOp>(op)) return gather.getPtr();
+  return {};
 }
 
 /// The summands of an offset that are not surely multiples of `width`.
@@ -271,7 +270,7 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
   std::string where = pointer.shared ? "shared_" : "";
   if (type.getRank() == 2 && isTile(type)) {
     if (isOrdered(op.getPtr())) return unsupported(op, "a tile of rank 2 from a buffer that the kernel also writes");
-    return addPending(op);
+    return op->hasAttr("early") ? emitEarlyLoad(op) : addPending(op);
   }
   beforeRead(op.getPtr());
   Expr offset = scalar(op.getOffset());

@@ -139,13 +139,37 @@ def Tile_RingDrainOp : Tile_Op<"ring_drain"> {
   let assemblyFormat = "$ring attr-dict";
 }
 
+def Tile_RingSkipOp : Tile_Op<"ring_skip"> {
+  let summary = "passes over this many slots, which another consumer reads (bulk ring, consumers that take turns)";
+  let arguments = (ins Tile_RingType:$ring, Index:$count);
+  let assemblyFormat = "$ring `count` $count attr-dict";
+}
+
 def Tile_RolesOp : Tile_Op<"roles", [NoTerminator, SingleBlock]> {
   let summary = "splits the block's warpgroups: one thread of the first runs `producer`, the others run `consumer`";
-  let arguments = (ins I64Attr:$consumers, I64Attr:$producer_registers, I64Attr:$consumer_registers);
+  let description = [{
+    Consumers read every slot together, each its rows of it. With `turns` each slot is one consumer's: they read by turns, in the order of
+    their numbers, and pass over the slots of the others (tile.ring_skip). One multiplies while another runs its epilogue. The turn also says
+    that the slots passed over were waited for: a slot's barrier tells a round from the next one, not from the one after.
+
+      tile.turn_wait                       // until the consumer before has issued its products
+      %acc = scf.for … { … }
+      tile.turn_pass                       // the next one's products queue behind these
+      tile.ring_skip %ring count %steps    // the slots of the other one's tile
+  }];
+  let arguments = (ins I64Attr:$consumers, I64Attr:$producer_registers, I64Attr:$consumer_registers, UnitAttr:$turns);
   let regions = (region SizedRegion<1>:$producer, SizedRegion<1>:$consumer);
   let assemblyFormat = [{
-    `consumers` $consumers `registers` $producer_registers `,` $consumer_registers `producer` $producer `consumer` $consumer attr-dict
+    `consumers` $consumers (`turns` $turns^)? `registers` $producer_registers `,` $consumer_registers `producer` $producer `consumer` $consumer attr-dict
   }];
+}
+def Tile_TurnWaitOp : Tile_Op<"turn_wait"> {
+  let summary = "waits for this consumer's turn to issue products; the first one's first turn has come";
+  let assemblyFormat = "attr-dict";
+}
+def Tile_TurnPassOp : Tile_Op<"turn_pass"> {
+  let summary = "gives the turn to the next consumer";
+  let assemblyFormat = "attr-dict";
 }
 def Tile_ConsumerIdOp : Tile_Op<"consumer_id", [Pure]> {
   let summary = "number of this consumer warpgroup";

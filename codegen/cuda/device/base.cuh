@@ -274,6 +274,33 @@ template <typename T>
 JINX_DEVICE T load_where(const T* p, bool valid JINX_AT) {
   return valid ? global_load(p JINX_FROM) : T{};
 }
+/// The neighbours from p on, a multiple of `Bytes`, where `valid`, else zeros. Of memory that nobody writes while the kernel runs, so that
+/// the access may move up over fences.
+template <int Bytes, typename T>
+JINX_DEVICE Pack<Bytes, T> load_pack_where(const T* p, bool valid JINX_AT) {
+#ifdef JINX_EMULATED
+  return valid ? global_load(reinterpret_cast<const Pack<Bytes, T>*>(p) JINX_FROM) : Pack<Bytes, T>{};
+#else
+  union {
+    Pack<Bytes, T> pack;
+    u32 words[Bytes / 4];
+  } x;
+#pragma unroll
+  for (int i = 0; i < Bytes / 4; ++i) x.words[i] = 0;
+  if (valid) {
+    if constexpr (Bytes == 4) x.words[0] = __ldg(reinterpret_cast<const u32*>(p));
+    if constexpr (Bytes == 8) {
+      const uint2 v = __ldg(reinterpret_cast<const uint2*>(p));
+      x.words[0] = v.x, x.words[1] = v.y;
+    }
+    if constexpr (Bytes == 16) {
+      const uint4 v = __ldg(reinterpret_cast<const uint4*>(p));
+      x.words[0] = v.x, x.words[1] = v.y, x.words[2] = v.z, x.words[3] = v.w;
+    }
+  }
+  return x.pack;
+#endif
+}
 /// Signed overflow wraps, as in `arith`.
 JINX_DEVICE i32 wrap_add(i32 a, i32 b) { return static_cast<i32>(static_cast<u32>(a) + static_cast<u32>(b)); }
 JINX_DEVICE i64 wrap_add(i64 a, i64 b) { return static_cast<i64>(static_cast<u64>(a) + static_cast<u64>(b)); }

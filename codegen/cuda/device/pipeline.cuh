@@ -31,6 +31,13 @@ JINX_DEVICE void mbar_arrive_expect_bytes(u32 bar, u32 bytes JINX_AT) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes) : "memory");
 #endif
 }
+JINX_DEVICE void mbar_arrive(u32 bar JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->mbar_arrive(bar, emu_self->cluster_rank, 0, line);
+#else
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(bar) : "memory");
+#endif
+}
 /// Arrives on the barrier at the same offset in the shared memory of block `rank` of this cluster.
 JINX_DEVICE void mbar_arrive_at(u32 bar, u32 rank JINX_AT) {
 #ifdef JINX_EMULATED
@@ -100,6 +107,12 @@ JINX_DEVICE void ring_advance(Ring& r, int stages) {
     r.slot = 0;
     r.parity ^= 1;
   }
+}
+/// Passes over `count` slots.
+JINX_DEVICE void ring_skip(Ring& r, int count, int stages) {
+  const int ahead = r.slot + count, rounds = ahead / stages;
+  r.slot = ahead - rounds * stages;
+  r.parity ^= rounds & 1;
 }
 
 // ---- clusters ----

@@ -23,6 +23,8 @@ struct TilePlace {
   mlir::Value matrix;  ///< of a batch; null where there is one
   mlir::Value row, column;
 };
+/// Called at the beginning of a tile of sums of this type: for loads (attribute `early`) that are under way while its products are waited for.
+using TileBegin = std::function<void(mlir::OpBuilder &, mlir::Location, mlir::VectorType, const TilePlace &)>;
 using EpilogueHole = std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value acc, const TilePlace &)>;
 
 // ---- SIMT -------------------------------------------------------------------------------------------------------------------------
@@ -61,11 +63,14 @@ struct WgmmaTile {
   int64_t m = 128, n = 256;        ///< rows and columns of the result a block computes at a time
   int64_t stages = 4;              ///< slots of the ring, 64 elements of k each
   int64_t clusterM = 2, clusterN = 1;
-  int64_t consumers = 2;           ///< warpgroups that multiply, m / consumers rows each
+  int64_t consumers = 2;           ///< warpgroups that multiply
   int64_t band = 8;                ///< tile order: bands this many cluster tiles wide
   bool walkN = false;              ///< bands lie along n and are crossed along m; true: the other way round
   int64_t splits = 1;              ///< blocks of a cluster that share a tile, each with a part of k (clusterM = clusterN = 1 then)
 
+  bool turns = false;              ///< each consumer has a tile of its own and multiplies while the others run their epilogues
+
+  int64_t rows() const { return turns ? m : m / consumers; }  ///< of a consumer
   int64_t cluster() const { return clusterM * clusterN * splits; }
   int64_t storedColumns() const { return n / splits; }  ///< that a block stores
 };
@@ -92,6 +97,7 @@ struct WgmmaMatmul {
   mlir::Value matrices;            ///< in the batch; null: one
   mlir::Type element;              ///< of a and b
   mlir::Value d;                   ///< the result's buffer [matrices, m, n] where the hole returns tiles; n is a multiple of 8 then
+  TileBegin begin;                 ///< may be null; not with a tile that blocks share
   std::string mText, nText, matricesText;  ///< formulas over the kernel's sizes that say what m, n, matrices are; needed beside d
 };
 /// Blocks of the grid, of a target with `sms` multiprocessors.
@@ -100,8 +106,9 @@ SizeExpr wgmmaPrograms(const WgmmaTile &tile, const SizeExpr &m, const SizeExpr 
 int64_t wgmmaSharedBytes(const WgmmaTile &tile);
 /// Why a tile cannot be had; empty if it can.
 std::string wgmmaInfeasible(const WgmmaTile &tile);
-/// The best tile for known extents, by the fewest waves, then the least traffic from the second-level cache, then stages.
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices = 1, int64_t sms = 132);
+/// The best tile for known extents, by an estimate of the time that products, traffic from the second-level cache and epilogues take.
+/// \param operations  of the epilogue, instructions an element
+WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices = 1, int64_t operations = 0, int64_t sms = 132);
 /// For the transposed product of `columns` rows of an activation, at most 64: 64 rows of weights at a time, as many slots as fit.
 WgmmaTile chooseFlatWgmmaTile(int64_t columns);
 /// Writes the program at the insertion point, which is the end of `kernel`, and says what its cluster is.

@@ -2,6 +2,7 @@
 
 #include "codegen/schedules/ScalarOps.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace jinx::graph;
@@ -35,6 +36,18 @@ size_t GroupEpilogue::firstRowDim(size_t end) {
   return begin;
 }
 
+int64_t GroupEpilogue::operations() {
+  int64_t sum = 0;
+  for (Operation &op : group_.getBody().front().without_terminator()) {
+    if (&op == product_ || !op.hasTrait<Elementwise>()) continue;
+    sum += llvm::TypeSwitch<Operation *, int64_t>(&op)
+               .Case<ErfOp, TanhOp, SigmoidOp, AtanOp, SinOp, CosOp, PowOp>([](auto) { return 24; })
+               .Case<ExpOp, Expm1Op, LogOp, Log1pOp, DivOp, SqrtOp, RsqrtOp, ModOp>([](auto) { return 12; })
+               .Default([](Operation *) { return 1; });
+  }
+  return sum;
+}
+
 GroupEpilogue::Place GroupEpilogue::placeOf(const Sizes &sizes, const Tile &at) {
   auto strides = kb_.strides(sizes);
   Place place{kb_.constant(0), kb_.constant(0), kb_.constant(0)};
@@ -64,6 +77,28 @@ SmallVector<Value> GroupEpilogue::ordered(Value rows, Value columns) const {
   return {rows, columns};
 }
 
+/// Has one value for each column of the result.
+bool GroupEpilogue::isPerColumn(BlockArgument arg) {
+  Sizes sizes = sizesOf(arg.getType());
+  return !sizes.empty() && sizes.back() == out_.back() && llvm::all_of(ArrayRef(sizes).drop_back(), [](const SizeExpr &s) { return s.isConstant(1); });
+}
+
+bool GroupEpilogue::readsColumns() {
+  return llvm::any_of(group_.getBody().front().getArguments(), [&](BlockArgument arg) { return !isOperand(arg) && isPerColumn(arg); });
+}
+
+void GroupEpilogue::loadColumns(VectorType sums, const Tile &at) {
+  early_.clear();
+  for (BlockArgument arg : group_.getBody().front().getArguments()) {
+    if (isOperand(arg) || !isPerColumn(arg)) continue;
+    Value tile = early_[arg] = load(arg, sums, at);
+    auto loaded = tile.getDefiningOp<tile::LoadOp>();
+    if (!loaded) continue;
+    loaded->setAttr("early", kb_.b().getUnitAttr());
+    phase(loaded, "Values of columns, for the epilogue");
+  }
+}
+
 SmallVector<Value> GroupEpilogue::evaluate(Value sums, const Tile &at) {
   OpBuilder &b = kb_.b();
   auto shape = cast<VectorType>(sums.getType());
@@ -73,7 +108,7 @@ SmallVector<Value> GroupEpilogue::evaluate(Value sums, const Tile &at) {
   tiles[anchor] = element == shape.getElementType() ? sums : Value(arith::TruncFOp::create(b, kb_.loc(), shape.clone(element), sums));
   Block &body = group_.getBody().front();
   for (BlockArgument arg : body.getArguments())
-    if (!isOperand(arg)) tiles[arg] = load(arg, shape, at);
+    if (!isOperand(arg)) tiles[arg] = early_.contains(arg) ? early_.lookup(arg) : load(arg, shape, at);
   for (Operation &op : body.without_terminator()) {
     if (op.getNumResults() != 1 || tiles.contains(op.getResult(0))) continue;
     if (auto constant = dyn_cast<ConstantOp>(op)) {

@@ -66,7 +66,7 @@ class GroupWgmma {
     isTransposed_ = rows && *rows <= kFewRows && !isConv();
     epilogue_->setTransposed(isTransposed_);
     int64_t m = rows.value_or(kUnknownRows), n = columns_.constant().value_or(kUnknownRows), k = steps_.constant().value_or(16) * kSlice;
-    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m) : chooseWgmmaTile(m, n, k, matrices_.constant().value_or(1));
+    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m) : chooseWgmmaTile(m, n, k, matrices_.constant().value_or(1), epilogue_->operations());
     if (isConv() && tile_.clusterN > 1) tile_.clusterN = 1, tile_.clusterM = 2;  // a run of pixels is no two runs
   }
   bool isConv() const { return isa<PackedConvOp>(product_); }
@@ -169,6 +169,10 @@ class GroupWgmma {
     p.element = elementOf(a_);
     if (storesInBulk()) p.d = kb_.output(0);
     if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n);
+    constexpr int64_t kMostSums = 128;  // of a thread, that leave registers for values of columns
+    const bool hasRegisters = tile_.rows() * tile_.n / 128 <= kMostSums;
+    if (hasRegisters && tile_.splits == 1 && !isTransposed_ && epilogue_->readsColumns())
+      p.begin = [this](OpBuilder &, Location, VectorType sums, const TilePlace &at) { epilogue_->loadColumns(sums, placeOf(at)); };
     emitWgmmaMatmul(b(), kb_.kernel(), p, tile_, [&](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
       return epilogue(acc, at, bool(p.d));
     });
@@ -179,11 +183,15 @@ class GroupWgmma {
            isa<FloatType>(elementOf(group_.getResult(0))) && columns_.exactDivide(kStoreAlignment);
   }
 
-  Value epilogue(Value acc, const TilePlace &at, bool isBulk) {
+  GroupEpilogue::Tile placeOf(const TilePlace &at) {
     Value row = isTransposed_ ? at.column : at.row, column = isTransposed_ ? at.row : at.column;
     GroupEpilogue::Tile place{{}, row, column, kb_.sub(kb_.size(rows_), row), kb_.sub(kb_.size(columns_), column)};
     if (at.matrix) place.outer = kb_.delinearize(at.matrix, ArrayRef(out_).take_front(rowBegin_));
     place.outer.resize(out_.size() - 1);
+    return place;
+  }
+  Value epilogue(Value acc, const TilePlace &at, bool isBulk) {
+    GroupEpilogue::Tile place = placeOf(at);
     auto results = epilogue_->evaluate(acc, place);
     if (isBulk) return results[0];
     for (auto [i, tile] : llvm::enumerate(results)) epilogue_->store(i, tile, place);

@@ -5,6 +5,9 @@
 // after it is issued. After the last slice they run the epilogue hole and store through swizzled shared memory and TMA, while the
 // producer already fetches the next tile.
 //
+// Where the epilogue is long beside the products of a tile, consumers take turns: each has a tile of its own, the ring holds the slices of
+// one tile after the other's, and one multiplies while the other runs its epilogue.
+//
 // Blocks of a cluster lie side by side (clusterM x clusterN tiles): those in a column share the slice of B, those in a row the slice of A;
 // each fetches its part and multicasts it. Tiles are visited in bands, so that blocks that run together read few distinct rows of A and B
 // and find them in the second-level cache. The matrices of a batch follow one another.
@@ -29,20 +32,21 @@ int64_t storeColumns(int64_t n) { return n % 64 == 0 ? 64 : n % 32 == 0 ? 32 : 1
 
 int64_t wgmmaSharedBytes(const WgmmaTile &t) {
   int64_t stage = (t.m + t.n) * kDepth * 2, store = t.consumers * 4 * 2 * 16 * storeColumns(t.storedColumns()) * 2;
-  int64_t parts = t.splits > 1 ? t.m * t.n * 4 + 16 * t.consumers : 0;
-  return 1024 + t.stages * stage + store + parts + 2 * 8 * t.stages;
+  int64_t parts = t.splits > 1 ? t.m * t.n * 4 + 16 * t.consumers : 0, turns = t.turns ? 8 * t.consumers : 0;
+  return 1024 + t.stages * stage + store + parts + turns + 2 * 8 * t.stages;
 }
 
 std::string wgmmaInfeasible(const WgmmaTile &t) {
-  if (t.consumers < 1 || t.consumers > 3 || t.m % (64 * t.consumers)) return "each consumer takes a multiple of 64 rows";
+  if (t.consumers < 1 || t.consumers > 3 || t.rows() % 64 || t.m % t.rows()) return "each consumer takes a multiple of 64 rows";
   if (t.n % 8 || t.n > 256) return "n is a multiple of 8 up to 256";
   if (t.m / t.clusterN % 8 || t.n / t.clusterM % 8 || t.m % t.clusterN || t.n % t.clusterM) return "a block's slice is a multiple of 8 rows";
   if (t.m / t.clusterN > 256) return "a TMA box has at most 256 rows";
   if (t.cluster() > 8) return "a cluster has at most 8 blocks";
   if (t.splits > 1 && t.clusterM * t.clusterN > 1) return "the blocks of a cluster share either a tile or what they fetch";
   if (t.n % (8 * t.splits)) return "each block stores a multiple of 8 columns";
-  if (t.m / t.consumers * t.n / 128 > 200) return "too many accumulators for a thread's registers";
-  if (t.consumers == 3 && t.m / t.consumers * t.n / 128 > 128 - 32) return "three consumers leave too few registers";
+  if (t.turns && t.splits > 1) return "consumers take turns at tiles, or blocks share a tile";
+  if (t.rows() * t.n / 128 > 200) return "too many accumulators for a thread's registers";
+  if (t.consumers == 3 && t.rows() * t.n / 128 > 128 - 32) return "three consumers leave too few registers";
   if (t.stages < 2) return "a ring has at least 2 slots";
   if (wgmmaSharedBytes(t) > kMaxShared) return "more shared memory than a block may have";
   return "";
@@ -60,24 +64,36 @@ static WgmmaTile splitTile(int64_t m, int64_t n, int64_t k, int64_t matrices, in
   return t;
 }
 
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t sms) {
+/// An estimate of the time a product takes with a tile, in products of a block.
+static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t operations, int64_t sms) {
+  constexpr double kEpilogue = 128.0 * 256 * 250;  // start and plain epilogue of a tile: some 4,000 cycles
+  int64_t cluster = t.clusterM * t.clusterN, clusters = cluster == 4 ? sms / cluster * 30 / 33 : sms / cluster;
+  int64_t tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN) * matrices, waves = ceilDiv(tiles, std::max<int64_t>(1, clusters));
+  // Products at the rate the operands can be read from shared memory: narrow tiles read more for each product.
+  double elements = double(t.m) * t.n, reads = double(t.rows() + t.n) / (t.rows() * double(t.n));
+  double traffic = 1.0 / (double(t.clusterN) * t.n) + 1.0 / (double(t.clusterM) * t.m);
+  double products = elements * std::max<int64_t>(k, kDepth) * (1.0 + 12.0 * std::max(0.0, reads - 0.0117) + 4.0 * traffic);
+  double epilogue = kEpilogue + 8.0 * operations * elements;
+  if (!t.turns) return waves * (products + epilogue);
+  // Two tiles run at a time, and only one of them multiplies; starts are covered. Each change of turns leaves the tensor cores idle for a while.
+  products = products * 1.05 + kEpilogue / 4, epilogue -= kEpilogue / 4;
+  return waves * std::max(products, (products + epilogue) / 2) + epilogue;
+}
+
+WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t operations, int64_t sms) {
+  constexpr int64_t kTurnDepth = 512;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
   // Measured over seven shapes: what wins anywhere is among these.
   static const WgmmaTile candidates[] = {
       {128, 256, 4, 2, 1, 2, 8, false}, {256, 160, 4, 1, 2, 2, 8, false}, {256, 128, 4, 1, 2, 2, 8, false}, {128, 192, 4, 2, 1, 2, 8, false},
       {128, 128, 6, 2, 1, 2, 8, false}, {128, 80, 8, 2, 2, 2, 16, true},  {64, 64, 13, 2, 1, 1, 64, true},  {128, 64, 8, 2, 1, 2, 16, true},
       {64, 128, 8, 1, 2, 1, 16, false}, {64, 64, 12, 1, 1, 1, 64, true},
+      {128, 128, 6, 2, 1, 2, 8, false, 1, true}, {128, 64, 8, 2, 1, 2, 16, true, 1, true},
   };
   const WgmmaTile *best = nullptr;
   double bestCost = 0;
   for (const WgmmaTile &t : candidates) {
-    if (!wgmmaInfeasible(t).empty()) continue;
-    int64_t cluster = t.clusterM * t.clusterN, clusters = cluster == 4 ? sms / cluster * 30 / 33 : sms / cluster;
-    int64_t tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN) * matrices, waves = ceilDiv(tiles, std::max<int64_t>(1, clusters));
-    // Time of a wave: products at the rate the operands can be read from shared memory (narrow tiles read more for each product), and a
-    // start and an epilogue that nothing covers.
-    double products = double(t.m) * t.n * std::max<int64_t>(k, kDepth), reads = double(t.m / t.consumers + t.n) / (t.m / t.consumers * double(t.n));
-    double traffic = double(t.m) / t.clusterN / t.m / t.n + double(t.n) / t.clusterM / t.m / t.n;
-    double cost = double(waves) * (products * (1.0 + 12.0 * std::max(0.0, reads - 0.0117) + 4.0 * traffic) + 128.0 * 256 * 250);
+    if (!wgmmaInfeasible(t).empty() || (t.turns && k < kTurnDepth)) continue;
+    double cost = wgmmaCost(t, m, n, k, matrices, operations, sms);
     if (best && cost >= bestCost) continue;
     best = &t;
     bestCost = cost;
@@ -132,7 +148,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   Location loc = kernel.getLoc();
   MLIRContext *context = b.getContext();
   IndexBuilder ix{b, loc};
-  int64_t cluster = t.cluster(), store = storeColumns(t.storedColumns()), rows = t.m / t.consumers;
+  int64_t cluster = t.cluster(), store = storeColumns(t.storedColumns()), rows = t.rows();
   kernel->setAttr("cluster", DenseI64ArrayAttr::get(context, {t.clusterM, t.clusterN, t.splits}));
 
   Value mapA = p.a.map(b, t.m / t.clusterN), mapB = p.b.map(b, t.n / t.clusterM), mapD;
@@ -181,7 +197,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
                                    b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(context, {}));
   // Registers: 65,536 over the block; who fetches needs few.
   int64_t producerRegisters = t.consumers == 3 ? 32 : 40, consumerRegisters = t.consumers == 1 ? 240 : t.consumers == 2 ? 232 : 160;
-  auto roles = tile::RolesOp::create(b, loc, t.consumers, producerRegisters, consumerRegisters);
+  auto roles = tile::RolesOp::create(b, loc, t.consumers, producerRegisters, consumerRegisters, t.turns);
   Type slotType = tile::SlotType::get(context);
   auto loopOver = [&](Value from, Value to, Value step, ValueRange inits, StringRef name, auto body) {
     auto loop = scf::ForOp::create(b, loc, from, to, step, inits);
@@ -218,9 +234,21 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   b.setInsertionPointToStart(&roles.getConsumer().emplaceBlock());
   auto [consumerFirst, consumerEnd] = stepsOfBlock();
   Value consumer = tile::ConsumerIdOp::create(b, loc, b.getIndexType());
-  Value firstRow = called(ix.mul(consumer, rows), "first_row");
+  Value firstRow = t.turns ? zero : called(ix.mul(consumer, rows), "first_row"), from = firstTile, every = stride;
+  if (t.turns) {
+    tile::RingSkipOp::create(b, loc, ring, ix.mul(consumer, p.steps));
+    from = called(ix.add(firstTile, ix.mul(consumer, stride)), "my_first_tile"), every = ix.mul(stride, t.consumers);
+  }
   auto accType = VectorType::get({rows, t.n}, b.getF32Type());
-  loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
+  auto placeOfConsumer = [&](Value index) {
+    TilePlace at = place(index);
+    if (!t.turns) at.row = called(ix.add(at.row, firstRow), "my_row");
+    return at;
+  };
+  loopOver(from, count, every, {}, "tile", [&](scf::ForOp tileLoop) {
+    TilePlace at;
+    if (p.begin) p.begin(b, loc, accType, at = placeOfConsumer(tileLoop.getInductionVar()));
+    if (t.turns) tile::TurnWaitOp::create(b, loc);
     Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(accType, 0.0f));
     auto loop = loopOver(consumerFirst, consumerEnd, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
@@ -229,10 +257,13 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
       scf::YieldOp::create(b, loc, next);
     });
     phase(loop, "Multiply: one group of products stays in flight, and a slot goes back once the group after it is issued");
+    if (t.turns) {
+      tile::TurnPassOp::create(b, loc);
+      tile::RingSkipOp::create(b, loc, ring, ix.mul(p.steps, t.consumers - 1));
+    }
     Value acc = tile::MmaWaitOp::create(b, loc, accType, loop.getResult(0)).getResult();
     tile::RingReleaseOp::create(b, loc, ring, 0);
-    TilePlace at = place(tileLoop.getInductionVar());
-    at.row = called(ix.add(at.row, firstRow), "my_row");
+    if (!p.begin) at = placeOfConsumer(tileLoop.getInductionVar());
     if (t.splits > 1) {
       acc = tile::ClusterReduceOp::create(b, loc, VectorType::get({rows, t.storedColumns()}, b.getF32Type()), acc).getSlice();
       Value rankK = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 2);

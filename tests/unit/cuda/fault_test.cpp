@@ -123,6 +123,22 @@ class WgmmaFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(WgmmaFaults, IsReported) { checkFault(wgmmaKernel(), GetParam(), WgmmaRun()); }
 TEST(WgmmaFaults, NoneInTheRightText) { checkRight(wgmmaKernel(), WgmmaRun()); }
 
+// Consumers that take turns. Without its turn a consumer might be a round ahead, where a barrier's parity is the same.
+constexpr Fault kTurnFaults[] = {
+    {"the other's slots are not passed over", "ring_skip(take, int(steps), kStages);", "", "an mbarrier|wgmma (reads|touches)|bulk load overwrites|deadlock"},
+    {"all begin at the first slot", "ring_skip(take, int(consumer * steps), kStages);", "", "an mbarrier|wgmma (reads|touches)|bulk load overwrites|deadlock"},
+    {"every consumer is expected at every slot", "mbar_init(empty + s * 8, kCluster)", "mbar_init(empty + s * 8, kConsumers * kCluster)", "deadlock"},
+    {"a turn is not given on", "if (thread == 0) mbar_arrive(smem + kOffsetTurns", "if (false) mbar_arrive(smem + kOffsetTurns", "deadlock"},
+    {"a turn is given to oneself", "(consumer + 1) % kConsumers", "consumer", "deadlock|more arrivals|wgmma (reads|touches)"},
+    {"nobody begins", "u32 turn = consumer == 0;", "u32 turn = 0;", "deadlock"},
+};
+
+CudaKernel turnKernel() { return buildWgmma({128, 128, 3, 2, 1, 2, 2, false, 1, true}, true, 2).kernel; }
+
+class TurnFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(TurnFaults, IsReported) { checkFault(turnKernel(), GetParam(), WgmmaRun()); }
+TEST(TurnFaults, NoneInTheRightText) { checkRight(turnKernel(), WgmmaRun()); }
+
 // ---- attention: several rings, products on registers ---------------------------------------------------------------------------------
 
 constexpr const char *kLanding = "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|where a bulk load may not have landed|whose stage was given back)";
@@ -244,6 +260,7 @@ std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
   return name;
 }
 INSTANTIATE_TEST_SUITE_P(Planted, WgmmaFaults, ::testing::ValuesIn(kWgmmaFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, TurnFaults, ::testing::ValuesIn(kTurnFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);

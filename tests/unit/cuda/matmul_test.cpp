@@ -86,7 +86,8 @@ TEST(CudaMatmul, WgmmaTextAndGate) {
 TEST(CudaMatmul, WgmmaShapesThroughTheGate) {
   if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
   for (schedules::WgmmaTile tile : {schedules::WgmmaTile{256, 160, 4, 1, 2, 2, 8, false}, {128, 128, 6, 2, 1, 2, 8, false},
-                                    {64, 64, 13, 2, 1, 1, 64, true}, {128, 80, 8, 2, 2, 2, 16, true}}) {
+                                    {64, 64, 13, 2, 1, 1, 64, true}, {128, 80, 8, 2, 2, 2, 16, true},
+                                    {128, 160, 5, 2, 1, 2, 8, false, 1, true}}) {
     ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
     Built built = buildWgmma(tile, true);
     dumpForGpu(built.kernel, "wgmma_bias_relu_" + std::to_string(tile.m) + "x" + std::to_string(tile.n));
@@ -135,6 +136,21 @@ TEST(CudaMatmul, WgmmaInClusters) {
     Runner r(buildWgmma(tile, true, 4).kernel);
     ASSERT_TRUE(r.ok());
     for (uint64_t seed : {1, 2, 3}) checkWgmma(r, true, 300, 200, 136, seed);
+  }
+}
+
+TEST(CudaMatmul, WgmmaConsumersThatTakeTurns) {
+  Built clusters = buildWgmma({64, 64, 5, 2, 1, 2, 2, false, 1, true}, true, 4);
+  expectGolden("wgmma_turns.cu", clusters.kernel.text);
+  dumpForGpu(clusters.kernel, "wgmma_turns");
+  // An odd number of tiles for some blocks, one or none for others; steps that are and are not a multiple of the slots.
+  for (schedules::WgmmaTile tile : {schedules::WgmmaTile{64, 64, 5, 2, 1, 2, 2, false, 1, true}, {128, 32, 3, 1, 1, 2, 4, true, 1, true},
+                                    {64, 48, 4, 1, 2, 3, 4, false, 1, true}}) {
+    ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
+    Runner r(buildWgmma(tile, true, 4).kernel);
+    ASSERT_TRUE(r.ok());
+    uint64_t seed = 40;
+    for (auto [m, n, k] : {std::array<int64_t, 3>{1, 8, 8}, {300, 200, 136}, {64, 64, 320}, {200, 136, 640}}) checkWgmma(r, true, m, n, k, ++seed);
   }
 }
 

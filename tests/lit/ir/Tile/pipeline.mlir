@@ -75,3 +75,20 @@ tile.kernel @pixels(%x: !tile.ptr<f16>, %y: !tile.ptr<f16>, %n: index) inputs 1 
   tile.copy_bulk %map[%c0, %c0, %c0, %c0] tap(%c0, %c0) into %s 0
   tile.ring_commit %s
 }
+
+// Consumers that take turns at tiles of their own.
+// CHECK: tile.kernel @turns
+tile.kernel @turns(%a: !tile.ptr<bf16>, %steps: index) inputs 1 programs "1" scratch "0" from "" {
+  %ring = tile.ring bulk stages 4 [vector<64x64xbf16>] names ["a"]
+  // CHECK: tile.roles consumers 2 turns registers 40, 232 producer {
+  tile.roles consumers 2 turns registers 40, 232 producer {
+    tile.ring_drain %ring
+  } consumer {
+    // CHECK: tile.turn_wait
+    tile.turn_wait
+    // CHECK: tile.turn_pass
+    tile.turn_pass
+    // CHECK: tile.ring_skip %{{.*}} count %{{.*}}
+    tile.ring_skip %ring count %steps
+  }
+}
