@@ -1,6 +1,6 @@
 // The wgmma matmul for sm_90a: persistent blocks of one producer and some consumer warpgroups over a ring of TMA copies.
 //
-// A block walks tiles of the result, grid-strided. Its producer thread fetches 64 elements of k at a time: m rows of A, n rows of B. Its
+// A block walks tiles of the result, grid-strided. Its producer thread fetches 128 bytes of k at a time: m rows of A, n rows of B. Its
 // consumers hold m / consumers rows of accumulators each, keep one group of products in flight, and give a slot back once the group
 // after it is issued. After the last slice they run the epilogue hole and store through swizzled shared memory and TMA, while the
 // producer already fetches the next tile.
@@ -11,7 +11,12 @@
 //
 // Few tiles and a long k: a cluster works on one tile (splits), each block on its part of k. The blocks' sums are added up through shared
 // memory, in the order of the blocks, each block doing so for a slice of the columns, which it also stores.
+//
+// On 8-bit floats a tensor core aligns products and old sums and keeps about 14 bits: over a long k errors of some thousandths build up (decision
+// 0012). So a slot's products, 128 of k, get sums of their own, and f32 registers add these up (promotes) while the tensor core works for
+// another warpgroup. That takes twice the registers, so tiles are smaller. `fast_sums` in the graph does without.
 #include <algorithm>
+#include <limits>
 
 #include "codegen/schedules/cuda/CudaMatmul.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
@@ -21,14 +26,20 @@ using namespace mlir;
 namespace jinx::schedules {
 
 namespace {
-constexpr int64_t kDepth = 64;             // elements of k in a slot: one swizzle span of 128 bytes
+constexpr int64_t kSlotBytes = 128;        // of k in a slot: one swizzle span
 constexpr int64_t kMaxShared = 232448;
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t storeColumns(int64_t n) { return n % 64 == 0 ? 64 : n % 32 == 0 ? 32 : 16; }
+int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 }  // namespace
 
+int64_t wgmmaStoreColumns(int64_t n, int64_t bytes) {
+  for (int64_t span : {128, 64, 32})  // of a swizzle
+    if (n % (span / bytes) == 0) return span / bytes;
+  return 0;
+}
+
 int64_t wgmmaSharedBytes(const WgmmaTile &t) {
-  int64_t stage = (t.m + t.n) * kDepth * 2, store = t.consumers * 4 * 2 * 16 * storeColumns(t.storedColumns()) * 2;
+  int64_t stage = (t.m + t.n) * kSlotBytes, store = t.consumers * 4 * 2 * 16 * wgmmaStoreColumns(t.storedColumns(), t.storedBytes) * t.storedBytes;
   int64_t parts = t.splits > 1 ? t.m * t.n * 4 + 16 * t.consumers : 0;
   return 1024 + t.stages * stage + store + parts + 2 * 8 * t.stages;
 }
@@ -41,7 +52,8 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
   if (t.cluster() > 8) return "a cluster has at most 8 blocks";
   if (t.splits > 1 && t.clusterM * t.clusterN > 1) return "the blocks of a cluster share either a tile or what they fetch";
   if (t.n % (8 * t.splits)) return "each block stores a multiple of 8 columns";
-  if (t.m / t.consumers * t.n / 128 > 200) return "too many accumulators for a thread's registers";
+  if (t.promotes && t.m / t.consumers != 64) return "sums of slots are of 64 rows for a consumer";
+  if (t.m / t.consumers * t.n / 128 * (t.promotes ? 2 : 1) > 200) return "too many accumulators for a thread's registers";
   if (t.consumers == 3 && t.m / t.consumers * t.n / 128 > 128 - 32) return "three consumers leave too few registers";
   if (t.stages < 2) return "a ring has at least 2 slots";
   if (wgmmaSharedBytes(t) > kMaxShared) return "more shared memory than a block may have";
@@ -49,44 +61,46 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
 }
 
 /// Tiles of 64 x 64, each by as many blocks as the machine has for it, where that shortens the loop over k.
-static WgmmaTile splitTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t sms, const WgmmaTile &best) {
+static WgmmaTile splitTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t sms, const WgmmaTile &best) {
   constexpr int64_t kLeastSteps = 3;  // of a part
-  int64_t steps = ceilDiv(k, kDepth), tiles = ceilDiv(m, 64) * ceilDiv(n, 64) * matrices;
+  int64_t tiles = ceilDiv(m, 64) * ceilDiv(n, 64) * matrices;
   int64_t blocks = ceilDiv(m, best.m) * ceilDiv(n, best.n) * matrices;
-  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true, 1};
+  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true, 1, best.promotes, best.storedBytes};
   while (t.splits < 8 && 2 * t.splits * tiles <= sms * 10 / 11 && steps >= 2 * t.splits * kLeastSteps) t.splits *= 2;
   if (t.splits == 1 || t.splits * tiles <= blocks) return best;
   for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= ceilDiv(steps, t.splits) + 1; ++more.stages) t = more;
   return t;
 }
 
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t sms) {
+WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
   // Measured over seven shapes: what wins anywhere is among these.
   static const WgmmaTile candidates[] = {
       {128, 256, 4, 2, 1, 2, 8, false}, {256, 160, 4, 1, 2, 2, 8, false}, {256, 128, 4, 1, 2, 2, 8, false}, {128, 192, 4, 2, 1, 2, 8, false},
       {128, 128, 6, 2, 1, 2, 8, false}, {128, 80, 8, 2, 2, 2, 16, true},  {64, 64, 13, 2, 1, 1, 64, true},  {128, 64, 8, 2, 1, 2, 16, true},
       {64, 128, 8, 1, 2, 1, 16, false}, {64, 64, 12, 1, 1, 1, 64, true},
   };
-  const WgmmaTile *best = nullptr;
-  double bestCost = 0;
-  for (const WgmmaTile &t : candidates) {
+  constexpr int64_t kHalves = 64;  // a slot takes as long as this many halves of k, whatever it holds
+  WgmmaTile best;
+  double bestCost = std::numeric_limits<double>::infinity();
+  for (WgmmaTile t : candidates) {
+    t.promotes = like.promotes, t.storedBytes = like.storedBytes;
     if (!wgmmaInfeasible(t).empty()) continue;
     int64_t cluster = t.clusterM * t.clusterN, clusters = cluster == 4 ? sms / cluster * 30 / 33 : sms / cluster;
     int64_t tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN) * matrices, waves = ceilDiv(tiles, std::max<int64_t>(1, clusters));
     // Time of a wave: products at the rate the operands can be read from shared memory (narrow tiles read more for each product), and a
     // start and an epilogue that nothing covers.
-    double products = double(t.m) * t.n * std::max<int64_t>(k, kDepth), reads = double(t.m / t.consumers + t.n) / (t.m / t.consumers * double(t.n));
+    double products = double(t.m) * t.n * std::max<int64_t>(steps, 1) * kHalves, reads = double(t.m / t.consumers + t.n) / (t.m / t.consumers * double(t.n));
     double traffic = double(t.m) / t.clusterN / t.m / t.n + double(t.n) / t.clusterM / t.m / t.n;
     double cost = double(waves) * (products * (1.0 + 12.0 * std::max(0.0, reads - 0.0117) + 4.0 * traffic) + 128.0 * 256 * 250);
-    if (best && cost >= bestCost) continue;
-    best = &t;
+    if (cost >= bestCost) continue;
+    best = t;
     bestCost = cost;
   }
-  return splitTile(m, n, k, matrices, sms, *best);
+  return splitTile(m, n, steps, matrices, sms, best);
 }
 
-WgmmaTile chooseFlatWgmmaTile(int64_t columns) {
-  WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
+WgmmaTile chooseFlatWgmmaTile(int64_t columns, bool promotes) {
+  WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true, 1, promotes};
   while (t.n < columns && t.n < 64) t.n *= 2;
   WgmmaTile more = t;
   for (; wgmmaSharedBytes(more) <= kMaxShared; ++more.stages) t = more;
@@ -102,7 +116,7 @@ SizeExpr wgmmaPrograms(const WgmmaTile &t, const SizeExpr &m, const SizeExpr &n,
 static tile::TensorMapOp makeMap(OpBuilder &b, Value buffer, ArrayRef<std::string> dims, ArrayRef<int64_t> box, int64_t swizzle) {
   // Each dimension's stride is the one before it times its extent: the tensor is dense.
   SmallVector<StringRef> extents(dims.begin(), dims.end());
-  int64_t bytes = cast<tile::PtrType>(buffer.getType()).getElement().getIntOrFloatBitWidth() / 8;
+  int64_t bytes = bytesOf(cast<tile::PtrType>(buffer.getType()).getElement());
   std::vector<std::string> strides;
   std::string stride = std::to_string(bytes);
   for (const std::string &dim : dims.drop_back()) strides.push_back(stride = "(" + dim + ") * " + stride);
@@ -115,13 +129,14 @@ static tile::TensorMapOp makeMap(OpBuilder &b, Value buffer, ArrayRef<std::strin
 WgmmaSource matrixSource(Value buffer, const std::string &rows, const std::string &k, const std::string &matrices) {
   WgmmaSource source;
   const bool isBatch = !matrices.empty();
+  const int64_t depth = kSlotBytes / bytesOf(cast<tile::PtrType>(buffer.getType()).getElement());
   source.map = [=](OpBuilder &b, int64_t boxRows) -> Value {
-    if (isBatch) return makeMap(b, buffer, {k, rows, matrices}, {kDepth, boxRows, 1}, 128);
-    return makeMap(b, buffer, {k, rows}, {kDepth, boxRows}, 128);
+    if (isBatch) return makeMap(b, buffer, {k, rows, matrices}, {depth, boxRows, 1}, kSlotBytes);
+    return makeMap(b, buffer, {k, rows}, {depth, boxRows}, kSlotBytes);
   };
   source.place = [=](OpBuilder &b, ValueRange begun, Value step) {
     WgmmaSource::Place place;
-    place.at = {IndexBuilder{b, step.getLoc()}.mul(step, kDepth), begun[1]};
+    place.at = {IndexBuilder{b, step.getLoc()}.mul(step, depth), begun[1]};
     if (isBatch) place.at.push_back(begun[0]);
     return place;
   };
@@ -132,12 +147,15 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   Location loc = kernel.getLoc();
   MLIRContext *context = b.getContext();
   IndexBuilder ix{b, loc};
-  int64_t cluster = t.cluster(), store = storeColumns(t.storedColumns()), rows = t.m / t.consumers;
+  int64_t cluster = t.cluster(), rows = t.m / t.consumers;
   kernel->setAttr("cluster", DenseI64ArrayAttr::get(context, {t.clusterM, t.clusterN, t.splits}));
 
   Value mapA = p.a.map(b, t.m / t.clusterN), mapB = p.b.map(b, t.n / t.clusterM), mapD;
-  if (p.d && p.matrices) mapD = makeMap(b, p.d, {p.nText, p.mText, p.matricesText}, {store, 16, 1}, store * 2);
-  if (p.d && !p.matrices) mapD = makeMap(b, p.d, {p.nText, p.mText}, {store, 16}, store * 2);
+  if (p.d) {
+    int64_t bytes = bytesOf(cast<tile::PtrType>(p.d.getType()).getElement()), store = wgmmaStoreColumns(t.storedColumns(), bytes);
+    mapD = p.matrices ? makeMap(b, p.d, {p.nText, p.mText, p.matricesText}, {store, 16, 1}, store * bytes)
+                      : makeMap(b, p.d, {p.nText, p.mText}, {store, 16}, store * bytes);
+  }
 
   Value zero = ix.c(0), one = ix.c(1);
   auto called = [&](Value v, StringRef name) {
@@ -176,7 +194,8 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     return place;
   };
 
-  auto bufferA = VectorType::get({t.m, kDepth}, p.element), bufferB = VectorType::get({t.n, kDepth}, p.element);
+  auto bufferA = VectorType::get({t.m, kSlotBytes / bytesOf(p.elementA)}, p.elementA);
+  auto bufferB = VectorType::get({t.n, kSlotBytes / bytesOf(p.elementB)}, p.elementB);
   auto ring = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.stages, b.getTypeArrayAttr({bufferA, bufferB}),
                                    b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(context, {}));
   // Registers: 65,536 over the block; who fetches needs few.
@@ -219,22 +238,34 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   auto [consumerFirst, consumerEnd] = stepsOfBlock();
   Value consumer = tile::ConsumerIdOp::create(b, loc, b.getIndexType());
   Value firstRow = called(ix.mul(consumer, rows), "first_row");
-  auto accType = VectorType::get({rows, t.n}, b.getF32Type());
+  Type sumType = p.elementA.isInteger(8) ? Type(b.getI32Type()) : b.getF32Type();
+  auto accType = VectorType::get({rows, t.n}, sumType);
   loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
-    Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(accType, 0.0f));
+    Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(accType));
     auto loop = loopOver(consumerFirst, consumerEnd, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
+      if (t.promotes) {
+        Value product = called(tile::MmaSharedOp::create(b, loc, accType, slot, 0, firstRow, slot, 1).getResult(), "product");
+        Value done = tile::MmaWaitOp::create(b, loc, accType, product).getResult();
+        tile::RingReleaseOp::create(b, loc, ring, 0);
+        scf::YieldOp::create(b, loc, arith::AddFOp::create(b, loc, stepLoop.getRegionIterArg(0), done).getResult());
+        return;
+      }
       Value next = tile::MmaOp::create(b, loc, accType, stepLoop.getRegionIterArg(0), slot, 0, 1, firstRow, 1).getResult();
       tile::RingReleaseOp::create(b, loc, ring, 1);
       scf::YieldOp::create(b, loc, next);
     });
-    phase(loop, "Multiply: one group of products stays in flight, and a slot goes back once the group after it is issued");
-    Value acc = tile::MmaWaitOp::create(b, loc, accType, loop.getResult(0)).getResult();
-    tile::RingReleaseOp::create(b, loc, ring, 0);
+    phase(loop, t.promotes ? "Multiply: a slot's products have sums of their own, which f32 registers add up"
+                           : "Multiply: one group of products stays in flight, and a slot goes back once the group after it is issued");
+    Value acc = loop.getResult(0);
+    if (!t.promotes) {
+      acc = tile::MmaWaitOp::create(b, loc, accType, acc).getResult();
+      tile::RingReleaseOp::create(b, loc, ring, 0);
+    }
     TilePlace at = place(tileLoop.getInductionVar());
     at.row = called(ix.add(at.row, firstRow), "my_row");
     if (t.splits > 1) {
-      acc = tile::ClusterReduceOp::create(b, loc, VectorType::get({rows, t.storedColumns()}, b.getF32Type()), acc).getSlice();
+      acc = tile::ClusterReduceOp::create(b, loc, VectorType::get({rows, t.storedColumns()}, sumType), acc).getSlice();
       Value rankK = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 2);
       at.column = called(ix.add(at.column, ix.mul(rankK, t.storedColumns())), "my_column");
     }
