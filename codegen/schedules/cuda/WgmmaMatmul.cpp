@@ -14,7 +14,8 @@
 //
 // On 8-bit floats a tensor core aligns products and old sums and keeps about 14 bits: over a long k errors of some thousandths build up (decision
 // 0012). So a slot's products, 128 of k, get sums of their own, and f32 registers add these up (promotes) while the tensor core works for
-// another warpgroup. That takes twice the registers, so tiles are smaller. `fast_sums` in the graph does without.
+// another warpgroup. That takes twice the registers, so tiles are smaller. A narrow tile takes two slots at a time: the second one's products run
+// while the first one's are added up. `fast_sums` in the graph does without all this.
 #include <algorithm>
 #include <limits>
 
@@ -30,6 +31,64 @@ constexpr int64_t kSlotBytes = 128;        // of k in a slot: one swizzle span
 constexpr int64_t kMaxShared = 232448;
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+
+/// Registers for the sums, and for the products of two slots.
+bool takesPairs(const WgmmaTile &t) { return t.promotes && 3 * t.n / 2 <= 128; }
+
+/// Sums over slots whose products are summed apart: what a consumer does between a tile's first step and its epilogue.
+struct PromotedLoop {
+  OpBuilder &b;
+  Location loc;
+  Value ring, firstRow;
+  VectorType type;
+  bool pairs;
+
+  Value product() {
+    auto slot = tile::RingWaitOp::create(b, loc, tile::SlotType::get(b.getContext()), ring, 0).getSlot();
+    return tile::MmaSharedOp::create(b, nameLoc(b, loc, "product"), type, slot, 0, firstRow, slot, 1).getResult();
+  }
+  void release(int64_t lag) { tile::RingReleaseOp::create(b, loc, ring, lag); }
+  Value wait(Value product, int64_t pending) { return tile::MmaWaitOp::create(b, loc, type, product, pending).getResult(); }
+  Value add(Value sum, Value done) { return arith::AddFOp::create(b, loc, sum, done); }
+
+  Value one(Value sum) {
+    Value running = product();
+    if (pairs) release(1);  // of a ring whose slots lag: nothing yet
+    Value done = wait(running, 0);
+    release(0);
+    return add(sum, done);
+  }
+  Value two(Value sum) {
+    Value first = product();
+    release(1);
+    Value second = product();
+    Value done = wait(first, 1);
+    release(1);
+    sum = add(sum, done);
+    done = wait(second, 0);
+    release(0);
+    return add(sum, done);
+  }
+  Value run(Value from, Value to, Value zeros) {
+    IndexBuilder ix{b, loc};
+    auto loop = [&](Value from, Value to, int64_t step, Value sum, auto body) {
+      auto op = scf::ForOp::create(b, loc, from, to, ix.c(step), sum);
+      op.getInductionVar().setLoc(nameLoc(b, loc, "step"));
+      phase(op, "Multiply: a slot's products have sums of their own, which f32 registers add up");
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(op.getBody());
+      scf::YieldOp::create(b, loc, body(op.getRegionIterArg(0)));
+      return op.getResult(0);
+    };
+    if (!pairs) return loop(from, to, 1, zeros, [&](Value sum) { return one(sum); });
+    Value even = ix.add(from, ix.mul(ix.div(ix.sub(to, from), 2), 2));
+    if (even.getDefiningOp() && !even.getDefiningOp<arith::ConstantOp>()) even.setLoc(nameLoc(b, loc, "even_end"));
+    Value sum = loop(from, even, 2, zeros, [&](Value sum) { return two(sum); });
+    auto known = getConstantIntValue(even);
+    if (known && known == getConstantIntValue(to)) return sum;
+    return loop(even, to, 1, sum, [&](Value sum) { return one(sum); });
+  }
+};
 }  // namespace
 
 int64_t wgmmaStoreColumns(int64_t n, int64_t bytes) {
@@ -240,28 +299,21 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   Value firstRow = called(ix.mul(consumer, rows), "first_row");
   Type sumType = p.elementA.isInteger(8) ? Type(b.getI32Type()) : b.getF32Type();
   auto accType = VectorType::get({rows, t.n}, sumType);
-  loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
-    Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(accType));
+  auto multiply = [&](Value zeros) {
     auto loop = loopOver(consumerFirst, consumerEnd, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
-      if (t.promotes) {
-        Value product = called(tile::MmaSharedOp::create(b, loc, accType, slot, 0, firstRow, slot, 1).getResult(), "product");
-        Value done = tile::MmaWaitOp::create(b, loc, accType, product).getResult();
-        tile::RingReleaseOp::create(b, loc, ring, 0);
-        scf::YieldOp::create(b, loc, arith::AddFOp::create(b, loc, stepLoop.getRegionIterArg(0), done).getResult());
-        return;
-      }
       Value next = tile::MmaOp::create(b, loc, accType, stepLoop.getRegionIterArg(0), slot, 0, 1, firstRow, 1).getResult();
       tile::RingReleaseOp::create(b, loc, ring, 1);
       scf::YieldOp::create(b, loc, next);
     });
-    phase(loop, t.promotes ? "Multiply: a slot's products have sums of their own, which f32 registers add up"
-                           : "Multiply: one group of products stays in flight, and a slot goes back once the group after it is issued");
-    Value acc = loop.getResult(0);
-    if (!t.promotes) {
-      acc = tile::MmaWaitOp::create(b, loc, accType, acc).getResult();
-      tile::RingReleaseOp::create(b, loc, ring, 0);
-    }
+    phase(loop, "Multiply: one group of products stays in flight, and a slot goes back once the group after it is issued");
+    Value acc = tile::MmaWaitOp::create(b, loc, accType, loop.getResult(0)).getResult();
+    tile::RingReleaseOp::create(b, loc, ring, 0);
+    return acc;
+  };
+  loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
+    Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(accType));
+    Value acc = t.promotes ? PromotedLoop{b, loc, ring, firstRow, accType, takesPairs(t)}.run(consumerFirst, consumerEnd, zeros) : multiply(zeros);
     TilePlace at = place(tileLoop.getInductionVar());
     at.row = called(ix.add(at.row, firstRow), "my_row");
     if (t.splits > 1) {

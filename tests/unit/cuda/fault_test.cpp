@@ -162,6 +162,23 @@ CudaKernel pairKernel() {
   return buildNarrowWgmma({128, 128, 3, 2, 1, 2, 2, false}, Narrow::kCutBytes, 2).kernel;
 }
 
+/// The same, two slots at a time.
+constexpr Fault kPairedFaults[] = {
+    {"no wait for the first slot's products", "wgmma_wait<1>();\n", "", "an accumulator is read while a wgmma writes it"},
+    {"no wait for the second slot's products", "wgmma_wait<0>();\n", "", "an accumulator is read while a wgmma writes it"},
+    {"the wait for the first slot's products leaves too many", "wgmma_wait<1>();", "wgmma_wait<2>();", "an accumulator is read while a wgmma writes it"},
+    {"the slot in use is given back", "held = take.slot;", "if (thread < kCluster) mbar_arrive_at(empty + take.slot * 8, thread);\n        held = -1;", "a bulk load overwrites shared|wgmma reads shared|more arrivals at an mbarrier"},
+    {"a slot is never given back", "if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);\n        held = -1;", "held = -1;", "deadlock[^]*mbarrier shared\\+\\d+: \\d of"},
+};
+class PairedFaults : public ::testing::TestWithParam<Fault> {};
+CudaKernel pairedKernel() {
+  schedules::WgmmaTile tile{64, 64, 4, 2, 1, 1, 64, true};
+  tile.promotes = true;
+  return buildNarrowWgmma(tile, Narrow::kFloats, 4).kernel;
+}
+TEST_P(PairedFaults, IsReported) { checkFault(pairedKernel(), GetParam(), NarrowRun<uint16_t>()); }
+TEST(PairedFaults, NoneInTheRightText) { checkRight(pairedKernel(), NarrowRun<uint16_t>()); }
+
 class PromotedFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(PromotedFaults, IsReported) { checkFault(promotedKernel(), GetParam(), NarrowRun<uint16_t>()); }
 TEST(PromotedFaults, NoneInTheRightText) { checkRight(promotedKernel(), NarrowRun<uint16_t>()); }
@@ -291,6 +308,7 @@ std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
 }
 INSTANTIATE_TEST_SUITE_P(Planted, WgmmaFaults, ::testing::ValuesIn(kWgmmaFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PromotedFaults, ::testing::ValuesIn(kPromotedFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
