@@ -154,7 +154,10 @@ TEST(ByteProducts, TextAndGate) {
   expectGolden("wgmma_i8.cu", kernelOf(bytes).text);
   expectGolden("wgmma_f8.cu", kernelOf(floats).text);
   if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
-  for (const Problem &p : {bytes, floats, fast}) compileThroughGate(kernelOf(p));
+  for (const Problem &p : {bytes, floats, fast}) {
+    CompiledCuda compiled = compileThroughGate(kernelOf(p));
+    EXPECT_GT(countSass(compiled.cubin, p.ofBytes() ? kSassIgmma : kSassQgmma), 0) << p.text() << ": the products must be IGMMA or QGMMA instructions";
+  }
 }
 
 TEST(ByteProducts, ShapesThroughTheGate) {
