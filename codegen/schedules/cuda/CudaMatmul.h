@@ -67,6 +67,7 @@ struct WgmmaTile {
   int64_t splits = 1;              ///< blocks of a cluster that share a tile, each with a part of k (clusterM = clusterN = 1 then)
   bool promotes = false;           ///< a slot's products are summed apart, and those sums in f32: of 8-bit floats a product keeps 14 bits
   int64_t storedBytes = 2;         ///< of an element, where the block stores in bulk: it stages them in shared memory
+  int64_t elementBytes = 2;        ///< of an operand's element
 
   int64_t cluster() const { return clusterM * clusterN * splits; }
   int64_t storedColumns() const { return n / splits; }  ///< that a block stores
@@ -105,7 +106,7 @@ int64_t wgmmaSharedBytes(const WgmmaTile &tile);
 /// Why a tile cannot be had; empty if it can.
 std::string wgmmaInfeasible(const WgmmaTile &tile);
 /// The best tile for known extents, by the fewest waves, then the least traffic from the second-level cache, then stages.
-/// \param like  says what is no matter of choice: `promotes` and `storedBytes`
+/// \param like  says what is no matter of choice: `promotes` and the bytes
 WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms = 132);
 /// For the transposed product of `columns` rows of an activation, at most 64: 64 rows of weights at a time, as many slots as fit.
 WgmmaTile chooseFlatWgmmaTile(int64_t columns, bool promotes = false);

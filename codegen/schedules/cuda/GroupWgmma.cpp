@@ -76,7 +76,7 @@ class GroupWgmma {
     int64_t m = rows.value_or(kUnknownRows), n = columns_.constant().value_or(kUnknownRows), steps = steps_.constant().value_or(kUnknownSteps);
     auto matmul = dyn_cast<PackedMatmulOp>(product_);
     tile_.promotes = isByteFloat(elementOf(a_)) && !matmul.getFastSums();
-    tile_.storedBytes = bytesOf(group_.getResult(0));
+    tile_.storedBytes = bytesOf(group_.getResult(0)), tile_.elementBytes = bytesOf(a_);
     tile_ = isTransposed_ ? chooseFlatWgmmaTile(m, tile_.promotes) : chooseWgmmaTile(m, n, steps, matrices_.constant().value_or(1), tile_);
     if (isConv() && tile_.clusterN > 1) tile_.clusterN = 1, tile_.clusterM = 2;  // a run of pixels is no two runs
   }

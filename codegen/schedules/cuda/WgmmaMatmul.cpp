@@ -124,7 +124,7 @@ static WgmmaTile splitTile(int64_t m, int64_t n, int64_t steps, int64_t matrices
   constexpr int64_t kLeastSteps = 3;  // of a part
   int64_t tiles = ceilDiv(m, 64) * ceilDiv(n, 64) * matrices;
   int64_t blocks = ceilDiv(m, best.m) * ceilDiv(n, best.n) * matrices;
-  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true, 1, best.promotes, best.storedBytes};
+  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true, 1, best.promotes, best.storedBytes, best.elementBytes};
   while (t.splits < 8 && 2 * t.splits * tiles <= sms * 10 / 11 && steps >= 2 * t.splits * kLeastSteps) t.splits *= 2;
   if (t.splits == 1 || t.splits * tiles <= blocks) return best;
   for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= ceilDiv(steps, t.splits) + 1; ++more.stages) t = more;
@@ -142,8 +142,9 @@ WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices,
   WgmmaTile best;
   double bestCost = std::numeric_limits<double>::infinity();
   for (WgmmaTile t : candidates) {
-    t.promotes = like.promotes, t.storedBytes = like.storedBytes;
+    t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
     if (!wgmmaInfeasible(t).empty()) continue;
+    if (t.elementBytes == 1 && t.m > 128) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
     int64_t cluster = t.clusterM * t.clusterN, clusters = cluster == 4 ? sms / cluster * 30 / 33 : sms / cluster;
     int64_t tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN) * matrices, waves = ceilDiv(tiles, std::max<int64_t>(1, clusters));
     // Time of a wave: products at the rate the operands can be read from shared memory (narrow tiles read more for each product), and a

@@ -1,24 +1,24 @@
 // jinx 0.1 | rows | sm_90a
 // grid = 132 in clusters of 2; block = kThreads; dynamic shared memory = 230464 bytes
 constexpr int kThreads = 384;  // of a block
-constexpr int kClusterM = 1;  // blocks of a cluster stacked along m
-constexpr int kClusterN = 2;  // blocks of a cluster side by side along n
+constexpr int kClusterM = 2;  // blocks of a cluster stacked along m
+constexpr int kClusterN = 1;  // blocks of a cluster side by side along n
 constexpr int kConsumers = 2;  // warpgroups that multiply; one more fetches
 constexpr int kCluster = 2;  // blocks of a cluster
 constexpr int kStages = 4;  // slots of the ring
-constexpr int kOffsetA = 0;  // a in shared memory: 256 x 128 elements of 1 bytes
-constexpr int kStageBytesA = 32768;
-constexpr int kSliceA = 128;  // rows that this block fetches for the cluster
-constexpr int kOffsetB = 131072;  // b in shared memory: 128 x 128 elements of 1 bytes
-constexpr int kStageBytesB = 16384;
+constexpr int kOffsetA = 0;  // a in shared memory: 128 x 128 elements of 1 bytes
+constexpr int kStageBytesA = 16384;
+constexpr int kOffsetB = 65536;  // b in shared memory: 256 x 128 elements of 1 bytes
+constexpr int kStageBytesB = 32768;
+constexpr int kSliceB = 128;  // rows that this block fetches for the cluster
 constexpr int kOffsetBarriers = 229376;  // two for each slot: filled, free
 constexpr int kOffsetStore = 196608;  // staging of stores: two buffers a warp
 constexpr int kStoreColumns = 32;  // of a store: one swizzle span
 constexpr int kStoreRows = 16;  // of a store: what one warp owns of a product
 constexpr int kStoreBytes = 2048;
-constexpr int kBlocks = 2;  // products of 64 rows that a warpgroup holds
-constexpr int kAccumulators = 64;  // of a thread for one of them
-constexpr int kOctets = 16;  // groups of 8 columns
+constexpr int kBlocks = 1;  // products of 64 rows that a warpgroup holds
+constexpr int kAccumulators = 128;  // of a thread for one of them
+constexpr int kOctets = 32;  // groups of 8 columns
 constexpr int kSteps = 4;  // products along k in one slot; a step is 32 bytes, 2 in descriptor units
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(kThreads, 1)
@@ -47,8 +47,8 @@ rows(const i8* __restrict__ x0, const i8* __restrict__ x1, i32* __restrict__ y,
     for (int s = 0; s < kStages; ++s) {
       mbar_init(full + s * 8, 1);
       mbar_init(empty + s * 8, kConsumers * kCluster);
-      mbar_guard(empty + s * 8, smem + kOffsetA + s * kStageBytesA + rank_n * (kSliceA * 128), kSliceA * 128);
-      mbar_guard(empty + s * 8, smem + kOffsetB + s * kStageBytesB, kStageBytesB);
+      mbar_guard(empty + s * 8, smem + kOffsetA + s * kStageBytesA, kStageBytesA);
+      mbar_guard(empty + s * 8, smem + kOffsetB + s * kStageBytesB + rank_m * (kSliceB * 128), kSliceB * 128);
     }
     mbar_init_fence();
   }
@@ -67,14 +67,14 @@ rows(const i8* __restrict__ x0, const i8* __restrict__ x1, i32* __restrict__ y,
         const i64 width = least<i64>(16 - divide_small(tile, 128) * 8, 8);
         const i64 advanced = divide_small(within, width);
         const i64 crossed = divide_small(tile, 128) * 8 + within - advanced * width;
-        const i64 row = crossed * 256;
-        const i64 column = (advanced * 2 + rank_n) * 128;
+        const i64 row = (crossed * 2 + rank_m) * 128;
+        const i64 column = advanced * 256;
         for (i64 step = 0; step < 32; ++step) {
           mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
           mbar_arrive_expect_bytes(full + fill.slot * 8, kStageBytesA + kStageBytesB);
-          tma_load_2d_multicast(smem + kOffsetA + fill.slot * kStageBytesA + rank_n * (kSliceA * 128), &map_x0,
-              full + fill.slot * 8, int(step * 128), int(row) + rank_n * kSliceA, static_cast<u16>(3u << rank_m));
-          tma_load_2d(smem + kOffsetB + fill.slot * kStageBytesB, &map_x1, full + fill.slot * 8, int(step * 128), int(column));
+          tma_load_2d(smem + kOffsetA + fill.slot * kStageBytesA, &map_x0, full + fill.slot * 8, int(step * 128), int(row));
+          tma_load_2d_multicast(smem + kOffsetB + fill.slot * kStageBytesB + rank_m * (kSliceB * 128), &map_x1,
+              full + fill.slot * 8, int(step * 128), int(column) + rank_m * kSliceB, static_cast<u16>(((1u << kClusterM) - 1u) << (rank_n * kClusterM)));
           ring_advance(fill, kStages);
         }
       }
@@ -96,7 +96,7 @@ rows(const i8* __restrict__ x0, const i8* __restrict__ x1, i32* __restrict__ y,
     u32 buffer = store;
     Ring take{0, 0};
     int held = -1;  // slot whose product may still run
-    const i64 first_row = consumer * 128;
+    const i64 first_row = consumer * 64;
     for (i64 tile2 = first_tile; tile2 < 256; tile2 += tile_stride) {
       // Multiply: one group of products stays in flight, and a slot goes back once the group after it is issued.
       i32 acc[kBlocks][kAccumulators];
@@ -121,7 +121,7 @@ rows(const i8* __restrict__ x0, const i8* __restrict__ x1, i32* __restrict__ y,
         for (int kk = 0; kk < kSteps; ++kk) {
 #pragma unroll
           for (int block = 0; block < kBlocks; ++block)
-            wgmma_m64n128k32_s8(acc[block], desc_a + block * (64 * 128 / 16) + 2 * kk, desc_b + 2 * kk, 1);
+            wgmma_m64n256k32_s8(acc[block], desc_a + block * (64 * 128 / 16) + 2 * kk, desc_b + 2 * kk, 1);
         }
         wgmma_commit();
         wgmma_wait<1>();
@@ -142,15 +142,15 @@ rows(const i8* __restrict__ x0, const i8* __restrict__ x1, i32* __restrict__ y,
       const i64 within2 = tile2 - band * 128;
       const i64 width2 = least<i64>(16 - band * 8, 8);
       const i64 advanced2 = divide_small(within2, width2);
-      const i64 row2 = (band * 8 + within2 - advanced2 * width2) * 256;
-      const i64 column2 = (advanced2 * 2 + rank_n) * 128;
-      const i64 my_row = row2 + first_row;
+      const i64 offset = (band * 8 + within2 - advanced2 * width2) * 2;
+      const i64 column2 = advanced2 * 256;
+      const i64 my_row = (offset + rank_m) * 128 + first_row;
 
       // Epilogue, then patches of a warp's rows through swizzled shared memory.
 #pragma unroll
       for (int block = 0; block < kBlocks; ++block) {
 #pragma unroll
-        for (int patch = 0; patch < 4; ++patch) {
+        for (int patch = 0; patch < 8; ++patch) {
           buffer = store + ((buffer - store) ^ kStoreBytes);  // the two buffers in turn
           if (issuer) tma_store_wait_read<1>();  // the store before last has left this buffer
           warp_sync();
