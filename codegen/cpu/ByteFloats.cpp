@@ -79,7 +79,8 @@ struct ExtendByteFloat : OpRewritePattern<arith::ExtFOp> {
   }
 };
 
-/// Of f32, and of 16-bit floats, where folding has left out the way over f32. Rounds to nearest even. Adding 2^23 of the smallest numbers to a small one leaves their count in the lowest bits.
+/// Of f32, and of 16-bit floats, where folding has left out the way over f32. Rounds to nearest even. Adding 2^23 of the smallest numbers to a
+/// small one leaves their count in the lowest bits.
 struct RoundToByteFloat : OpRewritePattern<arith::TruncFOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(arith::TruncFOp op, PatternRewriter &rewriter) const override {

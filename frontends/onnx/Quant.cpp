@@ -42,7 +42,8 @@ bool isZeroConstant(Value zero) {
   return dense && dense.isSplat() && isa<FloatType>(dense.getElementType()) && dense.getSplatValue<APFloat>().isZero();
 }
 
-/// y = saturate(round(x / scale) + zero point). To 8-bit floats it is the conversion that rounds. Division and sum are exact enough in the scale's type: |round| saturates at 255.
+/// y = saturate(round(x / scale) + zero point). Division and sum are exact enough in the scale's type: |round| saturates at 255. To 8-bit floats
+/// the conversion rounds.
 bool quantizeLinear(Node &n) {
   Value x = n.in(0), scale = n.in(1), zero = n.in(2);
   if (!x || !scale || !n.isFloat(x) || !n.isFloat(scale)) return n.decline("expected floats");
@@ -57,7 +58,8 @@ bool quantizeLinear(Node &n) {
   Type own = n.element(scale);
   Value q = n.div(n.cast(x, own), spreadScale(n, scale, x, axis, block));
   if (toFloat8 && own.isF64()) return n.decline("8-bit floats of f64");
-  if (toFloat8) return zero && !isZeroConstant(zero) ? n.decline("8-bit floats with a zero point that is not 0") : n.give(n.cast(q, target));
+  if (toFloat8 && zero && !isZeroConstant(zero)) return n.decline("8-bit floats with a zero point that is not 0");
+  if (toFloat8) return n.give(n.cast(q, target));
   q = n.round(q);
   if (!own.isF32() && !own.isF64()) q = n.cast(q, n.f32()); // bf16 holds no 255 + 128 exactly
   if (zero) q = n.add(q, n.cast(spreadScale(n, zero, x, axis, block), n.element(q ? q : x)));

@@ -1,14 +1,14 @@
 // Matmul schedules for CUDA: builders that write tile programs with rings and roles (ir/Tile/TilePipelineOps.td).
 //
-// Two shapes of program, one hole. The hole gets the accumulators of a tile as one tile of rank 2, f32 or i32, with the place of its first element
-// in the result, and gives the tile to store, or null when it has stored all it wants itself. It may load further operands with tile.load
-// at rank 2: strides (0, 1) for a value per column, (1, 0) per row, (ld, 1) for a matrix; always with limits of (m - row, n - column),
-// since tiles hang over the edges.
+// Two shapes of program, one hole. The hole gets the accumulators of a tile as one tile of rank 2, f32 or i32, with the place of its first
+// element in the result, and gives the tile to store, or null when it has stored all it wants itself. It may load further operands with
+// tile.load at rank 2: strides (0, 1) for a value per column, (1, 0) per row, (ld, 1) for a matrix; always with limits of (m - row,
+// n - column), since tiles hang over the edges.
 //
 //   SIMT     f32, any strides of A, B in the packed panels of the CPU: the fallback for everything that tensor cores do not take
 //   wgmma    16-bit floats, 8-bit floats and bytes on sm_90a: A [m, k] and B [n, k] by rows, rows a multiple of 16 bytes; persistent blocks,
-//            TMA producer, consumer warpgroups, clusters that share what they fetch. A tile of bytes is i32 and exact. Where A and B come from is theirs to say (WgmmaSource): matrices of a batch,
-//            the window of a convolution
+//            TMA producer, consumer warpgroups, clusters that share what they fetch. A tile of bytes is i32 and exact. Where A and B come
+//            from is theirs to say (WgmmaSource): matrices of a batch, the window of a convolution
 #pragma once
 
 #include <functional>

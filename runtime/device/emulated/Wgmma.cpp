@@ -1,9 +1,9 @@
 // wgmma: four warps multiply tiles that lie in shared memory into accumulators that lie in their registers, asynchronously.
 //
-// d[64, n] += a[64, k] * b[n, k]^T with 32 bytes of k: 16 elements of 16 bits, 32 of 8. Thread t of the warpgroup holds, in d[4*j + 2*h + e], row 16*(t/32) + (t%32)/4 + 8*h and column
-// 8*j + 2*(t%4) + e. The operands are named by descriptors: start address / 16 in bits 0..13, bytes between groups of 8 rows / 16 in
-// bits 32..45, swizzle mode in bits 62..63 (1: 128 bytes). Rows are 128 bytes apart inside a group; the swizzle is a function of address
-// bits alone, so stepping k inside the span just adds 32 bytes to the start.
+// d[64, n] += a[64, k] * b[n, k]^T with 32 bytes of k: 16 elements of 16 bits, 32 of 8. Thread t of the warpgroup holds, in
+// d[4*j + 2*h + e], row 16*(t/32) + (t%32)/4 + 8*h and column 8*j + 2*(t%4) + e. The operands are named by descriptors: start address / 16
+// in bits 0..13, bytes between groups of 8 rows / 16 in bits 32..45, swizzle mode in bits 62..63 (1: 128 bytes). Rows are 128 bytes apart
+// inside a group; the swizzle is a function of address bits alone, so stepping k inside the span just adds 32 bytes to the start.
 //
 // With a in registers, d[64, n] += a[64, 16] * b[16, n]. Thread t holds, in pair 2*g + h of a, row 16*(t/32) + (t%32)/4 + 8*h and columns
 // 8*g + 2*(t%4) (+1): what it holds of two groups of 8 columns of a d. Rows of b are in panels of 64 columns, bits 16..29 / 16 bytes apart.
