@@ -38,18 +38,31 @@ def ChannelsLast : Pass<"jinx-channels-last", "::mlir::func::FuncOp"> {
                     Statistic<"numMoved", "num-moved", "Transposes moved down through an operator">];
 }
 
+def NarrowProducts : Pass<"jinx-narrow-products", "::mlir::func::FuncOp"> {
+  let summary = "Multiply dequantized operands as the narrow elements they were, and scale the sums";
+  let description = [{
+    matmul(cast(a) * sa, cast(b) * sb) becomes matmul(a, b) * sa * sb, where a and b are bytes, or 8-bit floats, and scales do not vary along
+    k: one number, or one for each row of a or column of b. Bytes may have zero points, which are taken out by sums of the other operand.
+    Sums of bytes are exact, so results differ by rounding, to the better. Runs before constants are folded: weights are bytes still.
+    A product of bytes longer than i32 surely holds stays.
+  }];
+  let statistics = [Statistic<"numNarrowed", "num-narrowed", "Products of narrow elements">,
+                    Statistic<"numKept", "num-kept", "Products with one dequantized operand, or another reason to stay">];
+}
+
 def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
   let summary = "Lay out right operands of products in panels, and turn convolutions into packed or depthwise form";
   let description = [{
     `matmul(a, b)` becomes `packed_matmul(a, pack(b))`; a channels-last 1x1 convolution without stride or padding becomes a product
     over all pixels; other channels-last convolutions become `packed_conv` or `depthwise_conv`. Packing of constants folds away.
     A product of bytes with constant weights stays one of bytes where the processor has an instruction for it (`byte-dots`), and is one of
-    f32 where that is exact.
+    f32 where that is exact. With `tensor-cores` products of 16-bit floats, of 8-bit floats and of bytes, and convolutions of 16-bit floats,
+    are `by_rows`.
   }];
   let options = [Option<"padImages", "pad-images", "bool", "false", "Pad a convolution's image before, instead of in its kernel (CUDA)">,
                  Option<"packRecurrences", "pack-recurrences", "bool", "true", "Lay out recurrence weights of lstm and gru in panels">,
                  Option<"byteDots", "byte-dots", "bool", "false", "Products of unsigned and signed bytes keep them, four rows interleaved">,
-                 Option<"tensorCores", "tensor-cores", "bool", "false", "Products and convolutions of 16-bit floats read both operands by rows (CUDA)">];
+                 Option<"tensorCores", "tensor-cores", "bool", "false", "Products and convolutions of narrow elements read both operands by rows (CUDA)">];
   let statistics = [Statistic<"numMatmuls", "num-matmuls", "Products packed">, Statistic<"numConvs", "num-convs", "Convolutions packed">,
                     Statistic<"numDepthwise", "num-depthwise", "Depthwise convolutions">,
                     Statistic<"numKept", "num-kept", "Products and convolutions left as they are">];

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "codegen/cpu/AccurateMath.h"
+#include "codegen/cpu/ByteFloats.h"
 #include "codegen/cpu/LinkObjects.h"
 #include "codegen/cpu/TileToCpu.h"
 #include "llvm/IR/LLVMContext.h"
@@ -67,6 +68,7 @@ struct PolynomialMathPass : PassWrapper<PolynomialMathPass, OperationPass<func::
     RewritePatternSet patterns(&getContext());
     populateMathPolynomialApproximationPatterns(patterns);
     populateAccurateMathPatterns(patterns);
+    populateByteFloatPatterns(patterns);
     patterns.add<FusedIfFast>(&getContext());
     arith::populateExpandBFloat16Patterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) signalPassFailure();

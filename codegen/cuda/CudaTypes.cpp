@@ -11,6 +11,8 @@ std::string cType(Type type) {
   if (type.isF64()) return "double";
   if (type.isF16()) return "f16";
   if (type.isBF16()) return "bf16";
+  if (isa<Float8E4M3FNType>(type)) return "f8e4m3";
+  if (isa<Float8E5M2Type>(type)) return "f8e5m2";
   if (type.isIndex()) return "i64";
   if (auto integer = dyn_cast<IntegerType>(type)) {
     switch (integer.getWidth()) {
@@ -30,6 +32,14 @@ std::string unsignedType(Type type) {
 }
 
 bool isHalf(Type type) { return type.isF16() || type.isBF16(); }
+bool isSmallFloat(Type type) { return isHalf(type) || isa<Float8E4M3FNType, Float8E5M2Type>(type); }
+
+std::string tensorCoreType(Type type) {
+  if (isHalf(type)) return type.isBF16() ? "bf16" : "f16";
+  if (isa<Float8E4M3FNType>(type)) return "e4m3";
+  if (isa<Float8E5M2Type>(type)) return "e5m2";
+  return type.isUnsignedInteger(8) ? "u8" : type.isInteger(8) ? "s8" : "";
+}
 
 int64_t bytesOf(Type type) { return type.isIndex() ? 8 : std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8); }
 

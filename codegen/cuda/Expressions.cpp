@@ -178,12 +178,8 @@ std::optional<Expr> integerExpr(Operation *op, Type type, ArrayRef<Expr> e) {
 /// Conversions between element types.
 std::optional<Expr> castExpr(Operation *op, Type from, Type to, const Expr &e) {
   std::string t = cType(to);
-  auto wide = [&](const Expr &x) { return isHalf(from) ? call("to_f32", x.text) : x; };
-  auto narrow = [&](const Expr &x) {
-    if (to.isBF16()) return call("to_bf16", x.text);
-    if (to.isF16()) return call("to_f16", x.text);
-    return castTo(t, x);
-  };
+  auto wide = [&](const Expr &x) { return isSmallFloat(from) ? call("to_f32", x.text) : x; };
+  auto narrow = [&](const Expr &x) { return isSmallFloat(to) ? call("to_" + t, x.text) : castTo(t, x); };
   return TypeSwitch<Operation *, std::optional<Expr>>(op)
       .Case<arith::ExtFOp>([&](auto) { return to.isF64() ? castTo(t, wide(e)) : wide(e); })
       .Case<arith::TruncFOp>([&](auto) { return narrow(from.isF64() && isHalf(to) ? castTo("float", e) : wide(e)); })
@@ -202,6 +198,8 @@ std::optional<Expr> castExpr(Operation *op, Type from, Type to, const Expr &e) {
       .Case<arith::BitcastOp>([&](auto) -> std::optional<Expr> {
         if (from.isF32() && to.isInteger(32)) return castTo("i32", call("f32_to_bits", e.text));
         if (from.isInteger(32) && to.isF32()) return call("bits_to_f32", castTo("u32", e).text);
+        if (from.isInteger(8) && isSmallFloat(to)) return Expr{t + "{" + castTo("u8", e).text + "}"};
+        if (isSmallFloat(from) && to.isInteger(8)) return castTo(t, {e.in(Expr::kPrimary) + ".bits"});
         return from == to ? std::optional(e) : std::nullopt;
       })
       .Default([](Operation *) { return std::nullopt; });

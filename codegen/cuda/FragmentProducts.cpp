@@ -1,5 +1,6 @@
 // Products whose operands lie in different rings or in registers (tile.mma_shared, mma_operand, mma_registers). A whole product is one
 // wrapper with one asm statement: a statement for each 16 elements of k costs NVRTC much more time where several products are in flight.
+#include "codegen/cuda/DeviceLibrary.h"
 #include "codegen/cuda/PipelineEmitter.h"
 
 using namespace mlir;
@@ -10,18 +11,20 @@ namespace {
 
 std::string str(int64_t v) { return std::to_string(v); }
 
-constexpr int64_t kStep = 16;           // elements of k in one instruction
-constexpr int64_t kPanelColumns = 64;   // of 16 bits in a panel of 128 bytes
+constexpr int64_t kStep = 16;           // halves of k in one instruction
+constexpr int64_t kStepBytes = 32;
+constexpr int64_t kStepsPerPanel = 4;   // in a panel of 128 bytes
 constexpr int64_t kUnit = 16;           // bytes that descriptors count in
 
 /// d[64 x n] = or += a[64 x k] * b.
 struct Product {
   int64_t n, k;
-  bool bf16, registers;                ///< a in registers, b stored [k, n]; else a in shared memory and b stored [n, k]
-  int64_t panelA = 0, panelB = 0;      ///< bytes from one panel of 64 columns to the next
+  WgmmaTypes types;
+  bool registers;                      ///< a in registers, b stored [k, n]; else a in shared memory and b stored [n, k]
+  int64_t panelA = 0, panelB = 0;      ///< bytes from one panel of 128 bytes a row to the next
 
-  std::string type() const { return bf16 ? "bf16" : "f16"; }
-  std::string name() const { return "wgmma_m64n" + str(n) + "k" + str(k) + "_" + type() + (registers ? "_registers" : ""); }
+  int64_t steps() const { return k / types.k(); }
+  std::string name() const { return "wgmma_m64n" + str(n) + "k" + str(k) + "_" + types.name() + (registers ? "_registers" : ""); }
   std::string arguments() const {
     std::string a = registers ? "const u32 (&a)[" + str(k / 4) + "], " : "u64 desc_a, ";
     return "float (&d)[" + str(n / 2) + "], " + a + "u64 desc_b JINX_AT";
@@ -33,8 +36,7 @@ struct Product {
   }
   /// How far step `i` lies behind the operand's beginning, in units of descriptors.
   int64_t offset(int64_t i, int64_t panelBytes) const {
-    constexpr int64_t kStepsPerPanel = kPanelColumns / kStep;
-    return i / kStepsPerPanel * (panelBytes / kUnit) + i % kStepsPerPanel * (kStep * 2 / kUnit);
+    return i / kStepsPerPanel * (panelBytes / kUnit) + i % kStepsPerPanel * (kStepBytes / kUnit);
   }
   static constexpr int64_t kRowsOffset = kStep * 128 / kUnit;  // b stored by rows of k: 16 rows
   std::string emulated() const;
@@ -42,12 +44,12 @@ struct Product {
 };
 
 std::string Product::emulated() const {
-  std::string head = "  for (int i = 0; i < " + str(k / kStep) + "; ++i) ", common = "d, " + str(n) + ", " + (bf16 ? "1" : "0");
-  if (registers) return head + "emu->wgmma_registers(" + common + ", a + 4 * i, desc_b + " + str(kRowsOffset) + " * i, 1, line);\n";
+  std::string head = "  for (int i = 0; i < " + str(steps()) + "; ++i) ", all = types.emulated(), common = "d, " + str(n) + ", ";
+  if (registers) return head + "emu->wgmma_registers(" + common + all.substr(0, all.find(',')) + ", a + 4 * i, desc_b + " + str(kRowsOffset) + " * i, 1, line);\n";
   auto at = [&](const char *desc, int64_t panel) {
     return std::string(desc) + " + i / 4 * " + str(panel / kUnit) + " + i % 4 * 2";
   };
-  return head + "emu->wgmma(" + common + ", " + at("desc_a", panelA) + ", " + at("desc_b", panelB) + ", i > 0, line);\n";
+  return head + "emu->wgmma(" + common + all + ", " + at("desc_a", panelA) + ", " + at("desc_b", panelB) + ", i > 0, line);\n";
 }
 
 /// `count` times "prefix…suffix" with the numbers from `first` on, 16 a line.
@@ -67,7 +69,8 @@ std::string Product::device() const {
   std::string d = "\"{" + listed(count, "      ", "", "", operand) + "}\"", text;
   std::string descA = operand(count), descB = operand(count + (registers ? pairs : 1));
   text += "  asm volatile(\"{\\n .reg .b64 a, b;\\n\"\n";
-  for (int64_t i = 0; i < k / kStep; ++i) {
+  const char *stored = registers ? "1, 1, 1, 1" : types.bytes() == 2 ? "1, 1, 0, 0" : "1, 1";
+  for (int64_t i = 0; i < steps(); ++i) {
     std::string a = "a";
     if (registers) {
       a = "{";
@@ -77,8 +80,8 @@ std::string Product::device() const {
       text += "      \" add.s64 a, " + descA + ", " + str(offset(i, panelA)) + ";\\n\"\n";
     }
     text += "      \" add.s64 b, " + descB + ", " + str(registers ? i * kRowsOffset : offset(i, panelB)) + ";\\n\"\n";
-    text += "      \" wgmma.mma_async.sync.aligned.m64n" + str(n) + "k16.f32." + type() + "." + type() + " \" JINX_D" + str(count) + " \", " + a +
-            ", b, " + (registers ? "1, 1, 1, 1" : i ? "1, 1, 1, 0, 0" : "0, 1, 1, 0, 0") + ";\\n\"\n";
+    text += "      \" wgmma.mma_async.sync.aligned.m64n" + str(n) + types.instruction() + " \" JINX_D" + str(count) + " \", " + a + ", b, " +
+            (registers ? "" : i ? "1, " : "0, ") + stored + ";\\n\"\n";
   }
   auto out = [&](int64_t i) { return std::string(registers ? "\"+f\"(d[" : "\"=f\"(d[") + str(i) + "])"; };
   auto in = [](int64_t i) { return "\"r\"(a[" + str(i) + "])"; };
@@ -124,14 +127,14 @@ LogicalResult PipelineEmitter::emitMmaShared(tile::MmaSharedOp op) {
   RingInfo &ringA = ringOf(op.getASlot()), &ringB = ringOf(op.getBSlot());
   const Buffer &a = ringA.buffers[op.getA()], &b = ringB.buffers[op.getB()];
   auto type = cast<VectorType>(op.getResult().getType());
-  Type element = elementOf(ringA, op.getA());
+  WgmmaTypes types{tensorCoreType(elementOf(ringA, op.getA())), tensorCoreType(elementOf(ringB, op.getB()))};
   if (!ringA.bulk || !ringB.bulk || type.getShape() != ArrayRef<int64_t>{64, b.rows} || b.rows % 8 || b.rows > 256 || a.columns != b.columns ||
-      a.columns % kStep || !isHalf(element) || elementOf(ringB, op.getB()) != element || !type.getElementType().isF32())
-    return op.emitOpError("expects buffers m x k and n x k of 16-bit floats in bulk rings, k a multiple of 16 and n of 8 up to 256, and a "
+      !types.areMultiplied() || types.ofBytes() || a.columns % types.k() || !type.getElementType().isF32())
+    return op.emitOpError("expects buffers m x k and n x k of 16-bit or 8-bit floats in bulk rings, k a multiple of 32 bytes and n of 8 up to 256, and a "
                           "result of 64 x n");
   SourceWriter &out = e_.out_;
   TileLayout layout = e_.layoutOf(Shape(type.getShape()));
-  std::string wrapper = need({type.getDimSize(1), a.columns, element.isBF16(), false, a.panelBytes(), b.panelBytes()}, e_.wrappers_);
+  std::string wrapper = need({type.getDimSize(1), a.columns, types, false, a.panelBytes(), b.panelBytes()}, e_.wrappers_);
   std::string d = out.unique(e_.hint(op.getResult())), descA = out.unique("desc_" + a.name), descB = out.unique("desc_" + b.name);
   out.line("float " + layout.declare(d) + ";");
   out.line("const u64 " + descA + " = wgmma_descriptor_128b(" + slotAddress(ringA, a) + " + u32(" + e_.scalar(op.getRow()).text + ") * 128);");
@@ -158,7 +161,8 @@ LogicalResult PipelineEmitter::emitMmaRegisters(tile::MmaRegistersOp op) {
   if (failed(acc)) return failure();
   if (e_.bound_[op.getA()].kind != Bound::kOperand) return op.emitOpError("takes its a from tile.mma_operand");
   SourceWriter &out = e_.out_;
-  std::string wrapper = need({b.columns, b.rows, typeA.getElementType().isBF16(), true}, e_.wrappers_), desc = out.unique("desc_" + b.name);
+  const std::string element = tensorCoreType(typeA.getElementType());
+  std::string wrapper = need({b.columns, b.rows, {element, element}, true}, e_.wrappers_), desc = out.unique("desc_" + b.name);
   out.line("const u64 " + desc + " = wgmma_descriptor_panels(" + slotAddress(ring, b) + ", " + (b.panels() > 1 ? "kPanelBytes" : "kStageBytes") + b.suffix +
            ring.suffix + ");");
   out.line("wgmma_fence();");

@@ -218,7 +218,7 @@ FailureOr<std::string> PipelineEmitter::takeAccumulator(Value acc, Value result)
 bool PipelineEmitter::beginsAnew(scf::ForOp loop, Value init) {
   constexpr int64_t kShort = 16;
   auto first = getConstantIntValue(loop.getLowerBound()), end = getConstantIntValue(loop.getUpperBound());
-  if (!first || !end || *first >= *end || *end - *first > kShort || !matchPattern(init, m_AnyZeroFloat())) return false;
+  if (!first || !end || *first >= *end || *end - *first > kShort || !(matchPattern(init, m_AnyZeroFloat()) || matchPattern(init, m_Zero()))) return false;
   for (auto [given, arg] : llvm::zip(loop.getInitArgs(), loop.getRegionIterArgs())) {
     if (given != init) continue;
     auto mma = arg.hasOneUse() ? dyn_cast<tile::MmaOp>(*arg.user_begin()) : tile::MmaOp();
@@ -233,7 +233,7 @@ LogicalResult PipelineEmitter::emitMma(tile::MmaOp op) {
   auto acc = takeAccumulator(op.getAcc(), op.getResult());
   if (failed(acc)) return failure();
   auto type = cast<VectorType>(op.getAcc().getType());
-  if (!type.getElementType().isF32()) return op.emitOpError("accumulates in f32");
+  if (!ring.bulk && !type.getElementType().isF32()) return op.emitOpError("accumulates in f32");
   return ring.bulk ? emitWgmma(op, ring, *acc) : emitSimtMma(op, ring, *acc);
 }
 
@@ -241,13 +241,14 @@ LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const s
   const Buffer &a = ring.buffers[op.getA()], &b = ring.buffers[op.getB()];
   auto type = cast<VectorType>(op.getAcc().getType());
   int64_t columns = type.getDimSize(1), k = a.columns;
-  Type element = cast<VectorType>(cast<TypeAttr>(ring.op.getBuffers()[op.getA()]).getValue()).getElementType();
+  WgmmaTypes types{tensorCoreType(elementOf(ring, op.getA())), tensorCoreType(elementOf(ring, op.getB()))};
   if (fragments_ || a.panels() > 1) return op.emitOpError("does not stand beside tile.mma_shared, and takes buffers of 128 bytes a row");
-  if (type.getDimSize(0) % 64 || columns % 8 || columns > 256 || b.rows != columns || !isHalf(element))
-    return op.emitOpError("expects an accumulator of 64*m x n with n the rows of B, n a multiple of 8 up to 256, and 16-bit floats");
+  if (type.getDimSize(0) % 64 || columns % 8 || columns > 256 || b.rows != columns || !types.areMultiplied() || cType(type.getElementType()) != types.sum())
+    return op.emitOpError("expects an accumulator of 64*m x n with n the rows of B, n a multiple of 8 up to 256; 16-bit floats of one type or 8-bit "
+                          "floats and f32 sums, or bytes and i32 sums");
   if (!llvm::is_contained(wgmmaShapes_, columns)) {
     wgmmaShapes_.push_back(columns);
-    e_.wrappers_ += wgmmaWrapper(columns, element.isBF16());
+    e_.wrappers_ += wgmmaWrapper(columns, types);
   }
   auto loop = dyn_cast<scf::ForOp>(op->getParentOp());
   auto carried = dyn_cast<BlockArgument>(op.getAcc());
@@ -260,14 +261,14 @@ LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const s
   std::string descA = out.unique("desc_" + a.name), descB = out.unique("desc_" + b.name);
   out.line("const u64 " + descA + " = wgmma_descriptor_128b(smem + kOffset" + sa + " + " + take + " * kStageBytes" + sa + rowBytes + ");");
   out.line("const u64 " + descB + " = wgmma_descriptor_128b(smem + kOffset" + sb + " + " + take + " * kStageBytes" + sb + ");");
-  e_.constant("kSteps", k / 16, "products along k in one slot; a step is 32 bytes, 2 in descriptor units");
+  e_.constant("kSteps", k / types.k(), "products along k in one slot; a step is 32 bytes, 2 in descriptor units");
   e_.layoutOf(Shape(type.getShape()));
   out.line("wgmma_fence();");
   out.directive("#pragma unroll");
   out.open("for (int kk = 0; kk < kSteps; ++kk)");
   out.directive("#pragma unroll");
   out.open("for (int block = 0; block < kBlocks; ++block)");
-  out.line(wgmmaName(columns, element.isBF16()) + "(" + acc + "[block], " + descA + " + block * (64 * 128 / 16) + 2 * kk, " + descB + " + 2 * kk, " + adds + ");");
+  out.line(wgmmaName(columns, types) + "(" + acc + "[block], " + descA + " + block * (64 * 128 / 16) + 2 * kk, " + descB + " + 2 * kk, " + adds + ");");
   out.close();
   out.close();
   out.line("wgmma_commit();");
@@ -302,10 +303,13 @@ LogicalResult PipelineEmitter::emitClusterReduce(tile::ClusterReduceOp op) {
   auto type = cast<VectorType>(op.getTile().getType()), slice = cast<VectorType>(op.getSlice().getType());
   auto acc = takeAccumulator(op.getTile(), op.getSlice());
   if (failed(acc)) return failure();
-  if (!wgmma_ || fragments_ || clusterK_ < 2 || slice.getDimSize(1) * clusterK_ != type.getDimSize(1) || slice.getDimSize(1) % 8)
+  if (!wgmma_ || clusterK_ < 2 || slice.getDimSize(1) * clusterK_ != type.getDimSize(1) || slice.getDimSize(1) % 8)
     return op.emitOpError("expects a product's tile, and a slice of a multiple of 8 columns for each of ") << clusterK_ << " blocks along k";
-  TileLayout layout = e_.layoutOf(Shape(slice.getShape()));
+  TileLayout layout = e_.layoutOf(Shape(slice.getShape())), whole = e_.layoutOf(Shape(type.getShape()));
   SourceWriter &out = e_.out_;
+  // A kernel of fragments has no blocks of 64 rows.
+  const std::string octets = whole.loops[fragments_ ? 0 : 1].extent, octetsOfSlice = layout.loops[fragments_ ? 0 : 1].extent;
+  const std::string block = fragments_ ? "" : "[block]", blockOctets = fragments_ ? "" : "block * " + octets + " + ";
   auto unrolled = [&](const std::string &loop) {
     out.directive("#pragma unroll");
     out.open("for (int " + loop + ")");
@@ -313,22 +317,22 @@ LogicalResult PipelineEmitter::emitClusterReduce(tile::ClusterReduceOp op) {
   std::string sums = out.unique("sum");
   out.comment("Each block of the cluster leaves its sums, and adds up a slice of the columns from all of them.");
   out.line("mbar_wait_cluster(parts_read, parts_turn ^ 1);");
-  unrolled("block = 0; block < kBlocks; ++block");
-  unrolled("j = 0; j < kOctets; ++j");
-  out.line("shared_store_x4(parts + ((block * kOctets + j) * 128 + thread) * 16, " + *acc + "[block] + 4 * j);");
+  if (!fragments_) unrolled("block = 0; block < kBlocks; ++block");
+  unrolled("j = 0; j < " + octets + "; ++j");
+  out.line("shared_store_x4(parts + ((" + blockOctets + "j) * 128 + thread) * 16, " + *acc + block + " + 4 * j);");
   out.close();
-  out.close();
+  if (!fragments_) out.close();
   out.line("warp_sync();");
   out.line("if (lane < kSplits) mbar_arrive_publish(parts_there, lane);");
   out.line("mbar_wait_cluster(parts_there, parts_turn);");
-  out.line("float " + layout.declare(sums) + " = {};");
-  unrolled("block = 0; block < kBlocks; ++block");
-  unrolled("j = 0; j < kOctetsOfSlice; ++j");
+  out.line(cType(type.getElementType()) + " " + layout.declare(sums) + " = {};");
+  if (!fragments_) unrolled("block = 0; block < kBlocks; ++block");
+  unrolled("j = 0; j < " + octetsOfSlice + "; ++j");
   unrolled("split = 0; split < kSplits; ++split");
-  out.line("cluster_add_x4(" + sums + "[block] + 4 * j, parts + ((block * kOctets + rank_k * kOctetsOfSlice + j) * 128 + thread) * 16, split);");
+  out.line("cluster_add_x4(" + sums + block + " + 4 * j, parts + ((" + blockOctets + "rank_k * " + octetsOfSlice + " + j) * 128 + thread) * 16, split);");
   out.close();
   out.close();
-  out.close();
+  if (!fragments_) out.close();
   out.line("warp_sync();");
   out.line("if (lane < kSplits) mbar_arrive_publish(parts_read, lane);");
   out.line("parts_turn ^= 1;");
@@ -375,20 +379,75 @@ LogicalResult PipelineEmitter::emitSimtMma(tile::MmaOp op, RingInfo &ring, const
 
 // ---- the way out through TMA ------------------------------------------------------------------------------------------------------
 
+/// A patch of 16-bit floats: pairs in a register, stored by stmatrix. \p packs: the values are f32, and packing rounds them.
+LogicalResult PipelineEmitter::printHalves(ArrayRef<Operation *> ops, Value stored, bool isBf16, bool packs, const TileLayout &layout, Operation *at) {
+  SourceWriter &out = e_.out_;
+  out.directive("#pragma unroll");
+  out.open("for (int c = 0; c < kStoreColumns / 16; ++c)");
+  out.line("u32 packed[4];");
+  out.directive("#pragma unroll");
+  out.open("for (int half = 0; half < 2; ++half)");
+  out.line("const int j = patch * (kStoreColumns / 8) + c * 2 + half;");
+  out.directive("#pragma unroll");
+  out.open("for (int h = 0; h < 2; ++h)");
+  out.line(std::string(packs ? "float" : cType(getElementTypeOrSelf(stored.getType()))) + " pair[2];");
+  out.directive("#pragma unroll");
+  out.open("for (int e = 0; e < 2; ++e)");
+  KernelEmitter::Lane lane;
+  if (failed(e_.printLaneOps(ops, lane, layout, at))) return failure();
+  auto value = e_.laneExpr(stored, lane, layout);
+  if (failed(value)) return failure();
+  out.line("pair[e] = " + value->text + ";");
+  out.close();
+  out.line(std::string("packed[2 * half + h] = ") + (packs ? (isBf16 ? "pack_bf16x2" : "pack_f16x2") : "pack_x2") + "(pair[0], pair[1]);");
+  out.close();
+  out.close();
+  out.comment("Swizzle: the 16-byte chunk is XORed with the 128-byte line that the row lies in.");
+  out.line("const u32 chunk = (2 * c + lane / 16) ^ (lane % 16 * kStoreColumns / 64 % (kStoreColumns / 8));");
+  out.line("stmatrix_x4(buffer + lane % 16 * (kStoreColumns * 2) + chunk * 16, packed[0], packed[1], packed[2], packed[3]);");
+  out.close();
+  return success();
+}
+
+/// A patch of elements of 8 or 32 bits: pairs of neighbours, as threads hold them. Pairs of 32 bits meet on half of the banks, which costs no
+/// time that could be measured.
+LogicalResult PipelineEmitter::printPairs(ArrayRef<Operation *> ops, Value stored, const TileLayout &layout, Operation *at) {
+  SourceWriter &out = e_.out_;
+  const std::string bytes = str(storeBytes_);
+  out.directive("#pragma unroll");
+  out.open("for (int c = 0; c < kStoreColumns / 8; ++c)");
+  out.line("const int j = patch * (kStoreColumns / 8) + c;");
+  out.directive("#pragma unroll");
+  out.open("for (int h = 0; h < 2; ++h)");
+  out.line(cType(getElementTypeOrSelf(stored.getType())) + " pair[2];");
+  out.directive("#pragma unroll");
+  out.open("for (int e = 0; e < 2; ++e)");
+  KernelEmitter::Lane lane;
+  if (failed(e_.printLaneOps(ops, lane, layout, at))) return failure();
+  auto value = e_.laneExpr(stored, lane, layout);
+  if (failed(value)) return failure();
+  out.line("pair[e] = " + value->text + ";");
+  out.close();
+  out.line("shared_store_pair(buffer + swizzled_byte(lane / 4 + h * 8, (c * 8 + lane % 4 * 2) * " + bytes + ", kStoreColumns * " + bytes + "), pair[0], pair[1]);");
+  out.close();
+  out.close();
+  return success();
+}
+
 // Each warp stores its 16 rows in patches of one swizzle span: convert, stmatrix into a staging buffer, proxy fence, one bulk store.
 // The two buffers of a warp take turns, and a buffer is written again once the store before last has read it.
 LogicalResult PipelineEmitter::emitStoreBulk(tile::StoreBulkOp op) {
   auto type = cast<VectorType>(op.getTile().getType());
-  if (!wgmma_ || !isHalf(type.getElementType()) || type.getDimSize(1) % storeColumns_)
-    return op.emitOpError("stores a warpgroup's product as 16-bit floats, in boxes whose width divides the tile's");
+  const bool ofHalves = isHalf(type.getElementType());
+  if (!wgmma_ || type.getDimSize(1) % storeColumns_ || bytesOf(type.getElementType()) != storeBytes_ || (!ofHalves && storeBytes_ == 2))
+    return op.emitOpError("stores a warpgroup's product as the map has it, 8 or 32 bits or 16-bit floats, in boxes whose width divides the tile's");
   Shape shape(type.getShape());
   TileLayout layout = e_.layoutOf(shape);
   SourceWriter &out = e_.out_;
-  bool bf16 = type.getElementType().isBF16();
   // Rounding to 16 bits is part of packing pairs, if nobody else wants the rounded values.
   Value stored = op.getTile();
   Operation *rounding = stored.getDefiningOp<arith::TruncFOp>();
-  bool packs = rounding && stored.hasOneUse() && getElementTypeOrSelf(rounding->getOperand(0).getType()).isF32();
+  bool packs = ofHalves && rounding && stored.hasOneUse() && getElementTypeOrSelf(rounding->getOperand(0).getType()).isF32();
   if (packs) {
     for (auto &[known, ops] : e_.pending_) llvm::erase(ops, rounding);
     stored = rounding->getOperand(0);
@@ -402,30 +461,7 @@ LogicalResult PipelineEmitter::emitStoreBulk(tile::StoreBulkOp op) {
   out.line("buffer = store + ((buffer - store) ^ kStoreBytes);  // the two buffers in turn");
   out.line("if (issuer) tma_store_wait_read<1>();  // the store before last has left this buffer");
   out.line("warp_sync();");
-  out.directive("#pragma unroll");
-  out.open("for (int c = 0; c < kStoreColumns / 16; ++c)");
-  out.line("u32 packed[4];");
-  out.directive("#pragma unroll");
-  out.open("for (int half = 0; half < 2; ++half)");
-  out.line("const int j = patch * (kStoreColumns / 8) + c * 2 + half;");
-  out.directive("#pragma unroll");
-  out.open("for (int h = 0; h < 2; ++h)");
-  out.line(std::string(packs ? "float" : cType(type.getElementType())) + " pair[2];");
-  out.directive("#pragma unroll");
-  out.open("for (int e = 0; e < 2; ++e)");
-  KernelEmitter::Lane lane;
-  if (failed(e_.printLaneOps(ops, lane, layout, op))) return failure();
-  auto value = e_.laneExpr(stored, lane, layout);
-  if (failed(value)) return failure();
-  out.line("pair[e] = " + value->text + ";");
-  out.close();
-  out.line(std::string("packed[2 * half + h] = ") + (packs ? (bf16 ? "pack_bf16x2" : "pack_f16x2") : "pack_x2") + "(pair[0], pair[1]);");
-  out.close();
-  out.close();
-  out.comment("Swizzle: the 16-byte chunk is XORed with the 128-byte line that the row lies in.");
-  out.line("const u32 chunk = (2 * c + lane / 16) ^ (lane % 16 * kStoreColumns / 64 % (kStoreColumns / 8));");
-  out.line("stmatrix_x4(buffer + lane % 16 * (kStoreColumns * 2) + chunk * 16, packed[0], packed[1], packed[2], packed[3]);");
-  out.close();
+  if (failed(ofHalves ? printHalves(ops, stored, type.getElementType().isBF16(), packs, layout, op) : printPairs(ops, stored, layout, op))) return failure();
   out.line("fence_proxy_async();");
   out.line("warp_sync();");
   out.open("if (issuer)");

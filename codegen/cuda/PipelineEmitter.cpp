@@ -74,7 +74,8 @@ LogicalResult PipelineEmitter::prepare() {
     if (isa<tile::MmaSharedOp>(op)) wgmma_ = fragments_ = true;
     if (auto store = dyn_cast<tile::StoreBulkOp>(op)) {
       anyStoreBulk_ = true;
-      storeColumns_ = store.getMap().getDefiningOp<tile::TensorMapOp>().getBox()[0];
+      auto map = store.getMap().getDefiningOp<tile::TensorMapOp>();
+      storeColumns_ = map.getBox()[0], storeBytes_ = bytesOf(cast<tile::PtrType>(map.getPtr().getType()).getElement());
     }
   });
   if (anyBulk_ && !roles_) return kernel.emitOpError("a bulk ring needs tile.roles");
@@ -95,7 +96,7 @@ LogicalResult PipelineEmitter::prepare() {
       at = llvm::alignTo(at, 16);
     }
   storeOffset_ = at;
-  if (anyStoreBulk_) at += int64_t(roles_.getConsumers()) * 4 * kStoreBuffers * kStoreRows * storeColumns_ * 2;
+  if (anyStoreBulk_) at += int64_t(roles_.getConsumers()) * 4 * kStoreBuffers * kStoreRows * storeColumns_ * storeBytes_;
   partOffset_ = at;
   if (partBytes_) at += int64_t(roles_.getConsumers()) * partBytes_;
   for (RingInfo &ring : rings_) {
@@ -169,7 +170,7 @@ LogicalResult PipelineEmitter::declare() {
     e_.constant("kOffsetStore", storeOffset_, "staging of stores: two buffers a warp");
     e_.constant("kStoreColumns", storeColumns_, "of a store: one swizzle span");
     e_.constant("kStoreRows", kStoreRows, "of a store: what one warp owns of a product");
-    e_.constant("kStoreBytes", kStoreRows * storeColumns_ * 2, "");
+    e_.constant("kStoreBytes", kStoreRows * storeColumns_ * storeBytes_, "");
   }
   for (tile::TensorMapOp map : maps_) {
     auto pointer = dyn_cast<BlockArgument>(map.getPtr());

@@ -93,6 +93,8 @@ class PipelineEmitter {
   mlir::LogicalResult emitSimtMma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
   mlir::LogicalResult emitMmaWait(tile::MmaWaitOp op);
   mlir::LogicalResult emitStoreBulk(tile::StoreBulkOp op);
+  mlir::LogicalResult printHalves(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, bool isBf16, bool packs, const TileLayout &layout, mlir::Operation *at);
+  mlir::LogicalResult printPairs(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult emitClusterReduce(tile::ClusterReduceOp op);
   /// Blocks that share what they fetch: the cluster, but for its blocks along k.
   bool takesTurns() const { return roles_ && const_cast<tile::RolesOp &>(roles_).getTurns(); }
@@ -128,7 +130,7 @@ class PipelineEmitter {
   int64_t clusterM_ = 1, clusterN_ = 1, clusterK_ = 1;
   int64_t partBytes_ = 0, partOffset_ = 0, partBarriers_ = 0;  ///< of tile.cluster_reduce: a warpgroup's part, where parts and barriers lie
   int64_t turnBarriers_ = 0;
-  int64_t sharedBytes_ = 0, storeOffset_ = 0, storeColumns_ = 0;
+  int64_t sharedBytes_ = 0, storeOffset_ = 0, storeColumns_ = 0, storeBytes_ = 2;  ///< storeBytes_: of an element
   llvm::SmallVector<int64_t, 4> wgmmaShapes_;  ///< whose wrappers are printed already
 };
 

@@ -18,6 +18,11 @@ SizeExpr formula(Attribute text) { return parseSize(cast<StringAttr>(text).getVa
 
 bool isAddressable(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
+  return isComputable(type) || (tensor && isByteFloat(tensor.getElementType()));
+}
+
+bool isComputable(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
   if (!tensor) return false;
   Type e = tensor.getElementType();
   if (e.isF32() || e.isF64() || e.isF16() || e.isBF16()) return true;
@@ -29,8 +34,9 @@ bool isEmittable(Operation *op) {
   if (isElementwiseSupported(op)) return true;
   if (!llvm::all_of(op->getOperandTypes(), isAddressable) || !llvm::all_of(op->getResultTypes(), isAddressable)) return false;
   if (auto constant = dyn_cast<ConstantOp>(op)) return constant.getValue().isSplat();
-  return isa<ReduceOp, CumsumOp, ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, GatherElementsOp, GatherNdOp, IotaOp,
-             SizesOp, PoolOp, DepthwiseConvOp, ResizeOp, PackOp>(op);
+  if (isa<ReduceOp, CumsumOp, PoolOp, DepthwiseConvOp, ResizeOp>(op)) return llvm::all_of(op->getOperandTypes(), isComputable);
+  return isa<ReshapeOp, TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, GatherElementsOp, GatherNdOp, IotaOp,
+             SizesOp, PackOp>(op);
 }
 
 // ---- lanes ----------------------------------------------------------------------------------------------------------------------
@@ -195,14 +201,7 @@ void ExpressionEmitter::store(int64_t index, Value tile, ArrayRef<Coordinate> at
 Value ExpressionEmitter::emitConstant(ConstantOp op) {
   Type element = registerType(elementOf(op.getY()));
   auto type = tileType(element);
-  auto dense = cast<DenseElementsAttr>(op.getValue());
-  Attribute splat;
-  if (auto f = dyn_cast<FloatType>(element)) {
-    splat = FloatAttr::get(f, dense.getSplatValue<APFloat>());
-  } else {
-    splat = IntegerAttr::get(element, dense.getSplatValue<APInt>());
-  }
-  return arith::ConstantOp::create(kb_.b(), kb_.loc(), DenseElementsAttr::get(type, splat));
+  return arith::ConstantOp::create(kb_.b(), kb_.loc(), DenseElementsAttr::get(type, splatAttribute(cast<DenseElementsAttr>(op.getValue()), element)));
 }
 
 // Dimensions are matched in runs of equal product: [a, b*c] -> [a, b, c] has the runs a|a and b*c|b,c. Within a run the linear index

@@ -144,9 +144,7 @@ std::string KernelBuilder::formula(const SizeExpr &expr) {
 
 Value KernelBuilder::splatTile(graph::ConstantOp op, VectorType shape) {
   Type element = registerType(cast<RankedTensorType>(op.getY().getType()).getElementType());
-  auto dense = cast<DenseElementsAttr>(op.getValue());
-  Attribute value = isa<FloatType>(element) ? Attribute(FloatAttr::get(element, dense.getSplatValue<APFloat>()))
-                                            : Attribute(IntegerAttr::get(element, dense.getSplatValue<APInt>()));
+  Attribute value = splatAttribute(cast<DenseElementsAttr>(op.getValue()), element);
   VectorType type = shape.clone(element);
   return arith::ConstantOp::create(builder_, loc_, type, DenseElementsAttr::get(type, value));
 }

@@ -96,7 +96,20 @@ struct Emit {
     return arith::CmpIOp::create(b, loc, isUnsigned ? unsignedInts[i] : signedInts[i], x, y);
   }
 
+  /// 8-bit floats are bytes in registers, and converted by way of f32; integers that f32 does not hold exactly are too large for them.
+  Value castByteFloat(Value x, Type from, Type to) {
+    if (from == to) return x;
+    Type f32 = b.getF32Type();
+    if (isByteFloat(from)) {
+      Value small = arith::BitcastOp::create(b, loc, likeTile(x.getType(), from), x);
+      return cast(arith::ExtFOp::create(b, loc, likeTile(x.getType(), f32), small), f32, to);
+    }
+    Value small = arith::TruncFOp::create(b, loc, likeTile(x.getType(), to), cast(x, from, f32));
+    return arith::BitcastOp::create(b, loc, likeTile(x.getType(), registerType(to)), small);
+  }
+
   Value cast(Value x, Type from, Type to) {
+    if (isByteFloat(from) || isByteFloat(to)) return castByteFloat(x, from, to);
     Type tile = likeTile(x.getType(), registerType(to));
     if (from == to || x.getType() == tile) {
       if (from.isInteger(1) == to.isInteger(1)) return x;
@@ -153,9 +166,25 @@ struct Emit {
 
 Type registerType(Type element) {
   if (auto integer = dyn_cast<IntegerType>(element)) return IntegerType::get(element.getContext(), integer.getWidth());
-  return element;
+  return isByteFloat(element) ? IntegerType::get(element.getContext(), 8) : element;
 }
 Type memoryType(Type element) { return element.isInteger(1) ? IntegerType::get(element.getContext(), 8) : registerType(element); }
+
+Attribute splatAttribute(DenseElementsAttr dense, Type element) {
+  if (isa<FloatType>(element)) return FloatAttr::get(element, dense.getSplatValue<APFloat>());
+  if (isa<FloatType>(dense.getElementType())) return IntegerAttr::get(element, dense.getSplatValue<APFloat>().bitcastToAPInt());
+  return IntegerAttr::get(element, dense.getSplatValue<APInt>());
+}
+
+/// A conversion from or to 8-bit floats that goes by way of f32. f64 would be rounded twice.
+static bool isByteCast(Type from, Type to) {
+  auto isSupported = [](Type e) {
+    if (isByteFloat(e)) return isa<Float8E4M3FNType, Float8E5M2Type>(e);
+    auto integer = dyn_cast<IntegerType>(e);
+    return e.isF32() || e.isF16() || e.isBF16() || (integer && (integer.getWidth() == 1 || integer.getWidth() >= 8));
+  };
+  return isSupported(from) && isSupported(to);
+}
 
 bool isElementwiseSupported(Operation *op) {
   auto supported = [](Type type) {
@@ -164,6 +193,8 @@ bool isElementwiseSupported(Operation *op) {
     auto integer = dyn_cast<IntegerType>(e);
     return integer && (integer.getWidth() == 1 || integer.getWidth() >= 8);
   };
+  if (auto cast = dyn_cast<CastOp>(op); cast && (isByteFloat(elementOf(cast.getX())) || isByteFloat(elementOf(cast.getY()))))
+    return isByteCast(elementOf(cast.getX()), elementOf(cast.getY()));
   for (Value v : op->getOperands())
     if (!isa<RankedTensorType>(v.getType()) || !supported(v.getType())) return false;
   for (Value v : op->getResults())

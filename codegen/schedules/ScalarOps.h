@@ -5,10 +5,12 @@
 
 namespace jinx::schedules {
 
-/// Type of an element in a tile: signless integers, i1 for bool, floats as they are.
+/// Type of an element in a tile: signless integers, i1 for bool, floats as they are, but those of 8 bits as bytes.
 mlir::Type registerType(mlir::Type element);
 /// Type of an element in memory: as in a tile, but a bool takes a byte.
 mlir::Type memoryType(mlir::Type element);
+/// The value of a splat constant, as an attribute of its register type.
+mlir::Attribute splatAttribute(mlir::DenseElementsAttr constant, mlir::Type registerType);
 
 /// True when `buildElementwise` covers the operator for its element types.
 bool isElementwiseSupported(mlir::Operation *op);

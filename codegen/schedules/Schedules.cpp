@@ -25,7 +25,7 @@ StringRef ownSchedule(Operation *op) {
   std::optional<ScatterKind> kind;
   if (auto scatter = dyn_cast<ScatterElementsOp>(op)) kind = scatter.getKind();
   if (auto scatter = dyn_cast<ScatterNdOp>(op)) kind = scatter.getKind();
-  if ((!kind && !isa<TopKOp>(op)) || !llvm::all_of(op->getOperandTypes(), isAddressable)) return "";
+  if ((!kind && !isa<TopKOp>(op)) || !llvm::all_of(op->getOperandTypes(), isComputable)) return "";
   Type element = cast<RankedTensorType>(op->getOperand(0).getType()).getElementType();
   if (!kind) return element.getIntOrFloatBitWidth() <= 32 ? "sort" : "";  // a key has 32 bits for the value
   // Sums and products of half types are rounded once, at the end: y, where they are formed, would round each.

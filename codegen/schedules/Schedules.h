@@ -35,6 +35,8 @@ llvm::SmallVector<mlir::StringAttr> nodesOf(graph::GroupOp group);
 
 /// A tensor whose elements kernels read and write.
 bool isAddressable(mlir::Type type);
+/// One whose elements they compute with too. 8-bit floats they only move and convert: those are bytes in registers.
+bool isComputable(mlir::Type type);
 
 /// The schedule of an operator that has a kernel of its own, "" for any other: its loops walk buffers in memory, and a group holds
 /// nothing else.

@@ -145,7 +145,11 @@ bool clip(Node &n) {
 bool castTo(Node &n, Type target) {
   if (!target || !isKernelElement(target)) return n.decline("no kernels convert to that element type");
   Value x = n.in(0);
-  return n.give(n.element(x) == target ? x : n.cast(x, target));
+  if (n.element(x) == target) return n.give(x);
+  if (isByteFloat(target) && n.attrInt("saturate", 1) == 0) return n.decline("kernels saturate what is too large for an 8-bit float");
+  if ((isByteFloat(target) && n.element(x).isF64()) || (isByteFloat(n.element(x)) && target.isF64()))
+    return n.decline("kernels convert between 8-bit floats and f64 by way of f32, which rounds twice");
+  return n.give(n.cast(x, target));
 }
 bool cast(Node &n) {
   if (const auto *attribute = n.find("to")) {

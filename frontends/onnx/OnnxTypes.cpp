@@ -15,7 +15,7 @@ Type elementTypeFromOnnx(MLIRContext *context, int64_t onnxType) {
 int32_t onnxFromElementType(Type type) { return int32_t(onnxFromDType(graph::dtypeOf(type))); }
 
 bool isKernelElement(Type element) {
-  if (isa<Float32Type, Float64Type, Float16Type, BFloat16Type>(element)) return true;
+  if (isa<Float32Type, Float64Type, Float16Type, BFloat16Type, Float8E4M3FNType, Float8E5M2Type>(element)) return true;
   auto integer = dyn_cast<IntegerType>(element);
   if (!integer) return false;
   if (integer.isUnsigned()) return integer.getWidth() == 8;

@@ -19,7 +19,7 @@ mlir::Type elementTypeFromOnnx(mlir::MLIRContext *context, int64_t onnxType);
 /// TensorProto.DataType of an element type; 0 for none.
 int32_t onnxFromElementType(mlir::Type type);
 
-/// True for the element types that kernels are generated for; every other one stays on the host.
+/// True for the element types that kernels are generated for; every other one stays on the host. 8-bit floats are moved, converted and multiplied.
 bool isKernelElement(mlir::Type element);
 
 /// The named sizes of the module: the model's own, and made-up ones for sizes that only a host step knows.

@@ -35,18 +35,32 @@ Value spreadScale(Node &n, Value scale, Value x, int64_t axis, int64_t block) {
   return n.reshape(n.broadcast(n.reshape(scale, apart), wide), joined);
 }
 
-/// y = saturate(round(x / scale) + zero point). Division and sum are exact enough in the scale's type: |round| saturates at 255.
+/// A constant of zeros; 8-bit floats have no other zero points in practice.
+bool isZeroConstant(Value zero) {
+  auto constant = zero.getDefiningOp<ConstantOp>();
+  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  return dense && dense.isSplat() && isa<FloatType>(dense.getElementType()) && dense.getSplatValue<APFloat>().isZero();
+}
+
+/// y = saturate(round(x / scale) + zero point). Division and sum are exact enough in the scale's type: |round| saturates at 255. To 8-bit floats
+/// the conversion rounds.
 bool quantizeLinear(Node &n) {
   Value x = n.in(0), scale = n.in(1), zero = n.in(2);
   if (!x || !scale || !n.isFloat(x) || !n.isFloat(scale)) return n.decline("expected floats");
   Type target = zero ? n.element(zero) : IntegerType::get(n.context(), 8, IntegerType::Unsigned);
   if (int64_t dtype = n.attrInt("output_dtype", 0); dtype && !zero) target = elementTypeFromOnnx(n.context(), dtype);
-  if (!target || !target.isInteger(8)) return n.decline("kernels quantize to 8 bits");
+  const bool toFloat8 = target && isa<Float8E4M3FNType, Float8E5M2Type>(target);
+  if (!target || (!target.isInteger(8) && !toFloat8)) return n.decline("kernels quantize to 8 bits");
+  if (toFloat8 && n.attrInt("saturate", 1) == 0) return n.decline("kernels saturate what is too large for an 8-bit float");
   if (n.attrInt("precision", 0) != 0 && elementTypeFromOnnx(n.context(), n.attrInt("precision", 0)) != n.element(scale))
     return n.decline("the division has a precision of its own");
   int64_t axis = n.attrInt("axis", 1), block = n.attrInt("block_size", 0);
   Type own = n.element(scale);
-  Value q = n.round(n.div(n.cast(x, own), spreadScale(n, scale, x, axis, block)));
+  Value q = n.div(n.cast(x, own), spreadScale(n, scale, x, axis, block));
+  if (toFloat8 && own.isF64()) return n.decline("8-bit floats of f64");
+  if (toFloat8 && zero && !isZeroConstant(zero)) return n.decline("8-bit floats with a zero point that is not 0");
+  if (toFloat8) return n.give(n.cast(q, target));
+  q = n.round(q);
   if (!own.isF32() && !own.isF64()) q = n.cast(q, n.f32()); // bf16 holds no 255 + 128 exactly
   if (zero) q = n.add(q, n.cast(spreadScale(n, zero, x, axis, block), n.element(q ? q : x)));
   return q && n.give(saturateTo(n, q, target));
@@ -55,12 +69,14 @@ bool quantizeLinear(Node &n) {
 /// y = (x - zero point) * scale
 bool dequantizeLinear(Node &n) {
   Value x = n.in(0), scale = n.in(1), zero = n.in(2);
-  if (!x || !scale || n.isFloat(x) || !n.isFloat(scale)) return n.decline("expected integers and a float scale");
+  const bool fromFloat8 = x && isByteFloat(n.element(x));
+  if (!x || !scale || (n.isFloat(x) && !fromFloat8) || !n.isFloat(scale)) return n.decline("expected narrow elements and a float scale");
+  if (fromFloat8 && zero && isZeroConstant(zero)) zero = {};
   int64_t axis = n.attrInt("axis", 1), block = n.attrInt("block_size", 0);
   Type own = n.element(scale);
   if (int64_t dtype = n.attrInt("output_dtype", 0); dtype && elementTypeFromOnnx(n.context(), dtype) != own)
     return n.decline("the result has another type than the scale");
-  bool isWide = !isByte(x) && zero;
+  bool isWide = !isByte(x) && !fromFloat8 && zero;
   Value centred = n.cast(x, isWide ? n.element(x) : n.f32()); // differences of bytes are exact in f32
   if (zero) centred = n.sub(centred, n.cast(spreadScale(n, zero, x, axis, block), n.element(centred)));
   Value y = n.mul(n.cast(centred, n.f32()), n.cast(spreadScale(n, scale, x, axis, block), n.f32()));

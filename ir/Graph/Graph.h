@@ -21,6 +21,9 @@ namespace jinx::graph {
 /// See Graph_Elementwise in GraphElementwiseOps.td.
 template <typename ConcreteType>
 class Elementwise : public mlir::OpTrait::TraitBase<ConcreteType, Elementwise> {};
+
+/// A float of 8 bits, of any format: sums of their products are f32.
+inline bool isByteFloat(mlir::Type element) { return mlir::isa<mlir::FloatType>(element) && element.getIntOrFloatBitWidth() == 8; }
 }  // namespace jinx::graph
 
 #include "ir/Graph/GraphDialect.h.inc"

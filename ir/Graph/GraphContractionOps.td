@@ -6,11 +6,15 @@ def Graph_MatmulOp : Graph_InferredOp<"matmul"> {
   let summary = "y[…, m, n] = sum_k a[…, m, k] * b[…, k, n]; batch dimensions broadcast";
   let description = [{
     Operands have rank >= 2. `transpose_b` reads b as [..., n, k]. Floats accumulate in f32 (f64 for f64), integers in i32.
-    The result's element type is the operands', or i32 for 8-bit integers.
+    The result's element type is the operands', but i32 for 8-bit integers and f32 for 8-bit floats. Operands of 8 bits may differ in their
+    sign, or in their format.
+    `fast_sums`, of 8-bit floats: sums may be as rough as tensor cores leave them, with about 14 bits.
   }];
-  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b, UnitAttr:$transpose_b);
+  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b, UnitAttr:$transpose_b, UnitAttr:$fast_sums);
   let results = (outs AnyRankedTensor:$y);
-  let assemblyFormat = "$a `,` $b (`transpose_b` $transpose_b^)? attr-dict `:` type($a) `,` type($b) `->` type($y)";
+  let assemblyFormat = [{
+    $a `,` $b (`transpose_b` $transpose_b^)? (`fast_sums` $fast_sums^)? attr-dict `:` type($a) `,` type($b) `->` type($y)
+  }];
 }
 def Graph_ConvOp : Graph_InferredOp<"conv"> {
   let summary = "convolution of n spatial dimensions, grouped, strided, dilated";
@@ -55,12 +59,15 @@ def Graph_PackedMatmulOp : Graph_Op<"packed_matmul", [Pure]> {
   let description = [{
     a [batch…, m, k], b [batch…, ceil(n/16), k, 16] (its batch broadcasts), y [batch…, m, n]. With a of ui8 and b of i8, interleaved by 4,
     y is i32 and exact: a product of two bytes is below 2^15, and sums wrap as i32 does.
-    `by_rows`: b is [batch…, n, k]. Tensor cores read both operands along k; k is a multiple of 8.
+    `by_rows`: b is [batch…, n, k]. Tensor cores read both operands along k; k is a multiple of 16 bytes. Operands are f16 or bf16, or have
+    8 bits: integers of either sign, whose y is i32 and exact, or f8E4M3FN and f8E5M2, whose y is f32. `fast_sums` as in jinx.matmul.
   }];
-  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b, UnitAttr:$by_rows);
+  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b, UnitAttr:$by_rows, UnitAttr:$fast_sums);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
-  let assemblyFormat = "$a `,` $b (`by_rows` $by_rows^)? attr-dict `:` type($a) `,` type($b) `->` type($y)";
+  let assemblyFormat = [{
+    $a `,` $b (`by_rows` $by_rows^)? (`fast_sums` $fast_sums^)? attr-dict `:` type($a) `,` type($b) `->` type($y)
+  }];
 }
 def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
   let summary = "convolution, channels last, with weights in panels";

@@ -76,7 +76,7 @@ def Graph_CastOp : Graph_Op<"cast", [Pure, Graph_Elementwise]> {
   let summary = "element type conversion";
   let description = [{
     Float to integer truncates towards zero, integer to narrower integer wraps, anything to bool is `x != 0`,
-    float to narrower float rounds to nearest even.
+    float to narrower float rounds to nearest even. What is too large for an 8-bit float, infinity included, becomes its largest number.
   }];
   let arguments = (ins AnyRankedTensor:$x);
   let results = (outs AnyRankedTensor:$y);

@@ -186,8 +186,11 @@ LogicalResult MatmulOp::inferReturnTypes(JINX_INFER_ARGS) {
   batch->push_back(a[a.size() - 2]);
   batch->push_back(b[b.size() - 1]);
   Type element = elementOf(op.getA());
-  if (!(element.isInteger(8) && elementOf(op.getB()).isInteger(8)) && failed(sameElement(loc, op.getA(), op.getB()))) return failure();
-  if (element.isInteger(8)) element = IntegerType::get(element.getContext(), 32);
+  const bool ofBytes = element.isInteger(8) && elementOf(op.getB()).isInteger(8), ofByteFloats = isByteFloat(element) && isByteFloat(elementOf(op.getB()));
+  if (!ofBytes && !ofByteFloats && failed(sameElement(loc, op.getA(), op.getB()))) return failure();
+  if (op.getFastSums() && !ofByteFloats) return emitOptionalError(loc, "has fast_sums beside elements of ", element, ", expected 8-bit floats");
+  if (ofBytes) element = IntegerType::get(element.getContext(), 32);
+  if (ofByteFloats) element = Float32Type::get(element.getContext());
   results.push_back(tensorOf(*batch, element));
   return success();
 }

@@ -8,7 +8,8 @@ using namespace jinx::graph;
 namespace {
 
 constexpr int64_t kPanel = 16, kByteInterleave = 4;
-constexpr int64_t kRowAlignment = 8;  // elements of a row that a tensor map's stride is a multiple of
+constexpr int64_t kRowBytes = 16;     // that a tensor map's stride is a multiple of
+constexpr int64_t kRowAlignment = 8;  // such rows of 16-bit elements
 constexpr int64_t kSlice = 64;        // channels that a tensor core's slot takes of a tap
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
@@ -16,6 +17,17 @@ Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementT
 LogicalResult verifyElements(Operation *op, Value a, Value b) {
   if (elementOf(a) == elementOf(b)) return success();
   return op->emitOpError("has element types ") << elementOf(a) << " and " << elementOf(b) << ", expected one type";
+}
+
+/// Of a product by rows: y's element type, as the operands' have it.
+LogicalResult verifyElementsByRows(PackedMatmulOp op) {
+  Type a = elementOf(op.getA()), b = elementOf(op.getB()), y = elementOf(op.getY());
+  auto isFloat8 = [](Type type) { return isa<Float8E4M3FNType, Float8E5M2Type>(type); };
+  const bool ofBytes = a.isInteger(8) && b.isInteger(8), ofFloats8 = isFloat8(a) && isFloat8(b);
+  if (op.getFastSums() && !ofFloats8) return op.emitOpError("has fast_sums beside elements of ") << a << ", expected 8-bit floats";
+  if (ofBytes && !y.isSignlessInteger(32)) return op.emitOpError("y has elements of ") << y << ", expected i32 beside operands of bytes";
+  if (ofFloats8 && !y.isF32()) return op.emitOpError("y has elements of ") << y << ", expected f32 beside operands of 8-bit floats";
+  return ofBytes || ofFloats8 ? success() : verifyElements(op, op.getA(), op.getB());
 }
 
 } // namespace
@@ -40,16 +52,18 @@ static LogicalResult verifyByRows(PackedMatmulOp op, const Sizes &a, const Sizes
   if (!product)
     return op.emitOpError("batch shapes ") << describe(ArrayRef(a).drop_back(2)) << " and " << describe(ArrayRef(b).drop_back(2))
                                            << " do not broadcast together, expected equal extents or 1";
-  if (!a.back().exactDivide(kRowAlignment))
-    return op.emitOpError("a has rows of ") << a.back().str() << " elements, expected a multiple of " << kRowAlignment;
+  int64_t alignment = std::max<int64_t>(1, kRowBytes * 8 / elementOf(op.getA()).getIntOrFloatBitWidth());
+  if (!a.back().exactDivide(alignment))
+    return op.emitOpError("a has rows of ") << a.back().str() << " elements, expected a multiple of " << alignment;
   product->append({a[a.size() - 2], y.back()});
   Sizes rows(b.begin(), b.end() - 2);
   rows.append({y.back(), a.back()});
   if (failed(verifyShape(op, "b", op.getB(), rows)) || failed(verifyShape(op, "y", op.getY(), *product))) return failure();
-  return verifyElements(op, op.getA(), op.getB());
+  return verifyElementsByRows(op);
 }
 
 LogicalResult PackedMatmulOp::verify() {
+  if (getFastSums() && !getByRows()) return emitOpError("has fast_sums and b in panels, expected by_rows beside it");
   Sizes a = sizesOf(getA().getType()), b = sizesOf(getB().getType()), y = sizesOf(getY().getType());
   if (getByRows()) return verifyByRows(*this, a, b, y);
   if (a.size() < 2 || b.size() < 3 || y.size() != std::max(a.size(), b.size() - 1))

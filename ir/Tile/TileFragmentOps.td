@@ -23,9 +23,9 @@
 #define JINX_TILE_FRAGMENT_OPS_TD
 
 def Tile_MmaSharedOp : Tile_Op<"mma_shared"> {
-  let summary = "result[m, n] = sum over k of A(row + m, k) * B(n, k): buffers of slots of two rings, 16-bit floats, f32 result";
+  let summary = "result[m, n] = sum over k of A(row + m, k) * B(n, k): buffers of slots, 16-bit or 8-bit floats, f32 result";
   let description = [{
-    The result is a tile of 64 rows and as many columns as B has rows; k is the width of both buffers. Asynchronous: the result may be used
+    The result is a tile of 64 rows and as many columns as B has rows; k is the width of both buffers, which may be of one ring. Asynchronous: the result may be used
     after tile.mma_wait only, and the slots be released after it.
   }];
   let arguments = (ins Tile_SlotType:$a_slot, I64Attr:$a, Index:$row, Tile_SlotType:$b_slot, I64Attr:$b);

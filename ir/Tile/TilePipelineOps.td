@@ -180,8 +180,10 @@ def Tile_MmaOp : Tile_Op<"mma"> {
   let summary = "acc[m, n] += sum over k of A(row + m, k) * B(k, n) on buffers of a slot";
   let description = [{
     Async ring: A is stored [k, m] and B [k, n], f32; every thread of the block holds some of acc.
-    Bulk ring: A is stored [m, k] and B [n, k], 16-bit floats; a warpgroup holds acc, whose rows are a multiple of 64. The product is
-    asynchronous: `pending` says how many products may still run when this returns; acc may be used after tile.mma_wait only.
+    Bulk ring: A is stored [m, k] and B [n, k], 16-bit floats, 8-bit floats or bytes of either sign (the types of the ring's buffers say
+    which); acc is i32 for bytes, else f32. A warpgroup holds acc, whose rows are a multiple of 64. The product is asynchronous: `pending`
+    says how many products may still run when this returns; acc may be used after tile.mma_wait only. On 8-bit floats each instruction, 32
+    elements of k, keeps about 14 bits of acc; tile.mma_shared has a sum of its own for each slot.
   }];
   let arguments = (ins Tile_Vector:$acc, Tile_SlotType:$slot, I64Attr:$a, I64Attr:$b, Optional<Index>:$row,
                        DefaultValuedAttr<I64Attr, "0">:$pending);
@@ -205,7 +207,7 @@ def Tile_ClusterReduceOp : Tile_Op<"cluster_reduce"> {
   let assemblyFormat = "$tile attr-dict `:` type($tile) `->` type($slice)";
 }
 def Tile_StoreBulkOp : Tile_Op<"store_bulk"> {
-  let summary = "stores a warpgroup's tile of 16-bit floats at these coordinates of the map, through shared memory and TMA; clipped at edges";
+  let summary = "stores a warpgroup's tile at these coordinates of the map, through shared memory and TMA; clipped at edges";
   let arguments = (ins Tile_Vector:$tile, Tile_TensorMapType:$map, Variadic<Index>:$at);
   let assemblyFormat = "$tile `,` $map `[` $at `]` attr-dict `:` type($tile)";
 }

@@ -10,13 +10,15 @@
 //                                    cast(packed_matmul(cast(a), pack(cast(b)))), in f32, when no sum can pass 2^24: then each
 //                                    partial sum is an integer that f32 holds, and the result is exact
 //
-// 16-bit floats, where there are tensor cores (tensor-cores), which read both operands along k:
+// Where there are tensor cores (tensor-cores), which read both operands along k, 16-bit floats, and in products 8-bit ones and bytes too:
 //
-//   matmul(a, b)                     packed_matmul by_rows(a, transpose(b)); k is filled up to a multiple of 8
+//   matmul(a, b)                     packed_matmul by_rows(a, transpose(b)); k is filled up to a multiple of 16 bytes
 //   conv 1x1, stride 1, no padding   the same over all pixels
 //   conv of one group                packed_conv by_rows; channels are filled up to a multiple of 8, or, where they are few, the image
 //                                    is padded along w so that a row of the window is one run (runs)
 //   conv of several groups           cast(conv(cast(x), cast(w))) in f32
+//
+// A product of 8-bit floats without tensor cores is one of f32: matmul(cast(a), cast(b)).
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/ValueInference.h"
 #include "passes/Passes.h"
@@ -33,7 +35,8 @@ namespace {
 constexpr StringRef kArgument = "jinx-pack";
 constexpr int64_t kPanel = 16;
 constexpr int64_t kByteInterleave = 4;  // rows of a panel of bytes that come together
-constexpr int64_t kRowAlignment = 8;    // 16-bit elements: a tensor map's strides are multiples of 16 bytes
+constexpr int64_t kRowBytes = 16;       // a tensor map's strides are multiples of them
+constexpr int64_t kRowAlignment = 8;    // such rows of 16-bit elements
 constexpr int64_t kSlice = 64;          // 16-bit elements of k in a slot of a tensor-core product
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
@@ -60,6 +63,11 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
 
   static bool isSupported(Type element) { return element.isF32(); }
   bool isByRows(Type element) const { return tensorCores && (element.isF16() || element.isBF16()); }
+  bool isByRows(MatmulOp op) const {
+    Type a = elementOf(op.getA()), b = elementOf(op.getB());
+    auto isFloat8 = [](Type type) { return isa<Float8E4M3FNType, Float8E5M2Type>(type); };
+    return tensorCores && (isByRows(a) || (a.isInteger(8) && b.isInteger(8)) || (isFloat8(a) && isFloat8(b)));
+  }
 
   Value pack(OpBuilder &b, Location loc, Value v, bool transpose, int64_t interleave = 1) {
     Sizes sizes = sizesOf(v.getType());
@@ -85,15 +93,22 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     if (!elementOf(op.getA()).isInteger(8) || !elementOf(op.getY()).isInteger(32) || !weights) return false;
     int64_t largest = elementOf(op.getA()).isUnsignedInteger() ? 255 : 128;
     if (largestColumnSum(weights, op.getTransposeB()) > (int64_t(1) << 24) / largest) return false;
+    MatmulOp wide = makeFloat(op);
+    say(passed(wide, kArgument, "Exact"), [&] { return "matmul: products of bytes summed in f32, exactly"; });
+    lowerMatmul(wide);
+    return true;
+  }
+  /// The product of f32 operands in the place of `op`.
+  MatmulOp makeFloat(MatmulOp op) {
     OpBuilder b(op);
     Type f32 = b.getF32Type();
     auto toF32 = [&](Value v) -> Value { return CastOp::create(b, op.getLoc(), tensorOf(sizesOf(v.getType()), f32), v); };
     auto y = MatmulOp::create(b, op.getLoc(), tensorOf(sizesOf(op.getY().getType()), f32), toF32(op.getA()), toF32(op.getB()), op.getTransposeB());
-    op.getY().replaceAllUsesWith(CastOp::create(b, op.getLoc(), op.getY().getType(), y));
+    Value result = y.getY();
+    if (result.getType() != op.getY().getType()) result = CastOp::create(b, op.getLoc(), op.getY().getType(), result);
+    op.getY().replaceAllUsesWith(result);
     op.erase();
-    say(passed(y, kArgument, "Exact"), [&] { return "matmul: products of bytes summed in f32, exactly"; });
-    lowerMatmul(y);
-    return true;
+    return y;
   }
   /// max over columns of sum |b|; what cannot be read counts as too large.
   static int64_t largestColumnSum(ConstantOp weights, bool transposed) {
@@ -125,7 +140,8 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   }
 
   void lowerMatmul(MatmulOp op) {
-    if (isByRows(elementOf(op.getA()))) return lowerByRows(op);
+    if (isByRows(op)) return lowerByRows(op);
+    if (isByteFloat(elementOf(op.getA()))) return lowerMatmul(makeFloat(op));
     const bool ofBytes = isByteDot(op);
     if (!ofBytes) {
       if (makeExactFloat(op)) return;
@@ -160,10 +176,11 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     sizes[dim] = ceilDiv(sizes[dim], multiple) * SizeExpr(multiple);
     return padTo(b, loc, v, sizes, SmallVector<int64_t>(sizes.size(), 0));
   }
-  static Value productByRows(OpBuilder &b, Location loc, Type result, Value a, Value rows) {
-    a = fillUp(b, loc, a, cast<RankedTensorType>(a.getType()).getRank() - 1, kRowAlignment);
-    rows = fillUp(b, loc, rows, cast<RankedTensorType>(rows.getType()).getRank() - 1, kRowAlignment);
-    return PackedMatmulOp::create(b, loc, result, a, rows, /*by_rows=*/true);
+  static Value productByRows(OpBuilder &b, Location loc, Type result, Value a, Value rows, bool fastSums = false) {
+    const int64_t alignment = kRowBytes * 8 / elementOf(a).getIntOrFloatBitWidth();
+    a = fillUp(b, loc, a, cast<RankedTensorType>(a.getType()).getRank() - 1, alignment);
+    rows = fillUp(b, loc, rows, cast<RankedTensorType>(rows.getType()).getRank() - 1, alignment);
+    return PackedMatmulOp::create(b, loc, result, a, rows, /*by_rows=*/true, fastSums);
   }
 
   void lowerByRows(MatmulOp op) {
@@ -174,7 +191,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
       rows = TransposeOp::create(b, op.getLoc(), rows, perm);
     }
-    op.getY().replaceAllUsesWith(productByRows(b, op.getLoc(), op.getY().getType(), op.getA(), rows));
+    op.getY().replaceAllUsesWith(productByRows(b, op.getLoc(), op.getY().getType(), op.getA(), rows, op.getFastSums()));
     say(passed(op, kArgument, "Packed"), [&] { return "matmul: by rows, for tensor cores"; });
     op.erase();
     ++numMatmuls;

@@ -61,9 +61,9 @@ def rule_tensor_cores(unit):
     if unit["local"]:
         return f"{unit['local']} accesses of local memory in a kernel whose accumulators must stay in registers"
     if not unit["hgmma"]:
-        return "wgmma was meant, and there is no HGMMA instruction"
+        return "wgmma was meant, and there is no HGMMA, IGMMA or QGMMA instruction"
     seen = unit.get("nvdisasm")
-    return "" if seen in (None, unit["hgmma"]) else f"nvdisasm sees {seen} HGMMA instructions, our count is {unit['hgmma']}"
+    return "" if seen in (None, unit["hgmma"]) else f"nvdisasm sees {seen} of HGMMA, IGMMA and QGMMA, our count is {unit['hgmma']}"
 
 
 def rule_wrappers(unit):
@@ -90,7 +90,7 @@ def count_hgmma(cubin: str) -> int | None:
     if tool is None:
         return None
     text = subprocess.run([tool, cubin], capture_output=True, text=True, check=True).stdout
-    return len(re.findall(r"\bHGMMA\b", text))
+    return len(re.findall(r"\b[HIQ]GMMA\b", text))
 
 
 def environment() -> dict:

@@ -18,7 +18,7 @@ std::string withLibrary(const std::string &kernel) {
   std::string text;
   for (const char *file : {"base.cuh", "math.cuh", "shared.cuh", "block.cuh", "async.cuh", "pipeline.cuh", "wgmma.cuh"})
     text += std::string(cuda::deviceFile(file)) + "\n";
-  return text + cuda::wgmmaWrapper(64, true) + "\n" + kernel;
+  return text + cuda::wgmmaWrapper(64, {"bf16", "bf16"}) + "\n" + kernel;
 }
 
 std::shared_ptr<HostModule> compile(const std::string &kernel) {

@@ -92,7 +92,7 @@ class Kernel:
             strides = (ctypes.c_uint64 * max(1, rank - 1))(*[formula(d, sizes) for d in m["strides"]])
             box, ones = (ctypes.c_uint32 * rank)(*m["box"]), (ctypes.c_uint32 * rank)(*[1] * rank)
             swizzle = {0: 0, 32: 1, 64: 2, 128: 3}[m["swizzle"]]
-            kind = {torch.bfloat16: 9, torch.float16: 6, torch.float32: 7}[t.dtype]
+            kind = {torch.bfloat16: 9, torch.float16: 6, torch.float32: 7, torch.int32: 3}.get(t.dtype, 0)  # 8 bits, of any kind: bytes
             ok(cu.cuTensorMapEncodeTiled(ctypes.c_void_p(at), kind, rank, ctypes.c_void_p(t.data_ptr()), dims, strides, box, ones, 0, swizzle, 3, 0),
                "cuTensorMapEncodeTiled")
             keep.append(raw)
@@ -182,6 +182,47 @@ def check_wgmma(k, name, args):
             t = timed({"jinx": k.bind([a, b, bias, d], [m, n, kk]), "torch": lambda: torch.mm(a, b.T, out=d)})
             flops = 2 * m * n * kk / 1e6
             print(f"  {m}x{n}x{kk}: {t['jinx']:.1f} us {flops / t['jinx']:.0f} TFLOP/s; torch.mm {flops / t['torch']:.0f}; "
+                  f"ratio {t['torch'] / t['jinx']:.3f}", flush=True)
+
+
+def check_narrow(k, name, args):
+    of_bytes, promotes = "i8" in name, "promotes" in name
+
+    def problem(m, n, kk):
+        if of_bytes:
+            a, b = (torch.randint(-128, 128, (rows, kk), device="cuda", dtype=torch.int8) for rows in (m, n))
+            return a, b, torch.full((m + 1, n), 0x55555555, device="cuda", dtype=torch.int32)
+        a, b = (torch.randn(rows, kk, device="cuda").to(torch.float8_e4m3fn) for rows in (m, n))
+        return a, b, torch.full((m + 1, n), float("nan"), device="cuda", dtype=torch.bfloat16)
+
+    for m, n, kk in [(1, 8, 16), (200, 136, 80), (1000, 1032, 528), (777, 264, 208), (2048, 2048, 8192)]:
+        a, b, d = problem(m, n, kk)
+        launch = k.bind([a, b, d], [m, n, kk])
+        launch()
+        torch.cuda.synchronize()
+        want = a.double() @ b.double().T
+        norm = ((d[:m].double() - want).norm() / want.norm()).item()
+        scale = 1 if of_bytes else want.square().mean().sqrt()
+        # Each instruction, 32 of k, cuts a sum to 14 bits, towards zero; bf16 rounds once.
+        check(f"{m}x{n}x{kk} (norm {norm:.2e})", d[:m].double() / scale, want / scale, 0 if of_bytes else 2e-2 if promotes else 2e-2 + 2.0**-13 * kk / 32)
+        assert (d[m] == 0x55555555).all() if of_bytes else d[m].isnan().all(), "wrote past the last row"
+        first = d.clone()
+        launch()
+        torch.cuda.synchronize()
+        assert torch.equal(first[:m], d[:m]), "two launches differ"
+    if args.time:
+        one = torch.ones((), device="cuda")
+        for m, n, kk in [(8192, 8192, 8192), (4096, 4096, 4096), (128, 4096, 4096)]:
+            a, b, d = problem(m, n, kk)
+            y = d[:m]
+            peer = (lambda: torch._int_mm(a, b.T, out=y)) if of_bytes else (lambda: torch._scaled_mm(a, b.T, scale_a=one, scale_b=one, out_dtype=torch.bfloat16, use_fast_accum=not promotes))
+            peer()
+            want = a[:256].double() @ b.double().T
+            off = ((peer()[:256].double() - want).norm() / want.norm()).item()
+            t = timed({"jinx": k.bind([a, b, d], [m, n, kk]), "torch": peer}, rounds=9, launches=4 if m > 4096 else 8)
+            ours = ((y[:256].double() - want).norm() / want.norm()).item()
+            flops = 2 * m * n * kk / 1e6
+            print(f"  {m}x{n}x{kk}: {t['jinx']:.1f} us {flops / t['jinx']:.0f} TOP/s, norm {ours:.2e}; torch {flops / t['torch']:.0f}, norm {off:.2e}; "
                   f"ratio {t['torch'] / t['jinx']:.3f}", flush=True)
 
 
@@ -373,7 +414,7 @@ def main():
     print(torch.cuda.get_device_name(), "torch", torch.__version__, flush=True)
     for path in sorted(glob.glob(f"{args.folder}/**/*.cu", recursive=True)):
         name = os.path.relpath(path, args.folder)[:-3]
-        family = check_launch if "/" in name else next((f for p, f in (("attention", check_attention), ("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
+        family = check_launch if "/" in name else next((f for p, f in (("attention", check_attention), ("narrow", check_narrow), ("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
                        if name.startswith(p)), None)
         if family is None or not re.search(args.only, name):
             continue

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Do products and convolutions on CUDA, of f16 on tensor cores and of f32 on scalar units, give what float64 gives?
+"""Do products and convolutions on CUDA, of f16, 8-bit floats and bytes on tensor cores and of f32 on scalar units, give what float64 gives?
 
 Each case is a small graph, compiled for CUDA and run on the emulated device: odd sizes, tails, batches that broadcast, windows with strides,
 dilations and padding, epilogues of every shape. Its kernel is named, so that a case that ran on the host instead fails.
@@ -7,7 +7,10 @@ dilations and padding, epilogues of every shape. Its kernel is named, so that a 
 Tolerance, u being the type's unit roundoff: the result is rounded once; sums of d products in f32 are off by d 2^-24 of the sum of their
 sizes; an epilogue passes that on by at most its slope (1, or a factor that the case multiplies with).
 
-    cuda_products.py --jinx build/dev/bin/jinx [--seed N] [--element f16|f32] [CASE…]
+Bytes are exact. So are 8-bit floats here: they are whole numbers whose sums stay below 2^13, which tensor cores, with their 14 bits, hold;
+scales are powers of two. What is rounded is rounded once, as ml_dtypes does. How rough sums of any numbers are: tests/unit/cuda.
+
+    cuda_products.py --jinx build/dev/bin/jinx [--seed N] [--element f16|f32|narrow] [CASE…]
 """
 
 import argparse
@@ -19,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 
+import ml_dtypes
 import numpy as np
 
 U = {"f16": 2.0**-11, "f32": 2.0**-24}
@@ -27,6 +31,10 @@ TYPE = {"f16": np.float16, "f32": np.float32}
 # Operands {name: sizes}; lines of IR, {name} an operand, <sizes> a tensor type; the result's float64 value and the sum of the sizes of what
 # was added up, from float64 operands; symbols with their value; what the launches must be called.
 Case = collections.namedtuple("Case", "operands lines oracle symbols kernels", defaults=[{}, ["packed_matmul"]])
+
+# Of the narrow cases sizes carry their element type, "90,64:i8"; the oracle gives the result's exact value.
+NARROW = {"i8": np.int8, "ui8": np.uint8, "i32": np.int32, "f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16,
+          "f8E4M3FN": ml_dtypes.float8_e4m3fn, "f8E5M2": ml_dtypes.float8_e5m2}  # fmt: skip
 
 
 def product(a, b):
@@ -136,7 +144,105 @@ def cases():
                                         more=["%y2 = jinx.mul %y, {s} : <y>, <3,64,1,1> -> <y>"], after=lambda y, o: y * o["s"])
 
 
+def narrow_cases():
+    def case(a, b, y, then=(), more={}, oracle=lambda p, o: p, fast="", symbols={}, kernels=("packed_matmul",)):
+        """y = then(a * b), b by rows where its name says so."""
+        by_rows = "transpose_b " if b.startswith("rows ") else ""
+        b = b.removeprefix("rows ")
+        kind = "f32" if ":f8" in a else "i32"
+        p = f"{y.split(':')[0]}:{kind}"
+        lines = [f"%p = jinx.matmul {{a}}, {{b}} {by_rows}{fast}: <{a}>, <{b}> -> <{p}>"] + [line.replace("<p>", f"<{p}>").replace("<f>", f"<{y.split(':')[0]}:f32>").replace("<y>", f"<{y}>") for line in then]
+        return Case({"a": a, "b": b, **more}, lines, lambda o: oracle(np.matmul(o["a"], turned(o["b"]) if by_rows else o["b"]), o), symbols, list(kernels))
+
+    for a in ("i8", "ui8"):
+        for b in ("i8", "ui8"):
+            yield f"square_{a}_{b}", case(f"130,80:{a}", f"80,136:{b}", "130,136:i32")
+    yield "by_rows", case("70,208:i8", "rows 96,208:i8", "70,96:i32")
+    yield "odd", case("67,37:i8", "37,53:i8", "67,53:i32")
+    yield "column", case("150,64:i8", "64,1:i8", "150,1:i32")
+    yield "one_row", case("1,320:ui8", "320,200:i8", "1,200:i32")
+    for rows in (7, 33, 64):
+        yield f"few_rows_{rows}", case(f"{rows},144:ui8", "144,130:i8", f"{rows},130:i32")
+    yield "symbolic", case("m,k:i8", "k,72:i8", "m,72:i32", symbols={"m": 75, "k": 45})
+    yield "batch", case("3,70,64:i8", "3,64,80:i8", "3,70,80:i32")
+    yield "batch_of_a", case("2,3,35,64:i8", "64,80:i8", "2,3,35,80:i32")
+    yield "batches_cross", case("2,1,70,64:i8", "1,3,64,40:ui8", "2,3,70,40:i32")
+    yield "split", case("70,1600:i8", "1600,72:i8", "70,72:i32")
+    floats = ["%f = jinx.cast %p : <p> -> <f>"]
+    yield "dequantized", case("90,64:i8", "64,80:i8", "90,80:f16", more={"s": "90,1:f32", "t": "80:f32", "c": "80:f32"},
+                              then=floats + ["%g = jinx.mul %f, {s} : <f>, <90,1:f32> -> <f>", "%h = jinx.mul %g, {t} : <f>, <80:f32> -> <f>",
+                                             "%i = jinx.add %h, {c} : <f>, <80:f32> -> <f>", "%r = jinx.relu %i : <f> -> <f>", "%y = jinx.cast %r : <f> -> <y>"],
+                              oracle=lambda p, o: np.maximum(p * o["s"] * o["t"] + o["c"], 0))
+    requantize = lambda byte, low, high: [
+        *floats, "%g = jinx.mul %f, {s} : <f>, <1:f32> -> <f>", "%r = jinx.round %g : <f> -> <f>", f"%low = jinx.constant dense<{low}.0> : tensor<f32>",
+        f"%high = jinx.constant dense<{high}.0> : tensor<f32>", "%t = jinx.max %r, %low : <f>, tensor<f32> -> <f>", "%u = jinx.min %t, %high : <f>, tensor<f32> -> <f>",
+        "%y = jinx.cast %u : <f> -> <y>"]
+    for byte, low, high in (("i8", -128, 127), ("ui8", 0, 255)):
+        yield f"requantized_{byte}", case("90,64:i8", "64,80:i8", f"90,80:{byte}", more={"s": "1:f32"}, then=requantize(byte, low, high),
+                                          oracle=lambda p, o, low=low, high=high: np.clip(np.rint(p * o["s"]), low, high))
+    yield "requantized_few_rows", case("9,64:i8", "64,80:i8", "9,80:i8", more={"s": "1:f32"}, then=requantize("i8", -128, 127), oracle=lambda p, o: np.clip(np.rint(p * o["s"]), -128, 127))
+    yield "zero_points", case("90,64:ui8", "64,80:ui8", "90,80:i32", more={"v": "90,1:i32", "w": "80:i32"},
+                              then=["%q = jinx.sub %p, {v} : <p>, <90,1:i32> -> <p>", "%y = jinx.sub %q, {w} : <p>, <80:i32> -> <p>"], oracle=lambda p, o: p - o["v"] - o["w"])
+    for a in ("f8E4M3FN", "f8E5M2"):
+        for b in ("f8E4M3FN", "f8E5M2"):
+            yield f"square_{a}_{b}", case(f"130,80:{a}", f"80,136:{b}", "130,136:f32")
+            yield f"fast_{a}_{b}", case(f"130,80:{a}", f"80,136:{b}", "130,136:f32", fast="fast_sums ")
+    f8 = "f8E4M3FN"
+    for fast in ("", "fast_sums "):
+        of = "fast_" if fast else ""
+        yield f"{of}floats8_odd", case(f"67,37:{f8}", f"37,53:{f8}", "67,53:f32", fast=fast)
+        yield f"{of}floats8_few_rows", case(f"9,336:{f8}", f"rows 130,336:{f8}", "9,130:f32", fast=fast)
+        yield f"{of}floats8_split", case(f"70,1600:{f8}", f"1600,72:{f8}", "70,72:f32", fast=fast)
+        yield f"{of}floats8_batch", case(f"b,70,64:{f8}", f"b,64,80:{f8}", "b,70,80:f32", fast=fast, symbols={"b": 3})
+        for result in ("bf16", "f16", "f8E4M3FN", "f8E5M2"):
+            yield f"{of}floats8_to_{result}", case(f"150,272:{f8}", f"rows 96,272:{f8}", f"150,96:{result}", more={"s": ":f32", "t": "96:f32", "c": "96:f32"}, fast=fast,
+                                                   then=["%g = jinx.mul %p, {s} : <f>, <:f32> -> <f>", "%h = jinx.mul %g, {t} : <f>, <96:f32> -> <f>",
+                                                         "%i = jinx.add %h, {c} : <f>, <96:f32> -> <f>", "%y = jinx.cast %i : <f> -> <y>"],
+                                                   oracle=lambda p, o: p * o["s"] * o["t"] + o["c"])
+
+
+    # Operands as a quantized model has them: (narrow - zero) * scale.
+    def widened(o, kind, sizes, zero, scale, along):
+        lines = [f"%{o}0 = jinx.cast {{{o}}} : <{sizes}:{kind}> -> <{sizes}:f32>"]
+        if zero:
+            lines += [f"%{o}z = jinx.cast {{{zero}}} : <{along}:{kind}> -> <{along}:f32>", f"%{o}1 = jinx.sub %{o}0, %{o}z : <{sizes}:f32>, <{along}:f32> -> <{sizes}:f32>"]
+        return [*lines, f"%{o}2 = jinx.mul %{o}{int(bool(zero))}, {{{scale}}} : <{sizes}:f32>, <{along}:f32> -> <{sizes}:f32>"]
+
+    for kind, zeros in (("i8", False), ("ui8", True), ("f8E4M3FN", False)):
+        lines = widened("a", kind, "90,64", zeros and "v", "s", "90,1") + widened("b", kind, "64,80", zeros and "w", "t", "80")
+        operands = {"a": f"90,64:{kind}", "b": f"64,80:{kind}", "s": "90,1:f32", "t": "80:f32"}
+        if zeros:
+            operands.update({"v": f"90,1:{kind}", "w": f"80:{kind}"})
+        yield f"dequantized_operands_{kind}", Case(operands, lines + ["%y = jinx.matmul %a2, %b2 : <90,64:f32>, <64,80:f32> -> <90,80:f32>"],
+                                                   lambda o: np.matmul((o["a"] - o.get("v", 0)) * o["s"], (o["b"] - o.get("w", 0)) * o["t"]))
+
+
+def exact(value, kind):
+    """A float64 value as that element, rounded once; 8-bit floats saturate."""
+    kind = np.dtype(kind)
+    if kind.itemsize == 1 and kind.kind not in "iu":
+        largest = float(ml_dtypes.finfo(kind).max)
+        return np.clip(value, -largest, largest).astype(kind)
+    return value.astype(kind)
+
+
+def drawn(generator, shape, kind, depth):
+    """Bytes of all values; 8-bit floats whose sums have at most 13 bits; powers of two for scales."""
+    if kind in ("i8", "ui8"):
+        return generator.integers(np.iinfo(NARROW[kind]).min, np.iinfo(NARROW[kind]).max, shape, NARROW[kind], endpoint=True)
+    if kind.startswith("f8"):
+        most = max(1, min(8, int((2**13 / depth) ** 0.5)))
+        return generator.integers(-most, most + 1, shape).astype(NARROW[kind])
+    if kind == "i32":
+        return generator.integers(-(2**20), 2**20, shape, np.int32)
+    return np.asarray(2.0 ** generator.integers(-8, -3, shape), NARROW[kind])
+
+
 def typed(sizes, element):
+    sizes, _, own = sizes.partition(":")
+    element = own or element
+    if not sizes:
+        return f"tensor<{element}>"
     dims = sizes.split(",")
     text = "x".join([*(d if d.isdigit() else "?" for d in dims), element])
     return f"tensor<{text}>" if all(d.isdigit() for d in dims) else f"tensor<{text}, #jinx.dims<{', '.join(chr(34) + d + chr(34) for d in dims)}>>"
@@ -144,7 +250,7 @@ def typed(sizes, element):
 
 def module(case, element):
     parameters = [f'%{o}: {typed(sizes, element)} {{jinx.name = "{o}"}}' for o, sizes in case.operands.items()]
-    lines = [re.sub(r"(?<!array)(?<!dense)(?<!tensor)<([^<>:]*)>", lambda m: typed(m.group(1), element), line.format(element=element, **{o: f"%{o}" for o in case.operands})) for line in case.lines]
+    lines = [re.sub(r"(?<!array)(?<!dense)(?<!tensor)<([^<>:]*(?::\w+)?)>", lambda m: typed(m.group(1), element), line.format(element=element, **{o: f"%{o}" for o in case.operands})) for line in case.lines]
     name, type = re.match(r"(%\w+) = ", lines[-1]).group(1), re.findall(r"-> (.*)$", lines[-1])[-1]
     body = "\n  ".join(lines)
     return f'func.func @main({", ".join(parameters)}) -> ({type} {{jinx.name = "y"}}) {{\n  {body}\n  return {name} : {type}\n}}\n'
@@ -193,21 +299,55 @@ class Run:
                      + (f"element {first} is {got[first]!r}, expected {want[first]!r} ± {off[first]:.3g}" if got.shape == want.shape else ""))
 
 
+    def judge_narrow(self, name, case, folder):
+        (folder / "model.mlir").write_text(module(case, ""))
+        done = self.call("compile", folder / "model.mlir", "--target", "cuda:sm_90a", "-o", folder / "plan.jxp")
+        if done.returncode:
+            return self.outcome(False, f"{name} does not compile: {done.stderr[-500:]}")
+        steps = re.findall(r"^ *\d+ +(\w+) +(\S+)", self.call("inspect", folder / "plan.jxp").stdout, re.M)
+        self.outcome(all(kind == "launch" for kind, _ in steps) and any(kernel in step for kernel in case.kernels for _, step in steps), f"{name}: steps {steps}, expected launches and {case.kernels}")
+        generator, arguments, o = np.random.default_rng(self.seed), [], {}
+        at = lambda sizes: [eval(d, {}, case.symbols) for d in sizes.split(",") if d]
+        for operand, sizes in case.operands.items():
+            sizes, _, kind = sizes.partition(":")
+            value = drawn(generator, at(sizes), kind, at(case.operands["a"].partition(":")[0])[-1])
+            np.save(folder / f"{operand}.npy", value.view(np.uint8) if kind.startswith("f8") else value)
+            arguments += ["--input", f"{operand}={folder}/{operand}.npy"]
+            o[operand] = value.astype(np.float64)
+        done = self.call("run", folder / "plan.jxp", "--device", "emulated", *arguments, "--output-dir", folder / "out")
+        if done.returncode:
+            return self.outcome(False, f"{name} does not run: {done.stderr[-800:]}")
+        kind = NARROW[re.findall(r":(\w+)>$", case.lines[-1])[0]]
+        got, want = np.load(folder / "out" / "y.npy").view(kind), exact(case.oracle(o), kind)
+        wide = lambda x: x.astype(np.float64)
+        wrong = wide(got) != wide(want) if got.shape == want.shape else np.ones(1, bool)
+        first = np.unravel_index(np.argmax(wrong), wrong.shape)
+        self.outcome(not wrong.any(), f"{name} seed={self.seed}: shape {got.shape}, expected {want.shape}; {wrong.sum()} of {wrong.size} are wrong"
+                     + (f", element {first} is {got[first]!r}, expected {want[first]!r}" if got.shape == want.shape else ""))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--jinx", required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--element", choices=TYPE, nargs="+", default=list(TYPE))
+    parser.add_argument("--element", choices=[*TYPE, "narrow"], nargs="+", default=[*TYPE, "narrow"])
     parser.add_argument("cases", nargs="*")
     args = parser.parse_args()
-    run, known = Run(args.jinx, args.seed), dict(cases())
+    run, wide, narrow = Run(args.jinx, args.seed), dict(cases()), dict(narrow_cases())
+    known = {**wide, **narrow}
     unknown = [c for c in args.cases if c not in known]
     if unknown:
         parser.error(f"no case {', '.join(unknown)}; there are {', '.join(known)}")
     for element in args.element:
-        for name in args.cases or known:
+        among = narrow if element == "narrow" else wide
+        for name in among:
+            if args.cases and name not in args.cases:
+                continue
             with tempfile.TemporaryDirectory() as folder:
-                run.judge(name, known[name], element, pathlib.Path(folder))
+                if element == "narrow":
+                    run.judge_narrow(f"{name} narrow", among[name], pathlib.Path(folder))
+                else:
+                    run.judge(name, among[name], element, pathlib.Path(folder))
     print(f"{run.passed} passed, {run.failed} failed")
     return run.failed > 0 or run.passed == 0
 

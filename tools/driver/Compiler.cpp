@@ -154,7 +154,11 @@ Status addCode(mlir::ModuleOp module, const std::string& isa, const CompileOptio
 /// Names of the pipeline's passes, each once.
 std::vector<std::string> passNames(mlir::MLIRContext& context) {
   mlir::PassManager pm(&context);
-  passes::buildPipeline(pm, {});
+  for (bool cuda : {false, true}) { // some passes are for one target
+    passes::PipelineOptions options;
+    options.cuda = cuda;
+    passes::buildPipeline(pm, options);
+  }
   std::string text, word;
   llvm::raw_string_ostream stream(text);
   pm.printAsTextualPipeline(stream); // builtin.module(func.func(a{x=1 y=2},b),c)

@@ -18,6 +18,8 @@ static_assert(sizeof(i64) == 8, "64-bit Linux");
 
 struct bf16 { u16 bits; };
 struct f16 { u16 bits; };
+struct f8e4m3 { u8 bits; };  // no infinity; all ones is NaN
+struct f8e5m2 { u8 bits; };  // the upper half of an f16
 
 #ifdef JINX_EMULATED
 #define JINX_AT , int line = __builtin_LINE()
@@ -108,6 +110,54 @@ JINX_DEVICE u32 pack_f16x2(float low, float high) {
   u32 r;
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(high), "f"(low));
   return r;
+#endif
+}
+
+// ---- 8-bit floats: converted by way of f16, which holds them all; to them, what is too large becomes the largest number ----
+JINX_DEVICE float to_f32(f8e5m2 x) { return to_f32(f16{static_cast<u16>(x.bits << 8)}); }
+JINX_DEVICE float to_f32(f8e4m3 x) {
+#ifdef JINX_EMULATED
+  if ((x.bits & 0x7F) == 0x7F) return bits_to_f32(static_cast<u32>(x.bits & 0x80) << 24 | 0x7FC00000);
+  const int exponent = x.bits >> 3 & 15, mantissa = x.bits & 7;
+  const float size = exponent ? static_cast<float>(8 + mantissa) * bits_to_f32(static_cast<u32>(exponent - 10 + 127) << 23) : static_cast<float>(mantissa) * 0x1p-9f;
+  return x.bits & 0x80 ? -size : size;
+#else
+  u32 pair;
+  asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(pair) : "h"(static_cast<u16>(x.bits)));
+  return to_f32(f16{static_cast<u16>(pair)});
+#endif
+}
+#ifdef JINX_EMULATED
+/// Rounded to nearest even, `Mantissa` bits behind the point, exponents from 1 - `Bias` on, at most `largest`.
+template <int Mantissa, int Bias>
+static inline u8 to_f8_bits(float x, int largest, int nan) {
+  const u32 bits = f32_to_bits(x), magnitude = bits & 0x7FFFFFFF, sign = bits >> 24 & 0x80;
+  if (magnitude > 0x7F800000) return static_cast<u8>(sign | static_cast<u32>(nan));
+  if (magnitude == 0x7F800000) return static_cast<u8>(sign | static_cast<u32>(largest));
+  int exponent = static_cast<int>(magnitude >> 23) - 127;
+  if (exponent < 1 - Bias) exponent = 1 - Bias;
+  // In units of the last place, between 2^Mantissa and twice that where it is a normal number.
+  const double units = rint(static_cast<double>(bits_to_f32(magnitude)) * ldexp(1.0, Mantissa - exponent));
+  const double code = (exponent + Bias - 1) * (1 << Mantissa) + units;
+  return static_cast<u8>(sign | static_cast<u32>(code > largest ? largest : static_cast<int>(code)));
+}
+#endif
+JINX_DEVICE f8e4m3 to_f8e4m3(float x) {
+#ifdef JINX_EMULATED
+  return f8e4m3{to_f8_bits<3, 7>(x, 0x7E, 0x7F)};
+#else
+  u16 pair;
+  asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(pair) : "f"(0.0f), "f"(x));
+  return f8e4m3{static_cast<u8>(pair)};
+#endif
+}
+JINX_DEVICE f8e5m2 to_f8e5m2(float x) {
+#ifdef JINX_EMULATED
+  return f8e5m2{to_f8_bits<2, 15>(x, 0x7B, 0x7F)};
+#else
+  u16 pair;
+  asm("cvt.rn.satfinite.e5m2x2.f32 %0, %1, %2;" : "=h"(pair) : "f"(0.0f), "f"(x));
+  return f8e5m2{static_cast<u8>(pair)};
 #endif
 }
 JINX_DEVICE u32 pack_x2(bf16 low, bf16 high) { return low.bits | static_cast<u32>(high.bits) << 16; }

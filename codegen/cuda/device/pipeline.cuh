@@ -157,12 +157,60 @@ JINX_DEVICE void cluster_add_x4(float* x, u32 address, u32 rank JINX_AT) {
   x[0] += a, x[1] += b, x[2] += c, x[3] += d;
 #endif
 }
+/// The same on integers, which wrap.
+JINX_DEVICE void cluster_add_x4(i32* x, u32 address, u32 rank JINX_AT) {
+#ifdef JINX_EMULATED
+  i32 y[4];
+  emu->cluster_load(y, address, rank, 16, line);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) x[i] = wrap_add(x[i], y[i]);
+#else
+  i32 a, b, c, d;
+  asm volatile(
+      "{\n .reg .b32 remote;\n"
+      " mapa.shared::cluster.u32 remote, %4, %5;\n"
+      " ld.shared::cluster.v4.b32 {%0, %1, %2, %3}, [remote];\n}" : "=r"(a), "=r"(b), "=r"(c), "=r"(d) : "r"(address), "r"(rank) : "memory");
+  x[0] = wrap_add(x[0], a), x[1] = wrap_add(x[1], b), x[2] = wrap_add(x[2], c), x[3] = wrap_add(x[3], d);
+#endif
+}
+JINX_DEVICE void shared_store_x4(u32 address, const i32* x JINX_AT) {
+#ifdef JINX_EMULATED
+  shared_store(reinterpret_cast<Pack<16, i32>*>(emu_self->shared_window + address), Pack<16, i32>{{x[0], x[1], x[2], x[3]}} JINX_FROM);
+#else
+  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]) : "memory");
+#endif
+}
 JINX_DEVICE void shared_store_x4(u32 address, const float* x JINX_AT) {
 #ifdef JINX_EMULATED
   shared_store(reinterpret_cast<Pack<16, float>*>(emu_self->shared_window + address), Pack<16, float>{{x[0], x[1], x[2], x[3]}} JINX_FROM);
 #else
   asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(address), "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]) : "memory");
 #endif
+}
+
+/// Two neighbours of a row, in one access.
+JINX_DEVICE void shared_store_pair(u32 address, i32 low, i32 high JINX_AT) {
+#ifdef JINX_EMULATED
+  shared_store(reinterpret_cast<Pack<8, i32>*>(emu_self->shared_window + address), Pack<8, i32>{{low, high}} JINX_FROM);
+#else
+  asm volatile("st.shared.v2.b32 [%0], {%1, %2};" ::"r"(address), "r"(low), "r"(high) : "memory");
+#endif
+}
+JINX_DEVICE void shared_store_pair(u32 address, float low, float high JINX_AT) {
+  shared_store_pair(address, static_cast<i32>(f32_to_bits(low)), static_cast<i32>(f32_to_bits(high)) JINX_FROM);
+}
+JINX_DEVICE void shared_store_pair(u32 address, i8 low, i8 high JINX_AT) {
+#ifdef JINX_EMULATED
+  shared_store(reinterpret_cast<Pack<2, i8>*>(emu_self->shared_window + address), Pack<2, i8>{{low, high}} JINX_FROM);
+#else
+  const u16 both = static_cast<u16>(static_cast<u8>(low) | static_cast<u8>(high) << 8);
+  asm volatile("st.shared.b16 [%0], %1;" ::"r"(address), "h"(both) : "memory");
+#endif
+}
+/// Byte `at` of row `row` of a staging buffer of rows of `row_bytes`, which are swizzled by as many bytes: its 16-byte chunk is XORed with
+/// the 128-byte line that the row lies in.
+JINX_DEVICE u32 swizzled_byte(u32 row, u32 at, u32 row_bytes) {
+  return row * row_bytes + ((at / 16) ^ (row * row_bytes / 128 % (row_bytes / 16))) * 16 + at % 16;
 }
 
 // ---- bulk tensor copies ----

@@ -46,6 +46,13 @@ JINX_DEVICE void wgmma_pin(float& d JINX_AT) {
   asm volatile("" : "+f"(d)::"memory");
 #endif
 }
+JINX_DEVICE void wgmma_pin(i32& d JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->wgmma_pin(&d, line);
+#else
+  asm volatile("" : "+r"(d)::"memory");
+#endif
+}
 /// Descriptor of an operand with rows of 128 bytes, swizzled by 128 bytes: groups of 8 rows are 1024 bytes apart.
 JINX_DEVICE u64 wgmma_descriptor_128b(u32 address) {
   const u64 kGroupStride = 1024 >> 4, kSwizzle128B = 1;

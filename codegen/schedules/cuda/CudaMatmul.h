@@ -1,14 +1,14 @@
 // Matmul schedules for CUDA: builders that write tile programs with rings and roles (ir/Tile/TilePipelineOps.td).
 //
-// Two shapes of program, one hole. The hole gets the accumulators of a tile as one f32 tile of rank 2 with the place of its first element
-// in the result, and gives the tile to store, or null when it has stored all it wants itself. It may load further operands with tile.load
-// at rank 2: strides (0, 1) for a value per column, (1, 0) per row, (ld, 1) for a matrix; always with limits of (m - row, n - column),
-// since tiles hang over the edges.
+// Two shapes of program, one hole. The hole gets the accumulators of a tile as one tile of rank 2, f32 or i32, with the place of its first
+// element in the result, and gives the tile to store, or null when it has stored all it wants itself. It may load further operands with
+// tile.load at rank 2: strides (0, 1) for a value per column, (1, 0) per row, (ld, 1) for a matrix; always with limits of (m - row,
+// n - column), since tiles hang over the edges.
 //
 //   SIMT     f32, any strides of A, B in the packed panels of the CPU: the fallback for everything that tensor cores do not take
-//   wgmma    16-bit floats on sm_90a: A [m, k] and B [n, k] by rows, k a multiple of 8; persistent blocks, TMA producer, consumer
-//            warpgroups, clusters that share what they fetch. Where A and B come from is theirs to say (WgmmaSource): matrices of a batch,
-//            the window of a convolution
+//   wgmma    16-bit floats, 8-bit floats and bytes on sm_90a: A [m, k] and B [n, k] by rows, rows a multiple of 16 bytes; persistent blocks,
+//            TMA producer, consumer warpgroups, clusters that share what they fetch. A tile of bytes is i32 and exact. Where A and B come
+//            from is theirs to say (WgmmaSource): matrices of a batch, the window of a convolution
 #pragma once
 
 #include <functional>
@@ -61,21 +61,23 @@ std::string simtPrograms(const SimtTile &tile, const std::string &m, const std::
 
 struct WgmmaTile {
   int64_t m = 128, n = 256;        ///< rows and columns of the result a block computes at a time
-  int64_t stages = 4;              ///< slots of the ring, 64 elements of k each
+  int64_t stages = 4;              ///< slots of the ring, 128 bytes of k each
   int64_t clusterM = 2, clusterN = 1;
   int64_t consumers = 2;           ///< warpgroups that multiply
   int64_t band = 8;                ///< tile order: bands this many cluster tiles wide
   bool walkN = false;              ///< bands lie along n and are crossed along m; true: the other way round
   int64_t splits = 1;              ///< blocks of a cluster that share a tile, each with a part of k (clusterM = clusterN = 1 then)
-
   bool turns = false;              ///< each consumer has a tile of its own and multiplies while the others run their epilogues
+  bool promotes = false;           ///< a slot's products are summed apart, and those sums in f32: of 8-bit floats a product keeps 14 bits
+  int64_t storedBytes = 2;         ///< of an element, where the block stores in bulk: it stages them in shared memory
+  int64_t elementBytes = 2;        ///< of an operand's element
 
   int64_t rows() const { return turns ? m : m / consumers; }  ///< of a consumer
   int64_t cluster() const { return clusterM * clusterN * splits; }
   int64_t storedColumns() const { return n / splits; }  ///< that a block stores
 };
 
-/// One operand as the producer fetches it: boxes of some rows and 64 elements of k.
+/// One operand as the producer fetches it: boxes of some rows and 128 bytes of k.
 struct WgmmaSource {
   struct Place {
     llvm::SmallVector<mlir::Value> at, tap;  ///< as tile.copy_bulk takes them
@@ -90,27 +92,30 @@ struct WgmmaSource {
 /// Matrices [matrices, rows, k] of a buffer, by rows. Formulas are over the kernel's sizes.
 WgmmaSource matrixSource(mlir::Value buffer, const std::string &rows, const std::string &k, const std::string &matrices = "");
 
-/// d = hole(a * b^T) on bf16 or f16 (all three alike), for each matrix of a batch.
+/// d = hole(a * b^T), for each matrix of a batch.
 struct WgmmaMatmul {
   WgmmaSource a, b;
-  mlir::Value m, n, steps;         ///< rows and columns of the result; slices of 64 elements of k
+  mlir::Value m, n, steps;         ///< rows and columns of the result; slices of 128 bytes of k
   mlir::Value matrices;            ///< in the batch; null: one
-  mlir::Type element;              ///< of a and b
-  mlir::Value d;                   ///< the result's buffer [matrices, m, n] where the hole returns tiles; n is a multiple of 8 then
+  mlir::Type elementA, elementB;   ///< one 16-bit float; 8-bit floats; or integers of 8 bits, whose sums are i32
+  mlir::Value d;                   ///< the result's buffer [matrices, m, n] where the hole returns tiles; rows are a multiple of 16 bytes then
   TileBegin begin;                 ///< may be null; not with a tile that blocks share
   std::string mText, nText, matricesText;  ///< formulas over the kernel's sizes that say what m, n, matrices are; needed beside d
 };
 /// Blocks of the grid, of a target with `sms` multiprocessors.
 SizeExpr wgmmaPrograms(const WgmmaTile &tile, const SizeExpr &m, const SizeExpr &n, const SizeExpr &matrices = 1, int64_t sms = 132);
+/// Columns that a bulk store of elements of that many bytes takes at a time, of the `n` that a block stores; 0: there is no such store.
+int64_t wgmmaStoreColumns(int64_t n, int64_t bytes);
 /// Bytes of shared memory; at most 232448 fit.
 int64_t wgmmaSharedBytes(const WgmmaTile &tile);
 /// Why a tile cannot be had; empty if it can.
 std::string wgmmaInfeasible(const WgmmaTile &tile);
 /// The best tile for known extents, by an estimate of the time that products, traffic from the second-level cache and epilogues take.
 /// \param operations  of the epilogue, instructions an element
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices = 1, int64_t operations = 0, int64_t sms = 132);
+/// \param like  says what is no matter of choice: `promotes` and the bytes
+WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms = 132);
 /// For the transposed product of `columns` rows of an activation, at most 64: 64 rows of weights at a time, as many slots as fit.
-WgmmaTile chooseFlatWgmmaTile(int64_t columns);
+WgmmaTile chooseFlatWgmmaTile(int64_t columns, bool promotes = false);
 /// Writes the program at the insertion point, which is the end of `kernel`, and says what its cluster is.
 void emitWgmmaMatmul(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &problem, const WgmmaTile &tile, const EpilogueHole &hole);
 

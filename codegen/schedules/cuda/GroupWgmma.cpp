@@ -22,12 +22,14 @@ using namespace jinx::graph;
 namespace jinx::schedules {
 namespace {
 
-constexpr int64_t kSlice = 64;           // elements of k in a slot
-constexpr int64_t kStoreAlignment = 8;   // elements that a bulk store's rows are a multiple of
+constexpr int64_t kSlotBytes = 128;      // of k in a slot
+constexpr int64_t kSlice = 64;           // of channels in a slot of a convolution
+constexpr int64_t kStoreAlignment = 16;  // bytes that a bulk store's rows are a multiple of
 constexpr int64_t kFewRows = 64;         // up to here the transposed product reads less
-constexpr int64_t kUnknownRows = 2048;   // what tiles are chosen for when the extent is known only at run time
+constexpr int64_t kUnknownRows = 2048, kUnknownSteps = 16;  // what tiles are chosen for when the extent is known only at run time
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+int64_t bytesOf(Value v) { return std::max<int64_t>(1, elementOf(v).getIntOrFloatBitWidth() / 8); }
 
 class GroupWgmma {
  public:
@@ -38,8 +40,9 @@ class GroupWgmma {
     a_ = dyn_cast<BlockArgument>(product_->getOperand(0));
     b_ = dyn_cast<BlockArgument>(product_->getOperand(1));
     if (!a_ || !b_) return group_.emitOpError("operands of the product must be inputs of the group");
-    if (elementOf(a_) != elementOf(b_) || elementOf(a_).getIntOrFloatBitWidth() != 16)
-      return group_.emitOpError("multiplies ") << elementOf(a_) << " with " << elementOf(b_) << " by rows, expected one type of 16-bit floats";
+    if (!areMultiplied(elementOf(a_), elementOf(b_)))
+      return group_.emitOpError("multiplies ") << elementOf(a_) << " with " << elementOf(b_)
+                                               << " by rows, expected one type of 16-bit floats, 8-bit floats, or bytes";
     epilogue_.emplace(kb_, group_, product_);
     chooseRows();
     emitProgram();
@@ -51,6 +54,11 @@ class GroupWgmma {
   OpBuilder &b() { return kb_.b(); }
 
   // ---- the problem --------------------------------------------------------------------------------------------------------------
+  bool areMultiplied(Type a, Type b) const {
+    auto isFloat8 = [](Type type) { return isa<Float8E4M3FNType, Float8E5M2Type>(type); };
+    if (a.isF16() || a.isBF16()) return a == b;
+    return !isConv() && ((a.isInteger(8) && b.isInteger(8)) || (isFloat8(a) && isFloat8(b)));
+  }
   void chooseRows() {
     size_t end = out_.size() - 1, begin = end - 1;
     if (isConv() || (standsStill(b_) && movesWithAll(a_, end))) begin = epilogue_->firstRowDim(end);
@@ -60,13 +68,17 @@ class GroupWgmma {
     columns_ = out_.back();
     matrices_ = volume(ArrayRef(out_).take_front(begin));
     depth_ = sizesOf(a_.getType()).back();
-    steps_ = ceilDiv(depth_, kSlice);
+    steps_ = ceilDiv(depth_, kSlotBytes / bytesOf(a_));
     if (auto conv = dyn_cast<PackedConvOp>(product_)) steps_ = steps_ * SizeExpr(conv.getKernel()[0] * (conv.getRuns() ? 1 : conv.getKernel()[1]));
     auto rows = rows_.constant();
     isTransposed_ = rows && *rows <= kFewRows && !isConv();
     epilogue_->setTransposed(isTransposed_);
-    int64_t m = rows.value_or(kUnknownRows), n = columns_.constant().value_or(kUnknownRows), k = steps_.constant().value_or(16) * kSlice;
-    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m) : chooseWgmmaTile(m, n, k, matrices_.constant().value_or(1), epilogue_->operations());
+    int64_t m = rows.value_or(kUnknownRows), n = columns_.constant().value_or(kUnknownRows), steps = steps_.constant().value_or(kUnknownSteps);
+    auto matmul = dyn_cast<PackedMatmulOp>(product_);
+    tile_.promotes = isByteFloat(elementOf(a_)) && !matmul.getFastSums();
+    tile_.storedBytes = bytesOf(group_.getResult(0)), tile_.elementBytes = bytesOf(a_);
+    int64_t matrices = matrices_.constant().value_or(1);
+    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m, tile_.promotes) : chooseWgmmaTile(m, n, steps, matrices, epilogue_->operations(), tile_);
     if (isConv() && tile_.clusterN > 1) tile_.clusterN = 1, tile_.clusterM = 2;  // a run of pixels is no two runs
   }
   bool isConv() const { return isa<PackedConvOp>(product_); }
@@ -166,21 +178,24 @@ class GroupWgmma {
     p.mText = kb_.formula(rows_), p.nText = kb_.formula(columns_), p.matricesText = kb_.formula(matrices_);
     p.steps = kb_.size(steps_);
     if (!matrices_.isConstant(1)) p.matrices = kb_.size(matrices_);
-    p.element = elementOf(a_);
+    p.elementA = elementOf(a_), p.elementB = elementOf(b_);
     if (storesInBulk()) p.d = kb_.output(0);
-    if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n);
+    if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n), std::swap(p.elementA, p.elementB);
     constexpr int64_t kMostSums = 128;  // of a thread, that leave registers for values of columns
-    const bool hasRegisters = tile_.rows() * tile_.n / 128 <= kMostSums;
+    const bool hasRegisters = !tile_.promotes && tile_.rows() * tile_.n / 128 <= kMostSums;
     if (hasRegisters && tile_.splits == 1 && !isTransposed_ && epilogue_->readsColumns())
       p.begin = [this](OpBuilder &, Location, VectorType sums, const TilePlace &at) { epilogue_->loadColumns(sums, placeOf(at)); };
     emitWgmmaMatmul(b(), kb_.kernel(), p, tile_, [&](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
       return epilogue(acc, at, bool(p.d));
     });
   }
-  /// One result of 16-bit rows that tensor maps can address.
+  /// One result, of rows that tensor maps can address.
   bool storesInBulk() {
-    return group_.getNumResults() == 1 && !isTransposed_ && elementOf(group_.getResult(0)).getIntOrFloatBitWidth() == 16 && tile_.storedColumns() % 16 == 0 &&
-           isa<FloatType>(elementOf(group_.getResult(0))) && columns_.exactDivide(kStoreAlignment);
+    if (group_.getNumResults() != 1 || isTransposed_) return false;
+    Type element = elementOf(group_.getResult(0));
+    int64_t bits = element.getIntOrFloatBitWidth(), bytes = bits / 8;
+    const bool isStored = bits == 8 || bits == 32 || (bits == 16 && isa<FloatType>(element));
+    return isStored && wgmmaStoreColumns(tile_.storedColumns(), bytes) && columns_.exactDivide(kStoreAlignment / bytes);
   }
 
   GroupEpilogue::Tile placeOf(const TilePlace &at) {

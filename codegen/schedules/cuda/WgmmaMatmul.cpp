@@ -1,6 +1,6 @@
 // The wgmma matmul for sm_90a: persistent blocks of one producer and some consumer warpgroups over a ring of TMA copies.
 //
-// A block walks tiles of the result, grid-strided. Its producer thread fetches 64 elements of k at a time: m rows of A, n rows of B. Its
+// A block walks tiles of the result, grid-strided. Its producer thread fetches 128 bytes of k at a time: m rows of A, n rows of B. Its
 // consumers hold m / consumers rows of accumulators each, keep one group of products in flight, and give a slot back once the group
 // after it is issued. After the last slice they run the epilogue hole and store through swizzled shared memory and TMA, while the
 // producer already fetches the next tile.
@@ -14,7 +14,13 @@
 //
 // Few tiles and a long k: a cluster works on one tile (splits), each block on its part of k. The blocks' sums are added up through shared
 // memory, in the order of the blocks, each block doing so for a slice of the columns, which it also stores.
+//
+// On 8-bit floats a tensor core aligns products and old sums and keeps about 14 bits: over a long k errors of some thousandths build up (decision
+// 0012). So a slot's products, 128 of k, get sums of their own, and f32 registers add these up (promotes) while the tensor core works for
+// another warpgroup. That takes twice the registers, so tiles are smaller. A narrow tile takes two slots at a time: the second one's products run
+// while the first one's are added up. `fast_sums` in the graph does without all this.
 #include <algorithm>
+#include <limits>
 
 #include "codegen/schedules/cuda/CudaMatmul.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
@@ -24,14 +30,78 @@ using namespace mlir;
 namespace jinx::schedules {
 
 namespace {
-constexpr int64_t kDepth = 64;             // elements of k in a slot: one swizzle span of 128 bytes
+constexpr int64_t kSlotBytes = 128;        // of k in a slot: one swizzle span
 constexpr int64_t kMaxShared = 232448;
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t storeColumns(int64_t n) { return n % 64 == 0 ? 64 : n % 32 == 0 ? 32 : 16; }
+int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+
+/// Registers for the sums, and for the products of two slots.
+bool takesPairs(const WgmmaTile &t) { return t.promotes && 3 * t.n / 2 <= 128; }
+
+/// Sums over slots whose products are summed apart: what a consumer does between a tile's first step and its epilogue.
+struct PromotedLoop {
+  OpBuilder &b;
+  Location loc;
+  Value ring, firstRow;
+  VectorType type;
+  bool pairs;
+
+  Value product() {
+    auto slot = tile::RingWaitOp::create(b, loc, tile::SlotType::get(b.getContext()), ring, 0).getSlot();
+    return tile::MmaSharedOp::create(b, nameLoc(b, loc, "product"), type, slot, 0, firstRow, slot, 1).getResult();
+  }
+  void release(int64_t lag) { tile::RingReleaseOp::create(b, loc, ring, lag); }
+  Value wait(Value product, int64_t pending) { return tile::MmaWaitOp::create(b, loc, type, product, pending).getResult(); }
+  Value add(Value sum, Value done) { return arith::AddFOp::create(b, loc, sum, done); }
+
+  Value one(Value sum) {
+    Value running = product();
+    if (pairs) release(1);  // of a ring whose slots lag: nothing yet
+    Value done = wait(running, 0);
+    release(0);
+    return add(sum, done);
+  }
+  Value two(Value sum) {
+    Value first = product();
+    release(1);
+    Value second = product();
+    Value done = wait(first, 1);
+    release(1);
+    sum = add(sum, done);
+    done = wait(second, 0);
+    release(0);
+    return add(sum, done);
+  }
+  Value run(Value from, Value to, Value zeros) {
+    IndexBuilder ix{b, loc};
+    auto loop = [&](Value from, Value to, int64_t step, Value sum, auto body) {
+      auto op = scf::ForOp::create(b, loc, from, to, ix.c(step), sum);
+      op.getInductionVar().setLoc(nameLoc(b, loc, "step"));
+      phase(op, "Multiply: a slot's products have sums of their own, which f32 registers add up");
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(op.getBody());
+      scf::YieldOp::create(b, loc, body(op.getRegionIterArg(0)));
+      return op.getResult(0);
+    };
+    if (!pairs) return loop(from, to, 1, zeros, [&](Value sum) { return one(sum); });
+    Value even = ix.add(from, ix.mul(ix.div(ix.sub(to, from), 2), 2));
+    if (even.getDefiningOp() && !even.getDefiningOp<arith::ConstantOp>()) even.setLoc(nameLoc(b, loc, "even_end"));
+    Value sum = loop(from, even, 2, zeros, [&](Value sum) { return two(sum); });
+    auto known = getConstantIntValue(even);
+    if (known && known == getConstantIntValue(to)) return sum;
+    return loop(even, to, 1, sum, [&](Value sum) { return one(sum); });
+  }
+};
 }  // namespace
 
+int64_t wgmmaStoreColumns(int64_t n, int64_t bytes) {
+  for (int64_t span : {128, 64, 32})  // of a swizzle
+    if (n % (span / bytes) == 0) return span / bytes;
+  return 0;
+}
+
 int64_t wgmmaSharedBytes(const WgmmaTile &t) {
-  int64_t stage = (t.m + t.n) * kDepth * 2, store = t.consumers * 4 * 2 * 16 * storeColumns(t.storedColumns()) * 2;
+  int64_t stage = (t.m + t.n) * kSlotBytes, store = t.consumers * 4 * 2 * 16 * wgmmaStoreColumns(t.storedColumns(), t.storedBytes) * t.storedBytes;
   int64_t parts = t.splits > 1 ? t.m * t.n * 4 + 16 * t.consumers : 0, turns = t.turns ? 8 * t.consumers : 0;
   return 1024 + t.stages * stage + store + parts + turns + 2 * 8 * t.stages;
 }
@@ -44,8 +114,9 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
   if (t.cluster() > 8) return "a cluster has at most 8 blocks";
   if (t.splits > 1 && t.clusterM * t.clusterN > 1) return "the blocks of a cluster share either a tile or what they fetch";
   if (t.n % (8 * t.splits)) return "each block stores a multiple of 8 columns";
-  if (t.turns && t.splits > 1) return "consumers take turns at tiles, or blocks share a tile";
-  if (t.rows() * t.n / 128 > 200) return "too many accumulators for a thread's registers";
+  if (t.turns && (t.splits > 1 || t.promotes)) return "consumers take turns at tiles, or blocks share a tile, or sums are promoted";
+  if (t.promotes && t.rows() != 64) return "sums of slots are of 64 rows for a consumer";
+  if (t.rows() * t.n / 128 * (t.promotes ? 2 : 1) > 200) return "too many accumulators for a thread's registers";
   if (t.consumers == 3 && t.rows() * t.n / 128 > 128 - 32) return "three consumers leave too few registers";
   if (t.stages < 2) return "a ring has at least 2 slots";
   if (wgmmaSharedBytes(t) > kMaxShared) return "more shared memory than a block may have";
@@ -53,26 +124,27 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
 }
 
 /// Tiles of 64 x 64, each by as many blocks as the machine has for it, where that shortens the loop over k.
-static WgmmaTile splitTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t sms, const WgmmaTile &best) {
+static WgmmaTile splitTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t sms, const WgmmaTile &best) {
   constexpr int64_t kLeastSteps = 3;  // of a part
-  int64_t steps = ceilDiv(k, kDepth), tiles = ceilDiv(m, 64) * ceilDiv(n, 64) * matrices;
+  int64_t tiles = ceilDiv(m, 64) * ceilDiv(n, 64) * matrices;
   int64_t blocks = ceilDiv(m, best.m) * ceilDiv(n, best.n) * matrices;
-  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true, 1};
+  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true, 1, best.promotes, best.storedBytes, best.elementBytes};
   while (t.splits < 8 && 2 * t.splits * tiles <= sms * 10 / 11 && steps >= 2 * t.splits * kLeastSteps) t.splits *= 2;
   if (t.splits == 1 || t.splits * tiles <= blocks) return best;
   for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= ceilDiv(steps, t.splits) + 1; ++more.stages) t = more;
   return t;
 }
 
-/// An estimate of the time a product takes with a tile, in products of a block.
-static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t operations, int64_t sms) {
+/// An estimate of the time a product takes with a tile, in products of 16-bit floats of a block.
+static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, int64_t sms) {
   constexpr double kEpilogue = 128.0 * 256 * 250;  // start and plain epilogue of a tile: some 4,000 cycles
+  constexpr int64_t kHalves = 64;                  // a slot takes as long as this many halves of k, whatever it holds
   int64_t cluster = t.clusterM * t.clusterN, clusters = cluster == 4 ? sms / cluster * 30 / 33 : sms / cluster;
   int64_t tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN) * matrices, waves = ceilDiv(tiles, std::max<int64_t>(1, clusters));
   // Products at the rate the operands can be read from shared memory: narrow tiles read more for each product.
   double elements = double(t.m) * t.n, reads = double(t.rows() + t.n) / (t.rows() * double(t.n));
   double traffic = 1.0 / (double(t.clusterN) * t.n) + 1.0 / (double(t.clusterM) * t.m);
-  double products = elements * std::max<int64_t>(k, kDepth) * (1.0 + 12.0 * std::max(0.0, reads - 0.0117) + 4.0 * traffic);
+  double products = elements * std::max<int64_t>(steps, 1) * kHalves * (1.0 + 12.0 * std::max(0.0, reads - 0.0117) + 4.0 * traffic);
   double epilogue = kEpilogue + 8.0 * operations * elements;
   if (!t.turns) return waves * (products + epilogue);
   // Two tiles run at a time, and only one of them multiplies; starts are covered. Each change of turns leaves the tensor cores idle for a while.
@@ -80,8 +152,8 @@ static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t k, int
   return waves * std::max(products, (products + epilogue) / 2) + epilogue;
 }
 
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int64_t operations, int64_t sms) {
-  constexpr int64_t kTurnDepth = 512;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
+WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
+  constexpr int64_t kTurnSteps = 8;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
   // Measured over seven shapes: what wins anywhere is among these.
   static const WgmmaTile candidates[] = {
       {128, 256, 4, 2, 1, 2, 8, false}, {256, 160, 4, 1, 2, 2, 8, false}, {256, 128, 4, 1, 2, 2, 8, false}, {128, 192, 4, 2, 1, 2, 8, false},
@@ -89,20 +161,23 @@ WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t k, int64_t matrices, int
       {64, 128, 8, 1, 2, 1, 16, false}, {64, 64, 12, 1, 1, 1, 64, true},
       {128, 128, 6, 2, 1, 2, 8, false, 1, true}, {128, 64, 8, 2, 1, 2, 16, true, 1, true},
   };
-  const WgmmaTile *best = nullptr;
-  double bestCost = 0;
-  for (const WgmmaTile &t : candidates) {
-    if (!wgmmaInfeasible(t).empty() || (t.turns && k < kTurnDepth)) continue;
-    double cost = wgmmaCost(t, m, n, k, matrices, operations, sms);
-    if (best && cost >= bestCost) continue;
-    best = &t;
+  WgmmaTile best;
+  double bestCost = std::numeric_limits<double>::infinity();
+  for (WgmmaTile t : candidates) {
+    t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
+    if (!wgmmaInfeasible(t).empty() || (t.turns && (steps < kTurnSteps || t.elementBytes == 1))) continue;
+    if (t.elementBytes == 1 && t.m > 128) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
+    double cost = wgmmaCost(t, m, n, steps, matrices, operations, sms);
+    if (cost >= bestCost) continue;
+    best = t;
     bestCost = cost;
   }
-  return splitTile(m, n, k, matrices, sms, *best);
+  return splitTile(m, n, steps, matrices, sms, best);
 }
 
-WgmmaTile chooseFlatWgmmaTile(int64_t columns) {
+WgmmaTile chooseFlatWgmmaTile(int64_t columns, bool promotes) {
   WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
+  t.promotes = promotes;
   while (t.n < columns && t.n < 64) t.n *= 2;
   WgmmaTile more = t;
   for (; wgmmaSharedBytes(more) <= kMaxShared; ++more.stages) t = more;
@@ -118,7 +193,7 @@ SizeExpr wgmmaPrograms(const WgmmaTile &t, const SizeExpr &m, const SizeExpr &n,
 static tile::TensorMapOp makeMap(OpBuilder &b, Value buffer, ArrayRef<std::string> dims, ArrayRef<int64_t> box, int64_t swizzle) {
   // Each dimension's stride is the one before it times its extent: the tensor is dense.
   SmallVector<StringRef> extents(dims.begin(), dims.end());
-  int64_t bytes = cast<tile::PtrType>(buffer.getType()).getElement().getIntOrFloatBitWidth() / 8;
+  int64_t bytes = bytesOf(cast<tile::PtrType>(buffer.getType()).getElement());
   std::vector<std::string> strides;
   std::string stride = std::to_string(bytes);
   for (const std::string &dim : dims.drop_back()) strides.push_back(stride = "(" + dim + ") * " + stride);
@@ -131,13 +206,14 @@ static tile::TensorMapOp makeMap(OpBuilder &b, Value buffer, ArrayRef<std::strin
 WgmmaSource matrixSource(Value buffer, const std::string &rows, const std::string &k, const std::string &matrices) {
   WgmmaSource source;
   const bool isBatch = !matrices.empty();
+  const int64_t depth = kSlotBytes / bytesOf(cast<tile::PtrType>(buffer.getType()).getElement());
   source.map = [=](OpBuilder &b, int64_t boxRows) -> Value {
-    if (isBatch) return makeMap(b, buffer, {k, rows, matrices}, {kDepth, boxRows, 1}, 128);
-    return makeMap(b, buffer, {k, rows}, {kDepth, boxRows}, 128);
+    if (isBatch) return makeMap(b, buffer, {k, rows, matrices}, {depth, boxRows, 1}, kSlotBytes);
+    return makeMap(b, buffer, {k, rows}, {depth, boxRows}, kSlotBytes);
   };
   source.place = [=](OpBuilder &b, ValueRange begun, Value step) {
     WgmmaSource::Place place;
-    place.at = {IndexBuilder{b, step.getLoc()}.mul(step, kDepth), begun[1]};
+    place.at = {IndexBuilder{b, step.getLoc()}.mul(step, depth), begun[1]};
     if (isBatch) place.at.push_back(begun[0]);
     return place;
   };
@@ -148,12 +224,15 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   Location loc = kernel.getLoc();
   MLIRContext *context = b.getContext();
   IndexBuilder ix{b, loc};
-  int64_t cluster = t.cluster(), store = storeColumns(t.storedColumns()), rows = t.rows();
+  int64_t cluster = t.cluster(), rows = t.rows();
   kernel->setAttr("cluster", DenseI64ArrayAttr::get(context, {t.clusterM, t.clusterN, t.splits}));
 
   Value mapA = p.a.map(b, t.m / t.clusterN), mapB = p.b.map(b, t.n / t.clusterM), mapD;
-  if (p.d && p.matrices) mapD = makeMap(b, p.d, {p.nText, p.mText, p.matricesText}, {store, 16, 1}, store * 2);
-  if (p.d && !p.matrices) mapD = makeMap(b, p.d, {p.nText, p.mText}, {store, 16}, store * 2);
+  if (p.d) {
+    int64_t bytes = bytesOf(cast<tile::PtrType>(p.d.getType()).getElement()), store = wgmmaStoreColumns(t.storedColumns(), bytes);
+    mapD = p.matrices ? makeMap(b, p.d, {p.nText, p.mText, p.matricesText}, {store, 16, 1}, store * bytes)
+                      : makeMap(b, p.d, {p.nText, p.mText}, {store, 16}, store * bytes);
+  }
 
   Value zero = ix.c(0), one = ix.c(1);
   auto called = [&](Value v, StringRef name) {
@@ -192,7 +271,8 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     return place;
   };
 
-  auto bufferA = VectorType::get({t.m, kDepth}, p.element), bufferB = VectorType::get({t.n, kDepth}, p.element);
+  auto bufferA = VectorType::get({t.m, kSlotBytes / bytesOf(p.elementA)}, p.elementA);
+  auto bufferB = VectorType::get({t.n, kSlotBytes / bytesOf(p.elementB)}, p.elementB);
   auto ring = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.stages, b.getTypeArrayAttr({bufferA, bufferB}),
                                    b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(context, {}));
   // Registers: 65,536 over the block; who fetches needs few.
@@ -239,17 +319,14 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     tile::RingSkipOp::create(b, loc, ring, ix.mul(consumer, p.steps));
     from = called(ix.add(firstTile, ix.mul(consumer, stride)), "my_first_tile"), every = ix.mul(stride, t.consumers);
   }
-  auto accType = VectorType::get({rows, t.n}, b.getF32Type());
+  Type sumType = p.elementA.isInteger(8) ? Type(b.getI32Type()) : b.getF32Type();
+  auto accType = VectorType::get({rows, t.n}, sumType);
   auto placeOfConsumer = [&](Value index) {
     TilePlace at = place(index);
     if (!t.turns) at.row = called(ix.add(at.row, firstRow), "my_row");
     return at;
   };
-  loopOver(from, count, every, {}, "tile", [&](scf::ForOp tileLoop) {
-    TilePlace at;
-    if (p.begin) p.begin(b, loc, accType, at = placeOfConsumer(tileLoop.getInductionVar()));
-    if (t.turns) tile::TurnWaitOp::create(b, loc);
-    Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(accType, 0.0f));
+  auto multiply = [&](Value zeros) {
     auto loop = loopOver(consumerFirst, consumerEnd, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
       Value next = tile::MmaOp::create(b, loc, accType, stepLoop.getRegionIterArg(0), slot, 0, 1, firstRow, 1).getResult();
@@ -263,9 +340,17 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     }
     Value acc = tile::MmaWaitOp::create(b, loc, accType, loop.getResult(0)).getResult();
     tile::RingReleaseOp::create(b, loc, ring, 0);
+    return acc;
+  };
+  loopOver(from, count, every, {}, "tile", [&](scf::ForOp tileLoop) {
+    TilePlace at;
+    if (p.begin) p.begin(b, loc, accType, at = placeOfConsumer(tileLoop.getInductionVar()));
+    if (t.turns) tile::TurnWaitOp::create(b, loc);
+    Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(accType));
+    Value acc = t.promotes ? PromotedLoop{b, loc, ring, firstRow, accType, takesPairs(t)}.run(consumerFirst, consumerEnd, zeros) : multiply(zeros);
     if (!p.begin) at = placeOfConsumer(tileLoop.getInductionVar());
     if (t.splits > 1) {
-      acc = tile::ClusterReduceOp::create(b, loc, VectorType::get({rows, t.storedColumns()}, b.getF32Type()), acc).getSlice();
+      acc = tile::ClusterReduceOp::create(b, loc, VectorType::get({rows, t.storedColumns()}, sumType), acc).getSlice();
       Value rankK = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 2);
       at.column = called(ix.add(at.column, ix.mul(rankK, t.storedColumns())), "my_column");
     }

@@ -2,7 +2,7 @@
 // CUDA text that the host compiler gets (HostModule.cpp), so that both sides compile the same declarations.
 #pragma once
 
-#define JINX_EMULATED_ABI 3
+#define JINX_EMULATED_ABI 4
 
 struct JinxEmuDim {
   unsigned x, y, z;
@@ -18,6 +18,9 @@ struct JinxEmuSelf {
 
 /// How lanes are paired in an exchange.
 enum JinxEmuExchange { JINX_EMU_XOR = 0, JINX_EMU_INDEX = 1 };
+
+/// What a tensor core multiplies.
+enum JinxEmuElement { JINX_EMU_F16 = 0, JINX_EMU_BF16 = 1, JINX_EMU_E4M3 = 2, JINX_EMU_E5M2 = 3, JINX_EMU_S8 = 4, JINX_EMU_U8 = 5 };
 
 /// Every operation that involves another thread, shared memory or time. `line` is the line of the CUDA text, for reports.
 struct JinxEmuApi {
@@ -49,13 +52,13 @@ struct JinxEmuApi {
   void (*tma_store)(const void* map, unsigned src, const int* coordinates, int line);
   void (*tma_store_commit)(int line);
   void (*tma_store_wait)(int pending, int only_read, int line);
-  // Tensor cores. d: this thread's fragment of the 64 x n accumulator, n / 2 floats.
+  // Tensor cores. d: this thread's fragment of the 64 x n accumulator, n / 2 floats, of bytes i32. Elements are of JinxEmuElement.
   void (*wgmma_fence)(int line);
-  void (*wgmma)(float* d, int n, int is_bf16, unsigned long long desc_a, unsigned long long desc_b, int accumulate, int line);
+  void (*wgmma)(void* d, int n, int element_a, int element_b, unsigned long long desc_a, unsigned long long desc_b, int accumulate, int line);
   /// a: this thread's registers of the 64 x 16 operand, four pairs of 16-bit floats. b is stored [16, n].
-  void (*wgmma_registers)(float* d, int n, int is_bf16, const unsigned* a, unsigned long long desc_b, int accumulate, int line);
+  void (*wgmma_registers)(float* d, int n, int element, const unsigned* a, unsigned long long desc_b, int accumulate, int line);
   void (*wgmma_commit)(int line);
   void (*wgmma_wait)(int pending, int line);
-  void (*wgmma_pin)(const float* d, int line);
+  void (*wgmma_pin)(const void* d, int line);
   void (*stmatrix_x4)(unsigned address, unsigned r0, unsigned r1, unsigned r2, unsigned r3, int line);
 };

@@ -46,12 +46,13 @@ struct Warp {
 /// What a wgmma multiplies. A lies in shared memory, or in the threads' registers: then B is stored [16, n] instead of [n, 16].
 struct WgmmaProduct {
   int n = 0;
-  bool bf16 = true, accumulate = true;
+  JinxEmuElement a = JINX_EMU_BF16, b = JINX_EMU_BF16;
+  bool accumulate = true;
   uint64_t descA = 0, descB = 0;
   const unsigned *registersA = nullptr;
 
   bool sameForAll(const WgmmaProduct &o) const {
-    return n == o.n && accumulate == o.accumulate && descA == o.descA && descB == o.descB && !registersA == !o.registersA;
+    return n == o.n && a == o.a && b == o.b && accumulate == o.accumulate && descA == o.descA && descB == o.descB && !registersA == !o.registersA;
   }
 };
 /// One wgmma as a warpgroup's threads issue it, each for its own fragment.
@@ -61,7 +62,7 @@ struct WgmmaOp {
   int line = 0;
   bool done = false;
   unsigned issued = 0;
-  std::array<float *, kWarpgroup> d{};
+  std::array<void *, kWarpgroup> d{};
   std::array<const unsigned *, kWarpgroup> a{};  ///< where a thread's part of A lies, and what it was at issue
   std::array<Registers, kWarpgroup> issuedA{};
 };
@@ -73,9 +74,9 @@ struct WarpgroupUnit {
   uint32_t actor = 0;
   ClocksRef retired;  ///< its products that have been waited for, as knowledge
 };
-/// The true value of a thread's accumulator while it is in flight (the program's own copy holds NaN).
+/// The true value of a thread's accumulator, floats or i32, while it is in flight (the program's own copy holds NaN, or its bits).
 struct Accumulator {
-  std::vector<float> values;
+  std::vector<uint32_t> values;
   unsigned users = 0;  ///< operations that have not been waited for
 };
 
@@ -110,7 +111,7 @@ struct Thread {
   uint32_t storeActor = 0;  ///< of its bulk stores; 0: it has none
   uint64_t wgmmaIssued = 0, wgmmaCommitted = 0;
   bool wgmmaFenced = false;
-  std::map<float *, Accumulator> wgmmaInFlight;
+  std::map<void *, Accumulator> wgmmaInFlight;
   CopyGroups asyncGroups, storeReads, storeWrites;
   bool clusterArrived = false;
 
@@ -194,10 +195,10 @@ class Machine {
   void tmaStoreWait(int pending, bool onlyRead, int line);
   // Wgmma.cpp
   void wgmmaFence(int line);
-  void wgmma(float *d, const WgmmaProduct &product, int line);
+  void wgmma(void *d, const WgmmaProduct &product, int line);
   void wgmmaCommit(int line);
   void wgmmaWait(int pending, int line);
-  void wgmmaPin(const float *d, int line);
+  void wgmmaPin(const void *d, int line);
   // Machine.cpp
   void sharedAccess(const void *p, unsigned bytes, bool isWrite, int line);
   static bool hasExited(const Cta &cta);

@@ -43,14 +43,15 @@ const JinxEmuApi &emulatedApi() {
       .tma_store_commit = [](int) { m().tmaStoreCommit(); },
       .tma_store_wait = [](int pending, int onlyRead, int line) { m().tmaStoreWait(pending, onlyRead, line); },
       .wgmma_fence = [](int line) { m().wgmmaFence(line); },
-      .wgmma = [](float *d, int n, int bf16, unsigned long long a, unsigned long long b, int accumulate,
-                  int line) { m().wgmma(d, {.n = n, .bf16 = bf16 != 0, .accumulate = accumulate != 0, .descA = a, .descB = b}, line); },
-      .wgmma_registers = [](float *d, int n, int bf16, const unsigned *a, unsigned long long b, int accumulate, int line) {
-        m().wgmma(d, {.n = n, .bf16 = bf16 != 0, .accumulate = accumulate != 0, .descB = b, .registersA = a}, line);
+      .wgmma = [](void *d, int n, int a, int b, unsigned long long descA, unsigned long long descB, int accumulate, int line) {
+        m().wgmma(d, {.n = n, .a = JinxEmuElement(a), .b = JinxEmuElement(b), .accumulate = accumulate != 0, .descA = descA, .descB = descB}, line);
+      },
+      .wgmma_registers = [](float *d, int n, int e, const unsigned *a, unsigned long long descB, int accumulate, int line) {
+        m().wgmma(d, {.n = n, .a = JinxEmuElement(e), .b = JinxEmuElement(e), .accumulate = accumulate != 0, .descB = descB, .registersA = a}, line);
       },
       .wgmma_commit = [](int line) { m().wgmmaCommit(line); },
       .wgmma_wait = [](int pending, int line) { m().wgmmaWait(pending, line); },
-      .wgmma_pin = [](const float *d, int line) { m().wgmmaPin(d, line); },
+      .wgmma_pin = [](const void *d, int line) { m().wgmmaPin(d, line); },
       .stmatrix_x4 = [](unsigned address, unsigned r0, unsigned r1, unsigned r2, unsigned r3,
                         int line) { m().stmatrix(address, {r0, r1, r2, r3}, line); },
   };

@@ -53,7 +53,16 @@ def function(case: Case, body: list[str]) -> str:
 
 
 def gemm(case: Case) -> str:
-    x, w, y = (tensor(o.shape, o.dtype) for o in (*case.inputs, *case.outputs))
+    x, w = (tensor(o.shape, o.dtype) for o in case.inputs[:2])
+    y = tensor(case.outputs[0].shape, case.outputs[0].dtype)
+    if case.inputs[0].dtype == "f8":
+        sums, scalar = tensor(case.outputs[0].shape, "f32"), tensor((), "f32")
+        return function(case, [
+            f"%sums = jinx.matmul %x, %w transpose_b fast_sums : {x}, {w} -> {sums}",
+            f"%less = jinx.mul %sums, %x_scale : {sums}, {scalar} -> {sums}",
+            f"%scaled = jinx.mul %less, %w_scale : {sums}, {scalar} -> {sums}",
+            f"%y = jinx.cast %scaled : {sums} -> {y}",
+        ])  # fmt: skip
     return function(case, [f"%y = jinx.matmul %x, %w transpose_b : {x}, {w} -> {y}"])
 
 

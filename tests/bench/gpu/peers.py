@@ -37,8 +37,8 @@ def gemm(torch, case):
     if case.inputs[0].dtype == "f8":
 
         def scaled(inputs, outputs):
-            one = torch.ones((), device=inputs[0].device)
-            return functools.partial(torch._scaled_mm, inputs[0], inputs[1].t(), scale_a=one, scale_b=one, out_dtype=torch.bfloat16,
+            x, w, x_scale, w_scale = inputs
+            return functools.partial(torch._scaled_mm, x, w.t(), scale_a=x_scale, scale_b=w_scale, out_dtype=torch.bfloat16,
                                      use_fast_accum=True, out=outputs[0])  # fmt: skip
 
         return {"cuBLAS": scaled}

@@ -59,8 +59,11 @@ class TorchMath:
         return scores.masked_fill(~seen, -math.inf)
 
 
-def gemm(o, case, x, w):
-    return o.wide(x) @ o.permute(o.wide(w), (1, 0))
+def gemm(o, case, x, w, *scales):
+    y = o.wide(x) @ o.permute(o.wide(w), (1, 0))
+    for scale in scales:
+        y = y * o.wide(scale)
+    return y
 
 
 def gelu_tanh(o, x):

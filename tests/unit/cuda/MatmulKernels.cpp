@@ -23,10 +23,10 @@ Value biasRelu(OpBuilder &b, Location loc, Value acc, Value column, Value bias, 
   return arith::MaximumFOp::create(b, loc, sum, zeros);
 }
 
-/// Slices of 64 elements of k.
-Value ceilSteps(OpBuilder &b, Location loc, Value k) {
-  Value more = arith::AddIOp::create(b, loc, k, arith::ConstantIndexOp::create(b, loc, 63));
-  return named(arith::DivUIOp::create(b, loc, more, arith::ConstantIndexOp::create(b, loc, 64)), "steps");
+/// Slices of k.
+Value ceilSteps(OpBuilder &b, Location loc, Value k, int64_t elements = 64) {
+  Value more = arith::AddIOp::create(b, loc, k, arith::ConstantIndexOp::create(b, loc, elements - 1));
+  return named(arith::DivUIOp::create(b, loc, more, arith::ConstantIndexOp::create(b, loc, elements)), "steps");
 }
 
 }  // namespace
@@ -92,7 +92,7 @@ Built buildWgmma(const schedules::WgmmaTile &tile, bool withHole, int64_t sms) {
   p.m = named(kernel.size(0), "m");
   p.n = named(kernel.size(1), "n");
   p.steps = ceilSteps(b, loc, named(kernel.size(2), "k"));
-  p.element = b.getBF16Type();
+  p.elementA = p.elementB = b.getBF16Type();
   p.mText = "a0", p.nText = "a1";
   kernel.setPrograms(schedules::wgmmaPrograms(tile, SizeExpr::symbol("a0"), SizeExpr::symbol("a1"), 1, sms).str());
   schedules::emitWgmmaMatmul(b, kernel, p, tile, [&](OpBuilder &b, Location loc, Value acc, const schedules::TilePlace &at) -> Value {
@@ -102,6 +102,37 @@ Built buildWgmma(const schedules::WgmmaTile &tile, bool withHole, int64_t sms) {
     }
     auto type = cast<VectorType>(acc.getType());
     return arith::TruncFOp::create(b, loc, VectorType::get(type.getShape(), b.getBF16Type()), acc);
+  });
+  auto emitted = emitCuda(kernel);
+  EXPECT_TRUE(succeeded(emitted));
+  if (succeeded(emitted)) built.kernel = *emitted;
+  return built;
+}
+
+Built buildNarrowWgmma(const schedules::WgmmaTile &tile, Narrow kind, int64_t sms) {
+  OpBuilder b(&context());
+  Location loc = b.getUnknownLoc();
+  Built built;
+  built.module = ModuleOp::create(loc);
+  b.setInsertionPointToEnd(built.module->getBody());
+  auto pointer = [&](Type element) { return tile::PtrType::get(b.getContext(), element); };
+  const bool ofBytes = kind != Narrow::kFloats;
+  Type byte = b.getI8Type(), result = kind == Narrow::kBytes ? Type(b.getI32Type()) : kind == Narrow::kCutBytes ? byte : b.getBF16Type();
+  auto kernel = tile::KernelOp::create(b, loc, ofBytes ? "wgmma_i8" : "wgmma_f8", TypeRange{pointer(byte), pointer(byte), pointer(result)}, 2, 3, "/mlp/MatMul");
+  b.setInsertionPointToEnd(&kernel.getBody().front());
+  schedules::WgmmaMatmul p;
+  p.a = schedules::matrixSource(named(kernel.buffer(0), "a"), "a0", "a2");
+  p.b = schedules::matrixSource(named(kernel.buffer(1), "b"), "a1", "a2");
+  p.d = named(kernel.buffer(2), "d");
+  p.m = named(kernel.size(0), "m"), p.n = named(kernel.size(1), "n");
+  p.steps = ceilSteps(b, loc, named(kernel.size(2), "k"), 128);
+  p.elementA = p.elementB = ofBytes ? byte : Type(Float8E4M3FNType::get(b.getContext()));
+  p.mText = "a0", p.nText = "a1";
+  kernel.setPrograms(schedules::wgmmaPrograms(tile, SizeExpr::symbol("a0"), SizeExpr::symbol("a1"), 1, sms).str());
+  schedules::emitWgmmaMatmul(b, kernel, p, tile, [&](OpBuilder &b, Location loc, Value acc, const schedules::TilePlace &) -> Value {
+    auto type = cast<VectorType>(acc.getType()).clone(result);
+    if (kind == Narrow::kBytes) return acc;
+    return ofBytes ? Value(arith::TruncIOp::create(b, loc, type, acc)) : arith::TruncFOp::create(b, loc, type, acc);
   });
   auto emitted = emitCuda(kernel);
   EXPECT_TRUE(succeeded(emitted));

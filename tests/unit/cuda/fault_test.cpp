@@ -139,6 +139,69 @@ class TurnFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(TurnFaults, IsReported) { checkFault(turnKernel(), GetParam(), WgmmaRun()); }
 TEST(TurnFaults, NoneInTheRightText) { checkRight(turnKernel(), WgmmaRun()); }
 
+// ---- products of 8-bit elements: sums of a slot in registers of their own, staging by pairs -----------------------------------------
+
+constexpr Fault kPromotedFaults[] = {
+    {"no wait for the products of a slot", "        wgmma_wait<0>();\n", "", "an accumulator is read while a wgmma writes it"},
+    {"a weak wait for the products of a slot", "wgmma_wait<0>();", "wgmma_wait<1>();", "an accumulator is read while a wgmma writes it"},
+    {"a slot is given back before its products are done", "wgmma_wait<0>();\n        wgmma_pin(product);\n        if (thread < kCluster) mbar_arrive_at(empty + take.slot * 8, thread);", "if (thread < kCluster) mbar_arrive_at(empty + take.slot * 8, thread);\n        wgmma_wait<0>();\n        wgmma_pin(product);", "a bulk load overwrites shared\\+\\d+, and no barrier stands after the products of warpgroup|wgmma reads shared\\+\\d+, whose stage was given back"},
+    {"a slot is never given back", "if (thread < kCluster) mbar_arrive_at(empty + take.slot * 8, thread);", "", "deadlock[^]*mbarrier shared\\+\\d+: \\d of"},
+    {"no wait for the bytes of a slot", "mbar_wait(full + take.slot * 8, take.parity);", "", "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|where a bulk load may not have landed)"},
+    {"no fence before products", "wgmma_fence();", "", "wgmma without wgmma_fence"},
+    {"no commit of products", "wgmma_commit();", "", "wgmma_commit is missing"},
+};
+constexpr Fault kPairFaults[] = {
+    {"no proxy fence before a bulk store", "fence_proxy_async();", "", "missing fence_proxy_async: a bulk store touches shared"},
+    {"no meeting before a bulk store", "fence_proxy_async();\n          warp_sync();", "fence_proxy_async();", "a bulk store reads shared\\+\\d+, (and no barrier stands after thread|which nothing)"},
+    {"no wait for a staging buffer", "if (issuer) tma_store_wait_read<1>();", "", "a store overwrites shared\\+\\d+, and no barrier stands after the bulk stores of thread"},
+    {"staging of half a row", "kStoreColumns * 1)", "kStoreColumns / 2)", "a bulk store reads shared\\+\\d+, which nothing has written|a store overwrites shared|bank conflicts: \\d+ accesses"},
+    {"staging without its swizzle", "((at / 16) ^ (row * row_bytes / 128 % (row_bytes / 16)))", "(at / 16)", "bank conflicts: \\d+ accesses"},
+};
+
+/// Bytes of ones: small numbers in both types.
+template <typename Result>
+struct NarrowRun {
+  int64_t m = 300, n = 208, k = 528;
+  std::vector<uint8_t> a = std::vector<uint8_t>(m * k, 1), b = std::vector<uint8_t>(n * k, 1);
+  std::vector<Result> d = std::vector<Result>(m * n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(a), in(b), out(d)}, {m, n, k}, options);
+  }
+};
+
+CudaKernel promotedKernel() {
+  schedules::WgmmaTile tile{128, 128, 3, 2, 1, 2, 2, false};
+  tile.promotes = true;
+  return buildNarrowWgmma(tile, Narrow::kFloats, 2).kernel;
+}
+CudaKernel pairKernel() {
+  return buildNarrowWgmma({128, 128, 3, 2, 1, 2, 2, false}, Narrow::kCutBytes, 2).kernel;
+}
+
+/// The same, two slots at a time.
+constexpr Fault kPairedFaults[] = {
+    {"no wait for the first slot's products", "wgmma_wait<1>();\n", "", "an accumulator is read while a wgmma writes it"},
+    {"no wait for the second slot's products", "wgmma_wait<0>();\n", "", "an accumulator is read while a wgmma writes it"},
+    {"the wait for the first slot's products leaves too many", "wgmma_wait<1>();", "wgmma_wait<2>();", "an accumulator is read while a wgmma writes it"},
+    {"the slot in use is given back", "held = take.slot;", "if (thread < kCluster) mbar_arrive_at(empty + take.slot * 8, thread);\n        held = -1;", "a bulk load overwrites shared|wgmma reads shared|more arrivals at an mbarrier"},
+    {"a slot is never given back", "if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);\n        held = -1;", "held = -1;", "deadlock[^]*mbarrier shared\\+\\d+: \\d of"},
+};
+class PairedFaults : public ::testing::TestWithParam<Fault> {};
+CudaKernel pairedKernel() {
+  schedules::WgmmaTile tile{64, 64, 4, 2, 1, 1, 64, true};
+  tile.promotes = true;
+  return buildNarrowWgmma(tile, Narrow::kFloats, 4).kernel;
+}
+TEST_P(PairedFaults, IsReported) { checkFault(pairedKernel(), GetParam(), NarrowRun<uint16_t>()); }
+TEST(PairedFaults, NoneInTheRightText) { checkRight(pairedKernel(), NarrowRun<uint16_t>()); }
+
+class PromotedFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(PromotedFaults, IsReported) { checkFault(promotedKernel(), GetParam(), NarrowRun<uint16_t>()); }
+TEST(PromotedFaults, NoneInTheRightText) { checkRight(promotedKernel(), NarrowRun<uint16_t>()); }
+class PairFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(PairFaults, IsReported) { checkFault(pairKernel(), GetParam(), NarrowRun<int8_t>()); }
+TEST(PairFaults, NoneInTheRightText) { checkRight(pairKernel(), NarrowRun<int8_t>()); }
+
 // ---- attention: several rings, products on registers ---------------------------------------------------------------------------------
 
 constexpr const char *kLanding = "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|where a bulk load may not have landed|whose stage was given back)";
@@ -261,6 +324,9 @@ std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
 }
 INSTANTIATE_TEST_SUITE_P(Planted, WgmmaFaults, ::testing::ValuesIn(kWgmmaFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, TurnFaults, ::testing::ValuesIn(kTurnFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, PromotedFaults, ::testing::ValuesIn(kPromotedFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);

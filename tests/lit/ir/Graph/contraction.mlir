@@ -78,6 +78,25 @@ func.func @pack(%b: tensor<8x20xf32>) {
   return
 }
 
+// Sums of 8-bit floats are f32, and the formats may differ.
+// CHECK-LABEL: @matmul_floats8
+// CHECK: jinx.matmul %{{.*}}, %{{.*}} : tensor<4x8xf8E4M3FN>, tensor<8x16xf8E5M2> -> tensor<4x16xf32>
+// CHECK: jinx.matmul %{{.*}}, %{{.*}} fast_sums : tensor<4x8xf8E4M3FN>, tensor<8x16xf8E5M2> -> tensor<4x16xf32>
+func.func @matmul_floats8(%a: tensor<4x8xf8E4M3FN>, %b: tensor<8x16xf8E5M2>) -> (tensor<4x16xf32>, tensor<4x16xf32>) {
+  %x = jinx.matmul %a, %b : tensor<4x8xf8E4M3FN>, tensor<8x16xf8E5M2> -> tensor<4x16xf32>
+  %y = jinx.matmul %a, %b fast_sums : tensor<4x8xf8E4M3FN>, tensor<8x16xf8E5M2> -> tensor<4x16xf32>
+  return %x, %y : tensor<4x16xf32>, tensor<4x16xf32>
+}
+
+// CHECK-LABEL: @packed_matmul_narrow
+// CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} by_rows : tensor<4x16xui8>, tensor<20x16xi8> -> tensor<4x20xi32>
+// CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} by_rows fast_sums : tensor<4x16xf8E5M2>, tensor<20x16xf8E4M3FN> -> tensor<4x20xf32>
+func.func @packed_matmul_narrow(%a: tensor<4x16xui8>, %b: tensor<20x16xi8>, %c: tensor<4x16xf8E5M2>, %d: tensor<20x16xf8E4M3FN>) -> (tensor<4x20xi32>, tensor<4x20xf32>) {
+  %x = jinx.packed_matmul %a, %b by_rows : tensor<4x16xui8>, tensor<20x16xi8> -> tensor<4x20xi32>
+  %y = jinx.packed_matmul %c, %d by_rows fast_sums : tensor<4x16xf8E5M2>, tensor<20x16xf8E4M3FN> -> tensor<4x20xf32>
+  return %x, %y : tensor<4x20xi32>, tensor<4x20xf32>
+}
+
 // Bytes: four rows of b together, sums in i32.
 // CHECK-LABEL: @packed_matmul_bytes
 // CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} : tensor<4x8xui8>, tensor<2x2x64xi8> -> tensor<4x20xi32>

@@ -328,3 +328,70 @@ func.func @runs(%x: tensor<1x8x8x3xf16>, %w: tensor<16x192xf16>) {
     : tensor<1x8x8x3xf16>, tensor<16x192xf16> -> tensor<1x6x6x16xf16>
   return
 }
+
+// -----
+
+func.func @matmul_fast_sums(%a: tensor<4x16xf16>, %b: tensor<16x20xf16>) {
+  // expected-error @+2 {{has fast_sums beside elements of 'f16', expected 8-bit floats}}
+  // expected-error @+1 {{'jinx.matmul' op failed to infer returned types}}
+  %y = jinx.matmul %a, %b fast_sums : tensor<4x16xf16>, tensor<16x20xf16> -> tensor<4x20xf16>
+  return
+}
+
+// -----
+
+func.func @matmul_byte_beside_float8(%a: tensor<4x16xi8>, %b: tensor<16x20xf8E4M3FN>) {
+  // expected-error @+2 {{operands have element types 'i8' and 'f8E4M3FN', expected one type}}
+  // expected-error @+1 {{'jinx.matmul' op failed to infer returned types}}
+  %y = jinx.matmul %a, %b : tensor<4x16xi8>, tensor<16x20xf8E4M3FN> -> tensor<4x20xf32>
+  return
+}
+
+// -----
+
+func.func @panels_fast_sums(%a: tensor<4x8xf32>, %b: tensor<2x8x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op has fast_sums and b in panels, expected by_rows beside it}}
+  %y = jinx.packed_matmul %a, %b fast_sums : tensor<4x8xf32>, tensor<2x8x16xf32> -> tensor<4x20xf32>
+  return
+}
+
+// -----
+
+func.func @bytes_fast_sums(%a: tensor<4x16xi8>, %b: tensor<20x16xi8>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op has fast_sums beside elements of 'i8', expected 8-bit floats}}
+  %y = jinx.packed_matmul %a, %b by_rows fast_sums : tensor<4x16xi8>, tensor<20x16xi8> -> tensor<4x20xi32>
+  return
+}
+
+// -----
+
+// Rows are a multiple of 16 bytes.
+func.func @bytes_by_rows_depth(%a: tensor<4x24xi8>, %b: tensor<20x24xi8>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op a has rows of 24 elements, expected a multiple of 16}}
+  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x24xi8>, tensor<20x24xi8> -> tensor<4x20xi32>
+  return
+}
+
+// -----
+
+func.func @bytes_by_rows_sums(%a: tensor<4x16xui8>, %b: tensor<20x16xi8>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op y has elements of 'f32', expected i32 beside operands of bytes}}
+  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x16xui8>, tensor<20x16xi8> -> tensor<4x20xf32>
+  return
+}
+
+// -----
+
+func.func @floats8_by_rows_sums(%a: tensor<4x16xf8E4M3FN>, %b: tensor<20x16xf8E5M2>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op y has elements of 'f16', expected f32 beside operands of 8-bit floats}}
+  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x16xf8E4M3FN>, tensor<20x16xf8E5M2> -> tensor<4x20xf16>
+  return
+}
+
+// -----
+
+func.func @floats8_that_no_tensor_core_has(%a: tensor<4x16xf8E4M3FN>, %b: tensor<20x16xf8E4M3FNUZ>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op has element types 'f8E4M3FN' and 'f8E4M3FNUZ', expected one type}}
+  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x16xf8E4M3FN>, tensor<20x16xf8E4M3FNUZ> -> tensor<4x20xf32>
+  return
+}
