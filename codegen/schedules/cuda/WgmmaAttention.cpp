@@ -14,6 +14,9 @@
 //
 // Order of tiles: heads in sections whose keys and values fit the second-level cache together; in a section the longest tiles first. Causal
 // tiles are dealt out to and fro, so that no block gets the longest of every round.
+//
+// Keys in parts (AttentionParts): a tile has the rows of a tile and the keys of a part. The parts of a row are walked as any tiles are, so that
+// the rings stay full from one part to the next. How long a part is depends on nothing that varies, so neither do the bits of a result.
 #include "codegen/schedules/cuda/CudaAttention.h"
 
 #include <cmath>
@@ -37,7 +40,7 @@ constexpr double kLog2e = 1.4426950408889634, kLn2 = 0.6931471805599453;
 int64_t alignTo(int64_t v, int64_t a) { return (v + a - 1) / a * a; }
 int64_t storeColumns(int64_t headDim) { return headDim % 64 == 0 ? 64 : headDim % 32 == 0 ? 32 : 16; }
 int64_t ringBytes(const WgmmaAttentionTile &t, int64_t headDim) {
-  return alignTo(headDim, kPanel) * 2 * (t.rows + 2 * t.stages * t.keys) + 16 * (1 + 2 * t.stages) + 1024;
+  return alignTo(headDim, kPanel) * 2 * (t.queryStages * t.rows + 2 * t.stages * t.keys) + 16 * (t.queryStages + 2 * t.stages) + 1024;
 }
 int64_t stagingBytes(const WgmmaAttentionTile &t, int64_t headDim) { return t.rows / 64 * 4 * 2 * 16 * storeColumns(headDim) * 2; }
 /// Whether stores go through shared memory and TMA; else straight from registers.
@@ -54,7 +57,7 @@ class AttentionProgram {
     setGrid();
     makeMaps();
     makeConstants();
-    ringQ_ = ring(1, t_.rows, "q");
+    ringQ_ = ring(t_.queryStages, t_.rows, "q");
     ringK_ = ring(t_.stages, t_.keys, "k");
     ringV_ = ring(t_.stages, t_.keys, "v");
     const int64_t consumers = t_.rows / 64;
@@ -80,8 +83,9 @@ class AttentionProgram {
 
   void setGrid() {
     auto text = [](int64_t v) { return std::to_string(v); };
-    kernel_.setPrograms("min((" + p_.batch.text + ") * (" + p_.heads.text + ") * (((" + p_.queries.text + ") + " + text(t_.rows - 1) + ") floordiv " +
-                        text(t_.rows) + "), " + text(p_.sms) + ")");
+    std::string parts = isSplit() ? "(" + p_.parts.count.text + ") * " : "";
+    kernel_.setPrograms("min((" + p_.batch.text + ") * (" + p_.heads.text + ") * " + parts + "(((" + p_.queries.text + ") + " + text(t_.rows - 1) +
+                        ") floordiv " + text(t_.rows) + "), " + text(p_.sms) + ")");
   }
 
   Value map(const AttentionTensor &x, const std::string &rows, const std::string &heads, int64_t boxColumns, int64_t boxRows) {
@@ -98,7 +102,7 @@ class AttentionProgram {
     mapQ_ = map(p_.q, p_.queries.text, p_.heads.text, kPanel, t_.rows);
     mapK_ = map(p_.k, p_.keys.text, kvHeads, kPanel, t_.keys);
     mapV_ = map(p_.v, p_.keys.text, kvHeads, kPanel, t_.keys);
-    if (storesBulk(t_, p_.headDim)) mapO_ = map(p_.o, p_.queries.text, p_.heads.text, storeColumns(p_.headDim), 16);
+    if (!isSplit() && storesBulk(t_, p_.headDim)) mapO_ = map(p_.o, p_.queries.text, p_.heads.text, storeColumns(p_.headDim), 16);
   }
 
   void makeConstants() {
@@ -114,6 +118,11 @@ class AttentionProgram {
     rowTiles_ = called(ix_.tiles(p_.queries.value, t_.rows), "row_tiles");
     allHeads_ = called(ix_.mul(p_.batch.value, p_.heads.value), "all_heads");
     tiles_ = called(ix_.mul(allHeads_, rowTiles_), "tiles");
+    if (isSplit()) {
+      headTiles_ = called(ix_.mul(p_.parts.count.value, rowTiles_), "head_tiles");
+      tiles_ = called(ix_.mul(allHeads_, headTiles_), "tiles");
+      return;
+    }
     Value fitting = called(ix_.mul(max(ix_.div(ix_.c(kSectionBytes / (p_.headDim * 4)), p_.keys.value), 1), p_.group), "fitting");
     section_ = called(ix_.min(fitting, allHeads_), "section");
   }
@@ -128,7 +137,7 @@ class AttentionProgram {
   /// `body` for each tile of this block.
   void walkTiles(const std::function<void(Value)> &body) {
     OpBuilder::InsertionGuard guard(b_);
-    if (!p_.causal) {
+    if (!p_.causal || isSplit()) {
       auto loop = loopOver(program_, tiles_, programs_, {}, "tile");
       b_.setInsertionPointToStart(loop.getBody());
       body(loop.getInductionVar());
@@ -147,31 +156,52 @@ class AttentionProgram {
 
   struct Place {
     Value batch, head, kvHead, allHead;
-    Value row;     ///< first of the tile
+    Value rowTile, row;            ///< first row of the tile
+    Value part, firstKey, endKey;  ///< of keys in parts; else all of them
     Value blocks;  ///< steps that any row of the tile needs, at least one
     Value whole;   ///< those of them that every row sees whole
   };
   Place place(Value index) {
     Place at;
+    isSplit() ? placePart(index, at) : placeTile(index, at);
+    at.batch = called(ix_.div(at.allHead, p_.heads.value), "batch");
+    at.head = called(ix_.sub(at.allHead, ix_.mul(at.batch, p_.heads.value)), "head");
+    at.kvHead = p_.group == 1 ? at.head : called(ix_.div(at.head, p_.group), "kv_head");
+    at.row = called(ix_.mul(at.rowTile, t_.rows), "row");
+    at.firstKey = isSplit() ? called(ix_.mul(at.part, p_.parts.keys), "first_key") : ix_.c(0);
+    at.endKey = isSplit() ? called(ix_.min(ix_.add(at.firstKey, p_.parts.keys), p_.keys.value), "end_key") : p_.keys.value;
+    Value ownKeys = ix_.sub(at.endKey, at.firstKey);
+    if (!p_.causal) {
+      at.blocks = called(ix_.tiles(max(ownKeys, 1), t_.keys), "blocks");
+      return at;
+    }
+    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(p_.keys.value, p_.queries.value)), 1), "seen_by_first");
+    if (isSplit()) seenByFirst = called(ix_.sub(seenByFirst, at.firstKey), "seen_of_part");
+    Value seen = ix_.min(ownKeys, ix_.add(seenByFirst, t_.rows - 1)), seenByAll = ix_.min(ownKeys, seenByFirst);
+    at.blocks = called(ix_.tiles(max(seen, 1), t_.keys), "blocks");
+    at.whole = called(ix_.div(max(seenByAll, 0), t_.keys), "whole");
+    return at;
+  }
+  /// A part's row tiles come one after the other: they read the same keys.
+  void placePart(Value index, Place &at) {
+    at.allHead = called(ix_.div(index, headTiles_), "batch_head");
+    Value within = called(ix_.sub(index, ix_.mul(at.allHead, headTiles_)), "within");
+    at.part = called(ix_.div(within, rowTiles_), "part");
+    at.rowTile = ix_.sub(within, ix_.mul(at.part, rowTiles_));
+  }
+  void placeTile(Value index, Place &at) {
     Value sectionTiles = called(ix_.mul(section_, rowTiles_), "section_tiles");
     Value firstHead = called(ix_.mul(ix_.div(index, sectionTiles), section_), "first_head");
     Value width = called(ix_.min(section_, ix_.sub(allHeads_, firstHead)), "width");
     Value within = called(ix_.sub(index, ix_.mul(firstHead, rowTiles_)), "within");
     Value advanced = called(ix_.div(within, width), "advanced");
     at.allHead = called(ix_.add(firstHead, ix_.sub(within, ix_.mul(advanced, width))), "batch_head");
-    at.batch = called(ix_.div(at.allHead, p_.heads.value), "batch");
-    at.head = called(ix_.sub(at.allHead, ix_.mul(at.batch, p_.heads.value)), "head");
-    at.kvHead = p_.group == 1 ? at.head : called(ix_.div(at.head, p_.group), "kv_head");
-    at.row = called(ix_.mul(ix_.sub(ix_.sub(rowTiles_, ix_.c(1)), advanced), t_.rows), "row");
-    if (!p_.causal) {
-      at.blocks = called(ix_.tiles(max(p_.keys.value, 1), t_.keys), "blocks");
-      return at;
-    }
-    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(p_.keys.value, p_.queries.value)), 1), "seen_by_first");
-    Value seen = ix_.min(p_.keys.value, ix_.add(seenByFirst, t_.rows - 1)), seenByAll = ix_.min(p_.keys.value, seenByFirst);
-    at.blocks = called(ix_.tiles(max(seen, 1), t_.keys), "blocks");
-    at.whole = called(ix_.div(max(seenByAll, 0), t_.keys), "whole");
-    return at;
+    at.rowTile = ix_.sub(ix_.sub(rowTiles_, ix_.c(1)), advanced);
+  }
+
+  Value firstKeyOf(Value block, const Place &at) {
+    Value key = ix_.mul(block, t_.keys);
+    return isSplit() ? ix_.add(at.firstKey, key) : key;
   }
 
   // ---- producer ---------------------------------------------------------------------------------------------------------------------
@@ -183,8 +213,8 @@ class AttentionProgram {
   /// In the order of use. The first keys come before the queries: their slot is free earlier.
   void produce(Value index) {
     Place at = place(index);
-    auto keys = [&](Value block) { fetch(ringK_, mapK_, ix_.mul(block, t_.keys), at.kvHead, at.batch); };
-    auto values = [&](Value block) { fetch(ringV_, mapV_, ix_.mul(block, t_.keys), at.kvHead, at.batch); };
+    auto keys = [&](Value block) { fetch(ringK_, mapK_, firstKeyOf(block, at), at.kvHead, at.batch); };
+    auto values = [&](Value block) { fetch(ringV_, mapV_, firstKeyOf(block, at), at.kvHead, at.batch); };
     keys(ix_.sub(at.blocks, ix_.c(1)));
     fetch(ringQ_, mapQ_, at.row, at.head, at.batch);
     auto loop = loopOver(ix_.c(1), at.blocks, ix_.c(1), {}, "step");
@@ -276,7 +306,7 @@ class AttentionProgram {
   /// Scores become weights, and `before` goes on; without one it begins.
   Softmax softmax(Value x, Value block, bool masked, const State &before) {
     if (!folds_) x = arith::MulFOp::create(b_, loc_, x, splat(scale_, scoreType_));
-    Value column = (hole_ || masked) ? called(ix_.mul(block, t_.keys), "column") : Value();
+    Value column = (hole_ || masked) ? called(firstKeyOf(block, at_), "column") : Value();
     if (hole_) x = hole_(b_, loc_, x, {at_.batch, at_.head, myRow_, column});
     if (masked) x = mask(x, column);
     Value largest = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "largest"), rowType_, tile::ReduceKind::max, x, false);
@@ -322,9 +352,21 @@ class AttentionProgram {
     Value out = tile::MmaWaitOp::create(b_, loc_, outType_, running, 0);
     tile::RingReleaseOp::create(b_, loc_, ringV_, 0);
     out = arith::MulFOp::create(b_, loc_, out, scale);
+    if (isSplit()) return storePart(out, logSumExp(state.max, sum));
     out = arith::TruncFOp::create(b_, loc_, VectorType::get(outType_.getShape(), element_), out);
     store(out);
-    if (p_.logSumExp) storeLogSumExp(state.max, sum);
+    if (p_.logSumExp) storeLogSumExp(logSumExp(state.max, sum));
+  }
+
+  /// What a part leaves for the merge.
+  void storePart(Value out, Value logarithm) {
+    Value place = ix_.add(ix_.mul(at_.batch, p_.parts.batchStride.value), ix_.mul(at_.head, p_.parts.headStride.value));
+    place = called(ix_.add(ix_.add(place, ix_.mul(myRow_, p_.parts.rowStride.value)), at_.part), "place");
+    Value rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left"), stride = p_.parts.rowStride.value;
+    tile::StoreOp::create(b_, loc_, out, p_.parts.out, called(ix_.mul(place, p_.headDim), "offset"), ValueRange{ix_.mul(stride, p_.headDim), ix_.c(1)},
+                          ValueRange{rows, ix_.c(p_.headDim)});
+    phase(tile::StoreOp::create(b_, loc_, logarithm, p_.parts.logSumExp, place, ValueRange{stride, ix_.c(0)}, ValueRange{rows, ix_.c(1)}),
+          "Logarithm of each row's sum of exponentials, by which parts are weighed");
   }
 
   void store(Value out) {
@@ -339,16 +381,19 @@ class AttentionProgram {
     tile::StoreOp::create(b_, loc_, out, p_.o.data, offset, ValueRange{p_.o.rowStride.value, ix_.c(1)}, ValueRange{rows, ix_.c(p_.headDim)});
   }
 
-  void storeLogSumExp(Value max, Value sum) {
+  Value logSumExp(Value max, Value sum) {
     Value log = math::Log2Op::create(b_, loc_, sum);
     log = math::FmaOp::create(b_, loc_, max, splat(toLog2_, rowType_), log);
-    log = called(arith::MulFOp::create(b_, loc_, log, splat(fromLog2_, rowType_)), "log_sum");
+    return called(arith::MulFOp::create(b_, loc_, log, splat(fromLog2_, rowType_)), "log_sum");
+  }
+  void storeLogSumExp(Value log) {
     Value offset = called(ix_.add(ix_.mul(at_.allHead, p_.queries.value), myRow_), "lse_at");
     Value rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left");
     phase(tile::StoreOp::create(b_, loc_, log, p_.logSumExp, offset, ValueRange{ix_.c(1), ix_.c(0)}, ValueRange{rows, ix_.c(1)}),
           "Logarithm of each row's sum of exponentials");
   }
 
+  bool isSplit() const { return p_.parts.keys > 0; }
   // ---- short names ------------------------------------------------------------------------------------------------------------------
   Value called(Value v, StringRef name) {
     if (v.getDefiningOp() && !v.getDefiningOp<arith::ConstantOp>()) v.setLoc(nameLoc(b_, loc_, name));
@@ -378,7 +423,7 @@ class AttentionProgram {
   VectorType scoreType_, rowType_, outType_, scoreIndexType_, rowIndexType_;
   Value mapQ_, mapK_, mapV_, mapO_, ringQ_, ringK_, ringV_, slotQ_;
   Value scale_, toLog2_, fromLog2_, zero_, minusInfinity_;
-  Value program_, programs_, rowTiles_, allHeads_, tiles_, section_, firstRow_;
+  Value program_, programs_, rowTiles_, allHeads_, tiles_, section_, headTiles_, firstRow_;
   bool folds_ = false;
   // Of the tile at hand, in the consumer.
   Place at_;
@@ -387,8 +432,8 @@ class AttentionProgram {
 
 }  // namespace
 
-int64_t wgmmaAttentionSharedBytes(const WgmmaAttentionTile &t, int64_t headDim) {
-  return ringBytes(t, headDim) + (storesBulk(t, headDim) ? stagingBytes(t, headDim) : 0);
+int64_t wgmmaAttentionSharedBytes(const WgmmaAttentionTile &t, int64_t headDim, bool isSplit) {
+  return ringBytes(t, headDim) + (!isSplit && storesBulk(t, headDim) ? stagingBytes(t, headDim) : 0);
 }
 
 std::string wgmmaAttentionInfeasible(const WgmmaAttentionTile &t, int64_t headDim) {
@@ -406,6 +451,12 @@ WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries) {
   WgmmaAttentionTile tile;
   tile.rows = queries && queries <= 64 ? 64 : headDim <= 64 ? 192 : 128;
   tile.keys = headDim <= 128 ? 128 : 80;
+  return tile;
+}
+
+WgmmaAttentionTile chooseSplitAttentionTile(int64_t headDim) {
+  WgmmaAttentionTile tile{.rows = 64, .keys = headDim <= 128 ? 128 : 64, .stages = 1, .queryStages = 2};
+  while (ringBytes({tile.rows, tile.keys, tile.stages + 1, tile.queryStages}, headDim) <= kMaxShared) ++tile.stages;
   return tile;
 }
 

@@ -19,6 +19,7 @@ struct AttentionCase {
   bool bf16 = true, logSumExp = false;
   bool headsInRows = false;  ///< [batch, row, head, headDim] in memory instead of [batch, head, row, headDim]
   int64_t sms = 132;
+  int64_t partKeys = 0;      ///< keys in parts of so many
   schedules::WgmmaAttentionTile tile{0};  ///< rows 0: as the schedule chooses
 
   double scale() const { return 1.0 / std::sqrt(double(headDim)); }
@@ -27,6 +28,9 @@ struct AttentionCase {
 
 /// q, k, v, extra (f32: bias [heads, queries, keys], or mask [batch, queries, keys], else unused) -> o, log-sum-exp [batch, heads, queries].
 /// Sizes: batch, heads, queries, keys.
+/// With parts, o and the log-sum-exp are f32 [batch, heads, queries, parts, headDim] and [batch, heads, queries, parts].
 Built buildAttention(const AttentionCase &what);
+/// Merges such parts: f32 parts, f32 log-sum-exp -> o as above. Sizes: batch, heads, queries, parts.
+Built buildAttentionMerge(const AttentionCase &what);
 
 }  // namespace jinx::cuda::testing

@@ -1,0 +1,120 @@
+// Parts of attention become one: what a second kernel does where keys were cut (CudaAttention.h, AttentionParts).
+//
+//   m = max_p lse_p     w_p = e^(lse_p - m)     o = sum_p w_p out_p / sum_p w_p
+//
+// A row of the result is a block of one warp. Its parts lie side by side and are taken some at a time, so that all loads of a round are on
+// their way before the first is used; places past the last part repeat it, and weigh nothing. A round joins what went before as a step of
+// keys does (WgmmaAttention.cpp). Parts come in the order of their keys, in the same rounds: the bits of a row depend on its own keys alone.
+//
+// The operation is associative but for rounding. So parts may come from several kernels, say of a prefix that sequences share and of what follows.
+#include <limits>
+
+#include "codegen/schedules/cuda/CudaAttention.h"
+#include "codegen/schedules/cuda/IndexBuilder.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace jinx::schedules {
+
+namespace {
+
+/// Parts whose loads are in flight together: as many as registers hold.
+int64_t partsOfRound(int64_t headDim) { return headDim <= 128 ? 16 : 8; }
+
+
+class MergeProgram {
+ public:
+  MergeProgram(OpBuilder &b, tile::KernelOp kernel, const AttentionMerge &problem) : b_(b), loc_(kernel.getLoc()), kernel_(kernel), ix_{b_, loc_}, p_(problem),
+        round_(partsOfRound(problem.headDim)) {}
+
+  void run() {
+    OpBuilder::InsertionGuard guard(b_);
+    kernel_->setAttr("threads", b_.getI64IntegerAttr(32));
+    rowType_ = VectorType::get({p_.headDim}, b_.getF32Type());
+    Value row = tile::ProgramIdOp::create(b_, loc_, b_.getIndexType());
+    Value matrix = ix_.div(row, p_.queries.value), query = called(ix_.sub(row, ix_.mul(matrix, p_.queries.value)), "query");
+    Value batch = called(ix_.div(matrix, p_.heads.value), "batch"), head = called(ix_.sub(matrix, ix_.mul(batch, p_.heads.value)), "head");
+    auto at = [&](const AttentionSize &s0, const AttentionSize &s1, const AttentionSize &s2) {
+      return ix_.add(ix_.add(ix_.mul(batch, s0.value), ix_.mul(head, s1.value)), ix_.mul(query, s2.value));
+    };
+    firstPlace_ = called(at(p_.parts.batchStride, p_.parts.headStride, p_.parts.rowStride), "first_place");
+    Value result = merged();
+    result = arith::TruncFOp::create(b_, loc_, VectorType::get({p_.headDim}, elementOf(p_.o.data)), result);
+    tile::StoreOp::create(b_, loc_, result, p_.o.data, called(at(p_.o.batchStride, p_.o.headStride, p_.o.rowStride), "offset"), ValueRange{ix_.c(1)},
+                          ValueRange{});
+  }
+
+ private:
+  /// Rounds of parts, each joined to those before, and the quotient.
+  Value merged() {
+    Value zero = number(0), lowest = number(-std::numeric_limits<float>::infinity());
+    auto loop = scf::ForOp::create(b_, loc_, ix_.c(0), p_.parts.count.value, ix_.c(round_), ValueRange{splat(zero), lowest, zero});
+    loop.getInductionVar().setLoc(nameLoc(b_, loc_, "first_part"));
+    phase(loop, "Parts, " + std::to_string(round_) + " at a time");
+    const char *names[] = {"out", "largest", "sum"};
+    for (auto [arg, name] : llvm::zip(loop.getRegionIterArgs(), names)) arg.setLoc(nameLoc(b_, loc_, name));
+    {
+      OpBuilder::InsertionGuard guard(b_);
+      b_.setInsertionPointToStart(loop.getBody());
+      auto args = loop.getRegionIterArgs();
+      scf::YieldOp::create(b_, loc_, round(loop.getInductionVar(), args[0], args[1], args[2]));
+    }
+    // A row that no part saw is zeros: divided by 1.
+    Value sum = arith::SelectOp::create(b_, loc_, equal(loop.getResult(2), zero), number(1), loop.getResult(2));
+    return arith::MulFOp::create(b_, loc_, loop.getResult(0), splat(arith::DivFOp::create(b_, loc_, number(1), sum)));
+  }
+
+  SmallVector<Value> round(Value firstPart, Value out, Value largest, Value sum) {
+    Value zero = number(0), lowest = number(-std::numeric_limits<float>::infinity());
+    SmallVector<Value> logarithms, parts;
+    Value last = called(ix_.sub(p_.parts.count.value, ix_.c(1)), "last");
+    for (int64_t i = 0; i < round_; ++i) {
+      Value part = i ? ix_.add(firstPart, i) : firstPart, place = called(ix_.add(firstPlace_, i ? ix_.min(part, last) : part), "place");
+      Value logarithm = tile::LoadOp::create(b_, loc_, VectorType::get({1}, b_.getF32Type()), p_.parts.logSumExp, place, ValueRange{ix_.c(1)}, ValueRange{});
+      logarithm = vector::ExtractOp::create(b_, loc_, logarithm, ArrayRef<int64_t>{0});
+      parts.push_back(tile::LoadOp::create(b_, loc_, rowType_, p_.parts.out, ix_.mul(place, p_.headDim), ValueRange{ix_.c(1)}, ValueRange{}));
+      Value isThere = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::sle, part, last);
+      logarithms.push_back(called(i ? arith::SelectOp::create(b_, loc_, isThere, logarithm, lowest).getResult() : logarithm, "logarithm"));
+    }
+    Value next = largest;
+    for (Value v : logarithms) next = arith::MaxNumFOp::create(b_, loc_, next, v);
+    next = called(next, "next");
+    Value shift = called(arith::SelectOp::create(b_, loc_, equal(next, lowest), zero, next), "shift");
+    auto weight = [&](Value v) -> Value { return math::ExpOp::create(b_, loc_, arith::SubFOp::create(b_, loc_, v, shift)); };
+    Value before = weight(largest);
+    sum = arith::MulFOp::create(b_, loc_, sum, before);
+    out = arith::MulFOp::create(b_, loc_, out, splat(before));
+    for (auto [v, part] : llvm::zip(logarithms, parts)) {
+      Value w = weight(v);
+      sum = arith::AddFOp::create(b_, loc_, sum, w);
+      out = math::FmaOp::create(b_, loc_, splat(w), part, out);
+    }
+    return {out, next, sum};
+  }
+
+  static Type elementOf(Value buffer) { return cast<tile::PtrType>(buffer.getType()).getElement(); }
+  Value number(double v) { return arith::ConstantOp::create(b_, loc_, b_.getF32FloatAttr(static_cast<float>(v))); }
+  Value splat(Value v) { return vector::BroadcastOp::create(b_, loc_, rowType_, v); }
+  Value equal(Value x, Value y) { return arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OEQ, x, y); }
+  Value called(Value v, StringRef name) {
+    if (v.getDefiningOp() && !v.getDefiningOp<arith::ConstantOp>()) v.setLoc(nameLoc(b_, loc_, name));
+    return v;
+  }
+
+  OpBuilder &b_;
+  Location loc_;
+  tile::KernelOp kernel_;
+  IndexBuilder ix_;
+  const AttentionMerge &p_;
+  const int64_t round_;
+  VectorType rowType_;
+  Value firstPlace_;
+};
+
+}  // namespace
+
+void emitAttentionMerge(OpBuilder &b, tile::KernelOp kernel, const AttentionMerge &problem) { MergeProgram(b, kernel, problem).run(); }
+
+}  // namespace jinx::schedules
