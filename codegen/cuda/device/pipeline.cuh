@@ -272,6 +272,15 @@ JINX_DEVICE void fence_proxy_async(JINX_AT0) {
 #endif
 }
 
+/// Zeros in rows `first` to `rows` - 1 of a buffer in panels of 128 bytes a row, by a warpgroup; its products then see them.
+JINX_DEVICE void clear_rows(u32 buffer, int panels, int rows, int first, int thread JINX_AT) {
+  const float zeros[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+  for (int p = 0; p < panels; ++p)
+    for (int e = (first > 0 ? first * 8 : 0) + thread; e < rows * 8; e += 128) shared_store_x4(buffer + (p * rows * 8 + e) * 16, zeros JINX_FROM);
+  fence_proxy_async(JINX_FROM0);
+  warpgroup_sync(1 JINX_FROM);
+}
+
 // ---- launches in a chain: nothing without programmatic serialisation ----
 JINX_DEVICE void grid_wait_previous() {
 #ifndef JINX_EMULATED

@@ -5,7 +5,8 @@
 // on 16-bit floats, sums in f32. Rows and columns may be any number from 1 on; causal rows see column j where j <= i + keys - queries, so that the
 // last row sees all. A row that sees nothing, or only -inf, gives 0 and a log-sum-exp of -inf.
 //
-// Few rows leave most multiprocessors idle. Their keys are cut into parts that are tiles of their own, and a second kernel merges them.
+// Few rows leave most multiprocessors idle. Their keys are cut into parts that are tiles of their own, and a second kernel merges them. It
+// takes parts of several kernels: keys that all sequences share are read once, as one sequence's, and each sequence's own by another kernel.
 #pragma once
 
 #include <functional>
@@ -39,10 +40,20 @@ struct AttentionParts {
   mlir::Value out, logSumExp;       ///< f32 [place, headDim], natural logarithm [place]
   AttentionSize count;              ///< parts of a row
   AttentionSize batchStride, headStride, rowStride;  ///< in places
+  AttentionSize before;             ///< parts of a row that another kernel writes, in places before these; null: none
+};
+/// Sequences of different lengths, and keys and values in pages, as a server keeps them. With keys in parts only.
+struct AttentionPages {
+  mlir::Value lengths;         ///< i32 [batch]: keys of a sequence, at most `keys`; null: all of them
+  mlir::Value table;           ///< i32: the numbers of a sequence's pages; null: there are no pages
+  AttentionSize tableStride;   ///< from one sequence's first page number to the next one's
+  AttentionSize count;         ///< pages that k and v have; their batchStride leads from one to the next
+  int64_t keys = 0;            ///< of a page: 16 or more, a divisor or a multiple of a step's
 };
 struct WgmmaAttention {
   AttentionTensor q, k, v, o;       ///< `o` is not used where there are parts
   AttentionParts parts;
+  AttentionPages pages;
   mlir::Value logSumExp;  ///< f32 [batch, head, row], natural logarithm; null: none
   AttentionSize batch, heads, queries, keys;
   int64_t headDim = 128;
@@ -66,6 +77,8 @@ std::string wgmmaAttentionInfeasible(const WgmmaAttentionTile &tile, int64_t hea
 WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries = 0);
 /// The same for keys in parts, whose blocks wait for memory: 64 rows, and rings as deep as there is shared memory.
 WgmmaAttentionTile chooseSplitAttentionTile(int64_t headDim);
+/// Why keys cannot be read in such pages; empty if they can.
+std::string attentionPagesInfeasible(const AttentionPages &pages, const WgmmaAttentionTile &tile);
 /// Writes the program at the insertion point, which is the end of `kernel`, and sets its grid. The hole gets this builder.
 void emitWgmmaAttention(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole);
 /// The same for a kernel whose body this is to be.
@@ -74,6 +87,7 @@ void emitWgmmaAttention(tile::KernelOp kernel, const WgmmaAttention &problem, co
 /// softmax over parts: o = sum_p w_p out_p / sum_p w_p with w_p = exp(lse_p - max lse), in the order of the parts.
 struct AttentionMerge {
   AttentionParts parts;             ///< `out` and `logSumExp` are read
+  mlir::Value lengths;              ///< as AttentionPages has them: parts that lie past a sequence's end are not read
   AttentionTensor o;
   AttentionSize batch, heads, queries;
   int64_t headDim = 128;

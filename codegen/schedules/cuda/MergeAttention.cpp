@@ -39,6 +39,13 @@ class MergeProgram {
     auto at = [&](const AttentionSize &s0, const AttentionSize &s1, const AttentionSize &s2) {
       return ix_.add(ix_.add(ix_.mul(batch, s0.value), ix_.mul(head, s1.value)), ix_.mul(query, s2.value));
     };
+    count_ = p_.parts.count.value;
+    if (p_.lengths) {
+      Value length = tile::LoadOp::create(b_, loc_, VectorType::get({1}, b_.getI32Type()), p_.lengths, batch, ValueRange{ix_.c(1)}, ValueRange{});
+      length = arith::IndexCastOp::create(b_, loc_, b_.getIndexType(), vector::ExtractOp::create(b_, loc_, length, ArrayRef<int64_t>{0}));
+      count_ = called(ix_.tiles(length, p_.parts.keys), "own_parts");
+    }
+    if (p_.parts.before.value) count_ = called(ix_.add(count_, p_.parts.before.value), "all_parts");
     firstPlace_ = called(at(p_.parts.batchStride, p_.parts.headStride, p_.parts.rowStride), "first_place");
     Value result = merged();
     result = arith::TruncFOp::create(b_, loc_, VectorType::get({p_.headDim}, elementOf(p_.o.data)), result);
@@ -50,7 +57,7 @@ class MergeProgram {
   /// Rounds of parts, each joined to those before, and the quotient.
   Value merged() {
     Value zero = number(0), lowest = number(-std::numeric_limits<float>::infinity());
-    auto loop = scf::ForOp::create(b_, loc_, ix_.c(0), p_.parts.count.value, ix_.c(round_), ValueRange{splat(zero), lowest, zero});
+    auto loop = scf::ForOp::create(b_, loc_, ix_.c(0), count_, ix_.c(round_), ValueRange{splat(zero), lowest, zero});
     loop.getInductionVar().setLoc(nameLoc(b_, loc_, "first_part"));
     phase(loop, "Parts, " + std::to_string(round_) + " at a time");
     const char *names[] = {"out", "largest", "sum"};
@@ -69,7 +76,7 @@ class MergeProgram {
   SmallVector<Value> round(Value firstPart, Value out, Value largest, Value sum) {
     Value zero = number(0), lowest = number(-std::numeric_limits<float>::infinity());
     SmallVector<Value> logarithms, parts;
-    Value last = called(ix_.sub(p_.parts.count.value, ix_.c(1)), "last");
+    Value last = called(ix_.sub(count_, ix_.c(1)), "last");
     for (int64_t i = 0; i < round_; ++i) {
       Value part = i ? ix_.add(firstPart, i) : firstPart, place = called(ix_.add(firstPlace_, i ? ix_.min(part, last) : part), "place");
       Value logarithm = tile::LoadOp::create(b_, loc_, VectorType::get({1}, b_.getF32Type()), p_.parts.logSumExp, place, ValueRange{ix_.c(1)}, ValueRange{});
@@ -110,7 +117,7 @@ class MergeProgram {
   const AttentionMerge &p_;
   const int64_t round_;
   VectorType rowType_;
-  Value firstPlace_;
+  Value firstPlace_, count_;
 };
 
 }  // namespace

@@ -17,6 +17,8 @@
 //
 // Keys in parts (AttentionParts): a tile has the rows of a tile and the keys of a part. The parts of a row are walked as any tiles are, so that
 // the rings stay full from one part to the next. How long a part is depends on nothing that varies, so neither do the bits of a result.
+// Sequences may have lengths of their own, and keys in pages: parts past a sequence's end are left out, pages past it are not looked
+// up, and rows of values behind the last key are cleared before they are multiplied: a weight of 0 does not hide a NaN.
 #include "codegen/schedules/cuda/CudaAttention.h"
 
 #include <cmath>
@@ -88,10 +90,10 @@ class AttentionProgram {
                         ") floordiv " + text(t_.rows) + "), " + text(p_.sms) + ")");
   }
 
-  Value map(const AttentionTensor &x, const std::string &rows, const std::string &heads, int64_t boxColumns, int64_t boxRows) {
+  Value map(const AttentionTensor &x, const std::string &rows, const std::string &heads, const std::string &matrices, int64_t boxColumns, int64_t boxRows) {
     auto bytes = [](const AttentionSize &stride) { return "(" + stride.text + ") * 2"; };
     return tile::TensorMapOp::create(b_, loc_, tile::TensorMapType::get(b_.getContext()), x.data,
-                                     b_.getStrArrayAttr({std::to_string(p_.headDim), rows, heads, p_.batch.text}),
+                                     b_.getStrArrayAttr({std::to_string(p_.headDim), rows, heads, matrices}),
                                      b_.getStrArrayAttr({bytes(x.rowStride), bytes(x.headStride), bytes(x.batchStride)}),
                                      DenseI64ArrayAttr::get(b_.getContext(), {boxColumns, boxRows, 1, 1}), b_.getI64IntegerAttr(boxColumns * 2),
                                      DenseI64ArrayAttr())
@@ -99,10 +101,11 @@ class AttentionProgram {
   }
   void makeMaps() {
     std::string kvHeads = p_.group == 1 ? p_.heads.text : "(" + p_.heads.text + ") floordiv " + std::to_string(p_.group);
-    mapQ_ = map(p_.q, p_.queries.text, p_.heads.text, kPanel, t_.rows);
-    mapK_ = map(p_.k, p_.keys.text, kvHeads, kPanel, t_.keys);
-    mapV_ = map(p_.v, p_.keys.text, kvHeads, kPanel, t_.keys);
-    if (!isSplit() && storesBulk(t_, p_.headDim)) mapO_ = map(p_.o, p_.queries.text, p_.heads.text, storeColumns(p_.headDim), 16);
+    const std::string &batch = p_.batch.text, keys = isPaged() ? std::to_string(p_.pages.keys) : p_.keys.text, &matrices = isPaged() ? p_.pages.count.text : batch;
+    mapQ_ = map(p_.q, p_.queries.text, p_.heads.text, batch, kPanel, t_.rows);
+    mapK_ = map(p_.k, keys, kvHeads, matrices, kPanel, boxKeys());
+    mapV_ = map(p_.v, keys, kvHeads, matrices, kPanel, boxKeys());
+    if (!isSplit() && storesBulk(t_, p_.headDim)) mapO_ = map(p_.o, p_.queries.text, p_.heads.text, batch, storeColumns(p_.headDim), 16);
   }
 
   void makeConstants() {
@@ -157,6 +160,7 @@ class AttentionProgram {
   struct Place {
     Value batch, head, kvHead, allHead;
     Value rowTile, row;            ///< first row of the tile
+    Value keys;                    ///< of the sequence
     Value part, firstKey, endKey;  ///< of keys in parts; else all of them
     Value blocks;  ///< steps that any row of the tile needs, at least one
     Value whole;   ///< those of them that every row sees whole
@@ -168,14 +172,15 @@ class AttentionProgram {
     at.head = called(ix_.sub(at.allHead, ix_.mul(at.batch, p_.heads.value)), "head");
     at.kvHead = p_.group == 1 ? at.head : called(ix_.div(at.head, p_.group), "kv_head");
     at.row = called(ix_.mul(at.rowTile, t_.rows), "row");
+    at.keys = p_.pages.lengths ? called(loadNumber(p_.pages.lengths, at.batch), "length") : p_.keys.value;
     at.firstKey = isSplit() ? called(ix_.mul(at.part, p_.parts.keys), "first_key") : ix_.c(0);
-    at.endKey = isSplit() ? called(ix_.min(ix_.add(at.firstKey, p_.parts.keys), p_.keys.value), "end_key") : p_.keys.value;
+    at.endKey = isSplit() ? called(ix_.min(ix_.add(at.firstKey, p_.parts.keys), at.keys), "end_key") : at.keys;
     Value ownKeys = ix_.sub(at.endKey, at.firstKey);
     if (!p_.causal) {
       at.blocks = called(ix_.tiles(max(ownKeys, 1), t_.keys), "blocks");
       return at;
     }
-    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(p_.keys.value, p_.queries.value)), 1), "seen_by_first");
+    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(at.keys, p_.queries.value)), 1), "seen_by_first");
     if (isSplit()) seenByFirst = called(ix_.sub(seenByFirst, at.firstKey), "seen_of_part");
     Value seen = ix_.min(ownKeys, ix_.add(seenByFirst, t_.rows - 1)), seenByAll = ix_.min(ownKeys, seenByFirst);
     at.blocks = called(ix_.tiles(max(seen, 1), t_.keys), "blocks");
@@ -199,6 +204,20 @@ class AttentionProgram {
     at.rowTile = ix_.sub(ix_.sub(rowTiles_, ix_.c(1)), advanced);
   }
 
+  /// `body` unless the part lies past the end of its sequence.
+  void withPart(const Place &at, const std::function<void()> &body) {
+    if (!p_.pages.lengths) return body();
+    OpBuilder::InsertionGuard guard(b_);
+    auto inside = scf::IfOp::create(b_, loc_, arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, at.firstKey, at.keys), false);
+    b_.setInsertionPointToStart(inside.thenBlock());
+    body();
+  }
+  /// An element of a buffer of i32.
+  Value loadNumber(Value buffer, Value offset, Value limit = {}) {
+    auto load = tile::LoadOp::create(b_, loc_, VectorType::get({1}, b_.getI32Type()), buffer, offset, ValueRange{ix_.c(1)}, limit ? ValueRange(limit) : ValueRange());
+    Value number = vector::ExtractOp::create(b_, loc_, load, ArrayRef<int64_t>{0});
+    return arith::IndexCastOp::create(b_, loc_, b_.getIndexType(), number);
+  }
   Value firstKeyOf(Value block, const Place &at) {
     Value key = ix_.mul(block, t_.keys);
     return isSplit() ? ix_.add(at.firstKey, key) : key;
@@ -210,22 +229,44 @@ class AttentionProgram {
     tile::CopyBulkOp::create(b_, loc_, map, ValueRange{ix_.c(0), row, head, batch}, ValueRange{}, slot, b_.getI64IntegerAttr(0), IntegerAttr());
     tile::RingCommitOp::create(b_, loc_, slot);
   }
+  /// Keys or values of a step, from where they lie.
+  void fetchKeys(Value ring, Value map, Value block, const Place &at) {
+    Value key = firstKeyOf(block, at);
+    if (!isPaged()) return fetch(ring, map, key, at.kvHead, at.batch);
+    // The numbers of all pages first: each is as far away as the keys. Past the end there is none: a page that does not exist is zeros.
+    SmallVector<Value> pages;
+    key = called(key, "key");
+    Value first = called(ix_.add(ix_.mul(at.batch, p_.pages.tableStride.value), ix_.div(key, p_.pages.keys)), "entry");
+    for (int64_t i = 0; i < t_.keys; i += boxKeys()) {
+      Value left = ix_.sub(at.keys, ix_.add(key, i)), isThere = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::sgt, left, ix_.c(0));
+      Value page = loadNumber(p_.pages.table, ix_.add(first, i / p_.pages.keys), left);
+      pages.push_back(called(arith::SelectOp::create(b_, loc_, isThere, page, ix_.c(-1)), "page"));
+    }
+    Value row = boxKeys() < p_.pages.keys ? ix_.sub(key, ix_.mul(ix_.div(key, p_.pages.keys), p_.pages.keys)) : ix_.c(0);
+    auto slot = tile::RingAcquireOp::create(b_, loc_, slotType_, ring).getSlot();
+    for (auto [i, page] : llvm::enumerate(pages))
+      tile::CopyBulkOp::create(b_, loc_, map, ValueRange{ix_.c(0), row, at.kvHead, page}, ValueRange{}, slot, b_.getI64IntegerAttr(0),
+                               IntegerAttr(), pages.size() > 1 ? b_.getI64IntegerAttr(int64_t(i) * boxKeys()) : IntegerAttr());
+    tile::RingCommitOp::create(b_, loc_, slot);
+  }
   /// In the order of use. The first keys come before the queries: their slot is free earlier.
   void produce(Value index) {
     Place at = place(index);
-    auto keys = [&](Value block) { fetch(ringK_, mapK_, firstKeyOf(block, at), at.kvHead, at.batch); };
-    auto values = [&](Value block) { fetch(ringV_, mapV_, firstKeyOf(block, at), at.kvHead, at.batch); };
-    keys(ix_.sub(at.blocks, ix_.c(1)));
-    fetch(ringQ_, mapQ_, at.row, at.head, at.batch);
-    auto loop = loopOver(ix_.c(1), at.blocks, ix_.c(1), {}, "step");
-    {
-      OpBuilder::InsertionGuard guard(b_);
-      b_.setInsertionPointToStart(loop.getBody());
-      Value before = called(ix_.sub(at.blocks, loop.getInductionVar()), "before");
-      keys(ix_.sub(before, ix_.c(1)));
-      values(before);
-    }
-    values(ix_.c(0));
+    withPart(at, [&] {
+      auto keys = [&](Value block) { fetchKeys(ringK_, mapK_, block, at); };
+      auto values = [&](Value block) { fetchKeys(ringV_, mapV_, block, at); };
+      keys(ix_.sub(at.blocks, ix_.c(1)));
+      fetch(ringQ_, mapQ_, at.row, at.head, at.batch);
+      auto loop = loopOver(ix_.c(1), at.blocks, ix_.c(1), {}, "step");
+      {
+        OpBuilder::InsertionGuard guard(b_);
+        b_.setInsertionPointToStart(loop.getBody());
+        Value before = called(ix_.sub(at.blocks, loop.getInductionVar()), "before");
+        keys(ix_.sub(before, ix_.c(1)));
+        values(before);
+      }
+      values(ix_.c(0));
+    });
   }
 
   // ---- consumers --------------------------------------------------------------------------------------------------------------------
@@ -238,6 +279,9 @@ class AttentionProgram {
 
   void consume(Value index) {
     at_ = place(index);
+    withPart(at_, [&] { consumeKeys(); });
+  }
+  void consumeKeys() {
     myRow_ = called(ix_.add(at_.row, firstRow_), "my_row");
     if (p_.causal) limits_ = visibleColumns();
     auto wait = tile::RingWaitOp::create(b_, loc_, slotType_, ringQ_, 0);
@@ -262,10 +306,10 @@ class AttentionProgram {
 
   /// Columns that each row sees.
   Value visibleColumns() {
-    Value first = ix_.add(ix_.add(myRow_, ix_.sub(p_.keys.value, p_.queries.value)), 1);
+    Value first = ix_.add(ix_.add(myRow_, ix_.sub(at_.keys, p_.queries.value)), 1);
     Value rows = tile::IotaOp::create(b_, loc_, rowIndexType_, 0);
     Value limit = arith::AddIOp::create(b_, loc_, rows, splat(narrow(first), rowIndexType_));
-    return called(arith::MinSIOp::create(b_, loc_, limit, splat(narrow(p_.keys.value), rowIndexType_)), "visible");
+    return called(arith::MinSIOp::create(b_, loc_, limit, splat(narrow(at_.keys), rowIndexType_)), "visible");
   }
 
   Value multiplyKeys() {
@@ -275,9 +319,10 @@ class AttentionProgram {
   Value roundedWeights(Value weights) {
     return tile::MmaOperandOp::create(b_, nameLoc(b_, loc_, "rounded"), VectorType::get({64, t_.keys}, element_), weights);
   }
-  Value multiplyValues(Value out, Value rounded, StringRef comment = "") {
+  Value multiplyValues(Value out, Value rounded, Value block, StringRef comment = "") {
     auto slot = tile::RingWaitOp::create(b_, loc_, slotType_, ringV_, 0);
     if (!comment.empty()) phase(slot, comment);
+    if (p_.pages.lengths) tile::ClearRowsOp::create(b_, loc_, slot, 0, called(ix_.sub(at_.keys, firstKeyOf(block, at_)), "valid"));
     return tile::MmaRegistersOp::create(b_, loc_, outType_, out, rounded, slot, 0);
   }
 
@@ -290,7 +335,7 @@ class AttentionProgram {
     b_.setInsertionPointToStart(loop.getBody());
     auto args = loop.getRegionIterArgs();
     Value running = multiplyKeys();
-    Value out = multiplyValues(args[0], args[1]);
+    Value out = multiplyValues(args[0], args[1], ix_.sub(at_.blocks, loop.getInductionVar()));
     Value scores = tile::MmaWaitOp::create(b_, loc_, scoreType_, running, 1);
     tile::RingReleaseOp::create(b_, loc_, ringK_, 0);
     Value block = ix_.sub(ix_.sub(at_.blocks, ix_.c(1)), loop.getInductionVar());
@@ -334,7 +379,7 @@ class AttentionProgram {
     if (p_.causal) {
       visible = splat(called(arith::SubIOp::create(b_, loc_, limits_, splat(here, rowIndexType_)), "visible_here"), scoreIndexType_);
     } else {
-      visible = splat(called(arith::SubIOp::create(b_, loc_, narrow(p_.keys.value), here), "visible_here"), scoreIndexType_);
+      visible = splat(called(arith::SubIOp::create(b_, loc_, narrow(at_.keys), here), "visible_here"), scoreIndexType_);
     }
     Value columns = tile::IotaOp::create(b_, loc_, scoreIndexType_, 1);
     Value seen = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, columns, visible);
@@ -342,7 +387,7 @@ class AttentionProgram {
   }
 
   void finish(const State &state) {
-    Value running = multiplyValues(state.out, state.rounded, "The last values, then the rows divided by their sums");
+    Value running = multiplyValues(state.out, state.rounded, ix_.c(0), "The last values, then the rows divided by their sums");
     Value sum = tile::RowCombineOp::create(b_, nameLoc(b_, loc_, "sum"), rowType_, tile::ReduceKind::sum, state.sum);
     Value one = arith::ConstantOp::create(b_, loc_, b_.getF32FloatAttr(1.0f));
     Value empty = arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OEQ, sum, splat(zero_, rowType_));
@@ -361,7 +406,8 @@ class AttentionProgram {
   /// What a part leaves for the merge.
   void storePart(Value out, Value logarithm) {
     Value place = ix_.add(ix_.mul(at_.batch, p_.parts.batchStride.value), ix_.mul(at_.head, p_.parts.headStride.value));
-    place = called(ix_.add(ix_.add(place, ix_.mul(myRow_, p_.parts.rowStride.value)), at_.part), "place");
+    place = ix_.add(ix_.add(place, ix_.mul(myRow_, p_.parts.rowStride.value)), at_.part);
+    place = called(p_.parts.before.value ? ix_.add(place, p_.parts.before.value) : place, "place");
     Value rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left"), stride = p_.parts.rowStride.value;
     tile::StoreOp::create(b_, loc_, out, p_.parts.out, called(ix_.mul(place, p_.headDim), "offset"), ValueRange{ix_.mul(stride, p_.headDim), ix_.c(1)},
                           ValueRange{rows, ix_.c(p_.headDim)});
@@ -394,6 +440,10 @@ class AttentionProgram {
   }
 
   bool isSplit() const { return p_.parts.keys > 0; }
+  bool isPaged() const { return bool(p_.pages.table); }
+  /// Keys that one copy brings.
+  int64_t boxKeys() const { return isPaged() ? std::min(p_.pages.keys, t_.keys) : t_.keys; }
+
   // ---- short names ------------------------------------------------------------------------------------------------------------------
   Value called(Value v, StringRef name) {
     if (v.getDefiningOp() && !v.getDefiningOp<arith::ConstantOp>()) v.setLoc(nameLoc(b_, loc_, name));
@@ -444,6 +494,14 @@ std::string wgmmaAttentionInfeasible(const WgmmaAttentionTile &t, int64_t headDi
   // Scores, rounded weights and output of a thread; some 48 more registers for everything else.
   if (t.keys / 2 + t.keys / 4 + headDim / 2 > (t.rows == 192 ? 160 : 240) - 32) return "too many values for a thread's registers";
   if (wgmmaAttentionSharedBytes(t, headDim) > kMaxShared) return "more shared memory than a block may have";
+  return "";
+}
+
+std::string attentionPagesInfeasible(const AttentionPages &pages, const WgmmaAttentionTile &t) {
+  if (t.rows != 64) return "sequences of different lengths are read by one consumer, of 64 rows";
+  if (!pages.table) return "";
+  if (pages.keys < 16 || (t.keys % pages.keys && pages.keys % t.keys))
+    return "a page has " + std::to_string(pages.keys) + " keys, expected 16 or more, a divisor or a multiple of the " + std::to_string(t.keys) + " of a step";
   return "";
 }
 

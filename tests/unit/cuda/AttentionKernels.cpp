@@ -149,4 +149,99 @@ Built buildAttentionMerge(const AttentionCase &what) {
   return built;
 }
 
+std::string PagedCase::name() const {
+  return "attention_hd" + std::to_string(headDim) + (pageKeys ? "_pages" + std::to_string(pageKeys) : "_shared") + (causal ? "_causal" : "");
+}
+
+namespace {
+
+/// A kernel of a module of its own, with named operands.
+struct NewKernel {
+  NewKernel(Built &built, OpBuilder &b, const std::string &name, ArrayRef<std::pair<const char *, Type>> buffers, int64_t inputs, ArrayRef<const char *> sizes) {
+    built.module = ModuleOp::create(b.getUnknownLoc());
+    b.setInsertionPointToEnd(built.module->getBody());
+    SmallVector<Type> types;
+    for (auto [_, element] : buffers) types.push_back(tile::PtrType::get(b.getContext(), element));
+    op = tile::KernelOp::create(b, b.getUnknownLoc(), name, types, inputs, int64_t(sizes.size()), "/attention");
+    b.setInsertionPointToStart(&op.getBody().front());
+    for (auto [i, buffer] : llvm::enumerate(buffers)) named(b, op.buffer(int64_t(i)), buffer.first);
+    for (auto [i, size] : llvm::enumerate(sizes)) named(b, op.size(int64_t(i)), size);
+  }
+  schedules::AttentionSize size(int64_t i) { return {op.size(i), "a" + std::to_string(i)}; }
+  void emit(Built &built) {
+    auto emitted = emitCuda(op);
+    EXPECT_TRUE(succeeded(emitted));
+    if (succeeded(emitted)) built.kernel = *emitted;
+  }
+  tile::KernelOp op;
+};
+schedules::AttentionSize number(OpBuilder &b, int64_t v) { return {arith::ConstantIndexOp::create(b, b.getUnknownLoc(), v), std::to_string(v)}; }
+
+/// Places of a kernel whose batch is sequences, or one sequence of all their rows.
+schedules::AttentionParts pagedPlaces(OpBuilder &b, const PagedCase &what, const schedules::AttentionSize &batch, Value out, Value logSumExp) {
+  schedules::AttentionParts parts;
+  parts.keys = what.partKeys, parts.out = out, parts.logSumExp = logSumExp;
+  parts.rowStride = number(b, PagedCase::kPlaces);
+  parts.batchStride = number(b, PagedCase::kPlaces * what.rows);
+  parts.headStride = product(b, parts.batchStride, batch);
+  if (what.before) parts.before = number(b, what.before);
+  return parts;
+}
+
+}  // namespace
+
+Built buildPagedAttention(const PagedCase &what) {
+  OpBuilder b(&context());
+  Built built;
+  Type half = b.getBF16Type(), i32 = b.getI32Type(), f32 = b.getF32Type();
+  NewKernel kernel(built, b, what.name(), {{"q", half}, {"k", half}, {"v", half}, {"table", i32}, {"lengths", i32}, {"parts", f32}, {"lse", f32}}, 5,
+                   {"batch", "heads", "keys", "pages"});
+  auto batch = kernel.size(0), dim = number(b, what.headDim);
+  schedules::WgmmaAttention p;
+  p.heads = kernel.size(1), p.keys = kernel.size(2);
+  p.headDim = what.headDim, p.causal = what.causal, p.sms = what.sms, p.scale = 1.0 / std::sqrt(double(what.headDim));
+  auto sequence = product(b, dim, number(b, what.rows)), head = product(b, sequence, batch);
+  p.q = {kernel.op.buffer(0), sequence, head, dim};
+  p.parts = pagedPlaces(b, what, batch, kernel.op.buffer(5), kernel.op.buffer(6));
+  std::string more = std::to_string(what.partKeys - 1), each = std::to_string(what.partKeys);
+  Value count = b.createOrFold<arith::AddIOp>(b.getUnknownLoc(), p.keys.value, number(b, what.partKeys - 1).value);
+  p.parts.count = {b.createOrFold<arith::DivUIOp>(b.getUnknownLoc(), count, number(b, what.partKeys).value), "(a2 + " + more + ") floordiv " + each};
+  if (what.pageKeys) {
+    p.batch = batch, p.queries = number(b, what.rows);
+    auto page = product(b, dim, number(b, what.pageKeys)), pages = product(b, page, p.heads);
+    p.k = {kernel.op.buffer(1), pages, page, dim}, p.v = {kernel.op.buffer(2), pages, page, dim};
+    p.pages.lengths = kernel.op.buffer(4), p.pages.table = kernel.op.buffer(3), p.pages.count = kernel.size(3), p.pages.keys = what.pageKeys;
+    Value stride = b.createOrFold<arith::DivUIOp>(b.getUnknownLoc(), p.keys.value, number(b, what.pageKeys).value);
+    p.pages.tableStride = {stride, "a2 floordiv " + std::to_string(what.pageKeys)};
+  } else {
+    p.batch = number(b, 1), p.queries = product(b, batch, number(b, what.rows));
+    auto matrix = product(b, dim, p.keys);
+    p.k = {kernel.op.buffer(1), matrix, matrix, dim}, p.v = {kernel.op.buffer(2), matrix, matrix, dim};
+  }
+  auto tile = what.tile.rows ? what.tile : schedules::chooseSplitAttentionTile(what.headDim);
+  EXPECT_EQ(schedules::attentionPagesInfeasible(p.pages, tile), "");
+  schedules::emitWgmmaAttention(kernel.op, p, tile, {});
+  kernel.emit(built);
+  return built;
+}
+
+Built buildPagedMerge(const PagedCase &what) {
+  OpBuilder b(&context());
+  Built built;
+  Type half = b.getBF16Type(), i32 = b.getI32Type(), f32 = b.getF32Type();
+  NewKernel kernel(built, b, what.name() + "_merge", {{"parts", f32}, {"lse", f32}, {"lengths", i32}, {"o", half}}, 3, {"batch", "heads"});
+  auto batch = kernel.size(0), dim = number(b, what.headDim);
+  schedules::AttentionMerge p;
+  p.batch = batch, p.heads = kernel.size(1), p.queries = number(b, what.rows);
+  p.headDim = what.headDim, p.lengths = kernel.op.buffer(2);
+  p.parts = pagedPlaces(b, what, batch, kernel.op.buffer(0), kernel.op.buffer(1));
+  p.parts.count = number(b, PagedCase::kPlaces - what.before);
+  auto sequence = product(b, dim, number(b, what.rows));
+  p.o = {kernel.op.buffer(3), sequence, product(b, sequence, batch), dim};
+  kernel.op.setPrograms("a0 * a1 * " + std::to_string(what.rows));
+  schedules::emitAttentionMerge(b, kernel.op, p);
+  kernel.emit(built);
+  return built;
+}
+
 }  // namespace jinx::cuda::testing
