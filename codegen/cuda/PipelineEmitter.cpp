@@ -464,6 +464,11 @@ LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
   if (op.getRow().value_or(0)) dst += " + " + str(*op.getRow()) + " * " + str(kRowBytes);
   std::string map = "&" + e_.bound_[op.getMap()].expr.text, bar = named(ring, "full") + " + " + fill + ".slot * 8";
   std::string rank = str(int64_t(op.getAt().size())) + "d";
+  // Attribute `once`: the caches need not keep it.
+  if (op->hasAttr("once")) {
+    if (op.getAt().size() != 4 || !op.getTap().empty() || b.slices > 1) return op.emitOpError("that is read once has four coordinates, no tap, and a block of its own");
+    rank += "_once";
+  }
   if (!op.getTap().empty()) {
     if (b.slices > 1 || op.getAt().size() != 4 || op.getTap().size() != 2)
       return op.emitOpError("of a run of pixels has four coordinates and a tap of two, and is not shared by a cluster");

@@ -209,6 +209,18 @@ JINX_DEVICE void tma_load_4d(u32 dst, const TensorMap* map, u32 bar, int x, int 
       ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
 #endif
 }
+/// What nobody reads again: the first to leave the second-level cache.
+JINX_DEVICE void tma_load_4d_once(u32 dst, const TensorMap* map, u32 bar, int x, int y, int z, int w JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[4] = {x, y, z, w};
+  emu->tma_load(dst, map, bar, at, 0, line);
+#else
+  constexpr u64 kEvictFirst = 0x12F0000000000000ul;  // a cache policy, as createpolicy.fractional.L2::evict_first gives it
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%3, %4, %5, %6}], [%2], %7;"
+      ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z), "r"(w), "l"(kEvictFirst) : "memory");
+#endif
+}
 /// A run of pixels from (w, h) of image n on, as a convolution walks them, each read at a tap's distance; `c` is the first channel.
 JINX_DEVICE void tma_load_pixels(u32 dst, const TensorMap* map, u32 bar, int c, int w, int h, int n, int tap_w, int tap_h JINX_AT) {
 #ifdef JINX_EMULATED

@@ -59,6 +59,7 @@ struct WgmmaAttention {
   int64_t headDim = 128;
   int64_t group = 1;      ///< heads of q that share one of k and v
   bool causal = false;
+  bool readsOnce = false;  ///< no two tiles read the same keys: caches need not keep them
   double scale = 1.0;
   int64_t sms = 132;      ///< multiprocessors of the target
 };
@@ -75,8 +76,8 @@ int64_t wgmmaAttentionSharedBytes(const WgmmaAttentionTile &tile, int64_t headDi
 std::string wgmmaAttentionInfeasible(const WgmmaAttentionTile &tile, int64_t headDim);
 /// A tile that suits a head dimension and a number of rows; 0: unknown.
 WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries = 0);
-/// The same for keys in parts, whose blocks wait for memory: 64 rows, and rings as deep as there is shared memory.
-WgmmaAttentionTile chooseSplitAttentionTile(int64_t headDim);
+/// That of at most 64 rows, whose blocks wait for memory: rings as deep as there is shared memory.
+WgmmaAttentionTile chooseFewRowsAttentionTile(int64_t headDim);
 /// Why keys cannot be read in such pages; empty if they can.
 std::string attentionPagesInfeasible(const AttentionPages &pages, const WgmmaAttentionTile &tile);
 /// Writes the program at the insertion point, which is the end of `kernel`, and sets its grid. The hole gets this builder.

@@ -30,13 +30,24 @@ int64_t chooseParts(const SizeExpr &heads, const SizeExpr &keys, int64_t multipr
   return part;
 }
 
+/// Whether so many tiles have memory busy to the end: half of the multiprocessors ask for all that it gives (62 of 4,200 GB/s each).
+bool keepBusy(const SizeExpr &tiles, int64_t multiprocessors) {
+  auto count = tiles.constant();
+  if (!count) return false;
+  int64_t last = *count % multiprocessors;
+  return 2 * *count >= multiprocessors && (last == 0 || 2 * last >= multiprocessors || *count >= 16 * multiprocessors);
+}
+
 }  // namespace
 
 FewQueries arrangeFewQueries(const CudaAttentionForm &form, int64_t multiprocessors) {
   FewQueries few;
   auto queries = form.queries.constant();
-  const bool isSplit = queries && *queries <= kTileRows && form.keys.constant().value_or(kWorthwhile) >= kWorthwhile;
+  const bool isFew = queries && *queries <= kTileRows;
+  const SizeExpr heads = form.batch * form.heads, tiles = canPack(form, false) ? heads.exactDivide(form.group).value_or(heads) : heads;
+  const bool isSplit = isFew && form.keys.constant().value_or(kWorthwhile) >= kWorthwhile && !keepBusy(tiles, multiprocessors);
   if (canPack(form, isSplit)) few.packed = form.group;
+  few.readsOnce = isFew && (few.packed > 1 || form.group == 1);
   few.heads = few.packed == 1 ? form.heads : form.heads.exactDivide(few.packed).value_or(form.heads);
   few.rows = form.queries * SizeExpr(few.packed);
   if (!isSplit) return few;

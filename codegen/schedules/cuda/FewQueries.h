@@ -6,7 +6,8 @@
 //   q [b, 32, 1, d], k [b, 8, n, d]     8 heads of 4 rows
 //
 // There are as many tiles as heads; so keys come in parts (CudaAttention.h), as many as give each multiprocessor one at batch 1. The length
-// of a part follows from what is known when the model is compiled, and never from the batch: a row's bits are its own.
+// of a part follows from what is known when the model is compiled, and no run has another: a row's bits are its own. Where the batch is
+// a number, and its heads alone keep memory busy, keys stay whole.
 #pragma once
 
 #include "codegen/schedules/cuda/GroupAttention.h"
@@ -16,6 +17,7 @@ namespace jinx::schedules {
 struct FewQueries {
   int64_t packed = 1;    ///< heads that are rows of one tile
   int64_t partKeys = 0;  ///< keys of a part; 0: not cut
+  bool readsOnce = false;  ///< no two tiles read the same keys
   SizeExpr heads, rows;  ///< of tiles, and of each
   SizeExpr parts = 1;    ///< of a row
 };

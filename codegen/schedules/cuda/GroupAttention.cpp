@@ -407,6 +407,7 @@ class GroupAttention {
     p.headDim = found_.headDim;
     p.group = isPacked() ? 1 : found_.group;
     p.causal = found_.causal && !isPacked();  // a row of its own sees all
+    p.readsOnce = few_.readsOnce;
     p.scale = found_.scale;
     p.sms = kMultiprocessors;
     if (isSplit()) {
@@ -414,7 +415,7 @@ class GroupAttention {
     } else {
       p.o = place(kb_, packed(found_.o), kb_.output(0));
     }
-    WgmmaAttentionTile tile = isSplit() ? chooseSplitAttentionTile(p.headDim) : chooseWgmmaAttentionTile(p.headDim, few_.rows.constant().value_or(0));
+    WgmmaAttentionTile tile = chooseWgmmaAttentionTile(p.headDim, few_.rows.constant().value_or(0));
     ScoreHole hole;
     if (found_.hasHole) hole = [this](OpBuilder &, Location, Value scores, const ScorePlace &at) { return logits(scores, at); };
     emitWgmmaAttention(kb_.b(), kb_.kernel(), p, tile, hole);

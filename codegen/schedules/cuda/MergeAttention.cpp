@@ -3,7 +3,7 @@
 //   m = max_p lse_p     w_p = e^(lse_p - m)     o = sum_p w_p out_p / sum_p w_p
 //
 // A row of the result is a block of one warp. Its parts lie side by side and are taken some at a time, so that all loads of a round are on
-// their way before the first is used; places past the last part repeat it, and weigh nothing. A round joins what went before as a step of
+// their way before the first is used; parts past the last one weigh nothing. A round joins what went before as a step of
 // keys does (WgmmaAttention.cpp). Parts come in the order of their keys, in the same rounds: the bits of a row depend on its own keys alone.
 //
 // The operation is associative but for rounding. So parts may come from several kernels, say of a prefix that sequences share and of what follows.
@@ -32,6 +32,7 @@ class MergeProgram {
   void run() {
     OpBuilder::InsertionGuard guard(b_);
     kernel_->setAttr("threads", b_.getI64IntegerAttr(32));
+    toLog2_ = arith::ConstantOp::create(b_, nameLoc(b_, loc_, "toLog2"), b_.getF32FloatAttr(1.44269504f));
     rowType_ = VectorType::get({p_.headDim}, b_.getF32Type());
     Value row = tile::ProgramIdOp::create(b_, loc_, b_.getIndexType());
     Value matrix = ix_.div(row, p_.queries.value), query = called(ix_.sub(row, ix_.mul(matrix, p_.queries.value)), "query");
@@ -76,20 +77,23 @@ class MergeProgram {
   SmallVector<Value> round(Value firstPart, Value out, Value largest, Value sum) {
     Value zero = number(0), lowest = number(-std::numeric_limits<float>::infinity());
     SmallVector<Value> logarithms, parts;
-    Value last = called(ix_.sub(count_, ix_.c(1)), "last");
+    Value firstHere = called(ix_.add(firstPlace_, firstPart), "place"), left = called(ix_.sub(count_, firstPart), "left");
     for (int64_t i = 0; i < round_; ++i) {
-      Value part = i ? ix_.add(firstPart, i) : firstPart, place = called(ix_.add(firstPlace_, i ? ix_.min(part, last) : part), "place");
-      Value logarithm = tile::LoadOp::create(b_, loc_, VectorType::get({1}, b_.getF32Type()), p_.parts.logSumExp, place, ValueRange{ix_.c(1)}, ValueRange{});
+      Value place = i ? ix_.add(firstHere, i) : firstHere, rest = i ? ix_.sub(left, ix_.c(i)) : left;
+      Value logarithm = tile::LoadOp::create(b_, loc_, VectorType::get({1}, b_.getF32Type()), p_.parts.logSumExp, place, ValueRange{ix_.c(1)}, ValueRange{rest});
       logarithm = vector::ExtractOp::create(b_, loc_, logarithm, ArrayRef<int64_t>{0});
-      parts.push_back(tile::LoadOp::create(b_, loc_, rowType_, p_.parts.out, ix_.mul(place, p_.headDim), ValueRange{ix_.c(1)}, ValueRange{}));
-      Value isThere = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::sle, part, last);
+      parts.push_back(tile::LoadOp::create(b_, loc_, rowType_, p_.parts.out, ix_.mul(place, p_.headDim), ValueRange{ix_.c(1)}, ValueRange{ix_.mul(rest, p_.headDim)}));
+      Value isThere = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::sgt, rest, ix_.c(0));
       logarithms.push_back(called(i ? arith::SelectOp::create(b_, loc_, isThere, logarithm, lowest).getResult() : logarithm, "logarithm"));
     }
     Value next = largest;
     for (Value v : logarithms) next = arith::MaxNumFOp::create(b_, loc_, next, v);
     next = called(next, "next");
     Value shift = called(arith::SelectOp::create(b_, loc_, equal(next, lowest), zero, next), "shift");
-    auto weight = [&](Value v) -> Value { return math::ExpOp::create(b_, loc_, arith::SubFOp::create(b_, loc_, v, shift)); };
+    auto weight = [&](Value v) -> Value {
+      v = arith::MulFOp::create(b_, loc_, arith::SubFOp::create(b_, loc_, v, shift), toLog2_);
+      return math::Exp2Op::create(b_, loc_, v, arith::FastMathFlagsAttr::get(b_.getContext(), arith::FastMathFlags::afn));
+    };
     Value before = weight(largest);
     sum = arith::MulFOp::create(b_, loc_, sum, before);
     out = arith::MulFOp::create(b_, loc_, out, splat(before));
@@ -117,7 +121,7 @@ class MergeProgram {
   const AttentionMerge &p_;
   const int64_t round_;
   VectorType rowType_;
-  Value firstPlace_, count_;
+  Value toLog2_, firstPlace_, count_;
 };
 
 }  // namespace

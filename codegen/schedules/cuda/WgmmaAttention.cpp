@@ -224,15 +224,20 @@ class AttentionProgram {
   }
 
   // ---- producer ---------------------------------------------------------------------------------------------------------------------
-  void fetch(Value ring, Value map, Value row, Value head, Value batch) {
+  /// A box into the slot, of keys or values or of queries.
+  void copy(Value map, ValueRange at, Value slot, bool once, IntegerAttr row = {}) {
+    auto copy = tile::CopyBulkOp::create(b_, loc_, map, at, ValueRange{}, slot, b_.getI64IntegerAttr(0), IntegerAttr(), row);
+    if (once) copy->setAttr("once", b_.getUnitAttr());
+  }
+  void fetch(Value ring, Value map, Value row, Value head, Value batch, bool once = false) {
     auto slot = tile::RingAcquireOp::create(b_, loc_, slotType_, ring).getSlot();
-    tile::CopyBulkOp::create(b_, loc_, map, ValueRange{ix_.c(0), row, head, batch}, ValueRange{}, slot, b_.getI64IntegerAttr(0), IntegerAttr());
+    copy(map, ValueRange{ix_.c(0), row, head, batch}, slot, once);
     tile::RingCommitOp::create(b_, loc_, slot);
   }
   /// Keys or values of a step, from where they lie.
   void fetchKeys(Value ring, Value map, Value block, const Place &at) {
     Value key = firstKeyOf(block, at);
-    if (!isPaged()) return fetch(ring, map, key, at.kvHead, at.batch);
+    if (!isPaged()) return fetch(ring, map, key, at.kvHead, at.batch, p_.readsOnce);
     // The numbers of all pages first: each is as far away as the keys. Past the end there is none: a page that does not exist is zeros.
     SmallVector<Value> pages;
     key = called(key, "key");
@@ -245,8 +250,7 @@ class AttentionProgram {
     Value row = boxKeys() < p_.pages.keys ? ix_.sub(key, ix_.mul(ix_.div(key, p_.pages.keys), p_.pages.keys)) : ix_.c(0);
     auto slot = tile::RingAcquireOp::create(b_, loc_, slotType_, ring).getSlot();
     for (auto [i, page] : llvm::enumerate(pages))
-      tile::CopyBulkOp::create(b_, loc_, map, ValueRange{ix_.c(0), row, at.kvHead, page}, ValueRange{}, slot, b_.getI64IntegerAttr(0),
-                               IntegerAttr(), pages.size() > 1 ? b_.getI64IntegerAttr(int64_t(i) * boxKeys()) : IntegerAttr());
+      copy(map, ValueRange{ix_.c(0), row, at.kvHead, page}, slot, p_.readsOnce, pages.size() > 1 ? b_.getI64IntegerAttr(int64_t(i) * boxKeys()) : IntegerAttr());
     tile::RingCommitOp::create(b_, loc_, slot);
   }
   /// In the order of use. The first keys come before the queries: their slot is free earlier.
@@ -506,13 +510,13 @@ std::string attentionPagesInfeasible(const AttentionPages &pages, const WgmmaAtt
 }
 
 WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries) {
+  if (queries && queries <= 64) return chooseFewRowsAttentionTile(headDim);
   WgmmaAttentionTile tile;
-  tile.rows = queries && queries <= 64 ? 64 : headDim <= 64 ? 192 : 128;
+  tile.rows = headDim <= 64 ? 192 : 128;
   tile.keys = headDim <= 128 ? 128 : 80;
   return tile;
 }
-
-WgmmaAttentionTile chooseSplitAttentionTile(int64_t headDim) {
+WgmmaAttentionTile chooseFewRowsAttentionTile(int64_t headDim) {
   WgmmaAttentionTile tile{.rows = 64, .keys = headDim <= 128 ? 128 : 64, .stages = 1, .queryStages = 2};
   while (ringBytes({tile.rows, tile.keys, tile.stages + 1, tile.queryStages}, headDim) <= kMaxShared) ++tile.stages;
   return tile;

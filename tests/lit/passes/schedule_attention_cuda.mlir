@@ -75,3 +75,39 @@ func.func @few_queries(%q: tensor<?x8x1x64xf16, #jinx.dims<"b", "8", "1", "64">>
   %y = jinx.packed_matmul %p, %v4 by_rows : tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">>, tensor<?x8x64x?xf16, #jinx.dims<"b", "8", "64", "8*n">> -> tensor<?x8x1x64xf16, #jinx.dims<"b", "8", "1", "64">>
   return %y : tensor<?x8x1x64xf16, #jinx.dims<"b", "8", "1", "64">>
 }
+
+// -----
+
+// Tests that heads which keep memory busy by themselves, by their number, have their keys whole.
+// CHECK-LABEL: func.func @half_of_the_machine
+// CHECK: jinx.launch @k0_attention
+// CHECK-NOT: jinx.launch
+func.func @half_of_the_machine(%q: tensor<66x1x64xf16>, %k: tensor<66x1024x64xf16>, %v: tensor<66x1024x64xf16>) -> tensor<66x1x64xf16> {
+  %v1 = jinx.transpose %v, [0, 2, 1] : tensor<66x1024x64xf16> -> tensor<66x64x1024xf16>
+  %s = jinx.packed_matmul %q, %k by_rows : tensor<66x1x64xf16>, tensor<66x1024x64xf16> -> tensor<66x1x1024xf16>
+  %m = jinx.reduce max, %s axes [2] : tensor<66x1x1024xf16> -> tensor<66x1x1xf16>
+  %d = jinx.sub %s, %m : tensor<66x1x1024xf16>, tensor<66x1x1xf16> -> tensor<66x1x1024xf16>
+  %e = jinx.exp %d : tensor<66x1x1024xf16> -> tensor<66x1x1024xf16>
+  %l = jinx.reduce sum, %e axes [2] : tensor<66x1x1024xf16> -> tensor<66x1x1xf16>
+  %p = jinx.div %e, %l : tensor<66x1x1024xf16>, tensor<66x1x1xf16> -> tensor<66x1x1024xf16>
+  %y = jinx.packed_matmul %p, %v1 by_rows : tensor<66x1x1024xf16>, tensor<66x64x1024xf16> -> tensor<66x1x64xf16>
+  return %y : tensor<66x1x64xf16>
+}
+
+// -----
+
+// One less, and they do not.
+// CHECK-LABEL: func.func @less_than_half
+// CHECK: jinx.launch @k0_attention(
+// CHECK: jinx.launch @k0_attention_merge(
+func.func @less_than_half(%q: tensor<65x1x64xf16>, %k: tensor<65x1024x64xf16>, %v: tensor<65x1024x64xf16>) -> tensor<65x1x64xf16> {
+  %v1 = jinx.transpose %v, [0, 2, 1] : tensor<65x1024x64xf16> -> tensor<65x64x1024xf16>
+  %s = jinx.packed_matmul %q, %k by_rows : tensor<65x1x64xf16>, tensor<65x1024x64xf16> -> tensor<65x1x1024xf16>
+  %m = jinx.reduce max, %s axes [2] : tensor<65x1x1024xf16> -> tensor<65x1x1xf16>
+  %d = jinx.sub %s, %m : tensor<65x1x1024xf16>, tensor<65x1x1xf16> -> tensor<65x1x1024xf16>
+  %e = jinx.exp %d : tensor<65x1x1024xf16> -> tensor<65x1x1024xf16>
+  %l = jinx.reduce sum, %e axes [2] : tensor<65x1x1024xf16> -> tensor<65x1x1xf16>
+  %p = jinx.div %e, %l : tensor<65x1x1024xf16>, tensor<65x1x1xf16> -> tensor<65x1x1024xf16>
+  %y = jinx.packed_matmul %p, %v1 by_rows : tensor<65x1x1024xf16>, tensor<65x64x1024xf16> -> tensor<65x1x64xf16>
+  return %y : tensor<65x1x64xf16>
+}

@@ -62,6 +62,7 @@ Built buildAttention(const AttentionCase &what) {
   p.causal = what.causal;
   p.scale = what.scale();
   p.sms = what.sms;
+  p.readsOnce = what.partKeys && what.group == 1;
   auto constant = [&](int64_t v) { return arith::ConstantIndexOp::create(b, loc, v).getResult(); };
   auto mul = [&](Value x, Value y) { return b.createOrFold<arith::MulIOp>(loc, x, y); };
   auto tensor = [&](int64_t buffer, const std::string &rows, Value rowCount, int64_t headsPer) {
@@ -104,7 +105,7 @@ Built buildAttention(const AttentionCase &what) {
     Value more = tile::LoadOp::create(b, loc, type, kernel.buffer(3), offset, ValueRange{keys, one}, ValueRange{rowsLeft, columnsLeft});
     return arith::AddFOp::create(b, loc, x, more);
   };
-  auto tile = what.tile.rows ? what.tile : what.partKeys ? schedules::chooseSplitAttentionTile(what.headDim) : schedules::chooseWgmmaAttentionTile(what.headDim);
+  auto tile = what.tile.rows ? what.tile : what.partKeys ? schedules::chooseFewRowsAttentionTile(what.headDim) : schedules::chooseWgmmaAttentionTile(what.headDim);
   EXPECT_EQ(schedules::wgmmaAttentionInfeasible(tile, what.headDim), "");
   schedules::emitWgmmaAttention(kernel, p, tile, what.hole == Hole::kNone ? schedules::ScoreHole() : hole);
   auto emitted = emitCuda(kernel);
@@ -199,7 +200,7 @@ Built buildPagedAttention(const PagedCase &what) {
   auto batch = kernel.size(0), dim = number(b, what.headDim);
   schedules::WgmmaAttention p;
   p.heads = kernel.size(1), p.keys = kernel.size(2);
-  p.headDim = what.headDim, p.causal = what.causal, p.sms = what.sms, p.scale = 1.0 / std::sqrt(double(what.headDim));
+  p.headDim = what.headDim, p.causal = what.causal, p.sms = what.sms, p.readsOnce = what.pageKeys > 0, p.scale = 1.0 / std::sqrt(double(what.headDim));
   auto sequence = product(b, dim, number(b, what.rows)), head = product(b, sequence, batch);
   p.q = {kernel.op.buffer(0), sequence, head, dim};
   p.parts = pagedPlaces(b, what, batch, kernel.op.buffer(5), kernel.op.buffer(6));
@@ -218,7 +219,7 @@ Built buildPagedAttention(const PagedCase &what) {
     auto matrix = product(b, dim, p.keys);
     p.k = {kernel.op.buffer(1), matrix, matrix, dim}, p.v = {kernel.op.buffer(2), matrix, matrix, dim};
   }
-  auto tile = what.tile.rows ? what.tile : schedules::chooseSplitAttentionTile(what.headDim);
+  auto tile = what.tile.rows ? what.tile : schedules::chooseFewRowsAttentionTile(what.headDim);
   EXPECT_EQ(schedules::attentionPagesInfeasible(p.pages, tile), "");
   schedules::emitWgmmaAttention(kernel.op, p, tile, {});
   kernel.emit(built);

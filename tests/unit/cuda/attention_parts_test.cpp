@@ -89,9 +89,9 @@ TEST(CudaAttentionParts, WrongValuesShow) {
   const Mistake mistakes[] = {
       {false, "const i64 first_key = part * 256;", "const i64 first_key = part * 128;"},
       {false, "log2f(sum3[h])", "0.0f"},
-      {true, "out[i] * expf(difference)", "out[i]"},
-      {true, "sum * expf(difference)", "sum"},
-      {true, "offset16 <= last ? lse_value16 : -INFINITY", "lse_value16"},
+      {true, "out[i] * exp2_approx(product)", "out[i]"},
+      {true, "sum * exp2_approx(product)", "sum"},
+      {true, "rest15 > 0 ? lse_value16 : -INFINITY", "rest15 > 0 ? lse_value16 : INFINITY"},
   };
   for (const Mistake &mistake : mistakes) {
     SplitRunner runner(what);

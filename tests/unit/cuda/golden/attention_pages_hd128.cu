@@ -99,10 +99,10 @@ attention_hd128_pages64(const bf16* __restrict__ q, const bf16* __restrict__ k, 
           const i64 page2 = rest2 > 0 ? static_cast<i64>(table_value2) : -1;
           mbar_wait(empty_k + fill_k.slot * 8, fill_k.parity ^ 1);
           mbar_arrive_expect_bytes(full_k + fill_k.slot * 8, kStageBytesK);
-          tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK, &map_k, full_k + fill_k.slot * 8, int(0), int(0), int(head), int(page));
-          tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(0), int(head), int(page));
-          tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK + 64 * 128, &map_k, full_k + fill_k.slot * 8, int(0), int(0), int(head), int(page2));
-          tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK + 64 * 128 + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(0), int(head), int(page2));
+          tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK, &map_k, full_k + fill_k.slot * 8, int(0), int(0), int(head), int(page));
+          tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(0), int(head), int(page));
+          tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK + 64 * 128, &map_k, full_k + fill_k.slot * 8, int(0), int(0), int(head), int(page2));
+          tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK + 64 * 128 + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(0), int(head), int(page2));
           ring_advance(fill_k, kStagesK);
           mbar_wait(empty_q + fill_q.slot * 8, fill_q.parity ^ 1);
           mbar_arrive_expect_bytes(full_q + fill_q.slot * 8, kStageBytesQ);
@@ -121,10 +121,10 @@ attention_hd128_pages64(const bf16* __restrict__ q, const bf16* __restrict__ k, 
             const i64 page4 = rest4 > 0 ? static_cast<i64>(table_value4) : -1;
             mbar_wait(empty_k + fill_k.slot * 8, fill_k.parity ^ 1);
             mbar_arrive_expect_bytes(full_k + fill_k.slot * 8, kStageBytesK);
-            tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK, &map_k, full_k + fill_k.slot * 8, int(0), int(0), int(head), int(page3));
-            tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(0), int(head), int(page3));
-            tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK + 64 * 128, &map_k, full_k + fill_k.slot * 8, int(0), int(0), int(head), int(page4));
-            tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK + 64 * 128 + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(0), int(head), int(page4));
+            tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK, &map_k, full_k + fill_k.slot * 8, int(0), int(0), int(head), int(page3));
+            tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(0), int(head), int(page3));
+            tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK + 64 * 128, &map_k, full_k + fill_k.slot * 8, int(0), int(0), int(head), int(page4));
+            tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK + 64 * 128 + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(0), int(head), int(page4));
             ring_advance(fill_k, kStagesK);
             const i64 key4 = key + before * 128;
             const i64 entry3 = batch2 * count + divide_small(key4, 64);
@@ -136,10 +136,10 @@ attention_hd128_pages64(const bf16* __restrict__ q, const bf16* __restrict__ k, 
             const i64 page6 = rest6 > 0 ? static_cast<i64>(table_value6) : -1;
             mbar_wait(empty_v + fill_v.slot * 8, fill_v.parity ^ 1);
             mbar_arrive_expect_bytes(full_v + fill_v.slot * 8, kStageBytesV);
-            tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV, &map_v, full_v + fill_v.slot * 8, int(0), int(0), int(head), int(page5));
-            tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(0), int(head), int(page5));
-            tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV + 64 * 128, &map_v, full_v + fill_v.slot * 8, int(0), int(0), int(head), int(page6));
-            tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV + 64 * 128 + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(0), int(head), int(page6));
+            tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV, &map_v, full_v + fill_v.slot * 8, int(0), int(0), int(head), int(page5));
+            tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(0), int(head), int(page5));
+            tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV + 64 * 128, &map_v, full_v + fill_v.slot * 8, int(0), int(0), int(head), int(page6));
+            tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV + 64 * 128 + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(0), int(head), int(page6));
             ring_advance(fill_v, kStagesV);
           }
           const i64 entry4 = batch2 * count + divide_small(key, 64);
@@ -151,10 +151,10 @@ attention_hd128_pages64(const bf16* __restrict__ q, const bf16* __restrict__ k, 
           const i64 page8 = rest8 > 0 ? static_cast<i64>(table_value8) : -1;
           mbar_wait(empty_v + fill_v.slot * 8, fill_v.parity ^ 1);
           mbar_arrive_expect_bytes(full_v + fill_v.slot * 8, kStageBytesV);
-          tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV, &map_v, full_v + fill_v.slot * 8, int(0), int(0), int(head), int(page7));
-          tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(0), int(head), int(page7));
-          tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV + 64 * 128, &map_v, full_v + fill_v.slot * 8, int(0), int(0), int(head), int(page8));
-          tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV + 64 * 128 + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(0), int(head), int(page8));
+          tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV, &map_v, full_v + fill_v.slot * 8, int(0), int(0), int(head), int(page7));
+          tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(0), int(head), int(page7));
+          tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV + 64 * 128, &map_v, full_v + fill_v.slot * 8, int(0), int(0), int(head), int(page8));
+          tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV + 64 * 128 + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(0), int(head), int(page8));
           ring_advance(fill_v, kStagesV);
         }
       }

@@ -92,8 +92,8 @@ attention_full_hd128_parts512(const bf16* __restrict__ q, const bf16* __restrict
         const i64 blocks = divide_small(greatest<i64>(rest, 1) + 127, 128);
         mbar_wait(empty_k + fill_k.slot * 8, fill_k.parity ^ 1);
         mbar_arrive_expect_bytes(full_k + fill_k.slot * 8, kStageBytesK);
-        tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK, &map_k, full_k + fill_k.slot * 8, int(0), int(first_key + (blocks - 1) * 128), int(head), int(batch2));
-        tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(first_key + (blocks - 1) * 128), int(head), int(batch2));
+        tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK, &map_k, full_k + fill_k.slot * 8, int(0), int(first_key + (blocks - 1) * 128), int(head), int(batch2));
+        tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(first_key + (blocks - 1) * 128), int(head), int(batch2));
         ring_advance(fill_k, kStagesK);
         mbar_wait(empty_q + fill_q.slot * 8, fill_q.parity ^ 1);
         mbar_arrive_expect_bytes(full_q + fill_q.slot * 8, kStageBytesQ);
@@ -104,19 +104,19 @@ attention_full_hd128_parts512(const bf16* __restrict__ q, const bf16* __restrict
           const i64 before = blocks - step;
           mbar_wait(empty_k + fill_k.slot * 8, fill_k.parity ^ 1);
           mbar_arrive_expect_bytes(full_k + fill_k.slot * 8, kStageBytesK);
-          tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK, &map_k, full_k + fill_k.slot * 8, int(0), int(first_key + (before - 1) * 128), int(head), int(batch2));
-          tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(first_key + (before - 1) * 128), int(head), int(batch2));
+          tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK, &map_k, full_k + fill_k.slot * 8, int(0), int(first_key + (before - 1) * 128), int(head), int(batch2));
+          tma_load_4d_once(smem + kOffsetK + fill_k.slot * kStageBytesK + kPanelBytesK, &map_k, full_k + fill_k.slot * 8, 64, int(first_key + (before - 1) * 128), int(head), int(batch2));
           ring_advance(fill_k, kStagesK);
           mbar_wait(empty_v + fill_v.slot * 8, fill_v.parity ^ 1);
           mbar_arrive_expect_bytes(full_v + fill_v.slot * 8, kStageBytesV);
-          tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV, &map_v, full_v + fill_v.slot * 8, int(0), int(first_key + before * 128), int(head), int(batch2));
-          tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(first_key + before * 128), int(head), int(batch2));
+          tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV, &map_v, full_v + fill_v.slot * 8, int(0), int(first_key + before * 128), int(head), int(batch2));
+          tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(first_key + before * 128), int(head), int(batch2));
           ring_advance(fill_v, kStagesV);
         }
         mbar_wait(empty_v + fill_v.slot * 8, fill_v.parity ^ 1);
         mbar_arrive_expect_bytes(full_v + fill_v.slot * 8, kStageBytesV);
-        tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV, &map_v, full_v + fill_v.slot * 8, int(0), int(first_key), int(head), int(batch2));
-        tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(first_key), int(head), int(batch2));
+        tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV, &map_v, full_v + fill_v.slot * 8, int(0), int(first_key), int(head), int(batch2));
+        tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(first_key), int(head), int(batch2));
         ring_advance(fill_v, kStagesV);
       }
     }
