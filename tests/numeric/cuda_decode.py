@@ -98,7 +98,10 @@ def cases():
                 "%g = jinx.compare le, %j, %i : <1,n,i64>, <3,1,i64> -> <3,n,i1>", "%c = jinx.constant dense<0xFC00> : tensor<f16>",
                 "%x = jinx.select %g, %s, %c : <3,n,i1>, <b,2,3,n>, tensor<f16> -> <b,2,3,n>"]
     yield "diagonal", Decode(plain(3, 2, 64, diagonal, "%x", lambda s, o: np.where(np.arange(s.shape[-1])[None, :] <= np.arange(3)[:, None] + 5, s, -np.inf)), KEYS)
-    yield "causal", Decode(causal_case(4, 1025), [(2, 1025)])
+    yield "causal", Decode(causal_case(plain, 4, 1025, 2), [(2, 1025)])
+    yield "causal_group", Decode(causal_case(lambda m, heads, *a: grouped(m, 4, a[0], heads // 4, *a[1:]), 5, 1026, 8), [(1, 1026)])
+    yield "causal_one", Decode(causal_case(lambda m, heads, *a: grouped(m, 4, a[0], heads // 4, *a[1:]), 1, 1026, 8), [(1, 1026)])
+    yield "causal_whole", Decode(causal_case(lambda m, heads, *a: grouped(m, 4, a[0], heads // 4, *a[1:]), 5, 260, 8), [(1, 260)], kernels=1)
     yield "few_keys", Decode(fixed(grouped(1, 4, 64), 300), [(2, 300)], kernels=1)
     yield "packed_whole", Decode(fixed(grouped(4, 4, 64), 130), [(2, 130)], kernels=1)
     yield "rows_of_heads", Decode(Case(
@@ -119,13 +122,13 @@ def split(x):
     return np.transpose(x.reshape(*x.shape[:2], -1, 64), (0, 2, 1, 3))
 
 
-def causal_case(m, n):
+def causal_case(make, m, n, heads):
     """The last query sees all keys: both as numbers, so that the compiler sees it, too."""
-    s = f"b,2,{m},{n}"
+    s = f"b,{heads},{m},{n}"
     lines = [f"%i = jinx.iota axis 0 {{{{start = {n - m} : i64, step = 1 : i64}}}} : <{m},1,i64>", f"%j = jinx.iota axis 1 {{{{start = 0 : i64, step = 1 : i64}}}} : <1,{n},i64>",
              f"%g = jinx.compare le, %j, %i : <1,{n},i64>, <{m},1,i64> -> <{m},{n},i1>", "%c = jinx.constant dense<0xFC00> : tensor<f16>",
              f"%x = jinx.select %g, %s, %c : <{m},{n},i1>, <{s}>, tensor<f16> -> <{s}>"]
-    return fixed(plain(m, 2, 64, lines, "%x", below), n)
+    return fixed(make(m, heads, 64, lines, "%x", below), n)
 
 
 def fixed(case, n):

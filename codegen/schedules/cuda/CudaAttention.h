@@ -59,6 +59,7 @@ struct WgmmaAttention {
   int64_t headDim = 128;
   int64_t group = 1;      ///< heads of q that share one of k and v
   bool causal = false;
+  int64_t rowsOfHead = 0;  ///< queries of each of several heads that are the rows of one tile, in turn; 0: rows are one head's
   bool readsOnce = false;  ///< no two tiles read the same keys: caches need not keep them
   double scale = 1.0;
   int64_t sms = 132;      ///< multiprocessors of the target

@@ -17,9 +17,9 @@ bool canPack(const CudaAttentionForm &form, bool isSplit) {
   // One row a head: rows are heads, in what the hole reads too, as long as they are neighbours there.
   Sizes sizes = sizesOf(form.form.logits.getType());
   if (*queries == 1) return !form.hasHole || (sizes.size() >= 3 && sizes[sizes.size() - 3].exactDivide(form.group));
-  // Several: rows of a head follow those of the head before, and no row's number matters.
+  // Several: rows of a head follow those of the head before, and nothing is read for each.
   auto follows = [&](const StridedHeads &at) { return at.headStride == at.rowStride * form.queries; };
-  return !form.hasHole && !form.causal && follows(form.q) && (isSplit || follows(form.o));
+  return !form.hasHole && follows(form.q) && (isSplit || follows(form.o));
 }
 
 int64_t chooseParts(const SizeExpr &heads, const SizeExpr &keys, int64_t multiprocessors) {

@@ -406,7 +406,8 @@ class GroupAttention {
     p.keys = size(kb_, found_.keys);
     p.headDim = found_.headDim;
     p.group = isPacked() ? 1 : found_.group;
-    p.causal = found_.causal && !isPacked();  // a row of its own sees all
+    p.causal = found_.causal && !found_.queries.isConstant(1);  // one row sees all
+    p.rowsOfHead = isPacked() ? found_.queries.constant().value_or(0) : 0;
     p.readsOnce = few_.readsOnce;
     p.scale = found_.scale;
     p.sms = kMultiprocessors;

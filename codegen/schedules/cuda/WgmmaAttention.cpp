@@ -180,7 +180,7 @@ class AttentionProgram {
       at.blocks = called(ix_.tiles(max(ownKeys, 1), t_.keys), "blocks");
       return at;
     }
-    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(at.keys, p_.queries.value)), 1), "seen_by_first");
+    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(at.keys, headQueries())), 1), "seen_by_first");
     if (isSplit()) seenByFirst = called(ix_.sub(seenByFirst, at.firstKey), "seen_of_part");
     Value seen = ix_.min(ownKeys, ix_.add(seenByFirst, t_.rows - 1)), seenByAll = ix_.min(ownKeys, seenByFirst);
     at.blocks = called(ix_.tiles(max(seen, 1), t_.keys), "blocks");
@@ -310,8 +310,9 @@ class AttentionProgram {
 
   /// Columns that each row sees.
   Value visibleColumns() {
-    Value first = ix_.add(ix_.add(myRow_, ix_.sub(at_.keys, p_.queries.value)), 1);
+    Value first = ix_.add(ix_.add(myRow_, ix_.sub(at_.keys, headQueries())), 1);
     Value rows = tile::IotaOp::create(b_, loc_, rowIndexType_, 0);
+    if (p_.rowsOfHead) rows = called(arith::RemUIOp::create(b_, loc_, rows, splat(narrow(ix_.c(p_.rowsOfHead)), rowIndexType_)), "query");
     Value limit = arith::AddIOp::create(b_, loc_, rows, splat(narrow(first), rowIndexType_));
     return called(arith::MinSIOp::create(b_, loc_, limit, splat(narrow(at_.keys), rowIndexType_)), "visible");
   }
@@ -444,6 +445,7 @@ class AttentionProgram {
   }
 
   bool isSplit() const { return p_.parts.keys > 0; }
+  Value headQueries() { return p_.rowsOfHead ? ix_.c(p_.rowsOfHead) : p_.queries.value; }
   bool isPaged() const { return bool(p_.pages.table); }
   /// Keys that one copy brings.
   int64_t boxKeys() const { return isPaged() ? std::min(p_.pages.keys, t_.keys) : t_.keys; }

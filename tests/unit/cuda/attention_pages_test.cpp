@@ -132,6 +132,11 @@ TEST(CudaAttentionPages, OtherRows) {
 }
 TEST(CudaAttentionPages, SmallerSteps) { checkPages({.headDim = 128, .pageKeys = 64, .tile = {64, 64, 4, 2}}, {{70, 300, 64}, {1, 513}}); }
 
+TEST(CudaAttentionPages, SeveralSeeds) {
+  const std::vector<int32_t> lengths = {200, 300};
+  checkPages({.headDim = 64, .pageKeys = 32, .partKeys = 128}, std::vector<std::vector<int32_t>>(8, lengths), 1);
+}
+
 // Keys that all sequences begin with are one sequence's, read once for all rows; both kernels' parts are merged together.
 TEST(CudaAttentionPages, SharedPrefix) {
   checkPages({.headDim = 128, .rows = 4, .pageKeys = 16, .before = 3}, {{1, 255, 17}, {0, 300}}, 2, 3 * 256 - 10);
