@@ -94,7 +94,7 @@ struct AttentionMerge {
   AttentionSize batch, heads, queries;
   int64_t headDim = 128;
 };
-/// Writes the program at the insertion point, the end of `kernel`: a row of the result is a warp's. Sets no grid: there are as many programs as rows.
+/// Writes the program at the insertion point, the end of `kernel`: a row of the result is a block's. Sets no grid: there are as many programs as rows.
 void emitAttentionMerge(mlir::OpBuilder &b, tile::KernelOp kernel, const AttentionMerge &problem);
 
 }  // namespace jinx::schedules

@@ -7,7 +7,7 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kTileRows = 64;
-constexpr int64_t kShortest = 256, kUsual = 512, kLongest = 1024;  // keys of a part: below, starting a tile costs as much as its keys
+constexpr int64_t kShortest = 256, kUsual = 512, kLongest = 2048;  // keys of a part: shorter ones cost more to start and to merge than they spread
 constexpr int64_t kWorthwhile = 1024;                              // keys from which a second kernel pays
 
 /// True where the query rows of the heads that share keys can be rows of one tile.

@@ -2,7 +2,7 @@
 //
 //   m = max_p lse_p     w_p = e^(lse_p - m)     o = sum_p w_p out_p / sum_p w_p
 //
-// A row of the result is a block of one warp. Its parts lie side by side and are taken some at a time, so that all loads of a round are on
+// A row of the result is a block, a column a thread. Its parts lie side by side and are taken some at a time, so that all loads of a round are on
 // their way before the first is used; parts past the last one weigh nothing. A round joins what went before as a step of
 // keys does (WgmmaAttention.cpp). Parts come in the order of their keys, in the same rounds: the bits of a row depend on its own keys alone.
 //
@@ -20,18 +20,16 @@ namespace jinx::schedules {
 
 namespace {
 
-/// Parts whose loads are in flight together: as many as registers hold.
-int64_t partsOfRound(int64_t headDim) { return headDim <= 128 ? 16 : 8; }
-
+constexpr int64_t kRound = 16;  // parts whose loads are in flight together
 
 class MergeProgram {
  public:
-  MergeProgram(OpBuilder &b, tile::KernelOp kernel, const AttentionMerge &problem) : b_(b), loc_(kernel.getLoc()), kernel_(kernel), ix_{b_, loc_}, p_(problem),
-        round_(partsOfRound(problem.headDim)) {}
+  MergeProgram(OpBuilder &b, tile::KernelOp kernel, const AttentionMerge &problem) : b_(b), loc_(kernel.getLoc()), kernel_(kernel), ix_{b_, loc_}, p_(problem) {}
 
   void run() {
     OpBuilder::InsertionGuard guard(b_);
-    kernel_->setAttr("threads", b_.getI64IntegerAttr(32));
+    // A column a thread: several to each leaves no registers for a round of loads.
+    kernel_->setAttr("threads", b_.getI64IntegerAttr((p_.headDim + 31) / 32 * 32));
     toLog2_ = arith::ConstantOp::create(b_, nameLoc(b_, loc_, "toLog2"), b_.getF32FloatAttr(1.44269504f));
     rowType_ = VectorType::get({p_.headDim}, b_.getF32Type());
     Value row = tile::ProgramIdOp::create(b_, loc_, b_.getIndexType());
@@ -58,9 +56,9 @@ class MergeProgram {
   /// Rounds of parts, each joined to those before, and the quotient.
   Value merged() {
     Value zero = number(0), lowest = number(-std::numeric_limits<float>::infinity());
-    auto loop = scf::ForOp::create(b_, loc_, ix_.c(0), count_, ix_.c(round_), ValueRange{splat(zero), lowest, zero});
+    auto loop = scf::ForOp::create(b_, loc_, ix_.c(0), count_, ix_.c(kRound), ValueRange{splat(zero), lowest, zero});
     loop.getInductionVar().setLoc(nameLoc(b_, loc_, "first_part"));
-    phase(loop, "Parts, " + std::to_string(round_) + " at a time");
+    phase(loop, "Parts, " + std::to_string(kRound) + " at a time");
     const char *names[] = {"out", "largest", "sum"};
     for (auto [arg, name] : llvm::zip(loop.getRegionIterArgs(), names)) arg.setLoc(nameLoc(b_, loc_, name));
     {
@@ -78,7 +76,7 @@ class MergeProgram {
     Value zero = number(0), lowest = number(-std::numeric_limits<float>::infinity());
     SmallVector<Value> logarithms, parts;
     Value firstHere = called(ix_.add(firstPlace_, firstPart), "place"), left = called(ix_.sub(count_, firstPart), "left");
-    for (int64_t i = 0; i < round_; ++i) {
+    for (int64_t i = 0; i < kRound; ++i) {
       Value place = i ? ix_.add(firstHere, i) : firstHere, rest = i ? ix_.sub(left, ix_.c(i)) : left;
       Value logarithm = tile::LoadOp::create(b_, loc_, VectorType::get({1}, b_.getF32Type()), p_.parts.logSumExp, place, ValueRange{ix_.c(1)}, ValueRange{rest});
       logarithm = vector::ExtractOp::create(b_, loc_, logarithm, ArrayRef<int64_t>{0});
@@ -119,7 +117,6 @@ class MergeProgram {
   tile::KernelOp kernel_;
   IndexBuilder ix_;
   const AttentionMerge &p_;
-  const int64_t round_;
   VectorType rowType_;
   Value toLog2_, firstPlace_, count_;
 };

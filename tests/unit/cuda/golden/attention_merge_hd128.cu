@@ -1,15 +1,15 @@
 // jinx 0.1 | attention_full_hd128_parts512_merge | sm_90a
 // from: /attention/MatMul_1
 // grid = a0 * a1 * a2; block = kThreads; dynamic shared memory = 0 bytes
-constexpr int kThreads = 32;  // of a block
+constexpr int kThreads = 128;  // of a block
 constexpr float kToLog2 = 1.44269502f;
 constexpr int kTile = 128;  // elements of a tile
-constexpr int kPerThread = 4;  // consecutive elements that a thread holds
+constexpr int kPerThread = 1;  // consecutive elements that a thread holds
 
 extern "C" __global__ void __launch_bounds__(kThreads)
 attention_full_hd128_parts512_merge(const float* __restrict__ parts, const float* __restrict__ lse,
                                     bf16* __restrict__ o, i64 batch, i64 heads, i64 queries, i64 count) {
-  const int thread_first = threadIdx.x * kPerThread;
+  const int thread_first = threadIdx.x;
   const i64 offset = count * queries;
   const i64 program = blockIdx.x;
   const i64 count2 = divide_small(program, queries);
