@@ -213,7 +213,7 @@ bool PipelineEmitter::handles(Operation *op) const {
   return isa<tile::RingOp, tile::RingAcquireOp, tile::CopyOp, tile::CopyBulkOp, tile::RingCommitOp, tile::RingWaitOp, tile::RingReleaseOp,
              tile::RingDrainOp, tile::RingSkipOp, tile::TurnWaitOp, tile::TurnPassOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
              tile::ClusterRankOp, tile::NumProgramsOp, tile::MmaSharedOp, tile::MmaOperandOp, tile::MmaRegistersOp, tile::RowReduceOp,
-             tile::RowCombineOp, tile::IotaOp, tile::ClusterReduceOp>(op);
+             tile::RowCombineOp, tile::IotaOp, tile::ClusterReduceOp, tile::ClearRowsOp>(op);
 }
 
 LogicalResult PipelineEmitter::emit(Operation *op) {
@@ -234,6 +234,7 @@ LogicalResult PipelineEmitter::emit(Operation *op) {
       .Case([&](tile::MmaWaitOp o) { return emitMmaWait(o); })
       .Case([&](tile::StoreBulkOp o) { return emitStoreBulk(o); })
       .Case([&](tile::ClusterReduceOp o) { return emitClusterReduce(o); })
+      .Case([&](tile::ClearRowsOp o) { return emitClearRows(o); })
       .Case([&](tile::MmaSharedOp o) { return emitMmaShared(o); })
       .Case([&](tile::MmaOperandOp o) { return emitMmaOperand(o); })
       .Case([&](tile::MmaRegistersOp o) { return emitMmaRegisters(o); })
@@ -409,6 +410,16 @@ LogicalResult PipelineEmitter::emitWait(tile::RingWaitOp op) {
   return success();
 }
 
+LogicalResult PipelineEmitter::emitClearRows(tile::ClearRowsOp op) {
+  RingInfo &ring = ringOf(op.getSlot());
+  const Buffer &b = ring.buffers[op.getBuffer()];
+  Expr first = e_.scalar(op.getFirst());
+  e_.out_.open("if (" + first.in(Expr::kShift) + " < " + str(b.rows) + ")");
+  e_.out_.line("clear_rows(" + slotAddress(ring, b) + ", " + str(b.panels()) + ", " + str(b.rows) + ", int(" + first.text + "), thread);");
+  e_.out_.close();
+  return success();
+}
+
 LogicalResult PipelineEmitter::emitRelease(tile::RingReleaseOp op) {
   RingInfo &ring = ringOf(op.getRing());
   SourceWriter &out = e_.out_;
@@ -482,8 +493,14 @@ LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
   const Buffer &b = ring.buffers[op.getBuffer()];
   std::string fill = named(ring, "fill"), suffix = b.suffix + ring.suffix;
   std::string dst = "smem + kOffset" + suffix + " + " + fill + ".slot * kStageBytes" + suffix;
+  if (op.getRow().value_or(0)) dst += " + " + str(*op.getRow()) + " * " + str(kRowBytes);
   std::string map = "&" + e_.bound_[op.getMap()].expr.text, bar = named(ring, "full") + " + " + fill + ".slot * 8";
   std::string rank = str(int64_t(op.getAt().size())) + "d";
+  // Attribute `once`: the caches need not keep it.
+  if (op->hasAttr("once")) {
+    if (op.getAt().size() != 4 || !op.getTap().empty() || b.slices > 1) return op.emitOpError("that is read once has four coordinates, no tap, and a block of its own");
+    rank += "_once";
+  }
   if (!op.getTap().empty()) {
     if (b.slices > 1 || op.getAt().size() != 4 || op.getTap().size() != 2)
       return op.emitOpError("of a run of pixels has four coordinates and a tap of two, and is not shared by a cluster");

@@ -80,6 +80,7 @@ class PipelineEmitter {
   mlir::LogicalResult emitCopyBulk(tile::CopyBulkOp op);
   mlir::LogicalResult emitCommit(tile::RingCommitOp op);
   mlir::LogicalResult emitWait(tile::RingWaitOp op);
+  mlir::LogicalResult emitClearRows(tile::ClearRowsOp op);
   mlir::LogicalResult emitRelease(tile::RingReleaseOp op);
   mlir::LogicalResult emitDrain(tile::RingDrainOp op);
   mlir::LogicalResult emitSkip(tile::RingSkipOp op);

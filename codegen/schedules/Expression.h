@@ -33,16 +33,19 @@ using Coordinates = llvm::SmallVector<Coordinate, 5>;
 /// Grows a kernel: its operands, its size parameters, small index arithmetic.
 class KernelBuilder {
  public:
-  KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name, graph::GroupOp group);
+  KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name, graph::GroupOp group)
+      : KernelBuilder(builder, loc, name, group, group.getInputs().getTypes(), group.getResultTypes()) {}
+  /// One of several kernels of a group, with these operands and results.
+  KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name, graph::GroupOp group, mlir::TypeRange inputs, mlir::TypeRange results);
 
   mlir::OpBuilder &b() { return builder_; }
   mlir::Location loc() const { return loc_; }
   tile::KernelOp kernel() { return kernel_; }
   graph::GroupOp group() { return group_; }
 
-  /// Buffer of a group input (block argument) or of a group result.
+  /// Buffer of a group input (block argument) or of a result.
   mlir::Value input(mlir::BlockArgument arg) { return kernel_.buffer(arg.getArgNumber()); }
-  mlir::Value output(int64_t i) { return kernel_.buffer(group_.getInputs().size() + i); }
+  mlir::Value output(int64_t i) { return kernel_.buffer(int64_t(kernel_.getNumInputs()) + i); }
   /// A size as an index value: a constant, or a size parameter that the runtime evaluates.
   mlir::Value size(const SizeExpr &expr);
   mlir::Value constant(int64_t v);

@@ -27,15 +27,15 @@ SmallVector<StringAttr> nodesOf(graph::GroupOp group) {
   return nodes;
 }
 
-KernelBuilder::KernelBuilder(OpBuilder &builder, Location loc, StringRef name, graph::GroupOp group)
+KernelBuilder::KernelBuilder(OpBuilder &builder, Location loc, StringRef name, graph::GroupOp group, TypeRange inputs, TypeRange results)
     : builder_(builder), loc_(UnknownLoc::get(builder.getContext())), group_(group) {
   SmallVector<Type> buffers;
   auto add = [&](Type type) {
     buffers.push_back(tile::PtrType::get(builder.getContext(), memoryType(cast<RankedTensorType>(type).getElementType())));
   };
-  for (Value v : group.getInputs()) add(v.getType());
-  for (Value v : group.getResults()) add(v.getType());
-  kernel_ = tile::KernelOp::create(builder, loc, name, buffers, group.getInputs().size(), 0, provenanceOf(group));
+  for (Type type : inputs) add(type);
+  for (Type type : results) add(type);
+  kernel_ = tile::KernelOp::create(builder, loc, name, buffers, inputs.size(), 0, provenanceOf(group));
   builder.setInsertionPointToStart(&kernel_.getBody().front());
 }
 

@@ -54,7 +54,8 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
 
 FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
   auto scheduled = scheduleAny(group, name, target, builder);
-  if (target.cuda && succeeded(scheduled)) widenHalves(scheduled->kernel);
+  if (target.cuda && succeeded(scheduled))
+    for (Scheduled *each = &*scheduled; each; each = each->then.get()) widenHalves(each->kernel);
   return scheduled;
 }
 

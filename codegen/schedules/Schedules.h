@@ -4,6 +4,7 @@
 // fills the holes through `ExpressionEmitter` (Expression.h), which evaluates any value of the group at given coordinates.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "ir/Graph/Graph.h"
@@ -25,6 +26,10 @@ struct Scheduled {
   SizeExpr programs;
   SizeExpr scratchBytes;
   SizeExpr work;  ///< rough cost in vector operations
+  /// A second kernel, where one does not finish the group: this one's results have the types `parts`, the second one reads those and nothing
+  /// else, and gives the group's.
+  std::shared_ptr<Scheduled> then;
+  llvm::SmallVector<mlir::Type> parts;
 };
 
 /// Writes the kernel of `group` at the builder's insertion point. A group that no schedule covers is a failure with a diagnostic.

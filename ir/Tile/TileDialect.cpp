@@ -84,6 +84,21 @@ LogicalResult CopyBulkOp::verify() {
   auto map = getMap().getDefiningOp<TensorMapOp>();
   if (!map) return success();
   size_t dims = map.getDims().size(), tap = map.getWindow() ? 2 : 0;
-  if (getAt().size() == dims && getTap().size() == tap) return success();
-  return emitOpError("has ") << getAt().size() << " coordinates and a tap of " << getTap().size() << ", expected " << dims << " and " << tap;
+  if (getAt().size() != dims || getTap().size() != tap)
+    return emitOpError("has ") << getAt().size() << " coordinates and a tap of " << getTap().size() << ", expected " << dims << " and " << tap;
+  if (!getRow()) return success();
+  if (int64_t(*getRow()) % 8 || getAcross()) return emitOpError("goes to row ") << *getRow() << " on, expected a multiple of 8 in a buffer of the block's own";
+  auto acquire = getSlot().getDefiningOp<RingAcquireOp>();
+  auto ring = acquire ? acquire.getRing().getDefiningOp<RingOp>() : RingOp();
+  if (!ring || getBuffer() >= ring.getBuffers().size()) return success();
+  int64_t end = int64_t(*getRow()) + map.getBox()[1], rows = cast<VectorType>(cast<TypeAttr>(ring.getBuffers()[getBuffer()]).getValue()).getDimSize(0);
+  if (end > rows) return emitOpError("ends with row ") << end << " of a buffer of " << rows << " rows";
+  return success();
+}
+
+LogicalResult ClearRowsOp::verify() {
+  if (!getSlot().getDefiningOp<RingWaitOp>()) return emitOpError("clears rows of a slot that tile.ring_wait gives");
+  auto roles = (*this)->getParentOfType<RolesOp>();
+  if (roles && roles.getConsumers() != 1) return emitOpError("is for one consumer, got ") << roles.getConsumers() << ": they would clear each other's rows";
+  return success();
 }

@@ -109,10 +109,15 @@ def Tile_CopyBulkOp : Tile_Op<"copy_bulk", [AttrSizedOperandSegments]> {
     `across`: axis of the cluster along which blocks want the same tile. Coordinates are those of the whole tile; each block fetches its
     slice of the second dimension and multicasts it to the blocks along that axis.
     `tap` (map with a window): every pixel of the run is read that many to the right and down (w, h).
+    `row`: the box is part of the buffer, from that row on, a multiple of 8. The boxes of a slot must fill it between them.
   }];
   let arguments = (ins Tile_TensorMapType:$map, Variadic<Index>:$at, Variadic<Index>:$tap, Tile_SlotType:$slot, I64Attr:$buffer,
-                       OptionalAttr<I64Attr>:$across);
-  let assemblyFormat = "$map `[` $at `]` (`tap` `(` $tap^ `)`)? `into` $slot $buffer (`across` $across^)? attr-dict";
+                       OptionalAttr<I64Attr>:$across, OptionalAttr<I64Attr>:$row);
+  let assemblyFormat = "$map `[` $at `]` (`tap` `(` $tap^ `)`)? `into` $slot $buffer (`across` $across^)? (`row` $row^)? attr-dict";
+  let builders = [OpBuilder<(ins "::mlir::Value":$map, "::mlir::ValueRange":$at, "::mlir::ValueRange":$tap, "::mlir::Value":$slot,
+                                 "::mlir::IntegerAttr":$buffer, "::mlir::IntegerAttr":$across), [{
+    build($_builder, $_state, map, at, tap, slot, buffer, across, ::mlir::IntegerAttr());
+  }]>];
   let hasVerifier = 1;
 }
 def Tile_RingCommitOp : Tile_Op<"ring_commit"> {
@@ -126,6 +131,13 @@ def Tile_RingWaitOp : Tile_Op<"ring_wait"> {
   let arguments = (ins Tile_RingType:$ring, DefaultValuedAttr<I64Attr, "0">:$behind);
   let results = (outs Tile_SlotType:$slot);
   let assemblyFormat = "$ring (`behind` $behind^)? attr-dict";
+}
+def Tile_ClearRowsOp : Tile_Op<"clear_rows"> {
+  let summary = "zeros in the rows of a buffer from `first` on: of a slot waited for, by the only consumer, before a product reads it";
+  let description = [{ What follows the last valid row of what was fetched may be NaN, which a weight of 0 does not hide. Nothing where `first` lies past the last row. }];
+  let arguments = (ins Tile_SlotType:$slot, I64Attr:$buffer, Index:$first);
+  let assemblyFormat = "$slot $buffer `from` $first attr-dict";
+  let hasVerifier = 1;
 }
 def Tile_RingReleaseOp : Tile_Op<"ring_release"> {
   let summary = "gives back the slot waited for `lag` waits before the latest; nothing where there is none";

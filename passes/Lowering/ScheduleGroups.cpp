@@ -61,7 +61,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
         continue;
       }
       if (mlir::failed(scheduled)) return signalPassFailure();
-      scheduled->kernel = unique(scheduled->kernel);
+      for (schedules::Scheduled *each = &*scheduled; each; each = each->then.get()) each->kernel = unique(each->kernel);
       replace(group, *scheduled);
     }
   }
@@ -77,8 +77,11 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       return success();
     });
     auto scheduled = schedules::scheduleGroup(group, name, target, kernels);
-    if (mlir::succeeded(scheduled) && (!canEmit_ || canEmit_(scheduled->kernel))) return scheduled;
-    if (Operation *kernel = getOperation().lookupSymbol(name)) kernel->erase();
+    bool isWhole = mlir::succeeded(scheduled);
+    for (schedules::Scheduled *each = isWhole ? &*scheduled : nullptr; each && canEmit_; each = each->then.get()) isWhole = isWhole && canEmit_(each->kernel);
+    if (isWhole) return scheduled;
+    for (tile::KernelOp kernel : llvm::make_early_inc_range(getOperation().getOps<tile::KernelOp>()))
+      if (kernel.getSymName().starts_with(name)) kernel.erase();
     return failure();
   }
 
@@ -154,6 +157,21 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   }
 
   void replace(graph::GroupOp group, schedules::Scheduled &scheduled) {
+    OpBuilder b(group);
+    auto figure = [&](const SizeExpr &e) { return e.isInvalid() ? StringAttr() : b.getStringAttr(e.str()); };
+    ValueRange inputs = group.getInputs();
+    graph::LaunchOp last;
+    for (schedules::Scheduled *each = &scheduled; each; each = each->then.get()) {
+      // What a group computes is counted once, with the kernel that reads its operands.
+      auto launch = launchOf(group, *each, inputs, each == &scheduled ? figure(flopsOf(group)) : StringAttr(), each == &scheduled ? figure(bytesOf(group)) : StringAttr());
+      inputs = launch.getResults();
+      last = launch;
+    }
+    group->replaceAllUsesWith(last);
+    group.erase();
+  }
+
+  graph::LaunchOp launchOf(graph::GroupOp group, schedules::Scheduled &scheduled, ValueRange inputs, StringAttr flops, StringAttr bytes) {
     ++numKernels;
     OpBuilder b(group);
     auto formulas = [&](ArrayRef<SizeExpr> exprs) {
@@ -161,19 +179,18 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       for (const SizeExpr &e : exprs) attrs.push_back(b.getStringAttr(e.str()));
       return b.getArrayAttr(attrs);
     };
-    auto figure = [&](const SizeExpr &e) { return e.isInvalid() ? StringAttr() : b.getStringAttr(e.str()); };
     SmallVector<StringAttr> nodes = schedules::nodesOf(group);
-    auto launch = graph::LaunchOp::create(b, group.getLoc(), group.getResultTypes(), scheduled.kernel.getSymName(), formulas(scheduled.sizes),
-                                          scheduled.programs.str(), scheduled.scratchBytes.str(), scheduled.work.str(),
+    TypeRange results = scheduled.then ? TypeRange(scheduled.parts) : TypeRange(group.getResultTypes());
+    auto launch = graph::LaunchOp::create(b, group.getLoc(), results, scheduled.kernel.getSymName(), formulas(scheduled.sizes), scheduled.programs.str(),
+                                          scheduled.scratchBytes.str(), scheduled.work.str(),
                                           b.getArrayAttr(SmallVector<Attribute>(nodes.begin(), nodes.end())),
-                                          /*sequential=*/group.getSchedule() == "recurrent", figure(flopsOf(group)), figure(bytesOf(group)), group.getInputs());
+                                          /*sequential=*/group.getSchedule() == "recurrent", flops, bytes, inputs);
     launch->setDiscardableAttrs(group->getDiscardableAttrDictionary());
     say(passed(group, "jinx-schedule", "Scheduled"), [&] {
       return (group.getSchedule() + " kernel " + scheduled.kernel.getSymName() + ", " + std::to_string(nodes.size()) + " nodes, programs " +
               scheduled.programs.str()).str();
     });
-    group->replaceAllUsesWith(launch);
-    group.erase();
+    return launch;
   }
 };
 

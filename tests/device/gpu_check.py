@@ -322,6 +322,38 @@ def check_attention(k, name, args):
                   "".join(f"; torch's {x} {flops / t[x]:.0f}, ratio {t[x] / t['jinx']:.3f}" for x in t if x != "jinx"), flush=True)
 
 
+def check_parts(k, name, args):
+    """Keys in parts and their merge, two kernels of one problem; `k` is the first."""
+    causal, dim, part = "causal" in name, int(re.search(r"hd(\d+)", name).group(1)), int(re.search(r"parts(\d+)", name).group(1))
+    merge = Kernel(args.folder, name + "_merge")
+
+    def problem(batch, heads, rows, columns):
+        q = torch.randn(batch, heads, rows, dim, device="cuda", dtype=torch.bfloat16)
+        key, value = (torch.randn(batch, heads, columns, dim, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+        places = [batch, heads, rows, -(-columns // part)]
+        out, lse = torch.full([*places, dim], float("nan"), device="cuda"), torch.full(places, float("nan"), device="cuda")
+        o = torch.full((batch * heads * rows + 1, dim), float("nan"), device="cuda", dtype=torch.bfloat16)
+        launches = k.bind([q, key, value, torch.zeros(4, device="cuda"), out, lse], [batch, heads, rows, columns]), merge.bind([out, lse, o], places)
+        return q, key, value, o, lambda: [launch() for launch in launches]
+
+    for shape in [(1, 1, 1, 1), (1, 2, 16, 1025), (2, 3, 64, 5000), (3, 2, 4, 20000), (1, 2, 70, 700)]:
+        q, key, value, o, launch = problem(*shape)
+        launch()
+        torch.cuda.synchronize()
+        check("x".join(map(str, shape)), o[:-1].view(q.shape), attention_reference(q, key, value, causal, "", None)[0], 6e-3)
+        assert o[-1].isnan().all(), "wrote past the last row"
+        first = o.clone()
+        launch()
+        torch.cuda.synchronize()
+        assert torch.equal(first[:-1], o[:-1]), "two launches differ"
+    if args.time and not causal:
+        for batch, columns in [(1, 8192), (64, 4096), (16, 16384)]:
+            us = timed({"jinx": problem(batch, 8, 4, columns)[4]}, rounds=15, launches=4)["jinx"]
+            moved = 4 * batch * 8 * columns * dim
+            note(k, name, f"{batch}x8x4x{columns} time", 0.0, True, us=round(us, 1), gb_per_s=round(moved / us / 1e3))
+            print(f"  {batch}x8x4x{columns}: {us:.1f} us {moved / us / 1e6:.2f} TB/s", flush=True)
+
+
 def check_scale_relu(k, name, args):
     for n in (1, 1023, 5000, 1 << 26):
         x, s, y = torch.randn(n, device="cuda"), torch.tensor([1.5], device="cuda"), torch.empty(n, device="cuda")
@@ -414,7 +446,9 @@ def main():
     print(torch.cuda.get_device_name(), "torch", torch.__version__, flush=True)
     for path in sorted(glob.glob(f"{args.folder}/**/*.cu", recursive=True)):
         name = os.path.relpath(path, args.folder)[:-3]
-        family = check_launch if "/" in name else next((f for p, f in (("attention", check_attention), ("narrow", check_narrow), ("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
+        if re.fullmatch(r"attention.*_parts\d+_merge", name):
+            continue  # with its parts
+        family = check_launch if "/" in name else check_parts if re.fullmatch(r"attention.*_parts\d+", name) else next((f for p, f in (("attention", check_attention), ("narrow", check_narrow), ("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
                        if name.startswith(p)), None)
         if family is None or not re.search(args.only, name):
             continue

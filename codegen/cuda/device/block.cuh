@@ -7,6 +7,14 @@ JINX_DEVICE void block_sync(JINX_AT0) {
   __syncthreads();
 #endif
 }
+/// Every thread of a warpgroup comes here: `barrier` is 1 to 15, of theirs alone.
+JINX_DEVICE void warpgroup_sync(int barrier JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->block_sync(barrier, 128, line);
+#else
+  asm volatile("bar.sync %0, 128;" ::"r"(barrier) : "memory");
+#endif
+}
 JINX_DEVICE void warp_sync(JINX_AT0) {
 #ifdef JINX_EMULATED
   emu->warp_sync(line);

@@ -270,6 +270,18 @@ JINX_DEVICE void tma_load_4d(u32 dst, const TensorMap* map, u32 bar, int x, int 
       ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
 #endif
 }
+/// What nobody reads again: the first to leave the second-level cache.
+JINX_DEVICE void tma_load_4d_once(u32 dst, const TensorMap* map, u32 bar, int x, int y, int z, int w JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[4] = {x, y, z, w};
+  emu->tma_load(dst, map, bar, at, 0, line);
+#else
+  constexpr u64 kEvictFirst = 0x12F0000000000000ul;  // a cache policy, as createpolicy.fractional.L2::evict_first gives it
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%3, %4, %5, %6}], [%2], %7;"
+      ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z), "r"(w), "l"(kEvictFirst) : "memory");
+#endif
+}
 /// A run of pixels from (w, h) of image n on, as a convolution walks them, each read at a tap's distance; `c` is the first channel.
 JINX_DEVICE void tma_load_pixels(u32 dst, const TensorMap* map, u32 bar, int c, int w, int h, int n, int tap_w, int tap_h JINX_AT) {
 #ifdef JINX_EMULATED
@@ -331,6 +343,15 @@ JINX_DEVICE void fence_proxy_async(JINX_AT0) {
 #else
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 #endif
+}
+
+/// Zeros in rows `first` to `rows` - 1 of a buffer in panels of 128 bytes a row, by a warpgroup; its products then see them.
+JINX_DEVICE void clear_rows(u32 buffer, int panels, int rows, int first, int thread JINX_AT) {
+  const float zeros[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+  for (int p = 0; p < panels; ++p)
+    for (int e = (first > 0 ? first * 8 : 0) + thread; e < rows * 8; e += 128) shared_store_x4(buffer + (p * rows * 8 + e) * 16, zeros JINX_FROM);
+  fence_proxy_async(JINX_FROM0);
+  warpgroup_sync(1 JINX_FROM);
 }
 
 // ---- launches in a chain: nothing without programmatic serialisation ----

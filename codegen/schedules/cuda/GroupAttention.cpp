@@ -2,12 +2,8 @@
 
 #include <cmath>
 
-#include "codegen/schedules/Expression.h"
-#include "codegen/schedules/ScalarOps.h"
 #include "codegen/schedules/cuda/CudaAttention.h"
-#include "codegen/schedules/cuda/IndexBuilder.h"
 #include "llvm/ADT/SetVector.h"
-#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -17,7 +13,6 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kStrideAlignment = 8;  // 16-bit elements: a tensor map's strides are multiples of 16 bytes
-constexpr int64_t kMultiprocessors = 132;
 constexpr int64_t kMostStart = 1 << 24;   // numbers of rows and columns are compared in 32 bits
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
@@ -372,129 +367,6 @@ class CudaMatcher {
   std::string *why_;
 };
 
-// ---- the schedule -----------------------------------------------------------------------------------------------------------------
-
-class GroupAttention {
- public:
-  GroupAttention(GroupOp group, StringRef name, OpBuilder &builder) : group_(group), kb_(builder, group.getLoc(), name, group) {}
-
-  FailureOr<Scheduled> run() {
-    std::string why;
-    for (Operation &op : group_.getBody().front()) {
-      auto product = dyn_cast<PackedMatmulOp>(op);
-      if (!product || found_) continue;
-      if (auto form = matchAttention(product, &why)) found_ = matchCudaAttention(*form, &why);
-    }
-    if (!found_) return group_.emitOpError("has no attention that the CUDA schedule takes: ") << why;
-    if (group_.getNumResults() != 1 || group_.getBody().front().getTerminator()->getOperand(0) != found_->o.data)
-      return group_.emitOpError("results of an attention group on CUDA are the context");
-    for (Value v : {found_->q.data, found_->k.data, found_->v.data})
-      if (!isa<BlockArgument>(v)) return group_.emitOpError("queries, keys and values must be inputs of the group");
-    WgmmaAttention p;
-    p.q = place(found_->q, kb_.input(cast<BlockArgument>(found_->q.data)));
-    p.k = place(found_->k, kb_.input(cast<BlockArgument>(found_->k.data)));
-    p.v = place(found_->v, kb_.input(cast<BlockArgument>(found_->v.data)));
-    p.o = place(found_->o, kb_.output(0));
-    p.batch = size(found_->batch);
-    p.heads = size(found_->heads);
-    p.queries = size(found_->queries);
-    p.keys = size(found_->keys);
-    p.headDim = found_->headDim;
-    p.group = found_->group;
-    p.causal = found_->causal;
-    p.scale = found_->scale;
-    p.sms = kMultiprocessors;
-    WgmmaAttentionTile tile = chooseWgmmaAttentionTile(p.headDim, found_->queries.constant().value_or(0));
-    ScoreHole hole;
-    if (found_->hasHole) hole = [this](OpBuilder &, Location, Value scores, const ScorePlace &at) { return logits(scores, at); };
-    emitWgmmaAttention(kb_.b(), kb_.kernel(), p, tile, hole);
-    SizeExpr heads = found_->batch * found_->heads;
-    return kb_.finish(min(heads * ceilDiv(found_->queries, tile.rows), SizeExpr(p.sms)), 0, heads * found_->queries * found_->keys * SizeExpr(p.headDim));
-  }
-
- private:
-  AttentionSize size(const SizeExpr &expr) { return {kb_.size(expr), kb_.formula(expr)}; }
-  AttentionTensor place(const StridedHeads &at, Value buffer) { return {buffer, size(at.batchStride), size(at.headStride), size(at.rowStride)}; }
-
-  // ---- the hole: operators between the scores and the softmax, on tiles -----------------------------------------------------------
-  Value logits(Value scores, const ScorePlace &at) {
-    OpBuilder &b = kb_.b();
-    shape_ = cast<VectorType>(scores.getType());
-    at_ = at;
-    tiles_.clear();
-    tiles_[found_->form.scores.getY()] = converted(scores, registerType(elementOf(found_->form.scores.getY())));
-    for (Operation *op : found_->form.operators) {
-      if (op == found_->form.scores) continue;
-      if (tiles_.contains(found_->hole)) break;
-      evaluate(op);
-    }
-    return converted(tiles_.lookup(found_->hole), b.getF32Type());
-  }
-  Value converted(Value tile, Type element) {
-    Type from = cast<VectorType>(tile.getType()).getElementType();
-    if (from == element) return tile;
-    if (from.getIntOrFloatBitWidth() < element.getIntOrFloatBitWidth()) return arith::ExtFOp::create(kb_.b(), kb_.loc(), shape_.clone(element), tile);
-    return arith::TruncFOp::create(kb_.b(), kb_.loc(), shape_.clone(element), tile);
-  }
-  void evaluate(Operation *op) {
-    if (isa<ReshapeOp>(op)) {  // of the batch: the tile is the same
-      tiles_[op->getResult(0)] = tiles_.lookup(op->getOperand(0));
-      return;
-    }
-    Sizes sizes = sizesOf(op->getResult(0).getType());
-    SmallVector<Value> operands;
-    for (Value v : op->getOperands()) operands.push_back(operand(v, sizes));
-    tiles_[op->getResult(0)] = buildElementwise(kb_.b(), kb_.loc(), op, operands);
-  }
-  Value operand(Value v, const Sizes &sizes) {
-    if (Value tile = tiles_.lookup(v)) return tile;
-    if (auto diagonal = matchDiagonal(v)) return seen(*diagonal);
-    if (auto constant = v.getDefiningOp<ConstantOp>()) return kb_.splatTile(constant, shape_);
-    return load(cast<BlockArgument>(v), sizes);
-  }
-  Value seen(const DiagonalCompare &diagonal) {
-    OpBuilder &b = kb_.b();
-    VectorType type = shape_.clone(b.getI32Type());
-    auto number = [&](int64_t axis, Value first) -> Value {
-      Value narrow = arith::IndexCastOp::create(b, kb_.loc(), b.getI32Type(), first);
-      return arith::AddIOp::create(b, kb_.loc(), tile::IotaOp::create(b, kb_.loc(), type, axis), vector::BroadcastOp::create(b, kb_.loc(), type, narrow));
-    };
-    Value row = number(0, kb_.add(at_.row, kb_.constant(diagonal.offset))), column = number(1, at_.column);
-    return arith::CmpIOp::create(b, kb_.loc(), diagonal.isOpposite ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::sle, column, row);
-  }
-  /// An operand that is aligned on the right with a value of `sizes`, as a tile.
-  Value load(BlockArgument arg, const Sizes &sizes) {
-    Sizes own = sizesOf(arg.getType());
-    auto strides = kb_.strides(own);
-    ArrayRef<SizeExpr> batch = ArrayRef(sizes).drop_back(2);
-    SmallVector<Value> place;
-    if (batch.size() == 2 && batch[0] == found_->batch && batch[1] == found_->heads) {
-      place = {at_.batch, at_.head};
-    } else {
-      place = kb_.delinearize(kb_.add(kb_.mul(at_.batch, kb_.size(found_->heads)), at_.head), batch);
-    }
-    place.append({at_.row, at_.column});
-    Value offset = kb_.constant(0), rowStride = kb_.constant(0), columnStride = kb_.constant(0);
-    for (size_t d = 0; d < own.size(); ++d) {
-      size_t o = d + sizes.size() - own.size();
-      if (own[d].isConstant(1)) continue;
-      Value stride = kb_.size(strides[d]);
-      offset = kb_.add(offset, kb_.mul(place[o], stride));
-      if (o + 2 == sizes.size()) rowStride = stride;
-      if (o + 1 == sizes.size()) columnStride = stride;
-    }
-    Value rows = kb_.sub(kb_.size(found_->queries), at_.row), columns = kb_.sub(kb_.size(found_->keys), at_.column);
-    return kb_.loadTile(arg, shape_, offset, ValueRange{rowStride, columnStride}, ValueRange{rows, columns});
-  }
-
-  GroupOp group_;
-  KernelBuilder kb_;
-  std::optional<CudaAttentionForm> found_;
-  VectorType shape_;
-  ScorePlace at_;
-  llvm::DenseMap<Value, Value> tiles_;
-};
-
 /// The number of a row or a column, from `start` on.
 struct Counter {
   bool isColumn;
@@ -543,7 +415,5 @@ std::optional<DiagonalCompare> matchDiagonal(Value condition) {
 }
 
 std::optional<CudaAttentionForm> matchCudaAttention(const AttentionForm &form, std::string *why) { return CudaMatcher(form, why).run(); }
-
-FailureOr<Scheduled> scheduleCudaAttention(GroupOp group, StringRef name, OpBuilder &builder) { return GroupAttention(group, name, builder).run(); }
 
 }  // namespace jinx::schedules

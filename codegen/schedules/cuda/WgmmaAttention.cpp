@@ -16,6 +16,11 @@
 // section the longest come first, in the one before it last, and so on in turn, so that lengths change slowly all the way; and they are dealt
 // out to and fro. Of two neighbouring rounds each block then gets about the same (within 3 % over the shapes of the benchmark; with the longest
 // first in every section, 24 to 30 % where rounds straddle sections).
+//
+// Keys in parts (AttentionParts): a tile has the rows of a tile and the keys of a part. The parts of a row are walked as any tiles are, so that
+// the rings stay full from one part to the next. How long a part is depends on nothing that varies, so neither do the bits of a result.
+// Sequences may have lengths of their own, and keys in pages: parts past a sequence's end are left out, pages past it are not looked
+// up, and rows of values behind the last key are cleared before they are multiplied: a weight of 0 does not hide a NaN.
 #include "codegen/schedules/cuda/CudaAttention.h"
 
 #include <cmath>
@@ -39,7 +44,7 @@ constexpr double kLog2e = 1.4426950408889634, kLn2 = 0.6931471805599453;
 int64_t alignTo(int64_t v, int64_t a) { return (v + a - 1) / a * a; }
 int64_t storeColumns(int64_t headDim) { return headDim % 64 == 0 ? 64 : headDim % 32 == 0 ? 32 : 16; }
 int64_t ringBytes(const WgmmaAttentionTile &t, int64_t headDim) {
-  return alignTo(headDim, kPanel) * 2 * (t.rows + 2 * t.stages * t.keys) + 16 * (1 + 2 * t.stages) + 1024;
+  return alignTo(headDim, kPanel) * 2 * (t.queryStages * t.rows + 2 * t.stages * t.keys) + 16 * (t.queryStages + 2 * t.stages) + 1024;
 }
 int64_t stagingBytes(const WgmmaAttentionTile &t, int64_t headDim) { return t.rows / 64 * 4 * 2 * 16 * storeColumns(headDim) * 2; }
 /// Whether stores go through shared memory and TMA; else straight from registers.
@@ -56,7 +61,7 @@ class AttentionProgram {
     setGrid();
     makeMaps();
     makeConstants();
-    ringQ_ = ring(1, t_.rows, "q");
+    ringQ_ = ring(t_.queryStages, t_.rows, "q");
     ringK_ = ring(t_.stages, t_.keys, "k");
     ringV_ = ring(t_.stages, t_.keys, "v");
     const int64_t consumers = t_.rows / 64;
@@ -82,14 +87,15 @@ class AttentionProgram {
 
   void setGrid() {
     auto text = [](int64_t v) { return std::to_string(v); };
-    kernel_.setPrograms("min((" + p_.batch.text + ") * (" + p_.heads.text + ") * (((" + p_.queries.text + ") + " + text(t_.rows - 1) + ") floordiv " +
-                        text(t_.rows) + "), " + text(p_.sms) + ")");
+    std::string parts = isSplit() ? "(" + p_.parts.count.text + ") * " : "";
+    kernel_.setPrograms("min((" + p_.batch.text + ") * (" + p_.heads.text + ") * " + parts + "(((" + p_.queries.text + ") + " + text(t_.rows - 1) +
+                        ") floordiv " + text(t_.rows) + "), " + text(p_.sms) + ")");
   }
 
-  Value map(const AttentionTensor &x, const std::string &rows, const std::string &heads, int64_t boxColumns, int64_t boxRows) {
+  Value map(const AttentionTensor &x, const std::string &rows, const std::string &heads, const std::string &matrices, int64_t boxColumns, int64_t boxRows) {
     auto bytes = [](const AttentionSize &stride) { return "(" + stride.text + ") * 2"; };
     return tile::TensorMapOp::create(b_, loc_, tile::TensorMapType::get(b_.getContext()), x.data,
-                                     b_.getStrArrayAttr({std::to_string(p_.headDim), rows, heads, p_.batch.text}),
+                                     b_.getStrArrayAttr({std::to_string(p_.headDim), rows, heads, matrices}),
                                      b_.getStrArrayAttr({bytes(x.rowStride), bytes(x.headStride), bytes(x.batchStride)}),
                                      DenseI64ArrayAttr::get(b_.getContext(), {boxColumns, boxRows, 1, 1}), b_.getI64IntegerAttr(boxColumns * 2),
                                      DenseI64ArrayAttr())
@@ -97,10 +103,11 @@ class AttentionProgram {
   }
   void makeMaps() {
     std::string kvHeads = p_.group == 1 ? p_.heads.text : "(" + p_.heads.text + ") floordiv " + std::to_string(p_.group);
-    mapQ_ = map(p_.q, p_.queries.text, p_.heads.text, kPanel, t_.rows);
-    mapK_ = map(p_.k, p_.keys.text, kvHeads, kPanel, t_.keys);
-    mapV_ = map(p_.v, p_.keys.text, kvHeads, kPanel, t_.keys);
-    if (storesBulk(t_, p_.headDim)) mapO_ = map(p_.o, p_.queries.text, p_.heads.text, storeColumns(p_.headDim), 16);
+    const std::string &batch = p_.batch.text, keys = isPaged() ? std::to_string(p_.pages.keys) : p_.keys.text, &matrices = isPaged() ? p_.pages.count.text : batch;
+    mapQ_ = map(p_.q, p_.queries.text, p_.heads.text, batch, kPanel, t_.rows);
+    mapK_ = map(p_.k, keys, kvHeads, matrices, kPanel, boxKeys());
+    mapV_ = map(p_.v, keys, kvHeads, matrices, kPanel, boxKeys());
+    if (!isSplit() && storesBulk(t_, p_.headDim)) mapO_ = map(p_.o, p_.queries.text, p_.heads.text, batch, storeColumns(p_.headDim), 16);
   }
 
   void makeConstants() {
@@ -116,6 +123,11 @@ class AttentionProgram {
     rowTiles_ = called(ix_.tiles(p_.queries.value, t_.rows), "row_tiles");
     allHeads_ = called(ix_.mul(p_.batch.value, p_.heads.value), "all_heads");
     tiles_ = called(ix_.mul(allHeads_, rowTiles_), "tiles");
+    if (isSplit()) {
+      headTiles_ = called(ix_.mul(p_.parts.count.value, rowTiles_), "head_tiles");
+      tiles_ = called(ix_.mul(allHeads_, headTiles_), "tiles");
+      return;
+    }
     Value fitting = called(ix_.mul(max(ix_.div(ix_.c(kSectionBytes / (p_.headDim * 4)), p_.keys.value), 1), p_.group), "fitting");
     section_ = called(ix_.min(fitting, allHeads_), "section");
     if (p_.causal) sections_ = called(ix_.div(ix_.add(allHeads_, ix_.sub(section_, ix_.c(1))), max(section_, 1)), "sections");
@@ -131,7 +143,7 @@ class AttentionProgram {
   /// `body` for each tile of this block.
   void walkTiles(const std::function<void(Value)> &body) {
     OpBuilder::InsertionGuard guard(b_);
-    if (!p_.causal) {
+    if (!p_.causal || isSplit()) {
       auto loop = loopOver(program_, tiles_, programs_, {}, "tile");
       b_.setInsertionPointToStart(loop.getBody());
       body(loop.getInductionVar());
@@ -150,61 +162,123 @@ class AttentionProgram {
 
   struct Place {
     Value batch, head, kvHead, allHead;
-    Value row;     ///< first of the tile
+    Value rowTile, row;            ///< first row of the tile
+    Value keys;                    ///< of the sequence
+    Value part, firstKey, endKey;  ///< of keys in parts; else all of them
     Value blocks;  ///< steps that any row of the tile needs, at least one
     Value whole;   ///< those of them that every row sees whole
   };
   Place place(Value index) {
     Place at;
+    isSplit() ? placePart(index, at) : placeTile(index, at);
+    at.batch = called(ix_.div(at.allHead, p_.heads.value), "batch");
+    at.head = called(ix_.sub(at.allHead, ix_.mul(at.batch, p_.heads.value)), "head");
+    at.kvHead = p_.group == 1 ? at.head : called(ix_.div(at.head, p_.group), "kv_head");
+    at.row = called(ix_.mul(at.rowTile, t_.rows), "row");
+    at.keys = p_.pages.lengths ? called(loadNumber(p_.pages.lengths, at.batch), "length") : p_.keys.value;
+    at.firstKey = isSplit() ? called(ix_.mul(at.part, p_.parts.keys), "first_key") : ix_.c(0);
+    at.endKey = isSplit() ? called(ix_.min(ix_.add(at.firstKey, p_.parts.keys), at.keys), "end_key") : at.keys;
+    Value ownKeys = ix_.sub(at.endKey, at.firstKey);
+    if (!p_.causal) {
+      at.blocks = called(ix_.tiles(max(ownKeys, 1), t_.keys), "blocks");
+      return at;
+    }
+    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(at.keys, headQueries())), 1), "seen_by_first");
+    if (isSplit()) seenByFirst = called(ix_.sub(seenByFirst, at.firstKey), "seen_of_part");
+    Value seen = ix_.min(ownKeys, ix_.add(seenByFirst, t_.rows - 1)), seenByAll = ix_.min(ownKeys, seenByFirst);
+    at.blocks = called(ix_.tiles(max(seen, 1), t_.keys), "blocks");
+    at.whole = called(ix_.div(max(seenByAll, 0), t_.keys), "whole");
+    return at;
+  }
+  /// A part's row tiles come one after the other: they read the same keys.
+  void placePart(Value index, Place &at) {
+    at.allHead = called(ix_.div(index, headTiles_), "batch_head");
+    Value within = called(ix_.sub(index, ix_.mul(at.allHead, headTiles_)), "within");
+    at.part = called(ix_.div(within, rowTiles_), "part");
+    at.rowTile = ix_.sub(within, ix_.mul(at.part, rowTiles_));
+  }
+  void placeTile(Value index, Place &at) {
     Value sectionTiles = called(ix_.mul(section_, rowTiles_), "section_tiles");
     Value section = called(ix_.div(index, sectionTiles), "section_index"), firstHead = called(ix_.mul(section, section_), "first_head");
     Value width = called(ix_.min(section_, ix_.sub(allHeads_, firstHead)), "width");
     Value within = called(ix_.sub(index, ix_.mul(firstHead, rowTiles_)), "within");
     Value advanced = called(ix_.div(within, width), "advanced");
     at.allHead = called(ix_.add(firstHead, ix_.sub(within, ix_.mul(advanced, width))), "batch_head");
-    at.batch = called(ix_.div(at.allHead, p_.heads.value), "batch");
-    at.head = called(ix_.sub(at.allHead, ix_.mul(at.batch, p_.heads.value)), "head");
-    at.kvHead = p_.group == 1 ? at.head : called(ix_.div(at.head, p_.group), "kv_head");
-    Value descending = ix_.sub(ix_.sub(rowTiles_, ix_.c(1)), advanced), order = descending;
-    if (p_.causal) {
-      Value after = ix_.sub(ix_.sub(sections_, ix_.c(1)), section), isRising = ix_.sub(after, ix_.mul(ix_.div(after, 2), 2));
-      Value rises = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::eq, isRising, ix_.c(1));
-      order = called(arith::SelectOp::create(b_, loc_, rises, advanced, descending), "row_tile");
-    }
-    at.row = called(ix_.mul(order, t_.rows), "row");
-    if (!p_.causal) {
-      at.blocks = called(ix_.tiles(max(p_.keys.value, 1), t_.keys), "blocks");
-      return at;
-    }
-    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(p_.keys.value, p_.queries.value)), 1), "seen_by_first");
-    Value seen = ix_.min(p_.keys.value, ix_.add(seenByFirst, t_.rows - 1)), seenByAll = ix_.min(p_.keys.value, seenByFirst);
-    at.blocks = called(ix_.tiles(max(seen, 1), t_.keys), "blocks");
-    at.whole = called(ix_.div(max(seenByAll, 0), t_.keys), "whole");
-    return at;
+    Value descending = ix_.sub(ix_.sub(rowTiles_, ix_.c(1)), advanced);
+    at.rowTile = descending;
+    if (!p_.causal) return;
+    Value after = ix_.sub(ix_.sub(sections_, ix_.c(1)), section), isRising = ix_.sub(after, ix_.mul(ix_.div(after, 2), 2));
+    Value rises = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::eq, isRising, ix_.c(1));
+    at.rowTile = called(arith::SelectOp::create(b_, loc_, rises, advanced, descending), "row_tile");
+  }
+
+  /// `body` unless the part lies past the end of its sequence.
+  void withPart(const Place &at, const std::function<void()> &body) {
+    if (!p_.pages.lengths) return body();
+    OpBuilder::InsertionGuard guard(b_);
+    auto inside = scf::IfOp::create(b_, loc_, arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, at.firstKey, at.keys), false);
+    b_.setInsertionPointToStart(inside.thenBlock());
+    body();
+  }
+  /// An element of a buffer of i32.
+  Value loadNumber(Value buffer, Value offset, Value limit = {}) {
+    auto load = tile::LoadOp::create(b_, loc_, VectorType::get({1}, b_.getI32Type()), buffer, offset, ValueRange{ix_.c(1)}, limit ? ValueRange(limit) : ValueRange());
+    Value number = vector::ExtractOp::create(b_, loc_, load, ArrayRef<int64_t>{0});
+    return arith::IndexCastOp::create(b_, loc_, b_.getIndexType(), number);
+  }
+  Value firstKeyOf(Value block, const Place &at) {
+    Value key = ix_.mul(block, t_.keys);
+    return isSplit() ? ix_.add(at.firstKey, key) : key;
   }
 
   // ---- producer ---------------------------------------------------------------------------------------------------------------------
-  void fetch(Value ring, Value map, Value row, Value head, Value batch) {
+  /// A box into the slot, of keys or values or of queries.
+  void copy(Value map, ValueRange at, Value slot, bool once, IntegerAttr row = {}) {
+    auto copy = tile::CopyBulkOp::create(b_, loc_, map, at, ValueRange{}, slot, b_.getI64IntegerAttr(0), IntegerAttr(), row);
+    if (once) copy->setAttr("once", b_.getUnitAttr());
+  }
+  void fetch(Value ring, Value map, Value row, Value head, Value batch, bool once = false) {
     auto slot = tile::RingAcquireOp::create(b_, loc_, slotType_, ring).getSlot();
-    tile::CopyBulkOp::create(b_, loc_, map, ValueRange{ix_.c(0), row, head, batch}, ValueRange{}, slot, b_.getI64IntegerAttr(0), IntegerAttr());
+    copy(map, ValueRange{ix_.c(0), row, head, batch}, slot, once);
+    tile::RingCommitOp::create(b_, loc_, slot);
+  }
+  /// Keys or values of a step, from where they lie.
+  void fetchKeys(Value ring, Value map, Value block, const Place &at) {
+    Value key = firstKeyOf(block, at);
+    if (!isPaged()) return fetch(ring, map, key, at.kvHead, at.batch, p_.readsOnce);
+    // The numbers of all pages first: each is as far away as the keys. Past the end there is none: a page that does not exist is zeros.
+    SmallVector<Value> pages;
+    key = called(key, "key");
+    Value first = called(ix_.add(ix_.mul(at.batch, p_.pages.tableStride.value), ix_.div(key, p_.pages.keys)), "entry");
+    for (int64_t i = 0; i < t_.keys; i += boxKeys()) {
+      Value left = ix_.sub(at.keys, ix_.add(key, i)), isThere = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::sgt, left, ix_.c(0));
+      Value page = loadNumber(p_.pages.table, ix_.add(first, i / p_.pages.keys), left);
+      pages.push_back(called(arith::SelectOp::create(b_, loc_, isThere, page, ix_.c(-1)), "page"));
+    }
+    Value row = boxKeys() < p_.pages.keys ? ix_.sub(key, ix_.mul(ix_.div(key, p_.pages.keys), p_.pages.keys)) : ix_.c(0);
+    auto slot = tile::RingAcquireOp::create(b_, loc_, slotType_, ring).getSlot();
+    for (auto [i, page] : llvm::enumerate(pages))
+      copy(map, ValueRange{ix_.c(0), row, at.kvHead, page}, slot, p_.readsOnce, pages.size() > 1 ? b_.getI64IntegerAttr(int64_t(i) * boxKeys()) : IntegerAttr());
     tile::RingCommitOp::create(b_, loc_, slot);
   }
   /// In the order of use. The first keys come before the queries: their slot is free earlier.
   void produce(Value index) {
     Place at = place(index);
-    auto keys = [&](Value block) { fetch(ringK_, mapK_, ix_.mul(block, t_.keys), at.kvHead, at.batch); };
-    auto values = [&](Value block) { fetch(ringV_, mapV_, ix_.mul(block, t_.keys), at.kvHead, at.batch); };
-    keys(ix_.sub(at.blocks, ix_.c(1)));
-    fetch(ringQ_, mapQ_, at.row, at.head, at.batch);
-    auto loop = loopOver(ix_.c(1), at.blocks, ix_.c(1), {}, "step");
-    {
-      OpBuilder::InsertionGuard guard(b_);
-      b_.setInsertionPointToStart(loop.getBody());
-      Value before = called(ix_.sub(at.blocks, loop.getInductionVar()), "before");
-      keys(ix_.sub(before, ix_.c(1)));
-      values(before);
-    }
-    values(ix_.c(0));
+    withPart(at, [&] {
+      auto keys = [&](Value block) { fetchKeys(ringK_, mapK_, block, at); };
+      auto values = [&](Value block) { fetchKeys(ringV_, mapV_, block, at); };
+      keys(ix_.sub(at.blocks, ix_.c(1)));
+      fetch(ringQ_, mapQ_, at.row, at.head, at.batch);
+      auto loop = loopOver(ix_.c(1), at.blocks, ix_.c(1), {}, "step");
+      {
+        OpBuilder::InsertionGuard guard(b_);
+        b_.setInsertionPointToStart(loop.getBody());
+        Value before = called(ix_.sub(at.blocks, loop.getInductionVar()), "before");
+        keys(ix_.sub(before, ix_.c(1)));
+        values(before);
+      }
+      values(ix_.c(0));
+    });
   }
 
   // ---- consumers --------------------------------------------------------------------------------------------------------------------
@@ -217,6 +291,9 @@ class AttentionProgram {
 
   void consume(Value index) {
     at_ = place(index);
+    withPart(at_, [&] { consumeKeys(); });
+  }
+  void consumeKeys() {
     myRow_ = called(ix_.add(at_.row, firstRow_), "my_row");
     if (p_.causal) limits_ = visibleColumns();
     auto wait = tile::RingWaitOp::create(b_, loc_, slotType_, ringQ_, 0);
@@ -241,10 +318,11 @@ class AttentionProgram {
 
   /// Columns that each row sees.
   Value visibleColumns() {
-    Value first = ix_.add(ix_.add(myRow_, ix_.sub(p_.keys.value, p_.queries.value)), 1);
+    Value first = ix_.add(ix_.add(myRow_, ix_.sub(at_.keys, headQueries())), 1);
     Value rows = tile::IotaOp::create(b_, loc_, rowIndexType_, 0);
+    if (p_.rowsOfHead) rows = called(arith::RemUIOp::create(b_, loc_, rows, splat(narrow(ix_.c(p_.rowsOfHead)), rowIndexType_)), "query");
     Value limit = arith::AddIOp::create(b_, loc_, rows, splat(narrow(first), rowIndexType_));
-    return called(arith::MinSIOp::create(b_, loc_, limit, splat(narrow(p_.keys.value), rowIndexType_)), "visible");
+    return called(arith::MinSIOp::create(b_, loc_, limit, splat(narrow(at_.keys), rowIndexType_)), "visible");
   }
 
   Value multiplyKeys() {
@@ -254,9 +332,10 @@ class AttentionProgram {
   Value roundedWeights(Value weights) {
     return tile::MmaOperandOp::create(b_, nameLoc(b_, loc_, "rounded"), VectorType::get({64, t_.keys}, element_), weights);
   }
-  Value multiplyValues(Value out, Value rounded, StringRef comment = "") {
+  Value multiplyValues(Value out, Value rounded, Value block, StringRef comment = "") {
     auto slot = tile::RingWaitOp::create(b_, loc_, slotType_, ringV_, 0);
     if (!comment.empty()) phase(slot, comment);
+    if (p_.pages.lengths) tile::ClearRowsOp::create(b_, loc_, slot, 0, called(ix_.sub(at_.keys, firstKeyOf(block, at_)), "valid"));
     return tile::MmaRegistersOp::create(b_, loc_, outType_, out, rounded, slot, 0);
   }
 
@@ -269,7 +348,7 @@ class AttentionProgram {
     b_.setInsertionPointToStart(loop.getBody());
     auto args = loop.getRegionIterArgs();
     Value running = multiplyKeys();
-    Value out = multiplyValues(args[0], args[1]);
+    Value out = multiplyValues(args[0], args[1], ix_.sub(at_.blocks, loop.getInductionVar()));
     Value scores = tile::MmaWaitOp::create(b_, loc_, scoreType_, running, 1);
     tile::RingReleaseOp::create(b_, loc_, ringK_, 0);
     Value block = ix_.sub(ix_.sub(at_.blocks, ix_.c(1)), loop.getInductionVar());
@@ -285,7 +364,7 @@ class AttentionProgram {
   /// Scores become weights, and `before` goes on; without one it begins.
   Softmax softmax(Value x, Value block, bool masked, const State &before) {
     if (!folds_) x = arith::MulFOp::create(b_, loc_, x, splat(scale_, scoreType_));
-    Value column = (hole_ || masked) ? called(ix_.mul(block, t_.keys), "column") : Value();
+    Value column = (hole_ || masked) ? called(firstKeyOf(block, at_), "column") : Value();
     if (hole_) x = hole_(b_, loc_, x, {at_.batch, at_.head, myRow_, column});
     if (masked) x = mask(x, column);
     Value largest = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "largest"), rowType_, tile::ReduceKind::max, x, false);
@@ -313,7 +392,7 @@ class AttentionProgram {
     if (p_.causal) {
       visible = splat(called(arith::SubIOp::create(b_, loc_, limits_, splat(here, rowIndexType_)), "visible_here"), scoreIndexType_);
     } else {
-      visible = splat(called(arith::SubIOp::create(b_, loc_, narrow(p_.keys.value), here), "visible_here"), scoreIndexType_);
+      visible = splat(called(arith::SubIOp::create(b_, loc_, narrow(at_.keys), here), "visible_here"), scoreIndexType_);
     }
     Value columns = tile::IotaOp::create(b_, loc_, scoreIndexType_, 1);
     Value seen = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, columns, visible);
@@ -321,7 +400,7 @@ class AttentionProgram {
   }
 
   void finish(const State &state) {
-    Value running = multiplyValues(state.out, state.rounded, "The last values, then the rows divided by their sums");
+    Value running = multiplyValues(state.out, state.rounded, ix_.c(0), "The last values, then the rows divided by their sums");
     Value sum = tile::RowCombineOp::create(b_, nameLoc(b_, loc_, "sum"), rowType_, tile::ReduceKind::sum, state.sum);
     Value one = arith::ConstantOp::create(b_, loc_, b_.getF32FloatAttr(1.0f));
     Value empty = arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OEQ, sum, splat(zero_, rowType_));
@@ -331,9 +410,22 @@ class AttentionProgram {
     Value out = tile::MmaWaitOp::create(b_, loc_, outType_, running, 0);
     tile::RingReleaseOp::create(b_, loc_, ringV_, 0);
     out = arith::MulFOp::create(b_, loc_, out, scale);
+    if (isSplit()) return storePart(out, logSumExp(state.max, sum));
     out = arith::TruncFOp::create(b_, loc_, VectorType::get(outType_.getShape(), element_), out);
     store(out);
-    if (p_.logSumExp) storeLogSumExp(state.max, sum);
+    if (p_.logSumExp) storeLogSumExp(logSumExp(state.max, sum));
+  }
+
+  /// What a part leaves for the merge.
+  void storePart(Value out, Value logarithm) {
+    Value place = ix_.add(ix_.mul(at_.batch, p_.parts.batchStride.value), ix_.mul(at_.head, p_.parts.headStride.value));
+    place = ix_.add(ix_.add(place, ix_.mul(myRow_, p_.parts.rowStride.value)), at_.part);
+    place = called(p_.parts.before.value ? ix_.add(place, p_.parts.before.value) : place, "place");
+    Value rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left"), stride = p_.parts.rowStride.value;
+    tile::StoreOp::create(b_, loc_, out, p_.parts.out, called(ix_.mul(place, p_.headDim), "offset"), ValueRange{ix_.mul(stride, p_.headDim), ix_.c(1)},
+                          ValueRange{rows, ix_.c(p_.headDim)});
+    phase(tile::StoreOp::create(b_, loc_, logarithm, p_.parts.logSumExp, place, ValueRange{stride, ix_.c(0)}, ValueRange{rows, ix_.c(1)}),
+          "Logarithm of each row's sum of exponentials, by which parts are weighed");
   }
 
   void store(Value out) {
@@ -348,15 +440,23 @@ class AttentionProgram {
     tile::StoreOp::create(b_, loc_, out, p_.o.data, offset, ValueRange{p_.o.rowStride.value, ix_.c(1)}, ValueRange{rows, ix_.c(p_.headDim)});
   }
 
-  void storeLogSumExp(Value max, Value sum) {
+  Value logSumExp(Value max, Value sum) {
     Value log = math::Log2Op::create(b_, loc_, sum);
     log = math::FmaOp::create(b_, loc_, max, splat(toLog2_, rowType_), log);
-    log = called(arith::MulFOp::create(b_, loc_, log, splat(fromLog2_, rowType_)), "log_sum");
+    return called(arith::MulFOp::create(b_, loc_, log, splat(fromLog2_, rowType_)), "log_sum");
+  }
+  void storeLogSumExp(Value log) {
     Value offset = called(ix_.add(ix_.mul(at_.allHead, p_.queries.value), myRow_), "lse_at");
     Value rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left");
     phase(tile::StoreOp::create(b_, loc_, log, p_.logSumExp, offset, ValueRange{ix_.c(1), ix_.c(0)}, ValueRange{rows, ix_.c(1)}),
           "Logarithm of each row's sum of exponentials");
   }
+
+  bool isSplit() const { return p_.parts.keys > 0; }
+  Value headQueries() { return p_.rowsOfHead ? ix_.c(p_.rowsOfHead) : p_.queries.value; }
+  bool isPaged() const { return bool(p_.pages.table); }
+  /// Keys that one copy brings.
+  int64_t boxKeys() const { return isPaged() ? std::min(p_.pages.keys, t_.keys) : t_.keys; }
 
   // ---- short names ------------------------------------------------------------------------------------------------------------------
   Value called(Value v, StringRef name) {
@@ -387,7 +487,7 @@ class AttentionProgram {
   VectorType scoreType_, rowType_, outType_, scoreIndexType_, rowIndexType_;
   Value mapQ_, mapK_, mapV_, mapO_, ringQ_, ringK_, ringV_, slotQ_;
   Value scale_, toLog2_, fromLog2_, zero_, minusInfinity_;
-  Value program_, programs_, rowTiles_, allHeads_, tiles_, section_, sections_, firstRow_;
+  Value program_, programs_, rowTiles_, allHeads_, tiles_, section_, sections_, headTiles_, firstRow_;
   bool folds_ = false;
   // Of the tile at hand, in the consumer.
   Place at_;
@@ -396,8 +496,8 @@ class AttentionProgram {
 
 }  // namespace
 
-int64_t wgmmaAttentionSharedBytes(const WgmmaAttentionTile &t, int64_t headDim) {
-  return ringBytes(t, headDim) + (storesBulk(t, headDim) ? stagingBytes(t, headDim) : 0);
+int64_t wgmmaAttentionSharedBytes(const WgmmaAttentionTile &t, int64_t headDim, bool isSplit) {
+  return ringBytes(t, headDim) + (!isSplit && storesBulk(t, headDim) ? stagingBytes(t, headDim) : 0);
 }
 
 std::string wgmmaAttentionInfeasible(const WgmmaAttentionTile &t, int64_t headDim) {
@@ -411,10 +511,24 @@ std::string wgmmaAttentionInfeasible(const WgmmaAttentionTile &t, int64_t headDi
   return "";
 }
 
+std::string attentionPagesInfeasible(const AttentionPages &pages, const WgmmaAttentionTile &t) {
+  if (t.rows != 64) return "sequences of different lengths are read by one consumer, of 64 rows";
+  if (!pages.table) return "";
+  if (pages.keys < 16 || (t.keys % pages.keys && pages.keys % t.keys))
+    return "a page has " + std::to_string(pages.keys) + " keys, expected 16 or more, a divisor or a multiple of the " + std::to_string(t.keys) + " of a step";
+  return "";
+}
+
 WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries) {
+  if (queries && queries <= 64) return chooseFewRowsAttentionTile(headDim);
   WgmmaAttentionTile tile;
-  tile.rows = queries && queries <= 64 ? 64 : headDim <= 64 ? 192 : 128;
+  tile.rows = headDim <= 64 ? 192 : 128;
   tile.keys = headDim <= 128 ? 128 : 80;
+  return tile;
+}
+WgmmaAttentionTile chooseFewRowsAttentionTile(int64_t headDim) {
+  WgmmaAttentionTile tile{.rows = 64, .keys = headDim <= 128 ? 128 : 64, .stages = 1, .queryStages = 2};
+  while (ringBytes({tile.rows, tile.keys, tile.stages + 1, tile.queryStages}, headDim) <= kMaxShared) ++tile.stages;
   return tile;
 }
 

@@ -47,3 +47,67 @@ func.func @diagonal(%q: tensor<2x8x64xf16>, %k: tensor<2x16x64xf16>, %v: tensor<
   %y = jinx.packed_matmul %p, %v1 by_rows : tensor<2x8x16xf16>, tensor<2x64x16xf16> -> tensor<2x8x64xf16>
   return %y : tensor<2x8x64xf16>
 }
+
+// -----
+
+// Few queries: keys come in parts, of a length that a batch does not change, and a second kernel merges them. Query heads that share keys are
+// rows of one tile.
+// CHECK-LABEL: func.func @few_queries
+// CHECK: %[[PARTS:.*]]:2 = jinx.launch @k0_attention({{.*}} programs "min(132, 2*((n - 1) floordiv 64)*b + 2*b)"
+// CHECK-SAME: -> (tensor<?x2x4x?x64xf32, #jinx.dims<"b", "2", "4", "(n - 1) floordiv 64 + 1", "64">>, tensor<?x2x4x?xf32, #jinx.dims<"b", "2", "4", "(n - 1) floordiv 64 + 1">>)
+// CHECK: jinx.launch @k0_attention_merge(%[[PARTS]]#0, %[[PARTS]]#1)
+// CHECK-LABEL: tile.kernel @k0_attention(
+// CHECK-LABEL: tile.kernel @k0_attention_merge(
+func.func @few_queries(%q: tensor<?x8x1x64xf16, #jinx.dims<"b", "8", "1", "64">>, %k: tensor<?x2x?x64xf16, #jinx.dims<"b", "2", "8*n", "64">>, %v: tensor<?x2x?x64xf16, #jinx.dims<"b", "2", "8*n", "64">>) -> tensor<?x8x1x64xf16, #jinx.dims<"b", "8", "1", "64">> {
+  %k1 = jinx.reshape %k : tensor<?x2x?x64xf16, #jinx.dims<"b", "2", "8*n", "64">> -> tensor<?x2x1x?x64xf16, #jinx.dims<"b", "2", "1", "8*n", "64">>
+  %k2 = jinx.broadcast %k1 : tensor<?x2x1x?x64xf16, #jinx.dims<"b", "2", "1", "8*n", "64">> -> tensor<?x2x4x?x64xf16, #jinx.dims<"b", "2", "4", "8*n", "64">>
+  %k3 = jinx.reshape %k2 : tensor<?x2x4x?x64xf16, #jinx.dims<"b", "2", "4", "8*n", "64">> -> tensor<?x8x?x64xf16, #jinx.dims<"b", "8", "8*n", "64">>
+  %v1 = jinx.reshape %v : tensor<?x2x?x64xf16, #jinx.dims<"b", "2", "8*n", "64">> -> tensor<?x2x1x?x64xf16, #jinx.dims<"b", "2", "1", "8*n", "64">>
+  %v2 = jinx.broadcast %v1 : tensor<?x2x1x?x64xf16, #jinx.dims<"b", "2", "1", "8*n", "64">> -> tensor<?x2x4x?x64xf16, #jinx.dims<"b", "2", "4", "8*n", "64">>
+  %v3 = jinx.reshape %v2 : tensor<?x2x4x?x64xf16, #jinx.dims<"b", "2", "4", "8*n", "64">> -> tensor<?x8x?x64xf16, #jinx.dims<"b", "8", "8*n", "64">>
+  %v4 = jinx.transpose %v3, [0, 1, 3, 2] : tensor<?x8x?x64xf16, #jinx.dims<"b", "8", "8*n", "64">> -> tensor<?x8x64x?xf16, #jinx.dims<"b", "8", "64", "8*n">>
+  %s = jinx.packed_matmul %q, %k3 by_rows : tensor<?x8x1x64xf16, #jinx.dims<"b", "8", "1", "64">>, tensor<?x8x?x64xf16, #jinx.dims<"b", "8", "8*n", "64">> -> tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">>
+  %m = jinx.reduce max, %s axes [3] : tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">> -> tensor<?x8x1x1xf16, #jinx.dims<"b", "8", "1", "1">>
+  %d = jinx.sub %s, %m : tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">>, tensor<?x8x1x1xf16, #jinx.dims<"b", "8", "1", "1">> -> tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">>
+  %e = jinx.exp %d : tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">> -> tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">>
+  %l = jinx.reduce sum, %e axes [3] : tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">> -> tensor<?x8x1x1xf16, #jinx.dims<"b", "8", "1", "1">>
+  %p = jinx.div %e, %l : tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">>, tensor<?x8x1x1xf16, #jinx.dims<"b", "8", "1", "1">> -> tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">>
+  %y = jinx.packed_matmul %p, %v4 by_rows : tensor<?x8x1x?xf16, #jinx.dims<"b", "8", "1", "8*n">>, tensor<?x8x64x?xf16, #jinx.dims<"b", "8", "64", "8*n">> -> tensor<?x8x1x64xf16, #jinx.dims<"b", "8", "1", "64">>
+  return %y : tensor<?x8x1x64xf16, #jinx.dims<"b", "8", "1", "64">>
+}
+
+// -----
+
+// Tests that heads which keep memory busy by themselves, by their number, have their keys whole.
+// CHECK-LABEL: func.func @half_of_the_machine
+// CHECK: jinx.launch @k0_attention
+// CHECK-NOT: jinx.launch
+func.func @half_of_the_machine(%q: tensor<66x1x64xf16>, %k: tensor<66x1024x64xf16>, %v: tensor<66x1024x64xf16>) -> tensor<66x1x64xf16> {
+  %v1 = jinx.transpose %v, [0, 2, 1] : tensor<66x1024x64xf16> -> tensor<66x64x1024xf16>
+  %s = jinx.packed_matmul %q, %k by_rows : tensor<66x1x64xf16>, tensor<66x1024x64xf16> -> tensor<66x1x1024xf16>
+  %m = jinx.reduce max, %s axes [2] : tensor<66x1x1024xf16> -> tensor<66x1x1xf16>
+  %d = jinx.sub %s, %m : tensor<66x1x1024xf16>, tensor<66x1x1xf16> -> tensor<66x1x1024xf16>
+  %e = jinx.exp %d : tensor<66x1x1024xf16> -> tensor<66x1x1024xf16>
+  %l = jinx.reduce sum, %e axes [2] : tensor<66x1x1024xf16> -> tensor<66x1x1xf16>
+  %p = jinx.div %e, %l : tensor<66x1x1024xf16>, tensor<66x1x1xf16> -> tensor<66x1x1024xf16>
+  %y = jinx.packed_matmul %p, %v1 by_rows : tensor<66x1x1024xf16>, tensor<66x64x1024xf16> -> tensor<66x1x64xf16>
+  return %y : tensor<66x1x64xf16>
+}
+
+// -----
+
+// One less, and they do not.
+// CHECK-LABEL: func.func @less_than_half
+// CHECK: jinx.launch @k0_attention(
+// CHECK: jinx.launch @k0_attention_merge(
+func.func @less_than_half(%q: tensor<65x1x64xf16>, %k: tensor<65x1024x64xf16>, %v: tensor<65x1024x64xf16>) -> tensor<65x1x64xf16> {
+  %v1 = jinx.transpose %v, [0, 2, 1] : tensor<65x1024x64xf16> -> tensor<65x64x1024xf16>
+  %s = jinx.packed_matmul %q, %k by_rows : tensor<65x1x64xf16>, tensor<65x1024x64xf16> -> tensor<65x1x1024xf16>
+  %m = jinx.reduce max, %s axes [2] : tensor<65x1x1024xf16> -> tensor<65x1x1xf16>
+  %d = jinx.sub %s, %m : tensor<65x1x1024xf16>, tensor<65x1x1xf16> -> tensor<65x1x1024xf16>
+  %e = jinx.exp %d : tensor<65x1x1024xf16> -> tensor<65x1x1024xf16>
+  %l = jinx.reduce sum, %e axes [2] : tensor<65x1x1024xf16> -> tensor<65x1x1xf16>
+  %p = jinx.div %e, %l : tensor<65x1x1024xf16>, tensor<65x1x1xf16> -> tensor<65x1x1024xf16>
+  %y = jinx.packed_matmul %p, %v1 by_rows : tensor<65x1x1024xf16>, tensor<65x64x1024xf16> -> tensor<65x1x64xf16>
+  return %y : tensor<65x1x64xf16>
+}

@@ -63,6 +63,26 @@ tile.kernel @bulk(%a: !tile.ptr<bf16>, %b: !tile.ptr<bf16>, %y: !tile.ptr<bf16>,
   }
 }
 
+// Boxes that fill a buffer between them, and rows behind the last valid one.
+// CHECK: tile.kernel @rows
+tile.kernel @rows(%x: !tile.ptr<f16>, %n: index) inputs 1 programs "1" scratch "0" from "" {
+  %c0 = arith.constant 0 : index
+  %map = tile.tensor_map %x dims ["64", "56"] strides ["128"] box [64, 16] swizzle 128 : !tile.ptr<f16>
+  %ring = tile.ring bulk stages 2 [vector<32x64xf16>] names ["a"]
+  tile.roles consumers 1 registers 24, 240 producer {
+    %s = tile.ring_acquire %ring
+    tile.copy_bulk %map[%c0, %c0] into %s 0
+    // CHECK: tile.copy_bulk %{{.*}}[%{{.*}}, %{{.*}}] into %{{.*}} 0 row 16
+    tile.copy_bulk %map[%c0, %c0] into %s 0 row 16
+    tile.ring_commit %s
+  } consumer {
+    // CHECK: %[[SLOT:.*]] = tile.ring_wait
+    %s = tile.ring_wait %ring
+    // CHECK: tile.clear_rows %[[SLOT]] 0 from %{{.*}}
+    tile.clear_rows %s 0 from %n
+  }
+}
+
 // A run of pixels, as a convolution of 3 x 3 with padding 1 walks them.
 // CHECK: tile.kernel @pixels
 tile.kernel @pixels(%x: !tile.ptr<f16>, %y: !tile.ptr<f16>, %n: index) inputs 1 programs "1" scratch "0" from "" {
