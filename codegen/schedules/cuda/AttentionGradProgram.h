@@ -82,6 +82,8 @@ class AttentionGradProgram {
   mlir::Value padded_;  ///< columns of lse and delta
 };
 
+/// Whether a step's last product runs beside the next step's first: the queries' program, with many columns a head.
+bool attentionGradOverlaps(GradOf what, int64_t headDim);
 /// The programs themselves (AttentionGradKeys.cpp, AttentionGradQueries.cpp).
 void emitAttentionGradKeys(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile);
 void emitAttentionGradQueries(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile);

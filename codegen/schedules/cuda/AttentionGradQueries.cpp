@@ -2,9 +2,10 @@
 //
 //   s = q·kᵀ   dp = dy·vᵀ   p = 2^(a s - b lse)   ds = p (dp - delta)   dq += ds_before·k_before
 //
-// with a = scale log2(e), b = log2(e). No maximum is sought: lse knows it. The gradients ds of one step wait in registers, rounded, as the first
-// operand of the next step's last product. So all three products of a step run together: the weights under the second, the gradients under the
-// third. A slot of keys is given back a step later than the values beside it.
+// with a = scale log2(e), b = log2(e). No maximum is sought: lse knows it. There are two forms. With many columns a head, the gradients ds of one
+// step wait in registers, rounded, as the first operand of the next step's last product. So all three products run together: the weights
+// under the second, the gradients under the third; a slot of keys is given back a step later than the values beside it. With few columns a
+// step is whole: the weights run under the second product, the other consumer's products under the rest.
 //
 // Keys are walked from right to left: only the first steps may hold columns that a row does not see, those past the last key and, when causal,
 // past the diagonal. They are masked in a loop of their own.
@@ -19,7 +20,7 @@ namespace {
 class QueriesProgram : AttentionGradProgram {
  public:
   QueriesProgram(OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile)
-      : AttentionGradProgram(b, kernel, GradOf::queries, problem, tile) {}
+      : AttentionGradProgram(b, kernel, GradOf::queries, problem, tile), overlaps_(attentionGradOverlaps(GradOf::queries, problem.headDim)) {}
 
   void run() {
     OpBuilder::InsertionGuard guard(b_);
@@ -28,7 +29,7 @@ class QueriesProgram : AttentionGradProgram {
     mapDq_ = storeMap(p_.dq, p_.queries, p_.heads.text);
     findTile();
     ringQ_ = ring(1, t_.rows, "q"), ringDy_ = ring(1, t_.rows, "dy");
-    ringK_ = ring(t_.stages + 1, t_.step, "k"), ringV_ = ring(t_.stages, t_.step, "v");
+    ringK_ = ring(t_.stages + overlaps_, t_.step, "k"), ringV_ = ring(t_.stages, t_.step, "v");
     writeRoles([&] { produce(); }, [&] { consume(); });
   }
 
@@ -77,49 +78,58 @@ class QueriesProgram : AttentionGradProgram {
     }
     slotQ_ = wait(ringQ_), slotDy_ = wait(ringDy_);
     State state{splat(zero_, outType_), {}};
-    state = step(state, ix_.sub(blocks_, ix_.c(1)), true);
-    Value masked = called(max(masked_, 1), "unmasked");
-    state = steps(state, ix_.c(1), masked_, true, "Steps with columns that some rows do not see");
-    state = steps(state, masked, blocks_, false, "Main loop: products with keys and values of a step run beside that of the step before");
-    Value dq = landed(multiplyRegisters(state.dq, state.rounded, slotK_, 1), 0);
-    release(ringK_), release(ringQ_), release(ringDy_);
-    storeTile(dq, mapDq_, myRow_, at_.head, at_.batch, true, "Patches of a warp's rows through swizzled shared memory");
+    if (overlaps_) state = step(state, ix_.sub(blocks_, ix_.c(1)), true);
+    state = steps(state, ix_.c(overlaps_), masked_, true, "Steps with columns that some rows do not see");
+    state = steps(state, overlaps_ ? max(masked_, 1) : masked_, blocks_, false,
+                  "Main loop: weights and their gradients are made again, and go from registers into dq");
+    if (overlaps_) {
+      state.dq = landed(multiplyRegisters(state.dq, state.rounded, slotK_, 1), 0);
+      release(ringK_);
+    }
+    release(ringQ_), release(ringDy_);
+    storeTile(state.dq, mapDq_, myRow_, at_.head, at_.batch, true, "Patches of a warp's rows through swizzled shared memory");
   }
 
   struct State {
-    Value dq, rounded;  ///< the sum but for the last step, whose gradients of scores these are
+    Value dq;
+    Value rounded;  ///< overlapping: gradients of scores of the last step, which is not in the sum yet
+    SmallVector<Value> values() const { return rounded ? SmallVector<Value>{dq, rounded} : SmallVector<Value>{dq}; }
+    static State of(ValueRange v) { return {v[0], v.size() > 1 ? v[1] : Value()}; }
   };
 
   State steps(const State &from, Value first, Value end, bool masked, StringRef comment) {
-    auto loop = loopOver(first, end, {from.dq, from.rounded}, "step", {"dq", "rounded"});
+    auto loop = loopOver(first, end, from.values(), "step", {"dq", "rounded"});
     phase(loop, comment);
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
-    auto args = loop.getRegionIterArgs();
-    State next = step({args[0], args[1]}, blockOf(loop), masked);
-    scf::YieldOp::create(b_, loc_, ValueRange{next.dq, next.rounded});
-    return {loop.getResult(0), loop.getResult(1)};
+    State next = step(State::of(loop.getRegionIterArgs()), blockOf(loop), masked);
+    scf::YieldOp::create(b_, loc_, next.values());
+    return State::of(loop.getResults());
   }
 
-  /// The first step has none before it.
   State step(const State &before, Value block, bool masked) {
-    const bool isFirst = !before.rounded;
+    const int64_t sums = before.rounded ? 1 : 0;  // products of the step before that run beside
     Value slotK = wait(ringK_), scores = multiplyShared(slotQ_, slotK, "scores");
     Value slotV = wait(ringV_), dp = multiplyShared(slotDy_, slotV, "d_weights"), dq = before.dq;
-    if (isFirst) {
+    if (sums) dq = multiplyRegisters(dq, before.rounded, slotK, 1);
+    if (overlaps_ && !sums) {
       phase(slotK.getDefiningOp(), "First step: the rightmost keys, masked; none before it");
       slotK_ = slotK;
     }
-    if (!isFirst) dq = multiplyRegisters(dq, before.rounded, slotK, 1);
-    scores = landed(scores, isFirst ? 1 : 2);
+    scores = landed(scores, sums + 1);
     Value p = weights(scores, shift_);
     if (masked) p = mask(p, called(ix_.mul(block, t_.step), "column"));
-    dp = landed(dp, isFirst ? 0 : 1);
+    dp = landed(dp, sums);
     release(ringV_);
-    Value next = gradientOfScores(p, dp, delta_);
-    if (!isFirst) dq = landed(dq, 0);
+    Value ds = gradientOfScores(p, dp, delta_);
+    if (!overlaps_) {
+      dq = landed(multiplyRegisters(dq, rounded(ds, "rounded"), slotK), 0);
+      release(ringK_);
+      return {dq, {}};
+    }
+    if (sums) dq = landed(dq, 0);
     release(ringK_, 1);
-    return {dq, rounded(next, "rounded")};
+    return {dq, rounded(ds, "rounded")};
   }
 
   Value mask(Value p, Value column) {
@@ -131,7 +141,8 @@ class QueriesProgram : AttentionGradProgram {
   }
 
   Value mapQ_, mapK_, mapV_, mapDy_, mapDq_, ringQ_, ringK_, ringV_, ringDy_, slotQ_, slotDy_;
-  Value slotK_;  ///< the first of its ring
+  Value slotK_;  ///< overlapping: the first of its ring
+  bool overlaps_;
   Place at_;
   Value kvHead_, blocks_, masked_;  ///< steps that any row of the tile needs, those of them that are masked
   Value myRow_, shift_, delta_, visible_;

@@ -195,12 +195,12 @@ constexpr Fault kGradQueriesFaults[] = {
     {"a row too many of lse", "lse + rows_at", "lse + padded_rows + rows_at", "a load of 4 bytes outside every buffer"},
 };
 
-/// Of 64 columns a head, in steps of 64: five, so that every slot is filled again. The queries' first loop is that of masked steps.
+/// In steps of 64: five, so that every slot is filled again. The queries' first loop is that of masked steps.
 struct AttentionGradRun {
   AttentionGradCase what;
   AttentionGradData data;
   explicit AttentionGradRun(schedules::GradOf of)
-      : what{.of = of, .headDim = 64, .causal = of == schedules::GradOf::queries, .tile = {128, 64, 2}},
+      : what{.of = of, .headDim = of == schedules::GradOf::keys ? 64 : 128, .causal = of == schedules::GradOf::queries, .tile = {128, 64, 2}},
         data(what, of == schedules::GradOf::keys ? AttentionGradShape{1, 1, 290, 70} : AttentionGradShape{1, 1, 290, 290}, 1) {}
   CudaKernel kernel() const { return buildAttentionGrad(what).kernel; }
   Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return data.run(runner, options); }
