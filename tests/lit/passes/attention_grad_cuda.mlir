@@ -49,3 +49,41 @@ func.func @odd_depth(%q: tensor<1x2x5x24xf16>, %lse: tensor<1x2x5xf32>) -> (tens
         -> (tensor<1x2x5x24xf16>, tensor<1x2x5x24xf16>, tensor<1x2x5x24xf16>)
   return %dq, %dk, %dv : tensor<1x2x5x24xf16>, tensor<1x2x5x24xf16>, tensor<1x2x5x24xf16>
 }
+
+// -----
+
+// delta is a sum of rows: what only it reads is made in its kernel. A whole number of blocks of rows is not filled up.
+// CHECK-LABEL: @row_sums
+// CHECK-SAME: %[[DY:[a-z0-9]+]]: tensor<1x4x128x64xf16>, %[[Y:[a-z0-9]+]]: tensor<1x4x128x64xf16>, %[[LSE:[a-z0-9]+]]: tensor<1x4x128xf32>)
+// CHECK: %[[SUMS:.*]] = jinx.group "rows"(%[[Y]], %[[DY]])
+// CHECK-COUNT-2: jinx.cast
+// CHECK: %[[P:.*]] = jinx.mul
+// CHECK: %[[S:.*]] = jinx.reduce sum, %[[P]]
+// CHECK: jinx.yield %[[S]]
+// CHECK: %[[DELTA:.*]] = jinx.reshape %[[SUMS]]
+// CHECK-NOT: jinx.pad
+// CHECK: jinx.group "attention_grad"
+func.func @row_sums(%q: tensor<1x4x128x64xf16>, %k: tensor<1x2x7x64xf16>, %dy: tensor<1x4x128x64xf16>, %y: tensor<1x4x128x64xf16>, %lse: tensor<1x4x128xf32>) -> tensor<1x4x128x64xf16> {
+  %a = jinx.cast %y : tensor<1x4x128x64xf16> -> tensor<1x4x128x64xf32>
+  %b = jinx.cast %dy : tensor<1x4x128x64xf16> -> tensor<1x4x128x64xf32>
+  %p = jinx.mul %a, %b : tensor<1x4x128x64xf32>, tensor<1x4x128x64xf32> -> tensor<1x4x128x64xf32>
+  %s = jinx.reduce sum, %p axes [3] : tensor<1x4x128x64xf32> -> tensor<1x4x128x1xf32>
+  %delta = jinx.reshape %s : tensor<1x4x128x1xf32> -> tensor<1x4x128xf32>
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %k, %dy, %lse, %delta scale 0.125 : (tensor<1x4x128x64xf16>, tensor<1x2x7x64xf16>, tensor<1x2x7x64xf16>, tensor<1x4x128x64xf16>, tensor<1x4x128xf32>, tensor<1x4x128xf32>) -> (tensor<1x4x128x64xf16>, tensor<1x2x7x64xf16>, tensor<1x2x7x64xf16>)
+  return %dq : tensor<1x4x128x64xf16>
+}
+
+// -----
+
+// Tests that an operator whose value is a result too is no part of the sum's kernel.
+// CHECK-LABEL: @rows_wanted
+// CHECK: %[[P:.*]] = jinx.mul
+// CHECK-NOT: jinx.group "rows"
+// CHECK: jinx.reduce sum, %[[P]]
+func.func @rows_wanted(%q: tensor<1x4x128x64xf16>, %k: tensor<1x2x7x64xf16>, %dy: tensor<1x4x128x64xf32>, %lse: tensor<1x4x128xf32>) -> (tensor<1x4x128x64xf16>, tensor<1x4x128x64xf32>) {
+  %p = jinx.mul %dy, %dy : tensor<1x4x128x64xf32>, tensor<1x4x128x64xf32> -> tensor<1x4x128x64xf32>
+  %s = jinx.reduce sum, %p axes [3] : tensor<1x4x128x64xf32> -> tensor<1x4x128x1xf32>
+  %delta = jinx.reshape %s : tensor<1x4x128x1xf32> -> tensor<1x4x128xf32>
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %k, %q, %lse, %delta scale 0.125 : (tensor<1x4x128x64xf16>, tensor<1x2x7x64xf16>, tensor<1x2x7x64xf16>, tensor<1x4x128x64xf16>, tensor<1x4x128xf32>, tensor<1x4x128xf32>) -> (tensor<1x4x128x64xf16>, tensor<1x2x7x64xf16>, tensor<1x2x7x64xf16>)
+  return %dq, %p : tensor<1x4x128x64xf16>, tensor<1x4x128x64xf32>
+}
