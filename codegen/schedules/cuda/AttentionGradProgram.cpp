@@ -20,7 +20,7 @@ int64_t storeColumns(int64_t headDim) { return headDim % 64 == 0 ? 64 : headDim 
 
 }  // namespace
 
-/// Measured (H200): a sixth faster with 128 columns a head, an eighth slower with 64, where weights take as long as products.
+/// Measured (H200): a tenth faster with 128 columns a head, an eighth slower with 64, where weights take as long as products.
 bool attentionGradOverlaps(GradOf what, int64_t headDim) { return what == GradOf::queries && headDim > 64; }
 
 int64_t wgmmaAttentionGradSharedBytes(GradOf what, const WgmmaAttentionGradTile &t, int64_t headDim) {
