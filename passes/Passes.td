@@ -96,6 +96,27 @@ def FormAttention : Pass<"jinx-form-attention", "::mlir::func::FuncOp"> {
                     Statistic<"numKept", "num-kept", "Products of a softmax that are no attention">];
 }
 
+def ExpandAttentionGrad : Pass<"jinx-expand-attention-grad", "::mlir::func::FuncOp"> {
+  let summary = "Write gradients of attention as products and elementwise operators";
+  let description = [{
+    A `jinx.attention_grad` becomes five products and what lies between them, in f32 (f64 for f64): right on every target, with weights and
+    their gradients in memory. With `keep` those stay that the CUDA schedule takes (codegen/schedules/cuda/GroupAttentionGrad.h), for
+    jinx-form-attention-grad; a remark says why another one does not. Leaves IR without others.
+  }];
+  let options = [Option<"keep", "keep", "bool", "false", "Leave what the CUDA schedule takes">];
+  let statistics = [Statistic<"numExpanded", "num-expanded", "Gradients of attention written as products">];
+}
+
+def FormAttentionGrad : Pass<"jinx-form-attention-grad", "::mlir::func::FuncOp"> {
+  let summary = "Make two groups of each gradient of attention: dk and dv, and dq";
+  let description = [{
+    A `jinx.attention_grad` that the CUDA schedule takes becomes one `jinx.group "attention_grad"` that gives dk and dv and one that gives dq, each with
+    the operator in it; where nothing reads a group's results there is none. lse and delta are filled up to a multiple of 128 rows
+    before, with +inf and 0, and so is a row that sees nothing: its weights are 0 without a mask. Groups are final (jinx-fuse).
+  }];
+  let statistics = [Statistic<"numFormed", "num-formed", "Gradients of attention gathered">];
+}
+
 def FuseOperators : Pass<"jinx-fuse", "::mlir::func::FuncOp"> {
   let summary = "Form groups of operators that one kernel computes";
   let description = [{

@@ -19,6 +19,9 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   };
   // Dequantized weights are not yet numbers of their own: a tensor core multiplies the bytes they are.
   if (options.cuda) add(createNarrowProducts());
+  // Products before everything that works on products; what has a kernel of its own stays whole until groups are formed.
+  const bool formsGradients = options.cuda && options.fusion && enabled("jinx-form-attention-grad");
+  add(createExpandAttentionGrad(ExpandAttentionGradOptions{/*keep=*/formsGradients}));
   // Constants first: half of a real model's shape arithmetic and all of its weight preparation disappear here.
   add(createFoldConstants());
   add(createCSEPass());
@@ -37,6 +40,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createSplitReductions());
   // The softmax and both products are in their last form; pairwise fusion would take them apart.
   if (options.fusion) add(createFormAttention(FormAttentionOptions{options.cuda}));
+  if (formsGradients) add(createFormAttentionGrad());
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
   if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit));

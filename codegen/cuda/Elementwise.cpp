@@ -266,16 +266,19 @@ LogicalResult KernelEmitter::flush(const Shape &shape, ValueRange wanted, Sink s
   return success();
 }
 
+LogicalResult KernelEmitter::flushShape(const Shape &shape) {
+  SmallVector<Value> wanted;
+  for (auto &[known, ops] : pending_)
+    if (known == shape)
+      for (Operation *op : ops)
+        if (!op->getResult(0).use_empty()) wanted.push_back(op->getResult(0));
+  return flush(shape, wanted, {});
+}
+
 LogicalResult KernelEmitter::flushAll() {
   auto shapes = llvm::map_to_vector(pending_, [](auto &entry) { return entry.first; });
-  for (const Shape &shape : shapes) {
-    SmallVector<Value> wanted;
-    for (auto &[known, ops] : pending_)
-      if (known == shape)
-        for (Operation *op : ops)
-          if (!op->getResult(0).use_empty()) wanted.push_back(op->getResult(0));
-    if (failed(flush(shape, wanted, {}))) return failure();
-  }
+  for (const Shape &shape : shapes)
+    if (failed(flushShape(shape))) return failure();
   pending_.clear();
   return success();
 }

@@ -118,9 +118,9 @@ void PipelineEmitter::needPin(int64_t count) {
   if (e_.wrappers_.find(text) == std::string::npos) e_.wrappers_ += text;
 }
 
-std::string PipelineEmitter::slotAddress(const RingInfo &ring, const Buffer &b) {
-  std::string suffix = b.suffix + ring.suffix;
-  return "smem + kOffset" + suffix + " + " + named(ring, "take") + ".slot * kStageBytes" + suffix;
+std::string PipelineEmitter::slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag) {
+  std::string suffix = b.suffix + ring.suffix, slot = lag ? named(ring, "held") : named(ring, "take") + ".slot";
+  return "smem + kOffset" + suffix + " + " + slot + " * kStageBytes" + suffix;
 }
 
 LogicalResult PipelineEmitter::emitMmaShared(tile::MmaSharedOp op) {
@@ -157,13 +157,14 @@ LogicalResult PipelineEmitter::emitMmaRegisters(tile::MmaRegistersOp op) {
       b.rows % kStep || elementOf(ring, op.getB()) != typeA.getElementType() || !type.getElementType().isF32())
     return op.emitOpError("expects a buffer k x n in a bulk ring, of the type of a, k a multiple of 16 and n of 8 up to 256, a of 64 x k and "
                           "acc of 64 x n");
+  if (op.getLag() && !ring.lagging) return op.emitOpError("reads a slot that its ring has given back: expected a release of lag 1");
   auto acc = takeAccumulator(op.getAcc(), op.getResult());
   if (failed(acc)) return failure();
   if (e_.bound_[op.getA()].kind != Bound::kOperand) return op.emitOpError("takes its a from tile.mma_operand");
   SourceWriter &out = e_.out_;
   const std::string element = tensorCoreType(typeA.getElementType());
   std::string wrapper = need({b.columns, b.rows, {element, element}, true}, e_.wrappers_), desc = out.unique("desc_" + b.name);
-  out.line("const u64 " + desc + " = wgmma_descriptor_panels(" + slotAddress(ring, b) + ", " + (b.panels() > 1 ? "kPanelBytes" : "kStageBytes") + b.suffix +
+  out.line("const u64 " + desc + " = wgmma_descriptor_panels(" + slotAddress(ring, b, op.getLag()) + ", " + (b.panels() > 1 ? "kPanelBytes" : "kStageBytes") + b.suffix +
            ring.suffix + ");");
   out.line("wgmma_fence();");
   out.line(wrapper + "(" + *acc + ", " + e_.bound_[op.getA()].expr.text + ", " + desc + ");");

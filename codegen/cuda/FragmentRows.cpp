@@ -1,7 +1,7 @@
-// Rows of fragments: layouts of a kernel whose tiles are 64 rows of a warpgroup, row tiles, and what combines a row's elements.
+// Rows of fragments: layouts of a kernel whose tiles are 64 rows of a warpgroup, row and column tiles, and what combines a row's elements.
 //
 // A thread has two rows, h = 0 and 1. A tile of 64 x n is an array of n / 2 values, a row tile (64 x 1) one of two values that the four
-// lanes of a row hold alike.
+// lanes of a row hold alike, a column tile (1 x n) one of n / 4 values that the eight lanes and four warps of a column hold alike.
 #include "codegen/cuda/PipelineEmitter.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
@@ -27,6 +27,17 @@ TileLayout PipelineEmitter::rowsLayout(const Shape &shape) {
     return layout;
   }
   std::string suffix = str(shape[1]);
+  if (shape[0] == 1) {
+    e_.constant("kColumns" + suffix, shape[1] / 4, "of a thread for a tile of " + suffix + " columns");
+    e_.constant("kOctets" + suffix, shape[1] / 8, "its groups of 8 columns");
+    layout.loops = {{"j", "kOctets" + suffix, shape[1] / 8}, {"e", "2", 2}};
+    layout.subscripts = {"2 * j + e"};
+    layout.extents = {"kColumns" + suffix};
+    layout.row = {"0"};
+    layout.column = {"fragment_column + j * 8 + e", Expr::kAdd};
+    layout.elementsPerThread = shape[1] / 4;
+    return layout;
+  }
   e_.constant("kAccumulators" + suffix, shape[1] / 2, "of a thread for a tile of 64 x " + suffix);
   e_.constant("kOctets" + suffix, shape[1] / 8, "its groups of 8 columns");
   layout.loops = {{"j", "kOctets" + suffix, shape[1] / 8}, {"h", "2", 2}, {"e", "2", 2}};
@@ -73,20 +84,39 @@ LogicalResult PipelineEmitter::emitIota(tile::IotaOp op) {
   return success();
 }
 
+LogicalResult PipelineEmitter::emitColumnLoad(tile::ColumnLoadOp op) {
+  RingInfo &ring = ringOf(op.getSlot());
+  const Buffer &b = ring.buffers[op.getBuffer()];
+  Shape shape(cast<VectorType>(op.getColumns().getType()).getShape());
+  if (!fragments_ || !b.isRow || b.elementBytes != 4 || b.columns != shape[1] || shape[1] % 8)
+    return op.emitOpError("reads a buffer of one row of f32 in a bulk ring, a multiple of 8 columns, in a kernel with tile.mma_shared");
+  SourceWriter &out = e_.out_;
+  TileLayout layout = e_.layoutOf(shape);
+  Bound bound;
+  bound.kind = Bound::kArray;
+  bound.expr = {out.unique(e_.hint(op.getColumns()))};
+  e_.bound_[op.getColumns()] = bound;
+  out.line("float " + layout.declare(bound.expr.text) + ";");
+  e_.openLoops(layout, 0, 1);
+  out.line("shared_load_x2(" + bound.expr.text + " + 2 * j, " + slotAddress(ring, b) + " + (fragment_column + j * 8) * 4);");
+  e_.closeLoops(1);
+  return success();
+}
+
 /// A fragment that nobody wants any more but this loop is carried where it lies.
 bool KernelEmitter::takesOver(Value init, Operation *loop) {
   auto held = bound_.find(init);
-  return pipeline_->hasFragments() && init.hasOneUse() && init.getDefiningOp() && init.getParentBlock() == loop->getBlock() && held != bound_.end() &&
+  return pipeline_->hasFragments() && init.hasOneUse() && init.getParentBlock() == loop->getBlock() && held != bound_.end() &&
          (held->second.kind == Bound::kArray || held->second.kind == Bound::kOperand);
 }
 
-/// A row tile over columns: whoever uses it reads the row's value.
+/// A row tile over columns, or a column tile over rows: whoever uses it reads the row's value, or the column's.
 LogicalResult KernelEmitter::emitRowBroadcast(Operation *op) {
   auto rows = arrayOf(op->getOperand(0), hint(op->getOperand(0)));
   if (failed(rows)) return failure();
   Bound bound;
   bound.kind = Bound::kRowValue;
-  bound.expr = {*rows + "[h]"};
+  bound.expr = {*rows + (shapeOf(op->getOperand(0).getType())[0] == 1 ? "[2 * j + e]" : "[h]")};
   bound_[op->getResult(0)] = bound;
   return success();
 }

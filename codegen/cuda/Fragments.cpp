@@ -280,6 +280,10 @@ LogicalResult PipelineEmitter::emitMmaWait(tile::MmaWaitOp op) {
   auto acc = takeAccumulator(op.getAcc(), op.getResult());
   if (failed(acc)) return failure();
   if (!wgmma_) return success();
+  // What the program computes before it waits runs under the products: fragments that are pending are printed here.
+  auto pending = llvm::map_to_vector(e_.pending_, [](auto &entry) { return entry.first; });
+  for (const Shape &shape : pending)
+    if (fragments_ && shape.size() == 2 && shape[0] > 1 && shape[1] > 1 && failed(e_.flushShape(shape))) return failure();
   TileLayout layout = e_.layoutOf(Shape(cast<VectorType>(op.getAcc().getType()).getShape()));
   SourceWriter &out = e_.out_;
   out.line("wgmma_wait<" + str(op.getPending()) + ">();");

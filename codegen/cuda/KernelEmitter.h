@@ -112,6 +112,8 @@ class KernelEmitter {
   mlir::LogicalResult emitBroadcast(mlir::Operation *op);
   mlir::LogicalResult flush(const Shape &shape, mlir::ValueRange wanted, Sink sink, llvm::StringRef name = "");
   mlir::LogicalResult flushAll();
+  /// Prints what is pending of one shape and wanted by anybody.
+  mlir::LogicalResult flushShape(const Shape &shape);
   /// Takes the pending operations that `wanted` depends on, in order.
   llvm::SmallVector<mlir::Operation *> takePending(const Shape &shape, mlir::ValueRange wanted);
   /// Declares register arrays for results that are used elsewhere than in `ops` and `sink`.

@@ -52,6 +52,8 @@ LogicalResult PipelineEmitter::prepare() {
         buffer.rows = vector.getDimSize(0), buffer.columns = vector.getDimSize(1);
         buffer.elementBytes = bytesOf(vector.getElementType());
         if (i < ring.getPads().size()) buffer.pad = ring.getPads()[i];
+        buffer.isRow = info.bulk && buffer.rows == 1;
+        info.readByThreads |= buffer.isRow;
         if (info.bulk) buffer.pad = (llvm::alignTo(buffer.columns * buffer.elementBytes, kRowBytes) / buffer.elementBytes) - buffer.columns;
         if (!info.bulk && buffer.elementBytes != 4) return ring.emitOpError("an async ring holds 4-byte elements"), WalkResult::interrupt();
         info.buffers.push_back(buffer);
@@ -81,8 +83,10 @@ LogicalResult PipelineEmitter::prepare() {
   if (anyBulk_ && !roles_) return kernel.emitOpError("a bulk ring needs tile.roles");
   if (anyBulk_ && anyAsync) return kernel.emitOpError("bulk and async rings do not mix");
   for (RingInfo &ring : rings_)
+    if (ring.readByThreads && clusterSize() > 1) return ring.op.emitOpError("a buffer of one row is for a block that shares no copies");
+  for (RingInfo &ring : rings_)
     for (Buffer &buffer : ring.buffers)
-      if (buffer.rows % buffer.slices || (ring.bulk && buffer.rows / buffer.slices % 8))
+      if (buffer.rows % buffer.slices || (ring.bulk && !buffer.isRow && buffer.rows / buffer.slices % 8))
         return ring.op.emitOpError("buffer ") << buffer.name << " has " << buffer.rows << " rows, which do not split into " << buffer.slices
                                               << " slices of a multiple of 8 rows for the cluster";
 
@@ -213,7 +217,7 @@ bool PipelineEmitter::handles(Operation *op) const {
   return isa<tile::RingOp, tile::RingAcquireOp, tile::CopyOp, tile::CopyBulkOp, tile::RingCommitOp, tile::RingWaitOp, tile::RingReleaseOp,
              tile::RingDrainOp, tile::RingSkipOp, tile::TurnWaitOp, tile::TurnPassOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
              tile::ClusterRankOp, tile::NumProgramsOp, tile::MmaSharedOp, tile::MmaOperandOp, tile::MmaRegistersOp, tile::RowReduceOp,
-             tile::RowCombineOp, tile::IotaOp, tile::ClusterReduceOp, tile::ClearRowsOp>(op);
+             tile::RowCombineOp, tile::IotaOp, tile::ColumnLoadOp, tile::ClusterReduceOp, tile::ClearRowsOp>(op);
 }
 
 LogicalResult PipelineEmitter::emit(Operation *op) {
@@ -241,6 +245,7 @@ LogicalResult PipelineEmitter::emit(Operation *op) {
       .Case([&](tile::RowReduceOp o) { return emitRowReduce(o); })
       .Case([&](tile::RowCombineOp o) { return emitRowCombine(o); })
       .Case([&](tile::IotaOp o) { return emitIota(o); })
+      .Case([&](tile::ColumnLoadOp o) { return emitColumnLoad(o); })
       .Case([&](tile::NumProgramsOp o) { return e_.define(o.getCount(), {"gridDim.x"}, true), success(); })
       .Case([&](tile::ConsumerIdOp o) { return e_.define(o.getId(), {"consumer"}), success(); })
       .Case([&](tile::ClusterRankOp o) {
@@ -269,7 +274,8 @@ void PipelineEmitter::printBarrierInit() {
     std::string full = named(ring, "full"), empty = named(ring, "empty");
     out.open("for (int s = 0; s < " + named(ring, "kStages") + "; ++s)");
     out.line("mbar_init(" + full + " + s * 8, 1);");
-    out.line("mbar_init(" + empty + " + s * 8, " + (takesTurns() ? "kCluster" : "kConsumers * kCluster") + ");");
+    std::string readers = takesTurns() ? "" : "kConsumers * ";
+    out.line("mbar_init(" + empty + " + s * 8, " + readers + (ring.readByThreads ? "4);  // each of their warps" : "kCluster);"));
     for (const Buffer &b : ring.buffers) {
       std::string address = "smem + kOffset" + b.suffix + ring.suffix + " + s * kStageBytes" + b.suffix + ring.suffix, bytes = "kStageBytes" + b.suffix + ring.suffix;
       if (b.slices > 1) {
@@ -428,12 +434,16 @@ LogicalResult PipelineEmitter::emitRelease(tile::RingReleaseOp op) {
     out.line(take + " = " + take + " + 1 == " + stages + " ? 0 : " + take + " + 1;");
     return success();
   }
-  std::string arrive = "mbar_arrive_at(" + empty + " + ", peer = clusterK_ > 1 ? "rank_k" : "thread";
+  std::string arrive = "mbar_arrive_at(" + empty + " + ", who = "thread < kCluster", peer = clusterK_ > 1 ? "rank_k" : "thread";
+  if (ring.readByThreads) {
+    out.line("warp_sync();");
+    who = "thread % 32 == 0", peer = "0";
+  }
   if (!ring.lagging) {
-    out.line("if (thread < kCluster) " + arrive + take + ".slot * 8, " + peer + ");");
+    out.line("if (" + who + ") " + arrive + take + ".slot * 8, " + peer + ");");
     out.line("ring_advance(" + take + ", " + stages + ");");
   } else {
-    out.line("if (" + held + " >= 0 && thread < kCluster) " + arrive + held + " * 8, " + peer + ");");
+    out.line("if (" + held + " >= 0 && " + who + ") " + arrive + held + " * 8, " + peer + ");");
     if (op.getLag() > 0) {
       out.line(held + " = " + take + ".slot;");
       out.line("ring_advance(" + take + ", " + stages + ");");

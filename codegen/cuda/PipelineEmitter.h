@@ -4,7 +4,7 @@
 //
 //   SIMT product    threads stand in a grid of (threads / 16) x 16; each holds rows in groups of 4 and columns in groups of 4, so that it
 //                   reads its operands from shared memory 16 bytes at a time without bank conflicts
-//   rows            in a kernel with tile.mma_shared: the same without blocks, and row tiles beside it (FragmentRows.cpp)
+//   rows            in a kernel with tile.mma_shared: the same without blocks, and row and column tiles beside it (FragmentRows.cpp)
 //   wgmma           the C fragment: of each 64 x 8 block, thread t of the warpgroup holds rows 16*(t/32) + (t%32)/4 (+8) and columns
 //                   2*(t%4) (+1)
 //
@@ -50,8 +50,9 @@ class PipelineEmitter {
     std::string suffix;  ///< "A", for constants
     int64_t rows = 0, columns = 0, elementBytes = 0, pad = 0, offset = 0;
     int64_t stageBytes() const { return rows * (columns + pad) * elementBytes; }
-    // Bulk rings: panels of 128 bytes, one after the other.
-    int64_t panelBytes() const { return rows * 128; }
+    // Bulk rings: panels of 128 bytes, one after the other; one row lies as it is.
+    bool isRow = false;
+    int64_t panelBytes() const { return isRow ? stageBytes() : rows * 128; }
     int64_t panels() const { return stageBytes() / panelBytes(); }
     int64_t slices = 1;
     int64_t across = -1;  ///< cluster axis that shares it
@@ -63,6 +64,7 @@ class PipelineEmitter {
     std::string tag;     ///< of its own, when a kernel has several
     int64_t stages = 0;
     bool bulk = false, lagging = false;
+    bool readByThreads = false;  ///< one of its buffers is: each warp gives a slot back
     int64_t barrierOffset = 0;
     int64_t stageBytes() const {
       int64_t bytes = 0;
@@ -108,10 +110,11 @@ class PipelineEmitter {
   mlir::LogicalResult emitRowReduce(tile::RowReduceOp op);
   mlir::LogicalResult emitRowCombine(tile::RowCombineOp op);
   mlir::LogicalResult emitIota(tile::IotaOp op);
+  mlir::LogicalResult emitColumnLoad(tile::ColumnLoadOp op);
   mlir::LogicalResult printRows(mlir::Value value, const std::string &text);
   void nameRings();
   void needPin(int64_t count);
-  std::string slotAddress(const RingInfo &ring, const Buffer &b);
+  std::string slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag = 0);
   mlir::Type elementOf(const RingInfo &ring, int64_t buffer) const {
     auto types = const_cast<RingInfo &>(ring).op.getBuffers();
     return mlir::cast<mlir::VectorType>(mlir::cast<mlir::TypeAttr>(types[buffer]).getValue()).getElementType();

@@ -126,7 +126,7 @@ class MatmulSchedule {
     if (auto depth = totalDepth.constant()) blockColumns = std::max<int64_t>(1, kBlockBytes / (std::max<int64_t>(1, *depth) * operandBytes() * 32)) * 32;
     if (auto rows = rows_.constant(); matmul_ && (!rows || *rows < 2 * full)) blockColumns = std::min<int64_t>(blockColumns, 128);
     if (conv_ && lines_[1].isConstant(1)) blockColumns = 32;  // one line an image: columns are all that threads can share
-    if (auto columns = columns_.constant()) blockColumns = std::min<int64_t>(blockColumns, (*columns + 31) / 32 * 32);
+    if (auto columns = columns_.constant()) blockColumns = std::min<int64_t>(blockColumns, std::max<int64_t>(1, (*columns + 31) / 32) * 32);
     blockPanels_ = blockColumns / kPanel;
     blocks_ = ceilDiv(columns_, blockColumns);
     if (copyA_) scratchBytes_ = tileRows_ * copyStride_ * operandBytes() + 64;

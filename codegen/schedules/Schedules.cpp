@@ -10,6 +10,7 @@
 #include "codegen/schedules/Sort.h"
 #include "codegen/schedules/Window.h"
 #include "codegen/schedules/cuda/GroupAttention.h"
+#include "codegen/schedules/cuda/GroupAttentionGrad.h"
 #include "codegen/schedules/cuda/GroupFlat.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
 #include "codegen/schedules/cuda/GroupTranspose.h"
@@ -41,6 +42,7 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, builder);
   if (target.cuda && group.getSchedule() == "attention") return scheduleCudaAttention(group, name, builder);
+  if (target.cuda && group.getSchedule() == "attention_grad") return scheduleCudaAttentionGrad(group, name, builder);
   if (target.cuda && llvm::is_contained({"recurrent", "scan", "scatter", "sort"}, group.getSchedule()))
     return group.emitOpError("there is no ") << group.getSchedule() << " schedule for CUDA";
   if (group.getSchedule() == "matmul") return scheduleMatmul(group, name, target, builder);

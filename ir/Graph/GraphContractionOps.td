@@ -117,4 +117,27 @@ def Graph_GruOp : Graph_Op<"gru", [Pure]> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
 }
 
+def Graph_AttentionGradOp : Graph_Op<"attention_grad", [Pure]> {
+  let summary = "gradients of attention with respect to queries, keys and values";
+  let description = [{
+    Of o[i] = sum_j p[i, j] v[j], p[i, j] = exp(scale * q[i]·k[j] - lse[i]) where row i sees column j, else 0:
+
+    dv[j] = sum_i p[i, j] dy[i], ds[i, j] = p[i, j] (dy[i]·v[j] - delta[i]), dq[i] = scale sum_j ds[i, j] k[j],
+    dk[j] = scale sum_i ds[i, j] q[i].
+
+    I1 `q` [b, h, n, d]. I2 `k`, I3 `v` [b, g, m, d]: h/g heads of q share one of k and v, whose gradients are sums over them. I4 `dy`
+    [b, h, n, d], the gradient of o. I5 `lse` [b, h, n] f32: the logarithm of each row's sum of exponentials; a row that sees nothing has
+    -inf. I6 `delta` [b, h, n] f32: sum_c dy[i, c] o[i, c], minus the gradient of lse where it has one. Both may have n rounded up to a
+    multiple of 128 columns; those past n mean nothing.
+    With `causal`, row i sees column j where j <= i + m - n: the last row sees all.
+    C1: q, k, v, dy and the results are of one float type. C2: h is a multiple of g. C3: results have the types of q, k and v.
+    Sums accumulate in f32. Dao et al. 2022 (FlashAttention), algorithm 4.
+  }];
+  let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$k, AnyRankedTensor:$v, AnyRankedTensor:$dy, AnyRankedTensor:$lse,
+                       AnyRankedTensor:$delta, F64Attr:$scale, UnitAttr:$causal);
+  let results = (outs AnyRankedTensor:$dq, AnyRankedTensor:$dk, AnyRankedTensor:$dv);
+  let hasVerifier = 1;
+  let assemblyFormat = "operands `scale` $scale (`causal` $causal^)? attr-dict `:` functional-type(operands, results)";
+}
+
 #endif

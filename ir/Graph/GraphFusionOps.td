@@ -6,7 +6,8 @@ def Graph_GroupOp : Graph_Op<"group", [RecursiveMemoryEffects, SingleBlock, Isol
   let summary = "operators that one kernel computes";
   let description = [{
     The region's arguments are the operands; its `yield` gives the results. `schedule` names the schedule that lowers the group:
-    rows, matmul, attention, scan, recurrent, scatter or sort (codegen/schedules). The order of the operators inside has no meaning beyond data flow.
+    rows, matmul, attention, attention_grad (CUDA), scan, recurrent, scatter or sort (codegen/schedules). The order of the operators inside has
+    no meaning beyond data flow.
   }];
   let arguments = (ins Variadic<AnyRankedTensor>:$inputs, StrAttr:$schedule);
   let regions = (region SizedRegion<1>:$body);

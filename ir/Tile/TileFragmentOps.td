@@ -2,7 +2,8 @@
 //
 // A warpgroup's tile of 64 rows (vector<64xNxf32>, the result of a product) lies in registers as the tensor cores leave it: a row's
 // elements in four neighbouring lanes. A *row tile*, vector<64x1x…>, has a value for each row, known to the four lanes of the row. Row
-// tiles are computed with `arith` and `math`, broadcast over columns with vector.broadcast, stored with tile.store.
+// tiles are computed with `arith` and `math`, broadcast over columns with vector.broadcast, stored with tile.store. A *column tile*,
+// vector<1xNx…>, has a value for each column; it comes from a one-row buffer of a ring (tile.column_load) and is broadcast over rows.
 //
 // A step of attention with both products in flight, its softmax between (masks, scaling and the rest abridged):
 //
@@ -42,10 +43,12 @@ def Tile_MmaOperandOp : Tile_Op<"mma_operand"> {
 }
 def Tile_MmaRegistersOp : Tile_Op<"mma_registers", [AllTypesMatch<["acc", "result"]>]> {
   let summary = "acc[m, n] += sum over k of a[m, k] * B(k, n): a in registers, B a buffer of a slot, stored [k, n]";
-  let description = [{ Asynchronous, as tile.mma_shared. }];
-  let arguments = (ins Tile_Vector:$acc, Tile_Vector:$a, Tile_SlotType:$slot, I64Attr:$b);
+  let description = [{
+    Asynchronous, as tile.mma_shared. With `lag` 1, B is in the slot before: the one that this ring's last release (lag 1) has kept.
+  }];
+  let arguments = (ins Tile_Vector:$acc, Tile_Vector:$a, Tile_SlotType:$slot, I64Attr:$b, DefaultValuedAttr<I64Attr, "0">:$lag);
   let results = (outs Tile_Vector:$result);
-  let assemblyFormat = "$acc `,` $a `,` $slot $b attr-dict `:` `(` type($acc) `,` type($a) `)`";
+  let assemblyFormat = "$acc `,` $a `,` $slot $b (`lag` $lag^)? attr-dict `:` `(` type($acc) `,` type($a) `)`";
   let hasVerifier = 1;
 }
 def Tile_RowReduceOp : Tile_Op<"row_reduce", [Pure]> {
@@ -64,6 +67,13 @@ def Tile_RowCombineOp : Tile_Op<"row_combine", [Pure, AllTypesMatch<["parts", "r
   let arguments = (ins Tile_ReduceKind:$kind, Tile_Vector:$parts);
   let results = (outs Tile_Vector:$rows);
   let assemblyFormat = "$kind `,` $parts attr-dict `:` type($parts)";
+  let hasVerifier = 1;
+}
+def Tile_ColumnLoadOp : Tile_Op<"column_load"> {
+  let summary = "a column tile: what a one-row buffer of a slot holds for each column";
+  let arguments = (ins Tile_SlotType:$slot, I64Attr:$buffer);
+  let results = (outs Tile_Vector:$columns);
+  let assemblyFormat = "$slot $buffer attr-dict `:` type($columns)";
   let hasVerifier = 1;
 }
 def Tile_IotaOp : Tile_Op<"iota", [Pure]> {

@@ -80,7 +80,8 @@ def Tile_RingOp : Tile_Op<"ring"> {
   let summary = "a ring of `stages` slots, each with these buffers (rows x columns)";
   let description = [{
     `pads`: elements added to each row of a buffer of an async ring, so that columns fall on different banks. A buffer of a bulk ring has
-    rows of 128 bytes, swizzled; a wider one lies in panels of that width, one after the other.
+    rows of 128 bytes, swizzled; a wider one lies in panels of that width, one after the other. A buffer of one row lies as it is: threads
+    read it themselves (tile.column_load), and each warp gives back a slot of such a ring.
   }];
   let arguments = (ins Tile_RingKind:$kind, I64Attr:$stages, TypeArrayAttr:$buffers, StrArrayAttr:$names,
                        DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$pads);

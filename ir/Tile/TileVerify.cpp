@@ -38,6 +38,7 @@ LogicalResult MmaRegistersOp::verify() {
   auto acc = cast<VectorType>(getAcc().getType()), a = cast<VectorType>(getA().getType());
   if (!isHalf(a.getElementType()) || a.getRank() != 2) return emitOpError("takes its a from tile.mma_operand, got ") << a;
   if (acc.getRank() != 2 || a.getDimSize(0) != acc.getDimSize(0)) return emitOpError("a has ") << a.getDimSize(0) << " rows, acc is " << acc;
+  if (getLag() != 0 && getLag() != 1) return emitOpError("reads the latest slot or the one before, lag 0 or 1, got ") << getLag();
   return success();
 }
 
@@ -50,6 +51,13 @@ LogicalResult RowCombineOp::verify() {
   if (failed(verifyKind(*this, getKind()))) return failure();
   auto type = cast<VectorType>(getRows().getType());
   if (type.getRank() != 2 || type.getDimSize(1) != 1) return emitOpError("takes a row tile, got ") << type;
+  return success();
+}
+
+LogicalResult ColumnLoadOp::verify() {
+  auto type = cast<VectorType>(getColumns().getType());
+  if (type.getRank() != 2 || type.getDimSize(0) != 1 || !type.getElementType().isF32())
+    return emitOpError("gives one f32 for each column, got ") << type;
   return success();
 }
 

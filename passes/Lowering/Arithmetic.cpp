@@ -34,6 +34,10 @@ SizeExpr flopsOf(Operation *op) {
       .Case([&](ConvOp conv) { return 2 * elements(y) * floorDiv(elements(conv.getW()), sizesOf(conv.getW().getType())[0]); })
       .Case([&](LstmOp lstm) { return 2 * elements(lstm.getXw()) * extent(y, 1); })
       .Case([&](GruOp gru) { return 2 * elements(gru.getXw()) * extent(y, 1); })
+      .Case([&](AttentionGradOp grad) {  // scores and their gradients, and a product for each result that is wanted
+        const int64_t products = 2 + llvm::count_if(grad->getResults(), [](Value v) { return !v.use_empty(); });
+        return 2 * products * elements(grad.getQ()) * sizesOf(grad.getK().getType())[2];
+      })
       .Case([&](ReduceOp reduce) { return elements(reduce.getX()); })
       .Case([&](CumsumOp) { return elements(y); })
       .Case([&](PoolOp pool) { return elements(y) * product(pool.getKernel()); })

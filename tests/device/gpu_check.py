@@ -354,6 +354,63 @@ def check_parts(k, name, args):
             print(f"  {batch}x8x4x{columns}: {us:.1f} us {moved / us / 1e6:.2f} TB/s", flush=True)
 
 
+def attention_grad_reference(q, k, v, dy, causal):
+    """float64, head by head: gradients of q, k and v; lse and delta of a row that sees nothing are +inf and 0."""
+    group, (rows, columns) = q.shape[1] // k.shape[1], (q.shape[2], k.shape[2])
+    dq, dk, dv = (torch.zeros(x.shape, device="cuda", dtype=torch.float64) for x in (q, k, v))
+    lse, delta = (torch.zeros(q.shape[:3], device="cuda", dtype=torch.float64) for _ in range(2))
+    hidden = torch.ones(rows, columns, device="cuda", dtype=torch.bool).triu(columns - rows + 1) if causal else None
+    scale = 1 / math.sqrt(q.shape[3])
+    for b in range(q.shape[0]):
+        for h in range(q.shape[1]):
+            g, dyh = h // group, dy[b, h].double()
+            x = q[b, h].double() @ k[b, g].double().T * scale
+            if causal:
+                x = x.masked_fill(hidden, -math.inf)
+            lse[b, h] = torch.logsumexp(x, 1)
+            p = torch.softmax(x, 1).nan_to_num(0)
+            dp = dyh @ v[b, g].double().T
+            delta[b, h] = (p * dp).sum(1)
+            ds = p * (dp - delta[b, h, :, None])
+            dq[b, h], dk[b, g], dv[b, g] = scale * ds @ k[b, g].double(), dk[b, g] + scale * ds.T @ q[b, h].double(), dv[b, g] + p.T @ dyh
+    return dq, dk, dv, lse.masked_fill(lse == -math.inf, math.inf), delta
+
+
+def check_attention_grad(k, name, args):
+    causal, of_keys, dim = "causal" in name, "_keys_" in name, int(re.search(r"hd(\d+)", name).group(1))
+    group = int((re.search(r"group(\d+)", name) or ["", "1"])[1])
+
+    def problem(batch, heads, rows, columns):
+        q, dy = (torch.randn(batch, heads, rows, dim, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+        key, value = (torch.randn(batch, heads // group, columns, dim, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+        results = [torch.full((x.numel() // dim + 1, dim), float("nan"), device="cuda", dtype=torch.bfloat16) for x in ((key, value) if of_keys else (q,))]
+        padded = (rows + 127) // 128 * 128
+        lse, delta = torch.full((batch, heads, padded), math.inf, device="cuda"), torch.zeros(batch, heads, padded, device="cuda")
+        return [q, key, value, dy, lse, delta, *results]
+
+    for shape in [(1, group, 1, 1), (1, 2 * group, 129, 129), (2, group, 1000, 1000), (1, group, 777, 1537), (1, group, 1537, 777), (2, 4, 2048, 2048)]:
+        operands = q, key, value, dy, lse, delta, *results = problem(*shape)
+        dq, dk, dv, lse[:, :, : shape[2]], delta[:, :, : shape[2]] = attention_grad_reference(q, key, value, dy, causal)
+        launch = k.bind(operands, list(shape))
+        launch()
+        torch.cuda.synchronize()
+        for what, got, want in zip(("dk", "dv") if of_keys else ("dq",), results, (dk, dv) if of_keys else (dq,)):
+            check("x".join(map(str, shape)) + " " + what, got[:-1].view(want.shape), want, 1.5e-2)
+            assert got[-1].isnan().all(), "wrote past the last row"
+        first = [x.clone() for x in results]
+        launch()
+        torch.cuda.synchronize()
+        assert all(torch.equal(x[:-1], y[:-1]) for x, y in zip(first, results)), "two launches differ"
+    if args.time:
+        for batch, heads, rows in [(8, 16, 2048), (4, 16, 4096), (1, 16, 16384)]:
+            operands = problem(batch, heads, rows, rows)
+            operands[4].fill_(math.log(rows) + 0.5)
+            us = timed({"jinx": k.bind(operands, [batch, heads, rows, rows])}, rounds=11, launches=4)["jinx"]
+            flops = (8 if of_keys else 6) * batch * heads * rows * rows * dim / (2 if causal else 1) / 1e6
+            note(k, name, f"{batch}x{heads}x{rows} time", 0.0, True, us=round(us, 1), tflops=round(flops / us))
+            print(f"  {batch}x{heads}x{rows}: {us:.1f} us, {flops / us:.0f} TFLOP/s of its own products", flush=True)
+
+
 def check_scale_relu(k, name, args):
     for n in (1, 1023, 5000, 1 << 26):
         x, s, y = torch.randn(n, device="cuda"), torch.tensor([1.5], device="cuda"), torch.empty(n, device="cuda")
@@ -448,7 +505,7 @@ def main():
         name = os.path.relpath(path, args.folder)[:-3]
         if re.fullmatch(r"attention.*_parts\d+_merge", name):
             continue  # with its parts
-        family = check_launch if "/" in name else check_parts if re.fullmatch(r"attention.*_parts\d+", name) else next((f for p, f in (("attention", check_attention), ("narrow", check_narrow), ("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
+        family = check_launch if "/" in name else check_parts if re.fullmatch(r"attention.*_parts\d+", name) else next((f for p, f in (("attention_grad", check_attention_grad), ("attention", check_attention), ("narrow", check_narrow), ("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
                        if name.startswith(p)), None)
         if family is None or not re.search(args.only, name):
             continue

@@ -22,6 +22,7 @@ from dialect import ROOT
 
 # Operators that no ONNX node becomes.
 NATIVE_ONLY = {
+    "attention_grad": "a gradient: ONNX models have none",
     "depthwise_conv": "the packing pass makes it of a convolution",
     "pack": "the packing pass makes it",
     "packed_conv": "the packing pass makes it",

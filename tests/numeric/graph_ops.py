@@ -482,7 +482,53 @@ def recurrences():
     yield Case("lstm", quantized, given, [Tensor("f4", steps, "n", units), state, state], lambda n, *xs: REFERENCES["lstm"](*xs), draw=bytes_of, terms=terms, smallest=1)
 
 
-FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, byte_products, recurrences]
+def gradients():
+    """Operands as a forward pass gives them: lse of the scores (-inf for a row that sees nothing), any delta."""
+    scale, depth = 0.375, 8
+
+    def scores(q, k, causal, absolute=False):
+        q, k = (np.abs(q), np.abs(k)) if absolute else (q, k)
+        s = scale * q @ np.repeat(k, q.shape[1] // k.shape[1], 1).swapaxes(2, 3)
+        hidden = np.arange(s.shape[3]) > np.arange(s.shape[2])[:, None] + s.shape[3] - s.shape[2]
+        return np.where(hidden & causal, 0 if absolute else -np.inf, s)
+
+    def given(causal):
+        def draw(g, n, *shapes):
+            q, k, v, dy = (g.standard_normal(s) for s in shapes[:4])
+            s = scores(q.astype("f4").astype(float), k.astype("f4").astype(float), causal)
+            most = np.nan_to_num(s.max(-1, keepdims=True, initial=-np.inf), neginf=0.0)
+            with np.errstate(divide="ignore"):
+                lse = (most + np.log(np.exp(s - most).sum(-1, keepdims=True)))[..., 0]
+            fill = lambda rows, value: np.pad(rows, [(0, 0), (0, 0), (0, shapes[4][2] - rows.shape[2])], constant_values=value)
+            return [q, k, v, dy, fill(lse, 7.0), fill(g.standard_normal(lse.shape), -5.0)]
+
+        return draw
+
+    def terms(causal):
+        """Exponents are off by depth sums of absolute scores and an lse of a few units; what they weigh, by the sums' lengths."""
+
+        def of(n, q, k, v, dy, lse, delta):
+            if not q.size or not k.size:
+                return 0, 0.0
+            repeat = q.shape[1] // k.shape[1]
+            k, v, rows = np.repeat(k, repeat, 1), np.repeat(v, repeat, 1), q.shape[2]
+            p = np.exp(scores(q, k, causal) - np.where(np.isinf(lse), np.inf, lse)[..., :rows, None])
+            ds = p * (np.abs(dy) @ np.abs(v).swapaxes(2, 3) + np.abs(delta)[..., :rows, None])
+            largest = max(np.max(x) for x in (ds @ np.abs(k), ds.swapaxes(2, 3) @ np.abs(q), p.swapaxes(2, 3) @ np.abs(dy)))
+            exponent = (depth + 2) * (scores(q, k, causal, absolute=True).max() + 8)
+            return exponent + 2 * depth + repeat * max(q.shape[2], k.shape[2]) + 2 * FUNCTION, repeat * largest
+
+        return of
+
+    operands, types = ", ".join("{%d}" % i for i in range(6)), ", ".join("{t%d}" % i for i in range(6))
+    for causal in (False, True):
+        for heads, shared, queries, columns, rows in ((2, 2, "n", "n + 3", "n"), (4, 2, "n", "n", "n"), (3, 1, 5, "n", 128)):
+            q, k, r = Tensor("f4", 2, heads, queries, depth), Tensor("f4", 2, shared, columns, depth), Tensor("f4", 2, heads, rows)
+            yield Case("attention_grad", f"jinx.attention_grad {operands} scale {scale}{' causal' if causal else ''} : ({types}) -> ({{ty}})", [q, k, k, q, r, r], [q, k, k],
+                       lambda n, *xs, c=causal: REFERENCES["attention_grad"](*xs, scale=scale, causal=c), draw=given(causal), terms=terms(causal))
+
+
+FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, byte_products, recurrences, gradients]
 
 
 # ---- running -----------------------------------------------------------------------------------------------------------------------

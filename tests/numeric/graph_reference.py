@@ -324,6 +324,21 @@ def gru(xw, r, rb, h, reverse=False, linear_before_reset=False):
     return [ys, h]
 
 
+def attention_grad(q, k, v, dy, lse, delta, scale, causal=False):
+    """Row by row: p = softmax of the row, dv += pᵀ dy, ds = p (dy vᵀ - delta), dq = scale ds k, dk += scale dsᵀ q."""
+    (batch, heads, rows, _), (_, kv_heads, columns, _) = q.shape, k.shape
+    dq, dk, dv = np.zeros(q.shape), np.zeros(k.shape), np.zeros(v.shape)
+    for b, h, i in np.ndindex(batch, heads, rows):
+        g = h * kv_heads // heads
+        seen = slice(0, max(0, min(columns, i + columns - rows + 1)) if causal else columns)
+        p = np.exp(scale * k[b, g, seen] @ q[b, h, i] - lse[b, h, i])
+        ds = p * (v[b, g, seen] @ dy[b, h, i] - delta[b, h, i])
+        dq[b, h, i] = scale * ds @ k[b, g, seen]
+        dk[b, g, seen] += scale * np.outer(ds, q[b, h, i])
+        dv[b, g, seen] += np.outer(p, dy[b, h, i])
+    return [dq, dk, dv]
+
+
 REFERENCES = {
     "abs": np.abs, "neg": np.negative, "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt,
     "rsqrt": lambda x: 1 / np.sqrt(x), "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "atan": np.arctan, "erf": erf, "sigmoid": sigmoid,
@@ -337,5 +352,5 @@ REFERENCES = {
     "gather": gather, "gather_elements": gather_elements, "gather_nd": gather_nd, "scatter_elements": scatter_elements,
     "scatter_nd": scatter_nd, "top_k": top_k, "cumsum": cumsum, "slice": strided, "pad": pad, "resize": resize, "reduce": reduce, "pool": pool, "conv": conv,
     "depthwise_conv": depthwise_conv, "matmul": matmul, "pack": pack, "packed_matmul": packed_matmul, "packed_conv": packed_conv,
-    "lstm": lstm, "gru": gru,
+    "lstm": lstm, "gru": gru, "attention_grad": attention_grad,
 }

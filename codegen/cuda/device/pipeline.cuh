@@ -187,6 +187,17 @@ JINX_DEVICE void shared_store_x4(u32 address, const float* x JINX_AT) {
   asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(address), "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]) : "memory");
 #endif
 }
+/// Two neighbours at a multiple of 8 bytes: what a bulk copy has brought.
+JINX_DEVICE void shared_load_x2(float* x, u32 address JINX_AT) {
+#ifdef JINX_EMULATED
+  const Pack<8, float> pack = shared_load(reinterpret_cast<const Pack<8, float>*>(emu_self->shared_window + address) JINX_FROM);
+  x[0] = pack.values[0], x[1] = pack.values[1];
+#else
+  float a, b;
+  asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(a), "=f"(b) : "r"(address) : "memory");
+  x[0] = a, x[1] = b;
+#endif
+}
 
 /// Two neighbours of a row, in one access.
 JINX_DEVICE void shared_store_pair(u32 address, i32 low, i32 high JINX_AT) {

@@ -18,6 +18,7 @@ class Operand:
     shape: tuple
     scale: float = 1.0  # of the normal distribution it is drawn from
     high: int = 0  # i64: drawn below this instead
+    made: str = ""  # not drawn: made of the inputs before it, by references.MADE
 
     @property
     def size_bytes(self) -> int:
@@ -35,6 +36,7 @@ class Case:
     roundings: int = 1  # to the output's type, on the way to a result: what the tolerance allows
     variants: tuple = ("jinx",)  # beside it "no fusion"
     sets: int = 4  # of inputs, used in turn: the L2 has 50 MB
+    peak: float = 1.0  # how many times the rms of the whole that of a part may be, and its roundings with it
 
     @property
     def group(self) -> str:
@@ -62,7 +64,7 @@ class Case:
         return {
             "norm": (1 + self.roundings) * unit + drift,
             "relative": (2 + 2 * self.roundings) * unit + drift,
-            "absolute": 4 * self.roundings * unit + 16 * drift,
+            "absolute": self.peak * (4 * self.roundings * unit + 16 * drift),
         }
 
 
@@ -110,6 +112,19 @@ def attention(dtype: str, depth: int, length: int, batch: int, heads: int, causa
                 [Operand("y", dtype, shape)], flops=4.0 * batch * heads * length * length * depth / (2 if causal else 1))
     case.options = {"causal": causal, "depth": depth + length}  # terms of a score, and of an element
     case.roundings = 5  # scores, scaled, less the maximum, weights, result: as many as the operators of the model
+    return case
+
+
+def attention_grad(depth: int, length: int, batch: int, heads: int, causal: bool) -> Case:
+    """The backward pass alone: what the forward pass leaves, y and the logarithms of the sums, is there."""
+    case = attention("bf16", depth, length, batch, heads, causal)
+    shape = case.inputs[0].shape
+    case.name, case.kind = case.name.replace("attention/bf16/", "attention-grad/"), "attention-grad"
+    case.inputs += [Operand("dy", "bf16", shape), Operand("y", "bf16", shape, made="attention"), Operand("lse", "f32", shape[:3], made="log-sum-exp")]
+    case.outputs = [Operand(name, "bf16", shape) for name in ("dq", "dk", "dv")]
+    case.flops *= 2.5  # five products, as everyone counts; Jinx makes seven
+    if causal:  # a row is a mean of as many as it sees: the first are the largest
+        case.peak = math.sqrt(length / math.log(length))
     return case
 
 
@@ -188,6 +203,8 @@ def table(tiny: bool = False) -> list[Case]:
         sizes = (depth, 64, 2, 2) if tiny else (depth, length, batch, heads)
         made += [attention("bf16", *sizes, causal) for causal in (False, True)]
     made += [attention("f32", *((64, 64, 2, 2) if tiny else (64, 1024, 4, 16)), False)]
+    for depth, length, batch, heads in ATTENTION[1:4] + ATTENTION[5:]:
+        made += [attention_grad(*((depth, 64, 2, 2) if tiny else (depth, length, batch, heads)), causal) for causal in (False, True)]
     made += [decode(2, 96, 8, 2) if tiny else decode(batch, context) for batch, context in DECODE]
     made += rows(*((24, 64) if tiny else ROWS)) + transposes(tiny)
     made += [model(network, min(batch, 2) if tiny else batch, tiny) for network, batch in MODELS]

@@ -29,7 +29,7 @@ import references  # noqa: E402
 
 
 def run_plan(options, machine, case, plan: pathlib.Path, inputs, folder: pathlib.Path):
-    """The first output of the plan."""
+    """The outputs of the plan."""
     command = [str(options.jinx), "run", str(plan), "--device", "emulated", "--output-dir", str(folder / "out")]
     for operand, x in zip(case.inputs, inputs):
         np.save(folder / f"{operand.name}.npy", x.view(np.uint16) if operand.dtype == "bf16" else x)
@@ -37,8 +37,7 @@ def run_plan(options, machine, case, plan: pathlib.Path, inputs, folder: pathlib
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError((done.stderr or done.stdout).strip()[:400])
-    result = case.outputs[0]
-    return np.load(folder / "out" / f"{result.name}.npy").view(machine.type_of(result.dtype)).reshape(result.shape)
+    return [np.load(folder / "out" / f"{o.name}.npy").view(machine.type_of(o.dtype)).reshape(o.shape) for o in case.outputs]
 
 
 def host_steps(options, plan: pathlib.Path) -> int:
@@ -49,7 +48,7 @@ def host_steps(options, plan: pathlib.Path) -> int:
 
 def check(options, machine, case, entry) -> bool:
     machine.seed(41)
-    inputs = [machine.draw(o) for o in case.inputs]
+    inputs = machines.inputs_of(machine, case)
     want = references.REFERENCES[case.kind](machine.math, case, *inputs)
     right = True
     for name, plan in entry["plans"].items():

@@ -45,11 +45,12 @@ def tensor(shape, dtype: str) -> str:
 
 
 def function(case: Case, body: list[str]) -> str:
-    arguments = ", ".join(f'%{o.name}: {tensor(o.shape, o.dtype)} {{jinx.name = "{o.name}"}}' for o in case.inputs)
-    y = case.outputs[0]
-    result = tensor(y.shape, y.dtype)
-    lines = "\n".join(f"  {line}" for line in [*body, f"return %y : {result}"])
-    return f'func.func @main({arguments}) -> ({result} {{jinx.name = "{y.name}"}}) {{\n{lines}\n}}\n'
+    def named(operands, prefix):
+        return ", ".join(f'{prefix.format(o.name)}{tensor(o.shape, o.dtype)} {{jinx.name = "{o.name}"}}' for o in operands)
+
+    values, types = (", ".join(parts) for parts in zip(*((f"%{o.name}", tensor(o.shape, o.dtype)) for o in case.outputs)))
+    lines = "\n".join(f"  {line}" for line in [*body, f"return {values} : {types}"])
+    return f"func.func @main({named(case.inputs, '%{}: ')}) -> ({named(case.outputs, '')}) {{\n{lines}\n}}\n"
 
 
 def gemm(case: Case) -> str:
@@ -110,6 +111,22 @@ def attention(case: Case) -> str:
     return function(case, attention_body("%q", "%k", "%v", q.shape, k.shape, q.dtype, case.options["causal"], "%y"))
 
 
+def attention_grad(case: Case) -> str:
+    """delta is the graph's: sums of dy*y in f32."""
+    q, lse = case.inputs[0], case.inputs[-1]
+    half, wide, rows, one = tensor(q.shape, q.dtype), tensor(q.shape, "f32"), tensor(lse.shape, "f32"), tensor((*lse.shape, 1), "f32")
+    causal = " causal" if case.options["causal"] else ""
+    return function(case, [
+        f"%wide = jinx.cast %y : {half} -> {wide}",
+        f"%gradient = jinx.cast %dy : {half} -> {wide}",
+        f"%products = jinx.mul %wide, %gradient : {wide}, {wide} -> {wide}",
+        f"%sums = jinx.reduce sum, %products axes [3] : {wide} -> {one}",
+        f"%delta = jinx.reshape %sums : {one} -> {rows}",
+        f"%dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale {q.shape[-1] ** -0.5:.9e}{causal} : "
+        f"({', '.join([half] * 4 + [rows] * 2)}) -> ({half}, {half}, {half})",
+    ])  # fmt: skip
+
+
 def decode(case: Case) -> str:
     """The query heads that share keys are rows of one product: they lie beside each other."""
     q, k, _ = case.inputs
@@ -133,6 +150,7 @@ MAKERS = {
     "gemm": gemm,
     "gemm-gelu": lambda case: [("Gemm", "xwb", "t", {"transB": 1}), ("Gelu", "t", "y", {"approximate": "tanh"})],
     "attention": attention,
+    "attention-grad": attention_grad,
     "decode": decode,
     "softmax": lambda case: [("Softmax", "x", "y", {"axis": -1})],
     "layernorm": lambda case: [("Add", "xr", "t", {}), ("LayerNormalization", "tgb", "y", {"axis": -1, "epsilon": 1e-5})],

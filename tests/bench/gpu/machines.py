@@ -22,6 +22,15 @@ def in_order(calls) -> None:
         call()
 
 
+def inputs_of(machine, case) -> list:
+    """Drawn, or made of those before."""
+    inputs = []
+    for operand in case.inputs:
+        made = references.MADE[operand.made](machine.math, case, *inputs) if operand.made else None
+        inputs.append(machine.draw(operand) if made is None else machine.rounded(operand, made))
+    return inputs
+
+
 class Torch:
     """Operands as torch's tensors; where they lie, and how time passes there, is for the classes below."""
 
@@ -46,6 +55,9 @@ class Torch:
         if operand.dtype == "i8":
             return torch.randint(-100, 100, operand.shape, dtype=kind, **where)
         return torch.randn(operand.shape, dtype=torch.float32, **where).mul_(operand.scale).to(kind)
+
+    def rounded(self, operand, values):
+        return values.to(self.types[operand.dtype]).contiguous()
 
     def output(self, operand):
         """Room for a result between two guards."""
@@ -252,6 +264,11 @@ class Host(Processor):
             x[...] = self.generator.integers(-100, 100, operand.shape)
         else:
             x[...] = (self.generator.standard_normal(operand.shape, dtype=np.float32) * np.float32(operand.scale)).astype(x.dtype)
+        return x
+
+    def rounded(self, operand, values):
+        x = self.empty(operand.shape, operand.dtype)
+        x[...] = values.astype(x.dtype)
         return x
 
     def output(self, operand):

@@ -80,6 +80,23 @@ def sdpa(torch, case):
     return {name: forced(backend) for name, backend in backends.items()}
 
 
+def sdpa_backward(torch, case):
+    """The backward pass alone, by its own operator, on what torch's forward pass of the same kind has left."""
+    aten, causal = torch.ops.aten, case.options["causal"]
+
+    def cudnn(inputs, outputs):
+        q, k, v, dy, *_ = inputs
+        y, lse, sum_q, sum_k, most_q, most_k, seed, offset, _ = aten._scaled_dot_product_cudnn_attention(q, k, v, None, True, 0.0, causal, False)
+        return functools.partial(aten._scaled_dot_product_cudnn_attention_backward, dy, q, k, v, y, lse, seed, offset, None, sum_q, sum_k, most_q, most_k, 0.0, causal)
+
+    def flash(inputs, outputs):
+        q, k, v, dy, *_ = inputs
+        y, lse, sum_q, sum_k, most_q, most_k, seed, offset, _ = aten._scaled_dot_product_flash_attention(q, k, v, 0.0, causal, False)
+        return functools.partial(aten._scaled_dot_product_flash_attention_backward, dy, q, k, v, y, lse, sum_q, sum_k, most_q, most_k, 0.0, causal, seed, offset)
+
+    return {"cuDNN": cudnn, "flash": flash}
+
+
 def pointwise(function):
     def make(torch, case):
         bound = functools.partial(function, torch, case)
@@ -138,6 +155,7 @@ TORCH = {
     "gemm": gemm,
     "gemm-gelu": gemm_gelu,
     "attention": sdpa,
+    "attention-grad": sdpa_backward,
     "decode": sdpa,
     "softmax": pointwise(lambda torch, case, x: torch.softmax(x, -1)),
     "layernorm": pointwise(layernorm),

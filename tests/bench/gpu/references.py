@@ -35,12 +35,14 @@ class NumpyMath:
     def isfinite(x):
         return np.isfinite(x)
 
+    log = staticmethod(np.log)
+
 
 class TorchMath:
     def __init__(self, torch):
         self.torch = torch
         self.exp, self.tanh, self.sqrt, self.erf, self.stack = torch.exp, torch.tanh, torch.sqrt, torch.erf, torch.stack
-        self.isfinite = torch.isfinite
+        self.isfinite, self.log = torch.isfinite, torch.log
 
     def wide(self, x):
         return x.to(self.torch.float64)
@@ -79,15 +81,47 @@ def softmax_rows(o, x):
     return e / o.total(e)
 
 
-def attend(o, q, k, v, causal: bool):
+def scores_of(o, q, k, causal: bool):
     scores = o.wide(q) @ o.permute(o.wide(k), (1, 0)) / math.sqrt(q.shape[-1])
-    return softmax_rows(o, o.hide_ahead(scores) if causal else scores) @ o.wide(v)
+    return o.hide_ahead(scores) if causal else scores
+
+
+def attend(o, q, k, v, causal: bool):
+    return softmax_rows(o, scores_of(o, q, k, causal)) @ o.wide(v)
 
 
 def attention(o, case, q, k, v):
     """Head by head: the scores of one are large enough."""
     causal, share = case.options.get("causal", False), q.shape[1] // k.shape[1]
     return o.stack([o.stack([attend(o, q[b, h], k[b, h // share], v[b, h // share], causal) for h in range(q.shape[1])]) for b in range(q.shape[0])])
+
+
+def by_head(o, function, *operands):
+    """function of each head's matrices, put together again."""
+    batch, heads = operands[0].shape[:2]
+    return o.stack([o.stack([function(*(x[b, h] for x in operands)) for h in range(heads)]) for b in range(batch)])
+
+
+def log_sum_exp(o, case, q, k, *_):
+    def of_head(q, k):
+        scores = scores_of(o, q, k, case.options["causal"])
+        most = o.maximum(scores)
+        return (most + o.log(o.total(o.exp(scores - most))))[..., 0]
+
+    return by_head(o, of_head, q, k)
+
+
+def attention_grad(o, case, q, k, v, dy, *_):
+    """From the weights themselves: what the forward pass left, rounded, is no part of the answer."""
+
+    def of_head(q, k, v, dy):
+        p, dy = softmax_rows(o, scores_of(o, q, k, case.options["causal"])), o.wide(dy)
+        dp = dy @ o.permute(o.wide(v), (1, 0))
+        ds = p * (dp - o.total(p * dp)) / math.sqrt(q.shape[-1])
+        return o.stack([ds @ o.wide(k), o.permute(ds, (1, 0)) @ o.wide(q), o.permute(p, (1, 0)) @ dy])
+
+    gradients = by_head(o, of_head, q, k, v, dy)
+    return [gradients[:, :, i] for i in range(3)]
 
 
 def layernorm(o, case, x, r, g, b):
@@ -105,6 +139,7 @@ REFERENCES = {
     "gemm": gemm,
     "gemm-gelu": lambda o, case, x, w, b: gelu_tanh(o, gemm(o, case, x, w) + o.wide(b)),
     "attention": attention,
+    "attention-grad": attention_grad,
     "decode": attention,
     "softmax": lambda o, case, x: softmax_rows(o, o.wide(x)),
     "layernorm": layernorm,
@@ -132,9 +167,17 @@ def model(o, case, x):
 REFERENCES["model"] = model
 
 
+# Inputs that are no random numbers, from those before them.
+MADE = {"attention": lambda o, case, q, k, v, *_: attention(o, case, q, k, v), "log-sum-exp": log_sum_exp}
+
+
 def compare(o, case, got, want) -> dict:
-    """Errors of a result, and `ok`. An element that is not finite is wrong: the answers are."""
-    got = o.wide(got).reshape(want.shape)
+    """Errors of a result, and `ok`; of several results the worst. An element that is not finite is wrong: the answers are."""
+    if isinstance(want, list):
+        verdicts = [compare(o, case, g, w) for g, w in zip(got, want, strict=True)]
+        return {"ok": all(v["ok"] for v in verdicts), "finite": all(v["finite"] for v in verdicts),
+                "norm": max(v["norm"] for v in verdicts), "worst": max(v["worst"] for v in verdicts)}  # fmt: skip
+    got = o.wide(got[0] if isinstance(got, list) else got).reshape(want.shape)
     tolerance = case.tolerance
     rms = float((want * want).mean()) ** 0.5
     scale = o.sqrt(o.total(want * want) / want.shape[-1])

@@ -119,12 +119,12 @@ class Variant:
         return [{"step": t["name"], "kind": t["kind"], "kernel": t["kernel"], "us": t["total_ms"] / runs * 1e3} for t in timings[:40]]
 
     def run(self, index: int):
-        """One set's output; NaN stood there before."""
+        """One set's outputs; NaN stood there before."""
         for x in self.sets[index][1]:
             self.machine.poison(x)
         self.calls[index].enqueue(self.machine.stream())
         self.machine.synchronize()
-        return self.sets[index][1][0]
+        return self.sets[index][1]
 
 
 def load_variants(options, library, machine, case, entry, sets) -> dict:
@@ -151,7 +151,7 @@ def check_jinx(options, machine, case, variants: dict, sets, wanted) -> dict:
         for index, want in wanted.items():
             got = variant.run(index)
             if options.plant_fault and fnmatch.fnmatch(case.name, options.plant_fault):
-                PLANTED[options.plant](machine, got)
+                PLANTED[options.plant](machine, got[-1])
             verdict = references.compare(machine.math, case, got, want)
             verdict["guards"] = all(machine.guards_hold(x) for x in sets[index][1])
             verdict["ok"] &= verdict["guards"]
@@ -184,7 +184,7 @@ def run_case(options, library, machine, case, entry) -> dict:
     if all("path" not in plan for plan in entry["plans"].values()):
         raise NotBuilt(next(iter(entry["plans"].values()))["refused"])
     machine.seed(options.seed)
-    sets = [([machine.draw(o) for o in case.inputs], [machine.output(o) for o in case.outputs]) for _ in range(case.sets)]
+    sets = [(machines.inputs_of(machine, case), [machine.output(o) for o in case.outputs]) for _ in range(case.sets)]
     variants = load_variants(options, library, machine, case, entry, sets)
     wanted = {i: references.REFERENCES[case.kind](machine.math, case, *sets[i][0]) for i in (0, case.sets - 1)}
     row["jinx"] = check_jinx(options, machine, case, variants, sets, wanted)

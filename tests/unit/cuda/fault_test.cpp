@@ -3,6 +3,7 @@
 #include <cmath>
 #include <regex>
 
+#include "AttentionGradKernels.h"
 #include "AttentionKernels.h"
 #include "MatmulKernels.h"
 #include "RowsKernels.h"
@@ -247,6 +248,50 @@ class AttentionFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(AttentionFaults, IsReported) { checkFault(attentionKernel(), GetParam(), AttentionRun()); }
 TEST(AttentionFaults, NoneInTheRightText) { checkRight(attentionKernel(), AttentionRun()); }
 
+// ---- gradients of attention: slots that threads read, and slots that are kept a step longer -------------------------------------------
+
+constexpr Fault kGradKeysFaults[] = {
+    {"no wait for queries", "mbar_wait(full_q + take_q.slot * 8, take_q.parity);", "", kLanding},
+    {"no wait for gradients", "mbar_wait(full_dy + take_dy.slot * 8, take_dy.parity);", "", kLanding},
+    {"values of the slot to come", "kOffsetLse + take_q.slot", "kOffsetLse + (take_q.slot + 1) % kStagesQ", "a load (reads|touches) shared\\+\\d+, (which nothing|where a bulk load|whose stage)|a race"},
+    {"bytes of the values are not announced", "kStageBytesQ + kStageBytesLse);", "kStageBytesQ);", "lands after its phase|may not have landed"},
+    {"no wait for a free slot", "mbar_wait(empty_q + fill_q.slot * 8, fill_q.parity ^ 1);", "", kOverwrites},
+    {"lanes of a warp do not meet before it gives slots back",
+     "      warp_sync();\n      if (thread % 32 == 0) mbar_arrive_at(empty_dy + take_dy.slot * 8, 0);\n      ring_advance(take_dy, kStagesDy);\n      wgmma_wait<0>();\n      wgmma_pin(dk2);\n      warp_sync();",
+     "      if (thread % 32 == 0) mbar_arrive_at(empty_dy + take_dy.slot * 8, 0);\n      ring_advance(take_dy, kStagesDy);\n      wgmma_wait<0>();\n      wgmma_pin(dk2);",
+     "a bulk load overwrites shared\\+\\d+, and no barrier stands after (thread|a load)"},
+    {"one warp gives a slot back for all", "if (thread % 32 == 0) mbar_arrive_at(empty_q", "if (thread == 0) mbar_arrive_at(empty_q", "deadlock[^]*2 of 8|deadlock[^]*6 of 8"},
+    {"a slot is free after an arrival of each consumer", "mbar_init(empty_q + s * 8, kConsumers * 4);", "mbar_init(empty_q + s * 8, kConsumers);", kOverwrites},
+    {"queries go back before dk has them", "      wgmma_wait<0>();\n      wgmma_pin(dk2);\n", "", "a bulk load overwrites|whose stage was given back|a wgmma writes it"},
+    {"dv is touched early", "      wgmma_wait<1>();\n      wgmma_pin(dv2);\n", "      wgmma_pin(dv2);\n", "an accumulator is read while a wgmma writes it"},
+};
+constexpr Fault kGradQueriesFaults[] = {
+    {"keys go back before dq has them", "\n      if (held_k >= 0 && thread < kCluster) mbar_arrive_at(empty_k + held_k * 8, thread);", "\n      if (thread < kCluster) mbar_arrive_at(empty_k + take_k.slot * 8, thread);", "a bulk load overwrites|whose stage was given back|may not have landed|more arrivals"},
+    {"the slot kept is never given back", "\n      if (held_k >= 0 && thread < kCluster) mbar_arrive_at(empty_k + held_k * 8, thread);", "", "deadlock"},
+    {"dq is not waited for", "\n      wgmma_wait<0>();", "", "an accumulator is read while a wgmma writes it|a bulk load overwrites"},
+    {"gradients are rounded over those in use", "\n      wgmma_wait<1>();", "\n      rounded[3] ^= 1;\n      wgmma_wait<1>();", "the registers of a wgmma's A have changed since its issue"},
+    {"the weights are read early", "\n      wgmma_wait<2>();", "\n      wgmma_wait<3>();", "an accumulator is read while a wgmma writes it"},
+    {"a row too many of lse", "lse + rows_at", "lse + padded_rows + rows_at", "a load of 4 bytes outside every buffer"},
+};
+
+/// In steps of 64: five, so that every slot is filled again. The queries' first loop is that of masked steps.
+struct AttentionGradRun {
+  AttentionGradCase what;
+  AttentionGradData data;
+  explicit AttentionGradRun(schedules::GradOf of)
+      : what{.of = of, .headDim = of == schedules::GradOf::keys ? 64 : 128, .causal = of == schedules::GradOf::queries, .tile = {128, 64, 2}},
+        data(what, of == schedules::GradOf::keys ? AttentionGradShape{1, 1, 290, 70} : AttentionGradShape{1, 1, 290, 290}, 1) {}
+  CudaKernel kernel() const { return buildAttentionGrad(what).kernel; }
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return data.run(runner, options); }
+};
+
+class GradKeysFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GradKeysFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::keys).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::keys)); }
+TEST(GradKeysFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::keys).kernel(), AttentionGradRun(schedules::GradOf::keys)); }
+class GradQueriesFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GradQueriesFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::queries).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::queries)); }
+TEST(GradQueriesFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::queries).kernel(), AttentionGradRun(schedules::GradOf::queries)); }
+
 // ---- products on scalar units: cp.async, block barriers ----------------------------------------------------------------------------
 
 constexpr Fault kSimtFaults[] = {
@@ -328,6 +373,8 @@ INSTANTIATE_TEST_SUITE_P(Planted, PromotedFaults, ::testing::ValuesIn(kPromotedF
 INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GradKeysFaults, ::testing::ValuesIn(kGradKeysFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GradQueriesFaults, ::testing::ValuesIn(kGradQueriesFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
 

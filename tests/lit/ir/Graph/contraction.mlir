@@ -143,3 +143,17 @@ func.func @gru(%xw: tensor<5x2x9xf32>, %r: tensor<9x3xf32>, %rb: tensor<9xf32>, 
       : (tensor<5x2x9xf32>, tensor<9x3xf32>, tensor<9xf32>, tensor<2x3xf32>) -> (tensor<5x2x3xf32>, tensor<2x3xf32>)
   return
 }
+
+// CHECK-LABEL: @attention_grad
+// CHECK: jinx.attention_grad %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} scale 1.250000e-01 causal : (tensor<1x4x5x64xbf16>, tensor<1x2x7x64xbf16>, tensor<1x2x7x64xbf16>, tensor<1x4x5x64xbf16>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x64xbf16>, tensor<1x2x7x64xbf16>, tensor<1x2x7x64xbf16>)
+// lse and delta may be filled up.
+// CHECK: jinx.attention_grad {{.*}} scale 1.250000e-01 : ({{.*}}, tensor<1x4x128xf32>, tensor<1x4x128xf32>)
+func.func @attention_grad(%q: tensor<1x4x5x64xbf16>, %k: tensor<1x2x7x64xbf16>, %l: tensor<1x4x5xf32>, %f: tensor<1x4x128xf32>) {
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %k, %q, %l, %l scale 0.125 causal
+      : (tensor<1x4x5x64xbf16>, tensor<1x2x7x64xbf16>, tensor<1x2x7x64xbf16>, tensor<1x4x5x64xbf16>, tensor<1x4x5xf32>, tensor<1x4x5xf32>)
+        -> (tensor<1x4x5x64xbf16>, tensor<1x2x7x64xbf16>, tensor<1x2x7x64xbf16>)
+  %eq, %ek, %ev = jinx.attention_grad %q, %k, %k, %q, %f, %f scale 0.125
+      : (tensor<1x4x5x64xbf16>, tensor<1x2x7x64xbf16>, tensor<1x2x7x64xbf16>, tensor<1x4x5x64xbf16>, tensor<1x4x128xf32>, tensor<1x4x128xf32>)
+        -> (tensor<1x4x5x64xbf16>, tensor<1x2x7x64xbf16>, tensor<1x2x7x64xbf16>)
+  return
+}

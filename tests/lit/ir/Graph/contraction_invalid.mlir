@@ -395,3 +395,111 @@ func.func @floats8_that_no_tensor_core_has(%a: tensor<4x16xf8E4M3FN>, %b: tensor
   %y = jinx.packed_matmul %a, %b by_rows : tensor<4x16xf8E4M3FN>, tensor<20x16xf8E4M3FNUZ> -> tensor<4x20xf32>
   return
 }
+
+// -----
+
+func.func @attention_grad_rank(%q: tensor<4x5x8xf32>, %k: tensor<1x2x7x8xf32>, %v: tensor<1x2x7x8xf32>, %dy: tensor<4x5x8xf32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x5xf32>) {
+  // expected-error @+1 {{'jinx.attention_grad' op q and k have ranks 3 and 4, expected 4}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>, tensor<4x5x8xf32>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_elements(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x7x8xf32>, %v: tensor<1x2x7x8xf16>, %dy: tensor<1x4x5x8xf32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x5xf32>) {
+  // expected-error @+1 {{has an operand of 'f16' beside q of 'f32', expected one float type}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf16>, tensor<1x4x5x8xf32>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf16>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_integers(%q: tensor<1x4x5x8xi32>, %k: tensor<1x2x7x8xi32>, %v: tensor<1x2x7x8xi32>, %dy: tensor<1x4x5x8xi32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x5xf32>) {
+  // expected-error @+1 {{has an operand of 'i32' beside q of 'i32', expected one float type}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xi32>, tensor<1x2x7x8xi32>, tensor<1x2x7x8xi32>, tensor<1x4x5x8xi32>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x8xi32>, tensor<1x2x7x8xi32>, tensor<1x2x7x8xi32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_rows_type(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x7x8xf32>, %v: tensor<1x2x7x8xf32>, %dy: tensor<1x4x5x8xf32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x5xf16>) {
+  // expected-error @+1 {{lse and delta are of 'f16', expected f32}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>, tensor<1x4x5x8xf32>, tensor<1x4x5xf32>, tensor<1x4x5xf16>) -> (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_heads(%q: tensor<1x4x5x8xf32>, %k: tensor<1x3x7x8xf32>, %v: tensor<1x3x7x8xf32>, %dy: tensor<1x4x5x8xf32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x5xf32>) {
+  // expected-error @+1 {{q has 4 heads, expected a multiple of the 3 of k}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xf32>, tensor<1x3x7x8xf32>, tensor<1x3x7x8xf32>, tensor<1x4x5x8xf32>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x8xf32>, tensor<1x3x7x8xf32>, tensor<1x3x7x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_depth(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x7x16xf32>, %v: tensor<1x2x7x16xf32>, %dy: tensor<1x4x5x8xf32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x5xf32>) {
+  // expected-error @+1 {{k is 1x2x7x16, expected 1x2x7x8}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xf32>, tensor<1x2x7x16xf32>, tensor<1x2x7x16xf32>, tensor<1x4x5x8xf32>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x8xf32>, tensor<1x2x7x16xf32>, tensor<1x2x7x16xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_values(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x7x8xf32>, %v: tensor<1x2x6x8xf32>, %dy: tensor<1x4x5x8xf32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x5xf32>) {
+  // expected-error @+1 {{v is 1x2x6x8, expected 1x2x7x8}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x6x8xf32>, tensor<1x4x5x8xf32>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x6x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_outputs(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x7x8xf32>, %v: tensor<1x2x7x8xf32>, %dy: tensor<1x4x6x8xf32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x5xf32>) {
+  // expected-error @+1 {{dy is 1x4x6x8, expected 1x4x5x8}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>, tensor<1x4x6x8xf32>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_lse(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x7x8xf32>, %v: tensor<1x2x7x8xf32>, %dy: tensor<1x4x5x8xf32>, %lse: tensor<1x4x6xf32>, %delta: tensor<1x4x5xf32>) {
+  // expected-error @+1 {{lse is 1x4x6, expected 1x4x5}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>, tensor<1x4x5x8xf32>, tensor<1x4x6xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_delta(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x7x8xf32>, %v: tensor<1x2x7x8xf32>, %dy: tensor<1x4x5x8xf32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x256xf32>) {
+  // expected-error @+1 {{delta is 1x4x256, expected 1x4x5}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>, tensor<1x4x5x8xf32>, tensor<1x4x5xf32>, tensor<1x4x256xf32>) -> (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_result(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x7x8xf32>, %v: tensor<1x2x7x8xf32>, %dy: tensor<1x4x5x8xf32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x5xf32>) {
+  // expected-error @+1 {{dv is 1x2x6x8, expected 1x2x7x8}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>, tensor<1x4x5x8xf32>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x6x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_result_type(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x7x8xf32>, %v: tensor<1x2x7x8xf32>, %dy: tensor<1x4x5x8xf32>, %lse: tensor<1x4x5xf32>, %delta: tensor<1x4x5xf32>) {
+  // expected-error @+1 {{dk is of 'f16', expected 'f32'}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %k, %v, %dy, %lse, %delta scale 1.0
+      : (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>, tensor<1x4x5x8xf32>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf16>, tensor<1x2x7x8xf32>)
+  return
+}

@@ -6,7 +6,7 @@
 tile.kernel @fragments(%q: !tile.ptr<bf16>, %y: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
   %c0 = arith.constant 0 : index
   %queries = tile.ring bulk stages 1 [vector<64x64xbf16>] names ["q"]
-  %keys = tile.ring bulk stages 2 [vector<128x64xbf16>] names ["k"]
+  %keys = tile.ring bulk stages 2 [vector<128x64xbf16>, vector<1x128xf32>] names ["k", "values"]
   %zero = arith.constant dense<0.0> : vector<64x64xf32>
   tile.roles consumers 1 registers 24, 240 producer {
   } consumer {
@@ -26,10 +26,14 @@ tile.kernel @fragments(%q: !tile.ptr<bf16>, %y: !tile.ptr<f32>) inputs 1 program
     %i = tile.iota 0 : vector<64x1xi32>
     // CHECK: tile.iota 1 : vector<64x128xi32>
     %j = tile.iota 1 : vector<64x128xi32>
+    // CHECK: tile.column_load %[[KS]] 1 : vector<1x128xf32>
+    %c = tile.column_load %ks 1 : vector<1x128xf32>
     // CHECK: %[[R:.*]] = tile.mma_operand %[[S1]] : vector<64x128xf32> -> vector<64x128xbf16>
     %r = tile.mma_operand %s1 : vector<64x128xf32> -> vector<64x128xbf16>
     // CHECK: tile.mma_registers %{{.*}}, %[[R]], %[[KS]] 0 : (vector<64x64xf32>, vector<64x128xbf16>)
     %o = tile.mma_registers %zero, %r, %ks 0 : (vector<64x64xf32>, vector<64x128xbf16>)
+    // CHECK: tile.mma_registers %{{.*}}, %[[R]], %[[KS]] 0 lag 1 : (vector<64x64xf32>, vector<64x128xbf16>)
+    %o1 = tile.mma_registers %o, %r, %ks 0 lag 1 : (vector<64x64xf32>, vector<64x128xbf16>)
     tile.ring_release %keys lag 0
     tile.ring_release %queries lag 0
   }

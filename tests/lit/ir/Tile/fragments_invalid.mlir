@@ -71,3 +71,23 @@ tile.kernel @axis(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" 
   // expected-error @+1 {{counts along axis 0 or 1, got 2}}
   %i = tile.iota 2 : vector<64x128xi32>
 }
+
+// -----
+
+tile.kernel @columns(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %ring = tile.ring bulk stages 2 [vector<64x64xbf16>, vector<1x64xf32>] names ["k", "values"]
+  %slot = tile.ring_wait %ring
+  // expected-error @+1 {{gives one f32 for each column, got 'vector<64x1xf32>'}}
+  %c = tile.column_load %slot 1 : vector<64x1xf32>
+}
+
+// -----
+
+tile.kernel @lag(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %t = arith.constant dense<0.0> : vector<64x64xf32>
+  %r = tile.mma_operand %t : vector<64x64xf32> -> vector<64x64xbf16>
+  %ring = tile.ring bulk stages 2 [vector<64x64xbf16>] names ["k"]
+  %slot = tile.ring_wait %ring
+  // expected-error @+1 {{reads the latest slot or the one before, lag 0 or 1, got 2}}
+  %o = tile.mma_registers %t, %r, %slot 0 lag 2 : (vector<64x64xf32>, vector<64x64xbf16>)
+}
