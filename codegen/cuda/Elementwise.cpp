@@ -12,7 +12,10 @@ namespace jinx::cuda {
 
 namespace {
 constexpr size_t kInlineLength = 48;
-}
+
+/// A division whose quotient is rounded to 16 bits.
+bool isShort(Operation *op) { return bitEnumContainsAny(cast<arith::DivFOp>(op).getFastmath(), arith::FastMathFlags::afn); }
+}  // namespace
 
 std::string TileLayout::declare(const std::string &name) const {
   std::string text = name;
@@ -60,7 +63,10 @@ std::string TileLayout::placeOf(int64_t element) const {
 TileLayout KernelEmitter::makeRowLayout(int64_t width) {
   TileLayout layout;
   bool firstOne = llvm::none_of(layouts_, [](auto &entry) { return entry.first.size() == 1; });
-  std::string suffix = firstOne ? "" : "_" + std::to_string(width), first = out_.unique("thread_first" + suffix);
+  std::string suffix = firstOne ? "" : "_" + std::to_string(width), first = threads_ == 1 ? "0" : out_.unique("thread_first" + suffix);
+  auto begins = [&](const std::string &text) {  // a thread that has all of a tile begins at 0
+    if (threads_ > 1) prologue("const int " + first + " = " + text + ";");
+  };
   int64_t perThread = llvm::divideCeil(width, threads_);
   layout.run = runs_.lookup(width);
   layout.run = layout.run ? layout.run : perThread;
@@ -74,8 +80,8 @@ TileLayout KernelEmitter::makeRowLayout(int64_t width) {
     layout.loops = {{"i", perThreadName, layout.run}};
     layout.subscripts = {"i"};
     layout.extents = {perThreadName};
-    layout.column = {first + " + i", Expr::kAdd};
-    prologue("const int " + first + " = " + thread + (layout.run == 1 ? ";" : " * " + perThreadName + ";"));
+    layout.column = threads_ == 1 ? Expr{"i"} : Expr{first + " + i", Expr::kAdd};
+    begins(thread + (layout.run == 1 ? "" : " * " + perThreadName));
   } else if (layout.run == 1) {
     constant(perThreadName, layout.runs, firstOne ? "elements that a thread holds, kStride from one to the next" : "");
     constant("kStride" + suffix, threads_, "");
@@ -84,7 +90,7 @@ TileLayout KernelEmitter::makeRowLayout(int64_t width) {
     layout.subscripts = {"i"};
     layout.extents = {perThreadName};
     layout.column = {first + " + i * " + layout.stride, Expr::kAdd};
-    prologue("const int " + first + " = " + thread + ";");
+    begins(thread);
   } else {
     std::string run = "kRun" + suffix, runs = "kRuns" + suffix;
     layout.stride = "kStride" + suffix;
@@ -95,7 +101,7 @@ TileLayout KernelEmitter::makeRowLayout(int64_t width) {
     layout.subscripts = {"r", "i"};
     layout.extents = {runs, run};
     layout.column = {first + " + r * " + layout.stride + " + i", Expr::kAdd};
-    prologue("const int " + first + " = " + thread + " * " + run + ";");
+    begins(thread + " * " + run);
   }
   layout.row = {first};  // rank 1: where the thread's elements begin
   layout.complete = threads_ * layout.elementsPerThread == width;
@@ -195,7 +201,7 @@ LogicalResult KernelEmitter::printLaneOps(ArrayRef<Operation *> ops, Lane &lane,
         operands.push_back(*e);
       }
       auto by = divisors_.find(op);
-      auto e = by != divisors_.end() ? call("divide", operands[0].text + ", " + by->second) : elementExpr(op, operands);
+      auto e = by != divisors_.end() ? call(isShort(op) ? "divide_approx" : "divide", operands[0].text + ", " + by->second) : elementExpr(op, operands);
       if (!e) return unsupported(op, "no C++ expression for it");
       expr = *e;
     }

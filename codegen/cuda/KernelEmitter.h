@@ -167,7 +167,7 @@ class KernelEmitter {
   llvm::SmallVector<std::pair<Shape, llvm::SmallVector<mlir::Operation *>>> pending_;
   std::vector<std::pair<Shape, TileLayout>> layouts_;
   int64_t threads_ = 0;           ///< of a program
-  int64_t programsPerBlock_ = 1;  ///< more than 1: a program is a warp
+  int64_t programsPerBlock_ = 1;  ///< more than 1: a program is a warp, or one thread
   llvm::DenseMap<int64_t, int64_t> runs_;  ///< by width of a tile of rank 1: how many neighbours a thread holds at a time
   mlir::Block *outer_ = nullptr;  ///< the program's statements
   bool usesSlots_ = false, usesScratch_ = false;

@@ -301,9 +301,10 @@ LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
   Expr offset = scalar(op.getOffset());
   if (!isTile(type)) {
     beforeWrite(op.getPtr());
-    std::string condition = programsPerBlock_ > 1 ? "lane == 0" : "threadIdx.x == 0";
-    if (!op.getLimits().empty() && getConstantIntValue(op.getLimits().back()).value_or(0) <= 0) condition += " && " + scalar(op.getLimits().back()).in(Expr::kShift) + " > 0";
-    out_.line("if (" + condition + ") " + (pointer.shared ? "shared_store(" : "global_store(") + address(pointer, {offset}).text + ", " +
+    std::string condition = threads_ == 1 ? "" : programsPerBlock_ > 1 ? "lane == 0" : "threadIdx.x == 0";
+    if (!op.getLimits().empty() && getConstantIntValue(op.getLimits().back()).value_or(0) <= 0)
+      condition += (condition.empty() ? "" : " && ") + scalar(op.getLimits().back()).in(Expr::kShift) + " > 0";
+    out_.line((condition.empty() ? std::string() : "if (" + condition + ") ") + (pointer.shared ? "shared_store(" : "global_store(") + address(pointer, {offset}).text + ", " +
               scalar(op.getTile()).text + ");");
     return success();
   }
@@ -378,7 +379,7 @@ LogicalResult KernelEmitter::emitReduce(tile::ReduceOp op) {
   };
   if (failed(flush(shape, op.getTile(), sink)) || failed(status)) return failure();
   std::string value = tile::stringifyReduceKind(op.getKind()).str() + "(" + part;
-  value = threads_ == kWarp ? "warp_" + value + ")" : "block_" + value + ", kThreads, slots, turn)";
+  value = threads_ == 1 ? part : threads_ == kWarp ? "warp_" + value + ")" : "block_" + value + ", kThreads, slots, turn)";
   usesSlots_ |= threads_ > kWarp;
   if (isHalf(element)) {
     value = (element.isBF16() ? "to_bf16(" : "to_f16(") + value + ")";
@@ -415,6 +416,7 @@ LogicalResult KernelEmitter::emitExtract(Operation *base) {
   TileLayout layout = layoutOf(shapeOf(type));
   std::string element = *name + layout.placeOf(position[0]), owner = std::to_string(layout.ownerOf(position[0]));
   usesSlots_ |= programsPerBlock_ == 1;
+  if (threads_ == 1) return define(result, {element}, true), success();
   define(result, programsPerBlock_ > 1 ? call("warp_broadcast", element + ", " + owner) : call("block_broadcast", element + ", " + owner + ", slots, turn"), true);
   return success();
 }

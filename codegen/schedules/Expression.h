@@ -58,6 +58,9 @@ class KernelBuilder {
   llvm::SmallVector<mlir::Value> delinearize(mlir::Value linear, llvm::ArrayRef<SizeExpr> extents);
   /// Row-major strides of a shape, in elements.
   llvm::SmallVector<SizeExpr> strides(llvm::ArrayRef<SizeExpr> sizes);
+  /// Those of an input: of its shape, unless `setStrides` says otherwise.
+  llvm::SmallVector<SizeExpr> stridesOf(mlir::BlockArgument arg);
+  void setStrides(mlir::BlockArgument arg, llvm::SmallVector<SizeExpr> strides) { strides_[arg.getArgNumber()] = std::move(strides); }
 
   /// A size as a formula over the kernel's own parameters: a number, or "a3".
   std::string formula(const SizeExpr &expr);
@@ -77,6 +80,7 @@ class KernelBuilder {
   llvm::SmallVector<SizeExpr> sizes_;
   std::map<std::string, mlir::Value> sizeValues_;
   std::map<int64_t, mlir::Value> constants_;
+  std::map<unsigned, llvm::SmallVector<SizeExpr>> strides_;
   mlir::Operation *lastPrelude_ = nullptr;  // constants live at the top of the kernel, in order of first use
 };
 

@@ -137,6 +137,11 @@ SmallVector<SizeExpr> KernelBuilder::strides(ArrayRef<SizeExpr> sizes) {
   return result;
 }
 
+SmallVector<SizeExpr> KernelBuilder::stridesOf(BlockArgument arg) {
+  auto own = strides_.find(arg.getArgNumber());
+  return own != strides_.end() ? own->second : strides(graph::sizesOf(arg.getType()));
+}
+
 std::string KernelBuilder::formula(const SizeExpr &expr) {
   if (auto c = expr.constant()) return std::to_string(*c);
   return "a" + std::to_string(cast<BlockArgument>(size(expr)).getArgNumber() - kernel_.getNumBuffers());
