@@ -122,8 +122,8 @@ FailureOr<CudaKernel> KernelEmitter::run() {
   const bool isThread = threads_ == 1 && programsPerBlock_ % kLanes == 0;
   if (threads_ < 1 || threads_ > kMaxThreads || (threads_ % kLanes && !isThread))
     return kernel_.emitOpError("asks for ") << threads_ << " threads a block; expected a multiple of 32, at most 1024", failure();
-  if (programsPerBlock_ > 1 && ((threads_ != kLanes && !isThread) || pipeline_->hasAnything() || kernel_.getScratch() != "0"))
-    return kernel_.emitOpError("has several programs a block; expected a warp or a thread each, without shared memory"), failure();
+  if (programsPerBlock_ > 1 && ((threads_ != kLanes && !isThread) || pipeline_->hasAnything() || (!isThread && kernel_.getScratch() != "0")))
+    return kernel_.emitOpError("has several programs a block; expected a warp each without shared memory, or a thread each"), failure();
   constant("kThreads", threads_ * programsPerBlock_, "of a block");
   if (programsPerBlock_ > 1) {
     constant("kPrograms", programsPerBlock_, isThread ? "of a block, a thread each" : "of a block, a warp each");
@@ -290,6 +290,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
       .Case([&](arith::ConstantOp o) { return emitConstant(o, o.getValue()); })
       .Case<vector::BroadcastOp>([&](auto o) { return emitBroadcast(o); })
       .Case<vector::ExtractOp>([&](auto o) { return emitExtract(o); })
+      .Case<vector::FromElementsOp>([&](auto o) { return emitFromElements(o); })
       .Case<vector::StepOp>([&](auto o) {
         Bound bound;
         bound.kind = Bound::kStep;

@@ -127,6 +127,7 @@ class KernelEmitter {
   mlir::LogicalResult emitGather(tile::GatherOp op);
   mlir::LogicalResult emitReduce(tile::ReduceOp op);
   mlir::LogicalResult emitExtract(mlir::Operation *op);
+  mlir::LogicalResult emitFromElements(mlir::Operation *op);
   mlir::LogicalResult emitFragmentStore(tile::StoreOp op);
   // FragmentRows.cpp
   mlir::LogicalResult emitRowBroadcast(mlir::Operation *op);

@@ -96,6 +96,16 @@ def cases():
                              "%y = jinx.mul %u, {r} : <2,4,9,24>, <2,4,9,24> -> <2,4,9,24>"],
                             lambda o: ((o["x"].transpose(0, 2, 1, 3) + o["b"]) * o["r"], 4 * EPS * (np.abs(o["x"].transpose(0, 2, 1, 3)) + np.abs(o["b"])) * np.abs(o["r"])))
     yield "short_rows_bias", Case({"x": "700,40", "b": "40"}, ["%y = jinx.add {x}, {b} : <700,40>, <40> -> <700,40>"], lambda o: (o["x"] + o["b"], 0 * o["x"]))
+    # Turned: squares of 16 bytes where both sides are multiples of a run, whole tiles and cut ones; lines of any length otherwise.
+    for a, b in ((128, 256), (136, 264), (64, 24), (8, 1000), (37, 53), (40, 53), (513, 16)):
+        yield f"turned_{a}x{b}", Case({"x": f"{a},{b}"}, [f"%y = jinx.transpose {{x}}, [1, 0] : <{a},{b}> -> <{b},{a}>"], lambda o: exact(o["x"].T))
+    yield "turned_batch", Case({"x": "3,72,4,40"}, ["%y = jinx.transpose {x}, [2, 0, 3, 1] : <3,72,4,40> -> <4,3,40,72>"], lambda o: exact(o["x"].transpose(2, 0, 3, 1)))
+    yield "turned_any_batch", Case({"x": "b,72,40"}, ["%y = jinx.transpose {x}, [0, 2, 1] : <b,72,40> -> <b,40,72>"], lambda o: exact(o["x"].transpose(0, 2, 1)), {"b": 3})
+    yield "turned_any", Case({"x": "2,m,40"}, ["%y = jinx.transpose {x}, [0, 2, 1] : <2,m,40> -> <2,40,m>"], lambda o: exact(o["x"].transpose(0, 2, 1)), {"m": 75})
+    yield "turned_between", Case({"x": "2,136,40", "b": "136", "r": "2,40,136"},
+                                 ["%n = jinx.neg {x} : <2,136,40> -> <2,136,40>", "%t = jinx.transpose %n, [0, 2, 1] : <2,136,40> -> <2,40,136>",
+                                  "%u = jinx.add %t, {b} : <2,40,136>, <136> -> <2,40,136>", "%y = jinx.mul %u, {r} : <2,40,136>, <2,40,136> -> <2,40,136>"],
+                                 lambda o: ((o["b"] - o["x"].transpose(0, 2, 1)) * o["r"], 4 * EPS * (np.abs(o["x"].transpose(0, 2, 1)) + np.abs(o["b"])) * np.abs(o["r"])))
     # Rows, and what they share.
     for width in (264, 4096, 4100):
         yield f"softmax_{width}", Case({"x": f"5,{width}"}, filled(SOFTMAX, R=5, W=width), lambda o: softmax(o["x"]))
