@@ -19,6 +19,9 @@
 //
 //   softmax, CUDA:   x = the row;  m = max x;  e = exp(x - m);  s = sum e;  store e / s
 //
+// Where the model does not say how long a row is, the kernel asks: a multiple of 16 bytes that fits kAnyRow is read once, one that does not
+// in tiles of as many elements, and any other by single elements (emitAnyLength).
+//
 // How many threads, from the bytes that must be in flight: memory at 3.3 to 4.8 TB/s and some 700 ns away wants 18 to 26 KB on its way to
 // each of 132 multiprocessors, which hold 2,048 threads, or 1,024 of 64 registers. So a thread of a long row has 16 elements (32 or 64
 // bytes, two to four loads of 16 bytes, all before the first use); a row of up to kWarpRow elements belongs to one warp, kWarps rows to a
@@ -60,6 +63,7 @@ constexpr int64_t kWarp = 32;
 constexpr int64_t kWarps = 8;              // of a block whose programs are warps
 constexpr int64_t kWarpRow = 1024;         // elements of a row that one warp holds
 constexpr int64_t kResidentRow = 16384;    // elements of a row that a block holds
+constexpr int64_t kAnyRow = 4096;          // elements of a row that a block of 128 threads holds, where its length is known late
 constexpr int64_t kRowElements = 16;       // of a thread, in a row of a block
 constexpr int64_t kSharedAhead = 64;       // bytes of what rows share that a thread reads with its row
 constexpr int64_t kMapThreads = 256;
@@ -213,9 +217,16 @@ class RowsSchedule {
     }
     if (!reduces_.empty() && !laneReduced_) return kWarp * std::max<int64_t>(1, std::min<int64_t>(4, run / 4));
     if (laneReduced_) {
-      if (!extent || *extent > kResidentRow) {
-        threads_ = extent ? 512 : 128;
-        return threads_ * (extent ? kRowElements : 4);
+      if (!extent) {
+        threads_ = 128;
+        bool onlyLanes = true;
+        for (size_t d = 0; d < space_.size(); ++d) onlyLanes &= !reduced_[d] || int64_t(d) == lane_;
+        if (onlyLanes && !space_[lane_].exactDivide(run)) anyRun_ = run;
+        return threads_ * 4;
+      }
+      if (*extent > kResidentRow) {
+        threads_ = 512;
+        return threads_ * kRowElements;
       }
       spread(*extent);
       int64_t width = hold(*extent, *extent <= kWarpRow ? kWarpRow / kWarp : kRowElements, 1024);
@@ -346,6 +357,10 @@ class RowsSchedule {
         return SmallVector<Value>(loop.getResults());
       }
       if (!laneReduced_) return emit(at, laneLimit_, carried);
+      if (resident_ && !space_[lane_].constant()) {  // one tile, of which some lanes are the row
+        at[lane_] = {kb_.constant(0), 1, {}};
+        return emit(at, kb_.size(space_[lane_]), carried);
+      }
       return forLanes(kb_.constant(0), kb_.size(space_[lane_]), carried, [&](const Coordinate &lane, Value limit, ValueRange c) {
         at[lane_] = lane;
         return emit(at, limit, c);
@@ -395,7 +410,7 @@ class RowsSchedule {
     emitter_.emplace(kb_, width_);
     single_.emplace(kb_, 1);
     if (!chunked) {
-      phases();
+      anyRun_ > 1 ? emitAnyLength() : phases();
       return;
     }
     Value begin = kb_.mul(parts.back(), kb_.constant(chunk_));
@@ -407,6 +422,33 @@ class RowsSchedule {
       phases();
       return {};
     });
+  }
+
+  /// A row whose length is known when it is read.
+  void emitAnyLength() {
+    auto branch = [&](Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
+      auto op = scf::IfOp::create(b(), loc(), TypeRange(), condition, /*withElse=*/true);
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(op.thenBlock());
+      then();
+      b().setInsertionPointToStart(op.elseBlock());
+      otherwise();
+    };
+    auto tiles = [&](int64_t width, bool resident) {
+      width_ = width, resident_ = resident;
+      emitter_.emplace(kb_, width_);
+      single_.emplace(kb_, 1);
+      phases();
+    };
+    const int64_t single = width_;
+    Value length = kb_.size(space_[lane_]), zero = kb_.constant(0);
+    Value isMultiple = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::eq, kb_.rem(length, kb_.constant(anyRun_)), zero);
+    branch(isMultiple, [&] {
+      kb_.assumeMultiple(space_[lane_], anyRun_);
+      Value fits = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sle, length, kb_.constant(kAnyRow));
+      branch(fits, [&] { tiles(kAnyRow, true); }, [&] { tiles(kAnyRow / 2, false); });
+      kb_.assumeMultiple(1, 1);
+    }, [&] { tiles(single, false); });
   }
 
   /// Where parts of the lanes read different operands. Kept values lie in whole tiles: there the lanes stay in one part.
@@ -664,6 +706,7 @@ class RowsSchedule {
   SizeExpr chunks_ = 1, programs_ = 1, scratch_ = 0;
   bool laneReduced_ = false;
   int64_t threads_ = 0, perBlock_ = 1;  // CUDA
+  int64_t anyRun_ = 1;                  // CUDA: elements of an access where a row of unknown length is a multiple of them
   bool resident_ = false;               // CUDA: a tile is the row
   Coordinates residentAt_;
   SmallVector<SizeExpr> breaks_;  // of the lane dimension

@@ -57,6 +57,8 @@ RMSNORM = ["%q = jinx.mul {x}, {x} : <R,W>, <R,W> -> <R,W>", "%s = jinx.reduce s
            "%n = jinx.constant dense<N> : tensor<{element}>", "%a = jinx.div %s, %n : <R,1>, tensor<{element}> -> <R,1>",
            "%eps = jinx.constant dense<1.0e-5> : tensor<{element}>", "%b = jinx.add %a, %eps : <R,1>, tensor<{element}> -> <R,1>",
            "%i = jinx.rsqrt %b : <R,1> -> <R,1>", "%h = jinx.mul {x}, %i : <R,W>, <R,1> -> <R,W>", "%y = jinx.mul %h, {g} : <R,W>, <W> -> <R,W>"]
+ANY_RMSNORM = ["%n = jinx.cast %z : tensor<i64> -> tensor<{element}>", *(line.replace("<R,", "<3,").replace(",W>", ",w>").replace("<W>", "<w>")
+                                                                          for line in RMSNORM if not line.startswith("%n ="))]
 
 
 def filled(lines, **by):
@@ -112,6 +114,8 @@ def cases():
         yield f"rmsnorm_{width}", Case({"x": f"5,{width}", "g": f"{width}"}, filled(RMSNORM, R=5, W=width, N=f"{width}.0"), lambda o: rmsnorm(o["x"], o["g"]))
     for width in (1, 8, 100, 264, 1000, 1024, 4096, 4100, 5000):
         yield f"softmax_any_{width}", Case({"x": "3,w"}, filled(SOFTMAX, R=3, W="w"), lambda o: softmax(o["x"]), {"w": width})
+        # The mean divides by a size that is known at run time: one kernel all the same.
+        yield f"rmsnorm_any_{width}", Case({"x": "3,w", "g": "w"}, ['%z = jinx.sizes ["w"] : tensor<i64>', *ANY_RMSNORM], lambda o: rmsnorm(o["x"], o["g"]), {"w": width})
 
 
 class Run(base.Run):
