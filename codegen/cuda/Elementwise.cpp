@@ -149,6 +149,29 @@ LogicalResult KernelEmitter::emitDivision(Operation *op) {
   return addPending(op);
 }
 
+/// Lanes before an end: `lane < end`, in 32 bits, and once for a run where runs do not straddle the end. Fails, silently, for another comparison.
+LogicalResult KernelEmitter::emitLaneCompare(Operation *op) {
+  auto compare = cast<arith::CmpIOp>(op);
+  auto lanes = bound_.find(compare.getLhs());
+  auto end = compare.getRhs().getDefiningOp<vector::BroadcastOp>();
+  if (compare.getPredicate() != arith::CmpIPredicate::slt || lanes == bound_.end() || lanes->second.kind != Bound::kStep || !end ||
+      isTile(end.getSource().getType()) || shapeOf(compare.getType()).size() != 1)
+    return failure();
+  Shape shape = shapeOf(compare.getType());
+  TileLayout &layout = layoutOf(shape);
+  std::string limit;
+  if (auto constant = getConstantIntValue(end.getSource())) {
+    limit = std::to_string(std::clamp<int64_t>(*constant, 0, shape[0]));
+  } else {
+    limit = out_.unique("lanes");
+    out_.line("const int " + limit + " = static_cast<int>(least<i64>(" + scalar(end.getSource()).text + ", " + std::to_string(shape[0]) + "));");
+  }
+  bool wholeRuns = layout.run > 1 && isMultiple(end.getSource(), layout.run);
+  std::string first = !wholeRuns ? layout.column.text : layout.runs > 1 ? layout.row.text + " + r * " + layout.stride : layout.row.text;
+  laneCompares_[op] = first + " < " + limit;
+  return addPending(op);
+}
+
 LogicalResult KernelEmitter::emitBroadcast(Operation *op) {
   Value source = op->getOperand(0), result = op->getResult(0);
   if (!isUniform(source) && isTile(source.getType()) && pipeline_->hasFragments()) return emitRowBroadcast(op);
@@ -201,7 +224,8 @@ LogicalResult KernelEmitter::printLaneOps(ArrayRef<Operation *> ops, Lane &lane,
         operands.push_back(*e);
       }
       auto by = divisors_.find(op);
-      auto e = by != divisors_.end() ? call(isShort(op) ? "divide_approx" : "divide", operands[0].text + ", " + by->second) : elementExpr(op, operands);
+      auto lanes = laneCompares_.find(op);
+      auto e = lanes != laneCompares_.end() ? Expr{lanes->second, Expr::kRelation} : by != divisors_.end() ? call(isShort(op) ? "divide_approx" : "divide", operands[0].text + ", " + by->second) : elementExpr(op, operands);
       if (!e) return unsupported(op, "no C++ expression for it");
       expr = *e;
     }

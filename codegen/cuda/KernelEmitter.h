@@ -103,6 +103,7 @@ class KernelEmitter {
   bool isUniform(mlir::Value value) const;
   mlir::LogicalResult addPending(mlir::Operation *op);
   mlir::LogicalResult emitDivision(mlir::Operation *op);
+  mlir::LogicalResult emitLaneCompare(mlir::Operation *op);
   mlir::LogicalResult emitBroadcast(mlir::Operation *op);
   mlir::LogicalResult flush(const Shape &shape, mlir::ValueRange wanted, Sink sink, llvm::StringRef name = "");
   mlir::LogicalResult flushAll();
@@ -113,6 +114,7 @@ class KernelEmitter {
                    llvm::StringRef name);
   mlir::LogicalResult printLaneOps(llvm::ArrayRef<mlir::Operation *> ops, Lane &lane, const TileLayout &layout, mlir::Operation *sink);
   mlir::FailureOr<Expr> laneExpr(mlir::Value value, Lane &lane, const TileLayout &layout);
+  bool isMultiple(mlir::Value v, int64_t width) const;
   mlir::FailureOr<Expr> laneLoad(tile::LoadOp op, const TileLayout &layout);
   /// The register array that holds a tile, printed now if need be.
   mlir::FailureOr<std::string> arrayOf(mlir::Value value, llvm::StringRef name);
@@ -173,6 +175,7 @@ class KernelEmitter {
   mlir::Block *outer_ = nullptr;  ///< the program's statements
   bool usesSlots_ = false, usesScratch_ = false;
   llvm::DenseMap<mlir::Operation *, std::string> divisors_;  ///< of divisions of a tile by one value
+  llvm::DenseMap<mlir::Operation *, std::string> laneCompares_;  ///< whether lanes lie before an end: the conditions
   std::string lastPhase_;
   MemoryState memory_;
   std::string wrappers_;

@@ -98,6 +98,8 @@ std::string combine(tile::ReduceKind kind, Type element, const std::string &part
 
 }  // namespace
 
+bool KernelEmitter::isMultiple(Value v, int64_t width) const { return cuda::isMultiple(v, width); }
+
 // ---- order of memory accesses -----------------------------------------------------------------------------------------------------
 
 /// Scratch at one constant offset is one place, however many operations name it.
