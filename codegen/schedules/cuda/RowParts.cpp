@@ -18,8 +18,9 @@ constexpr int64_t kFewRows = 256;         // up to here the second launch costs 
 constexpr int64_t kManyRows = 512;        // from here on it does not, be the columns as few as they may;
 constexpr int64_t kFewElements = 1 << 17; // between the two it does for so many elements
 constexpr int64_t kWarpBytes = 512;       // what a warp reads of a row
-constexpr int64_t kPrograms = 2048;       // warps that fill a GPU, of 4 KB in flight each (kBytesAhead in Rows.cpp)
+constexpr int64_t kPrograms = 4096;       // warps that fill a GPU
 constexpr int64_t kLeastPart = 32, kMostPart = 256, kPartOfAny = 64;
+constexpr int64_t kFewParts = 128;        // that the second kernel adds up in a few steps: enough where rows are long
 
 Block &bodyOf(GroupOp group) { return group.getBody().front(); }
 
@@ -70,6 +71,7 @@ int64_t chooseEach(const Sizes &space, size_t rows, int64_t bytes) {
   if (!count) return kPartOfAny;
   if (*count < kFewRows || (*count < kManyRows && *count * columns.value_or(kFewElements) < kFewElements)) return 0;
   int64_t each = int64_t(llvm::alignTo(llvm::divideCeil(*count * chunks, kPrograms), 8));
+  if (chunks * kFewParts >= kPrograms / 2) each = std::max(each, llvm::divideCeilSigned(*count, kFewParts));
   each = std::clamp(each, kLeastPart, kMostPart);
   return *count < 2 * each ? 0 : each;
 }
