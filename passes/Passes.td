@@ -140,12 +140,14 @@ def FuseOperators : Pass<"jinx-fuse", "::mlir::func::FuncOp"> {
 def ScheduleGroups : Pass<"jinx-schedule", "::mlir::ModuleOp"> {
   let summary = "Write the tile kernel of every group";
   let description = [{
-    Each `jinx.group` becomes a `tile.kernel` of the module and a `jinx.launch`. Groups that give the same kernel share one.
+    Each `jinx.group` becomes a `tile.kernel` of the module and a `jinx.launch`. Groups that give the same kernel share one. With `cuda`
+    a reduction over many rows becomes two kernels: results of parts of the rows, and results of those (codegen/schedules/cuda/RowParts.h).
   }];
   let options = [Option<"vectorBytes", "vector-bytes", "int64_t", "64", "Width of a vector register">,
                  Option<"registers", "registers", "int64_t", "32", "Number of vector registers">,
                  Option<"cuda", "cuda", "bool", "false", "Write kernels for CUDA; a group that has none goes back to operators">];
   let statistics = [Statistic<"numKernels", "num-kernels", "Kernels written">, Statistic<"numShared", "num-shared", "Groups that share a kernel">,
+                    Statistic<"numCut", "num-cut", "Reductions whose rows are cut in parts">,
                     Statistic<"numDissolved", "num-dissolved", "Groups without a kernel, whose operators run on the host">];
   let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }

@@ -12,7 +12,10 @@ namespace jinx::cuda {
 
 namespace {
 constexpr size_t kInlineLength = 48;
-}
+
+/// A division whose quotient is rounded to 16 bits.
+bool isShort(Operation *op) { return bitEnumContainsAny(cast<arith::DivFOp>(op).getFastmath(), arith::FastMathFlags::afn); }
+}  // namespace
 
 std::string TileLayout::declare(const std::string &name) const {
   std::string text = name;
@@ -60,7 +63,10 @@ std::string TileLayout::placeOf(int64_t element) const {
 TileLayout KernelEmitter::makeRowLayout(int64_t width) {
   TileLayout layout;
   bool firstOne = llvm::none_of(layouts_, [](auto &entry) { return entry.first.size() == 1; });
-  std::string suffix = firstOne ? "" : "_" + std::to_string(width), first = out_.unique("thread_first" + suffix);
+  std::string suffix = firstOne ? "" : "_" + std::to_string(width), first = threads_ == 1 ? "0" : out_.unique("thread_first" + suffix);
+  auto begins = [&](const std::string &text) {  // a thread that has all of a tile begins at 0
+    if (threads_ > 1) prologue("const int " + first + " = " + text + ";");
+  };
   int64_t perThread = llvm::divideCeil(width, threads_);
   layout.run = runs_.lookup(width);
   layout.run = layout.run ? layout.run : perThread;
@@ -74,8 +80,8 @@ TileLayout KernelEmitter::makeRowLayout(int64_t width) {
     layout.loops = {{"i", perThreadName, layout.run}};
     layout.subscripts = {"i"};
     layout.extents = {perThreadName};
-    layout.column = {first + " + i", Expr::kAdd};
-    prologue("const int " + first + " = " + thread + (layout.run == 1 ? ";" : " * " + perThreadName + ";"));
+    layout.column = threads_ == 1 ? Expr{"i"} : Expr{first + " + i", Expr::kAdd};
+    begins(thread + (layout.run == 1 ? "" : " * " + perThreadName));
   } else if (layout.run == 1) {
     constant(perThreadName, layout.runs, firstOne ? "elements that a thread holds, kStride from one to the next" : "");
     constant("kStride" + suffix, threads_, "");
@@ -84,7 +90,7 @@ TileLayout KernelEmitter::makeRowLayout(int64_t width) {
     layout.subscripts = {"i"};
     layout.extents = {perThreadName};
     layout.column = {first + " + i * " + layout.stride, Expr::kAdd};
-    prologue("const int " + first + " = " + thread + ";");
+    begins(thread);
   } else {
     std::string run = "kRun" + suffix, runs = "kRuns" + suffix;
     layout.stride = "kStride" + suffix;
@@ -95,7 +101,7 @@ TileLayout KernelEmitter::makeRowLayout(int64_t width) {
     layout.subscripts = {"r", "i"};
     layout.extents = {runs, run};
     layout.column = {first + " + r * " + layout.stride + " + i", Expr::kAdd};
-    prologue("const int " + first + " = " + thread + " * " + run + ";");
+    begins(thread + " * " + run);
   }
   layout.row = {first};  // rank 1: where the thread's elements begin
   layout.complete = threads_ * layout.elementsPerThread == width;
@@ -140,6 +146,29 @@ LogicalResult KernelEmitter::emitDivision(Operation *op) {
   std::string text = scalar(by).text, name = out_.unique(llvm::all_of(text, [](char c) { return isalnum(c) || c == '_'; }) ? "by_" + text : "by");
   out_.line("const Divisor " + name + " = divisor(" + text + ");");
   divisors_[op] = name;
+  return addPending(op);
+}
+
+/// Lanes before an end: `lane < end`, in 32 bits, and once for a run where runs do not straddle the end. Fails, silently, for another comparison.
+LogicalResult KernelEmitter::emitLaneCompare(Operation *op) {
+  auto compare = cast<arith::CmpIOp>(op);
+  auto lanes = bound_.find(compare.getLhs());
+  auto end = compare.getRhs().getDefiningOp<vector::BroadcastOp>();
+  if (compare.getPredicate() != arith::CmpIPredicate::slt || lanes == bound_.end() || lanes->second.kind != Bound::kStep || !end ||
+      isTile(end.getSource().getType()) || shapeOf(compare.getType()).size() != 1)
+    return failure();
+  Shape shape = shapeOf(compare.getType());
+  TileLayout &layout = layoutOf(shape);
+  std::string limit;
+  if (auto constant = getConstantIntValue(end.getSource())) {
+    limit = std::to_string(std::clamp<int64_t>(*constant, 0, shape[0]));
+  } else {
+    limit = out_.unique("lanes");
+    out_.line("const int " + limit + " = static_cast<int>(least<i64>(" + scalar(end.getSource()).text + ", " + std::to_string(shape[0]) + "));");
+  }
+  bool wholeRuns = layout.run > 1 && isMultiple(end.getSource(), layout.run);
+  std::string first = !wholeRuns ? layout.column.text : layout.runs > 1 ? layout.row.text + " + r * " + layout.stride : layout.row.text;
+  laneCompares_[op] = first + " < " + limit;
   return addPending(op);
 }
 
@@ -196,7 +225,8 @@ LogicalResult KernelEmitter::printLaneOps(ArrayRef<Operation *> ops, Lane &lane,
         operands.push_back(*e);
       }
       auto by = divisors_.find(op);
-      auto e = by != divisors_.end() ? call("divide", operands[0].text + ", " + by->second) : elementExpr(op, operands);
+      auto lanes = laneCompares_.find(op);
+      auto e = lanes != laneCompares_.end() ? Expr{lanes->second, Expr::kRelation} : by != divisors_.end() ? call(isShort(op) ? "divide_approx" : "divide", operands[0].text + ", " + by->second) : elementExpr(op, operands);
       if (!e) return unsupported(op, "no C++ expression for it");
       expr = *e;
     }

@@ -119,14 +119,15 @@ FailureOr<CudaKernel> KernelEmitter::run() {
   for (const char *file : {"base.cuh", "math.cuh", "shared.cuh", "block.cuh"}) needLibrary(file);
   if (failed(pipeline_->prepare())) return failure();
   chooseThreads();
-  if (threads_ < 1 || threads_ > kMaxThreads || threads_ % kLanes)
+  const bool isThread = threads_ == 1 && programsPerBlock_ % kLanes == 0;
+  if (threads_ < 1 || threads_ > kMaxThreads || (threads_ % kLanes && !isThread))
     return kernel_.emitOpError("asks for ") << threads_ << " threads a block; expected a multiple of 32, at most 1024", failure();
-  if (programsPerBlock_ > 1 && (threads_ != kLanes || pipeline_->hasAnything() || kernel_.getScratch() != "0"))
-    return kernel_.emitOpError("has several programs a block; expected a warp each, without shared memory"), failure();
+  if (programsPerBlock_ > 1 && ((threads_ != kLanes && !isThread) || pipeline_->hasAnything() || (!isThread && kernel_.getScratch() != "0")))
+    return kernel_.emitOpError("has several programs a block; expected a warp each without shared memory, or a thread each"), failure();
   constant("kThreads", threads_ * programsPerBlock_, "of a block");
   if (programsPerBlock_ > 1) {
-    constant("kPrograms", programsPerBlock_, "of a block, a warp each");
-    prologue("const int lane = threadIdx.x % 32;");
+    constant("kPrograms", programsPerBlock_, isThread ? "of a block, a thread each" : "of a block, a warp each");
+    if (!isThread) prologue("const int lane = threadIdx.x % 32;");
     out_.reserve("lane");
   }
   chooseRuns();
@@ -271,7 +272,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
       .Case([&](tile::GatherOp o) { return emitGather(o); })
       .Case([&](tile::ReduceOp o) { return emitReduce(o); })
       .Case([&](tile::ProgramIdOp o) {
-        define(o.getId(), {programsPerBlock_ > 1 ? "i64(blockIdx.x) * kPrograms + threadIdx.x / 32" : "blockIdx.x"}, /*keep=*/true);
+        define(o.getId(), {programsPerBlock_ > 1 ? "i64(blockIdx.x) * kPrograms + threadIdx.x" + std::string(threads_ == 1 ? "" : " / 32") : "blockIdx.x"}, /*keep=*/true);
         return success();
       })
       .Case([&](tile::ScratchOp o) {
@@ -289,6 +290,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
       .Case([&](arith::ConstantOp o) { return emitConstant(o, o.getValue()); })
       .Case<vector::BroadcastOp>([&](auto o) { return emitBroadcast(o); })
       .Case<vector::ExtractOp>([&](auto o) { return emitExtract(o); })
+      .Case<vector::FromElementsOp>([&](auto o) { return emitFromElements(o); })
       .Case<vector::StepOp>([&](auto o) {
         Bound bound;
         bound.kind = Bound::kStep;
@@ -298,6 +300,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
       .Default([&](Operation *o) -> LogicalResult {
         if (!isElementwise(o)) return unsupported(o, "no schedule for CUDA makes this operation");
         if (isa<arith::DivFOp>(o) && emitDivision(o).succeeded()) return success();
+        if (isa<arith::CmpIOp>(o) && emitLaneCompare(o).succeeded()) return success();
         return isTile(o->getResult(0).getType()) && !isUniform(o->getResult(0)) ? addPending(o) : emitScalar(o);
       });
 }

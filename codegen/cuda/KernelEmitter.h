@@ -109,6 +109,7 @@ class KernelEmitter {
   bool isUniform(mlir::Value value) const;
   mlir::LogicalResult addPending(mlir::Operation *op);
   mlir::LogicalResult emitDivision(mlir::Operation *op);
+  mlir::LogicalResult emitLaneCompare(mlir::Operation *op);
   mlir::LogicalResult emitBroadcast(mlir::Operation *op);
   mlir::LogicalResult flush(const Shape &shape, mlir::ValueRange wanted, Sink sink, llvm::StringRef name = "");
   mlir::LogicalResult flushAll();
@@ -138,6 +139,7 @@ class KernelEmitter {
   mlir::LogicalResult emitGather(tile::GatherOp op);
   mlir::LogicalResult emitReduce(tile::ReduceOp op);
   mlir::LogicalResult emitExtract(mlir::Operation *op);
+  mlir::LogicalResult emitFromElements(mlir::Operation *op);
   mlir::LogicalResult emitFragmentStore(tile::StoreOp op);
   // FragmentRows.cpp
   mlir::LogicalResult emitRowBroadcast(mlir::Operation *op);
@@ -178,11 +180,12 @@ class KernelEmitter {
   llvm::SmallVector<std::pair<Shape, llvm::SmallVector<mlir::Operation *>>> pending_;
   std::vector<std::pair<Shape, TileLayout>> layouts_;
   int64_t threads_ = 0;           ///< of a program
-  int64_t programsPerBlock_ = 1;  ///< more than 1: a program is a warp
+  int64_t programsPerBlock_ = 1;  ///< more than 1: a program is a warp, or one thread
   llvm::DenseMap<int64_t, int64_t> runs_;  ///< by width of a tile of rank 1: how many neighbours a thread holds at a time
   mlir::Block *outer_ = nullptr;  ///< the program's statements
   bool usesSlots_ = false, usesScratch_ = false;
   llvm::DenseMap<mlir::Operation *, std::string> divisors_;  ///< of divisions of a tile by one value
+  llvm::DenseMap<mlir::Operation *, std::string> laneCompares_;  ///< whether lanes lie before an end: the conditions
   std::string lastPhase_;
   MemoryState memory_;
   std::string wrappers_;

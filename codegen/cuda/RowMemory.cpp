@@ -32,6 +32,8 @@ bool isMultiple(Value v, int64_t width, int depth) {
   }
   if (auto mul = v.getDefiningOp<arith::MulIOp>())
     return isMultiple(mul.getLhs(), width, depth + 1) || isMultiple(mul.getRhs(), width, depth + 1);
+  if (auto select = v.getDefiningOp<arith::SelectOp>())
+    return isMultiple(select.getTrueValue(), width, depth + 1) && isMultiple(select.getFalseValue(), width, depth + 1);
   if (isa_and_nonnull<arith::AddIOp, arith::SubIOp, arith::MinSIOp, arith::MaxSIOp>(v.getDefiningOp()))
     return isMultiple(v.getDefiningOp()->getOperand(0), width, depth + 1) && isMultiple(v.getDefiningOp()->getOperand(1), width, depth + 1);
   return false;
@@ -95,6 +97,7 @@ std::string combine(tile::ReduceKind kind, Type element, const std::string &part
 
 }  // namespace
 
+
 // ---- order of memory accesses -----------------------------------------------------------------------------------------------------
 
 /// Scratch at one constant offset is one place, however many operations name it.
@@ -122,7 +125,8 @@ bool KernelEmitter::isOrdered(Value pointer) {
 
 bool KernelEmitter::isPrivate(Value pointer) {
   Value root = rootOf(pointer);
-  if (auto scratch = root.getDefiningOp<tile::ScratchOp>(); scratch && !getConstantIntValue(scratch.getByteOffset())) return false;
+  auto scratch = root.getDefiningOp<tile::ScratchOp>();
+  if (scratch && (threads_ == 1 || !getConstantIntValue(scratch.getByteOffset()))) return false;  // where a program is a thread, a block's share it
   bool first = true, same = true;
   int64_t width = 0;
   SmallVector<Value> terms;
@@ -300,9 +304,10 @@ LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
   Expr offset = scalar(op.getOffset());
   if (!isTile(type)) {
     beforeWrite(op.getPtr());
-    std::string condition = programsPerBlock_ > 1 ? "lane == 0" : "threadIdx.x == 0";
-    if (!op.getLimits().empty() && getConstantIntValue(op.getLimits().back()).value_or(0) <= 0) condition += " && " + scalar(op.getLimits().back()).in(Expr::kShift) + " > 0";
-    out_.line("if (" + condition + ") " + (pointer.shared ? "shared_store(" : "global_store(") + address(pointer, {offset}).text + ", " +
+    std::string condition = threads_ == 1 ? "" : programsPerBlock_ > 1 ? "lane == 0" : "threadIdx.x == 0";
+    if (!op.getLimits().empty() && getConstantIntValue(op.getLimits().back()).value_or(0) <= 0)
+      condition += (condition.empty() ? "" : " && ") + scalar(op.getLimits().back()).in(Expr::kShift) + " > 0";
+    out_.line((condition.empty() ? std::string() : "if (" + condition + ") ") + (pointer.shared ? "shared_store(" : "global_store(") + address(pointer, {offset}).text + ", " +
               scalar(op.getTile()).text + ");");
     return success();
   }
@@ -377,7 +382,7 @@ LogicalResult KernelEmitter::emitReduce(tile::ReduceOp op) {
   };
   if (failed(flush(shape, op.getTile(), sink)) || failed(status)) return failure();
   std::string value = tile::stringifyReduceKind(op.getKind()).str() + "(" + part;
-  value = threads_ == kWarp ? "warp_" + value + ")" : "block_" + value + ", kThreads, slots, turn)";
+  value = threads_ == 1 ? part : threads_ == kWarp ? "warp_" + value + ")" : "block_" + value + ", kThreads, slots, turn)";
   usesSlots_ |= threads_ > kWarp;
   if (isHalf(element)) {
     value = (element.isBF16() ? "to_bf16(" : "to_f16(") + value + ")";
@@ -414,7 +419,36 @@ LogicalResult KernelEmitter::emitExtract(Operation *base) {
   TileLayout layout = layoutOf(shapeOf(type));
   std::string element = *name + layout.placeOf(position[0]), owner = std::to_string(layout.ownerOf(position[0]));
   usesSlots_ |= programsPerBlock_ == 1;
+  if (threads_ == 1) {
+    Bound bound;
+    bound.kind = Bound::kUniform;
+    bound.expr = {element};
+    bound_[result] = bound;
+    return success();
+  }
   define(result, programsPerBlock_ > 1 ? call("warp_broadcast", element + ", " + owner) : call("block_broadcast", element + ", " + owner + ", slots, turn"), true);
+  return success();
+}
+
+/// A tile that one thread has, from its elements.
+LogicalResult KernelEmitter::emitFromElements(Operation *op) {
+  auto type = cast<VectorType>(op->getResult(0).getType());
+  if (threads_ != 1) return unsupported(op, "elements make a tile only where a thread has all of it");
+  Bound bound;
+  bound.kind = Bound::kArray;
+  bound.expr = {out_.unique("turned")};
+  const std::string head = "const " + cType(type.getElementType()) + " " + layoutOf(shapeOf(type)).declare(bound.expr.text) + " = {";
+  std::string line = head;
+  for (auto [i, v] : llvm::enumerate(op->getOperands())) {
+    std::string element = scalar(v).text + (i + 1 < op->getNumOperands() ? ", " : "};");
+    if (line.size() + element.size() > 116) {
+      out_.line(StringRef(line).rtrim().str());
+      line = std::string(head.size(), ' ');
+    }
+    line += element;
+  }
+  out_.line(line);
+  bound_[op->getResult(0)] = bound;
   return success();
 }
 

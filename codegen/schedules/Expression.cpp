@@ -141,8 +141,7 @@ Value ExpressionEmitter::evaluateUncached(Value value, ArrayRef<Coordinate> at) 
 
 Value ExpressionEmitter::loadInput(BlockArgument arg, ArrayRef<Coordinate> at) {
   Type element = elementOf(arg), memory = memoryType(element);
-  Sizes sizes = sizesOf(arg.getType());
-  auto strides = kb_.strides(sizes);
+  auto strides = kb_.stridesOf(arg);
   Value offset = kb_.constant(0), lanes;
   std::optional<SizeExpr> laneStride = SizeExpr(0);
   for (size_t d = 0; d < at.size(); ++d) {

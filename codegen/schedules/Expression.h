@@ -48,6 +48,9 @@ class KernelBuilder {
   mlir::Value output(int64_t i) { return kernel_.buffer(int64_t(kernel_.getNumInputs()) + i); }
   /// A size as an index value: a constant, or a size parameter that the runtime evaluates.
   mlir::Value size(const SizeExpr &expr);
+  /// From here on sizes that `factor` divides are written as multiples of `multiple`: for a place in the kernel where that was asked of
+  /// `factor`. 1 ends it.
+  void assumeMultiple(const SizeExpr &factor, int64_t multiple) { factor_ = factor, multiple_ = multiple; }
   mlir::Value constant(int64_t v);
   mlir::Value add(mlir::Value x, mlir::Value y);
   mlir::Value sub(mlir::Value x, mlir::Value y);
@@ -61,6 +64,9 @@ class KernelBuilder {
   llvm::SmallVector<mlir::Value> delinearize(mlir::Value linear, llvm::ArrayRef<SizeExpr> extents);
   /// Row-major strides of a shape, in elements.
   llvm::SmallVector<SizeExpr> strides(llvm::ArrayRef<SizeExpr> sizes);
+  /// Those of an input: of its shape, unless `setStrides` says otherwise.
+  llvm::SmallVector<SizeExpr> stridesOf(mlir::BlockArgument arg);
+  void setStrides(mlir::BlockArgument arg, llvm::SmallVector<SizeExpr> strides) { strides_[arg.getArgNumber()] = std::move(strides); }
 
   /// A size as a formula over the kernel's own parameters: a number, or "a3".
   std::string formula(const SizeExpr &expr);
@@ -79,7 +85,11 @@ class KernelBuilder {
   tile::KernelOp kernel_;
   llvm::SmallVector<SizeExpr> sizes_;
   std::map<std::string, mlir::Value> sizeValues_;
+  SizeExpr factor_ = 1;
+  int64_t multiple_ = 1;
+  std::map<std::pair<std::string, int64_t>, mlir::Value> multiples_;  ///< sizes so written
   std::map<int64_t, mlir::Value> constants_;
+  std::map<unsigned, llvm::SmallVector<SizeExpr>> strides_;
   mlir::Operation *lastPrelude_ = nullptr;  // constants live at the top of the kernel, in order of first use
 };
 

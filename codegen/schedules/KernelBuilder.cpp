@@ -55,6 +55,18 @@ Value KernelBuilder::constant(int64_t v) {
 
 Value KernelBuilder::size(const SizeExpr &expr) {
   if (auto c = expr.constant()) return constant(*c);
+  if (multiple_ > 1 && expr.exactDivide(factor_)) {
+    auto &known = multiples_[{expr.str(), multiple_}];
+    if (known) return known;
+    const int64_t multiple = std::exchange(multiple_, 1);
+    Value by = constant(multiple), whole = size(expr);
+    OpBuilder::InsertionGuard guard(builder_);
+    builder_.setInsertionPointAfter(lastPrelude_);
+    known = mul(floorDiv(whole, by), by);
+    lastPrelude_ = known.getDefiningOp();
+    multiple_ = multiple;
+    return known;
+  }
   auto it = sizeValues_.find(expr.str());
   if (it != sizeValues_.end()) return it->second;
   sizes_.push_back(expr);
@@ -135,6 +147,11 @@ SmallVector<SizeExpr> KernelBuilder::strides(ArrayRef<SizeExpr> sizes) {
     stride = stride * sizes[i];
   }
   return result;
+}
+
+SmallVector<SizeExpr> KernelBuilder::stridesOf(BlockArgument arg) {
+  auto own = strides_.find(arg.getArgNumber());
+  return own != strides_.end() ? own->second : strides(graph::sizesOf(arg.getType()));
 }
 
 std::string KernelBuilder::formula(const SizeExpr &expr) {

@@ -19,13 +19,18 @@
 //
 //   softmax, CUDA:   x = the row;  m = max x;  e = exp(x - m);  s = sum e;  store e / s
 //
+// Where the model does not say how long a row is, the kernel asks: a multiple of 16 bytes that fits kAnyRow is read once, one that does not
+// in tiles of as many elements, and any other by single elements (emitAnyLength).
+//
 // How many threads, from the bytes that must be in flight: memory at 3.3 to 4.8 TB/s and some 700 ns away wants 18 to 26 KB on its way to
 // each of 132 multiprocessors, which hold 2,048 threads, or 1,024 of 64 registers. So a thread of a long row has 16 elements (32 or 64
 // bytes, two to four loads of 16 bytes, all before the first use); a row of up to kWarpRow elements belongs to one warp, kWarps rows to a
-// block, and meets no block barrier; a map has one or two loads of 16 bytes of each input. Where lanes are kept, a result is a sum of one
+// block, and meets no block barrier; a thread of a map has one load of 16 bytes of each input: blocks come and go quickly, and a copy reaches
+// 4.02 TB/s so, 3.89 with two loads, 3.79 with four. Where lanes are kept, a result is a sum of one
 // order, so that what can be parallel is lanes and what can overlap is rows: a program is one warp with 4 bytes a thread, and the loop
 // over rows is unrolled (kRowsAhead: the loads go ahead, the additions stay in order). The shape depends on the row alone, never on how
-// many rows there are: results do not change with the batch.
+// many rows there are: results do not change with the batch. Sums over many rows come here in parts (cuda/RowParts.h): lanes enough for
+// accesses of 16 bytes. What rows share, a scale or a bias, is read with the row (loadAhead).
 //
 // CPU: a tile of exp(x - m) is wanted twice: what is costly and used by a later phase is kept in scratch by the first phase that computes it,
 // if it is known to fit the caches.
@@ -58,19 +63,22 @@ constexpr int64_t kWarp = 32;
 constexpr int64_t kWarps = 8;              // of a block whose programs are warps
 constexpr int64_t kWarpRow = 1024;         // elements of a row that one warp holds
 constexpr int64_t kResidentRow = 16384;    // elements of a row that a block holds
+constexpr int64_t kAnyRow = 4096;          // elements of a row that a block of 128 threads holds, where its length is known late
 constexpr int64_t kRowElements = 16;       // of a thread, in a row of a block
+constexpr int64_t kSharedAhead = 64;       // bytes of what rows share that a thread reads with its row
 constexpr int64_t kMapThreads = 256;
-constexpr int64_t kLargeMap = 1 << 20;     // elements from which a thread of a map has two loads of each input
 constexpr int64_t kRowsAhead = 32;         // rows of one element a thread whose loads overlap
+constexpr int64_t kBytesAhead = 128;       // of a thread that reads a part of the rows
 constexpr int64_t kManyOperators = 24;     // of a loop that is not repeated as often
 
 class RowsSchedule {
  public:
-  RowsSchedule(GroupOp group, StringRef name, const Target &target, OpBuilder &builder)
-      : group_(group), target_(target), kb_(builder, group.getLoc(), name, group) {}
+  RowsSchedule(GroupOp group, StringRef name, const Target &target, OpBuilder &builder, const RowsOfParts &parts = {-1, 0})
+      : group_(group), target_(target), kb_(builder, group.getLoc(), name, group), parts_(parts) {}
 
   FailureOr<Scheduled> run() {
     if (failed(findIterationSpace())) return failure();
+    if (parts_.dim >= 0) layOutParts();
     findPhases();
     chooseLanes();
     if (target_.cuda) {
@@ -152,9 +160,21 @@ class RowsSchedule {
 
   /// How often the loop over rows is unrolled: its loads lie in registers.
   int64_t rowsAhead() {
+    if (parts_.dim >= 0) return partsAhead();
     int64_t operators = std::distance(body().begin(), body().end());
     int64_t loads = llvm::divideCeil(width_, threads_) * std::max<int64_t>(1, group_.getInputs().size());
     return std::clamp<int64_t>(kRowsAhead / loads, 1, operators > kManyOperators ? 4 : kRowsAhead);
+  }
+
+  /// Of parts of rows: kBytesAhead of the inputs that have rows.
+  int64_t partsAhead() {
+    int64_t bytes = 0;
+    for (BlockArgument arg : body().getArguments()) {
+      Sizes sizes = sizesOf(arg.getType());
+      if (sizes.size() == space_.size() && !sizes[parts_.dim].isConstant(1) && !sizes.back().isConstant(1))
+        bytes += width_ / threads_ * std::max(1u, memoryType(cast<RankedTensorType>(arg.getType()).getElementType()).getIntOrFloatBitWidth() / 8);
+    }
+    return std::clamp<int64_t>(kBytesAhead / std::max<int64_t>(1, bytes), 2, 16);
   }
 
   // ---- CUDA: threads and tiles --------------------------------------------------------------------------------------------------
@@ -190,28 +210,37 @@ class RowsSchedule {
       threads_ = std::clamp<int64_t>(llvm::alignTo(llvm::divideCeil(lanes, each), kWarp), kWarp, most);
       return threads_ * run * llvm::divideCeil(runs, threads_);
     };
+    if (parts_.dim >= 0) {  // lanes enough: accesses of 16 bytes
+      if (extent) spread(*extent);
+      perBlock_ = kWarps;
+      return kWarp * run;
+    }
     if (!reduces_.empty() && !laneReduced_) return kWarp * std::max<int64_t>(1, std::min<int64_t>(4, run / 4));
     if (laneReduced_) {
-      if (!extent || *extent > kResidentRow) {
-        threads_ = extent ? 512 : 128;
-        return threads_ * (extent ? kRowElements : 4);
+      if (!extent) {
+        threads_ = 128;
+        bool onlyLanes = true;
+        for (size_t d = 0; d < space_.size(); ++d) onlyLanes &= !reduced_[d] || int64_t(d) == lane_;
+        if (onlyLanes && !space_[lane_].exactDivide(run)) anyRun_ = run;
+        return threads_ * 4;
+      }
+      if (*extent > kResidentRow) {
+        threads_ = 512;
+        return threads_ * kRowElements;
       }
       spread(*extent);
       int64_t width = hold(*extent, *extent <= kWarpRow ? kWarpRow / kWarp : kRowElements, 1024);
       if (threads_ == kWarp) perBlock_ = kWarps;
       return width;
     }
-    SizeExpr elements = 1;
-    for (const SizeExpr &s : space_) elements = elements * s;
-    int64_t each = elements.constant().value_or(0) >= kLargeMap ? 2 * run : run;
-    if (extent && *extent < kMapThreads * each) {
+    if (extent && *extent < kMapThreads * run) {
       spread(*extent);
-      int64_t width = hold(*extent, each, kMapThreads);
+      int64_t width = hold(*extent, run, kMapThreads);
       if (threads_ == kWarp) perBlock_ = kWarps;
       return width;
     }
     threads_ = kMapThreads;
-    return threads_ * each;
+    return threads_ * run;
   }
   void chooseThreads() {
     // Few rows: each in a block of its own, so that they spread over the multiprocessors.
@@ -318,7 +347,7 @@ class RowsSchedule {
     Coordinates at(position_);
     std::function<SmallVector<Value>(size_t, ValueRange)> nest = [&](size_t i, ValueRange carried) -> SmallVector<Value> {
       if (i < dims.size()) {
-        auto loop = scf::ForOp::create(b(), loc(), kb_.constant(0), kb_.size(space_[dims[i]]), kb_.constant(1), carried);
+        auto loop = scf::ForOp::create(b(), loc(), kb_.constant(0), extentHere(dims[i]), kb_.constant(1), carried);
         if (target_.cuda && i + 1 == dims.size()) loop->setAttr("unroll", b().getI64IntegerAttr(rowsAhead()));
         OpBuilder::InsertionGuard guard(b());
         b().setInsertionPointToStart(loop.getBody());
@@ -328,12 +357,38 @@ class RowsSchedule {
         return SmallVector<Value>(loop.getResults());
       }
       if (!laneReduced_) return emit(at, laneLimit_, carried);
+      if (resident_ && !space_[lane_].constant()) {  // one tile, of which some lanes are the row
+        at[lane_] = {kb_.constant(0), 1, {}};
+        return emit(at, kb_.size(space_[lane_]), carried);
+      }
       return forLanes(kb_.constant(0), kb_.size(space_[lane_]), carried, [&](const Coordinate &lane, Value limit, ValueRange c) {
         at[lane_] = lane;
         return emit(at, limit, c);
       });
     };
     return nest(0, inits);
+  }
+
+  /// What lies outside of the parts is as far apart as all rows together, which may be fewer than the parts could hold.
+  void layOutParts() {
+    for (BlockArgument arg : body().getArguments()) {
+      Sizes sizes = sizesOf(arg.getType());
+      if (sizes.size() != space_.size() || sizes[parts_.dim].isConstant(1)) continue;
+      auto strides = kb_.strides(sizes);
+      SizeExpr outside = parts_.rows * strides[parts_.dim];
+      for (int64_t d = parts_.dim - 2; d >= 0; --d) {
+        strides[d] = outside;
+        outside = outside * sizes[d];
+      }
+      kb_.setStrides(arg, strides);
+    }
+  }
+
+  /// How many of a reduced dimension this program walks: all, but of the last part.
+  Value extentHere(int64_t d) {
+    Value extent = kb_.size(space_[d]);
+    if (d != parts_.dim || parts_.rows.exactDivide(space_[d])) return extent;
+    return kb_.min(extent, kb_.sub(kb_.size(parts_.rows), kb_.mul(position_[d - 1].base, extent)));
   }
 
   // ---- program ------------------------------------------------------------------------------------------------------------------
@@ -355,7 +410,7 @@ class RowsSchedule {
     emitter_.emplace(kb_, width_);
     single_.emplace(kb_, 1);
     if (!chunked) {
-      phases();
+      anyRun_ > 1 ? emitAnyLength() : phases();
       return;
     }
     Value begin = kb_.mul(parts.back(), kb_.constant(chunk_));
@@ -367,6 +422,33 @@ class RowsSchedule {
       phases();
       return {};
     });
+  }
+
+  /// A row whose length is known when it is read.
+  void emitAnyLength() {
+    auto branch = [&](Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
+      auto op = scf::IfOp::create(b(), loc(), TypeRange(), condition, /*withElse=*/true);
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(op.thenBlock());
+      then();
+      b().setInsertionPointToStart(op.elseBlock());
+      otherwise();
+    };
+    auto tiles = [&](int64_t width, bool resident) {
+      width_ = width, resident_ = resident;
+      emitter_.emplace(kb_, width_);
+      single_.emplace(kb_, 1);
+      phases();
+    };
+    const int64_t single = width_;
+    Value length = kb_.size(space_[lane_]), zero = kb_.constant(0);
+    Value isMultiple = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::eq, kb_.rem(length, kb_.constant(anyRun_)), zero);
+    branch(isMultiple, [&] {
+      kb_.assumeMultiple(space_[lane_], anyRun_);
+      Value fits = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sle, length, kb_.constant(kAnyRow));
+      branch(fits, [&] { tiles(kAnyRow, true); }, [&] { tiles(kAnyRow / 2, false); });
+      kb_.assumeMultiple(1, 1);
+    }, [&] { tiles(single, false); });
   }
 
   /// Where parts of the lanes read different operands. Kept values lie in whole tiles: there the lanes stay in one part.
@@ -537,6 +619,28 @@ class RowsSchedule {
     return buildCombine(b(), loc(), ReduceOp(acc.reduce).getKind(), carried, x, acc.isUnsigned);
   }
 
+  /// What rows share (a scale, a bias) is read beside the row: behind the reduction every thread would wait for it. A second operand of
+  /// full shape leaves no registers for that, and has bytes in flight enough.
+  void loadAhead(ArrayRef<Coordinate> at) {
+    SmallVector<BlockArgument> shared;
+    int64_t rows = 0, bytes = 0;
+    for (BlockArgument arg : body().getArguments()) {
+      Sizes sizes = sizesOf(arg.getType());
+      if (sizes.empty() || !(sizes.back() == space_[lane_])) continue;
+      bool isRow = sizes.size() == space_.size() && llvm::any_of(outer_, [&](int64_t d) { return !sizes[d].isConstant(1); });
+      bool inPlace = llvm::all_of(arg.getUsers(), [](Operation *user) { return isElementwiseSupported(user); });
+      rows += isRow;
+      if (isRow || !inPlace) continue;
+      shared.push_back(arg);
+      bytes += width_ / threads_ * std::max(1u, memoryType(cast<RankedTensorType>(arg.getType()).getElementType()).getIntOrFloatBitWidth() / 8);
+    }
+    if (rows > 1 || bytes > kSharedAhead) return;
+    for (BlockArgument arg : body().getArguments())
+      if (sizesOf(arg.getType()) == space_ && llvm::all_of(arg.getUsers(), [](Operation *user) { return isElementwiseSupported(user); }))
+        emitter_->evaluate(arg, at);
+    for (BlockArgument arg : shared) emitter_->evaluate(arg, emitter_->broadcastCoordinates(arg, at));
+  }
+
   void emitPhase(int64_t phase) {
     SmallVector<Accumulator> accumulators;
     SmallVector<Value> neutrals;
@@ -548,6 +652,7 @@ class RowsSchedule {
       if (resident_) {  // the tile is the row: what was evaluated stays
         if (phase == 0) emitter_->setLimit(limit);
         residentAt_.assign(at.begin(), at.end());
+        if (phase == 0) loadAhead(at);
       } else {
         emitter_->setLimit(limit);
       }
@@ -588,6 +693,7 @@ class RowsSchedule {
   GroupOp group_;
   Target target_;
   KernelBuilder kb_;
+  RowsOfParts parts_;
   std::optional<ExpressionEmitter> emitter_, single_;  // tiles; single elements
   SmallVector<ReduceOp> reduces_;
   SmallVector<SmallVector<ReduceOp>> phases_;
@@ -600,6 +706,7 @@ class RowsSchedule {
   SizeExpr chunks_ = 1, programs_ = 1, scratch_ = 0;
   bool laneReduced_ = false;
   int64_t threads_ = 0, perBlock_ = 1;  // CUDA
+  int64_t anyRun_ = 1;                  // CUDA: elements of an access where a row of unknown length is a multiple of them
   bool resident_ = false;               // CUDA: a tile is the row
   Coordinates residentAt_;
   SmallVector<SizeExpr> breaks_;  // of the lane dimension
@@ -614,6 +721,12 @@ FailureOr<Scheduled> scheduleRows(GroupOp group, StringRef name, const Target &t
   auto scheduled = RowsSchedule(collapsed, name, target, builder).run();
   eraseCollapsed(collapsed, group);
   return scheduled;
+}
+
+FailureOr<Scheduled> scheduleRowsOfParts(GroupOp group, StringRef name, const RowsOfParts &parts, OpBuilder &builder) {
+  Target target;
+  target.cuda = true;
+  return RowsSchedule(group, name, target, builder, parts).run();
 }
 
 }  // namespace jinx::schedules

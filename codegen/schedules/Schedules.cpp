@@ -13,6 +13,7 @@
 #include "codegen/schedules/cuda/GroupAttentionGrad.h"
 #include "codegen/schedules/cuda/GroupFlat.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
+#include "codegen/schedules/cuda/GroupRuns.h"
 #include "codegen/schedules/cuda/GroupTranspose.h"
 #include "codegen/schedules/cuda/WidenHalves.h"
 
@@ -38,6 +39,7 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "rows" && !target.cuda && isWindowGroup(group)) return scheduleWindow(group, name, target, builder);
   if (group.getSchedule() == "rows" && !target.cuda && isInterleaveGroup(group)) return scheduleInterleave(group, name, builder);
   if (group.getSchedule() == "rows" && target.cuda && isTransposeGroup(group)) return scheduleCudaTranspose(group, name, builder);
+  if (group.getSchedule() == "rows" && target.cuda && isRunsGroup(group)) return scheduleCudaRuns(group, name, builder);
   if (group.getSchedule() == "rows" && target.cuda && isFlatGroup(group)) return scheduleCudaFlat(group, name, builder);
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, builder);

@@ -145,6 +145,12 @@ class Checker {
     return {"rows", ""};
   }
 
+  /// A size, or what is made of sizes: the divisor of a mean whose length is known at run time.
+  static bool isOneValue(Operation *op) {
+    if (cast<RankedTensorType>(op->getResult(0).getType()).getRank() != 0) return false;
+    return isa<SizesOp>(op) || (schedules::isElementwiseSupported(op) && !isa<ReduceOp>(op));
+  }
+
   Verdict reduction() {
     Value full = reduces_[0].getX(), reduced = reduces_[0].getY();
     for (ReduceOp reduce : reduces_) {
@@ -154,6 +160,7 @@ class Checker {
     for (Operation *op : members_) {
       if (isa<ReduceOp>(op)) continue;
       Value y = op->getResult(0);
+      if (isOneValue(op)) continue;
       if (schedules::isElementwiseSupported(op)) {
         if (!shapes_.same(y, full) && !shapes_.same(y, reduced))
           return no([&] { return kindOf(op) + " has shape " + text(y) + ", beside a reduction of " + text(full) + " to " + text(reduced); });

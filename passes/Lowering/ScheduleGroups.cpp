@@ -1,6 +1,8 @@
 #include <unordered_map>
 
 #include "codegen/schedules/Schedules.h"
+#include "codegen/schedules/cuda/RowParts.h"
+#include "llvm/ADT/DenseSet.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/SymbolTable.h"
 #include "passes/Lowering/Arithmetic.h"
@@ -35,6 +37,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
 
   void runOnOperation() override {
     seen_.clear();
+    rests_.clear();
     SmallVector<graph::GroupOp> groups;
     SmallVector<Operation *> alone;
     getOperation().walk([&](Operation *op) {
@@ -55,7 +58,9 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       target.registers = registers;
       target.cuda = cuda;
       std::string reason;
-      auto scheduled = cuda ? tryOnCuda(group, name, target, kernels, reason) : schedules::scheduleGroup(group, name, target, kernels);
+      if (cuda && cutRows(group, rests_.erase(group), name, kernels, groups)) continue;
+      auto schedule = [&] { return schedules::scheduleGroup(group, name, target, kernels); };
+      auto scheduled = cuda ? tryKernel(name, reason, schedule) : schedule();
       if (mlir::failed(scheduled) && cuda) {
         dissolve(group, reason, groups);
         continue;
@@ -67,16 +72,39 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   }
 
   std::unordered_map<size_t, SmallVector<tile::KernelOp>> seen_;
+  llvm::DenseSet<Operation *> rests_;  ///< what is left of reductions that were cut
   KernelCheck canEmit_;
 
+  /// A reduction over many rows becomes the launch of a kernel of parts of them, and a group that stands at the end of `groups`.
+  /// \param isRest  of a group that was left so: parts of parts of a number that no one knows would never end
+  bool cutRows(graph::GroupOp group, bool isRest, const std::string &name, OpBuilder &kernels, SmallVectorImpl<graph::GroupOp> &groups) {
+    auto parts = schedules::rowPartsOf(group);
+    if (!parts || (isRest && !parts->rows.constant())) return false;
+    std::string reason;
+    auto scheduled = tryKernel(name, reason, [&] { return schedules::scheduleRowParts(group, *parts, name, kernels); });
+    if (mlir::failed(scheduled)) return false;
+    ++numCut;
+    say(passed(group, "jinx-schedule", "Cut"), [&] {
+      return "reduces " + parts->rows.str() + " rows in parts of " + std::to_string(parts->each) + ", by a kernel of its own";
+    });
+    SmallVector<Value> inputs;
+    for (unsigned i : parts->inputs) inputs.push_back(group.getInputs()[i]);
+    scheduled->kernel = unique(scheduled->kernel);
+    auto launch = launchOf(group, *scheduled, parts->partials, inputs);
+    groups.push_back(schedules::restOfRowParts(group, launch.getResults()));
+    rests_.insert(groups.back());
+    group->replaceAllUsesWith(groups.back());
+    group.erase();
+    return true;
+  }
+
   /// A failure leaves no kernel behind; its diagnostics become `reason`.
-  FailureOr<schedules::Scheduled> tryOnCuda(graph::GroupOp group, const std::string &name, const schedules::Target &target, OpBuilder &kernels,
-                                            std::string &reason) {
+  FailureOr<schedules::Scheduled> tryKernel(const std::string &name, std::string &reason, function_ref<FailureOr<schedules::Scheduled>()> schedule) {
     ScopedDiagnosticHandler quiet(&getContext(), [&](Diagnostic &d) {
       if (reason.empty()) reason = d.str();
       return success();
     });
-    auto scheduled = schedules::scheduleGroup(group, name, target, kernels);
+    auto scheduled = schedule();
     bool isWhole = mlir::succeeded(scheduled);
     for (schedules::Scheduled *each = isWhole ? &*scheduled : nullptr; each && canEmit_; each = each->then.get()) isWhole = isWhole && canEmit_(each->kernel);
     if (isWhole) return scheduled;
@@ -157,21 +185,24 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   }
 
   void replace(graph::GroupOp group, schedules::Scheduled &scheduled) {
-    OpBuilder b(group);
-    auto figure = [&](const SizeExpr &e) { return e.isInvalid() ? StringAttr() : b.getStringAttr(e.str()); };
     ValueRange inputs = group.getInputs();
     graph::LaunchOp last;
     for (schedules::Scheduled *each = &scheduled; each; each = each->then.get()) {
-      // What a group computes is counted once, with the kernel that reads its operands.
-      auto launch = launchOf(group, *each, inputs, each == &scheduled ? figure(flopsOf(group)) : StringAttr(), each == &scheduled ? figure(bytesOf(group)) : StringAttr());
-      inputs = launch.getResults();
-      last = launch;
+      TypeRange results = each->then ? TypeRange(each->parts) : TypeRange(group.getResultTypes());
+      last = launchOf(group, *each, results, inputs, /*isCounted=*/each == &scheduled);
+      inputs = last.getResults();
+      say(passed(group, "jinx-schedule", "Scheduled"), [&] {
+        return (group.getSchedule() + " kernel " + each->kernel.getSymName() + ", " + std::to_string(schedules::nodesOf(group).size()) +
+                " nodes, programs " + each->programs.str()).str();
+      });
     }
     group->replaceAllUsesWith(last);
     group.erase();
   }
 
-  graph::LaunchOp launchOf(graph::GroupOp group, schedules::Scheduled &scheduled, ValueRange inputs, StringAttr flops, StringAttr bytes) {
+  /// The launch of a kernel that computes `group`, or a part of it.
+  /// \param isCounted  what a group computes is counted once, with the kernel that reads its operands
+  graph::LaunchOp launchOf(graph::GroupOp group, schedules::Scheduled &scheduled, TypeRange results, ValueRange inputs, bool isCounted = true) {
     ++numKernels;
     OpBuilder b(group);
     auto formulas = [&](ArrayRef<SizeExpr> exprs) {
@@ -179,17 +210,13 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       for (const SizeExpr &e : exprs) attrs.push_back(b.getStringAttr(e.str()));
       return b.getArrayAttr(attrs);
     };
+    auto figure = [&](const SizeExpr &e) { return !isCounted || e.isInvalid() ? StringAttr() : b.getStringAttr(e.str()); };
     SmallVector<StringAttr> nodes = schedules::nodesOf(group);
-    TypeRange results = scheduled.then ? TypeRange(scheduled.parts) : TypeRange(group.getResultTypes());
-    auto launch = graph::LaunchOp::create(b, group.getLoc(), results, scheduled.kernel.getSymName(), formulas(scheduled.sizes), scheduled.programs.str(),
-                                          scheduled.scratchBytes.str(), scheduled.work.str(),
+    auto launch = graph::LaunchOp::create(b, group.getLoc(), results, scheduled.kernel.getSymName(), formulas(scheduled.sizes),
+                                          scheduled.programs.str(), scheduled.scratchBytes.str(), scheduled.work.str(),
                                           b.getArrayAttr(SmallVector<Attribute>(nodes.begin(), nodes.end())),
-                                          /*sequential=*/group.getSchedule() == "recurrent", flops, bytes, inputs);
+                                          /*sequential=*/group.getSchedule() == "recurrent", figure(flopsOf(group)), figure(bytesOf(group)), inputs);
     launch->setDiscardableAttrs(group->getDiscardableAttrDictionary());
-    say(passed(group, "jinx-schedule", "Scheduled"), [&] {
-      return (group.getSchedule() + " kernel " + scheduled.kernel.getSymName() + ", " + std::to_string(nodes.size()) + " nodes, programs " +
-              scheduled.programs.str()).str();
-    });
     return launch;
   }
 };

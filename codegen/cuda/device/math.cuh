@@ -34,6 +34,8 @@ JINX_DEVICE float divide(float x, const Divisor& by) {
   const float scaled = x * by.scale, quotient = scaled * by.inverse, rest = fmaf(-quotient, by.value, scaled);
   return fabsf(rest) > 0.0f && fabsf(rest) < INFINITY ? fmaf(rest, by.inverse, quotient) : quotient;
 }
+/// x / d within 2^-22 of its value, relative: for what is rounded to 16 bits.
+JINX_DEVICE float divide_approx(float x, const Divisor& by) { return x * by.scale * by.inverse; }
 template <typename T, typename N>
 JINX_DEVICE T power_integer(T base, N exponent) {
   const bool inverse = exponent < 0;

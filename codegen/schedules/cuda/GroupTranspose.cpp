@@ -8,6 +8,8 @@
 //
 // A line of scratch has one element more than a tile, so that neither direction meets a bank twice. Loads of the first loop overlap: they
 // are unrolled by kAhead, 4 KB in flight for a warp, and the 27 to 32 warps that a multiprocessor holds have more than 100 KB.
+//
+// That is for extents of any size. Where both are multiples of 16 bytes, TransposeBlocks.cpp is faster.
 #include "codegen/schedules/cuda/GroupTranspose.h"
 
 #include "codegen/schedules/Expression.h"
@@ -24,15 +26,8 @@ namespace {
 constexpr int64_t kWarp = 32, kAhead = 32;
 constexpr int64_t kFew = 16;  // a dimension of fewer elements leaves most of a tile empty
 
-/// The transpose of the group, and where its lines lie.
-struct Form {
-  TransposeOp transpose;
-  int64_t line = -1;  ///< x's innermost dimension, as a dimension of the result
-  int64_t lane = -1;  ///< the result's innermost
-};
-
-std::optional<Form> formOf(GroupOp group) {
-  Form form;
+std::optional<TransposeForm> formOf(GroupOp group) {
+  TransposeForm form;
   Block &body = group.getBody().front();
   for (Operation &op : body.without_terminator()) {
     if (auto transpose = dyn_cast<TransposeOp>(op)) {
@@ -61,7 +56,7 @@ std::optional<Form> formOf(GroupOp group) {
 
 class GroupTranspose {
  public:
-  GroupTranspose(GroupOp group, StringRef name, OpBuilder &builder, const Form &form)
+  GroupTranspose(GroupOp group, StringRef name, OpBuilder &builder, const TransposeForm &form)
       : group_(group), kb_(builder, group.getLoc(), name, group), form_(form), moved_(form_.transpose.getResult()),
         element_(registerType(cast<RankedTensorType>(moved_.getType()).getElementType())), space_(sizesOf(moved_.getType())),
         tile_(kWarp * std::max<int64_t>(1, 4 * 8 / element_.getIntOrFloatBitWidth())), emitter_(kb_, tile_) {}
@@ -146,7 +141,7 @@ class GroupTranspose {
 
   GroupOp group_;
   KernelBuilder kb_;
-  Form form_;
+  TransposeForm form_;
   Value moved_;  // the transpose's result
   Type element_;
   Sizes space_;
@@ -161,7 +156,9 @@ class GroupTranspose {
 bool isTransposeGroup(GroupOp group) { return formOf(group).has_value(); }
 
 FailureOr<Scheduled> scheduleCudaTranspose(GroupOp group, StringRef name, OpBuilder &builder) {
-  return GroupTranspose(group, name, builder, *formOf(group)).run();
+  TransposeForm form = *formOf(group);
+  if (transposeRun(form)) return scheduleTransposeBlocks(group, name, builder, form);
+  return GroupTranspose(group, name, builder, form).run();
 }
 
 }  // namespace jinx::schedules

@@ -150,10 +150,43 @@ def rows(rows: int, columns: int) -> list[Case]:
     ]
 
 
-def transposes(tiny: bool) -> list[Case]:
-    shapes = (((40, 24), (1, 0)), ((2, 5, 3, 8), (0, 2, 1, 3))) if tiny else (((8192, 8192), (1, 0)), ((8, 2048, 32, 64), (0, 2, 1, 3)))
+def rows_of_any_size(count: int, columns: int) -> list[Case]:
+    """The same, compiled without knowing either size."""
+    made = [case for case in rows(count, columns) if case.kind in ("softmax", "rmsnorm")]
+    for case in made:
+        case.name = case.name.replace("rows/", "rows-of-any-size/")
+        case.options["symbols"] = {count: "n", columns: "w"}
+        case.variants = ("jinx",)
+    return made
+
+
+def sums(tiny: bool) -> list[Case]:
+    """Results for each column: of all rows, of a product, of a batch of images."""
+    size = "40x24" if tiny else "16384x4096"
+    plain, images = ((40, 24), (2, 5, 6, 8)) if tiny else ((16384, 4096), (64, 56, 56, 256))
     made = []
-    for shape, order in shapes:
+    for dtype in ("f32", "bf16"):
+        made.append(Case(f"sums/rows/{dtype}/{size}", "sum", [Operand("x", dtype, plain)], [Operand("y", dtype, (1, plain[1]))]))
+    # Of a normalisation's scale: the sum of dy * x over the batch.
+    made.append(Case(f"sums/gradient of a scale/bf16/{size}", "sum-of-products", [Operand("x", "bf16", plain), Operand("d", "bf16", plain)],
+                     [Operand("y", "bf16", (1, plain[1]))], roundings=2))
+    made.append(Case(f"sums/channels/bf16/{'x'.join(map(str, images))}", "sum", [Operand("x", "bf16", images)], [Operand("y", "bf16", (1, 1, 1, images[-1]))]))
+    for case in made:
+        case.options["depth"] = math.prod(case.inputs[0].shape[:-1])
+    return made
+
+
+# Shape, order: a matrix, heads apart and together, keys turned in their batch, channels last.
+TRANSPOSES = (
+    ((8192, 8192), (1, 0)), ((8, 2048, 32, 64), (0, 2, 1, 3)), ((8, 2048, 16, 128), (0, 2, 1, 3)), ((64, 1024, 1024), (0, 2, 1)),
+    ((64, 256, 56, 56), (0, 2, 3, 1)),
+)  # fmt: skip
+TINY_TRANSPOSES = (((40, 24), (1, 0)), ((2, 5, 3, 8), (0, 2, 1, 3)), ((3, 24, 40), (0, 2, 1)), ((2, 8, 5, 6), (0, 2, 3, 1)))
+
+
+def transposes(tiny: bool) -> list[Case]:
+    made = []
+    for shape, order in TINY_TRANSPOSES if tiny else TRANSPOSES:
         name = f"transpose/bf16/{'x'.join(map(str, shape))}-{''.join(map(str, order))}"
         case = Case(name, "transpose", [Operand("x", "bf16", shape)], [Operand("y", "bf16", tuple(shape[i] for i in order))], roundings=0)
         case.options = {"order": order}
@@ -206,7 +239,9 @@ def table(tiny: bool = False) -> list[Case]:
     for depth, length, batch, heads in ATTENTION[1:4] + ATTENTION[5:]:
         made += [attention_grad(*((depth, 64, 2, 2) if tiny else (depth, length, batch, heads)), causal) for causal in (False, True)]
     made += [decode(2, 96, 8, 2) if tiny else decode(batch, context) for batch, context in DECODE]
-    made += rows(*((24, 64) if tiny else ROWS)) + transposes(tiny)
+    made += rows(*((24, 64) if tiny else ROWS)) + rows_of_any_size(*((24, 64) if tiny else ROWS)) + sums(tiny) + transposes(tiny)
+    if tiny:  # of bf16 the processor's kernel does not link: it asks for __truncsfbf2
+        made = [case for case in made if case.name != "rows-of-any-size/softmax/24x64"]
     made += [model(network, min(batch, 2) if tiny else batch, tiny) for network, batch in MODELS]
     if tiny:  # what also the processor has kernels for
         made += [model(network, 1, tiny, "f32") for network in TINY]

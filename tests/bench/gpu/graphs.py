@@ -33,7 +33,8 @@ def save_onnx(case: Case, nodes: list, path: pathlib.Path) -> None:
     from onnx import helper, save
 
     def info(operand):
-        return helper.make_tensor_value_info(operand.name, ONNX_TYPES[operand.dtype], operand.shape)
+        symbols = case.options.get("symbols", {})
+        return helper.make_tensor_value_info(operand.name, ONNX_TYPES[operand.dtype], [symbols.get(extent, extent) for extent in operand.shape])
 
     graph = helper.make_graph([helper.make_node(op, list(inputs), [output], **attributes) for op, inputs, output, attributes in nodes],
                               case.kind, [info(o) for o in case.inputs], [info(o) for o in case.outputs])
@@ -145,6 +146,22 @@ def model(case: Case):
     return networks.onnx_model(case.options["network"], case.options["sizes"], case.options["dtype"], *case.inputs, *case.outputs)
 
 
+def sum_of_rows(case: Case, of: str = "%x", before: tuple = ()) -> str:
+    """Over all dimensions but the last; 16-bit floats are added in f32."""
+    x, y = case.inputs[0], case.outputs[0]
+    axes = ", ".join(map(str, range(len(x.shape) - 1)))
+    wide, narrow = tensor(x.shape, "f32"), tensor(y.shape, "f32")
+    cast = [f"%wide = jinx.cast {of} : {tensor(x.shape, x.dtype)} -> {wide}"] if x.dtype != "f32" else []
+    back = f"%y = jinx.cast %sum : {narrow} -> {tensor(y.shape, y.dtype)}"
+    total = f"jinx.reduce sum, {'%wide' if cast else of} axes [{axes}] : {wide} -> {narrow}"
+    return function(case, [*before, *cast, *([f"%sum = {total}", back] if cast else [f"%y = {total}"])])
+
+
+def sum_of_products(case: Case) -> str:
+    t = tensor(case.inputs[0].shape, case.inputs[0].dtype)
+    return sum_of_rows(case, "%product", (f"%product = jinx.mul %x, %d : {t}, {t} -> {t}",))
+
+
 MAKERS = {
     "model": model,
     "gemm": gemm,
@@ -156,5 +173,7 @@ MAKERS = {
     "layernorm": lambda case: [("Add", "xr", "t", {}), ("LayerNormalization", "tgb", "y", {"axis": -1, "epsilon": 1e-5})],
     "rmsnorm": lambda case: [("RMSNormalization", "xg", "y", {"axis": -1, "epsilon": 1e-5})],
     "gelu-chain": lambda case: [("Gelu", "x", "t", {}), ("Mul", "tr", "u", {}), ("Add", "ub", "y", {})],
+    "sum": sum_of_rows,
+    "sum-of-products": sum_of_products,
     "transpose": lambda case: [("Transpose", "x", "y", {"perm": list(case.options["order"])})],
 }

@@ -113,6 +113,10 @@ def layernorm(torch, case, x, r, g, b):
     return torch.nn.functional.layer_norm(x + r, (x.shape[-1],), g, b, 1e-5)
 
 
+def columns(x):
+    return x.sum(tuple(range(x.ndim - 1)), keepdim=True)
+
+
 def transpose(torch, case):
     order = case.options["order"]
 
@@ -161,5 +165,7 @@ TORCH = {
     "layernorm": pointwise(layernorm),
     "rmsnorm": pointwise(lambda torch, case, x, g: torch.nn.functional.rms_norm(x, (x.shape[-1],), g, 1e-5)),
     "gelu-chain": pointwise(lambda torch, case, x, r, b: torch.nn.functional.gelu(x) * r + b),
+    "sum": pointwise(lambda torch, case, x: columns(x)),
+    "sum-of-products": pointwise(lambda torch, case, x, d: columns(x * d)),
     "transpose": transpose,
 }

@@ -24,6 +24,10 @@ class NumpyMath:
         return x.sum(axis=-1, keepdims=True)
 
     @staticmethod
+    def columns(x):
+        return x.sum(axis=tuple(range(x.ndim - 1)), keepdims=True)
+
+    @staticmethod
     def permute(x, order):
         return x.transpose(order)
 
@@ -52,6 +56,9 @@ class TorchMath:
 
     def total(self, x):
         return x.sum(-1, keepdim=True)
+
+    def columns(self, x):
+        return x.sum(tuple(range(x.ndim - 1)), keepdim=True)
 
     def permute(self, x, order):
         return x.permute(order)
@@ -145,6 +152,8 @@ REFERENCES = {
     "layernorm": layernorm,
     "rmsnorm": rmsnorm,
     "gelu-chain": lambda o, case, x, r, b: gelu_erf(o, o.wide(x)) * o.wide(r) + o.wide(b),
+    "sum": lambda o, case, x: o.columns(o.wide(x)),
+    "sum-of-products": lambda o, case, x, d: o.columns(o.wide(x) * o.wide(d)),
     "transpose": lambda o, case, x: o.permute(o.wide(x), case.options["order"]),
 }
 

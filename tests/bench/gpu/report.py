@@ -13,8 +13,8 @@ import pathlib
 
 TITLES = {
     "gemm": "Products", "gemm-gelu": "Products with bias and GELU", "attention": "Attention", "attention-grad": "Gradients of attention",
-    "decode": "Attention of one query token",
-    "rows": "Rows", "transpose": "Transposes", "model": "Models",
+    "decode": "Attention of one query token", "rows": "Rows", "rows-of-any-size": "Rows, compiled without their sizes",
+    "sums": "Sums over rows", "transpose": "Transposes", "model": "Models",
 }  # fmt: skip
 BALANCE = 200  # operations a byte: below, the rate of bytes says more (dense bf16 of an H100 over its bandwidth is about 300)
 

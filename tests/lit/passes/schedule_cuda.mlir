@@ -133,3 +133,54 @@ func.func @beside_host(%x: tensor<5x40xf32>, %s: tensor<5x1xf32>) -> tensor<5x40
   }
   return %y : tensor<5x40xf32>
 }
+
+// -----
+
+// A sum over many rows is one of parts of them, and one of those: 1000 rows in parts of 32, of which the last has 8. Partial results are f32.
+// CHECK-LABEL: @rows_in_parts
+// CHECK: %[[P:.*]] = jinx.launch @k0_reduce(%arg0) sizes [] programs "64"{{.*}} -> tensor<32x200xf32>
+// CHECK: jinx.launch @k1_reduce(%[[P]], %arg1){{.*}} -> tensor<1x200xf16>
+// CHECK: tile.kernel @k0_reduce
+// CHECK: arith.minsi %c32, %{{.*}} : index
+// CHECK: tile.load {{.*}} -> vector<128xf16>
+func.func @rows_in_parts(%x: tensor<1000x200xf16>, %s: tensor<200xf16>) -> tensor<1x200xf16> {
+  %y = jinx.group "rows"(%x, %s) : (tensor<1000x200xf16>, tensor<200xf16>) -> tensor<1x200xf16> {
+  ^bb0(%a: tensor<1000x200xf16>, %b: tensor<200xf16>):
+    %t = jinx.reduce sum, %a axes [0] : tensor<1000x200xf16> -> tensor<1x200xf16>
+    %r = jinx.mul %t, %b : tensor<1x200xf16>, tensor<200xf16> -> tensor<1x200xf16>
+    jinx.yield %r : tensor<1x200xf16>
+  }
+  return %y : tensor<1x200xf16>
+}
+
+// -----
+
+// Tests that two reductions of which one needs the other stay one kernel.
+// CHECK-LABEL: @rows_in_phases
+// CHECK-COUNT-1: jinx.launch
+// CHECK-NOT: jinx.launch
+func.func @rows_in_phases(%x: tensor<1000x200xf32>) -> tensor<1x200xf32> {
+  %y = jinx.group "rows"(%x) : (tensor<1000x200xf32>) -> tensor<1x200xf32> {
+  ^bb0(%a: tensor<1000x200xf32>):
+    %m = jinx.reduce max, %a axes [0] : tensor<1000x200xf32> -> tensor<1x200xf32>
+    %d = jinx.sub %a, %m : tensor<1000x200xf32>, tensor<1x200xf32> -> tensor<1000x200xf32>
+    %s = jinx.reduce sum, %d axes [0] : tensor<1000x200xf32> -> tensor<1x200xf32>
+    jinx.yield %s : tensor<1x200xf32>
+  }
+  return %y : tensor<1x200xf32>
+}
+
+// -----
+
+// A map with a short innermost dimension: a program is a thread with a run of 16 bytes.
+// CHECK-LABEL: @runs
+// CHECK: tile.kernel @k0_transpose{{.*}} programs "162"
+// CHECK: tile.load {{.*}} -> vector<8xf16>
+func.func @runs(%x: tensor<2x9x3x24xf16>) -> tensor<2x3x9x24xf16> {
+  %y = jinx.group "rows"(%x) : (tensor<2x9x3x24xf16>) -> tensor<2x3x9x24xf16> {
+  ^bb0(%a: tensor<2x9x3x24xf16>):
+    %t = jinx.transpose %a, [0, 2, 1, 3] : tensor<2x9x3x24xf16> -> tensor<2x3x9x24xf16>
+    jinx.yield %t : tensor<2x3x9x24xf16>
+  }
+  return %y : tensor<2x3x9x24xf16>
+}

@@ -245,6 +245,19 @@ TEST(CudaRowGroups, AWarpMeetsNoBlockBarrier) {
   EXPECT_EQ(group.kernel.text.find("block_"), std::string::npos);
 }
 
+// Where nothing is rounded to 16 bits, or exponentials may be as small as they like, they stay exact.
+TEST(CudaRowGroups, ShortExponentialsAreThoseOfASoftmax) {
+  auto has = [](const ScheduledGroup &group, const char *what) { return group.kernel.text.find(what) != std::string::npos; };
+  ScheduledGroup half = groupOf(kSoftmaxGroup, 64, 4096, "f16"), full = groupOf(kSoftmaxGroup, 64, 4096, "f32");
+  EXPECT_TRUE(has(half, "exp2_approx(") && has(half, "divide_approx(") && !has(half, "expf("));
+  EXPECT_TRUE(has(full, "expf(") && has(full, "divide(") && !has(full, "_approx("));
+  std::string text = kSoftmaxGroup;
+  size_t at = text.find("jinx.reduce max");
+  text.replace(at, 15, "jinx.reduce min");
+  ScheduledGroup other = groupOf(text, 64, 4096, "f16");
+  EXPECT_TRUE(has(other, "expf(") && !has(other, "exp2_approx("));
+}
+
 TEST(CudaRowGroups, Texts) {
   for (auto [name, width, type] : {std::tuple{"softmax_block.cu", 4096, "bf16"}, {"softmax_warp.cu", 1000, "f32"}}) {
     ScheduledGroup group = groupOf(kSoftmaxGroup, 16385, width, type);

@@ -26,9 +26,10 @@ softmax(const float* __restrict__ x, float* __restrict__ y, i64 rows, i64 n) {
     const i64 rest = n - step;
     float x_tile[kPerThread];
     load_apart_where(x_tile, x + offset + step + thread_first, kStride, rest - thread_first, kStride);
+    const int lanes = static_cast<int>(least<i64>(rest, 256));
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i) {
-      const float pick = i64(thread_first + i * kStride) < rest ? x_tile[i] : -INFINITY;
+      const float pick = thread_first + i * kStride < lanes ? x_tile[i] : -INFINITY;
       acc[i] = max_nan(acc[i], pick);
     }
   }
@@ -48,10 +49,11 @@ softmax(const float* __restrict__ x, float* __restrict__ y, i64 rows, i64 n) {
     const i64 rest2 = n - step2;
     float x_tile2[kPerThread];
     load_apart_where(x_tile2, x + offset + step2 + thread_first, kStride, rest2 - thread_first, kStride);
+    const int lanes2 = static_cast<int>(least<i64>(rest2, 256));
     float held_tile[kPerThread];
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i)
-      held_tile[i] = i64(thread_first + i * kStride) < rest2 ? expf(x_tile2[i] - largest) : 0.0f;
+      held_tile[i] = thread_first + i * kStride < lanes2 ? expf(x_tile2[i] - largest) : 0.0f;
     shared_store_apart(held + step2 + thread_first, kStride, held_tile);
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i)

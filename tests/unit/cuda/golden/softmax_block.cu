@@ -29,13 +29,13 @@ rows(const bf16* __restrict__ x, bf16* __restrict__ y) {
   }
   const float largest = block_max(part, kThreads, slots, turn);
   float part2 = 0.0f;
-  float exp_[kRuns][kRun];
+  float exp2_[kRuns][kRun];
 #pragma unroll
   for (int r = 0; r < kRuns; ++r) {
 #pragma unroll
     for (int i = 0; i < kRun; ++i) {
-      exp_[r][i] = expf(as_float[r][i] - largest);
-      part2 += exp_[r][i];
+      exp2_[r][i] = exp2_approx((as_float[r][i] - largest) * 1.44269502f);
+      part2 += exp2_[r][i];
     }
   }
   const float total = block_sum(part2, kThreads, slots, turn);
@@ -47,7 +47,7 @@ rows(const bf16* __restrict__ x, bf16* __restrict__ y) {
   for (int r = 0; r < kRuns; ++r) {
 #pragma unroll
     for (int i = 0; i < kRun; ++i)
-      y_tile[r][i] = to_bf16(divide(exp_[r][i], by_total));
+      y_tile[r][i] = to_bf16(divide_approx(exp2_[r][i], by_total));
   }
   store_runs(y + program * 4096 + thread_first, kStride, y_tile);
 }

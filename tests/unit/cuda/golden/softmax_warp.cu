@@ -22,7 +22,7 @@ rows(const float* __restrict__ x, float* __restrict__ y) {
   for (int r = 0; r < kRuns; ++r) {
 #pragma unroll
     for (int i = 0; i < kRun; ++i) {
-      const float pick = i64(thread_first + r * kStride + i) < 1000 ? x_tile[r][i] : -INFINITY;
+      const float pick = thread_first + r * kStride < 1000 ? x_tile[r][i] : -INFINITY;
       part = max_nan(part, pick);
     }
   }
@@ -34,7 +34,7 @@ rows(const float* __restrict__ x, float* __restrict__ y) {
 #pragma unroll
     for (int i = 0; i < kRun; ++i) {
       exp_[r][i] = expf(x_tile[r][i] - largest);
-      const float pick2 = i64(thread_first + r * kStride + i) < 1000 ? exp_[r][i] : 0.0f;
+      const float pick2 = thread_first + r * kStride < 1000 ? exp_[r][i] : 0.0f;
       part2 += pick2;
     }
   }
