@@ -146,7 +146,7 @@ CudaKernel KernelEmitter::assemble() {
   result.wrappers = wrappers_;
   result.libraries = libraries_;
 
-  // Shared memory: what the pipeline needs, then the reduction's slots, then scratch.
+  // Shared memory: what the pipeline needs, then the reduction's slots, the keys of sorts, scratch.
   int64_t fixed = pipeline_->sharedBytes();
   std::vector<std::string> shared;
   if (usesSlots_) {
@@ -154,6 +154,11 @@ CudaKernel KernelEmitter::assemble() {
     shared.push_back("u8* const slots = dynamic_shared() + kSlotsOffset;");
     shared.push_back("int turn = 0;  // which of the two sets of slots is next");
     fixed += kSlotBytes;
+  }
+  if (sortBytes_) {
+    constant("kKeysOffset", fixed, "shared memory: what is sorted");
+    shared.push_back("i64* const keys = reinterpret_cast<i64*>(dynamic_shared() + kKeysOffset);");
+    fixed += sortBytes_;
   }
   if (usesScratch_) {
     constant("kScratchOffset", fixed, "shared memory: the program's scratch");
@@ -222,6 +227,7 @@ std::string KernelEmitter::summary(Operation *op) {
     if (auto load = dyn_cast<tile::LoadOp>(o)) reads.insert(pointerName(load.getPtr()));
     if (auto gather = dyn_cast<tile::GatherOp>(o)) reads.insert(pointerName(gather.getPtr()));
     if (auto store = dyn_cast<tile::StoreOp>(o)) writes.insert(pointerName(store.getPtr()));
+    if (auto scatter = dyn_cast<tile::ScatterOp>(o)) writes.insert(pointerName(scatter.getPtr()));
     if (auto reduce = dyn_cast<tile::ReduceOp>(o)) reduces.insert(tile::stringifyReduceKind(reduce.getKind()));
   });
   std::string text;
@@ -270,6 +276,9 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
       .Case([&](tile::StoreOp o) { return emitStore(o); })
       .Case([&](tile::GatherOp o) { return emitGather(o); })
       .Case([&](tile::ReduceOp o) { return emitReduce(o); })
+      .Case([&](tile::ScanOp o) { return emitScan(o); })
+      .Case([&](tile::SortOp o) { return emitSort(o); })
+      .Case([&](tile::ScatterOp o) { return emitScatter(o); })
       .Case([&](tile::ProgramIdOp o) {
         define(o.getId(), {programsPerBlock_ > 1 ? "i64(blockIdx.x) * kPrograms + threadIdx.x / 32" : "blockIdx.x"}, /*keep=*/true);
         return success();

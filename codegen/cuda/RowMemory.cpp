@@ -30,6 +30,7 @@ Value pointerOf(Operation *op) {
   if (auto load = dyn_cast<tile::LoadOp>(op)) return load.getPtr();
   if (auto store = dyn_cast<tile::StoreOp>(op)) return store.getPtr();
   if (auto gather = dyn_cast<tile::GatherOp>(op)) return gather.getPtr();
+  if (auto scatter = dyn_cast<tile::ScatterOp>(op)) return scatter.getPtr();
   return {};
 }
 
@@ -176,7 +177,7 @@ KernelEmitter::MemoryState KernelEmitter::accessesIn(Region &region) {
   region.walk([&](Operation *op) {
     Value pointer = pointerOf(op);
     if (!pointer || !isOrdered(pointer)) return;
-    (isa<tile::StoreOp>(op) ? state.written : state.read) = true;
+    (isa<tile::StoreOp, tile::ScatterOp>(op) ? state.written : state.read) = true;
   });
   return state;
 }
@@ -197,6 +198,7 @@ void KernelEmitter::chooseRuns() {
       if (auto load = dyn_cast<tile::LoadOp>(op)) visit(load.getTile().getType(), load.getPtr(), load.getOffset(), load.getStrides());
       if (auto store = dyn_cast<tile::StoreOp>(op)) visit(store.getTile().getType(), store.getPtr(), store.getOffset(), store.getStrides());
       if (auto gather = dyn_cast<tile::GatherOp>(op)) visit(gather.getTile().getType(), gather.getPtr(), Value(), ValueRange());
+      if (auto scatter = dyn_cast<tile::ScatterOp>(op)) visit(scatter.getTile().getType(), scatter.getPtr(), Value(), ValueRange());
     });
   };
   accesses([&](Type type, Value, Value offset, ValueRange strides) {

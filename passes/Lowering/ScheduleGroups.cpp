@@ -1,6 +1,7 @@
 #include <unordered_map>
 
 #include "codegen/schedules/Schedules.h"
+#include "codegen/schedules/cuda/GroupRecurrent.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/SymbolTable.h"
 #include "passes/Lowering/Arithmetic.h"
@@ -47,7 +48,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     for (Operation *op : alone) replaceByHostCall(op, groups);
     OpBuilder kernels(&getContext());
     for (size_t i = 0; i < groups.size(); ++i) {
-      graph::GroupOp group = groups[i];
+      graph::GroupOp group = cuda ? schedules::giveStates(groups[i]) : groups[i];
       kernels.setInsertionPointToEnd(getOperation().getBody());
       std::string name = "k" + std::to_string(i) + "_" + nameOf(group);
       schedules::Target target;

@@ -4,6 +4,7 @@
 #include <regex>
 
 #include "AttentionKernels.h"
+#include "LaneKernels.h"
 #include "MatmulKernels.h"
 #include "RowsKernels.h"
 
@@ -237,6 +238,62 @@ class RowsFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(RowsFaults, IsReported) { checkFault(rowsKernel(), GetParam(), RowsRun()); }
 TEST(RowsFaults, NoneInTheRightText) { checkRight(rowsKernel(), RowsRun()); }
 
+// ---- lanes that depend on each other: scans, sorts, states ---------------------------------------------------------------------------
+
+constexpr const char *kUnordered = "a load reads shared\\+\\d+, (which nothing has written|and no barrier stands after thread)|a race: a store overwrites shared";
+constexpr Fault kScanFaults[] = {
+    {"no barrier before the totals of the warps", "upto JINX_FROM);\n  }\n  block_sync(JINX_FROM0);", "upto JINX_FROM);\n  }", kUnordered},
+    {"a scan with one set of slots", "turn ^= 1;\n  T before[M];", "T before[M];", kUnordered},
+    {"every lane stores the warp's total", "if (lane == 31 - first) shared_store", "shared_store", kUnordered},
+    {"a lane that is not the last one does", "if (lane == 31 - first) shared_store", "if (lane == first && warp > 0) shared_store", kUnordered},
+    {"lanes that do not come to a shuffle", "  return value;\n}\ntemplate <int M, int N, bool Exclusive, bool Reverse, typename T>\nJINX_DEVICE T warp_scan_tile",
+     "  if (lane % 2) warp_shuffle_up(value, 1 JINX_FROM);\n  return value;\n}\ntemplate <int M, int N, bool Exclusive, bool Reverse, typename T>\nJINX_DEVICE T warp_scan_tile",
+     "deadlock|meet at different operations"},
+    {"a total too many", "j < warps; ++j", "j <= warps; ++j", kUnordered},
+    {"one element too many of y", "rest - thread_first);\n      const float", "rest + 1 - thread_first);\n      const float", "a store (overwrites byte \\d+ of buffer 1, and no barrier|of \\d+ bytes outside)"},
+};
+constexpr Fault kSortFaults[] = {
+    {"no barrier between the steps of a sort", "      block_sync(JINX_FROM0);\n      for (int pair", "      for (int pair", kUnordered},
+    {"no barrier after the last step", "      }\n    }\n  block_sync(JINX_FROM0);", "      }\n    }", kUnordered},
+    {"pairs that overlap", "const int low = 2 * pair - (pair & (distance - 1))", "const int low = 2 * pair - (pair & distance)", "a race|is outside the block's|which nothing has written"},
+    {"keys beyond their memory", "constexpr int kKeysOffset = 512;", "constexpr int kKeysOffset = 1024;", "is outside the block's \\d+ bytes of shared memory"},
+};
+constexpr Fault kStateFaults[] = {
+    {"the state is read before it is whole", "block_sync();\n#pragma unroll 8", "#pragma unroll 8", kUnordered},
+    {"the state is overwritten while it is read", "block_sync();\n    shared_store", "shared_store", kUnordered},
+    {"a unit too many of y", "40 - thread_first);\n#pragma unroll", "41 - thread_first);\n#pragma unroll", "a store (overwrites byte \\d+ of buffer 4, and no barrier|of \\d+ bytes outside)"},
+};
+
+struct ScanRun {
+  std::vector<float> x = std::vector<float>(7500, 1.0f), y = std::vector<float>(7500);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), out(y)}, {}, options); }
+};
+struct SortRun {
+  std::vector<float> x = randomFloats(10000, 1), values = std::vector<float>(10);
+  std::vector<int64_t> indices = std::vector<int64_t>(10);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
+    options.maxBankConflict = 0;  // pairs that are a distance apart meet in banks
+    options.maxOperations *= 20;
+    return runner.run({in(x), out(values), out(indices)}, {}, options);
+  }
+};
+struct StateRun {
+  std::vector<float> x = randomFloats(6 * 2 * 160, 1), r = randomFloats(4 * 3 * 40 * 16, 2, 0.1f), h = randomFloats(80, 3), y = std::vector<float>(6 * 2 * 40);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(x), in(r), in(h), in(h), out(y)}, {}, options);
+  }
+};
+
+class ScanFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ScanFaults, IsReported) { checkFault(scheduleForCuda(kRunningSum).kernel, GetParam(), ScanRun()); }
+TEST(ScanFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kRunningSum).kernel, ScanRun()); }
+class SortFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(SortFaults, IsReported) { checkFault(scheduleForCuda(kTopFive).kernel, GetParam(), SortRun()); }
+TEST(SortFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kTopFive).kernel, SortRun()); }
+class StateFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(StateFaults, IsReported) { checkFault(scheduleForCuda(kLstm).kernel, GetParam(), StateRun()); }
+TEST(StateFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kLstm).kernel, StateRun()); }
+
 std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
   std::string name = info.param.name;
   for (char &c : name)
@@ -247,6 +304,9 @@ INSTANTIATE_TEST_SUITE_P(Planted, WgmmaFaults, ::testing::ValuesIn(kWgmmaFaults)
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ScanFaults, ::testing::ValuesIn(kScanFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, SortFaults, ::testing::ValuesIn(kSortFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, StateFaults, ::testing::ValuesIn(kStateFaults), nameOf);
 
 }  // namespace
 }  // namespace jinx::cuda::testing

@@ -1,0 +1,294 @@
+// Recurrences on CUDA. As on a CPU (Recurrent.cpp) the products with the inputs are made before, and a program, a block, owns a sequence of
+// the batch and walks its steps. A lane is a hidden unit and a thread has all gates of its units:
+//
+//   for t:  for k:  acc[g] += h[k] * R[g][·][k]      h in shared memory, one element for all lanes; R from the second-level cache
+//           gates from acc + xw[t, n, g*h ..], new c and h of the lane; h goes to shared memory for the next step, c stays where it is
+//
+// R is packed in panels of 16 units (Recurrent.cpp): 16 lanes read neighbours. Each step reads all of R: for 128 units 256 KB, at the some
+// 60 bytes a cycle that a multiprocessor gets from the second-level cache two and a half microseconds.
+//
+// A quantized LSTM quantizes h over the whole batch each step, so one program owns all sequences. There are more than shared memory holds:
+// h and c of all lie in the results hn and cn, which the group gives even where nobody wants them (giveStates). The integers of h, less
+// their zero point, are multiplied as f32, with weights that are bytes in memory: exact while sums stay below 2^24.
+#include "codegen/schedules/cuda/GroupRecurrent.h"
+
+#include "codegen/schedules/Expression.h"
+#include "llvm/Support/MathExtras.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::schedules {
+namespace {
+
+constexpr int64_t kWarp = 32, kMostThreads = 1024;
+constexpr int64_t kPanel = 16;   // units of a packed panel
+constexpr int64_t kAhead = 8;    // k whose weights are read ahead
+
+LstmOp quantizedLstm(GroupOp group) {
+  for (Operation &op : group.getBody().front())
+    if (auto lstm = dyn_cast<LstmOp>(op); lstm && lstm.getRScale()) return lstm;
+  return {};
+}
+
+class CudaRecurrent {
+ public:
+  CudaRecurrent(GroupOp group, StringRef name, OpBuilder &builder) : group_(group), kb_(builder, group.getLoc(), name, group) {}
+
+  FailureOr<Scheduled> run() {
+    for (Operation &op : group_.getBody().front()) {
+      if (auto o = dyn_cast<LstmOp>(op)) lstm_ = o;
+      if (auto o = dyn_cast<GruOp>(op)) gru_ = o;
+    }
+    if (!lstm_ && !gru_) return group_.emitOpError("has no recurrent layer to schedule");
+    Sizes ys = sizesOf((lstm_ ? lstm_.getYs() : gru_.getYs()).getType()), r = sizesOf(weights().getType());
+    steps_ = ys[0];
+    batch_ = ys[1];
+    if (!ys[2].constant()) return group_.emitOpError("hidden size must be a constant");
+    if (r.size() != 4 || !r[3].isConstant(kPanel)) return group_.emitOpError("recurrence weights must be in panels of 16 units (jinx-pack)");
+    hidden_ = *ys[2].constant();
+    gates_ = lstm_ ? 4 : 3;
+    width_ = llvm::alignTo(std::max<int64_t>(hidden_, 1), hidden_ > kMostThreads ? kMostThreads : kWarp);
+    tile_ = VectorType::get({width_}, b().getF32Type());
+    lanes_ = VectorType::get({width_}, b().getIndexType());
+    if (hidden_ != width_) limit_ = c(hidden_);
+    findResults();
+    Value program = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
+    state_ = tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), b().getF32Type()), c(0));
+    const bool resetsState = gru_ && !gru_.getLinearBeforeReset();
+    if (resetsState) reset_ = tile::ScratchOp::create(b(), loc(), state_.getType(), c(width_ * 4));
+    placeWeights();
+    const bool isQuantized = lstm_ && lstm_.getRScale();
+    isQuantized ? allSequences() : sequence(program);
+    kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(std::min(width_, kMostThreads)));
+    int64_t blocks = int64_t(llvm::divideCeil(hidden_, kPanel));
+    Scheduled scheduled = kb_.finish(isQuantized ? SizeExpr(1) : batch_, SizeExpr((resetsState ? 2 : 1) * width_ * 4), steps_ * batch_ * SizeExpr(blocks * gates_ * hidden_));
+    sayMultiples(kb_.kernel(), scheduled.sizes);
+    return scheduled;
+  }
+
+ private:
+  OpBuilder &b() { return kb_.b(); }
+  Location loc() { return kb_.loc(); }
+  Value c(int64_t v) { return kb_.constant(v); }
+  Value weights() { return lstm_ ? lstm_.getR() : gru_.getR(); }
+  Value buffer(Value v) { return kb_.input(cast<BlockArgument>(v)); }
+
+  /// Which results the group yields; an unused one has no buffer.
+  void findResults() {
+    for (auto [i, v] : llvm::enumerate(group_.getBody().front().getTerminator()->getOperands())) {
+      if (v == (lstm_ ? lstm_.getYs() : gru_.getYs())) ys_ = kb_.output(int64_t(i));
+      if (v == (lstm_ ? lstm_.getHn() : gru_.getHn())) hn_ = kb_.output(int64_t(i));
+      if (lstm_ && v == lstm_.getCn()) cn_ = kb_.output(int64_t(i));
+    }
+  }
+
+  // ---- sequences and steps ------------------------------------------------------------------------------------------------------
+  /// Sequence n from its first step to its last; the states are carried by the lanes.
+  void sequence(Value n) {
+    Value at = kb_.mul(n, c(hidden_));
+    SmallVector<Value> states = {load(buffer(lstm_ ? lstm_.getH0() : gru_.getH0()), at)};
+    if (lstm_) states.push_back(load(buffer(lstm_.getC0()), at));
+    store(states[0], state_, c(0));
+    auto time = scf::ForOp::create(b(), loc(), c(0), kb_.size(steps_), c(1), states);
+    {
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(time.getBody());
+      Value row = rowOf(time.getInductionVar(), n), h = time.getRegionIterArg(0);
+      SmallVector<Value> next = lstm_ ? lstmStep(row, time.getRegionIterArg(1)) : SmallVector<Value>{gruStep(row, h)};
+      store(next[0], state_, c(0));
+      if (ys_) store(next[0], ys_, kb_.mul(row, c(hidden_)), limit_);
+      scf::YieldOp::create(b(), loc(), next);
+    }
+    if (hn_) store(time.getResult(0), hn_, at, limit_);
+    if (cn_) store(time.getResult(1), cn_, at, limit_);
+  }
+  /// All sequences, step by step; the states lie in hn and cn.
+  void allSequences() {
+    forSequences({}, [&](Value n, ValueRange) -> SmallVector<Value> {
+      Value at = kb_.mul(n, c(hidden_));
+      store(load(buffer(lstm_.getH0()), at), hn_, at, limit_);
+      store(load(buffer(lstm_.getC0()), at), cn_, at, limit_);
+      return {};
+    });
+    auto time = scf::ForOp::create(b(), loc(), c(0), kb_.size(steps_), c(1));
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(time.getBody());
+    quantizationOfStep();
+    forSequences({}, [&](Value n, ValueRange) -> SmallVector<Value> {
+      Value at = kb_.mul(n, c(hidden_)), row = rowOf(time.getInductionVar(), n);
+      store(quantized(load(hn_, at)), state_, c(0));
+      SmallVector<Value> next = lstmStep(row, load(cn_, at));
+      store(next[0], hn_, at, limit_);
+      store(next[1], cn_, at, limit_);
+      if (ys_) store(next[0], ys_, kb_.mul(row, c(hidden_)), limit_);
+      return {};
+    });
+  }
+  SmallVector<Value> forSequences(ValueRange inits, function_ref<SmallVector<Value>(Value n, ValueRange carried)> emit) {
+    auto loop = scf::ForOp::create(b(), loc(), c(0), kb_.size(batch_), c(1), inits);
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(loop.getBody());
+    SmallVector<Value> next = emit(loop.getInductionVar(), loop.getRegionIterArgs());
+    if (!next.empty()) scf::YieldOp::create(b(), loc(), next);
+    return SmallVector<Value>(loop.getResults());
+  }
+  /// The row of xw and ys that step t of sequence n has.
+  Value rowOf(Value t, Value n) {
+    if (lstm_ ? lstm_.getReverse() : gru_.getReverse()) t = kb_.sub(kb_.size(steps_ - 1), t);
+    return kb_.add(kb_.mul(t, kb_.size(batch_)), n);
+  }
+
+  // ---- products -----------------------------------------------------------------------------------------------------------------
+  /// Where the lanes' units lie in the weights of the first gate.
+  void placeWeights() {
+    Value lane = vector::StepOp::create(b(), loc(), lanes_), sixteen = kb_.splat(c(kPanel), width_);
+    Value panel = arith::DivUIOp::create(b(), loc(), lane, sixteen), within = arith::RemUIOp::create(b(), loc(), lane, sixteen);
+    unit_ = arith::AddIOp::create(b(), loc(), arith::MulIOp::create(b(), loc(), panel, kb_.splat(c(hidden_ * kPanel), width_)), within);
+    int64_t packed = int64_t(llvm::alignTo(hidden_, kPanel));
+    hasUnit_ = packed == width_ ? Value(arith::ConstantOp::create(b(), loc(), DenseElementsAttr::get(VectorType::get({width_}, b().getI1Type()), true)))
+                                : Value(arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lane, kb_.splat(c(packed), width_)));
+  }
+  /// sum_k state[k] * R[g][·][k] for gates [first, first + count).
+  SmallVector<Value> products(Value state, int64_t first, int64_t count) {
+    Value r = buffer(weights());
+    Type element = cast<tile::PtrType>(r.getType()).getElement();
+    SmallVector<Value> zeros(count, splat(0));
+    auto loop = scf::ForOp::create(b(), loc(), c(0), c(hidden_), c(1), zeros);
+    loop->setAttr("unroll", b().getI64IntegerAttr(kAhead));
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(loop.getBody());
+    Value k = loop.getInductionVar();
+    Value one = tile::LoadOp::create(b(), loc(), VectorType::get({1}, b().getF32Type()), state, k, ValueRange{c(1)}, ValueRange());
+    Value h = kb_.splat(vector::ExtractOp::create(b(), loc(), one, 0), width_);
+    SmallVector<Value> next;
+    int64_t gate = int64_t(llvm::alignTo(hidden_, kPanel)) * hidden_;
+    for (int64_t g = 0; g < count; ++g) {
+      Value at = arith::AddIOp::create(b(), loc(), unit_, kb_.splat(kb_.add(c((first + g) * gate), kb_.mul(k, c(kPanel))), width_));
+      Value w = tile::GatherOp::create(b(), loc(), VectorType::get({width_}, element), r, at, hasUnit_);
+      if (!element.isF32()) w = arith::SIToFPOp::create(b(), loc(), tile_, w);
+      next.push_back(math::FmaOp::create(b(), loc(), h, w, loop.getRegionIterArg(g)));
+    }
+    scf::YieldOp::create(b(), loc(), next);
+    return SmallVector<Value>(loop.getResults());
+  }
+
+  // ---- gates --------------------------------------------------------------------------------------------------------------------
+  /// What the inputs give to each gate; loaded before the products, it arrives meanwhile.
+  SmallVector<Value> projections(Value row) {
+    SmallVector<Value> gates;
+    for (int64_t g = 0; g < gates_; ++g)
+      gates.push_back(load(buffer(lstm_ ? lstm_.getXw() : gru_.getXw()), kb_.add(kb_.mul(row, c(gates_ * hidden_)), c(g * hidden_))));
+    return gates;
+  }
+  /// New h and c.
+  SmallVector<Value> lstmStep(Value row, Value cell) {
+    SmallVector<Value> inputs = projections(row), gates = products(state_, 0, 4);  // i, o, f, c
+    for (auto [g, gate] : llvm::enumerate(gates)) {
+      if (stateScale_) gate = mul(gate, mul(stateScale_, load(buffer(lstm_.getRScale()), c(int64_t(g) * hidden_))));
+      gate = add(gate, inputs[g]);
+    }
+    Value next = add(mul(sigmoid(gates[2]), cell), mul(sigmoid(gates[0]), tanh(gates[3])));
+    return {mul(sigmoid(gates[1]), tanh(next)), next};
+  }
+  Value gruStep(Value row, Value h) {
+    auto bias = [&](int64_t gate) { return load(buffer(gru_.getRb()), c(gate * hidden_)); };
+    const bool linear = gru_.getLinearBeforeReset();
+    SmallVector<Value> inputs = projections(row), gates = products(state_, 0, linear ? 3 : 2);  // z, r, h
+    Value z = sigmoid(add(add(gates[0], bias(0)), inputs[0]));
+    Value reset = sigmoid(add(add(gates[1], bias(1)), inputs[1])), candidate;
+    if (linear) {
+      candidate = tanh(add(inputs[2], mul(reset, add(gates[2], bias(2)))));
+    } else {
+      store(mul(reset, h), reset_, c(0));
+      candidate = tanh(add(add(products(reset_, 2, 1)[0], bias(2)), inputs[2]));
+    }
+    return add(candidate, mul(z, sub(h, candidate)));  // (1 - z)∘h~ + z∘h
+  }
+
+  // ---- quantized state ----------------------------------------------------------------------------------------------------------
+  /// Scale and zero point of all h of this step: DynamicQuantizeLinear, whose range contains 0. Lanes past the hidden size hold 0.
+  void quantizationOfStep() {
+    SmallVector<Value> range = forSequences(ValueRange{splat(0), splat(0)}, [&](Value n, ValueRange carried) -> SmallVector<Value> {
+      Value h = load(hn_, kb_.mul(n, c(hidden_)));
+      return {arith::MinimumFOp::create(b(), loc(), carried[0], h), arith::MaximumFOp::create(b(), loc(), carried[1], h)};
+    });
+    Value low = tile::ReduceOp::create(b(), loc(), b().getF32Type(), tile::ReduceKind::min, range[0]);
+    Value high = tile::ReduceOp::create(b(), loc(), b().getF32Type(), tile::ReduceKind::max, range[1]);
+    auto number = [&](double v) -> Value { return arith::ConstantOp::create(b(), loc(), b().getF32FloatAttr(float(v))); };
+    Value scale = arith::DivFOp::create(b(), loc(), sub(high, low), number(255));
+    Value none = arith::CmpFOp::create(b(), loc(), arith::CmpFPredicate::OEQ, scale, number(0));
+    scale = arith::SelectOp::create(b(), loc(), none, number(1), scale);
+    Value zero = arith::DivFOp::create(b(), loc(), arith::NegFOp::create(b(), loc(), low), scale);
+    zero = math::RoundEvenOp::create(b(), loc(), arith::MinimumFOp::create(b(), loc(), zero, number(255)));
+    stateScale_ = kb_.splat(scale, width_);
+    stateZero_ = kb_.splat(zero, width_);
+  }
+  /// clamp(round(h / scale) + zero, 0, 255) - zero
+  Value quantized(Value h) {
+    Value q = add(math::RoundEvenOp::create(b(), loc(), arith::DivFOp::create(b(), loc(), h, stateScale_)), stateZero_);
+    q = arith::MinimumFOp::create(b(), loc(), arith::MaximumFOp::create(b(), loc(), q, splat(0)), splat(255));
+    return sub(q, stateZero_);
+  }
+
+  // ---- values and memory --------------------------------------------------------------------------------------------------------
+  Value load(Value ptr, Value offset) {
+    return tile::LoadOp::create(b(), loc(), tile_, ptr, offset, ValueRange{c(1)}, limit_ ? ValueRange(limit_) : ValueRange());
+  }
+  void store(Value v, Value ptr, Value offset, Value limit = {}) {
+    tile::StoreOp::create(b(), loc(), v, ptr, offset, ValueRange{c(1)}, limit ? ValueRange(limit) : ValueRange());
+  }
+  Value splat(double v) { return arith::ConstantOp::create(b(), loc(), DenseElementsAttr::get(tile_, Attribute(b().getF32FloatAttr(float(v))))); }
+  Value add(Value x, Value y) { return arith::AddFOp::create(b(), loc(), x, y); }
+  Value sub(Value x, Value y) { return arith::SubFOp::create(b(), loc(), x, y); }
+  Value mul(Value x, Value y) { return arith::MulFOp::create(b(), loc(), x, y); }
+  Value tanh(Value x) { return math::TanhOp::create(b(), loc(), x); }
+  Value sigmoid(Value x) {
+    Value e = math::ExpOp::create(b(), loc(), arith::NegFOp::create(b(), loc(), x));
+    return arith::DivFOp::create(b(), loc(), splat(1), add(splat(1), e));
+  }
+
+  GroupOp group_;
+  KernelBuilder kb_;
+  LstmOp lstm_;
+  GruOp gru_;
+  SizeExpr steps_ = 1, batch_ = 1;
+  int64_t hidden_ = 0, gates_ = 0, width_ = kWarp;
+  VectorType tile_, lanes_;
+  Value limit_;                   // of lanes with a unit; null: all have one
+  Value ys_, hn_, cn_;            // null where the group does not give it
+  Value state_, reset_;           // h, and r∘h where its product is wanted, of the sequence at hand in shared memory
+  Value unit_, hasUnit_;
+  Value stateScale_, stateZero_;  // of the step that is being emitted, where h is quantized
+};
+
+}  // namespace
+
+GroupOp giveStates(GroupOp group) {
+  LstmOp lstm = quantizedLstm(group);
+  if (!lstm) return group;
+  Operation *yield = group.getBody().front().getTerminator();
+  SmallVector<Value> results(yield->getOperands());
+  SmallVector<Type> types(group.getResultTypes());
+  for (Value state : {lstm.getHn(), lstm.getCn()})
+    if (!llvm::is_contained(results, state)) results.push_back(state), types.push_back(state.getType());
+  if (types.size() == group.getNumResults()) return group;
+  yield->setOperands(results);
+  OpBuilder b(group);
+  auto wider = GroupOp::create(b, group.getLoc(), types, group.getInputs(), group.getSchedule());
+  wider->setDiscardableAttrs(group->getDiscardableAttrDictionary());
+  wider.getBody().takeBody(group.getBody());
+  group->replaceAllUsesWith(wider->getResults().take_front(group.getNumResults()));
+  group.erase();
+  return wider;
+}
+
+FailureOr<Scheduled> scheduleCudaRecurrent(GroupOp group, StringRef name, OpBuilder &builder) {
+  return CudaRecurrent(group, name, builder).run();
+}
+
+}  // namespace jinx::schedules
