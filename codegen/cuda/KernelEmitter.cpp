@@ -188,7 +188,9 @@ CudaKernel KernelEmitter::assemble() {
   for (const std::string &map : pipeline_->mapParameters()) parameters.push_back(map);
   std::string attributes = result.cluster > 1 ? "__cluster_dims__(" + std::to_string(result.cluster) + ", 1, 1) " : "";
   // One block a multiprocessor: without saying so, ptxas does not know the registers at entry and ignores their move (C7508).
-  std::string bounds = pipeline_->movesRegisters() ? "__launch_bounds__(kThreads, 1)" : "__launch_bounds__(kThreads)";
+  // So it does where a kernel wants registers rather than blocks beside it (`one_block`), for loads far ahead.
+  bool isAlone = pipeline_->movesRegisters() || kernel_->hasAttr("one_block");
+  std::string bounds = isAlone ? "__launch_bounds__(kThreads, 1)" : "__launch_bounds__(kThreads)";
   head.line("extern \"C\" __global__ void " + attributes + bounds);
   std::string line = result.name + "(", indent(result.name.size() + 1, ' ');
   for (auto [i, parameter] : llvm::enumerate(parameters)) {

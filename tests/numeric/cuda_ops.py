@@ -71,6 +71,26 @@ def orders():
 
 def recurrences():
     yield from graph_ops.recurrences()
+    # Few steps and many: weights stay in the cache, or are copied to shared memory, as many gates as fit. Units of a whole warp, and not.
+    # The absolute weights of a unit sum up to 1 at most, so that a step passes on no more error than it got.
+    for hidden, batch in ((20, 2), (128, 1)):
+        gentle = lambda g, n, xw, r, *others: [g.standard_normal(xw), g.uniform(-1, 1, r) / r[-1], *(g.standard_normal(s) / 2 for s in others)]
+        terms = lambda n, *xs, h=hidden: ((len(xs[0]) + 1) * (h + 2 * graph_ops.FUNCTION), 4.0)
+        ys, state = Tensor("f4", "n", batch, hidden), Tensor("f4", batch, hidden)
+        names = "{0}, {1}, {2}, {3} : ({t0}, {t1}, {t2}, {t3}) -> ({ty})"
+        yield Case("lstm", f"jinx.lstm {names}", [Tensor("f4", "n", batch, 4 * hidden), Tensor("f4", 4 * hidden, hidden), state, state], [ys, state, state], draw=gentle, terms=terms)
+        for flags in ("", "linear_before_reset, reverse"):
+            given = [Tensor("f4", "n", batch, 3 * hidden), Tensor("f4", 3 * hidden, hidden), Tensor("f4", 3 * hidden), state]
+            attributes = f" {{{{{flags}}}}}" if flags else ""
+            yield Case("gru", f"jinx.gru {names.replace(' :', attributes + ' :')}", given, [ys, state],
+                       lambda n, *xs, f=flags: REFERENCES["gru"](*xs, reverse="reverse" in f.split(", "), linear_before_reset="linear" in f), draw=gentle, terms=terms)
+        # Bytes, a few steps of them: a rounding of h to 8 bits that falls on the other side stays for good.
+        weights = np.random.default_rng(7).integers(-128, 128, (4 * hidden, hidden)).astype("f4")
+        bytes_of = lambda g, n, xw, r, h, c, s, w=weights: [g.standard_normal(xw), w, g.standard_normal(h) / 2, g.standard_normal(c) / 2, g.uniform(0.5, 1, s) / (128 * w.shape[1])]
+        for steps in (3, 6):
+            given = [Tensor("f4", steps, batch, 4 * hidden), Tensor("f4", 4 * hidden, hidden, value=weights), state, state, Tensor("f4", 4 * hidden)]
+            yield Case("lstm", "jinx.lstm {0}, {1}, {2}, {3}, {4} : ({t0}, {t1}, {t2}, {t3}, {t4}) -> ({ty})", given, [Tensor("f4", steps, batch, hidden), state, state],
+                       lambda n, *xs: REFERENCES["lstm"](*xs), draw=bytes_of, terms=terms)
 
 
 FAMILIES = [sums, scatters, orders, recurrences]

@@ -113,12 +113,19 @@ JINX_DEVICE T block_scan_tile(T* sums, const T* x, int threads, u8* slots, int& 
 }
 
 /// Sorts `width` keys in shared memory, a power of two, all of which other threads have written. Bitonic: a step compares keys that are
-/// `distance` apart; every thread has the pairs that lie `threads` apart.
+/// `distance` apart; every thread has the pairs that lie `threads` apart. The 32 pairs of a warp are 64 neighbours where they are no more than
+/// 32 apart: between two such steps only the warp's lanes meet.
 template <bool Descending>
 JINX_DEVICE void block_sort(i64* keys, int width, int threads JINX_AT) {
+  int before = width;  // distance of the step before
   for (int size = 2; size <= width; size *= 2)
     for (int distance = size / 2; distance > 0; distance /= 2) {
-      block_sync(JINX_FROM0);
+      if (before > 32 || distance > 32) {
+        block_sync(JINX_FROM0);
+      } else {
+        warp_sync(JINX_FROM0);
+      }
+      before = distance;
       for (int pair = threadIdx.x; pair < width / 2; pair += threads) {
         const int low = 2 * pair - (pair & (distance - 1)), high = low + distance;
         const i64 a = shared_load(keys + low JINX_FROM), b = shared_load(keys + high JINX_FROM);

@@ -1,11 +1,13 @@
 // Recurrences on CUDA. As on a CPU (Recurrent.cpp) the products with the inputs are made before, and a program, a block, owns a sequence of
 // the batch and walks its steps. A lane is a hidden unit and a thread has all gates of its units:
 //
-//   for t:  for k:  acc[g] += h[k] * R[g][·][k]      h in shared memory, one element for all lanes; R from the second-level cache
+//   for t:  for k:  acc[g] += h[k] * R[g][·][k]      h in shared memory, one element for all lanes
 //           gates from acc + xw[t, n, g*h ..], new c and h of the lane; h goes to shared memory for the next step, c stays where it is
 //
-// R is packed in panels of 16 units (Recurrent.cpp): 16 lanes read neighbours. Each step reads all of R: for 128 units 256 KB, at the some
-// 60 bytes a cycle that a multiprocessor gets from the second-level cache two and a half microseconds.
+// R is packed in panels of 16 units (Recurrent.cpp): 16 lanes read neighbours. Each step reads all of R: for 128 units of an LSTM 256 KB, at
+// the some 60 bytes a cycle that a multiprocessor gets from the second-level cache two and a half microseconds. So where there are kManySteps
+// the gates that fit are copied to shared memory before, which gives 128 bytes a cycle beside the cache; the rest is read from there. Panels
+// are kPanel elements apart in it, so that the two of a warp fall on different banks.
 //
 // A quantized LSTM quantizes h over the whole batch each step, so one program owns all sequences. There are more than shared memory holds:
 // h and c of all lie in the results hn and cn, which the group gives even where nobody wants them (giveStates). The integers of h, less
@@ -28,6 +30,10 @@ namespace {
 constexpr int64_t kWarp = 32, kMostThreads = 1024;
 constexpr int64_t kPanel = 16;   // units of a packed panel
 constexpr int64_t kAhead = 8;    // k whose weights are read ahead
+constexpr int64_t kManySteps = 4;            // that make up for a copy of the weights
+constexpr int64_t kResidentBytes = 200 << 10;  // of shared memory for weights
+constexpr int64_t kCopied = 16;              // elements of a thread in a step of that copy, kCopiesAhead of which overlap
+constexpr int64_t kCopiesAhead = 4;
 
 LstmOp quantizedLstm(GroupOp group) {
   for (Operation &op : group.getBody().front())
@@ -63,10 +69,12 @@ class CudaRecurrent {
     if (resetsState) reset_ = tile::ScratchOp::create(b(), loc(), state_.getType(), c(width_ * 4));
     placeWeights();
     const bool isQuantized = lstm_ && lstm_.getRScale();
-    isQuantized ? allSequences() : sequence(program);
+    int64_t bytes = chooseResident((resetsState ? 2 : 1) * width_ * 4);
+    eitherWay([&] { isQuantized ? allSequences() : sequence(program); });
     kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(std::min(width_, kMostThreads)));
+    kb_.kernel()->setAttr("one_block", b().getUnitAttr());
     int64_t blocks = int64_t(llvm::divideCeil(hidden_, kPanel));
-    Scheduled scheduled = kb_.finish(isQuantized ? SizeExpr(1) : batch_, SizeExpr((resetsState ? 2 : 1) * width_ * 4), steps_ * batch_ * SizeExpr(blocks * gates_ * hidden_));
+    Scheduled scheduled = kb_.finish(isQuantized ? SizeExpr(1) : batch_, SizeExpr(bytes), steps_ * batch_ * SizeExpr(blocks * gates_ * hidden_));
     sayMultiples(kb_.kernel(), scheduled.sizes);
     return scheduled;
   }
@@ -143,6 +151,58 @@ class CudaRecurrent {
     return kb_.add(kb_.mul(t, kb_.size(batch_)), n);
   }
 
+  // ---- weights in shared memory --------------------------------------------------------------------------------------------------
+  /// How many gates lie there, behind `before` bytes of states. Gives the bytes of both.
+  int64_t chooseResident(int64_t before) {
+    Type element = cast<tile::PtrType>(buffer(weights()).getType()).getElement();
+    int64_t panels = int64_t(llvm::divideCeil(hidden_, kPanel)), pitch = (hidden_ + 1) * kPanel;
+    int64_t gate = panels * pitch * (element.getIntOrFloatBitWidth() / 8);
+    resident_ = hidden_ == 0 || steps_.constant().value_or(kManySteps) < kManySteps ? 0 : std::min(gates_, kResidentBytes / gate);
+    if (!resident_) return before;
+    near_ = tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), element), c(before));
+    Value sixteen = kb_.splat(c(kPanel), width_), lane = vector::StepOp::create(b(), loc(), lanes_);
+    Value panel = arith::DivUIOp::create(b(), loc(), lane, sixteen);
+    nearUnit_ = arith::AddIOp::create(b(), loc(), unit_, arith::MulIOp::create(b(), loc(), panel, sixteen));
+    return before + resident_ * gate;
+  }
+  /// Emits `body` with the weights where they are best: for many steps after a copy, for few without.
+  void eitherWay(function_ref<void()> body) {
+    if (!resident_) return body();
+    if (steps_.constant()) return copyWeights(), body();
+    Value many = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sge, kb_.size(steps_), c(kManySteps));
+    auto branch = scf::IfOp::create(b(), loc(), TypeRange(), many, /*withElse=*/true);
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(branch.thenBlock());
+    copyWeights();
+    body();
+    b().setInsertionPointToStart(branch.elseBlock());
+    resident_ = 0;
+    stateScale_ = stateZero_ = {};
+    body();
+  }
+  void copyWeights() {
+    Value r = buffer(weights()), one = c(1);
+    auto type = VectorType::get({std::min(width_, kMostThreads) * kCopied}, cast<tile::PtrType>(r.getType()).getElement());
+    int64_t panel = hidden_ * kPanel, panels = resident_ * int64_t(llvm::divideCeil(hidden_, kPanel));
+    auto loop = [&](int64_t end, int64_t step, int64_t unroll, function_ref<void(Value)> emit) {
+      auto op = scf::ForOp::create(b(), loc(), c(0), c(end), c(step));
+      op->setAttr("unroll", b().getI64IntegerAttr(unroll));
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(op.getBody());
+      emit(op.getInductionVar());
+    };
+    loop(panels, 1, kCopiesAhead, [&](Value p) {
+      Value from = kb_.mul(p, c(panel)), to = kb_.mul(p, c(panel + kPanel));
+      auto copy = [&](Value at) {
+        Value limit = panel % type.getDimSize(0) ? kb_.sub(c(panel), at) : Value();
+        ValueRange limits = limit ? ValueRange(limit) : ValueRange();
+        Value tile = tile::LoadOp::create(b(), loc(), type, r, kb_.add(from, at), one, limits);
+        tile::StoreOp::create(b(), loc(), tile, near_, kb_.add(to, at), one, limits);
+      };
+      panel <= type.getDimSize(0) ? copy(c(0)) : loop(panel, type.getDimSize(0), 1, copy);
+    });
+  }
+
   // ---- products -----------------------------------------------------------------------------------------------------------------
   /// Where the lanes' units lie in the weights of the first gate.
   void placeWeights() {
@@ -166,10 +226,12 @@ class CudaRecurrent {
     Value one = tile::LoadOp::create(b(), loc(), VectorType::get({1}, b().getF32Type()), state, k, ValueRange{c(1)}, ValueRange());
     Value h = kb_.splat(vector::ExtractOp::create(b(), loc(), one, 0), width_);
     SmallVector<Value> next;
-    int64_t gate = int64_t(llvm::alignTo(hidden_, kPanel)) * hidden_;
+    const int64_t panels = int64_t(llvm::divideCeil(hidden_, kPanel)), pitch = hidden_ * kPanel;
     for (int64_t g = 0; g < count; ++g) {
-      Value at = arith::AddIOp::create(b(), loc(), unit_, kb_.splat(kb_.add(c((first + g) * gate), kb_.mul(k, c(kPanel))), width_));
-      Value w = tile::GatherOp::create(b(), loc(), VectorType::get({width_}, element), r, at, hasUnit_);
+      const bool isNear = first + g < resident_;
+      Value gate = c((first + g) * panels * (isNear ? pitch + kPanel : pitch));
+      Value at = arith::AddIOp::create(b(), loc(), isNear ? nearUnit_ : unit_, kb_.splat(kb_.add(gate, kb_.mul(k, c(kPanel))), width_));
+      Value w = tile::GatherOp::create(b(), loc(), VectorType::get({width_}, element), isNear ? near_ : r, at, hasUnit_);
       if (!element.isF32()) w = arith::SIToFPOp::create(b(), loc(), tile_, w);
       next.push_back(math::FmaOp::create(b(), loc(), h, w, loop.getRegionIterArg(g)));
     }
@@ -262,7 +324,9 @@ class CudaRecurrent {
   Value limit_;                   // of lanes with a unit; null: all have one
   Value ys_, hn_, cn_;            // null where the group does not give it
   Value state_, reset_;           // h, and r∘h where its product is wanted, of the sequence at hand in shared memory
-  Value unit_, hasUnit_;
+  Value unit_, hasUnit_;          // where a lane's weights begin in R; whether there are any
+  int64_t resident_ = 0;          // gates whose weights are in shared memory
+  Value near_, nearUnit_;         // they, and where a lane's begin there
   Value stateScale_, stateZero_;  // of the step that is being emitted, where h is quantized
 };
 

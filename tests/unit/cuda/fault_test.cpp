@@ -253,7 +253,10 @@ constexpr Fault kScanFaults[] = {
     {"one element too many of y", "rest - thread_first);\n      const float", "rest + 1 - thread_first);\n      const float", "a store (overwrites byte \\d+ of buffer 1, and no barrier|of \\d+ bytes outside)"},
 };
 constexpr Fault kSortFaults[] = {
-    {"no barrier between the steps of a sort", "      block_sync(JINX_FROM0);\n      for (int pair", "      for (int pair", kUnordered},
+    {"no barrier between the steps of a sort", "        block_sync(JINX_FROM0);\n      } else {", "      } else {", kUnordered},
+    {"no meeting of a warp between its steps", "        warp_sync(JINX_FROM0);", "", kUnordered},
+    {"a warp meets where a block should", "before > 32 || distance > 32", "distance > 32", kUnordered},
+    {"a warp meets where its pairs are far apart", "before > 32 || distance > 32", "before > 64 || distance > 64", kUnordered},
     {"no barrier after the last step", "      }\n    }\n  block_sync(JINX_FROM0);", "      }\n    }", kUnordered},
     {"pairs that overlap", "const int low = 2 * pair - (pair & (distance - 1))", "const int low = 2 * pair - (pair & distance)", "a race|is outside the block's|which nothing has written"},
     {"keys beyond their memory", "constexpr int kKeysOffset = 512;", "constexpr int kKeysOffset = 1024;", "is outside the block's \\d+ bytes of shared memory"},
