@@ -2,18 +2,18 @@
 // owns an element of y looks for the updates that name it.
 //
 //   slices    y is `slices` slices of `length` elements, and row r of the indices names a slice for row r of the updates: scatter_nd, and
-//             scatter_elements along the innermost axis, whose slices are single elements. A program has a tile of y in registers and walks
-//             the rows. A tile of rows at a time is asked whether it names anything of the tile; from the first row that does to the last
-//             one each row is applied, or skipped.
+//             scatter_elements along the innermost axis, whose slices are single elements. A program has a tile of y in registers. A tile
+//             of rows at a time is asked whether they name anything of the tile; those that do go to a list in shared memory, each where a
+//             running sum says, and the list is applied.
 //   line      scatter_elements along another axis: a lane owns a line of y along the axis. The program copies its lines, then walks the
 //             updates of their positions; each lane writes where its index says.
 //
 // scatter_nd(add, x[6, 1], indices [[2] [0] [2]], updates), a tile of all six:
 //
-//   rows 0 to 2 name something;   row 0: lane 2 += u0;   row 1: lane 0 += u1;   row 2: lane 2 += u2
+//   rows 0 to 2 are listed;   row 0: lane 2 += u0;   row 1: lane 0 += u1;   row 2: lane 2 += u2
 //
-// A tile of slices asks tiles / kTile times of all rows: the cost is elements times rows over the lanes of the machine, which is less than
-// a sort of the rows until both are some 10^5. Slices of kTile elements and more skip the rows of other slices by the tile.
+// Every tile of y asks all rows: the cost is elements times rows over kTile lanes of each block, which is less than a sort of the rows until
+// both are some 10^5.
 //
 // A kernel cannot fail: an update whose index is out of range is left out (Scatter.cpp).
 #include "codegen/schedules/cuda/GroupScatter.h"
@@ -34,7 +34,7 @@ namespace {
 constexpr int64_t kWarp = 32;
 constexpr int64_t kTile = 1024;      // lanes of a program at most, kEach of them to a thread
 constexpr int64_t kEach = 4;
-constexpr int64_t kFewRows = 16;     // are walked without asking
+constexpr int64_t kFewRows = 16;     // are walked without a list
 constexpr int64_t kAhead = 4;        // steps whose loads overlap
 
 class CudaScatter {
@@ -60,7 +60,7 @@ class CudaScatter {
     isUnsigned_ = element.isUnsignedInteger();
     nd_ ? ofNd() : ofElements();
     kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(std::max(kWarp, width_ / kEach)));
-    Scheduled scheduled = kb_.finish(programs_, 0, ceilDiv(volume(sizes_), 16) * SizeExpr(2) + volume(indexSizes_) * SizeExpr(6));
+    Scheduled scheduled = kb_.finish(programs_, scratchBytes_, ceilDiv(volume(sizes_), 16) * SizeExpr(2) + volume(indexSizes_) * SizeExpr(6));
     sayMultiples(kb_.kernel(), scheduled.sizes);
     return scheduled;
   }
@@ -127,7 +127,8 @@ class CudaScatter {
 
   /// Lanes that all belong to slice `mine`, from its column `first` on.
   Value walkLong(Value tile, Value mine, Value first, Value limit) {
-    return forRows(tile, mine, mine, [&](Value row, Value slice, Value acc) {
+    return forRows(tile, mine, mine, [&](Value row, Value slice, bool isListed, Value acc) {
+      if (isListed) return combined(acc, load({updates_, kb_.add(kb_.mul(row, kb_.size(length_)), first)}, width_, limit));
       Value is = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::eq, slice, mine);
       auto branch = scf::IfOp::create(b(), loc(), TypeRange{acc.getType()}, is, /*withElse=*/true);
       OpBuilder::InsertionGuard guard(b());
@@ -149,7 +150,7 @@ class CudaScatter {
       columns = arith::RemUIOp::create(b(), loc(), flat, kb_.splat(c(length), width_));
     }
     Value low = kb_.floorDiv(first, c(length)), high = kb_.floorDiv(kb_.add(first, c(width_ - 1)), c(length));
-    return forRows(tile, low, high, [&](Value row, Value slice, Value acc) -> Value {
+    return forRows(tile, low, high, [&](Value row, Value slice, bool, Value acc) -> Value {
       Value is = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::eq, slices, kb_.splat(slice, width_)), update;
       if (length == 1) {
         Value at = kb_.add(rowBase_, row);
@@ -162,32 +163,39 @@ class CudaScatter {
     });
   }
 
-  /// Runs `apply` for the rows that may name a slice in [low, high], in order, with the slice that the row names.
-  Value forRows(Value tile, Value low, Value high, function_ref<Value(Value row, Value slice, Value acc)> apply) {
-    auto walk = [&](Value from, Value to, Value acc) {
-      auto loop = scf::ForOp::create(b(), loc(), from, to, c(1), ValueRange{acc});
+  /// Runs `apply` for the rows that name a slice in [low, high], in order, with that slice. A row that is not listed may name another, or none.
+  using Apply = function_ref<Value(Value row, Value slice, bool isListed, Value acc)>;
+  Value forRows(Value tile, Value low, Value high, Apply apply) {
+    auto walk = [&](Value count, Value init, function_ref<Value(Value i, Value acc)> body) {
+      auto loop = scf::ForOp::create(b(), loc(), c(0), count, c(1), ValueRange{init});
       loop->setAttr("unroll", b().getI64IntegerAttr(kAhead));
       OpBuilder::InsertionGuard guard(b());
       b().setInsertionPointToStart(loop.getBody());
-      Value row = loop.getInductionVar(), slice = vector::ExtractOp::create(b(), loc(), slicesOf(row, 1, {}), 0);
-      scf::YieldOp::create(b(), loc(), apply(row, slice, loop.getRegionIterArg(0)));
+      scf::YieldOp::create(b(), loc(), body(loop.getInductionVar(), loop.getRegionIterArg(0)));
       return loop.getResult(0);
     };
-    if (rows_.constant() && *rows_.constant() <= kFewRows) return walk(c(0), count_, tile);
+    auto first = [&](Value one) -> Value { return vector::ExtractOp::create(b(), loc(), one, 0); };
+    if (rows_.constant() && *rows_.constant() <= kFewRows)
+      return walk(count_, tile, [&](Value row, Value acc) { return apply(row, first(slicesOf(row, 1, {})), false, acc); });
+    auto i64 = tile::PtrType::get(b().getContext(), b().getIndexType());
+    Value listedRows = tile::ScratchOp::create(b(), loc(), i64, c(0)), listedSlices = tile::ScratchOp::create(b(), loc(), i64, c(width_ * 8));
+    scratchBytes_ = 2 * width_ * 8;
     auto loop = scf::ForOp::create(b(), loc(), c(0), count_, c(width_), ValueRange{tile});
     OpBuilder::InsertionGuard guard(b());
     b().setInsertionPointToStart(loop.getBody());
-    auto lanes = VectorType::get({width_}, b().getIndexType());
-    Value begin = loop.getInductionVar(), rest = kb_.sub(count_, begin), slices = slicesOf(begin, width_, rest);
+    Value begin = loop.getInductionVar(), slices = slicesOf(begin, width_, kb_.sub(count_, begin));
+    auto lanes = VectorType::get({width_}, b().getIndexType()), i32 = VectorType::get({width_}, b().getI32Type());
     auto compare = [&](arith::CmpIPredicate p, Value than) -> Value { return arith::CmpIOp::create(b(), loc(), p, slices, kb_.splat(than, width_)); };
     Value names = both(compare(arith::CmpIPredicate::sge, low), compare(arith::CmpIPredicate::sle, high));
+    auto places = tile::ScanOp::create(b(), loc(), i32, b().getI32Type(), arith::ExtUIOp::create(b(), loc(), i32, names), /*exclusive=*/true, /*reverse=*/false);
+    Value at = arith::IndexCastOp::create(b(), loc(), lanes, places.getSums());
     Value rows = add(vector::StepOp::create(b(), loc(), lanes), kb_.splat(begin, width_));
-    auto extreme = [&](tile::ReduceKind kind, Value otherwise) -> Value {
-      Value some = arith::SelectOp::create(b(), loc(), names, rows, kb_.splat(otherwise, width_));
-      return tile::ReduceOp::create(b(), loc(), b().getIndexType(), kind, some);
-    };
-    Value from = extreme(tile::ReduceKind::min, count_), last = extreme(tile::ReduceKind::max, c(-1));
-    scf::YieldOp::create(b(), loc(), walk(from, kb_.add(last, c(1)), loop.getRegionIterArg(0)));
+    tile::ScatterOp::create(b(), loc(), rows, listedRows, at, names);
+    tile::ScatterOp::create(b(), loc(), slices, listedSlices, at, names);
+    Value count = arith::IndexCastOp::create(b(), loc(), b().getIndexType(), places.getTotal());
+    scf::YieldOp::create(b(), loc(), walk(count, loop.getRegionIterArg(0), [&](Value i, Value acc) {
+      return apply(first(load({listedRows, i}, 1, {})), first(load({listedSlices, i}, 1, {})), true, acc);
+    }));
     return loop.getResult(0);
   }
   /// The slices that `width` rows from `row` on name; -1 where an index is out of range, and past the limit.
@@ -293,7 +301,7 @@ class CudaScatter {
   Value x_, indices_, updates_, y_;
   Sizes sizes_, indexSizes_;
   SizeExpr programs_ = 1;
-  int64_t width_ = kWarp;
+  int64_t width_ = kWarp, scratchBytes_ = 0;
   Type element_;
   bool isUnsigned_ = false;
   // Slices: what the coordinates of an index run over, the elements of a slice, the rows; of this program where its part of y and its rows

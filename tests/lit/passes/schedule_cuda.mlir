@@ -116,15 +116,14 @@ func.func @cumsum(%x: tensor<2000x300xf32>, %z: tensor<5x?xf32, #long>) -> (tens
 
 // -----
 
-// A scatter's program owns a tile of the result, asks tiles of rows whether they name anything of it, and walks those that may. Along an axis
-// with lanes beside it a lane owns a line, and writes where its index says.
+// A scatter's program owns a tile of the result, asks tiles of rows whether they name anything of it, and lists and applies those that do.
+// Along an axis with lanes beside it a lane owns a line, and writes where its index says.
 // CHECK-LABEL: @scatter
 // CHECK: tile.kernel @k0_scatter_nd
-// CHECK: tile.reduce min, %{{.*}} : vector<128xindex> -> index
-// CHECK: tile.reduce max, %{{.*}} : vector<128xindex> -> index
+// CHECK: %[[AT:.*]], %{{.*}} = tile.scan %{{.*}} exclusive : vector<128xi32>, i32
+// CHECK-COUNT-2: tile.scatter
 // CHECK: scf.for
 // CHECK: arith.select %{{.*}}, %{{.*}}, %{{.*}} : vector<128xi1>, vector<128xf32>
-// CHECK-NOT: tile.scatter
 // CHECK: tile.kernel @k1_scatter_elements
 // CHECK: tile.gather
 // CHECK: tile.scatter

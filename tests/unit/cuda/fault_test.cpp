@@ -267,6 +267,13 @@ constexpr Fault kStateFaults[] = {
     {"a unit too many of y", "40 - thread_first);\n#pragma unroll", "41 - thread_first);\n#pragma unroll", "a store (overwrites byte \\d+ of buffer 4, and no barrier|of \\d+ bytes outside)"},
 };
 
+constexpr Fault kListFaults[] = {
+    {"the list is read before it is whole", "block_sync();\n#pragma unroll 4", "#pragma unroll 4", kUnordered},
+    {"the list is written while it is read", "block_sync();\n    i64 as_i642", "i64 as_i642", kUnordered},
+    {"every row is listed", "if (and_[i]) shared_store(held + ", "shared_store(held + ", kUnordered},
+    {"a row of the list too many", "static_cast<i64>(total); ++step2", "static_cast<i64>(total) + 1; ++step2", kUnordered},
+};
+
 struct ScanRun {
   std::vector<float> x = std::vector<float>(7500, 1.0f), y = std::vector<float>(7500);
   Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), out(y)}, {}, options); }
@@ -278,6 +285,17 @@ struct SortRun {
     options.maxBankConflict = 0;  // pairs that are a distance apart meet in banks
     options.maxOperations *= 20;
     return runner.run({in(x), out(values), out(indices)}, {}, options);
+  }
+};
+struct ListRun {
+  std::vector<float> x = randomFloats(21, 1), u = randomFloats(600, 2), y = std::vector<float>(21);
+  std::vector<int64_t> rows = std::vector<int64_t>(200, 3);
+  ListRun() {
+    for (size_t r = 0; r < rows.size(); r += 3) rows[r] = 9;  // out of range
+  }
+  Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
+    options.maxBankConflict = 0;
+    return runner.run({in(x), in(rows), in(u), out(y)}, {}, options);
   }
 };
 struct StateRun {
@@ -293,6 +311,9 @@ TEST(ScanFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kRunningSum).k
 class SortFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(SortFaults, IsReported) { checkFault(scheduleForCuda(kTopFive).kernel, GetParam(), SortRun()); }
 TEST(SortFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kTopFive).kernel, SortRun()); }
+class ListFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ListFaults, IsReported) { checkFault(scheduleForCuda(kScatterAdd).kernel, GetParam(), ListRun()); }
+TEST(ListFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kScatterAdd).kernel, ListRun()); }
 class StateFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(StateFaults, IsReported) { checkFault(scheduleForCuda(kLstm).kernel, GetParam(), StateRun()); }
 TEST(StateFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kLstm).kernel, StateRun()); }
@@ -309,6 +330,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), 
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ScanFaults, ::testing::ValuesIn(kScanFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SortFaults, ::testing::ValuesIn(kSortFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ListFaults, ::testing::ValuesIn(kListFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, StateFaults, ::testing::ValuesIn(kStateFaults), nameOf);
 
 }  // namespace
