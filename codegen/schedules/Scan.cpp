@@ -143,6 +143,7 @@ class ScanSchedule {
     }
     Type element = accumulator_.getElementType();
     Value zero = arith::ConstantOp::create(b(), loc(), element, b().getZeroAttr(element));
+    if (target_.cuda) return tilesAhead(kb_.size(tiles), zero);
     forAxis(kb_.size(tiles), zero, [&](Value tile, Value total) {
       Value begin = kb_.mul(tile, c(width_)), rest = kb_.sub(kb_.size(extent), begin);
       at_[axis_] = {begin, 1, {}};
@@ -151,16 +152,45 @@ class ScanSchedule {
   }
   /// \param total  of the tiles before; null: there are none
   Value oneTile(Value limit, Value total) {
+    return scanned(read(limit), total);
+  }
+  /// The tile of x at `at_`, zeros from the limit on.
+  Value read(Value limit) {
     emitter_->setLimit(limit);
     Value x = wide(emitter_->evaluate(scan_.getX(), at_));
-    if (limit) {  // lanes beyond the end hold anything
-      Value lanes = vector::StepOp::create(b(), loc(), VectorType::get({width_}, b().getIndexType()));
-      Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lanes, kb_.splat(limit, width_));
-      x = arith::SelectOp::create(b(), loc(), valid, x, zero_);
-    }
+    if (!limit) return x;
+    Value lanes = vector::StepOp::create(b(), loc(), VectorType::get({width_}, b().getIndexType()));
+    Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lanes, kb_.splat(limit, width_));
+    return arith::SelectOp::create(b(), loc(), valid, x, zero_);  // lanes beyond the end hold anything
+  }
+  /// Sums x, the tile at `at_`, and stores there; gives the total with it.
+  Value scanned(Value x, Value total) {
     auto sums = tile::ScanOp::create(b(), loc(), accumulator_, accumulator_.getElementType(), x, scan_.getExclusive(), scan_.getReverse());
     store(total ? sum(kb_.splat(total, width_), sums.getSums()) : sums.getSums());
     return total ? sum(total, sums.getTotal()) : Value();
+  }
+  /// A tile is read while the one before it is summed: a block that waited for each would wait most of the time.
+  void tilesAhead(Value count, Value zero) {
+    const SizeExpr &extent = space_[axis_];
+    const bool isWhole = extent.constant().value_or(1) % width_ == 0 && !extent.isConstant(0);
+    Value last = kb_.max(kb_.sub(count, c(1)), c(0)), limit;
+    auto moveTo = [&](Value step) {
+      Value begin = kb_.mul(scan_.getReverse() ? kb_.sub(last, step) : step, c(width_));
+      at_[axis_] = {begin, 1, {}};
+      limit = isWhole ? Value() : kb_.sub(kb_.size(extent), begin);
+    };
+    moveTo(c(0));
+    auto loop = scf::ForOp::create(b(), loc(), c(0), count, c(1), ValueRange{zero, read(limit)});
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(loop.getBody());
+    Value step = loop.getInductionVar();
+    moveTo(kb_.min(kb_.add(step, c(1)), last));
+    Value next = read(limit);
+    moveTo(step);
+    emitter_->setLimit(limit);
+    Value total = scanned(loop.getRegionIterArg(1), loop.getRegionIterArg(0));
+    emitter_->clearCache();
+    scf::YieldOp::create(b(), loc(), ValueRange{total, next});
   }
 
   // ---- loops --------------------------------------------------------------------------------------------------------------------

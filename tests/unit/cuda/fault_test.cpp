@@ -250,7 +250,7 @@ constexpr Fault kScanFaults[] = {
      "  if (lane % 2) warp_shuffle_up(value, 1 JINX_FROM);\n  return value;\n}\ntemplate <int M, int N, bool Exclusive, bool Reverse, typename T>\nJINX_DEVICE T warp_scan_tile",
      "deadlock|meet at different operations"},
     {"a total too many", "j < warps; ++j", "j <= warps; ++j", kUnordered},
-    {"one element too many of y", "rest - thread_first);\n      const float", "rest + 1 - thread_first);\n      const float", "a store (overwrites byte \\d+ of buffer 1, and no barrier|of \\d+ bytes outside)"},
+    {"one element too many of y", "y_tile, 2500 - offset2", "y_tile, 2501 - offset2", "a store (overwrites byte \\d+ of buffer 1, and no barrier|of \\d+ bytes outside)"},
 };
 constexpr Fault kSortFaults[] = {
     {"no barrier between the steps of a sort", "        block_sync(JINX_FROM0);\n      } else {", "      } else {", kUnordered},
