@@ -217,13 +217,15 @@ void KernelEmitter::chooseRuns() {
     if (!offset || !isConstant(strides.back(), 1)) run = 1;
     while (run > 1 && (perThread % run || !isMultiple(offset, run))) run /= 2;
   });
-  // A run may go to shared memory element by element, several runs may not.
+  // A run may go to shared memory element by element, several runs may not. No run leaves threads without lanes, and lanes that go anywhere
+  // have none.
   accesses([&](Type type, Value pointer, Value offset, ValueRange strides) {
     auto vector = cast<VectorType>(type);
     if (vector.getRank() != 1 || !isTile(type) || !pointer.getDefiningOp<tile::ScratchOp>()) return;
-    int64_t width = vector.getDimSize(0);
+    int64_t width = vector.getDimSize(0), perThread = llvm::divideCeil(width, threads_);
     int64_t &run = runs_.try_emplace(width, 1).first->second;
-    if (run < llvm::divideCeil(width, threads_) && !(offset && isRun(pointer, offset, strides.back(), run))) run = 1;
+    while (run > 1 && (!offset || perThread % run)) run /= 2;
+    if (run < perThread && !(offset && isRun(pointer, offset, strides.back(), run))) run = 1;
   });
 }
 

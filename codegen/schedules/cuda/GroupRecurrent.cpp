@@ -1,8 +1,9 @@
 // Recurrences on CUDA. As on a CPU (Recurrent.cpp) the products with the inputs are made before, and a program, a block, owns a sequence of
-// the batch and walks its steps. A lane is a hidden unit and a thread has all gates of its units:
+// the batch and walks its steps. Products have a lane for a gate of a hidden unit, so that threads enough ask for weights; what follows has a
+// lane for a unit. They meet in shared memory.
 //
-//   for t:  for k:  acc[g] += h[k] * R[g][·][k]      h in shared memory, one element for all lanes
-//           gates from acc + xw[t, n, g*h ..], new c and h of the lane; h goes to shared memory for the next step, c stays where it is
+//   for t:  for k:  acc[g, ·] += h[k] * R[g][·][k]      h in shared memory, one element for all lanes
+//           gates from acc[g, ·] + xw[t, n, g*h ..], new c and h of the unit; h goes to shared memory for the next step, c stays where it is
 //
 // R is packed in panels of 16 units (Recurrent.cpp): 16 lanes read neighbours. Each step reads all of R: for 128 units of an LSTM 256 KB, at
 // the some 60 bytes a cycle that a multiprocessor gets from the second-level cache two and a half microseconds. So where there are kManySteps
@@ -29,11 +30,11 @@ namespace {
 
 constexpr int64_t kWarp = 32, kMostThreads = 1024;
 constexpr int64_t kPanel = 16;   // units of a packed panel
-constexpr int64_t kAhead = 8;    // k whose weights are read ahead
+constexpr int64_t kAhead = 16;   // k whose weights are read ahead
 constexpr int64_t kManySteps = 4;            // that make up for a copy of the weights
 constexpr int64_t kResidentBytes = 200 << 10;  // of shared memory for weights
-constexpr int64_t kCopied = 16;              // elements of a thread in a step of that copy, kCopiesAhead of which overlap
-constexpr int64_t kCopiesAhead = 4;
+constexpr int64_t kCopied = 4;               // elements of a thread in a step of that copy, kCopiesAhead of which overlap
+constexpr int64_t kCopiesAhead = 8;
 
 LstmOp quantizedLstm(GroupOp group) {
   for (Operation &op : group.getBody().front())
@@ -60,18 +61,21 @@ class CudaRecurrent {
     gates_ = lstm_ ? 4 : 3;
     width_ = llvm::alignTo(std::max<int64_t>(hidden_, 1), hidden_ > kMostThreads ? kMostThreads : kWarp);
     tile_ = VectorType::get({width_}, b().getF32Type());
-    lanes_ = VectorType::get({width_}, b().getIndexType());
     if (hidden_ != width_) limit_ = c(hidden_);
     findResults();
     Value program = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
     state_ = tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), b().getF32Type()), c(0));
     const bool resetsState = gru_ && !gru_.getLinearBeforeReset();
     if (resetsState) reset_ = tile::ScratchOp::create(b(), loc(), state_.getType(), c(width_ * 4));
-    placeWeights();
     const bool isQuantized = lstm_ && lstm_.getRScale();
-    int64_t bytes = chooseResident((resetsState ? 2 : 1) * width_ * 4);
-    eitherWay([&] { isQuantized ? allSequences() : sequence(program); });
-    kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(std::min(width_, kMostThreads)));
+    sums_ = tile::ScratchOp::create(b(), loc(), state_.getType(), c((resetsState ? 2 : 1) * width_ * 4));
+    int64_t bytes = chooseResident(((resetsState ? 2 : 1) + gates_) * width_ * 4);
+    eitherWay([&] {
+      gatesOf_ = placeGates(0, resetsState ? 2 : gates_);
+      if (resetsState) gateOfReset_ = placeGates(2, 1);
+      isQuantized ? allSequences() : sequence(program);
+    });
+    kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(threads()));
     kb_.kernel()->setAttr("one_block", b().getUnitAttr());
     int64_t blocks = int64_t(llvm::divideCeil(hidden_, kPanel));
     Scheduled scheduled = kb_.finish(isQuantized ? SizeExpr(1) : batch_, SizeExpr(bytes), steps_ * batch_ * SizeExpr(blocks * gates_ * hidden_));
@@ -83,6 +87,7 @@ class CudaRecurrent {
   OpBuilder &b() { return kb_.b(); }
   Location loc() { return kb_.loc(); }
   Value c(int64_t v) { return kb_.constant(v); }
+  int64_t threads() const { return std::min(gates_ * width_, kMostThreads); }
   Value weights() { return lstm_ ? lstm_.getR() : gru_.getR(); }
   Value buffer(Value v) { return kb_.input(cast<BlockArgument>(v)); }
 
@@ -160,9 +165,6 @@ class CudaRecurrent {
     resident_ = hidden_ == 0 || steps_.constant().value_or(kManySteps) < kManySteps ? 0 : std::min(gates_, kResidentBytes / gate);
     if (!resident_) return before;
     near_ = tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), element), c(before));
-    Value sixteen = kb_.splat(c(kPanel), width_), lane = vector::StepOp::create(b(), loc(), lanes_);
-    Value panel = arith::DivUIOp::create(b(), loc(), lane, sixteen);
-    nearUnit_ = arith::AddIOp::create(b(), loc(), unit_, arith::MulIOp::create(b(), loc(), panel, sixteen));
     return before + resident_ * gate;
   }
   /// Emits `body` with the weights where they are best: for many steps after a copy, for few without.
@@ -182,7 +184,7 @@ class CudaRecurrent {
   }
   void copyWeights() {
     Value r = buffer(weights()), one = c(1);
-    auto type = VectorType::get({std::min(width_, kMostThreads) * kCopied}, cast<tile::PtrType>(r.getType()).getElement());
+    auto type = VectorType::get({threads() * kCopied}, cast<tile::PtrType>(r.getType()).getElement());
     int64_t panel = hidden_ * kPanel, panels = resident_ * int64_t(llvm::divideCeil(hidden_, kPanel));
     auto loop = [&](int64_t end, int64_t step, int64_t unroll, function_ref<void(Value)> emit) {
       auto op = scf::ForOp::create(b(), loc(), c(0), c(end), c(step));
@@ -204,39 +206,65 @@ class CudaRecurrent {
   }
 
   // ---- products -----------------------------------------------------------------------------------------------------------------
-  /// Where the lanes' units lie in the weights of the first gate.
-  void placeWeights() {
-    Value lane = vector::StepOp::create(b(), loc(), lanes_), sixteen = kb_.splat(c(kPanel), width_);
-    Value panel = arith::DivUIOp::create(b(), loc(), lane, sixteen), within = arith::RemUIOp::create(b(), loc(), lane, sixteen);
-    unit_ = arith::AddIOp::create(b(), loc(), arith::MulIOp::create(b(), loc(), panel, kb_.splat(c(hidden_ * kPanel), width_)), within);
-    int64_t packed = int64_t(llvm::alignTo(hidden_, kPanel));
-    hasUnit_ = packed == width_ ? Value(arith::ConstantOp::create(b(), loc(), DenseElementsAttr::get(VectorType::get({width_}, b().getI1Type()), true)))
-                                : Value(arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lane, kb_.splat(c(packed), width_)));
+  /// Lanes of `count` gates, one gate after the other: where their weights begin in R and in its copy, and which lanes read which.
+  struct Gates {
+    int64_t first = 0, count = 0;
+    VectorType lanes;
+    Value far, near;            // offsets
+    Value readsFar, readsNear;  // null: no lane does
+  };
+  Gates placeGates(int64_t first, int64_t count) {
+    const int64_t wide = count * width_, panels = int64_t(llvm::divideCeil(hidden_, kPanel)), pitch = hidden_ * kPanel;
+    Gates gates{first, count, VectorType::get({wide}, b().getIndexType()), {}, {}, {}, {}};
+    auto number = [&](int64_t v) { return kb_.splat(c(v), wide); };
+    auto times = [&](Value v, int64_t by) -> Value { return arith::MulIOp::create(b(), loc(), v, number(by)); };
+    auto plus = [&](Value x, Value y) -> Value { return arith::AddIOp::create(b(), loc(), x, y); };
+    auto below = [&](Value v, int64_t than) -> Value { return arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, v, number(than)); };
+    Value lane = vector::StepOp::create(b(), loc(), gates.lanes);
+    Value gate = plus(arith::DivUIOp::create(b(), loc(), lane, number(width_)), number(first)), unit = arith::RemUIOp::create(b(), loc(), lane, number(width_));
+    Value panel = plus(times(gate, panels), arith::DivUIOp::create(b(), loc(), unit, number(kPanel))), within = arith::RemUIOp::create(b(), loc(), unit, number(kPanel));
+    Value hasUnit = below(unit, panels * kPanel), isNear = below(gate, resident_);
+    if (resident_ < first + count) {
+      gates.far = plus(times(panel, pitch), within);
+      Value isFar = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sge, gate, number(resident_));
+      gates.readsFar = resident_ <= first ? hasUnit : Value(arith::AndIOp::create(b(), loc(), hasUnit, isFar));
+    }
+    if (resident_ > first) {
+      gates.near = plus(times(panel, pitch + kPanel), within);
+      gates.readsNear = resident_ >= first + count ? hasUnit : Value(arith::AndIOp::create(b(), loc(), hasUnit, isNear));
+    }
+    return gates;
   }
-  /// sum_k state[k] * R[g][·][k] for gates [first, first + count).
-  SmallVector<Value> products(Value state, int64_t first, int64_t count) {
+  /// sum_k state[k] * R[g][·][k] of those gates. Each is wanted by the lanes of the units, which the lanes of the gates meet in shared memory.
+  SmallVector<Value> products(Value state, const Gates &gates) {
     Value r = buffer(weights());
     Type element = cast<tile::PtrType>(r.getType()).getElement();
-    SmallVector<Value> zeros(count, splat(0));
+    auto wide = VectorType::get(gates.lanes.getShape(), b().getF32Type());
+    Value zeros = arith::ConstantOp::create(b(), loc(), wide, b().getZeroAttr(wide));
     auto loop = scf::ForOp::create(b(), loc(), c(0), c(hidden_), c(1), zeros);
     loop->setAttr("unroll", b().getI64IntegerAttr(kAhead));
-    OpBuilder::InsertionGuard guard(b());
-    b().setInsertionPointToStart(loop.getBody());
-    Value k = loop.getInductionVar();
-    Value one = tile::LoadOp::create(b(), loc(), VectorType::get({1}, b().getF32Type()), state, k, ValueRange{c(1)}, ValueRange());
-    Value h = kb_.splat(vector::ExtractOp::create(b(), loc(), one, 0), width_);
-    SmallVector<Value> next;
-    const int64_t panels = int64_t(llvm::divideCeil(hidden_, kPanel)), pitch = hidden_ * kPanel;
-    for (int64_t g = 0; g < count; ++g) {
-      const bool isNear = first + g < resident_;
-      Value gate = c((first + g) * panels * (isNear ? pitch + kPanel : pitch));
-      Value at = arith::AddIOp::create(b(), loc(), isNear ? nearUnit_ : unit_, kb_.splat(kb_.add(gate, kb_.mul(k, c(kPanel))), width_));
-      Value w = tile::GatherOp::create(b(), loc(), VectorType::get({width_}, element), isNear ? near_ : r, at, hasUnit_);
-      if (!element.isF32()) w = arith::SIToFPOp::create(b(), loc(), tile_, w);
-      next.push_back(math::FmaOp::create(b(), loc(), h, w, loop.getRegionIterArg(g)));
+    {
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(loop.getBody());
+      Value k = loop.getInductionVar(), skip = kb_.splat(kb_.mul(k, c(kPanel)), wide.getDimSize(0));
+      Value one = tile::LoadOp::create(b(), loc(), VectorType::get({1}, b().getF32Type()), state, k, ValueRange{c(1)}, ValueRange());
+      Value h = kb_.splat(vector::ExtractOp::create(b(), loc(), one, 0), wide.getDimSize(0));
+      auto read = [&](Value from, Value offsets, Value mask) -> Value {
+        return tile::GatherOp::create(b(), loc(), wide.clone(element), from, arith::AddIOp::create(b(), loc(), offsets, skip), mask);
+      };
+      Value w = gates.readsFar ? read(r, gates.far, gates.readsFar) : Value();
+      if (gates.readsNear) {
+        Value near = read(near_, gates.near, gates.readsNear);
+        w = w ? Value(arith::SelectOp::create(b(), loc(), gates.readsNear, near, w)) : near;
+      }
+      if (!element.isF32()) w = arith::SIToFPOp::create(b(), loc(), wide, w);
+      scf::YieldOp::create(b(), loc(), math::FmaOp::create(b(), loc(), h, w, loop.getRegionIterArg(0)).getResult());
     }
-    scf::YieldOp::create(b(), loc(), next);
-    return SmallVector<Value>(loop.getResults());
+    store(loop.getResult(0), sums_, c(0));
+    SmallVector<Value> sums;
+    for (int64_t g = 0; g < gates.count; ++g)
+      sums.push_back(tile::LoadOp::create(b(), loc(), tile_, sums_, c(g * width_), ValueRange{c(1)}, ValueRange()));
+    return sums;
   }
 
   // ---- gates --------------------------------------------------------------------------------------------------------------------
@@ -249,7 +277,7 @@ class CudaRecurrent {
   }
   /// New h and c.
   SmallVector<Value> lstmStep(Value row, Value cell) {
-    SmallVector<Value> inputs = projections(row), gates = products(state_, 0, 4);  // i, o, f, c
+    SmallVector<Value> inputs = projections(row), gates = products(state_, gatesOf_);  // i, o, f, c
     for (auto [g, gate] : llvm::enumerate(gates)) {
       if (stateScale_) gate = mul(gate, mul(stateScale_, load(buffer(lstm_.getRScale()), c(int64_t(g) * hidden_))));
       gate = add(gate, inputs[g]);
@@ -260,14 +288,14 @@ class CudaRecurrent {
   Value gruStep(Value row, Value h) {
     auto bias = [&](int64_t gate) { return load(buffer(gru_.getRb()), c(gate * hidden_)); };
     const bool linear = gru_.getLinearBeforeReset();
-    SmallVector<Value> inputs = projections(row), gates = products(state_, 0, linear ? 3 : 2);  // z, r, h
+    SmallVector<Value> inputs = projections(row), gates = products(state_, gatesOf_);  // z, r, and h where it is linear
     Value z = sigmoid(add(add(gates[0], bias(0)), inputs[0]));
     Value reset = sigmoid(add(add(gates[1], bias(1)), inputs[1])), candidate;
     if (linear) {
       candidate = tanh(add(inputs[2], mul(reset, add(gates[2], bias(2)))));
     } else {
       store(mul(reset, h), reset_, c(0));
-      candidate = tanh(add(add(products(reset_, 2, 1)[0], bias(2)), inputs[2]));
+      candidate = tanh(add(add(products(reset_, gateOfReset_)[0], bias(2)), inputs[2]));
     }
     return add(candidate, mul(z, sub(h, candidate)));  // (1 - z)∘h~ + z∘h
   }
@@ -320,13 +348,14 @@ class CudaRecurrent {
   GruOp gru_;
   SizeExpr steps_ = 1, batch_ = 1;
   int64_t hidden_ = 0, gates_ = 0, width_ = kWarp;
-  VectorType tile_, lanes_;
+  VectorType tile_;               // a lane a unit
   Value limit_;                   // of lanes with a unit; null: all have one
   Value ys_, hn_, cn_;            // null where the group does not give it
   Value state_, reset_;           // h, and r∘h where its product is wanted, of the sequence at hand in shared memory
-  Value unit_, hasUnit_;          // where a lane's weights begin in R; whether there are any
+  Value sums_;                    // products on their way from the lanes of gates to those of units
+  Gates gatesOf_, gateOfReset_;   // whose products with h, and with r∘h, are wanted
   int64_t resident_ = 0;          // gates whose weights are in shared memory
-  Value near_, nearUnit_;         // they, and where a lane's begin there
+  Value near_;                    // they
   Value stateScale_, stateZero_;  // of the step that is being emitted, where h is quantized
 };
 

@@ -187,7 +187,7 @@ func.func @top_k(%x: tensor<4x100xf32>, %z: tensor<9000xf32>, %d: tensor<?xf32, 
 // CHECK: jinx.launch @k1_lstm(%{{.*}}) sizes {{.*}} programs "1" {{.*}} -> (tensor<5x2x20xf32>, tensor<2x20xf32>, tensor<2x20xf32>)
 // CHECK: tile.kernel @k0_lstm
 // CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}) -> (vector<32xf32>, vector<32xf32>)
-// CHECK-COUNT-4: math.fma %{{.*}} : vector<32xf32>
+// CHECK: math.fma %{{.*}} : vector<128xf32>
 func.func @recurrent(%xw: tensor<5x2x80xf32>, %r: tensor<4x2x20x16xf32>, %b: tensor<4x2x20x16xi8>, %h: tensor<2x20xf32>, %c: tensor<2x20xf32>, %s: tensor<80xf32>)
     -> (tensor<5x2x20xf32>, tensor<5x2x20xf32>) {
   %y = jinx.group "recurrent"(%xw, %r, %h, %c)

@@ -262,9 +262,9 @@ constexpr Fault kSortFaults[] = {
     {"keys beyond their memory", "constexpr int kKeysOffset = 512;", "constexpr int kKeysOffset = 1024;", "is outside the block's \\d+ bytes of shared memory"},
 };
 constexpr Fault kStateFaults[] = {
-    {"the state is read before it is whole", "block_sync();\n#pragma unroll 8", "#pragma unroll 8", kUnordered},
-    {"the state is overwritten while it is read", "block_sync();\n    shared_store", "shared_store", kUnordered},
-    {"a unit too many of y", "40 - thread_first);\n#pragma unroll", "41 - thread_first);\n#pragma unroll", "a store (overwrites byte \\d+ of buffer 4, and no barrier|of \\d+ bytes outside)"},
+    {"the state is read before it is whole", "block_sync();\n#pragma unroll 16", "#pragma unroll 16", kUnordered},
+    {"the products are met before they are there", "block_sync();\n    float held2_tile", "float held2_tile", kUnordered},
+    {"a unit too many of y", "held_tile, 40 - thread_first_64", "held_tile, 41 - thread_first_64", "a store (overwrites byte \\d+ of buffer 4, and no barrier|of \\d+ bytes outside)"},
 };
 
 constexpr Fault kListFaults[] = {
