@@ -1,8 +1,9 @@
 // Sorts on CUDA. Elements become keys that all differ (SortKeys.h), so any way to order them gives one result. There are two ways:
 //
-//   select   where the k first fit a tile, k being a constant: a program, a block, owns a row. Its best keys so far lie sorted in a tile; of
-//            the next tile of the row nothing is wanted unless one of its keys is less than the k-th best. Otherwise that tile is sorted the
-//            other way round: the lesser of each lane of both are the least of all, and are sorted again.
+//   select   where the k first fit a tile, k being a constant: a program, a block, owns a row. Its best keys so far lie sorted in a tile. Of
+//            the next tile of the row those are wanted that are less than the k-th best; they are listed in shared memory. A tile of the
+//            list is sorted the other way round: the lesser of each lane of both are the least of all, and are sorted again. (A k above
+//            kListed has no list: each tile that holds a wanted key is sorted.)
 //   rank     any other k: a program owns a tile of elements of a row and counts, for each, the keys of the row that are less than its own.
 //            That is where it goes. Every length, no scratch, and the square of the length in comparisons.
 //
@@ -26,6 +27,7 @@ namespace {
 constexpr int64_t kWarp = 32;
 constexpr int64_t kMost = 4096;       // keys of a tile: 32 KB of shared memory while they are sorted
 constexpr int64_t kTile = 1024;       // of a row longer than kMost, where k allows
+constexpr int64_t kListed = 1024;     // keys of a tile whose lanes a running sum of the block can place
 constexpr int64_t kEach = 4;          // lanes of a thread
 constexpr int64_t kRankTile = 256;    // elements that are ranked by a program
 constexpr int64_t kAhead = 8;         // keys of the row that are read ahead
@@ -58,7 +60,7 @@ class CudaSort {
     given_ = (length_ - count_).isAtLeast(0) ? kb_.size(count_) : kb_.min(kb_.size(count_), kb_.size(length_));
     selects ? select() : rank(parts.back());
     kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(std::max(kWarp, width_ / kEach)));
-    Scheduled scheduled = kb_.finish(programs, 0, rows * ceilDiv(length_, 16) * SizeExpr(32));
+    Scheduled scheduled = kb_.finish(programs, scratchBytes_, rows * ceilDiv(length_, 16) * SizeExpr(32));
     sayMultiples(kb_.kernel(), scheduled.sizes);
     return scheduled;
   }
@@ -95,7 +97,7 @@ class CudaSort {
     if (auto length = length_.constant(); length && *length <= width_) {
       best = sorted(keysAt(*emitter_, c(0), *length == width_ ? Value() : c(*length)), false);
     } else {
-      best = selectByTiles();
+      best = width_ <= kListed ? selectByList() : selectByTiles();
     }
     Value positions = positionsOf(kb_, best);
     Coordinates to(at_), from(at_);
@@ -118,9 +120,8 @@ class CudaSort {
     {
       OpBuilder::InsertionGuard inner(b());
       b().setInsertionPointToStart(branch.thenBlock());
-      Value both = sorted(arith::MinSIOp::create(b(), loc(), best, sorted(keys, true)), false);
-      Value last = vector::ExtractOp::create(b(), loc(), both, std::max<int64_t>(*count_.constant(), 1) - 1);
-      scf::YieldOp::create(b(), loc(), ValueRange{both, last});
+      Value both = merged(best, keys);
+      scf::YieldOp::create(b(), loc(), ValueRange{both, lastOf(both)});
       b().setInsertionPointToStart(branch.elseBlock());
       scf::YieldOp::create(b(), loc(), ValueRange{best, bound});
     }
@@ -128,6 +129,49 @@ class CudaSort {
     emitter_->clearCache();
     return loop.getResult(0);
   }
+  Value selectByList() {
+    Type index = b().getIndexType(), i64 = b().getI64Type();
+    auto lanes = VectorType::get({width_}, index), counts = VectorType::get({width_}, b().getI32Type());
+    Value most = arith::ConstantOp::create(b(), loc(), b().getI64IntegerAttr(INT64_MAX)), width = c(width_), one = c(1);
+    Value none = arith::ConstantOp::create(b(), loc(), DenseElementsAttr::get(keyTile_, b().getI64IntegerAttr(INT64_MAX)));
+    Value list = tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), i64), c(0));
+    scratchBytes_ = 2 * width_ * 8;  // less than a tile, and a tile
+    auto listed = [&](Value at, Value limit) -> Value {
+      return tile::LoadOp::create(b(), loc(), keyTile_, list, at, ValueRange{one}, limit ? ValueRange(limit) : ValueRange());
+    };
+    auto loop = scf::ForOp::create(b(), loc(), c(0), kb_.size(length_), width, ValueRange{none, most, c(0)});
+    {
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(loop.getBody());
+      Value begin = loop.getInductionVar(), best = loop.getRegionIterArg(0), bound = loop.getRegionIterArg(1), used = loop.getRegionIterArg(2);
+      Value keys = keysAt(*emitter_, begin, kb_.sub(kb_.size(length_), begin));
+      Value joins = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, keys, kb_.splat(bound, width_));
+      auto places = tile::ScanOp::create(b(), loc(), counts, b().getI32Type(), arith::ExtUIOp::create(b(), loc(), counts, joins), /*exclusive=*/true, /*reverse=*/false);
+      Value at = arith::AddIOp::create(b(), loc(), arith::IndexCastOp::create(b(), loc(), lanes, places.getSums()), kb_.splat(used, width_));
+      tile::ScatterOp::create(b(), loc(), keys, list, at, joins);
+      used = kb_.add(used, arith::IndexCastOp::create(b(), loc(), index, places.getTotal()));
+      Value isFull = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sge, used, width);
+      auto branch = scf::IfOp::create(b(), loc(), TypeRange{keyTile_, i64, index}, isFull, /*withElse=*/true);
+      {
+        OpBuilder::InsertionGuard inner(b());
+        b().setInsertionPointToStart(branch.thenBlock());
+        Value both = merged(best, listed(c(0), {})), rest = kb_.sub(used, width);
+        tile::StoreOp::create(b(), loc(), listed(width, rest), list, c(0), ValueRange{one}, ValueRange{rest});
+        scf::YieldOp::create(b(), loc(), ValueRange{both, lastOf(both), rest});
+        b().setInsertionPointToStart(branch.elseBlock());
+        scf::YieldOp::create(b(), loc(), ValueRange{best, bound, used});
+      }
+      scf::YieldOp::create(b(), loc(), branch.getResults());
+    }
+    emitter_->clearCache();
+    Value left = loop.getResult(2), lane = vector::StepOp::create(b(), loc(), lanes);
+    Value isListed = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lane, kb_.splat(left, width_));
+    return merged(loop.getResult(0), arith::SelectOp::create(b(), loc(), isListed, listed(c(0), left), none));
+  }
+  /// The least keys of two tiles, the first of which is sorted.
+  Value merged(Value best, Value keys) { return sorted(arith::MinSIOp::create(b(), loc(), best, sorted(keys, true)), false); }
+  /// The k-th of sorted keys.
+  Value lastOf(Value best) { return vector::ExtractOp::create(b(), loc(), best, std::max<int64_t>(*count_.constant(), 1) - 1); }
   Value sorted(Value keys, bool descending) { return tile::SortOp::create(b(), loc(), keyTile_, keys, descending); }
 
   // ---- rank ---------------------------------------------------------------------------------------------------------------------
@@ -169,7 +213,7 @@ class CudaSort {
   TopKOp top_;
   Type element_;
   Sizes space_;
-  int64_t axis_ = 0, width_ = kWarp;
+  int64_t axis_ = 0, width_ = kWarp, scratchBytes_ = 0;
   SizeExpr length_ = 1, count_ = 1;
   Value given_;
   Coordinates at_;

@@ -259,7 +259,9 @@ constexpr Fault kSortFaults[] = {
     {"a warp meets where its pairs are far apart", "before > 32 || distance > 32", "before > 64 || distance > 64", kUnordered},
     {"no barrier after the last step", "      }\n    }\n  block_sync(JINX_FROM0);", "      }\n    }", kUnordered},
     {"pairs that overlap", "const int low = 2 * pair - (pair & (distance - 1))", "const int low = 2 * pair - (pair & distance)", "a race|is outside the block's|which nothing has written"},
-    {"keys beyond their memory", "constexpr int kKeysOffset = 512;", "constexpr int kKeysOffset = 1024;", "is outside the block's \\d+ bytes of shared memory"},
+    {"keys in the memory of the list", "constexpr int kKeysOffset = 512;", "constexpr int kKeysOffset = 1024;", "a race: a (load reads|store overwrites) shared"},
+    {"the list is read before it is whole", "if (offset >= 1024) {\n      block_sync();", "if (offset >= 1024) {", kUnordered},
+    {"the list is longer than its memory", "carried2 = next6;", "carried2 = next6 + 1200;", "is outside the block's|which nothing has written|a race"},
 };
 constexpr Fault kStateFaults[] = {
     {"the state is read before it is whole", "block_sync();\n#pragma unroll 16", "#pragma unroll 16", kUnordered},
@@ -281,6 +283,9 @@ struct ScanRun {
 struct SortRun {
   std::vector<float> x = randomFloats(10000, 1), values = std::vector<float>(10);
   std::vector<int64_t> indices = std::vector<int64_t>(10);
+  SortRun() {
+    for (size_t i = 0; i < x.size(); ++i) x[i] = i % 3 ? float(i) : -float(i);  // two of three go on the list
+  }
   Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
     options.maxBankConflict = 0;  // pairs that are a distance apart meet in banks
     options.maxOperations *= 20;
