@@ -60,7 +60,6 @@ def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
     are `by_rows`.
   }];
   let options = [Option<"padImages", "pad-images", "bool", "false", "Pad a convolution's image before, instead of in its kernel (CUDA)">,
-                 Option<"packRecurrences", "pack-recurrences", "bool", "true", "Lay out recurrence weights of lstm and gru in panels">,
                  Option<"byteDots", "byte-dots", "bool", "false", "Products of unsigned and signed bytes keep them, four rows interleaved">,
                  Option<"tensorCores", "tensor-cores", "bool", "false", "Products and convolutions of narrow elements read both operands by rows (CUDA)">];
   let statistics = [Statistic<"numMatmuls", "num-matmuls", "Products packed">, Statistic<"numConvs", "num-convs", "Convolutions packed">,

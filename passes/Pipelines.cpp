@@ -29,8 +29,8 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   // Layout before packing: packing fixes the order of a convolution's weights.
   add(createChannelsLast(ChannelsLastOptions{/*halves=*/options.cuda}));
   add(createSimplifyGraph());
-  // A CUDA block reads its image by affine copies without bounds, and has no recurrent schedule.
-  add(createPackContractions(PackContractionsOptions{/*padImages=*/options.cuda, /*packRecurrences=*/!options.cuda, options.byteDots && !options.cuda,
+  // A CUDA block reads its image by affine copies without bounds.
+  add(createPackContractions(PackContractionsOptions{/*padImages=*/options.cuda, options.byteDots && !options.cuda,
                                                      /*tensorCores=*/options.cuda}));
   // Packed weights are constants again; nothing after this makes new ones.
   add(createFoldConstants());

@@ -246,6 +246,7 @@ class KernelLowering {
         .Case([&](tile::StoreOp o) { return lowerStore(o); })
         .Case([&](tile::GatherOp o) { return lowerGather(o); })
         .Case([&](tile::ReduceOp o) { return lowerReduce(o); })
+        .Case([&](tile::ScanOp o) { return lowerScan(o); })
         .Case([&](tile::DotOp o) { return lowerDot(o); })
         .Case([&](vector::ExtractOp o) { return lowerExtract(o); })
         .Case([&](scf::ForOp o) { return lowerFor(o); })
@@ -351,6 +352,26 @@ class KernelLowering {
       width = half;
     }
     set(op.getScalar(), {vector::ExtractOp::create(b_, loc, v, 0)});
+    return success();
+  }
+  /// log2(width) additions of the tile shifted by 1, 2, 4, … lanes:
+  ///
+  ///   [1 2 3 4]   + shifted by 1: [1 3 5 7]    + shifted by 2: [1 3 6 10]    total 10
+  LogicalResult lowerScan(tile::ScanOp op) {
+    Location loc = op.getLoc();
+    Value sums = one(op.getTile()), none = zero(loc, sums.getType());
+    int64_t width = cast<VectorType>(sums.getType()).getDimSize(0);
+    auto shifted = [&](int64_t by) -> Value {  // in the direction of the scan, zeros behind
+      SmallVector<int64_t> from;
+      for (int64_t lane = 0; lane < width; ++lane) {
+        int64_t source = op.getReverse() ? lane + by : lane - by;
+        from.push_back(source >= 0 && source < width ? source : width);  // lane 0 of the zeros
+      }
+      return vector::ShuffleOp::create(b_, loc, sums, none, from);
+    };
+    for (int64_t by = 1; by < width; by *= 2) sums = combine(loc, tile::ReduceKind::sum, sums, shifted(by));
+    set(op.getTotal(), {vector::ExtractOp::create(b_, loc, sums, op.getReverse() ? 0 : width - 1)});
+    set(op.getSums(), {op.getExclusive() ? shifted(1) : sums});
     return success();
   }
   Value combine(Location loc, tile::ReduceKind kind, Value a, Value b) {

@@ -147,7 +147,7 @@ CudaKernel KernelEmitter::assemble() {
   result.wrappers = wrappers_;
   result.libraries = libraries_;
 
-  // Shared memory: what the pipeline needs, then the reduction's slots, then scratch.
+  // Shared memory: what the pipeline needs, then the reduction's slots, the keys of sorts, scratch.
   int64_t fixed = pipeline_->sharedBytes();
   std::vector<std::string> shared;
   if (usesSlots_) {
@@ -155,6 +155,11 @@ CudaKernel KernelEmitter::assemble() {
     shared.push_back("u8* const slots = dynamic_shared() + kSlotsOffset;");
     shared.push_back("int turn = 0;  // which of the two sets of slots is next");
     fixed += kSlotBytes;
+  }
+  if (sortBytes_) {
+    constant("kKeysOffset", fixed, "shared memory: what is sorted");
+    shared.push_back("i64* const keys = reinterpret_cast<i64*>(dynamic_shared() + kKeysOffset);");
+    fixed += sortBytes_;
   }
   if (usesScratch_) {
     constant("kScratchOffset", fixed, "shared memory: the program's scratch");
@@ -184,7 +189,9 @@ CudaKernel KernelEmitter::assemble() {
   for (const std::string &map : pipeline_->mapParameters()) parameters.push_back(map);
   std::string attributes = result.cluster > 1 ? "__cluster_dims__(" + std::to_string(result.cluster) + ", 1, 1) " : "";
   // One block a multiprocessor: without saying so, ptxas does not know the registers at entry and ignores their move (C7508).
-  std::string bounds = pipeline_->movesRegisters() ? "__launch_bounds__(kThreads, 1)" : "__launch_bounds__(kThreads)";
+  // So it does where a kernel wants registers rather than blocks beside it (`one_block`), for loads far ahead.
+  bool isAlone = pipeline_->movesRegisters() || kernel_->hasAttr("one_block");
+  std::string bounds = isAlone ? "__launch_bounds__(kThreads, 1)" : "__launch_bounds__(kThreads)";
   head.line("extern \"C\" __global__ void " + attributes + bounds);
   std::string line = result.name + "(", indent(result.name.size() + 1, ' ');
   for (auto [i, parameter] : llvm::enumerate(parameters)) {
@@ -223,6 +230,7 @@ std::string KernelEmitter::summary(Operation *op) {
     if (auto load = dyn_cast<tile::LoadOp>(o)) reads.insert(pointerName(load.getPtr()));
     if (auto gather = dyn_cast<tile::GatherOp>(o)) reads.insert(pointerName(gather.getPtr()));
     if (auto store = dyn_cast<tile::StoreOp>(o)) writes.insert(pointerName(store.getPtr()));
+    if (auto scatter = dyn_cast<tile::ScatterOp>(o)) writes.insert(pointerName(scatter.getPtr()));
     if (auto reduce = dyn_cast<tile::ReduceOp>(o)) reduces.insert(tile::stringifyReduceKind(reduce.getKind()));
   });
   std::string text;
@@ -271,6 +279,9 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
       .Case([&](tile::StoreOp o) { return emitStore(o); })
       .Case([&](tile::GatherOp o) { return emitGather(o); })
       .Case([&](tile::ReduceOp o) { return emitReduce(o); })
+      .Case([&](tile::ScanOp o) { return emitScan(o); })
+      .Case([&](tile::SortOp o) { return emitSort(o); })
+      .Case([&](tile::ScatterOp o) { return emitScatter(o); })
       .Case([&](tile::ProgramIdOp o) {
         define(o.getId(), {programsPerBlock_ > 1 ? "i64(blockIdx.x) * kPrograms + threadIdx.x" + std::string(threads_ == 1 ? "" : " / 32") : "blockIdx.x"}, /*keep=*/true);
         return success();

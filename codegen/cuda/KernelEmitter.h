@@ -141,6 +141,10 @@ class KernelEmitter {
   mlir::LogicalResult emitExtract(mlir::Operation *op);
   mlir::LogicalResult emitFromElements(mlir::Operation *op);
   mlir::LogicalResult emitFragmentStore(tile::StoreOp op);
+  // LaneOps.cpp
+  mlir::LogicalResult emitScan(tile::ScanOp op);
+  mlir::LogicalResult emitSort(tile::SortOp op);
+  mlir::LogicalResult emitScatter(tile::ScatterOp op);
   // FragmentRows.cpp
   mlir::LogicalResult emitRowBroadcast(mlir::Operation *op);
   mlir::LogicalResult emitRowStore(tile::StoreOp op);
@@ -184,6 +188,7 @@ class KernelEmitter {
   llvm::DenseMap<int64_t, int64_t> runs_;  ///< by width of a tile of rank 1: how many neighbours a thread holds at a time
   mlir::Block *outer_ = nullptr;  ///< the program's statements
   bool usesSlots_ = false, usesScratch_ = false;
+  int64_t sortBytes_ = 0;  ///< of shared memory: the keys of a sort
   llvm::DenseMap<mlir::Operation *, std::string> divisors_;  ///< of divisions of a tile by one value
   llvm::DenseMap<mlir::Operation *, std::string> laneCompares_;  ///< whether lanes lie before an end: the conditions
   std::string lastPhase_;

@@ -208,6 +208,7 @@ PipelineEmitter::RingInfo &PipelineEmitter::ringOf(Value v) {
 
 bool PipelineEmitter::writes(Operation *user, Value pointer) const {
   if (auto store = dyn_cast<tile::StoreOp>(user)) return store.getPtr() == pointer;
+  if (auto scatter = dyn_cast<tile::ScatterOp>(user)) return scatter.getPtr() == pointer;
   if (auto map = dyn_cast<tile::TensorMapOp>(user))
     return llvm::any_of(map.getMap().getUsers(), [](Operation *o) { return isa<tile::StoreBulkOp>(o); });
   return false;

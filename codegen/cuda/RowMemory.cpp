@@ -51,6 +51,7 @@ Value pointerOf(Operation *op) {
   if (auto load = dyn_cast<tile::LoadOp>(op)) return load.getPtr();
   if (auto store = dyn_cast<tile::StoreOp>(op)) return store.getPtr();
   if (auto gather = dyn_cast<tile::GatherOp>(op)) return gather.getPtr();
+  if (auto scatter = dyn_cast<tile::ScatterOp>(op)) return scatter.getPtr();
   return {};
 }
 
@@ -179,7 +180,7 @@ KernelEmitter::MemoryState KernelEmitter::accessesIn(Region &region) {
   region.walk([&](Operation *op) {
     Value pointer = pointerOf(op);
     if (!pointer || !isOrdered(pointer)) return;
-    (isa<tile::StoreOp>(op) ? state.written : state.read) = true;
+    (isa<tile::StoreOp, tile::ScatterOp>(op) ? state.written : state.read) = true;
   });
   return state;
 }
@@ -200,6 +201,7 @@ void KernelEmitter::chooseRuns() {
       if (auto load = dyn_cast<tile::LoadOp>(op)) visit(load.getTile().getType(), load.getPtr(), load.getOffset(), load.getStrides());
       if (auto store = dyn_cast<tile::StoreOp>(op)) visit(store.getTile().getType(), store.getPtr(), store.getOffset(), store.getStrides());
       if (auto gather = dyn_cast<tile::GatherOp>(op)) visit(gather.getTile().getType(), gather.getPtr(), Value(), ValueRange());
+      if (auto scatter = dyn_cast<tile::ScatterOp>(op)) visit(scatter.getTile().getType(), scatter.getPtr(), Value(), ValueRange());
     });
   };
   accesses([&](Type type, Value, Value offset, ValueRange strides) {
@@ -218,13 +220,15 @@ void KernelEmitter::chooseRuns() {
     if (!offset || !isConstant(strides.back(), 1)) run = 1;
     while (run > 1 && (perThread % run || !isMultiple(offset, run))) run /= 2;
   });
-  // A run may go to shared memory element by element, several runs may not.
+  // A run may go to shared memory element by element, several runs may not. No run leaves threads without lanes, and lanes that go anywhere
+  // have none.
   accesses([&](Type type, Value pointer, Value offset, ValueRange strides) {
     auto vector = cast<VectorType>(type);
     if (vector.getRank() != 1 || !isTile(type) || !pointer.getDefiningOp<tile::ScratchOp>()) return;
-    int64_t width = vector.getDimSize(0);
+    int64_t width = vector.getDimSize(0), perThread = llvm::divideCeil(width, threads_);
     int64_t &run = runs_.try_emplace(width, 1).first->second;
-    if (run < llvm::divideCeil(width, threads_) && !(offset && isRun(pointer, offset, strides.back(), run))) run = 1;
+    while (run > 1 && (!offset || perThread % run)) run /= 2;
+    if (run < perThread && !(offset && isRun(pointer, offset, strides.back(), run))) run = 1;
   });
 }
 

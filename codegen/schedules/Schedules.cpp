@@ -13,7 +13,10 @@
 #include "codegen/schedules/cuda/GroupAttentionGrad.h"
 #include "codegen/schedules/cuda/GroupFlat.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
+#include "codegen/schedules/cuda/GroupRecurrent.h"
 #include "codegen/schedules/cuda/GroupRuns.h"
+#include "codegen/schedules/cuda/GroupScatter.h"
+#include "codegen/schedules/cuda/GroupSort.h"
 #include "codegen/schedules/cuda/GroupTranspose.h"
 #include "codegen/schedules/cuda/WidenHalves.h"
 
@@ -45,8 +48,9 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, builder);
   if (target.cuda && group.getSchedule() == "attention") return scheduleCudaAttention(group, name, builder);
   if (target.cuda && group.getSchedule() == "attention_grad") return scheduleCudaAttentionGrad(group, name, builder);
-  if (target.cuda && llvm::is_contained({"recurrent", "scan", "scatter", "sort"}, group.getSchedule()))
-    return group.emitOpError("there is no ") << group.getSchedule() << " schedule for CUDA";
+  if (target.cuda && group.getSchedule() == "scatter") return scheduleCudaScatter(group, name, builder);
+  if (target.cuda && group.getSchedule() == "sort") return scheduleCudaSort(group, name, builder);
+  if (target.cuda && group.getSchedule() == "recurrent") return scheduleCudaRecurrent(group, name, builder);
   if (group.getSchedule() == "matmul") return scheduleMatmul(group, name, target, builder);
   if (group.getSchedule() == "attention") return scheduleAttention(group, name, target, builder);
   if (group.getSchedule() == "recurrent") return scheduleRecurrent(group, name, target, builder);

@@ -1,10 +1,6 @@
 // The sort schedule: top_k, and with as many elements as there are, a sort.
 //
-// A program owns one row. An element becomes a key of 64 bits: its value as an integer that orders the same way, above its position.
-// Keys differ, so any order of comparisons gives one result: of equal elements the lower position comes first. Comparing and exchanging
-// two tiles of keys is a minimum and a maximum.
-//
-//   x = [2.5 -1 2.5 NaN], descending:   value bits inverted, position    keys sorted: NaN@3  2.5@0  2.5@2  -1@1
+// A program owns one row. Its elements become keys (SortKeys.h). Comparing and exchanging two tiles of keys is a minimum and a maximum.
 //
 // Keys are collected in scratch, `capacity` of them; a tile joins them when one of its keys is less than the k-th so far. When the buffer
 // is full, and at the end, it is sorted, and only the first k count on. For a whole sort the buffer holds the row and is sorted once.
@@ -18,7 +14,7 @@
 #include "codegen/schedules/Sort.h"
 
 #include "codegen/schedules/Expression.h"
-#include "codegen/schedules/ScalarOps.h"
+#include "codegen/schedules/SortKeys.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -67,44 +63,13 @@ class SortSchedule {
   Value c(int64_t v) { return kb_.constant(v); }
 
   // ---- keys ---------------------------------------------------------------------------------------------------------------------
-  Value integers(Type type, int64_t v) {
-    return arith::ConstantOp::create(b(), loc(), DenseElementsAttr::get(cast<VectorType>(type), b().getIntegerAttr(cast<VectorType>(type).getElementType(), v)));
-  }
-  /// A signed 32-bit integer that orders as the element does. Every NaN is the greatest; -0 is 0.
-  Value orderOf(Value x, Type element) {
-    auto i32 = VectorType::get({kTile}, b().getI32Type());
-    if (auto integer = dyn_cast<IntegerType>(element)) {
-      if (integer.getWidth() < 32)
-        return integer.isUnsignedInteger() || integer.getWidth() == 1 ? Value(arith::ExtUIOp::create(b(), loc(), i32, x)) : arith::ExtSIOp::create(b(), loc(), i32, x);
-      return integer.isUnsignedInteger() ? Value(arith::XOrIOp::create(b(), loc(), x, integers(i32, INT32_MIN))) : x;
-    }
-    if (element.getIntOrFloatBitWidth() < 32) x = arith::ExtFOp::create(b(), loc(), VectorType::get({kTile}, b().getF32Type()), x);
-    Value bits = arith::BitcastOp::create(b(), loc(), i32, x), most = integers(i32, INT32_MAX);
-    Value size = arith::AndIOp::create(b(), loc(), bits, most);
-    // A negative number's order is its complement but for the sign.
-    Value sign = arith::ShRSIOp::create(b(), loc(), bits, integers(i32, 31));
-    Value order = arith::XOrIOp::create(b(), loc(), bits, arith::AndIOp::create(b(), loc(), sign, most));
-    auto when = [&](arith::CmpIPredicate p, int64_t than, Value then) {
-      order = arith::SelectOp::create(b(), loc(), arith::CmpIOp::create(b(), loc(), p, size, integers(i32, than)), then, order);
-    };
-    when(arith::CmpIPredicate::eq, 0, integers(i32, 0));
-    when(arith::CmpIPredicate::sgt, 0x7f800000, most);
-    return order;
-  }
   /// Keys of the tile of x at `begin`; lanes beyond the end are greater than any.
   Value keysAt(Value begin, Value limit) {
     Coordinates at(at_);
     at[axis_] = {begin, 1, {}};
     emitter_.setLimit(limit);
-    Value order = orderOf(emitter_.evaluate(top_.getX(), at), cast<RankedTensorType>(top_.getX().getType()).getElementType());
-    if (!top_.getAscending()) order = arith::XOrIOp::create(b(), loc(), order, integers(order.getType(), -1));
-    Value high = arith::ShLIOp::create(b(), loc(), arith::ExtSIOp::create(b(), loc(), keyTile_, order), integers(keyTile_, 32));
-    Value lanes = vector::StepOp::create(b(), loc(), VectorType::get({kTile}, b().getIndexType()));
-    Value positions = arith::AddIOp::create(b(), loc(), lanes, kb_.splat(begin, kTile));
-    Value keys = arith::OrIOp::create(b(), loc(), high, arith::IndexCastOp::create(b(), loc(), keyTile_, positions));
-    if (!limit) return keys;
-    Value valid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, lanes, kb_.splat(limit, kTile));
-    return arith::SelectOp::create(b(), loc(), valid, keys, integers(keyTile_, INT64_MAX));
+    Type element = cast<RankedTensorType>(top_.getX().getType()).getElementType();
+    return sortKeys(kb_, emitter_.evaluate(top_.getX(), at), element, top_.getAscending(), begin, limit);
   }
   Value load(Value offset) { return tile::LoadOp::create(b(), loc(), keyTile_, keys_, offset, ValueRange{c(1)}, ValueRange()); }
   void store(Value keys, Value offset) { tile::StoreOp::create(b(), loc(), keys, keys_, offset, ValueRange{c(1)}, ValueRange()); }
@@ -246,7 +211,7 @@ class SortSchedule {
     forRange(c(0), count, c(kTile), [&](Value begin) {
       Value keys = load(begin), rest = kb_.sub(count, begin);
       // Lanes past the end may hold keys of none: their position is 2^32 - 1, and nothing is read or stored for them.
-      Value positions = arith::AndIOp::create(b(), loc(), keys, integers(keyTile_, 0xffffffff));
+      Value positions = positionsOf(kb_, keys);
       Coordinates to(at_), from(at_);
       to[axis_] = {begin, 1, {}};
       from[axis_] = {{}, 0, arith::IndexCastOp::create(b(), loc(), VectorType::get({kTile}, b().getIndexType()), positions)};

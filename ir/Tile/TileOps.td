@@ -106,6 +106,7 @@ def Tile_DotOp : Tile_Op<"dot", [MemoryEffects<[MemRead]>]> {
   }];
 }
 
+include "ir/Tile/TileLaneOps.td"
 include "ir/Tile/TilePipelineOps.td"
 include "ir/Tile/TileFragmentOps.td"
 

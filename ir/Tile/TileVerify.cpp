@@ -1,4 +1,4 @@
-// What the types of fragments must say of each other.
+// What the types of fragments, and of lanes that depend on each other, must say of each other.
 #include "ir/Tile/Tile.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -65,5 +65,20 @@ LogicalResult IotaOp::verify() {
   auto type = cast<VectorType>(getTile().getType());
   if (type.getRank() != 2 || !type.getElementType().isInteger(32)) return emitOpError("gives a tile of rank 2 of i32, got ") << type;
   if (getAxis() != 0 && getAxis() != 1) return emitOpError("counts along axis 0 or 1, got ") << getAxis();
+  return success();
+}
+
+LogicalResult ScanOp::verify() {
+  auto type = cast<VectorType>(getTile().getType());
+  if (type.getRank() != 1) return emitOpError("sums the lanes of a tile of rank 1, got ") << type;
+  if (getTotal().getType() != type.getElementType())
+    return emitOpError("gives a total of type ") << getTotal().getType() << ", expected " << type.getElementType() << ", the tile's";
+  return success();
+}
+
+LogicalResult SortOp::verify() {
+  auto type = cast<VectorType>(getTile().getType());
+  if (type.getRank() != 1 || !type.getElementType().isInteger(64) || !llvm::isPowerOf2_64(uint64_t(type.getDimSize(0))))
+    return emitOpError("sorts a tile of rank 1 of i64 whose width is a power of two, got ") << type;
   return success();
 }

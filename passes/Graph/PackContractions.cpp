@@ -55,7 +55,6 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     SmallVector<MatmulOp> matmuls;
     getOperation().walk([&](MatmulOp op) { matmuls.push_back(op); });
     for (MatmulOp op : matmuls) lowerMatmul(op);
-    if (!packRecurrences) return;
     getOperation().walk([&](Operation *op) {
       if (isa<LstmOp, GruOp>(op)) packRecurrence(op);
     });
@@ -257,6 +256,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     Value r = op->getOperand(1);
     Sizes sizes = sizesOf(r.getType());
     if (sizes.size() != 2) return;  // packed already
+    if (!sizes[1].constant()) return keep(op, "the hidden size is known only when the model runs");
     say(passed(op, kArgument, "Packed"), [&] { return kindOf(op) + ": recurrence weights gate by gate"; });
     OpBuilder b(op);
     SizeExpr hidden = sizes[1];

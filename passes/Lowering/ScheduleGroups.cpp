@@ -1,6 +1,7 @@
 #include <unordered_map>
 
 #include "codegen/schedules/Schedules.h"
+#include "codegen/schedules/cuda/GroupRecurrent.h"
 #include "codegen/schedules/cuda/RowParts.h"
 #include "llvm/ADT/DenseSet.h"
 #include "mlir/IR/Diagnostics.h"
@@ -50,7 +51,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     for (Operation *op : alone) replaceByHostCall(op, groups);
     OpBuilder kernels(&getContext());
     for (size_t i = 0; i < groups.size(); ++i) {
-      graph::GroupOp group = groups[i];
+      graph::GroupOp group = cuda ? schedules::giveStates(groups[i]) : groups[i];
       kernels.setInsertionPointToEnd(getOperation().getBody());
       std::string name = "k" + std::to_string(i) + "_" + nameOf(group);
       schedules::Target target;

@@ -6,16 +6,17 @@
 Exit status: 0 when nothing failed, 1 when something did, 77 when nothing could be run.
 """
 
+import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
-from check_models import Report, check_case, guarded
+from check_models import HERE, Report, check_case, guarded
 from known_answers import CACHE
 
-MODELS = ["attacut-sc", "magika"]
+MODELS = ["attacut-sc", "dtln-1", "magika"]
 SECONDS = 600  # of one run; the emulator interprets nothing but switches contexts at every barrier
 
 
@@ -50,6 +51,7 @@ class EmulatedEngine:
 
 def main() -> int:
     report = Report()
+    steps = json.loads((HERE / "cases.json").read_text()).get("quantisation_steps", {})
     with tempfile.TemporaryDirectory() as work:
         engine = EmulatedEngine(sys.argv[1], pathlib.Path(work))
         for model in sys.argv[2:] or MODELS:
@@ -57,7 +59,7 @@ def main() -> int:
             if not cases:
                 report.skip(model, "no expected outputs in the cache: run ./dev models")
             for path in cases:
-                guarded(report, f"{model}/{path.parent.name}", lambda: check_case(engine, model, path.parent, {}))
+                guarded(report, f"{model}/{path.parent.name}", lambda: check_case(engine, model, path.parent, steps.get(model, {})))
     return report.finish()
 
 

@@ -1,4 +1,4 @@
-// RUN: jinx-opt %s --split-input-file --jinx-pack="pad-images=true pack-recurrences=false" | FileCheck %s
+// RUN: jinx-opt %s --split-input-file --jinx-pack="pad-images=true" | FileCheck %s
 
 // For CUDA an image is padded before its convolution: the margins are zeros, and the convolution has no pads left.
 // CHECK-LABEL: @padded

@@ -242,13 +242,15 @@ func.func @interleave(%x: tensor<2x3x100xf32>) -> tensor<2x100x3xf32> {
 
 // -----
 
-// A running sum along the lanes: shifted additions within a tile, and a total that is carried.
+// A running sum along the lanes: a scan of each tile, and a total that is carried.
 // CHECK-LABEL: @cumsum_along
 // CHECK: jinx.launch @k0_cumsum(%{{.*}}) sizes [] programs "4" scratch "0"
-// CHECK: scf.for {{.*}} iter_args(%[[TOTAL:.*]] = %{{.*}}) -> (vector<16xf32>)
-// CHECK-COUNT-4: vector.shuffle
-// CHECK: arith.addf %[[TOTAL]], %{{.*}}
-// CHECK: tile.store
+// CHECK: scf.for {{.*}} iter_args(%[[TOTAL:.*]] = %{{.*}}) -> (f32)
+// CHECK: %[[SUMS:.*]], %[[ALL:.*]] = tile.scan %{{.*}} : vector<16xf32>, f32
+// CHECK: %[[BEFORE:.*]] = vector.broadcast %[[TOTAL]]
+// CHECK: %[[Y:.*]] = arith.addf %[[BEFORE]], %[[SUMS]]
+// CHECK: tile.store %[[Y]],
+// CHECK: arith.addf %[[TOTAL]], %[[ALL]]
 func.func @cumsum_along(%x: tensor<4x64xf32>) -> tensor<4x64xf32> {
   %y = jinx.group "scan"(%x) : (tensor<4x64xf32>) -> tensor<4x64xf32> {
   ^bb0(%a: tensor<4x64xf32>):

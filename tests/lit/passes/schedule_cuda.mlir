@@ -89,49 +89,155 @@ func.func @attention(%q: tensor<5x8xf32>, %w: tensor<1x8x16xf32>, %v: tensor<1x7
 
 // -----
 
-// Running sums, scatters and sorts have no CUDA schedule: they become host calls, and what these need besides is a kernel again.
-// CHECK-LABEL: @on_host
-// CHECK: %[[A:.*]] = jinx.constant dense<0> : tensor<1xi64>
-// CHECK: %[[S:.*]] = jinx.host_call "" "CumSum" 21 {exclusive = 1 : i64, reverse = 0 : i64}(%{{.*}}, %[[A]])
-// CHECK: %[[U:.*]] = jinx.host_call "" "ScatterND" 21 {reduction = "none"}(%[[S]], %{{.*}}, %{{.*}})
-// CHECK: %[[K:.*]] = jinx.launch @{{.*}}_sizes() sizes ["n"]
-// CHECK: jinx.host_call "" "TopK" 21 {axis = 0 : i64, largest = 1 : i64}(%[[U]], %[[K]])
+// A row of constant length up to 512 is a tile of a warp, eight rows to a block; a longer one is walked by a block.
+// CHECK-LABEL: @cumsum
+// CHECK: jinx.launch @k0_cumsum(%{{.*}}) sizes [] programs "2000"
+// CHECK: jinx.launch @k1_cumsum(%{{.*}}) sizes {{.*}} programs "5"
+// CHECK: tile.kernel @k0_cumsum
+// CHECK-NOT: scf.for
+// CHECK: tile.scan %{{.*}} exclusive : vector<512xf32>, f32
+// CHECK: tile.kernel @k1_cumsum
+// CHECK: scf.for
+// CHECK: tile.scan %{{.*}} reverse : vector<1024xf32>, f32
+#long = #jinx.dims<"5", "n">
+func.func @cumsum(%x: tensor<2000x300xf32>, %z: tensor<5x?xf32, #long>) -> (tensor<2000x300xf32>, tensor<5x?xf32, #long>) {
+  %y = jinx.group "scan"(%x) : (tensor<2000x300xf32>) -> tensor<2000x300xf32> {
+  ^bb0(%a: tensor<2000x300xf32>):
+    %c = jinx.cumsum %a axis 1 exclusive : tensor<2000x300xf32> -> tensor<2000x300xf32>
+    jinx.yield %c : tensor<2000x300xf32>
+  }
+  %w = jinx.group "scan"(%z) : (tensor<5x?xf32, #long>) -> tensor<5x?xf32, #long> {
+  ^bb0(%a: tensor<5x?xf32, #long>):
+    %c = jinx.cumsum %a axis 1 reverse : tensor<5x?xf32, #long> -> tensor<5x?xf32, #long>
+    jinx.yield %c : tensor<5x?xf32, #long>
+  }
+  return %y, %w : tensor<2000x300xf32>, tensor<5x?xf32, #long>
+}
+
+// -----
+
+// A scatter's program owns a tile of the result, asks tiles of rows whether they name anything of it, and lists and applies those that do.
+// Along an axis with lanes beside it a lane owns a line, and writes where its index says.
+// CHECK-LABEL: @scatter
+// CHECK: tile.kernel @k0_scatter_nd
+// CHECK: %[[AT:.*]], %{{.*}} = tile.scan %{{.*}} exclusive : vector<128xi32>, i32
+// CHECK-COUNT-2: tile.scatter
+// CHECK: scf.for
+// CHECK: arith.select %{{.*}}, %{{.*}}, %{{.*}} : vector<128xi1>, vector<128xf32>
+// CHECK: tile.kernel @k1_scatter_elements
+// CHECK: tile.gather
+// CHECK: tile.scatter
+func.func @scatter(%x: tensor<100xf32>, %i: tensor<30x1xi64>, %u: tensor<30xf32>, %z: tensor<9x40xf32>, %j: tensor<3x40xi64>, %v: tensor<3x40xf32>)
+    -> (tensor<100xf32>, tensor<9x40xf32>) {
+  %y = jinx.group "scatter"(%x, %i, %u) : (tensor<100xf32>, tensor<30x1xi64>, tensor<30xf32>) -> tensor<100xf32> {
+  ^bb0(%a: tensor<100xf32>, %b: tensor<30x1xi64>, %c: tensor<30xf32>):
+    %d = jinx.scatter_nd add, %a, %b, %c : tensor<100xf32>, tensor<30x1xi64>, tensor<30xf32> -> tensor<100xf32>
+    jinx.yield %d : tensor<100xf32>
+  }
+  %w = jinx.group "scatter"(%z, %j, %v) : (tensor<9x40xf32>, tensor<3x40xi64>, tensor<3x40xf32>) -> tensor<9x40xf32> {
+  ^bb0(%a: tensor<9x40xf32>, %b: tensor<3x40xi64>, %c: tensor<3x40xf32>):
+    %d = jinx.scatter_elements add, %a, %b, %c axis 0 : tensor<9x40xf32>, tensor<3x40xi64>, tensor<3x40xf32> -> tensor<9x40xf32>
+    jinx.yield %d : tensor<9x40xf32>
+  }
+  return %y, %w : tensor<100xf32>, tensor<9x40xf32>
+}
+
+// -----
+
+// The k first of a row that fits a tile are sorted there; a longer row is walked with the best so far; a k that only a run knows is ranked.
+// CHECK-LABEL: @top_k
+// CHECK: tile.kernel @k0_top_k
+// CHECK-NOT: scf.for
+// CHECK: tile.sort %{{.*}} : vector<128xi64>
+// CHECK: tile.kernel @k1_top_k
+// CHECK: scf.for
+// CHECK: tile.sort %{{.*}} descending : vector<1024xi64>
+// CHECK: arith.minsi
+// CHECK: tile.sort %{{.*}} : vector<1024xi64>
+// CHECK: tile.kernel @k2_top_k
+// CHECK-NOT: tile.sort
+// CHECK: tile.scatter
 #twice = #jinx.dims<"2*n">
 #once = #jinx.dims<"n">
-func.func @on_host(%x: tensor<?xf32, #twice>, %i: tensor<3x1xi64>, %u: tensor<3xf32>) -> tensor<?xi64, #once> {
-  %s = jinx.group "scan"(%x) : (tensor<?xf32, #twice>) -> tensor<?xf32, #twice> {
-  ^bb0(%a: tensor<?xf32, #twice>):
-    %c = jinx.cumsum %a axis 0 exclusive : tensor<?xf32, #twice> -> tensor<?xf32, #twice>
-    jinx.yield %c : tensor<?xf32, #twice>
+func.func @top_k(%x: tensor<4x100xf32>, %z: tensor<9000xf32>, %d: tensor<?xf32, #twice>) -> (tensor<4x7xi64>, tensor<7xi64>, tensor<?xi64, #once>) {
+  %y = jinx.group "sort"(%x) : (tensor<4x100xf32>) -> tensor<4x7xi64> {
+  ^bb0(%a: tensor<4x100xf32>):
+    %v:2 = jinx.top_k %a axis 1 : tensor<4x100xf32> -> tensor<4x7xf32>, tensor<4x7xi64>
+    jinx.yield %v#1 : tensor<4x7xi64>
   }
-  %t = jinx.group "scatter"(%s, %i, %u) : (tensor<?xf32, #twice>, tensor<3x1xi64>, tensor<3xf32>) -> tensor<?xf32, #twice> {
-  ^bb0(%a: tensor<?xf32, #twice>, %b: tensor<3x1xi64>, %c: tensor<3xf32>):
-    %d = jinx.scatter_nd set, %a, %b, %c : tensor<?xf32, #twice>, tensor<3x1xi64>, tensor<3xf32> -> tensor<?xf32, #twice>
-    jinx.yield %d : tensor<?xf32, #twice>
+  %w = jinx.group "sort"(%z) : (tensor<9000xf32>) -> tensor<7xi64> {
+  ^bb0(%a: tensor<9000xf32>):
+    %v:2 = jinx.top_k %a axis 0 : tensor<9000xf32> -> tensor<7xf32>, tensor<7xi64>
+    jinx.yield %v#1 : tensor<7xi64>
   }
-  %y = jinx.group "sort"(%t) : (tensor<?xf32, #twice>) -> tensor<?xi64, #once> {
+  %t = jinx.group "sort"(%d) : (tensor<?xf32, #twice>) -> tensor<?xi64, #once> {
   ^bb0(%a: tensor<?xf32, #twice>):
     %v:2 = jinx.top_k %a axis 0 : tensor<?xf32, #twice> -> tensor<?xf32, #once>, tensor<?xi64, #once>
     jinx.yield %v#1 : tensor<?xi64, #once>
   }
-  return %y : tensor<?xi64, #once>
+  return %y, %w, %t : tensor<4x7xi64>, tensor<7xi64>, tensor<?xi64, #once>
+}
+
+// -----
+
+// A layer's block carries the states over time. A quantized one keeps those of all sequences in results, which the launch gives although
+// nobody reads them.
+// CHECK-LABEL: @recurrent
+// CHECK: jinx.launch @k0_lstm(%{{.*}}) sizes [] programs "2" {{.*}} -> tensor<5x2x20xf32>
+// CHECK: jinx.launch @k1_lstm(%{{.*}}) sizes {{.*}} programs "1" {{.*}} -> (tensor<5x2x20xf32>, tensor<2x20xf32>, tensor<2x20xf32>)
+// CHECK: tile.kernel @k0_lstm
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}) -> (vector<32xf32>, vector<32xf32>)
+// CHECK: math.fma %{{.*}} : vector<128xf32>
+func.func @recurrent(%xw: tensor<5x2x80xf32>, %r: tensor<4x2x20x16xf32>, %b: tensor<4x2x20x16xi8>, %h: tensor<2x20xf32>, %c: tensor<2x20xf32>, %s: tensor<80xf32>)
+    -> (tensor<5x2x20xf32>, tensor<5x2x20xf32>) {
+  %y = jinx.group "recurrent"(%xw, %r, %h, %c)
+      : (tensor<5x2x80xf32>, tensor<4x2x20x16xf32>, tensor<2x20xf32>, tensor<2x20xf32>) -> tensor<5x2x20xf32> {
+  ^bb0(%a: tensor<5x2x80xf32>, %w: tensor<4x2x20x16xf32>, %d: tensor<2x20xf32>, %e: tensor<2x20xf32>):
+    %ys, %hn, %cn = jinx.lstm %a, %w, %d, %e
+        : (tensor<5x2x80xf32>, tensor<4x2x20x16xf32>, tensor<2x20xf32>, tensor<2x20xf32>) -> (tensor<5x2x20xf32>, tensor<2x20xf32>, tensor<2x20xf32>)
+    jinx.yield %ys : tensor<5x2x20xf32>
+  }
+  %z = jinx.group "recurrent"(%xw, %b, %h, %c, %s)
+      : (tensor<5x2x80xf32>, tensor<4x2x20x16xi8>, tensor<2x20xf32>, tensor<2x20xf32>, tensor<80xf32>) -> tensor<5x2x20xf32> {
+  ^bb0(%a: tensor<5x2x80xf32>, %w: tensor<4x2x20x16xi8>, %d: tensor<2x20xf32>, %e: tensor<2x20xf32>, %f: tensor<80xf32>):
+    %ys, %hn, %cn = jinx.lstm %a, %w, %d, %e, %f : (tensor<5x2x80xf32>, tensor<4x2x20x16xi8>, tensor<2x20xf32>, tensor<2x20xf32>, tensor<80xf32>)
+        -> (tensor<5x2x20xf32>, tensor<2x20xf32>, tensor<2x20xf32>)
+    jinx.yield %ys : tensor<5x2x20xf32>
+  }
+  return %y, %z : tensor<5x2x20xf32>, tensor<5x2x20xf32>
+}
+
+// -----
+
+// Sums of halves in a scatter, and sorts of elements of 64 bits, have no kernel: they become host calls, and what these need besides is one.
+// CHECK-LABEL: @on_host
+// CHECK: %[[U:.*]] = jinx.host_call "" "ScatterND" 21 {reduction = "add"}(%{{.*}}, %{{.*}}, %{{.*}})
+// CHECK: %[[K:.*]] = jinx.launch @{{.*}}_sizes() sizes ["n"]
+// CHECK: jinx.host_call "" "TopK" 21 {axis = 0 : i64, largest = 1 : i64}(%{{.*}}, %[[K]])
+#twice = #jinx.dims<"2*n">
+#once = #jinx.dims<"n">
+func.func @on_host(%x: tensor<8xf16>, %i: tensor<3x1xi64>, %u: tensor<3xf16>, %z: tensor<?xf64, #twice>) -> (tensor<8xf16>, tensor<?xi64, #once>) {
+  %t = jinx.scatter_nd add, %x, %i, %u : tensor<8xf16>, tensor<3x1xi64>, tensor<3xf16> -> tensor<8xf16>
+  %v:2 = jinx.top_k %z axis 0 : tensor<?xf64, #twice> -> tensor<?xf64, #once>, tensor<?xi64, #once>
+  return %t, %v#1 : tensor<8xf16>, tensor<?xi64, #once>
 }
 
 // -----
 
 // What was fused with an operator of the host gets a kernel of its own.
 // CHECK-LABEL: @beside_host
-// CHECK: %[[D:.*]] = jinx.launch @[[K:.*_div]](%{{.*}}, %{{.*}})
-// CHECK: jinx.host_call "" "CumSum" 21 {{.*}}(%[[D]], %{{.*}})
+// CHECK: %[[C:.*]] = jinx.packed_conv
+// CHECK: jinx.launch @[[K:.*_relu]](%[[C]])
 // CHECK: tile.kernel @[[K]]
-func.func @beside_host(%x: tensor<5x40xf32>, %s: tensor<5x1xf32>) -> tensor<5x40xf32> {
-  %y = jinx.group "scan"(%x, %s) : (tensor<5x40xf32>, tensor<5x1xf32>) -> tensor<5x40xf32> {
-  ^bb0(%a: tensor<5x40xf32>, %b: tensor<5x1xf32>):
-    %d = jinx.div %a, %b : tensor<5x40xf32>, tensor<5x1xf32> -> tensor<5x40xf32>
-    %c = jinx.cumsum %d axis 1 : tensor<5x40xf32> -> tensor<5x40xf32>
-    jinx.yield %c : tensor<5x40xf32>
+func.func @beside_host(%x: tensor<1x1x8x3xf32>, %w: tensor<1x1x9x16xf32>) -> tensor<1x1x8x4xf32> {
+  %y = jinx.group "matmul"(%x, %w) : (tensor<1x1x8x3xf32>, tensor<1x1x9x16xf32>) -> tensor<1x1x8x4xf32> {
+  ^bb0(%a: tensor<1x1x8x3xf32>, %p: tensor<1x1x9x16xf32>):
+    %c = jinx.packed_conv %a, %p {kernel = array<i64: 1, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 1, 0, 1>, dilations = array<i64: 1, 1>, group = 1 : i64}
+        : tensor<1x1x8x3xf32>, tensor<1x1x9x16xf32> -> tensor<1x1x8x4xf32>
+    %r = jinx.relu %c : tensor<1x1x8x4xf32> -> tensor<1x1x8x4xf32>
+    jinx.yield %r : tensor<1x1x8x4xf32>
   }
-  return %y : tensor<5x40xf32>
+  return %y : tensor<1x1x8x4xf32>
 }
 
 // -----

@@ -5,6 +5,7 @@
 
 #include "AttentionGradKernels.h"
 #include "AttentionKernels.h"
+#include "LaneKernels.h"
 #include "MatmulKernels.h"
 #include "RowsKernels.h"
 
@@ -361,6 +362,91 @@ class RowsFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(RowsFaults, IsReported) { checkFault(rowsKernel(), GetParam(), RowsRun()); }
 TEST(RowsFaults, NoneInTheRightText) { checkRight(rowsKernel(), RowsRun()); }
 
+// ---- lanes that depend on each other: scans, sorts, states ---------------------------------------------------------------------------
+
+constexpr const char *kUnordered = "a load reads shared\\+\\d+, (which nothing has written|and no barrier stands after thread)|a race: a store overwrites shared";
+constexpr Fault kScanFaults[] = {
+    {"no barrier before the totals of the warps", "upto JINX_FROM);\n  }\n  block_sync(JINX_FROM0);", "upto JINX_FROM);\n  }", kUnordered},
+    {"a scan with one set of slots", "turn ^= 1;\n  T before[M];", "T before[M];", kUnordered},
+    {"every lane stores the warp's total", "if (lane == 31 - first) shared_store", "shared_store", kUnordered},
+    {"a lane that is not the last one does", "if (lane == 31 - first) shared_store", "if (lane == first && warp > 0) shared_store", kUnordered},
+    {"lanes that do not come to a shuffle", "  return value;\n}\ntemplate <int M, int N, bool Exclusive, bool Reverse, typename T>\nJINX_DEVICE T warp_scan_tile",
+     "  if (lane % 2) warp_shuffle_up(value, 1 JINX_FROM);\n  return value;\n}\ntemplate <int M, int N, bool Exclusive, bool Reverse, typename T>\nJINX_DEVICE T warp_scan_tile",
+     "deadlock|meet at different operations"},
+    {"a total too many", "j < warps; ++j", "j <= warps; ++j", kUnordered},
+    {"one element too many of y", "y_tile, 2500 - offset2", "y_tile, 2501 - offset2", "a store (overwrites byte \\d+ of buffer 1, and no barrier|of \\d+ bytes outside)"},
+};
+constexpr Fault kSortFaults[] = {
+    {"no barrier between the steps of a sort", "        block_sync(JINX_FROM0);\n      } else {", "      } else {", kUnordered},
+    {"no meeting of a warp between its steps", "        warp_sync(JINX_FROM0);", "", kUnordered},
+    {"a warp meets where a block should", "before > 32 || distance > 32", "distance > 32", kUnordered},
+    {"a warp meets where its pairs are far apart", "before > 32 || distance > 32", "before > 64 || distance > 64", kUnordered},
+    {"no barrier after the last step", "      }\n    }\n  block_sync(JINX_FROM0);", "      }\n    }", kUnordered},
+    {"pairs that overlap", "const int low = 2 * pair - (pair & (distance - 1))", "const int low = 2 * pair - (pair & distance)", "a race|is outside the block's|which nothing has written"},
+    {"keys in the memory of the list", "constexpr int kKeysOffset = 512;", "constexpr int kKeysOffset = 1024;", "a race: a (load reads|store overwrites) shared"},
+    {"the list is read before it is whole", "if (offset >= 1024) {\n      block_sync();", "if (offset >= 1024) {", kUnordered},
+    {"the list is longer than its memory", "carried2 = next6;", "carried2 = next6 + 1200;", "is outside the block's|which nothing has written|a race"},
+};
+constexpr Fault kStateFaults[] = {
+    {"the state is read before it is whole", "block_sync();\n#pragma unroll 16", "#pragma unroll 16", kUnordered},
+    {"the products are met before they are there", "block_sync();\n    float held2_tile", "float held2_tile", kUnordered},
+    {"a unit too many of y", "held_tile, 40 - thread_first_64", "held_tile, 41 - thread_first_64", "a store (overwrites byte \\d+ of buffer 4, and no barrier|of \\d+ bytes outside)"},
+};
+
+constexpr Fault kListFaults[] = {
+    {"the list is read before it is whole", "block_sync();\n#pragma unroll 4", "#pragma unroll 4", kUnordered},
+    {"the list is written while it is read", "block_sync();\n    i64 as_i642", "i64 as_i642", kUnordered},
+    {"every row is listed", "if (and_[i]) shared_store(held + ", "shared_store(held + ", kUnordered},
+    {"a row of the list too many", "static_cast<i64>(total); ++step2", "static_cast<i64>(total) + 1; ++step2", kUnordered},
+};
+
+struct ScanRun {
+  std::vector<float> x = std::vector<float>(7500, 1.0f), y = std::vector<float>(7500);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), out(y)}, {}, options); }
+};
+struct SortRun {
+  std::vector<float> x = randomFloats(10000, 1), values = std::vector<float>(10);
+  std::vector<int64_t> indices = std::vector<int64_t>(10);
+  SortRun() {
+    for (size_t i = 0; i < x.size(); ++i) x[i] = i % 3 ? float(i) : -float(i);  // two of three go on the list
+  }
+  Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
+    options.maxBankConflict = 0;  // pairs that are a distance apart meet in banks
+    options.maxOperations *= 20;
+    return runner.run({in(x), out(values), out(indices)}, {}, options);
+  }
+};
+struct ListRun {
+  std::vector<float> x = randomFloats(21, 1), u = randomFloats(600, 2), y = std::vector<float>(21);
+  std::vector<int64_t> rows = std::vector<int64_t>(200, 3);
+  ListRun() {
+    for (size_t r = 0; r < rows.size(); r += 3) rows[r] = 9;  // out of range
+  }
+  Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
+    options.maxBankConflict = 0;
+    return runner.run({in(x), in(rows), in(u), out(y)}, {}, options);
+  }
+};
+struct StateRun {
+  std::vector<float> x = randomFloats(6 * 2 * 160, 1), r = randomFloats(4 * 3 * 40 * 16, 2, 0.1f), h = randomFloats(80, 3), y = std::vector<float>(6 * 2 * 40);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(x), in(r), in(h), in(h), out(y)}, {}, options);
+  }
+};
+
+class ScanFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ScanFaults, IsReported) { checkFault(scheduleForCuda(kRunningSum).kernel, GetParam(), ScanRun()); }
+TEST(ScanFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kRunningSum).kernel, ScanRun()); }
+class SortFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(SortFaults, IsReported) { checkFault(scheduleForCuda(kTopFive).kernel, GetParam(), SortRun()); }
+TEST(SortFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kTopFive).kernel, SortRun()); }
+class ListFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ListFaults, IsReported) { checkFault(scheduleForCuda(kScatterAdd).kernel, GetParam(), ListRun()); }
+TEST(ListFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kScatterAdd).kernel, ListRun()); }
+class StateFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(StateFaults, IsReported) { checkFault(scheduleForCuda(kLstm).kernel, GetParam(), StateRun()); }
+TEST(StateFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kLstm).kernel, StateRun()); }
+
 std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
   std::string name = info.param.name;
   for (char &c : name)
@@ -377,6 +463,10 @@ INSTANTIATE_TEST_SUITE_P(Planted, GradKeysFaults, ::testing::ValuesIn(kGradKeysF
 INSTANTIATE_TEST_SUITE_P(Planted, GradQueriesFaults, ::testing::ValuesIn(kGradQueriesFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ScanFaults, ::testing::ValuesIn(kScanFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, SortFaults, ::testing::ValuesIn(kSortFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ListFaults, ::testing::ValuesIn(kListFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, StateFaults, ::testing::ValuesIn(kStateFaults), nameOf);
 
 }  // namespace
 }  // namespace jinx::cuda::testing

@@ -52,6 +52,25 @@ tile.kernel @lookup(%x: !tile.ptr<f32>, %i: !tile.ptr<i64>, %y: !tile.ptr<f32>) 
   %prod = tile.reduce prod, %t : vector<8xf32> -> f32
 }
 
+// CHECK: tile.kernel @lanes
+tile.kernel @lanes(%x: !tile.ptr<i64>, %y: !tile.ptr<i64>) inputs 1 programs "1" scratch "0" from "" {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %t = tile.load %x[%c0] strides(%c1) : !tile.ptr<i64> -> vector<32xi64>
+  // CHECK: tile.scan %{{.*}} : vector<32xi64>, i64
+  %sums, %total = tile.scan %t : vector<32xi64>, i64
+  // CHECK: tile.scan %{{.*}} exclusive reverse : vector<32xi64>, i64
+  %after, %all = tile.scan %t exclusive reverse : vector<32xi64>, i64
+  // CHECK: tile.sort %{{.*}} : vector<32xi64>
+  %up = tile.sort %sums : vector<32xi64>
+  // CHECK: tile.sort %{{.*}} descending : vector<32xi64>
+  %down = tile.sort %up descending : vector<32xi64>
+  %at = vector.step : vector<32xindex>
+  %mask = arith.constant dense<true> : vector<32xi1>
+  // CHECK: tile.scatter %{{.*}}, %{{.*}}[%{{.*}}] mask %{{.*}} : vector<32xi64>, <i64>, vector<32xindex>, vector<32xi1>
+  tile.scatter %down, %y[%at] mask %mask : vector<32xi64>, !tile.ptr<i64>, vector<32xindex>, vector<32xi1>
+}
+
 // CHECK: tile.kernel @product
 tile.kernel @product(%a: !tile.ptr<f32>, %b: !tile.ptr<f32>, %y: !tile.ptr<f32>, %rows: index, %k: index) inputs 2 programs "1" scratch "0" from "" {
   %c0 = arith.constant 0 : index
