@@ -75,9 +75,10 @@ def cases():
     for rows in (1, 63, 64, 65, 300):
         yield f"sum_any_{rows}", Case({"x": "n,72"}, ["%y = jinx.reduce sum, {x} axes [0] : <n,72> -> <1,72>"], lambda o: summed(o["x"], 0, 64 + 8), {"n": rows}, 2)
     yield "sum_any_columns", Case({"x": "n,c"}, ["%y = jinx.reduce sum, {x} axes [0] : <n,c> -> <1,c>"], lambda o: summed(o["x"], 0, 64 + 8), {"n": 200, "c": 75}, 2)
-    yield "sum_middle", Case({"x": "3,600,130"}, ["%y = jinx.reduce sum, {x} axes [1] : <3,600,130> -> <3,1,130>"], lambda o: summed(o["x"], 1, 64 + 32), launches=2)
+    yield "sum_middle", Case({"x": "3,1100,130"}, ["%y = jinx.reduce sum, {x} axes [1] : <3,1100,130> -> <3,1,130>"], lambda o: summed(o["x"], 1, 128), launches=2)
     yield "sum_two_dimensions", Case({"x": "8,200,140"}, ["%y = jinx.reduce sum, {x} axes [0, 1] : <8,200,140> -> <1,1,140>"], lambda o: summed(o["x"], (0, 1), 64 + 64), launches=2)
-    yield "max_of_rows", Case({"x": "1500,200"}, ["%y = jinx.reduce max, {x} axes [0] : <1500,200> -> <1,200>"], lambda o: exact(o["x"].max(0, keepdims=True)), launches=2)
+    yield "sum_few_rows", Case({"x": "900,136"}, ["%y = jinx.reduce sum, {x} axes [0] : <900,136> -> <1,136>"], lambda o: summed(o["x"], 0, 900))
+    yield "max_of_rows", Case({"x": "300,200"}, ["%y = jinx.reduce max, {x} axes [0] : <300,200> -> <1,200>"], lambda o: exact(o["x"].max(0, keepdims=True)), launches=2)
     yield "bias_gradient", Case({"d": "1200,136", "x": "1200,136", "s": "136"},
                                 ["%g = jinx.mul {d}, {x} : <1200,136>, <1200,136> -> <1200,136>", "%t = jinx.reduce sum, %g axes [0] : <1200,136> -> <1,136>",
                                  "%y = jinx.mul %t, {s} : <1,136>, <136> -> <1,136>"],

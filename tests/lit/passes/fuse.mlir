@@ -148,3 +148,19 @@ func.func @alone(%x: tensor<4x8xf32>, %i: tensor<4x8xi64>) -> (tensor<4x2xf32>, 
   %v:2 = jinx.top_k %n axis 1 : tensor<4x8xf32> -> tensor<4x2xf32>, tensor<4x2xi64>
   return %v#0, %v#1 : tensor<4x2xf32>, tensor<4x2xi64>
 }
+
+// -----
+
+// The mean of a row whose length is a symbol: the size and what is made of it stand beside the reduction.
+// CHECK-LABEL: @mean_of_any_length
+// CHECK-COUNT-1: jinx.group "rows"
+// CHECK: jinx.sizes ["w"] : tensor<i64>
+// CHECK-NOT: jinx.group
+func.func @mean_of_any_length(%x: tensor<?x?xf32, #jinx.dims<"n", "w">>) -> tensor<?x?xf32, #jinx.dims<"n", "w">> {
+  %size = jinx.sizes ["w"] : tensor<i64>
+  %count = jinx.cast %size : tensor<i64> -> tensor<f32>
+  %s = jinx.reduce sum, %x axes [1] : tensor<?x?xf32, #jinx.dims<"n", "w">> -> tensor<?x1xf32, #jinx.dims<"n", "1">>
+  %m = jinx.div %s, %count : tensor<?x1xf32, #jinx.dims<"n", "1">>, tensor<f32> -> tensor<?x1xf32, #jinx.dims<"n", "1">>
+  %y = jinx.sub %x, %m : tensor<?x?xf32, #jinx.dims<"n", "w">>, tensor<?x1xf32, #jinx.dims<"n", "1">> -> tensor<?x?xf32, #jinx.dims<"n", "w">>
+  return %y : tensor<?x?xf32, #jinx.dims<"n", "w">>
+}

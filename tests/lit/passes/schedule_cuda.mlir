@@ -242,17 +242,17 @@ func.func @beside_host(%x: tensor<1x1x8x3xf32>, %w: tensor<1x1x9x16xf32>) -> ten
 
 // -----
 
-// A sum over many rows is one of parts of them, and one of those: 1000 rows in parts of 32, of which the last has 8. Partial results are f32.
+// A sum over many rows is one of parts of them, and one of those: 2000 rows in parts of 32, of which the last has 16. Partial results are f32.
 // CHECK-LABEL: @rows_in_parts
-// CHECK: %[[P:.*]] = jinx.launch @k0_reduce(%arg0) sizes [] programs "64"{{.*}} -> tensor<32x200xf32>
+// CHECK: %[[P:.*]] = jinx.launch @k0_reduce(%arg0) sizes [] programs "126"{{.*}} -> tensor<63x200xf32>
 // CHECK: jinx.launch @k1_reduce(%[[P]], %arg1){{.*}} -> tensor<1x200xf16>
 // CHECK: tile.kernel @k0_reduce
 // CHECK: arith.minsi %c32, %{{.*}} : index
 // CHECK: tile.load {{.*}} -> vector<128xf16>
-func.func @rows_in_parts(%x: tensor<1000x200xf16>, %s: tensor<200xf16>) -> tensor<1x200xf16> {
-  %y = jinx.group "rows"(%x, %s) : (tensor<1000x200xf16>, tensor<200xf16>) -> tensor<1x200xf16> {
-  ^bb0(%a: tensor<1000x200xf16>, %b: tensor<200xf16>):
-    %t = jinx.reduce sum, %a axes [0] : tensor<1000x200xf16> -> tensor<1x200xf16>
+func.func @rows_in_parts(%x: tensor<2000x200xf16>, %s: tensor<200xf16>) -> tensor<1x200xf16> {
+  %y = jinx.group "rows"(%x, %s) : (tensor<2000x200xf16>, tensor<200xf16>) -> tensor<1x200xf16> {
+  ^bb0(%a: tensor<2000x200xf16>, %b: tensor<200xf16>):
+    %t = jinx.reduce sum, %a axes [0] : tensor<2000x200xf16> -> tensor<1x200xf16>
     %r = jinx.mul %t, %b : tensor<1x200xf16>, tensor<200xf16> -> tensor<1x200xf16>
     jinx.yield %r : tensor<1x200xf16>
   }
@@ -265,12 +265,12 @@ func.func @rows_in_parts(%x: tensor<1000x200xf16>, %s: tensor<200xf16>) -> tenso
 // CHECK-LABEL: @rows_in_phases
 // CHECK-COUNT-1: jinx.launch
 // CHECK-NOT: jinx.launch
-func.func @rows_in_phases(%x: tensor<1000x200xf32>) -> tensor<1x200xf32> {
-  %y = jinx.group "rows"(%x) : (tensor<1000x200xf32>) -> tensor<1x200xf32> {
-  ^bb0(%a: tensor<1000x200xf32>):
-    %m = jinx.reduce max, %a axes [0] : tensor<1000x200xf32> -> tensor<1x200xf32>
-    %d = jinx.sub %a, %m : tensor<1000x200xf32>, tensor<1x200xf32> -> tensor<1000x200xf32>
-    %s = jinx.reduce sum, %d axes [0] : tensor<1000x200xf32> -> tensor<1x200xf32>
+func.func @rows_in_phases(%x: tensor<2000x200xf32>) -> tensor<1x200xf32> {
+  %y = jinx.group "rows"(%x) : (tensor<2000x200xf32>) -> tensor<1x200xf32> {
+  ^bb0(%a: tensor<2000x200xf32>):
+    %m = jinx.reduce max, %a axes [0] : tensor<2000x200xf32> -> tensor<1x200xf32>
+    %d = jinx.sub %a, %m : tensor<2000x200xf32>, tensor<1x200xf32> -> tensor<2000x200xf32>
+    %s = jinx.reduce sum, %d axes [0] : tensor<2000x200xf32> -> tensor<1x200xf32>
     jinx.yield %s : tensor<1x200xf32>
   }
   return %y : tensor<1x200xf32>
