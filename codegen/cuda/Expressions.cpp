@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -216,7 +217,7 @@ std::optional<Expr> floatExpr(Operation *op, Type type, ArrayRef<Expr> e) {
   bool isDouble = type.isF64();
   std::string suffix = isDouble ? "" : "f";
   if (!isDouble && isShort(op)) {
-    if (isa<arith::DivFOp>(op)) return call("reciprocal_approx", e[1].text);  // what is divided is 1
+    if (isa<arith::DivFOp>(op) && matchPattern(op->getOperand(0), m_OneFloat())) return call("reciprocal_approx", e[1].text);
     if (auto name = mathFunction(op)) return call(*name + "_approx", e[0].text);
   }
   if (auto name = mathFunction(op)) {

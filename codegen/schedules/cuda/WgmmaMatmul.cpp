@@ -128,7 +128,8 @@ static WgmmaTile splitTile(int64_t m, int64_t n, int64_t steps, int64_t matrices
   constexpr int64_t kLeastSteps = 3;  // of a part
   int64_t tiles = ceilDiv(m, 64) * ceilDiv(n, 64) * matrices;
   int64_t blocks = ceilDiv(m, best.m) * ceilDiv(n, best.n) * matrices;
-  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true, 1, best.promotes, best.storedBytes, best.elementBytes};
+  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true};
+  t.promotes = best.promotes, t.storedBytes = best.storedBytes, t.elementBytes = best.elementBytes;
   while (t.splits < 8 && 2 * t.splits * tiles <= sms * 10 / 11 && steps >= 2 * t.splits * kLeastSteps) t.splits *= 2;
   if (t.splits == 1 || t.splits * tiles <= blocks) return best;
   for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= ceilDiv(steps, t.splits) + 1; ++more.stages) t = more;
