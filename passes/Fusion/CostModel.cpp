@@ -21,7 +21,7 @@ Machine Machine::cpu(int64_t vectorBytes) {
   m.launchUs = 2.5;
   m.threads = 2;
   m.cyclesPerUs = 3000;
-  m.lanes = m.vector = std::max<int64_t>(4, vectorBytes / 4);
+  m.lanes = m.vector = m.run = std::max<int64_t>(4, vectorBytes / 4);
   m.cyclesPerGather = 1.2;
   m.levels = {{24e3, 120e3}, {800e3, 50e3}, {12e6, 20e3}, {1e18, 9e3}};
   return m;
@@ -33,6 +33,7 @@ Machine Machine::gpu() {
   m.cyclesPerUs = 1700;
   m.lanes = 132 * 128;
   m.vector = 32;
+  m.run = 1024;
   m.cyclesPerGather = 4.0 / (132 * 128);
   m.flopsPerCycle = 132 * 4096 * 0.8;
   m.levels = {{30e6, 5.5e6}, {1e18, 2.9e6}};
@@ -85,7 +86,7 @@ class Estimator {
     lane_ = sizes.rank() - 1;
     while (lane_ > 0 && sizes.isOne(lane_)) --lane_;
     // The tiles of a product have lanes enough; of other groups a short run leaves some of them idle.
-    const int64_t run = anchor_ ? machine_.vector : machine_.lanes;
+    const int64_t run = anchor_ ? machine_.vector : machine_.run;
     efficiency_ = std::min<double>(run, contiguous(sizes)) / double(run);
     for (Operation *anchor : anchors_) product(anchor);
     isAttention() ? attention() : phases();

@@ -52,7 +52,7 @@ class Case:
 
         A row (last dimension) has one scale: what rounds on the way to an element is of the size of the row's elements, also where the
         element itself is small because its terms cancel. Rows differ: a causal row that sees 4 keys has elements 60 times as large as one
-        that sees 16,384.
+        that sees 16,384. Gradients cancel by rows, down to 0 where a row sees one key: their scale is that of all, at its `peak`.
         """
         if self.roundings == 0:
             return {"norm": 0.0, "relative": 0.0, "absolute": 0.0}

@@ -189,7 +189,7 @@ def compare(o, case, got, want) -> dict:
     got = o.wide(got[0] if isinstance(got, list) else got).reshape(want.shape)
     tolerance = case.tolerance
     rms = float((want * want).mean()) ** 0.5
-    scale = o.sqrt(o.total(want * want) / want.shape[-1])
+    scale = rms if case.peak != 1 else o.sqrt(o.total(want * want) / want.shape[-1])
     finite = bool(o.isfinite(got).all())
     difference = abs(got - want)
     norm = float((difference * difference).mean()) ** 0.5 / rms if rms else float(difference.max())

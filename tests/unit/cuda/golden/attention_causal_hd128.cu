@@ -97,10 +97,10 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
           const i64 within = tile - first_head * row_tiles;
           const i64 advanced = divide_small(within, width);
           const i64 batch_head = first_head + within - advanced * width;
-          const i64 batch2 = divide_small(batch_head, heads);
-          const i64 head = batch_head - batch2 * heads;
           const i64 rest = sections - 1 - section_index;
           const i64 row_tile = rest - divide_small(rest, 2) * 2 == 1 ? advanced : row_tiles - 1 - advanced;
+          const i64 batch2 = divide_small(batch_head, heads);
+          const i64 head = batch_head - batch2 * heads;
           const i64 row = row_tile * 128;
           const i64 seen_by_first = row + keys - queries + 1;
           const i64 count = greatest<i64>(least<i64>(keys, seen_by_first + 127), 1);
@@ -162,9 +162,9 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
         const i64 within2 = tile2 - first_head2 * row_tiles;
         const i64 advanced2 = divide_small(within2, width2);
         const i64 batch_head2 = first_head2 + within2 - advanced2 * width2;
-        const i64 batch3 = divide_small(batch_head2, heads);
         const i64 rest2 = sections - 1 - section_index2;
         const i64 row_tile2 = rest2 - divide_small(rest2, 2) * 2 == 1 ? advanced2 : row_tiles - 1 - advanced2;
+        const i64 batch3 = divide_small(batch_head2, heads);
         const i64 row2 = row_tile2 * 128;
         const i64 seen_by_first2 = row2 + keys - queries + 1;
         const i64 count3 = greatest<i64>(least<i64>(keys, seen_by_first2 + 127), 1);

@@ -20,7 +20,7 @@ rows(const float* __restrict__ x, float* __restrict__ y) {
   float pick[kPerThread];
 #pragma unroll
   for (int i = 0; i < kPerThread; ++i)
-    pick[i] = i64(thread_first + i) < 2500 ? x_tile[i] : 0.0f;
+    pick[i] = thread_first < 1024 ? x_tile[i] : 0.0f;
   float carried = 0.0f;
   float acc[kPerThread];
 #pragma unroll
@@ -31,6 +31,7 @@ rows(const float* __restrict__ x, float* __restrict__ y) {
     const i64 rest = 2500 - offset;
     float x_tile2[kPerThread];
     load_run_where(x_tile2, x + program * 2500 + offset + thread_first, rest - thread_first);
+    const int lanes = static_cast<int>(least<i64>(rest, 1024));
     const i64 offset2 = step * 1024;
     float sums[kPerThread];
     const float total = block_scan_tile<1, 4, false, false>(&sums[0], &acc[0], kThreads, slots, turn);
@@ -42,7 +43,7 @@ rows(const float* __restrict__ x, float* __restrict__ y) {
     const float sum = carried + total;
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i)
-      acc[i] = i64(thread_first + i) < rest ? x_tile2[i] : 0.0f;
+      acc[i] = thread_first < lanes ? x_tile2[i] : 0.0f;
     carried = sum;
   }
 }

@@ -29,6 +29,7 @@ rows(const float* __restrict__ x0, const i64* __restrict__ x1, const float* __re
     acc[i] = x0_tile[i];
   for (i64 step = 0; step < 200; step += 32) {
     const i64 rest = 200 - step;
+    const int lanes = static_cast<int>(least<i64>(rest, 32));
     i64 x1_tile[kPerThread];
     load_run_where(x1_tile, x1 + step + thread_first, rest - thread_first);
     i64 pick[kPerThread];
@@ -38,7 +39,7 @@ rows(const float* __restrict__ x0, const i64* __restrict__ x1, const float* __re
     for (int i = 0; i < kPerThread; ++i) {
       const i64 as_i64 = static_cast<i64>(x1_tile[i]);
       const i64 pick2 = as_i64 < 0 ? as_i64 + 7 : as_i64;
-      const bool and_2 = i64(thread_first + i) < rest & static_cast<u64>(pick2) < static_cast<u64>(7);
+      const bool and_2 = thread_first + i < lanes & static_cast<u64>(pick2) < static_cast<u64>(7);
       pick[i] = and_2 ? pick2 : -1;
       and_[i] = pick[i] >= 0 & pick[i] <= 10;
       x_tile[i] = static_cast<i32>(and_[i]);

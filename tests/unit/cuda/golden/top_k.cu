@@ -29,6 +29,7 @@ rows(const float* __restrict__ x, float* __restrict__ y0_, i64* __restrict__ y1_
     const i64 rest = 5000 - step;
     float x_tile[kPerThread];
     load_apart_where(x_tile, x + program * 5000 + step + thread_first, kStride, rest - thread_first, kStride);
+    const int lanes = static_cast<int>(least<i64>(rest, 1024));
     i64 pick[kPerThread];
     bool is[kPerThread];
     i32 x_tile2[kPerThread];
@@ -40,7 +41,7 @@ rows(const float* __restrict__ x, float* __restrict__ y0_, i64* __restrict__ y1_
       const i64 ext_ = static_cast<i64>((and_ > 2139095040 ? 2147483647 : pick2) ^ -1);
       const i64 shl_ = static_cast<i64>(static_cast<u64>(ext_) << static_cast<u64>(32));
       const i64 as_i64 = static_cast<i64>(i64(thread_first + i * kStride) + step);
-      pick[i] = i64(thread_first + i * kStride) < rest ? shl_ | as_i64 : 9223372036854775807L;
+      pick[i] = thread_first + i * kStride < lanes ? shl_ | as_i64 : 9223372036854775807L;
       is[i] = pick[i] < carried;
       x_tile2[i] = static_cast<i32>(is[i]);
     }
@@ -103,6 +104,7 @@ rows(const float* __restrict__ x, float* __restrict__ y0_, i64* __restrict__ y1_
     carried = next5;
     carried2 = next6;
   }
+  const int lanes2 = static_cast<int>(least<i64>(carried2, 1024));
 
   // Read scratch.
   block_sync();
@@ -110,7 +112,7 @@ rows(const float* __restrict__ x, float* __restrict__ y0_, i64* __restrict__ y1_
   shared_load_apart_where(held_tile3, held + thread_first, kStride, carried2 - thread_first, kStride);
 #pragma unroll
   for (int i = 0; i < kPerThread; ++i) {
-    const i64 pick3 = i64(thread_first + i * kStride) < carried2 ? held_tile3[i] : 9223372036854775807L;
+    const i64 pick3 = thread_first + i * kStride < lanes2 ? held_tile3[i] : 9223372036854775807L;
     shared_store(keys + thread_first + i * kStride, pick3);
   }
   block_sort<true>(keys, 1024, kThreads);
@@ -133,7 +135,7 @@ rows(const float* __restrict__ x, float* __restrict__ y0_, i64* __restrict__ y1_
 #pragma unroll
   for (int i = 0; i < kPerThread; ++i) {
     and_2[i] = sorted4[i] & 4294967295L;
-    x_tile3[i] = load_where(x + static_cast<i64>(and_2[i]) + program * 5000, i64(thread_first + i * kStride) < 5);
+    x_tile3[i] = load_where(x + static_cast<i64>(and_2[i]) + program * 5000, thread_first + i * kStride < 5);
   }
 
   // Write y0_.
