@@ -145,9 +145,10 @@ class Checker {
     return {"rows", ""};
   }
 
-  /// A size, or what is made of sizes: the divisor of a mean whose length is known at run time.
-  static bool isOneValue(Operation *op) {
-    if (cast<RankedTensorType>(op->getResult(0).getType()).getRank() != 0) return false;
+  /// A size, or what is made of sizes: the divisor of a mean whose length is known at run time. Read in the group alone: results have the
+  /// rank of what is reduced.
+  bool isOneValue(Operation *op) const {
+    if (cast<RankedTensorType>(op->getResult(0).getType()).getRank() != 0 || llvm::is_contained(results_, op->getResult(0))) return false;
     return isa<SizesOp>(op) || (schedules::isElementwiseSupported(op) && !isa<ReduceOp>(op));
   }
 
