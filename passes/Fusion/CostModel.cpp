@@ -85,8 +85,8 @@ class Estimator {
     const ShapeInfo &sizes = shape(space);
     lane_ = sizes.rank() - 1;
     while (lane_ > 0 && sizes.isOne(lane_)) --lane_;
-    // The tiles of a product have lanes enough; of other groups a short run leaves some of them idle.
-    const int64_t run = anchor_ ? machine_.vector : machine_.run;
+    // The tiles of a product have lanes enough; of other groups a short run leaves some of them idle, the more so where elements are moved.
+    const int64_t run = anchor_ ? machine_.vector : llvm::any_of(members_, isMovement) ? machine_.lanes : machine_.run;
     efficiency_ = std::min<double>(run, contiguous(sizes)) / double(run);
     for (Operation *anchor : anchors_) product(anchor);
     isAttention() ? attention() : phases();

@@ -22,7 +22,7 @@ struct Machine {
   double cyclesPerUs;               ///< clock
   int64_t lanes;                    ///< f32 elements that operations of one cycle work on
   int64_t vector;                   ///< of them, those that must be neighbours: a vector, a warp
-  int64_t run;                      ///< neighbours of a group without a product that keep all lanes busy
+  int64_t run;                      ///< neighbours that keep all lanes busy, in a group that neither multiplies nor moves elements
   double cyclesPerGather;           ///< an element from an irregular place
   double flopsPerCycle = 0;         ///< of products by rows (tensor cores); 0: there are none
   struct Level {
