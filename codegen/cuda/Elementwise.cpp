@@ -12,9 +12,6 @@ namespace jinx::cuda {
 
 namespace {
 constexpr size_t kInlineLength = 48;
-
-/// A division whose quotient is rounded to 16 bits.
-bool isShort(Operation *op) { return bitEnumContainsAny(cast<arith::DivFOp>(op).getFastmath(), arith::FastMathFlags::afn); }
 }  // namespace
 
 std::string TileLayout::declare(const std::string &name) const {

@@ -5,8 +5,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/IR/TypeUtilities.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 
@@ -26,6 +26,11 @@ Expr multiply(const Expr &a, const Expr &b) {
   if (b.text == "1") return a;
   if (a.text == "0" || b.text == "0") return {"0"};
   return {a.in(Expr::kMultiply) + " * " + b.in(Expr::kMultiply), Expr::kMultiply};
+}
+
+bool isShort(Operation *op) {
+  auto fast = dyn_cast<arith::ArithFastMathInterface>(op);
+  return fast && fast.getFastMathFlagsAttr() && bitEnumContainsAny(fast.getFastMathFlagsAttr().getValue(), arith::FastMathFlags::afn);
 }
 
 namespace {
@@ -204,12 +209,6 @@ std::optional<Expr> castExpr(Operation *op, Type from, Type to, const Expr &e) {
         return from == to ? std::optional(e) : std::nullopt;
       })
       .Default([](Operation *) { return std::nullopt; });
-}
-
-/// Marked as approximate (`afn`): by who writes exp2, or by widenHalves.
-bool isShort(Operation *op) {
-  auto fast = dyn_cast<arith::ArithFastMathInterface>(op);
-  return fast && fast.getFastMathFlagsAttr() && bitEnumContainsAny(fast.getFastMathFlagsAttr().getValue(), arith::FastMathFlags::afn);
 }
 
 /// Floating-point operations on float and double.

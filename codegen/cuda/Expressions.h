@@ -27,6 +27,8 @@ Expr multiply(const Expr &a, const Expr &b);
 
 /// True for an operation that `elementExpr` prints.
 bool isElementwise(mlir::Operation *op);
+/// Marked as approximate (`afn`): by who writes it, or where its value is rounded to 16 bits (codegen/schedules/cuda/WidenHalves.cpp).
+bool isShort(mlir::Operation *op);
 /// The operation on one element of each operand; nothing for an operation that CUDA text has no form for.
 std::optional<Expr> elementExpr(mlir::Operation *op, llvm::ArrayRef<Expr> operands);
 

@@ -82,7 +82,8 @@ FailureOr<Expr> KernelEmitter::laneLoad(tile::LoadOp op, const TileLayout &layou
   return call(shared ? "shared_load_where" : "load_where", at.text + ", " + guard);
 }
 
-/// The elements that the innermost loop of a layout runs over, as one aligned access: its type and text. None where that is not sure.
+/// The elements that the innermost loop of a layout runs over, of values that rows share, as one aligned access: its type and text. None where
+/// that is not sure.
 std::optional<std::pair<std::string, std::string>> KernelEmitter::runLoad(tile::LoadOp op, const TileLayout &layout) {
   const TileLayout::Loop &inner = layout.loops.back();
   if (!StringRef(layout.column.text).ends_with(" + " + inner.variable)) return std::nullopt;  // one column
@@ -90,9 +91,7 @@ std::optional<std::pair<std::string, std::string>> KernelEmitter::runLoad(tile::
   if (!pointer || pointer.getArgNumber() >= kernel_.getNumInputs()) return std::nullopt;  // only of what is not written meanwhile
   Type element = getElementTypeOrSelf(op.getTile().getType());
   int64_t bytes = inner.count * bytesOf(element);
-  Value rowStride = op.getStrides()[0];
   bool isWhole = isRun(pointer, op.getOffset(), op.getStrides()[1], inner.count) &&
-                 (isConstant(rowStride, 0) || isMultiple(rowStride, inner.count)) &&
                  (op.getLimits().empty() || isMultiple(op.getLimits()[1], inner.count));
   if (!isWhole || (bytes != 4 && bytes != 8 && bytes != 16)) return std::nullopt;
   auto [at, guard] = lanePlace(op, layout.row, layout.firstColumn());

@@ -99,8 +99,8 @@ class PipelineEmitter {
   mlir::LogicalResult printHalves(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, bool isBf16, bool packs, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult printPairs(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult emitClusterReduce(tile::ClusterReduceOp op);
-  /// Blocks that share what they fetch: the cluster, but for its blocks along k.
   bool takesTurns() const { return roles_ && const_cast<tile::RolesOp &>(roles_).getTurns(); }
+  /// Blocks that share what they fetch: the cluster, but for its blocks along k.
   int64_t sharers() const { return clusterM_ * clusterN_; }
   mlir::FailureOr<std::string> takeAccumulator(mlir::Value acc, mlir::Value result);
   // FragmentProducts.cpp, FragmentRows.cpp
