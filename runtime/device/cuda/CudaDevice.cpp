@@ -1,5 +1,7 @@
 #include "runtime/device/cuda/CudaDevice.h"
 
+#include <unordered_map>
+
 #include "runtime/base/Parallel.h"
 #include "runtime/device/cuda/Driver.h"
 #include "runtime/device/cuda/LaunchFormulas.h"
@@ -154,6 +156,9 @@ struct CudaKernel final : KernelFunction {
   void* function = nullptr;
   int maxSharedBytes = 0; ///< dynamic
 };
+
+/// Symbol to the driver's module that holds it.
+using CodeOfKernels = std::unordered_map<std::string, void*>;
 
 class CudaModule final : public Module {
  public:
@@ -315,13 +320,15 @@ class CudaDevice final : public Device {
     CompileCudaOptions compile{.arch = arch_, .cacheDir = setting("cache")};
     JINX_TRY_ASSIGN(auto cubins, compileAll(*plan, codes, compile), "loading the plan");
     JINX_TRY(context_->enter());
+    CodeOfKernels found;
     for (const auto& cubin : cubins) {
       void* code = nullptr;
       JINX_TRY(context_->check(context_->driver.moduleLoad(&code, cubin.data()), "cuModuleLoadData"), "loading the plan");
       module->loaded.push_back(code);
+      for (std::string& name : kernelNames(cubin)) found.emplace(std::move(name), code);
     }
     for (const plan::Kernel& kernel : p.kernels()) {
-      JINX_TRY_ASSIGN(CudaKernel function, findKernel(kernel, module->loaded));
+      JINX_TRY_ASSIGN(CudaKernel function, findKernel(kernel, found));
       module->kernels.push_back(std::move(function));
     }
     module->isaName = isa;
@@ -405,15 +412,16 @@ class CudaDevice final : public Device {
     return it == options_.extra.end() ? std::string() : it->second;
   }
 
-  Expected<CudaKernel> findKernel(const plan::Kernel& from, const std::vector<void*>& loaded) const {
+  Expected<CudaKernel> findKernel(const plan::Kernel& from, const CodeOfKernels& found) const {
     CudaKernel kernel;
     JINX_TRY_ASSIGN(kernel.formulas, LaunchFormulas::read(from));
     if (kernel.formulas.numMaps() > kMaxMaps)
       return unimplemented("kernel " + from.symbol() + " has " + std::to_string(kernel.formulas.numMaps()) + " tensor maps, at most " +
                            std::to_string(kMaxMaps) + " are expected");
-    for (void* code : loaded)
-      if (context_->driver.moduleFunction(&kernel.function, code, from.symbol().c_str()) == 0) break;
-    if (!kernel.function) return invalidArgument("no code of the plan for " + name_ + " has the kernel \"" + from.symbol() + "\"");
+    auto code = found.find(from.symbol());
+    if (code == found.end()) return invalidArgument("no code of the plan for " + name_ + " has the kernel \"" + from.symbol() + "\"");
+    JINX_TRY(context_->check(context_->driver.moduleFunction(&kernel.function, code->second, from.symbol().c_str()), "cuModuleGetFunction"),
+             "kernel " + from.symbol());
     int fixed = 0;
     JINX_TRY(context_->check(context_->driver.functionAttribute(&fixed, kStaticSharedBytes, kernel.function), "cuFuncGetAttribute"));
     kernel.maxSharedBytes = maxSharedBytes_ - fixed;
