@@ -1,6 +1,7 @@
 // Tiles of rank 2 in registers: layouts, products, element-wise copies into shared memory, and the ways back to global memory.
 #include "codegen/cuda/DeviceLibrary.h"
 #include "codegen/cuda/PipelineEmitter.h"
+#include "codegen/cuda/WgmmaFragments.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -17,6 +18,15 @@ constexpr int64_t kGridColumns = 16;  // threads of a SIMT product along n
 
 // ---- layouts ----------------------------------------------------------------------------------------------------------------------
 
+/// Declares where a thread's part of a warpgroup's product begins (`fragment_row`, `fragment_column`); returns how far from there its element
+/// (j, h, e) lies, in rows and in columns.
+std::pair<std::string, std::string> PipelineEmitter::fragmentPlace(int64_t columns) {
+  const Layout sums = warpgroupSums(columns);
+  e_.prologue("const int fragment_row = " + sums.text("row", {{"warp", "threadIdx.x % 128 / 32"}, {"lane", "threadIdx.x % 32"}}) + ";");
+  e_.prologue("const int fragment_column = " + sums.text("column", {{"lane", "threadIdx.x"}}) + ";");
+  return {sums.text("row", {{"h", "h"}}), sums.text("column", {{"j", "j"}, {"e", "e"}})};
+}
+
 TileLayout PipelineEmitter::wgmmaLayout(const Shape &shape) {
   TileLayout layout;
   int64_t blocks = shape[0] / 64, columns = shape[1];
@@ -25,14 +35,13 @@ TileLayout PipelineEmitter::wgmmaLayout(const Shape &shape) {
   e_.constant("kBlocks", blocks, "products of 64 rows that a warpgroup holds");
   e_.constant("kAccumulators" + part, columns / 2, "of a thread for one of them");
   e_.constant("kOctets" + part, columns / 8, "groups of 8 columns");
-  e_.prologue("const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;");
-  e_.prologue("const int fragment_column = threadIdx.x % 4 * 2;");
+  auto [row, column] = fragmentPlace(columns);
   layout.loops = {{"block", "kBlocks", blocks}, {"j", "kOctets" + part, columns / 8}, {"h", "2", 2}, {"e", "2", 2}};
   layout.subscripts = {"block", "4 * j + 2 * h + e"};
   layout.extents = {"kBlocks", "kAccumulators" + part};
   layout.columnLoop = layout.loops[1];
-  layout.row = {"fragment_row + block * 64 + h * 8", Expr::kAdd};
-  layout.column = {"fragment_column + j * 8 + e", Expr::kAdd};
+  layout.row = {"fragment_row + block * 64 + " + row, Expr::kAdd};
+  layout.column = {"fragment_column + " + column, Expr::kAdd};
   layout.elementsPerThread = blocks * columns / 2;
   return layout;
 }

@@ -120,6 +120,7 @@ class PipelineEmitter {
     return mlir::cast<mlir::VectorType>(mlir::cast<mlir::TypeAttr>(types[buffer]).getValue()).getElementType();
   }
   TileLayout rowsLayout(const Shape &shape);
+  std::pair<std::string, std::string> fragmentPlace(int64_t columns);
   TileLayout wgmmaLayout(const Shape &shape);
   TileLayout simtLayout(const Shape &shape);
   std::string coordinates(mlir::ValueRange at);
