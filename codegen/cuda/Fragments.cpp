@@ -463,7 +463,7 @@ LogicalResult PipelineEmitter::emitStoreBulk(tile::StoreBulkOp op) {
   out.open("for (int patch = 0; patch < " + str(type.getDimSize(1) / storeColumns_) + "; ++patch)");
   out.line("buffer = store + ((buffer - store) ^ kStoreBytes);  // the two buffers in turn");
   out.line("if (issuer) tma_store_wait_read<1>();  // the store before last has left this buffer");
-  out.line("warp_sync();");
+  printPieces();
   if (failed(ofHalves ? printHalves(ops, stored, type.getElementType().isBF16(), packs, layout, op) : printPairs(ops, stored, layout, op))) return failure();
   out.line("fence_proxy_async();");
   out.line("warp_sync();");
