@@ -91,6 +91,14 @@ def cases():
     yield "odd", Case({"a": "67,37", "b": "37,53"}, ["%y = jinx.matmul {a}, {b} : <67,37>, <37,53> -> <67,53>"], plain)
     yield "column", Case({"a": "150,64", "b": "64,1"}, ["%y = jinx.matmul {a}, {b} : <150,64>, <64,1> -> <150,1>"], plain)
     yield "one_row", Case({"a": "1,320", "b": "320,200"}, ["%y = jinx.matmul {a}, {b} : <1,320>, <320,200> -> <1,200>"], plain)
+    yield "one_row_epilogue", Case({"a": "1,1000", "b": "75,1000", "c": "75"},
+                                   ["%p = jinx.matmul {a}, {b} transpose_b : <1,1000>, <75,1000> -> <1,75>", "%q = jinx.add %p, {c} : <1,75>, <75> -> <1,75>",
+                                    "%y = jinx.relu %q : <1,75> -> <1,75>"],
+                                   lambda o: (np.maximum(np.matmul(o["a"], turned(o["b"])) + o["c"], 0), np.matmul(np.abs(o["a"]), turned(np.abs(o["b"]))) + np.abs(o["c"])))
+    # Few rows with so many of weights that tiles have 128 of them; and with a k that two blocks share.
+    for name, rows, k, n in (("two_consumers", 5, 64, 8520), ("two_consumers_wide", 40, 72, 8460), ("split", 3, 1088, 200), ("split_wide", 31, 1100, 136)):
+        yield f"few_rows_{name}", Case({"a": f"{rows},{k}", "b": f"{n},{k}"}, [f"%y = jinx.matmul {{a}}, {{b}} transpose_b : <{rows},{k}>, <{n},{k}> -> <{rows},{n}>"],
+                                       lambda o: product(o["a"], turned(o["b"])), {}, ["packed_matmul"], "kConsumers = 2" if "two" in name else "kSplits = 2")
     for rows in (7, 16, 33, 64):
         yield f"few_rows_{rows}", Case({"a": f"{rows},136", "b": "136,130"}, [f"%y = jinx.matmul {{a}}, {{b}} : <{rows},136>, <136,130> -> <{rows},130>"], plain)
     yield "symbolic", Case({"a": "m,k", "b": "k,72"}, ["%y = jinx.matmul {a}, {b} : <m,k>, <k,72> -> <m,72>"], plain, {"m": 75, "k": 45})
@@ -313,8 +321,9 @@ class Run:
         if done.returncode:
             return self.outcome(False, f"{name} does not compile: {done.stderr[-500:]}")
         launches = re.findall(r"^ *\d+ +(\w+) +k\d+_(\w+) ", self.call("inspect", folder / "plan.jxp").stdout, re.M)
-        # A column of f32 is a reduction.
-        self.outcome((element, name) == ("f32", "column f32") or all(any(kernel.startswith(k) for _, kernel in launches) for k in case.kernels), f"{name}: launches {launches}, expected {case.kernels}")
+        # A column of f32 is a reduction, and so is a row of f16.
+        kernels = ["reduce"] if (element, name.split()[0]) in (("f32", "column"), ("f16", "one_row"), ("f16", "one_row_epilogue")) else case.kernels
+        self.outcome(all(any(kernel.startswith(k) for _, kernel in launches) for k in kernels), f"{name}: launches {launches}, expected {kernels}")
         if element != "f32":
             self.read(name, case, folder)
         generator, arguments, o = np.random.default_rng(self.seed), [], {}

@@ -123,8 +123,8 @@ std::string wgmmaInfeasible(const WgmmaTile &tile);
 /// \param operations  of the epilogue, instructions an element
 /// \param like  says what is no matter of choice: `promotes`, the bytes, and `residuals`, which are 0 in a tile that has no room for them
 WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms = 132);
-/// For the transposed product of `columns` rows of an activation, at most 64: 64 rows of weights at a time, as many slots as fit.
-WgmmaTile chooseFlatWgmmaTile(int64_t columns, bool promotes = false);
+/// For the transposed product of `columns` rows of an activation, at most 64, with m rows of weights: as many slots as fit.
+WgmmaTile chooseFlatWgmmaTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms = 132);
 /// Writes the program at the insertion point, which is the end of `kernel`, and says what its cluster is.
 void emitWgmmaMatmul(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &problem, const WgmmaTile &tile, const EpilogueHole &hole);
 

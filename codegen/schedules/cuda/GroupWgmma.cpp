@@ -82,7 +82,7 @@ class GroupWgmma {
     if (residuals_.size() > kMostResiduals) residuals_.clear();
     tile_.residuals = int64_t(residuals_.size());
     int64_t matrices = matrices_.constant().value_or(1);
-    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m, tile_.promotes) : chooseWgmmaTile(m, n, steps, matrices, epilogue_->operations(), tile_);
+    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m, n, steps, matrices, tile_) : chooseWgmmaTile(m, n, steps, matrices, epilogue_->operations(), tile_);
     if (isConv() && tile_.clusterN > 1) tile_.clusterN = 1, tile_.clusterM = 2;  // a run of pixels is no two runs
   }
   bool isConv() const { return isa<PackedConvOp>(product_); }
