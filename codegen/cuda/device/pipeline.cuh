@@ -209,6 +209,17 @@ JINX_DEVICE u32 shared_load_word(u32 address JINX_AT) {
   return word;
 #endif
 }
+/// Two neighbours of 16 bits from p on, where `valid`, else zeros, as one register; of memory that nobody writes while the kernel runs.
+template <typename T>
+JINX_DEVICE u32 load_word_where(const T* p, bool valid JINX_AT) {
+#ifdef JINX_EMULATED
+  return valid ? global_load(reinterpret_cast<const u32*>(p) JINX_FROM) : 0;
+#else
+  u32 word = 0;
+  if (valid) word = __ldg(reinterpret_cast<const u32*>(p));
+  return word;
+#endif
+}
 /// Element `e` of a pair of 16-bit elements.
 template <typename T>
 JINX_DEVICE T half_of(u32 pair, int e) {
