@@ -104,6 +104,7 @@ std::optional<std::pair<std::string, std::string>> KernelEmitter::runLoad(tile::
                  (op.getLimits().empty() || isMultiple(op.getLimits()[1], inner.count));
   if (!isWhole || (bytes != 4 && bytes != 8 && bytes != 16)) return std::nullopt;
   auto [at, guard] = lanePlace(op, layout.row, layout.firstColumn());
+  if (isHalf(element) && bytes == 4) return std::pair(std::string("u32"), "load_word_where(" + at.text + ", " + (guard.empty() ? "true" : guard) + ")");
   return std::pair("Pack<" + str(bytes) + ", " + cType(element) + ">",
                    "load_pack_where<" + str(bytes) + ">(" + at.text + ", " + (guard.empty() ? "true" : guard) + ")");
 }
@@ -124,7 +125,10 @@ LogicalResult KernelEmitter::emitEarlyLoad(tile::LoadOp op) {
   out_.close();
   Bound bound;
   bound.kind = Bound::kRuns;
-  bound.expr = {name + "[" + layout.columnLoop.variable + "].values[" + layout.loops.back().variable + "]"};
+  // A pair of halves stays one register: two cost a kernel of 128 sums a thread its last ones.
+  const std::string held = name + "[" + layout.columnLoop.variable + "]", within = layout.loops.back().variable;
+  bound.expr = run->first == "u32" ? call("half_of<" + cType(getElementTypeOrSelf(op.getTile().getType())) + ">", held + ", " + within)
+                                   : Expr{held + ".values[" + within + "]"};
   bound_[op.getTile()] = bound;
   return success();
 }
@@ -472,7 +476,7 @@ LogicalResult PipelineEmitter::emitStoreBulk(tile::StoreBulkOp op) {
   out.open("for (int patch = 0; patch < " + str(type.getDimSize(1) / storeColumns_) + "; ++patch)");
   out.line("buffer = store + ((buffer - store) ^ kStoreBytes);  // the two buffers in turn");
   out.line("if (issuer) tma_store_wait_read<1>();  // the store before last has left this buffer");
-  out.line("warp_sync();");
+  printPieces();
   if (failed(ofHalves ? printHalves(ops, stored, type.getElementType().isBF16(), packs, layout, op) : printPairs(ops, stored, layout, op))) return failure();
   out.line("fence_proxy_async();");
   out.line("warp_sync();");

@@ -263,7 +263,7 @@ void KernelEmitter::phase(Operation *op) {
 
 LogicalResult KernelEmitter::emitBlock(Block &block) {
   for (Operation &op : block) {
-    if (op.hasTrait<OpTrait::IsTerminator>()) continue;
+    if (op.hasTrait<OpTrait::IsTerminator>() || PipelineEmitter::isAside(&op)) continue;
     if (failed(emitOp(&op))) return failure();
   }
   return success();

@@ -42,6 +42,7 @@ LogicalResult PipelineEmitter::prepare() {
       info.op = ring;
       info.stages = ring.getStages();
       info.bulk = ring.getKind() == tile::RingKind::bulk;
+      info.pieces = info.readByThreads = ring->hasAttr("pieces");
       (info.bulk ? anyBulk_ : anyAsync) = true;
       for (auto [i, type] : llvm::enumerate(ring.getBuffers().getAsValueRange<TypeAttr>())) {
         auto vector = dyn_cast<VectorType>(type);
@@ -83,7 +84,7 @@ LogicalResult PipelineEmitter::prepare() {
   if (anyBulk_ && !roles_) return kernel.emitOpError("a bulk ring needs tile.roles");
   if (anyBulk_ && anyAsync) return kernel.emitOpError("bulk and async rings do not mix");
   for (RingInfo &ring : rings_)
-    if (ring.readByThreads && clusterSize() > 1) return ring.op.emitOpError("a buffer of one row is for a block that shares no copies");
+    if (ring.readByThreads && !ring.pieces && clusterSize() > 1) return ring.op.emitOpError("a buffer of one row is for a block that shares no copies");
   for (RingInfo &ring : rings_)
     for (Buffer &buffer : ring.buffers)
       if (buffer.rows % buffer.slices || (ring.bulk && !buffer.isRow && buffer.rows / buffer.slices % 8))
@@ -304,10 +305,13 @@ void PipelineEmitter::printBarrierInit() {
   out.line("grid_release_next();");
 }
 
-void PipelineEmitter::printRingState(Region &region, bool producer) {
+/// \param aside  the operation of the producer for whose thread this is; null: for all the others
+void PipelineEmitter::printRingState(Region &region, bool producer, Operation *aside) {
   for (RingInfo &ring : rings_) {
-    bool used = false;
+    bool used = ring.pieces && !producer;
     region.walk([&](Operation *op) {
+      Operation *part = region.front().findAncestorOpInBlock(*op);
+      if (producer && (aside ? part != aside : isAside(part))) return;
       if (auto acquire = dyn_cast<tile::RingAcquireOp>(op)) used |= acquire.getRing() == ring.op.getRing();
       if (auto wait = dyn_cast<tile::RingWaitOp>(op)) used |= wait.getRing() == ring.op.getRing();
     });
@@ -324,13 +328,19 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   printBarrierInit();
   out.blank();
   out.open("if (warpgroup == 0)");
-  out.comment(rings_.size() > 1 ? "Producer: one thread keeps the rings full." : "Producer: one thread keeps the ring full.");
+  const bool anyPieces = llvm::any_of(rings_, [](const RingInfo &ring) { return ring.pieces; });
+  out.comment(anyPieces           ? "Producer: one thread keeps the ring of operands full, another one that of residuals."
+              : rings_.size() > 1 ? "Producer: one thread keeps the rings full."
+                                  : "Producer: one thread keeps the ring full.");
   if (movesRegisters()) out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
-  out.open("if (warp_uniform(threadIdx.x / 32) == 0 && elect_one())");
+  if (anyPieces) out.line("const int fetcher = warp_uniform(threadIdx.x / 32);");
+  out.open(std::string("if (") + (anyPieces ? "fetcher" : "warp_uniform(threadIdx.x / 32)") + " == 0 && elect_one())");
   out.line("grid_wait_previous();");
   printRingState(op.getProducer(), true);
   if (failed(e_.emitBlock(op.getProducer().front()))) return failure();
   out.close();
+  for (Operation &part : op.getProducer().front())
+    if (isAside(&part) && failed(emitAside(&part))) return failure();
   out.reopen("else");
   out.comment(takesTurns() ? "Consumers by turns: one multiplies its tile while the other runs the epilogue of its own."
                            : "Consumers: multiply, then the epilogue of the same tile.");

@@ -37,6 +37,11 @@ class PipelineEmitter {
 
   bool handles(mlir::Operation *op) const;
   mlir::LogicalResult emit(mlir::Operation *op);
+  /// A tile that comes in pieces.
+  static bool isPiece(tile::LoadOp op) { return op->hasAttr("piece"); }
+  mlir::LogicalResult emitPieceLoad(tile::LoadOp op);
+  /// In the producer, what another thread does.
+  static bool isAside(mlir::Operation *op) { return op->hasAttr("aside"); }
   /// True where `user` writes through `pointer`.
   bool writes(mlir::Operation *user, mlir::Value pointer) const;
   TileLayout makeFragmentLayout(const Shape &shape);
@@ -65,6 +70,7 @@ class PipelineEmitter {
     int64_t stages = 0;
     bool bulk = false, lagging = false;
     bool readByThreads = false;  ///< one of its buffers is: each warp gives a slot back
+    bool pieces = false;         ///< of residuals (Residuals.cpp)
     int64_t barrierOffset = 0;
     int64_t stageBytes() const {
       int64_t bytes = 0;
@@ -90,7 +96,7 @@ class PipelineEmitter {
   mlir::LogicalResult emitTurnPass(tile::TurnPassOp op);
   mlir::LogicalResult emitRoles(tile::RolesOp op);
   void printBarrierInit();
-  void printRingState(mlir::Region &region, bool producer);
+  void printRingState(mlir::Region &region, bool producer, mlir::Operation *aside = nullptr);
   mlir::LogicalResult emitMma(tile::MmaOp op);
   mlir::LogicalResult emitWgmma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
   mlir::LogicalResult emitSimtMma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
@@ -103,6 +109,9 @@ class PipelineEmitter {
   /// Blocks that share what they fetch: the cluster, but for its blocks along k.
   int64_t sharers() const { return clusterM_ * clusterN_; }
   mlir::FailureOr<std::string> takeAccumulator(mlir::Value acc, mlir::Value result);
+  // Residuals.cpp
+  mlir::LogicalResult emitAside(mlir::Operation *op);
+  void printPieces();
   // FragmentProducts.cpp, FragmentRows.cpp
   mlir::LogicalResult emitMmaShared(tile::MmaSharedOp op);
   mlir::LogicalResult emitMmaRegisters(tile::MmaRegistersOp op);
@@ -129,6 +138,11 @@ class PipelineEmitter {
   tile::RolesOp roles_;
   std::vector<RingInfo> rings_;
   std::vector<tile::TensorMapOp> maps_;
+  struct Piece {
+    int64_t buffer;     ///< of the ring
+    std::string pairs;  ///< registers: a patch's elements, two in each
+  };
+  std::vector<Piece> pieces_;
   std::vector<std::string> mapParameters_;
   bool fragments_ = false;  ///< tiles are 64 rows of a warpgroup, of any width
   bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false;

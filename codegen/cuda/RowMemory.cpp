@@ -278,6 +278,7 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
   std::string where = pointer.shared ? "shared_" : "";
   if (type.getRank() == 2 && isTile(type)) {
     if (isOrdered(op.getPtr())) return unsupported(op, "a tile of rank 2 from a buffer that the kernel also writes");
+    if (PipelineEmitter::isPiece(op)) return pipeline_->emitPieceLoad(op);
     return op->hasAttr("early") ? emitEarlyLoad(op) : addPending(op);
   }
   beforeRead(op.getPtr());

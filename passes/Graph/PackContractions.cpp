@@ -13,6 +13,7 @@
 // Where there are tensor cores (tensor-cores), which read both operands along k, 16-bit floats, and in products 8-bit ones and bytes too:
 //
 //   matmul(a, b)                     packed_matmul by_rows(a, transpose(b)); k is filled up to a multiple of 16 bytes
+//   matmul with one row, 16 bits     reduce(mul(transpose(b), a)): nothing is read twice, and registers have it sooner than shared memory
 //   conv 1x1, stride 1, no padding   the same over all pixels
 //   conv of one group                packed_conv by_rows; channels are filled up to a multiple of 8, or, where they are few, the image
 //                                    is padded along w so that a row of the window is one run (runs)
@@ -182,6 +183,22 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     return PackedMatmulOp::create(b, loc, result, a, rows, /*by_rows=*/true, fastSums);
   }
 
+  /// [.., 1, k] x [n, k]ᵀ of 16-bit floats as sums over the last axis, one for each row of b.
+  bool makeSumsOfRows(MatmulOp op, Value rows) {
+    Sizes sizes = sizesOf(rows.getType()), y = sizesOf(op.getY().getType());
+    bool isOneRow = y.size() >= 2 && llvm::all_of(ArrayRef(y).drop_back(), [](const SizeExpr &s) { return s.isConstant(1); });
+    if (!isByRows(elementOf(op.getA())) || sizes.size() != 2 || !isOneRow || !sizes[1].constant()) return false;
+    OpBuilder b(op);
+    Value row = reshape(b, op.getLoc(), op.getA(), {sizes[1]});
+    Value products = MulOp::create(b, op.getLoc(), rows.getType(), rows, row);
+    Value sums = ReduceOp::create(b, op.getLoc(), tensorOf({sizes[0], 1}, elementOf(rows)), ReduceKind::sum, products, ArrayRef<int64_t>{1});
+    op.getY().replaceAllUsesWith(reshape(b, op.getLoc(), sums, y));
+    say(passed(op, kArgument, "Packed"), [&] { return "matmul: one row, a reduction"; });
+    op.erase();
+    ++numMatmuls;
+    return true;
+  }
+
   void lowerByRows(MatmulOp op) {
     OpBuilder b(op);
     Value rows = op.getB();
@@ -190,6 +207,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
       rows = TransposeOp::create(b, op.getLoc(), rows, perm);
     }
+    if (makeSumsOfRows(op, rows)) return;
     op.getY().replaceAllUsesWith(productByRows(b, op.getLoc(), op.getY().getType(), op.getA(), rows, op.getFastSums()));
     say(passed(op, kArgument, "Packed"), [&] { return "matmul: by rows, for tensor cores"; });
     op.erase();

@@ -199,6 +199,33 @@ JINX_DEVICE void shared_load_x2(float* x, u32 address JINX_AT) {
 #endif
 }
 
+/// Four bytes of what a bulk copy has brought.
+JINX_DEVICE u32 shared_load_word(u32 address JINX_AT) {
+#ifdef JINX_EMULATED
+  return shared_load(reinterpret_cast<const u32*>(emu_self->shared_window + address) JINX_FROM);
+#else
+  u32 word;
+  asm volatile("ld.shared.b32 %0, [%1];" : "=r"(word) : "r"(address) : "memory");
+  return word;
+#endif
+}
+/// Two neighbours of 16 bits from p on, where `valid`, else zeros, as one register; of memory that nobody writes while the kernel runs.
+template <typename T>
+JINX_DEVICE u32 load_word_where(const T* p, bool valid JINX_AT) {
+#ifdef JINX_EMULATED
+  return valid ? global_load(reinterpret_cast<const u32*>(p) JINX_FROM) : 0;
+#else
+  u32 word = 0;
+  if (valid) word = __ldg(reinterpret_cast<const u32*>(p));
+  return word;
+#endif
+}
+/// Element `e` of a pair of 16-bit elements.
+template <typename T>
+JINX_DEVICE T half_of(u32 pair, int e) {
+  return T{static_cast<u16>(e ? pair >> 16 : pair)};
+}
+
 /// Two neighbours of a row, in one access.
 JINX_DEVICE void shared_store_pair(u32 address, i32 low, i32 high JINX_AT) {
 #ifdef JINX_EMULATED

@@ -71,10 +71,16 @@ struct WgmmaTile {
   bool promotes = false;           ///< a slot's products are summed apart, and those sums in f32: of 8-bit floats a product keeps 14 bits
   int64_t storedBytes = 2;         ///< of an element, where the block stores in bulk: it stages them in shared memory
   int64_t elementBytes = 2;        ///< of an operand's element
+  int64_t residuals = 0;           ///< operands of the epilogue that come in pieces (WgmmaMatmul::residuals)
+  int64_t pieces = 0;              ///< slots of their ring
 
   int64_t rows() const { return turns ? m : m / consumers; }  ///< of a consumer
   int64_t cluster() const { return clusterM * clusterN * splits; }
   int64_t storedColumns() const { return n / splits; }  ///< that a block stores
+  // A piece: 64 rows of the consumer whose turn it is, or of each, by 128 bytes of columns.
+  int64_t pieceRows() const { return turns ? 64 : 64 * consumers; }
+  int64_t pieceColumns() const { return 128 / storedBytes; }
+  int64_t piecesOfTile() const { return rows() / 64 * (n / pieceColumns()); }
 };
 
 /// One operand as the producer fetches it: boxes of some rows and 128 bytes of k.
@@ -99,6 +105,9 @@ struct WgmmaMatmul {
   mlir::Value matrices;            ///< in the batch; null: one
   mlir::Type elementA, elementB;   ///< one 16-bit float; 8-bit floats; or integers of 8 bits, whose sums are i32
   mlir::Value d;                   ///< the result's buffer [matrices, m, n] where the hole returns tiles; rows are a multiple of 16 bytes then
+  /// Buffers of d's shape and element size (residuals), for a tile that has room for them. The hole loads number i by a tile.load with the
+  /// attribute `piece` i, and uses it for what it returns alone.
+  llvm::SmallVector<mlir::Value> residuals;
   TileBegin begin;                 ///< may be null; not with a tile that blocks share
   std::string mText, nText, matricesText;  ///< formulas over the kernel's sizes that say what m, n, matrices are; needed beside d
 };
@@ -112,10 +121,10 @@ int64_t wgmmaSharedBytes(const WgmmaTile &tile);
 std::string wgmmaInfeasible(const WgmmaTile &tile);
 /// The best tile for known extents, by an estimate of the time that products, traffic from the second-level cache and epilogues take.
 /// \param operations  of the epilogue, instructions an element
-/// \param like  says what is no matter of choice: `promotes` and the bytes
+/// \param like  says what is no matter of choice: `promotes`, the bytes, and `residuals`, which are 0 in a tile that has no room for them
 WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms = 132);
-/// For the transposed product of `columns` rows of an activation, at most 64: 64 rows of weights at a time, as many slots as fit.
-WgmmaTile chooseFlatWgmmaTile(int64_t columns, bool promotes = false);
+/// For the transposed product of `columns` rows of an activation, at most 64, with m rows of weights: as many slots as fit.
+WgmmaTile chooseFlatWgmmaTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms = 132);
 /// Writes the program at the insertion point, which is the end of `kernel`, and says what its cluster is.
 void emitWgmmaMatmul(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &problem, const WgmmaTile &tile, const EpilogueHole &hole);
 

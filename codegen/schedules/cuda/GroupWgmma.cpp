@@ -26,6 +26,7 @@ constexpr int64_t kSlotBytes = 128;      // of k in a slot
 constexpr int64_t kSlice = 64;           // of channels in a slot of a convolution
 constexpr int64_t kStoreAlignment = 16;  // bytes that a bulk store's rows are a multiple of
 constexpr int64_t kFewRows = 64;         // up to here the transposed product reads less
+constexpr int64_t kMostResiduals = 2;    // that come through shared memory
 constexpr int64_t kUnknownRows = 2048, kUnknownSteps = 16;  // what tiles are chosen for when the extent is known only at run time
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
@@ -77,8 +78,11 @@ class GroupWgmma {
     auto matmul = dyn_cast<PackedMatmulOp>(product_);
     tile_.promotes = isByteFloat(elementOf(a_)) && !matmul.getFastSums();
     tile_.storedBytes = bytesOf(group_.getResult(0)), tile_.elementBytes = bytesOf(a_);
+    if (bool(storeBytes()) && tile_.storedBytes > 1) residuals_ = epilogue_->residuals(tile_.storedBytes);
+    if (residuals_.size() > kMostResiduals) residuals_.clear();
+    tile_.residuals = int64_t(residuals_.size());
     int64_t matrices = matrices_.constant().value_or(1);
-    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m, tile_.promotes) : chooseWgmmaTile(m, n, steps, matrices, epilogue_->operations(), tile_);
+    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m, n, steps, matrices, tile_) : chooseWgmmaTile(m, n, steps, matrices, epilogue_->operations(), tile_);
     if (isConv() && tile_.clusterN > 1) tile_.clusterN = 1, tile_.clusterM = 2;  // a run of pixels is no two runs
   }
   bool isConv() const { return isa<PackedConvOp>(product_); }
@@ -180,6 +184,10 @@ class GroupWgmma {
     if (!matrices_.isConstant(1)) p.matrices = kb_.size(matrices_);
     p.elementA = elementOf(a_), p.elementB = elementOf(b_);
     if (storesInBulk()) p.d = kb_.output(0);
+    if (tile_.residuals) {
+      for (BlockArgument arg : residuals_) p.residuals.push_back(kb_.input(arg));
+      epilogue_->takePieces(residuals_);
+    }
     if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n), std::swap(p.elementA, p.elementB);
     constexpr int64_t kMostSums = 128;  // of a thread, that leave registers for values of columns
     const bool hasRegisters = !tile_.promotes && tile_.rows() * tile_.n / 128 <= kMostSums;
@@ -189,13 +197,18 @@ class GroupWgmma {
       return epilogue(acc, at, bool(p.d));
     });
   }
-  /// One result, of rows that tensor maps can address.
-  bool storesInBulk() {
-    if (group_.getNumResults() != 1 || isTransposed_) return false;
+  /// Of an element of the result, if there is one result, of rows that tensor maps can address.
+  std::optional<int64_t> storeBytes() {
+    if (group_.getNumResults() != 1 || isTransposed_) return std::nullopt;
     Type element = elementOf(group_.getResult(0));
     int64_t bits = element.getIntOrFloatBitWidth(), bytes = bits / 8;
     const bool isStored = bits == 8 || bits == 32 || (bits == 16 && isa<FloatType>(element));
-    return isStored && wgmmaStoreColumns(tile_.storedColumns(), bytes) && columns_.exactDivide(kStoreAlignment / bytes);
+    if (!isStored || !columns_.exactDivide(kStoreAlignment / bytes)) return std::nullopt;
+    return bytes;
+  }
+  bool storesInBulk() {
+    auto bytes = storeBytes();
+    return bytes && wgmmaStoreColumns(tile_.storedColumns(), *bytes);
   }
 
   GroupEpilogue::Tile placeOf(const TilePlace &at) {
@@ -218,6 +231,7 @@ class GroupWgmma {
   KernelBuilder kb_;
   Sizes out_;
   BlockArgument a_, b_;
+  SmallVector<BlockArgument> residuals_;  ///< of the epilogue; in pieces if the tile has room for them
   std::optional<GroupEpilogue> epilogue_;
   size_t rowBegin_ = 0;
   SizeExpr rows_, columns_, matrices_, depth_, steps_;  ///< depth_: of a tap

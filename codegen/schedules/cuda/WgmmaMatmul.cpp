@@ -15,6 +15,11 @@
 // Few tiles and a long k: a cluster works on one tile (splits), each block on its part of k. The blocks' sums are added up through shared
 // memory, in the order of the blocks, each block doing so for a slice of the columns, which it also stores.
 //
+// What an epilogue reads as wide as it writes (a residual) comes in pieces of 64 rows by one swizzle span, through a ring of its own. Another
+// thread of the producer's warpgroup fills it, since it runs ahead at another pace: it waits for epilogues, the producer for products. A
+// warp takes its 16 rows of a piece into registers as it makes the patch that it stores there. Where consumers take turns, a piece is of one
+// of them, and the ring holds all that a tile of each has: else the one whose products end first might wait a round too early.
+//
 // On 8-bit floats a tensor core aligns products and old sums and keeps about 14 bits: over a long k errors of some thousandths build up (decision
 // 0012). So a slot's products, 128 of k, get sums of their own, and f32 registers add these up (promotes) while the tensor core works for
 // another warpgroup. That takes twice the registers, so tiles are smaller. A narrow tile takes two slots at a time: the second one's products run
@@ -103,7 +108,8 @@ int64_t wgmmaStoreColumns(int64_t n, int64_t bytes) {
 int64_t wgmmaSharedBytes(const WgmmaTile &t) {
   int64_t stage = (t.m + t.n) * kSlotBytes, store = t.consumers * 4 * 2 * 16 * wgmmaStoreColumns(t.storedColumns(), t.storedBytes) * t.storedBytes;
   int64_t parts = t.splits > 1 ? t.m * t.n * 4 + 16 * t.consumers : 0, turns = t.turns ? 8 * t.consumers : 0;
-  return 1024 + t.stages * stage + store + parts + turns + 2 * 8 * t.stages;
+  int64_t residuals = t.pieces * (t.residuals * t.pieceRows() * kSlotBytes + 2 * 8);
+  return 1024 + t.stages * stage + store + parts + turns + 2 * 8 * t.stages + residuals;
 }
 
 std::string wgmmaInfeasible(const WgmmaTile &t) {
@@ -119,8 +125,23 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
   if (t.rows() * t.n / 128 * (t.promotes ? 2 : 1) > 200) return "too many accumulators for a thread's registers";
   if (t.consumers == 3 && t.rows() * t.n / 128 > 128 - 32) return "three consumers leave too few registers";
   if (t.stages < 2) return "a ring has at least 2 slots";
+  if (t.residuals && (t.splits > 1 || t.n % t.pieceColumns())) return "residuals come for a tile of one block, a multiple of 128 bytes wide";
+  if (t.residuals && t.pieces < (t.turns ? t.consumers * t.piecesOfTile() : 1)) return "by turns the ring of residuals holds a tile of each consumer";
   if (wgmmaSharedBytes(t) > kMaxShared) return "more shared memory than a block may have";
   return "";
+}
+
+/// The tile with a ring for residuals, at the cost of slots for operands; as it is where there is no room.
+static WgmmaTile withResiduals(const WgmmaTile &tile, int64_t residuals, int64_t steps) {
+  constexpr int64_t kLeastStages = 3, kLeastPieces = 2, kMostPieces = 4;
+  WgmmaTile t = tile;
+  t.residuals = residuals;
+  if (residuals == 0 || t.n % t.pieceColumns()) return tile;
+  t.pieces = t.turns ? t.consumers * t.piecesOfTile() : kLeastPieces;
+  while (t.stages > kLeastStages && (wgmmaSharedBytes(t) > kMaxShared || t.stages > 2 * steps)) --t.stages;
+  if (wgmmaSharedBytes(t) > kMaxShared) return tile;
+  for (WgmmaTile more = t; !t.turns && more.pieces <= kMostPieces && wgmmaSharedBytes(more) <= kMaxShared; ++more.pieces) t = more;
+  return t;
 }
 
 /// Tiles of 64 x 64, each by as many blocks as the machine has for it, where that shortens the loop over k.
@@ -154,6 +175,7 @@ static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t steps,
 }
 
 WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
+  constexpr int64_t kReads = 100;  // instructions that the read of a residual where it is used compares with
   constexpr int64_t kTurnSteps = 8;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
   // Measured over seven shapes: what wins anywhere is among these.
   static const WgmmaTile candidates[] = {
@@ -166,9 +188,10 @@ WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices,
   double bestCost = std::numeric_limits<double>::infinity();
   for (WgmmaTile t : candidates) {
     t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
+    t = withResiduals(t, like.residuals, steps);
     if (!wgmmaInfeasible(t).empty() || (t.turns && (steps < kTurnSteps || t.elementBytes == 1))) continue;
     if (t.elementBytes == 1 && t.m > 128) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
-    double cost = wgmmaCost(t, m, n, steps, matrices, operations, sms);
+    double cost = wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms);
     if (cost >= bestCost) continue;
     best = t;
     bestCost = cost;
@@ -176,10 +199,16 @@ WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices,
   return splitTile(m, n, steps, matrices, sms, best);
 }
 
-WgmmaTile chooseFlatWgmmaTile(int64_t columns, bool promotes) {
+WgmmaTile chooseFlatWgmmaTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+  constexpr int64_t kSplitSteps = 16;   // from here on two blocks share k
+  constexpr int64_t kSplitColumns = 32;  // up to here: beyond, each fetches as much of the activation as it spares of the weights
   WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
-  t.promotes = promotes;
+  t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
   while (t.n < columns && t.n < 64) t.n *= 2;
+  const int64_t tiles = ceilDiv(m, t.m) * matrices;
+  // 14,336 rows: 224 tiles on 132 multiprocessors end later than 112 of twice the rows (5 %). 4,096: 64 tiles leave half of them idle (3 to 6 %).
+  if (tiles > sms && !t.promotes) t.m = 128, t.consumers = 2;
+  if (2 * tiles <= sms && steps >= kSplitSteps && columns <= kSplitColumns) t.splits = 2, t.n = std::max<int64_t>(t.n, 16);
   WgmmaTile more = t;
   for (; wgmmaSharedBytes(more) <= kMaxShared; ++more.stages) t = more;
   return t;
@@ -229,11 +258,13 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   kernel->setAttr("cluster", DenseI64ArrayAttr::get(context, {t.clusterM, t.clusterN, t.splits}));
 
   Value mapA = p.a.map(b, t.m / t.clusterN), mapB = p.b.map(b, t.n / t.clusterM), mapD;
-  if (p.d) {
-    int64_t bytes = bytesOf(cast<tile::PtrType>(p.d.getType()).getElement()), store = wgmmaStoreColumns(t.storedColumns(), bytes);
-    mapD = p.matrices ? makeMap(b, p.d, {p.nText, p.mText, p.matricesText}, {store, 16, 1}, store * bytes)
-                      : makeMap(b, p.d, {p.nText, p.mText}, {store, 16}, store * bytes);
-  }
+  auto resultMap = [&](Value buffer, int64_t columns, int64_t boxRows) -> Value {
+    int64_t swizzle = columns * bytesOf(cast<tile::PtrType>(buffer.getType()).getElement());
+    if (p.matrices) return makeMap(b, buffer, {p.nText, p.mText, p.matricesText}, {columns, boxRows, 1}, swizzle);
+    return makeMap(b, buffer, {p.nText, p.mText}, {columns, boxRows}, swizzle);
+  };
+  if (p.d) mapD = resultMap(p.d, wgmmaStoreColumns(t.storedColumns(), bytesOf(cast<tile::PtrType>(p.d.getType()).getElement())), 16);
+  auto residualMaps = llvm::map_to_vector(p.residuals, [&](Value buffer) { return resultMap(buffer, t.pieceColumns(), 64); });
 
   Value zero = ix.c(0), one = ix.c(1);
   auto called = [&](Value v, StringRef name) {
@@ -276,6 +307,16 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   auto bufferB = VectorType::get({t.n, kSlotBytes / bytesOf(p.elementB)}, p.elementB);
   auto ring = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.stages, b.getTypeArrayAttr({bufferA, bufferB}),
                                    b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(context, {}));
+  tile::RingOp pieces;
+  if (!p.residuals.empty()) {
+    auto types = llvm::map_to_vector(p.residuals, [&](Value buffer) -> Type {
+      return VectorType::get({t.pieceRows(), t.pieceColumns()}, cast<tile::PtrType>(buffer.getType()).getElement());
+    });
+    SmallVector<StringRef> names = {"residual", "residual2"};
+    pieces = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.pieces, b.getTypeArrayAttr(types),
+                                  b.getStrArrayAttr(ArrayRef(names).take_front(types.size())), DenseI64ArrayAttr::get(context, {}));
+    pieces->setAttr("pieces", b.getUnitAttr());
+  }
   // Registers: 65,536 over the block; who fetches needs few.
   int64_t producerRegisters = t.consumers == 3 ? 32 : 40, consumerRegisters = t.consumers == 1 ? 240 : t.consumers == 2 ? 232 : 160;
   auto roles = tile::RolesOp::create(b, loc, t.consumers, producerRegisters, consumerRegisters, t.turns);
@@ -311,6 +352,27 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   });
   tile::RingDrainOp::create(b, loc, ring);
 
+  // Residuals: the pieces of a tile in the order in which its patches are stored, fetched aside.
+  if (pieces) {
+    auto walk = loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
+      TilePlace at = place(tileLoop.getInductionVar());
+      loopOver(zero, ix.c(t.piecesOfTile()), one, {}, "piece", [&](scf::ForOp pieceLoop) {
+        const int64_t across = t.n / t.pieceColumns();
+        Value piece = pieceLoop.getInductionVar(), block = ix.div(piece, across), patch = ix.sub(piece, ix.mul(block, across));
+        Value row = called(ix.add(at.row, ix.mul(block, 64)), "piece_row"), column = called(ix.add(at.column, ix.mul(patch, t.pieceColumns())), "piece_column");
+        auto slot = tile::RingAcquireOp::create(b, loc, slotType, pieces).getSlot();
+        for (auto [i, map] : llvm::enumerate(residualMaps))
+          for (int64_t box = 0; box < t.pieceRows() / 64; ++box) {
+            SmallVector<Value> corner = {column, ix.add(row, box * rows)};
+            if (at.matrix) corner.push_back(at.matrix);
+            tile::CopyBulkOp::create(b, loc, map, corner, ValueRange(), slot, b.getI64IntegerAttr(int64_t(i)), IntegerAttr(), b.getI64IntegerAttr(box * 64));
+          }
+        tile::RingCommitOp::create(b, loc, slot);
+      });
+    });
+    walk->setAttr("aside", b.getUnitAttr());
+  }
+
   // Consumers.
   b.setInsertionPointToStart(&roles.getConsumer().emplaceBlock());
   auto [consumerFirst, consumerEnd] = stepsOfBlock();
@@ -318,6 +380,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   Value firstRow = t.turns ? zero : called(ix.mul(consumer, rows), "first_row"), from = firstTile, every = stride;
   if (t.turns) {
     tile::RingSkipOp::create(b, loc, ring, ix.mul(consumer, p.steps));
+    if (pieces) tile::RingSkipOp::create(b, loc, pieces, ix.mul(consumer, t.piecesOfTile()));
     from = called(ix.add(firstTile, ix.mul(consumer, stride)), "my_first_tile"), every = ix.mul(stride, t.consumers);
   }
   Type sumType = p.elementA.isInteger(8) ? Type(b.getI32Type()) : b.getF32Type();
@@ -361,6 +424,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     if (at.matrix) corner.push_back(at.matrix);
     auto out = tile::StoreBulkOp::create(b, loc, result, mapD, corner);
     phase(out, "Epilogue, then patches of a warp's rows through swizzled shared memory");
+    if (pieces && t.turns) tile::RingSkipOp::create(b, loc, pieces, ix.c(t.piecesOfTile() * (t.consumers - 1)));
   });
 }
 

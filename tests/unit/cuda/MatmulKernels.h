@@ -17,6 +17,8 @@ struct Built {
 Built buildSimt(const schedules::SimtTile &tile, bool withHole);
 /// A [m, k], B [n, k], bias [n] f32 -> D [m, n], all bf16 but the bias.
 Built buildWgmma(const schedules::WgmmaTile &tile, bool withHole, int64_t sms = 132);
+/// A [m, k], B [n, k], residual [m, n] -> D [m, n] = A B^T + residual, which comes in pieces; all bf16, or residual and D f32.
+Built buildResidualWgmma(const schedules::WgmmaTile &tile, bool ofFloats = false, int64_t sms = 132);
 /// A [m, k], B [n, k] -> D [m, n] of 8-bit elements.
 enum class Narrow {
   kBytes,     ///< i8 to i32

@@ -125,6 +125,49 @@ class WgmmaFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(WgmmaFaults, IsReported) { checkFault(wgmmaKernel(), GetParam(), WgmmaRun()); }
 TEST(WgmmaFaults, NoneInTheRightText) { checkRight(wgmmaKernel(), WgmmaRun()); }
 
+// Residuals in pieces: a ring of its own, read by threads.
+constexpr const char *kPieceWait = "mbar_wait(full_residual + take_residual.slot * 8, take_residual.parity);";
+constexpr const char *kPieceRelease = "if (lane == 0) mbar_arrive(empty_residual + take_residual.slot * 8);";
+constexpr Fault kResidualFaults[] = {
+    {"a piece is read before it arrived", kPieceWait, "", "a load (reads|touches) shared\\+\\d+, (which nothing|where a bulk load)|may not have landed"},
+    {"the parity of a piece inverted", "take_residual.parity);", "take_residual.parity ^ 1);", "which nothing has written|may not have landed|deadlock"},
+    {"a piece is given back before it is read", kPieceWait, "mbar_wait(full_residual + take_residual.slot * 8, take_residual.parity); if (lane == 0) mbar_arrive(empty_residual + take_residual.slot * 8);", "more arrivals|bulk load overwrites|given back"},
+    {"no meeting before a piece is given back", "          warp_sync();\n          if (lane == 0) mbar_arrive(empty_residual", "          if (lane == 0) mbar_arrive(empty_residual", "no barrier stands after|stage was given back", true},
+    {"a piece is never given back", kPieceRelease, "", "deadlock[^]*mbarrier shared\\+\\d+: 0 of"},
+    {"some warps are not waited for", "mbar_init(empty_residual + s * 8, kConsumers * 4)", "mbar_init(empty_residual + s * 8, 4)", "more arrivals|bulk load overwrites|given back|no barrier stands after"},
+    {"the other consumer's rows are read", "(consumer * 4 + warp) * (kStoreRows * 128)", "warp * (kStoreRows * 128) + kStageBytesResidual", "which nothing has written|may not have landed|given back"},
+    {"residuals without their swizzle", "(o * 8 + lane % 4 * 2) * 2, 128)", "(o * 8 + lane % 4 * 2) * 2, 128) * 0 + lane / 4 * 128 + o * 16 + lane % 4 * 4", "bank conflicts: \\d+ accesses"},
+};
+
+struct ResidualRun {
+  int64_t m = 300, n = 200, k = 136;
+  std::vector<uint16_t> a = std::vector<uint16_t>(m * k, 0x3F80), b = std::vector<uint16_t>(n * k, 0x3F80), x = std::vector<uint16_t>(m * n, 0x3F80), d = std::vector<uint16_t>(m * n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(a), in(b), in(x), out(d)}, {m, n, k}, options);
+  }
+};
+
+CudaKernel residualKernel(schedules::WgmmaTile tile, int64_t pieces) {
+  tile.residuals = 1, tile.pieces = pieces;
+  return buildResidualWgmma(tile, false, 2).kernel;
+}
+CudaKernel residualKernel() { return residualKernel({128, 128, 3, 2, 1, 2, 2, false}, 2); }
+
+class ResidualFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ResidualFaults, IsReported) { checkFault(residualKernel(), GetParam(), ResidualRun()); }
+TEST(ResidualFaults, NoneInTheRightText) { checkRight(residualKernel(), ResidualRun()); }
+
+// By turns: a piece is one consumer's.
+constexpr Fault kResidualTurnFaults[] = {
+    {"the other's pieces are not passed over", "ring_skip(take_residual, int(4), kStagesResidual);", "", "which nothing|may not have landed|given back|bulk load overwrites|more arrivals|deadlock"},
+    {"all begin at the first piece", "ring_skip(take_residual, int(consumer * 4), kStagesResidual);", "", "which nothing|may not have landed|given back|bulk load overwrites|more arrivals|deadlock"},
+};
+CudaKernel residualTurnKernel() { return residualKernel({128, 128, 3, 1, 1, 2, 2, false, 1, true}, 8); }
+
+class ResidualTurnFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ResidualTurnFaults, IsReported) { checkFault(residualTurnKernel(), GetParam(), ResidualRun()); }
+TEST(ResidualTurnFaults, NoneInTheRightText) { checkRight(residualTurnKernel(), ResidualRun()); }
+
 // Consumers that take turns. Without its turn a consumer might be a round ahead, where a barrier's parity is the same.
 constexpr Fault kTurnFaults[] = {
     {"the other's slots are not passed over", "ring_skip(take, int(steps), kStages);", "", "an mbarrier|wgmma (reads|touches)|bulk load overwrites|deadlock"},
@@ -455,6 +498,8 @@ std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
 }
 INSTANTIATE_TEST_SUITE_P(Planted, WgmmaFaults, ::testing::ValuesIn(kWgmmaFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, TurnFaults, ::testing::ValuesIn(kTurnFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ResidualFaults, ::testing::ValuesIn(kResidualFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ResidualTurnFaults, ::testing::ValuesIn(kResidualTurnFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PromotedFaults, ::testing::ValuesIn(kPromotedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
