@@ -36,6 +36,7 @@
 // if it is known to fit the caches.
 #include "codegen/schedules/Rows.h"
 
+#include <cmath>
 #include <numeric>
 
 #include "codegen/schedules/Collapse.h"
@@ -90,6 +91,7 @@ class RowsSchedule {
     emitProgram();
     Scheduled scheduled = kb_.finish(programs_, scratch_, work());
     if (target_.cuda) sayMultiples(kb_.kernel(), scheduled.sizes);
+    scheduled.question = std::move(question_);
     return scheduled;
   }
 
@@ -229,7 +231,7 @@ class RowsSchedule {
         return threads_ * kRowElements;
       }
       spread(*extent);
-      int64_t width = hold(*extent, *extent <= kWarpRow ? kWarpRow / kWarp : kRowElements, 1024);
+      int64_t width = hold(*extent, chooseElements(*extent), 1024);
       if (threads_ == kWarp) perBlock_ = kWarps;
       return width;
     }
@@ -241,6 +243,28 @@ class RowsSchedule {
     }
     threads_ = kMapThreads;
     return threads_ * run;
+  }
+  /// Elements of a row that a thread has. The more, the fewer threads meet at the block's barriers, and the fewer loads are under way together.
+  int64_t chooseElements(int64_t extent) {
+    const int64_t usual = extent <= kWarpRow ? kWarpRow / kWarp : kRowElements;
+    Choice<int64_t> choice;
+    auto add = [&](int64_t each, double cost) { choice.add(each, "elements=" + std::to_string(each), cost); };
+    add(usual, 0);
+    for (int64_t each : {8, 16, 32})
+      if (each != usual && each * 1024 >= extent && each * kWarp <= int64_t(llvm::PowerOf2Ceil(extent))) add(each, std::abs(std::log2(double(each) / usual)));
+    std::string problem = "rows";
+    llvm::raw_string_ostream out(problem);
+    for (BlockArgument arg : body().getArguments()) out << " " << cast<RankedTensorType>(arg.getType()).getElementType();
+    out << " ->";
+    for (Value v : yielded()) out << " " << cast<RankedTensorType>(v.getType()).getElementType();
+    out << ", lanes=" << extent << " rows=" << textOf(exactRows()) << " reductions=" << reduces_.size() << " operators=" << std::distance(body().begin(), body().end()) - 1;
+    return choice.take(problem, target_.measured, question_);
+  }
+  SizeExpr exactRows() const {
+    SizeExpr rows = 1;
+    for (size_t d = 0; d < space_.size(); ++d)
+      if (int64_t(d) != lane_) rows = rows * space_[d];
+    return rows;
   }
   void chooseThreads() {
     // Few rows: each in a block of its own, so that they spread over the multiprocessors.
@@ -705,6 +729,7 @@ class RowsSchedule {
   int64_t lane_ = -1, width_ = 1, chunk_ = 1;
   SizeExpr chunks_ = 1, programs_ = 1, scratch_ = 0;
   bool laneReduced_ = false;
+  std::optional<Question> question_;
   int64_t threads_ = 0, perBlock_ = 1;  // CUDA
   int64_t anyRun_ = 1;                  // CUDA: elements of an access where a row of unknown length is a multiple of them
   bool resident_ = false;               // CUDA: a tile is the row

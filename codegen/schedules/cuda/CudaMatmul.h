@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "ir/Tile/Tile.h"
 #include "runtime/base/SizeExpr.h"
@@ -119,12 +120,20 @@ int64_t wgmmaStoreColumns(int64_t n, int64_t bytes);
 int64_t wgmmaSharedBytes(const WgmmaTile &tile);
 /// Why a tile cannot be had; empty if it can.
 std::string wgmmaInfeasible(const WgmmaTile &tile);
-/// The best tile for known extents, by an estimate of the time that products, traffic from the second-level cache and epilogues take.
+/// "tile=128x256 stages=4 cluster=2x1 consumers=2 band=8m"
+std::string textOf(const WgmmaTile &tile);
+/// A tile with an estimate of the time that products, traffic from the second-level cache and epilogues take.
+struct WgmmaCandidate {
+  WgmmaTile tile;
+  double cost = 0;
+};
+/// Tiles for known extents, the best one first.
 /// \param operations  of the epilogue, instructions an element
 /// \param like  says what is no matter of choice: `promotes`, the bytes, and `residuals`, which are 0 in a tile that has no room for them
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms = 132);
-/// For the transposed product of `columns` rows of an activation, at most 64, with m rows of weights: as many slots as fit.
-WgmmaTile chooseFlatWgmmaTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms = 132);
+std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like,
+                                            int64_t sms = 132);
+/// The same for the transposed product of `columns` rows of an activation, at most 64, with m rows of weights: as many slots as fit.
+std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms = 132);
 /// Writes the program at the insertion point, which is the end of `kernel`, and says what its cluster is.
 void emitWgmmaMatmul(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &problem, const WgmmaTile &tile, const EpilogueHole &hole);
 

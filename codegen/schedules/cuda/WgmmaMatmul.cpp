@@ -25,7 +25,6 @@
 // another warpgroup. That takes twice the registers, so tiles are smaller. A narrow tile takes two slots at a time: the second one's products run
 // while the first one's are added up. `fast_sums` in the graph does without all this.
 #include <algorithm>
-#include <limits>
 
 #include "codegen/schedules/cuda/CudaMatmul.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
@@ -174,7 +173,15 @@ static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t steps,
   return waves * std::max(products, (products + epilogue) / 2) + epilogue;
 }
 
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
+std::string textOf(const WgmmaTile &t) {
+  auto pair = [](int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); };
+  std::string text = "tile=" + pair(t.m, t.n) + " stages=" + std::to_string(t.stages) + " cluster=" + pair(t.clusterM, t.clusterN) +
+                     " consumers=" + std::to_string(t.consumers) + " band=" + std::to_string(t.band) + (t.walkN ? "n" : "m");
+  if (t.splits > 1) text += " splits=" + std::to_string(t.splits);
+  return t.turns ? text + " turns" : text;
+}
+
+std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
   constexpr int64_t kReads = 100;  // instructions that the read of a residual where it is used compares with
   constexpr int64_t kTurnSteps = 8;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
   // Measured over seven shapes: what wins anywhere is among these.
@@ -184,22 +191,22 @@ WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices,
       {64, 128, 8, 1, 2, 1, 16, false}, {64, 64, 12, 1, 1, 1, 64, true},
       {128, 128, 6, 2, 1, 2, 8, false, 1, true}, {128, 64, 8, 2, 1, 2, 16, true, 1, true},
   };
-  WgmmaTile best;
-  double bestCost = std::numeric_limits<double>::infinity();
+  std::vector<WgmmaCandidate> found;
   for (WgmmaTile t : candidates) {
     t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
     t = withResiduals(t, like.residuals, steps);
     if (!wgmmaInfeasible(t).empty() || (t.turns && (steps < kTurnSteps || t.elementBytes == 1))) continue;
     if (t.elementBytes == 1 && t.m > 128) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
-    double cost = wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms);
-    if (cost >= bestCost) continue;
-    best = t;
-    bestCost = cost;
+    found.push_back({t, wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms)});
   }
-  return splitTile(m, n, steps, matrices, sms, best);
+  std::stable_sort(found.begin(), found.end(), [](const WgmmaCandidate &a, const WgmmaCandidate &b) { return a.cost < b.cost; });
+  // Where blocks share tiles is a rule and no estimate: what it gives is before all others.
+  WgmmaTile split = splitTile(m, n, steps, matrices, sms, found.front().tile);
+  if (split.splits > 1) found.insert(found.begin(), {split, found.front().cost});
+  return found;
 }
 
-WgmmaTile chooseFlatWgmmaTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+static WgmmaTile flatTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
   constexpr int64_t kSplitSteps = 16;   // from here on two blocks share k
   constexpr int64_t kSplitColumns = 32;  // up to here: beyond, each fetches as much of the activation as it spares of the weights
   WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
@@ -212,6 +219,16 @@ WgmmaTile chooseFlatWgmmaTile(int64_t columns, int64_t m, int64_t steps, int64_t
   WgmmaTile more = t;
   for (; wgmmaSharedBytes(more) <= kMaxShared; ++more.stages) t = more;
   return t;
+}
+
+std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+  const WgmmaTile best = flatTile(columns, m, steps, matrices, like, sms);
+  std::vector<WgmmaCandidate> found = {{best, 0}};
+  WgmmaTile other = best;  // half as many blocks, or twice as many
+  other.m = best.m == 64 ? 128 : 64, other.consumers = other.m / 64, other.splits = 1;
+  while (other.stages > 2 && wgmmaSharedBytes(other) > kMaxShared) --other.stages;
+  if (wgmmaInfeasible(other).empty()) found.push_back({other, 1});
+  return found;
 }
 
 SizeExpr wgmmaPrograms(const WgmmaTile &t, const SizeExpr &m, const SizeExpr &n, const SizeExpr &matrices, int64_t sms) {

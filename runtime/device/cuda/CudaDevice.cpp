@@ -234,6 +234,19 @@ int mapType(DType type) {
   }
 }
 
+/// Multiprocessors times the highest clock times what one does in a clock, as the architecture's white paper has it. At that clock a GPU
+/// multiplies for as long as its power allows.
+DevicePeaks peaksOf(int major, int processors, double clock) {
+  DevicePeaks peaks;
+  const double each = processors * clock;
+  peaks.scalarFlops = each * 128 * 2;
+  const double half = major == 9 ? 4096 : major == 8 ? 2048 : 0; // an A100's; others of compute capability 8 do less
+  peaks.halfProducts = each * half;
+  peaks.byteProducts = each * half * 2;
+  peaks.singleProducts = each * half / 2;
+  return peaks;
+}
+
 class CudaDevice final : public Device {
  public:
   CudaDevice(SharedContext context, const DeviceOptions& options) : context_(std::move(context)), options_(options) {}
@@ -246,6 +259,11 @@ class CudaDevice final : public Device {
     JINX_TRY_ASSIGN(int minor, attribute(DeviceAttribute::kMinor));
     JINX_TRY_ASSIGN(int processors, attribute(DeviceAttribute::kMultiprocessors));
     JINX_TRY_ASSIGN(maxSharedBytes_, attribute(DeviceAttribute::kMaxSharedBytesOptIn));
+    JINX_TRY_ASSIGN(int clockKHz, attribute(DeviceAttribute::kClockKHz));
+    JINX_TRY_ASSIGN(int memoryClockKHz, attribute(DeviceAttribute::kMemoryClockKHz));
+    JINX_TRY_ASSIGN(int memoryBits, attribute(DeviceAttribute::kMemoryBusBits));
+    peaks_ = peaksOf(major, processors, clockKHz * 1e3);
+    peaks_.memoryBytes = 2.0 * memoryClockKHz * 1e3 * memoryBits / 8; // two transfers a clock
     arch_ = "sm_" + std::to_string(major) + std::to_string(minor) + (major >= 9 ? "a" : "");
     name_ = "cuda:" + std::to_string(options_.ordinal);
     description_ = std::string(name) + ", " + arch_ + ", " + std::to_string(processors) + " multiprocessors";
@@ -254,6 +272,7 @@ class CudaDevice final : public Device {
 
   std::string_view name() const override { return name_; }
   std::string description() const override { return description_; }
+  DevicePeaks peaks() const override { return peaks_; }
   std::span<const std::string_view> capabilities() const override {
     static constexpr std::string_view kTags[] = {capability::kAsync, capability::kTiming, capability::kGraphs};
     return kTags;
@@ -452,6 +471,7 @@ class CudaDevice final : public Device {
   SharedContext context_;
   DeviceOptions options_;
   std::string name_, description_, arch_;
+  DevicePeaks peaks_;
   int maxSharedBytes_ = 0;
 };
 
