@@ -169,6 +169,7 @@ static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t steps,
   double products = elements * std::max<int64_t>(steps, 1) * kHalves * (1.0 + 12.0 * std::max(0.0, reads - 0.0117) + 4.0 * traffic);
   double epilogue = kEpilogue + 8.0 * operations * elements;
   if (!t.turns) return waves * (products + epilogue);
+  if (waves < 2) return std::numeric_limits<double>::infinity();  // a consumer has no tile
   // Two tiles run at a time, and only one of them multiplies; starts are covered. Each change of turns leaves the tensor cores idle for a while.
   products = products * 1.05 + kEpilogue / 4, epilogue -= kEpilogue / 4;
   return waves * std::max(products, (products + epilogue) / 2) + epilogue;
