@@ -175,7 +175,26 @@ static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t steps,
   return waves * std::max(products, (products + epilogue) / 2) + epilogue;
 }
 
+/// As many slots as fit, and as a block fills.
+static WgmmaTile filledUp(WgmmaTile t, int64_t steps) {
+  for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= std::max<int64_t>(2, steps); ++more.stages) t = more;
+  return t;
+}
+
+/// One tile high, what counts is how evenly the weights are dealt: a tile for each multiprocessor, or a few; where 64 columns are too many for
+/// that, blocks share k.
+static WgmmaTile fewRowsTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true};
+  t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
+  WgmmaTile shared = splitTile(m, n, steps, matrices, sms, t);
+  if (shared.splits > 1) return shared;
+  const int64_t widest = t.promotes ? 128 : 256, waves = ceilDiv(n * matrices, sms * widest), even = ceilDiv(n * matrices, sms * waves);
+  t.n = std::min(ceilDiv(even, 16) * 16, std::min(widest, ceilDiv(n, 16) * 16));
+  return filledUp(withResiduals(t, like.residuals, steps), steps * waves);
+}
+
 WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
+  if (m <= 64) return fewRowsTile(m, n, steps, matrices, like, sms);
   constexpr int64_t kReads = 100;  // instructions that the read of a residual where it is used compares with
   constexpr int64_t kTurnSteps = 8;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
   // Measured over seven shapes: what wins anywhere is among these.
@@ -210,9 +229,7 @@ WgmmaTile chooseFlatWgmmaTile(int64_t columns, int64_t m, int64_t steps, int64_t
   // 14,336 rows: 224 tiles on 132 multiprocessors end later than 112 of twice the rows (5 %). 4,096: 64 tiles leave half of them idle (3 to 6 %).
   if (tiles > sms && !t.promotes) t.m = 128, t.consumers = 2;
   if (2 * tiles <= sms && steps >= kSplitSteps && columns <= kSplitColumns) t.splits = 2, t.n = std::max<int64_t>(t.n, 16);
-  WgmmaTile more = t;
-  for (; wgmmaSharedBytes(more) <= kMaxShared; ++more.stages) t = more;
-  return t;
+  return filledUp(t, ceilDiv(steps, t.splits) * ceilDiv(tiles, sms));
 }
 
 SizeExpr wgmmaPrograms(const WgmmaTile &t, const SizeExpr &m, const SizeExpr &n, const SizeExpr &matrices, int64_t sms) {
