@@ -95,10 +95,11 @@ def cases():
                                    ["%p = jinx.matmul {a}, {b} transpose_b : <1,1000>, <75,1000> -> <1,75>", "%q = jinx.add %p, {c} : <1,75>, <75> -> <1,75>",
                                     "%y = jinx.relu %q : <1,75> -> <1,75>"],
                                    lambda o: (np.maximum(np.matmul(o["a"], turned(o["b"])) + o["c"], 0), np.matmul(np.abs(o["a"]), turned(np.abs(o["b"]))) + np.abs(o["c"])))
-    # Few rows with so many of weights that tiles have 128 of them; and with a k that two blocks share.
-    for name, rows, k, n in (("two_consumers", 5, 64, 8520), ("two_consumers_wide", 40, 72, 8460), ("split", 3, 1088, 200), ("split_wide", 31, 1100, 136)):
+    # Few rows: so many of weights that tiles have 128 of them, a k that two blocks share, and columns dealt evenly.
+    for name, rows, k, n, says in (("two_consumers", 5, 64, 8520, "kConsumers = 2"), ("two_consumers_wide", 30, 72, 8460, "kConsumers = 2"), ("split", 3, 1088, 200, "kSplits = 2"),
+                                   ("split_wide", 31, 1100, 136, "kSplits = 2"), ("even", 50, 72, 8460, "kOctets = 10"), ("even_narrow", 64, 200, 520, "kOctets = 2")):
         yield f"few_rows_{name}", Case({"a": f"{rows},{k}", "b": f"{n},{k}"}, [f"%y = jinx.matmul {{a}}, {{b}} transpose_b : <{rows},{k}>, <{n},{k}> -> <{rows},{n}>"],
-                                       lambda o: product(o["a"], turned(o["b"])), {}, ["packed_matmul"], "kConsumers = 2" if "two" in name else "kSplits = 2")
+                                       lambda o: product(o["a"], turned(o["b"])), {}, ["packed_matmul"], says)
     for rows in (7, 16, 33, 64):
         yield f"few_rows_{rows}", Case({"a": f"{rows},136", "b": "136,130"}, [f"%y = jinx.matmul {{a}}, {{b}} : <{rows},136>, <136,130> -> <{rows},130>"], plain)
     yield "symbolic", Case({"a": "m,k", "b": "k,72"}, ["%y = jinx.matmul {a}, {b} : <m,k>, <k,72> -> <m,72>"], plain, {"m": 75, "k": 45})

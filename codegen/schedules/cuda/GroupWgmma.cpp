@@ -25,7 +25,7 @@ namespace {
 constexpr int64_t kSlotBytes = 128;      // of k in a slot
 constexpr int64_t kSlice = 64;           // of channels in a slot of a convolution
 constexpr int64_t kStoreAlignment = 16;  // bytes that a bulk store's rows are a multiple of
-constexpr int64_t kFewRows = 64;         // up to here the transposed product reads less
+constexpr int64_t kFewRows = 32;         // up to here the transposed product reads less
 constexpr int64_t kMostResiduals = 2;    // that come through shared memory
 constexpr int64_t kUnknownRows = 2048, kUnknownSteps = 16;  // what tiles are chosen for when the extent is known only at run time
 

@@ -25,6 +25,7 @@
 // another warpgroup. That takes twice the registers, so tiles are smaller. A narrow tile takes two slots at a time: the second one's products run
 // while the first one's are added up. `fast_sums` in the graph does without all this.
 #include <algorithm>
+#include <limits>
 
 #include "codegen/schedules/cuda/CudaMatmul.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
@@ -168,6 +169,7 @@ static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t steps,
   double products = elements * std::max<int64_t>(steps, 1) * kHalves * (1.0 + 12.0 * std::max(0.0, reads - 0.0117) + 4.0 * traffic);
   double epilogue = kEpilogue + 8.0 * operations * elements;
   if (!t.turns) return waves * (products + epilogue);
+  if (waves < 2) return std::numeric_limits<double>::infinity();  // a consumer has no tile
   // Two tiles run at a time, and only one of them multiplies; starts are covered. Each change of turns leaves the tensor cores idle for a while.
   products = products * 1.05 + kEpilogue / 4, epilogue -= kEpilogue / 4;
   return waves * std::max(products, (products + epilogue) / 2) + epilogue;
@@ -181,13 +183,31 @@ std::string textOf(const WgmmaTile &t) {
   return t.turns ? text + " turns" : text;
 }
 
+/// As many slots as fit, and as a block fills.
+static WgmmaTile filledUp(WgmmaTile t, int64_t steps) {
+  for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= std::max<int64_t>(2, steps); ++more.stages) t = more;
+  return t;
+}
+
+/// One tile high, what counts is how evenly the weights are dealt: a tile for each multiprocessor, or a few; where 64 columns are too many for
+/// that, blocks share k.
+static WgmmaTile fewRowsTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true};
+  t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
+  WgmmaTile shared = splitTile(m, n, steps, matrices, sms, t);
+  if (shared.splits > 1) return shared;
+  const int64_t widest = t.promotes ? 128 : 256, waves = ceilDiv(n * matrices, sms * widest), even = ceilDiv(n * matrices, sms * waves);
+  t.n = std::min(ceilDiv(even, 16) * 16, std::min(widest, ceilDiv(n, 16) * 16));
+  return filledUp(withResiduals(t, like.residuals, steps), steps * waves);
+}
+
 std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
   constexpr int64_t kReads = 100;  // instructions that the read of a residual where it is used compares with
   constexpr int64_t kTurnSteps = 8;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
   // Measured over seven shapes: what wins anywhere is among these.
   static const WgmmaTile candidates[] = {
       {128, 256, 4, 2, 1, 2, 8, false}, {256, 160, 4, 1, 2, 2, 8, false}, {256, 128, 4, 1, 2, 2, 8, false}, {128, 192, 4, 2, 1, 2, 8, false},
-      {128, 128, 6, 2, 1, 2, 8, false}, {128, 80, 8, 2, 2, 2, 16, true},  {64, 64, 13, 2, 1, 1, 64, true},  {128, 64, 8, 2, 1, 2, 16, true},
+      {128, 128, 6, 2, 1, 2, 8, false}, {128, 96, 7, 2, 1, 2, 16, false}, {64, 64, 13, 2, 1, 1, 64, true},  {128, 64, 8, 2, 1, 2, 16, true},
       {64, 128, 8, 1, 2, 1, 16, false}, {64, 64, 12, 1, 1, 1, 64, true},
       {128, 128, 6, 2, 1, 2, 8, false, 1, true}, {128, 64, 8, 2, 1, 2, 16, true, 1, true},
   };
@@ -200,9 +220,10 @@ std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps,
     found.push_back({t, wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms)});
   }
   std::stable_sort(found.begin(), found.end(), [](const WgmmaCandidate &a, const WgmmaCandidate &b) { return a.cost < b.cost; });
-  // Where blocks share tiles is a rule and no estimate: what it gives is before all others.
-  WgmmaTile split = splitTile(m, n, steps, matrices, sms, found.front().tile);
-  if (split.splits > 1) found.insert(found.begin(), {split, found.front().cost});
+  // For few rows, and where blocks share tiles, a rule decides and no estimate: what it gives is before all others.
+  const bool isFlat = m <= 64;
+  WgmmaTile ruled = isFlat ? fewRowsTile(m, n, steps, matrices, like, sms) : splitTile(m, n, steps, matrices, sms, found.front().tile);
+  if (isFlat || ruled.splits > 1) found.insert(found.begin(), {ruled, found.front().cost});
   return found;
 }
 
@@ -216,9 +237,7 @@ static WgmmaTile flatTile(int64_t columns, int64_t m, int64_t steps, int64_t mat
   // 14,336 rows: 224 tiles on 132 multiprocessors end later than 112 of twice the rows (5 %). 4,096: 64 tiles leave half of them idle (3 to 6 %).
   if (tiles > sms && !t.promotes) t.m = 128, t.consumers = 2;
   if (2 * tiles <= sms && steps >= kSplitSteps && columns <= kSplitColumns) t.splits = 2, t.n = std::max<int64_t>(t.n, 16);
-  WgmmaTile more = t;
-  for (; wgmmaSharedBytes(more) <= kMaxShared; ++more.stages) t = more;
-  return t;
+  return filledUp(t, ceilDiv(steps, t.splits) * ceilDiv(tiles, sms));
 }
 
 std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {

@@ -197,6 +197,7 @@ TEST(CudaMatmul, WgmmaResidualTextAndGate) {
   Built whole = buildResidualWgmma(tileWithPieces({128, 256, 3, 2, 1, 2, 8, false}, 3));
   expectGolden("wgmma_residual.cu", whole.kernel.text);
   dumpForGpu(whole.kernel, "wgmma_residual");
+  dumpForGpu(buildResidualWgmma(tileWithPieces({128, 128, 4, 2, 1, 2, 8, false, 1, true}, 8)).kernel, "wgmma_residual_turns");
   EXPECT_EQ(std::stoll(whole.kernel.sharedBytes), schedules::wgmmaSharedBytes(tileWithPieces({128, 256, 3, 2, 1, 2, 8, false}, 3)));
   if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
   for (schedules::WgmmaTile tile : {tileWithPieces({128, 256, 3, 2, 1, 2, 8, false}, 3), tileWithPieces({256, 128, 3, 1, 2, 2, 8, false}, 3),
