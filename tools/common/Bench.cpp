@@ -93,13 +93,13 @@ Status measureSteps(Side& side, const Roofline& roofline, const BenchOptions& op
   constexpr int kMostRuns = 50;
   StepTimes best;
   if (side.loaded.session->device().has(capability::kTiming)) {
-    Trace trace = traceFor(*side.loaded.session, options.request.device.threadCount());
     const std::vector<double> whole = side.times;
+    JINX_TRY_ASSIGN(auto steps, StepTimer::make(*side.loaded.session, side.inputs, side.outputs, options.request.device.threadCount(),
+                                                [&](Trace* trace) { return side.runOnce(trace); }));
     Timer timer;
     for (int i = 0; i < std::min(kMostRuns, options.maxRuns) && (i == 0 || timer.ms() < options.seconds * 1e3); ++i) {
-      trace.clear();
-      JINX_TRY(side.runOnce(&trace));
-      keepBest(best, trace);
+      JINX_TRY(steps->run());
+      keepBest(best, *steps);
     }
     side.times = whole;
   }

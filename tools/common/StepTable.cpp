@@ -8,15 +8,12 @@
 
 namespace jinx::tools {
 
-void keepBest(StepTimes& times, const Trace& trace) {
-  for (const StepTiming& step : trace.timings()) {
-    auto [entry, added] = times.try_emplace(step.step, step.totalMs);
-    entry->second = std::min(entry->second, step.totalMs);
+void keepBest(StepTimes& times, const StepTimer& timer) {
+  for (const StepTiming& step : timer.timings()) {
+    const double ms = step.totalMs / timer.runs();
+    auto [entry, added] = times.try_emplace(step.step, ms);
+    entry->second = std::min(entry->second, ms);
   }
-}
-
-Trace traceFor(const Session& session, int threads) {
-  return Trace(std::clamp<size_t>(session.steps().size() * static_cast<size_t>(threads), 1 << 10, 1 << 22));
 }
 
 Expected<std::vector<StepReport>> stepsFor(const LoadedSession& loaded, std::span<const Value> inputs) {

@@ -8,15 +8,14 @@
 #include "tools/common/PlanReport.h"
 #include "tools/common/PlanSource.h"
 #include "tools/common/Roofline.h"
+#include "tools/common/StepTimer.h"
 
 namespace jinx::tools {
 
 /// Milliseconds of each step that was timed: the best of several runs.
 using StepTimes = std::map<uint32_t, double>;
-/// Takes in what a run has recorded.
-void keepBest(StepTimes& times, const Trace& trace);
-/// A trace that holds a run of the session.
-Trace traceFor(const Session& session, int threads);
+/// Takes in what the timer's last runs took on average.
+void keepBest(StepTimes& times, const StepTimer& timer);
 
 /// What the steps of a session move and compute when it is called with these inputs, in flattened order.
 Expected<std::vector<StepReport>> stepsFor(const LoadedSession& loaded, std::span<const Value> inputs);

@@ -74,15 +74,15 @@ Status checkOutputs(const Side& first, const Side& other, size_t number) {
   return Status::ok();
 }
 
-/// What a run took, by problem: the mean of the steps that have it.
-void collect(const Side& side, const Trace& trace, std::vector<Problem>& problems) {
+/// What the last runs took, by problem: the mean of the launches that have it.
+void collect(const Side& side, const StepTimer& timer, std::vector<Problem>& problems) {
   struct Sum {
     std::string choice;
     double us = 0;
     int launches = 0;
   };
   std::map<std::string, Sum> sums;
-  for (const StepTiming& timing : trace.timings()) {
+  for (const StepTiming& timing : timer.timings()) {
     const StepReport& step = side.steps[timing.step];
     if (step.problem.empty()) continue;
     Sum& sum = sums[step.problem];
@@ -103,15 +103,19 @@ Expected<std::vector<Problem>> measure(std::vector<Side>& sides, const TuneOptio
     if (i > 0) JINX_TRY(checkOutputs(sides[0], sides[i], i));
   }
   std::vector<Problem> problems;
-  Trace trace = traceFor(*sides[0].loaded.session, options.device.threadCount());
+  std::vector<std::unique_ptr<StepTimer>> timers;
+  for (Side& side : sides) {
+    JINX_TRY_ASSIGN(auto timer, StepTimer::make(*side.loaded.session, side.inputs, side.outputs, options.device.threadCount(),
+                                                [&side](Trace* trace) { return side.runOnce(trace); }));
+    timers.push_back(std::move(timer));
+  }
   ProgressBar progress("measuring");
   Timer timer;
   const double limitMs = options.seconds * 1e3;
   for (int round = 0; round < kMostRounds && (round < kLeastRounds || timer.ms() < limitMs); ++round) {
-    for (Side& side : sides) {
-      trace.clear();
-      JINX_TRY(side.runOnce(&trace));
-      collect(side, trace, problems);
+    for (size_t i = 0; i < sides.size(); ++i) {
+      JINX_TRY(timers[i]->run());
+      collect(sides[i], *timers[i], problems);
     }
     progress.update(timer.ms() / limitMs, std::to_string(round + 1) + " rounds");
   }
