@@ -83,15 +83,16 @@ class TransposeBlocks {
   }
 
   /// \param lines, lanes  how many are left from the tile's first on; null: a tile at least. Both are multiples of a run: a square is
-  /// inside, or outside.
+  /// inside, or outside. One outside stores nothing, and reads operands that do not move with its lanes where the last one inside does.
   void emitPhases(Value lines, Value lanes) {
     Value ownLine = kb_.mul(column_, kb_.constant(run_)), ownLane = kb_.mul(row_, kb_.constant(run_));
     emitter_.setLimit(lines ? kb_.min(kb_.sub(lines, ownLine), kb_.sub(lanes, ownLane)) : Value());
     SmallVector<Value> read;
+    Value lanesInside = lanes ? kb_.min(ownLane, kb_.sub(lanes, kb_.constant(run_))) : ownLane;
     for (int64_t i = 0; i < run_; ++i) {
       Coordinates at(at_);
       at[form_.line] = {kb_.add(firstLine_, ownLine), 1, {}};
-      at[form_.lane] = {kb_.add(firstLane_, kb_.add(ownLane, kb_.constant(i))), 0, {}};
+      at[form_.lane] = {kb_.add(firstLane_, kb_.add(lanesInside, kb_.constant(i))), 0, {}};
       read.push_back(emitter_.evaluate(moved_, at));
     }
     Value one = kb_.constant(1), chunk = swizzled(row_, column_);
@@ -109,7 +110,7 @@ class TransposeBlocks {
     b().setInsertionPointToStart(loop.getBody());
     Value line = kb_.add(row_, kb_.mul(loop.getInductionVar(), kb_.constant(side_)));
     Coordinates at(at_);
-    at[form_.line] = {kb_.add(firstLine_, line), 0, {}};
+    at[form_.line] = {kb_.add(firstLine_, lines ? kb_.min(line, kb_.sub(lines, kb_.constant(1))) : line), 0, {}};
     at[form_.lane] = {kb_.add(firstLane_, ownLine), 1, {}};
     Value limit;
     if (lines) {

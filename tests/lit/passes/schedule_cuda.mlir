@@ -290,3 +290,33 @@ func.func @runs(%x: tensor<2x9x3x24xf16>) -> tensor<2x3x9x24xf16> {
   }
   return %y : tensor<2x3x9x24xf16>
 }
+
+// -----
+
+// Dimensions that a transpose leaves side by side are one: 256 places in 4 tiles of 64, for 64 channels.
+// CHECK-LABEL: @channels_last
+// CHECK: tile.kernel @k0_mul{{.*}} programs "512"
+func.func @channels_last(%x: tensor<2x64x16x16xf16>, %s: tensor<64x1x1xf16>) -> tensor<2x16x16x64xf16> {
+  %y = jinx.group "rows"(%x, %s) : (tensor<2x64x16x16xf16>, tensor<64x1x1xf16>) -> tensor<2x16x16x64xf16> {
+  ^bb0(%a: tensor<2x64x16x16xf16>, %b: tensor<64x1x1xf16>):
+    %m = jinx.mul %a, %b : tensor<2x64x16x16xf16>, tensor<64x1x1xf16> -> tensor<2x64x16x16xf16>
+    %t = jinx.transpose %m, [0, 2, 3, 1] : tensor<2x64x16x16xf16> -> tensor<2x16x16x64xf16>
+    jinx.yield %t : tensor<2x16x16x64xf16>
+  }
+  return %y : tensor<2x16x16x64xf16>
+}
+
+// -----
+
+// Tests that an operand for each column keeps them apart: 16 tiles of a line, of which a quarter is there.
+// CHECK-LABEL: @channels_last_columns
+// CHECK: tile.kernel @k0_mul{{.*}} programs "2048"
+func.func @channels_last_columns(%x: tensor<2x64x16x16xf16>, %s: tensor<16xf16>) -> tensor<2x16x16x64xf16> {
+  %y = jinx.group "rows"(%x, %s) : (tensor<2x64x16x16xf16>, tensor<16xf16>) -> tensor<2x16x16x64xf16> {
+  ^bb0(%a: tensor<2x64x16x16xf16>, %b: tensor<16xf16>):
+    %m = jinx.mul %a, %b : tensor<2x64x16x16xf16>, tensor<16xf16> -> tensor<2x64x16x16xf16>
+    %t = jinx.transpose %m, [0, 2, 3, 1] : tensor<2x64x16x16xf16> -> tensor<2x16x16x64xf16>
+    jinx.yield %t : tensor<2x16x16x64xf16>
+  }
+  return %y : tensor<2x16x16x64xf16>
+}
