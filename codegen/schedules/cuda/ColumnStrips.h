@@ -18,8 +18,7 @@ struct StripShape {
   int64_t teams = 1;  ///< that share the rows
   int64_t columns() const { return run * lanes; }
 };
-/// \param ofParts  the rows are parts of more; else they are partial results, and few
-StripShape stripShape(graph::GroupOp group, bool ofParts);
+StripShape stripShape(graph::GroupOp group);
 
 /// For a collapsed group whose reductions are over one dimension in front of the lanes, in one phase, and whose results have their shape.
 mlir::FailureOr<Scheduled> scheduleColumnStrips(graph::GroupOp group, llvm::StringRef name, const RowsOfParts &parts, mlir::OpBuilder &builder);

@@ -19,8 +19,9 @@ constexpr int64_t kFewRows = 256;         // up to here the second launch costs 
 // two such sums (magika: 2.5 % off in float32) answers as they do, though parts would be nearer to the truth (0.3 %).
 constexpr int64_t kFewSummedRows = 1024;
 constexpr int64_t kBlocks = 4 * 132;      // of strips that a GPU holds
-constexpr int64_t kLeastPart = 64, kPartRows = 32;  // rows of a part: at least; a multiple of
-constexpr int64_t kPartOfAny = 128;       // where the model does not say how many there are
+constexpr int64_t kLeastPart = 64;        // rows of a part
+constexpr int64_t kPartRows = 32;         // it is a multiple of: the teams of a block
+constexpr int64_t kPartOfAny = 256;       // where the model does not say how many there are
 
 Block &bodyOf(GroupOp group) { return group.getBody().front(); }
 
@@ -74,7 +75,7 @@ int64_t chooseEach(const Sizes &space, size_t rows, int64_t strip, bool isSum) {
   if (*count < (isSum ? kFewSummedRows : kFewRows)) return 0;
   int64_t each = llvm::alignTo(llvm::divideCeil(*count, kBlocks / blocks), kPartRows);
   each = std::max(each, kLeastPart);
-  for (int64_t even = each; even <= each + each / 4; even += kPartRows / 2)  // as many for every part, where that is near
+  for (int64_t even = each; even <= each + each / 2; even += kPartRows)  // as many for every part, where that is near
     if (*count % even == 0) {
       each = even;
       break;
@@ -168,7 +169,7 @@ std::optional<RowParts> rowPartsOf(GroupOp group) {
     bool ordered = reduce.getKind() == ReduceKind::sum || reduce.getKind() == ReduceKind::prod;
     return ordered && isa<FloatType>(cast<RankedTensorType>(reduce.getX().getType()).getElementType());
   });
-  if (rows) parts.each = chooseEach(space, *rows, stripShape(collapsed, /*ofParts=*/true).columns(), isSum), parts.rows = space[*rows];
+  if (rows) parts.each = chooseEach(space, *rows, stripShape(collapsed).columns(), isSum), parts.rows = space[*rows];
   eraseCollapsed(collapsed, group);
   if (parts.each == 0) return std::nullopt;
 

@@ -2,7 +2,7 @@
 //
 //   y[1, c] = f(sum over r of g(x[r, c]))      p[i, c] = sum over the i-th `each` rows of g(x[r, c]),   y[1, c] = f(sum over i of p[i, c])
 //
-// As one kernel its blocks are strips of columns (ColumnStrips.h): 4,096 columns of bf16 are 32, of the 528 that a GPU holds. In parts every
+// As one kernel its blocks are strips of columns (ColumnStrips.h): 4,096 columns of bf16 are 64, of the 528 that a GPU holds. In parts every
 // multiprocessor has rows to read. The second kernel's rows are the parts.
 //
 // Parts have a fixed number of rows, chosen from the columns (and from the rows where the model fixes them): which rows are added to which

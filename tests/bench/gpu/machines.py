@@ -15,7 +15,6 @@ import references
 CAPI_NAMES = {"bf16": "bfloat16", "f16": "float16", "f32": "float32", "i8": "int8", "i32": "int32", "i64": "int64", "f8": "float8_e4m3fn"}
 GUARD = 4096  # bytes before and behind an output that must stay as they are
 GUARD_BYTE = 0xA5
-WAIT_CYCLES = 100_000  # of the GPU, some 50 us: longer than it takes to enqueue a graph
 
 
 def in_order(calls) -> None:
@@ -155,14 +154,11 @@ class Gpu(Torch):
         return graph.replay
 
     def time(self, run, before: int = 0) -> float:
-        """Milliseconds of `run`, right after `before` runs of itself; else after a kernel that waits, for on an idle GPU the first event passes
-        at once, and the time that `run` takes to arrive would count."""
+        """Milliseconds of `run`, right after `before` runs of itself."""
         torch = self.torch
         start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         for _ in range(before):
             run()
-        if not before:
-            torch.cuda._sleep(WAIT_CYCLES)
         start.record()
         run()
         end.record()

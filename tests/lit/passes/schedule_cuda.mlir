@@ -242,17 +242,17 @@ func.func @beside_host(%x: tensor<1x1x8x3xf32>, %w: tensor<1x1x9x16xf32>) -> ten
 
 // -----
 
-// A sum over many rows is one of parts of them, and one of those: 2003 rows in parts of 64, of which the last has 19, by blocks with 128 columns,
-// 8 a thread, and 16 rows at a time; 32 partial rows, which are f32, by blocks with 32 columns. A thread finishes a column.
+// A sum over many rows is one of parts of them, and one of those: 2003 rows in parts of 64, of which the last has 19, by blocks with 64 columns,
+// 8 a thread, and 32 rows at a time; 32 partial rows, which are f32, by blocks with 32 columns. A thread finishes a column.
 // CHECK-LABEL: @rows_in_parts
-// CHECK: %[[P:.*]] = jinx.launch @k0_reduce(%arg0) sizes [] programs "16384"{{.*}} -> tensor<32x200xf32>
+// CHECK: %[[P:.*]] = jinx.launch @k0_reduce(%arg0) sizes [] programs "32768"{{.*}} -> tensor<32x200xf32>
 // CHECK: jinx.launch @k1_reduce(%[[P]], %arg1) sizes [] programs "1792"{{.*}} -> tensor<1x200xf16>
 // CHECK: tile.kernel @k0_reduce
 // CHECK: %[[ROWS:.*]] = arith.minsi %c64, %{{.*}} : index
-// CHECK: scf.for %{{.*}} = %{{.*}} to %[[ROWS]] step %c16
+// CHECK: scf.for %{{.*}} = %{{.*}} to %[[ROWS]] step %c32
 // CHECK: tile.load {{.*}} limits({{.*}}) : <f16> -> vector<8xf16>
 // CHECK: tile.store {{.*}} : vector<8xf32>, <f32>
-// CHECK: scf.for %{{.*}} = %c1 to %c16
+// CHECK: scf.for %{{.*}} = %c1 to %c32
 // CHECK: tile.store {{.*}} limits({{.*}}) : vector<1xf32>, <f32>
 func.func @rows_in_parts(%x: tensor<2003x200xf16>, %s: tensor<200xf16>) -> tensor<1x200xf16> {
   %y = jinx.group "rows"(%x, %s) : (tensor<2003x200xf16>, tensor<200xf16>) -> tensor<1x200xf16> {
@@ -266,17 +266,17 @@ func.func @rows_in_parts(%x: tensor<2003x200xf16>, %s: tensor<200xf16>) -> tenso
 
 // -----
 
-// Parts of 80 rows rather than 64, where they come out even: no row is asked for.
+// Parts of 96 rows rather than 64, where they come out even: no row is asked for.
 // CHECK-LABEL: @rows_in_even_parts
 // CHECK: jinx.launch @k0_reduce(%arg0) {{.*}} -> tensor<25x256xf32>
 // CHECK: tile.kernel @k0_reduce
 // CHECK-NOT: minsi
-// CHECK: scf.for %{{.*}} = %c0 to %c5 step %c1
+// CHECK: scf.for %{{.*}} = %c0 to %c3 step %c1
 // CHECK: tile.load {{.*}} strides(%c1) : <f16> -> vector<8xf16>
-func.func @rows_in_even_parts(%x: tensor<2000x256xf16>) -> tensor<1x256xf16> {
-  %y = jinx.group "rows"(%x) : (tensor<2000x256xf16>) -> tensor<1x256xf16> {
-  ^bb0(%a: tensor<2000x256xf16>):
-    %t = jinx.reduce sum, %a axes [0] : tensor<2000x256xf16> -> tensor<1x256xf16>
+func.func @rows_in_even_parts(%x: tensor<2400x256xf16>) -> tensor<1x256xf16> {
+  %y = jinx.group "rows"(%x) : (tensor<2400x256xf16>) -> tensor<1x256xf16> {
+  ^bb0(%a: tensor<2400x256xf16>):
+    %t = jinx.reduce sum, %a axes [0] : tensor<2400x256xf16> -> tensor<1x256xf16>
     jinx.yield %t : tensor<1x256xf16>
   }
   return %y : tensor<1x256xf16>
