@@ -17,6 +17,7 @@
 
 #include "codegen/schedules/Expression.h"
 #include "codegen/schedules/ScalarOps.h"
+#include "codegen/schedules/cuda/IndexBuilder.h"
 #include "llvm/Support/MathExtras.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -63,7 +64,7 @@ class ColumnStrips {
     extents.push_back(ceilDiv(space_[lane_], shape_.columns()));
     Value id = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
     thread_ = kb_.rem(id, kb_.constant(kThreads));
-    auto blocks = kb_.delinearize(kb_.floorDiv(id, kb_.constant(kThreads)), extents);
+    auto blocks = delinearizeSmall(kb_, kb_.floorDiv(id, kb_.constant(kThreads)), extents);
     at_.assign(space_.size(), Coordinate{kb_.constant(0), 0, {}});
     for (auto [d, position] : llvm::zip(outer, blocks)) at_[d] = {position, 0, {}};
     firstColumn_ = kb_.mul(blocks.back(), kb_.constant(shape_.columns()));

@@ -12,10 +12,10 @@ sum(const float* __restrict__ x, float* __restrict__ y) {
   const i64 program = i64(blockIdx.x) * kPrograms + threadIdx.x;
   const i64 within = program % 256;
   const i64 count = program / 256;
-  const i64 count2 = count / 3;
-  const i64 offset = count % 3 * 32;
+  const i64 offset = (count - divide_small(count, 3) * 3) * 32;
   float* const held = reinterpret_cast<float*>(scratch);
   const i64 offset2 = within % 8 * 4;
+  const i64 count2 = least<i64>(48, 130 - divide_small(count, 3) * 48);
 
   // Loop: read x.
   float acc[kPerThread];
@@ -23,10 +23,10 @@ sum(const float* __restrict__ x, float* __restrict__ y) {
   for (int i = 0; i < kPerThread; ++i)
     acc[i] = 0.0f;
 #pragma unroll 8
-  for (i64 step = within / 8; step < least<i64>(48, 130 - count2 * 48); step += 32) {
-    const i64 offset3 = count2 * 3648 + step * 76 + offset + offset2;
+  for (i64 step = within / 8; step < count2; step += 32) {
+    const i64 offset3 = divide_small(count, 3) * 3648 + step * 76;
     float x_tile[kPerThread];
-    load_run_where(x_tile, x + offset3, 76 - offset - offset2);
+    load_run_where(x_tile, x + offset3 + offset + offset2, 76 - offset - offset2);
 #pragma unroll
     for (int i = 0; i < kPerThread; ++i)
       acc[i] = acc[i] + x_tile[i];
@@ -47,7 +47,8 @@ sum(const float* __restrict__ x, float* __restrict__ y) {
     const float held_value2 = shared_load_where(held + step2 * 32 + within, rest > 0);
     carried = carried + held_value2;
   }
+  const i64 offset4 = divide_small(count, 3) * 76 + offset + within;
 
   // Write y.
-  if (rest > 0) global_store(y + count2 * 76 + offset + within, carried);
+  if (rest > 0) global_store(y + offset4, carried);
 }
