@@ -61,8 +61,9 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       target.cuda = cuda;
       target.measured = &tuning_.measured;
       std::string reason;
-      if (cuda && cutRows(group, rests_.erase(group), name, kernels, groups)) continue;
-      auto schedule = [&] { return schedules::scheduleGroup(group, name, target, kernels); };
+      const bool isRest = rests_.erase(group);
+      if (cuda && !isRest && cutRows(group, name, kernels, groups)) continue;
+      auto schedule = [&] { return isRest ? schedules::scheduleRestOfRowParts(group, name, kernels) : schedules::scheduleGroup(group, name, target, kernels); };
       auto scheduled = cuda ? tryKernel(name, reason, schedule) : schedule();
       if (mlir::failed(scheduled) && cuda && !tuning_.measured.empty()) {  // sizes that code generation does not take
         target.measured = nullptr;
@@ -85,10 +86,9 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   Tuning tuning_;
 
   /// A reduction over many rows becomes the launch of a kernel of parts of them, and a group that stands at the end of `groups`.
-  /// \param isRest  of a group that was left so: parts of parts of a number that no one knows would never end
-  bool cutRows(graph::GroupOp group, bool isRest, const std::string &name, OpBuilder &kernels, SmallVectorImpl<graph::GroupOp> &groups) {
+  bool cutRows(graph::GroupOp group, const std::string &name, OpBuilder &kernels, SmallVectorImpl<graph::GroupOp> &groups) {
     auto parts = schedules::rowPartsOf(group);
-    if (!parts || (isRest && !parts->rows.constant())) return false;
+    if (!parts) return false;
     std::string reason;
     auto scheduled = tryKernel(name, reason, [&] { return schedules::scheduleRowParts(group, *parts, name, kernels); });
     if (mlir::failed(scheduled)) return false;

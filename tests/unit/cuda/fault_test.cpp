@@ -443,6 +443,21 @@ constexpr Fault kListFaults[] = {
     {"a row of the list too many", "static_cast<i64>(total); ++step2", "static_cast<i64>(total) + 1; ++step2", kUnordered},
 };
 
+constexpr Fault kStripFaults[] = {
+    {"the teams' sums are read before they are there", "block_sync();\n", "", kUnordered},
+    {"a team too many", "step2 < 32; ++step2", "step2 < 33; ++step2", "is outside the block's|which nothing has written"},
+    {"teams in one place", "shared_store_run(held + within * 4, acc)", "shared_store_run(held + within % 128 * 4, acc)", "a race|which nothing has written"},
+    {"a row too many", "48, 130 - ", "48, 131 - ", "a load of \\d+ bytes outside every buffer"},
+    {"a column too many of y", "rest > 0) global_store", "rest >= 0) global_store", "a store (overwrites byte \\d+ of buffer 1, and no barrier|of \\d+ bytes outside)"},
+};
+
+struct StripRun {
+  std::vector<float> x = randomFloats(130 * 76, 1), y = std::vector<float>(3 * 76);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
+    options.maxBankConflict = 0;  // a thread stores its run at once
+    return runner.run({in(x), out(y)}, {}, options);
+  }
+};
 struct ScanRun {
   std::vector<float> x = std::vector<float>(7500, 1.0f), y = std::vector<float>(7500);
   Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), out(y)}, {}, options); }
@@ -490,6 +505,10 @@ class StateFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(StateFaults, IsReported) { checkFault(scheduleForCuda(kLstm).kernel, GetParam(), StateRun()); }
 TEST(StateFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kLstm).kernel, StateRun()); }
 
+class StripFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(StripFaults, IsReported) { checkFault(sumOfParts(), GetParam(), StripRun()); }
+TEST(StripFaults, NoneInTheRightText) { checkRight(sumOfParts(), StripRun()); }
+
 std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
   std::string name = info.param.name;
   for (char &c : name)
@@ -512,6 +531,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, ScanFaults, ::testing::ValuesIn(kScanFaults), 
 INSTANTIATE_TEST_SUITE_P(Planted, SortFaults, ::testing::ValuesIn(kSortFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ListFaults, ::testing::ValuesIn(kListFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, StateFaults, ::testing::ValuesIn(kStateFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, StripFaults, ::testing::ValuesIn(kStripFaults), nameOf);
 
 }  // namespace
 }  // namespace jinx::cuda::testing
