@@ -114,7 +114,7 @@ class PipelineEmitter {
   mlir::LogicalResult printRows(mlir::Value value, const std::string &text);
   void nameRings();
   void needPin(int64_t count);
-  std::string slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag = 0);
+  std::string slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag = 0, llvm::StringRef from = "smem");
   mlir::Type elementOf(const RingInfo &ring, int64_t buffer) const {
     auto types = const_cast<RingInfo &>(ring).op.getBuffers();
     return mlir::cast<mlir::VectorType>(mlir::cast<mlir::TypeAttr>(types[buffer]).getValue()).getElementType();

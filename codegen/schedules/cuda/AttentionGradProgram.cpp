@@ -21,14 +21,14 @@ int64_t storeColumns(int64_t headDim) { return headDim % 64 == 0 ? 64 : headDim 
 }  // namespace
 
 /// Measured (H200): a tenth faster with 128 columns a head, an eighth slower with 64, where weights take as long as products.
-bool attentionGradOverlaps(GradOf what, int64_t headDim) { return what == GradOf::queries && headDim > 64; }
+bool attentionGradOverlaps(GradOf, int64_t headDim) { return headDim > 64; }
 
 int64_t wgmmaAttentionGradSharedBytes(GradOf what, const WgmmaAttentionGradTile &t, int64_t headDim) {
   const int64_t rowBytes = alignTo(headDim, kPanel) * 2, owned = 2 * t.rows * rowBytes;
   const int64_t slots = 2 * t.stages + attentionGradOverlaps(what, headDim), streamed = slots * t.step * rowBytes;
-  const int64_t values = what == GradOf::keys ? 2 * alignTo(t.stages * alignTo(t.step * 4, 128), 1024) : 0;
+  auto values = [&](int64_t stages) { return what == GradOf::keys ? alignTo(stages * alignTo(t.step * 4, 128), 1024) : 0; };
   const int64_t staging = t.rows / 64 * 4 * 2 * 16 * storeColumns(headDim) * 2;
-  return owned + streamed + values + staging + 16 * (2 + slots) + 1024;
+  return owned + streamed + values(slots - t.stages) + values(t.stages) + staging + 16 * (2 + slots) + 1024;
 }
 
 std::string wgmmaAttentionGradInfeasible(GradOf what, const WgmmaAttentionGradTile &t, int64_t headDim) {
@@ -172,6 +172,15 @@ Value AttentionGradProgram::shiftOf(Value lse) {
 Value AttentionGradProgram::weights(Value scores, Value shift) {
   Value exponent = math::FmaOp::create(b_, loc_, scores, splat(toLog2_, scoreType_), splat(shift, scoreType_));
   return called(math::Exp2Op::create(b_, loc_, exponent, arith::FastMathFlagsAttr::get(b_.getContext(), arith::FastMathFlags::afn)), "weights");
+}
+Value AttentionGradProgram::where(Value step, Value end, Value p, llvm::function_ref<Value()> masked) {
+  auto choice = scf::IfOp::create(b_, loc_, scoreType_, arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, step, end), true);
+  OpBuilder::InsertionGuard guard(b_);
+  b_.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(b_, loc_, masked());
+  b_.setInsertionPointToStart(choice.elseBlock());
+  scf::YieldOp::create(b_, loc_, p);
+  return choice.getResult(0);
 }
 Value AttentionGradProgram::gradientOfScores(Value weights, Value dp, Value delta) {
   Value rest = arith::SubFOp::create(b_, loc_, dp, splat(delta, scoreType_));

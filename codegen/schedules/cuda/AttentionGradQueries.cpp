@@ -8,7 +8,7 @@
 // step is whole: the weights run under the second product, the other consumer's products under the rest.
 //
 // Keys are walked from right to left: only the first steps may hold columns that a row does not see, those past the last key and, when causal,
-// past the diagonal. They are masked in a loop of their own.
+// past the diagonal. They are masked.
 #include "codegen/schedules/cuda/AttentionGradProgram.h"
 
 using namespace mlir;
@@ -49,7 +49,8 @@ class QueriesProgram : AttentionGradProgram {
     masked_ = called(ix_.sub(blocks_, ix_.div(max(seenByAll, 0), t_.step)), "masked");
   }
 
-  Value blockOf(scf::ForOp loop) { return ix_.sub(ix_.sub(blocks_, ix_.c(1)), loop.getInductionVar()); }
+  /// The first key of a step: from right to left.
+  Value keyOf(Value step, StringRef name) { return called(ix_.mul(ix_.sub(ix_.sub(blocks_, ix_.c(1)), step), t_.step), name); }
 
   void produce() {
     fetch(ringQ_, {{mapQ_, {ix_.c(0), at_.row, at_.head, at_.batch}}});
@@ -57,7 +58,7 @@ class QueriesProgram : AttentionGradProgram {
     auto loop = loopOver(ix_.c(0), blocks_, {}, "step");
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
-    Value key = called(ix_.mul(blockOf(loop), t_.step), "key");
+    Value key = keyOf(loop.getInductionVar(), "key");
     fetch(ringK_, {{mapK_, {ix_.c(0), key, kvHead_, at_.batch}}});
     fetch(ringV_, {{mapV_, {ix_.c(0), key, kvHead_, at_.batch}}});
   }
@@ -78,12 +79,11 @@ class QueriesProgram : AttentionGradProgram {
     }
     slotQ_ = wait(ringQ_), slotDy_ = wait(ringDy_);
     State state{splat(zero_, outType_), {}};
-    if (overlaps_) state = step(state, ix_.sub(blocks_, ix_.c(1)), true);
-    state = steps(state, ix_.c(overlaps_), masked_, true, "Steps with columns that some rows do not see");
-    state = steps(state, overlaps_ ? max(masked_, 1) : masked_, blocks_, false,
-                  "Main loop: weights and their gradients are made again, and go from registers into dq");
+    Value firstK = overlaps_ ? wait(ringK_) : Value();
+    if (overlaps_) state.rounded = rounded(splat(zero_, scoreType_), "rounded");
+    state = walkKeys(state);
     if (overlaps_) {
-      state.dq = landed(multiplyRegisters(state.dq, state.rounded, slotK_, 1), 0);
+      state.dq = landed(multiplyRegisters(state.dq, state.rounded, firstK, 1), 0);
       release(ringK_);
     }
     release(ringQ_), release(ringDy_);
@@ -97,28 +97,23 @@ class QueriesProgram : AttentionGradProgram {
     static State of(ValueRange v) { return {v[0], v.size() > 1 ? v[1] : Value()}; }
   };
 
-  State steps(const State &from, Value first, Value end, bool masked, StringRef comment) {
-    auto loop = loopOver(first, end, from.values(), "step", {"dq", "rounded"});
-    phase(loop, comment);
+  State walkKeys(const State &from) {
+    auto loop = loopOver(ix_.c(0), blocks_, from.values(), "step", {"dq", "rounded"});
+    phase(loop, "Main loop: weights and their gradients are made again, and go from registers into dq");
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
-    State next = step(State::of(loop.getRegionIterArgs()), blockOf(loop), masked);
-    scf::YieldOp::create(b_, loc_, next.values());
+    scf::YieldOp::create(b_, loc_, step(State::of(loop.getRegionIterArgs()), loop.getInductionVar()).values());
     return State::of(loop.getResults());
   }
 
-  State step(const State &before, Value block, bool masked) {
-    const int64_t sums = before.rounded ? 1 : 0;  // products of the step before that run beside
+  State step(const State &before, Value number) {
+    const int64_t sums = overlaps_;  // products of the step before that run beside
     Value slotK = wait(ringK_), scores = multiplyShared(slotQ_, slotK, "scores");
     Value slotV = wait(ringV_), dp = multiplyShared(slotDy_, slotV, "d_weights"), dq = before.dq;
-    if (sums) dq = multiplyRegisters(dq, before.rounded, slotK, 1);
-    if (overlaps_ && !sums) {
-      phase(slotK.getDefiningOp(), "First step: the rightmost keys, masked; none before it");
-      slotK_ = slotK;
-    }
+    if (overlaps_) dq = multiplyRegisters(dq, before.rounded, slotK, 1);
     scores = landed(scores, sums + 1);
     Value p = weights(scores, shift_);
-    if (masked) p = mask(p, called(ix_.mul(block, t_.step), "column"));
+    p = where(number, masked_, p, [&] { return mask(p, keyOf(number, "column")); });
     dp = landed(dp, sums);
     release(ringV_);
     Value ds = gradientOfScores(p, dp, delta_);
@@ -127,7 +122,7 @@ class QueriesProgram : AttentionGradProgram {
       release(ringK_);
       return {dq, {}};
     }
-    if (sums) dq = landed(dq, 0);
+    dq = landed(dq, 0);
     release(ringK_, 1);
     return {dq, rounded(ds, "rounded")};
   }
@@ -141,7 +136,6 @@ class QueriesProgram : AttentionGradProgram {
   }
 
   Value mapQ_, mapK_, mapV_, mapDy_, mapDq_, ringQ_, ringK_, ringV_, ringDy_, slotQ_, slotDy_;
-  Value slotK_;  ///< overlapping: the first of its ring
   bool overlaps_;
   Place at_;
   Value kvHead_, blocks_, masked_;  ///< steps that any row of the tile needs, those of them that are masked

@@ -266,6 +266,14 @@ constexpr Fault kGradKeysFaults[] = {
     {"queries go back before dk has them", "      wgmma_wait<0>();\n      wgmma_pin(dk2);\n", "", "a bulk load overwrites|whose stage was given back|a wgmma writes it"},
     {"dv is touched early", "      wgmma_wait<1>();\n      wgmma_pin(dv2);\n", "      wgmma_pin(dv2);\n", "an accumulator is read while a wgmma writes it"},
 };
+/// Wide heads: a slot of queries is kept until the next step has added its part of dk.
+constexpr Fault kGradKeptFaults[] = {
+    {"queries go back before dk has them", "if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q + held_q * 8, 0);", "if (thread % 32 == 0) mbar_arrive_at(empty_q + take_q.slot * 8, 0);", "a bulk load overwrites|whose stage was given back|may not have landed|more arrivals"},
+    {"the slot kept is never given back", "if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q + held_q * 8, 0);", "", "deadlock"},
+    {"dk is not waited for", "      wgmma_wait<1>();\n      wgmma_pin(dk2);\n", "", "a bulk load overwrites|whose stage was given back"},
+    {"gradients are rounded over those in use", "      wgmma_wait<2>();", "      d_rounded[3] ^= 1;\n      wgmma_wait<2>();", "the registers of a wgmma's A have changed since its issue"},
+    {"dv is not waited for", "      wgmma_wait<0>();\n      wgmma_pin(dv2);\n", "", "a bulk load overwrites|whose stage was given back|an accumulator is read"},
+};
 constexpr Fault kGradQueriesFaults[] = {
     {"keys go back before dq has them", "\n      if (held_k >= 0 && thread < kCluster) mbar_arrive_at(empty_k + held_k * 8, thread);", "\n      if (thread < kCluster) mbar_arrive_at(empty_k + take_k.slot * 8, thread);", "a bulk load overwrites|whose stage was given back|may not have landed|more arrivals"},
     {"the slot kept is never given back", "\n      if (held_k >= 0 && thread < kCluster) mbar_arrive_at(empty_k + held_k * 8, thread);", "", "deadlock"},
@@ -279,8 +287,8 @@ constexpr Fault kGradQueriesFaults[] = {
 struct AttentionGradRun {
   AttentionGradCase what;
   AttentionGradData data;
-  explicit AttentionGradRun(schedules::GradOf of)
-      : what{.of = of, .headDim = of == schedules::GradOf::keys ? 64 : 128, .causal = of == schedules::GradOf::queries, .tile = {128, 64, 2}},
+  explicit AttentionGradRun(schedules::GradOf of, int64_t keysHeadDim = 64)
+      : what{.of = of, .headDim = of == schedules::GradOf::keys ? keysHeadDim : 128, .causal = of == schedules::GradOf::queries, .tile = {128, 64, 2}},
         data(what, of == schedules::GradOf::keys ? AttentionGradShape{1, 1, 290, 70} : AttentionGradShape{1, 1, 290, 290}, 1) {}
   CudaKernel kernel() const { return buildAttentionGrad(what).kernel; }
   Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return data.run(runner, options); }
@@ -289,6 +297,9 @@ struct AttentionGradRun {
 class GradKeysFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(GradKeysFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::keys).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::keys)); }
 TEST(GradKeysFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::keys).kernel(), AttentionGradRun(schedules::GradOf::keys)); }
+class GradKeptFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GradKeptFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::keys, 128).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::keys, 128)); }
+TEST(GradKeptFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::keys, 128).kernel(), AttentionGradRun(schedules::GradOf::keys, 128)); }
 class GradQueriesFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(GradQueriesFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::queries).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::queries)); }
 TEST(GradQueriesFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::queries).kernel(), AttentionGradRun(schedules::GradOf::queries)); }
@@ -460,6 +471,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFault
 INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradKeysFaults, ::testing::ValuesIn(kGradKeysFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GradKeptFaults, ::testing::ValuesIn(kGradKeptFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradQueriesFaults, ::testing::ValuesIn(kGradQueriesFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
