@@ -169,8 +169,12 @@ LogicalResult PipelineEmitter::emitMmaRegisters(tile::MmaRegistersOp op) {
            ring.suffix + ");");
   out.line("wgmma_fence();");
   out.line(wrapper + "(" + *acc + ", " + e_.bound_[op.getA()].expr.text + ", " + desc + ");");
-  if (op.getLag()) out.close();
   out.line("wgmma_commit();");
+  if (op.getLag()) {
+    out.reopen("else");
+    out.line("wgmma_commit();  // a group all the same: waits count them");
+    out.close();
+  }
   return success();
 }
 

@@ -5,12 +5,11 @@
 //
 //   sᵀ = k·qᵀ   dpᵀ = v·dyᵀ   pᵀ = 2^(a sᵀ - b lse)   dv += pᵀ·dy   dsᵀ = pᵀ (dpᵀ - delta)   dk += dsᵀ·q
 //
-// with a = scale log2(e), b = log2(e). lse and delta belong to columns here. There are two forms. With many columns a head, the gradients dsᵀ of
-// one step wait in registers, rounded, as the first operand of the next step's dk. So the tensor cores have the next step's scores in hand when
-// a step ends: weights run under dp and dk, the gradient of the scores under dv; a slot of queries is given back a step later than the gradients
-// beside it. With few columns a step is whole: the first two products run together, the second under the weights of the first, dv under the
-// gradient of the scores; the other consumer's products fill what is left. Heads of q that share k and v are walked one after the other, into
-// the same sums.
+// with a = scale log2(e), b = log2(e). lse and delta belong to columns here. dsᵀ waits in registers, rounded, as the first operand of dk's
+// product in the next step, so that the tensor cores have the next scores in hand when a step ends; its slot of queries is kept that long.
+// With many columns a head the weights run under dp and dk, and the gradient of the scores under dv. With few, weights take as long as
+// products: pᵀ waits too, all four products are issued together, in turns, and the weights of one consumer run under the products of
+// the other. Heads of q that share k and v are walked one after the other, into the same sums.
 //
 // Causal: queries before the diagonal do not see the tile and are left out, those that see some of it are masked.
 #include "codegen/schedules/cuda/AttentionGradProgram.h"
@@ -24,7 +23,7 @@ namespace {
 class KeysProgram : AttentionGradProgram {
  public:
   KeysProgram(OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile)
-      : AttentionGradProgram(b, kernel, GradOf::keys, problem, tile), overlaps_(attentionGradOverlaps(GradOf::keys, problem.headDim)) {}
+      : AttentionGradProgram(b, kernel, GradOf::keys, problem, tile) {}
 
   void run() {
     OpBuilder::InsertionGuard guard(b_);
@@ -34,17 +33,18 @@ class KeysProgram : AttentionGradProgram {
     mapDk_ = storeMap(p_.dk, p_.keys, sharedHeads()), mapDv_ = storeMap(p_.dv, p_.keys, sharedHeads());
     findTile();
     ringK_ = ring(1, t_.rows, "k"), ringV_ = ring(1, t_.rows, "v");
-    ringQ_ = ring(t_.stages + overlaps_, t_.step, "q", "lse"), ringDy_ = ring(t_.stages, t_.step, "dy", "delta");
+    ringQ_ = ring(t_.stages + 1, t_.step, "q", "lse"), ringDy_ = ring(t_.stages + turns_, t_.step, "dy", "delta");
     writeRoles([&] { produce(); }, [&] { consume(); });
   }
 
  private:
   struct State {
     Value dk, dv;
-    Value rounded;  ///< overlapping: gradients of scores of the last step, which is not in dk yet
-    SmallVector<Value> values() const { return rounded ? SmallVector<Value>{dk, dv, rounded} : SmallVector<Value>{dk, dv}; }
-    static State of(ValueRange v) { return {v[0], v[1], v.size() > 2 ? v[2] : Value()}; }
+    Value ds, p;  ///< rounded, of the last step, which is not in the sums yet; p in turns alone
+    SmallVector<Value> values() const { return p ? SmallVector<Value>{dk, dv, ds, p} : SmallVector<Value>{dk, dv, ds}; }
+    static State of(ValueRange v) { return {v[0], v[1], v[2], v.size() > 3 ? v[3] : Value()}; }
   };
+  static constexpr StringRef kCarried[] = {"dk", "dv", "d_rounded", "rounded"};
 
   void findTile() {
     Value heads = p_.group == 1 ? p_.heads.value : called(ix_.div(p_.heads.value, p_.group), "kv_heads");
@@ -62,7 +62,7 @@ class KeysProgram : AttentionGradProgram {
   /// `body` for each head of q that shares this tile; what it carries from head to head.
   State forHeads(const State &from, llvm::function_ref<State(Value head, const State &)> body) {
     if (p_.group == 1) return body(at_.head, from);
-    auto loop = loopOver(ix_.c(0), ix_.c(p_.group), from.dk ? from.values() : SmallVector<Value>(), "shared", {"dk", "dv", "d_rounded"});
+    auto loop = loopOver(ix_.c(0), ix_.c(p_.group), from.dk ? from.values() : SmallVector<Value>(), "shared", kCarried);
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
     Value head = called(ix_.add(ix_.mul(at_.head, p_.group), loop.getInductionVar()), "q_head");
@@ -96,22 +96,26 @@ class KeysProgram : AttentionGradProgram {
       seenFrom_ = called(arith::AddIOp::create(b_, loc_, rows, splat(narrow(first), rowIndexType_)), "seen_from");
     }
     slotK_ = wait(ringK_), slotV_ = wait(ringV_);
-    State none{splat(zero_, outType_), splat(zero_, outType_), {}};
-    Value firstQ = overlaps_ ? wait(ringQ_) : Value();
-    if (overlaps_) none.rounded = rounded(splat(zero_, scoreType_), "d_rounded");
+    Value firstQ = wait(ringQ_), firstDy = turns_ ? wait(ringDy_) : Value();
+    State none{splat(zero_, outType_), splat(zero_, outType_), rounded(splat(zero_, scoreType_), "d_rounded"), {}};
+    if (turns_) none.p = rounded(splat(zero_, scoreType_), "rounded");
     // Where no step is masked, which head a step belongs to is the producer's affair.
     State sums = p_.causal ? forHeads(none, [&](Value, const State &from) { return walk(from, steps_); }) : walk(none, ix_.mul(steps_, p_.group));
-    if (overlaps_) {
-      sums.dk = landed(multiplyRegisters(sums.dk, sums.rounded, firstQ, 1), 0);
-      release(ringQ_);
+    if (turns_) sums.dv = multiplyRegisters(sums.dv, sums.p, firstDy, 1);
+    sums.dk = multiplyRegisters(sums.dk, sums.ds, firstQ, 1);
+    if (turns_) {
+      sums.dv = landed(sums.dv, 1);
+      release(ringDy_);
     }
+    sums.dk = landed(sums.dk, 0);
+    release(ringQ_);
     release(ringK_), release(ringV_);
     storeTile(sums.dv, mapDv_, myRow_, at_.head, at_.batch, false, "Patches of a warp's rows through swizzled shared memory: dv");
     storeTile(sums.dk, mapDk_, myRow_, at_.head, at_.batch, true, "The same of dk, scaled");
   }
 
   State walk(const State &from, Value end) {
-    auto loop = loopOver(first_, end, from.values(), "step", {"dk", "dv", "d_rounded"});
+    auto loop = loopOver(first_, end, from.values(), "step", kCarried);
     phase(loop, "Main loop: weights and their gradients are made again, and go from registers into dv and dk");
     {
       OpBuilder::InsertionGuard guard(b_);
@@ -122,30 +126,32 @@ class KeysProgram : AttentionGradProgram {
   }
 
   State step(const State &before, Value number) {
-    const int64_t sums = overlaps_;  // products of the step before that run beside
+    if (turns_) tile::TurnWaitOp::create(b_, loc_);
     Value slotQ = wait(ringQ_), scores = multiplyShared(slotK_, slotQ, "scores");
-    Value slotDy = wait(ringDy_), dp = multiplyShared(slotV_, slotDy, "d_weights"), dk = before.dk;
-    if (overlaps_) dk = multiplyRegisters(dk, before.rounded, slotQ, 1);
-    scores = landed(scores, sums + 1);
+    Value slotDy = wait(ringDy_), dp = multiplyShared(slotV_, slotDy, "d_weights");
+    Value dv = turns_ ? multiplyRegisters(before.dv, before.p, slotDy, 1) : before.dv;
+    Value dk = multiplyRegisters(before.dk, before.ds, slotQ, 1);
+    if (turns_) tile::TurnPassOp::create(b_, loc_);
+    scores = landed(scores, turns_ ? 3 : 2);
     Value lse = tile::ColumnLoadOp::create(b_, nameLoc(b_, loc_, "lse_"), columnType_, slotQ, 1);
     Value p = weights(scores, shiftOf(lse));
     if (p_.causal) p = where(number, whole_, p, [&] { return mask(p, called(ix_.mul(number, t_.step), "query")); });
-    Value dv = multiplyRegisters(before.dv, rounded(p, "rounded"), slotDy);
-    // Here rather than at the end: what dk read makes room for delta and the gradients.
-    if (overlaps_) {
+    if (!turns_) {
+      dv = multiplyRegisters(dv, rounded(p, "rounded"), slotDy);
+      // Here rather than at the end: what dk read makes room for delta and the gradients.
       dk = landed(dk, 1);
       release(ringQ_, 1);
     }
     Value delta = tile::ColumnLoadOp::create(b_, nameLoc(b_, loc_, "delta_"), columnType_, slotDy, 1);
-    dp = landed(dp, 1);
+    dp = landed(dp, turns_ ? 2 : 1);
     Value ds = gradientOfScores(p, dp, delta);
-    if (!overlaps_) dk = multiplyRegisters(dk, rounded(ds, "d_rounded"), slotQ);
-    dv = landed(dv, overlaps_ ? 0 : 1);
-    release(ringDy_);
-    if (overlaps_) return {dk, dv, rounded(ds, "d_rounded")};
+    dv = landed(dv, turns_ ? 1 : 0);
+    release(ringDy_, turns_);
+    if (!turns_) return {dk, dv, rounded(ds, "d_rounded"), {}};
     dk = landed(dk, 0);
-    release(ringQ_);
-    return {dk, dv, {}};
+    release(ringQ_, 1);
+    Value roundedP = rounded(p, "rounded");
+    return {dk, dv, rounded(ds, "d_rounded"), roundedP};
   }
 
   Value mask(Value p, Value query) {
@@ -156,7 +162,6 @@ class KeysProgram : AttentionGradProgram {
   }
 
   Value mapQ_, mapK_, mapV_, mapDy_, mapLse_, mapDelta_, mapDk_, mapDv_, ringQ_, ringK_, ringV_, ringDy_, slotK_, slotV_;
-  bool overlaps_;
   Place at_;
   Value steps_, first_, whole_;  ///< of queries: their number, the first that sees any key of the tile, the first that sees all
   Value myRow_, seenFrom_;

@@ -78,14 +78,13 @@ class AttentionGradProgram {
   GradOf what_;
   const WgmmaAttentionGrad &p_;
   WgmmaAttentionGradTile t_;
+  bool turns_;  ///< consumers issue a step's products in turns
   mlir::Type element_, slotType_;
   mlir::VectorType scoreType_, outType_, rowType_, columnType_, rowIndexType_, scoreIndexType_;
   mlir::Value program_, firstRow_, zero_, toLog2_, minusLog2e_, scale_;
   mlir::Value padded_;  ///< columns of lse and delta
 };
 
-/// Whether a step's last product runs beside the next step's first: with many columns a head.
-bool attentionGradOverlaps(GradOf what, int64_t headDim);
 /// The programs themselves (AttentionGradKeys.cpp, AttentionGradQueries.cpp).
 void emitAttentionGradKeys(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile);
 void emitAttentionGradQueries(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile);

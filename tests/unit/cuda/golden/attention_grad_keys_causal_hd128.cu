@@ -232,8 +232,10 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
         const u64 desc_q2 = wgmma_descriptor_panels(smem + kOffsetQ + held_q * kStageBytesQ, kPanelBytesQ);
         wgmma_fence();
         wgmma_m64n128k64_bf16_registers(dk2, d_rounded, desc_q2);
+        wgmma_commit();
+      } else {
+        wgmma_commit();  // a group all the same: waits count them
       }
-      wgmma_commit();
       wgmma_wait<2>();
       wgmma_pin(scores);
       float lse_[kColumns64];
@@ -334,8 +336,10 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
       const u64 desc_q3 = wgmma_descriptor_panels(smem + kOffsetQ + held_q * kStageBytesQ, kPanelBytesQ);
       wgmma_fence();
       wgmma_m64n128k64_bf16_registers(dk2, d_rounded, desc_q3);
+      wgmma_commit();
+    } else {
+      wgmma_commit();  // a group all the same: waits count them
     }
-    wgmma_commit();
     wgmma_wait<0>();
     wgmma_pin(dk2);
     warp_sync();

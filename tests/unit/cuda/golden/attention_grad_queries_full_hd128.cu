@@ -212,8 +212,10 @@ attention_grad_queries_full_hd128(const bf16* __restrict__ q, const bf16* __rest
         const u64 desc_k2 = wgmma_descriptor_panels(smem + kOffsetK + held_k * kStageBytesK, kPanelBytesK);
         wgmma_fence();
         wgmma_m64n128k64_bf16_registers(dq2, rounded, desc_k2);
+        wgmma_commit();
+      } else {
+        wgmma_commit();  // a group all the same: waits count them
       }
-      wgmma_commit();
       wgmma_wait<2>();
       wgmma_pin(scores);
       float weights[kAccumulators64];
@@ -284,8 +286,10 @@ attention_grad_queries_full_hd128(const bf16* __restrict__ q, const bf16* __rest
       const u64 desc_k3 = wgmma_descriptor_panels(smem + kOffsetK + held_k * kStageBytesK, kPanelBytesK);
       wgmma_fence();
       wgmma_m64n128k64_bf16_registers(dq2, rounded, desc_k3);
+      wgmma_commit();
+    } else {
+      wgmma_commit();  // a group all the same: waits count them
     }
-    wgmma_commit();
     wgmma_wait<0>();
     wgmma_pin(dq2);
     if (held_k >= 0 && thread < kCluster) mbar_arrive_at(empty_k + held_k * 8, thread);
