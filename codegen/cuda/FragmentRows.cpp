@@ -97,7 +97,7 @@ LogicalResult PipelineEmitter::emitColumnLoad(tile::ColumnLoadOp op) {
   e_.bound_[op.getColumns()] = bound;
   out.line("float " + layout.declare(bound.expr.text) + ";");
   e_.openLoops(layout, 0, 1);
-  out.line("shared_load_x2(" + bound.expr.text + " + 2 * j, " + slotAddress(ring, b) + " + (fragment_column + j * 8) * 4);");
+  out.line("shared_load_x2(" + bound.expr.text + " + 2 * j, " + slotAddress(ring, b, 0, "columns") + " + j * 32);");
   e_.closeLoops(1);
   return success();
 }

@@ -217,9 +217,16 @@ LogicalResult PipelineEmitter::emitCopy(tile::CopyOp op) {
 
 // ---- products ---------------------------------------------------------------------------------------------------------------------
 
-/// The accumulator's array; the product works in place, so nobody else may want the old value.
+/// The accumulator's array; the product works in place, so nobody else may want the old value. Equal elements, a sum's zeros, get one here.
 FailureOr<std::string> PipelineEmitter::takeAccumulator(Value acc, Value result) {
   auto it = e_.bound_.find(acc);
+  if (it != e_.bound_.end() && it->second.kind == Bound::kUniform && acc.hasOneUse()) {
+    auto name = e_.arrayOf(acc, e_.hint(result));
+    if (failed(name)) return failure();
+    it->second = Bound();
+    it->second.kind = Bound::kArray;
+    it->second.expr = {*name};
+  }
   if (it == e_.bound_.end() || it->second.kind != Bound::kArray || !acc.hasOneUse())
     return emitError(acc.getLoc()) << "an accumulator must be carried by a loop and used by one product", failure();
   Bound held = it->second;  // the table may grow

@@ -105,6 +105,7 @@ class PipelineEmitter {
   mlir::LogicalResult printHalves(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, bool isBf16, bool packs, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult printPairs(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult emitClusterReduce(tile::ClusterReduceOp op);
+  /// Whether each slot is one consumer's; consumers that read slots together may have turns all the same (anyTurns_).
   bool takesTurns() const { return roles_ && const_cast<tile::RolesOp &>(roles_).getTurns(); }
   /// Blocks that share what they fetch: the cluster, but for its blocks along k.
   int64_t sharers() const { return clusterM_ * clusterN_; }
@@ -123,7 +124,7 @@ class PipelineEmitter {
   mlir::LogicalResult printRows(mlir::Value value, const std::string &text);
   void nameRings();
   void needPin(int64_t count);
-  std::string slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag = 0);
+  std::string slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag = 0, llvm::StringRef from = "smem");
   mlir::Type elementOf(const RingInfo &ring, int64_t buffer) const {
     auto types = const_cast<RingInfo &>(ring).op.getBuffers();
     return mlir::cast<mlir::VectorType>(mlir::cast<mlir::TypeAttr>(types[buffer]).getValue()).getElementType();
@@ -145,7 +146,7 @@ class PipelineEmitter {
   std::vector<Piece> pieces_;
   std::vector<std::string> mapParameters_;
   bool fragments_ = false;  ///< tiles are 64 rows of a warpgroup, of any width
-  bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false;
+  bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false, anyTurns_ = false;
   int64_t clusterM_ = 1, clusterN_ = 1, clusterK_ = 1;
   int64_t partBytes_ = 0, partOffset_ = 0, partBarriers_ = 0;  ///< of tile.cluster_reduce: a warpgroup's part, where parts and barriers lie
   int64_t turnBarriers_ = 0;
