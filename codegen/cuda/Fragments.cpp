@@ -64,7 +64,7 @@ TileLayout PipelineEmitter::simtLayout(const Shape &shape) {
   return layout;
 }
 
-TileLayout PipelineEmitter::makeFragmentLayout(const Shape &shape) { return fragments_ ? rowsLayout(shape) : wgmma_ ? wgmmaLayout(shape) : simtLayout(shape); }
+TileLayout PipelineEmitter::makeFragmentLayout(const Shape &shape) { return fragments_ ? rowsLayout(shape) : warps_ ? warpLayout(shape) : wgmma_ ? wgmmaLayout(shape) : simtLayout(shape); }
 
 // ---- memory -----------------------------------------------------------------------------------------------------------------------
 
@@ -180,6 +180,7 @@ LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
 LogicalResult PipelineEmitter::emitCopy(tile::CopyOp op) {
   RingInfo &ring = ringOf(op.getSlot());
   const Buffer &b = ring.buffers[op.getBuffer()];
+  if (warps_) return emitRowsCopy(op, ring, b);
   SourceWriter &out = e_.out_;
   std::string fill = named(ring, "fill"), suffix = b.suffix + ring.suffix, dst = out.unique("to_" + b.name);
   auto pointer = e_.bound_[op.getPtr()];
@@ -252,6 +253,7 @@ LogicalResult PipelineEmitter::emitMma(tile::MmaOp op) {
   auto acc = takeAccumulator(op.getAcc(), op.getResult());
   if (failed(acc)) return failure();
   auto type = cast<VectorType>(op.getAcc().getType());
+  if (warps_) return emitWarpMma(op, ring, *acc);
   if (!ring.bulk && !type.getElementType().isF32()) return op.emitOpError("accumulates in f32");
   return ring.bulk ? emitWgmma(op, ring, *acc) : emitSimtMma(op, ring, *acc);
 }
@@ -298,6 +300,7 @@ LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const s
 LogicalResult PipelineEmitter::emitMmaWait(tile::MmaWaitOp op) {
   auto acc = takeAccumulator(op.getAcc(), op.getResult());
   if (failed(acc)) return failure();
+  if (warps_) printWarpProducts(*acc, "1");
   if (!wgmma_) return success();
   // What the program computes before it waits runs under the products: fragments that are pending are printed here.
   auto pending = llvm::map_to_vector(e_.pending_, [](auto &entry) { return entry.first; });

@@ -8,7 +8,7 @@
 namespace jinx::cuda {
 
 Layout &Layout::input(std::string name, std::vector<Place> bits) {
-  for (const Place &place : bits) assert(place.size() == outputs_.size() && "a bit leads to a number for each output");
+  assert(std::all_of(bits.begin(), bits.end(), [&](const Place &place) { return place.size() == outputs_.size(); }) && "a bit leads to a number for each output");
   inputs_.push_back({std::move(name), std::move(bits)});
   return *this;
 }
@@ -90,7 +90,7 @@ Layout Layout::split(const std::string &name, const std::vector<std::pair<std::s
 std::string Layout::text(const std::string &output, const Texts &inputs) const {
   const size_t o = outputNumber(output);
   std::string text;
-  int64_t seen = 0;
+  [[maybe_unused]] int64_t seen = 0;  // bits of the output
   for (const auto &[name, variable] : inputs) {
     const std::vector<Place> &bits = find(name).bits;
     for (size_t first = 0, end = 0; first < bits.size(); first = end) {

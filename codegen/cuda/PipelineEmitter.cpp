@@ -56,7 +56,8 @@ LogicalResult PipelineEmitter::prepare() {
         buffer.isRow = info.bulk && buffer.rows == 1;
         info.readByThreads |= buffer.isRow;
         if (info.bulk) buffer.pad = (llvm::alignTo(buffer.columns * buffer.elementBytes, kRowBytes) / buffer.elementBytes) - buffer.columns;
-        if (!info.bulk && buffer.elementBytes != 4) return ring.emitOpError("an async ring holds 4-byte elements"), WalkResult::interrupt();
+        if (!info.bulk && !kernel->hasAttr("warps") && buffer.elementBytes != 4)
+          return ring.emitOpError("an async ring holds 4-byte elements, or rows of 128 bytes for products of warps (attribute `warps`)"), WalkResult::interrupt();
         info.buffers.push_back(buffer);
       }
       rings_.push_back(info);
@@ -65,6 +66,7 @@ LogicalResult PipelineEmitter::prepare() {
   });
   if (walk.wasInterrupted()) return failure();
   nameRings();
+  if (failed(readWarps())) return failure();
   kernel.walk([&](Operation *op) {
     if (auto release = dyn_cast<tile::RingReleaseOp>(op); release && release.getLag() > 0) ringOf(release.getRing()).lagging = true;
     if (auto copy = dyn_cast<tile::CopyBulkOp>(op); copy && copy.getAcross()) {
@@ -138,12 +140,13 @@ std::string PipelineEmitter::named(const RingInfo &ring, const char *what) const
   return what + (isConstant ? capitalised(ring.tag) : "_" + ring.tag);
 }
 
-int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : rings_.empty() ? 0 : 256; }
+int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : warps_ ? warps_->m * warps_->n * 32 : rings_.empty() ? 0 : 256; }
 
 LogicalResult PipelineEmitter::declare() {
   if (!hasAnything()) return success();
   e_.needLibrary(anyBulk_ ? "pipeline.cuh" : "async.cuh");
   if (wgmma_) e_.needLibrary("wgmma.cuh");
+  if (warps_) e_.needLibrary("mma.cuh");
   if (fragments_) e_.needLibrary("fragment.cuh");
   if (clusterK_ > 1) e_.constant("kSplits", clusterK_, "blocks of a cluster, each with its part of k");
   if (sharers() > 1) {
@@ -161,7 +164,7 @@ LogicalResult PipelineEmitter::declare() {
       e_.constant("kOffset" + b.suffix + ring.suffix, b.offset, b.name + " in shared memory: " + shape + (b.pad && !ring.bulk ? ", rows padded by " + str(b.pad) : ""));
       e_.constant("kStageBytes" + b.suffix + ring.suffix, b.stageBytes(), "");
       if (ring.bulk && b.panels() > 1) e_.constant("kPanelBytes" + b.suffix + ring.suffix, b.panelBytes(), "of its 64 columns side by side");
-      if (!ring.bulk) e_.constant("kLine" + b.suffix + ring.suffix, b.columns + b.pad, "elements from one row to the next");
+      if (!ring.bulk && !warps_) e_.constant("kLine" + b.suffix + ring.suffix, b.columns + b.pad, "elements from one row to the next");
       if (b.slices > 1) e_.constant("kSlice" + b.suffix + ring.suffix, b.rows / b.slices, "rows that this block fetches for the cluster");
     }
     if (ring.bulk) e_.constant(named(ring, "kOffsetBarriers"), ring.barrierOffset, "two for each slot: filled, free");
@@ -391,6 +394,7 @@ LogicalResult PipelineEmitter::emitRing(tile::RingOp op) {
   if (first) out.line("u8* const smem = dynamic_shared();");
   out.line("int " + named(ring, "fill") + " = 0;  // slot to fill next");
   out.line("int " + named(ring, "take") + " = 0;  // slot to read next");
+  if (warps_) declareWords();
   return success();
 }
 

@@ -1,5 +1,7 @@
 #include "codegen/cuda/WarpFragments.h"
 
+#include <algorithm>
+
 namespace jinx::cuda {
 
 namespace {
@@ -71,14 +73,19 @@ Layout matrixRows(Operand operand, const WarpGrid &grid) {
   return layout.input("warp", warps(grid, operand == Operand::kA, operand == Operand::kB, true));
 }
 
+Layout swizzleKey(Operand operand, int64_t rows) {
+  // The rows of a read are those of lanes 0, 4, 8, …: their bits, in order.
+  const Layout words = wordsLayout(operand, WarpGrid{1, 1, std::max<int64_t>(rows, 16), std::max<int64_t>(rows, 32)});
+  std::vector<Place> row(static_cast<size_t>(bitsOf(rows)), {0});
+  for (int bit = 0; bit < 3; ++bit) row[static_cast<size_t>(bitsOf(words.at("row", {{"lane", 4 << bit}})))] = {1 << bit};
+  return Layout({{"key", 3}}).input("row", row);
+}
+
 Layout swizzledRows(Operand operand, int64_t rows) {
   Layout layout({{"offset", bitsOf(rows * kRowBytes)}});
+  const Layout key = swizzleKey(operand, rows);
   std::vector<Place> row, byte;
-  int chunk = 0;
-  for (int64_t r = 1; r < rows; r *= 2) {
-    const bool isRead = operand == Operand::kA ? r < 8 : r == 1 || r == 8 || r == 16;
-    row.push_back({r * kRowBytes ^ (isRead ? int64_t(kChunk) << chunk++ : 0)});
-  }
+  for (int64_t r = 1; r < rows; r *= 2) row.push_back({r * kRowBytes ^ key.at("key", {{"row", r}}) * kChunk});
   for (int64_t b = 1; b < kRowBytes; b *= 2) byte.push_back({b});
   layout.input("row", row);
   return layout.input("byte", byte);

@@ -12,7 +12,7 @@
 // results go to memory 16 bytes at a time, and so come values that an epilogue reads.
 //
 // Operands lie in shared memory as rows of 128 bytes along k. ldmatrix reads 8 rows of 16 bytes at once, and the rows of a read must lie in
-// different banks: the row's bits that such a read runs through are XORed into the number of the 16-byte chunk (`swizzle`). They are others for
+// different banks: the row's bits that such a read runs through are XORed into the number of the 16-byte chunk (`swizzleKey`). They are others for
 // A (0, 1, 2) and for B (0, 3, 4).
 #pragma once
 
@@ -34,6 +34,8 @@ Layout sumsLayout(const WarpGrid &grid);
 /// The words of one 32-byte step along k: inputs `register` ([16 rows or 16 columns][4]), `lane`, `warp`; outputs `row` (of the operand's buffer)
 /// and `byte` of those 32.
 Layout wordsLayout(Operand operand, const WarpGrid &grid);
+/// What is XORed into the number of a row's chunk: input `row`, output `key`.
+Layout swizzleKey(Operand operand, int64_t rows);
 /// Inputs `row`, `byte` of 128; output `offset` in the buffer.
 Layout swizzledRows(Operand operand, int64_t rows);
 /// What a lane gives to the ldmatrix of four matrices that fetches its words 0 to 3: inputs `lane`, `warp`; outputs `row`, `byte`.

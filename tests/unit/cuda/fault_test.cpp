@@ -529,6 +529,36 @@ class StripFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(StripFaults, IsReported) { checkFault(sumOfParts(), GetParam(), StripRun()); }
 TEST(StripFaults, NoneInTheRightText) { checkRight(sumOfParts(), StripRun()); }
 
+// ---- products of warps --------------------------------------------------------------------------------------------------------------
+
+constexpr Fault kMmaFaults[] = {
+    {"no wait for the copies of a slot", "copy_async_wait<1>();\n    block_sync();", "block_sync();", "a load (reads|touches) shared\\+\\d+, (which nothing|where an asynchronous copy)"},
+    {"a weak wait for the copies of a slot", "copy_async_wait<1>();", "copy_async_wait<2>();", "a load reads shared\\+\\d+|a load touches shared\\+\\d+"},
+    {"no meeting after the wait", "copy_async_wait<1>();\n    block_sync();", "copy_async_wait<1>();", "shared\\+\\d+"},
+    {"copies in no group", "copy_async_commit();", "", "a load (reads|touches) shared\\+\\d+"},
+    {"another slot is read", "smem + kOffsetA + take * kStageBytesA", "smem + kOffsetA + (take + 1) % kStages * kStageBytesA", "shared\\+\\d+"},
+    {"another slot is filled", "smem + kOffsetB + fill * kStageBytesB, b + b_base + offset3", "smem + kOffsetB + take * kStageBytesB, b + b_base + offset3", "shared\\+\\d+"},
+    {"rows of A read without their swizzle", " ^ (a_row % 8) * 16", "", "bank conflicts: \\d+ accesses"},
+    {"a row too many of A", "rows_left, rest", "rows_left + 1, rest", "a load of \\d+ bytes outside every buffer"},
+    {"an element too many of a row", "rows_left, rest2", "rows_left, rest2 + 8", "a load of \\d+ bytes outside every buffer"},
+    {"lanes multiply apart", "mma_m16n8k16_bf16(acc", "if (lane > 0) mma_m16n8k16_bf16(acc", "deadlock|meet at different operations"},
+};
+
+struct MmaRun {
+  int64_t m = 100, n = 72, k = 200;
+  std::vector<uint16_t> a = std::vector<uint16_t>(m * k, 0x3F80), b = std::vector<uint16_t>(n * k, 0x3F80), d = std::vector<uint16_t>(m * n);
+  std::vector<float> bias = std::vector<float>(n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(a), in(b), in(bias), out(d)}, {m, n, k}, options);
+  }
+};
+
+CudaKernel mmaKernel() { return buildMma({.tile = {64, 64, 2, 2, 3}, .withHole = true, .k = 200}).kernel; }
+
+class MmaFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(MmaFaults, IsReported) { checkFault(mmaKernel(), GetParam(), MmaRun()); }
+TEST(MmaFaults, NoneInTheRightText) { checkRight(mmaKernel(), MmaRun()); }
+
 std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
   std::string name = info.param.name;
   for (char &c : name)
@@ -547,6 +577,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, GradKeysFaults, ::testing::ValuesIn(kGradKeysF
 INSTANTIATE_TEST_SUITE_P(Planted, GradTurnFaults, ::testing::ValuesIn(kGradTurnFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradKeptFaults, ::testing::ValuesIn(kGradKeptFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradQueriesFaults, ::testing::ValuesIn(kGradQueriesFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, MmaFaults, ::testing::ValuesIn(kMmaFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ScanFaults, ::testing::ValuesIn(kScanFaults), nameOf);
