@@ -96,8 +96,8 @@ def cases():
                                     "%y = jinx.relu %q : <1,75> -> <1,75>"],
                                    lambda o: (np.maximum(np.matmul(o["a"], turned(o["b"])) + o["c"], 0), np.matmul(np.abs(o["a"]), turned(np.abs(o["b"]))) + np.abs(o["c"])))
     # Few rows: so many of weights that tiles have 128 of them, a k that two blocks share, and columns dealt evenly.
-    for name, rows, k, n, says in (("two_consumers", 5, 64, 8520, "kConsumers = 2"), ("two_consumers_wide", 30, 72, 8460, "kConsumers = 2"), ("split", 3, 1088, 200, "kSplits = 2"),
-                                   ("split_wide", 31, 1100, 136, "kSplits = 2"), ("even", 50, 72, 8460, "kOctets = 10"), ("even_narrow", 64, 200, 520, "kOctets = 2")):
+    for name, rows, k, n, says in (("two_consumers", 5, 64, 8520, "kConsumers = 2"), ("two_consumers_wide", 30, 72, 8460, "kConsumers = 2"), ("split", 3, 1088, 200, "kSplits = 2"), ("split_by_4", 5, 2056, 200, "kSplits = 4"), ("split_by_4_wide", 45, 2056, 72, "kSplits = 4"),
+                                   ("split_wide", 31, 1100, 136, "kSplits = 2"), ("wide", 50, 72, 1100, "kConsumers = 1"), ("even", 62, 72, 8460, "kOctets = 10"), ("even_narrow", 64, 200, 520, "kOctets = 2")):
         yield f"few_rows_{name}", Case({"a": f"{rows},{k}", "b": f"{n},{k}"}, [f"%y = jinx.matmul {{a}}, {{b}} transpose_b : <{rows},{k}>, <{n},{k}> -> <{rows},{n}>"],
                                        lambda o: product(o["a"], turned(o["b"])), {}, ["packed_matmul"], says)
     for rows in (7, 16, 33, 64):
