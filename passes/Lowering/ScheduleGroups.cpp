@@ -61,9 +61,12 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       target.cuda = cuda;
       target.measured = &tuning_.measured;
       std::string reason;
-      const bool isRest = rests_.erase(group);
-      if (cuda && !isRest && cutRows(group, name, kernels, groups)) continue;
-      auto schedule = [&] { return isRest ? schedules::scheduleRestOfRowParts(group, name, kernels) : schedules::scheduleGroup(group, name, target, kernels); };
+      bool allRows = rests_.erase(group);
+      if (auto parts = cuda && !allRows ? schedules::rowPartsOf(group) : std::nullopt) {
+        allRows = parts->each == 0;
+        if (!allRows && cutRows(group, *parts, name, kernels, groups)) continue;
+      }
+      auto schedule = [&] { return allRows ? schedules::scheduleAllRows(group, name, kernels) : schedules::scheduleGroup(group, name, target, kernels); };
       auto scheduled = cuda ? tryKernel(name, reason, schedule) : schedule();
       if (mlir::failed(scheduled) && cuda && !tuning_.measured.empty()) {  // sizes that code generation does not take
         target.measured = nullptr;
@@ -86,20 +89,19 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   Tuning tuning_;
 
   /// A reduction over many rows becomes the launch of a kernel of parts of them, and a group that stands at the end of `groups`.
-  bool cutRows(graph::GroupOp group, const std::string &name, OpBuilder &kernels, SmallVectorImpl<graph::GroupOp> &groups) {
-    auto parts = schedules::rowPartsOf(group);
-    if (!parts) return false;
+  bool cutRows(graph::GroupOp group, const schedules::RowParts &parts, const std::string &name, OpBuilder &kernels,
+               SmallVectorImpl<graph::GroupOp> &groups) {
     std::string reason;
-    auto scheduled = tryKernel(name, reason, [&] { return schedules::scheduleRowParts(group, *parts, name, kernels); });
+    auto scheduled = tryKernel(name, reason, [&] { return schedules::scheduleRowParts(group, parts, name, kernels); });
     if (mlir::failed(scheduled)) return false;
     ++numCut;
     say(passed(group, "jinx-schedule", "Cut"), [&] {
-      return "reduces " + parts->rows.str() + " rows in parts of " + std::to_string(parts->each) + ", by a kernel of its own";
+      return "reduces " + parts.rows.str() + " rows in parts of " + std::to_string(parts.each) + ", by a kernel of its own";
     });
     SmallVector<Value> inputs;
-    for (unsigned i : parts->inputs) inputs.push_back(group.getInputs()[i]);
+    for (unsigned i : parts.inputs) inputs.push_back(group.getInputs()[i]);
     scheduled->kernel = unique(scheduled->kernel);
-    auto launch = launchOf(group, *scheduled, parts->partials, inputs);
+    auto launch = launchOf(group, *scheduled, parts.partials, inputs);
     groups.push_back(schedules::restOfRowParts(group, launch.getResults()));
     rests_.insert(groups.back());
     group->replaceAllUsesWith(groups.back());

@@ -76,6 +76,10 @@ def cases():
         yield f"sum_any_{rows}", Case({"x": "n,72"}, ["%y = jinx.reduce sum, {x} axes [0] : <n,72> -> <1,72>"], lambda o: summed(o["x"], 0, 64 + 8), {"n": rows}, 2)
     yield "sum_any_columns", Case({"x": "n,c"}, ["%y = jinx.reduce sum, {x} axes [0] : <n,c> -> <1,c>"], lambda o: summed(o["x"], 0, 64 + 8), {"n": 200, "c": 75}, 2)
     yield "sum_middle", Case({"x": "3,1100,130"}, ["%y = jinx.reduce sum, {x} axes [1] : <3,1100,130> -> <3,1,130>"], lambda o: summed(o["x"], 1, 128), launches=2)
+    yield "sum_many_columns", Case({"x": "1030,40000"}, ["%y = jinx.reduce sum, {x} axes [0] : <1030,40000> -> <1,40000>"], lambda o: summed(o["x"], 0, 33 + 32))
+    yield "sum_many_images", Case({"x": "600,1025,12", "s": "600,1,12"},
+                                  ["%t = jinx.reduce sum, {x} axes [1] : <600,1025,12> -> <600,1,12>", "%y = jinx.mul %t, {s} : <600,1,12>, <600,1,12> -> <600,1,12>"],
+                                  lambda o: tuple(v * (o["s"] if i == 0 else 1.001 * np.abs(o["s"])) for i, v in enumerate(summed(o["x"], 1, 2 + 512))))
     yield "sum_two_dimensions", Case({"x": "8,200,140"}, ["%y = jinx.reduce sum, {x} axes [0, 1] : <8,200,140> -> <1,1,140>"], lambda o: summed(o["x"], (0, 1), 64 + 64), launches=2)
     yield "sum_few_rows", Case({"x": "900,136"}, ["%y = jinx.reduce sum, {x} axes [0] : <900,136> -> <1,136>"], lambda o: summed(o["x"], 0, 900))
     yield "max_of_rows", Case({"x": "300,200"}, ["%y = jinx.reduce max, {x} axes [0] : <300,200> -> <1,200>"], lambda o: exact(o["x"].max(0, keepdims=True)), launches=2)

@@ -30,7 +30,7 @@ namespace {
 
 constexpr int64_t kThreads = 256;       // of a block
 constexpr int64_t kWidest = 16;         // bytes of an access
-constexpr int64_t kLanes = 8;           // threads side by side
+constexpr int64_t kStripBytes = 128;    // of a row
 constexpr int64_t kBytesAhead = 128;    // of a thread
 
 Block &bodyOf(GroupOp group) { return group.getBody().front(); }
@@ -230,7 +230,7 @@ StripShape stripShape(GroupOp group) {
   StripShape shape;
   shape.run = std::min<int64_t>(8, kWidest / narrowest);
   while (shape.run > 1 && !space[lane].exactDivide(shape.run)) shape.run /= 2;
-  shape.lanes = kLanes;
+  shape.lanes = kStripBytes / (narrowest * shape.run);
   if (auto columns = space[lane].constant())
     while (shape.lanes > 1 && shape.run * shape.lanes / 2 >= *columns) shape.lanes /= 2;
   shape.teams = kThreads / shape.lanes;

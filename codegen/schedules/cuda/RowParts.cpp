@@ -20,7 +20,8 @@ constexpr int64_t kFewRows = 256;         // up to here the second launch costs 
 constexpr int64_t kFewSummedRows = 1024;
 constexpr int64_t kBlocks = 4 * 132;      // of strips that a GPU holds
 constexpr int64_t kLeastPart = 64;        // rows of a part
-constexpr int64_t kPartRows = 32;         // it is a multiple of: the teams of a block
+constexpr int64_t kPartRows = 32;         // it is a multiple of: the teams of a block, most of the time
+constexpr int64_t kAll = -1;
 constexpr int64_t kPartOfAny = 256;       // where the model does not say how many there are
 
 Block &bodyOf(GroupOp group) { return group.getBody().front(); }
@@ -63,18 +64,18 @@ std::optional<size_t> rowDimension(const Sizes &space, ArrayRef<int64_t> axes) {
   return rows;
 }
 
-/// Rows of a part; 0 where the reduction stays whole.
-/// \param strip  columns of a block
+/// Rows of a part; kAll where strips of all rows keep a GPU busy, 0 where rows are few.
+/// \param strip  what a block has
 /// \param isSum  of floats: another order gives another result
-int64_t chooseEach(const Sizes &space, size_t rows, int64_t strip, bool isSum) {
+int64_t chooseEach(const Sizes &space, size_t rows, const StripShape &strip, bool isSum) {
   auto columns = volume(ArrayRef(space).drop_front(rows + 1)).constant(), count = space[rows].constant();
-  int64_t blocks = columns ? llvm::divideCeil(*columns, strip) : 1;
+  int64_t blocks = columns ? llvm::divideCeil(*columns, strip.columns()) : 1;
   if (auto outer = volume(ArrayRef(space).take_front(rows)).constant()) blocks *= *outer;
-  if (blocks >= kBlocks) return 0;
+  if (count && *count < (isSum ? kFewSummedRows : kFewRows)) return 0;
+  if (blocks >= kBlocks) return kAll;
   if (!count) return kPartOfAny;
-  if (*count < (isSum ? kFewSummedRows : kFewRows)) return 0;
   int64_t each = llvm::alignTo(llvm::divideCeil(*count, kBlocks / blocks), kPartRows);
-  each = std::max(each, kLeastPart);
+  each = std::max({each, kLeastPart, strip.teams});
   for (int64_t even = each; even <= each + each / 2; even += kPartRows)  // as many for every part, where that is near
     if (*count % even == 0) {
       each = even;
@@ -169,9 +170,10 @@ std::optional<RowParts> rowPartsOf(GroupOp group) {
     bool ordered = reduce.getKind() == ReduceKind::sum || reduce.getKind() == ReduceKind::prod;
     return ordered && isa<FloatType>(cast<RankedTensorType>(reduce.getX().getType()).getElementType());
   });
-  if (rows) parts.each = chooseEach(space, *rows, stripShape(collapsed).columns(), isSum), parts.rows = space[*rows];
+  if (rows) parts.each = chooseEach(space, *rows, stripShape(collapsed), isSum), parts.rows = space[*rows];
   eraseCollapsed(collapsed, group);
   if (parts.each == 0) return std::nullopt;
+  if (parts.each == kAll) return RowParts();
 
   for (BlockArgument arg : body.getArguments())
     if (llvm::any_of(reduces, [&](ReduceOp r) { return r.getX() == arg; }) ||
@@ -231,11 +233,11 @@ GroupOp restOfRowParts(GroupOp group, ValueRange partials) {
   return rest;
 }
 
-FailureOr<Scheduled> scheduleRestOfRowParts(GroupOp rest, StringRef name, OpBuilder &builder) {
-  GroupOp collapsed = collapseDimensions(rest);
+FailureOr<Scheduled> scheduleAllRows(GroupOp group, StringRef name, OpBuilder &builder) {
+  GroupOp collapsed = collapseDimensions(group);
   auto scheduled = scheduleColumnStrips(collapsed, name, {}, builder);
   if (succeeded(scheduled)) widenHalves(scheduled->kernel);
-  eraseCollapsed(collapsed, rest);
+  eraseCollapsed(collapsed, group);
   return scheduled;
 }
 

@@ -18,7 +18,7 @@ namespace jinx::schedules {
 
 struct RowParts {
   SizeExpr rows;                              ///< that are reduced
-  int64_t each = 0;                           ///< rows of a part
+  int64_t each = 0;                           ///< rows of a part; 0: all, by one kernel (scheduleAllRows)
   llvm::SmallVector<unsigned> inputs;         ///< of the group, that the first kernel reads
   llvm::SmallVector<mlir::Type> partials;     ///< its results, one a reduction, as the group's dimensions have them
   SizeExpr count() const { return ceilDiv(rows, each); }
@@ -30,8 +30,10 @@ std::optional<RowParts> rowPartsOf(graph::GroupOp group);
 /// The first kernel.
 mlir::FailureOr<Scheduled> scheduleRowParts(graph::GroupOp group, const RowParts &parts, llvm::StringRef name, mlir::OpBuilder &builder);
 
-/// What is left to do, as a group that reads `partials`; it stands before `group` and has the same results. Then its kernel.
+/// What is left to do, as a group that reads `partials`; it stands before `group` and has the same results.
 graph::GroupOp restOfRowParts(graph::GroupOp group, mlir::ValueRange partials);
-mlir::FailureOr<Scheduled> scheduleRestOfRowParts(graph::GroupOp rest, llvm::StringRef name, mlir::OpBuilder &builder);
+
+/// The kernel of such a rest, and of a group whose columns are so many that their strips keep a GPU busy.
+mlir::FailureOr<Scheduled> scheduleAllRows(graph::GroupOp group, llvm::StringRef name, mlir::OpBuilder &builder);
 
 }  // namespace jinx::schedules

@@ -284,6 +284,23 @@ func.func @rows_in_even_parts(%x: tensor<2400x256xf16>) -> tensor<1x256xf16> {
 
 // -----
 
+// Tests that rows are not cut where their columns are 625 strips: one kernel, in which 32 teams share all rows.
+// CHECK-LABEL: @rows_of_many_columns
+// CHECK: jinx.launch @k0_reduce(%arg0) sizes [] programs "160000"{{.*}} -> tensor<1x40000xf16>
+// CHECK-NEXT: return
+// CHECK: scf.for %{{.*}} = %c0 to %c32 step %c1
+// CHECK: tile.store {{.*}} : vector<1xf16>, <f16>
+func.func @rows_of_many_columns(%x: tensor<1024x40000xf16>) -> tensor<1x40000xf16> {
+  %y = jinx.group "rows"(%x) : (tensor<1024x40000xf16>) -> tensor<1x40000xf16> {
+  ^bb0(%a: tensor<1024x40000xf16>):
+    %t = jinx.reduce sum, %a axes [0] : tensor<1024x40000xf16> -> tensor<1x40000xf16>
+    jinx.yield %t : tensor<1x40000xf16>
+  }
+  return %y : tensor<1x40000xf16>
+}
+
+// -----
+
 // Tests that two reductions of which one needs the other stay one kernel.
 // CHECK-LABEL: @rows_in_phases
 // CHECK-COUNT-1: jinx.launch

@@ -411,6 +411,29 @@ constexpr Fault kRowsFaults[] = {
     {"a loop that does not stop", "step3 += 256", "step3 += 0", "no end after"},
 };
 
+constexpr const char *kSoftmaxOfShifts = R"(
+func.func @main(%arg0: tensor<3x1600xf16>) -> tensor<3x1600xf16> {
+  %0 = jinx.group "rows"(%arg0) : (tensor<3x1600xf16>) -> tensor<3x1600xf16> {
+  ^bb0(%x: tensor<3x1600xf16>):
+    %m = jinx.reduce max, %x axes [1] : tensor<3x1600xf16> -> tensor<3x1xf16>
+    %d = jinx.sub %x, %m : tensor<3x1600xf16>, tensor<3x1xf16> -> tensor<3x1600xf16>
+    %e = jinx.exp %d : tensor<3x1600xf16> -> tensor<3x1600xf16>
+    %s = jinx.reduce sum, %e axes [1] : tensor<3x1600xf16> -> tensor<3x1xf16>
+    %y = jinx.div %e, %s : tensor<3x1600xf16>, tensor<3x1xf16> -> tensor<3x1600xf16>
+    jinx.yield %y : tensor<3x1600xf16>
+  }
+  return %0 : tensor<3x1600xf16>
+})";
+constexpr Fault kShiftFaults[] = {
+    {"no barrier before the warps' sums", "ShiftedSum{v, shift} JINX_FROM);\n  block_sync(JINX_FROM0);", "ShiftedSum{v, shift} JINX_FROM);", "a load reads shared\\+\\d+, (which nothing has written|and no barrier stands after thread)"},
+    {"every lane stores its sum", "if (threadIdx.x % 32 == 0) shared_store(set + threadIdx.x / 32, ShiftedSum", "shared_store(set + threadIdx.x / 32, ShiftedSum", "a race: a store overwrites shared\\+\\d+, and no barrier stands after thread"},
+    {"a warp too many", "warp < threads / 32; ++warp) {\n    const ShiftedSum", "warp <= threads / 32; ++warp) {\n    const ShiftedSum", "a load reads shared\\+\\d+, which nothing has written"},
+};
+struct ShiftRun {
+  std::vector<uint16_t> x = std::vector<uint16_t>(4800, 0x3C00), y = std::vector<uint16_t>(4800);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), out(y)}, {}, options); }
+};
+
 struct RowsRun {
   int64_t rows = 5, n = 77;
   std::vector<float> x = std::vector<float>(rows * n, 1.0f), y = std::vector<float>(rows * n);
@@ -424,6 +447,9 @@ CudaKernel rowsKernel() { return runner(kSoftmax).kernel(); }
 class RowsFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(RowsFaults, IsReported) { checkFault(rowsKernel(), GetParam(), RowsRun()); }
 TEST(RowsFaults, NoneInTheRightText) { checkRight(rowsKernel(), RowsRun()); }
+class ShiftFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ShiftFaults, IsReported) { checkFault(scheduleForCuda(kSoftmaxOfShifts).kernel, GetParam(), ShiftRun()); }
+TEST(ShiftFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kSoftmaxOfShifts).kernel, ShiftRun()); }
 
 // ---- lanes that depend on each other: scans, sorts, states ---------------------------------------------------------------------------
 
@@ -580,6 +606,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, GradQueriesFaults, ::testing::ValuesIn(kGradQu
 INSTANTIATE_TEST_SUITE_P(Planted, MmaFaults, ::testing::ValuesIn(kMmaFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ShiftFaults, ::testing::ValuesIn(kShiftFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ScanFaults, ::testing::ValuesIn(kScanFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SortFaults, ::testing::ValuesIn(kSortFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ListFaults, ::testing::ValuesIn(kListFaults), nameOf);
