@@ -171,7 +171,8 @@ Value AttentionGradProgram::weights(Value scores, Value shift) {
   Value exponent = math::FmaOp::create(b_, loc_, scores, splat(toLog2_, scoreType_), splat(shift, scoreType_));
   return called(math::Exp2Op::create(b_, loc_, exponent, arith::FastMathFlagsAttr::get(b_.getContext(), arith::FastMathFlags::afn)), "weights");
 }
-Value AttentionGradProgram::where(Value step, Value end, Value p, llvm::function_ref<Value()> masked) {
+Value AttentionGradProgram::where(Masked which, Value step, Value end, Value p, llvm::function_ref<Value()> masked) {
+  if (which != Masked::some) return which == Masked::all ? masked() : p;
   auto choice = scf::IfOp::create(b_, loc_, scoreType_, arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, step, end), true);
   OpBuilder::InsertionGuard guard(b_);
   b_.setInsertionPointToStart(choice.thenBlock());
