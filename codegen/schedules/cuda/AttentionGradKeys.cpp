@@ -40,9 +40,14 @@ class KeysProgram : AttentionGradProgram {
  private:
   struct State {
     Value dk, dv;
-    Value ds, p;  ///< rounded, of the last step, which is not in the sums yet; p in turns alone
-    SmallVector<Value> values() const { return p ? SmallVector<Value>{dk, dv, ds, p} : SmallVector<Value>{dk, dv, ds}; }
-    static State of(ValueRange v) { return {v[0], v[1], v[2], v.size() > 3 ? v[3] : Value()}; }
+    Value ds, p;  ///< rounded, of the last step, which is not in the sums yet, if there is one; p in turns alone
+    SmallVector<Value> values() const {
+      SmallVector<Value> all = {dk, dv};
+      if (ds) all.push_back(ds);
+      if (p) all.push_back(p);
+      return all;
+    }
+    static State of(ValueRange v) { return {v[0], v[1], v.size() > 2 ? v[2] : Value(), v.size() > 3 ? v[3] : Value()}; }
   };
   static constexpr StringRef kCarried[] = {"dk", "dv", "d_rounded", "rounded"};
 
@@ -96,46 +101,65 @@ class KeysProgram : AttentionGradProgram {
       seenFrom_ = called(arith::AddIOp::create(b_, loc_, rows, splat(narrow(first), rowIndexType_)), "seen_from");
     }
     slotK_ = wait(ringK_), slotV_ = wait(ringV_);
-    Value firstQ = wait(ringQ_), firstDy = turns_ ? wait(ringDy_) : Value();
-    State none{splat(zero_, outType_), splat(zero_, outType_), rounded(splat(zero_, scoreType_), "d_rounded"), {}};
-    if (turns_) none.p = rounded(splat(zero_, scoreType_), "rounded");
+    State none{splat(zero_, outType_), splat(zero_, outType_), {}, {}};
     // Where no step is masked, which head a step belongs to is the producer's affair.
     State sums = p_.causal ? forHeads(none, [&](Value, const State &from) { return walk(from, steps_); }) : walk(none, ix_.mul(steps_, p_.group));
-    if (turns_) sums.dv = multiplyRegisters(sums.dv, sums.p, firstDy, 1);
-    sums.dk = multiplyRegisters(sums.dk, sums.ds, firstQ, 1);
-    if (turns_) {
-      sums.dv = landed(sums.dv, 1);
-      release(ringDy_);
-    }
-    sums.dk = landed(sums.dk, 0);
-    release(ringQ_);
     release(ringK_), release(ringV_);
     storeTile(sums.dv, mapDv_, myRow_, at_.head, at_.batch, false, "Patches of a warp's rows through swizzled shared memory: dv");
     storeTile(sums.dk, mapDk_, myRow_, at_.head, at_.batch, true, "The same of dk, scaled");
   }
 
-  State walk(const State &from, Value end) {
-    auto loop = loopOver(first_, end, from.values(), "step", kCarried);
+  /// Steps from the first one to `end`, and what they leave.
+  State walk(State state, Value end) {
+    Value first = first_;
+    if (turns_ && !p_.causal) {
+      // A step of its own, so that the loop has no branch around products. Of masked steps there would be three copies, and they spill.
+      state = step(state, first);
+      first = ix_.add(first, ix_.c(1));
+    } else {
+      slotQ_ = wait(ringQ_);
+      state.ds = rounded(splat(zero_, scoreType_), "d_rounded");
+      if (turns_) {
+        slotDy_ = wait(ringDy_);
+        state.p = rounded(splat(zero_, scoreType_), "rounded");
+      }
+    }
+    auto loop = loopOver(first, end, state.values(), "step", kCarried);
     phase(loop, "Main loop: weights and their gradients are made again, and go from registers into dv and dk");
     {
       OpBuilder::InsertionGuard guard(b_);
       b_.setInsertionPointToStart(loop.getBody());
       scf::YieldOp::create(b_, loc_, step(State::of(loop.getRegionIterArgs()), loop.getInductionVar()).values());
     }
-    return State::of(loop.getResults());
+    state = State::of(loop.getResults());
+    if (turns_) state.dv = multiplyRegisters(state.dv, state.p, slotDy_, 1);
+    state.dk = multiplyRegisters(state.dk, state.ds, slotQ_, 1);
+    if (turns_) {
+      state.dv = landed(state.dv, 1);
+      release(ringDy_);
+    }
+    state.dk = landed(state.dk, 0);
+    release(ringQ_);
+    return {state.dk, state.dv, {}, {}};
   }
 
   State step(const State &before, Value number) {
     if (turns_) tile::TurnWaitOp::create(b_, loc_);
     Value slotQ = wait(ringQ_), scores = multiplyShared(slotK_, slotQ, "scores");
     Value slotDy = wait(ringDy_), dp = multiplyShared(slotV_, slotDy, "d_weights");
-    Value dv = turns_ ? multiplyRegisters(before.dv, before.p, slotDy, 1) : before.dv;
-    Value dk = multiplyRegisters(before.dk, before.ds, slotQ, 1);
+    Value dv = before.dv, dk = before.dk;
+    if (before.p) dv = multiplyRegisters(dv, before.p, slotDy, 1);
+    if (before.ds) dk = multiplyRegisters(dk, before.ds, slotQ, 1);
+    if (!before.ds) {
+      phase(slotQ.getDefiningOp(), "First step: none before it");
+      slotQ_ = slotQ, slotDy_ = slotDy;
+    }
     if (turns_) tile::TurnPassOp::create(b_, loc_);
-    scores = landed(scores, turns_ ? 3 : 2);
+    const int64_t sums = bool(before.p) + bool(before.ds);  // products of the step before that run beside
+    scores = landed(scores, sums + 1);
     Value lse = tile::ColumnLoadOp::create(b_, nameLoc(b_, loc_, "lse_"), columnType_, slotQ, 1);
     Value p = weights(scores, shiftOf(lse));
-    if (p_.causal) p = where(number, whole_, p, [&] { return mask(p, called(ix_.mul(number, t_.step), "query")); });
+    p = where(p_.causal ? Masked::some : Masked::none, number, whole_, p, [&] { return mask(p, called(ix_.mul(number, t_.step), "query")); });
     if (!turns_) {
       dv = multiplyRegisters(dv, rounded(p, "rounded"), slotDy);
       // Here rather than at the end: what dk read makes room for delta and the gradients.
@@ -143,12 +167,12 @@ class KeysProgram : AttentionGradProgram {
       release(ringQ_, 1);
     }
     Value delta = tile::ColumnLoadOp::create(b_, nameLoc(b_, loc_, "delta_"), columnType_, slotDy, 1);
-    dp = landed(dp, turns_ ? 2 : 1);
+    dp = landed(dp, turns_ ? sums : 1);
     Value ds = gradientOfScores(p, dp, delta);
-    dv = landed(dv, turns_ ? 1 : 0);
+    if (!turns_ || before.p) dv = landed(dv, turns_ ? 1 : 0);
     release(ringDy_, turns_);
     if (!turns_) return {dk, dv, rounded(ds, "d_rounded"), {}};
-    dk = landed(dk, 0);
+    if (before.ds) dk = landed(dk, 0);
     release(ringQ_, 1);
     Value roundedP = rounded(p, "rounded");
     return {dk, dv, rounded(ds, "d_rounded"), roundedP};
@@ -162,6 +186,7 @@ class KeysProgram : AttentionGradProgram {
   }
 
   Value mapQ_, mapK_, mapV_, mapDy_, mapLse_, mapDelta_, mapDk_, mapDv_, ringQ_, ringK_, ringV_, ringDy_, slotK_, slotV_;
+  Value slotQ_, slotDy_;  ///< the first of their rings
   Place at_;
   Value steps_, first_, whole_;  ///< of queries: their number, the first that sees any key of the tile, the first that sees all
   Value myRow_, seenFrom_;

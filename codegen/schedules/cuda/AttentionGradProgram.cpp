@@ -40,6 +40,8 @@ std::string wgmmaAttentionGradInfeasible(GradOf what, const WgmmaAttentionGradTi
   // A thread's parts of the sums, of scores and their gradients, of what is rounded, here and from the step before; some 16 more registers for
   // everything else.
   const int64_t sums = (what == GradOf::keys ? 2 : 1) * headDim / 2;
+  if (what == GradOf::keys && headDim > 128)
+    return "dk and dv of " + std::to_string(headDim) + " columns a head fill a thread's registers, expected at most 128 columns";
   if (sums + t.step + 2 * t.step / 4 > kRegisters - 16) return "too many values for a thread's registers";
   if (wgmmaAttentionGradSharedBytes(what, t, headDim) > kMaxShared) return "more shared memory than a block may have";
   return "";
@@ -169,7 +171,8 @@ Value AttentionGradProgram::weights(Value scores, Value shift) {
   Value exponent = math::FmaOp::create(b_, loc_, scores, splat(toLog2_, scoreType_), splat(shift, scoreType_));
   return called(math::Exp2Op::create(b_, loc_, exponent, arith::FastMathFlagsAttr::get(b_.getContext(), arith::FastMathFlags::afn)), "weights");
 }
-Value AttentionGradProgram::where(Value step, Value end, Value p, llvm::function_ref<Value()> masked) {
+Value AttentionGradProgram::where(Masked which, Value step, Value end, Value p, llvm::function_ref<Value()> masked) {
+  if (which != Masked::some) return which == Masked::all ? masked() : p;
   auto choice = scf::IfOp::create(b_, loc_, scoreType_, arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, step, end), true);
   OpBuilder::InsertionGuard guard(b_);
   b_.setInsertionPointToStart(choice.thenBlock());

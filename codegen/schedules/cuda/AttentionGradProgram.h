@@ -57,8 +57,10 @@ class AttentionGradProgram {
   /// 2^(scale log2(e) x + shift), with shift = -lse log2(e), a row or a column tile.
   mlir::Value weights(mlir::Value scores, mlir::Value shift);
   mlir::Value shiftOf(mlir::Value lse);
-  /// `masked` in the steps before `end`, else p. One loop for both: a second copy of a step costs NVRTC as much as the first.
-  mlir::Value where(mlir::Value step, mlir::Value end, mlir::Value p, llvm::function_ref<mlir::Value()> masked);
+  /// p `masked` in all steps, in none, or, by a branch, in those before `end`. A branch saves copies of the loop, each of which costs NVRTC as much as
+  /// the first; but the weights do not run beside what follows it, which is a tenth of the time where they take as long as products.
+  enum class Masked { none, some, all };
+  mlir::Value where(Masked which, mlir::Value step, mlir::Value end, mlir::Value p, llvm::function_ref<mlir::Value()> masked);
   /// p (dp - delta)
   mlir::Value gradientOfScores(mlir::Value weights, mlir::Value dp, mlir::Value delta);
   void storeTile(mlir::Value out, mlir::Value map, mlir::Value row, mlir::Value head, mlir::Value batch, bool scales, llvm::StringRef comment);

@@ -78,43 +78,59 @@ class QueriesProgram : AttentionGradProgram {
       visible_ = called(arith::MinSIOp::create(b_, loc_, limit, splat(narrow(p_.keys.value), rowIndexType_)), "visible");
     }
     slotQ_ = wait(ringQ_), slotDy_ = wait(ringDy_);
-    Value firstK = wait(ringK_);
-    State state = walk({splat(zero_, outType_), rounded(splat(zero_, scoreType_), "rounded")});
-    state.dq = landed(multiplyRegisters(state.dq, state.ds, firstK, 1), 0);
+    State state = walk({splat(zero_, outType_), {}});
+    state.dq = landed(multiplyRegisters(state.dq, state.ds, slotK_, 1), 0);
     release(ringK_);
     release(ringQ_), release(ringDy_);
     storeTile(state.dq, mapDq_, myRow_, at_.head, at_.batch, true, "Patches of a warp's rows through swizzled shared memory");
   }
 
+  static constexpr StringRef kMainLoop = "Main loop: weights and their gradients are made again, and go from registers into dq";
   struct State {
     Value dq;
-    Value ds;  ///< rounded, of the last step, which is not in the sum yet
+    Value ds;  ///< rounded, of the last step, which is not in the sum yet, if there is one
     SmallVector<Value> values() const { return {dq, ds}; }
     static State of(ValueRange v) { return {v[0], v[1]}; }
   };
 
-  State walk(const State &from) {
-    auto loop = loopOver(ix_.c(0), blocks_, from.values(), "step", {"dq", "rounded"});
-    phase(loop, "Main loop: weights and their gradients are made again, and go from registers into dq");
+  State walk(State state) {
+    if (turns_) {
+      state = step(state, ix_.c(0), Masked::all);
+      state = steps(state, ix_.c(1), masked_, Masked::all, "Steps with columns that some rows do not see");
+      return steps(state, max(masked_, 1), blocks_, Masked::none, kMainLoop);
+    }
+    slotK_ = wait(ringK_);
+    state.ds = rounded(splat(zero_, scoreType_), "rounded");
+    return steps(state, ix_.c(0), blocks_, Masked::some, kMainLoop);
+  }
+
+  State steps(const State &from, Value first, Value end, Masked masked, StringRef comment) {
+    auto loop = loopOver(first, end, from.values(), "step", {"dq", "rounded"});
+    phase(loop, comment);
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
-    scf::YieldOp::create(b_, loc_, step(State::of(loop.getRegionIterArgs()), loop.getInductionVar()).values());
+    scf::YieldOp::create(b_, loc_, step(State::of(loop.getRegionIterArgs()), loop.getInductionVar(), masked).values());
     return State::of(loop.getResults());
   }
 
-  State step(const State &before, Value number) {
+  State step(const State &before, Value number, Masked masked) {
+    const int64_t sums = bool(before.ds);  // products of the step before that run beside
     if (turns_) tile::TurnWaitOp::create(b_, loc_);
     Value slotK = wait(ringK_), scores = multiplyShared(slotQ_, slotK, "scores");
-    Value slotV = wait(ringV_), dp = multiplyShared(slotDy_, slotV, "d_weights");
-    Value dq = multiplyRegisters(before.dq, before.ds, slotK, 1);
+    Value slotV = wait(ringV_), dp = multiplyShared(slotDy_, slotV, "d_weights"), dq = before.dq;
+    if (sums) dq = multiplyRegisters(dq, before.ds, slotK, 1);
+    if (!sums) {
+      phase(slotK.getDefiningOp(), "First step: the rightmost keys, masked; none before it");
+      slotK_ = slotK;
+    }
     if (turns_) tile::TurnPassOp::create(b_, loc_);
-    scores = landed(scores, 2);
+    scores = landed(scores, sums + 1);
     Value p = weights(scores, shift_);
-    p = where(number, masked_, p, [&] { return mask(p, keyOf(number, "column")); });
-    dp = landed(dp, 1);
+    p = where(masked, number, masked_, p, [&] { return mask(p, keyOf(number, "column")); });
+    dp = landed(dp, sums);
     release(ringV_);
     Value ds = gradientOfScores(p, dp, delta_);
-    dq = landed(dq, 0);
+    if (sums) dq = landed(dq, 0);
     release(ringK_, 1);
     return {dq, rounded(ds, "rounded")};
   }
@@ -128,6 +144,7 @@ class QueriesProgram : AttentionGradProgram {
   }
 
   Value mapQ_, mapK_, mapV_, mapDy_, mapDq_, ringQ_, ringK_, ringV_, ringDy_, slotQ_, slotDy_;
+  Value slotK_;  ///< the first of its ring
   Place at_;
   Value kvHead_, blocks_, masked_;  ///< steps that any row of the tile needs, those of them that are masked
   Value myRow_, shift_, delta_, visible_;

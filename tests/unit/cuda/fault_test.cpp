@@ -300,7 +300,7 @@ constexpr Fault kGradKeysFaults[] = {
     {"values of the slot to come", "kOffsetLse + take_q.slot", "kOffsetLse + (take_q.slot + 1) % kStagesQ", "a load (reads|touches) shared\\+\\d+, (which nothing|where a bulk load|whose stage)|a race"},
     {"bytes of the values are not announced", "kStageBytesQ + kStageBytesLse);", "kStageBytesQ);", "lands after its phase|may not have landed"},
     {"no wait for a free slot", "mbar_wait(empty_q + fill_q.slot * 8, fill_q.parity ^ 1);", "", kOverwrites},
-    {"one warp gives a slot back for all", "if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q", "if (held_q >= 0 && thread == 0) mbar_arrive_at(empty_q", "deadlock[^]*2 of 8|deadlock[^]*6 of 8"},
+    {"one warp gives a slot back for all", "      if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q", "      if (held_q >= 0 && thread == 0) mbar_arrive_at(empty_q", "deadlock[^]*2 of 8|deadlock[^]*6 of 8"},
     {"a slot is free after an arrival of each consumer", "mbar_init(empty_q + s * 8, kConsumers * 4);", "mbar_init(empty_q + s * 8, kConsumers);", kOverwrites},
     {"queries go back before dk has them", "      wgmma_wait<0>();\n      wgmma_pin(dk2);\n", "", "a bulk load overwrites|whose stage was given back|a wgmma writes it|a wgmma's A have changed"},
     {"dv is touched early", "      wgmma_wait<1>();\n      wgmma_pin(dv2);\n", "      wgmma_pin(dv2);\n", "an accumulator is read while a wgmma writes it"},
