@@ -133,7 +133,8 @@ LogicalResult KernelEmitter::emitEarlyLoad(tile::LoadOp op) {
   return success();
 }
 
-/// A tile of rank 2 to memory: runs along columns are stored at once.
+/// A tile of rank 2 to memory: runs along columns are stored at once. Attribute `whole`: rows begin at multiples of 16 bytes and are stored to
+/// their ends, so that nothing is asked of an address.
 LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
   auto type = cast<VectorType>(op.getTile().getType());
   auto pointer = bound_[op.getPtr()];
@@ -164,13 +165,18 @@ LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
     bool contiguous = isConstant(op.getStrides()[1], 1);
     at = add(at, contiguous ? first : multiply(call("i64", column), scalar(op.getStrides()[1])));
     std::string valid = inner.extent;
+    const bool isWhole = op->hasAttr("whole") && contiguous && !pointer.shared;
     if (!op.getLimits().empty()) {
       valid = subtract(scalar(op.getLimits()[1]), {"(" + column + ")"}).text;
       out_.open("if (" + layout.row.text + " < " + scalar(op.getLimits()[0]).in(Expr::kShift) + ")");
     }
     std::string where = pointer.shared ? "shared_" : "";
-    out_.line(where + (contiguous ? "store_contiguous(" + at.text + ", " : "store_strided(" + at.text + ", " + scalar(op.getStrides()[1]).text + ", ") +
-              run + ", " + valid + ");");
+    if (isWhole) {
+      out_.line("store_run(" + at.text + ", " + run + ");");
+    } else {
+      out_.line(where + (contiguous ? "store_contiguous(" + at.text + ", " : "store_strided(" + at.text + ", " + scalar(op.getStrides()[1]).text + ", ") +
+                run + ", " + valid + ");");
+    }
     if (!op.getLimits().empty()) out_.close();
   };
   if (failed(flush(shape, op.getTile(), sink))) return failure();

@@ -361,7 +361,7 @@ attention_hd128_pages64(const bf16* __restrict__ q, const bf16* __restrict__ k, 
             for (int e = 0; e < 2; ++e)
               run[e] = out[4 * j + 2 * h + e] * inverse[h];
             if (fragment_row + h * 8 < rows_left)
-              store_contiguous(parts + place * 128 + i64(fragment_row + h * 8) * 2048 + fragment_column + j * 8, run, 128 - (fragment_column + j * 8));
+              store_run(parts + place * 128 + i64(fragment_row + h * 8) * 2048 + fragment_column + j * 8, run);
           }
         }
 

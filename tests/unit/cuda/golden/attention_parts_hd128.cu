@@ -317,7 +317,7 @@ attention_full_hd128_parts512(const bf16* __restrict__ q, const bf16* __restrict
           for (int e = 0; e < 2; ++e)
             run[e] = out[4 * j + 2 * h + e] * inverse[h];
           if (fragment_row + h * 8 < rows_left)
-            store_contiguous(o + place * 128 + i64(fragment_row + h * 8) * count * 128 + fragment_column + j * 8, run, 128 - (fragment_column + j * 8));
+            store_run(o + place * 128 + i64(fragment_row + h * 8) * count * 128 + fragment_column + j * 8, run);
         }
       }
 
