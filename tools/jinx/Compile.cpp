@@ -102,6 +102,9 @@ void addCompile(CLI::App& app, Action& action) {
   addRepeated(*command, "--disable-pass", compiler.disabledPasses, "Leave a pass out, by its name in --timing")
       ->type_name("PASS")
       ->check(CLI::Validator(driver::checkPassName, "", "pass"));
+  command->add_option("--f32-products", compiler.f32Products,
+                      "CUDA: products of f32 as three of TF32, which are about as exact (split, default), as one (tf32), or scalar")
+      ->check(CLI::IsMember({"split", "tf32", "scalar"}));
   command->add_option("--emit", compiler.emit, "What to write: graph, tile, cuda, llvm or plan (default)")
       ->check(CLI::IsMember({"graph", "tile", "cuda", "llvm", "plan"}));
   command->add_option("--dump-dir", compiler.dumpDir, "Write the module after every pass")->type_name("DIR");
