@@ -31,7 +31,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createSimplifyGraph());
   // A CUDA block reads its image by affine copies without bounds.
   add(createPackContractions(PackContractionsOptions{/*padImages=*/options.cuda, options.byteDots && !options.cuda,
-                                                     /*tensorCores=*/options.cuda}));
+                                                     /*tensorCores=*/options.cuda, options.f32Products}));
   // Packed weights are constants again; nothing after this makes new ones.
   add(createFoldConstants());
   add(createSimplifyGraph());

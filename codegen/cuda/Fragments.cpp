@@ -271,8 +271,8 @@ LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const s
   WgmmaTypes types{tensorCoreType(elementOf(ring, op.getA())), tensorCoreType(elementOf(ring, op.getB()))};
   if (fragments_ || a.panels() > 1) return op.emitOpError("does not stand beside tile.mma_shared, and takes buffers of 128 bytes a row");
   if (type.getDimSize(0) % 64 || columns % 8 || columns > 256 || b.rows != columns || !types.areMultiplied() || cType(type.getElementType()) != types.sum())
-    return op.emitOpError("expects an accumulator of 64*m x n with n the rows of B, n a multiple of 8 up to 256; 16-bit floats of one type or 8-bit "
-                          "floats and f32 sums, or bytes and i32 sums");
+    return op.emitOpError("expects an accumulator of 64*m x n with n the rows of B, n a multiple of 8 up to 256; 16-bit floats of one type, 8-bit "
+                          "floats or f32 and f32 sums, or bytes and i32 sums");
   if (!llvm::is_contained(wgmmaShapes_, columns)) {
     wgmmaShapes_.push_back(columns);
     e_.wrappers_ += wgmmaWrapper(columns, types);

@@ -60,6 +60,7 @@ class PipelineEmitter {
     Operand operand = Operand::kA;  ///< of a product of warps
     // Bulk rings: panels of 128 bytes, one after the other; one row lies as it is.
     bool isRow = false;
+    bool isMade = false;  ///< by the splitter, not fetched
     int64_t panelBytes() const { return isRow ? stageBytes() : rows * 128; }
     int64_t panels() const { return stageBytes() / panelBytes(); }
     int64_t slices = 1;
@@ -74,6 +75,7 @@ class PipelineEmitter {
     bool bulk = false, lagging = false;
     bool readByThreads = false;  ///< one of its buffers is: each warp gives a slot back
     bool pieces = false;         ///< of residuals (Residuals.cpp)
+    bool isSplit = false;        ///< a splitter adds low parts: a third barrier says that they are there
     int64_t barrierOffset = 0;
     int64_t stageBytes() const {
       int64_t bytes = 0;
@@ -98,6 +100,7 @@ class PipelineEmitter {
   mlir::LogicalResult emitTurnWait(tile::TurnWaitOp op);
   mlir::LogicalResult emitTurnPass(tile::TurnPassOp op);
   mlir::LogicalResult emitRoles(tile::RolesOp op);
+  mlir::LogicalResult printSplitter(tile::RolesOp op);
   void printBarrierInit();
   void printRingState(mlir::Region &region, bool producer, mlir::Operation *aside = nullptr);
   mlir::LogicalResult emitMma(tile::MmaOp op);
@@ -127,6 +130,13 @@ class PipelineEmitter {
   mlir::LogicalResult emitMmaShared(tile::MmaSharedOp op);
   mlir::LogicalResult emitMmaRegisters(tile::MmaRegistersOp op);
   mlir::LogicalResult emitMmaOperand(tile::MmaOperandOp op);
+  mlir::LogicalResult emitMmaHighLow(tile::MmaHighLowOp op);
+  mlir::LogicalResult emitSplitLow(tile::SplitLowOp op);
+  /// The operation is the splitter's.
+  bool isSplitter(mlir::Operation *op) const {
+    return hasSplitter() && const_cast<tile::RolesOp &>(roles_).getSplitter().isAncestor(op->getParentRegion());
+  }
+  bool hasSplitter() const { return roles_ && !const_cast<tile::RolesOp &>(roles_).getSplitter().empty(); }
   mlir::LogicalResult emitRowReduce(tile::RowReduceOp op);
   mlir::LogicalResult emitRowCombine(tile::RowCombineOp op);
   mlir::LogicalResult emitIota(tile::IotaOp op);

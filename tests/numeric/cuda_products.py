@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Do products and convolutions on CUDA, of f16, 8-bit floats and bytes on tensor cores and of f32 on scalar units, give what float64 gives?
+"""Do products and convolutions on CUDA, of f16, 8-bit floats, bytes and f32 on tensor cores and of f32 on scalar units, give what float64 gives?
 
 Each case is a small graph, compiled for CUDA and run on the emulated device: odd sizes, tails, batches that broadcast, windows with strides,
 dilations and padding, epilogues of every shape. Its kernel is named, so that a case that ran on the host instead fails.
 
 Tolerance, u being the type's unit roundoff: the result is rounded once; sums of d products in f32 are off by d 2^-24 of the sum of their
-sizes; an epilogue passes that on by at most its slope (1, or a factor that the case multiplies with).
+sizes; an epilogue passes that on by at most its slope (1, or a factor that the case multiplies with). Of f32 on tensor cores a product by three of TF32 is off by
+2^-19 of itself, which is what 32 terms are allowed anyway (shorter sums stay on scalar units); one of TF32 by 2^-9 (each operand loses 2^-10).
 
 Bytes are exact. So are 8-bit floats here: they are whole numbers whose sums stay below 2^13, which tensor cores, with their 14 bits, hold;
 scales are powers of two. What is rounded is rounded once, as ml_dtypes does. How rough sums of any numbers are: tests/unit/cuda.
 
-    cuda_products.py --jinx build/dev/bin/jinx [--seed N] [--element f16|f32|narrow] [CASE…]
+    cuda_products.py --jinx build/dev/bin/jinx [--seed N] [--element f16|f32|tf32|scalar|narrow] [CASE…]
 """
 
 import argparse
@@ -25,8 +26,9 @@ import tempfile
 import ml_dtypes
 import numpy as np
 
-U = {"f16": 2.0**-11, "f32": 2.0**-24}
-TYPE = {"f16": np.float16, "f32": np.float32}
+U = {"f16": 2.0**-11, "f32": 2.0**-24, "tf32": 2.0**-24, "scalar": 2.0**-24}
+TYPE = {"f16": np.float16, "f32": np.float32, "tf32": np.float32, "scalar": np.float32}
+HOW = {"f16": [], "f32": [], "tf32": ["--f32-products", "tf32"], "scalar": ["--f32-products", "scalar"]}
 
 # Operands {name: sizes}; lines of IR, {name} an operand, <sizes> a tensor type; the result's float64 value and the sum of the sizes of what
 # was added up, from float64 operands; symbols with their value; what the launches must be called; what their text says on tensor cores.
@@ -316,16 +318,17 @@ class Run:
             self.outcome(case.says in text, f"{name}: its text has no {case.says}")
 
     def judge(self, name, case, element, folder):
-        name = f"{name} {element}"
-        (folder / "model.mlir").write_text(module(case, element))
-        done = self.call("compile", folder / "model.mlir", "--target", "cuda:sm_90a", "-o", folder / "plan.jxp")
+        kind = "f16" if element == "f16" else "f32"
+        isColumn, name = kind == "f32" and name == "column", f"{name} {element}"
+        (folder / "model.mlir").write_text(module(case, kind))
+        done = self.call("compile", folder / "model.mlir", "--target", "cuda:sm_90a", *HOW[element], "-o", folder / "plan.jxp")
         if done.returncode:
             return self.outcome(False, f"{name} does not compile: {done.stderr[-500:]}")
         launches = re.findall(r"^ *\d+ +(\w+) +k\d+_(\w+) ", self.call("inspect", folder / "plan.jxp").stdout, re.M)
         # A column of f32 is a reduction, and so is a row of f16.
-        kernels = ["reduce"] if (element, name.split()[0]) in (("f32", "column"), ("f16", "one_row"), ("f16", "one_row_epilogue")) else case.kernels
+        kernels = ["reduce"] if (kind, name.split()[0]) in (("f32", "column"), ("f16", "one_row"), ("f16", "one_row_epilogue")) else case.kernels
         self.outcome(all(any(kernel.startswith(k) for _, kernel in launches) for k in kernels), f"{name}: launches {launches}, expected {kernels}")
-        if element != "f32":
+        if element == "f16":
             self.read(name, case, folder)
         generator, arguments, o = np.random.default_rng(self.seed), [], {}
         for operand, sizes in case.operands.items():
@@ -342,7 +345,7 @@ class Run:
         rounded = np.abs(want)
         if "w" in o and "r" in o:  # channels are second outside of the convolution: what follows is a kernel of its own, and rounds again
             rounded = 2 * rounded + np.abs(o["r"])
-        off = U[element] * rounded + depth * 2.0**-24 * size * (1 + np.abs(o["s"]).max() if "s" in o else 1) + 2.0**-24
+        off = U[element] * rounded + (depth * 2.0**-24 + (2.0**-9 if element == "tf32" else 0)) * size * (1 + np.abs(o["s"]).max() if "s" in o else 1) + 2.0**-24
         near = np.abs(got - want) <= off if got.shape == want.shape else np.zeros(1, bool)
         first = np.unravel_index(np.argmin(near), near.shape)
         self.outcome(near.all(), f"{name} seed={self.seed}: shape {got.shape}, expected {want.shape}; {(~near).sum()} of {near.size} are off, "

@@ -200,6 +200,8 @@ Status checkOptions(const CompileOptions& options) {
     return unimplemented("target " + options.target + ": there are cpu and cuda:" + kCudaArch);
   if (!options.isas.empty() && isCuda(options.target))
     return invalidArgument("--isa is about target cpu, got target " + options.target);
+  if (!options.f32Products.empty() && !isCuda(options.target))
+    return invalidArgument("--f32-products is about target cuda:" + std::string(kCudaArch) + ", got target " + options.target);
   if (options.emit == "cuda" && !isCuda(options.target))
     return invalidArgument("--emit cuda is about target cuda:" + std::string(kCudaArch) + ", got target " + options.target);
   if (options.emit == "llvm" && isCuda(options.target))
@@ -299,6 +301,7 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   stage("optimize", 0.2);
   passes::PipelineOptions pipeline;
   pipeline.fusion = options.fusion;
+  if (!options.f32Products.empty()) pipeline.f32Products = options.f32Products;
   pipeline.disabled = std::move(disabled);
   JINX_TRY(sizeSchedules(isas[0], pipeline));
   pipeline.schedule = options.emit != "graph";

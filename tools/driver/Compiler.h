@@ -18,6 +18,7 @@ struct CompileOptions {
   frontends::ImportOptions import;
   bool fusion = true;
   std::vector<std::string> disabledPasses; ///< arguments of passes, "jinx-fuse" or "fuse"; "all": none but the frontend
+  std::string f32Products;   ///< CUDA: how products of f32 are made: split (empty: this), tf32, scalar; decision 0021
   unsigned threads = 2;
   bool portable = true;      ///< with `isas` empty: carry baseline code besides the host's
   std::string emit = "plan"; ///< graph, tile, cuda, llvm: text instead of a plan

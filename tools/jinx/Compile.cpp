@@ -122,6 +122,9 @@ void addCompile(CLI::App& app, Action& action) {
       ->check(CLI::Validator(driver::checkPassName, "", "pass"));
   command->add_option("--tuning", options->tuningFile, "Take sizes of kernels from a database of `tune`")->type_name("FILE.json");
   command->add_option("--tuning-device", options->tuningDevice, "The device it is about, by its name or a part of it (default: the only one)");
+  command->add_option("--f32-products", compiler.f32Products,
+                      "CUDA: products of f32 as three of TF32, which are about as exact (split, default), as one (tf32), or scalar")
+      ->check(CLI::IsMember({"split", "tf32", "scalar"}));
   command->add_option("--emit", compiler.emit, "What to write: graph, tile, cuda, llvm or plan (default)")
       ->check(CLI::IsMember({"graph", "tile", "cuda", "llvm", "plan"}));
   command->add_option("--dump-dir", compiler.dumpDir, "Write the module after every pass")->type_name("DIR");

@@ -24,6 +24,10 @@
 // 0012). So a slot's products, 128 of k, get sums of their own, and f32 registers add these up (promotes) while the tensor core works for
 // another warpgroup. That takes twice the registers, so tiles are smaller. A narrow tile takes two slots at a time: the second one's products run
 // while the first one's are added up. `fast_sums` in the graph does without all this.
+//
+// Of f32 a tensor core sees the upper 19 bits, TF32. Three products make one of about 22 bits (highLow): a = a1 + a2, b = b1 + b2, and
+// a2*b1 + a1*b2 + a1*b1. Consumers read A into registers and take it apart there; a splitter warpgroup writes b's low parts beside b. Sums are
+// promoted, since tensor cores cut what they add up (decision 0021). `tf32` in the graph is one product of the upper bits.
 #include <algorithm>
 #include <limits>
 
@@ -37,11 +41,12 @@ namespace jinx::schedules {
 namespace {
 constexpr int64_t kSlotBytes = 128;        // of k in a slot: one swizzle span
 constexpr int64_t kMaxShared = 232448;
+constexpr int64_t kLow = 2;                // the buffer of b's low parts
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 
 /// Registers for the sums, and for the products of two slots.
-bool takesPairs(const WgmmaTile &t) { return t.promotes && 3 * t.n / 2 <= 128; }
+bool takesPairs(const WgmmaTile &t) { return t.promotes && !t.highLow && 3 * t.n / 2 <= 128; }
 
 /// Sums over slots whose products are summed apart: what a consumer does between a tile's first step and its epilogue.
 struct PromotedLoop {
@@ -49,10 +54,11 @@ struct PromotedLoop {
   Location loc;
   Value ring, firstRow;
   VectorType type;
-  bool pairs;
+  bool pairs, highLow;
 
   Value product() {
     auto slot = tile::RingWaitOp::create(b, loc, tile::SlotType::get(b.getContext()), ring, 0).getSlot();
+    if (highLow) return tile::MmaHighLowOp::create(b, nameLoc(b, loc, "product"), type, slot, 0, firstRow, 1, kLow).getResult();
     return tile::MmaSharedOp::create(b, nameLoc(b, loc, "product"), type, slot, 0, firstRow, slot, 1).getResult();
   }
   void release(int64_t lag) { tile::RingReleaseOp::create(b, loc, ring, lag); }
@@ -106,10 +112,10 @@ int64_t wgmmaStoreColumns(int64_t n, int64_t bytes) {
 }
 
 int64_t wgmmaSharedBytes(const WgmmaTile &t) {
-  int64_t stage = (t.m + t.n) * kSlotBytes, store = t.consumers * 4 * 2 * 16 * wgmmaStoreColumns(t.storedColumns(), t.storedBytes) * t.storedBytes;
+  int64_t stage = (t.m + (t.highLow ? 2 : 1) * t.n) * kSlotBytes, store = t.consumers * 4 * 2 * 16 * wgmmaStoreColumns(t.storedColumns(), t.storedBytes) * t.storedBytes;
   int64_t parts = t.splits > 1 ? t.m * t.n * 4 + 16 * t.consumers : 0, turns = t.turns ? 8 * t.consumers : 0;
   int64_t residuals = t.pieces * (t.residuals * t.pieceRows() * kSlotBytes + 2 * 8);
-  return 1024 + t.stages * stage + store + parts + turns + 2 * 8 * t.stages + residuals;
+  return 1024 + t.stages * stage + store + parts + turns + (t.highLow ? 3 : 2) * 8 * t.stages + residuals;
 }
 
 std::string wgmmaInfeasible(const WgmmaTile &t) {
@@ -123,6 +129,7 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
   if (t.turns && (t.splits > 1 || t.promotes)) return "consumers take turns at tiles, or blocks share a tile, or sums are promoted";
   if (t.promotes && t.rows() != 64) return "sums of slots are of 64 rows for a consumer";
   if (t.rows() * t.n / 128 * (t.promotes ? 2 : 1) > 200) return "too many accumulators for a thread's registers";
+  if (t.highLow && (t.consumers == 3 || t.n > 128)) return "high and low parts leave too few registers";
   if (t.consumers == 3 && t.rows() * t.n / 128 > 128 - 32) return "three consumers leave too few registers";
   if (t.stages < 2) return "a ring has at least 2 slots";
   if (t.residuals && (t.splits > 1 || t.n % t.pieceColumns())) return "residuals come for a tile of one block, a multiple of 128 bytes wide";
@@ -150,7 +157,7 @@ static WgmmaTile splitTile(int64_t m, int64_t n, int64_t steps, int64_t matrices
   int64_t tiles = ceilDiv(m, 64) * ceilDiv(n, 64) * matrices;
   int64_t blocks = ceilDiv(m, best.m) * ceilDiv(n, best.n) * matrices;
   WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true};
-  t.promotes = best.promotes, t.storedBytes = best.storedBytes, t.elementBytes = best.elementBytes;
+  t = t.as(best);
   while (t.splits < 8 && 2 * t.splits * tiles <= sms * 10 / 11 && steps >= 2 * t.splits * kLeastSteps) t.splits *= 2;
   if (t.splits == 1 || t.splits * tiles <= blocks) return best;
   for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= ceilDiv(steps, t.splits) + 1; ++more.stages) t = more;
@@ -167,6 +174,9 @@ static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t steps,
   double elements = double(t.m) * t.n, reads = double(t.rows() + t.n) / (t.rows() * double(t.n));
   double traffic = 1.0 / (double(t.clusterN) * t.n) + 1.0 / (double(t.clusterM) * t.m);
   double products = elements * std::max<int64_t>(steps, 1) * kHalves * (1.0 + 12.0 * std::max(0.0, reads - 0.0117) + 4.0 * traffic);
+  // Taking operands apart and adding up goes on beside another consumer's products (measured: 450 cycles a slot, 675 where two do so).
+  constexpr double kParting = 450.0 * 2048;
+  if (t.highLow) products = std::max(3 * products, 3 * products / t.consumers + double(steps) * kParting * (t.consumers + 1) / 2);
   double epilogue = kEpilogue + 8.0 * operations * elements;
   if (!t.turns) return waves * (products + epilogue);
   if (waves < 2) return std::numeric_limits<double>::infinity();  // a consumer has no tile
@@ -193,7 +203,7 @@ static WgmmaTile filledUp(WgmmaTile t, int64_t steps) {
 /// that, blocks share k.
 static WgmmaTile fewRowsTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
   WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true};
-  t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
+  t = t.as(like);
   WgmmaTile shared = splitTile(m, n, steps, matrices, sms, t);
   if (shared.splits > 1) return shared;
   const int64_t widest = t.promotes ? 128 : 256, waves = ceilDiv(n * matrices, sms * widest), even = ceilDiv(n * matrices, sms * waves);
@@ -213,7 +223,8 @@ std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps,
   };
   std::vector<WgmmaCandidate> found;
   for (WgmmaTile t : candidates) {
-    t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
+    t = t.as(like);
+    while (t.highLow && t.stages > 3 && wgmmaSharedBytes(t) > kMaxShared) --t.stages;
     t = withResiduals(t, like.residuals, steps);
     if (!wgmmaInfeasible(t).empty() || (t.turns && (steps < kTurnSteps || t.elementBytes == 1))) continue;
     if (t.elementBytes == 1 && t.m > 128) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
@@ -230,7 +241,7 @@ std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps,
 static WgmmaTile flatTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
   constexpr int64_t kLeastSteps = 8;  // of a part of k
   WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
-  t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
+  t = t.as(like);
   while (t.n < columns && t.n < 64) t.n *= 2;
   const int64_t tiles = ceilDiv(m, t.m) * matrices;
   // 14,336 rows: 224 tiles on 132 multiprocessors end later than 112 of twice the rows (5 %). 4,096: 64 tiles leave half of them idle (3 to 6 %).
@@ -343,8 +354,11 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
 
   auto bufferA = VectorType::get({t.m, kSlotBytes / bytesOf(p.elementA)}, p.elementA);
   auto bufferB = VectorType::get({t.n, kSlotBytes / bytesOf(p.elementB)}, p.elementB);
-  auto ring = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.stages, b.getTypeArrayAttr({bufferA, bufferB}),
-                                   b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(context, {}));
+  SmallVector<Type> buffers = {bufferA, bufferB};
+  SmallVector<StringRef> bufferNames = {"a", "b"};
+  if (t.highLow) buffers.push_back(bufferB), bufferNames.push_back("b_low");
+  auto ring = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.stages, b.getTypeArrayAttr(buffers),
+                                   b.getStrArrayAttr(bufferNames), DenseI64ArrayAttr::get(context, {}));
   tile::RingOp pieces;
   if (!p.residuals.empty()) {
     auto types = llvm::map_to_vector(p.residuals, [&](Value buffer) -> Type {
@@ -355,8 +369,8 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
                                   b.getStrArrayAttr(ArrayRef(names).take_front(types.size())), DenseI64ArrayAttr::get(context, {}));
     pieces->setAttr("pieces", b.getUnitAttr());
   }
-  // Registers: 65,536 over the block; who fetches needs few.
-  int64_t producerRegisters = t.consumers == 3 ? 32 : 40, consumerRegisters = t.consumers == 1 ? 240 : t.consumers == 2 ? 232 : 160;
+  // Registers: 65,536 over the block; who fetches or splits needs few.
+  int64_t producerRegisters = t.consumers == 3 ? 32 : 40, consumerRegisters = t.consumers == 1 ? 240 : t.consumers == 3 ? 160 : t.highLow ? 208 : 232;
   auto roles = tile::RolesOp::create(b, loc, t.consumers, producerRegisters, consumerRegisters, t.turns);
   Type slotType = tile::SlotType::get(context);
   auto loopOver = [&](Value from, Value to, Value step, ValueRange inits, StringRef name, auto body) {
@@ -410,6 +424,16 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     });
     walk->setAttr("aside", b.getUnitAttr());
   }
+  if (t.highLow) {
+    b.setInsertionPointToStart(&roles.getSplitter().emplaceBlock());
+    auto [splitterFirst, splitterEnd] = stepsOfBlock();
+    loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp) {
+      loopOver(splitterFirst, splitterEnd, one, {}, "step", [&](scf::ForOp) {
+        auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
+        tile::SplitLowOp::create(b, loc, slot, 1, kLow);
+      });
+    });
+  }
 
   // Consumers.
   b.setInsertionPointToStart(&roles.getConsumer().emplaceBlock());
@@ -449,7 +473,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     if (p.begin) p.begin(b, loc, accType, at = placeOfConsumer(tileLoop.getInductionVar()));
     if (t.turns) tile::TurnWaitOp::create(b, loc);
     Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(accType));
-    Value acc = t.promotes ? PromotedLoop{b, loc, ring, firstRow, accType, takesPairs(t)}.run(consumerFirst, consumerEnd, zeros) : multiply(zeros);
+    Value acc = t.promotes ? PromotedLoop{b, loc, ring, firstRow, accType, takesPairs(t), t.highLow}.run(consumerFirst, consumerEnd, zeros) : multiply(zeros);
     if (!p.begin) at = placeOfConsumer(tileLoop.getInductionVar());
     if (t.splits > 1) {
       acc = tile::ClusterReduceOp::create(b, loc, VectorType::get({rows, t.storedColumns()}, sumType), acc).getSlice();

@@ -51,7 +51,7 @@ struct Warp {
   std::array<MmaProduct, kLanes> products{};
 };
 
-/// What a wgmma multiplies. A lies in shared memory, or in the threads' registers: then B is stored [16, n] instead of [n, 16].
+/// What a wgmma multiplies. A lies in shared memory, or in the threads' registers: then B of halves is stored [16, n] instead of [n, 16].
 struct WgmmaProduct {
   int n = 0;
   JinxEmuElement a = JINX_EMU_BF16, b = JINX_EMU_BF16;

@@ -220,4 +220,29 @@ Built buildNarrowWgmma(const schedules::WgmmaTile &tile, Narrow kind, int64_t sm
   return built;
 }
 
+Built buildFloatWgmma(const schedules::WgmmaTile &tile, int64_t sms) {
+  OpBuilder b(&context());
+  Location loc = b.getUnknownLoc();
+  Built built;
+  built.module = ModuleOp::create(loc);
+  b.setInsertionPointToEnd(built.module->getBody());
+  Type pointer = tile::PtrType::get(b.getContext(), b.getF32Type());
+  auto kernel = tile::KernelOp::create(b, loc, tile.highLow ? "wgmma_f32" : "wgmma_tf32", TypeRange{pointer, pointer, pointer}, 2, 3, "/mlp/MatMul");
+  b.setInsertionPointToEnd(&kernel.getBody().front());
+  schedules::WgmmaMatmul p;
+  p.a = schedules::matrixSource(named(kernel.buffer(0), "a"), "a0", "a2");
+  p.b = schedules::matrixSource(named(kernel.buffer(1), "b"), "a1", "a2");
+  p.d = named(kernel.buffer(2), "d");
+  p.m = named(kernel.size(0), "m"), p.n = named(kernel.size(1), "n");
+  p.steps = ceilSteps(b, loc, named(kernel.size(2), "k"), 32);
+  p.elementA = p.elementB = b.getF32Type();
+  p.mText = "a0", p.nText = "a1";
+  kernel.setPrograms(schedules::wgmmaPrograms(tile, SizeExpr::symbol("a0"), SizeExpr::symbol("a1"), 1, sms).str());
+  schedules::emitWgmmaMatmul(b, kernel, p, tile, [](OpBuilder &, Location, Value acc, const schedules::TilePlace &) { return acc; });
+  auto emitted = emitCuda(kernel);
+  EXPECT_TRUE(succeeded(emitted));
+  if (succeeded(emitted)) built.kernel = *emitted;
+  return built;
+}
+
 }  // namespace jinx::cuda::testing

@@ -27,6 +27,8 @@ enum class Narrow {
   kFloats,    ///< f8E4M3FN to bf16
 };
 Built buildNarrowWgmma(const schedules::WgmmaTile &tile, Narrow kind, int64_t sms = 132);
+/// A [m, k], B [n, k] -> D [m, n] of f32, by one product of TF32 or, where the tile says so (highLow), three.
+Built buildFloatWgmma(const schedules::WgmmaTile &tile, int64_t sms = 132);
 
 /// What a product of warps multiplies, and how its operands lie.
 struct MmaProblem {

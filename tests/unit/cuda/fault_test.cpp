@@ -247,6 +247,40 @@ class PairFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(PairFaults, IsReported) { checkFault(pairKernel(), GetParam(), NarrowRun<int8_t>()); }
 TEST(PairFaults, NoneInTheRightText) { checkRight(pairKernel(), NarrowRun<int8_t>()); }
 
+// ---- products of f32 in high and low parts: a splitter between the producer and the consumers, operands that threads read ----------------
+
+constexpr Fault kHighLowFaults[] = {
+    {"no proxy fence between low parts and products", "        fence_proxy_async();\n        warp_sync();\n        if (thread % 32 == 0) mbar_arrive(lows", "        warp_sync();\n        if (thread % 32 == 0) mbar_arrive(lows", "missing fence_proxy_async: wgmma touches shared"},
+    {"lanes of a splitter's warp do not meet", "        warp_sync();\n        if (thread % 32 == 0) mbar_arrive(lows", "        if (thread % 32 == 0) mbar_arrive(lows", "wgmma (reads|touches) shared\\+\\d+, (and no barrier stands|which nothing has written|whose stage)|missing fence_proxy_async"},
+    {"no wait for the low parts", "mbar_wait(lows + take.slot * 8, take.parity);", "", "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|whose stage|and no barrier)|missing fence_proxy_async|overwrites shared"},
+    {"the low parts are waited for with the other parity", "mbar_wait(lows + take.slot * 8, take.parity);", "mbar_wait(lows + take.slot * 8, take.parity ^ 1);", "wgmma (reads|touches) shared|missing fence_proxy_async|overwrites shared|deadlock"},
+    {"the splitter does not wait for a slot's bytes", "        mbar_wait(full + take.slot * 8, take.parity);\n        tf32_split", "        tf32_split", "a load (reads|touches) shared\\+\\d+, (which nothing|where a bulk load|whose stage)"},
+    {"fewer of the splitter's warps are waited for", "mbar_init(lows + s * 8, 4);", "mbar_init(lows + s * 8, 3);", "more arrivals|wgmma (reads|touches) shared|missing fence_proxy_async|overwrites shared|deadlock"},
+    {"the splitter writes another slot", "smem + kOffsetB_low + take.slot * kStageBytesB_low, 128, thread", "smem + kOffsetB_low + (take.slot + 1) % kStages * kStageBytesB_low, 128, thread", "wgmma (reads|touches) shared|overwrites shared|a store"},
+    {"a slot is given back before its products are done", "        wgmma_wait<0>();\n        wgmma_pin(product);\n        warp_sync();\n        if (thread % 32 < kCluster) mbar_arrive_at(empty + take.slot * 8, thread % 32);", "        warp_sync();\n        if (thread % 32 < kCluster) mbar_arrive_at(empty + take.slot * 8, thread % 32);\n        wgmma_wait<0>();\n        wgmma_pin(product);", "overwrites shared\\+\\d+, and no barrier stands after the products of warpgroup|wgmma reads shared\\+\\d+, whose stage was given back"},
+    {"lanes of a warp do not meet before it gives a slot back", "        warp_sync();\n        if (thread % 32 < kCluster) mbar_arrive_at", "        if (thread % 32 < kCluster) mbar_arrive_at", "a bulk load overwrites shared\\+\\d+, and no barrier stands after thread", true},
+    {"each warpgroup gives slots back once", "kConsumers * 4 * kCluster", "kConsumers * kCluster", "more arrivals|overwrites shared|given back|may not have landed|has completed|block that has exited|bulk load touches"},
+    {"a slot is never given back", "if (thread % 32 < kCluster) mbar_arrive_at(empty + take.slot * 8, thread % 32);", "", "deadlock"},
+    {"operands change while products read them", "        wgmma_wait<0>();\n        wgmma_pin(product);", "        a_high[3] ^= 1 << 20;\n        wgmma_wait<0>();\n        wgmma_pin(product);", "the registers of a wgmma's A have changed since its issue"},
+    {"no fence before products", "wgmma_fence();", "", "wgmma without wgmma_fence"},
+};
+struct HighLowRun {
+  int64_t m = 300, n = 200, k = 132;
+  std::vector<float> a = std::vector<float>(m * k, 1.1f), b = std::vector<float>(n * k, 0.9f), d = std::vector<float>(m * n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
+    options.maxBankConflict = 2;  // of stores of f32 in pairs
+    return runner.run({in(a), in(b), out(d)}, {m, n, k}, options);
+  }
+};
+CudaKernel highLowKernel() {
+  schedules::WgmmaTile tile{128, 128, 3, 2, 1, 2, 2, false};
+  tile.promotes = tile.highLow = true, tile.storedBytes = tile.elementBytes = 4;
+  return buildFloatWgmma(tile, 2).kernel;
+}
+class HighLowFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(HighLowFaults, IsReported) { checkFault(highLowKernel(), GetParam(), HighLowRun()); }
+TEST(HighLowFaults, NoneInTheRightText) { checkRight(highLowKernel(), HighLowRun()); }
+
 // ---- attention: several rings, products on registers ---------------------------------------------------------------------------------
 
 constexpr const char *kLanding = "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|where a bulk load may not have landed|whose stage was given back)";
@@ -596,6 +630,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, TurnFaults, ::testing::ValuesIn(kTurnFaults), 
 INSTANTIATE_TEST_SUITE_P(Planted, ResidualFaults, ::testing::ValuesIn(kResidualFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ResidualTurnFaults, ::testing::ValuesIn(kResidualTurnFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PromotedFaults, ::testing::ValuesIn(kPromotedFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, HighLowFaults, ::testing::ValuesIn(kHighLowFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
