@@ -18,7 +18,11 @@
 //                                    is padded along w so that a row of the window is one run (runs)
 //   conv of several groups           cast(conv(cast(x), cast(w))) in f32
 //
+// Without a copy engine (sm_80, sm_89) images are padded before, and products of 8-bit floats are f32. Small products lose their filling up again
+// (jinx-fetch-by-warps).
+//
 // A product of 8-bit floats without tensor cores is one of f32: matmul(cast(a), cast(b)).
+#include "codegen/schedules/cuda/GpuOf.h"
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/ValueInference.h"
 #include "passes/Passes.h"
@@ -48,7 +52,10 @@ Value reshape(OpBuilder &b, Location loc, Value v, ArrayRef<SizeExpr> sizes) {
 struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   using PackContractionsBase::PackContractionsBase;
 
+  bool hasCopyEngine_ = true;
+
   void runOnOperation() override {
+    hasCopyEngine_ = schedules::gpuOf(getOperation()).hasCopyEngine();
     SmallVector<ConvOp> convs;
     getOperation().walk([&](ConvOp op) { convs.push_back(op); });
     for (ConvOp op : convs) lowerConv(op);
@@ -65,7 +72,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   bool isByRows(MatmulOp op) const {
     Type a = elementOf(op.getA()), b = elementOf(op.getB());
     auto isFloat8 = [](Type type) { return isa<Float8E4M3FNType, Float8E5M2Type>(type); };
-    return tensorCores && (isByRows(a) || (a.isInteger(8) && b.isInteger(8)) || (isFloat8(a) && isFloat8(b)));
+    return tensorCores && (isByRows(a) || (a.isInteger(8) && b.isInteger(8)) || (hasCopyEngine_ && isFloat8(a) && isFloat8(b)));
   }
 
   Value pack(OpBuilder &b, Location loc, Value v, bool transpose, int64_t interleave = 1) {
@@ -280,6 +287,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     for (int64_t d = 0; d < spatial; ++d) kernel.push_back(*w[2 + d].constant());
     int64_t oc = *w[0].constant(), ic = *w[1].constant();
     bool depthwise = ic == 1 && op.getGroup() > 1 && oc == int64_t(op.getGroup());
+    const bool isProduct = op.getGroup() == 1 && isPointwise(kernel, strides, pads);
     if (byRows && !depthwise && op.getGroup() > 1) return lowerConv(widen(op));
     OpBuilder b(op);
     Value result;
@@ -288,7 +296,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       form = "depthwise_conv: one filter a channel";
       result = lowerDepthwise(b, op);
       ++numDepthwise;
-    } else if (op.getGroup() == 1 && isPointwise(kernel, strides, pads)) {
+    } else if (isProduct) {
       // A product over all pixels: [n*h*w, c] x [c, oc].
       form = "packed_matmul over all pixels";
       Value weights = reshape(b, loc, op.getW(), {oc, ic});
@@ -358,6 +366,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       flatOut = {y[0], 1, y[1], y[3]};
     }
     if (isByRows(elementOf(input))) {
+      if (!hasCopyEngine_) input = pad(b, loc, input, pads);  // warps read pixels by affine copies without bounds
       if (Value result = lowerRuns(b, op, input, kernel, strides, pads, dilations, flatOut)) return reshape(b, loc, result, y);
       // Weights [oc, ic, kh, kw] -> [oc, kh*kw, c] -> c filled up to slices.
       input = fillUp(b, loc, input, 3, kRowAlignment);
