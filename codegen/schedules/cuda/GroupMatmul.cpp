@@ -45,7 +45,9 @@ class GroupMatmul {
     matmul_ ? describeMatmul() : describeConv();
     emitProgram();
     SizeExpr work = rows_ * volume(lines_) * ceilDiv(columns_, kPanel) * SizeExpr(groups_ * taps()) * depth_;
-    return kb_.finish(programs_, 0, work);
+    Scheduled scheduled = kb_.finish(programs_, 0, work);
+    if (byRows_) sayMultiples(scheduled.kernel, scheduled.sizes);  // rows that are filled up are fetched 16 bytes at a time
+    return scheduled;
   }
 
  private:

@@ -65,6 +65,17 @@ TEST(CudaMma, KeepsWithinTheArchitecture) {
   EXPECT_NE(saidOf(buildMma({}), "sm_10").find("expected one of sm_80, sm_86, sm_89, sm_90a"), std::string::npos);
 }
 
+TEST(CudaMma, CompilesForEarlierGpus) {
+  if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
+  for (const char *arch : {"sm_80", "sm_89"})
+    for (const MmaProblem &problem : {MmaProblem{.k = 4096}, MmaProblem{.tile = {64, 64, 2, 2, 4}, .withHole = true, .k = 67}, MmaProblem{.ofBytes = true, .k = 4096}}) {
+      auto compiled = compileCuda(buildMma(problem).kernel.source(), "mma", {.arch = arch});
+      ASSERT_TRUE(compiled) << arch << ": " << compiled.status().message();
+      EXPECT_EQ(compiled->spillBytes(), 0) << arch;
+      EXPECT_TRUE(compiled->badAdvisories().empty());
+    }
+}
+
 TEST(CudaMma, OddShapes) {
   uint64_t seed = 100;
   for (bool hole : {false, true})
