@@ -3,6 +3,7 @@
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "runtime/base/GpuArchitecture.h"
 
 using namespace mlir;
 
@@ -11,7 +12,6 @@ namespace jinx::cuda {
 namespace {
 
 constexpr int64_t kSwizzleAtom = 1024, kWarpgroup = 128, kStoreRows = 16, kStoreBuffers = 2, kRowBytes = 128;
-constexpr int64_t kMaxShared = 232448;
 
 std::string capitalised(std::string name) {
   if (!name.empty()) name[0] = char(toupper(static_cast<unsigned char>(name[0])));
@@ -119,8 +119,12 @@ LogicalResult PipelineEmitter::prepare() {
   turnBarriers_ = at;
   if (anyTurns_) at += int64_t(roles_.getConsumers()) * 8;
   sharedBytes_ = anyBulk_ ? at + kSwizzleAtom : at;
-  if (sharedBytes_ > kMaxShared)
-    return kernel.emitOpError("needs ") << sharedBytes_ << " bytes of shared memory, of " << kMaxShared << "; take fewer stages";
+  const GpuArchitecture *gpu = gpuArchitecture(e_.options_.arch);
+  if (!gpu) return kernel.emitOpError("is to be text for ") << e_.options_.arch << ", expected one of " << gpuNames();
+  if ((anyBulk_ || roles_ || clusterSize() > 1) && !gpu->hasCopyEngine())
+    return kernel.emitOpError("copies in bulk, has roles or a cluster; expected an architecture from sm_90 on, got ") << e_.options_.arch;
+  if (sharedBytes_ > gpu->sharedBytes)
+    return kernel.emitOpError("needs ") << sharedBytes_ << " bytes of shared memory, of " << gpu->sharedBytes << " on " << e_.options_.arch << "; take fewer stages";
   return success();
 }
 

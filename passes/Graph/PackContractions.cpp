@@ -23,7 +23,11 @@
 // by one. In panels stays what that does not pay for: little work, a k that a copy of a would have to fill up, several groups, and
 // windows that the copy engine cannot walk.
 //
+// Without a copy engine (sm_80, sm_89) images are padded before, and products of 8-bit floats are f32, those of f32 scalar. Small products lose their filling up again
+// (jinx-fetch-by-warps).
+//
 // A product of 8-bit floats without tensor cores is one of f32: matmul(cast(a), cast(b)).
+#include "codegen/schedules/cuda/GpuOf.h"
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/ValueInference.h"
 #include "passes/Passes.h"
@@ -57,7 +61,10 @@ Value reshape(OpBuilder &b, Location loc, Value v, ArrayRef<SizeExpr> sizes) {
 struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   using PackContractionsBase::PackContractionsBase;
 
+  bool hasCopyEngine_ = true;
+
   void runOnOperation() override {
+    hasCopyEngine_ = schedules::gpuOf(getOperation()).hasCopyEngine();
     SmallVector<ConvOp> convs;
     getOperation().walk([&](ConvOp op) { convs.push_back(op); });
     for (ConvOp op : convs) lowerConv(op);
@@ -73,12 +80,12 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   bool isByRows(Type element) const { return tensorCores && (element.isF16() || element.isBF16()); }
   bool isTf32() const { return f32Products == "tf32"; }
   /// f32 goes to tensor cores where that is wanted.
-  bool takesF32(Type element) const { return tensorCores && element.isF32() && f32Products != "scalar"; }
+  bool takesF32(Type element) const { return tensorCores && hasCopyEngine_ && element.isF32() && f32Products != "scalar"; }
   bool isByRows(MatmulOp op) const {
     Type a = elementOf(op.getA()), b = elementOf(op.getB());
     if (takesF32(a) && b.isF32()) return paysAsF32(sizesOf(op.getA().getType()).back(), sizesOf(op.getY().getType()).back());
     auto isFloat8 = [](Type type) { return isa<Float8E4M3FNType, Float8E5M2Type>(type); };
-    return tensorCores && (isByRows(a) || (a.isInteger(8) && b.isInteger(8)) || (isFloat8(a) && isFloat8(b)));
+    return tensorCores && (isByRows(a) || (a.isInteger(8) && b.isInteger(8)) || (hasCopyEngine_ && isFloat8(a) && isFloat8(b)));
   }
 
   /// Extents that are known only when the model runs count as large.
@@ -340,6 +347,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     for (int64_t d = 0; d < spatial; ++d) kernel.push_back(*w[2 + d].constant());
     int64_t oc = *w[0].constant(), ic = *w[1].constant();
     bool depthwise = ic == 1 && op.getGroup() > 1 && oc == int64_t(op.getGroup());
+    const bool isProduct = op.getGroup() == 1 && isPointwise(kernel, strides, pads);
     if (byRows && !depthwise && op.getGroup() > 1) return lowerConv(widen(op));
     OpBuilder b(op);
     Value result;
@@ -348,7 +356,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       form = "depthwise_conv: one filter a channel";
       result = lowerDepthwise(b, op);
       ++numDepthwise;
-    } else if (op.getGroup() == 1 && isPointwise(kernel, strides, pads)) {
+    } else if (isProduct) {
       // A product over all pixels: [n*h*w, c] x [c, oc].
       form = "packed_matmul over all pixels";
       Value weights = reshape(b, loc, op.getW(), {oc, ic});
@@ -418,6 +426,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       flatOut = {y[0], 1, y[1], y[3]};
     }
     if (isByRows(op)) {
+      if (!hasCopyEngine_) input = pad(b, loc, input, pads);  // warps read pixels by affine copies without bounds
       if (Value result = lowerRuns(b, op, input, kernel, strides, pads, dilations, flatOut)) return reshape(b, loc, result, y);
       // Weights [oc, ic, kh, kw] -> [oc, kh*kw, c] -> c filled up to slices.
       input = fillUp(b, loc, input, 3, rowAlignment(input));

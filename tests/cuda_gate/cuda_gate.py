@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Does every CUDA kernel of every named model compile for sm_90a as its schedule meant it? Needs no GPU.
+"""Does every CUDA kernel of every named model compile for its target as its schedule meant it? Needs no GPU.
 
-Each model is compiled with --target cuda:sm_90a, and so are the products for tensor cores that jinx_unit_cuda dumps; each distinct
+Each model is compiled with --target (cuda:sm_90a), and so are the products for tensor cores that jinx_unit_cuda dumps; each distinct
 kernel (names and comments aside) goes through NVRTC once. RULES says what is asked of it.
 
     cuda_gate.py --jinx FILE --gate FILE [--unit FILE] [--json FILE] [ID…]
@@ -115,7 +115,7 @@ def run_gate(gate: str, files: list[pathlib.Path], work: pathlib.Path) -> list[d
     return units
 
 
-def compile_models(jinx: str, ids: list[str], work: pathlib.Path) -> tuple[dict, dict]:
+def compile_models(jinx: str, target: str, ids: list[str], work: pathlib.Path) -> tuple[dict, dict]:
     """Plans by model, and what went wrong by model."""
     dims = json.loads((ROOT / "tests/models/cases.json").read_text())["dims"]
     plans, failures = {}, {}
@@ -125,7 +125,7 @@ def compile_models(jinx: str, ids: list[str], work: pathlib.Path) -> tuple[dict,
             print(f"skipped {model}: not in the cache, run ./dev models")
             continue
         plan = work / f"{model}.jxp"
-        command = [jinx, "compile", source, "--target", "cuda:sm_90a", "-o", plan]
+        command = [jinx, "compile", source, "--target", target, "-o", plan]
         command += [word for dim in dims.get(model, []) for word in ("--dim", dim)]
         start = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True)
@@ -160,7 +160,7 @@ def check(args) -> int:
     ids = args.ids or [model["id"] for model in json.loads((ROOT / "tools/models/models.json").read_text())["models"]]
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
-        plans, failures = compile_models(args.jinx, ids, work)
+        plans, failures = compile_models(args.jinx, args.target, ids, work)
         if not plans and not failures:
             print("skipped: no models in the cache\n0 passed, 0 failed")
             return 77
@@ -175,7 +175,7 @@ def check(args) -> int:
     failed = 0
     for model, message in failures.items():
         failed += 1
-        print(f"FAIL {model} does not compile for cuda:sm_90a: {message}")
+        print(f"FAIL {model} does not compile for {args.target}: {message}")
     for unit in units:
         if found := problems(unit):
             failed += 1
@@ -247,6 +247,7 @@ def main() -> int:
     parser.add_argument("--jinx", required=True)
     parser.add_argument("--gate", required=True)
     parser.add_argument("--unit", help="jinx_unit_cuda")
+    parser.add_argument("--target", default="cuda:sm_90a")
     parser.add_argument("--json")
     parser.add_argument("--self-test", action="store_true")
     parser.add_argument("ids", nargs="*", metavar="ID")

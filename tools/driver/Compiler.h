@@ -13,7 +13,7 @@
 namespace jinx::driver {
 
 struct CompileOptions {
-  std::string target = "cpu";    ///< "cpu" or "cuda:sm_90a"
+  std::string target = "cpu";    ///< "cpu" or a GPU's: "cuda:sm_90a" (GpuArchitecture.h)
   std::vector<std::string> isas; ///< instruction-set levels to carry code for; empty: the host's, see `portable`
   frontends::ImportOptions import;
   bool fusion = true;

@@ -1,4 +1,5 @@
 // `compile`: a model to a plan, or to the text of one of the forms on the way.
+#include "runtime/base/GpuArchitecture.h"
 #include "tools/common/Exit.h"
 #include "tools/common/OutputFile.h"
 #include "tools/common/Terminal.h"
@@ -106,7 +107,7 @@ void addCompile(CLI::App& app, Action& action) {
   command
       ->add_option("-o,--output", options->output, "The plan to write; with --emit the text (default: standard output)")
       ->type_name("FILE");
-  command->add_option("--target", compiler.target, "cpu (default) or cuda:sm_90a")
+  command->add_option("--target", compiler.target, "cpu (default), " + gpuTargets())
       ->check(CLI::Validator(checkTarget, "TARGET"));
   addDimOption(*command, compiler.import.dims,
                "Fix a dynamic size, or bound it: NAME=VALUE, NAME=LO..HI, INPUT:AXIS=VALUE");

@@ -70,28 +70,28 @@ JINX_DEVICE void copy_rows_by(u8* dst, const T* src, i64 stride, i64 rows, i64 l
   const u8* from = reinterpret_cast<const u8*>(src + row * stride) + at;
   const i64 step = kDown * stride * static_cast<i64>(sizeof(T)), behind = left * static_cast<i64>(sizeof(T)) - at;
   if (rows >= Rows && left >= 128 / static_cast<i64>(sizeof(T))) {
-#pragma unroll
+#pragma unroll(Piece)
     for (int first = 0; first < Rows; first += kDown, from += step)
       copy_async_whole<Piece>(dst + (row + first) * 128 + (at ^ Key::of(row + first) * 16), from JINX_FROM);
   } else {
     const int bytes = behind >= Piece ? Piece : behind <= 0 ? 0 : static_cast<int>(behind), count = rows < Rows ? static_cast<int>(rows) : Rows;
-#pragma unroll
+#pragma unroll(Piece / 2)
     for (int first = 0; first < Rows; first += kDown, from += step)
       copy_async_piece<Piece>(dst + (row + first) * 128 + (at ^ Key::of(row + first) * 16), from, row + first < count ? bytes : 0 JINX_FROM);
   }
 }
-/// Elements of a row `apart`, by ordinary loads and stores of words: done when this returns.
+/// Elements of a row `apart`, by ordinary loads and stores of 16 bytes: done when this returns. Neighbouring threads take neighbours in memory.
 template <int Rows, int Threads, typename Key, typename T>
 JINX_DEVICE void copy_rows_apart(u8* dst, const T* src, i64 stride, i64 apart, i64 rows, i64 left JINX_AT) {
-  constexpr int kEach = 4 / static_cast<int>(sizeof(T)), kWords = 32;
-  const bool along = apart == 1;  // neighbouring threads take neighbours in memory
-#pragma unroll(8 / kEach)
-  for (int e = threadIdx.x; e < Rows * kWords; e += Threads) {
-    const int i = along ? e / kWords : e % Rows, word = along ? e % kWords : e / Rows;
-    Pack<4, T> pack;
+  constexpr int kEach = 16 / static_cast<int>(sizeof(T)), kAcross = 8;
+  const bool along = apart == 1;
+#pragma unroll(32 / kEach)
+  for (int e = threadIdx.x; e < Rows * kAcross; e += Threads) {
+    const int i = along ? e / kAcross : e % Rows, at = (along ? e % kAcross : e / Rows) * kEach;
+    Pack<16, T> pack;
 #pragma unroll
-    for (int j = 0; j < kEach; ++j) pack.values[j] = load_where(src + i * stride + (word * kEach + j) * apart, i < rows && word * kEach + j < left JINX_FROM);
-    shared_store(reinterpret_cast<Pack<4, T>*>(dst + i * 128 + (word * 4 ^ Key::of(i) * 16)), pack JINX_FROM);
+    for (int j = 0; j < kEach; ++j) pack.values[j] = load_where(src + i * stride + (at + j) * apart, i < rows && at + j < left JINX_FROM);
+    shared_store(reinterpret_cast<Pack<16, T>*>(dst + i * 128 + (at * static_cast<int>(sizeof(T)) ^ Key::of(i) * 16)), pack JINX_FROM);
   }
 }
 /// Rows of elements side by side, `left` of each and `rows` of them, zeros beyond. `Aligned`: bytes that each row's place is surely a multiple of; 1:

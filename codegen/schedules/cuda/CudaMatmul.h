@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "ir/Tile/Tile.h"
+#include "runtime/base/GpuArchitecture.h"
 #include "runtime/base/SizeExpr.h"
 
 namespace jinx::schedules {
@@ -87,7 +88,8 @@ struct MmaMatmul {
 /// Bytes of shared memory.
 int64_t mmaSharedBytes(const MmaTile &tile);
 /// A tile that suits the problem; unknown extents are 0.
-MmaTile chooseMmaTile(int64_t m, int64_t n, int64_t matrices, int64_t sm);
+/// \param areRowsAligned  both operands' are known to be multiples of 16 bytes
+MmaTile chooseMmaTile(int64_t m, int64_t n, int64_t matrices, bool areRowsAligned, const GpuArchitecture &gpu);
 /// Writes the program at the insertion point, and says on the kernel what its warps are.
 void emitMmaMatmul(mlir::OpBuilder &b, tile::KernelOp kernel, const MmaMatmul &problem, const MmaTile &tile, const EpilogueHole &hole);
 

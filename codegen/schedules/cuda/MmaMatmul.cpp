@@ -21,17 +21,24 @@ int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int64_t mmaSharedBytes(const MmaTile &t) { return t.stages * (t.m + t.n) * kSlotBytes; }
 
-MmaTile chooseMmaTile(int64_t m, int64_t n, int64_t matrices, int64_t sm) {
-  static const MmaTile candidates[] = {{128, 128, 2, 2, 3}, {128, 64, 2, 2, 3}, {64, 128, 2, 2, 3}, {64, 64, 2, 2, 4}, {16, 128, 1, 4, 4}, {32, 128, 1, 4, 4}};
-  constexpr int64_t kUnknown = 2048;
-  (void)sm;
+// Rates are of an H200 at 4096^3, relative; a multiprocessor with one block has a third less of them. Tiles of few rows wait for memory anyway.
+MmaTile chooseMmaTile(int64_t m, int64_t n, int64_t matrices, bool areRowsAligned, const GpuArchitecture &gpu) {
+  struct Candidate {
+    MmaTile tile;
+    double rate;
+  };
+  static const Candidate candidates[] = {{{128, 128, 2, 2, 3}, 400}, {{64, 128, 2, 2, 3}, 292}, {{64, 64, 2, 2, 4}, 253}, {{32, 64, 1, 2, 6}, 150}, {{16, 64, 1, 2, 6}, 110}};
+  constexpr int64_t kUnknown = 2048, kMultiprocessors = 132;
+  constexpr double kAlone = 1.35;
   m = m ? m : kUnknown, n = n ? n : kUnknown;
   MmaTile best;
   double bestCost = 0;
-  for (const MmaTile &t : candidates) {
-    const int64_t tiles = ceilDiv(m, t.m) * ceilDiv(n, t.n) * matrices, waves = ceilDiv(tiles, 132 * 2);
-    const double cost = double(waves) * double(t.m * t.n + 24 * (t.m + t.n));
-    if (bestCost == 0 || cost < bestCost) best = t, bestCost = cost;
+  for (const auto &[tile, rate] : candidates) {
+    // Rows that begin anywhere are read through registers, which large tiles have none of.
+    if (mmaSharedBytes(tile) > gpu.sharedBytes || (!areRowsAligned && tile.m * tile.n > 64 * 64)) continue;
+    const int64_t tiles = ceilDiv(m, tile.m) * ceilDiv(n, tile.n) * matrices;
+    const double cost = std::max(double(ceilDiv(tiles, kMultiprocessors)), kAlone) * double(tile.m * tile.n) / rate;
+    if (bestCost == 0 || cost < bestCost) best = tile, bestCost = cost;
   }
   return best;
 }

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "runtime/base/GpuArchitecture.h"
 #include "runtime/base/Parallel.h"
 #include "runtime/device/cuda/Driver.h"
 #include "runtime/device/cuda/LaunchFormulas.h"
@@ -264,10 +265,17 @@ class CudaDevice final : public Device {
     JINX_TRY_ASSIGN(int memoryBits, attribute(DeviceAttribute::kMemoryBusBits));
     peaks_ = peaksOf(major, processors, clockKHz * 1e3);
     peaks_.memoryBytes = 2.0 * memoryClockKHz * 1e3 * memoryBits / 8; // two transfers a clock
+    capability_ = major * 10 + minor;
     arch_ = "sm_" + std::to_string(major) + std::to_string(minor) + (major >= 9 ? "a" : "");
     name_ = "cuda:" + std::to_string(options_.ordinal);
     description_ = std::string(name) + ", " + arch_ + ", " + std::to_string(processors) + " multiprocessors";
     return Status::ok();
+  }
+
+  /// Text for an architecture before this one, of what every later one has too: sm_80's, not sm_90a's.
+  bool isEarlier(const std::string& isa) const {
+    const GpuArchitecture* known = isa.rfind("cuda:", 0) == 0 ? gpuArchitecture(std::string_view(isa).substr(5)) : nullptr;
+    return known && !known->hasCopyEngine() && known->capability <= capability_ && known->sharedBytes <= maxSharedBytes_;
   }
 
   std::string_view name() const override { return name_; }
@@ -331,7 +339,7 @@ class CudaDevice final : public Device {
     const std::string isa = "cuda:" + arch_;
     for (const plan::CodeObject& code : p.code()) {
       if (carried.find(code.isa()) == std::string::npos) carried += (carried.empty() ? "" : ", ") + code.isa();
-      if (code.isa() == isa && (code.format() == "cuda" || code.format() == "cubin")) codes.push_back(&code);
+      if ((code.isa() == isa && (code.format() == "cuda" || code.format() == "cubin")) || (code.format() == "cuda" && isEarlier(code.isa()))) codes.push_back(&code);
     }
     if (codes.empty())
       return unimplemented("plan carries code for " + (carried.empty() ? "nothing" : carried) + ", " + name_ + " runs " + isa +
@@ -472,6 +480,7 @@ class CudaDevice final : public Device {
   DeviceOptions options_;
   std::string name_, description_, arch_;
   DevicePeaks peaks_;
+  int capability_ = 0;
   int maxSharedBytes_ = 0;
 };
 

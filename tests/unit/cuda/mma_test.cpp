@@ -46,6 +46,36 @@ TEST(CudaMma, TextAndGate) {
   }
 }
 
+/// What the emitter says of the kernel when it is to be text for `arch`; "" when it makes it.
+std::string saidOf(const Built &built, const std::string &arch) {
+  std::string said;
+  mlir::ScopedDiagnosticHandler handler(built.module.get()->getContext(), [&](mlir::Diagnostic &d) { said += d.str(); });
+  tile::KernelOp kernel;
+  built.module.get()->walk([&](tile::KernelOp op) { kernel = op; });
+  bool isMade = succeeded(emitCuda(kernel, {.arch = arch}));
+  EXPECT_EQ(isMade, said.empty());
+  return said;
+}
+
+TEST(CudaMma, KeepsWithinTheArchitecture) {
+  EXPECT_EQ(saidOf(buildMma({}), "sm_80"), "");
+  EXPECT_EQ(saidOf(buildMma({}), "sm_89"), "");
+  EXPECT_NE(saidOf(buildMma({.tile = {128, 256, 2, 4, 3}}), "sm_89").find("needs 147456 bytes of shared memory, of 101376 on sm_89; take fewer stages"), std::string::npos);
+  EXPECT_NE(saidOf(buildWgmma({}, false), "sm_80").find("copies in bulk, has roles or a cluster; expected an architecture from sm_90 on, got sm_80"), std::string::npos);
+  EXPECT_NE(saidOf(buildMma({}), "sm_10").find("expected one of sm_80, sm_86, sm_89, sm_90a"), std::string::npos);
+}
+
+TEST(CudaMma, CompilesForEarlierGpus) {
+  if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
+  for (const char *arch : {"sm_80", "sm_89"})
+    for (const MmaProblem &problem : {MmaProblem{.k = 4096}, MmaProblem{.tile = {64, 64, 2, 2, 4}, .withHole = true, .k = 67}, MmaProblem{.ofBytes = true, .k = 4096}}) {
+      auto compiled = compileCuda(buildMma(problem).kernel.source(), "mma", {.arch = arch});
+      ASSERT_TRUE(compiled) << arch << ": " << compiled.status().message();
+      EXPECT_EQ(compiled->spillBytes(), 0) << arch;
+      EXPECT_TRUE(compiled->badAdvisories().empty());
+    }
+}
+
 TEST(CudaMma, OddShapes) {
   uint64_t seed = 100;
   for (bool hole : {false, true})
