@@ -116,7 +116,7 @@ void KernelEmitter::constant(const std::string &name, int64_t value, const std::
 }
 
 FailureOr<CudaKernel> KernelEmitter::run() {
-  for (const char *file : {"base.cuh", "math.cuh", "shared.cuh", "block.cuh"}) needLibrary(file);
+  for (const char *file : {"base.cuh", "math.cuh", "shared.cuh", "block.cuh", "grid.cuh"}) needLibrary(file);
   if (failed(pipeline_->prepare())) return failure();
   chooseThreads();
   const bool isThread = threads_ == 1 && programsPerBlock_ % kLanes == 0;
@@ -144,6 +144,7 @@ CudaKernel KernelEmitter::assemble() {
   result.grid = programsPerBlock_ == 1 ? kernel_.getPrograms().str() : perBlock(kernel_.getPrograms(), programsPerBlock_);
   result.cluster = pipeline_->clusterSize();
   result.tensorMaps = tensorMaps_;
+  result.waitsForGrid = true;
   result.wrappers = wrappers_;
   result.libraries = libraries_;
 
@@ -209,6 +210,10 @@ CudaKernel KernelEmitter::assemble() {
   SourceWriter body(1);
   for (const std::string &text : shared) body.line(text);
   for (const std::string &text : prologue_) body.line(text);
+  if (!pipeline_->startsGrid()) {
+    body.line("grid_release_next();");
+    body.line("grid_wait_previous();");
+  }
   result.text = head.take() + body.take() + out_.take() + "}\n";
   return result;
 }

@@ -259,6 +259,7 @@ class CudaDevice final : public Device {
     JINX_TRY_ASSIGN(int memoryBits, attribute(DeviceAttribute::kMemoryBusBits));
     peaks_ = peaksOf(major, processors, clockKHz * 1e3);
     peaks_.memoryBytes = 2.0 * memoryClockKHz * 1e3 * memoryBits / 8; // two transfers a clock
+    startsEarly_ = major >= 9;
     arch_ = "sm_" + std::to_string(major) + std::to_string(minor) + (major >= 9 ? "a" : "");
     name_ = "cuda:" + std::to_string(options_.ordinal);
     description_ = std::string(name) + ", " + arch_ + ", " + std::to_string(processors) + " multiprocessors";
@@ -371,17 +372,26 @@ class CudaDevice final : public Device {
       JINX_TRY(encode(map, launch.buffers[map.buffer], maps[i].bytes), "kernel " + kernel.formulas.symbol());
       parameters[count++] = maps[i].bytes;
     }
-    LaunchAttribute cluster;
-    cluster.id = LaunchAttribute::kClusterDimension;
-    cluster.value.cluster[0] = shape.cluster;
-    cluster.value.cluster[1] = cluster.value.cluster[2] = 1;
+    LaunchAttribute attributes[2];
+    unsigned numAttributes = 0;
+    if (shape.cluster > 1) {
+      LaunchAttribute& cluster = attributes[numAttributes++];
+      cluster.id = LaunchAttribute::kClusterDimension;
+      cluster.value.cluster[0] = shape.cluster;
+      cluster.value.cluster[1] = cluster.value.cluster[2] = 1;
+    }
+    if (kernel.formulas.waitsForGrid() && startsEarly_) {
+      LaunchAttribute& early = attributes[numAttributes++];
+      early.id = LaunchAttribute::kProgrammaticStreamSerialization;
+      early.value.mayStartEarly = 1;
+    }
     LaunchConfig config;
     config.gridX = shape.grid;
     config.blockX = shape.threads;
     config.sharedBytes = shape.sharedBytes;
     config.stream = handleOf(stream);
-    config.attributes = &cluster;
-    config.numAttributes = shape.cluster > 1 ? 1 : 0;
+    config.attributes = attributes;
+    config.numAttributes = numAttributes;
     Timings::Entry* timing = nullptr;
     if (launch.trace) {
       JINX_TRY_ASSIGN(timing, static_cast<CudaStream&>(stream).timings.next(launch, stream));
@@ -465,6 +475,7 @@ class CudaDevice final : public Device {
   std::string name_, description_, arch_;
   DevicePeaks peaks_;
   int maxSharedBytes_ = 0;
+  bool startsEarly_ = false; ///< launches may begin before the one in front has ended
 };
 
 } // namespace

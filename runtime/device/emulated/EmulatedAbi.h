@@ -2,7 +2,7 @@
 // CUDA text that the host compiler gets (HostModule.cpp), so that both sides compile the same declarations.
 #pragma once
 
-#define JINX_EMULATED_ABI 4
+#define JINX_EMULATED_ABI 5
 
 struct JinxEmuDim {
   unsigned x, y, z;
@@ -32,6 +32,7 @@ struct JinxEmuApi {
   int (*elect_one)(int line);
   void (*cluster_arrive)(int line);
   void (*cluster_wait)(int line);
+  void (*grid_wait)(int line);
   // Memory seen by the shadow state: bounds, poison, proxies, bank conflicts.
   void (*shared_access)(const void* p, unsigned bytes, int is_write, int line);
   void (*global_access)(const void* p, unsigned bytes, int is_write, int line);
