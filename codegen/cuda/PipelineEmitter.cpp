@@ -319,6 +319,7 @@ void PipelineEmitter::printBarrierInit() {
     out.line("block_sync();");
   }
   out.line("grid_release_next();");
+  out.line("grid_wait_previous();");
 }
 
 /// \param aside  the operation of the producer for whose thread this is; null: for all the others
@@ -351,7 +352,6 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   if (movesRegisters()) out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
   if (anyPieces) out.line("const int fetcher = warp_uniform(threadIdx.x / 32);");
   out.open(std::string("if (") + (anyPieces ? "fetcher" : "warp_uniform(threadIdx.x / 32)") + " == 0 && elect_one())");
-  out.line("grid_wait_previous();");
   printRingState(op.getProducer(), true);
   if (failed(e_.emitBlock(op.getProducer().front()))) return failure();
   out.close();
@@ -362,8 +362,6 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   out.comment(takesTurns() ? "Consumers by turns: one multiplies its tile while the other runs the epilogue of its own."
                            : "Consumers: multiply, then the epilogue of the same tile.");
   if (movesRegisters()) out.line("registers_grow<" + str(op.getConsumerRegisters()) + ">();");
-  bool readsEarly = op.getConsumer().walk([](tile::LoadOp load) { return load->hasAttr("early") ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted();
-  if (readsEarly) out.line("grid_wait_previous();  // before the first load; else a slot that has landed says as much");
   out.line("const int consumer = warpgroup - " + str(hasSplitter() ? 2 : 1) + ";");
   out.line("const int thread = threadIdx.x % 128;");
   if (anyStoreBulk_) out.line("const int warp = warp_uniform(thread / 32);");

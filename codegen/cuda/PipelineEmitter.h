@@ -35,6 +35,7 @@ class PipelineEmitter {
   /// to = the operand of a product.
   mlir::LogicalResult moveOperand(mlir::Value operand, const std::string &to);
   bool hasFragments() const { return fragments_; }
+  bool startsGrid() const { return bool(roles_); }  ///< it prints where the launch before is waited for: behind its barriers
   bool hasAnything() const { return roles_ || !rings_.empty(); }
 
   bool handles(mlir::Operation *op) const;

@@ -63,7 +63,6 @@ void PipelineEmitter::printPieces() {
 LogicalResult PipelineEmitter::emitAside(Operation *op) {
   SourceWriter &out = e_.out_;
   out.open("if (fetcher == 1 && elect_one())");
-  out.line("grid_wait_previous();");
   printRingState(*op->getParentRegion(), true, op);
   if (failed(e_.emitOp(op))) return failure();
   out.close();

@@ -399,15 +399,3 @@ JINX_DEVICE void clear_rows(u32 buffer, int panels, int rows, int first, int thr
   fence_proxy_async(JINX_FROM0);
   warpgroup_sync(1 JINX_FROM);
 }
-
-// ---- launches in a chain: nothing without programmatic serialisation ----
-JINX_DEVICE void grid_wait_previous() {
-#ifndef JINX_EMULATED
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-JINX_DEVICE void grid_release_next() {
-#ifndef JINX_EMULATED
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
-}

@@ -386,17 +386,26 @@ class CudaDevice final : public Device {
       JINX_TRY(encode(map, launch.buffers[map.buffer], maps[i].bytes), "kernel " + kernel.formulas.symbol());
       parameters[count++] = maps[i].bytes;
     }
-    LaunchAttribute cluster;
-    cluster.id = LaunchAttribute::kClusterDimension;
-    cluster.value.cluster[0] = shape.cluster;
-    cluster.value.cluster[1] = cluster.value.cluster[2] = 1;
+    LaunchAttribute attributes[2];
+    unsigned numAttributes = 0;
+    if (shape.cluster > 1) {
+      LaunchAttribute& cluster = attributes[numAttributes++];
+      cluster.id = LaunchAttribute::kClusterDimension;
+      cluster.value.cluster[0] = shape.cluster;
+      cluster.value.cluster[1] = cluster.value.cluster[2] = 1;
+    }
+    if (kernel.formulas.waitsForGrid()) {
+      LaunchAttribute& early = attributes[numAttributes++];
+      early.id = LaunchAttribute::kProgrammaticStreamSerialization;
+      early.value.mayStartEarly = 1;
+    }
     LaunchConfig config;
     config.gridX = shape.grid;
     config.blockX = shape.threads;
     config.sharedBytes = shape.sharedBytes;
     config.stream = handleOf(stream);
-    config.attributes = &cluster;
-    config.numAttributes = shape.cluster > 1 ? 1 : 0;
+    config.attributes = attributes;
+    config.numAttributes = numAttributes;
     Timings::Entry* timing = nullptr;
     if (launch.trace) {
       JINX_TRY_ASSIGN(timing, static_cast<CudaStream&>(stream).timings.next(launch, stream));

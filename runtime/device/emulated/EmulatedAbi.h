@@ -32,6 +32,7 @@ struct JinxEmuApi {
   int (*elect_one)(int line);
   void (*cluster_arrive)(int line);
   void (*cluster_wait)(int line);
+  void (*grid_wait)(int line);
   // Memory seen by the shadow state: bounds, poison, proxies, bank conflicts.
   void (*shared_access)(const void* p, unsigned bytes, int is_write, int line);
   void (*global_access)(const void* p, unsigned bytes, int is_write, int line);

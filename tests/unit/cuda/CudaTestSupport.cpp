@@ -133,6 +133,7 @@ Runner::Runner(CudaKernel kernel, const std::string &source) : kernel_(std::move
 Expected<emulated::LaunchReport> Runner::run(const std::vector<Operand> &buffers, std::vector<int64_t> sizes, emulated::LaunchOptions options,
                                              int64_t blocks) {
   if (!module_) return internalError("the kernel did not compile");
+  options.startsEarly |= kernel_.waitsForGrid;
   std::vector<void *> params;
   std::vector<void *> pointers;
   for (const Operand &operand : buffers) {

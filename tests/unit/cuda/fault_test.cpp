@@ -73,7 +73,9 @@ void checkRight(const CudaKernel &kernel, Run run) {
 // ---- products on tensor cores: bulk loads, mbarriers, wgmma, clusters, bulk stores --------------------------------------------------
 
 constexpr const char *kProducerWait = "mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);\n          mbar_arrive_expect_bytes";
+constexpr const char *kGridWait = "  grid_wait_previous();\n";
 constexpr Fault kWgmmaFaults[] = {
+    {"no wait for the launch before", kGridWait, "", "missing grid_wait_previous: a bulk load of global memory, while the launch before may still run"},
     {"no wait for the bytes of a slot", "mbar_wait(full + take.slot * 8, take.parity);", "", "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|where a bulk load may not have landed)"},
     {"no wait for a free slot", kProducerWait, "mbar_arrive_expect_bytes", "bulk load (touches|overwrites) shared|more arrivals at an mbarrier"},
     {"the reader's parity inverted", "take.parity);", "take.parity ^ 1);", "wgmma (reads|touches) shared\\+\\d+, (which nothing|where a bulk load)"},
@@ -393,6 +395,7 @@ TEST(GradQueriesFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedu
 // ---- products on scalar units: cp.async, block barriers ----------------------------------------------------------------------------
 
 constexpr Fault kSimtFaults[] = {
+    {"no wait for the launch before", kGridWait, "", "missing grid_wait_previous: (an asynchronous copy|a load) of global memory"},
     {"no wait for copies", "copy_async_wait<1>();", "", "a load touches shared\\+\\d+, where an asynchronous copy"},
     {"the wait for copies leaves too many", "copy_async_wait<1>();", "copy_async_wait<2>();", "a load touches shared\\+\\d+, where an asynchronous copy"},
     {"no barrier after the wait", "copy_async_wait<1>();\n    block_sync();", "copy_async_wait<1>();", "asynchronous copy|a race: (a load reads|an asynchronous copy overwrites) shared"},
@@ -429,6 +432,8 @@ TEST(SimtFaults, NoneInTheRightText) { checkRight(simtKernel(), SimtRun()); }
 // ---- rows: reductions over the block, scratch ---------------------------------------------------------------------------------------
 
 constexpr Fault kRowsFaults[] = {
+    {"no wait for the launch before", kGridWait, "", "missing grid_wait_previous: a load of global memory"},
+    {"one thread waits for the launch before, and tells nobody", "grid_wait_previous();", "if (threadIdx.x == 0) grid_wait_previous();", "missing grid_wait_previous: a load of global memory"},
     {"no barrier in a reduction", "block_sync(JINX_FROM0);", ";", "a load reads shared\\+\\d+, (which nothing has written|and no barrier stands after thread)"},
     {"a reduction with one set of slots", "turn ^= 1;", ";", "a race: a store overwrites shared\\+\\d+, and no barrier stands after thread"},
     {"one warp of a reduction", "if (threadIdx.x % 32 == 0) shared_store", "if (threadIdx.x == 0) shared_store", "a load reads shared\\+\\d+, which nothing has written"},

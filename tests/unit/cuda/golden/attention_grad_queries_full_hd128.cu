@@ -104,12 +104,12 @@ attention_grad_queries_full_hd128(const bf16* __restrict__ q, const bf16* __rest
   }
   block_sync();
   grid_release_next();
+  grid_wait_previous();
 
   if (warpgroup == 0) {
     // Producer: one thread keeps the rings full.
     registers_shrink<24>();
     if (warp_uniform(threadIdx.x / 32) == 0 && elect_one()) {
-      grid_wait_previous();
       Ring fill_q{0, 0};
       Ring fill_dy{0, 0};
       Ring fill_k{0, 0};

@@ -12,6 +12,8 @@ rows(const bf16* __restrict__ x, bf16* __restrict__ y) {
   u8* const slots = dynamic_shared() + kSlotsOffset;
   int turn = 0;  // which of the two sets of slots is next
   const int thread_first = threadIdx.x * kRun;
+  grid_release_next();
+  grid_wait_previous();
   const i64 program = blockIdx.x;
 
   // Read x.
