@@ -58,7 +58,8 @@ def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
     A product of bytes with constant weights stays one of bytes where the processor has an instruction for it (`byte-dots`), and is one of
     f32 where that is exact. With `tensor-cores` products of 16-bit floats, of 8-bit floats and of bytes, and convolutions of 16-bit floats,
     are `by_rows`; those of f32 too where `f32-products` is `split` (three products of TF32 each, about as exact as f32) or `tf32` (one), and
-    the shape is worth it.
+    the shape is worth it. Where the module's GPU has no copy engine, images are padded before, products of 8-bit floats are f32, and those of
+    f32 stay scalar.
   }];
   let options = [Option<"padImages", "pad-images", "bool", "false", "Pad a convolution's image before, instead of in its kernel (CUDA)">,
                  Option<"byteDots", "byte-dots", "bool", "false", "Products of unsigned and signed bytes keep them, four rows interleaved">,
@@ -95,6 +96,17 @@ def FormAttention : Pass<"jinx-form-attention", "::mlir::func::FuncOp"> {
   let options = [Option<"cuda", "cuda", "bool", "false", "Form what the CUDA schedule takes">];
   let statistics = [Statistic<"numFormed", "num-formed", "Attentions gathered">,
                     Statistic<"numKept", "num-kept", "Products of a softmax that are no attention">];
+}
+
+def FetchByWarps : Pass<"jinx-fetch-by-warps", "::mlir::func::FuncOp"> {
+  let summary = "Read the rows of small products as they lie, instead of filling them up";
+  let description = [{
+    A copy engine reads rows that are multiples of 16 bytes, and warps read such rows fastest, so jinx-pack fills up others:
+    packed_matmul(pad(a), b). Where that pad costs more than it saves the product reads `a` itself, and its right operand, too, where that is
+    padded when the model runs; its kernel is one of warps then (codegen/schedules/cuda/MmaMatmul.cpp). Comes after attention is formed, whose
+    kernels have a copy engine.
+  }];
+  let statistics = [Statistic<"numFetched", "num-fetched", "Products whose operands lost a pad">];
 }
 
 def ExpandAttentionGrad : Pass<"jinx-expand-attention-grad", "::mlir::func::FuncOp"> {
@@ -149,6 +161,7 @@ def ScheduleGroups : Pass<"jinx-schedule", "::mlir::ModuleOp"> {
                  Option<"cuda", "cuda", "bool", "false", "Write kernels for CUDA; a group that has none goes back to operators">];
   let statistics = [Statistic<"numKernels", "num-kernels", "Kernels written">, Statistic<"numShared", "num-shared", "Groups that share a kernel">,
                     Statistic<"numCut", "num-cut", "Reductions whose rows are cut in parts">,
+                    Statistic<"numMeasured", "num-measured", "Kernels whose sizes were chosen by a measurement">,
                     Statistic<"numDissolved", "num-dissolved", "Groups without a kernel, whose operators run on the host">];
   let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }

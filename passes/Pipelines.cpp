@@ -41,9 +41,11 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   // The softmax and both products are in their last form; pairwise fusion would take them apart.
   if (options.fusion) add(createFormAttention(FormAttentionOptions{options.cuda}));
   if (formsGradients) add(createFormAttentionGrad());
+  // What attention has not taken: small products' operands need no filling up.
+  if (options.cuda) add(createFetchByWarps());
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
-  if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit));
+  if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit, options.tuning));
   if (options.schedule && !options.cuda) add(createPairLaunches());
 }
 

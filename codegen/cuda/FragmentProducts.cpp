@@ -119,9 +119,9 @@ void PipelineEmitter::needPin(int64_t count) {
   if (e_.wrappers_.find(text) == std::string::npos) e_.wrappers_ += text;
 }
 
-std::string PipelineEmitter::slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag) {
+std::string PipelineEmitter::slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag, llvm::StringRef from) {
   std::string suffix = b.suffix + ring.suffix, slot = lag ? named(ring, "held") : named(ring, "take") + ".slot";
-  return "smem + kOffset" + suffix + " + " + slot + " * kStageBytes" + suffix;
+  return (from + " + kOffset").str() + suffix + " + " + slot + " * kStageBytes" + suffix;
 }
 
 LogicalResult PipelineEmitter::emitMmaShared(tile::MmaSharedOp op) {
@@ -150,6 +150,14 @@ LogicalResult PipelineEmitter::emitMmaShared(tile::MmaSharedOp op) {
   return success();
 }
 
+/// Whether the ring is known to keep a slot here: the last release before `op`, in its block or one around it, was of lag 1.
+static bool keepsSlot(Operation *op, Value ring) {
+  for (Operation *at = op; at && !isa<tile::RolesOp>(at); at = at->getParentOp())
+    for (Operation *before = at->getPrevNode(); before; before = before->getPrevNode())
+      if (auto release = dyn_cast<tile::RingReleaseOp>(before); release && release.getRing() == ring) return release.getLag() > 0;
+  return false;
+}
+
 LogicalResult PipelineEmitter::emitMmaRegisters(tile::MmaRegistersOp op) {
   RingInfo &ring = ringOf(op.getSlot());
   const Buffer &b = ring.buffers[op.getB()];
@@ -165,11 +173,18 @@ LogicalResult PipelineEmitter::emitMmaRegisters(tile::MmaRegistersOp op) {
   SourceWriter &out = e_.out_;
   const std::string element = tensorCoreType(typeA.getElementType());
   std::string wrapper = need({b.columns, b.rows, {element, element}, true}, e_.wrappers_), desc = out.unique("desc_" + b.name);
+  const bool isKept = !op.getLag() || keepsSlot(op, ring.op.getRing());
+  if (!isKept) out.open("if (" + named(ring, "held") + " >= 0)");
   out.line("const u64 " + desc + " = wgmma_descriptor_panels(" + slotAddress(ring, b, op.getLag()) + ", " + (b.panels() > 1 ? "kPanelBytes" : "kStageBytes") + b.suffix +
            ring.suffix + ");");
   out.line("wgmma_fence();");
   out.line(wrapper + "(" + *acc + ", " + e_.bound_[op.getA()].expr.text + ", " + desc + ");");
   out.line("wgmma_commit();");
+  if (!isKept) {
+    out.reopen("else");
+    out.line("wgmma_commit();  // a group all the same: waits count them");
+    out.close();
+  }
   return success();
 }
 

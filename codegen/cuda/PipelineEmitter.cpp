@@ -3,6 +3,7 @@
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "runtime/base/GpuArchitecture.h"
 
 using namespace mlir;
 
@@ -11,7 +12,6 @@ namespace jinx::cuda {
 namespace {
 
 constexpr int64_t kSwizzleAtom = 1024, kWarpgroup = 128, kStoreRows = 16, kStoreBuffers = 2, kRowBytes = 128;
-constexpr int64_t kMaxShared = 232448;
 
 std::string capitalised(std::string name) {
   if (!name.empty()) name[0] = char(toupper(static_cast<unsigned char>(name[0])));
@@ -42,6 +42,7 @@ LogicalResult PipelineEmitter::prepare() {
       info.op = ring;
       info.stages = ring.getStages();
       info.bulk = ring.getKind() == tile::RingKind::bulk;
+      info.pieces = info.readByThreads = ring->hasAttr("pieces");
       (info.bulk ? anyBulk_ : anyAsync) = true;
       for (auto [i, type] : llvm::enumerate(ring.getBuffers().getAsValueRange<TypeAttr>())) {
         auto vector = dyn_cast<VectorType>(type);
@@ -55,7 +56,8 @@ LogicalResult PipelineEmitter::prepare() {
         buffer.isRow = info.bulk && buffer.rows == 1;
         info.readByThreads |= buffer.isRow;
         if (info.bulk) buffer.pad = (llvm::alignTo(buffer.columns * buffer.elementBytes, kRowBytes) / buffer.elementBytes) - buffer.columns;
-        if (!info.bulk && buffer.elementBytes != 4) return ring.emitOpError("an async ring holds 4-byte elements"), WalkResult::interrupt();
+        if (!info.bulk && !kernel->hasAttr("warps") && buffer.elementBytes != 4)
+          return ring.emitOpError("an async ring holds 4-byte elements, or rows of 128 bytes for products of warps (attribute `warps`)"), WalkResult::interrupt();
         info.buffers.push_back(buffer);
       }
       rings_.push_back(info);
@@ -64,6 +66,7 @@ LogicalResult PipelineEmitter::prepare() {
   });
   if (walk.wasInterrupted()) return failure();
   nameRings();
+  if (failed(readWarps())) return failure();
   kernel.walk([&](Operation *op) {
     if (auto release = dyn_cast<tile::RingReleaseOp>(op); release && release.getLag() > 0) ringOf(release.getRing()).lagging = true;
     if (auto copy = dyn_cast<tile::CopyBulkOp>(op); copy && copy.getAcross()) {
@@ -74,6 +77,7 @@ LogicalResult PipelineEmitter::prepare() {
     if (auto reduce = dyn_cast<tile::ClusterReduceOp>(op)) partBytes_ = cast<VectorType>(reduce.getTile().getType()).getNumElements() * 4;
     if (auto mma = dyn_cast<tile::MmaOp>(op)) wgmma_ |= ringOf(mma.getSlot()).bulk;
     if (isa<tile::MmaSharedOp, tile::MmaHighLowOp>(op)) wgmma_ = fragments_ = true;
+    anyTurns_ |= isa<tile::TurnWaitOp>(op);
     if (auto mma = dyn_cast<tile::MmaHighLowOp>(op)) ringOf(mma.getSlot()).readByThreads = true;
     if (auto split = dyn_cast<tile::SplitLowOp>(op)) ringOf(split.getSlot()).isSplit = ringOf(split.getSlot()).buffers[split.getTo()].isMade = true;
     if (auto store = dyn_cast<tile::StoreBulkOp>(op)) {
@@ -113,10 +117,14 @@ LogicalResult PipelineEmitter::prepare() {
   partBarriers_ = at;
   if (partBytes_) at += int64_t(roles_.getConsumers()) * 2 * 8;
   turnBarriers_ = at;
-  if (takesTurns()) at += int64_t(roles_.getConsumers()) * 8;
+  if (anyTurns_) at += int64_t(roles_.getConsumers()) * 8;
   sharedBytes_ = anyBulk_ ? at + kSwizzleAtom : at;
-  if (sharedBytes_ > kMaxShared)
-    return kernel.emitOpError("needs ") << sharedBytes_ << " bytes of shared memory, of " << kMaxShared << "; take fewer stages";
+  const GpuArchitecture *gpu = gpuArchitecture(e_.options_.arch);
+  if (!gpu) return kernel.emitOpError("is to be text for ") << e_.options_.arch << ", expected one of " << gpuNames();
+  if ((anyBulk_ || roles_ || clusterSize() > 1) && !gpu->hasCopyEngine())
+    return kernel.emitOpError("copies in bulk, has roles or a cluster; expected an architecture from sm_90 on, got ") << e_.options_.arch;
+  if (sharedBytes_ > gpu->sharedBytes)
+    return kernel.emitOpError("needs ") << sharedBytes_ << " bytes of shared memory, of " << gpu->sharedBytes << " on " << e_.options_.arch << "; take fewer stages";
   return success();
 }
 
@@ -138,12 +146,13 @@ std::string PipelineEmitter::named(const RingInfo &ring, const char *what) const
   return what + (isConstant ? capitalised(ring.tag) : "_" + ring.tag);
 }
 
-int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + hasSplitter() + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : rings_.empty() ? 0 : 256; }
+int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + hasSplitter() + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : warps_ ? warps_->m * warps_->n * 32 : rings_.empty() ? 0 : 256; }
 
 LogicalResult PipelineEmitter::declare() {
   if (!hasAnything()) return success();
   e_.needLibrary(anyBulk_ ? "pipeline.cuh" : "async.cuh");
   if (wgmma_) e_.needLibrary("wgmma.cuh");
+  if (warps_) e_.needLibrary("mma.cuh");
   if (fragments_) e_.needLibrary("fragment.cuh");
   if (hasSplitter()) e_.needLibrary("tf32.cuh");
   if (clusterK_ > 1) e_.constant("kSplits", clusterK_, "blocks of a cluster, each with its part of k");
@@ -162,7 +171,7 @@ LogicalResult PipelineEmitter::declare() {
       e_.constant("kOffset" + b.suffix + ring.suffix, b.offset, b.name + " in shared memory: " + shape + (b.pad && !ring.bulk ? ", rows padded by " + str(b.pad) : ""));
       e_.constant("kStageBytes" + b.suffix + ring.suffix, b.stageBytes(), "");
       if (ring.bulk && b.panels() > 1) e_.constant("kPanelBytes" + b.suffix + ring.suffix, b.panelBytes(), "of its 64 columns side by side");
-      if (!ring.bulk) e_.constant("kLine" + b.suffix + ring.suffix, b.columns + b.pad, "elements from one row to the next");
+      if (!ring.bulk && !warps_) e_.constant("kLine" + b.suffix + ring.suffix, b.columns + b.pad, "elements from one row to the next");
       if (b.slices > 1) e_.constant("kSlice" + b.suffix + ring.suffix, b.rows / b.slices, "rows that this block fetches for the cluster");
     }
     if (ring.bulk) e_.constant(named(ring, "kOffsetBarriers"), ring.barrierOffset, ring.isSplit ? "three for each slot: filled, free, split" : "two for each slot: filled, free");
@@ -172,7 +181,7 @@ LogicalResult PipelineEmitter::declare() {
     e_.constant("kPartBytes", partBytes_, "of a warpgroup");
     e_.constant("kOffsetPartBarriers", partBarriers_, "two for each warpgroup: parts are there, parts were read");
   }
-  if (takesTurns()) e_.constant("kOffsetTurns", turnBarriers_, "a barrier for each consumer: its turn has come");
+  if (anyTurns_) e_.constant("kOffsetTurns", turnBarriers_, "a barrier for each consumer: its turn has come");
   if (anyStoreBulk_) {
     e_.constant("kOffsetStore", storeOffset_, "staging of stores: two buffers a warp");
     e_.constant("kStoreColumns", storeColumns_, "of a store: one swizzle span");
@@ -299,7 +308,8 @@ void PipelineEmitter::printBarrierInit() {
     out.line("mbar_init(smem + kOffsetPartBarriers + c * 8, kSplits * 4);  // an arrival of each warp");
     out.close();
   }
-  if (takesTurns()) out.line("for (int c = 0; c < kConsumers; ++c) mbar_init(smem + kOffsetTurns + c * 8, 1);");
+  if (anyTurns_)
+    out.line("for (int c = 0; c < kConsumers; ++c) mbar_init(smem + kOffsetTurns + c * 8, " + std::string(takesTurns() ? "1);" : "4);  // an arrival of each warp"));
   out.line("mbar_init_fence();");
   out.close();
   if (clusterSize() > 1) {
@@ -309,12 +319,16 @@ void PipelineEmitter::printBarrierInit() {
     out.line("block_sync();");
   }
   out.line("grid_release_next();");
+  out.line("grid_wait_previous();");
 }
 
-void PipelineEmitter::printRingState(Region &region, bool producer) {
+/// \param aside  the operation of the producer for whose thread this is; null: for all the others
+void PipelineEmitter::printRingState(Region &region, bool producer, Operation *aside) {
   for (RingInfo &ring : rings_) {
-    bool used = false;
+    bool used = ring.pieces && !producer;
     region.walk([&](Operation *op) {
+      Operation *part = region.front().findAncestorOpInBlock(*op);
+      if (producer && (aside ? part != aside : isAside(part))) return;
       if (auto acquire = dyn_cast<tile::RingAcquireOp>(op)) used |= acquire.getRing() == ring.op.getRing();
       if (auto wait = dyn_cast<tile::RingWaitOp>(op)) used |= wait.getRing() == ring.op.getRing();
     });
@@ -331,20 +345,23 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   printBarrierInit();
   out.blank();
   out.open("if (warpgroup == 0)");
-  out.comment(rings_.size() > 1 ? "Producer: one thread keeps the rings full." : "Producer: one thread keeps the ring full.");
+  const bool anyPieces = llvm::any_of(rings_, [](const RingInfo &ring) { return ring.pieces; });
+  out.comment(anyPieces           ? "Producer: one thread keeps the ring of operands full, another one that of residuals."
+              : rings_.size() > 1 ? "Producer: one thread keeps the rings full."
+                                  : "Producer: one thread keeps the ring full.");
   if (movesRegisters()) out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
-  out.open("if (warp_uniform(threadIdx.x / 32) == 0 && elect_one())");
-  out.line("grid_wait_previous();");
+  if (anyPieces) out.line("const int fetcher = warp_uniform(threadIdx.x / 32);");
+  out.open(std::string("if (") + (anyPieces ? "fetcher" : "warp_uniform(threadIdx.x / 32)") + " == 0 && elect_one())");
   printRingState(op.getProducer(), true);
   if (failed(e_.emitBlock(op.getProducer().front()))) return failure();
   out.close();
+  for (Operation &part : op.getProducer().front())
+    if (isAside(&part) && failed(emitAside(&part))) return failure();
   if (hasSplitter() && failed(printSplitter(op))) return failure();
   out.reopen("else");
   out.comment(takesTurns() ? "Consumers by turns: one multiplies its tile while the other runs the epilogue of its own."
                            : "Consumers: multiply, then the epilogue of the same tile.");
   if (movesRegisters()) out.line("registers_grow<" + str(op.getConsumerRegisters()) + ">();");
-  bool readsEarly = op.getConsumer().walk([](tile::LoadOp load) { return load->hasAttr("early") ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted();
-  if (readsEarly) out.line("grid_wait_previous();  // before the first load; else a slot that has landed says as much");
   out.line("const int consumer = warpgroup - " + str(hasSplitter() ? 2 : 1) + ";");
   out.line("const int thread = threadIdx.x % 128;");
   if (anyStoreBulk_) out.line("const int warp = warp_uniform(thread / 32);");
@@ -355,12 +372,14 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
     out.line("const u32 parts_read = parts_there + 8;  // every block has read this one's");
     out.line("u32 parts_turn = 0;");
   }
-  if (takesTurns()) out.line("u32 turn = consumer == 0;  // parity of the phase before this consumer's turn");
+  if (anyTurns_) out.line("u32 turn = consumer == 0;  // parity of the phase before this consumer's turn");
   if (anyStoreBulk_) {
     out.line("const bool issuer = elect_one();  // the lane that issues this warp's stores");
     out.line("const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);");
     out.line("u32 buffer = store;");
   }
+  if (llvm::any_of(rings_, [](const RingInfo &ring) { return ring.readByThreads; }))
+    out.line("const u32 columns = opaque(smem + fragment_column * 4);  // of rows of f32 that this thread reads");
   printRingState(op.getConsumer(), false);
   if (failed(e_.emitBlock(op.getConsumer().front()))) return failure();
   if (anyStoreBulk_) out.line("if (issuer) tma_store_wait_read<0>();  // shared memory outlives its last reader");
@@ -398,6 +417,7 @@ LogicalResult PipelineEmitter::emitRing(tile::RingOp op) {
   if (first) out.line("u8* const smem = dynamic_shared();");
   out.line("int " + named(ring, "fill") + " = 0;  // slot to fill next");
   out.line("int " + named(ring, "take") + " = 0;  // slot to read next");
+  if (warps_) declareWords();
   return success();
 }
 
@@ -486,16 +506,18 @@ LogicalResult PipelineEmitter::emitSkip(tile::RingSkipOp op) {
   return success();
 }
 
-LogicalResult PipelineEmitter::emitTurnWait(tile::TurnWaitOp op) {
-  if (!takesTurns()) return op.emitOpError("is for consumers that take turns");
+LogicalResult PipelineEmitter::emitTurnWait(tile::TurnWaitOp) {
   e_.out_.line("mbar_wait(smem + kOffsetTurns + consumer * 8, turn);");
   e_.out_.line("turn ^= 1;");
   return success();
 }
 
+/// Consumers that share slots come by again within a step, so each warp says that it has seen its turn: one that is late would find the barrier
+/// two phases on.
 LogicalResult PipelineEmitter::emitTurnPass(tile::TurnPassOp op) {
-  if (!takesTurns()) return op.emitOpError("is for consumers that take turns");
-  e_.out_.line("if (thread == 0) mbar_arrive(smem + kOffsetTurns + (consumer + 1) % kConsumers * 8);");
+  if (!anyTurns_) return op.emitOpError("gives away a turn that nobody waits for: expected a tile.turn_wait before it");
+  if (!takesTurns()) e_.out_.line("warp_sync();");
+  e_.out_.line(std::string("if (thread") + (takesTurns() ? "" : " % 32") + " == 0) mbar_arrive(smem + kOffsetTurns + (consumer + 1) % kConsumers * 8);");
   return success();
 }
 

@@ -52,12 +52,11 @@ static LogicalResult verifyByRows(PackedMatmulOp op, const Sizes &a, const Sizes
   if (!product)
     return op.emitOpError("batch shapes ") << describe(ArrayRef(a).drop_back(2)) << " and " << describe(ArrayRef(b).drop_back(2))
                                            << " do not broadcast together, expected equal extents or 1";
-  int64_t alignment = std::max<int64_t>(1, kRowBytes * 8 / elementOf(op.getA()).getIntOrFloatBitWidth());
-  if (!a.back().exactDivide(alignment))
-    return op.emitOpError("a has rows of ") << a.back().str() << " elements, expected a multiple of " << alignment;
+  const int64_t alignment = std::max<int64_t>(1, kRowBytes * 8 / elementOf(op.getA()).getIntOrFloatBitWidth());
+  const SizeExpr filled = ceilDiv(a.back(), alignment) * SizeExpr(alignment);
   product->append({a[a.size() - 2], y.back()});
   Sizes rows(b.begin(), b.end() - 2);
-  rows.append({y.back(), a.back()});
+  rows.append({y.back(), b.back() == filled ? filled : a.back()});
   if (failed(verifyShape(op, "b", op.getB(), rows)) || failed(verifyShape(op, "y", op.getY(), *product))) return failure();
   return verifyElementsByRows(op);
 }

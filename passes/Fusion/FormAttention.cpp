@@ -13,6 +13,7 @@
 // together, and jinx-fuse, which comes next, judges whether one kernel is worth it and what else joins it.
 #include "codegen/schedules/AttentionForm.h"
 #include "codegen/schedules/Schedules.h"
+#include "codegen/schedules/cuda/GpuOf.h"
 #include "codegen/schedules/cuda/GroupAttention.h"
 #include "llvm/ADT/SetVector.h"
 #include "mlir/IR/IRMapping.h"
@@ -51,7 +52,9 @@ struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
         continue;
       }
       if (cuda) {
-        auto whole = schedules::matchCudaAttention(*form, &why);
+        const bool copyEngine = schedules::gpuOf(getOperation()).hasCopyEngine();
+        if (!copyEngine) why = "their kernel needs a copy engine, which GPUs have from sm_90 on";
+        auto whole = copyEngine ? schedules::matchCudaAttention(*form, &why) : std::nullopt;
         if (!whole) {
           ++numKept;
           say(missed(product, kArgument, "Kept"), [&] { return "softmax and packed_matmul stay apart: " + why; });

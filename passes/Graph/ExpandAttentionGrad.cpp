@@ -5,6 +5,7 @@
 // in f32. Heads of q that share k and v are a dimension of their own, over which k and v are broadcast, and dk and dv summed.
 #include <limits>
 
+#include "codegen/schedules/cuda/GpuOf.h"
 #include "codegen/schedules/cuda/GroupAttentionGrad.h"
 #include "passes/Passes.h"
 
@@ -111,7 +112,7 @@ struct ExpandAttentionGradPass : impl::ExpandAttentionGradBase<ExpandAttentionGr
     SmallVector<AttentionGradOp> ops;
     getOperation().walk([&](AttentionGradOp op) { ops.push_back(op); });
     for (AttentionGradOp op : ops) {
-      std::string why = keep ? schedules::whyNoCudaAttentionGrad(op) : std::string("there is a kernel on CUDA only");
+      std::string why = keep && schedules::gpuOf(op).hasCopyEngine() ? schedules::whyNoCudaAttentionGrad(op) : std::string("there is a kernel on CUDA only, from sm_90 on");
       if (why.empty()) continue;
       ++numExpanded;
       say(passed(op, kArgument, "Expanded"), [&] { return "attention_grad is written as products: " + why; });

@@ -13,6 +13,7 @@
 // Where there are tensor cores (tensor-cores), which read both operands along k, 16-bit floats, and in products 8-bit ones and bytes too:
 //
 //   matmul(a, b)                     packed_matmul by_rows(a, transpose(b)); k is filled up to a multiple of 16 bytes
+//   matmul with one row, 16 bits     reduce(mul(transpose(b), a)): nothing is read twice, and registers have it sooner than shared memory
 //   conv 1x1, stride 1, no padding   the same over all pixels
 //   conv of one group                packed_conv by_rows; channels are filled up to a multiple of 8, or, where they are few, the image
 //                                    is padded along w so that a row of the window is one run (runs)
@@ -22,7 +23,11 @@
 // by one. In panels stays what that does not pay for: little work, a k that a copy of a would have to fill up, several groups, and
 // windows that the copy engine cannot walk.
 //
+// Without a copy engine (sm_80, sm_89) images are padded before, and products of 8-bit floats are f32, those of f32 scalar. Small products lose their filling up again
+// (jinx-fetch-by-warps).
+//
 // A product of 8-bit floats without tensor cores is one of f32: matmul(cast(a), cast(b)).
+#include "codegen/schedules/cuda/GpuOf.h"
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/ValueInference.h"
 #include "passes/Passes.h"
@@ -56,7 +61,10 @@ Value reshape(OpBuilder &b, Location loc, Value v, ArrayRef<SizeExpr> sizes) {
 struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   using PackContractionsBase::PackContractionsBase;
 
+  bool hasCopyEngine_ = true;
+
   void runOnOperation() override {
+    hasCopyEngine_ = schedules::gpuOf(getOperation()).hasCopyEngine();
     SmallVector<ConvOp> convs;
     getOperation().walk([&](ConvOp op) { convs.push_back(op); });
     for (ConvOp op : convs) lowerConv(op);
@@ -72,12 +80,12 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   bool isByRows(Type element) const { return tensorCores && (element.isF16() || element.isBF16()); }
   bool isTf32() const { return f32Products == "tf32"; }
   /// f32 goes to tensor cores where that is wanted.
-  bool takesF32(Type element) const { return tensorCores && element.isF32() && f32Products != "scalar"; }
+  bool takesF32(Type element) const { return tensorCores && hasCopyEngine_ && element.isF32() && f32Products != "scalar"; }
   bool isByRows(MatmulOp op) const {
     Type a = elementOf(op.getA()), b = elementOf(op.getB());
     if (takesF32(a) && b.isF32()) return paysAsF32(sizesOf(op.getA().getType()).back(), sizesOf(op.getY().getType()).back());
     auto isFloat8 = [](Type type) { return isa<Float8E4M3FNType, Float8E5M2Type>(type); };
-    return tensorCores && (isByRows(a) || (a.isInteger(8) && b.isInteger(8)) || (isFloat8(a) && isFloat8(b)));
+    return tensorCores && (isByRows(a) || (a.isInteger(8) && b.isInteger(8)) || (hasCopyEngine_ && isFloat8(a) && isFloat8(b)));
   }
 
   /// Extents that are known only when the model runs count as large.
@@ -223,6 +231,22 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
 
   std::string howF32(Type element) const { return !element.isF32() ? "" : isTf32() ? ", in TF32" : ", f32 as three products of TF32"; }
 
+  /// [.., 1, k] x [n, k]ᵀ of 16-bit floats as sums over the last axis, one for each row of b.
+  bool makeSumsOfRows(MatmulOp op, Value rows) {
+    Sizes sizes = sizesOf(rows.getType()), y = sizesOf(op.getY().getType());
+    bool isOneRow = y.size() >= 2 && llvm::all_of(ArrayRef(y).drop_back(), [](const SizeExpr &s) { return s.isConstant(1); });
+    if (!isByRows(elementOf(op.getA())) || sizes.size() != 2 || !isOneRow || !sizes[1].constant()) return false;
+    OpBuilder b(op);
+    Value row = reshape(b, op.getLoc(), op.getA(), {sizes[1]});
+    Value products = MulOp::create(b, op.getLoc(), rows.getType(), rows, row);
+    Value sums = ReduceOp::create(b, op.getLoc(), tensorOf({sizes[0], 1}, elementOf(rows)), ReduceKind::sum, products, ArrayRef<int64_t>{1});
+    op.getY().replaceAllUsesWith(reshape(b, op.getLoc(), sums, y));
+    say(passed(op, kArgument, "Packed"), [&] { return "matmul: one row, a reduction"; });
+    op.erase();
+    ++numMatmuls;
+    return true;
+  }
+
   void lowerByRows(MatmulOp op) {
     OpBuilder b(op);
     Value rows = op.getB();
@@ -231,6 +255,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
       rows = TransposeOp::create(b, op.getLoc(), rows, perm);
     }
+    if (makeSumsOfRows(op, rows)) return;
     op.getY().replaceAllUsesWith(productByRows(b, op.getLoc(), op.getY().getType(), op.getA(), rows, op.getFastSums()));
     say(passed(op, kArgument, "Packed"), [&] { return std::string("matmul: by rows, for tensor cores") + howF32(elementOf(op.getA())); });
     op.erase();
@@ -322,6 +347,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     for (int64_t d = 0; d < spatial; ++d) kernel.push_back(*w[2 + d].constant());
     int64_t oc = *w[0].constant(), ic = *w[1].constant();
     bool depthwise = ic == 1 && op.getGroup() > 1 && oc == int64_t(op.getGroup());
+    const bool isProduct = op.getGroup() == 1 && isPointwise(kernel, strides, pads);
     if (byRows && !depthwise && op.getGroup() > 1) return lowerConv(widen(op));
     OpBuilder b(op);
     Value result;
@@ -330,7 +356,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       form = "depthwise_conv: one filter a channel";
       result = lowerDepthwise(b, op);
       ++numDepthwise;
-    } else if (op.getGroup() == 1 && isPointwise(kernel, strides, pads)) {
+    } else if (isProduct) {
       // A product over all pixels: [n*h*w, c] x [c, oc].
       form = "packed_matmul over all pixels";
       Value weights = reshape(b, loc, op.getW(), {oc, ic});
@@ -400,6 +426,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       flatOut = {y[0], 1, y[1], y[3]};
     }
     if (isByRows(op)) {
+      if (!hasCopyEngine_) input = pad(b, loc, input, pads);  // warps read pixels by affine copies without bounds
       if (Value result = lowerRuns(b, op, input, kernel, strides, pads, dilations, flatOut)) return reshape(b, loc, result, y);
       // Weights [oc, ic, kh, kw] -> [oc, kh*kw, c] -> c filled up to slices.
       input = fillUp(b, loc, input, 3, rowAlignment(input));

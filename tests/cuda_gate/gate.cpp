@@ -20,7 +20,7 @@ namespace {
 using namespace jinx;
 
 struct Unit {
-  std::string kernel, text;
+  std::string kernel, arch, text;
   std::vector<std::string> users;  ///< "file/kernel"
 };
 
@@ -47,16 +47,20 @@ size_t kernelBegin(const std::string& text) {
   return at == std::string::npos ? 0 : at + 1;
 }
 
-std::string kernelName(const std::string& text) {
-  std::string title = text.substr(kernelBegin(text), 200);  // "// jinx 0.1 | name | sm_90a"
+/// "// jinx 0.1 | name | sm_90a": the kernel's name, and the architecture that the text is for.
+std::pair<std::string, std::string> titleOf(const std::string& text) {
+  std::string title = text.substr(kernelBegin(text), 200);
+  title.erase(std::min(title.find('\n'), title.size()));
   size_t from = title.find(" | "), to = from == std::string::npos ? from : title.find(" | ", from + 3);
-  return to == std::string::npos ? "?" : title.substr(from + 3, to - from - 3);
+  if (to == std::string::npos) return {"?", cuda::CompileCudaOptions().arch};
+  std::string arch = title.substr(to + 3);
+  return {title.substr(from + 3, to - from - 3), arch.substr(0, arch.find(' '))};
 }
 
 void add(std::map<std::string, Unit>& units, const std::string& text, const std::string& user) {
-  std::string kernel = kernelName(text);
-  Unit& unit = units[normalized(text, kernel)];
-  if (unit.users.empty()) unit.kernel = kernel, unit.text = text;
+  const auto [kernel, arch] = titleOf(text);
+  Unit& unit = units[arch + "\n" + normalized(text, kernel)];
+  if (unit.users.empty()) unit.kernel = kernel, unit.arch = arch, unit.text = text;
   unit.users.push_back(user + "/" + kernel);
 }
 
@@ -82,7 +86,7 @@ nlohmann::json judge(const Unit& unit, const std::string& cubins, size_t index) 
   nlohmann::json line = {{"kernel", unit.kernel}, {"users", unit.users}};
   line["text"] = unit.text.substr(kernelBegin(unit.text));
   line["wgmma"] = line["text"].get<std::string>().find("wgmma_m64n") != std::string::npos;
-  auto compiled = cuda::compileCuda(unit.text, unit.kernel);
+  auto compiled = cuda::compileCuda(unit.text, unit.kernel, {.arch = unit.arch});
   if (!compiled) {
     line["error"] = compiled.status().message();
     return line;

@@ -155,16 +155,21 @@ def check(what, got, want, tolerance):
 
 
 def check_wgmma(k, name, args):
-    hole = "bias_relu" in name
+    hole, residual = "bias_relu" in name, "residual" in name
+
+    def more(m, n):
+        """What the epilogue reads: a bias, or a tensor as wide as the result."""
+        return 8 * torch.randn(m, n, device="cuda", dtype=torch.bfloat16) if residual else torch.randn(n, device="cuda")
+
     for m, n, kk in [(1, 8, 8), (200, 136, 72), (1000, 1032, 520), (777, 264, 200), (2048, 2048, 2048)]:
         a = torch.randn(m, kk, device="cuda", dtype=torch.bfloat16)
         b = torch.randn(n, kk, device="cuda", dtype=torch.bfloat16)
-        bias = torch.randn(n, device="cuda")
+        bias = more(m, n)
         d = torch.full((m + 1, n), float("nan"), device="cuda", dtype=torch.bfloat16)
         launch = k.bind([a, b, bias, d], [m, n, kk])
         launch()
         torch.cuda.synchronize()
-        want = a.double() @ b.double().T
+        want = a.double() @ b.double().T + (bias.double() if residual else 0)
         if hole:
             want = (want + bias.double()).relu()
         check(f"{m}x{n}x{kk}", d[:m], want, 8e-3)
@@ -177,7 +182,7 @@ def check_wgmma(k, name, args):
         for m, n, kk in [(8192, 8192, 8192), (4096, 4096, 4096), (2048, 2048, 2048), (4096, 14336, 4096), (512, 4096, 4096), (128, 4096, 4096)]:
             a = torch.randn(m, kk, device="cuda", dtype=torch.bfloat16)
             b = torch.randn(n, kk, device="cuda", dtype=torch.bfloat16)
-            bias = torch.randn(n, device="cuda")
+            bias = more(m, n)
             d = torch.empty(m, n, device="cuda", dtype=torch.bfloat16)
             t = timed({"jinx": k.bind([a, b, bias, d], [m, n, kk]), "torch": lambda: torch.mm(a, b.T, out=d)})
             flops = 2 * m * n * kk / 1e6
@@ -366,8 +371,9 @@ def check_parts(k, name, args):
         places = [batch, heads, rows, -(-columns // part)]
         out, lse = torch.full([*places, dim], float("nan"), device="cuda"), torch.full(places, float("nan"), device="cuda")
         o = torch.full((batch * heads * rows + 1, dim), float("nan"), device="cuda", dtype=torch.bfloat16)
-        launches = k.bind([q, key, value, torch.zeros(4, device="cuda"), out, lse], [batch, heads, rows, columns]), merge.bind([out, lse, o], places)
-        return q, key, value, o, lambda: [launch() for launch in launches]
+        hole = torch.zeros(4, device="cuda")
+        launches = k.bind([q, key, value, hole, out, lse], [batch, heads, rows, columns]), merge.bind([out, lse, o], places)
+        return q, key, value, o, lambda kept=(hole, out, lse): [launch() for launch in launches]  # launches have addresses, not tensors
 
     for shape in [(1, 1, 1, 1), (1, 2, 16, 1025), (2, 3, 64, 5000), (3, 2, 4, 20000), (1, 2, 70, 700)]:
         q, key, value, o, launch = problem(*shape)

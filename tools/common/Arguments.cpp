@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "runtime/base/GpuArchitecture.h"
 #include "tools/common/Exit.h"
 #include "tools/common/Terminal.h"
 
@@ -65,7 +66,7 @@ CLI::Validator zeroOrMore() {
 
 std::string checkTarget(const std::string& text) {
   if (text == "cpu" || text.rfind("cuda:sm_", 0) == 0) return "";
-  return "'" + text + "' is no target, expected cpu or cuda:sm_90a";
+  return "'" + text + "' is no target, expected cpu or one of " + gpuTargets();
 }
 
 CLI::Option* addRepeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,

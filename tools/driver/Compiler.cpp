@@ -10,6 +10,7 @@
 #include "codegen/cpu/CompileCpu.h"
 #include "codegen/cuda/PlanKernel.h"
 #include "codegen/plan/PlanBuilder.h"
+#include "codegen/schedules/cuda/GpuOf.h"
 #include "frontends/native/NativeImporter.h"
 #include "frontends/onnx/OnnxImporter.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -29,9 +30,10 @@ namespace jinx::driver {
 namespace {
 
 constexpr const char* kBaselineIsa = "x86-64"; ///< runs everywhere
-constexpr const char* kCudaArch = "sm_90a";    ///< what CUDA text is written for
 
 bool isCuda(const std::string& target) { return target.rfind("cuda:", 0) == 0; }
+/// What CUDA text is written for: "sm_90a" of "cuda:sm_90a".
+std::string archOf(const std::string& target) { return target.substr(target.find(':') + 1); }
 
 /// A context with every dialect the compiler uses, loaded up front: passes run in several threads.
 std::unique_ptr<mlir::MLIRContext> makeContext(unsigned threads) {
@@ -107,16 +109,16 @@ std::string print(mlir::ModuleOp module) {
 }
 
 /// CUDA text of every kernel, into the plan or, readable, into `text`.
-Status addCudaCode(mlir::ModuleOp module, std::string* text, PlanWriter* writer) {
+Status addCudaCode(mlir::ModuleOp module, const std::string& arch, std::string* text, PlanWriter* writer) {
   std::vector<cuda::CudaKernel> kernels;
   bool ok = true;
   module.walk([&](tile::KernelOp kernel) {
-    auto emitted = cuda::emitCuda(kernel, {.arch = kCudaArch});
+    auto emitted = cuda::emitCuda(kernel, {.arch = arch});
     ok = ok && mlir::succeeded(emitted);
     if (ok) kernels.push_back(std::move(*emitted));
   });
   if (!ok) return internalError("a kernel that the scheduler accepted has no CUDA text");
-  if (writer) return cuda::addToPlan(kernels, kCudaArch, *writer);
+  if (writer) return cuda::addToPlan(kernels, arch, *writer);
   for (const cuda::CudaKernel& kernel : kernels) {
     *text += "// in front of this text: the device library's";
     for (const std::string& file : kernel.libraries)
@@ -134,7 +136,7 @@ std::vector<tile::KernelOp> kernelsOf(mlir::ModuleOp module) {
 
 Status addCode(mlir::ModuleOp module, const std::string& isa, const CompileOptions& options, std::string* text,
                PlanWriter* writer) {
-  if (isCuda(isa)) return addCudaCode(module, text, writer);
+  if (isCuda(isa)) return addCudaCode(module, archOf(isa), text, writer);
   std::vector<tile::KernelOp> kernels = kernelsOf(module);
   cpu::CompileOptions compile;
   compile.isa = isa;
@@ -196,14 +198,14 @@ Expected<std::vector<std::string>> disabledPasses(mlir::MLIRContext& context, co
 }
 
 Status checkOptions(const CompileOptions& options) {
-  if (options.target != "cpu" && options.target != std::string("cuda:") + kCudaArch)
-    return unimplemented("target " + options.target + ": there are cpu and cuda:" + kCudaArch);
+  if (options.target != "cpu" && !(isCuda(options.target) && gpuArchitecture(archOf(options.target))))
+    return unimplemented("target " + options.target + ": there are cpu, " + gpuTargets());
   if (!options.isas.empty() && isCuda(options.target))
     return invalidArgument("--isa is about target cpu, got target " + options.target);
   if (!options.f32Products.empty() && !isCuda(options.target))
     return invalidArgument("--f32-products is about target cuda:" + std::string(kCudaArch) + ", got target " + options.target);
   if (options.emit == "cuda" && !isCuda(options.target))
-    return invalidArgument("--emit cuda is about target cuda:" + std::string(kCudaArch) + ", got target " + options.target);
+    return invalidArgument("--emit cuda is about a target cuda:sm_…, got target " + options.target);
   if (options.emit == "llvm" && isCuda(options.target))
     return invalidArgument("--emit llvm is about target cpu, got target " + options.target + "; CUDA text is --emit cuda");
   constexpr const char* kForms[] = {"graph", "tile", "cuda", "llvm", "plan"};
@@ -231,7 +233,7 @@ Expected<std::vector<std::string>> isaLevels(const CompileOptions& options) {
 Status sizeSchedules(const std::string& isa, passes::PipelineOptions& pipeline) {
   pipeline.cuda = isCuda(isa);
   if (pipeline.cuda) {
-    pipeline.canEmit = [](tile::KernelOp kernel) { return mlir::succeeded(cuda::emitCuda(kernel, {.arch = kCudaArch})); };
+    pipeline.canEmit = [arch = archOf(isa)](tile::KernelOp kernel) { return mlir::succeeded(cuda::emitCuda(kernel, {.arch = arch})); };
     return Status::ok();
   }
   JINX_TRY_ASSIGN(cpu::IsaLevel level, cpu::isaLevel(isa));
@@ -259,6 +261,7 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::v
     lines.push_back("isa=" + isa);
   for (const std::string& pass : options.disabledPasses)
     lines.push_back("disabled=" + pass);
+  if (!options.measured.empty()) lines.push_back("tuning=" + options.measuredOn);
   for (const frontends::DimOverride& dim : options.import.dims)
     lines.push_back("dim." + dim.name + "=" + std::to_string(dim.min) +
                     (dim.isConstant() ? "" : ".." + (dim.max == dim.kUnbounded ? "" : std::to_string(dim.max))));
@@ -303,7 +306,15 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   if (!options.f32Products.empty()) pipeline.f32Products = options.f32Products;
   pipeline.disabled = std::move(disabled);
   JINX_TRY(sizeSchedules(isas[0], pipeline));
+  if (isCuda(isas[0]) && archOf(isas[0]) != GpuArchitecture().name)
+    (**module)->setAttr(schedules::kGpuAttribute, mlir::StringAttr::get(context.get(), archOf(isas[0])));
   pipeline.schedule = options.emit != "graph";
+  pipeline.tuning.measured = options.measured;
+  pipeline.tuning.asked = [&result](const schedules::Question& question) {
+    const bool isKnown = std::any_of(result.questions.begin(), result.questions.end(),
+                                     [&](const schedules::Question& q) { return q.problem == question.problem; });
+    if (!isKnown) result.questions.push_back(question);
+  };
   mlir::PassManager pm(context.get());
   pm.enableVerifier(true);
   pm.addInstrumentation(std::make_unique<PassLog>(result.passes, options.dumpDir));

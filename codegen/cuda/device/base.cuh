@@ -113,10 +113,14 @@ JINX_DEVICE u32 pack_f16x2(float low, float high) {
 #endif
 }
 
-// ---- 8-bit floats: converted by way of f16, which holds them all; to them, what is too large becomes the largest number ----
+// ---- 8-bit floats: converted by way of f16, which holds them all; to them, what is too large becomes the largest number. GPUs before sm_89 have
+// no instructions for it ----
+#if defined(JINX_EMULATED) || __CUDA_ARCH__ < 890
+#define JINX_SOFT_F8
+#endif
 JINX_DEVICE float to_f32(f8e5m2 x) { return to_f32(f16{static_cast<u16>(x.bits << 8)}); }
 JINX_DEVICE float to_f32(f8e4m3 x) {
-#ifdef JINX_EMULATED
+#ifdef JINX_SOFT_F8
   if ((x.bits & 0x7F) == 0x7F) return bits_to_f32(static_cast<u32>(x.bits & 0x80) << 24 | 0x7FC00000);
   const int exponent = x.bits >> 3 & 15, mantissa = x.bits & 7;
   const float size = exponent ? static_cast<float>(8 + mantissa) * bits_to_f32(static_cast<u32>(exponent - 10 + 127) << 23) : static_cast<float>(mantissa) * 0x1p-9f;
@@ -127,10 +131,10 @@ JINX_DEVICE float to_f32(f8e4m3 x) {
   return to_f32(f16{static_cast<u16>(pair)});
 #endif
 }
-#ifdef JINX_EMULATED
+#ifdef JINX_SOFT_F8
 /// Rounded to nearest even, `Mantissa` bits behind the point, exponents from 1 - `Bias` on, at most `largest`.
 template <int Mantissa, int Bias>
-static inline u8 to_f8_bits(float x, int largest, int nan) {
+JINX_DEVICE u8 to_f8_bits(float x, int largest, int nan) {
   const u32 bits = f32_to_bits(x), magnitude = bits & 0x7FFFFFFF, sign = bits >> 24 & 0x80;
   if (magnitude > 0x7F800000) return static_cast<u8>(sign | static_cast<u32>(nan));
   if (magnitude == 0x7F800000) return static_cast<u8>(sign | static_cast<u32>(largest));
@@ -143,7 +147,7 @@ static inline u8 to_f8_bits(float x, int largest, int nan) {
 }
 #endif
 JINX_DEVICE f8e4m3 to_f8e4m3(float x) {
-#ifdef JINX_EMULATED
+#ifdef JINX_SOFT_F8
   return f8e4m3{to_f8_bits<3, 7>(x, 0x7E, 0x7F)};
 #else
   u16 pair;
@@ -152,7 +156,7 @@ JINX_DEVICE f8e4m3 to_f8e4m3(float x) {
 #endif
 }
 JINX_DEVICE f8e5m2 to_f8e5m2(float x) {
-#ifdef JINX_EMULATED
+#ifdef JINX_SOFT_F8
   return f8e5m2{to_f8_bits<2, 15>(x, 0x7B, 0x7F)};
 #else
   u16 pair;

@@ -4,6 +4,7 @@
 //
 //   packed_matmul   a line is one matrix of the batch. With a b that has no batch the matrices of a are one, row under row, as far as the
 //                   other operands of the group follow (GroupEpilogue.h): a bias [n] does, a value [batch, 1, n] does not
+//                   By rows (b [n, k]) warps multiply on tensor cores, else scalar units do
 //   packed_conv     an implicit product: a line is one output row (or column, when that is longer) of an image, its pixels are the rows.
 //                   The sum over the window's positions is a sum of products ("taps"), each a shifted view of the image; positions that
 //                   lie side by side in memory are one. Padded images come padded (jinx-pack with pad-images)
@@ -12,6 +13,7 @@
 #include "codegen/schedules/cuda/GroupMatmul.h"
 
 #include "codegen/schedules/cuda/CudaMatmul.h"
+#include "codegen/schedules/cuda/GpuOf.h"
 #include "codegen/schedules/cuda/GroupEpilogue.h"
 #include "codegen/schedules/cuda/GroupWgmma.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
@@ -24,8 +26,15 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kPanel = 16;
+constexpr int64_t kSlice = 64;  // channels that weights by rows are filled up to a multiple of
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+/// Rows of both operands of a product by rows are multiples of 16 bytes.
+bool areRowsAligned(PackedMatmulOp op) {
+  constexpr int64_t kRowBytes = 16;
+  const int64_t each = kRowBytes * 8 / elementOf(op.getA()).getIntOrFloatBitWidth();
+  return sizesOf(op.getA().getType()).back().exactDivide(each) && sizesOf(op.getB().getType()).back().exactDivide(each);
+}
 
 class GroupMatmul {
  public:
@@ -36,7 +45,9 @@ class GroupMatmul {
     matmul_ ? describeMatmul() : describeConv();
     emitProgram();
     SizeExpr work = rows_ * volume(lines_) * ceilDiv(columns_, kPanel) * SizeExpr(groups_ * taps()) * depth_;
-    return kb_.finish(programs_, 0, work);
+    Scheduled scheduled = kb_.finish(programs_, 0, work);
+    if (byRows_) sayMultiples(scheduled.kernel, scheduled.sizes);  // rows that are filled up are fetched 16 bytes at a time
+    return scheduled;
   }
 
  private:
@@ -56,7 +67,10 @@ class GroupMatmul {
     a_ = dyn_cast<BlockArgument>(anchor->getOperand(0));
     b_ = dyn_cast<BlockArgument>(anchor->getOperand(1));
     if (!a_ || !b_) return group_.emitOpError("operands of the product must be inputs of the group");
-    if (!elementOf(anchor_).isF32() || !elementOf(a_).isF32())
+    byRows_ = anchor->hasAttr("by_rows");
+    if (byRows_ && !areMultiplied(elementOf(a_), elementOf(b_)))
+      return group_.emitOpError("multiplies ") << elementOf(a_) << " with " << elementOf(b_) << " by warps, expected one type of 16-bit floats, or bytes";
+    if (!byRows_ && (!elementOf(anchor_).isF32() || !elementOf(a_).isF32()))
       return group_.emitOpError("multiplies ") << elementOf(a_) << ", the SIMT product on CUDA takes f32";
     if (conv_ && llvm::any_of(conv_.getPads(), [](int64_t p) { return p != 0; }))
       return group_.emitOpError("is a convolution with padding; expected a padded image (jinx-pack with pad-images)");
@@ -65,12 +79,16 @@ class GroupMatmul {
     return success();
   }
 
+  static bool areMultiplied(Type a, Type b) { return a.isF16() || a.isBF16() ? a == b : a.isInteger(8) && b.isInteger(8); }
+  /// Dimensions of b that are no batch: panels have three.
+  int64_t innerOfB() const { return byRows_ ? 2 : 3; }
+
   void describeMatmul() {
     Sizes a = sizesOf(a_.getType()), b = sizesOf(b_.getType());
     depth_ = a.back();
     columns_ = out_.back();
     size_t end = out_.size() - 1, begin = end - 1;
-    bool bHasBatch = llvm::any_of(ArrayRef(b).drop_back(3), [](const SizeExpr &s) { return !s.isConstant(1); });
+    bool bHasBatch = llvm::any_of(ArrayRef(b).drop_back(innerOfB()), [](const SizeExpr &s) { return !s.isConstant(1); });
     if (!bHasBatch && volume(ArrayRef(a).drop_back(2)) == volume(ArrayRef(out_).drop_back(2))) begin = epilogue_->firstRowDim(end);
     setRows(begin, end);
   }
@@ -87,9 +105,11 @@ class GroupMatmul {
     columns_ = *out_[3].exactDivide(groups_);
     int64_t kh = conv_.getKernel()[0], kw = conv_.getKernel()[1];
     bool run = groups_ == 1 && (kw == 1 || conv_.getDilations()[1] == 1);  // kw and c are contiguous
+    if (byRows_ && !conv_.getRuns()) run = run && channels_.exactDivide(kSlice);  // so they must be in the weights
     tapsH_ = kh;
     tapsW_ = run ? 1 : kw;
     depth_ = run ? SizeExpr(kw) * channels_ : *channels_.exactDivide(groups_);
+    tapOfB_ = conv_.getRuns() ? SizeExpr(kSlice) : ceilDiv(depth_, kSlice) * SizeExpr(kSlice);
     auto height = out_[1].constant(), width = out_[2].constant();
     rowDim_ = width && (*width == 1 || (height && *height > *width)) ? 1 : 2;
     setRows(rowDim_, rowDim_ + 1);
@@ -97,19 +117,54 @@ class GroupMatmul {
   int64_t taps() const { return tapsH_ * tapsW_; }
 
   // ---- the program --------------------------------------------------------------------------------------------------------------
-  void emitProgram() {
-    SimtTile tile = chooseSimtTile(rows_.constant().value_or(0), columns_.constant().value_or(0));
-    SizeExpr tiles = ceilDiv(rows_, tile.m) * ceilDiv(columns_, tile.n);
+  /// The grid: groups x lines x tiles of this size. Gives the tile.
+  Value walk(int64_t tileM, int64_t tileN) {
+    SizeExpr tiles = ceilDiv(rows_, tileM) * ceilDiv(columns_, tileN);
     programs_ = SizeExpr(groups_) * volume(lines_) * tiles;
     SmallVector<SizeExpr> extents = {groups_};
     llvm::append_range(extents, lines_);
     extents.push_back(tiles);
     auto parts = kb_.delinearize(tile::ProgramIdOp::create(b(), loc(), b().getIndexType()), extents);
-    Value groupId = parts[0];
+    groupId_ = parts[0];
     line_.assign(parts.begin() + 1, parts.end() - 1);
-    firstColumn_ = kb_.mul(groupId, kb_.size(columns_));
+    firstColumn_ = kb_.mul(groupId_, kb_.size(columns_));
+    return parts.back();
+  }
+  EpilogueHole hole() {
+    return [this](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
+      Value rows = kb_.sub(kb_.size(rows_), at.row), columns = kb_.sub(kb_.size(columns_), at.column);
+      GroupEpilogue::Tile place{line_, at.row, kb_.add(firstColumn_, at.column), rows, columns};
+      for (auto [i, tile] : llvm::enumerate(epilogue_->evaluate(acc, place))) epilogue_->store(i, tile, place);
+      return {};
+    };
+  }
+  void emitProgram() { byRows_ ? emitMma() : emitSimt(); }
 
+  void emitMma() {
+    MmaTile tile = chooseMmaTile(rows_.constant().value_or(0), columns_.constant().value_or(0), volume(lines_).constant().value_or(1),
+                                 conv_ || areRowsAligned(matmul_), gpuOf(group_));
+    MmaMatmul p;
+    p.tile = walk(tile.m, tile.n);
+    p.a = kb_.input(a_), p.b = kb_.input(b_), p.c = kb_.output(0);
+    p.m = kb_.size(rows_), p.n = kb_.size(columns_), p.k = kb_.size(depth_);
+    p.elementA = elementOf(a_), p.elementB = elementOf(b_);
+    p.bRowStride = kb_.size(sizesOf(b_.getType()).back());  // b's rows may be filled up
+    if (conv_) {
+      p.bTap = kb_.size(tapOfB_);
+      placePixels(p);
+    } else {
+      p.aOffset = batchOffset(sizesOf(a_.getType()), 2), p.bOffset = batchOffset(sizesOf(b_.getType()), 2);
+      p.aRowStride = p.k;
+    }
+    p.aColumnStride = p.bColumnStride = kb_.constant(1);
+    p.cRowStride = kb_.size(columns_);
+    emitMmaMatmul(b(), kb_.kernel(), p, tile, hole());
+  }
+
+  void emitSimt() {
+    SimtTile tile = chooseSimtTile(rows_.constant().value_or(0), columns_.constant().value_or(0));
     SimtMatmul p;
+    p.tile = walk(tile.m, tile.n);
     p.a = kb_.input(a_);
     p.b = kb_.input(b_);
     p.c = kb_.output(0);
@@ -118,13 +173,8 @@ class GroupMatmul {
     p.k = kb_.size(depth_);
     p.aColumnStride = kb_.constant(1);
     p.cRowStride = kb_.size(columns_);
-    p.tile = parts.back();
-    matmul_ ? placeMatmul(p) : placeConv(p, groupId);
-    emitSimtMatmul(b(), loc(), p, tile, [&](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
-      GroupEpilogue::Tile place{line_, at.row, kb_.add(firstColumn_, at.column), kb_.sub(p.m, at.row), kb_.sub(p.n, at.column)};
-      for (auto [i, tile] : llvm::enumerate(epilogue_->evaluate(acc, place))) epilogue_->store(i, tile, place);
-      return {};
-    });
+    matmul_ ? placeMatmul(p) : placeConv(p, groupId_);
+    emitSimtMatmul(b(), loc(), p, tile, hole());
   }
 
   void placeMatmul(SimtMatmul &p) {
@@ -146,16 +196,21 @@ class GroupMatmul {
   }
 
   void placeConv(SimtMatmul &p, Value groupId) {
+    SizeExpr panel = SizeExpr(taps()) * depth_ * kPanel;
+    placePixels(p);
+    p.aOffset = kb_.add(p.aOffset, kb_.mul(groupId, kb_.size(depth_)));
+    p.bOffset = kb_.mul(groupId, kb_.size(panel * ceilDiv(columns_, kPanel)));
+    p.bPanel = kb_.size(panel);
+  }
+  /// The pixels of a line, and how far on the taps of the window read them.
+  template <typename Problem>
+  void placePixels(Problem &p) {
     auto x = kb_.strides(sizesOf(a_.getType()));
     int64_t sh = conv_.getStrides()[0], sw = conv_.getStrides()[1], dh = conv_.getDilations()[0], dw = conv_.getDilations()[1];
-    SizeExpr panel = SizeExpr(taps()) * depth_ * kPanel;
     p.aRowStride = kb_.size(rowDim_ == 1 ? x[1] * SizeExpr(sh) : x[2] * SizeExpr(sw));
     p.aOffset = kb_.mul(line_[0], kb_.size(x[0]));
     p.aOffset = kb_.add(p.aOffset, kb_.mul(line_[1], kb_.size(x[1] * SizeExpr(sh))));
     p.aOffset = kb_.add(p.aOffset, kb_.mul(line_[2], kb_.size(x[2] * SizeExpr(sw))));
-    p.aOffset = kb_.add(p.aOffset, kb_.mul(groupId, kb_.size(depth_)));
-    p.bOffset = kb_.mul(groupId, kb_.size(panel * ceilDiv(columns_, kPanel)));
-    p.bPanel = kb_.size(panel);
     p.taps = taps();
     Value down = kb_.size(x[1] * SizeExpr(dh)), right = kb_.size(x[2] * SizeExpr(dw));
     p.tapOffset = [this, down, right](OpBuilder &, Location, Value tap) {
@@ -173,18 +228,23 @@ class GroupMatmul {
   Sizes out_;
   size_t rowDim_ = 0;            ///< of a convolution
   std::optional<GroupEpilogue> epilogue_;
-  SizeExpr rows_, columns_, depth_, channels_, programs_;
+  SizeExpr rows_, columns_, depth_, channels_, programs_, tapOfB_;  ///< tapOfB_: elements from a tap's weights to the next one's, by rows
   SmallVector<SizeExpr> lines_;  ///< extents of the result's dimensions that the grid walks; 1 where it does not
   SmallVector<Value> line_;      ///< this program's place in them
   int64_t groups_ = 1, tapsH_ = 1, tapsW_ = 1;
-  Value firstColumn_;
+  Value groupId_, firstColumn_;
+  bool byRows_ = false;
 };
 
 }  // namespace
 
-FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, OpBuilder &builder) {
+/// Windows by rows are such as the copy engine reads: the verifier has seen to it.
+static bool isForCopyEngine(Operation *product) { return isa<PackedConvOp>(product) || areRowsAligned(cast<PackedMatmulOp>(product)); }
+
+FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
   for (Operation &op : group.getBody().front())
-    if (isa<PackedMatmulOp, PackedConvOp>(op) && op.hasAttr("by_rows")) return scheduleWgmma(group, &op, name, builder);
+    if (isa<PackedMatmulOp, PackedConvOp>(op) && op.hasAttr("by_rows") && gpuOf(group).hasCopyEngine() && isForCopyEngine(&op))
+      return scheduleWgmma(group, &op, name, target, builder);
   return GroupMatmul(group, name, builder).run();
 }
 

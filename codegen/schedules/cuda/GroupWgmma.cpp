@@ -24,7 +24,10 @@ namespace {
 
 constexpr int64_t kSlotBytes = 128;      // of k in a slot
 constexpr int64_t kStoreAlignment = 16;  // bytes that a bulk store's rows are a multiple of
-constexpr int64_t kFewRows = 64;         // up to here the transposed product reads less
+// Up to here the transposed product takes less time. Tiles of 64 rows fetch rows that are not there, too: 32 x 4096 x 4096 13.7 us, and so 16.7; 64
+// rows 13.4 and 12.7.
+constexpr int64_t kFewRows = 60;
+constexpr int64_t kMostResiduals = 2;    // that come through shared memory
 constexpr int64_t kUnknownRows = 2048, kUnknownSteps = 16;  // what tiles are chosen for when the extent is known only at run time
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
@@ -32,8 +35,8 @@ int64_t bytesOf(Value v) { return std::max<int64_t>(1, elementOf(v).getIntOrFloa
 
 class GroupWgmma {
  public:
-  GroupWgmma(GroupOp group, Operation *product, StringRef name, OpBuilder &builder)
-      : group_(group), product_(product), kb_(builder, group.getLoc(), name, group), out_(sizesOf(product->getResult(0).getType())) {}
+  GroupWgmma(GroupOp group, Operation *product, StringRef name, const Target &target, OpBuilder &builder)
+      : group_(group), product_(product), target_(target), kb_(builder, group.getLoc(), name, group), out_(sizesOf(product->getResult(0).getType())) {}
 
   FailureOr<Scheduled> run() {
     a_ = dyn_cast<BlockArgument>(product_->getOperand(0));
@@ -45,8 +48,10 @@ class GroupWgmma {
     epilogue_.emplace(kb_, group_, product_);
     chooseRows();
     emitProgram();
-    return kb_.finish(wgmmaPrograms(tile_, isTransposed_ ? columns_ : rows_, isTransposed_ ? rows_ : columns_, matrices_), 0,
-                      rows_ * columns_ * matrices_ * steps_);
+    Scheduled scheduled = kb_.finish(wgmmaPrograms(tile_, isTransposed_ ? columns_ : rows_, isTransposed_ ? rows_ : columns_, matrices_), 0,
+                                     rows_ * columns_ * matrices_ * steps_);
+    scheduled.question = std::move(question_);
+    return scheduled;
   }
 
  private:
@@ -77,9 +82,29 @@ class GroupWgmma {
     tile_.highLow = elementOf(a_).isF32() && !product_->hasAttr("tf32");
     tile_.promotes = tile_.highLow || (isByteFloat(elementOf(a_)) && !matmul.getFastSums());
     tile_.storedBytes = bytesOf(group_.getResult(0)), tile_.elementBytes = bytesOf(a_);
+    if (storeBytes() && tile_.storedBytes > 1 && !tile_.highLow) residuals_ = epilogue_->residuals(tile_.storedBytes);
+    if (residuals_.size() > kMostResiduals) residuals_.clear();
+    tile_.residuals = int64_t(residuals_.size());
     int64_t matrices = matrices_.constant().value_or(1);
-    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m, tile_) : chooseWgmmaTile(m, n, steps, matrices, epilogue_->operations(), tile_);
-    if (isConv() && tile_.clusterN > 1) tile_.clusterN = 1, tile_.clusterM = 2;  // a run of pixels is no two runs
+    Choice<WgmmaTile> choice;
+    auto candidates = isTransposed_ ? flatWgmmaCandidates(m, n, steps, matrices, tile_) : wgmmaCandidates(m, n, steps, matrices, epilogue_->operations(), tile_);
+    for (WgmmaCandidate &candidate : candidates) {
+      WgmmaTile &t = candidate.tile;
+      if (isConv() && t.clusterN > 1) t.clusterN = 1, t.clusterM = 2;  // a run of pixels is no two runs
+      choice.add(t, textOf(t), candidate.cost);
+    }
+    tile_ = choice.take(problem(), target_.measured, question_);
+  }
+  /// k of a convolution is its window's, in slices of channels.
+  std::string problem() {
+    std::string text = isConv() ? "wgmma window " : isTransposed_ ? "wgmma transposed " : "wgmma ";
+    llvm::raw_string_ostream out(text);
+    out << elementOf(a_) << " x " << elementOf(b_) << " ->";
+    for (Value result : group_.getResults()) out << " " << elementOf(result);
+    out << ", m=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(isConv() ? steps_ * SizeExpr(kSlotBytes / bytesOf(a_)) : depth_)
+        << " matrices=" << textOf(matrices_) << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
+    if (tile_.promotes) out << " promoted";
+    return text;
   }
   bool isConv() const { return isa<PackedConvOp>(product_); }
   /// The operand has no batch.
@@ -181,6 +206,10 @@ class GroupWgmma {
     if (!matrices_.isConstant(1)) p.matrices = kb_.size(matrices_);
     p.elementA = elementOf(a_), p.elementB = elementOf(b_);
     if (storesInBulk()) p.d = kb_.output(0);
+    if (tile_.residuals) {
+      for (BlockArgument arg : residuals_) p.residuals.push_back(kb_.input(arg));
+      epilogue_->takePieces(residuals_);
+    }
     if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n), std::swap(p.elementA, p.elementB);
     constexpr int64_t kMostSums = 128;  // of a thread, that leave registers for values of columns
     const bool hasRegisters = !tile_.promotes && tile_.rows() * tile_.n / 128 <= kMostSums;
@@ -190,13 +219,18 @@ class GroupWgmma {
       return epilogue(acc, at, bool(p.d));
     });
   }
-  /// One result, of rows that tensor maps can address.
-  bool storesInBulk() {
-    if (group_.getNumResults() != 1 || isTransposed_) return false;
+  /// Of an element of the result, if there is one result, of rows that tensor maps can address.
+  std::optional<int64_t> storeBytes() {
+    if (group_.getNumResults() != 1 || isTransposed_) return std::nullopt;
     Type element = elementOf(group_.getResult(0));
     int64_t bits = element.getIntOrFloatBitWidth(), bytes = bits / 8;
     const bool isStored = bits == 8 || bits == 32 || (bits == 16 && isa<FloatType>(element));
-    return isStored && wgmmaStoreColumns(tile_.storedColumns(), bytes) && columns_.exactDivide(kStoreAlignment / bytes);
+    if (!isStored || !columns_.exactDivide(kStoreAlignment / bytes)) return std::nullopt;
+    return bytes;
+  }
+  bool storesInBulk() {
+    auto bytes = storeBytes();
+    return bytes && wgmmaStoreColumns(tile_.storedColumns(), *bytes);
   }
 
   GroupEpilogue::Tile placeOf(const TilePlace &at) {
@@ -216,20 +250,23 @@ class GroupWgmma {
 
   GroupOp group_;
   Operation *product_;
+  const Target &target_;
   KernelBuilder kb_;
   Sizes out_;
   BlockArgument a_, b_;
+  SmallVector<BlockArgument> residuals_;  ///< of the epilogue; in pieces if the tile has room for them
   std::optional<GroupEpilogue> epilogue_;
   size_t rowBegin_ = 0;
   SizeExpr rows_, columns_, matrices_, depth_, steps_;  ///< depth_: of a tap
   bool isTransposed_ = false;
   WgmmaTile tile_;
+  std::optional<Question> question_;
 };
 
 }  // namespace
 
-FailureOr<Scheduled> scheduleWgmma(GroupOp group, Operation *product, StringRef name, OpBuilder &builder) {
-  return GroupWgmma(group, product, name, builder).run();
+FailureOr<Scheduled> scheduleWgmma(GroupOp group, Operation *product, StringRef name, const Target &target, OpBuilder &builder) {
+  return GroupWgmma(group, product, name, target, builder).run();
 }
 
 }  // namespace jinx::schedules

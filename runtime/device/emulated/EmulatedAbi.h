@@ -32,6 +32,7 @@ struct JinxEmuApi {
   int (*elect_one)(int line);
   void (*cluster_arrive)(int line);
   void (*cluster_wait)(int line);
+  void (*grid_wait)(int line);
   // Memory seen by the shadow state: bounds, poison, proxies, bank conflicts.
   void (*shared_access)(const void* p, unsigned bytes, int is_write, int line);
   void (*global_access)(const void* p, unsigned bytes, int is_write, int line);
@@ -61,5 +62,8 @@ struct JinxEmuApi {
   void (*wgmma_commit)(int line);
   void (*wgmma_wait)(int pending, int line);
   void (*wgmma_pin)(const void* d, int line);
+  void (*ldmatrix_x4)(unsigned* to, const void* row, int line);
+  /// d: four of this lane's sums of the 16 x 8; a, b: its words of 16 x 32 and 8 x 32 bytes.
+  void (*mma)(void* d, int element_a, int element_b, const unsigned* a, const unsigned* b, int line);
   void (*stmatrix_x4)(unsigned address, unsigned r0, unsigned r1, unsigned r2, unsigned r3, int line);
 };

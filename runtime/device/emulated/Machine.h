@@ -34,6 +34,13 @@ struct Rendezvous {
   std::vector<Thread *> waiting;
 };
 
+/// A product of a warp as one lane issues it.
+struct MmaProduct {
+  JinxEmuElement a = JINX_EMU_BF16, b = JINX_EMU_BF16;
+  void *d = nullptr;
+  const unsigned *wordsA = nullptr, *wordsB = nullptr;
+};
+
 struct Warp {
   Rendezvous meeting;
   unsigned lanes = 0;
@@ -41,6 +48,7 @@ struct Warp {
   std::array<uint64_t, kLanes> sent{}, received{};
   std::array<unsigned, kLanes> address{};
   std::array<std::array<unsigned, 4>, kLanes> registers{};
+  std::array<MmaProduct, kLanes> products{};
 };
 
 /// What a wgmma multiplies. A lies in shared memory, or in the threads' registers: then B of halves is stored [16, n] instead of [n, 16].
@@ -179,6 +187,10 @@ class Machine {
   void stmatrix(unsigned address, std::array<unsigned, 4> registers, int line);
   void clusterArrive(int line);
   void clusterWait(int line);
+  // Mma.cpp
+  void ldmatrix(unsigned *to, const void *row, int line);
+  void mma(const MmaProduct &product, int line);
+  void gridWait();
   // MBarriers.cpp
   void mbarInit(unsigned bar, unsigned arrivals, int line);
   void mbarInitFence(int line);
@@ -239,6 +251,8 @@ class Machine {
   Event eventOfSelf(int line) { return {self().knows.self, self().knows.now, line}; }
   /// Fails where there is a hazard. `what`: "a store", "wgmma".
   void demandNone(const std::optional<Hazard> &hazard, const Cta &cta, const char *what, bool isWrite, int line);
+  /// Fails where the launch before may still run, as far as this thread knows.
+  void demandGridWait(const char *what, int line);
   void touchGlobal(const void *p, unsigned bytes, bool isWrite, int line);
   void orderGlobal(size_t range, size_t offset, unsigned bytes, bool isWrite, int line);
   /// Every so often; fails when the launch does not come to an end.
@@ -281,6 +295,8 @@ class Machine {
   uint64_t operations_ = 0;
   std::vector<std::string> engines_;  ///< names of the actors after threads and warpgroups
   uint32_t firstEngine_ = 0;
+  uint32_t gridActor_ = 0;    ///< the launch before; its one event is that it has ended
+  ClocksRef gridEnded_;       ///< that, as knowledge
   LaunchReport report_;
 };
 

@@ -280,9 +280,10 @@ func.func @packed_matmul_bytes_sums(%a: tensor<4x8xui8>, %b: tensor<2x2x64xi8>) 
 
 // -----
 
-func.func @rows_of_16_bytes(%a: tensor<4x12xf16>, %b: tensor<20x12xf16>) {
-  // expected-error @+1 {{'jinx.packed_matmul' op a has rows of 12 elements, expected a multiple of 8}}
-  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x12xf16>, tensor<20x12xf16> -> tensor<4x20xf16>
+// Rows of b are as long as those of a, or filled up to a multiple of 16 bytes: to 16 elements here, no further.
+func.func @rows_filled_up(%a: tensor<4x12xf16>, %b: tensor<20x24xf16>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op b is 20x24, expected 20x12}}
+  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x12xf16>, tensor<20x24xf16> -> tensor<4x20xf16>
   return
 }
 
@@ -398,10 +399,10 @@ func.func @bytes_fast_sums(%a: tensor<4x16xi8>, %b: tensor<20x16xi8>) {
 
 // -----
 
-// Rows are a multiple of 16 bytes.
-func.func @bytes_by_rows_depth(%a: tensor<4x24xi8>, %b: tensor<20x24xi8>) {
-  // expected-error @+1 {{'jinx.packed_matmul' op a has rows of 24 elements, expected a multiple of 16}}
-  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x24xi8>, tensor<20x24xi8> -> tensor<4x20xi32>
+// Rows of bytes are filled up to a multiple of 16.
+func.func @bytes_by_rows_depth(%a: tensor<4x24xi8>, %b: tensor<20x40xi8>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op b is 20x40, expected 20x24}}
+  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x24xi8>, tensor<20x40xi8> -> tensor<4x20xi32>
   return
 }
 
