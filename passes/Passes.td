@@ -57,12 +57,14 @@ def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
     over all pixels; other channels-last convolutions become `packed_conv` or `depthwise_conv`. Packing of constants folds away.
     A product of bytes with constant weights stays one of bytes where the processor has an instruction for it (`byte-dots`), and is one of
     f32 where that is exact. With `tensor-cores` products of 16-bit floats, of 8-bit floats and of bytes, and convolutions of 16-bit floats,
-    are `by_rows`. Where the module's GPU has no copy engine, images are padded before and
-    products of 8-bit floats are f32.
+    are `by_rows`; those of f32 too where `f32-products` is `split` (three products of TF32 each, about as exact as f32) or `tf32` (one), and
+    the shape is worth it. Where the module's GPU has no copy engine, images are padded before, products of 8-bit floats are f32, and those of
+    f32 stay scalar.
   }];
   let options = [Option<"padImages", "pad-images", "bool", "false", "Pad a convolution's image before, instead of in its kernel (CUDA)">,
                  Option<"byteDots", "byte-dots", "bool", "false", "Products of unsigned and signed bytes keep them, four rows interleaved">,
-                 Option<"tensorCores", "tensor-cores", "bool", "false", "Products and convolutions of narrow elements read both operands by rows (CUDA)">];
+                 Option<"tensorCores", "tensor-cores", "bool", "false", "Products and convolutions of narrow elements read both operands by rows (CUDA)">,
+                 Option<"f32Products", "f32-products", "std::string", "\"scalar\"", "How tensor cores multiply f32: split, tf32, or not at all (scalar)">];
   let statistics = [Statistic<"numMatmuls", "num-matmuls", "Products packed">, Statistic<"numConvs", "num-convs", "Convolutions packed">,
                     Statistic<"numDepthwise", "num-depthwise", "Depthwise convolutions">,
                     Statistic<"numKept", "num-kept", "Products and convolutions left as they are">];
@@ -159,6 +161,7 @@ def ScheduleGroups : Pass<"jinx-schedule", "::mlir::ModuleOp"> {
                  Option<"cuda", "cuda", "bool", "false", "Write kernels for CUDA; a group that has none goes back to operators">];
   let statistics = [Statistic<"numKernels", "num-kernels", "Kernels written">, Statistic<"numShared", "num-shared", "Groups that share a kernel">,
                     Statistic<"numCut", "num-cut", "Reductions whose rows are cut in parts">,
+                    Statistic<"numMeasured", "num-measured", "Kernels whose sizes were chosen by a measurement">,
                     Statistic<"numDissolved", "num-dissolved", "Groups without a kernel, whose operators run on the host">];
   let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }

@@ -31,7 +31,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createSimplifyGraph());
   // A CUDA block reads its image by affine copies without bounds.
   add(createPackContractions(PackContractionsOptions{/*padImages=*/options.cuda, options.byteDots && !options.cuda,
-                                                     /*tensorCores=*/options.cuda}));
+                                                     /*tensorCores=*/options.cuda, options.f32Products}));
   // Packed weights are constants again; nothing after this makes new ones.
   add(createFoldConstants());
   add(createSimplifyGraph());
@@ -45,7 +45,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   if (options.cuda) add(createFetchByWarps());
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
-  if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit));
+  if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit, options.tuning));
   if (options.schedule && !options.cuda) add(createPairLaunches());
 }
 

@@ -38,6 +38,7 @@ std::string tensorCoreType(Type type) {
   if (isHalf(type)) return type.isBF16() ? "bf16" : "f16";
   if (isa<Float8E4M3FNType>(type)) return "e4m3";
   if (isa<Float8E5M2Type>(type)) return "e5m2";
+  if (type.isF32()) return "tf32";
   return type.isUnsignedInteger(8) ? "u8" : type.isInteger(8) ? "s8" : "";
 }
 

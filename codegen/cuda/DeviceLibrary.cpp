@@ -47,7 +47,7 @@ std::string wgmmaWrapper(int64_t n, const WgmmaTypes &types) {
     text += i + 16 < registers ? ", \"\n" : "\"\n";
   }
   // Signs of the operands, of floats; how they are stored, of halves.
-  const char *more = types.ofBytes() ? "" : types.bytes() == 1 ? ", 1, 1" : ", 1, 1, 0, 0";
+  const char *more = types.ofBytes() ? "" : types.bytes() == 2 ? ", 1, 1, 0, 0" : ", 1, 1";
   text += "      \"}, %" + count + ", %" + numbered(registers + 1) + ", p" + more + ";\\n}\"\n";
   const std::string held = types.ofBytes() ? "\"+r\"(d[" : "\"+f\"(d[";
   for (int64_t i = 0; i < registers; i += 8) {

@@ -9,14 +9,14 @@ namespace jinx::cuda {
 /// Content of "base.cuh", "math.cuh", …; empty for an unknown name.
 std::string_view deviceFile(std::string_view name);
 
-/// What a wgmma multiplies, as PTX calls it: f16, bf16 (both operands alike); e4m3, e5m2; s8, u8.
+/// What a wgmma multiplies, as PTX calls it: f16, bf16, tf32 (both operands alike); e4m3, e5m2; s8, u8.
 struct WgmmaTypes {
   std::string a, b;
 
-  /// Both known, and of a kind: halves of one type, 8-bit floats, bytes.
+  /// Both known, and of a kind: halves of one type, f32 read as tf32, 8-bit floats, bytes.
   bool areMultiplied() const;
   bool ofBytes() const { return a == "s8" || a == "u8"; }                   ///< sums are i32, else f32
-  int64_t bytes() const { return a == "f16" || a == "bf16" ? 2 : 1; }       ///< of an element
+  int64_t bytes() const { return a == "tf32" ? 4 : a == "f16" || a == "bf16" ? 2 : 1; }  ///< of an element
   int64_t k() const { return 32 / bytes(); }                                ///< of one instruction
   std::string sum() const { return ofBytes() ? "i32" : "float"; }
   std::string name() const { return a == b ? a : a + "_" + b; }

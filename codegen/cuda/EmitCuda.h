@@ -39,6 +39,7 @@ struct CudaKernel {
   int64_t threads = 0;                 ///< of a block
   std::string sharedBytes;             ///< dynamic shared memory, a formula over a0…
   int64_t cluster = 1;
+  bool waitsForGrid = false;           ///< it waits itself for the launch before it (device/grid.cuh)
   std::vector<TensorMapSpec> tensorMaps;
 
   /// The whole translation unit.

@@ -1,5 +1,5 @@
-// Products whose operands lie in different rings or in registers (tile.mma_shared, mma_operand, mma_registers). A whole product is one
-// wrapper with one asm statement: a statement for each 16 elements of k costs NVRTC much more time where several products are in flight.
+// Products whose operands lie in different rings or in registers (tile.mma_shared, mma_operand, mma_registers, mma_high_low). A whole product is
+// one wrapper with one asm statement: a statement for each 16 elements of k costs NVRTC much more time where several products are in flight.
 #include "codegen/cuda/DeviceLibrary.h"
 #include "codegen/cuda/PipelineEmitter.h"
 
@@ -15,6 +15,7 @@ constexpr int64_t kStep = 16;           // halves of k in one instruction
 constexpr int64_t kStepBytes = 32;
 constexpr int64_t kStepsPerPanel = 4;   // in a panel of 128 bytes
 constexpr int64_t kUnit = 16;           // bytes that descriptors count in
+constexpr int64_t kRowBytes = 128;
 
 /// d[64 x n] = or += a[64 x k] * b.
 struct Product {
@@ -118,9 +119,9 @@ void PipelineEmitter::needPin(int64_t count) {
   if (e_.wrappers_.find(text) == std::string::npos) e_.wrappers_ += text;
 }
 
-std::string PipelineEmitter::slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag) {
+std::string PipelineEmitter::slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag, llvm::StringRef from) {
   std::string suffix = b.suffix + ring.suffix, slot = lag ? named(ring, "held") : named(ring, "take") + ".slot";
-  return "smem + kOffset" + suffix + " + " + slot + " * kStageBytes" + suffix;
+  return (from + " + kOffset").str() + suffix + " + " + slot + " * kStageBytes" + suffix;
 }
 
 LogicalResult PipelineEmitter::emitMmaShared(tile::MmaSharedOp op) {
@@ -129,7 +130,7 @@ LogicalResult PipelineEmitter::emitMmaShared(tile::MmaSharedOp op) {
   auto type = cast<VectorType>(op.getResult().getType());
   WgmmaTypes types{tensorCoreType(elementOf(ringA, op.getA())), tensorCoreType(elementOf(ringB, op.getB()))};
   if (!ringA.bulk || !ringB.bulk || type.getShape() != ArrayRef<int64_t>{64, b.rows} || b.rows % 8 || b.rows > 256 || a.columns != b.columns ||
-      !types.areMultiplied() || types.ofBytes() || a.columns % types.k() || !type.getElementType().isF32())
+      !types.areMultiplied() || types.ofBytes() || types.bytes() > 2 || a.columns % types.k() || !type.getElementType().isF32())
     return op.emitOpError("expects buffers m x k and n x k of 16-bit or 8-bit floats in bulk rings, k a multiple of 32 bytes and n of 8 up to 256, and a "
                           "result of 64 x n");
   SourceWriter &out = e_.out_;
@@ -149,6 +150,14 @@ LogicalResult PipelineEmitter::emitMmaShared(tile::MmaSharedOp op) {
   return success();
 }
 
+/// Whether the ring is known to keep a slot here: the last release before `op`, in its block or one around it, was of lag 1.
+static bool keepsSlot(Operation *op, Value ring) {
+  for (Operation *at = op; at && !isa<tile::RolesOp>(at); at = at->getParentOp())
+    for (Operation *before = at->getPrevNode(); before; before = before->getPrevNode())
+      if (auto release = dyn_cast<tile::RingReleaseOp>(before); release && release.getRing() == ring) return release.getLag() > 0;
+  return false;
+}
+
 LogicalResult PipelineEmitter::emitMmaRegisters(tile::MmaRegistersOp op) {
   RingInfo &ring = ringOf(op.getSlot());
   const Buffer &b = ring.buffers[op.getB()];
@@ -164,11 +173,97 @@ LogicalResult PipelineEmitter::emitMmaRegisters(tile::MmaRegistersOp op) {
   SourceWriter &out = e_.out_;
   const std::string element = tensorCoreType(typeA.getElementType());
   std::string wrapper = need({b.columns, b.rows, {element, element}, true}, e_.wrappers_), desc = out.unique("desc_" + b.name);
+  const bool isKept = !op.getLag() || keepsSlot(op, ring.op.getRing());
+  if (!isKept) out.open("if (" + named(ring, "held") + " >= 0)");
   out.line("const u64 " + desc + " = wgmma_descriptor_panels(" + slotAddress(ring, b, op.getLag()) + ", " + (b.panels() > 1 ? "kPanelBytes" : "kStageBytes") + b.suffix +
            ring.suffix + ");");
   out.line("wgmma_fence();");
   out.line(wrapper + "(" + *acc + ", " + e_.bound_[op.getA()].expr.text + ", " + desc + ");");
   out.line("wgmma_commit();");
+  if (!isKept) {
+    out.reopen("else");
+    out.line("wgmma_commit();  // a group all the same: waits count them");
+    out.close();
+  }
+  return success();
+}
+
+// ---- f32 by three products of TF32 ------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// d[64 x n] = (a1 + a2) * (b1 + b2)^T without a2*b2, small ones first. A slot of k: 32 elements, four products.
+std::string highLowWrapper(int64_t n, const std::string &name) {
+  constexpr int64_t kProducts = 4, kRegisters = 16;
+  int64_t count = n / 2;
+  auto operand = [](int64_t i) { return "%" + str(i); };
+  std::string text = "/// d[64 x " + str(n) + "] = a[64 x 32] * b[" + str(n) + " x 32]^T, of f32 in high and low parts; the four warps of a warpgroup together.\n";
+  text += "JINX_DEVICE void " + name + "(float (&d)[" + str(count) + "], const u32 (&high)[16], const u32 (&low)[16], u64 desc_high, u64 desc_low JINX_AT) {\n";
+  text += "#ifdef JINX_EMULATED\n";
+  for (auto [a, b, adds] : {std::array<const char *, 3>{"low", "desc_high", "i > 0"}, {"high", "desc_low", "1"}, {"high", "desc_high", "1"}})
+    text += "  for (int i = 0; i < 4; ++i) emu->wgmma_registers(d, " + str(n) + ", JINX_EMU_TF32, " + a + " + 4 * i, " + b + " + 2 * i, " + adds + ", line);\n";
+  text += "#else\n  asm volatile(\"{\\n .reg .b64 b;\\n\"\n";
+  const int64_t high = count, low = high + kRegisters, descHigh = low + kRegisters, descLow = descHigh + 1;
+  bool first = true;
+  for (auto [a, b] : {std::array<int64_t, 2>{low, descHigh}, {high, descLow}, {high, descHigh}})
+    for (int64_t i = 0; i < kProducts; ++i) {
+      std::string registers;
+      for (int64_t r = 0; r < 4; ++r) registers += (r ? ", " : "") + operand(a + 4 * i + r);
+      text += "      \" add.s64 b, " + operand(b) + ", " + str(2 * i) + ";\\n\"\n";
+      text += "      \" wgmma.mma_async.sync.aligned.m64n" + str(n) + "k8.f32.tf32.tf32 \" JINX_D" + str(count) + " \", {" + registers + "}, b, " + (first ? "0" : "1") + ", 1, 1;\\n\"\n";
+      first = false;
+    }
+  auto out = [](int64_t i) { return "\"=f\"(d[" + str(i) + "])"; };
+  auto ofHigh = [](int64_t i) { return "\"r\"(high[" + str(i) + "])"; };
+  auto ofLow = [](int64_t i) { return "\"r\"(low[" + str(i) + "])"; };
+  text += "      \"}\"\n      : " + listed(count, "        ", "", "", out) + "\n      : " + listed(kRegisters, "", "", "", ofHigh) + ",\n        " + listed(kRegisters, "", "", "", ofLow);
+  return text + ",\n        \"l\"(desc_high), \"l\"(desc_low));\n#endif\n}\n";
+}
+
+}  // namespace
+
+LogicalResult PipelineEmitter::emitMmaHighLow(tile::MmaHighLowOp op) {
+  RingInfo &ring = ringOf(op.getSlot());
+  const Buffer &a = ring.buffers[op.getA()], &b = ring.buffers[op.getB()], &low = ring.buffers[op.getLow()];
+  auto type = cast<VectorType>(op.getResult().getType());
+  if (!ring.bulk || !low.isMade || type.getShape() != ArrayRef<int64_t>{64, b.rows} || b.rows % 8 || b.rows > 256 || low.rows != b.rows ||
+      a.columns * a.elementBytes != kRowBytes || !elementOf(ring, op.getA()).isF32() || !elementOf(ring, op.getB()).isF32() || !type.getElementType().isF32())
+    return op.emitOpError("expects buffers m x 32 and n x 32 of f32 in a bulk ring, low parts of the second one that a splitter makes, n a multiple of 8 up "
+                          "to 256, and a result of 64 x n");
+  SourceWriter &out = e_.out_;
+  TileLayout layout = e_.layoutOf(Shape(type.getShape()));
+  const std::string wrapper = "wgmma_m64n" + str(b.rows) + "k32_tf32x3", list = accumulatorList(b.rows / 2), text = highLowWrapper(b.rows, wrapper);
+  for (const std::string &part : {list, text})
+    if (e_.wrappers_.find(part) == std::string::npos) e_.wrappers_ += part;
+  std::string high = out.unique(a.name + "_high"), rest = out.unique(a.name + "_low"), d = out.unique(e_.hint(op.getResult()));
+  std::string descHigh = out.unique("desc_" + b.name), descLow = out.unique("desc_" + low.name);
+  out.line("u32 " + high + "[16], " + rest + "[16];");
+  out.line("tf32_operand(" + high + ", " + rest + ", " + slotAddress(ring, a) + " + u32(" + e_.scalar(op.getRow()).text + ") * 128, thread);");
+  out.line("const u64 " + descHigh + " = wgmma_descriptor_128b(" + slotAddress(ring, b) + ");");
+  out.line("const u64 " + descLow + " = wgmma_descriptor_128b(" + slotAddress(ring, low) + ");");
+  out.line("float " + layout.declare(d) + ";");
+  out.line("wgmma_fence();");
+  out.line(wrapper + "(" + d + ", " + high + ", " + rest + ", " + descHigh + ", " + descLow + ");");
+  out.line("wgmma_commit();");
+  Bound bound;
+  bound.kind = Bound::kArray;
+  bound.expr = {d};
+  e_.bound_[op.getResult()] = bound;
+  return success();
+}
+
+// The low parts lie as the swizzle has what they are of.
+LogicalResult PipelineEmitter::emitSplitLow(tile::SplitLowOp op) {
+  RingInfo &ring = ringOf(op.getSlot());
+  if (!isSplitter(op)) return op.emitOpError("is for the splitter of tile.roles");
+  SourceWriter &out = e_.out_;
+  std::string take = named(ring, "take");
+  out.line("tf32_split(" + slotAddress(ring, ring.buffers[op.getFrom()]) + ", " + slotAddress(ring, ring.buffers[op.getTo()]) + ", " +
+           str(ring.buffers[op.getFrom()].rows) + ", thread);");
+  out.line("fence_proxy_async();");
+  out.line("warp_sync();");
+  out.line("if (thread % 32 == 0) mbar_arrive(" + named(ring, "lows") + " + " + take + ".slot * 8);");
+  out.line("ring_advance(" + take + ", " + named(ring, "kStages") + ");");
   return success();
 }
 

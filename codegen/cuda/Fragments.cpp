@@ -1,6 +1,7 @@
 // Tiles of rank 2 in registers: layouts, products, element-wise copies into shared memory, and the ways back to global memory.
 #include "codegen/cuda/DeviceLibrary.h"
 #include "codegen/cuda/PipelineEmitter.h"
+#include "codegen/cuda/WgmmaFragments.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -17,6 +18,15 @@ constexpr int64_t kGridColumns = 16;  // threads of a SIMT product along n
 
 // ---- layouts ----------------------------------------------------------------------------------------------------------------------
 
+/// Declares where a thread's part of a warpgroup's product begins (`fragment_row`, `fragment_column`); returns how far from there its element
+/// (j, h, e) lies, in rows and in columns.
+std::pair<std::string, std::string> PipelineEmitter::fragmentPlace(int64_t columns) {
+  const Layout sums = warpgroupSums(columns);
+  e_.prologue("const int fragment_row = " + sums.text("row", {{"warp", "threadIdx.x % 128 / 32"}, {"lane", "threadIdx.x % 32"}}) + ";");
+  e_.prologue("const int fragment_column = " + sums.text("column", {{"lane", "threadIdx.x"}}) + ";");
+  return {sums.text("row", {{"h", "h"}}), sums.text("column", {{"j", "j"}, {"e", "e"}})};
+}
+
 TileLayout PipelineEmitter::wgmmaLayout(const Shape &shape) {
   TileLayout layout;
   int64_t blocks = shape[0] / 64, columns = shape[1];
@@ -25,14 +35,13 @@ TileLayout PipelineEmitter::wgmmaLayout(const Shape &shape) {
   e_.constant("kBlocks", blocks, "products of 64 rows that a warpgroup holds");
   e_.constant("kAccumulators" + part, columns / 2, "of a thread for one of them");
   e_.constant("kOctets" + part, columns / 8, "groups of 8 columns");
-  e_.prologue("const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;");
-  e_.prologue("const int fragment_column = threadIdx.x % 4 * 2;");
+  auto [row, column] = fragmentPlace(columns);
   layout.loops = {{"block", "kBlocks", blocks}, {"j", "kOctets" + part, columns / 8}, {"h", "2", 2}, {"e", "2", 2}};
   layout.subscripts = {"block", "4 * j + 2 * h + e"};
   layout.extents = {"kBlocks", "kAccumulators" + part};
   layout.columnLoop = layout.loops[1];
-  layout.row = {"fragment_row + block * 64 + h * 8", Expr::kAdd};
-  layout.column = {"fragment_column + j * 8 + e", Expr::kAdd};
+  layout.row = {"fragment_row + block * 64 + " + row, Expr::kAdd};
+  layout.column = {"fragment_column + " + column, Expr::kAdd};
   layout.elementsPerThread = blocks * columns / 2;
   return layout;
 }
@@ -95,6 +104,7 @@ std::optional<std::pair<std::string, std::string>> KernelEmitter::runLoad(tile::
                  (op.getLimits().empty() || isMultiple(op.getLimits()[1], inner.count));
   if (!isWhole || (bytes != 4 && bytes != 8 && bytes != 16)) return std::nullopt;
   auto [at, guard] = lanePlace(op, layout.row, layout.firstColumn());
+  if (isHalf(element) && bytes == 4) return std::pair(std::string("u32"), "load_word_where(" + at.text + ", " + (guard.empty() ? "true" : guard) + ")");
   return std::pair("Pack<" + str(bytes) + ", " + cType(element) + ">",
                    "load_pack_where<" + str(bytes) + ">(" + at.text + ", " + (guard.empty() ? "true" : guard) + ")");
 }
@@ -115,12 +125,16 @@ LogicalResult KernelEmitter::emitEarlyLoad(tile::LoadOp op) {
   out_.close();
   Bound bound;
   bound.kind = Bound::kRuns;
-  bound.expr = {name + "[" + layout.columnLoop.variable + "].values[" + layout.loops.back().variable + "]"};
+  // A pair of halves stays one register: two cost a kernel of 128 sums a thread its last ones.
+  const std::string held = name + "[" + layout.columnLoop.variable + "]", within = layout.loops.back().variable;
+  bound.expr = run->first == "u32" ? call("half_of<" + cType(getElementTypeOrSelf(op.getTile().getType())) + ">", held + ", " + within)
+                                   : Expr{held + ".values[" + within + "]"};
   bound_[op.getTile()] = bound;
   return success();
 }
 
-/// A tile of rank 2 to memory: runs along columns are stored at once.
+/// A tile of rank 2 to memory: runs along columns are stored at once. Attribute `whole`: rows begin at multiples of 16 bytes and are stored to
+/// their ends, so that nothing is asked of an address.
 LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
   auto type = cast<VectorType>(op.getTile().getType());
   auto pointer = bound_[op.getPtr()];
@@ -151,13 +165,18 @@ LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
     bool contiguous = isConstant(op.getStrides()[1], 1);
     at = add(at, contiguous ? first : multiply(call("i64", column), scalar(op.getStrides()[1])));
     std::string valid = inner.extent;
+    const bool isWhole = op->hasAttr("whole") && contiguous && !pointer.shared;
     if (!op.getLimits().empty()) {
       valid = subtract(scalar(op.getLimits()[1]), {"(" + column + ")"}).text;
       out_.open("if (" + layout.row.text + " < " + scalar(op.getLimits()[0]).in(Expr::kShift) + ")");
     }
     std::string where = pointer.shared ? "shared_" : "";
-    out_.line(where + (contiguous ? "store_contiguous(" + at.text + ", " : "store_strided(" + at.text + ", " + scalar(op.getStrides()[1]).text + ", ") +
-              run + ", " + valid + ");");
+    if (isWhole) {
+      out_.line("store_run(" + at.text + ", " + run + ");");
+    } else {
+      out_.line(where + (contiguous ? "store_contiguous(" + at.text + ", " : "store_strided(" + at.text + ", " + scalar(op.getStrides()[1]).text + ", ") +
+                run + ", " + valid + ");");
+    }
     if (!op.getLimits().empty()) out_.close();
   };
   if (failed(flush(shape, op.getTile(), sink))) return failure();
@@ -205,9 +224,16 @@ LogicalResult PipelineEmitter::emitCopy(tile::CopyOp op) {
 
 // ---- products ---------------------------------------------------------------------------------------------------------------------
 
-/// The accumulator's array; the product works in place, so nobody else may want the old value.
+/// The accumulator's array; the product works in place, so nobody else may want the old value. Equal elements, a sum's zeros, get one here.
 FailureOr<std::string> PipelineEmitter::takeAccumulator(Value acc, Value result) {
   auto it = e_.bound_.find(acc);
+  if (it != e_.bound_.end() && it->second.kind == Bound::kUniform && acc.hasOneUse()) {
+    auto name = e_.arrayOf(acc, e_.hint(result));
+    if (failed(name)) return failure();
+    it->second = Bound();
+    it->second.kind = Bound::kArray;
+    it->second.expr = {*name};
+  }
   if (it == e_.bound_.end() || it->second.kind != Bound::kArray || !acc.hasOneUse())
     return emitError(acc.getLoc()) << "an accumulator must be carried by a loop and used by one product", failure();
   Bound held = it->second;  // the table may grow
@@ -245,8 +271,8 @@ LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const s
   WgmmaTypes types{tensorCoreType(elementOf(ring, op.getA())), tensorCoreType(elementOf(ring, op.getB()))};
   if (fragments_ || a.panels() > 1) return op.emitOpError("does not stand beside tile.mma_shared, and takes buffers of 128 bytes a row");
   if (type.getDimSize(0) % 64 || columns % 8 || columns > 256 || b.rows != columns || !types.areMultiplied() || cType(type.getElementType()) != types.sum())
-    return op.emitOpError("expects an accumulator of 64*m x n with n the rows of B, n a multiple of 8 up to 256; 16-bit floats of one type or 8-bit "
-                          "floats and f32 sums, or bytes and i32 sums");
+    return op.emitOpError("expects an accumulator of 64*m x n with n the rows of B, n a multiple of 8 up to 256; 16-bit floats of one type, 8-bit "
+                          "floats or f32 and f32 sums, or bytes and i32 sums");
   if (!llvm::is_contained(wgmmaShapes_, columns)) {
     wgmmaShapes_.push_back(columns);
     e_.wrappers_ += wgmmaWrapper(columns, types);
@@ -466,7 +492,7 @@ LogicalResult PipelineEmitter::emitStoreBulk(tile::StoreBulkOp op) {
   out.open("for (int patch = 0; patch < " + str(type.getDimSize(1) / storeColumns_) + "; ++patch)");
   out.line("buffer = store + ((buffer - store) ^ kStoreBytes);  // the two buffers in turn");
   out.line("if (issuer) tma_store_wait_read<1>();  // the store before last has left this buffer");
-  out.line("warp_sync();");
+  printPieces();
   if (failed(ofHalves ? printHalves(ops, stored, type.getElementType().isBF16(), packs, layout, op) : printPairs(ops, stored, layout, op))) return failure();
   out.line("fence_proxy_async();");
   out.line("warp_sync();");

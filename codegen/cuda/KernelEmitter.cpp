@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "runtime/base/GpuArchitecture.h"
 #include "runtime/base/SizeExpr.h"
 
 using namespace mlir;
@@ -117,6 +118,9 @@ void KernelEmitter::constant(const std::string &name, int64_t value, const std::
 
 FailureOr<CudaKernel> KernelEmitter::run() {
   for (const char *file : {"base.cuh", "math.cuh", "shared.cuh", "block.cuh"}) needLibrary(file);
+  const GpuArchitecture *gpu = gpuArchitecture(options_.arch);
+  const bool startsEarly = gpu && gpu->startsEarly();
+  if (startsEarly) needLibrary("grid.cuh");
   if (failed(pipeline_->prepare())) return failure();
   chooseThreads();
   const bool isThread = threads_ == 1 && programsPerBlock_ % kLanes == 0;
@@ -144,6 +148,7 @@ CudaKernel KernelEmitter::assemble() {
   result.grid = programsPerBlock_ == 1 ? kernel_.getPrograms().str() : perBlock(kernel_.getPrograms(), programsPerBlock_);
   result.cluster = pipeline_->clusterSize();
   result.tensorMaps = tensorMaps_;
+  result.waitsForGrid = startsEarly;
   result.wrappers = wrappers_;
   result.libraries = libraries_;
 
@@ -209,6 +214,10 @@ CudaKernel KernelEmitter::assemble() {
   SourceWriter body(1);
   for (const std::string &text : shared) body.line(text);
   for (const std::string &text : prologue_) body.line(text);
+  if (startsEarly && !pipeline_->startsGrid()) {
+    body.line("grid_release_next();");
+    body.line("grid_wait_previous();");
+  }
   result.text = head.take() + body.take() + out_.take() + "}\n";
   return result;
 }
@@ -263,7 +272,7 @@ void KernelEmitter::phase(Operation *op) {
 
 LogicalResult KernelEmitter::emitBlock(Block &block) {
   for (Operation &op : block) {
-    if (op.hasTrait<OpTrait::IsTerminator>()) continue;
+    if (op.hasTrait<OpTrait::IsTerminator>() || PipelineEmitter::isAside(&op)) continue;
     if (failed(emitOp(&op))) return failure();
   }
   return success();

@@ -191,6 +191,7 @@ class KernelEmitter {
   int64_t sortBytes_ = 0;  ///< of shared memory: the keys of a sort
   llvm::DenseMap<mlir::Operation *, std::string> divisors_;  ///< of divisions of a tile by one value
   llvm::DenseMap<mlir::Operation *, std::string> laneCompares_;  ///< whether lanes lie before an end: the conditions
+  std::string shift_;      ///< of the exponentials whose sum comes next (`by_warp`)
   std::string lastPhase_;
   MemoryState memory_;
   std::string wrappers_;

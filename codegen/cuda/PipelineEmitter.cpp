@@ -42,6 +42,7 @@ LogicalResult PipelineEmitter::prepare() {
       info.op = ring;
       info.stages = ring.getStages();
       info.bulk = ring.getKind() == tile::RingKind::bulk;
+      info.pieces = info.readByThreads = ring->hasAttr("pieces");
       (info.bulk ? anyBulk_ : anyAsync) = true;
       for (auto [i, type] : llvm::enumerate(ring.getBuffers().getAsValueRange<TypeAttr>())) {
         auto vector = dyn_cast<VectorType>(type);
@@ -75,7 +76,10 @@ LogicalResult PipelineEmitter::prepare() {
     }
     if (auto reduce = dyn_cast<tile::ClusterReduceOp>(op)) partBytes_ = cast<VectorType>(reduce.getTile().getType()).getNumElements() * 4;
     if (auto mma = dyn_cast<tile::MmaOp>(op)) wgmma_ |= ringOf(mma.getSlot()).bulk;
-    if (isa<tile::MmaSharedOp>(op)) wgmma_ = fragments_ = true;
+    if (isa<tile::MmaSharedOp, tile::MmaHighLowOp>(op)) wgmma_ = fragments_ = true;
+    anyTurns_ |= isa<tile::TurnWaitOp>(op);
+    if (auto mma = dyn_cast<tile::MmaHighLowOp>(op)) ringOf(mma.getSlot()).readByThreads = true;
+    if (auto split = dyn_cast<tile::SplitLowOp>(op)) ringOf(split.getSlot()).isSplit = ringOf(split.getSlot()).buffers[split.getTo()].isMade = true;
     if (auto store = dyn_cast<tile::StoreBulkOp>(op)) {
       anyStoreBulk_ = true;
       auto map = store.getMap().getDefiningOp<tile::TensorMapOp>();
@@ -85,7 +89,7 @@ LogicalResult PipelineEmitter::prepare() {
   if (anyBulk_ && !roles_) return kernel.emitOpError("a bulk ring needs tile.roles");
   if (anyBulk_ && anyAsync) return kernel.emitOpError("bulk and async rings do not mix");
   for (RingInfo &ring : rings_)
-    if (ring.readByThreads && clusterSize() > 1) return ring.op.emitOpError("a buffer of one row is for a block that shares no copies");
+    if (clusterSize() > 1 && llvm::any_of(ring.buffers, [](const Buffer &b) { return b.isRow; })) return ring.op.emitOpError("a buffer of one row is for a block that shares no copies");
   for (RingInfo &ring : rings_)
     for (Buffer &buffer : ring.buffers)
       if (buffer.rows % buffer.slices || (ring.bulk && !buffer.isRow && buffer.rows / buffer.slices % 8))
@@ -108,12 +112,12 @@ LogicalResult PipelineEmitter::prepare() {
   for (RingInfo &ring : rings_) {
     if (!ring.bulk) continue;
     ring.barrierOffset = at;
-    at += 2 * 8 * ring.stages;
+    at += (ring.isSplit ? 3 : 2) * 8 * ring.stages;
   }
   partBarriers_ = at;
   if (partBytes_) at += int64_t(roles_.getConsumers()) * 2 * 8;
   turnBarriers_ = at;
-  if (takesTurns()) at += int64_t(roles_.getConsumers()) * 8;
+  if (anyTurns_) at += int64_t(roles_.getConsumers()) * 8;
   sharedBytes_ = anyBulk_ ? at + kSwizzleAtom : at;
   const GpuArchitecture *gpu = gpuArchitecture(e_.options_.arch);
   if (!gpu) return kernel.emitOpError("is to be text for ") << e_.options_.arch << ", expected one of " << gpuNames();
@@ -142,7 +146,7 @@ std::string PipelineEmitter::named(const RingInfo &ring, const char *what) const
   return what + (isConstant ? capitalised(ring.tag) : "_" + ring.tag);
 }
 
-int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : warps_ ? warps_->m * warps_->n * 32 : rings_.empty() ? 0 : 256; }
+int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + hasSplitter() + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : warps_ ? warps_->m * warps_->n * 32 : rings_.empty() ? 0 : 256; }
 
 LogicalResult PipelineEmitter::declare() {
   if (!hasAnything()) return success();
@@ -150,13 +154,14 @@ LogicalResult PipelineEmitter::declare() {
   if (wgmma_) e_.needLibrary("wgmma.cuh");
   if (warps_) e_.needLibrary("mma.cuh");
   if (fragments_) e_.needLibrary("fragment.cuh");
+  if (hasSplitter()) e_.needLibrary("tf32.cuh");
   if (clusterK_ > 1) e_.constant("kSplits", clusterK_, "blocks of a cluster, each with its part of k");
   if (sharers() > 1) {
     e_.constant("kClusterM", clusterM_, "blocks of a cluster stacked along m");
     e_.constant("kClusterN", clusterN_, "blocks of a cluster side by side along n");
   }
   if (roles_) {
-    e_.constant("kConsumers", roles_.getConsumers(), "warpgroups that multiply; one more fetches");
+    e_.constant("kConsumers", roles_.getConsumers(), hasSplitter() ? "warpgroups that multiply; one more fetches, and one splits" : "warpgroups that multiply; one more fetches");
     e_.constant("kCluster", sharers(), clusterK_ > 1 ? "blocks that share what they fetch" : "blocks of a cluster");
   }
   for (RingInfo &ring : rings_) {
@@ -169,14 +174,14 @@ LogicalResult PipelineEmitter::declare() {
       if (!ring.bulk && !warps_) e_.constant("kLine" + b.suffix + ring.suffix, b.columns + b.pad, "elements from one row to the next");
       if (b.slices > 1) e_.constant("kSlice" + b.suffix + ring.suffix, b.rows / b.slices, "rows that this block fetches for the cluster");
     }
-    if (ring.bulk) e_.constant(named(ring, "kOffsetBarriers"), ring.barrierOffset, "two for each slot: filled, free");
+    if (ring.bulk) e_.constant(named(ring, "kOffsetBarriers"), ring.barrierOffset, ring.isSplit ? "three for each slot: filled, free, split" : "two for each slot: filled, free");
   }
   if (partBytes_) {
     e_.constant("kOffsetParts", partOffset_, "sums over a part of k, as a warpgroup leaves them for the other blocks");
     e_.constant("kPartBytes", partBytes_, "of a warpgroup");
     e_.constant("kOffsetPartBarriers", partBarriers_, "two for each warpgroup: parts are there, parts were read");
   }
-  if (takesTurns()) e_.constant("kOffsetTurns", turnBarriers_, "a barrier for each consumer: its turn has come");
+  if (anyTurns_) e_.constant("kOffsetTurns", turnBarriers_, "a barrier for each consumer: its turn has come");
   if (anyStoreBulk_) {
     e_.constant("kOffsetStore", storeOffset_, "staging of stores: two buffers a warp");
     e_.constant("kStoreColumns", storeColumns_, "of a store: one swizzle span");
@@ -225,7 +230,7 @@ bool PipelineEmitter::handles(Operation *op) const {
   return isa<tile::RingOp, tile::RingAcquireOp, tile::CopyOp, tile::CopyBulkOp, tile::RingCommitOp, tile::RingWaitOp, tile::RingReleaseOp,
              tile::RingDrainOp, tile::RingSkipOp, tile::TurnWaitOp, tile::TurnPassOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
              tile::ClusterRankOp, tile::NumProgramsOp, tile::MmaSharedOp, tile::MmaOperandOp, tile::MmaRegistersOp, tile::RowReduceOp,
-             tile::RowCombineOp, tile::IotaOp, tile::ColumnLoadOp, tile::ClusterReduceOp, tile::ClearRowsOp>(op);
+             tile::MmaHighLowOp, tile::SplitLowOp, tile::RowCombineOp, tile::IotaOp, tile::ColumnLoadOp, tile::ClusterReduceOp, tile::ClearRowsOp>(op);
 }
 
 LogicalResult PipelineEmitter::emit(Operation *op) {
@@ -250,6 +255,8 @@ LogicalResult PipelineEmitter::emit(Operation *op) {
       .Case([&](tile::MmaSharedOp o) { return emitMmaShared(o); })
       .Case([&](tile::MmaOperandOp o) { return emitMmaOperand(o); })
       .Case([&](tile::MmaRegistersOp o) { return emitMmaRegisters(o); })
+      .Case([&](tile::MmaHighLowOp o) { return emitMmaHighLow(o); })
+      .Case([&](tile::SplitLowOp o) { return emitSplitLow(o); })
       .Case([&](tile::RowReduceOp o) { return emitRowReduce(o); })
       .Case([&](tile::RowCombineOp o) { return emitRowCombine(o); })
       .Case([&](tile::IotaOp o) { return emitIota(o); })
@@ -283,7 +290,9 @@ void PipelineEmitter::printBarrierInit() {
     out.open("for (int s = 0; s < " + named(ring, "kStages") + "; ++s)");
     out.line("mbar_init(" + full + " + s * 8, 1);");
     std::string readers = takesTurns() ? "" : "kConsumers * ";
-    out.line("mbar_init(" + empty + " + s * 8, " + readers + (ring.readByThreads ? "4);  // each of their warps" : "kCluster);"));
+    std::string warps = sharers() > 1 ? "4 * kCluster);" : "4);";
+    out.line("mbar_init(" + empty + " + s * 8, " + readers + (ring.readByThreads ? warps + "  // each of their warps" : "kCluster);"));
+    if (ring.isSplit) out.line("mbar_init(" + named(ring, "lows") + " + s * 8, 4);");
     for (const Buffer &b : ring.buffers) {
       std::string address = "smem + kOffset" + b.suffix + ring.suffix + " + s * kStageBytes" + b.suffix + ring.suffix, bytes = "kStageBytes" + b.suffix + ring.suffix;
       if (b.slices > 1) {
@@ -299,7 +308,8 @@ void PipelineEmitter::printBarrierInit() {
     out.line("mbar_init(smem + kOffsetPartBarriers + c * 8, kSplits * 4);  // an arrival of each warp");
     out.close();
   }
-  if (takesTurns()) out.line("for (int c = 0; c < kConsumers; ++c) mbar_init(smem + kOffsetTurns + c * 8, 1);");
+  if (anyTurns_)
+    out.line("for (int c = 0; c < kConsumers; ++c) mbar_init(smem + kOffsetTurns + c * 8, " + std::string(takesTurns() ? "1);" : "4);  // an arrival of each warp"));
   out.line("mbar_init_fence();");
   out.close();
   if (clusterSize() > 1) {
@@ -309,12 +319,16 @@ void PipelineEmitter::printBarrierInit() {
     out.line("block_sync();");
   }
   out.line("grid_release_next();");
+  out.line("grid_wait_previous();");
 }
 
-void PipelineEmitter::printRingState(Region &region, bool producer) {
+/// \param aside  the operation of the producer for whose thread this is; null: for all the others
+void PipelineEmitter::printRingState(Region &region, bool producer, Operation *aside) {
   for (RingInfo &ring : rings_) {
-    bool used = false;
+    bool used = ring.pieces && !producer;
     region.walk([&](Operation *op) {
+      Operation *part = region.front().findAncestorOpInBlock(*op);
+      if (producer && (aside ? part != aside : isAside(part))) return;
       if (auto acquire = dyn_cast<tile::RingAcquireOp>(op)) used |= acquire.getRing() == ring.op.getRing();
       if (auto wait = dyn_cast<tile::RingWaitOp>(op)) used |= wait.getRing() == ring.op.getRing();
     });
@@ -331,20 +345,24 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   printBarrierInit();
   out.blank();
   out.open("if (warpgroup == 0)");
-  out.comment(rings_.size() > 1 ? "Producer: one thread keeps the rings full." : "Producer: one thread keeps the ring full.");
+  const bool anyPieces = llvm::any_of(rings_, [](const RingInfo &ring) { return ring.pieces; });
+  out.comment(anyPieces           ? "Producer: one thread keeps the ring of operands full, another one that of residuals."
+              : rings_.size() > 1 ? "Producer: one thread keeps the rings full."
+                                  : "Producer: one thread keeps the ring full.");
   if (movesRegisters()) out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
-  out.open("if (warp_uniform(threadIdx.x / 32) == 0 && elect_one())");
-  out.line("grid_wait_previous();");
+  if (anyPieces) out.line("const int fetcher = warp_uniform(threadIdx.x / 32);");
+  out.open(std::string("if (") + (anyPieces ? "fetcher" : "warp_uniform(threadIdx.x / 32)") + " == 0 && elect_one())");
   printRingState(op.getProducer(), true);
   if (failed(e_.emitBlock(op.getProducer().front()))) return failure();
   out.close();
+  for (Operation &part : op.getProducer().front())
+    if (isAside(&part) && failed(emitAside(&part))) return failure();
+  if (hasSplitter() && failed(printSplitter(op))) return failure();
   out.reopen("else");
   out.comment(takesTurns() ? "Consumers by turns: one multiplies its tile while the other runs the epilogue of its own."
                            : "Consumers: multiply, then the epilogue of the same tile.");
   if (movesRegisters()) out.line("registers_grow<" + str(op.getConsumerRegisters()) + ">();");
-  bool readsEarly = op.getConsumer().walk([](tile::LoadOp load) { return load->hasAttr("early") ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted();
-  if (readsEarly) out.line("grid_wait_previous();  // before the first load; else a slot that has landed says as much");
-  out.line("const int consumer = warpgroup - 1;");
+  out.line("const int consumer = warpgroup - " + str(hasSplitter() ? 2 : 1) + ";");
   out.line("const int thread = threadIdx.x % 128;");
   if (anyStoreBulk_) out.line("const int warp = warp_uniform(thread / 32);");
   if (anyStoreBulk_ || partBytes_) out.line("const int lane = thread % 32;");
@@ -354,18 +372,31 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
     out.line("const u32 parts_read = parts_there + 8;  // every block has read this one's");
     out.line("u32 parts_turn = 0;");
   }
-  if (takesTurns()) out.line("u32 turn = consumer == 0;  // parity of the phase before this consumer's turn");
+  if (anyTurns_) out.line("u32 turn = consumer == 0;  // parity of the phase before this consumer's turn");
   if (anyStoreBulk_) {
     out.line("const bool issuer = elect_one();  // the lane that issues this warp's stores");
     out.line("const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);");
     out.line("u32 buffer = store;");
   }
+  if (llvm::any_of(rings_, [](const RingInfo &ring) { return ring.readByThreads; }))
+    out.line("const u32 columns = opaque(smem + fragment_column * 4);  // of rows of f32 that this thread reads");
   printRingState(op.getConsumer(), false);
   if (failed(e_.emitBlock(op.getConsumer().front()))) return failure();
   if (anyStoreBulk_) out.line("if (issuer) tma_store_wait_read<0>();  // shared memory outlives its last reader");
   if (partBytes_) out.line("mbar_wait_cluster(parts_read, parts_turn ^ 1);  // as do the parts");
   out.close();
   return success();
+}
+
+/// A warpgroup of its own: its work runs beside the products of the slots before.
+LogicalResult PipelineEmitter::printSplitter(tile::RolesOp op) {
+  SourceWriter &out = e_.out_;
+  out.reopen("else if (warpgroup == 1)");
+  out.comment("Splitter: what TF32 leaves of b, beside it, for every slot.");
+  if (movesRegisters()) out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
+  out.line("const int thread = threadIdx.x % 128;");
+  printRingState(op.getSplitter(), false);
+  return e_.emitBlock(op.getSplitter().front());
 }
 
 // ---- rings ------------------------------------------------------------------------------------------------------------------------
@@ -379,6 +410,8 @@ LogicalResult PipelineEmitter::emitRing(tile::RingOp op) {
     out.line("const u32 " + named(ring, "full") + " = smem + " + named(ring, "kOffsetBarriers") + ";  // bytes of a slot have landed");
     out.line("const u32 " + named(ring, "empty") + " = " + named(ring, "full") + " + " + named(ring, "kStages") +
              " * 8;  // every consumer of the cluster is done with it");
+    if (ring.isSplit)
+      out.line("const u32 " + named(ring, "lows") + " = " + named(ring, "empty") + " + " + named(ring, "kStages") + " * 8;  // a slot's low parts are there");
     return success();
   }
   if (first) out.line("u8* const smem = dynamic_shared();");
@@ -396,7 +429,8 @@ LogicalResult PipelineEmitter::emitAcquire(tile::RingAcquireOp op) {
   std::string fill = named(ring, "fill");
   out.line("mbar_wait(" + named(ring, "empty") + " + " + fill + ".slot * 8, " + fill + ".parity ^ 1);");
   std::string bytes;
-  for (const Buffer &b : ring.buffers) bytes += (bytes.empty() ? "kStageBytes" : " + kStageBytes") + b.suffix + ring.suffix;
+  for (const Buffer &b : ring.buffers)
+    if (!b.isMade) bytes += (bytes.empty() ? "kStageBytes" : " + kStageBytes") + b.suffix + ring.suffix;
   out.line("mbar_arrive_expect_bytes(" + named(ring, "full") + " + " + fill + ".slot * 8, " + bytes + ");");
   return success();
 }
@@ -418,6 +452,7 @@ LogicalResult PipelineEmitter::emitWait(tile::RingWaitOp op) {
   std::string take = named(ring, "take");
   if (ring.bulk) {
     e_.out_.line("mbar_wait(" + named(ring, "full") + " + " + take + ".slot * 8, " + take + ".parity);");
+    if (ring.isSplit && !isSplitter(op)) e_.out_.line("mbar_wait(" + named(ring, "lows") + " + " + take + ".slot * 8, " + take + ".parity);");
   } else {
     e_.out_.line("copy_async_wait<" + str(op.getBehind()) + ">();");
     e_.out_.line("block_sync();");
@@ -446,7 +481,8 @@ LogicalResult PipelineEmitter::emitRelease(tile::RingReleaseOp op) {
   std::string arrive = "mbar_arrive_at(" + empty + " + ", who = "thread < kCluster", peer = clusterK_ > 1 ? "rank_k" : "thread";
   if (ring.readByThreads) {
     out.line("warp_sync();");
-    who = "thread % 32 == 0", peer = "0";
+    who = sharers() > 1 ? "thread % 32 < kCluster" : "thread % 32 == 0";
+    peer = sharers() > 1 ? "thread % 32" : clusterK_ > 1 ? "rank_k" : "0";
   }
   if (!ring.lagging) {
     out.line("if (" + who + ") " + arrive + take + ".slot * 8, " + peer + ");");
@@ -470,16 +506,18 @@ LogicalResult PipelineEmitter::emitSkip(tile::RingSkipOp op) {
   return success();
 }
 
-LogicalResult PipelineEmitter::emitTurnWait(tile::TurnWaitOp op) {
-  if (!takesTurns()) return op.emitOpError("is for consumers that take turns");
+LogicalResult PipelineEmitter::emitTurnWait(tile::TurnWaitOp) {
   e_.out_.line("mbar_wait(smem + kOffsetTurns + consumer * 8, turn);");
   e_.out_.line("turn ^= 1;");
   return success();
 }
 
+/// Consumers that share slots come by again within a step, so each warp says that it has seen its turn: one that is late would find the barrier
+/// two phases on.
 LogicalResult PipelineEmitter::emitTurnPass(tile::TurnPassOp op) {
-  if (!takesTurns()) return op.emitOpError("is for consumers that take turns");
-  e_.out_.line("if (thread == 0) mbar_arrive(smem + kOffsetTurns + (consumer + 1) % kConsumers * 8);");
+  if (!anyTurns_) return op.emitOpError("gives away a turn that nobody waits for: expected a tile.turn_wait before it");
+  if (!takesTurns()) e_.out_.line("warp_sync();");
+  e_.out_.line(std::string("if (thread") + (takesTurns() ? "" : " % 32") + " == 0) mbar_arrive(smem + kOffsetTurns + (consumer + 1) % kConsumers * 8);");
   return success();
 }
 

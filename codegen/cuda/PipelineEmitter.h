@@ -35,10 +35,16 @@ class PipelineEmitter {
   /// to = the operand of a product.
   mlir::LogicalResult moveOperand(mlir::Value operand, const std::string &to);
   bool hasFragments() const { return fragments_; }
+  bool startsGrid() const { return bool(roles_); }  ///< it prints where the launch before is waited for: behind its barriers
   bool hasAnything() const { return roles_ || !rings_.empty(); }
 
   bool handles(mlir::Operation *op) const;
   mlir::LogicalResult emit(mlir::Operation *op);
+  /// A tile that comes in pieces.
+  static bool isPiece(tile::LoadOp op) { return op->hasAttr("piece"); }
+  mlir::LogicalResult emitPieceLoad(tile::LoadOp op);
+  /// In the producer, what another thread does.
+  static bool isAside(mlir::Operation *op) { return op->hasAttr("aside"); }
   /// True where `user` writes through `pointer`.
   bool writes(mlir::Operation *user, mlir::Value pointer) const;
   TileLayout makeFragmentLayout(const Shape &shape);
@@ -55,6 +61,7 @@ class PipelineEmitter {
     Operand operand = Operand::kA;  ///< of a product of warps
     // Bulk rings: panels of 128 bytes, one after the other; one row lies as it is.
     bool isRow = false;
+    bool isMade = false;  ///< by the splitter, not fetched
     int64_t panelBytes() const { return isRow ? stageBytes() : rows * 128; }
     int64_t panels() const { return stageBytes() / panelBytes(); }
     int64_t slices = 1;
@@ -68,6 +75,8 @@ class PipelineEmitter {
     int64_t stages = 0;
     bool bulk = false, lagging = false;
     bool readByThreads = false;  ///< one of its buffers is: each warp gives a slot back
+    bool pieces = false;         ///< of residuals (Residuals.cpp)
+    bool isSplit = false;        ///< a splitter adds low parts: a third barrier says that they are there
     int64_t barrierOffset = 0;
     int64_t stageBytes() const {
       int64_t bytes = 0;
@@ -92,8 +101,9 @@ class PipelineEmitter {
   mlir::LogicalResult emitTurnWait(tile::TurnWaitOp op);
   mlir::LogicalResult emitTurnPass(tile::TurnPassOp op);
   mlir::LogicalResult emitRoles(tile::RolesOp op);
+  mlir::LogicalResult printSplitter(tile::RolesOp op);
   void printBarrierInit();
-  void printRingState(mlir::Region &region, bool producer);
+  void printRingState(mlir::Region &region, bool producer, mlir::Operation *aside = nullptr);
   mlir::LogicalResult emitMma(tile::MmaOp op);
   mlir::LogicalResult emitWgmma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
   mlir::LogicalResult emitSimtMma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
@@ -109,14 +119,25 @@ class PipelineEmitter {
   mlir::LogicalResult printHalves(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, bool isBf16, bool packs, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult printPairs(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult emitClusterReduce(tile::ClusterReduceOp op);
+  /// Whether each slot is one consumer's; consumers that read slots together may have turns all the same (anyTurns_).
   bool takesTurns() const { return roles_ && const_cast<tile::RolesOp &>(roles_).getTurns(); }
   /// Blocks that share what they fetch: the cluster, but for its blocks along k.
   int64_t sharers() const { return clusterM_ * clusterN_; }
   mlir::FailureOr<std::string> takeAccumulator(mlir::Value acc, mlir::Value result);
+  // Residuals.cpp
+  mlir::LogicalResult emitAside(mlir::Operation *op);
+  void printPieces();
   // FragmentProducts.cpp, FragmentRows.cpp
   mlir::LogicalResult emitMmaShared(tile::MmaSharedOp op);
   mlir::LogicalResult emitMmaRegisters(tile::MmaRegistersOp op);
   mlir::LogicalResult emitMmaOperand(tile::MmaOperandOp op);
+  mlir::LogicalResult emitMmaHighLow(tile::MmaHighLowOp op);
+  mlir::LogicalResult emitSplitLow(tile::SplitLowOp op);
+  /// The operation is the splitter's.
+  bool isSplitter(mlir::Operation *op) const {
+    return hasSplitter() && const_cast<tile::RolesOp &>(roles_).getSplitter().isAncestor(op->getParentRegion());
+  }
+  bool hasSplitter() const { return roles_ && !const_cast<tile::RolesOp &>(roles_).getSplitter().empty(); }
   mlir::LogicalResult emitRowReduce(tile::RowReduceOp op);
   mlir::LogicalResult emitRowCombine(tile::RowCombineOp op);
   mlir::LogicalResult emitIota(tile::IotaOp op);
@@ -124,12 +145,13 @@ class PipelineEmitter {
   mlir::LogicalResult printRows(mlir::Value value, const std::string &text);
   void nameRings();
   void needPin(int64_t count);
-  std::string slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag = 0);
+  std::string slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag = 0, llvm::StringRef from = "smem");
   mlir::Type elementOf(const RingInfo &ring, int64_t buffer) const {
     auto types = const_cast<RingInfo &>(ring).op.getBuffers();
     return mlir::cast<mlir::VectorType>(mlir::cast<mlir::TypeAttr>(types[buffer]).getValue()).getElementType();
   }
   TileLayout rowsLayout(const Shape &shape);
+  std::pair<std::string, std::string> fragmentPlace(int64_t columns);
   TileLayout wgmmaLayout(const Shape &shape);
   TileLayout simtLayout(const Shape &shape);
   std::string coordinates(mlir::ValueRange at);
@@ -140,9 +162,14 @@ class PipelineEmitter {
   std::optional<WarpGrid> warps_;  ///< of a kernel whose products are computed by warps
   std::string wordsA_, wordsB_, warpProduct_;
   std::vector<tile::TensorMapOp> maps_;
+  struct Piece {
+    int64_t buffer;     ///< of the ring
+    std::string pairs;  ///< registers: a patch's elements, two in each
+  };
+  std::vector<Piece> pieces_;
   std::vector<std::string> mapParameters_;
   bool fragments_ = false;  ///< tiles are 64 rows of a warpgroup, of any width
-  bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false;
+  bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false, anyTurns_ = false;
   int64_t clusterM_ = 1, clusterN_ = 1, clusterK_ = 1;
   int64_t partBytes_ = 0, partOffset_ = 0, partBarriers_ = 0;  ///< of tile.cluster_reduce: a warpgroup's part, where parts and barriers lie
   int64_t turnBarriers_ = 0;

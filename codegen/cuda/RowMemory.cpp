@@ -278,6 +278,7 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
   std::string where = pointer.shared ? "shared_" : "";
   if (type.getRank() == 2 && isTile(type)) {
     if (isOrdered(op.getPtr())) return unsupported(op, "a tile of rank 2 from a buffer that the kernel also writes");
+    if (PipelineEmitter::isPiece(op)) return pipeline_->emitPieceLoad(op);
     return op->hasAttr("early") ? emitEarlyLoad(op) : addPending(op);
   }
   beforeRead(op.getPtr());
@@ -386,22 +387,25 @@ LogicalResult KernelEmitter::emitReduce(tile::ReduceOp op) {
   };
   if (failed(flush(shape, op.getTile(), sink)) || failed(status)) return failure();
   std::string value = tile::stringifyReduceKind(op.getKind()).str() + "(" + part;
+  const bool byWarp = op->hasAttr("by_warp") && threads_ > kWarp && accumulator == "float", meets = threads_ > kWarp && !(byWarp && op.getKind() == tile::ReduceKind::max);
   value = threads_ == 1 ? part : threads_ == kWarp ? "warp_" + value + ")" : "block_" + value + ", kThreads, slots, turn)";
-  usesSlots_ |= threads_ > kWarp;
+  if (byWarp) value = meets ? "block_shifted_sum(" + part + ", " + shift_ + ", kThreads, slots, turn)" : "warp_shift(" + part + ")";
+  usesSlots_ |= meets;
   if (isHalf(element)) {
     value = (element.isBF16() ? "to_bf16(" : "to_f16(") + value + ")";
   } else if (accumulator != cType(element)) {
     value = "static_cast<" + cType(element) + ">(" + value + ")";
   }
-  if (threads_ > kWarp) memory_ = {};  // every thread has met every other
+  if (meets) memory_ = {};  // every thread has met every other
   static constexpr const char *names[] = {"total", "largest", "smallest", "product"};
   std::string name = hint(op.getScalar());
-  if (StringRef(name).starts_with("reduce")) name = names[int(op.getKind())];
+  if (StringRef(name).starts_with("reduce")) name = byWarp && !meets ? "shift" : names[int(op.getKind())];
   Bound bound;
   bound.kind = Bound::kUniform;
   bound.expr = {out_.unique(name)};
   out_.line("const " + cType(element) + " " + bound.expr.text + " = " + value + ";");
   bound_[op.getScalar()] = bound;
+  if (byWarp && !meets) shift_ = bound.expr.text;
   return success();
 }
 

@@ -62,12 +62,13 @@ def Graph_PackedMatmulOp : Graph_Op<"packed_matmul", [Pure]> {
     `by_rows`: b is [batch…, n, k], or its rows are filled up with zeros to a multiple of 16 bytes. Tensor cores read both operands along k. A
     copy engine reads them where k is such a multiple, else warps do. Operands are f16 or bf16, or have 8 bits: integers of either sign, whose
     y is i32 and exact, or f8E4M3FN and f8E5M2, whose y is f32. `fast_sums` as in jinx.matmul.
+    Or they are f32: each product is then three of TF32, about as exact as f32, or with `tf32` one, whose operands have 11 bits.
   }];
-  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b, UnitAttr:$by_rows, UnitAttr:$fast_sums);
+  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b, UnitAttr:$by_rows, UnitAttr:$fast_sums, UnitAttr:$tf32);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
   let assemblyFormat = [{
-    $a `,` $b (`by_rows` $by_rows^)? (`fast_sums` $fast_sums^)? attr-dict `:` type($a) `,` type($b) `->` type($y)
+    $a `,` $b (`by_rows` $by_rows^)? (`fast_sums` $fast_sums^)? (`tf32` $tf32^)? attr-dict `:` type($a) `,` type($b) `->` type($y)
   }];
 }
 def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
@@ -78,12 +79,13 @@ def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
     `by_rows`: weights [oc, kh*kw*ceil(c/64)*64], channels past c zero; c is a multiple of 8 and group is 1. Tensor cores read them so.
     `runs`, beside it, is for images of few channels: a row of the window is one run of kw*c <= 64 elements, weights are [oc, kh*64], zero
     past kw*c. Dilation along w is 1, there is no padding along w, and rows of the image and steps along w are multiples of 8 elements.
+    Of f32 all these 64 are 32, and 8 is 4; `tf32` as in jinx.packed_matmul.
   }];
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
-                       DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$group, UnitAttr:$by_rows, UnitAttr:$runs);
+                       DenseI64ArrayAttr:$pads, DenseI64ArrayAttr:$dilations, I64Attr:$group, UnitAttr:$by_rows, UnitAttr:$runs, UnitAttr:$tf32);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
-  let assemblyFormat = "$x `,` $w (`by_rows` $by_rows^ (`runs` $runs^)?)? attr-dict `:` type($x) `,` type($w) `->` type($y)";
+  let assemblyFormat = "$x `,` $w (`by_rows` $by_rows^ (`runs` $runs^)? (`tf32` $tf32^)?)? attr-dict `:` type($x) `,` type($w) `->` type($y)";
 }
 def Graph_LstmOp : Graph_Op<"lstm", [Pure]> {
   let summary = "one direction of an LSTM over precomputed input projections";

@@ -9,8 +9,7 @@ namespace {
 
 constexpr int64_t kPanel = 16, kByteInterleave = 4;
 constexpr int64_t kRowBytes = 16;     // that a tensor map's stride is a multiple of
-constexpr int64_t kRowAlignment = 8;  // such rows of 16-bit elements
-constexpr int64_t kSlice = 64;        // channels that a tensor core's slot takes of a tap
+constexpr int64_t kSliceBytes = 128;  // of channels that a tensor core's slot takes of a tap
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 
@@ -24,6 +23,7 @@ LogicalResult verifyElementsByRows(PackedMatmulOp op) {
   Type a = elementOf(op.getA()), b = elementOf(op.getB()), y = elementOf(op.getY());
   auto isFloat8 = [](Type type) { return isa<Float8E4M3FNType, Float8E5M2Type>(type); };
   const bool ofBytes = a.isInteger(8) && b.isInteger(8), ofFloats8 = isFloat8(a) && isFloat8(b);
+  if (op.getTf32() && !a.isF32()) return op.emitOpError("has tf32 beside elements of ") << a << ", expected f32";
   if (op.getFastSums() && !ofFloats8) return op.emitOpError("has fast_sums beside elements of ") << a << ", expected 8-bit floats";
   if (ofBytes && !y.isSignlessInteger(32)) return op.emitOpError("y has elements of ") << y << ", expected i32 beside operands of bytes";
   if (ofFloats8 && !y.isF32()) return op.emitOpError("y has elements of ") << y << ", expected f32 beside operands of 8-bit floats";
@@ -63,6 +63,7 @@ static LogicalResult verifyByRows(PackedMatmulOp op, const Sizes &a, const Sizes
 
 LogicalResult PackedMatmulOp::verify() {
   if (getFastSums() && !getByRows()) return emitOpError("has fast_sums and b in panels, expected by_rows beside it");
+  if (getTf32() && !getByRows()) return emitOpError("has tf32 and b in panels, expected by_rows beside it");
   Sizes a = sizesOf(getA().getType()), b = sizesOf(getB().getType()), y = sizesOf(getY().getType());
   if (getByRows()) return verifyByRows(*this, a, b, y);
   if (a.size() < 2 || b.size() < 3 || y.size() != std::max(a.size(), b.size() - 1))
@@ -96,6 +97,9 @@ LogicalResult PackedConvOp::verify() {
       return emitOpError("has ") << channels.str() << " channels, expected a multiple of group = " << group;
   if (getByRows()) {
     if (group != 1) return emitOpError("group is ") << group << ", expected 1 beside by_rows";
+    Type element = elementOf(getX());
+    if (getTf32() && !element.isF32()) return emitOpError("has tf32 beside elements of ") << element << ", expected f32";
+    const int64_t bytes = std::max<int64_t>(1, element.getIntOrFloatBitWidth() / 8), kSlice = kSliceBytes / bytes, kRowAlignment = kRowBytes / bytes;
     if (getRuns()) {
       auto channels = x[3].constant();
       if (!channels || *channels * getKernel()[1] > kSlice || *channels * getStrides()[1] % kRowAlignment || !(x[2] * x[3]).exactDivide(kRowAlignment) ||

@@ -96,6 +96,19 @@ LogicalResult CopyBulkOp::verify() {
   return success();
 }
 
+LogicalResult SplitLowOp::verify() {
+  auto wait = getSlot().getDefiningOp<RingWaitOp>();
+  auto ring = wait ? wait.getRing().getDefiningOp<RingOp>() : RingOp();
+  if (!ring) return emitOpError("splits a slot that tile.ring_wait gives");
+  int64_t buffers = int64_t(ring.getBuffers().size());
+  if (int64_t(getFrom()) >= buffers || int64_t(getTo()) >= buffers || getFrom() == getTo())
+    return emitOpError("splits buffer ") << getFrom() << " into buffer " << getTo() << ", expected two of the ring's " << buffers;
+  auto typeOf = [&](int64_t buffer) { return cast<VectorType>(cast<TypeAttr>(ring.getBuffers()[buffer]).getValue()); };
+  if (typeOf(getFrom()) != typeOf(getTo()) || !typeOf(getFrom()).getElementType().isF32())
+    return emitOpError("splits ") << typeOf(getFrom()) << " into " << typeOf(getTo()) << ", expected one type of f32";
+  return success();
+}
+
 LogicalResult ClearRowsOp::verify() {
   if (!getSlot().getDefiningOp<RingWaitOp>()) return emitOpError("clears rows of a slot that tile.ring_wait gives");
   auto roles = (*this)->getParentOfType<RolesOp>();

@@ -33,6 +33,17 @@ def Tile_MmaSharedOp : Tile_Op<"mma_shared"> {
   let results = (outs Tile_Vector:$result);
   let assemblyFormat = "$a_slot $a `row` $row `,` $b_slot $b attr-dict `:` type($result)";
 }
+def Tile_MmaHighLowOp : Tile_Op<"mma_high_low"> {
+  let summary = "result[m, n] = sum over k of A(row + m, k) * B(n, k), of f32, by three products of TF32";
+  let description = [{
+    A value is its high part, which is TF32, and what that leaves: a = a1 + a2. The result is a2*b1 + a1*b2 + a1*b1; a2*b2 is below 2^-20 of
+    |a*b|. Threads read A and take it apart; `low` is the buffer of B's low parts (tile.split_low). Otherwise as tile.mma_shared, on one
+    slot, which each warp gives back. Infinities give what they give in f32. (Ootomo & Yokota 2022.)
+  }];
+  let arguments = (ins Tile_SlotType:$slot, I64Attr:$a, Index:$row, I64Attr:$b, I64Attr:$low);
+  let results = (outs Tile_Vector:$result);
+  let assemblyFormat = "$slot $a `row` $row `,` $b `low` $low attr-dict `:` type($result)";
+}
 def Tile_MmaOperandOp : Tile_Op<"mma_operand"> {
   let summary = "rounds a tile to 16-bit floats, here and now, as A of tile.mma_registers";
   let description = [{ Loops may carry it; nothing else may use it. }];
@@ -44,7 +55,7 @@ def Tile_MmaOperandOp : Tile_Op<"mma_operand"> {
 def Tile_MmaRegistersOp : Tile_Op<"mma_registers", [AllTypesMatch<["acc", "result"]>]> {
   let summary = "acc[m, n] += sum over k of a[m, k] * B(k, n): a in registers, B a buffer of a slot, stored [k, n]";
   let description = [{
-    Asynchronous, as tile.mma_shared. With `lag` 1, B is in the slot before: the one that this ring's last release (lag 1) has kept.
+    Asynchronous, as tile.mma_shared. With `lag` 1, B is in the slot before: the one that this ring's last release (lag 1) has kept; nothing is added where none is.
   }];
   let arguments = (ins Tile_Vector:$acc, Tile_Vector:$a, Tile_SlotType:$slot, I64Attr:$b, DefaultValuedAttr<I64Attr, "0">:$lag);
   let results = (outs Tile_Vector:$result);

@@ -166,19 +166,23 @@ def Tile_RolesOp : Tile_Op<"roles", [NoTerminator, SingleBlock]> {
     their numbers, and pass over the slots of the others (tile.ring_skip). One multiplies while another runs its epilogue. The turn also says
     that the slots passed over were waited for: a slot's barrier tells a round from the next one, not from the one after.
 
+    `splitter` is for products of f32 (tile.mma_high_low): a warpgroup between the producer and the consumers, with the producer's registers,
+    which waits for each slot, writes low parts beside what was fetched (tile.split_low), and says so to the consumers.
+
       tile.turn_wait                       // until the consumer before has issued its products
       %acc = scf.for … { … }
       tile.turn_pass                       // the next one's products queue behind these
       tile.ring_skip %ring count %steps    // the slots of the other one's tile
   }];
   let arguments = (ins I64Attr:$consumers, I64Attr:$producer_registers, I64Attr:$consumer_registers, UnitAttr:$turns);
-  let regions = (region SizedRegion<1>:$producer, SizedRegion<1>:$consumer);
+  let regions = (region SizedRegion<1>:$producer, SizedRegion<1>:$consumer, AnyRegion:$splitter);
   let assemblyFormat = [{
-    `consumers` $consumers (`turns` $turns^)? `registers` $producer_registers `,` $consumer_registers `producer` $producer `consumer` $consumer attr-dict
+    `consumers` $consumers (`turns` $turns^)? `registers` $producer_registers `,` $consumer_registers `producer` $producer (`splitter` $splitter^)?
+    `consumer` $consumer attr-dict
   }];
 }
 def Tile_TurnWaitOp : Tile_Op<"turn_wait"> {
-  let summary = "waits for this consumer's turn to issue products; the first one's first turn has come";
+  let summary = "waits for this consumer's turn to issue products, with slots of its own or not; the first one's first turn has come";
   let assemblyFormat = "attr-dict";
 }
 def Tile_TurnPassOp : Tile_Op<"turn_pass"> {
@@ -197,8 +201,8 @@ def Tile_MmaOp : Tile_Op<"mma"> {
     Async ring in a kernel with the attribute `warps` [m, n]: A is stored [m, k] and B [n, k], in rows of 128 bytes, 16-bit floats of one type or
     bytes of either sign; acc is i32 for bytes, else f32. The warps stand in a grid over acc. `pending` is 1: the last step of a slot is left to
     the next product, or to tile.mma_wait.
-    Bulk ring: A is stored [m, k] and B [n, k], 16-bit floats, 8-bit floats or bytes of either sign (the types of the ring's buffers say
-    which); acc is i32 for bytes, else f32. A warpgroup holds acc, whose rows are a multiple of 64. The product is asynchronous: `pending`
+    Bulk ring: A is stored [m, k] and B [n, k], 16-bit floats, 8-bit floats, bytes of either sign, or f32, of which products see what TF32
+    has, the upper 19 bits (the types of the ring's buffers say which); acc is i32 for bytes, else f32. A warpgroup holds acc, whose rows are a multiple of 64. The product is asynchronous: `pending`
     says how many products may still run when this returns; acc may be used after tile.mma_wait only. On 8-bit floats each instruction, 32
     elements of k, keeps about 14 bits of acc; tile.mma_shared has a sum of its own for each slot.
   }];
@@ -206,6 +210,13 @@ def Tile_MmaOp : Tile_Op<"mma"> {
                        DefaultValuedAttr<I64Attr, "0">:$pending);
   let results = (outs Tile_Vector:$result);
   let assemblyFormat = "$acc `,` $slot $a `,` $b (`row` $row^)? (`pending` $pending^)? attr-dict `:` type($acc) `->` type($result)";
+}
+def Tile_SplitLowOp : Tile_Op<"split_low"> {
+  let summary = "writes what TF32 leaves of buffer `from` into buffer `to`: by the splitter, of a slot waited for, which consumers may then read";
+  let description = [{ Both are of f32 and one shape. Nobody copies into `to`. Comes last: the splitter goes on to the next slot. }];
+  let arguments = (ins Tile_SlotType:$slot, I64Attr:$from, I64Attr:$to);
+  let assemblyFormat = "$slot `from` $from `to` $to attr-dict";
+  let hasVerifier = 1;
 }
 def Tile_MmaWaitOp : Tile_Op<"mma_wait"> {
   let summary = "waits until at most `pending` products run: every one that makes acc has finished";

@@ -156,7 +156,9 @@ class Estimator {
       perOutput = 2 * shape(anchor->getOperand(0)).extents.back();
     }
     const bool onTensorCores = machine_.flopsPerCycle > 0 && anchor->hasAttr("by_rows");
-    cycles_ += elements(anchor->getResult(0)) * perOutput / (onTensorCores ? machine_.flopsPerCycle : 3.0 * machine_.lanes);
+    double rate = onTensorCores ? machine_.flopsPerCycle : 3.0 * machine_.lanes;
+    if (onTensorCores && elementBytes(anchor->getOperand(0)) == 4) rate /= anchor->hasAttr("tf32") ? 2 : 6;  // TF32 is half as fast as 16 bits
+    cycles_ += elements(anchor->getResult(0)) * perOutput / rate;
   }
 
   bool isAttention() const { return anchors_.size() == 2; }

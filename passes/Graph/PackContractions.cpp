@@ -13,12 +13,17 @@
 // Where there are tensor cores (tensor-cores), which read both operands along k, 16-bit floats, and in products 8-bit ones and bytes too:
 //
 //   matmul(a, b)                     packed_matmul by_rows(a, transpose(b)); k is filled up to a multiple of 16 bytes
+//   matmul with one row, 16 bits     reduce(mul(transpose(b), a)): nothing is read twice, and registers have it sooner than shared memory
 //   conv 1x1, stride 1, no padding   the same over all pixels
 //   conv of one group                packed_conv by_rows; channels are filled up to a multiple of 8, or, where they are few, the image
 //                                    is padded along w so that a row of the window is one run (runs)
 //   conv of several groups           cast(conv(cast(x), cast(w))) in f32
 //
-// Without a copy engine (sm_80, sm_89) images are padded before, and products of 8-bit floats are f32. Small products lose their filling up again
+// The same of f32 where f32-products says how tensor cores are to multiply it: `split` by three products of TF32, which is about as exact, `tf32`
+// by one. In panels stays what that does not pay for: little work, a k that a copy of a would have to fill up, several groups, and
+// windows that the copy engine cannot walk.
+//
+// Without a copy engine (sm_80, sm_89) images are padded before, and products of 8-bit floats are f32, those of f32 scalar. Small products lose their filling up again
 // (jinx-fetch-by-warps).
 //
 // A product of 8-bit floats without tensor cores is one of f32: matmul(cast(a), cast(b)).
@@ -40,10 +45,14 @@ constexpr StringRef kArgument = "jinx-pack";
 constexpr int64_t kPanel = 16;
 constexpr int64_t kByteInterleave = 4;  // rows of a panel of bytes that come together
 constexpr int64_t kRowBytes = 16;       // a tensor map's strides are multiples of them
-constexpr int64_t kRowAlignment = 8;    // such rows of 16-bit elements
-constexpr int64_t kSlice = 64;          // 16-bit elements of k in a slot of a tensor-core product
+constexpr int64_t kSliceBytes = 128;    // of k in a slot of a tensor-core product
+constexpr int64_t kLeastDepth = 32;     // of a product of f32 on tensor cores
+constexpr int64_t kLeastColumns = 16;
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+/// Elements that a row of a tensor map is a multiple of, and of k in a slot.
+int64_t rowAlignment(Value v) { return kRowBytes * 8 / elementOf(v).getIntOrFloatBitWidth(); }
+int64_t sliceOf(Value v) { return kSliceBytes * 8 / elementOf(v).getIntOrFloatBitWidth(); }
 Value reshape(OpBuilder &b, Location loc, Value v, ArrayRef<SizeExpr> sizes) {
   auto type = tensorOf(sizes, elementOf(v));
   return type == v.getType() ? v : Value(ReshapeOp::create(b, loc, type, v));
@@ -69,10 +78,41 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
 
   static bool isSupported(Type element) { return element.isF32(); }
   bool isByRows(Type element) const { return tensorCores && (element.isF16() || element.isBF16()); }
+  bool isTf32() const { return f32Products == "tf32"; }
+  /// f32 goes to tensor cores where that is wanted.
+  bool takesF32(Type element) const { return tensorCores && hasCopyEngine_ && element.isF32() && f32Products != "scalar"; }
   bool isByRows(MatmulOp op) const {
     Type a = elementOf(op.getA()), b = elementOf(op.getB());
+    if (takesF32(a) && b.isF32()) return paysAsF32(sizesOf(op.getA().getType()).back(), sizesOf(op.getY().getType()).back());
     auto isFloat8 = [](Type type) { return isa<Float8E4M3FNType, Float8E5M2Type>(type); };
     return tensorCores && (isByRows(a) || (a.isInteger(8) && b.isInteger(8)) || (hasCopyEngine_ && isFloat8(a) && isFloat8(b)));
+  }
+
+  /// Extents that are known only when the model runs count as large.
+  static bool paysAsF32(const SizeExpr &depth, const SizeExpr &columns) {
+    auto k = depth.constant(), n = columns.constant();
+    return (!n || *n >= kLeastColumns) && depth.exactDivide(kRowBytes / 4) && (!k || *k >= kLeastDepth);
+  }
+  bool isByRows(ConvOp op) const {
+    if (isByRows(elementOf(op.getX()))) return true;
+    if (!takesF32(elementOf(op.getX())) || op.getGroup() > 1) return false;
+    Sizes w = sizesOf(op.getW().getType());
+    SizeExpr taps = volume(ArrayRef(w).drop_front(2));
+    if (taps.isConstant(1) && !w[1].exactDivide(kRowBytes / 4)) return false;
+    SizeExpr depth = w[1] * taps;
+    return isWalk(op) && (!w[0].constant() || *w[0].constant() >= kLeastColumns) && (!depth.constant() || *depth.constant() >= kLeastDepth);
+  }
+  /// Steps of at most 8 pixels, corners and taps in a signed and an unsigned byte.
+  static bool isWalk(ConvOp op) {
+    Sizes w = sizesOf(op.getW().getType());
+    const size_t spatial = w.size() - 2;
+    for (size_t d = 0; d < spatial; ++d) {
+      auto extent = w[2 + d].constant();
+      if (!extent) return false;
+      const int64_t reach = (*extent - 1) * op.getDilations()[d];
+      if (op.getStrides()[d] > 8 || reach > 255 || op.getPads()[d] > 128 || std::abs(op.getPads()[spatial + d] - reach) > 127) return false;
+    }
+    return spatial <= 2;
   }
 
   Value pack(OpBuilder &b, Location loc, Value v, bool transpose, int64_t interleave = 1) {
@@ -182,11 +222,29 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     sizes[dim] = ceilDiv(sizes[dim], multiple) * SizeExpr(multiple);
     return padTo(b, loc, v, sizes, SmallVector<int64_t>(sizes.size(), 0));
   }
-  static Value productByRows(OpBuilder &b, Location loc, Type result, Value a, Value rows, bool fastSums = false) {
-    const int64_t alignment = kRowBytes * 8 / elementOf(a).getIntOrFloatBitWidth();
+  Value productByRows(OpBuilder &b, Location loc, Type result, Value a, Value rows, bool fastSums = false) {
+    const int64_t alignment = rowAlignment(a);
     a = fillUp(b, loc, a, cast<RankedTensorType>(a.getType()).getRank() - 1, alignment);
     rows = fillUp(b, loc, rows, cast<RankedTensorType>(rows.getType()).getRank() - 1, alignment);
-    return PackedMatmulOp::create(b, loc, result, a, rows, /*by_rows=*/true, fastSums);
+    return PackedMatmulOp::create(b, loc, result, a, rows, /*by_rows=*/true, fastSums, elementOf(a).isF32() && isTf32());
+  }
+
+  std::string howF32(Type element) const { return !element.isF32() ? "" : isTf32() ? ", in TF32" : ", f32 as three products of TF32"; }
+
+  /// [.., 1, k] x [n, k]ᵀ of 16-bit floats as sums over the last axis, one for each row of b.
+  bool makeSumsOfRows(MatmulOp op, Value rows) {
+    Sizes sizes = sizesOf(rows.getType()), y = sizesOf(op.getY().getType());
+    bool isOneRow = y.size() >= 2 && llvm::all_of(ArrayRef(y).drop_back(), [](const SizeExpr &s) { return s.isConstant(1); });
+    if (!isByRows(elementOf(op.getA())) || sizes.size() != 2 || !isOneRow || !sizes[1].constant()) return false;
+    OpBuilder b(op);
+    Value row = reshape(b, op.getLoc(), op.getA(), {sizes[1]});
+    Value products = MulOp::create(b, op.getLoc(), rows.getType(), rows, row);
+    Value sums = ReduceOp::create(b, op.getLoc(), tensorOf({sizes[0], 1}, elementOf(rows)), ReduceKind::sum, products, ArrayRef<int64_t>{1});
+    op.getY().replaceAllUsesWith(reshape(b, op.getLoc(), sums, y));
+    say(passed(op, kArgument, "Packed"), [&] { return "matmul: one row, a reduction"; });
+    op.erase();
+    ++numMatmuls;
+    return true;
   }
 
   void lowerByRows(MatmulOp op) {
@@ -197,8 +255,9 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
       rows = TransposeOp::create(b, op.getLoc(), rows, perm);
     }
+    if (makeSumsOfRows(op, rows)) return;
     op.getY().replaceAllUsesWith(productByRows(b, op.getLoc(), op.getY().getType(), op.getA(), rows, op.getFastSums()));
-    say(passed(op, kArgument, "Packed"), [&] { return "matmul: by rows, for tensor cores"; });
+    say(passed(op, kArgument, "Packed"), [&] { return std::string("matmul: by rows, for tensor cores") + howF32(elementOf(op.getA())); });
     op.erase();
     ++numMatmuls;
   }
@@ -209,21 +268,22 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     Location loc = op.getLoc();
     Sizes x = sizesOf(image.getType()), w = sizesOf(op.getW().getType());
     auto width = x[2].constant(), channels = x[3].constant();
-    if (!width || !channels || kernel[1] == 1 || dilations[1] != 1 || *channels * kernel[1] > kSlice / 2) return {};
+    const int64_t slice = sliceOf(image), alignment = rowAlignment(image), few = elementOf(image).isF32() ? slice : slice / 2;
+    if (!width || !channels || kernel[1] == 1 || dilations[1] != 1 || *channels * kernel[1] > few) return {};
     int64_t c = *channels;
-    while (c * strides[1] % kRowAlignment) ++c;
+    while (c * strides[1] % alignment) ++c;
     int64_t padded = *width + pads[1] + pads[3];
-    while (padded * c % kRowAlignment) ++padded;
-    if (c * kernel[1] > kSlice || !y[2].isConstant((padded - kernel[1]) / strides[1] + 1)) return {};
+    while (padded * c % alignment) ++padded;
+    if (c * kernel[1] > slice || !y[2].isConstant((padded - kernel[1]) / strides[1] + 1)) return {};
     image = padTo(b, loc, image, {x[0], x[1], padded, c}, {0, 0, pads[1], 0});
-    // Weights [oc, ic, kh, kw] -> [oc, kh, kw, c] -> [oc, kh, 64].
+    // Weights [oc, ic, kh, kw] -> [oc, kh, kw, c] -> [oc, kh, a slice].
     Value rows = reshape(b, loc, op.getW(), {w[0], w[1], kernel[0], kernel[1]});
     rows = TransposeOp::create(b, loc, rows, ArrayRef<int64_t>{0, 2, 3, 1});
     rows = padTo(b, loc, rows, {w[0], kernel[0], kernel[1], c}, {0, 0, 0, 0});
-    rows = fillUp(b, loc, reshape(b, loc, rows, {w[0], kernel[0], kernel[1] * c}), 2, kSlice);
-    rows = reshape(b, loc, rows, {w[0], kernel[0] * kSlice});
+    rows = fillUp(b, loc, reshape(b, loc, rows, {w[0], kernel[0], kernel[1] * c}), 2, slice);
+    rows = reshape(b, loc, rows, {w[0], kernel[0] * slice});
     return PackedConvOp::create(b, loc, tensorOf(y, elementOf(op.getY())), image, rows, kernel, strides, ArrayRef<int64_t>{pads[0], 0, pads[2], 0}, dilations, 1,
-                                /*by_rows=*/true, /*runs=*/true);
+                                /*by_rows=*/true, /*runs=*/true, elementOf(image).isF32() && isTf32());
   }
 
   /// Tensor cores take no groups of a few channels: f32 does.
@@ -276,7 +336,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
 
   void lowerConv(ConvOp op) {
     if (!op.getChannelsLast()) return keep(op, "channels are second; jinx-channels-last comes before");
-    const bool byRows = isByRows(elementOf(op.getX()));
+    const bool byRows = isByRows(op);
     if (!byRows && !isSupported(elementOf(op.getX()))) return keep(op, "elements are not f32");
     Location loc = op.getLoc();
     Sizes x = sizesOf(op.getX().getType()), w = sizesOf(op.getW().getType()), y = sizesOf(op.getY().getType());
@@ -308,7 +368,7 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       ++numConvs;
     }
     op.getY().replaceAllUsesWith(result);
-    say(passed(op, kArgument, "Packed"), [&] { return std::string("conv becomes ") + form; });
+    say(passed(op, kArgument, "Packed"), [&] { return std::string("conv becomes ") + form + (byRows ? howF32(elementOf(op.getX())) : ""); });
     op.erase();
   }
 
@@ -365,15 +425,16 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       input = reshape(b, loc, input, {x[0], 1, x[1], x[3]});
       flatOut = {y[0], 1, y[1], y[3]};
     }
-    if (isByRows(elementOf(input))) {
+    if (isByRows(op)) {
       if (!hasCopyEngine_) input = pad(b, loc, input, pads);  // warps read pixels by affine copies without bounds
       if (Value result = lowerRuns(b, op, input, kernel, strides, pads, dilations, flatOut)) return reshape(b, loc, result, y);
       // Weights [oc, ic, kh, kw] -> [oc, kh*kw, c] -> c filled up to slices.
-      input = fillUp(b, loc, input, 3, kRowAlignment);
+      input = fillUp(b, loc, input, 3, rowAlignment(input));
       Value w = reshape(b, loc, op.getW(), {oc, ic, kernel[0] * kernel[1]});
-      w = fillUp(b, loc, TransposeOp::create(b, loc, w, ArrayRef<int64_t>{0, 2, 1}), 2, kSlice);
+      w = fillUp(b, loc, TransposeOp::create(b, loc, w, ArrayRef<int64_t>{0, 2, 1}), 2, sliceOf(input));
       w = reshape(b, loc, w, {oc, SizeExpr(kernel[0] * kernel[1]) * sizesOf(w.getType())[2]});
-      Value result = PackedConvOp::create(b, loc, tensorOf(flatOut, elementOf(op.getY())), input, w, kernel, strides, pads, dilations, 1, /*by_rows=*/true);
+      Value result = PackedConvOp::create(b, loc, tensorOf(flatOut, elementOf(op.getY())), input, w, kernel, strides, pads, dilations, 1, /*by_rows=*/true,
+                                          /*runs=*/false, elementOf(input).isF32() && isTf32());
       return reshape(b, loc, result, y);
     }
     if (padImages) input = pad(b, loc, input, pads);

@@ -15,6 +15,8 @@ struct GpuArchitecture {
 
   /// Bulk copies by tensor maps, mbarriers, clusters, products of warpgroups (wgmma).
   bool hasCopyEngine() const { return capability >= 90; }
+  /// A launch may begin before the one in front of it has ended, and waits for that itself (griddepcontrol).
+  bool startsEarly() const { return capability >= 90; }
 };
 
 inline constexpr GpuArchitecture kGpuArchitectures[] = {{"sm_80", 80, 166912}, {"sm_86", 86, 101376}, {"sm_89", 89, 101376}, {}};

@@ -72,7 +72,14 @@ def rule_wrappers(unit):
     return f"{', '.join(sorted(bad))} in the kernel, expected a wrapper of codegen/cuda/device" if bad else ""
 
 
-RULES = [rule_compiles, rule_one_kernel, rule_spills, rule_advisories, rule_tensor_cores, rule_wrappers]
+def rule_waits(unit):
+    """What touches global memory stands behind the wait for the launch before, in the order of the instructions: loads that nothing in the
+    kernel overwrites might be moved over it."""
+    early = unit.get("early", "")
+    return f"{early} stands before the wait for the launch before" if early else ""
+
+
+RULES = [rule_compiles, rule_one_kernel, rule_spills, rule_advisories, rule_tensor_cores, rule_wrappers, rule_waits]
 
 
 def problems(unit) -> list[str]:
@@ -85,12 +92,15 @@ def problems(unit) -> list[str]:
     return found
 
 
-def count_hgmma(cubin: str) -> int | None:
+def disassemble(cubin: str) -> str | None:
     tool = package_file("*/bin/nvdisasm")
-    if tool is None:
-        return None
-    text = subprocess.run([tool, cubin], capture_output=True, text=True, check=True).stdout
-    return len(re.findall(r"\b[HIQ]GMMA\b", text))
+    return tool and subprocess.run([tool, cubin], capture_output=True, text=True, check=True).stdout
+
+
+def access_before_wait(sass: str) -> str:
+    """The first instruction on global memory, where the one that waits for the launch before (ACQBULK) does not stand before it."""
+    found = re.search(r"\b(ACQBULK|(?:LDG|STG|LDGSTS|ATOMG|REDG?|UBLKCP|UTMALDG|UTMASTG)(?:\.\w+)*)\b", sass)
+    return found[1] if found and found[1] != "ACQBULK" else ""
 
 
 def environment() -> dict:
@@ -110,8 +120,13 @@ def run_gate(gate: str, files: list[pathlib.Path], work: pathlib.Path) -> list[d
         sys.exit(f"{gate}: exit {statuses}")
     units = [json.loads(line) for file in lines for line in file.read_text().splitlines()]
     for unit in units:
-        if unit["wgmma"] and "cubin" in unit:
-            unit["nvdisasm"] = count_hgmma(unit["cubin"])
+        waits = "grid_wait_previous();" in unit["text"]
+        if "cubin" not in unit or not (unit["wgmma"] or waits) or (sass := disassemble(unit["cubin"])) is None:
+            continue
+        if unit["wgmma"]:
+            unit["nvdisasm"] = len(re.findall(r"\b[HIQ]GMMA\b", sass))
+        if waits:
+            unit["early"] = access_before_wait(sass)
     return units
 
 
@@ -215,6 +230,7 @@ __device__ void wgmma_m64n8(float (&d)[4], unsigned long a, unsigned long b) {
 __device__ void finish() { asm volatile("wgmma.commit_group.sync.aligned;\n wgmma.wait_group.sync.aligned 0;" ::: "memory"); }
 
 '''
+WAIT = '__device__ __forceinline__ void grid_wait_previous() { asm volatile("griddepcontrol.wait;" ::: "memory"); }\n\n'
 BROKEN = {
     "right": ("", TITLE + 'extern "C" __global__ void broken(float* x) { x[threadIdx.x] = 1.0f; }\n'),
     "no such name": ("nothing", TITLE + 'extern "C" __global__ void broken(float* x) { *x = nothing; }\n'),
@@ -223,6 +239,8 @@ BROKEN = {
     "serialised wgmma": ("ptxas says C7", WGMMA + TITLE + ACCUMULATOR_TOUCHED),
     "assembly": ("asm in the kernel", TITLE + 'extern "C" __global__ void broken(float* x) { asm volatile("membar.gl;"); *x = 1; }\n'),
     "intrinsic": ("__syncwarp in the kernel", TITLE + 'extern "C" __global__ void broken(float* x) { __syncwarp(); *x = 1; }\n'),
+    "a wait": ("", WAIT + TITLE + 'extern "C" __global__ void broken(const float* __restrict__ x, float* __restrict__ y) { grid_wait_previous(); y[threadIdx.x] = x[threadIdx.x]; }\n'),
+    "a load before the wait": ("stands before the wait for the launch before", WAIT + TITLE + 'extern "C" __global__ void broken(volatile float* x, float* y) { float v = x[threadIdx.x]; grid_wait_previous(); y[threadIdx.x] = v; }\n'),
     "no HGMMA": ("no HGMMA", "__device__ void wgmma_m64n8k16(float* x) { *x += 1; }\n\n" + TITLE + 'extern "C" __global__ void broken(float* x) { wgmma_m64n8k16(x); }\n'),
 }
 

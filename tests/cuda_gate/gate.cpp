@@ -101,7 +101,7 @@ nlohmann::json judge(const Unit& unit, const std::string& cubins, size_t index) 
   line["spills"] = compiled->spillBytes();
   line["advisories"] = compiled->advisories;
   line["bad"] = compiled->badAdvisories();
-  for (int opcode : {cuda::kSassHgmma, cuda::kSassIgmma, cuda::kSassQgmma})
+  for (int opcode : {cuda::kSassHgmma, cuda::kSassHgmmaRegisters, cuda::kSassIgmma, cuda::kSassQgmma})
     line["hgmma"] = line.value("hgmma", int64_t(0)) + cuda::countSass(compiled->cubin, opcode);
   line["local"] = cuda::countSass(compiled->cubin, cuda::kSassLdl) + cuda::countSass(compiled->cubin, cuda::kSassStl);
   if (!cubins.empty()) {

@@ -16,7 +16,7 @@ namespace {
 
 std::string withLibrary(const std::string &kernel) {
   std::string text;
-  for (const char *file : {"base.cuh", "math.cuh", "shared.cuh", "block.cuh", "async.cuh", "pipeline.cuh", "wgmma.cuh"})
+  for (const char *file : {"base.cuh", "math.cuh", "shared.cuh", "block.cuh", "grid.cuh", "async.cuh", "pipeline.cuh", "wgmma.cuh"})
     text += std::string(cuda::deviceFile(file)) + "\n";
   return text + cuda::wgmmaWrapper(64, {"bf16", "bf16"}) + "\n" + kernel;
 }
@@ -507,6 +507,31 @@ extern "C" __global__ void __launch_bounds__(32) k(const float* x, float* y, i64
   std::vector<float> large(300);
   px = large.data();
   EXPECT_HAS(firstFailure(*module, {.threads = 32, .sharedBytes = 64}, params, 2, options), "shared memory");
+}
+
+TEST(Emulator, LaunchesThatStartEarlyWaitBeforeTheyTouchGlobalMemory) {
+  auto module = compile(R"(
+extern "C" __global__ void __launch_bounds__(64) k(u32* y, i64 waiting, i64 meeting) {
+  if (threadIdx.x < waiting) grid_wait_previous();
+  if (meeting) block_sync();
+  global_store(y + blockIdx.x * 64 + threadIdx.x, 1u);
+})");
+  ASSERT_TRUE(module);
+  std::vector<uint32_t> y(128);
+  uint32_t *py = y.data();
+  int64_t waiting = 64, meeting = 0;
+  void *params[] = {&py, &waiting, &meeting};
+  LaunchShape shape{.grid = 2, .threads = 64};
+  LaunchOptions early;
+  early.startsEarly = true;
+  EXPECT_EQ(firstFailure(*module, shape, params, 4, early), "");
+  waiting = 1;
+  EXPECT_HAS(firstFailure(*module, shape, params, 1, early), "missing grid_wait_previous: a store of global memory, while the launch before may still run");
+  EXPECT_EQ(firstFailure(*module, shape, params, 4), "") << "a launch that does not start early need not wait";
+  meeting = 1;
+  EXPECT_EQ(firstFailure(*module, shape, params, 4, early), "") << "a barrier tells the others";
+  waiting = 0;
+  EXPECT_HAS(firstFailure(*module, shape, params, 1, early), "missing grid_wait_previous");
 }
 
 TEST(Emulator, ClusterBlocksMeetAndArriveAtEachOther) {

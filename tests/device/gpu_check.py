@@ -155,16 +155,21 @@ def check(what, got, want, tolerance):
 
 
 def check_wgmma(k, name, args):
-    hole = "bias_relu" in name
+    hole, residual = "bias_relu" in name, "residual" in name
+
+    def more(m, n):
+        """What the epilogue reads: a bias, or a tensor as wide as the result."""
+        return 8 * torch.randn(m, n, device="cuda", dtype=torch.bfloat16) if residual else torch.randn(n, device="cuda")
+
     for m, n, kk in [(1, 8, 8), (200, 136, 72), (1000, 1032, 520), (777, 264, 200), (2048, 2048, 2048)]:
         a = torch.randn(m, kk, device="cuda", dtype=torch.bfloat16)
         b = torch.randn(n, kk, device="cuda", dtype=torch.bfloat16)
-        bias = torch.randn(n, device="cuda")
+        bias = more(m, n)
         d = torch.full((m + 1, n), float("nan"), device="cuda", dtype=torch.bfloat16)
         launch = k.bind([a, b, bias, d], [m, n, kk])
         launch()
         torch.cuda.synchronize()
-        want = a.double() @ b.double().T
+        want = a.double() @ b.double().T + (bias.double() if residual else 0)
         if hole:
             want = (want + bias.double()).relu()
         check(f"{m}x{n}x{kk}", d[:m], want, 8e-3)
@@ -177,7 +182,7 @@ def check_wgmma(k, name, args):
         for m, n, kk in [(8192, 8192, 8192), (4096, 4096, 4096), (2048, 2048, 2048), (4096, 14336, 4096), (512, 4096, 4096), (128, 4096, 4096)]:
             a = torch.randn(m, kk, device="cuda", dtype=torch.bfloat16)
             b = torch.randn(n, kk, device="cuda", dtype=torch.bfloat16)
-            bias = torch.randn(n, device="cuda")
+            bias = more(m, n)
             d = torch.empty(m, n, device="cuda", dtype=torch.bfloat16)
             t = timed({"jinx": k.bind([a, b, bias, d], [m, n, kk]), "torch": lambda: torch.mm(a, b.T, out=d)})
             flops = 2 * m * n * kk / 1e6
@@ -224,6 +229,39 @@ def check_narrow(k, name, args):
             flops = 2 * m * n * kk / 1e6
             print(f"  {m}x{n}x{kk}: {t['jinx']:.1f} us {flops / t['jinx']:.0f} TOP/s, norm {ours:.2e}; torch {flops / t['torch']:.0f}, norm {off:.2e}; "
                   f"ratio {t['torch'] / t['jinx']:.3f}", flush=True)
+
+
+def check_floats(k, name, args):
+    """f32 on tensor cores: errors are parts of the sum of the sizes of what is added up."""
+    one = name.startswith("tf32")
+
+    def error(got, a, b):
+        want, size = a.double() @ b.double().T, a.double().abs() @ b.double().abs().T
+        return ((got.double() - want).abs() / size).max().item(), ((got.double() - want).norm() / want.norm()).item()
+
+    for m, n, kk in [(1, 8, 4), (200, 136, 72), (1000, 1032, 520), (777, 264, 200), (512, 512, 8192)]:
+        a, b = torch.randn(m, kk, device="cuda"), torch.randn(n, kk, device="cuda")
+        d = torch.full((m + 1, n), float("nan"), device="cuda")
+        launch = k.bind([a, b, d], [m, n, kk])
+        launch()
+        torch.cuda.synchronize()
+        worst, norm = error(d[:m], a, b)
+        check(f"{m}x{n}x{kk} (norm {norm:.1e})", torch.tensor([worst]), torch.zeros(1), 2.0**-9 if one else 2.0**-19)
+        assert d[m].isnan().all(), "wrote past the last row"
+        first = d.clone()
+        launch()
+        torch.cuda.synchronize()
+        assert torch.equal(first[:m], d[:m]), "two launches differ"
+    if args.time:
+        for m, n, kk in [(4096, 4096, 4096), (2048, 2048, 2048), (1024, 1024, 1024)]:
+            a, b, d = torch.randn(m, kk, device="cuda"), torch.randn(n, kk, device="cuda"), torch.empty(m, n, device="cuda")
+            torch.backends.cuda.matmul.allow_tf32 = one
+            y = torch.empty(m, n, device="cuda")
+            t = timed({"jinx": k.bind([a, b, d], [m, n, kk]), "torch": lambda: torch.mm(a, b.T, out=y)}, rounds=9, launches=4)
+            flops, norms = 2 * m * n * kk / 1e6, [error(x[:256], a[:256], b)[1] for x in (d, y)]
+            print(f"  {m}x{n}x{kk}: {t['jinx']:.1f} us {flops / t['jinx']:.0f} TFLOP/s, norm {norms[0]:.1e}; torch.mm {'TF32' if one else 'f32'} {flops / t['torch']:.0f}, "
+                  f"norm {norms[1]:.1e}; ratio {t['torch'] / t['jinx']:.3f}", flush=True)
+        torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def check_simt(k, name, args):
@@ -333,8 +371,9 @@ def check_parts(k, name, args):
         places = [batch, heads, rows, -(-columns // part)]
         out, lse = torch.full([*places, dim], float("nan"), device="cuda"), torch.full(places, float("nan"), device="cuda")
         o = torch.full((batch * heads * rows + 1, dim), float("nan"), device="cuda", dtype=torch.bfloat16)
-        launches = k.bind([q, key, value, torch.zeros(4, device="cuda"), out, lse], [batch, heads, rows, columns]), merge.bind([out, lse, o], places)
-        return q, key, value, o, lambda: [launch() for launch in launches]
+        hole = torch.zeros(4, device="cuda")
+        launches = k.bind([q, key, value, hole, out, lse], [batch, heads, rows, columns]), merge.bind([out, lse, o], places)
+        return q, key, value, o, lambda kept=(hole, out, lse): [launch() for launch in launches]  # launches have addresses, not tensors
 
     for shape in [(1, 1, 1, 1), (1, 2, 16, 1025), (2, 3, 64, 5000), (3, 2, 4, 20000), (1, 2, 70, 700)]:
         q, key, value, o, launch = problem(*shape)
@@ -505,7 +544,7 @@ def main():
         name = os.path.relpath(path, args.folder)[:-3]
         if re.fullmatch(r"attention.*_parts\d+_merge", name):
             continue  # with its parts
-        family = check_launch if "/" in name else check_parts if re.fullmatch(r"attention.*_parts\d+", name) else next((f for p, f in (("attention_grad", check_attention_grad), ("attention", check_attention), ("narrow", check_narrow), ("wgmma", check_wgmma), ("simt", check_simt), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
+        family = check_launch if "/" in name else check_parts if re.fullmatch(r"attention.*_parts\d+", name) else next((f for p, f in (("attention_grad", check_attention_grad), ("attention", check_attention), ("narrow", check_narrow), ("wgmma", check_wgmma), ("simt", check_simt), ("f32_", check_floats), ("tf32_", check_floats), ("scale_relu", check_scale_relu), ("softmax", check_softmax))
                        if name.startswith(p)), None)
         if family is None or not re.search(args.only, name):
             continue

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Do products and convolutions on CUDA, of f16, 8-bit floats and bytes on tensor cores and of f32 on scalar units, give what float64 gives?
+"""Do products and convolutions on CUDA, of f16, 8-bit floats, bytes and f32 on tensor cores and of f32 on scalar units, give what float64 gives?
 
 Each case is a small graph, compiled for CUDA and run on the emulated device: odd sizes, tails, batches that broadcast, windows with strides,
 dilations and padding, epilogues of every shape. Its kernel is named, so that a case that ran on the host instead fails.
 
 Tolerance, u being the type's unit roundoff: the result is rounded once; sums of d products in f32 are off by d 2^-24 of the sum of their
-sizes; an epilogue passes that on by at most its slope (1, or a factor that the case multiplies with).
+sizes; an epilogue passes that on by at most its slope (1, or a factor that the case multiplies with). Of f32 on tensor cores a product by three of TF32 is off by
+2^-19 of itself, which is what 32 terms are allowed anyway (shorter sums stay on scalar units); one of TF32 by 2^-9 (each operand loses 2^-10).
 
 Bytes are exact. So are 8-bit floats here: they are whole numbers whose sums stay below 2^13, which tensor cores, with their 14 bits, hold;
 scales are powers of two. What is rounded is rounded once, as ml_dtypes does. How rough sums of any numbers are: tests/unit/cuda.
 
 For GPUs without a copy engine (--target cuda:sm_80) the same cases hold, computed by other kernels.
 
-    cuda_products.py --jinx build/dev/bin/jinx [--target cuda:sm_80] [--seed N] [--element f16|f32|narrow] [CASE…]
+    cuda_products.py --jinx build/dev/bin/jinx [--target cuda:sm_80] [--seed N] [--element f16|f32|tf32|scalar|narrow] [CASE…]
 """
 
 import argparse
@@ -27,12 +28,14 @@ import tempfile
 import ml_dtypes
 import numpy as np
 
-U = {"f16": 2.0**-11, "f32": 2.0**-24}
-TYPE = {"f16": np.float16, "f32": np.float32}
+U = {"f16": 2.0**-11, "f32": 2.0**-24, "tf32": 2.0**-24, "scalar": 2.0**-24}
+TYPE = {"f16": np.float16, "f32": np.float32, "tf32": np.float32, "scalar": np.float32}
+HOW = {"f16": [], "f32": [], "tf32": ["--f32-products", "tf32"], "scalar": ["--f32-products", "scalar"]}
 
 # Operands {name: sizes}; lines of IR, {name} an operand, <sizes> a tensor type; the result's float64 value and the sum of the sizes of what
-# was added up, from float64 operands; symbols with their value; what the launches must be called.
-Case = collections.namedtuple("Case", "operands lines oracle symbols kernels", defaults=[{}, ["packed_matmul"]])
+# was added up, from float64 operands; symbols with their value; what the launches must be called; what their text says on tensor cores.
+Case = collections.namedtuple("Case", "operands lines oracle symbols kernels says", defaults=[{}, ["packed_matmul"], ""])
+PIECES = "residual_pairs"  # residuals that come through shared memory
 
 # Of the narrow cases sizes carry their element type, "90,64:i8"; the oracle gives the result's exact value.
 NARROW = {"i8": np.int8, "ui8": np.uint8, "i32": np.int32, "f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16,
@@ -96,6 +99,15 @@ def cases():
                                  lambda o: (plain(o)[0] + o["c"], plain(o)[1] + np.abs(o["c"])))
     yield "column", Case({"a": "150,64", "b": "64,1"}, ["%y = jinx.matmul {a}, {b} : <150,64>, <64,1> -> <150,1>"], plain)
     yield "one_row", Case({"a": "1,320", "b": "320,200"}, ["%y = jinx.matmul {a}, {b} : <1,320>, <320,200> -> <1,200>"], plain)
+    yield "one_row_epilogue", Case({"a": "1,1000", "b": "75,1000", "c": "75"},
+                                   ["%p = jinx.matmul {a}, {b} transpose_b : <1,1000>, <75,1000> -> <1,75>", "%q = jinx.add %p, {c} : <1,75>, <75> -> <1,75>",
+                                    "%y = jinx.relu %q : <1,75> -> <1,75>"],
+                                   lambda o: (np.maximum(np.matmul(o["a"], turned(o["b"])) + o["c"], 0), np.matmul(np.abs(o["a"]), turned(np.abs(o["b"]))) + np.abs(o["c"])))
+    # Few rows: so many of weights that tiles have 128 of them, a k that two blocks share, and columns dealt evenly.
+    for name, rows, k, n, says in (("two_consumers", 5, 64, 8520, "kConsumers = 2"), ("two_consumers_wide", 30, 72, 8460, "kConsumers = 2"), ("split", 3, 1088, 200, "kSplits = 2"), ("split_by_4", 5, 2056, 200, "kSplits = 4"), ("split_by_4_wide", 45, 2056, 72, "kSplits = 4"),
+                                   ("split_wide", 31, 1100, 136, "kSplits = 2"), ("wide", 50, 72, 1100, "kConsumers = 1"), ("even", 62, 72, 8460, "kOctets = 10"), ("even_narrow", 64, 200, 520, "kOctets = 2")):
+        yield f"few_rows_{name}", Case({"a": f"{rows},{k}", "b": f"{n},{k}"}, [f"%y = jinx.matmul {{a}}, {{b}} transpose_b : <{rows},{k}>, <{n},{k}> -> <{rows},{n}>"],
+                                       lambda o: product(o["a"], turned(o["b"])), {}, ["packed_matmul"], says)
     for rows in (7, 16, 33, 64):
         yield f"few_rows_{rows}", Case({"a": f"{rows},136", "b": "136,130"}, [f"%y = jinx.matmul {{a}}, {{b}} : <{rows},136>, <136,130> -> <{rows},130>"], plain)
     yield "symbolic", Case({"a": "m,k", "b": "k,72"}, ["%y = jinx.matmul {a}, {b} : <m,k>, <k,72> -> <m,72>"], plain, {"m": 75, "k": 45})
@@ -111,6 +123,19 @@ def cases():
     yield "row_scale_residual", Case({"a": "90,64", "b": "64,80", "s": "90,1", "r": "90,80"},
                                      epilogue + ["%q = jinx.mul %p, {s} : <90,80>, <90,1> -> <90,80>", "%y = jinx.add %q, {r} : <90,80>, <90,80> -> <90,80>"],
                                      lambda o: (plain(o)[0] * o["s"] + o["r"], plain(o)[1] * np.abs(o["s"]) + np.abs(o["r"])))
+    # Residuals: in pieces where the rows of the result are a multiple of 16 bytes, element by element where not.
+    add = lambda a, b, y: [f"%p = jinx.matmul {{a}}, {{b}} : <{a}>, <{b}> -> <{y}>", f"%y = jinx.add %p, {{r}} : <{y}>, <{y}> -> <{y}>"]
+    added = lambda o: (plain(o)[0] + o["r"], plain(o)[1] + np.abs(o["r"]))
+    for name, a, b, y, symbols, says in (
+        ("tails", "200,72", "72,136", "200,136", {}, PIECES), ("wide", "130,264", "264,320", "130,320", {}, PIECES), ("odd", "67,37", "37,53", "67,53", {}, ""),
+        ("one_column_of_tiles", "150,64", "64,8", "150,8", {}, PIECES), ("batch", "3,70,64", "3,64,80", "3,70,80", {}, PIECES),
+        ("batch_of_b", "70,64", "3,64,40", "3,70,40", {}, PIECES), ("symbolic", "m,k", "k,72", "m,72", {"m": 75, "k": 45}, PIECES),
+        ("symbolic_batch", "b,70,64", "b,64,72", "b,70,72", {"b": 3}, PIECES), ("of_a_split_product", "70,1600", "1600,72", "70,72", {}, ""),
+    ):  # fmt: skip
+        yield f"residual_{name}", Case({"a": a, "b": b, "r": y}, add(a, b, y), added, symbols, ["packed_matmul"], says)
+    yield "two_residuals", Case({"a": "90,64", "b": "64,80", "r": "90,80", "t": "90,80"},
+                                epilogue + ["%q = jinx.mul %p, {r} : <90,80>, <90,80> -> <90,80>", "%y = jinx.add %q, {t} : <90,80>, <90,80> -> <90,80>"],
+                                lambda o: (plain(o)[0] * o["r"] + o["t"], plain(o)[1] * np.abs(o["r"]) + np.abs(plain(o)[0] * o["r"]) + np.abs(o["t"])), {}, ["packed_matmul"], "residual2_pairs")
     yield "own_operand", Case({"a": "90,64", "b": "64,64"},
                               ["%p = jinx.matmul {a}, {b} : <90,64>, <64,64> -> <90,64>", "%y = jinx.add %p, {a} : <90,64>, <90,64> -> <90,64>"],
                               lambda o: (plain(o)[0] + o["a"], plain(o)[1] + np.abs(o["a"])))
@@ -146,6 +171,16 @@ def cases():
     yield "conv_residual", conv_case("2,64,9,11", "64,64,3,3", pads=(1, 1, 1, 1), operands={"r": "2,64,9,11"},
                                      more=["%q = jinx.add %y, {r} : <y>, <y> -> <y>", "%y2 = jinx.relu %q : <y> -> <y>"],
                                      after=lambda y, o: np.maximum(y + o["r"], 0))
+    # Two convolutions of one image: the result of one is rounded, and then the residual of the other.
+    def sum_of_two(o):
+        (y, size), (r, more) = (convolution(o["x"], o[w], pads=(0, 1, 0, 1)) for w in ("w", "v"))
+        return np.maximum(y + r, 0), size + more + np.abs(r) * 2.0 ** (24 - 11) / o["w"][0].size
+
+    yield "conv_residual_channels_last", conv_case("3,64,9,13", "72,64,1,3", pads=(0, 1, 0, 1))._replace(
+        operands={"x": "3,64,9,13", "w": "72,64,1,3", "v": "72,64,1,3"}, oracle=sum_of_two, says=PIECES,
+        lines=[*(f"%{y} = jinx.conv {{x}}, {{{w}}} {{{{strides = array<i64: 1, 1>, pads = array<i64: 0, 1, 0, 1>, dilations = array<i64: 1, 1>, group = 1 : i64}}}} : "
+                 "<3,64,9,13>, <72,64,1,3> -> <3,72,9,13>" for y, w in (("p", "w"), ("q", "v"))),
+               "%s = jinx.add %p, %q : <3,72,9,13>, <3,72,9,13> -> <3,72,9,13>", "%y = jinx.relu %s : <3,72,9,13> -> <3,72,9,13>"])  # fmt: skip
     yield "conv_image_scale", conv_case("3,64,9,11", "64,64,3,3", pads=(1, 1, 1, 1), operands={"s": "3,64,1,1"},
                                         more=["%y2 = jinx.mul %y, {s} : <y>, <3,64,1,1> -> <y>"], after=lambda y, o: y * o["s"])
 
@@ -179,6 +214,15 @@ def narrow_cases():
                               then=floats + ["%g = jinx.mul %f, {s} : <f>, <90,1:f32> -> <f>", "%h = jinx.mul %g, {t} : <f>, <80:f32> -> <f>",
                                              "%i = jinx.add %h, {c} : <f>, <80:f32> -> <f>", "%r = jinx.relu %i : <f> -> <f>", "%y = jinx.cast %r : <f> -> <y>"],
                               oracle=lambda p, o: np.maximum(p * o["s"] * o["t"] + o["c"], 0))
+    for kind in ("i8", "f8E4M3FN"):
+        for result in ("f16", "bf16"):
+            yield f"residual_{kind}_{result}", case(
+                f"150,144:{kind}", f"144,96:{kind}", f"150,96:{result}", more={"s": "150,1:f32", "r": f"150,96:{result}"},
+                then=([] if kind != "i8" else floats) + [f"%g = jinx.mul %{'f' if kind == 'i8' else 'p'}, {{s}} : <f>, <150,1:f32> -> <f>", "%w = jinx.cast {r} : <y> -> <f>",
+                      "%h = jinx.add %g, %w : <f>, <f> -> <f>", "%y = jinx.cast %h : <f> -> <y>"],
+                oracle=lambda p, o: p * o["s"] + o["r"])._replace(says=PIECES)  # fmt: skip
+    yield "residual_floats", case("150,144:f8E4M3FN", "144,100:f8E4M3FN", "150,100:f32", more={"r": "150,100:f32"}, then=["%y = jinx.add %p, {r} : <p>, <y> -> <y>"],
+                                  oracle=lambda p, o: p + o["r"])._replace(says=PIECES)
     requantize = lambda byte, low, high: [
         *floats, "%g = jinx.mul %f, {s} : <f>, <1:f32> -> <f>", "%r = jinx.round %g : <f> -> <f>", f"%low = jinx.constant dense<{low}.0> : tensor<f32>",
         f"%high = jinx.constant dense<{high}.0> : tensor<f32>", "%t = jinx.max %r, %low : <f>, tensor<f32> -> <f>", "%u = jinx.min %t, %high : <f>, tensor<f32> -> <f>",
@@ -274,15 +318,24 @@ class Run:
     def call(self, *arguments):
         return subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
 
+    def read(self, name, case, folder):
+        if case.says and self.target == "cuda:sm_90a":
+            text = self.call("compile", folder / "model.mlir", "--target", "cuda:sm_90a", "--emit", "cuda").stdout
+            self.outcome(case.says in text, f"{name}: its text has no {case.says}")
+
     def judge(self, name, case, element, folder):
-        name = f"{name} {element}"
-        (folder / "model.mlir").write_text(module(case, element))
-        done = self.call("compile", folder / "model.mlir", "--target", self.target, "-o", folder / "plan.jxp")
+        kind = "f16" if element == "f16" else "f32"
+        isColumn, name = kind == "f32" and name == "column", f"{name} {element}"
+        (folder / "model.mlir").write_text(module(case, kind))
+        done = self.call("compile", folder / "model.mlir", "--target", self.target, *HOW[element], "-o", folder / "plan.jxp")
         if done.returncode:
             return self.outcome(False, f"{name} does not compile: {done.stderr[-500:]}")
         launches = re.findall(r"^ *\d+ +(\w+) +k\d+_(\w+) ", self.call("inspect", folder / "plan.jxp").stdout, re.M)
-        # A column of f32 is a reduction.
-        self.outcome((element, name) == ("f32", "column f32") or all(any(kernel.startswith(k) for _, kernel in launches) for k in case.kernels), f"{name}: launches {launches}, expected {case.kernels}")
+        # A column of f32 is a reduction, and so is a row of f16.
+        kernels = ["reduce"] if (kind, name.split()[0]) in (("f32", "column"), ("f16", "one_row"), ("f16", "one_row_epilogue")) else case.kernels
+        self.outcome(all(any(kernel.startswith(k) for _, kernel in launches) for k in kernels), f"{name}: launches {launches}, expected {kernels}")
+        if element == "f16":
+            self.read(name, case, folder)
         generator, arguments, o = np.random.default_rng(self.seed), [], {}
         for operand, sizes in case.operands.items():
             value = generator.standard_normal([eval(d, {}, case.symbols) for d in sizes.split(",")]).astype(TYPE[element])
@@ -298,7 +351,7 @@ class Run:
         rounded = np.abs(want)
         if "w" in o and "r" in o:  # channels are second outside of the convolution: what follows is a kernel of its own, and rounds again
             rounded = 2 * rounded + np.abs(o["r"])
-        off = U[element] * rounded + depth * 2.0**-24 * size * (1 + np.abs(o["s"]).max() if "s" in o else 1) + 2.0**-24
+        off = U[element] * rounded + (depth * 2.0**-24 + (2.0**-9 if element == "tf32" else 0)) * size * (1 + np.abs(o["s"]).max() if "s" in o else 1) + 2.0**-24
         near = np.abs(got - want) <= off if got.shape == want.shape else np.zeros(1, bool)
         first = np.unravel_index(np.argmin(near), near.shape)
         self.outcome(near.all(), f"{name} seed={self.seed}: shape {got.shape}, expected {want.shape}; {(~near).sum()} of {near.size} are off, "
@@ -312,6 +365,7 @@ class Run:
             return self.outcome(False, f"{name} does not compile: {done.stderr[-500:]}")
         steps = re.findall(r"^ *\d+ +(\w+) +(\S+)", self.call("inspect", folder / "plan.jxp").stdout, re.M)
         self.outcome(all(kind == "launch" for kind, _ in steps) and any(kernel in step for kernel in case.kernels for _, step in steps), f"{name}: steps {steps}, expected launches and {case.kernels}")
+        self.read(name, case, folder)
         generator, arguments, o = np.random.default_rng(self.seed), [], {}
         at = lambda sizes: [eval(d, {}, case.symbols) for d in sizes.split(",") if d]
         for operand, sizes in case.operands.items():

@@ -202,6 +202,8 @@ Status checkOptions(const CompileOptions& options) {
     return unimplemented("target " + options.target + ": there are cpu, " + gpuTargets());
   if (!options.isas.empty() && isCuda(options.target))
     return invalidArgument("--isa is about target cpu, got target " + options.target);
+  if (!options.f32Products.empty() && !isCuda(options.target))
+    return invalidArgument("--f32-products is about target cuda:" + std::string(kCudaArch) + ", got target " + options.target);
   if (options.emit == "cuda" && !isCuda(options.target))
     return invalidArgument("--emit cuda is about a target cuda:sm_…, got target " + options.target);
   if (options.emit == "llvm" && isCuda(options.target))
@@ -259,6 +261,7 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::v
     lines.push_back("isa=" + isa);
   for (const std::string& pass : options.disabledPasses)
     lines.push_back("disabled=" + pass);
+  if (!options.measured.empty()) lines.push_back("tuning=" + options.measuredOn);
   for (const frontends::DimOverride& dim : options.import.dims)
     lines.push_back("dim." + dim.name + "=" + std::to_string(dim.min) +
                     (dim.isConstant() ? "" : ".." + (dim.max == dim.kUnbounded ? "" : std::to_string(dim.max))));
@@ -300,11 +303,18 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   stage("optimize", 0.2);
   passes::PipelineOptions pipeline;
   pipeline.fusion = options.fusion;
+  if (!options.f32Products.empty()) pipeline.f32Products = options.f32Products;
   pipeline.disabled = std::move(disabled);
   JINX_TRY(sizeSchedules(isas[0], pipeline));
   if (isCuda(isas[0]) && archOf(isas[0]) != GpuArchitecture().name)
     (**module)->setAttr(schedules::kGpuAttribute, mlir::StringAttr::get(context.get(), archOf(isas[0])));
   pipeline.schedule = options.emit != "graph";
+  pipeline.tuning.measured = options.measured;
+  pipeline.tuning.asked = [&result](const schedules::Question& question) {
+    const bool isKnown = std::any_of(result.questions.begin(), result.questions.end(),
+                                     [&](const schedules::Question& q) { return q.problem == question.problem; });
+    if (!isKnown) result.questions.push_back(question);
+  };
   mlir::PassManager pm(context.get());
   pm.enableVerifier(true);
   pm.addInstrumentation(std::make_unique<PassLog>(result.passes, options.dumpDir));

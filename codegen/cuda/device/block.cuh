@@ -111,6 +111,26 @@ JINX_REDUCE(sum, i64, wrap_add(v, other))
 JINX_REDUCE(prod, i64, wrap_mul(v, other))
 JINX_REDUCE(max, i64, greatest(v, other))
 JINX_REDUCE(min, i64, least(v, other))
+// Sums of exp(x - shift) where each warp has a shift of its own, the largest x that it has: one meeting of the block instead of two. What the
+// sum divides has the same shift; a warp far below the others, by more than floats hold, has an infinite sum, and quotients of 0.
+JINX_DEVICE float warp_shift(float v JINX_AT) {
+  v = warp_max(v JINX_FROM);
+  return v == -INFINITY ? 0.0f : v;
+}
+struct ShiftedSum { float sum, shift; };
+JINX_DEVICE float block_shifted_sum(float v, float shift, int threads, u8* slots, int& turn JINX_AT) {
+  v = warp_sum(v JINX_FROM);
+  ShiftedSum* set = reinterpret_cast<ShiftedSum*>(slots) + turn * kReduceSlots;
+  turn ^= 1;
+  if (threadIdx.x % 32 == 0) shared_store(set + threadIdx.x / 32, ShiftedSum{v, shift} JINX_FROM);
+  block_sync(JINX_FROM0);
+  float total = 0.0f;
+  _Pragma("unroll") for (int warp = 0; warp < threads / 32; ++warp) {
+    const ShiftedSum other = shared_load(set + warp JINX_FROM);
+    total += other.sum == 0.0f ? 0.0f : other.sum * exp_approx(other.shift - shift);
+  }
+  return total;
+}
 /// The value of thread `owner`, for every thread.
 template <typename T>
 JINX_DEVICE T block_broadcast(T v, int owner, u8* slots, int& turn JINX_AT) {

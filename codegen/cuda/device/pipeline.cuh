@@ -187,6 +187,14 @@ JINX_DEVICE void shared_store_x4(u32 address, const float* x JINX_AT) {
   asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(address), "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]) : "memory");
 #endif
 }
+/// An address whose bits the compiler does not know. Else it makes an OR of what is added to it, and each sum takes a register: with an unknown
+/// one they are offsets of the accesses.
+JINX_DEVICE u32 opaque(u32 address) {
+#ifndef JINX_EMULATED
+  asm("" : "+r"(address));
+#endif
+  return address;
+}
 /// Two neighbours at a multiple of 8 bytes: what a bulk copy has brought.
 JINX_DEVICE void shared_load_x2(float* x, u32 address JINX_AT) {
 #ifdef JINX_EMULATED
@@ -197,6 +205,33 @@ JINX_DEVICE void shared_load_x2(float* x, u32 address JINX_AT) {
   asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(a), "=f"(b) : "r"(address) : "memory");
   x[0] = a, x[1] = b;
 #endif
+}
+
+/// Four bytes of what a bulk copy has brought.
+JINX_DEVICE u32 shared_load_word(u32 address JINX_AT) {
+#ifdef JINX_EMULATED
+  return shared_load(reinterpret_cast<const u32*>(emu_self->shared_window + address) JINX_FROM);
+#else
+  u32 word;
+  asm volatile("ld.shared.b32 %0, [%1];" : "=r"(word) : "r"(address) : "memory");
+  return word;
+#endif
+}
+/// Two neighbours of 16 bits from p on, where `valid`, else zeros, as one register; of memory that nobody writes while the kernel runs.
+template <typename T>
+JINX_DEVICE u32 load_word_where(const T* p, bool valid JINX_AT) {
+#ifdef JINX_EMULATED
+  return valid ? global_load(reinterpret_cast<const u32*>(p) JINX_FROM) : 0;
+#else
+  u32 word = 0;
+  if (valid) word = __ldg(reinterpret_cast<const u32*>(p));
+  return word;
+#endif
+}
+/// Element `e` of a pair of 16-bit elements.
+template <typename T>
+JINX_DEVICE T half_of(u32 pair, int e) {
+  return T{static_cast<u16>(e ? pair >> 16 : pair)};
 }
 
 /// Two neighbours of a row, in one access.
@@ -363,16 +398,4 @@ JINX_DEVICE void clear_rows(u32 buffer, int panels, int rows, int first, int thr
     for (int e = (first > 0 ? first * 8 : 0) + thread; e < rows * 8; e += 128) shared_store_x4(buffer + (p * rows * 8 + e) * 16, zeros JINX_FROM);
   fence_proxy_async(JINX_FROM0);
   warpgroup_sync(1 JINX_FROM);
-}
-
-// ---- launches in a chain: nothing without programmatic serialisation ----
-JINX_DEVICE void grid_wait_previous() {
-#ifndef JINX_EMULATED
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-JINX_DEVICE void grid_release_next() {
-#ifndef JINX_EMULATED
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
 }

@@ -57,6 +57,10 @@ class AttentionGradProgram {
   /// 2^(scale log2(e) x + shift), with shift = -lse log2(e), a row or a column tile.
   mlir::Value weights(mlir::Value scores, mlir::Value shift);
   mlir::Value shiftOf(mlir::Value lse);
+  /// p `masked` in all steps, in none, or, by a branch, in those before `end`. A branch saves copies of the loop, each of which costs NVRTC as much as
+  /// the first; but the weights do not run beside what follows it, which is a tenth of the time where they take as long as products.
+  enum class Masked { none, some, all };
+  mlir::Value where(Masked which, mlir::Value step, mlir::Value end, mlir::Value p, llvm::function_ref<mlir::Value()> masked);
   /// p (dp - delta)
   mlir::Value gradientOfScores(mlir::Value weights, mlir::Value dp, mlir::Value delta);
   void storeTile(mlir::Value out, mlir::Value map, mlir::Value row, mlir::Value head, mlir::Value batch, bool scales, llvm::StringRef comment);
@@ -76,14 +80,13 @@ class AttentionGradProgram {
   GradOf what_;
   const WgmmaAttentionGrad &p_;
   WgmmaAttentionGradTile t_;
+  bool turns_;  ///< consumers issue a step's products in turns
   mlir::Type element_, slotType_;
   mlir::VectorType scoreType_, outType_, rowType_, columnType_, rowIndexType_, scoreIndexType_;
   mlir::Value program_, firstRow_, zero_, toLog2_, minusLog2e_, scale_;
   mlir::Value padded_;  ///< columns of lse and delta
 };
 
-/// Whether a step's last product runs beside the next step's first: the queries' program, with many columns a head.
-bool attentionGradOverlaps(GradOf what, int64_t headDim);
 /// The programs themselves (AttentionGradKeys.cpp, AttentionGradQueries.cpp).
 void emitAttentionGradKeys(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile);
 void emitAttentionGradQueries(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile);

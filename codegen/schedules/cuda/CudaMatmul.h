@@ -8,13 +8,14 @@
 //   SIMT     f32, any strides of A, B in the packed panels of the CPU: the fallback for everything that tensor cores do not take
 //   mma      16-bit floats and bytes on sm_80 and on: A [m, k] and B [n, k], any strides and any k; a block a tile, warps that all copy and all
 //            multiply
-//   wgmma    16-bit floats, 8-bit floats and bytes on sm_90a: A [m, k] and B [n, k] by rows, rows a multiple of 16 bytes; persistent blocks,
-//            TMA producer, consumer warpgroups, clusters that share what they fetch. A tile of bytes is i32 and exact. Where A and B come
-//            from is theirs to say (WgmmaSource): matrices of a batch, the window of a convolution
+//   wgmma    16-bit floats, 8-bit floats, bytes and f32 on sm_90a: A [m, k] and B [n, k] by rows, rows a multiple of 16 bytes; persistent
+//            blocks, TMA producer, consumer warpgroups, clusters that share what they fetch. A tile of bytes is i32 and exact. Where A and B
+//            come from is theirs to say (WgmmaSource): matrices of a batch, the window of a convolution
 #pragma once
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "ir/Tile/Tile.h"
 #include "runtime/base/GpuArchitecture.h"
@@ -104,12 +105,25 @@ struct WgmmaTile {
   int64_t splits = 1;              ///< blocks of a cluster that share a tile, each with a part of k (clusterM = clusterN = 1 then)
   bool turns = false;              ///< each consumer has a tile of its own and multiplies while the others run their epilogues
   bool promotes = false;           ///< a slot's products are summed apart, and those sums in f32: of 8-bit floats a product keeps 14 bits
+  bool highLow = false;            ///< f32 in high and low parts of TF32, three products for one; promotes
   int64_t storedBytes = 2;         ///< of an element, where the block stores in bulk: it stages them in shared memory
   int64_t elementBytes = 2;        ///< of an operand's element
+  int64_t residuals = 0;           ///< operands of the epilogue that come in pieces (WgmmaMatmul::residuals)
+  int64_t pieces = 0;              ///< slots of their ring
 
   int64_t rows() const { return turns ? m : m / consumers; }  ///< of a consumer
   int64_t cluster() const { return clusterM * clusterN * splits; }
   int64_t storedColumns() const { return n / splits; }  ///< that a block stores
+  // A piece: 64 rows of the consumer whose turn it is, or of each, by 128 bytes of columns.
+  int64_t pieceRows() const { return turns ? 64 : 64 * consumers; }
+  int64_t pieceColumns() const { return 128 / storedBytes; }
+  int64_t piecesOfTile() const { return rows() / 64 * (n / pieceColumns()); }
+  /// The same with what is no matter of choice as `like` has it: how numbers are multiplied, and their bytes.
+  WgmmaTile as(const WgmmaTile &like) const {
+    WgmmaTile t = *this;
+    t.promotes = like.promotes, t.highLow = like.highLow, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
+    return t;
+  }
 };
 
 /// One operand as the producer fetches it: boxes of some rows and 128 bytes of k.
@@ -132,8 +146,11 @@ struct WgmmaMatmul {
   WgmmaSource a, b;
   mlir::Value m, n, steps;         ///< rows and columns of the result; slices of 128 bytes of k
   mlir::Value matrices;            ///< in the batch; null: one
-  mlir::Type elementA, elementB;   ///< one 16-bit float; 8-bit floats; or integers of 8 bits, whose sums are i32
+  mlir::Type elementA, elementB;   ///< one 16-bit float; 8-bit floats; integers of 8 bits, whose sums are i32; or f32
   mlir::Value d;                   ///< the result's buffer [matrices, m, n] where the hole returns tiles; rows are a multiple of 16 bytes then
+  /// Buffers of d's shape and element size (residuals), for a tile that has room for them. The hole loads number i by a tile.load with the
+  /// attribute `piece` i, and uses it for what it returns alone.
+  llvm::SmallVector<mlir::Value> residuals;
   TileBegin begin;                 ///< may be null; not with a tile that blocks share
   std::string mText, nText, matricesText;  ///< formulas over the kernel's sizes that say what m, n, matrices are; needed beside d
 };
@@ -145,12 +162,20 @@ int64_t wgmmaStoreColumns(int64_t n, int64_t bytes);
 int64_t wgmmaSharedBytes(const WgmmaTile &tile);
 /// Why a tile cannot be had; empty if it can.
 std::string wgmmaInfeasible(const WgmmaTile &tile);
-/// The best tile for known extents, by an estimate of the time that products, traffic from the second-level cache and epilogues take.
+/// "tile=128x256 stages=4 cluster=2x1 consumers=2 band=8m"
+std::string textOf(const WgmmaTile &tile);
+/// A tile with an estimate of the time that products, traffic from the second-level cache and epilogues take.
+struct WgmmaCandidate {
+  WgmmaTile tile;
+  double cost = 0;
+};
+/// Tiles for known extents, the best one first.
 /// \param operations  of the epilogue, instructions an element
-/// \param like  says what is no matter of choice: `promotes` and the bytes
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms = 132);
-/// For the transposed product of `columns` rows of an activation, at most 64: 64 rows of weights at a time, as many slots as fit.
-WgmmaTile chooseFlatWgmmaTile(int64_t columns, bool promotes = false);
+/// \param like  says what is no matter of choice: what WgmmaTile::as takes over, and `residuals`, which are 0 in a tile that has no room for them
+std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like,
+                                            int64_t sms = 132);
+/// The same for the transposed product of `columns` rows of an activation, at most 64, with m rows of weights: as many slots as fit.
+std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms = 132);
 /// Writes the program at the insertion point, which is the end of `kernel`, and says what its cluster is.
 void emitWgmmaMatmul(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &problem, const WgmmaTile &tile, const EpilogueHole &hole);
 

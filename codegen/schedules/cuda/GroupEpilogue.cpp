@@ -36,6 +36,18 @@ size_t GroupEpilogue::firstRowDim(size_t end) {
   return begin;
 }
 
+SmallVector<BlockArgument> GroupEpilogue::residuals(int64_t bytes) {
+  SmallVector<BlockArgument> found;
+  for (BlockArgument arg : group_.getBody().front().getArguments())
+    if (!isOperand(arg) && sizesOf(arg.getType()) == out_ && isa<FloatType>(elementOf(arg)) && elementOf(arg).getIntOrFloatBitWidth() == 8 * bytes)
+      found.push_back(arg);
+  return found;
+}
+
+void GroupEpilogue::takePieces(ArrayRef<BlockArgument> residuals) {
+  for (auto [i, arg] : llvm::enumerate(residuals)) pieces_[arg] = int64_t(i);
+}
+
 int64_t GroupEpilogue::operations() {
   int64_t sum = 0;
   for (Operation &op : group_.getBody().front().without_terminator()) {
@@ -126,7 +138,11 @@ SmallVector<Value> GroupEpilogue::evaluate(Value sums, const Tile &at) {
 
 Value GroupEpilogue::load(BlockArgument arg, VectorType shape, const Tile &at) {
   Place place = placeOf(sizesOf(arg.getType()), at);
-  return kb_.loadTile(arg, shape, place.offset, ordered(place.rowStride, place.columnStride), ordered(at.rows, at.columns), kPhase);
+  auto piece = pieces_.find(arg);
+  Value tile = kb_.loadTile(arg, shape, place.offset, ordered(place.rowStride, place.columnStride), ordered(at.rows, at.columns),
+                            piece == pieces_.end() ? kPhase : "");
+  if (piece != pieces_.end()) tile.getDefiningOp()->setAttr("piece", kb_.b().getI64IntegerAttr(piece->second));
+  return tile;
 }
 
 void GroupEpilogue::store(int64_t index, Value tile, const Tile &at) {

@@ -22,6 +22,11 @@ class GroupEpilogue {
   /// Tiles are of the transposed result: their rows are its columns.
   void setTransposed(bool transposed) { isTransposed_ = transposed; }
 
+  /// Operands that have an element of that many bytes for each of the result (residuals).
+  llvm::SmallVector<mlir::BlockArgument> residuals(int64_t bytes);
+  /// Those come in pieces, each with its number (WgmmaMatmul::residuals).
+  void takePieces(llvm::ArrayRef<mlir::BlockArgument> residuals);
+
   /// About how many instructions an element takes beside its store.
   int64_t operations();
 
@@ -31,8 +36,8 @@ class GroupEpilogue {
     mlir::Value rows, columns;             ///< how many there are behind it, as an upper bound of both
   };
   /// Begins to read what has one value for each column (a bias), for a tile whose sums are not there yet. Once a column and thread, not once
-  /// an element; and its latency is hidden. (What has a value for each element is read where it is used: read early, as two bytes beside
-  /// each other, residuals made ResNet-50 a quarter slower.)
+  /// an element; and its latency is hidden. (Not so residuals: read early, as two bytes beside each other, they made ResNet-50 a quarter
+  /// slower.)
   void loadColumns(mlir::VectorType sums, const Tile &at);
   bool readsColumns();
   /// The group's results for a tile of sums.
@@ -57,6 +62,7 @@ class GroupEpilogue {
   mlir::Operation *product_;
   graph::Sizes out_;
   llvm::DenseMap<mlir::Value, mlir::Value> early_;  ///< of the tile at hand
+  llvm::DenseMap<mlir::Value, int64_t> pieces_;     ///< the number of a residual that comes so
   size_t rowBegin_ = 0, rowEnd_ = 0;
   bool isTransposed_ = false;
 };

@@ -5,8 +5,8 @@
 
 namespace jinx::schedules {
 
-/// Covers what scheduleMatmul covers: f32 (convolutions without padding: the input is padded before) on scalar units; by rows, 16-bit floats and
-/// bytes, on tensor cores: through the copy engine where there is one and rows are such as it reads (GroupWgmma.h), else fetched by warps.
-mlir::FailureOr<Scheduled> scheduleCudaMatmul(graph::GroupOp group, llvm::StringRef name, mlir::OpBuilder &builder);
+/// Covers what scheduleMatmul covers: f32 (convolutions without padding: the input is padded before) on scalar units; by rows, 16-bit floats,
+/// f32 and bytes, on tensor cores: through the copy engine where there is one and rows are such as it reads (GroupWgmma.h), else fetched by warps.
+mlir::FailureOr<Scheduled> scheduleCudaMatmul(graph::GroupOp group, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
 
 }  // namespace jinx::schedules

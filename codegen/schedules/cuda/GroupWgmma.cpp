@@ -5,7 +5,7 @@
 //
 //   packed_matmul   a and b are read as [matrices, rows, k]; one that has no batch, or part of one, stands still along it
 //   packed_conv     an implicit product: a row is a pixel of the result, k runs over the taps of the window and, within one, over slices of
-//                   64 channels. The copy engine walks the pixels of a tile as the convolution does, and fills in zeros for padding.
+//                   128 bytes of channels. The copy engine walks the pixels of a tile as the convolution does, and fills in zeros for padding.
 //                   With `runs` k runs over the rows of the window: a "pixel" is a row of it, of which the next one begins a step later
 //
 // A product of few rows (a decoder's) is computed transposed: y^T = b * a^T. Tensor cores take 64 rows at a time and as few as 8 columns.
@@ -23,9 +23,11 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kSlotBytes = 128;      // of k in a slot
-constexpr int64_t kSlice = 64;           // of channels in a slot of a convolution
 constexpr int64_t kStoreAlignment = 16;  // bytes that a bulk store's rows are a multiple of
-constexpr int64_t kFewRows = 64;         // up to here the transposed product reads less
+// Up to here the transposed product takes less time. Tiles of 64 rows fetch rows that are not there, too: 32 x 4096 x 4096 13.7 us, and so 16.7; 64
+// rows 13.4 and 12.7.
+constexpr int64_t kFewRows = 60;
+constexpr int64_t kMostResiduals = 2;    // that come through shared memory
 constexpr int64_t kUnknownRows = 2048, kUnknownSteps = 16;  // what tiles are chosen for when the extent is known only at run time
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
@@ -33,8 +35,8 @@ int64_t bytesOf(Value v) { return std::max<int64_t>(1, elementOf(v).getIntOrFloa
 
 class GroupWgmma {
  public:
-  GroupWgmma(GroupOp group, Operation *product, StringRef name, OpBuilder &builder)
-      : group_(group), product_(product), kb_(builder, group.getLoc(), name, group), out_(sizesOf(product->getResult(0).getType())) {}
+  GroupWgmma(GroupOp group, Operation *product, StringRef name, const Target &target, OpBuilder &builder)
+      : group_(group), product_(product), target_(target), kb_(builder, group.getLoc(), name, group), out_(sizesOf(product->getResult(0).getType())) {}
 
   FailureOr<Scheduled> run() {
     a_ = dyn_cast<BlockArgument>(product_->getOperand(0));
@@ -42,12 +44,14 @@ class GroupWgmma {
     if (!a_ || !b_) return group_.emitOpError("operands of the product must be inputs of the group");
     if (!areMultiplied(elementOf(a_), elementOf(b_)))
       return group_.emitOpError("multiplies ") << elementOf(a_) << " with " << elementOf(b_)
-                                               << " by rows, expected one type of 16-bit floats, 8-bit floats, or bytes";
+                                               << " by rows, expected one type of 16-bit floats, f32, 8-bit floats, or bytes";
     epilogue_.emplace(kb_, group_, product_);
     chooseRows();
     emitProgram();
-    return kb_.finish(wgmmaPrograms(tile_, isTransposed_ ? columns_ : rows_, isTransposed_ ? rows_ : columns_, matrices_), 0,
-                      rows_ * columns_ * matrices_ * steps_);
+    Scheduled scheduled = kb_.finish(wgmmaPrograms(tile_, isTransposed_ ? columns_ : rows_, isTransposed_ ? rows_ : columns_, matrices_), 0,
+                                     rows_ * columns_ * matrices_ * steps_);
+    scheduled.question = std::move(question_);
+    return scheduled;
   }
 
  private:
@@ -56,7 +60,7 @@ class GroupWgmma {
   // ---- the problem --------------------------------------------------------------------------------------------------------------
   bool areMultiplied(Type a, Type b) const {
     auto isFloat8 = [](Type type) { return isa<Float8E4M3FNType, Float8E5M2Type>(type); };
-    if (a.isF16() || a.isBF16()) return a == b;
+    if (a.isF16() || a.isBF16() || a.isF32()) return a == b;
     return !isConv() && ((a.isInteger(8) && b.isInteger(8)) || (isFloat8(a) && isFloat8(b)));
   }
   void chooseRows() {
@@ -75,11 +79,32 @@ class GroupWgmma {
     epilogue_->setTransposed(isTransposed_);
     int64_t m = rows.value_or(kUnknownRows), n = columns_.constant().value_or(kUnknownRows), steps = steps_.constant().value_or(kUnknownSteps);
     auto matmul = dyn_cast<PackedMatmulOp>(product_);
-    tile_.promotes = isByteFloat(elementOf(a_)) && !matmul.getFastSums();
+    tile_.highLow = elementOf(a_).isF32() && !product_->hasAttr("tf32");
+    tile_.promotes = tile_.highLow || (isByteFloat(elementOf(a_)) && !matmul.getFastSums());
     tile_.storedBytes = bytesOf(group_.getResult(0)), tile_.elementBytes = bytesOf(a_);
+    if (storeBytes() && tile_.storedBytes > 1 && !tile_.highLow) residuals_ = epilogue_->residuals(tile_.storedBytes);
+    if (residuals_.size() > kMostResiduals) residuals_.clear();
+    tile_.residuals = int64_t(residuals_.size());
     int64_t matrices = matrices_.constant().value_or(1);
-    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m, tile_.promotes) : chooseWgmmaTile(m, n, steps, matrices, epilogue_->operations(), tile_);
-    if (isConv() && tile_.clusterN > 1) tile_.clusterN = 1, tile_.clusterM = 2;  // a run of pixels is no two runs
+    Choice<WgmmaTile> choice;
+    auto candidates = isTransposed_ ? flatWgmmaCandidates(m, n, steps, matrices, tile_) : wgmmaCandidates(m, n, steps, matrices, epilogue_->operations(), tile_);
+    for (WgmmaCandidate &candidate : candidates) {
+      WgmmaTile &t = candidate.tile;
+      if (isConv() && t.clusterN > 1) t.clusterN = 1, t.clusterM = 2;  // a run of pixels is no two runs
+      choice.add(t, textOf(t), candidate.cost);
+    }
+    tile_ = choice.take(problem(), target_.measured, question_);
+  }
+  /// k of a convolution is its window's, in slices of channels.
+  std::string problem() {
+    std::string text = isConv() ? "wgmma window " : isTransposed_ ? "wgmma transposed " : "wgmma ";
+    llvm::raw_string_ostream out(text);
+    out << elementOf(a_) << " x " << elementOf(b_) << " ->";
+    for (Value result : group_.getResults()) out << " " << elementOf(result);
+    out << ", m=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(isConv() ? steps_ * SizeExpr(kSlotBytes / bytesOf(a_)) : depth_)
+        << " matrices=" << textOf(matrices_) << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
+    if (tile_.promotes) out << " promoted";
+    return text;
   }
   bool isConv() const { return isa<PackedConvOp>(product_); }
   /// The operand has no batch.
@@ -125,14 +150,15 @@ class GroupWgmma {
     // (c, w, h, n); of runs (kw*c, ow, h, n).
     const int64_t stepW = runs ? 1 : strides[1], lastW = runs ? 0 : pads[3] - (kernel[1] - 1) * dilations[1];
     SmallVector<std::string> dims = {kb_.formula(runs ? x[3] * SizeExpr(kernel[1]) : x[3]), kb_.formula(runs ? out_[2] : x[2]), kb_.formula(x[1]), kb_.formula(x[0])};
-    SizeExpr pixel = x[3] * SizeExpr(2), row = pixel * x[2];
+    SizeExpr pixel = x[3] * SizeExpr(bytesOf(a_)), row = pixel * x[2];
     SmallVector<std::string> bytes = {kb_.formula(runs ? pixel * SizeExpr(strides[1]) : pixel), kb_.formula(row), kb_.formula(row * x[1])};
     SmallVector<int64_t> window = {-pads[1], -pads[0], lastW, pads[2] - (kernel[0] - 1) * dilations[0], stepW, strides[0]};
+    const int64_t channels = kSlotBytes / bytesOf(a_);  // in a slot
     WgmmaSource source;
     source.map = [=, this](OpBuilder &b, int64_t rows) -> Value {
       SmallVector<StringRef> extents(dims.begin(), dims.end()), strideTexts(bytes.begin(), bytes.end());
       return tile::TensorMapOp::create(b, kb_.loc(), tile::TensorMapType::get(b.getContext()), image, b.getStrArrayAttr(extents),
-                                       b.getStrArrayAttr(strideTexts), DenseI64ArrayAttr::get(b.getContext(), {kSlice, rows}), b.getI64IntegerAttr(128),
+                                       b.getStrArrayAttr(strideTexts), DenseI64ArrayAttr::get(b.getContext(), {channels, rows}), b.getI64IntegerAttr(128),
                                        DenseI64ArrayAttr::get(b.getContext(), window));
     };
     source.begin = [=, this](OpBuilder &b, Value matrix, Value row) {
@@ -149,9 +175,9 @@ class GroupWgmma {
     source.place = [=, this](OpBuilder &b, ValueRange begun, Value step) {
       IndexBuilder ix{b, kb_.loc()};
       if (runs) return WgmmaSource::Place{{ix.c(0), begun[0], begun[1], begun[2]}, {ix.c(0), ix.mul(step, dilations[0])}};
-      Value slices = kb_.size(ceilDiv(depth_, kSlice)), tap = ix.div(step, slices), slice = ix.sub(step, ix.mul(tap, slices));
+      Value slices = kb_.size(ceilDiv(depth_, channels)), tap = ix.div(step, slices), slice = ix.sub(step, ix.mul(tap, slices));
       Value down = ix.div(tap, kernel[1]), right = ix.sub(tap, ix.mul(down, kernel[1]));
-      return WgmmaSource::Place{{ix.mul(slice, kSlice), begun[0], begun[1], begun[2]}, {ix.mul(right, dilations[1]), ix.mul(down, dilations[0])}};
+      return WgmmaSource::Place{{ix.mul(slice, channels), begun[0], begun[1], begun[2]}, {ix.mul(right, dilations[1]), ix.mul(down, dilations[0])}};
     };
     return source;
   }
@@ -180,6 +206,10 @@ class GroupWgmma {
     if (!matrices_.isConstant(1)) p.matrices = kb_.size(matrices_);
     p.elementA = elementOf(a_), p.elementB = elementOf(b_);
     if (storesInBulk()) p.d = kb_.output(0);
+    if (tile_.residuals) {
+      for (BlockArgument arg : residuals_) p.residuals.push_back(kb_.input(arg));
+      epilogue_->takePieces(residuals_);
+    }
     if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n), std::swap(p.elementA, p.elementB);
     constexpr int64_t kMostSums = 128;  // of a thread, that leave registers for values of columns
     const bool hasRegisters = !tile_.promotes && tile_.rows() * tile_.n / 128 <= kMostSums;
@@ -189,13 +219,18 @@ class GroupWgmma {
       return epilogue(acc, at, bool(p.d));
     });
   }
-  /// One result, of rows that tensor maps can address.
-  bool storesInBulk() {
-    if (group_.getNumResults() != 1 || isTransposed_) return false;
+  /// Of an element of the result, if there is one result, of rows that tensor maps can address.
+  std::optional<int64_t> storeBytes() {
+    if (group_.getNumResults() != 1 || isTransposed_) return std::nullopt;
     Type element = elementOf(group_.getResult(0));
     int64_t bits = element.getIntOrFloatBitWidth(), bytes = bits / 8;
     const bool isStored = bits == 8 || bits == 32 || (bits == 16 && isa<FloatType>(element));
-    return isStored && wgmmaStoreColumns(tile_.storedColumns(), bytes) && columns_.exactDivide(kStoreAlignment / bytes);
+    if (!isStored || !columns_.exactDivide(kStoreAlignment / bytes)) return std::nullopt;
+    return bytes;
+  }
+  bool storesInBulk() {
+    auto bytes = storeBytes();
+    return bytes && wgmmaStoreColumns(tile_.storedColumns(), *bytes);
   }
 
   GroupEpilogue::Tile placeOf(const TilePlace &at) {
@@ -215,20 +250,23 @@ class GroupWgmma {
 
   GroupOp group_;
   Operation *product_;
+  const Target &target_;
   KernelBuilder kb_;
   Sizes out_;
   BlockArgument a_, b_;
+  SmallVector<BlockArgument> residuals_;  ///< of the epilogue; in pieces if the tile has room for them
   std::optional<GroupEpilogue> epilogue_;
   size_t rowBegin_ = 0;
   SizeExpr rows_, columns_, matrices_, depth_, steps_;  ///< depth_: of a tap
   bool isTransposed_ = false;
   WgmmaTile tile_;
+  std::optional<Question> question_;
 };
 
 }  // namespace
 
-FailureOr<Scheduled> scheduleWgmma(GroupOp group, Operation *product, StringRef name, OpBuilder &builder) {
-  return GroupWgmma(group, product, name, builder).run();
+FailureOr<Scheduled> scheduleWgmma(GroupOp group, Operation *product, StringRef name, const Target &target, OpBuilder &builder) {
+  return GroupWgmma(group, product, name, target, builder).run();
 }
 
 }  // namespace jinx::schedules

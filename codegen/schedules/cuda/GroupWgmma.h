@@ -5,7 +5,7 @@
 
 namespace jinx::schedules {
 
-/// \param product  packed_matmul or packed_conv with by_rows, of 16-bit floats
-mlir::FailureOr<Scheduled> scheduleWgmma(graph::GroupOp group, mlir::Operation *product, llvm::StringRef name, mlir::OpBuilder &builder);
+/// \param product  packed_matmul or packed_conv with by_rows
+mlir::FailureOr<Scheduled> scheduleWgmma(graph::GroupOp group, mlir::Operation *product, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
 
 }  // namespace jinx::schedules

@@ -422,8 +422,9 @@ class AttentionProgram {
     place = ix_.add(ix_.add(place, ix_.mul(myRow_, p_.parts.rowStride.value)), at_.part);
     place = called(p_.parts.before.value ? ix_.add(place, p_.parts.before.value) : place, "place");
     Value rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left"), stride = p_.parts.rowStride.value;
-    tile::StoreOp::create(b_, loc_, out, p_.parts.out, called(ix_.mul(place, p_.headDim), "offset"), ValueRange{ix_.mul(stride, p_.headDim), ix_.c(1)},
-                          ValueRange{rows, ix_.c(p_.headDim)});
+    Value offset = called(ix_.mul(place, p_.headDim), "offset");
+    tile::StoreOp::create(b_, loc_, out, p_.parts.out, offset, ValueRange{ix_.mul(stride, p_.headDim), ix_.c(1)}, ValueRange{rows, ix_.c(p_.headDim)})
+        ->setAttr("whole", b_.getUnitAttr());
     phase(tile::StoreOp::create(b_, loc_, logarithm, p_.parts.logSumExp, place, ValueRange{stride, ix_.c(0)}, ValueRange{rows, ix_.c(1)}),
           "Logarithm of each row's sum of exponentials, by which parts are weighed");
   }
@@ -437,7 +438,8 @@ class AttentionProgram {
     Value offset = ix_.add(ix_.mul(at_.batch, p_.o.batchStride.value), ix_.mul(at_.head, p_.o.headStride.value));
     offset = called(ix_.add(offset, ix_.mul(myRow_, p_.o.rowStride.value)), "offset");
     Value rows = called(ix_.sub(p_.queries.value, myRow_), "rows_left");
-    tile::StoreOp::create(b_, loc_, out, p_.o.data, offset, ValueRange{p_.o.rowStride.value, ix_.c(1)}, ValueRange{rows, ix_.c(p_.headDim)});
+    tile::StoreOp::create(b_, loc_, out, p_.o.data, offset, ValueRange{p_.o.rowStride.value, ix_.c(1)}, ValueRange{rows, ix_.c(p_.headDim)})
+        ->setAttr("whole", b_.getUnitAttr());
   }
 
   Value logSumExp(Value max, Value sum) {
@@ -524,12 +526,41 @@ WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries) {
   WgmmaAttentionTile tile;
   tile.rows = headDim <= 64 ? 192 : 128;
   tile.keys = headDim <= 128 ? 128 : 80;
-  return tile;
+  // The next tile's queries are there before the last values of this one have been multiplied, where there is room.
+  WgmmaAttentionTile ahead = tile;
+  ahead.queryStages = 2;
+  return storesBulk(ahead, headDim) ? ahead : tile;
 }
 WgmmaAttentionTile chooseFewRowsAttentionTile(int64_t headDim) {
   WgmmaAttentionTile tile{.rows = 64, .keys = headDim <= 128 ? 128 : 64, .stages = 1, .queryStages = 2};
   while (ringBytes({tile.rows, tile.keys, tile.stages + 1, tile.queryStages}, headDim) <= kMaxShared) ++tile.stages;
   return tile;
+}
+
+std::vector<WgmmaAttentionTile> wgmmaAttentionCandidates(int64_t headDim, int64_t queries, int64_t partKeys) {
+  const WgmmaAttentionTile best = chooseWgmmaAttentionTile(headDim, queries);
+  std::vector<WgmmaAttentionTile> found = {best};
+  auto add = [&](int64_t rows, int64_t keys) {
+    WgmmaAttentionTile t = best;
+    t.rows = rows, t.keys = keys;
+    auto bytes = [&] { return wgmmaAttentionSharedBytes(t, headDim, partKeys > 0); };
+    for (; best.rows == 64 && bytes() <= kMaxShared; ++t.stages) {}  // one consumer: as many slots as fit
+    while (t.stages > 1 && bytes() > kMaxShared) --t.stages;
+    const bool isBest = t.rows == best.rows && t.keys == best.keys;
+    if (!isBest && (!partKeys || partKeys % keys == 0) && wgmmaAttentionInfeasible(t, headDim).empty()) found.push_back(t);
+  };
+  for (int64_t rows : {best.rows, best.rows == 192 ? int64_t(128) : best.rows == 128 ? int64_t(192) : best.rows}) {
+    if (rows != best.rows) add(rows, best.keys);
+    for (int64_t apart = 16; apart <= 96; apart += 16)
+      for (int64_t keys : {best.keys + apart, best.keys - apart})
+        if (keys >= 48) add(rows, keys);
+    if (best.rows == 64) break;
+  }
+  return found;
+}
+
+std::string textOf(const WgmmaAttentionTile &t) {
+  return "rows=" + std::to_string(t.rows) + " keys=" + std::to_string(t.keys) + " stages=" + std::to_string(t.stages);
 }
 
 void emitWgmmaAttention(OpBuilder &b, tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole) {

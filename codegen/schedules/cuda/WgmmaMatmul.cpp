@@ -15,10 +15,19 @@
 // Few tiles and a long k: a cluster works on one tile (splits), each block on its part of k. The blocks' sums are added up through shared
 // memory, in the order of the blocks, each block doing so for a slice of the columns, which it also stores.
 //
+// What an epilogue reads as wide as it writes (a residual) comes in pieces of 64 rows by one swizzle span, through a ring of its own. Another
+// thread of the producer's warpgroup fills it, since it runs ahead at another pace: it waits for epilogues, the producer for products. A
+// warp takes its 16 rows of a piece into registers as it makes the patch that it stores there. Where consumers take turns, a piece is of one
+// of them, and the ring holds all that a tile of each has: else the one whose products end first might wait a round too early.
+//
 // On 8-bit floats a tensor core aligns products and old sums and keeps about 14 bits: over a long k errors of some thousandths build up (decision
 // 0012). So a slot's products, 128 of k, get sums of their own, and f32 registers add these up (promotes) while the tensor core works for
 // another warpgroup. That takes twice the registers, so tiles are smaller. A narrow tile takes two slots at a time: the second one's products run
 // while the first one's are added up. `fast_sums` in the graph does without all this.
+//
+// Of f32 a tensor core sees the upper 19 bits, TF32. Three products make one of about 22 bits (highLow): a = a1 + a2, b = b1 + b2, and
+// a2*b1 + a1*b2 + a1*b1. Consumers read A into registers and take it apart there; a splitter warpgroup writes b's low parts beside b. Sums are
+// promoted, since tensor cores cut what they add up (decision 0021). `tf32` in the graph is one product of the upper bits.
 #include <algorithm>
 #include <limits>
 
@@ -32,11 +41,12 @@ namespace jinx::schedules {
 namespace {
 constexpr int64_t kSlotBytes = 128;        // of k in a slot: one swizzle span
 constexpr int64_t kMaxShared = 232448;
+constexpr int64_t kLow = 2;                // the buffer of b's low parts
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t bytesOf(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 
 /// Registers for the sums, and for the products of two slots.
-bool takesPairs(const WgmmaTile &t) { return t.promotes && 3 * t.n / 2 <= 128; }
+bool takesPairs(const WgmmaTile &t) { return t.promotes && !t.highLow && 3 * t.n / 2 <= 128; }
 
 /// Sums over slots whose products are summed apart: what a consumer does between a tile's first step and its epilogue.
 struct PromotedLoop {
@@ -44,10 +54,11 @@ struct PromotedLoop {
   Location loc;
   Value ring, firstRow;
   VectorType type;
-  bool pairs;
+  bool pairs, highLow;
 
   Value product() {
     auto slot = tile::RingWaitOp::create(b, loc, tile::SlotType::get(b.getContext()), ring, 0).getSlot();
+    if (highLow) return tile::MmaHighLowOp::create(b, nameLoc(b, loc, "product"), type, slot, 0, firstRow, 1, kLow).getResult();
     return tile::MmaSharedOp::create(b, nameLoc(b, loc, "product"), type, slot, 0, firstRow, slot, 1).getResult();
   }
   void release(int64_t lag) { tile::RingReleaseOp::create(b, loc, ring, lag); }
@@ -101,9 +112,10 @@ int64_t wgmmaStoreColumns(int64_t n, int64_t bytes) {
 }
 
 int64_t wgmmaSharedBytes(const WgmmaTile &t) {
-  int64_t stage = (t.m + t.n) * kSlotBytes, store = t.consumers * 4 * 2 * 16 * wgmmaStoreColumns(t.storedColumns(), t.storedBytes) * t.storedBytes;
+  int64_t stage = (t.m + (t.highLow ? 2 : 1) * t.n) * kSlotBytes, store = t.consumers * 4 * 2 * 16 * wgmmaStoreColumns(t.storedColumns(), t.storedBytes) * t.storedBytes;
   int64_t parts = t.splits > 1 ? t.m * t.n * 4 + 16 * t.consumers : 0, turns = t.turns ? 8 * t.consumers : 0;
-  return 1024 + t.stages * stage + store + parts + turns + 2 * 8 * t.stages;
+  int64_t residuals = t.pieces * (t.residuals * t.pieceRows() * kSlotBytes + 2 * 8);
+  return 1024 + t.stages * stage + store + parts + turns + (t.highLow ? 3 : 2) * 8 * t.stages + residuals;
 }
 
 std::string wgmmaInfeasible(const WgmmaTile &t) {
@@ -117,10 +129,26 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
   if (t.turns && (t.splits > 1 || t.promotes)) return "consumers take turns at tiles, or blocks share a tile, or sums are promoted";
   if (t.promotes && t.rows() != 64) return "sums of slots are of 64 rows for a consumer";
   if (t.rows() * t.n / 128 * (t.promotes ? 2 : 1) > 200) return "too many accumulators for a thread's registers";
+  if (t.highLow && (t.consumers == 3 || t.n > 128)) return "high and low parts leave too few registers";
   if (t.consumers == 3 && t.rows() * t.n / 128 > 128 - 32) return "three consumers leave too few registers";
   if (t.stages < 2) return "a ring has at least 2 slots";
+  if (t.residuals && (t.splits > 1 || t.n % t.pieceColumns())) return "residuals come for a tile of one block, a multiple of 128 bytes wide";
+  if (t.residuals && t.pieces < (t.turns ? t.consumers * t.piecesOfTile() : 1)) return "by turns the ring of residuals holds a tile of each consumer";
   if (wgmmaSharedBytes(t) > kMaxShared) return "more shared memory than a block may have";
   return "";
+}
+
+/// The tile with a ring for residuals, at the cost of slots for operands; as it is where there is no room.
+static WgmmaTile withResiduals(const WgmmaTile &tile, int64_t residuals, int64_t steps) {
+  constexpr int64_t kLeastStages = 3, kLeastPieces = 2, kMostPieces = 4;
+  WgmmaTile t = tile;
+  t.residuals = residuals;
+  if (residuals == 0 || t.n % t.pieceColumns()) return tile;
+  t.pieces = t.turns ? t.consumers * t.piecesOfTile() : kLeastPieces;
+  while (t.stages > kLeastStages && (wgmmaSharedBytes(t) > kMaxShared || t.stages > 2 * steps)) --t.stages;
+  if (wgmmaSharedBytes(t) > kMaxShared) return tile;
+  for (WgmmaTile more = t; !t.turns && more.pieces <= kMostPieces && wgmmaSharedBytes(more) <= kMaxShared; ++more.pieces) t = more;
+  return t;
 }
 
 /// Tiles of 64 x 64, each by as many blocks as the machine has for it, where that shortens the loop over k.
@@ -129,7 +157,7 @@ static WgmmaTile splitTile(int64_t m, int64_t n, int64_t steps, int64_t matrices
   int64_t tiles = ceilDiv(m, 64) * ceilDiv(n, 64) * matrices;
   int64_t blocks = ceilDiv(m, best.m) * ceilDiv(n, best.n) * matrices;
   WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true};
-  t.promotes = best.promotes, t.storedBytes = best.storedBytes, t.elementBytes = best.elementBytes;
+  t = t.as(best);
   while (t.splits < 8 && 2 * t.splits * tiles <= sms * 10 / 11 && steps >= 2 * t.splits * kLeastSteps) t.splits *= 2;
   if (t.splits == 1 || t.splits * tiles <= blocks) return best;
   for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= ceilDiv(steps, t.splits) + 1; ++more.stages) t = more;
@@ -146,43 +174,93 @@ static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t steps,
   double elements = double(t.m) * t.n, reads = double(t.rows() + t.n) / (t.rows() * double(t.n));
   double traffic = 1.0 / (double(t.clusterN) * t.n) + 1.0 / (double(t.clusterM) * t.m);
   double products = elements * std::max<int64_t>(steps, 1) * kHalves * (1.0 + 12.0 * std::max(0.0, reads - 0.0117) + 4.0 * traffic);
+  // Taking operands apart and adding up goes on beside another consumer's products (measured: 450 cycles a slot, 675 where two do so).
+  constexpr double kParting = 450.0 * 2048;
+  if (t.highLow) products = std::max(3 * products, 3 * products / t.consumers + double(steps) * kParting * (t.consumers + 1) / 2);
   double epilogue = kEpilogue + 8.0 * operations * elements;
   if (!t.turns) return waves * (products + epilogue);
+  if (waves < 2) return std::numeric_limits<double>::infinity();  // a consumer has no tile
   // Two tiles run at a time, and only one of them multiplies; starts are covered. Each change of turns leaves the tensor cores idle for a while.
   products = products * 1.05 + kEpilogue / 4, epilogue -= kEpilogue / 4;
   return waves * std::max(products, (products + epilogue) / 2) + epilogue;
 }
 
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
+std::string textOf(const WgmmaTile &t) {
+  auto pair = [](int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); };
+  std::string text = "tile=" + pair(t.m, t.n) + " stages=" + std::to_string(t.stages) + " cluster=" + pair(t.clusterM, t.clusterN) +
+                     " consumers=" + std::to_string(t.consumers) + " band=" + std::to_string(t.band) + (t.walkN ? "n" : "m");
+  if (t.splits > 1) text += " splits=" + std::to_string(t.splits);
+  return t.turns ? text + " turns" : text;
+}
+
+/// As many slots as fit, and as a block fills.
+static WgmmaTile filledUp(WgmmaTile t, int64_t steps) {
+  for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= std::max<int64_t>(2, steps); ++more.stages) t = more;
+  return t;
+}
+
+/// One tile high, what counts is how evenly the weights are dealt: a tile for each multiprocessor, or a few; where 64 columns are too many for
+/// that, blocks share k.
+static WgmmaTile fewRowsTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+  WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true};
+  t = t.as(like);
+  WgmmaTile shared = splitTile(m, n, steps, matrices, sms, t);
+  if (shared.splits > 1) return shared;
+  const int64_t widest = t.promotes ? 128 : 256, waves = ceilDiv(n * matrices, sms * widest), even = ceilDiv(n * matrices, sms * waves);
+  t.n = std::min(ceilDiv(even, 16) * 16, std::min(widest, ceilDiv(n, 16) * 16));
+  return filledUp(withResiduals(t, like.residuals, steps), steps * waves);
+}
+
+std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
+  constexpr int64_t kReads = 100;  // instructions that the read of a residual where it is used compares with
   constexpr int64_t kTurnSteps = 8;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
   // Measured over seven shapes: what wins anywhere is among these.
   static const WgmmaTile candidates[] = {
       {128, 256, 4, 2, 1, 2, 8, false}, {256, 160, 4, 1, 2, 2, 8, false}, {256, 128, 4, 1, 2, 2, 8, false}, {128, 192, 4, 2, 1, 2, 8, false},
-      {128, 128, 6, 2, 1, 2, 8, false}, {128, 80, 8, 2, 2, 2, 16, true},  {64, 64, 13, 2, 1, 1, 64, true},  {128, 64, 8, 2, 1, 2, 16, true},
+      {128, 128, 6, 2, 1, 2, 8, false}, {128, 96, 7, 2, 1, 2, 16, false}, {64, 64, 13, 2, 1, 1, 64, true},  {128, 64, 8, 2, 1, 2, 16, true},
       {64, 128, 8, 1, 2, 1, 16, false}, {64, 64, 12, 1, 1, 1, 64, true},
       {128, 128, 6, 2, 1, 2, 8, false, 1, true}, {128, 64, 8, 2, 1, 2, 16, true, 1, true},
   };
-  WgmmaTile best;
-  double bestCost = std::numeric_limits<double>::infinity();
+  std::vector<WgmmaCandidate> found;
   for (WgmmaTile t : candidates) {
-    t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
+    t = t.as(like);
+    while (t.highLow && t.stages > 3 && wgmmaSharedBytes(t) > kMaxShared) --t.stages;
+    t = withResiduals(t, like.residuals, steps);
     if (!wgmmaInfeasible(t).empty() || (t.turns && (steps < kTurnSteps || t.elementBytes == 1))) continue;
     if (t.elementBytes == 1 && t.m > 128) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
-    double cost = wgmmaCost(t, m, n, steps, matrices, operations, sms);
-    if (cost >= bestCost) continue;
-    best = t;
-    bestCost = cost;
+    found.push_back({t, wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms)});
   }
-  return splitTile(m, n, steps, matrices, sms, best);
+  std::stable_sort(found.begin(), found.end(), [](const WgmmaCandidate &a, const WgmmaCandidate &b) { return a.cost < b.cost; });
+  // For few rows, and where blocks share tiles, a rule decides and no estimate: what it gives is before all others.
+  const bool isFlat = m <= 64;
+  WgmmaTile ruled = isFlat ? fewRowsTile(m, n, steps, matrices, like, sms) : splitTile(m, n, steps, matrices, sms, found.front().tile);
+  if (isFlat || ruled.splits > 1) found.insert(found.begin(), {ruled, found.front().cost});
+  return found;
 }
 
-WgmmaTile chooseFlatWgmmaTile(int64_t columns, bool promotes) {
+static WgmmaTile flatTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+  constexpr int64_t kLeastSteps = 8;  // of a part of k
   WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
-  t.promotes = promotes;
+  t = t.as(like);
   while (t.n < columns && t.n < 64) t.n *= 2;
-  WgmmaTile more = t;
-  for (; wgmmaSharedBytes(more) <= kMaxShared; ++more.stages) t = more;
-  return t;
+  const int64_t tiles = ceilDiv(m, t.m) * matrices;
+  // 14,336 rows: 224 tiles on 132 multiprocessors end later than 112 of twice the rows (5 %). 4,096: 64 tiles leave half of them idle (3 to 6 %).
+  if (tiles > sms && !t.promotes) t.m = 128, t.consumers = 2;
+  // Clusters of 4 do not fill the machine, and those of 8 cost more than they spare (64 x 1024 x 4096: by 4 6.5 us, by 8 9.8).
+  auto fits = [&](int64_t splits) { return splits * tiles <= (splits > 2 ? sms * 10 / 11 : sms) && steps >= splits * kLeastSteps; };
+  while (t.splits < 4 && fits(2 * t.splits)) t.splits *= 2;
+  t.n = std::max(t.n, 8 * t.splits);
+  return filledUp(t, ceilDiv(steps, t.splits) * ceilDiv(tiles, sms));
+}
+
+std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+  const WgmmaTile best = flatTile(columns, m, steps, matrices, like, sms);
+  std::vector<WgmmaCandidate> found = {{best, 0}};
+  WgmmaTile other = best;  // half as many blocks, or twice as many
+  other.m = best.m == 64 ? 128 : 64, other.consumers = other.m / 64, other.splits = 1;
+  while (other.stages > 2 && wgmmaSharedBytes(other) > kMaxShared) --other.stages;
+  if (wgmmaInfeasible(other).empty()) found.push_back({other, 1});
+  return found;
 }
 
 SizeExpr wgmmaPrograms(const WgmmaTile &t, const SizeExpr &m, const SizeExpr &n, const SizeExpr &matrices, int64_t sms) {
@@ -229,11 +307,13 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   kernel->setAttr("cluster", DenseI64ArrayAttr::get(context, {t.clusterM, t.clusterN, t.splits}));
 
   Value mapA = p.a.map(b, t.m / t.clusterN), mapB = p.b.map(b, t.n / t.clusterM), mapD;
-  if (p.d) {
-    int64_t bytes = bytesOf(cast<tile::PtrType>(p.d.getType()).getElement()), store = wgmmaStoreColumns(t.storedColumns(), bytes);
-    mapD = p.matrices ? makeMap(b, p.d, {p.nText, p.mText, p.matricesText}, {store, 16, 1}, store * bytes)
-                      : makeMap(b, p.d, {p.nText, p.mText}, {store, 16}, store * bytes);
-  }
+  auto resultMap = [&](Value buffer, int64_t columns, int64_t boxRows) -> Value {
+    int64_t swizzle = columns * bytesOf(cast<tile::PtrType>(buffer.getType()).getElement());
+    if (p.matrices) return makeMap(b, buffer, {p.nText, p.mText, p.matricesText}, {columns, boxRows, 1}, swizzle);
+    return makeMap(b, buffer, {p.nText, p.mText}, {columns, boxRows}, swizzle);
+  };
+  if (p.d) mapD = resultMap(p.d, wgmmaStoreColumns(t.storedColumns(), bytesOf(cast<tile::PtrType>(p.d.getType()).getElement())), 16);
+  auto residualMaps = llvm::map_to_vector(p.residuals, [&](Value buffer) { return resultMap(buffer, t.pieceColumns(), 64); });
 
   Value zero = ix.c(0), one = ix.c(1);
   auto called = [&](Value v, StringRef name) {
@@ -274,10 +354,23 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
 
   auto bufferA = VectorType::get({t.m, kSlotBytes / bytesOf(p.elementA)}, p.elementA);
   auto bufferB = VectorType::get({t.n, kSlotBytes / bytesOf(p.elementB)}, p.elementB);
-  auto ring = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.stages, b.getTypeArrayAttr({bufferA, bufferB}),
-                                   b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(context, {}));
-  // Registers: 65,536 over the block; who fetches needs few.
-  int64_t producerRegisters = t.consumers == 3 ? 32 : 40, consumerRegisters = t.consumers == 1 ? 240 : t.consumers == 2 ? 232 : 160;
+  SmallVector<Type> buffers = {bufferA, bufferB};
+  SmallVector<StringRef> bufferNames = {"a", "b"};
+  if (t.highLow) buffers.push_back(bufferB), bufferNames.push_back("b_low");
+  auto ring = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.stages, b.getTypeArrayAttr(buffers),
+                                   b.getStrArrayAttr(bufferNames), DenseI64ArrayAttr::get(context, {}));
+  tile::RingOp pieces;
+  if (!p.residuals.empty()) {
+    auto types = llvm::map_to_vector(p.residuals, [&](Value buffer) -> Type {
+      return VectorType::get({t.pieceRows(), t.pieceColumns()}, cast<tile::PtrType>(buffer.getType()).getElement());
+    });
+    SmallVector<StringRef> names = {"residual", "residual2"};
+    pieces = tile::RingOp::create(b, loc, tile::RingType::get(context), tile::RingKind::bulk, t.pieces, b.getTypeArrayAttr(types),
+                                  b.getStrArrayAttr(ArrayRef(names).take_front(types.size())), DenseI64ArrayAttr::get(context, {}));
+    pieces->setAttr("pieces", b.getUnitAttr());
+  }
+  // Registers: 65,536 over the block; who fetches or splits needs few.
+  int64_t producerRegisters = t.consumers == 3 ? 32 : 40, consumerRegisters = t.consumers == 1 ? 240 : t.consumers == 3 ? 160 : t.highLow ? 208 : 232;
   auto roles = tile::RolesOp::create(b, loc, t.consumers, producerRegisters, consumerRegisters, t.turns);
   Type slotType = tile::SlotType::get(context);
   auto loopOver = [&](Value from, Value to, Value step, ValueRange inits, StringRef name, auto body) {
@@ -311,6 +404,37 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   });
   tile::RingDrainOp::create(b, loc, ring);
 
+  // Residuals: the pieces of a tile in the order in which its patches are stored, fetched aside.
+  if (pieces) {
+    auto walk = loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
+      TilePlace at = place(tileLoop.getInductionVar());
+      loopOver(zero, ix.c(t.piecesOfTile()), one, {}, "piece", [&](scf::ForOp pieceLoop) {
+        const int64_t across = t.n / t.pieceColumns();
+        Value piece = pieceLoop.getInductionVar(), block = ix.div(piece, across), patch = ix.sub(piece, ix.mul(block, across));
+        Value row = called(ix.add(at.row, ix.mul(block, 64)), "piece_row"), column = called(ix.add(at.column, ix.mul(patch, t.pieceColumns())), "piece_column");
+        auto slot = tile::RingAcquireOp::create(b, loc, slotType, pieces).getSlot();
+        for (auto [i, map] : llvm::enumerate(residualMaps))
+          for (int64_t box = 0; box < t.pieceRows() / 64; ++box) {
+            SmallVector<Value> corner = {column, ix.add(row, box * rows)};
+            if (at.matrix) corner.push_back(at.matrix);
+            tile::CopyBulkOp::create(b, loc, map, corner, ValueRange(), slot, b.getI64IntegerAttr(int64_t(i)), IntegerAttr(), b.getI64IntegerAttr(box * 64));
+          }
+        tile::RingCommitOp::create(b, loc, slot);
+      });
+    });
+    walk->setAttr("aside", b.getUnitAttr());
+  }
+  if (t.highLow) {
+    b.setInsertionPointToStart(&roles.getSplitter().emplaceBlock());
+    auto [splitterFirst, splitterEnd] = stepsOfBlock();
+    loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp) {
+      loopOver(splitterFirst, splitterEnd, one, {}, "step", [&](scf::ForOp) {
+        auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
+        tile::SplitLowOp::create(b, loc, slot, 1, kLow);
+      });
+    });
+  }
+
   // Consumers.
   b.setInsertionPointToStart(&roles.getConsumer().emplaceBlock());
   auto [consumerFirst, consumerEnd] = stepsOfBlock();
@@ -318,6 +442,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   Value firstRow = t.turns ? zero : called(ix.mul(consumer, rows), "first_row"), from = firstTile, every = stride;
   if (t.turns) {
     tile::RingSkipOp::create(b, loc, ring, ix.mul(consumer, p.steps));
+    if (pieces) tile::RingSkipOp::create(b, loc, pieces, ix.mul(consumer, t.piecesOfTile()));
     from = called(ix.add(firstTile, ix.mul(consumer, stride)), "my_first_tile"), every = ix.mul(stride, t.consumers);
   }
   Type sumType = p.elementA.isInteger(8) ? Type(b.getI32Type()) : b.getF32Type();
@@ -348,7 +473,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     if (p.begin) p.begin(b, loc, accType, at = placeOfConsumer(tileLoop.getInductionVar()));
     if (t.turns) tile::TurnWaitOp::create(b, loc);
     Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(accType));
-    Value acc = t.promotes ? PromotedLoop{b, loc, ring, firstRow, accType, takesPairs(t)}.run(consumerFirst, consumerEnd, zeros) : multiply(zeros);
+    Value acc = t.promotes ? PromotedLoop{b, loc, ring, firstRow, accType, takesPairs(t), t.highLow}.run(consumerFirst, consumerEnd, zeros) : multiply(zeros);
     if (!p.begin) at = placeOfConsumer(tileLoop.getInductionVar());
     if (t.splits > 1) {
       acc = tile::ClusterReduceOp::create(b, loc, VectorType::get({rows, t.storedColumns()}, sumType), acc).getSlice();
@@ -361,6 +486,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     if (at.matrix) corner.push_back(at.matrix);
     auto out = tile::StoreBulkOp::create(b, loc, result, mapD, corner);
     phase(out, "Epilogue, then patches of a warp's rows through swizzled shared memory");
+    if (pieces && t.turns) tile::RingSkipOp::create(b, loc, pieces, ix.c(t.piecesOfTile() * (t.consumers - 1)));
   });
 }
 

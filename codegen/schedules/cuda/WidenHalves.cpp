@@ -103,6 +103,34 @@ bool isOfSoftmax(math::ExpOp op) {
   });
 }
 
+/// Where nothing but y = e / sum e sees a softmax's maximum and sum, y is the same for any shift, and each warp takes its own (block.cuh):
+/// the two reductions, marked `by_warp`, meet once.
+void shiftByWarp(math::ExpOp op) {
+  tile::ReduceOp sum;
+  SmallVector<Operation *> divisions;
+  for (Operation *user : op->getUsers()) {
+    if (isa<arith::DivFOp>(user)) {
+      divisions.push_back(user);
+      continue;
+    }
+    if (isa<arith::SelectOp>(user) && user->hasOneUse()) user = *user->user_begin();
+    if (!isa<tile::ReduceOp>(user) || sum) return;
+    sum = cast<tile::ReduceOp>(user);
+  }
+  auto largest = beneath(op.getOperand().getDefiningOp<arith::SubFOp>().getRhs()).getDefiningOp<tile::ReduceOp>();
+  // One use each, through broadcasts and conversions.
+  auto isOnlyFor = [](Value v, function_ref<bool(Operation *)> isWanted) {
+    while (v.hasOneUse() && isa<vector::BroadcastOp, arith::ExtFOp, arith::TruncFOp>(*v.user_begin())) v = (*v.user_begin())->getResult(0);
+    return llvm::all_of(v.getUsers(), isWanted);
+  };
+  Operation *less = op.getOperand().getDefiningOp();
+  if (!sum || divisions.empty() || op->getBlock() != largest->getBlock() || !isOnlyFor(largest.getScalar(), [&](Operation *user) { return user == less; })) return;
+  if (!less->getResult(0).hasOneUse() || !isOnlyFor(sum.getScalar(), [&](Operation *user) { return llvm::is_contained(divisions, user); })) return;
+  for (Operation *division : divisions)
+    if (division->getOperand(0) != op.getResult() || beneath(division->getOperand(1)) != sum.getScalar()) return;
+  for (tile::ReduceOp reduce : {largest, sum}) reduce->setAttr("by_warp", UnitAttr::get(op.getContext()));
+}
+
 void shortenSoftmax(tile::KernelOp kernel) {
   SmallVector<math::ExpOp> exponentials;
   kernel.walk([&](Operation *op) {
@@ -111,6 +139,7 @@ void shortenSoftmax(tile::KernelOp kernel) {
     auto division = dyn_cast<arith::DivFOp>(op);
     if (division && getElementTypeOrSelf(division.getType()).isF32() && isRounded(division)) division.setFastmath(arith::FastMathFlags::afn);
   });
+  if (exponentials.size() == 1) shiftByWarp(exponentials[0]);
   for (math::ExpOp op : exponentials) {
     OpBuilder b(op);
     auto type = cast<VectorType>(op.getType());

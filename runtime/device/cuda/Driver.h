@@ -13,7 +13,10 @@ namespace jinx::cuda {
 using DevicePointer = unsigned long long;
 
 enum class DeviceAttribute : int {
+  kClockKHz = 13,
   kMultiprocessors = 16,
+  kMemoryClockKHz = 36,
+  kMemoryBusBits = 37,
   kMajor = 75,
   kMinor = 76,
   kMaxSharedBytesOptIn = 97,
@@ -22,10 +25,12 @@ enum class DeviceAttribute : int {
 /// CUlaunchAttribute: `id` is CU_LAUNCH_ATTRIBUTE_…, `value` a union of 64 bytes.
 struct LaunchAttribute {
   static constexpr int kClusterDimension = 4;
+  static constexpr int kProgrammaticStreamSerialization = 6;
   int id = 0;
   char padding[4] = {};
   union {
     unsigned int cluster[3];
+    int mayStartEarly;
     char bytes[64];
   } value = {.bytes = {}};
 };

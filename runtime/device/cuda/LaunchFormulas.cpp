@@ -18,6 +18,7 @@ Expected<LaunchFormulas> LaunchFormulas::read(const plan::Kernel& kernel) {
                            std::to_string(kMaxParameters) + " are expected");
   for (uint32_t extent : kernel.cluster())
     to.cluster_ *= extent;
+  to.waitsForGrid_ = kernel.waits_for_grid();
   for (const std::string& text : kernel.grid()) {
     JINX_TRY_ASSIGN(SizeProgram formula, to.compile(text));
     to.grid_.push_back(std::move(formula));

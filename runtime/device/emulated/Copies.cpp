@@ -120,6 +120,7 @@ void Machine::finishPiece(Thread *thread, CopyGroups Thread::*groups, uint64_t g
 void Machine::copyAsync(void *dst, const void *src, unsigned dstBytes, unsigned srcBytes, int line) {
   Thread *t = &self();
   Cta *cta = t->cta;
+  demandGridWait("an asynchronous copy", line);
   auto address = static_cast<unsigned>(static_cast<unsigned char *>(dst) - cta->window);
   checkSharedRange(*cta, address, dstBytes, "an asynchronous copy", line);
   if (address % dstBytes) fail("the destination of an asynchronous copy must be aligned to its size", line);
@@ -156,6 +157,7 @@ void Machine::tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, 
   if (map.magic != EmulatedTensorMap::kMagic) fail("a bulk load through something that is no tensor map", line);
   if (map.isRun() != (tap != nullptr)) fail("a bulk load of a run of pixels through a map of boxes, or the other way round", line);
   Thread &t = self();
+  demandGridWait("a bulk load", line);
   unsigned rowBytes = rowBytesOf(map), rows = rowsOf(map), total = rowBytes * rows;
   unsigned alignment = map.swizzleBytes ? 8 * map.swizzleBytes : 128;
   if (dst % alignment) fail("the destination of a bulk load must be aligned to " + std::to_string(alignment) + " bytes", line);
@@ -201,6 +203,7 @@ void Machine::tmaStore(const EmulatedTensorMap &map, unsigned src, const int *co
   if (map.magic != EmulatedTensorMap::kMagic) fail("a bulk store through something that is no tensor map", line);
   Thread *t = &self();
   Cta *cta = t->cta;
+  demandGridWait("a bulk store", line);
   unsigned rowBytes = rowBytesOf(map), rows = rowsOf(map);
   if (src % 128) fail("the source of a bulk store must be 128-byte aligned", line);
   checkSharedRange(*cta, src, rowBytes * rows, "a bulk store", line);

@@ -19,8 +19,8 @@ struct JinxEmuSelf {
 /// How lanes are paired in an exchange.
 enum JinxEmuExchange { JINX_EMU_XOR = 0, JINX_EMU_INDEX = 1 };
 
-/// What a tensor core multiplies.
-enum JinxEmuElement { JINX_EMU_F16 = 0, JINX_EMU_BF16 = 1, JINX_EMU_E4M3 = 2, JINX_EMU_E5M2 = 3, JINX_EMU_S8 = 4, JINX_EMU_U8 = 5 };
+/// What a tensor core multiplies. TF32 is the upper 19 bits of an f32.
+enum JinxEmuElement { JINX_EMU_F16 = 0, JINX_EMU_BF16 = 1, JINX_EMU_E4M3 = 2, JINX_EMU_E5M2 = 3, JINX_EMU_S8 = 4, JINX_EMU_U8 = 5, JINX_EMU_TF32 = 6 };
 
 /// Every operation that involves another thread, shared memory or time. `line` is the line of the CUDA text, for reports.
 struct JinxEmuApi {
@@ -32,6 +32,7 @@ struct JinxEmuApi {
   int (*elect_one)(int line);
   void (*cluster_arrive)(int line);
   void (*cluster_wait)(int line);
+  void (*grid_wait)(int line);
   // Memory seen by the shadow state: bounds, poison, proxies, bank conflicts.
   void (*shared_access)(const void* p, unsigned bytes, int is_write, int line);
   void (*global_access)(const void* p, unsigned bytes, int is_write, int line);
@@ -55,7 +56,8 @@ struct JinxEmuApi {
   // Tensor cores. d: this thread's fragment of the 64 x n accumulator, n / 2 floats, of bytes i32. Elements are of JinxEmuElement.
   void (*wgmma_fence)(int line);
   void (*wgmma)(void* d, int n, int element_a, int element_b, unsigned long long desc_a, unsigned long long desc_b, int accumulate, int line);
-  /// a: this thread's registers of the 64 x 16 operand, four pairs of 16-bit floats. b is stored [16, n].
+  /// a: this thread's registers of the 64 x 16 operand, four pairs of 16-bit floats, and b is stored [16, n]; or of a 64 x 8 operand, four
+  /// TF32, and b is stored [n, 8].
   void (*wgmma_registers)(float* d, int n, int element, const unsigned* a, unsigned long long desc_b, int accumulate, int line);
   void (*wgmma_commit)(int line);
   void (*wgmma_wait)(int pending, int line);

@@ -217,6 +217,7 @@ Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &stream) {
   if (shape.grid == 0) return Status::ok();
   LaunchOptions options;
   options.seed = seed_ + launches_++;
+  options.startsEarly = kernel.formulas.waitsForGrid();
   std::vector<void *> pointers(launch.buffers.begin(), launch.buffers.end());
   std::vector<int64_t> sizes(launch.sizes.begin(), launch.sizes.end());
   std::vector<void *> params;

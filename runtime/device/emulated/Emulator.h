@@ -10,6 +10,7 @@
 //   * Copies (TMA, cp.async) land piece by piece at random moments between their issue and the wait that promises them; until then
 //     their destination holds NaN. wgmma reads shared memory either when issued or at its wait, and its accumulators hold NaN until
 //     then. Shared memory starts as NaN; a pipeline stage becomes NaN again when its "empty" barrier completes.
+//   * A launch that may begin early must not touch global memory before it knows that the one before it has ended.
 //   * A shadow of shared memory knows who wrote and read each word and what barriers order (Knowledge.h). An access that nothing orders
 //     after an earlier one is an error on hardware now and then, and here always; so is a read of what nothing has written, or of a
 //     stage that was given back, and an asynchronous reader of ordinary stores that no proxy fence has followed. Stores to global
@@ -55,6 +56,8 @@ struct LaunchOptions {
   /// Counts them, and fails a launch in which a line of the text needs more than this many times the wavefronts it would need without;
   /// 0: none is too many.
   double maxBankConflict = 0;
+  /// The launch before may still run when this one begins: what touches global memory must be ordered after a grid_wait_previous.
+  bool startsEarly = false;
   uint64_t maxOperations = 0;  ///< accesses and waits after which a launch counts as endless; 0: never
   std::vector<MemoryRange> ranges;
 };

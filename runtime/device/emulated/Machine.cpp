@@ -57,6 +57,10 @@ void Machine::startCluster(unsigned firstBlock) {
   engines_.clear();
   const unsigned warpgroups = (shape_.threads + kWarpgroup - 1) / kWarpgroup;
   firstEngine_ = shape_.cluster * (shape_.threads + warpgroups);
+  gridActor_ = newActor("the launch before");
+  auto ended = std::make_shared<Clocks>(gridActor_ + 1);
+  ended->back() = 1;
+  gridEnded_ = std::move(ended);
   // Dynamic shared memory begins at an arbitrary multiple of 16, as far as a kernel may know, the same in all blocks of a cluster; the
   // first KiB belongs to the system.
   unsigned sharedBegin = 1024 + 16 * random(64);
@@ -319,8 +323,14 @@ void Machine::clusterLoad(void *to, unsigned address, unsigned rank, unsigned by
 }
 
 void Machine::globalAccess(const void *p, unsigned bytes, bool isWrite, int line) {
+  demandGridWait(isWrite ? "a store" : "a load", line);
   if (reinterpret_cast<uintptr_t>(p) % std::min(bytes, 16u) != 0) fail("a misaligned global access of " + std::to_string(bytes) + " bytes", line);
   touchGlobal(p, bytes, isWrite, line);
+}
+
+void Machine::demandGridWait(const char *what, int line) {
+  if (!options_.startsEarly || clockOf(self().knows.seen, gridActor_) > 0) return;
+  fail(std::string("missing grid_wait_previous: ") + what + " of global memory, while the launch before may still run", line);
 }
 
 void Machine::touchGlobal(const void *p, unsigned bytes, bool isWrite, int line) {

@@ -51,7 +51,7 @@ struct Warp {
   std::array<MmaProduct, kLanes> products{};
 };
 
-/// What a wgmma multiplies. A lies in shared memory, or in the threads' registers: then B is stored [16, n] instead of [n, 16].
+/// What a wgmma multiplies. A lies in shared memory, or in the threads' registers: then B of halves is stored [16, n] instead of [n, 16].
 struct WgmmaProduct {
   int n = 0;
   JinxEmuElement a = JINX_EMU_BF16, b = JINX_EMU_BF16;
@@ -190,6 +190,7 @@ class Machine {
   // Mma.cpp
   void ldmatrix(unsigned *to, const void *row, int line);
   void mma(const MmaProduct &product, int line);
+  void gridWait();
   // MBarriers.cpp
   void mbarInit(unsigned bar, unsigned arrivals, int line);
   void mbarInitFence(int line);
@@ -250,6 +251,8 @@ class Machine {
   Event eventOfSelf(int line) { return {self().knows.self, self().knows.now, line}; }
   /// Fails where there is a hazard. `what`: "a store", "wgmma".
   void demandNone(const std::optional<Hazard> &hazard, const Cta &cta, const char *what, bool isWrite, int line);
+  /// Fails where the launch before may still run, as far as this thread knows.
+  void demandGridWait(const char *what, int line);
   void touchGlobal(const void *p, unsigned bytes, bool isWrite, int line);
   void orderGlobal(size_t range, size_t offset, unsigned bytes, bool isWrite, int line);
   /// Every so often; fails when the launch does not come to an end.
@@ -292,6 +295,8 @@ class Machine {
   uint64_t operations_ = 0;
   std::vector<std::string> engines_;  ///< names of the actors after threads and warpgroups
   uint32_t firstEngine_ = 0;
+  uint32_t gridActor_ = 0;    ///< the launch before; its one event is that it has ended
+  ClocksRef gridEnded_;       ///< that, as knowledge
   LaunchReport report_;
 };
 

@@ -21,6 +21,7 @@ const JinxEmuApi &emulatedApi() {
       .elect_one = [](int line) { return int(m().electOne(line)); },
       .cluster_arrive = [](int line) { m().clusterArrive(line); },
       .cluster_wait = [](int line) { m().clusterWait(line); },
+      .grid_wait = [](int) { m().gridWait(); },
       .shared_access = [](const void *p, unsigned bytes, int isWrite, int line) { m().sharedAccess(p, bytes, isWrite, line); },
       .global_access = [](const void *p, unsigned bytes, int isWrite, int line) { m().globalAccess(p, bytes, isWrite, line); },
       .fence_proxy_async = [](int) { m().fenceProxyAsync(); },

@@ -89,6 +89,9 @@ void Machine::stmatrix(unsigned address, std::array<unsigned, 4> registers, int 
   release(warp.meeting, Orders::kNothing);
 }
 
+/// The launch before has ended; whoever learns from this thread knows it too.
+void Machine::gridWait() { self().knows.seen = joins_.join(self().knows.seen, gridEnded_); }
+
 void Machine::clusterArrive(int line) {
   Thread &t = self();
   if (t.clusterArrived) fail("a thread arrives twice at the cluster barrier without waiting", line);

@@ -1,16 +1,19 @@
 // wgmma: four warps multiply tiles that lie in shared memory into accumulators that lie in their registers, asynchronously.
 //
-// d[64, n] += a[64, k] * b[n, k]^T with 32 bytes of k: 16 elements of 16 bits, 32 of 8. Thread t of the warpgroup holds, in
+// d[64, n] += a[64, k] * b[n, k]^T with 32 bytes of k: 16 elements of 16 bits, 32 of 8, 8 of TF32. Thread t of the warpgroup holds, in
 // d[4*j + 2*h + e], row 16*(t/32) + (t%32)/4 + 8*h and column 8*j + 2*(t%4) + e. The operands are named by descriptors: start address / 16
 // in bits 0..13, bytes between groups of 8 rows / 16 in bits 32..45, swizzle mode in bits 62..63 (1: 128 bytes). Rows are 128 bytes apart
 // inside a group; the swizzle is a function of address bits alone, so stepping k inside the span just adds 32 bytes to the start.
 //
 // With a in registers, d[64, n] += a[64, 16] * b[16, n]. Thread t holds, in pair 2*g + h of a, row 16*(t/32) + (t%32)/4 + 8*h and columns
 // 8*g + 2*(t%4) (+1): what it holds of two groups of 8 columns of a d. Rows of b are in panels of 64 columns, bits 16..29 / 16 bytes apart.
+// Of TF32 thread t holds, in register 2*g + h of a[64, 8], that row and column 4*g + t%4, and b is stored by n as ever.
 //
 // Sums of halves are f32, those of bytes i32, which wraps. Products of 8-bit floats are added up as tensor cores do, roughly: terms and old
 // sum are aligned to the largest of them, and what is below 13 bits of its fraction is cut off. (On normal random numbers that is off by 1.3e-3
-// at k = 4096 and 2.0e-3 at 8192, of the result's norm; an H200 was off by 1.33e-3 and 2.05e-3.)
+// at k = 4096 and 2.0e-3 at 8192, of the result's norm; an H200 was off by 1.33e-3 and 2.05e-3.) Of TF32 what lies below the upper 19 bits of
+// an operand is not seen, and sums are cut, towards zero, after four products each. (Of 8,192 terms of one sign the result is off by 1.3e-4, as on
+// an H200.)
 //
 // When the product is computed: as late as the program allows (at the wait for its group), or at once, as the seed decides. From issue to
 // wait the program's accumulator registers hold NaN and the true values live here, so that reading too early shows. Registers of a that
@@ -59,10 +62,18 @@ struct Operand {
 }  // namespace
 
 bool isByte(JinxEmuElement e) { return e == JINX_EMU_S8 || e == JINX_EMU_U8; }
-int bytesOf(JinxEmuElement e) { return e == JINX_EMU_F16 || e == JINX_EMU_BF16 ? 2 : 1; }
+int bytesOf(JinxEmuElement e) { return e == JINX_EMU_TF32 ? 4 : e == JINX_EMU_F16 || e == JINX_EMU_BF16 ? 2 : 1; }
+float tf32(unsigned bits) {
+  float value;
+  std::memcpy(&value, &(bits &= 0xFFFFE000u), 4);
+  return value;
+}
+/// An element: each is exact in f32.
 float decode(JinxEmuElement e, const uint8_t *from) {
   uint16_t half = 0;
+  unsigned word = 0;
   if (bytesOf(e) == 2) std::memcpy(&half, from, 2);
+  if (bytesOf(e) == 4) std::memcpy(&word, from, 4);
   switch (e) {
     case JINX_EMU_F16: return halfToFloat(half);
     case JINX_EMU_BF16: return bfloat16ToFloat(half);
@@ -70,6 +81,7 @@ float decode(JinxEmuElement e, const uint8_t *from) {
     case JINX_EMU_E5M2: return static_cast<float>(loadAsDouble(DType::kF8E5M2, from, 0));
     case JINX_EMU_S8: return static_cast<int8_t>(*from);
     case JINX_EMU_U8: return *from;
+    case JINX_EMU_TF32: return tf32(word);
   }
   return 0;
 }
@@ -87,6 +99,11 @@ float sumRoughly(float sum, const float *a, const float *b, int count, int strid
   double total = cut(sum, exponent);
   for (int k = 0; k < count; ++k) total += cut(double(a[k]) * b[k * stride], exponent);
   return total == 0 ? 0.0f : static_cast<float>(cut(total, std::ilogb(total)));
+}
+
+float cutToFloat(double x) {
+  const float near = static_cast<float>(x);
+  return std::isfinite(near) && std::fabs(near) > std::fabs(x) ? std::nextafter(near, 0.0f) : near;
 }
 
 }  // namespace
@@ -190,11 +207,8 @@ void Machine::checkOperands(Thread &t, WarpgroupUnit &unit, const WgmmaOp &op, C
       for (int half = 0; half < 2; ++half) check(operand.chunk(row, half));
   };
   const Operand b(op.product.descB);
-  if (!op.product.registersA) {
-    rows(Operand(op.product.descA), kM);
-    rows(b, op.product.n);
-    return;
-  }
+  if (!op.product.registersA) rows(Operand(op.product.descA), kM);
+  if (!op.product.registersA || op.product.a == JINX_EMU_TF32) return rows(b, op.product.n);
   for (int k = 0; k < kK; ++k)
     for (int octet = 0; octet < op.product.n / 8; ++octet) check(b.chunkOfRow(k, octet));
 }
@@ -219,8 +233,9 @@ void Machine::runWgmma(Cta &cta, WarpgroupUnit &unit, WgmmaOp &op) {
     onAtom(a);
     for (int r = 0; r < kM; ++r)
       for (int half = 0; half < 2; ++half) chunkOf(op.product.a, a.chunk(r, half), av.data() + r * depth + chunk * half, 1);
-    for (int c = 0; c < n; ++c)
-      for (int half = 0; half < 2; ++half) chunkOf(op.product.b, b.chunk(c, half), bv.data() + chunk * half * n + c, n);
+  } else if (bytes == 4) {
+    for (int i = 0; i < int(kWarpgroup); ++i)
+      for (int r = 0; r < 4; ++r) av[(16 * (i / 32) + i % 32 / 4 + 8 * (r % 2)) * depth + i % 4 + 4 * (r / 2)] = tf32(op.issuedA[i][r]);
   } else {
     for (int i = 0; i < int(kWarpgroup); ++i)
       for (int pair = 0; pair < 4; ++pair)
@@ -229,17 +244,31 @@ void Machine::runWgmma(Cta &cta, WarpgroupUnit &unit, WgmmaOp &op) {
           const uint16_t bits = static_cast<uint16_t>(op.issuedA[i][pair] >> (16 * e));
           av[row * kK + column] = decode(op.product.a, reinterpret_cast<const uint8_t *>(&bits));
         }
+  }
+  if (!op.product.registersA || bytes == 4) {
+    for (int c = 0; c < n; ++c)
+      for (int half = 0; half < 2; ++half) chunkOf(op.product.b, b.chunk(c, half), bv.data() + chunk * half * n + c, n);
+  } else {
     for (int k = 0; k < kK; ++k)
       for (int octet = 0; octet < n / 8; ++octet) chunkOf(op.product.b, b.chunkOfRow(k, octet), bv.data() + k * n + 8 * octet, 1);
   }
-  const bool isRough = bytes == 1 && !isByte(op.product.a);
-  for (int r = 0; r < kM && !isRough; ++r)
-    for (int k = 0; k < depth; ++k) {
-      float scale = av[r * depth + k];
-      const float *from = bv.data() + static_cast<size_t>(k) * n;
-      float *to = sum.data() + static_cast<size_t>(r) * n;
-      for (int c = 0; c < n; ++c) to[c] += scale * from[c];
-    }
+  const bool isRough = bytes == 1 && !isByte(op.product.a), isCut = bytes == 4;
+  auto addUp = [&](auto &sums, int from, int to) {
+    for (int r = 0; r < kM; ++r)
+      for (int k = from; k < to; ++k) {
+        const auto scale = static_cast<std::decay_t<decltype(sums[0])>>(av[r * depth + k]);
+        const float *row = bv.data() + static_cast<size_t>(k) * n;
+        auto *into = sums.data() + static_cast<size_t>(r) * n;
+        for (int c = 0; c < n; ++c) into[c] += scale * row[c];
+      }
+  };
+  std::vector<double> firstHalf(isCut ? sum.size() : 0, 0.0), lastHalf = firstHalf;
+  if (isCut) {
+    addUp(firstHalf, 0, depth / 2);
+    addUp(lastHalf, depth / 2, depth);
+  } else if (!isRough) {
+    addUp(sum, 0, depth);
+  }
   unsigned first = unsigned(&unit - cta.warpgroups.data()) * kWarpgroup;
   for (unsigned i = 0; i < kWarpgroup; ++i) {
     uint32_t *values = cta.threads[first + i].wgmmaInFlight.find(op.d[i])->second.values.data();
@@ -256,7 +285,7 @@ void Machine::runWgmma(Cta &cta, WarpgroupUnit &unit, WgmmaOp &op) {
           }
           float v;
           std::memcpy(&v, &bits, 4);
-          v = isRough ? sumRoughly(v, &av[row * depth], &bv[column], depth, n) : v + sum[row * n + column];
+          v = isRough ? sumRoughly(v, &av[row * depth], &bv[column], depth, n) : isCut ? cutToFloat(cutToFloat(v + firstHalf[row * n + column]) + lastHalf[row * n + column]) : v + sum[row * n + column];
           std::memcpy(&bits, &v, 4);
         }
   }

@@ -27,6 +27,42 @@ func.func @matmul_fills_up(%a: tensor<4x?xbf16, #jinx.dims<"4", "k">>, %b: tenso
 
 // -----
 
+// One row is the sums of the other operand's rows, each times it.
+// CHECK-LABEL: @one_row
+// CHECK-SAME: (%[[A:.*]]: tensor<1x1x16xf16>, %[[B:.*]]: tensor<20x16xf16>
+// CHECK: %[[R:.*]] = jinx.reshape %[[A]] : tensor<1x1x16xf16> -> tensor<16xf16>
+// CHECK: %[[P:.*]] = jinx.mul %[[B]], %[[R]] : tensor<20x16xf16>, tensor<16xf16> -> tensor<20x16xf16>
+// CHECK: %[[S:.*]] = jinx.reduce sum, %[[P]] axes [1] : tensor<20x16xf16> -> tensor<20x1xf16>
+// CHECK: jinx.reshape %[[S]] : tensor<20x1xf16> -> tensor<1x1x20xf16>
+// HOST-LABEL: @one_row
+// HOST: jinx.matmul
+func.func @one_row(%a: tensor<1x1x16xf16>, %b: tensor<20x16xf16>) -> tensor<1x1x20xf16> {
+  %y = jinx.matmul %a, %b transpose_b : tensor<1x1x16xf16>, tensor<20x16xf16> -> tensor<1x1x20xf16>
+  return %y : tensor<1x1x20xf16>
+}
+
+// -----
+
+// Tests that one row a matrix, of a batch, stays a product.
+// CHECK-LABEL: @one_row_each
+// CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} by_rows
+func.func @one_row_each(%a: tensor<3x1x16xf16>, %b: tensor<20x16xf16>) -> tensor<3x1x20xf16> {
+  %y = jinx.matmul %a, %b transpose_b : tensor<3x1x16xf16>, tensor<20x16xf16> -> tensor<3x1x20xf16>
+  return %y : tensor<3x1x20xf16>
+}
+
+// -----
+
+// Tests that one row of a depth that is not known stays a product.
+// CHECK-LABEL: @one_row_of_any_depth
+// CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} by_rows
+func.func @one_row_of_any_depth(%a: tensor<1x?xf16, #jinx.dims<"1", "k">>, %b: tensor<20x?xf16, #jinx.dims<"20", "k">>) -> tensor<1x20xf16> {
+  %y = jinx.matmul %a, %b transpose_b : tensor<1x?xf16, #jinx.dims<"1", "k">>, tensor<20x?xf16, #jinx.dims<"20", "k">> -> tensor<1x20xf16>
+  return %y : tensor<1x20xf16>
+}
+
+// -----
+
 // CHECK-LABEL: @pointwise
 // CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} by_rows : tensor<1x5x5x16xf16>, tensor<24x16xf16> -> tensor<1x5x5x24xf16>
 func.func @pointwise(%x: tensor<1x5x5x16xf16>, %w: tensor<24x16x1x1xf16>) -> tensor<1x5x5x24xf16> {

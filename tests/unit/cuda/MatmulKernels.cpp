@@ -152,6 +152,43 @@ Built buildMma(const MmaProblem &problem) {
   return built;
 }
 
+Built buildResidualWgmma(const schedules::WgmmaTile &tile, bool ofFloats, int64_t sms) {
+  OpBuilder b(&context());
+  Location loc = b.getUnknownLoc();
+  Built built;
+  built.module = ModuleOp::create(loc);
+  b.setInsertionPointToEnd(built.module->getBody());
+  Type element = ofFloats ? Type(b.getF32Type()) : b.getBF16Type();
+  Type bf16 = tile::PtrType::get(b.getContext(), b.getBF16Type()), wide = tile::PtrType::get(b.getContext(), element);
+  auto kernel = tile::KernelOp::create(b, loc, "wgmma_residual", TypeRange{bf16, bf16, wide, wide}, 3, 3, "/mlp/MatMul, /Add");
+  b.setInsertionPointToEnd(&kernel.getBody().front());
+  schedules::WgmmaMatmul p;
+  p.a = schedules::matrixSource(named(kernel.buffer(0), "a"), "a0", "a2");
+  p.b = schedules::matrixSource(named(kernel.buffer(1), "b"), "a1", "a2");
+  Value residual = named(kernel.buffer(2), "x");
+  p.residuals = {residual};
+  p.d = named(kernel.buffer(3), "d");
+  p.m = named(kernel.size(0), "m"), p.n = named(kernel.size(1), "n");
+  p.steps = ceilSteps(b, loc, named(kernel.size(2), "k"));
+  p.elementA = p.elementB = b.getBF16Type();
+  p.mText = "a0", p.nText = "a1";
+  kernel.setPrograms(schedules::wgmmaPrograms(tile, SizeExpr::symbol("a0"), SizeExpr::symbol("a1"), 1, sms).str());
+  schedules::emitWgmmaMatmul(b, kernel, p, tile, [&](OpBuilder &b, Location loc, Value acc, const schedules::TilePlace &at) -> Value {
+    auto type = cast<VectorType>(acc.getType()).clone(element);
+    Value rows = arith::SubIOp::create(b, loc, p.m, at.row), columns = arith::SubIOp::create(b, loc, p.n, at.column);
+    Value offset = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, at.row, p.n), at.column), one = arith::ConstantIndexOp::create(b, loc, 1);
+    Value read = tile::LoadOp::create(b, loc, type, residual, offset, ValueRange{p.n, one}, ValueRange{rows, columns});
+    read.getDefiningOp()->setAttr("piece", b.getI64IntegerAttr(0));
+    if (!ofFloats) read = arith::ExtFOp::create(b, loc, acc.getType(), read);
+    Value sum = arith::AddFOp::create(b, loc, acc, read);
+    return ofFloats ? sum : Value(arith::TruncFOp::create(b, loc, type, sum));
+  });
+  auto emitted = emitCuda(kernel);
+  EXPECT_TRUE(succeeded(emitted));
+  if (succeeded(emitted)) built.kernel = *emitted;
+  return built;
+}
+
 Built buildNarrowWgmma(const schedules::WgmmaTile &tile, Narrow kind, int64_t sms) {
   OpBuilder b(&context());
   Location loc = b.getUnknownLoc();
@@ -177,6 +214,31 @@ Built buildNarrowWgmma(const schedules::WgmmaTile &tile, Narrow kind, int64_t sm
     if (kind == Narrow::kBytes) return acc;
     return ofBytes ? Value(arith::TruncIOp::create(b, loc, type, acc)) : arith::TruncFOp::create(b, loc, type, acc);
   });
+  auto emitted = emitCuda(kernel);
+  EXPECT_TRUE(succeeded(emitted));
+  if (succeeded(emitted)) built.kernel = *emitted;
+  return built;
+}
+
+Built buildFloatWgmma(const schedules::WgmmaTile &tile, int64_t sms) {
+  OpBuilder b(&context());
+  Location loc = b.getUnknownLoc();
+  Built built;
+  built.module = ModuleOp::create(loc);
+  b.setInsertionPointToEnd(built.module->getBody());
+  Type pointer = tile::PtrType::get(b.getContext(), b.getF32Type());
+  auto kernel = tile::KernelOp::create(b, loc, tile.highLow ? "wgmma_f32" : "wgmma_tf32", TypeRange{pointer, pointer, pointer}, 2, 3, "/mlp/MatMul");
+  b.setInsertionPointToEnd(&kernel.getBody().front());
+  schedules::WgmmaMatmul p;
+  p.a = schedules::matrixSource(named(kernel.buffer(0), "a"), "a0", "a2");
+  p.b = schedules::matrixSource(named(kernel.buffer(1), "b"), "a1", "a2");
+  p.d = named(kernel.buffer(2), "d");
+  p.m = named(kernel.size(0), "m"), p.n = named(kernel.size(1), "n");
+  p.steps = ceilSteps(b, loc, named(kernel.size(2), "k"), 32);
+  p.elementA = p.elementB = b.getF32Type();
+  p.mText = "a0", p.nText = "a1";
+  kernel.setPrograms(schedules::wgmmaPrograms(tile, SizeExpr::symbol("a0"), SizeExpr::symbol("a1"), 1, sms).str());
+  schedules::emitWgmmaMatmul(b, kernel, p, tile, [](OpBuilder &, Location, Value acc, const schedules::TilePlace &) { return acc; });
   auto emitted = emitCuda(kernel);
   EXPECT_TRUE(succeeded(emitted));
   if (succeeded(emitted)) built.kernel = *emitted;

@@ -18,6 +18,8 @@ struct Built {
 Built buildSimt(const schedules::SimtTile &tile, bool withHole);
 /// A [m, k], B [n, k], bias [n] f32 -> D [m, n], all bf16 but the bias.
 Built buildWgmma(const schedules::WgmmaTile &tile, bool withHole, int64_t sms = 132);
+/// A [m, k], B [n, k], residual [m, n] -> D [m, n] = A B^T + residual, which comes in pieces; all bf16, or residual and D f32.
+Built buildResidualWgmma(const schedules::WgmmaTile &tile, bool ofFloats = false, int64_t sms = 132);
 /// A [m, k], B [n, k] -> D [m, n] of 8-bit elements.
 enum class Narrow {
   kBytes,     ///< i8 to i32
@@ -25,6 +27,8 @@ enum class Narrow {
   kFloats,    ///< f8E4M3FN to bf16
 };
 Built buildNarrowWgmma(const schedules::WgmmaTile &tile, Narrow kind, int64_t sms = 132);
+/// A [m, k], B [n, k] -> D [m, n] of f32, by one product of TF32 or, where the tile says so (highLow), three.
+Built buildFloatWgmma(const schedules::WgmmaTile &tile, int64_t sms = 132);
 
 /// What a product of warps multiplies, and how its operands lie.
 struct MmaProblem {

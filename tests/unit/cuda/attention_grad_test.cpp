@@ -62,8 +62,8 @@ struct Mistake {
 TEST(CudaAttentionGrad, WrongValuesShow) {
   const Mistake mistakes[] = {
       {GradOf::keys, "fragment_column + j * 8 + e >= seen_from_here[h] ? ", "true ? "},
-      {GradOf::keys, "lse_2[2 * j + e] * kMinusLog2e", "lse_2[2 * j] * kMinusLog2e"},
-      {GradOf::keys, " - delta_2[2 * j + e]", " - delta_2[0]"},
+      {GradOf::keys, "lse_[2 * j + e] * kMinusLog2e", "lse_[2 * j] * kMinusLog2e"},
+      {GradOf::keys, " - delta_[2 * j + e]", " - delta_[0]"},
       {GradOf::keys, "dk2[4 * j + 2 * h + e] * kScale", "dk2[4 * j + 2 * h + e]"},
       {GradOf::keys, "kStageBytesQ, kPanelBytesQ)", "kStageBytesQ, 4 * 1024)"},
       {GradOf::queries, "fragment_column + j * 8 + e < visible_here[h] ? ", "true ? "},
@@ -93,6 +93,7 @@ TEST(CudaAttentionGrad, Infeasible) {
   EXPECT_EQ(why(GradOf::queries, {128, 112, 2}, 128), "too many values for a thread's registers");
   EXPECT_EQ(why(GradOf::queries, {128, 100, 2}, 64), "a step takes a multiple of 16 rows, up to 256");
   EXPECT_EQ(why(GradOf::keys, {128, 128, 2}, 128), "too many values for a thread's registers");
+  EXPECT_EQ(why(GradOf::keys, {128, 32, 2}, 144), "dk and dv of 144 columns a head fill a thread's registers, expected at most 128 columns");
   EXPECT_EQ(why(GradOf::keys, {128, 64, 5}, 128), "more shared memory than a block may have");
   EXPECT_EQ(why(GradOf::queries, {128, 64, 2}, 72), "the head dimension is a multiple of 16 up to 256");
   EXPECT_EQ(why(GradOf::queries, {128, 64, 0}, 64), "a ring has at least one slot");

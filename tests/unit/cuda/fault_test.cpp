@@ -73,7 +73,9 @@ void checkRight(const CudaKernel &kernel, Run run) {
 // ---- products on tensor cores: bulk loads, mbarriers, wgmma, clusters, bulk stores --------------------------------------------------
 
 constexpr const char *kProducerWait = "mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);\n          mbar_arrive_expect_bytes";
+constexpr const char *kGridWait = "  grid_wait_previous();\n";
 constexpr Fault kWgmmaFaults[] = {
+    {"no wait for the launch before", kGridWait, "", "missing grid_wait_previous: a bulk load of global memory, while the launch before may still run"},
     {"no wait for the bytes of a slot", "mbar_wait(full + take.slot * 8, take.parity);", "", "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|where a bulk load may not have landed)"},
     {"no wait for a free slot", kProducerWait, "mbar_arrive_expect_bytes", "bulk load (touches|overwrites) shared|more arrivals at an mbarrier"},
     {"the reader's parity inverted", "take.parity);", "take.parity ^ 1);", "wgmma (reads|touches) shared\\+\\d+, (which nothing|where a bulk load)"},
@@ -124,6 +126,49 @@ CudaKernel wgmmaKernel() { return buildWgmma({128, 128, 3, 2, 1, 2, 2, false}, t
 class WgmmaFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(WgmmaFaults, IsReported) { checkFault(wgmmaKernel(), GetParam(), WgmmaRun()); }
 TEST(WgmmaFaults, NoneInTheRightText) { checkRight(wgmmaKernel(), WgmmaRun()); }
+
+// Residuals in pieces: a ring of its own, read by threads.
+constexpr const char *kPieceWait = "mbar_wait(full_residual + take_residual.slot * 8, take_residual.parity);";
+constexpr const char *kPieceRelease = "if (lane == 0) mbar_arrive(empty_residual + take_residual.slot * 8);";
+constexpr Fault kResidualFaults[] = {
+    {"a piece is read before it arrived", kPieceWait, "", "a load (reads|touches) shared\\+\\d+, (which nothing|where a bulk load)|may not have landed"},
+    {"the parity of a piece inverted", "take_residual.parity);", "take_residual.parity ^ 1);", "which nothing has written|may not have landed|deadlock"},
+    {"a piece is given back before it is read", kPieceWait, "mbar_wait(full_residual + take_residual.slot * 8, take_residual.parity); if (lane == 0) mbar_arrive(empty_residual + take_residual.slot * 8);", "more arrivals|bulk load overwrites|given back"},
+    {"no meeting before a piece is given back", "          warp_sync();\n          if (lane == 0) mbar_arrive(empty_residual", "          if (lane == 0) mbar_arrive(empty_residual", "no barrier stands after|stage was given back", true},
+    {"a piece is never given back", kPieceRelease, "", "deadlock[^]*mbarrier shared\\+\\d+: 0 of"},
+    {"some warps are not waited for", "mbar_init(empty_residual + s * 8, kConsumers * 4)", "mbar_init(empty_residual + s * 8, 4)", "more arrivals|bulk load overwrites|given back|no barrier stands after"},
+    {"the other consumer's rows are read", "(consumer * 4 + warp) * (kStoreRows * 128)", "warp * (kStoreRows * 128) + kStageBytesResidual", "which nothing has written|may not have landed|given back"},
+    {"residuals without their swizzle", "(o * 8 + lane % 4 * 2) * 2, 128)", "(o * 8 + lane % 4 * 2) * 2, 128) * 0 + lane / 4 * 128 + o * 16 + lane % 4 * 4", "bank conflicts: \\d+ accesses"},
+};
+
+struct ResidualRun {
+  int64_t m = 300, n = 200, k = 136;
+  std::vector<uint16_t> a = std::vector<uint16_t>(m * k, 0x3F80), b = std::vector<uint16_t>(n * k, 0x3F80), x = std::vector<uint16_t>(m * n, 0x3F80), d = std::vector<uint16_t>(m * n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(a), in(b), in(x), out(d)}, {m, n, k}, options);
+  }
+};
+
+CudaKernel residualKernel(schedules::WgmmaTile tile, int64_t pieces) {
+  tile.residuals = 1, tile.pieces = pieces;
+  return buildResidualWgmma(tile, false, 2).kernel;
+}
+CudaKernel residualKernel() { return residualKernel({128, 128, 3, 2, 1, 2, 2, false}, 2); }
+
+class ResidualFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ResidualFaults, IsReported) { checkFault(residualKernel(), GetParam(), ResidualRun()); }
+TEST(ResidualFaults, NoneInTheRightText) { checkRight(residualKernel(), ResidualRun()); }
+
+// By turns: a piece is one consumer's.
+constexpr Fault kResidualTurnFaults[] = {
+    {"the other's pieces are not passed over", "ring_skip(take_residual, int(4), kStagesResidual);", "", "which nothing|may not have landed|given back|bulk load overwrites|more arrivals|deadlock"},
+    {"all begin at the first piece", "ring_skip(take_residual, int(consumer * 4), kStagesResidual);", "", "which nothing|may not have landed|given back|bulk load overwrites|more arrivals|deadlock"},
+};
+CudaKernel residualTurnKernel() { return residualKernel({128, 128, 3, 1, 1, 2, 2, false, 1, true}, 8); }
+
+class ResidualTurnFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ResidualTurnFaults, IsReported) { checkFault(residualTurnKernel(), GetParam(), ResidualRun()); }
+TEST(ResidualTurnFaults, NoneInTheRightText) { checkRight(residualTurnKernel(), ResidualRun()); }
 
 // Consumers that take turns. Without its turn a consumer might be a round ahead, where a barrier's parity is the same.
 constexpr Fault kTurnFaults[] = {
@@ -204,6 +249,40 @@ class PairFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(PairFaults, IsReported) { checkFault(pairKernel(), GetParam(), NarrowRun<int8_t>()); }
 TEST(PairFaults, NoneInTheRightText) { checkRight(pairKernel(), NarrowRun<int8_t>()); }
 
+// ---- products of f32 in high and low parts: a splitter between the producer and the consumers, operands that threads read ----------------
+
+constexpr Fault kHighLowFaults[] = {
+    {"no proxy fence between low parts and products", "        fence_proxy_async();\n        warp_sync();\n        if (thread % 32 == 0) mbar_arrive(lows", "        warp_sync();\n        if (thread % 32 == 0) mbar_arrive(lows", "missing fence_proxy_async: wgmma touches shared"},
+    {"lanes of a splitter's warp do not meet", "        warp_sync();\n        if (thread % 32 == 0) mbar_arrive(lows", "        if (thread % 32 == 0) mbar_arrive(lows", "wgmma (reads|touches) shared\\+\\d+, (and no barrier stands|which nothing has written|whose stage)|missing fence_proxy_async"},
+    {"no wait for the low parts", "mbar_wait(lows + take.slot * 8, take.parity);", "", "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|whose stage|and no barrier)|missing fence_proxy_async|overwrites shared"},
+    {"the low parts are waited for with the other parity", "mbar_wait(lows + take.slot * 8, take.parity);", "mbar_wait(lows + take.slot * 8, take.parity ^ 1);", "wgmma (reads|touches) shared|missing fence_proxy_async|overwrites shared|deadlock"},
+    {"the splitter does not wait for a slot's bytes", "        mbar_wait(full + take.slot * 8, take.parity);\n        tf32_split", "        tf32_split", "a load (reads|touches) shared\\+\\d+, (which nothing|where a bulk load|whose stage)"},
+    {"fewer of the splitter's warps are waited for", "mbar_init(lows + s * 8, 4);", "mbar_init(lows + s * 8, 3);", "more arrivals|wgmma (reads|touches) shared|missing fence_proxy_async|overwrites shared|deadlock"},
+    {"the splitter writes another slot", "smem + kOffsetB_low + take.slot * kStageBytesB_low, 128, thread", "smem + kOffsetB_low + (take.slot + 1) % kStages * kStageBytesB_low, 128, thread", "wgmma (reads|touches) shared|overwrites shared|a store"},
+    {"a slot is given back before its products are done", "        wgmma_wait<0>();\n        wgmma_pin(product);\n        warp_sync();\n        if (thread % 32 < kCluster) mbar_arrive_at(empty + take.slot * 8, thread % 32);", "        warp_sync();\n        if (thread % 32 < kCluster) mbar_arrive_at(empty + take.slot * 8, thread % 32);\n        wgmma_wait<0>();\n        wgmma_pin(product);", "overwrites shared\\+\\d+, and no barrier stands after the products of warpgroup|wgmma reads shared\\+\\d+, whose stage was given back"},
+    {"lanes of a warp do not meet before it gives a slot back", "        warp_sync();\n        if (thread % 32 < kCluster) mbar_arrive_at", "        if (thread % 32 < kCluster) mbar_arrive_at", "a bulk load overwrites shared\\+\\d+, and no barrier stands after thread", true},
+    {"each warpgroup gives slots back once", "kConsumers * 4 * kCluster", "kConsumers * kCluster", "more arrivals|overwrites shared|given back|may not have landed|has completed|block that has exited|bulk load touches"},
+    {"a slot is never given back", "if (thread % 32 < kCluster) mbar_arrive_at(empty + take.slot * 8, thread % 32);", "", "deadlock"},
+    {"operands change while products read them", "        wgmma_wait<0>();\n        wgmma_pin(product);", "        a_high[3] ^= 1 << 20;\n        wgmma_wait<0>();\n        wgmma_pin(product);", "the registers of a wgmma's A have changed since its issue"},
+    {"no fence before products", "wgmma_fence();", "", "wgmma without wgmma_fence"},
+};
+struct HighLowRun {
+  int64_t m = 300, n = 200, k = 132;
+  std::vector<float> a = std::vector<float>(m * k, 1.1f), b = std::vector<float>(n * k, 0.9f), d = std::vector<float>(m * n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
+    options.maxBankConflict = 2;  // of stores of f32 in pairs
+    return runner.run({in(a), in(b), out(d)}, {m, n, k}, options);
+  }
+};
+CudaKernel highLowKernel() {
+  schedules::WgmmaTile tile{128, 128, 3, 2, 1, 2, 2, false};
+  tile.promotes = tile.highLow = true, tile.storedBytes = tile.elementBytes = 4;
+  return buildFloatWgmma(tile, 2).kernel;
+}
+class HighLowFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(HighLowFaults, IsReported) { checkFault(highLowKernel(), GetParam(), HighLowRun()); }
+TEST(HighLowFaults, NoneInTheRightText) { checkRight(highLowKernel(), HighLowRun()); }
+
 // ---- attention: several rings, products on registers ---------------------------------------------------------------------------------
 
 constexpr const char *kLanding = "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|where a bulk load may not have landed|whose stage was given back)";
@@ -252,19 +331,34 @@ TEST(AttentionFaults, NoneInTheRightText) { checkRight(attentionKernel(), Attent
 // ---- gradients of attention: slots that threads read, and slots that are kept a step longer -------------------------------------------
 
 constexpr Fault kGradKeysFaults[] = {
-    {"no wait for queries", "mbar_wait(full_q + take_q.slot * 8, take_q.parity);", "", kLanding},
-    {"no wait for gradients", "mbar_wait(full_dy + take_dy.slot * 8, take_dy.parity);", "", kLanding},
+    {"no wait for queries", "      mbar_wait(full_q + take_q.slot * 8, take_q.parity);", "", kLanding},
+    {"no wait for gradients", "      mbar_wait(full_dy + take_dy.slot * 8, take_dy.parity);", "", kLanding},
     {"values of the slot to come", "kOffsetLse + take_q.slot", "kOffsetLse + (take_q.slot + 1) % kStagesQ", "a load (reads|touches) shared\\+\\d+, (which nothing|where a bulk load|whose stage)|a race"},
     {"bytes of the values are not announced", "kStageBytesQ + kStageBytesLse);", "kStageBytesQ);", "lands after its phase|may not have landed"},
     {"no wait for a free slot", "mbar_wait(empty_q + fill_q.slot * 8, fill_q.parity ^ 1);", "", kOverwrites},
-    {"lanes of a warp do not meet before it gives slots back",
-     "      warp_sync();\n      if (thread % 32 == 0) mbar_arrive_at(empty_dy + take_dy.slot * 8, 0);\n      ring_advance(take_dy, kStagesDy);\n      wgmma_wait<0>();\n      wgmma_pin(dk2);\n      warp_sync();",
-     "      if (thread % 32 == 0) mbar_arrive_at(empty_dy + take_dy.slot * 8, 0);\n      ring_advance(take_dy, kStagesDy);\n      wgmma_wait<0>();\n      wgmma_pin(dk2);",
-     "a bulk load overwrites shared\\+\\d+, and no barrier stands after (thread|a load)"},
-    {"one warp gives a slot back for all", "if (thread % 32 == 0) mbar_arrive_at(empty_q", "if (thread == 0) mbar_arrive_at(empty_q", "deadlock[^]*2 of 8|deadlock[^]*6 of 8"},
+    {"one warp gives a slot back for all", "      if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q", "      if (held_q >= 0 && thread == 0) mbar_arrive_at(empty_q", "deadlock[^]*2 of 8|deadlock[^]*6 of 8"},
     {"a slot is free after an arrival of each consumer", "mbar_init(empty_q + s * 8, kConsumers * 4);", "mbar_init(empty_q + s * 8, kConsumers);", kOverwrites},
-    {"queries go back before dk has them", "      wgmma_wait<0>();\n      wgmma_pin(dk2);\n", "", "a bulk load overwrites|whose stage was given back|a wgmma writes it"},
+    {"queries go back before dk has them", "      wgmma_wait<0>();\n      wgmma_pin(dk2);\n", "", "a bulk load overwrites|whose stage was given back|a wgmma writes it|a wgmma's A have changed"},
     {"dv is touched early", "      wgmma_wait<1>();\n      wgmma_pin(dv2);\n", "      wgmma_pin(dv2);\n", "an accumulator is read while a wgmma writes it"},
+};
+/// The same consumers, whose products are issued in turns.
+constexpr Fault kGradTurnFaults[] = {
+    {"the turn is kept", "if (thread % 32 == 0) mbar_arrive(smem + kOffsetTurns + (consumer + 1) % kConsumers * 8);", "", "deadlock"},
+    {"one warp gives the turn for all", "if (thread % 32 == 0) mbar_arrive(smem + kOffsetTurns", "if (thread == 0) mbar_arrive(smem + kOffsetTurns", "deadlock[^]*1 of 4"},
+    {"each warp gives the turn for all", "mbar_init(smem + kOffsetTurns + c * 8, 4);", "mbar_init(smem + kOffsetTurns + c * 8, 1);", "deadlock", true},
+    {"nobody comes first", "u32 turn = consumer == 0;", "u32 turn = 0;", "deadlock"},
+    {"both wait for the other's turn", "kOffsetTurns + consumer * 8, turn);", "kOffsetTurns + (consumer + 1) % kConsumers * 8, turn);", "deadlock"},
+};
+/// Wide heads: a slot of queries is kept until the next step has added its part of dk.
+constexpr Fault kGradKeptFaults[] = {
+    {"queries go back before dk has them", "if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q + held_q * 8, 0);", "if (thread % 32 == 0) mbar_arrive_at(empty_q + take_q.slot * 8, 0);", "a bulk load overwrites|whose stage was given back|may not have landed|more arrivals"},
+    {"the slot kept is never given back", "if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q + held_q * 8, 0);", "", "deadlock"},
+    {"dk is not waited for", "      wgmma_wait<1>();\n      wgmma_pin(dk2);\n", "", "a bulk load overwrites|whose stage was given back"},
+    {"gradients are rounded over those in use", "      wgmma_wait<2>();", "      d_rounded[3] ^= 1;\n      wgmma_wait<2>();", "the registers of a wgmma's A have changed since its issue"},
+    {"lanes of a warp do not meet before it gives a slot back",
+     "      warp_sync();\n      if (thread % 32 == 0) mbar_arrive_at(empty_dy", "      if (thread % 32 == 0) mbar_arrive_at(empty_dy",
+     "a bulk load overwrites shared\\+\\d+, and no barrier stands after (thread|a load)"},
+    {"dv is not waited for", "      wgmma_wait<0>();\n      wgmma_pin(dv2);\n", "", "a bulk load overwrites|whose stage was given back|an accumulator is read"},
 };
 constexpr Fault kGradQueriesFaults[] = {
     {"keys go back before dq has them", "\n      if (held_k >= 0 && thread < kCluster) mbar_arrive_at(empty_k + held_k * 8, thread);", "\n      if (thread < kCluster) mbar_arrive_at(empty_k + take_k.slot * 8, thread);", "a bulk load overwrites|whose stage was given back|may not have landed|more arrivals"},
@@ -279,8 +373,8 @@ constexpr Fault kGradQueriesFaults[] = {
 struct AttentionGradRun {
   AttentionGradCase what;
   AttentionGradData data;
-  explicit AttentionGradRun(schedules::GradOf of)
-      : what{.of = of, .headDim = of == schedules::GradOf::keys ? 64 : 128, .causal = of == schedules::GradOf::queries, .tile = {128, 64, 2}},
+  explicit AttentionGradRun(schedules::GradOf of, int64_t keysHeadDim = 64)
+      : what{.of = of, .headDim = of == schedules::GradOf::keys ? keysHeadDim : 128, .causal = of == schedules::GradOf::queries, .tile = {128, 64, 2}},
         data(what, of == schedules::GradOf::keys ? AttentionGradShape{1, 1, 290, 70} : AttentionGradShape{1, 1, 290, 290}, 1) {}
   CudaKernel kernel() const { return buildAttentionGrad(what).kernel; }
   Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return data.run(runner, options); }
@@ -289,6 +383,11 @@ struct AttentionGradRun {
 class GradKeysFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(GradKeysFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::keys).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::keys)); }
 TEST(GradKeysFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::keys).kernel(), AttentionGradRun(schedules::GradOf::keys)); }
+class GradTurnFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GradTurnFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::keys).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::keys)); }
+class GradKeptFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GradKeptFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::keys, 128).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::keys, 128)); }
+TEST(GradKeptFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::keys, 128).kernel(), AttentionGradRun(schedules::GradOf::keys, 128)); }
 class GradQueriesFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(GradQueriesFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::queries).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::queries)); }
 TEST(GradQueriesFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::queries).kernel(), AttentionGradRun(schedules::GradOf::queries)); }
@@ -296,6 +395,7 @@ TEST(GradQueriesFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedu
 // ---- products on scalar units: cp.async, block barriers ----------------------------------------------------------------------------
 
 constexpr Fault kSimtFaults[] = {
+    {"no wait for the launch before", kGridWait, "", "missing grid_wait_previous: (an asynchronous copy|a load) of global memory"},
     {"no wait for copies", "copy_async_wait<1>();", "", "a load touches shared\\+\\d+, where an asynchronous copy"},
     {"the wait for copies leaves too many", "copy_async_wait<1>();", "copy_async_wait<2>();", "a load touches shared\\+\\d+, where an asynchronous copy"},
     {"no barrier after the wait", "copy_async_wait<1>();\n    block_sync();", "copy_async_wait<1>();", "asynchronous copy|a race: (a load reads|an asynchronous copy overwrites) shared"},
@@ -332,6 +432,8 @@ TEST(SimtFaults, NoneInTheRightText) { checkRight(simtKernel(), SimtRun()); }
 // ---- rows: reductions over the block, scratch ---------------------------------------------------------------------------------------
 
 constexpr Fault kRowsFaults[] = {
+    {"no wait for the launch before", kGridWait, "", "missing grid_wait_previous: a load of global memory"},
+    {"one thread waits for the launch before, and tells nobody", "grid_wait_previous();", "if (threadIdx.x == 0) grid_wait_previous();", "missing grid_wait_previous: a load of global memory"},
     {"no barrier in a reduction", "block_sync(JINX_FROM0);", ";", "a load reads shared\\+\\d+, (which nothing has written|and no barrier stands after thread)"},
     {"a reduction with one set of slots", "turn ^= 1;", ";", "a race: a store overwrites shared\\+\\d+, and no barrier stands after thread"},
     {"one warp of a reduction", "if (threadIdx.x % 32 == 0) shared_store", "if (threadIdx.x == 0) shared_store", "a load reads shared\\+\\d+, which nothing has written"},
@@ -348,6 +450,29 @@ constexpr Fault kRowsFaults[] = {
     {"a loop that does not stop", "step3 += 256", "step3 += 0", "no end after"},
 };
 
+constexpr const char *kSoftmaxOfShifts = R"(
+func.func @main(%arg0: tensor<3x1600xf16>) -> tensor<3x1600xf16> {
+  %0 = jinx.group "rows"(%arg0) : (tensor<3x1600xf16>) -> tensor<3x1600xf16> {
+  ^bb0(%x: tensor<3x1600xf16>):
+    %m = jinx.reduce max, %x axes [1] : tensor<3x1600xf16> -> tensor<3x1xf16>
+    %d = jinx.sub %x, %m : tensor<3x1600xf16>, tensor<3x1xf16> -> tensor<3x1600xf16>
+    %e = jinx.exp %d : tensor<3x1600xf16> -> tensor<3x1600xf16>
+    %s = jinx.reduce sum, %e axes [1] : tensor<3x1600xf16> -> tensor<3x1xf16>
+    %y = jinx.div %e, %s : tensor<3x1600xf16>, tensor<3x1xf16> -> tensor<3x1600xf16>
+    jinx.yield %y : tensor<3x1600xf16>
+  }
+  return %0 : tensor<3x1600xf16>
+})";
+constexpr Fault kShiftFaults[] = {
+    {"no barrier before the warps' sums", "ShiftedSum{v, shift} JINX_FROM);\n  block_sync(JINX_FROM0);", "ShiftedSum{v, shift} JINX_FROM);", "a load reads shared\\+\\d+, (which nothing has written|and no barrier stands after thread)"},
+    {"every lane stores its sum", "if (threadIdx.x % 32 == 0) shared_store(set + threadIdx.x / 32, ShiftedSum", "shared_store(set + threadIdx.x / 32, ShiftedSum", "a race: a store overwrites shared\\+\\d+, and no barrier stands after thread"},
+    {"a warp too many", "warp < threads / 32; ++warp) {\n    const ShiftedSum", "warp <= threads / 32; ++warp) {\n    const ShiftedSum", "a load reads shared\\+\\d+, which nothing has written"},
+};
+struct ShiftRun {
+  std::vector<uint16_t> x = std::vector<uint16_t>(4800, 0x3C00), y = std::vector<uint16_t>(4800);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), out(y)}, {}, options); }
+};
+
 struct RowsRun {
   int64_t rows = 5, n = 77;
   std::vector<float> x = std::vector<float>(rows * n, 1.0f), y = std::vector<float>(rows * n);
@@ -361,6 +486,9 @@ CudaKernel rowsKernel() { return runner(kSoftmax).kernel(); }
 class RowsFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(RowsFaults, IsReported) { checkFault(rowsKernel(), GetParam(), RowsRun()); }
 TEST(RowsFaults, NoneInTheRightText) { checkRight(rowsKernel(), RowsRun()); }
+class ShiftFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ShiftFaults, IsReported) { checkFault(scheduleForCuda(kSoftmaxOfShifts).kernel, GetParam(), ShiftRun()); }
+TEST(ShiftFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kSoftmaxOfShifts).kernel, ShiftRun()); }
 
 // ---- lanes that depend on each other: scans, sorts, states ---------------------------------------------------------------------------
 
@@ -400,6 +528,21 @@ constexpr Fault kListFaults[] = {
     {"a row of the list too many", "static_cast<i64>(total); ++step2", "static_cast<i64>(total) + 1; ++step2", kUnordered},
 };
 
+constexpr Fault kStripFaults[] = {
+    {"the teams' sums are read before they are there", "block_sync();\n", "", kUnordered},
+    {"a team too many", "step2 < 32; ++step2", "step2 < 33; ++step2", "is outside the block's|which nothing has written"},
+    {"teams in one place", "shared_store_run(held + within * 4, acc)", "shared_store_run(held + within % 128 * 4, acc)", "a race|which nothing has written"},
+    {"a row too many", "48, 130 - ", "48, 131 - ", "a load of \\d+ bytes outside every buffer"},
+    {"a column too many of y", "rest > 0) global_store", "rest >= 0) global_store", "a store (overwrites byte \\d+ of buffer 1, and no barrier|of \\d+ bytes outside)"},
+};
+
+struct StripRun {
+  std::vector<float> x = randomFloats(130 * 76, 1), y = std::vector<float>(3 * 76);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
+    options.maxBankConflict = 0;  // a thread stores its run at once
+    return runner.run({in(x), out(y)}, {}, options);
+  }
+};
 struct ScanRun {
   std::vector<float> x = std::vector<float>(7500, 1.0f), y = std::vector<float>(7500);
   Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), out(y)}, {}, options); }
@@ -447,6 +590,10 @@ class StateFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(StateFaults, IsReported) { checkFault(scheduleForCuda(kLstm).kernel, GetParam(), StateRun()); }
 TEST(StateFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kLstm).kernel, StateRun()); }
 
+class StripFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(StripFaults, IsReported) { checkFault(sumOfParts(), GetParam(), StripRun()); }
+TEST(StripFaults, NoneInTheRightText) { checkRight(sumOfParts(), StripRun()); }
+
 // ---- products of warps --------------------------------------------------------------------------------------------------------------
 
 constexpr Fault kMmaFaults[] = {
@@ -485,19 +632,26 @@ std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
 }
 INSTANTIATE_TEST_SUITE_P(Planted, WgmmaFaults, ::testing::ValuesIn(kWgmmaFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, TurnFaults, ::testing::ValuesIn(kTurnFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ResidualFaults, ::testing::ValuesIn(kResidualFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ResidualTurnFaults, ::testing::ValuesIn(kResidualTurnFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PromotedFaults, ::testing::ValuesIn(kPromotedFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, HighLowFaults, ::testing::ValuesIn(kHighLowFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradKeysFaults, ::testing::ValuesIn(kGradKeysFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GradTurnFaults, ::testing::ValuesIn(kGradTurnFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GradKeptFaults, ::testing::ValuesIn(kGradKeptFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradQueriesFaults, ::testing::ValuesIn(kGradQueriesFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, MmaFaults, ::testing::ValuesIn(kMmaFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ShiftFaults, ::testing::ValuesIn(kShiftFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ScanFaults, ::testing::ValuesIn(kScanFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SortFaults, ::testing::ValuesIn(kSortFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ListFaults, ::testing::ValuesIn(kListFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, StateFaults, ::testing::ValuesIn(kStateFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, StripFaults, ::testing::ValuesIn(kStripFaults), nameOf);
 
 }  // namespace
 }  // namespace jinx::cuda::testing

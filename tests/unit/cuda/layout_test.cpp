@@ -3,6 +3,7 @@
 
 #include "codegen/cuda/Layout.h"
 #include "codegen/cuda/WarpFragments.h"
+#include "codegen/cuda/WgmmaFragments.h"
 
 namespace jinx::cuda {
 namespace {
@@ -144,6 +145,36 @@ TEST(Wavefronts, CountWordsOfTheBusiestBank) {
   EXPECT_EQ(wavefronts(apart, 4), 1);
   EXPECT_EQ(wavefronts(strided, 4), 2);
   EXPECT_EQ(wavefronts(strided, 8), 2) << "of 8 bytes sixteen lanes at a time";
+}
+
+// PTX ISA, "Register Fragments for wgmma.mma_async", D: row = 16 * (warp % 4) + lane / 4 (+ 8 for i % 4 >= 2), column = 8 * (i / 4) + lane % 4 * 2
+// + i % 2.
+TEST(WgmmaFragments, AreThoseOfThePtxIsa) {
+  for (int64_t columns : {8, 16, 64, 96, 128, 256}) {
+    const Layout sums = warpgroupSums(columns);
+    EXPECT_EQ(sums.isBijective(), true) << columns;
+    for (int64_t thread = 0; thread < 128; ++thread)
+      for (int64_t i = 0; i < columns / 2; ++i) {
+        const int64_t row = 16 * (thread / 32) + thread % 32 / 4 + (i % 4 >= 2 ? 8 : 0), column = 8 * (i / 4) + thread % 4 * 2 + i % 2;
+        EXPECT_EQ(sums.at({{"e", i % 2}, {"h", i / 2 % 2}, {"j", i / 4}, {"lane", thread % 32}, {"warp", thread / 32}}), (Layout::Place{row, column}));
+      }
+  }
+}
+
+// The copy engine's swizzle, of which the device library has the formula; and rows of a patch that stmatrix writes lie in different banks.
+TEST(WgmmaFragments, PatchesAreSwizzledAndWrittenWithoutConflicts) {
+  for (int64_t bytes : {32, 64, 128}) {
+    const Layout patch = stagingPatch(bytes);
+    EXPECT_TRUE(patch.isBijective()) << bytes;
+    for (int64_t row = 0; row < 16; ++row)
+      for (int64_t at = 0; at < bytes; ++at)
+        EXPECT_EQ(patch.at("offset", {{"row", row}, {"byte", at}}), row * bytes + ((at / 16) ^ (row * bytes / 128 % (bytes / 16))) * 16 + at % 16);
+    for (int64_t chunk = 0; chunk < bytes / 16; chunk += 2) {
+      std::vector<int64_t> written;  // a row of 16 bytes for each lane
+      for (int64_t lane = 0; lane < 32; ++lane) written.push_back(patch.at("offset", {{"row", lane % 16}, {"byte", (chunk + lane / 16) * 16}}));
+      EXPECT_EQ(wavefronts(written, 16), 4) << "512 bytes take four";
+    }
+  }
 }
 
 }  // namespace

@@ -154,5 +154,81 @@ TEST(CudaMatmul, WgmmaConsumersThatTakeTurns) {
   }
 }
 
+// ---- residuals in pieces ------------------------------------------------------------------------------------------------------------
+
+schedules::WgmmaTile tileWithPieces(schedules::WgmmaTile tile, int64_t pieces, int64_t bytes = 2) {
+  tile.residuals = 1, tile.pieces = pieces, tile.storedBytes = bytes;
+  return tile;
+}
+
+/// D = A B^T + residual, a guard row behind D.
+template <typename T, typename To, typename From>
+void checkResidual(Runner &r, int64_t m, int64_t n, int64_t k, uint64_t seed, To to, From from, double unit) {
+  auto af = randomFloats(m * k, seed), bf = randomFloats(n * k, seed + 1), rf = randomFloats(m * n, seed + 2);
+  const T guard = to(12345.0f);
+  std::vector<uint16_t> a(m * k), b(n * k);
+  std::vector<T> residual(m * n), d((m + 1) * n, guard);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = toBf16(af[i]);
+  for (size_t i = 0; i < b.size(); ++i) b[i] = toBf16(bf[i]);
+  for (size_t i = 0; i < residual.size(); ++i) residual[i] = to(8 * rf[i]);
+  emulated::LaunchOptions options;
+  options.seed = seed;
+  auto report = r.run({in(a), in(b), in(residual), out(d)}, {m, n, k}, options);
+  ASSERT_TRUE(report.isOk()) << report.status().message();
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = from(residual[i * n + j]), size = std::abs(sum);
+      for (int64_t p = 0; p < k; ++p) {
+        double product = double(fromBf16(a[i * k + p])) * fromBf16(b[j * k + p]);
+        sum += product, size += std::abs(product);
+      }
+      const double got = from(d[i * n + j]), allowed = unit * std::abs(sum) + double(k + 1) * std::ldexp(size, -24);
+      ASSERT_LE(std::abs(got - sum), allowed) << "at " << i << ", " << j << " of " << m << "x" << n << "x" << k << " seed " << seed;
+    }
+  for (int64_t j = 0; j < n; ++j) EXPECT_EQ(d[m * n + j], guard) << "wrote past the last row";
+}
+void checkResidual(Runner &r, bool ofFloats, int64_t m, int64_t n, int64_t k, uint64_t seed) {
+  auto same = [](float x) { return x; };
+  if (ofFloats) return checkResidual<float>(r, m, n, k, seed, same, same, std::ldexp(1.0, -24));
+  checkResidual<uint16_t>(r, m, n, k, seed, toBf16, fromBf16, std::ldexp(1.0, -8));
+}
+
+TEST(CudaMatmul, WgmmaResidualTextAndGate) {
+  Built whole = buildResidualWgmma(tileWithPieces({128, 256, 3, 2, 1, 2, 8, false}, 3));
+  expectGolden("wgmma_residual.cu", whole.kernel.text);
+  dumpForGpu(whole.kernel, "wgmma_residual");
+  dumpForGpu(buildResidualWgmma(tileWithPieces({128, 128, 4, 2, 1, 2, 8, false, 1, true}, 8)).kernel, "wgmma_residual_turns");
+  EXPECT_EQ(std::stoll(whole.kernel.sharedBytes), schedules::wgmmaSharedBytes(tileWithPieces({128, 256, 3, 2, 1, 2, 8, false}, 3)));
+  if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
+  for (schedules::WgmmaTile tile : {tileWithPieces({128, 256, 3, 2, 1, 2, 8, false}, 3), tileWithPieces({256, 128, 3, 1, 2, 2, 8, false}, 3),
+                                    tileWithPieces({128, 128, 4, 2, 1, 2, 8, false, 1, true}, 8), tileWithPieces({128, 192, 4, 2, 1, 2, 8, false}, 2)}) {
+    ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
+    CompiledCuda compiled = compileThroughGate(buildResidualWgmma(tile).kernel);
+    EXPECT_EQ(countSass(compiled.cubin, kSassLdl) + countSass(compiled.cubin, kSassStl), 0) << "local memory";
+  }
+}
+
+TEST(CudaMatmul, WgmmaResidualsOnOddShapes) {
+  // Few blocks, so that each walks several tiles and the ring of residuals comes round at another place in each.
+  for (bool ofFloats : {false, true}) {
+    const int64_t bytes = ofFloats ? 4 : 2;
+    for (schedules::WgmmaTile tile : {tileWithPieces({128, 128, 3, 1, 1, 2, 8, false}, 3, bytes), tileWithPieces({128, 64, 2, 2, 1, 2, 2, false}, 1, bytes),
+                                      tileWithPieces({256, 64, 2, 1, 2, 2, 4, false}, 3, bytes), tileWithPieces({64, 64, 3, 1, 1, 1, 4, true}, 2, bytes),
+                                      tileWithPieces({64, 64, 5, 2, 1, 2, 2, false, 1, true}, 2 * (bytes / 2), bytes),
+                                      tileWithPieces({128, 64, 3, 1, 1, 2, 4, true, 1, true}, 4 * (bytes / 2), bytes)}) {
+      ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
+      Runner r(buildResidualWgmma(tile, ofFloats, 4).kernel);
+      ASSERT_TRUE(r.ok());
+      uint64_t seed = 70;
+      for (auto [m, n, k] : {std::array<int64_t, 3>{1, 8, 8}, {300, 200, 136}, {200, 136, 64}}) checkResidual(r, ofFloats, m, n, k, ++seed);
+    }
+  }
+}
+
+TEST(CudaMatmul, WgmmaResidualsThatDoNotFit) {
+  EXPECT_EQ(schedules::wgmmaInfeasible(tileWithPieces({128, 160, 3, 2, 1, 2, 8, false}, 2)), "residuals come for a tile of one block, a multiple of 128 bytes wide");
+  EXPECT_EQ(schedules::wgmmaInfeasible(tileWithPieces({128, 128, 4, 2, 1, 2, 8, false, 1, true}, 4)), "by turns the ring of residuals holds a tile of each consumer");
+}
+
 }  // namespace
 }  // namespace jinx::cuda::testing

@@ -258,6 +258,54 @@ TEST(CudaRowGroups, ShortExponentialsAreThoseOfASoftmax) {
   EXPECT_TRUE(has(other, "expf(") && !has(other, "exp2_approx("));
 }
 
+// Each warp has its own shift: far apart, without a number, without an end. A warp has 256 columns in each half of a row.
+TEST(CudaRowGroups, ShiftsOfWarpsGiveTheSoftmaxOfTheRow) {
+  constexpr int64_t rows = 9, width = 4096;
+  for (const char *type : {"f16", "bf16"}) {
+    SCOPED_TRACE(type);
+    ScheduledGroup group = groupOf(kSoftmaxGroup, rows, width, type);
+    EXPECT_NE(group.kernel.text.find("block_shifted_sum("), std::string::npos);
+    EXPECT_EQ(group.kernel.text.find("block_max("), std::string::npos);
+    Runner runner(group.kernel);
+    ASSERT_TRUE(runner.ok());
+    const float huge = type == std::string("f16") ? 6e4f : 3e38f;
+    for (uint64_t seed = 0; seed < 3; ++seed) {
+      Values x = randomValues(type, rows * width, seed, 2.0f), y = unwritten(type, rows * width);
+      for (int64_t j = 0; j < width; ++j) {
+        const int64_t warp = j % 2048 / 256;
+        x.set(j, x.get(j) + (warp == 3 ? 300.0f : 0.0f));
+        x.set(width + j, x.get(width + j) - 29.0f * float(warp));
+        if (warp == 0) x.set(2 * width + j, -INFINITY);
+        if (j != 777) x.set(3 * width + j, -INFINITY);
+        x.set(4 * width + j, -INFINITY);
+        if (j == 4000) x.set(5 * width + j, NAN);
+        if (j == 5) x.set(6 * width + j, INFINITY);
+        x.set(7 * width + j, -huge);
+        x.set(8 * width + j, warp % 2 ? huge : -huge);
+      }
+      auto report = runner.run({x.operand(false), y.operand(true)}, {});
+      ASSERT_TRUE(report.isOk()) << report.status().message();
+      std::vector<double> expected = softmaxOf(x, rows, width);
+      for (int64_t i = 0; i < rows * width; ++i) {  // short exponentials and quotients have nothing below 2^-126
+        if (expected[i] < 0x1p-126) expected[i] = 0;
+        if (y.get(i) < 0x1p-126f) y.set(i, 0);
+      }
+      expectNear(y, expected, 24, "seed " + std::to_string(seed));
+    }
+  }
+}
+
+// Who sees the maximum or the sum sees that of the row: here the logarithm of the sum is a result too.
+TEST(CudaRowGroups, ShiftsOfWarpsStayInside) {
+  std::string text = replaced(kSoftmaxGroup, {{"-> tensor<RxWxT> {\n  %0 =", "-> (tensor<RxWxT>, tensor<Rx1xf32>) {\n  %0:2 ="},
+                                              {"(tensor<RxWxT>) -> tensor<RxWxT> {\n  ^bb0", "(tensor<RxWxT>) -> (tensor<RxWxT>, tensor<Rx1xf32>) {\n  ^bb0"},
+                                              {"jinx.yield %y : tensor<RxWxT>", "jinx.yield %y, %s : tensor<RxWxT>, tensor<Rx1xf32>"},
+                                              {"return %0 : tensor<RxWxT>", "return %0#0, %0#1 : tensor<RxWxT>, tensor<Rx1xf32>"}});
+  ScheduledGroup group = groupOf(text, 64, 4096, "bf16");
+  EXPECT_NE(group.kernel.text.find("block_max("), std::string::npos);
+  EXPECT_EQ(group.kernel.text.find("shift"), std::string::npos);
+}
+
 TEST(CudaRowGroups, Texts) {
   for (auto [name, width, type] : {std::tuple{"softmax_block.cu", 4096, "bf16"}, {"softmax_warp.cu", 1000, "f32"}}) {
     ScheduledGroup group = groupOf(kSoftmaxGroup, 16385, width, type);

@@ -97,6 +97,19 @@ func.func @packed_matmul_narrow(%a: tensor<4x16xui8>, %b: tensor<20x16xi8>, %c: 
   return %x, %y : tensor<4x20xi32>, tensor<4x20xf32>
 }
 
+// f32 on tensor cores: products of three parts, or of the upper bits. A slice of channels is 32.
+// CHECK-LABEL: @packed_f32_by_rows
+// CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} by_rows : tensor<4x12xf32>, tensor<20x12xf32> -> tensor<4x20xf32>
+// CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} by_rows tf32 : tensor<4x12xf32>
+// CHECK: jinx.packed_conv %{{.*}}, %{{.*}} by_rows tf32 {{{.*}}} : tensor<1x8x8x12xf32>, tensor<16x288xf32> -> tensor<1x6x6x16xf32>
+func.func @packed_f32_by_rows(%a: tensor<4x12xf32>, %b: tensor<20x12xf32>, %x: tensor<1x8x8x12xf32>, %w: tensor<16x288xf32>) -> (tensor<4x20xf32>, tensor<4x20xf32>, tensor<1x6x6x16xf32>) {
+  %p = jinx.packed_matmul %a, %b by_rows : tensor<4x12xf32>, tensor<20x12xf32> -> tensor<4x20xf32>
+  %q = jinx.packed_matmul %a, %b by_rows tf32 : tensor<4x12xf32>, tensor<20x12xf32> -> tensor<4x20xf32>
+  %r = jinx.packed_conv %x, %w by_rows tf32 {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+    : tensor<1x8x8x12xf32>, tensor<16x288xf32> -> tensor<1x6x6x16xf32>
+  return %p, %q, %r : tensor<4x20xf32>, tensor<4x20xf32>, tensor<1x6x6x16xf32>
+}
+
 // Bytes: four rows of b together, sums in i32.
 // CHECK-LABEL: @packed_matmul_bytes
 // CHECK: jinx.packed_matmul %{{.*}}, %{{.*}} : tensor<4x8xui8>, tensor<2x2x64xi8> -> tensor<4x20xi32>

@@ -358,6 +358,39 @@ func.func @panels_fast_sums(%a: tensor<4x8xf32>, %b: tensor<2x8x16xf32>) {
 
 // -----
 
+func.func @panels_tf32(%a: tensor<4x8xf32>, %b: tensor<2x8x16xf32>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op has tf32 and b in panels, expected by_rows beside it}}
+  %y = jinx.packed_matmul %a, %b tf32 : tensor<4x8xf32>, tensor<2x8x16xf32> -> tensor<4x20xf32>
+  return
+}
+
+// -----
+
+func.func @halves_tf32(%a: tensor<4x16xf16>, %b: tensor<20x16xf16>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op has tf32 beside elements of 'f16', expected f32}}
+  %y = jinx.packed_matmul %a, %b by_rows tf32 : tensor<4x16xf16>, tensor<20x16xf16> -> tensor<4x20xf16>
+  return
+}
+
+// -----
+
+func.func @conv_halves_tf32(%x: tensor<1x8x8x8xf16>, %w: tensor<16x576xf16>) {
+  // expected-error @+1 {{'jinx.packed_conv' op has tf32 beside elements of 'f16', expected f32}}
+  %y = jinx.packed_conv %x, %w by_rows tf32 {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+    : tensor<1x8x8x8xf16>, tensor<16x576xf16> -> tensor<1x6x6x16xf16>
+  return
+}
+
+// -----
+
+func.func @floats_by_rows(%a: tensor<4x6xf32>, %b: tensor<20x6xf32>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op a has rows of 6 elements, expected a multiple of 4}}
+  %y = jinx.packed_matmul %a, %b by_rows : tensor<4x6xf32>, tensor<20x6xf32> -> tensor<4x20xf32>
+  return
+}
+
+// -----
+
 func.func @bytes_fast_sums(%a: tensor<4x16xi8>, %b: tensor<20x16xi8>) {
   // expected-error @+1 {{'jinx.packed_matmul' op has fast_sums beside elements of 'i8', expected 8-bit floats}}
   %y = jinx.packed_matmul %a, %b by_rows fast_sums : tensor<4x16xi8>, tensor<20x16xi8> -> tensor<4x20xi32>

@@ -1,25 +1,25 @@
 // jinx 0.1 | attention_causal_hd128 | sm_90a
 // from: /attention/MatMul, /attention/Softmax, /attention/MatMul_1
-// grid = min((a0) * (a1) * (((a2) + 127) floordiv 128), 132); block = kThreads; dynamic shared memory = 197712 bytes
+// grid = min((a0) * (a1) * (((a2) + 127) floordiv 128), 132); block = kThreads; dynamic shared memory = 230496 bytes
 constexpr int kThreads = 384;  // of a block
 constexpr int kConsumers = 2;  // warpgroups that multiply; one more fetches
 constexpr int kCluster = 1;  // blocks of a cluster
-constexpr int kStagesQ = 1;  // slots of the ring
+constexpr int kStagesQ = 2;  // slots of the ring
 constexpr int kOffsetQ = 0;  // q in shared memory: 128 x 128 elements of 2 bytes
 constexpr int kStageBytesQ = 32768;
 constexpr int kPanelBytesQ = 16384;  // of its 64 columns side by side
-constexpr int kOffsetBarriersQ = 196608;  // two for each slot: filled, free
+constexpr int kOffsetBarriersQ = 229376;  // two for each slot: filled, free
 constexpr int kStagesK = 2;  // slots of the ring
-constexpr int kOffsetK = 32768;  // k in shared memory: 128 x 128 elements of 2 bytes
+constexpr int kOffsetK = 65536;  // k in shared memory: 128 x 128 elements of 2 bytes
 constexpr int kStageBytesK = 32768;
 constexpr int kPanelBytesK = 16384;  // of its 64 columns side by side
-constexpr int kOffsetBarriersK = 196624;  // two for each slot: filled, free
+constexpr int kOffsetBarriersK = 229408;  // two for each slot: filled, free
 constexpr int kStagesV = 2;  // slots of the ring
-constexpr int kOffsetV = 98304;  // v in shared memory: 128 x 128 elements of 2 bytes
+constexpr int kOffsetV = 131072;  // v in shared memory: 128 x 128 elements of 2 bytes
 constexpr int kStageBytesV = 32768;
 constexpr int kPanelBytesV = 16384;  // of its 64 columns side by side
-constexpr int kOffsetBarriersV = 196656;  // two for each slot: filled, free
-constexpr int kOffsetStore = 163840;  // staging of stores: two buffers a warp
+constexpr int kOffsetBarriersV = 229440;  // two for each slot: filled, free
+constexpr int kOffsetStore = 196608;  // staging of stores: two buffers a warp
 constexpr int kStoreColumns = 64;  // of a store: one swizzle span
 constexpr int kStoreRows = 16;  // of a store: what one warp owns of a product
 constexpr int kStoreBytes = 2048;
@@ -78,12 +78,12 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
   }
   block_sync();
   grid_release_next();
+  grid_wait_previous();
 
   if (warpgroup == 0) {
     // Producer: one thread keeps the rings full.
     registers_shrink<24>();
     if (warp_uniform(threadIdx.x / 32) == 0 && elect_one()) {
-      grid_wait_previous();
       Ring fill_q{0, 0};
       Ring fill_k{0, 0};
       Ring fill_v{0, 0};

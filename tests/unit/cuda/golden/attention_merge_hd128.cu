@@ -10,6 +10,8 @@ extern "C" __global__ void __launch_bounds__(kThreads)
 attention_full_hd128_parts512_merge(const float* __restrict__ parts, const float* __restrict__ lse,
                                     bf16* __restrict__ o, i64 batch, i64 heads, i64 queries, i64 count) {
   const int thread_first = threadIdx.x;
+  grid_release_next();
+  grid_wait_previous();
   const i64 offset = count * queries;
   const i64 program = blockIdx.x;
   const i64 count2 = divide_small(program, queries);

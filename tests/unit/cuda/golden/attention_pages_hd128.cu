@@ -71,11 +71,11 @@ attention_hd128_pages64(const bf16* __restrict__ q, const bf16* __restrict__ k, 
   }
   block_sync();
   grid_release_next();
+  grid_wait_previous();
 
   if (warpgroup == 0) {
     // Producer: one thread keeps the rings full.
     if (warp_uniform(threadIdx.x / 32) == 0 && elect_one()) {
-      grid_wait_previous();
       Ring fill_q{0, 0};
       Ring fill_k{0, 0};
       Ring fill_v{0, 0};
@@ -361,7 +361,7 @@ attention_hd128_pages64(const bf16* __restrict__ q, const bf16* __restrict__ k, 
             for (int e = 0; e < 2; ++e)
               run[e] = out[4 * j + 2 * h + e] * inverse[h];
             if (fragment_row + h * 8 < rows_left)
-              store_contiguous(parts + place * 128 + i64(fragment_row + h * 8) * 2048 + fragment_column + j * 8, run, 128 - (fragment_column + j * 8));
+              store_run(parts + place * 128 + i64(fragment_row + h * 8) * 2048 + fragment_column + j * 8, run);
           }
         }
 

@@ -73,11 +73,11 @@ attention_full_hd128_parts512(const bf16* __restrict__ q, const bf16* __restrict
   }
   block_sync();
   grid_release_next();
+  grid_wait_previous();
 
   if (warpgroup == 0) {
     // Producer: one thread keeps the rings full.
     if (warp_uniform(threadIdx.x / 32) == 0 && elect_one()) {
-      grid_wait_previous();
       Ring fill_q{0, 0};
       Ring fill_k{0, 0};
       Ring fill_v{0, 0};
@@ -317,7 +317,7 @@ attention_full_hd128_parts512(const bf16* __restrict__ q, const bf16* __restrict
           for (int e = 0; e < 2; ++e)
             run[e] = out[4 * j + 2 * h + e] * inverse[h];
           if (fragment_row + h * 8 < rows_left)
-            store_contiguous(o + place * 128 + i64(fragment_row + h * 8) * count * 128 + fragment_column + j * 8, run, 128 - (fragment_column + j * 8));
+            store_run(o + place * 128 + i64(fragment_row + h * 8) * count * 128 + fragment_column + j * 8, run);
         }
       }
 

@@ -10,6 +10,8 @@ rows(const float* __restrict__ x, float* __restrict__ y) {
   u8* const slots = dynamic_shared() + kSlotsOffset;
   int turn = 0;  // which of the two sets of slots is next
   const int thread_first = threadIdx.x * kPerThread;
+  grid_release_next();
+  grid_wait_previous();
   const i64 program = blockIdx.x;
 
   // Read x.

@@ -16,6 +16,8 @@ rows(const float* __restrict__ x0, const float* __restrict__ x1, const float* __
   const int thread_first = threadIdx.x * kPerThread;
   const int thread_first_64 = threadIdx.x;
   const int thread_first_256 = threadIdx.x;
+  grid_release_next();
+  grid_wait_previous();
   const i64 program = blockIdx.x;
   float* const held = reinterpret_cast<float*>(scratch);
   float* const held2 = reinterpret_cast<float*>(scratch + 256);

@@ -8,6 +8,8 @@ constexpr int kPerThread = 4;  // consecutive elements that a thread holds
 extern "C" __global__ void __launch_bounds__(kThreads)
 scale_relu(const float* __restrict__ x, const float* __restrict__ scale, float* __restrict__ y, i64 n) {
   const int thread_first = threadIdx.x * kPerThread;
+  grid_release_next();
+  grid_wait_previous();
   const i64 program = blockIdx.x;
   const i64 offset = program * 1024;
   const i64 rest = n - offset;

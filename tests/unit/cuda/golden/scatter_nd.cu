@@ -9,6 +9,8 @@ extern "C" __global__ void __launch_bounds__(kThreads)
 rows(const float* __restrict__ x0, const i64* __restrict__ x1, const float* __restrict__ x2, float* __restrict__ y) {
   u8* const scratch = dynamic_shared() + kScratchOffset;
   const int thread_first = threadIdx.x;
+  grid_release_next();
+  grid_wait_previous();
   // Read x0.
   float x0_tile[kPerThread];
   load_run_where(x0_tile, x0 + thread_first, 21 - thread_first);

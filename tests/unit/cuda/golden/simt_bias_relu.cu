@@ -20,6 +20,8 @@ simt_bias_relu(const float* __restrict__ x, const float* __restrict__ weights, c
                float* __restrict__ y, i64 m, i64 n, i64 k, i64 x_row, i64 x_column) {
   const int thread_row = threadIdx.x / 16 * 4;
   const int thread_column = threadIdx.x % 16 * 4;
+  grid_release_next();
+  grid_wait_previous();
   const i64 offset = k * 16;
   const i64 program = blockIdx.x;
   const i64 count = divide_small(m + 127, 128);

@@ -14,6 +14,8 @@ softmax(const float* __restrict__ x, float* __restrict__ y, i64 rows, i64 n) {
   int turn = 0;  // which of the two sets of slots is next
   u8* const scratch = dynamic_shared() + kScratchOffset;
   const int thread_first = threadIdx.x;
+  grid_release_next();
+  grid_wait_previous();
   const i64 program = blockIdx.x;
   const i64 offset = program * n;
 

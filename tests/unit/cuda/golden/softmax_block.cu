@@ -12,6 +12,8 @@ rows(const bf16* __restrict__ x, bf16* __restrict__ y) {
   u8* const slots = dynamic_shared() + kSlotsOffset;
   int turn = 0;  // which of the two sets of slots is next
   const int thread_first = threadIdx.x * kRun;
+  grid_release_next();
+  grid_wait_previous();
   const i64 program = blockIdx.x;
 
   // Read x.
@@ -27,18 +29,18 @@ rows(const bf16* __restrict__ x, bf16* __restrict__ y) {
       part = max_nan(part, as_float[r][i]);
     }
   }
-  const float largest = block_max(part, kThreads, slots, turn);
+  const float shift = warp_shift(part);
   float part2 = 0.0f;
   float exp2_[kRuns][kRun];
 #pragma unroll
   for (int r = 0; r < kRuns; ++r) {
 #pragma unroll
     for (int i = 0; i < kRun; ++i) {
-      exp2_[r][i] = exp2_approx((as_float[r][i] - largest) * 1.44269502f);
+      exp2_[r][i] = exp2_approx((as_float[r][i] - shift) * 1.44269502f);
       part2 += exp2_[r][i];
     }
   }
-  const float total = block_sum(part2, kThreads, slots, turn);
+  const float total = block_shifted_sum(part2, shift, kThreads, slots, turn);
   const Divisor by_total = divisor(total);
 
   // Write y.

@@ -11,6 +11,8 @@ extern "C" __global__ void __launch_bounds__(kThreads)
 rows(const float* __restrict__ x, float* __restrict__ y) {
   const int lane = threadIdx.x % 32;
   const int thread_first = lane * kRun;
+  grid_release_next();
+  grid_wait_previous();
   const i64 program = i64(blockIdx.x) * kPrograms + threadIdx.x / 32;
   if (program >= 16385) return;
 

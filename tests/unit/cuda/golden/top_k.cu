@@ -15,6 +15,8 @@ rows(const float* __restrict__ x, float* __restrict__ y0_, i64* __restrict__ y1_
   i64* const keys = reinterpret_cast<i64*>(dynamic_shared() + kKeysOffset);
   u8* const scratch = dynamic_shared() + kScratchOffset;
   const int thread_first = threadIdx.x;
+  grid_release_next();
+  grid_wait_previous();
   const i64 program = blockIdx.x;
   i64* const held = reinterpret_cast<i64*>(scratch);
 

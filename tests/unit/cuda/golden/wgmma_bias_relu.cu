@@ -60,12 +60,12 @@ wgmma_bias_relu(const bf16* __restrict__ a, const bf16* __restrict__ b, const fl
   cluster_arrive_relaxed();
   cluster_wait();
   grid_release_next();
+  grid_wait_previous();
 
   if (warpgroup == 0) {
     // Producer: one thread keeps the ring full.
     registers_shrink<40>();
     if (warp_uniform(threadIdx.x / 32) == 0 && elect_one()) {
-      grid_wait_previous();
       Ring fill{0, 0};
       for (i64 tile = first_tile; tile < tiles; tile += tile_stride) {
         const i64 offset = tiles_n * 8;

@@ -1,0 +1,19 @@
+// ========================= jinx device library: launches in a chain =========================
+// A launch may begin before the one in front of it in its stream has ended, where the runtime allows it: blocks start, and what they do for
+// themselves is done. Each block says that the next launch may come, and waits before it touches global memory. Both are nothing without the
+// runtime's leave.
+
+/// Returns when every block of the launch before has ended; what it wrote can be read, and what it read be overwritten.
+JINX_DEVICE void grid_wait_previous(JINX_AT0) {
+#ifdef JINX_EMULATED
+  emu->grid_wait(line);
+#else
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+/// The next launch may begin, once every block of this one has said so or has ended.
+JINX_DEVICE void grid_release_next() {
+#ifndef JINX_EMULATED
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}

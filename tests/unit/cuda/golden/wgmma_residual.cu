@@ -1,0 +1,247 @@
+// jinx 0.1 | wgmma_residual | sm_90a
+// from: /mlp/MatMul, /Add
+// grid = 2*min((a0 - 1) floordiv 256 + ((a0 - 1) floordiv 256)*((a1 - 1) floordiv 256) + (a1 - 1) floordiv 256 + 1, 66) in clusters of 2; block = kThreads; dynamic shared memory = 230496 bytes
+constexpr int kThreads = 384;  // of a block
+constexpr int kClusterM = 2;  // blocks of a cluster stacked along m
+constexpr int kClusterN = 1;  // blocks of a cluster side by side along n
+constexpr int kConsumers = 2;  // warpgroups that multiply; one more fetches
+constexpr int kCluster = 2;  // blocks of a cluster
+constexpr int kStagesA = 3;  // slots of the ring
+constexpr int kOffsetA = 0;  // a in shared memory: 128 x 64 elements of 2 bytes
+constexpr int kStageBytesA = 16384;
+constexpr int kOffsetB = 49152;  // b in shared memory: 256 x 64 elements of 2 bytes
+constexpr int kStageBytesB = 32768;
+constexpr int kSliceB = 128;  // rows that this block fetches for the cluster
+constexpr int kOffsetBarriersA = 229376;  // two for each slot: filled, free
+constexpr int kStagesResidual = 3;  // slots of the ring
+constexpr int kOffsetResidual = 147456;  // residual in shared memory: 128 x 64 elements of 2 bytes
+constexpr int kStageBytesResidual = 16384;
+constexpr int kOffsetBarriersResidual = 229424;  // two for each slot: filled, free
+constexpr int kOffsetStore = 196608;  // staging of stores: two buffers a warp
+constexpr int kStoreColumns = 64;  // of a store: one swizzle span
+constexpr int kStoreRows = 16;  // of a store: what one warp owns of a product
+constexpr int kStoreBytes = 2048;
+constexpr int kBlocks = 1;  // products of 64 rows that a warpgroup holds
+constexpr int kAccumulators = 128;  // of a thread for one of them
+constexpr int kOctets = 32;  // groups of 8 columns
+constexpr int kSteps = 4;  // products along k in one slot; a step is 32 bytes, 2 in descriptor units
+
+extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(kThreads, 1)
+wgmma_residual(const bf16* __restrict__ a, const bf16* __restrict__ b, const bf16* __restrict__ x,
+               bf16* __restrict__ d, i64 m, i64 n, i64 k, const __grid_constant__ TensorMap map_a,
+               const __grid_constant__ TensorMap map_b, const __grid_constant__ TensorMap map_d,
+               const __grid_constant__ TensorMap map_x) {
+  const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
+  const int fragment_column = threadIdx.x % 4 * 2;
+  const i64 steps = (k + 63) / 64;
+  const i64 tiles_m = divide_small(m + 255, 256);
+  const i64 tiles_n = divide_small(n + 255, 256);
+  const i64 tiles = tiles_m * tiles_n;
+  const i64 program = blockIdx.x;
+  const i64 programs = gridDim.x;
+  const i64 first_tile = divide_small(program, 2);
+  const i64 tile_stride = divide_small(programs, 2);
+  const u32 smem = smem_address(align_1024(dynamic_shared()));
+  const u32 full_a = smem + kOffsetBarriersA;  // bytes of a slot have landed
+  const u32 empty_a = full_a + kStagesA * 8;  // every consumer of the cluster is done with it
+  const u32 full_residual = smem + kOffsetBarriersResidual;  // bytes of a slot have landed
+  const u32 empty_residual = full_residual + kStagesResidual * 8;  // every consumer of the cluster is done with it
+  const int warpgroup = warp_uniform(threadIdx.x / 128);
+
+  // Barriers, visible to the whole cluster and to the copy engine before anyone uses them.
+  const int rank = cluster_rank();
+  const int rank_m = rank % kClusterM;
+  const int rank_n = rank / kClusterM;
+  if (threadIdx.x == 0) {
+    tma_prefetch_map(&map_a);
+    tma_prefetch_map(&map_b);
+    tma_prefetch_map(&map_d);
+    tma_prefetch_map(&map_x);
+    for (int s = 0; s < kStagesA; ++s) {
+      mbar_init(full_a + s * 8, 1);
+      mbar_init(empty_a + s * 8, kConsumers * kCluster);
+      mbar_guard(empty_a + s * 8, smem + kOffsetA + s * kStageBytesA, kStageBytesA);
+      mbar_guard(empty_a + s * 8, smem + kOffsetB + s * kStageBytesB + rank_m * (kSliceB * 128), kSliceB * 128);
+    }
+    for (int s = 0; s < kStagesResidual; ++s) {
+      mbar_init(full_residual + s * 8, 1);
+      mbar_init(empty_residual + s * 8, kConsumers * 4);  // each of their warps
+      mbar_guard(empty_residual + s * 8, smem + kOffsetResidual + s * kStageBytesResidual, kStageBytesResidual);
+    }
+    mbar_init_fence();
+  }
+  cluster_arrive_relaxed();
+  cluster_wait();
+  grid_release_next();
+
+  if (warpgroup == 0) {
+    // Producer: one thread keeps the ring of operands full, another one that of residuals.
+    registers_shrink<40>();
+    const int fetcher = warp_uniform(threadIdx.x / 32);
+    if (fetcher == 0 && elect_one()) {
+      grid_wait_previous();
+      Ring fill_a{0, 0};
+      for (i64 tile = first_tile; tile < tiles; tile += tile_stride) {
+        const i64 offset = tiles_n * 8;
+        const i64 band = divide_small(tile, offset);
+        const i64 within = tile - band * offset;
+        const i64 width = least<i64>(tiles_m - band * 8, 8);
+        const i64 advanced = divide_small(within, width);
+        const i64 offset2 = (band * 8 + within - advanced * width) * 2;
+        const i64 row = (offset2 + rank_m) * 128;
+        const i64 column = advanced * 256;
+        for (i64 step = 0; step < steps; ++step) {
+          mbar_wait(empty_a + fill_a.slot * 8, fill_a.parity ^ 1);
+          mbar_arrive_expect_bytes(full_a + fill_a.slot * 8, kStageBytesA + kStageBytesB);
+          tma_load_2d(smem + kOffsetA + fill_a.slot * kStageBytesA, &map_a, full_a + fill_a.slot * 8, int(step * 64), int(row));
+          tma_load_2d_multicast(smem + kOffsetB + fill_a.slot * kStageBytesB + rank_m * (kSliceB * 128), &map_b,
+              full_a + fill_a.slot * 8, int(step * 64), int(column) + rank_m * kSliceB, static_cast<u16>(((1u << kClusterM) - 1u) << (rank_n * kClusterM)));
+          ring_advance(fill_a, kStagesA);
+        }
+      }
+      // This block's barriers stay until every consumer of the cluster has made its last arrival on them.
+      for (int s = 0; s < kStagesA; ++s) {
+        mbar_wait(empty_a + fill_a.slot * 8, fill_a.parity ^ 1);
+        ring_advance(fill_a, kStagesA);
+      }
+    }
+    if (fetcher == 1 && elect_one()) {
+      grid_wait_previous();
+      Ring fill_residual{0, 0};
+      for (i64 tile2 = first_tile; tile2 < tiles; tile2 += tile_stride) {
+        const i64 offset3 = tiles_n * 8;
+        const i64 band2 = divide_small(tile2, offset3);
+        const i64 within2 = tile2 - band2 * offset3;
+        const i64 width2 = least<i64>(tiles_m - band2 * 8, 8);
+        const i64 advanced2 = divide_small(within2, width2);
+        const i64 offset4 = (band2 * 8 + within2 - advanced2 * width2) * 2;
+        const i64 row2 = (offset4 + rank_m) * 128;
+        const i64 column2 = advanced2 * 256;
+        for (i64 piece = 0; piece < 4; ++piece) {
+          const i64 piece_row = row2 + divide_small(piece, 4) * 64;
+          const i64 offset5 = (piece - divide_small(piece, 4) * 4) * 64;
+          const i64 piece_column = column2 + offset5;
+          mbar_wait(empty_residual + fill_residual.slot * 8, fill_residual.parity ^ 1);
+          mbar_arrive_expect_bytes(full_residual + fill_residual.slot * 8, kStageBytesResidual);
+          tma_load_2d(smem + kOffsetResidual + fill_residual.slot * kStageBytesResidual, &map_x, full_residual + fill_residual.slot * 8, int(piece_column), int(piece_row));
+          tma_load_2d(smem + kOffsetResidual + fill_residual.slot * kStageBytesResidual + 64 * 128, &map_x, full_residual + fill_residual.slot * 8, int(piece_column), int(piece_row + 64));
+          ring_advance(fill_residual, kStagesResidual);
+        }
+      }
+    }
+  } else {
+    // Consumers: multiply, then the epilogue of the same tile.
+    registers_grow<232>();
+    const int consumer = warpgroup - 1;
+    const int thread = threadIdx.x % 128;
+    const int warp = warp_uniform(thread / 32);
+    const int lane = thread % 32;
+    const bool issuer = elect_one();  // the lane that issues this warp's stores
+    const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);
+    u32 buffer = store;
+    Ring take_a{0, 0};
+    int held_a = -1;  // slot whose product may still run
+    Ring take_residual{0, 0};
+    const i64 first_row = consumer * 64;
+    for (i64 tile3 = first_tile; tile3 < tiles; tile3 += tile_stride) {
+      // Multiply: one group of products stays in flight, and a slot goes back once the group after it is issued.
+      float acc[kBlocks][kAccumulators];
+#pragma unroll
+      for (int block = 0; block < kBlocks; ++block) {
+#pragma unroll
+        for (int j = 0; j < kOctets; ++j) {
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+#pragma unroll
+            for (int e = 0; e < 2; ++e)
+              acc[block][4 * j + 2 * h + e] = 0.0f;
+          }
+        }
+      }
+      for (i64 step2 = 0; step2 < steps; ++step2) {
+        mbar_wait(full_a + take_a.slot * 8, take_a.parity);
+        const u64 desc_a = wgmma_descriptor_128b(smem + kOffsetA + take_a.slot * kStageBytesA + u32(first_row) * 128);
+        const u64 desc_b = wgmma_descriptor_128b(smem + kOffsetB + take_a.slot * kStageBytesB);
+        wgmma_fence();
+#pragma unroll
+        for (int kk = 0; kk < kSteps; ++kk) {
+#pragma unroll
+          for (int block = 0; block < kBlocks; ++block)
+            wgmma_m64n256k16_bf16(acc[block], desc_a + block * (64 * 128 / 16) + 2 * kk, desc_b + 2 * kk, 1);
+        }
+        wgmma_commit();
+        wgmma_wait<1>();
+        if (held_a >= 0 && thread < kCluster) mbar_arrive_at(empty_a + held_a * 8, thread);
+        held_a = take_a.slot;
+        ring_advance(take_a, kStagesA);
+      }
+      wgmma_wait<0>();
+#pragma unroll
+      for (int block = 0; block < kBlocks; ++block) {
+#pragma unroll
+        for (int i = 0; i < kAccumulators; ++i)
+          wgmma_pin(acc[block][i]);
+      }
+      if (held_a >= 0 && thread < kCluster) mbar_arrive_at(empty_a + held_a * 8, thread);
+      held_a = -1;
+      const i64 offset6 = tiles_n * 8;
+      const i64 band3 = divide_small(tile3, offset6);
+      const i64 within3 = tile3 - band3 * offset6;
+      const i64 width3 = least<i64>(tiles_m - band3 * 8, 8);
+      const i64 advanced3 = divide_small(within3, width3);
+      const i64 offset7 = (band3 * 8 + within3 - advanced3 * width3) * 2;
+      const i64 column3 = advanced3 * 256;
+      const i64 my_row = (offset7 + rank_m) * 128 + first_row;
+
+      // Epilogue, then patches of a warp's rows through swizzled shared memory.
+#pragma unroll
+      for (int block = 0; block < kBlocks; ++block) {
+#pragma unroll
+        for (int patch = 0; patch < 4; ++patch) {
+          buffer = store + ((buffer - store) ^ kStoreBytes);  // the two buffers in turn
+          if (issuer) tma_store_wait_read<1>();  // the store before last has left this buffer
+          mbar_wait(full_residual + take_residual.slot * 8, take_residual.parity);
+          const u32 residual_patch = smem + kOffsetResidual + take_residual.slot * kStageBytesResidual + (consumer * 4 + warp) * (kStoreRows * 128);
+          u32 residual_pairs[kStoreColumns / 8][2];
+#pragma unroll
+          for (int o = 0; o < kStoreColumns / 8; ++o) {
+#pragma unroll
+            for (int h = 0; h < 2; ++h)
+              residual_pairs[o][h] = shared_load_word(residual_patch + swizzled_byte(lane / 4 + h * 8, (o * 8 + lane % 4 * 2) * 2, 128));
+          }
+          warp_sync();
+          if (lane == 0) mbar_arrive(empty_residual + take_residual.slot * 8);  // the warp has its residuals
+          ring_advance(take_residual, kStagesResidual);
+#pragma unroll
+          for (int c = 0; c < kStoreColumns / 16; ++c) {
+            u32 packed[4];
+#pragma unroll
+            for (int half = 0; half < 2; ++half) {
+              const int j = patch * (kStoreColumns / 8) + c * 2 + half;
+#pragma unroll
+              for (int h = 0; h < 2; ++h) {
+                float pair[2];
+#pragma unroll
+                for (int e = 0; e < 2; ++e) {
+                  const float as_float = to_f32(half_of<bf16>(residual_pairs[j % (kStoreColumns / 8)][h], e));
+                  pair[e] = acc[block][4 * j + 2 * h + e] + as_float;
+                }
+                packed[2 * half + h] = pack_bf16x2(pair[0], pair[1]);
+              }
+            }
+            // Swizzle: the 16-byte chunk is XORed with the 128-byte line that the row lies in.
+            const u32 chunk = (2 * c + lane / 16) ^ (lane % 16 * kStoreColumns / 64 % (kStoreColumns / 8));
+            stmatrix_x4(buffer + lane % 16 * (kStoreColumns * 2) + chunk * 16, packed[0], packed[1], packed[2], packed[3]);
+          }
+          fence_proxy_async();
+          warp_sync();
+          if (issuer) {
+            tma_store_2d(&map_d, buffer, int(column3) + patch * kStoreColumns, int(my_row) + block * 64 + warp * kStoreRows);
+            tma_store_commit();
+          }
+        }
+      }
+    }
+    if (issuer) tma_store_wait_read<0>();  // shared memory outlives its last reader
+  }
+}
