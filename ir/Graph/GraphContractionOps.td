@@ -59,8 +59,9 @@ def Graph_PackedMatmulOp : Graph_Op<"packed_matmul", [Pure]> {
   let description = [{
     a [batch…, m, k], b [batch…, ceil(n/16), k, 16] (its batch broadcasts), y [batch…, m, n]. With a of ui8 and b of i8, interleaved by 4,
     y is i32 and exact: a product of two bytes is below 2^15, and sums wrap as i32 does.
-    `by_rows`: b is [batch…, n, k]. Tensor cores read both operands along k; k is a multiple of 16 bytes. Operands are f16 or bf16, or have
-    8 bits: integers of either sign, whose y is i32 and exact, or f8E4M3FN and f8E5M2, whose y is f32. `fast_sums` as in jinx.matmul.
+    `by_rows`: b is [batch…, n, k], or its rows are filled up with zeros to a multiple of 16 bytes. Tensor cores read both operands along k. A
+    copy engine reads them where k is such a multiple, else warps do. Operands are f16 or bf16, or have 8 bits: integers of either sign, whose
+    y is i32 and exact, or f8E4M3FN and f8E5M2, whose y is f32. `fast_sums` as in jinx.matmul.
     Or they are f32: each product is then three of TF32, about as exact as f32, or with `tf32` one, whose operands have 11 bits.
   }];
   let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b, UnitAttr:$by_rows, UnitAttr:$fast_sums, UnitAttr:$tf32);

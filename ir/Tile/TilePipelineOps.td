@@ -4,7 +4,7 @@
 // whoever reads waits for the oldest committed slot and later releases it. Slots are filled, read and released in one order, so no slot
 // number and no parity appears in a program: they belong to the ring, and every barrier of a kernel comes from one. There are two kinds:
 //
-//   async   all threads of the block both fill and read; copies are cp.async by elements (any strides, masked edges, zero filled)
+//   async   all threads of the block both fill and read; copies are cp.async by elements or pieces of rows (any strides, masked edges, zero filled)
 //   bulk    one thread of a producer role fills by TMA, consumer warpgroups read; filled and free are mbarriers. In a cluster the blocks
 //           share copies: a tile is cut into slices, each block fetches one and multicasts it.
 //
@@ -79,7 +79,8 @@ def Tile_TensorMapOp : Tile_Op<"tensor_map", [Pure]> {
 def Tile_RingOp : Tile_Op<"ring"> {
   let summary = "a ring of `stages` slots, each with these buffers (rows x columns)";
   let description = [{
-    `pads`: elements added to each row of a buffer of an async ring, so that columns fall on different banks. A buffer of a bulk ring has
+    `pads`: elements added to each row of a buffer of an async ring, so that columns fall on different banks. A buffer for products of warps has
+    rows of 128 bytes, whose chunks of 16 are swizzled as its readers want. A buffer of a bulk ring has
     rows of 128 bytes, swizzled; a wider one lies in panels of that width, one after the other. A buffer of one row lies as it is: threads
     read it themselves (tile.column_load), and each warp gives back a slot of such a ring.
   }];
@@ -197,6 +198,9 @@ def Tile_MmaOp : Tile_Op<"mma"> {
   let summary = "acc[m, n] += sum over k of A(row + m, k) * B(k, n) on buffers of a slot";
   let description = [{
     Async ring: A is stored [k, m] and B [k, n], f32; every thread of the block holds some of acc.
+    Async ring in a kernel with the attribute `warps` [m, n]: A is stored [m, k] and B [n, k], in rows of 128 bytes, 16-bit floats of one type or
+    bytes of either sign; acc is i32 for bytes, else f32. The warps stand in a grid over acc. `pending` is 1: the last step of a slot is left to
+    the next product, or to tile.mma_wait.
     Bulk ring: A is stored [m, k] and B [n, k], 16-bit floats, 8-bit floats, bytes of either sign, or f32, of which products see what TF32
     has, the upper 19 bits (the types of the ring's buffers say which); acc is i32 for bytes, else f32. A warpgroup holds acc, whose rows are a multiple of 64. The product is asynchronous: `pending`
     says how many products may still run when this returns; acc may be used after tile.mma_wait only. On 8-bit floats each instruction, 32

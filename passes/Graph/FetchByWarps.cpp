@@ -59,7 +59,8 @@ struct FetchByWarpsPass : impl::FetchByWarpsBase<FetchByWarpsPass> {
   void unpad(PackedMatmulOp op) {
     Value a = filledUp(op.getA()), b = filledUp(op.getB());
     auto element = cast<RankedTensorType>(op.getA().getType()).getElementType();
-    if (!a || isByteFloat(element)) return;
+    const bool isForWarps = element.isF16() || element.isBF16() || element.isInteger(8);
+    if (!a || !isForWarps) return;
     const std::string depth = sizesOf(a.getType()).back().str();
     if (pays(op, a) || !op.getA().hasOneUse())
       return say(missed(op, kArgument, "Kept"), [&] { return "packed_matmul: rows of " + depth + " elements are filled up to a multiple of 16 bytes, which costs less than it saves"; });

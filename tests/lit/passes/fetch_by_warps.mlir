@@ -72,3 +72,14 @@ func.func @floats8(%a: tensor<4x13xf8E4M3FN>, %b: tensor<20x16xf8E4M3FN>) -> ten
   %y = jinx.packed_matmul %p, %b by_rows : tensor<4x16xf8E4M3FN>, tensor<20x16xf8E4M3FN> -> tensor<4x20xf32>
   return %y : tensor<4x20xf32>
 }
+
+// -----
+
+// So do those of f32.
+// CHECK-LABEL: @floats32
+// CHECK: jinx.pad
+func.func @floats32(%a: tensor<4x13xf32>, %b: tensor<20x16xf32>) -> tensor<4x20xf32> {
+  %p = jinx.pad %a low ["0", "0"] mode constant : tensor<4x13xf32> -> tensor<4x16xf32>
+  %y = jinx.packed_matmul %p, %b by_rows : tensor<4x16xf32>, tensor<20x16xf32> -> tensor<4x20xf32>
+  return %y : tensor<4x20xf32>
+}
