@@ -19,8 +19,8 @@ namespace {
 
 constexpr double kSeconds = 0.05;
 
-/// Amounts a second of all threads together: each calls `burst` until the time is up, all from one moment on. A thread's rate is that of its
-/// median burst: others that take the processor away meanwhile do not count.
+/// Amounts a second of all threads together: each calls `burst` until the time is up, all from one moment on. A
+/// thread's rate is that of its median burst: others that take the processor away meanwhile do not count.
 double measure(int threads, const std::function<double(int thread)>& burst) {
   std::atomic<int> waiting{threads};
   std::vector<double> rates(static_cast<size_t>(threads));

@@ -1,4 +1,5 @@
-// Times of a plan's steps, from the file of `bench --steps --json`: they are taken where the device is, and looked at elsewhere.
+// Times of a plan's steps, from the file of `bench --steps --json`: they are taken where the device is, and looked at
+// elsewhere.
 #include <fstream>
 
 #include "tools/common/PlanReport.h"
@@ -20,8 +21,8 @@ std::string textOf(const Json& json, const char* key) {
 
 Status addStep(StepReport& step, const Json& json) {
   if (textOf(json, "kernel") != step.kernel)
-    return invalidArgument("is about another plan: step " + std::to_string(step.index) + " is \"" + textOf(json, "kernel") + "\" there and \"" +
-                           step.kernel + "\" in the plan");
+    return invalidArgument("is about another plan: step " + std::to_string(step.index) + " is \"" +
+                           textOf(json, "kernel") + "\" there and \"" + step.kernel + "\" in the plan");
   if (auto bytes = numberOf<int64_t>(json, "bytes")) step.bytes = bytes;
   if (auto flops = numberOf<int64_t>(json, "flops")) step.flops = flops;
   const auto ms = numberOf<double>(json, "ms");
@@ -40,8 +41,8 @@ Status addMeasured(PlanReport& report, const std::string& path) {
   if (!json.is_object() || !json.contains("roofline") || !json.contains("steps") || !json["steps"].is_array())
     return invalidArgument(path + " has no times of steps: `jinx-rt bench PLAN --steps --json FILE` writes them");
   if (json["steps"].size() != report.steps.size())
-    return invalidArgument(path + " is about another plan: it has " + std::to_string(json["steps"].size()) + " steps, the plan " +
-                           std::to_string(report.steps.size()));
+    return invalidArgument(path + " is about another plan: it has " + std::to_string(json["steps"].size()) +
+                           " steps, the plan " + std::to_string(report.steps.size()));
   for (const Json& entry : json["steps"]) {
     const auto index = entry.is_object() ? numberOf<size_t>(entry, "step") : std::nullopt;
     if (!index || *index >= report.steps.size()) return invalidArgument(path + " has a step without a number");

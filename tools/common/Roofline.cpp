@@ -17,7 +17,8 @@ class Block {
     JINX_TRY_ASSIGN(void* data, device.allocate(bytes));
     return Block(device, data, bytes);
   }
-  Block(Block&& other) noexcept : device_(other.device_), data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_) {}
+  Block(Block&& other) noexcept
+      : device_(other.device_), data_(std::exchange(other.data_, nullptr)), bytes_(other.bytes_) {}
   Block& operator=(Block&&) = delete;
   ~Block() {
     if (data_) device_.release(data_, bytes_);
@@ -85,7 +86,8 @@ Expected<Roofline> measureRoofline(Device& device, int threads) {
   return roofline;
 }
 
-Achieved achieved(const Roofline& roofline, std::optional<int64_t> bytes, std::optional<int64_t> flops, const std::string& products, double ms) {
+Achieved achieved(const Roofline& roofline, std::optional<int64_t> bytes, std::optional<int64_t> flops,
+                  const std::string& products, double ms) {
   Achieved reached;
   const double rate = roofline.flopsFor(products);
   const double memory = bytes && roofline.copyBytes > 0 ? static_cast<double>(*bytes) / roofline.copyBytes : 0;
@@ -98,13 +100,19 @@ Achieved achieved(const Roofline& roofline, std::optional<int64_t> bytes, std::o
   return reached;
 }
 
-std::string formatBytesRate(std::optional<double> bytesPerSecond) { return bytesPerSecond ? inUnits(*bytesPerSecond, "B/s") : ""; }
-std::string formatFlopsRate(std::optional<double> flopsPerSecond) { return flopsPerSecond ? flopsRate(*flopsPerSecond) : ""; }
+std::string formatBytesRate(std::optional<double> bytesPerSecond) {
+  return bytesPerSecond ? inUnits(*bytesPerSecond, "B/s") : "";
+}
+std::string formatFlopsRate(std::optional<double> flopsPerSecond) {
+  return flopsPerSecond ? flopsRate(*flopsPerSecond) : "";
+}
 std::string formatShare(std::optional<double> share) {
   if (!share) return "";
   return (*share < 0.0995 ? formatNumber(*share * 100, 2) : std::to_string(std::llround(*share * 100))) + " %";
 }
-std::string formatFlops(std::optional<int64_t> flops) { return flops ? inUnits(static_cast<double>(*flops), "flop") : ""; }
+std::string formatFlops(std::optional<int64_t> flops) {
+  return flops ? inUnits(static_cast<double>(*flops), "flop") : "";
+}
 
 std::string toText(const Roofline& roofline) {
   std::string rates;
@@ -132,7 +140,8 @@ nlohmann::ordered_json toJson(const Roofline& roofline) {
   return json;
 }
 
-void addJson(nlohmann::ordered_json& json, std::optional<int64_t> bytes, std::optional<int64_t> flops, const Achieved& reached) {
+void addJson(nlohmann::ordered_json& json, std::optional<int64_t> bytes, std::optional<int64_t> flops,
+             const Achieved& reached) {
   if (bytes) json["bytes"] = *bytes;
   if (flops) json["flops"] = *flops;
   if (reached.bytesPerSecond) json["bytes_per_s"] = *reached.bytesPerSecond;

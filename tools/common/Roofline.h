@@ -4,14 +4,16 @@
 //
 //   roof = max(bytes / rate of a copy, flops / rate of the units that compute them)        share = roof / time
 //
-// The larger of the two says what bounds it. Bytes and flops are the compiler's (plan.proto: Step): operands and results once each, a multiply-add
-// as two. The rate of a copy is measured on the device, since none reaches what its pins could do. Rates of arithmetic: on a GPU multiprocessors
-// times clock times what one does in a clock, of matrix units where the kernel multiplies there; on a CPU measured on registers.
+// The larger of the two says what bounds it. Bytes and flops are the compiler's (plan.proto: Step): operands and
+// results once each, a multiply-add as two. The rate of a copy is measured on the device, since none reaches what its
+// pins could do. Rates of arithmetic: on a GPU multiprocessors times clock times what one does in a clock, of matrix
+// units where the kernel multiplies there; on a CPU measured on registers.
 //
-//   k3, 4096 x 4096 x 4096 of bf16 on an H200, 180 us: 101 MB, 137 Gflop   ->   0.56 TB/s, 763 TFLOP/s, 71 % of the roof, bound by arithmetic
+//   k3, 4096 x 4096 x 4096 of bf16 on an H200, 180 us: 101 MB, 137 Gflop   ->   0.56 TB/s, 763 TFLOP/s, 71 % of the
+//   roof, bound by arithmetic
 //
-// A share above 1 is no error: what the kernel reads is in a cache still. Times on a GPU are between two events; those of kernels of a few
-// microseconds read some longer than they are.
+// A share above 1 is no error: what the kernel reads is in a cache still. Times on a GPU are between two events; those
+// of kernels of a few microseconds read some longer than they are.
 #pragma once
 
 #include <optional>
@@ -24,8 +26,8 @@
 namespace jinx::tools {
 
 struct Roofline {
-  std::string device;       ///< as it describes itself
-  double copyBytes = 0;     ///< a second, read and written; 0: not known, as of all rates
+  std::string device;   ///< as it describes itself
+  double copyBytes = 0; ///< a second, read and written; 0: not known, as of all rates
   DevicePeaks peaks;
 
   /// Operations a second, of what multiplies such elements on matrix units ("bf16"); "" of scalar units.
@@ -41,7 +43,8 @@ struct Achieved {
   const char* bound = ""; ///< "memory", "arithmetic"; known without a time
 };
 /// \param ms  0: not timed
-Achieved achieved(const Roofline& roofline, std::optional<int64_t> bytes, std::optional<int64_t> flops, const std::string& products, double ms);
+Achieved achieved(const Roofline& roofline, std::optional<int64_t> bytes, std::optional<int64_t> flops,
+                  const std::string& products, double ms);
 
 /// "2.75 TB/s", "763 TFLOP/s", "71 %"; "" of what is not known.
 std::string formatBytesRate(std::optional<double> bytesPerSecond);
@@ -54,6 +57,7 @@ std::string toText(const Roofline& roofline);
 
 nlohmann::ordered_json toJson(const Roofline& roofline);
 /// Adds "bytes", "flops", "bytes_per_s", "flops_per_s", "roof_share" and "bound", those that are known.
-void addJson(nlohmann::ordered_json& json, std::optional<int64_t> bytes, std::optional<int64_t> flops, const Achieved& reached);
+void addJson(nlohmann::ordered_json& json, std::optional<int64_t> bytes, std::optional<int64_t> flops,
+             const Achieved& reached);
 
 } // namespace jinx::tools

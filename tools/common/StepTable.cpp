@@ -45,8 +45,9 @@ std::string toText(const std::vector<StepRow>& rows, const Roofline& roofline) {
     for (size_t i = 0; i < std::min<size_t>(step.nodes.size(), 4); ++i)
       what += (i ? ", " : ": ") + step.nodes[i];
     if (step.nodes.size() > 4) what += ", +" + std::to_string(step.nodes.size() - 4);
-    table.add({row.ms > 0 ? formatMilliseconds(row.ms) : "-", step.bytes ? formatBytes(static_cast<double>(*step.bytes)) : "",
-               formatFlops(step.flops), formatBytesRate(row.reached.bytesPerSecond), formatFlopsRate(row.reached.flopsPerSecond),
+    table.add({row.ms > 0 ? formatMilliseconds(row.ms) : "-",
+               step.bytes ? formatBytes(static_cast<double>(*step.bytes)) : "", formatFlops(step.flops),
+               formatBytesRate(row.reached.bytesPerSecond), formatFlopsRate(row.reached.flopsPerSecond),
                formatShare(row.reached.share), row.reached.bound, what});
   }
   return toText(roofline) + "\n" + table.str();
@@ -56,7 +57,8 @@ nlohmann::ordered_json toJson(const std::vector<StepRow>& rows) {
   auto json = nlohmann::ordered_json::array();
   for (const StepRow& row : rows) {
     const StepReport& step = row.step;
-    nlohmann::ordered_json entry = {{"step", step.index}, {"kind", step.kind}, {"kernel", step.kernel}, {"nodes", step.nodes}};
+    nlohmann::ordered_json entry = {
+        {"step", step.index}, {"kind", step.kind}, {"kernel", step.kernel}, {"nodes", step.nodes}};
     if (row.ms > 0) entry["ms"] = row.ms;
     if (!step.products.empty()) entry["products"] = step.products;
     addJson(entry, step.bytes, step.flops, row.reached);

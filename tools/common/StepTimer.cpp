@@ -6,10 +6,11 @@ namespace jinx::tools {
 
 StepTimer::StepTimer(Session& session, int threads, Once once)
     : session_(session), once_(std::move(once)),
-      trace_(std::clamp<size_t>(session.steps().size() * static_cast<size_t>(std::max(threads, kRuns)), 1 << 10, 1 << 22)) {}
+      trace_(std::clamp<size_t>(session.steps().size() * static_cast<size_t>(std::max(threads, kRuns)), 1 << 10,
+                                1 << 22)) {}
 
-Expected<std::unique_ptr<StepTimer>> StepTimer::make(Session& session, std::span<const Value> inputs, std::span<const Value> outputs, int threads,
-                                                     Once once) {
+Expected<std::unique_ptr<StepTimer>> StepTimer::make(Session& session, std::span<const Value> inputs,
+                                                     std::span<const Value> outputs, int threads, Once once) {
   std::unique_ptr<StepTimer> timer(new StepTimer(session, threads, std::move(once)));
   const Device& device = session.device();
   if (device.has(capability::kHostMemory) || !device.has(capability::kTiming)) return timer;
@@ -35,7 +36,8 @@ Status StepTimer::tryToEnqueue(std::span<const Value> inputs, std::span<const Va
 
 Expected<Value> StepTimer::onDevice(const Value& value, bool isInput) {
   const Tensor* tensor = tensorOrNull(value);
-  if (!tensor || !tensor->valid() || tensor->dtype() == DType::kString) return unimplemented("a value that is no tensor of numbers");
+  if (!tensor || !tensor->valid() || tensor->dtype() == DType::kString)
+    return unimplemented("a value that is no tensor of numbers");
   Device& device = session_.device();
   const auto bytes = static_cast<size_t>(tensor->sizeBytes());
   JINX_TRY_ASSIGN(void* data, device.allocate(bytes));

@@ -1,7 +1,8 @@
 // Times the steps of a session, run after run on the same inputs.
 //
-// On a GPU inputs and outputs lie in its memory, and some runs follow one another without the host: a kernel meets the clocks and the caches of work,
-// not of waiting for copies. A plan that cannot be enqueued (a step on the host) and every other device run as they always do.
+// On a GPU inputs and outputs lie in its memory, and some runs follow one another without the host: a kernel meets the
+// clocks and the caches of work, not of waiting for copies. A plan that cannot be enqueued (a step on the host) and
+// every other device run as they always do.
 #pragma once
 
 #include <functional>
@@ -16,8 +17,8 @@ class StepTimer {
   /// One run, as the caller makes it.
   using Once = std::function<Status(Trace*)>;
   /// \param outputs  of a run before, which say how large they are
-  static Expected<std::unique_ptr<StepTimer>> make(Session& session, std::span<const Value> inputs, std::span<const Value> outputs, int threads,
-                                                   Once once);
+  static Expected<std::unique_ptr<StepTimer>> make(Session& session, std::span<const Value> inputs,
+                                                   std::span<const Value> outputs, int threads, Once once);
   /// Some runs, recorded anew.
   Status run();
   /// What each step took in the last `run`: sums over `runs()` of them.

@@ -69,7 +69,8 @@ Status checkOutputs(const Side& first, const Side& other, size_t number) {
     const Tensor* tensor = tensorOrNull(first.outputs[k]);
     const bool isNarrow = tensor && isFloat(tensor->dtype()) && bitWidth(tensor->dtype()) <= 16;
     JINX_TRY(compareValues(other.outputs[k], first.outputs[k], {isNarrow ? 2e-2 : 1e-3, 1e-6, /*ofMagnitude=*/true}),
-             "plan " + std::to_string(number) + " disagrees with plan 0 in output \"" + first.loaded.session->outputs()[k].name + "\"");
+             "plan " + std::to_string(number) + " disagrees with plan 0 in output \"" +
+                 first.loaded.session->outputs()[k].name + "\"");
   }
   return Status::ok();
 }
@@ -105,8 +106,9 @@ Expected<std::vector<Problem>> measure(std::vector<Side>& sides, const TuneOptio
   std::vector<Problem> problems;
   std::vector<std::unique_ptr<StepTimer>> timers;
   for (Side& side : sides) {
-    JINX_TRY_ASSIGN(auto timer, StepTimer::make(*side.loaded.session, side.inputs, side.outputs, options.device.threadCount(),
-                                                [&side](Trace* trace) { return side.runOnce(trace); }));
+    JINX_TRY_ASSIGN(auto timer,
+                    StepTimer::make(*side.loaded.session, side.inputs, side.outputs, options.device.threadCount(),
+                                    [&side](Trace* trace) { return side.runOnce(trace); }));
     timers.push_back(std::move(timer));
   }
   ProgressBar progress("measuring");
@@ -155,8 +157,8 @@ void print(const std::vector<TunedChoice>& found) {
   TextTable table({"estimate", "best", "gain", "of", "problem: choice"});
   for (const TunedChoice& entry : found)
     table.add({formatMilliseconds(entry.estimateUs / 1e3), formatMilliseconds(entry.us / 1e3),
-               entry.choice == entry.estimate ? "-" : formatNumber(entry.estimateUs / entry.us, 3) + "x", std::to_string(entry.candidates),
-               entry.problem + ": " + entry.choice});
+               entry.choice == entry.estimate ? "-" : formatNumber(entry.estimateUs / entry.us, 3) + "x",
+               std::to_string(entry.candidates), entry.problem + ": " + entry.choice});
   std::printf("%s", table.str().c_str());
 }
 
@@ -165,8 +167,10 @@ Expected<std::vector<LoadedPlan>> openFolder(const std::string& dir) {
   std::ifstream file(path);
   if (!file) return notFound("there is no " + path + ": `jinx tune MODEL --emit " + dir + "` makes such a folder");
   const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.value("format", "") != kIndexFormat || !json.contains("plans") || !json["plans"].is_array() || json["plans"].empty())
-    return invalidArgument(path + " is no list of tuning plans: expected JSON with \"format\": \"" + kIndexFormat + "\" and \"plans\"");
+  if (!json.is_object() || json.value("format", "") != kIndexFormat || !json.contains("plans") ||
+      !json["plans"].is_array() || json["plans"].empty())
+    return invalidArgument(path + " is no list of tuning plans: expected JSON with \"format\": \"" + kIndexFormat +
+                           "\" and \"plans\"");
   std::vector<LoadedPlan> plans;
   for (const auto& name : json["plans"]) {
     if (!name.is_string()) return invalidArgument(path + " has a plan without a name");
@@ -184,7 +188,8 @@ void addTuneOptions(CLI::App& command, TuneOptions& options) {
   addDeviceOptions(command, options.device);
   addInputOptions(command, options.inputs);
   command.add_option("--db", options.database, "The tuning database to write, or to add to")->type_name("FILE");
-  command.add_option("--seconds", options.seconds, "Measure so long, all plans together (default 3)")->check(aboveZero());
+  command.add_option("--seconds", options.seconds, "Measure so long, all plans together (default 3)")
+      ->check(aboveZero());
 }
 
 Status writeTuneIndex(const std::string& dir, const std::vector<std::string>& plans) {
@@ -212,10 +217,11 @@ Status tune(std::vector<LoadedPlan> plans, const TuneOptions& options) {
     database.put(found.back());
   }
   print(found);
-  const auto changed = std::count_if(found.begin(), found.end(), [](const TunedChoice& entry) { return entry.choice != entry.estimate; });
+  const auto changed = std::count_if(found.begin(), found.end(),
+                                     [](const TunedChoice& entry) { return entry.choice != entry.estimate; });
   JINX_TRY(database.write(options.database));
-  std::printf("%s: %zu problems measured on %s in %zu plans, %td of them better than estimated\n", options.database.c_str(), found.size(),
-              device.c_str(), sides.size(), changed);
+  std::printf("%s: %zu problems measured on %s in %zu plans, %td of them better than estimated\n",
+              options.database.c_str(), found.size(), device.c_str(), sides.size(), changed);
   return Status::ok();
 }
 
@@ -224,7 +230,8 @@ void addTuneFolder(CLI::App& app, Action& action) {
     std::string dir;
   };
   auto options = std::make_shared<FolderOptions>();
-  CLI::App* command = app.add_subcommand("tune", "Measure the plans of `jinx tune --emit`, and write what is fastest into a database");
+  CLI::App* command =
+      app.add_subcommand("tune", "Measure the plans of `jinx tune --emit`, and write what is fastest into a database");
   command->add_option("DIR", options->dir, "The folder")->required();
   addTuneOptions(*command, *options);
   command->get_option("--db")->required();

@@ -1,10 +1,13 @@
-// Which of several choices of kernels' sizes is the fastest? Measured on plans of one model that differ in nothing else.
+// Which of several choices of kernels' sizes is the fastest? Measured on plans of one model that differ in nothing
+// else.
 //
-// Plan 0 is what the compiler makes by its estimates. In plan r every kernel that had a choice has its r-th candidate, as far as there is one. All
-// run on the same inputs, in turns; each step's time counts for its problem and choice. So a model is measured whole, each kernel where it stands:
-// with the caches as those before it leave them. A candidate wins by more than kLeastGain; within it the estimate stays.
+// Plan 0 is what the compiler makes by its estimates. In plan r every kernel that had a choice has its r-th candidate,
+// as far as there is one. All run on the same inputs, in turns; each step's time counts for its problem and choice. So
+// a model is measured whole, each kernel where it stands: with the caches as those before it leave them. A candidate
+// wins by more than kLeastGain; within it the estimate stays.
 //
-// Plans can be made where the compiler is (`jinx tune --emit DIR`) and measured where the device is (`jinx-rt tune DIR`): index.json lists them.
+// Plans can be made where the compiler is (`jinx tune --emit DIR`) and measured where the device is (`jinx-rt tune
+// DIR`): index.json lists them.
 #pragma once
 
 #include "tools/common/Arguments.h"

@@ -78,11 +78,13 @@ Expected<TuningDatabase> TuningDatabase::read(const std::string& path) {
   if (!file) return invalidArgument("cannot read " + path);
   const Json json = Json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || json.value("format", Json()) != kFormat)
-    return invalidArgument(path + " is no tuning database: expected JSON with \"format\": \"" + kFormat + "\"; `jinx tune` writes one");
+    return invalidArgument(path + " is no tuning database: expected JSON with \"format\": \"" + kFormat +
+                           "\"; `jinx tune` writes one");
   if (json.value("version", Json()) != kVersion)
     return invalidArgument(path + " is of version " + json.value("version", Json()).dump() + ", this program reads " +
                            std::to_string(kVersion) + ": tune again");
-  if (!json.contains("entries") || !json["entries"].is_array()) return invalidArgument(path + " has no list \"entries\"");
+  if (!json.contains("entries") || !json["entries"].is_array())
+    return invalidArgument(path + " has no list \"entries\"");
   TuningDatabase database;
   for (size_t i = 0; i < json["entries"].size(); ++i) {
     JINX_TRY_ASSIGN(TunedChoice entry, entryOf(json["entries"][i]), path + ": entry " + std::to_string(i));
@@ -113,10 +115,13 @@ Expected<TuningDatabase::Selection> TuningDatabase::select(const std::string& ta
     if (name.find(device) != std::string::npos) fitting.insert(name);
   if (devices.contains(device)) fitting = {device};
   if (devices.empty())
-    return notFound("has nothing for target " + target + (targets.empty() ? ", it is empty" : ", it is about " + joined(targets)));
-  if (fitting.empty()) return notFound("has nothing for a device '" + device + "', for " + target + " it is about " + joined(devices));
+    return notFound("has nothing for target " + target +
+                    (targets.empty() ? ", it is empty" : ", it is about " + joined(targets)));
+  if (fitting.empty())
+    return notFound("has nothing for a device '" + device + "', for " + target + " it is about " + joined(devices));
   if (fitting.size() > 1)
-    return invalidArgument("is about several devices of target " + target + ", choose one by --tuning-device: " + joined(fitting));
+    return invalidArgument("is about several devices of target " + target +
+                           ", choose one by --tuning-device: " + joined(fitting));
   Selection selection{*fitting.begin(), {}};
   for (const auto& [key, entry] : entries_)
     if (key.target == target && key.device == selection.device) selection.choices[key.problem] = entry.choice;

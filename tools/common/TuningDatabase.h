@@ -7,8 +7,8 @@
 //     "estimate": "tile=128x256 stages=4 cluster=2x1 consumers=2 band=8m", "estimate_us": 181.0,
 //     "candidates": 4, "runs": 50, "when": "2026-11-28T14:02:11Z", "producer": "jinx 0.1.0"}]}
 //
-// Problems and choices are the compiler's words (codegen/schedules/Choice.h): the file can be read, and edited, and mailed. Entries are sorted by
-// target, device and problem, one each.
+// Problems and choices are the compiler's words (codegen/schedules/Choice.h): the file can be read, and edited, and
+// mailed. Entries are sorted by target, device and problem, one each.
 #pragma once
 
 #include <map>
@@ -22,7 +22,7 @@ namespace jinx::tools {
 struct TunedChoice {
   std::string target, device, problem;
   std::string choice;
-  double us = 0; ///< median time of a launch
+  double us = 0;        ///< median time of a launch
   std::string estimate; ///< what the compiler takes without a measurement
   double estimateUs = 0;
   int candidates = 0, runs = 0; ///< measured; samples of each
@@ -31,7 +31,8 @@ struct TunedChoice {
 
 class TuningDatabase {
  public:
-  /// kNotFound where there is no file; kInvalidArgument, saying where, for one that is damaged, of another version, or none at all.
+  /// kNotFound where there is no file; kInvalidArgument, saying where, for one that is damaged, of another version, or
+  /// none at all.
   static Expected<TuningDatabase> read(const std::string& path);
   /// Replaces the entry of the same target, device and problem.
   void put(TunedChoice entry);

@@ -1,4 +1,5 @@
-// `tune`: plans of one model with other sizes of its kernels, measured here or written for a machine without the compiler.
+// `tune`: plans of one model with other sizes of its kernels, measured here or written for a machine without the
+// compiler.
 #include <filesystem>
 
 #include "tools/common/Exit.h"
@@ -42,7 +43,8 @@ Expected<std::vector<driver::Compiled>> compileAll(const TuneCommand& command) {
   std::vector<driver::Compiled> plans;
   std::vector<schedules::Question> questions;
   for (int r = 0; r < command.top; ++r) {
-    progress.update(static_cast<double>(r) / command.top, "plan " + std::to_string(r + 1) + " of " + std::to_string(command.top));
+    progress.update(static_cast<double>(r) / command.top,
+                    "plan " + std::to_string(r + 1) + " of " + std::to_string(command.top));
     options.measured = candidatesAt(questions, static_cast<size_t>(r));
     options.measuredOn = "candidates " + std::to_string(r);
     if (r > 0 && options.measured.empty()) break;
@@ -51,7 +53,8 @@ Expected<std::vector<driver::Compiled>> compileAll(const TuneCommand& command) {
     plans.push_back(std::move(compiled));
   }
   if (questions.empty())
-    return invalidArgument("no kernel of " + command.model + " has sizes to choose: products, attention and, on CUDA, reductions of rows have");
+    return invalidArgument("no kernel of " + command.model +
+                           " has sizes to choose: products, attention and, on CUDA, reductions of rows have");
   return plans;
 }
 
@@ -65,8 +68,8 @@ Status emit(std::vector<driver::Compiled>& plans, const std::string& dir) {
     JINX_TRY(compiled.plan->writeFile((fs::path(dir) / names.back()).string()), "writing " + names.back());
   }
   JINX_TRY(writeTuneIndex(dir, names));
-  std::printf("%s: %zu plans, %zu problems; `jinx-rt tune %s --db FILE` measures them\n", dir.c_str(), plans.size(), plans[0].questions.size(),
-              dir.c_str());
+  std::printf("%s: %zu plans, %zu problems; `jinx-rt tune %s --db FILE` measures them\n", dir.c_str(), plans.size(),
+              plans[0].questions.size(), dir.c_str());
   return Status::ok();
 }
 
@@ -90,9 +93,13 @@ void addTune(CLI::App& app, Action& action) {
   command->add_option("MODEL", options->model, "ONNX model or native IR")->required();
   addTuneOptions(*command, *options);
   CLI::Option* database = command->get_option("--db");
-  CLI::Option* folder = command->add_option("--emit", options->emitDir, "Measure nothing: write the plans, for `jinx-rt tune DIR`")->type_name("DIR");
+  CLI::Option* folder =
+      command->add_option("--emit", options->emitDir, "Measure nothing: write the plans, for `jinx-rt tune DIR`")
+          ->type_name("DIR");
   database->excludes(folder);
-  command->add_option("--target", options->target, "With --emit: cpu (default) or cuda:sm_90a")->check(CLI::Validator(checkTarget, "TARGET"))->needs(folder);
+  command->add_option("--target", options->target, "With --emit: cpu (default) or cuda:sm_90a")
+      ->check(CLI::Validator(checkTarget, "TARGET"))
+      ->needs(folder);
   command->add_option("--top", options->top, "Candidates of each kernel (default 4)")->check(CLI::Range(1, 64));
   command->add_flag("--no-fusion", options->noFusion, "One kernel per operator");
   command->callback([options, &action] {
