@@ -1,6 +1,7 @@
 // The passes, and the pipeline that compiles a graph for the CPU.
 #pragma once
 
+#include "codegen/schedules/Choice.h"
 #include "ir/Graph/Graph.h"
 #include "ir/Tile/Tile.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -29,7 +30,12 @@ using mlir::Value;
 
 /// Says of a kernel whether the backend can make code of it; where not, with diagnostics.
 using KernelCheck = std::function<bool(tile::KernelOp)>;
-std::unique_ptr<mlir::Pass> createScheduleGroups(ScheduleGroupsOptions options, KernelCheck canEmit);
+/// What schedules are told of sizes, and what they say of those they chose (codegen/schedules/Choice.h).
+struct Tuning {
+  schedules::MeasuredChoices measured;
+  std::function<void(const schedules::Question &)> asked;  ///< called for each choice; may be empty
+};
+std::unique_ptr<mlir::Pass> createScheduleGroups(ScheduleGroupsOptions options, KernelCheck canEmit, Tuning tuning = {});
 
 /// How to compile.
 struct PipelineOptions {
@@ -41,6 +47,7 @@ struct PipelineOptions {
   bool byteDots = false;              ///< CPU: there is an instruction that multiplies bytes and adds four products (VNNI)
   bool cuda = false;                  ///< kernels for CUDA; what is said of the CPU means nothing then
   KernelCheck canEmit;                ///< CUDA: whether code generation takes a kernel; empty: it takes all
+  Tuning tuning;
 };
 /// Adds every pass from an imported graph to launches of tile kernels.
 void buildPipeline(mlir::PassManager &pm, const PipelineOptions &options);

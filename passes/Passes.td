@@ -147,6 +147,7 @@ def ScheduleGroups : Pass<"jinx-schedule", "::mlir::ModuleOp"> {
                  Option<"cuda", "cuda", "bool", "false", "Write kernels for CUDA; a group that has none goes back to operators">];
   let statistics = [Statistic<"numKernels", "num-kernels", "Kernels written">, Statistic<"numShared", "num-shared", "Groups that share a kernel">,
                     Statistic<"numCut", "num-cut", "Reductions whose rows are cut in parts">,
+                    Statistic<"numMeasured", "num-measured", "Kernels whose sizes were chosen by a measurement">,
                     Statistic<"numDissolved", "num-dissolved", "Groups without a kernel, whose operators run on the host">];
   let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }

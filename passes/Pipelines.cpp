@@ -43,7 +43,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   if (formsGradients) add(createFormAttentionGrad());
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
-  if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit));
+  if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit, options.tuning));
   if (options.schedule && !options.cuda) add(createPairLaunches());
 }
 

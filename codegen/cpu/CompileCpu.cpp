@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "codegen/cpu/AccurateMath.h"
+#include "codegen/cpu/Bf16Bits.h"
 #include "codegen/cpu/ByteFloats.h"
 #include "codegen/cpu/LinkObjects.h"
 #include "codegen/cpu/TileToCpu.h"
@@ -99,6 +100,7 @@ bool computesInHalf(ModuleOp module) {
 
 void addLoweringPasses(PassManager &pm) {
   pm.addNestedPass<func::FuncOp>(std::make_unique<PolynomialMathPass>());
+  pm.addNestedPass<func::FuncOp>(createBf16BitsPass());
   pm.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   pm.addNestedPass<func::FuncOp>(createCSEPass());
   pm.addPass(createSCFToControlFlowPass());

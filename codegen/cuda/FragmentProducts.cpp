@@ -118,9 +118,9 @@ void PipelineEmitter::needPin(int64_t count) {
   if (e_.wrappers_.find(text) == std::string::npos) e_.wrappers_ += text;
 }
 
-std::string PipelineEmitter::slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag) {
+std::string PipelineEmitter::slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag, llvm::StringRef from) {
   std::string suffix = b.suffix + ring.suffix, slot = lag ? named(ring, "held") : named(ring, "take") + ".slot";
-  return "smem + kOffset" + suffix + " + " + slot + " * kStageBytes" + suffix;
+  return (from + " + kOffset").str() + suffix + " + " + slot + " * kStageBytes" + suffix;
 }
 
 LogicalResult PipelineEmitter::emitMmaShared(tile::MmaSharedOp op) {
@@ -164,11 +164,17 @@ LogicalResult PipelineEmitter::emitMmaRegisters(tile::MmaRegistersOp op) {
   SourceWriter &out = e_.out_;
   const std::string element = tensorCoreType(typeA.getElementType());
   std::string wrapper = need({b.columns, b.rows, {element, element}, true}, e_.wrappers_), desc = out.unique("desc_" + b.name);
+  if (op.getLag()) out.open("if (" + named(ring, "held") + " >= 0)");
   out.line("const u64 " + desc + " = wgmma_descriptor_panels(" + slotAddress(ring, b, op.getLag()) + ", " + (b.panels() > 1 ? "kPanelBytes" : "kStageBytes") + b.suffix +
            ring.suffix + ");");
   out.line("wgmma_fence();");
   out.line(wrapper + "(" + *acc + ", " + e_.bound_[op.getA()].expr.text + ", " + desc + ");");
   out.line("wgmma_commit();");
+  if (op.getLag()) {
+    out.reopen("else");
+    out.line("wgmma_commit();  // a group all the same: waits count them");
+    out.close();
+  }
   return success();
 }
 

@@ -15,9 +15,8 @@ std::string str(int64_t v) { return std::to_string(v); }
 
 TileLayout PipelineEmitter::rowsLayout(const Shape &shape) {
   TileLayout layout;
-  e_.prologue("const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;");
-  e_.prologue("const int fragment_column = threadIdx.x % 4 * 2;");
-  layout.row = {"fragment_row + h * 8", Expr::kAdd};
+  auto [row, column] = fragmentPlace(shape[1]);
+  layout.row = {"fragment_row + " + row, Expr::kAdd};
   if (shape[1] == 1) {
     layout.loops = {{"h", "2", 2}};
     layout.subscripts = {"h"};
@@ -34,7 +33,7 @@ TileLayout PipelineEmitter::rowsLayout(const Shape &shape) {
     layout.subscripts = {"2 * j + e"};
     layout.extents = {"kColumns" + suffix};
     layout.row = {"0"};
-    layout.column = {"fragment_column + j * 8 + e", Expr::kAdd};
+    layout.column = {"fragment_column + " + column, Expr::kAdd};
     layout.elementsPerThread = shape[1] / 4;
     return layout;
   }
@@ -43,7 +42,7 @@ TileLayout PipelineEmitter::rowsLayout(const Shape &shape) {
   layout.loops = {{"j", "kOctets" + suffix, shape[1] / 8}, {"h", "2", 2}, {"e", "2", 2}};
   layout.subscripts = {"4 * j + 2 * h + e"};
   layout.extents = {"kAccumulators" + suffix};
-  layout.column = {"fragment_column + j * 8 + e", Expr::kAdd};
+  layout.column = {"fragment_column + " + column, Expr::kAdd};
   layout.elementsPerThread = shape[1] / 2;
   return layout;
 }
@@ -98,7 +97,7 @@ LogicalResult PipelineEmitter::emitColumnLoad(tile::ColumnLoadOp op) {
   e_.bound_[op.getColumns()] = bound;
   out.line("float " + layout.declare(bound.expr.text) + ";");
   e_.openLoops(layout, 0, 1);
-  out.line("shared_load_x2(" + bound.expr.text + " + 2 * j, " + slotAddress(ring, b) + " + (fragment_column + j * 8) * 4);");
+  out.line("shared_load_x2(" + bound.expr.text + " + 2 * j, " + slotAddress(ring, b, 0, "columns") + " + j * 32);");
   e_.closeLoops(1);
   return success();
 }

@@ -1,6 +1,7 @@
 // Tiles of rank 2 in registers: layouts, products, element-wise copies into shared memory, and the ways back to global memory.
 #include "codegen/cuda/DeviceLibrary.h"
 #include "codegen/cuda/PipelineEmitter.h"
+#include "codegen/cuda/WgmmaFragments.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -17,6 +18,15 @@ constexpr int64_t kGridColumns = 16;  // threads of a SIMT product along n
 
 // ---- layouts ----------------------------------------------------------------------------------------------------------------------
 
+/// Declares where a thread's part of a warpgroup's product begins (`fragment_row`, `fragment_column`); returns how far from there its element
+/// (j, h, e) lies, in rows and in columns.
+std::pair<std::string, std::string> PipelineEmitter::fragmentPlace(int64_t columns) {
+  const Layout sums = warpgroupSums(columns);
+  e_.prologue("const int fragment_row = " + sums.text("row", {{"warp", "threadIdx.x % 128 / 32"}, {"lane", "threadIdx.x % 32"}}) + ";");
+  e_.prologue("const int fragment_column = " + sums.text("column", {{"lane", "threadIdx.x"}}) + ";");
+  return {sums.text("row", {{"h", "h"}}), sums.text("column", {{"j", "j"}, {"e", "e"}})};
+}
+
 TileLayout PipelineEmitter::wgmmaLayout(const Shape &shape) {
   TileLayout layout;
   int64_t blocks = shape[0] / 64, columns = shape[1];
@@ -25,14 +35,13 @@ TileLayout PipelineEmitter::wgmmaLayout(const Shape &shape) {
   e_.constant("kBlocks", blocks, "products of 64 rows that a warpgroup holds");
   e_.constant("kAccumulators" + part, columns / 2, "of a thread for one of them");
   e_.constant("kOctets" + part, columns / 8, "groups of 8 columns");
-  e_.prologue("const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;");
-  e_.prologue("const int fragment_column = threadIdx.x % 4 * 2;");
+  auto [row, column] = fragmentPlace(columns);
   layout.loops = {{"block", "kBlocks", blocks}, {"j", "kOctets" + part, columns / 8}, {"h", "2", 2}, {"e", "2", 2}};
   layout.subscripts = {"block", "4 * j + 2 * h + e"};
   layout.extents = {"kBlocks", "kAccumulators" + part};
   layout.columnLoop = layout.loops[1];
-  layout.row = {"fragment_row + block * 64 + h * 8", Expr::kAdd};
-  layout.column = {"fragment_column + j * 8 + e", Expr::kAdd};
+  layout.row = {"fragment_row + block * 64 + " + row, Expr::kAdd};
+  layout.column = {"fragment_column + " + column, Expr::kAdd};
   layout.elementsPerThread = blocks * columns / 2;
   return layout;
 }
@@ -55,7 +64,7 @@ TileLayout PipelineEmitter::simtLayout(const Shape &shape) {
   return layout;
 }
 
-TileLayout PipelineEmitter::makeFragmentLayout(const Shape &shape) { return fragments_ ? rowsLayout(shape) : wgmma_ ? wgmmaLayout(shape) : simtLayout(shape); }
+TileLayout PipelineEmitter::makeFragmentLayout(const Shape &shape) { return fragments_ ? rowsLayout(shape) : warps_ ? warpLayout(shape) : wgmma_ ? wgmmaLayout(shape) : simtLayout(shape); }
 
 // ---- memory -----------------------------------------------------------------------------------------------------------------------
 
@@ -171,6 +180,7 @@ LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
 LogicalResult PipelineEmitter::emitCopy(tile::CopyOp op) {
   RingInfo &ring = ringOf(op.getSlot());
   const Buffer &b = ring.buffers[op.getBuffer()];
+  if (warps_) return emitRowsCopy(op, ring, b);
   SourceWriter &out = e_.out_;
   std::string fill = named(ring, "fill"), suffix = b.suffix + ring.suffix, dst = out.unique("to_" + b.name);
   auto pointer = e_.bound_[op.getPtr()];
@@ -208,9 +218,16 @@ LogicalResult PipelineEmitter::emitCopy(tile::CopyOp op) {
 
 // ---- products ---------------------------------------------------------------------------------------------------------------------
 
-/// The accumulator's array; the product works in place, so nobody else may want the old value.
+/// The accumulator's array; the product works in place, so nobody else may want the old value. Equal elements, a sum's zeros, get one here.
 FailureOr<std::string> PipelineEmitter::takeAccumulator(Value acc, Value result) {
   auto it = e_.bound_.find(acc);
+  if (it != e_.bound_.end() && it->second.kind == Bound::kUniform && acc.hasOneUse()) {
+    auto name = e_.arrayOf(acc, e_.hint(result));
+    if (failed(name)) return failure();
+    it->second = Bound();
+    it->second.kind = Bound::kArray;
+    it->second.expr = {*name};
+  }
   if (it == e_.bound_.end() || it->second.kind != Bound::kArray || !acc.hasOneUse())
     return emitError(acc.getLoc()) << "an accumulator must be carried by a loop and used by one product", failure();
   Bound held = it->second;  // the table may grow
@@ -236,6 +253,7 @@ LogicalResult PipelineEmitter::emitMma(tile::MmaOp op) {
   auto acc = takeAccumulator(op.getAcc(), op.getResult());
   if (failed(acc)) return failure();
   auto type = cast<VectorType>(op.getAcc().getType());
+  if (warps_) return emitWarpMma(op, ring, *acc);
   if (!ring.bulk && !type.getElementType().isF32()) return op.emitOpError("accumulates in f32");
   return ring.bulk ? emitWgmma(op, ring, *acc) : emitSimtMma(op, ring, *acc);
 }
@@ -282,6 +300,7 @@ LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const s
 LogicalResult PipelineEmitter::emitMmaWait(tile::MmaWaitOp op) {
   auto acc = takeAccumulator(op.getAcc(), op.getResult());
   if (failed(acc)) return failure();
+  if (warps_) printWarpProducts(*acc, "1");
   if (!wgmma_) return success();
   // What the program computes before it waits runs under the products: fragments that are pending are printed here.
   auto pending = llvm::map_to_vector(e_.pending_, [](auto &entry) { return entry.first; });

@@ -56,7 +56,8 @@ LogicalResult PipelineEmitter::prepare() {
         buffer.isRow = info.bulk && buffer.rows == 1;
         info.readByThreads |= buffer.isRow;
         if (info.bulk) buffer.pad = (llvm::alignTo(buffer.columns * buffer.elementBytes, kRowBytes) / buffer.elementBytes) - buffer.columns;
-        if (!info.bulk && buffer.elementBytes != 4) return ring.emitOpError("an async ring holds 4-byte elements"), WalkResult::interrupt();
+        if (!info.bulk && !kernel->hasAttr("warps") && buffer.elementBytes != 4)
+          return ring.emitOpError("an async ring holds 4-byte elements, or rows of 128 bytes for products of warps (attribute `warps`)"), WalkResult::interrupt();
         info.buffers.push_back(buffer);
       }
       rings_.push_back(info);
@@ -65,6 +66,7 @@ LogicalResult PipelineEmitter::prepare() {
   });
   if (walk.wasInterrupted()) return failure();
   nameRings();
+  if (failed(readWarps())) return failure();
   kernel.walk([&](Operation *op) {
     if (auto release = dyn_cast<tile::RingReleaseOp>(op); release && release.getLag() > 0) ringOf(release.getRing()).lagging = true;
     if (auto copy = dyn_cast<tile::CopyBulkOp>(op); copy && copy.getAcross()) {
@@ -75,6 +77,7 @@ LogicalResult PipelineEmitter::prepare() {
     if (auto reduce = dyn_cast<tile::ClusterReduceOp>(op)) partBytes_ = cast<VectorType>(reduce.getTile().getType()).getNumElements() * 4;
     if (auto mma = dyn_cast<tile::MmaOp>(op)) wgmma_ |= ringOf(mma.getSlot()).bulk;
     if (isa<tile::MmaSharedOp>(op)) wgmma_ = fragments_ = true;
+    anyTurns_ |= isa<tile::TurnWaitOp>(op);
     if (auto store = dyn_cast<tile::StoreBulkOp>(op)) {
       anyStoreBulk_ = true;
       auto map = store.getMap().getDefiningOp<tile::TensorMapOp>();
@@ -112,7 +115,7 @@ LogicalResult PipelineEmitter::prepare() {
   partBarriers_ = at;
   if (partBytes_) at += int64_t(roles_.getConsumers()) * 2 * 8;
   turnBarriers_ = at;
-  if (takesTurns()) at += int64_t(roles_.getConsumers()) * 8;
+  if (anyTurns_) at += int64_t(roles_.getConsumers()) * 8;
   sharedBytes_ = anyBulk_ ? at + kSwizzleAtom : at;
   if (sharedBytes_ > kMaxShared)
     return kernel.emitOpError("needs ") << sharedBytes_ << " bytes of shared memory, of " << kMaxShared << "; take fewer stages";
@@ -137,12 +140,13 @@ std::string PipelineEmitter::named(const RingInfo &ring, const char *what) const
   return what + (isConstant ? capitalised(ring.tag) : "_" + ring.tag);
 }
 
-int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : rings_.empty() ? 0 : 256; }
+int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : warps_ ? warps_->m * warps_->n * 32 : rings_.empty() ? 0 : 256; }
 
 LogicalResult PipelineEmitter::declare() {
   if (!hasAnything()) return success();
   e_.needLibrary(anyBulk_ ? "pipeline.cuh" : "async.cuh");
   if (wgmma_) e_.needLibrary("wgmma.cuh");
+  if (warps_) e_.needLibrary("mma.cuh");
   if (fragments_) e_.needLibrary("fragment.cuh");
   if (clusterK_ > 1) e_.constant("kSplits", clusterK_, "blocks of a cluster, each with its part of k");
   if (sharers() > 1) {
@@ -160,7 +164,7 @@ LogicalResult PipelineEmitter::declare() {
       e_.constant("kOffset" + b.suffix + ring.suffix, b.offset, b.name + " in shared memory: " + shape + (b.pad && !ring.bulk ? ", rows padded by " + str(b.pad) : ""));
       e_.constant("kStageBytes" + b.suffix + ring.suffix, b.stageBytes(), "");
       if (ring.bulk && b.panels() > 1) e_.constant("kPanelBytes" + b.suffix + ring.suffix, b.panelBytes(), "of its 64 columns side by side");
-      if (!ring.bulk) e_.constant("kLine" + b.suffix + ring.suffix, b.columns + b.pad, "elements from one row to the next");
+      if (!ring.bulk && !warps_) e_.constant("kLine" + b.suffix + ring.suffix, b.columns + b.pad, "elements from one row to the next");
       if (b.slices > 1) e_.constant("kSlice" + b.suffix + ring.suffix, b.rows / b.slices, "rows that this block fetches for the cluster");
     }
     if (ring.bulk) e_.constant(named(ring, "kOffsetBarriers"), ring.barrierOffset, "two for each slot: filled, free");
@@ -170,7 +174,7 @@ LogicalResult PipelineEmitter::declare() {
     e_.constant("kPartBytes", partBytes_, "of a warpgroup");
     e_.constant("kOffsetPartBarriers", partBarriers_, "two for each warpgroup: parts are there, parts were read");
   }
-  if (takesTurns()) e_.constant("kOffsetTurns", turnBarriers_, "a barrier for each consumer: its turn has come");
+  if (anyTurns_) e_.constant("kOffsetTurns", turnBarriers_, "a barrier for each consumer: its turn has come");
   if (anyStoreBulk_) {
     e_.constant("kOffsetStore", storeOffset_, "staging of stores: two buffers a warp");
     e_.constant("kStoreColumns", storeColumns_, "of a store: one swizzle span");
@@ -293,7 +297,8 @@ void PipelineEmitter::printBarrierInit() {
     out.line("mbar_init(smem + kOffsetPartBarriers + c * 8, kSplits * 4);  // an arrival of each warp");
     out.close();
   }
-  if (takesTurns()) out.line("for (int c = 0; c < kConsumers; ++c) mbar_init(smem + kOffsetTurns + c * 8, 1);");
+  if (anyTurns_)
+    out.line("for (int c = 0; c < kConsumers; ++c) mbar_init(smem + kOffsetTurns + c * 8, " + std::string(takesTurns() ? "1);" : "4);  // an arrival of each warp"));
   out.line("mbar_init_fence();");
   out.close();
   if (clusterSize() > 1) {
@@ -357,12 +362,14 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
     out.line("const u32 parts_read = parts_there + 8;  // every block has read this one's");
     out.line("u32 parts_turn = 0;");
   }
-  if (takesTurns()) out.line("u32 turn = consumer == 0;  // parity of the phase before this consumer's turn");
+  if (anyTurns_) out.line("u32 turn = consumer == 0;  // parity of the phase before this consumer's turn");
   if (anyStoreBulk_) {
     out.line("const bool issuer = elect_one();  // the lane that issues this warp's stores");
     out.line("const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);");
     out.line("u32 buffer = store;");
   }
+  if (llvm::any_of(rings_, [](const RingInfo &ring) { return ring.readByThreads && !ring.pieces; }))
+    out.line("const u32 columns = opaque(smem + fragment_column * 4);  // of rows of f32 that this thread reads");
   printRingState(op.getConsumer(), false);
   if (failed(e_.emitBlock(op.getConsumer().front()))) return failure();
   if (anyStoreBulk_) out.line("if (issuer) tma_store_wait_read<0>();  // shared memory outlives its last reader");
@@ -387,6 +394,7 @@ LogicalResult PipelineEmitter::emitRing(tile::RingOp op) {
   if (first) out.line("u8* const smem = dynamic_shared();");
   out.line("int " + named(ring, "fill") + " = 0;  // slot to fill next");
   out.line("int " + named(ring, "take") + " = 0;  // slot to read next");
+  if (warps_) declareWords();
   return success();
 }
 
@@ -472,16 +480,18 @@ LogicalResult PipelineEmitter::emitSkip(tile::RingSkipOp op) {
   return success();
 }
 
-LogicalResult PipelineEmitter::emitTurnWait(tile::TurnWaitOp op) {
-  if (!takesTurns()) return op.emitOpError("is for consumers that take turns");
+LogicalResult PipelineEmitter::emitTurnWait(tile::TurnWaitOp) {
   e_.out_.line("mbar_wait(smem + kOffsetTurns + consumer * 8, turn);");
   e_.out_.line("turn ^= 1;");
   return success();
 }
 
+/// Consumers that share slots come by again within a step, so each warp says that it has seen its turn: one that is late would find the barrier
+/// two phases on.
 LogicalResult PipelineEmitter::emitTurnPass(tile::TurnPassOp op) {
-  if (!takesTurns()) return op.emitOpError("is for consumers that take turns");
-  e_.out_.line("if (thread == 0) mbar_arrive(smem + kOffsetTurns + (consumer + 1) % kConsumers * 8);");
+  if (!anyTurns_) return op.emitOpError("gives away a turn that nobody waits for: expected a tile.turn_wait before it");
+  if (!takesTurns()) e_.out_.line("warp_sync();");
+  e_.out_.line(std::string("if (thread") + (takesTurns() ? "" : " % 32") + " == 0) mbar_arrive(smem + kOffsetTurns + (consumer + 1) % kConsumers * 8);");
   return success();
 }
 

@@ -5,6 +5,7 @@
 //   SIMT product    threads stand in a grid of (threads / 16) x 16; each holds rows in groups of 4 and columns in groups of 4, so that it
 //                   reads its operands from shared memory 16 bytes at a time without bank conflicts
 //   rows            in a kernel with tile.mma_shared: the same without blocks, and row and column tiles beside it (FragmentRows.cpp)
+//   warps           in a kernel with the attribute `warps`: as mma.sync has it (WarpFragments.h)
 //   wgmma           the C fragment: of each 64 x 8 block, thread t of the warpgroup holds rows 16*(t/32) + (t%32)/4 (+8) and columns
 //                   2*(t%4) (+1)
 //
@@ -12,6 +13,7 @@
 #pragma once
 
 #include "codegen/cuda/KernelEmitter.h"
+#include "codegen/cuda/WarpFragments.h"
 
 namespace jinx::cuda {
 
@@ -55,6 +57,7 @@ class PipelineEmitter {
     std::string suffix;  ///< "A", for constants
     int64_t rows = 0, columns = 0, elementBytes = 0, pad = 0, offset = 0;
     int64_t stageBytes() const { return rows * (columns + pad) * elementBytes; }
+    Operand operand = Operand::kA;  ///< of a product of warps
     // Bulk rings: panels of 128 bytes, one after the other; one row lies as it is.
     bool isRow = false;
     int64_t panelBytes() const { return isRow ? stageBytes() : rows * 128; }
@@ -101,10 +104,18 @@ class PipelineEmitter {
   mlir::LogicalResult emitWgmma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
   mlir::LogicalResult emitSimtMma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
   mlir::LogicalResult emitMmaWait(tile::MmaWaitOp op);
+  // WarpProducts.cpp
+  mlir::LogicalResult readWarps();
+  TileLayout warpLayout(const Shape &shape);
+  void declareWords();
+  void printWarpProducts(const std::string &acc, const std::string &step);
+  mlir::LogicalResult emitRowsCopy(tile::CopyOp op, RingInfo &ring, const Buffer &b);
+  mlir::LogicalResult emitWarpMma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
   mlir::LogicalResult emitStoreBulk(tile::StoreBulkOp op);
   mlir::LogicalResult printHalves(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, bool isBf16, bool packs, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult printPairs(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult emitClusterReduce(tile::ClusterReduceOp op);
+  /// Whether each slot is one consumer's; consumers that read slots together may have turns all the same (anyTurns_).
   bool takesTurns() const { return roles_ && const_cast<tile::RolesOp &>(roles_).getTurns(); }
   /// Blocks that share what they fetch: the cluster, but for its blocks along k.
   int64_t sharers() const { return clusterM_ * clusterN_; }
@@ -123,12 +134,13 @@ class PipelineEmitter {
   mlir::LogicalResult printRows(mlir::Value value, const std::string &text);
   void nameRings();
   void needPin(int64_t count);
-  std::string slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag = 0);
+  std::string slotAddress(const RingInfo &ring, const Buffer &b, int64_t lag = 0, llvm::StringRef from = "smem");
   mlir::Type elementOf(const RingInfo &ring, int64_t buffer) const {
     auto types = const_cast<RingInfo &>(ring).op.getBuffers();
     return mlir::cast<mlir::VectorType>(mlir::cast<mlir::TypeAttr>(types[buffer]).getValue()).getElementType();
   }
   TileLayout rowsLayout(const Shape &shape);
+  std::pair<std::string, std::string> fragmentPlace(int64_t columns);
   TileLayout wgmmaLayout(const Shape &shape);
   TileLayout simtLayout(const Shape &shape);
   std::string coordinates(mlir::ValueRange at);
@@ -136,6 +148,8 @@ class PipelineEmitter {
   KernelEmitter &e_;
   tile::RolesOp roles_;
   std::vector<RingInfo> rings_;
+  std::optional<WarpGrid> warps_;  ///< of a kernel whose products are computed by warps
+  std::string wordsA_, wordsB_, warpProduct_;
   std::vector<tile::TensorMapOp> maps_;
   struct Piece {
     int64_t buffer;     ///< of the ring
@@ -144,7 +158,7 @@ class PipelineEmitter {
   std::vector<Piece> pieces_;
   std::vector<std::string> mapParameters_;
   bool fragments_ = false;  ///< tiles are 64 rows of a warpgroup, of any width
-  bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false;
+  bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false, anyTurns_ = false;
   int64_t clusterM_ = 1, clusterN_ = 1, clusterK_ = 1;
   int64_t partBytes_ = 0, partOffset_ = 0, partBarriers_ = 0;  ///< of tile.cluster_reduce: a warpgroup's part, where parts and barriers lie
   int64_t turnBarriers_ = 0;

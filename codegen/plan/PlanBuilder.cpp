@@ -94,7 +94,19 @@ class PlanBuilder {
       k->set_provenance(kernel.getProvenance().str());
       k->set_num_buffers(kernel.getNumBuffers());
       k->set_num_sizes(kernel.numSizes());
+      k->set_products(productsOf(kernel));
     });
+  }
+
+  /// What matrix instructions multiply lies in slots that bulk copies have filled; a buffer of one row is none of theirs.
+  static std::string productsOf(tile::KernelOp kernel) {
+    std::string element;
+    kernel.getBody().walk([&](tile::RingOp ring) {
+      for (auto buffer : ring.getBuffers().getAsValueRange<TypeAttr>())
+        if (auto type = cast<VectorType>(buffer); element.empty() && ring.getKind() == tile::RingKind::bulk && type.getShape()[0] > 1)
+          element = name(dtypeOf(type.getElementType()));
+    });
+    return element;
   }
 
   // ---- values -------------------------------------------------------------------------------------------------------------------
@@ -221,6 +233,8 @@ class PlanBuilder {
     launch->set_programs(useFormula(op.getPrograms().str()));
     launch->set_scratch_bytes(useFormula(op.getScratch().str()));
     launch->set_work(useFormula(op.getWork().str()));
+    if (auto problem = op->getAttrOfType<StringAttr>("jinx.problem")) launch->set_problem(problem.str());
+    if (auto choice = op->getAttrOfType<StringAttr>("jinx.choice")) launch->set_choice(choice.str());
     if (op.getFlops()) step->set_flops(useFormula(op.getFlops()->str()));
     if (op.getBytes()) step->set_bytes(useFormula(op.getBytes()->str()));
     return Status::ok();

@@ -19,6 +19,8 @@
 // docs/benchmarks/gemm-cpu.md).
 #include "codegen/schedules/Matmul.h"
 
+#include <cmath>
+
 #include "codegen/schedules/Expression.h"
 #include "codegen/schedules/ScalarOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -57,7 +59,9 @@ class MatmulSchedule {
     matmul_ ? describeMatmul() : describeConv();
     chooseTile();
     emitProgram();
-    return kb_.finish(programs_, scratchBytes_, work_);
+    Scheduled scheduled = kb_.finish(programs_, scratchBytes_, work_);
+    scheduled.question = std::move(question_);
+    return scheduled;
   }
 
  private:
@@ -127,6 +131,7 @@ class MatmulSchedule {
     if (auto rows = rows_.constant(); matmul_ && (!rows || *rows < 2 * full)) blockColumns = std::min<int64_t>(blockColumns, 128);
     if (conv_ && lines_[1].isConstant(1)) blockColumns = 32;  // one line an image: columns are all that threads can share
     if (auto columns = columns_.constant()) blockColumns = std::min<int64_t>(blockColumns, std::max<int64_t>(1, (*columns + 31) / 32) * 32);
+    chooseAmong(full, blockColumns);
     blockPanels_ = blockColumns / kPanel;
     blocks_ = ceilDiv(columns_, blockColumns);
     if (copyA_) scratchBytes_ = tileRows_ * copyStride_ * operandBytes() + 64;
@@ -134,6 +139,37 @@ class MatmulSchedule {
     if (isLongEpilogue()) scratchBytes_ = scratchBytes_ + SizeExpr(tileRows_ * panels_ * kPanel * bytes());
     rowTiles_ = matmul_ ? ceilDiv(rows_, tileRows_) : SizeExpr(1);
     programs_ = SizeExpr(groups_) * blocks_ * volume(lines_) * rowTiles_;
+  }
+
+  /// Takes what the rules say, or what is known to be faster: fewer rows a tile, a block of more or fewer columns.
+  void chooseAmong(int64_t full, int64_t &blockColumns) {
+    struct TileSizes {
+      int64_t rows, columns;
+    };
+    Choice<TileSizes> choice;
+    const TileSizes usual = {tileRows_, blockColumns};
+    const int64_t most = columns_.constant() ? (*columns_.constant() + 31) / 32 * 32 : 4 * blockColumns;
+    auto add = [&](int64_t rows, int64_t columns) {  // no estimate: the less it differs the earlier
+      double cost = std::abs(std::log2(double(rows) / usual.rows)) + std::abs(std::log2(double(columns) / usual.columns));
+      choice.add({rows, columns}, "rows=" + std::to_string(rows) + " columns=" + std::to_string(columns), cost);
+    };
+    add(usual.rows, usual.columns);
+    for (int64_t rows : {usual.rows, full, full - 2, (full + 1) / 2})
+      for (int64_t columns : {usual.columns, usual.columns * 2, usual.columns / 2, usual.columns * 4, usual.columns / 4})
+        if (rows > 0 && rows <= rows_.constant().value_or(rows) && columns > 0 && columns <= most) add(rows, (columns + 31) / 32 * 32);
+    TileSizes taken = choice.take(problem(), target_.measured, question_);
+    tileRows_ = taken.rows, blockColumns = taken.columns;
+  }
+  std::string problem() {
+    std::string text = matmul_ ? "matmul " : "matmul window ";
+    llvm::raw_string_ostream out(text);
+    auto element = [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); };
+    out << element(a_) << " x " << element(b_) << " ->";
+    for (Value result : group_.getResults()) out << " " << element(result);
+    out << ", m=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(depth_ * SizeExpr(segments_ * (conv_ ? conv_.getKernel()[0] : 1)))
+        << " lines=" << textOf(volume(lines_)) << " groups=" << groups_ << " operators=" << std::distance(group_.getBody().front().begin(), group_.getBody().front().end()) - 1
+        << " vector=" << target_.vectorBytes;
+    return text;
   }
 
   // ---- the program --------------------------------------------------------------------------------------------------------------
@@ -468,6 +504,7 @@ class MatmulSchedule {
   int64_t copyStride_ = 0;
   Value group_id_, block_, scratch_;
   SmallVector<Value> line_;
+  std::optional<Question> question_;
 };
 
 }  // namespace

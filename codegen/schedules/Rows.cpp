@@ -29,13 +29,14 @@
 // 4.02 TB/s so, 3.89 with two loads, 3.79 with four. Where lanes are kept, a result is a sum of one
 // order, so that what can be parallel is lanes and what can overlap is rows: a program is one warp with 4 bytes a thread, and the loop
 // over rows is unrolled (kRowsAhead: the loads go ahead, the additions stay in order). The shape depends on the row alone, never on how
-// many rows there are: results do not change with the batch. Sums over many rows come here in parts (cuda/RowParts.h): lanes enough for
-// accesses of 16 bytes. What rows share, a scale or a bias, is read with the row (loadAhead).
+// many rows there are: results do not change with the batch. Sums over many rows are blocks that share them (cuda/ColumnStrips.h). What rows
+// share, a scale or a bias, is read with the row (loadAhead).
 //
 // CPU: a tile of exp(x - m) is wanted twice: what is costly and used by a later phase is kept in scratch by the first phase that computes it,
 // if it is known to fit the caches.
 #include "codegen/schedules/Rows.h"
 
+#include <cmath>
 #include <numeric>
 
 #include "codegen/schedules/Collapse.h"
@@ -68,17 +69,15 @@ constexpr int64_t kRowElements = 16;       // of a thread, in a row of a block
 constexpr int64_t kSharedAhead = 64;       // bytes of what rows share that a thread reads with its row
 constexpr int64_t kMapThreads = 256;
 constexpr int64_t kRowsAhead = 32;         // rows of one element a thread whose loads overlap
-constexpr int64_t kBytesAhead = 128;       // of a thread that reads a part of the rows
 constexpr int64_t kManyOperators = 24;     // of a loop that is not repeated as often
 
 class RowsSchedule {
  public:
-  RowsSchedule(GroupOp group, StringRef name, const Target &target, OpBuilder &builder, const RowsOfParts &parts = {-1, 0})
-      : group_(group), target_(target), kb_(builder, group.getLoc(), name, group), parts_(parts) {}
+  RowsSchedule(GroupOp group, StringRef name, const Target &target, OpBuilder &builder)
+      : group_(group), target_(target), kb_(builder, group.getLoc(), name, group) {}
 
   FailureOr<Scheduled> run() {
     if (failed(findIterationSpace())) return failure();
-    if (parts_.dim >= 0) layOutParts();
     findPhases();
     chooseLanes();
     if (target_.cuda) {
@@ -90,6 +89,7 @@ class RowsSchedule {
     emitProgram();
     Scheduled scheduled = kb_.finish(programs_, scratch_, work());
     if (target_.cuda) sayMultiples(kb_.kernel(), scheduled.sizes);
+    scheduled.question = std::move(question_);
     return scheduled;
   }
 
@@ -160,21 +160,9 @@ class RowsSchedule {
 
   /// How often the loop over rows is unrolled: its loads lie in registers.
   int64_t rowsAhead() {
-    if (parts_.dim >= 0) return partsAhead();
     int64_t operators = std::distance(body().begin(), body().end());
     int64_t loads = llvm::divideCeil(width_, threads_) * std::max<int64_t>(1, group_.getInputs().size());
     return std::clamp<int64_t>(kRowsAhead / loads, 1, operators > kManyOperators ? 4 : kRowsAhead);
-  }
-
-  /// Of parts of rows: kBytesAhead of the inputs that have rows.
-  int64_t partsAhead() {
-    int64_t bytes = 0;
-    for (BlockArgument arg : body().getArguments()) {
-      Sizes sizes = sizesOf(arg.getType());
-      if (sizes.size() == space_.size() && !sizes[parts_.dim].isConstant(1) && !sizes.back().isConstant(1))
-        bytes += width_ / threads_ * std::max(1u, memoryType(cast<RankedTensorType>(arg.getType()).getElementType()).getIntOrFloatBitWidth() / 8);
-    }
-    return std::clamp<int64_t>(kBytesAhead / std::max<int64_t>(1, bytes), 2, 16);
   }
 
   // ---- CUDA: threads and tiles --------------------------------------------------------------------------------------------------
@@ -210,11 +198,6 @@ class RowsSchedule {
       threads_ = std::clamp<int64_t>(llvm::alignTo(llvm::divideCeil(lanes, each), kWarp), kWarp, most);
       return threads_ * run * llvm::divideCeil(runs, threads_);
     };
-    if (parts_.dim >= 0) {  // lanes enough: accesses of 16 bytes
-      if (extent) spread(*extent);
-      perBlock_ = kWarps;
-      return kWarp * run;
-    }
     if (!reduces_.empty() && !laneReduced_) return kWarp * std::max<int64_t>(1, std::min<int64_t>(4, run / 4));
     if (laneReduced_) {
       if (!extent) {
@@ -229,7 +212,7 @@ class RowsSchedule {
         return threads_ * kRowElements;
       }
       spread(*extent);
-      int64_t width = hold(*extent, *extent <= kWarpRow ? kWarpRow / kWarp : kRowElements, 1024);
+      int64_t width = hold(*extent, chooseElements(*extent), 1024);
       if (threads_ == kWarp) perBlock_ = kWarps;
       return width;
     }
@@ -241,6 +224,28 @@ class RowsSchedule {
     }
     threads_ = kMapThreads;
     return threads_ * run;
+  }
+  /// Elements of a row that a thread has. The more, the fewer threads meet at the block's barriers, and the fewer loads are under way together.
+  int64_t chooseElements(int64_t extent) {
+    const int64_t usual = extent <= kWarpRow ? kWarpRow / kWarp : kRowElements;
+    Choice<int64_t> choice;
+    auto add = [&](int64_t each, double cost) { choice.add(each, "elements=" + std::to_string(each), cost); };
+    add(usual, 0);
+    for (int64_t each : {8, 16, 32})
+      if (each != usual && each * 1024 >= extent && each * kWarp <= int64_t(llvm::PowerOf2Ceil(extent))) add(each, std::abs(std::log2(double(each) / usual)));
+    std::string problem = "rows";
+    llvm::raw_string_ostream out(problem);
+    for (BlockArgument arg : body().getArguments()) out << " " << cast<RankedTensorType>(arg.getType()).getElementType();
+    out << " ->";
+    for (Value v : yielded()) out << " " << cast<RankedTensorType>(v.getType()).getElementType();
+    out << ", lanes=" << extent << " rows=" << textOf(exactRows()) << " reductions=" << reduces_.size() << " operators=" << std::distance(body().begin(), body().end()) - 1;
+    return choice.take(problem, target_.measured, question_);
+  }
+  SizeExpr exactRows() const {
+    SizeExpr rows = 1;
+    for (size_t d = 0; d < space_.size(); ++d)
+      if (int64_t(d) != lane_) rows = rows * space_[d];
+    return rows;
   }
   void chooseThreads() {
     // Few rows: each in a block of its own, so that they spread over the multiprocessors.
@@ -347,7 +352,7 @@ class RowsSchedule {
     Coordinates at(position_);
     std::function<SmallVector<Value>(size_t, ValueRange)> nest = [&](size_t i, ValueRange carried) -> SmallVector<Value> {
       if (i < dims.size()) {
-        auto loop = scf::ForOp::create(b(), loc(), kb_.constant(0), extentHere(dims[i]), kb_.constant(1), carried);
+        auto loop = scf::ForOp::create(b(), loc(), kb_.constant(0), kb_.size(space_[dims[i]]), kb_.constant(1), carried);
         if (target_.cuda && i + 1 == dims.size()) loop->setAttr("unroll", b().getI64IntegerAttr(rowsAhead()));
         OpBuilder::InsertionGuard guard(b());
         b().setInsertionPointToStart(loop.getBody());
@@ -367,28 +372,6 @@ class RowsSchedule {
       });
     };
     return nest(0, inits);
-  }
-
-  /// What lies outside of the parts is as far apart as all rows together, which may be fewer than the parts could hold.
-  void layOutParts() {
-    for (BlockArgument arg : body().getArguments()) {
-      Sizes sizes = sizesOf(arg.getType());
-      if (sizes.size() != space_.size() || sizes[parts_.dim].isConstant(1)) continue;
-      auto strides = kb_.strides(sizes);
-      SizeExpr outside = parts_.rows * strides[parts_.dim];
-      for (int64_t d = parts_.dim - 2; d >= 0; --d) {
-        strides[d] = outside;
-        outside = outside * sizes[d];
-      }
-      kb_.setStrides(arg, strides);
-    }
-  }
-
-  /// How many of a reduced dimension this program walks: all, but of the last part.
-  Value extentHere(int64_t d) {
-    Value extent = kb_.size(space_[d]);
-    if (d != parts_.dim || parts_.rows.exactDivide(space_[d])) return extent;
-    return kb_.min(extent, kb_.sub(kb_.size(parts_.rows), kb_.mul(position_[d - 1].base, extent)));
   }
 
   // ---- program ------------------------------------------------------------------------------------------------------------------
@@ -693,7 +676,6 @@ class RowsSchedule {
   GroupOp group_;
   Target target_;
   KernelBuilder kb_;
-  RowsOfParts parts_;
   std::optional<ExpressionEmitter> emitter_, single_;  // tiles; single elements
   SmallVector<ReduceOp> reduces_;
   SmallVector<SmallVector<ReduceOp>> phases_;
@@ -705,6 +687,7 @@ class RowsSchedule {
   int64_t lane_ = -1, width_ = 1, chunk_ = 1;
   SizeExpr chunks_ = 1, programs_ = 1, scratch_ = 0;
   bool laneReduced_ = false;
+  std::optional<Question> question_;
   int64_t threads_ = 0, perBlock_ = 1;  // CUDA
   int64_t anyRun_ = 1;                  // CUDA: elements of an access where a row of unknown length is a multiple of them
   bool resident_ = false;               // CUDA: a tile is the row
@@ -721,12 +704,6 @@ FailureOr<Scheduled> scheduleRows(GroupOp group, StringRef name, const Target &t
   auto scheduled = RowsSchedule(collapsed, name, target, builder).run();
   eraseCollapsed(collapsed, group);
   return scheduled;
-}
-
-FailureOr<Scheduled> scheduleRowsOfParts(GroupOp group, StringRef name, const RowsOfParts &parts, OpBuilder &builder) {
-  Target target;
-  target.cuda = true;
-  return RowsSchedule(group, name, target, builder, parts).run();
 }
 
 }  // namespace jinx::schedules

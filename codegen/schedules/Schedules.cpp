@@ -45,8 +45,8 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "rows" && target.cuda && isRunsGroup(group)) return scheduleCudaRuns(group, name, builder);
   if (group.getSchedule() == "rows" && target.cuda && isFlatGroup(group)) return scheduleCudaFlat(group, name, builder);
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
-  if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, builder);
-  if (target.cuda && group.getSchedule() == "attention") return scheduleCudaAttention(group, name, builder);
+  if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, target, builder);
+  if (target.cuda && group.getSchedule() == "attention") return scheduleCudaAttention(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "attention_grad") return scheduleCudaAttentionGrad(group, name, builder);
   if (target.cuda && group.getSchedule() == "scatter") return scheduleCudaScatter(group, name, builder);
   if (target.cuda && group.getSchedule() == "sort") return scheduleCudaSort(group, name, builder);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "codegen/schedules/Choice.h"
 #include "ir/Graph/Graph.h"
 #include "ir/Tile/Tile.h"
 
@@ -17,6 +18,7 @@ struct Target {
   bool cuda = false;
   int64_t vectorBytes = 64;  ///< CPU: width of a vector register
   int64_t registers = 32;    ///< CPU: vector registers
+  const MeasuredChoices *measured = nullptr;  ///< what is known of sizes beforehand; null: nothing
 };
 
 /// A kernel and how to launch it. Formulas are over the model's symbols.
@@ -30,6 +32,7 @@ struct Scheduled {
   /// else, and gives the group's.
   std::shared_ptr<Scheduled> then;
   llvm::SmallVector<mlir::Type> parts;
+  std::optional<Question> question;  ///< the choice of its sizes, where there was one
 };
 
 /// Writes the kernel of `group` at the builder's insertion point. A group that no schedule covers is a failure with a diagnostic.

@@ -44,7 +44,7 @@ def Tile_MmaOperandOp : Tile_Op<"mma_operand"> {
 def Tile_MmaRegistersOp : Tile_Op<"mma_registers", [AllTypesMatch<["acc", "result"]>]> {
   let summary = "acc[m, n] += sum over k of a[m, k] * B(k, n): a in registers, B a buffer of a slot, stored [k, n]";
   let description = [{
-    Asynchronous, as tile.mma_shared. With `lag` 1, B is in the slot before: the one that this ring's last release (lag 1) has kept.
+    Asynchronous, as tile.mma_shared. With `lag` 1, B is in the slot before: the one that this ring's last release (lag 1) has kept; nothing is added where none is.
   }];
   let arguments = (ins Tile_Vector:$acc, Tile_Vector:$a, Tile_SlotType:$slot, I64Attr:$b, DefaultValuedAttr<I64Attr, "0">:$lag);
   let results = (outs Tile_Vector:$result);

@@ -177,7 +177,7 @@ def Tile_RolesOp : Tile_Op<"roles", [NoTerminator, SingleBlock]> {
   }];
 }
 def Tile_TurnWaitOp : Tile_Op<"turn_wait"> {
-  let summary = "waits for this consumer's turn to issue products; the first one's first turn has come";
+  let summary = "waits for this consumer's turn to issue products, with slots of its own or not; the first one's first turn has come";
   let assemblyFormat = "attr-dict";
 }
 def Tile_TurnPassOp : Tile_Op<"turn_pass"> {

@@ -34,7 +34,8 @@ std::string identifier(StringRef name) {
 
 struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   using ScheduleGroupsBase::ScheduleGroupsBase;
-  ScheduleGroupsPass(ScheduleGroupsOptions options, KernelCheck canEmit) : ScheduleGroupsBase(options), canEmit_(std::move(canEmit)) {}
+  ScheduleGroupsPass(ScheduleGroupsOptions options, KernelCheck canEmit, Tuning tuning)
+      : ScheduleGroupsBase(options), canEmit_(std::move(canEmit)), tuning_(std::move(tuning)) {}
 
   void runOnOperation() override {
     seen_.clear();
@@ -58,10 +59,17 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       target.vectorBytes = vectorBytes;
       target.registers = registers;
       target.cuda = cuda;
+      target.measured = &tuning_.measured;
       std::string reason;
-      if (cuda && cutRows(group, rests_.erase(group), name, kernels, groups)) continue;
-      auto schedule = [&] { return schedules::scheduleGroup(group, name, target, kernels); };
+      const bool isRest = rests_.erase(group);
+      if (cuda && !isRest && cutRows(group, name, kernels, groups)) continue;
+      auto schedule = [&] { return isRest ? schedules::scheduleRestOfRowParts(group, name, kernels) : schedules::scheduleGroup(group, name, target, kernels); };
       auto scheduled = cuda ? tryKernel(name, reason, schedule) : schedule();
+      if (mlir::failed(scheduled) && cuda && !tuning_.measured.empty()) {  // sizes that code generation does not take
+        target.measured = nullptr;
+        reason.clear();
+        scheduled = tryKernel(name, reason, schedule);
+      }
       if (mlir::failed(scheduled) && cuda) {
         dissolve(group, reason, groups);
         continue;
@@ -75,12 +83,12 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   std::unordered_map<size_t, SmallVector<tile::KernelOp>> seen_;
   llvm::DenseSet<Operation *> rests_;  ///< what is left of reductions that were cut
   KernelCheck canEmit_;
+  Tuning tuning_;
 
   /// A reduction over many rows becomes the launch of a kernel of parts of them, and a group that stands at the end of `groups`.
-  /// \param isRest  of a group that was left so: parts of parts of a number that no one knows would never end
-  bool cutRows(graph::GroupOp group, bool isRest, const std::string &name, OpBuilder &kernels, SmallVectorImpl<graph::GroupOp> &groups) {
+  bool cutRows(graph::GroupOp group, const std::string &name, OpBuilder &kernels, SmallVectorImpl<graph::GroupOp> &groups) {
     auto parts = schedules::rowPartsOf(group);
-    if (!parts || (isRest && !parts->rows.constant())) return false;
+    if (!parts) return false;
     std::string reason;
     auto scheduled = tryKernel(name, reason, [&] { return schedules::scheduleRowParts(group, *parts, name, kernels); });
     if (mlir::failed(scheduled)) return false;
@@ -218,14 +226,35 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
                                           b.getArrayAttr(SmallVector<Attribute>(nodes.begin(), nodes.end())),
                                           /*sequential=*/group.getSchedule() == "recurrent", figure(flopsOf(group)), figure(bytesOf(group)), inputs);
     launch->setDiscardableAttrs(group->getDiscardableAttrDictionary());
+    if (scheduled.question) tell(group, launch, *scheduled.question);
     return launch;
+  }
+
+  /// The choice that was made goes with the launch, and to whom it may concern.
+  void tell(graph::GroupOp group, graph::LaunchOp launch, const schedules::Question &question) {
+    OpBuilder b(launch);
+    const std::string &choice = question.candidates[question.taken].choice;
+    launch->setAttr("jinx.problem", b.getStringAttr(question.problem));
+    launch->setAttr("jinx.choice", b.getStringAttr(choice));
+    if (tuning_.asked) tuning_.asked(question);
+    if (question.isMeasured) {
+      ++numMeasured;
+      say(passed(group, "jinx-schedule", "Measured"), [&] {
+        return question.problem + ": takes " + choice + ", as was measured" + (question.taken ? "; the estimate is " + question.candidates[0].choice : ", and estimated");
+      });
+    } else if (!question.unknown.empty()) {
+      say(missed(group, "jinx-schedule", "Unknown"), [&] {
+        return question.problem + ": the measured " + question.unknown + " is none of its " + std::to_string(question.candidates.size()) +
+               " candidates, takes the estimate, " + choice + ": tune again with this version";
+      });
+    }
   }
 };
 
 }  // namespace
 
-std::unique_ptr<Pass> createScheduleGroups(ScheduleGroupsOptions options, KernelCheck canEmit) {
-  return std::make_unique<ScheduleGroupsPass>(std::move(options), std::move(canEmit));
+std::unique_ptr<Pass> createScheduleGroups(ScheduleGroupsOptions options, KernelCheck canEmit, Tuning tuning) {
+  return std::make_unique<ScheduleGroupsPass>(std::move(options), std::move(canEmit), std::move(tuning));
 }
 
 }  // namespace jinx::passes

@@ -38,6 +38,15 @@ inline constexpr std::string_view kTiming = "timing"; ///< events measure time o
 inline constexpr std::string_view kGraphs = "graphs"; ///< can capture and replay launches: `beginCapture`
 } // namespace capability
 
+/// Rates that no kernel exceeds, a second, by the hardware's own numbers; 0: not known. Operations count a multiply-add as two.
+struct DevicePeaks {
+  double memoryBytes = 0;    ///< of the memory's pins; a copy reaches some nine tenths
+  double scalarFlops = 0;    ///< f32 multiply-adds
+  double halfProducts = 0;   ///< of matrix units, on 16-bit floats
+  double byteProducts = 0;   ///< … on bytes and 8-bit floats
+  double singleProducts = 0; ///< … on f32 rounded to 19 bits
+};
+
 /// An ordered queue of work. Move-only, made by its device.
 class Stream {
  public:
@@ -102,6 +111,7 @@ class Device : public MemorySource {
   /// For people: "AMD EPYC 9V74, x86-64-v4, 2 threads".
   virtual std::string description() const = 0;
   virtual std::span<const std::string_view> capabilities() const = 0;
+  virtual DevicePeaks peaks() const { return {}; }
   bool has(std::string_view tag) const;
 
   virtual Expected<std::unique_ptr<Stream>> createStream() = 0;

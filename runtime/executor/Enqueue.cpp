@@ -33,7 +33,7 @@ Status Session::checkEnqueueable() const {
   return Status::ok();
 }
 
-Status Session::enqueueSteps(Binding& binding, Stream& stream) {
+Status Session::enqueueSteps(Binding& binding, Stream& stream, Trace* trace) {
   auto copy = [&](const Placement& from, void* to) {
     return device_->copyOnDevice(to, addressOf(from, bases_), static_cast<size_t>(from.sizeBytes), stream);
   };
@@ -41,7 +41,7 @@ Status Session::enqueueSteps(Binding& binding, Stream& stream) {
     const StepInfo& step = program_->steps[s];
     if (step.staticLaunch >= 0) {
       KernelLaunch& launch = binding.launches[static_cast<size_t>(step.staticLaunch)];
-      launch.trace = nullptr;
+      launch.trace = trace;
       if (launch.programs > 0) JINX_TRY(device_->launch(launch, stream), "step " + quoted(step.name()));
       continue;
     }
@@ -60,7 +60,7 @@ Status Session::enqueueSteps(Binding& binding, Stream& stream) {
   return Status::ok();
 }
 
-Status Session::enqueueLocked(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream) {
+Status Session::enqueueLocked(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream, Trace* trace) {
   JINX_TRY(checkEnqueueable());
   for (size_t k = 0; k < std::min(outputs.size(), outputPorts_.size()); ++k) {
     const Tensor* t = tensorOrNull(outputs[k]);
@@ -68,13 +68,13 @@ Status Session::enqueueLocked(std::span<const Value> inputs, std::span<Value> ou
       return invalidArgument("output " + quoted(outputPorts_[k].name) + " has no memory on the device");
   }
   JINX_TRY_ASSIGN(Binding * binding, bind(inputs, outputs, /*onDevice=*/true));
-  return enqueueSteps(*binding, stream);
+  return enqueueSteps(*binding, stream, trace);
 }
 
-Status Session::enqueue(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream) {
+Status Session::enqueue(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream, Trace* trace) {
   std::lock_guard lock(mutex_);
   try {
-    return enqueueLocked(inputs, outputs, stream);
+    return enqueueLocked(inputs, outputs, stream, trace);
   } catch (const std::bad_alloc&) {
     return resourceError("out of memory while enqueuing the plan");
   } catch (const std::exception& error) {

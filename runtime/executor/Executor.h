@@ -93,7 +93,8 @@ class Session {
   /// given. kUnimplemented, naming it, when something in the plan is not a launch or a copy of known size. The first
   /// run with new sizes may allocate device memory; later ones may be captured by the caller. Runs of one session share
   /// its working memory: the caller orders those on different streams.
-  Status enqueue(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream);
+  /// \param trace  gets the time of each launch when the stream is synchronized; null: nothing is timed
+  Status enqueue(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream, Trace* trace = nullptr);
   /// By name. Missing and unknown names are listed in the error.
   Expected<std::vector<NamedValue>> run(const std::map<std::string, Value>& inputs, Trace* trace = nullptr);
 
@@ -128,8 +129,8 @@ class Session {
   Status setBases(Binding& binding, std::span<const Value> inputs, std::span<Value> outputs);
   Status uploadInputs(const Binding& binding);
   Status checkEnqueueable() const;
-  Status enqueueLocked(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream);
-  Status enqueueSteps(Binding& binding, Stream& stream);
+  Status enqueueLocked(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream, Trace* trace);
+  Status enqueueSteps(Binding& binding, Stream& stream, Trace* trace);
   Status prepareOutput(const Binding& binding, size_t k, Value& output);
   Status finishOutputs(const Binding& binding, std::span<Value> outputs);
   Status expectShape(size_t k, const Tensor& given, std::span<const int64_t> shape, DType type) const;

@@ -338,8 +338,9 @@ def check_parts(k, name, args):
         places = [batch, heads, rows, -(-columns // part)]
         out, lse = torch.full([*places, dim], float("nan"), device="cuda"), torch.full(places, float("nan"), device="cuda")
         o = torch.full((batch * heads * rows + 1, dim), float("nan"), device="cuda", dtype=torch.bfloat16)
-        launches = k.bind([q, key, value, torch.zeros(4, device="cuda"), out, lse], [batch, heads, rows, columns]), merge.bind([out, lse, o], places)
-        return q, key, value, o, lambda: [launch() for launch in launches]
+        hole = torch.zeros(4, device="cuda")
+        launches = k.bind([q, key, value, hole, out, lse], [batch, heads, rows, columns]), merge.bind([out, lse, o], places)
+        return q, key, value, o, lambda kept=(hole, out, lse): [launch() for launch in launches]  # launches have addresses, not tensors
 
     for shape in [(1, 1, 1, 1), (1, 2, 16, 1025), (2, 3, 64, 5000), (3, 2, 4, 20000), (1, 2, 70, 700)]:
         q, key, value, o, launch = problem(*shape)

@@ -156,6 +156,23 @@ def check_movement(checker, folder, isa, n, generator):
     checker.equal(f"{isa}: gather of bf16, {n} rows", outputs["g"], bits[rows])
 
 
+def check_rows(checker, folder, isa, n, generator):
+    """Of unknown width: what a row is reduced to lives from one loop to the next."""
+    bits = generator.integers(0, 2**16, (3, n), dtype=np.uint16)
+    bits[(bits & 0x7F80) == 0x7F80] = 0x3F80  # finite, so that the greatest is a number
+    dims = '#jinx.dims<"n", "w">'
+    wide, narrow, one = f"tensor<?x?xf32, {dims}>", f"tensor<?x?xbf16, {dims}>", 'tensor<?x1xbf16, #jinx.dims<"n", "1">>'
+    lines = [
+        f"%x = jinx.cast %s : {wide} -> {narrow}",
+        f"%most = jinx.reduce max, %x axes [1] : {narrow} -> {one}",
+        f"%y = jinx.sub %x, %most : {narrow}, {one} -> {narrow}",
+    ]
+    outputs = checker.run(folder, isa, module({"s": wide}, {"y": narrow}, lines), {"s": widen(bits)})
+    with np.errstate(over="ignore", invalid="ignore"):
+        exact = widen(bits) - widen(bits).max(1, initial=-np.inf, keepdims=True)
+    checker.equal(f"{isa}: bf16 less the greatest of its row, rows of {n}", outputs["y"], nearest(exact.astype(np.float64)))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jinx", default="build/dev/bin/jinx")
@@ -170,7 +187,7 @@ def main():
             print(f"not run: {isa}, which this processor lacks")
             continue
         for n in LENGTHS:
-            for check in (check_narrowing, check_widening, check_arithmetic, check_movement):
+            for check in (check_narrowing, check_widening, check_arithmetic, check_movement, check_rows):
                 with tempfile.TemporaryDirectory() as folder:
                     check(checker, pathlib.Path(folder), isa, n, generator)
     print(f"{checker.count - checker.bad} passed, {checker.bad} failed")

@@ -69,7 +69,7 @@ def filled(lines, **by):
 
 def cases():
     # Sums over rows: in parts, and the parts' sums; the last part short, lanes that fill no warp.
-    for rows, width, launches in ((2048, 136, 2), (1999, 264, 2), (1030, 520, 2), (1500, 97, 2), (40, 72, 1), (70000, 8, 3)):
+    for rows, width, launches in ((2048, 136, 2), (1999, 264, 2), (1030, 520, 2), (1500, 97, 2), (40, 72, 1), (70000, 8, 2)):
         yield f"sum_{rows}x{width}", Case({"x": f"{rows},{width}"}, [f"%y = jinx.reduce sum, {{x}} axes [0] : <{rows},{width}> -> <1,{width}>"],
                                          lambda o: summed(o["x"], 0, 128), launches=launches)
     for rows in (1, 63, 64, 65, 300):
@@ -109,6 +109,21 @@ def cases():
                                  ["%n = jinx.neg {x} : <2,136,40> -> <2,136,40>", "%t = jinx.transpose %n, [0, 2, 1] : <2,136,40> -> <2,40,136>",
                                   "%u = jinx.add %t, {b} : <2,40,136>, <136> -> <2,40,136>", "%y = jinx.mul %u, {r} : <2,40,136>, <2,40,136> -> <2,40,136>"],
                                  lambda o: ((o["b"] - o["x"].transpose(0, 2, 1)) * o["r"], 4 * EPS * (np.abs(o["x"].transpose(0, 2, 1)) + np.abs(o["b"])) * np.abs(o["r"])))
+    # Images to channels last and back: dimensions that stay neighbours are one, unless an operand in front or behind walks them apart.
+    for shape, perm in (("3,24,5,8", (0, 2, 3, 1)), ("2,40,7,5", (0, 2, 3, 1)), ("3,5,8,24", (0, 3, 1, 2)), ("2,16,3,4,24", (0, 4, 1, 2, 3)), ("4,6,136,1", (2, 3, 0, 1))):
+        to = ",".join(shape.split(",")[p] for p in perm)
+        yield f"images_{shape.replace(',', 'x')}", Case({"x": shape}, [f"%y = jinx.transpose {{x}}, [{', '.join(map(str, perm))}] : <{shape}> -> <{to}>"],
+                                                       lambda o, perm=perm: exact(o["x"].transpose(perm)))
+    yield "images_any", Case({"x": "b,24,h,8"}, ["%y = jinx.transpose {x}, [0, 2, 3, 1] : <b,24,h,8> -> <b,h,8,24>"], lambda o: exact(o["x"].transpose(0, 2, 3, 1)), {"b": 2, "h": 9})
+    for name, least, bias in (("images_channels", "24,1,1", "24"), ("images_lines", "8", "6,1,1"), ("images_places", "6,8", "6,8,1"), ("images_batch", "2,1,1,1", "2,1,1,24")):
+        to_rank = "1," * (4 - len(least.split(","))) + least
+
+        def oracle(o, to_rank=to_rank):
+            t = np.maximum(o["x"], o["s"].reshape(eval(to_rank))).transpose(0, 2, 3, 1)
+            return t + o["b"], 0 * t
+        yield name, Case({"x": "2,24,6,8", "s": least, "b": bias},
+                         [f"%p = jinx.max {{x}}, {{s}} : <2,24,6,8>, <{least}> -> <2,24,6,8>", "%t = jinx.transpose %p, [0, 2, 3, 1] : <2,24,6,8> -> <2,6,8,24>",
+                          f"%y = jinx.add %t, {{b}} : <2,6,8,24>, <{bias}> -> <2,6,8,24>"], oracle)
     # Rows, and what they share.
     wide = ["%k = jinx.constant dense<64.0> : tensor<{element}>", "%w = jinx.mul {x}, %k : <R,W>, tensor<{element}> -> <R,W>",
             *(line.replace("{x}", "%w") for line in SOFTMAX)]  # most of a row is far below the largest

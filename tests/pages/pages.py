@@ -249,6 +249,18 @@ def test_a_plan_without_its_compilation(folder):
     assert not elements.with_attribute("data-pass")
 
 
+def test_times_of_steps(folder):
+    page, plan, info = report(folder, MLP)
+    assert "of roof" not in page.read_text().split('id="report"')[1].split("</script>")[0]
+    jinx("bench", plan, "--dim", "batch=64", "--seconds", "0.1", "--steps", "--json", folder / "steps.json")
+    jinx("inspect", plan, "--dim", "batch=64", "--measured", folder / "steps.json", "--html", page)
+    elements, seen = browse(folder, page)
+    check_looks(seen)
+    shares = [float(a["data-share"]) for a in elements.with_attribute("data-share")]
+    measured = {s["step"]: s["roof_share"] for s in json.loads((folder / "steps.json").read_text())["steps"]}
+    assert len(shares) == len(info["steps"]) and shares == [measured[i] for i in range(len(shares))], (shares, measured)
+
+
 def test_the_page_is_self_contained_and_the_same_each_time(folder):
     texts = []
     for i in range(2):

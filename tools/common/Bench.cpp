@@ -1,5 +1,6 @@
 // Measures a session after a few warm-up calls until so many calls or so much time. With `--vs` the two sides take
-// turns, call by call, so that what disturbs the machine disturbs both.
+// turns, call by call, so that what disturbs the machine disturbs both. With `--steps` each side runs some more times, traced: what its
+// kernels take, beside what they move and compute.
 #include "tools/common/Bench.h"
 
 #include <nlohmann/json.hpp>
@@ -7,6 +8,7 @@
 #include "tools/common/Exit.h"
 #include "tools/common/OutputFile.h"
 #include "tools/common/Statistics.h"
+#include "tools/common/StepTable.h"
 #include "tools/common/Terminal.h"
 
 namespace jinx::tools {
@@ -20,6 +22,7 @@ struct BenchOptions {
   int warmUp = 3;
   int maxRuns = 300;
   double seconds = 1.5;
+  bool steps = false;
 };
 
 /// One side of a measurement.
@@ -28,13 +31,14 @@ struct Side {
   LoadedSession loaded;
   std::vector<Value> inputs, outputs;
   std::vector<double> times;
+  std::vector<StepRow> rows; ///< of `--steps`
 
-  Status runOnce() {
+  Status runOnce(Trace* trace = nullptr) {
     Session& session = *loaded.session;
     for (size_t k = 0; k < outputs.size(); ++k)
       if (!isReusable(session.plan(), static_cast<int>(k))) outputs[k] = {};
     Timer timer;
-    JINX_TRY(session.run(inputs, outputs), "running " + title);
+    JINX_TRY(session.run(inputs, outputs, trace), "running " + title);
     times.push_back(timer.ms());
     return Status::ok();
   }
@@ -84,6 +88,26 @@ Status measure(std::vector<Side>& sides, const BenchOptions& options, bool quiet
   return Status::ok();
 }
 
+/// Fewer runs than for the whole: each keeps its best. Where the device times nothing, counts alone.
+Status measureSteps(Side& side, const Roofline& roofline, const BenchOptions& options) {
+  constexpr int kMostRuns = 50;
+  StepTimes best;
+  if (side.loaded.session->device().has(capability::kTiming)) {
+    const std::vector<double> whole = side.times;
+    JINX_TRY_ASSIGN(auto steps, StepTimer::make(*side.loaded.session, side.inputs, side.outputs, options.request.device.threadCount(),
+                                                [&](Trace* trace) { return side.runOnce(trace); }));
+    Timer timer;
+    for (int i = 0; i < std::min(kMostRuns, options.maxRuns) && (i == 0 || timer.ms() < options.seconds * 1e3); ++i) {
+      JINX_TRY(steps->run());
+      keepBest(best, *steps);
+    }
+    side.times = whole;
+  }
+  JINX_TRY_ASSIGN(std::vector<StepReport> steps, stepsFor(side.loaded, side.inputs));
+  side.rows = makeStepRows(std::move(steps), best, roofline);
+  return Status::ok();
+}
+
 nlohmann::ordered_json toJson(const Side& side, int threads) {
   const TimingSummary time = summarize(side.times);
   nlohmann::ordered_json json;
@@ -95,6 +119,7 @@ nlohmann::ordered_json toJson(const Side& side, int threads) {
   json["compile_s"] = side.loaded.plan.compileSeconds;
   json["load_ms"] = side.loaded.loadMs;
   json["peak_memory_bytes"] = peakMemoryBytes(side, threads);
+  if (!side.rows.empty()) json["steps"] = toJson(side.rows);
   return json;
 }
 
@@ -127,9 +152,17 @@ Status bench(const PlanSource& source, const BenchOptions& options) {
     sides.push_back(std::move(second));
   }
   JINX_TRY(measure(sides, options, quiet));
+  Roofline roofline;
+  if (options.steps) {
+    JINX_TRY_ASSIGN(roofline, measureRoofline(sides[0].loaded.session->device(), threads));
+    for (Side& side : sides)
+      JINX_TRY(measureSteps(side, roofline, options));
+  }
   if (options.jsonFile != "-") {
-    for (const Side& side : sides)
+    for (const Side& side : sides) {
       print(side, threads);
+      if (options.steps) std::printf("%s", toText(side.rows, roofline).c_str());
+    }
     if (sides.size() == 2)
       std::printf("%s the baseline's speed\n",
                   paint(stdout, Style::kBold,
@@ -138,6 +171,7 @@ Status bench(const PlanSource& source, const BenchOptions& options) {
   }
   if (options.jsonFile.empty()) return Status::ok();
   nlohmann::ordered_json json = toJson(sides[0], threads);
+  if (options.steps) json["roofline"] = toJson(roofline);
   if (sides.size() == 2) json["baseline"] = toJson(sides[1], threads);
   return writeText(options.jsonFile, json.dump(1) + "\n");
 }
@@ -160,6 +194,7 @@ void addBench(CLI::App& app, Action& action, const PlanSource& source, bool canC
       ->check(CLI::Range(1, 100000000));
   command->add_option("--seconds", options->seconds, "At most so long, on each side (default 1.5)")
       ->check(aboveZero());
+  command->add_flag("--steps", options->steps, "Show each step too: its time, what it moves and computes, its share of what the device can do");
   command->callback([options, source, &action] {
     action = [options, source] {
       options->request.dims = options->inputs.dims;

@@ -137,27 +137,6 @@ Expected<Value> readInput(const Port& port, const std::string& path) {
   return Value(std::make_shared<Optional>(Optional{tensor}));
 }
 
-/// `dims`, and the sizes that given inputs have: random inputs take them, and a --dim that says otherwise is a
-/// conflict.
-std::vector<frontends::DimOverride> withSizesOf(std::span<const Value> values, std::span<const Port> ports,
-                                                std::vector<frontends::DimOverride> dims) {
-  std::set<std::string> seen;
-  for (size_t i = 0; i < ports.size(); ++i) {
-    const Tensor* tensor = tensorOrNull(values[i]);
-    if (!tensor || !ports[i].ranked) continue;
-    for (size_t axis = 0; axis < ports[i].dims.size(); ++axis) {
-      const std::string& name = ports[i].dims[axis];
-      const int64_t extent = tensor->shape()[axis];
-      if (!SizeExpr::isSymbolName(name) || !seen.insert(name).second) continue;
-      std::erase_if(dims, [&](const frontends::DimOverride& dim) { // a range that holds it is no conflict
-        return dim.name == name && dim.min <= extent && (dim.max == dim.kUnbounded || extent <= dim.max);
-      });
-      dims.push_back({.name = name, .input = {}, .axis = -1, .min = extent, .max = extent});
-    }
-  }
-  return dims;
-}
-
 Expected<Value> makeRandom(const Port& port, const Shape& shape, uint64_t seed, size_t index) {
   if (port.kind == plan::Value::OPTIONAL) return Value(std::make_shared<Optional>());
   if (port.kind != plan::Value::TENSOR || !port.ranked || port.dtype == DType::kInvalid)
@@ -194,6 +173,25 @@ Expected<std::vector<Shape>> inputShapes(const plan::Plan& plan, std::span<const
     shapes.push_back(std::move(shape));
   }
   return shapes;
+}
+
+std::vector<frontends::DimOverride> withSizesOf(std::span<const Value> values, std::span<const Port> ports,
+                                                std::vector<frontends::DimOverride> dims) {
+  std::set<std::string> seen;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    const Tensor* tensor = tensorOrNull(values[i]);
+    if (!tensor || !ports[i].ranked) continue;
+    for (size_t axis = 0; axis < ports[i].dims.size(); ++axis) {
+      const std::string& name = ports[i].dims[axis];
+      const int64_t extent = tensor->shape()[axis];
+      if (!SizeExpr::isSymbolName(name) || !seen.insert(name).second) continue;
+      std::erase_if(dims, [&](const frontends::DimOverride& dim) { // a range that holds it is no conflict
+        return dim.name == name && dim.min <= extent && (dim.max == dim.kUnbounded || extent <= dim.max);
+      });
+      dims.push_back({.name = name, .input = {}, .axis = -1, .min = extent, .max = extent});
+    }
+  }
+  return dims;
 }
 
 Expected<std::vector<Value>> makeInputs(const plan::Plan& plan, std::span<const Port> ports,

@@ -32,6 +32,11 @@ Expected<std::vector<Shape>> inputShapes(const plan::Plan& plan, std::span<const
                                          std::span<const frontends::DimOverride> dims, bool dimsWereCompiled,
                                          int64_t least = 1);
 
+/// `dims`, and the sizes that given inputs have: random inputs take them, and a --dim that says otherwise is a
+/// conflict.
+std::vector<frontends::DimOverride> withSizesOf(std::span<const Value> values, std::span<const Port> ports,
+                                                std::vector<frontends::DimOverride> dims);
+
 /// The inputs of a plan as ports, without a session.
 std::vector<Port> portsOf(const plan::Plan& plan, bool outputs = false);
 

@@ -190,6 +190,9 @@ class ReportBuilder {
       r.kernel = kernel.symbol;
       kernel.steps.push_back(r.index);
       r.programs = evaluateSet(step.launch().programs());
+      r.products = plan_.kernels(static_cast<int>(step.launch().kernel())).products();
+      r.problem = step.launch().problem();
+      r.choice = step.launch().choice();
     } else if (step.has_host()) {
       r.kind = "host";
       r.kernel = (step.host().domain().empty() ? "" : step.host().domain() + "::") + step.host().op();

@@ -23,6 +23,13 @@ struct ValueReport {
   int64_t bytes = 0;
 };
 
+/// What a step took and reached when it was timed (`bench --steps`); rates that are not known are empty.
+struct MeasuredReport {
+  double ms = 0;
+  std::optional<double> bytesPerSecond, flopsPerSecond, share;
+  std::string bound;
+};
+
 struct StepReport {
   int index = 0;                  ///< in flattened order, as traces count
   int depth = 0;                  ///< blocks around it
@@ -31,6 +38,9 @@ struct StepReport {
   std::vector<std::string> nodes, inputs, outputs;
   std::vector<int> reads; ///< steps whose results it takes, each once
   std::optional<int64_t> flops, bytes, programs;
+  std::string products; ///< what its kernel multiplies on matrix units; "": it has none
+  std::string problem, choice; ///< what the sizes of its kernel were chosen for, and the choice; "": there was none
+  std::optional<MeasuredReport> measured;
 };
 
 struct KernelReport {
@@ -75,7 +85,12 @@ struct PlanReport {
   std::vector<CodeReport> code;
   MemoryReport memory;
   std::optional<CompileReport> compile;
+  std::string measuredOn; ///< the device of the steps' times; "": there are none
 };
+
+/// Adds the times that `bench --steps --json` has written; bytes and flops become those of the run.
+/// \returns kInvalidArgument for a file that has none, or those of another plan
+Status addMeasured(PlanReport& report, const std::string& path);
 
 /// \param dims  sizes to report for, as in `inputShapes`
 /// \returns kInvalidArgument for sizes that the plan does not have

@@ -2,7 +2,9 @@
 #include <cstdio>
 
 #include "tools/common/PlanReport.h"
+#include "tools/common/Roofline.h"
 #include "tools/common/Terminal.h"
+#include "tools/common/TextTable.h"
 
 namespace jinx::tools {
 namespace {
@@ -16,47 +18,33 @@ std::string join(const std::vector<std::string>& items, const char* separator = 
   return text;
 }
 
-/// Rows of cells, columns aligned; the last column is not padded.
-class Table {
- public:
-  explicit Table(std::vector<std::string> head) { add(std::move(head)); }
-  void add(std::vector<std::string> cells) {
-    widths_.resize(std::max(widths_.size(), cells.size()));
-    for (size_t i = 0; i < cells.size(); ++i)
-      widths_[i] = std::max(widths_[i], cells[i].size());
-    rows_.push_back(std::move(cells));
-  }
-  std::string str() const {
-    std::string text;
-    for (const auto& row : rows_) {
-      std::string line = " ";
-      for (size_t i = 0; i < row.size(); ++i)
-        line += " " + row[i] + (i + 1 < row.size() ? std::string(widths_[i] - row[i].size() + 1, ' ') : "");
-      text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-    }
-    return text;
-  }
-
- private:
-  std::vector<std::vector<std::string>> rows_;
-  std::vector<size_t> widths_;
-};
-
 std::string valueText(const ValueReport& value) {
   std::string text = value.name + "  " + value.dtype + "[" + join(value.dims) + "]";
   return value.shape == "?" || value.dims.empty() ? text : text + "  " + value.shape;
 }
 
 std::string stepsText(const PlanReport& report) {
-  Table table({"#", "kind", "kernel", "programs", "nodes"});
-  for (const StepReport& step : report.steps)
-    table.add({std::to_string(step.index), std::string(static_cast<size_t>(2 * step.depth), ' ') + step.kind,
-               step.kernel, step.programs ? std::to_string(*step.programs) : "", join(step.nodes)});
+  const bool isMeasured = !report.measuredOn.empty();
+  std::vector<std::string> head = {"#", "kind", "kernel", "programs", "bytes", "flops"};
+  if (isMeasured) head.insert(head.end(), {"time", "memory", "arithmetic", "of roof", "bound by"});
+  head.push_back("nodes");
+  TextTable table(head);
+  for (const StepReport& step : report.steps) {
+    std::vector<std::string> cells = {std::to_string(step.index), std::string(static_cast<size_t>(2 * step.depth), ' ') + step.kind, step.kernel,
+                                      step.programs ? std::to_string(*step.programs) : "", step.bytes ? bytesText(*step.bytes) : "",
+                                      formatFlops(step.flops)};
+    const MeasuredReport m = step.measured.value_or(MeasuredReport());
+    if (isMeasured)
+      cells.insert(cells.end(), {step.measured ? formatMilliseconds(m.ms) : "", formatBytesRate(m.bytesPerSecond), formatFlopsRate(m.flopsPerSecond),
+                                 formatShare(m.share), m.bound});
+    cells.push_back(join(step.nodes));
+    table.add(std::move(cells));
+  }
   return table.str();
 }
 
 std::string kernelsText(const PlanReport& report) {
-  Table table({"kernel", "steps", "code", "computes"});
+  TextTable table({"kernel", "steps", "code", "computes"});
   for (const KernelReport& kernel : report.kernels) {
     std::vector<std::string> sizes;
     for (const auto& [isa, bytes] : kernel.codeBytes)
@@ -107,6 +95,16 @@ nlohmann::ordered_json toJson(const StepReport& step) {
   if (step.flops) json["flops"] = *step.flops;
   if (step.bytes) json["bytes"] = *step.bytes;
   if (step.programs) json["programs"] = *step.programs;
+  if (const auto& m = step.measured) {
+    json["ms"] = m->ms;
+    if (m->bytesPerSecond) json["bytes_per_s"] = *m->bytesPerSecond;
+    if (m->flopsPerSecond) json["flops_per_s"] = *m->flopsPerSecond;
+    if (m->share) json["roof_share"] = *m->share;
+    if (!m->bound.empty()) json["bound"] = m->bound;
+  }
+  if (!step.products.empty()) json["products"] = step.products;
+  if (!step.problem.empty()) json["problem"] = step.problem;
+  if (!step.choice.empty()) json["choice"] = step.choice;
   return json;
 }
 
@@ -149,6 +147,7 @@ std::string toText(const PlanReport& report) {
       text += " " + name + "=" + std::to_string(value);
     text += " (--dim changes them)\n";
   }
+  if (!report.measuredOn.empty()) text += "times are those of " + report.measuredOn + "\n";
   text += "\ninputs\n";
   for (const ValueReport& value : report.inputs)
     text += "  " + valueText(value) + "\n";
@@ -180,6 +179,7 @@ nlohmann::ordered_json toJson(const PlanReport& report) {
                                  {"code", list(report.code)},
                                  {"constants", list(report.constants)},
                                  {"memory", toJson(report.memory)}};
+  if (!report.measuredOn.empty()) json["measured_on"] = report.measuredOn;
   if (report.compile) {
     auto& compile = json["compile"];
     compile["stages"] = nlohmann::ordered_json::array();

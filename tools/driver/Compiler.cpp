@@ -257,6 +257,7 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::v
     lines.push_back("isa=" + isa);
   for (const std::string& pass : options.disabledPasses)
     lines.push_back("disabled=" + pass);
+  if (!options.measured.empty()) lines.push_back("tuning=" + options.measuredOn);
   for (const frontends::DimOverride& dim : options.import.dims)
     lines.push_back("dim." + dim.name + "=" + std::to_string(dim.min) +
                     (dim.isConstant() ? "" : ".." + (dim.max == dim.kUnbounded ? "" : std::to_string(dim.max))));
@@ -301,6 +302,12 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   pipeline.disabled = std::move(disabled);
   JINX_TRY(sizeSchedules(isas[0], pipeline));
   pipeline.schedule = options.emit != "graph";
+  pipeline.tuning.measured = options.measured;
+  pipeline.tuning.asked = [&result](const schedules::Question& question) {
+    const bool isKnown = std::any_of(result.questions.begin(), result.questions.end(),
+                                     [&](const schedules::Question& q) { return q.problem == question.problem; });
+    if (!isKnown) result.questions.push_back(question);
+  };
   mlir::PassManager pm(context.get());
   pm.enableVerifier(true);
   pm.addInstrumentation(std::make_unique<PassLog>(result.passes, options.dumpDir));

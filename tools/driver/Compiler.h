@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "codegen/schedules/Choice.h"
 #include "frontends/ImportOptions.h"
 #include "runtime/plan/PlanFile.h"
 
@@ -23,6 +24,8 @@ struct CompileOptions {
   std::string dumpDir;       ///< a folder (made when missing) for the module after every pass
   bool remarks = false;      ///< collect remarks
   bool view = false;         ///< keep the graph around fusion
+  schedules::MeasuredChoices measured; ///< sizes of kernels that are known to be fast
+  std::string measuredOn;              ///< the device on which they are
   std::function<void(const std::string& stage, double fraction)> progress; ///< may be empty
 };
 
@@ -87,6 +90,7 @@ struct Compiled {
   std::vector<PassRecord> passes;
   std::vector<Remark> remarks;
   GraphView view; ///< empty unless asked for
+  std::vector<schedules::Question> questions; ///< what kernels' sizes were chosen for, each problem once
   std::shared_ptr<void> keepAlive; ///< memory that the plan's constants lie in
 };
 

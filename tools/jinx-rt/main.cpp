@@ -2,12 +2,14 @@
 #include "tools/common/Bench.h"
 #include "tools/common/Inspect.h"
 #include "tools/common/Run.h"
+#include "tools/common/Tune.h"
 
 int main(int argc, char** argv) {
   using namespace jinx::tools;
   return runProgram(argc, argv, "jinx-rt", "Runs compiled plans.", [](CLI::App& app, Action& action) {
     addRun(app, action, openPlan);
     addBench(app, action, openPlan, /*canCompile=*/false);
+    addTuneFolder(app, action);
     addInspect(app, action);
   });
 }

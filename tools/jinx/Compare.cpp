@@ -8,6 +8,7 @@
 #include "tools/common/Preview.h"
 #include "tools/common/Statistics.h"
 #include "tools/common/Terminal.h"
+#include "tools/common/TextTable.h"
 #include "tools/jinx/Commands.h"
 #include "tools/jinx/Comparison.h"
 #include "tools/jinx/ModelSource.h"
@@ -44,6 +45,7 @@ Expected<Side> makeSide(const CompareOptions& options, bool fusion) {
   JINX_TRY_ASSIGN(side.inputs, makeInputs(session.plan(), session.inputs(), inputs));
   side.outputs.resize(session.outputs().size());
   side.steps = session.steps();
+  JINX_TRY_ASSIGN(side.figures, stepsFor(side.loaded, side.inputs));
   return side;
 }
 
@@ -51,17 +53,18 @@ Expected<Side> makeSide(const CompareOptions& options, bool fusion) {
 Status measure(Side& fused, Side& unfused, const CompareOptions& options) {
   fused.runMs.clear();
   unfused.runMs.clear();
-  const size_t events =
-      std::max(fused.steps.size(), unfused.steps.size()) * static_cast<size_t>(options.request.device.threadCount());
-  Trace trace(std::clamp<size_t>(events, 1 << 10, 1 << 22));
+  std::vector<std::unique_ptr<StepTimer>> timers;
+  for (Side* side : {&fused, &unfused}) {
+    JINX_TRY_ASSIGN(auto timer, StepTimer::make(*side->loaded.session, side->inputs, side->outputs, options.request.device.threadCount(),
+                                                [side](Trace* trace) { return side->runOnce(trace); }));
+    timers.push_back(std::move(timer));
+  }
   for (int i = 0; i < options.runs; ++i) {
     for (Side* side : {&fused, &unfused}) {
-      trace.clear();
-      JINX_TRY(side->runOnce(&trace), side == &fused ? "running the fused plan" : "running the unfused plan");
-      for (const StepTiming& step : trace.timings()) {
-        auto [entry, added] = side->stepMs.try_emplace(step.step, step.totalMs);
-        entry->second = std::min(entry->second, step.totalMs);
-      }
+      StepTimer& timer = *timers[side == &unfused];
+      JINX_TRY(timer.run(), side == &fused ? "running the fused plan" : "running the unfused plan");
+      keepBest(side->stepMs, timer);
+      if (timer.runs() > 1) JINX_TRY(side->runOnce(nullptr)); // the whole is timed as a caller sees it
     }
   }
   return Status::ok();
@@ -116,9 +119,17 @@ void printTensors(const Side& fused, const Comparison& comparison) {
                   "  by step " + std::to_string(row.step) + " " + kernelOf(fused, static_cast<uint32_t>(row.step)));
 }
 
-void printKernels(const Side& fused, const std::vector<KernelRow>& rows) {
-  std::printf("\nkernels, best of all runs, slowest first\n  %10s %14s %8s %8s  %s\n", "fused", "unfused", "speed",
-              "accuracy", "kernel: nodes");
+Achieved reachedBy(const Side& side, const KernelRow& row, const Roofline& roofline) {
+  const StepReport& step = side.figures[row.step];
+  const bool isTimed = side.loaded.session->device().has(capability::kTiming);
+  return achieved(roofline, step.bytes, step.flops, step.products, isTimed ? row.fusedMs : 0);
+}
+
+std::string bytesText(std::optional<int64_t> bytes) { return bytes ? formatBytes(static_cast<double>(*bytes)) : "?"; }
+
+void printKernels(const Side& fused, const std::vector<KernelRow>& rows, const Roofline& roofline) {
+  std::printf("\nkernels, best of all runs, slowest first\n  %s\n", toText(roofline).c_str());
+  TextTable table({"fused", "unfused", "speed", "accuracy", "bytes", "unfused bytes", "flops", "memory", "arithmetic", "of roof", "bound by", "kernel: nodes"});
   for (const KernelRow& row : rows) {
     const std::string unfused =
         row.unfusedSteps
@@ -128,10 +139,14 @@ void printKernels(const Side& fused, const std::vector<KernelRow>& rows) {
     const std::string accuracy = !row.worst                    ? "-"
                                  : !row.worst->problem.empty() ? "DIFFERS"
                                                                : accuracyText(row.worst->difference);
-    std::printf("  %10s %14s %8s %8s  %s: %s\n", formatMilliseconds(row.fusedMs).c_str(), unfused.c_str(),
-                speed.c_str(), accuracy.c_str(), kernelOf(fused, row.step).c_str(),
-                joined(fused.steps[row.step].nodes, 4).c_str());
+    const StepReport& step = fused.figures[row.step];
+    const Achieved reached = reachedBy(fused, row, roofline);
+    table.add({formatMilliseconds(row.fusedMs), unfused, speed, accuracy, bytesText(step.bytes),
+               row.unfusedSteps ? bytesText(row.unfusedBytes) : "", formatFlops(step.flops), formatBytesRate(reached.bytesPerSecond),
+               formatFlopsRate(reached.flopsPerSecond), formatShare(reached.share), reached.bound,
+               kernelOf(fused, row.step) + ": " + joined(fused.steps[row.step].nodes, 4)});
   }
+  std::printf("%s", table.str().c_str());
 }
 
 void printWhole(const Side& fused, const Side& unfused) {
@@ -153,21 +168,28 @@ nlohmann::ordered_json toJson(const TensorRow& row) {
 }
 
 nlohmann::ordered_json toJson(const Side& fused, const Side& unfused, const Comparison& comparison,
-                              const std::vector<KernelRow>& kernels) {
+                              const std::vector<KernelRow>& kernels, const Roofline& roofline) {
   nlohmann::ordered_json json;
   json["outputs"] = json["tensors"] = json["kernels"] = nlohmann::ordered_json::array();
   for (const TensorRow& row : comparison.outputs)
     json["outputs"].push_back(toJson(row));
   for (const TensorRow& row : comparison.tensors)
     json["tensors"].push_back(toJson(row));
-  for (const KernelRow& row : kernels)
-    json["kernels"].push_back({{"step", row.step},
-                               {"kernel", kernelOf(fused, row.step)},
-                               {"nodes", fused.steps[row.step].nodes},
-                               {"fused_ms", row.fusedMs},
-                               {"unfused_ms", row.unfusedMs},
-                               {"unfused_steps", row.unfusedSteps},
-                               {"same", !row.worst || row.worst->problem.empty()}});
+  for (const KernelRow& row : kernels) {
+    nlohmann::ordered_json entry = {{"step", row.step},
+                                    {"kernel", kernelOf(fused, row.step)},
+                                    {"nodes", fused.steps[row.step].nodes},
+                                    {"fused_ms", row.fusedMs},
+                                    {"unfused_ms", row.unfusedMs},
+                                    {"unfused_steps", row.unfusedSteps},
+                                    {"same", !row.worst || row.worst->problem.empty()}};
+    if (row.unfusedSteps && row.unfusedBytes) entry["unfused_bytes"] = *row.unfusedBytes;
+    const StepReport& step = fused.figures[row.step];
+    if (!step.products.empty()) entry["products"] = step.products;
+    addJson(entry, step.bytes, step.flops, reachedBy(fused, row, roofline));
+    json["kernels"].push_back(std::move(entry));
+  }
+  json["roofline"] = toJson(roofline);
   json["fused_ms"] = summarize(fused.runMs).median;
   json["unfused_ms"] = summarize(unfused.runMs).median;
   return json;
@@ -198,18 +220,19 @@ Status compare(CompareOptions& options) {
   JINX_TRY_ASSIGN(Comparison comparison, compareValuesOf(fused, unfused, options.tolerance, options.toleranceGiven));
   JINX_TRY(measure(fused, unfused, options));
   const auto kernels = compareKernels(fused, unfused, comparison);
+  JINX_TRY_ASSIGN(Roofline roofline, measureRoofline(fused.loaded.session->device(), options.request.device.threadCount()));
   if (!options.remarksFile.empty())
     JINX_TRY(writeText(options.remarksFile,
                        driver::formatRemarks(fused.remarks, driver::remarkFormatOf(options.remarksFile))));
   if (options.jsonFile != "-") {
     printTensors(fused, comparison);
-    printKernels(fused, kernels);
+    printKernels(fused, kernels, roofline);
     printWhole(fused, unfused);
   }
   if (!options.jsonFile.empty())
     JINX_TRY(writeText(
         options.jsonFile,
-        toJson(fused, unfused, comparison, kernels).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) +
+        toJson(fused, unfused, comparison, kernels, roofline).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) +
             "\n"));
   return verdict(fused, comparison);
 }

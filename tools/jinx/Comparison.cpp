@@ -156,6 +156,8 @@ std::vector<KernelRow> compareKernels(const Side& fused, const Side& unfused, co
     if (row == rows.end()) continue;
     row->second.unfusedMs += ms;
     ++row->second.unfusedSteps;
+    const std::optional<int64_t> bytes = unfused.figures[index].bytes;
+    row->second.unfusedBytes = bytes && row->second.unfusedBytes ? std::optional(*row->second.unfusedBytes + *bytes) : std::nullopt;
   }
   for (const TensorRow& tensor : comparison.tensors)
     if (auto row = rows.find(static_cast<size_t>(tensor.step)); row != rows.end())

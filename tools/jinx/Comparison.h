@@ -7,6 +7,7 @@
 
 #include "tools/common/CompareValues.h"
 #include "tools/common/PlanSource.h"
+#include "tools/common/StepTable.h"
 #include "tools/driver/Compiler.h"
 
 namespace jinx::tools {
@@ -18,7 +19,8 @@ struct Side {
   driver::GraphView view;
   std::vector<Value> inputs, outputs;
   std::vector<TraceStep> steps;
-  std::map<uint32_t, double> stepMs; ///< best of all runs
+  StepTimes stepMs;
+  std::vector<StepReport> figures; ///< of each step, for the inputs at hand
   std::vector<double> runMs;
 
   Status runOnce(Trace* trace, const StepObserver& observer = {});
@@ -38,6 +40,7 @@ struct KernelRow {
   uint32_t step = 0;
   double fusedMs = 0, unfusedMs = 0;
   int unfusedSteps = 0;
+  std::optional<int64_t> unfusedBytes = 0; ///< of those steps together
   const TensorRow* worst = nullptr; ///< of its results; null when none was compared
 };
 

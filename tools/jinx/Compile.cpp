@@ -2,6 +2,7 @@
 #include "tools/common/Exit.h"
 #include "tools/common/OutputFile.h"
 #include "tools/common/Terminal.h"
+#include "tools/common/TuningDatabase.h"
 #include "tools/jinx/Commands.h"
 #include "tools/jinx/CompileReport.h"
 #include "tools/jinx/ModelSource.h"
@@ -10,7 +11,7 @@ namespace jinx::tools {
 namespace {
 
 struct CompileCommand {
-  std::string model, output, remarksFile, reportFile;
+  std::string model, output, remarksFile, reportFile, tuningFile, tuningDevice;
   driver::CompileOptions options;
   std::vector<frontends::DimOverride> reportDims;
   bool noFusion = false, timing = false;
@@ -45,6 +46,22 @@ void printSummary(const std::string& output, const plan::Plan& plan, double ms) 
               plan.kernels_size(), formatMilliseconds(ms).c_str());
 }
 
+/// A database that has nothing for the target is no error: the compiler's own choices stay.
+Status readTuning(CompileCommand& command) {
+  if (command.tuningFile.empty()) return Status::ok();
+  JINX_TRY_ASSIGN(TuningDatabase database, TuningDatabase::read(command.tuningFile));
+  auto selection = database.select(command.options.target, command.tuningDevice);
+  if (!selection && selection.status().code() == Code::kNotFound) {
+    std::fprintf(stderr, "%s %s %s; sizes are estimated\n", paint(stderr, Style::kWarning, "warning:").c_str(), command.tuningFile.c_str(),
+                 selection.status().message().c_str());
+    return Status::ok();
+  }
+  if (!selection) return selection.status().withContext(command.tuningFile);
+  command.options.measured = std::move(selection->choices);
+  command.options.measuredOn = selection->device;
+  return Status::ok();
+}
+
 Status compile(CompileCommand& command) {
   driver::CompileOptions& options = command.options;
   options.fusion = !command.noFusion;
@@ -55,6 +72,7 @@ Status compile(CompileCommand& command) {
     JINX_TRY(checkOutputFile(file));
   if (startsAsPlan(command.model)) return invalidArgument(command.model + " is a plan already, expected a model");
 
+  JINX_TRY(readTuning(command));
   Timer timer;
   ProgressBar progress("compiling");
   options.progress = [&](const std::string& stage, double fraction) { progress.update(fraction, stage); };
@@ -102,6 +120,8 @@ void addCompile(CLI::App& app, Action& action) {
   addRepeated(*command, "--disable-pass", compiler.disabledPasses, "Leave a pass out, by its name in --timing")
       ->type_name("PASS")
       ->check(CLI::Validator(driver::checkPassName, "", "pass"));
+  command->add_option("--tuning", options->tuningFile, "Take sizes of kernels from a database of `tune`")->type_name("FILE.json");
+  command->add_option("--tuning-device", options->tuningDevice, "The device it is about, by its name or a part of it (default: the only one)");
   command->add_option("--emit", compiler.emit, "What to write: graph, tile, cuda, llvm or plan (default)")
       ->check(CLI::IsMember({"graph", "tile", "cuda", "llvm", "plan"}));
   command->add_option("--dump-dir", compiler.dumpDir, "Write the module after every pass")->type_name("DIR");

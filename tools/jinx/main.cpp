@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
                       addRun(app, action, openOrCompile);
                       addBench(app, action, openOrCompile, /*canCompile=*/true);
                       addCompare(app, action);
+                      addTune(app, action);
                       addInspect(app, action);
                       addVerifyOnnx(app, action);
                     });

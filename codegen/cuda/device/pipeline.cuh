@@ -187,6 +187,14 @@ JINX_DEVICE void shared_store_x4(u32 address, const float* x JINX_AT) {
   asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(address), "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]) : "memory");
 #endif
 }
+/// An address whose bits the compiler does not know. Else it makes an OR of what is added to it, and each sum takes a register: with an unknown
+/// one they are offsets of the accesses.
+JINX_DEVICE u32 opaque(u32 address) {
+#ifndef JINX_EMULATED
+  asm("" : "+r"(address));
+#endif
+  return address;
+}
 /// Two neighbours at a multiple of 8 bytes: what a bulk copy has brought.
 JINX_DEVICE void shared_load_x2(float* x, u32 address JINX_AT) {
 #ifdef JINX_EMULATED

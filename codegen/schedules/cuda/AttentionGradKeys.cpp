@@ -5,11 +5,13 @@
 //
 //   sᵀ = k·qᵀ   dpᵀ = v·dyᵀ   pᵀ = 2^(a sᵀ - b lse)   dv += pᵀ·dy   dsᵀ = pᵀ (dpᵀ - delta)   dk += dsᵀ·q
 //
-// with a = scale log2(e), b = log2(e). lse and delta belong to columns here. The first two products run together, the second under the
-// weights of the first, dv under the gradient of the scores; the other consumer's products fill what is left. Heads of q that share k and v
-// are walked one after the other, into the same sums.
+// with a = scale log2(e), b = log2(e). lse and delta belong to columns here. dsᵀ waits in registers, rounded, as the first operand of dk's
+// product in the next step, so that the tensor cores have the next scores in hand when a step ends; its slot of queries is kept that long.
+// With many columns a head the weights run under dp and dk, and the gradient of the scores under dv. With few, weights take as long as
+// products: pᵀ waits too, all four products are issued together, in turns, and the weights of one consumer run under the products of
+// the other. Heads of q that share k and v are walked one after the other, into the same sums.
 //
-// Causal: queries before the diagonal do not see the tile and are left out, those that see some of it are masked in a loop of their own.
+// Causal: queries before the diagonal do not see the tile and are left out, those that see some of it are masked.
 #include "codegen/schedules/cuda/AttentionGradProgram.h"
 
 using namespace mlir;
@@ -31,14 +33,18 @@ class KeysProgram : AttentionGradProgram {
     mapDk_ = storeMap(p_.dk, p_.keys, sharedHeads()), mapDv_ = storeMap(p_.dv, p_.keys, sharedHeads());
     findTile();
     ringK_ = ring(1, t_.rows, "k"), ringV_ = ring(1, t_.rows, "v");
-    ringQ_ = ring(t_.stages, t_.step, "q", "lse"), ringDy_ = ring(t_.stages, t_.step, "dy", "delta");
+    ringQ_ = ring(t_.stages + 1, t_.step, "q", "lse"), ringDy_ = ring(t_.stages + turns_, t_.step, "dy", "delta");
     writeRoles([&] { produce(); }, [&] { consume(); });
   }
 
  private:
-  struct Sums {
+  struct State {
     Value dk, dv;
+    Value ds, p;  ///< rounded, of the last step, which is not in the sums yet; p in turns alone
+    SmallVector<Value> values() const { return p ? SmallVector<Value>{dk, dv, ds, p} : SmallVector<Value>{dk, dv, ds}; }
+    static State of(ValueRange v) { return {v[0], v[1], v[2], v.size() > 3 ? v[3] : Value()}; }
   };
+  static constexpr StringRef kCarried[] = {"dk", "dv", "d_rounded", "rounded"};
 
   void findTile() {
     Value heads = p_.group == 1 ? p_.heads.value : called(ix_.div(p_.heads.value, p_.group), "kv_heads");
@@ -53,26 +59,23 @@ class KeysProgram : AttentionGradProgram {
     whole_ = called(ix_.min(ix_.tiles(max(ix_.add(sees, t_.rows - 1), 0), t_.step), steps_), "first_whole");
   }
 
-  /// `body` for each head of q that shares this tile; what it carries.
-  Sums forHeads(const Sums &from, llvm::function_ref<Sums(Value head, const Sums &)> body) {
+  /// `body` for each head of q that shares this tile; what it carries from head to head.
+  State forHeads(const State &from, llvm::function_ref<State(Value head, const State &)> body) {
     if (p_.group == 1) return body(at_.head, from);
-    SmallVector<Value> inits;
-    if (from.dk) inits = {from.dk, from.dv};
-    auto loop = loopOver(ix_.c(0), ix_.c(p_.group), inits, "shared", {"dk", "dv"});
+    auto loop = loopOver(ix_.c(0), ix_.c(p_.group), from.dk ? from.values() : SmallVector<Value>(), "shared", kCarried);
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
     Value head = called(ix_.add(ix_.mul(at_.head, p_.group), loop.getInductionVar()), "q_head");
-    auto args = loop.getRegionIterArgs();
-    Sums sums = body(head, from.dk ? Sums{args[0], args[1]} : Sums());
+    State sums = body(head, from.dk ? State::of(loop.getRegionIterArgs()) : State());
     if (!from.dk) return {};
-    scf::YieldOp::create(b_, loc_, ValueRange{sums.dk, sums.dv});
-    return {loop.getResult(0), loop.getResult(1)};
+    scf::YieldOp::create(b_, loc_, sums.values());
+    return State::of(loop.getResults());
   }
 
   void produce() {
     fetch(ringK_, {{mapK_, {ix_.c(0), at_.row, at_.head, at_.batch}}});
     fetch(ringV_, {{mapV_, {ix_.c(0), at_.row, at_.head, at_.batch}}});
-    forHeads({}, [&](Value head, const Sums &) {
+    forHeads({}, [&](Value head, const State &) {
       Value allHead = called(ix_.add(ix_.mul(at_.batch, p_.heads.value), head), "q_batch_head");
       auto loop = loopOver(first_, steps_, {}, "step");
       OpBuilder::InsertionGuard guard(b_);
@@ -80,7 +83,7 @@ class KeysProgram : AttentionGradProgram {
       Value row = called(ix_.mul(loop.getInductionVar(), t_.step), "query");
       fetch(ringQ_, {{mapQ_, {ix_.c(0), row, head, at_.batch}}, {mapLse_, {row, allHead}}});
       fetch(ringDy_, {{mapDy_, {ix_.c(0), row, head, at_.batch}}, {mapDelta_, {row, allHead}}});
-      return Sums();
+      return State();
     });
   }
 
@@ -93,38 +96,62 @@ class KeysProgram : AttentionGradProgram {
       seenFrom_ = called(arith::AddIOp::create(b_, loc_, rows, splat(narrow(first), rowIndexType_)), "seen_from");
     }
     slotK_ = wait(ringK_), slotV_ = wait(ringV_);
-    Sums sums = forHeads({splat(zero_, outType_), splat(zero_, outType_)}, [&](Value, const Sums &from) {
-      Sums sums = from;
-      if (p_.causal) sums = steps(sums, first_, whole_, true, "Steps with queries that do not see all of these keys");
-      return steps(sums, whole_, steps_, false, "Main loop: weights and their gradients are made again, and go from registers into dv and dk");
-    });
+    Value firstQ = wait(ringQ_), firstDy = turns_ ? wait(ringDy_) : Value();
+    State none{splat(zero_, outType_), splat(zero_, outType_), rounded(splat(zero_, scoreType_), "d_rounded"), {}};
+    if (turns_) none.p = rounded(splat(zero_, scoreType_), "rounded");
+    // Where no step is masked, which head a step belongs to is the producer's affair.
+    State sums = p_.causal ? forHeads(none, [&](Value, const State &from) { return walk(from, steps_); }) : walk(none, ix_.mul(steps_, p_.group));
+    if (turns_) sums.dv = multiplyRegisters(sums.dv, sums.p, firstDy, 1);
+    sums.dk = multiplyRegisters(sums.dk, sums.ds, firstQ, 1);
+    if (turns_) {
+      sums.dv = landed(sums.dv, 1);
+      release(ringDy_);
+    }
+    sums.dk = landed(sums.dk, 0);
+    release(ringQ_);
     release(ringK_), release(ringV_);
     storeTile(sums.dv, mapDv_, myRow_, at_.head, at_.batch, false, "Patches of a warp's rows through swizzled shared memory: dv");
     storeTile(sums.dk, mapDk_, myRow_, at_.head, at_.batch, true, "The same of dk, scaled");
   }
 
-  Sums steps(const Sums &from, Value first, Value end, bool masked, StringRef comment) {
-    auto loop = loopOver(first, end, {from.dk, from.dv}, "step", {"dk", "dv"});
-    phase(loop, comment);
-    OpBuilder::InsertionGuard guard(b_);
-    b_.setInsertionPointToStart(loop.getBody());
-    auto args = loop.getRegionIterArgs();
+  State walk(const State &from, Value end) {
+    auto loop = loopOver(first_, end, from.values(), "step", kCarried);
+    phase(loop, "Main loop: weights and their gradients are made again, and go from registers into dv and dk");
+    {
+      OpBuilder::InsertionGuard guard(b_);
+      b_.setInsertionPointToStart(loop.getBody());
+      scf::YieldOp::create(b_, loc_, step(State::of(loop.getRegionIterArgs()), loop.getInductionVar()).values());
+    }
+    return State::of(loop.getResults());
+  }
+
+  State step(const State &before, Value number) {
+    if (turns_) tile::TurnWaitOp::create(b_, loc_);
     Value slotQ = wait(ringQ_), scores = multiplyShared(slotK_, slotQ, "scores");
     Value slotDy = wait(ringDy_), dp = multiplyShared(slotV_, slotDy, "d_weights");
-    scores = landed(scores, 1);
+    Value dv = turns_ ? multiplyRegisters(before.dv, before.p, slotDy, 1) : before.dv;
+    Value dk = multiplyRegisters(before.dk, before.ds, slotQ, 1);
+    if (turns_) tile::TurnPassOp::create(b_, loc_);
+    scores = landed(scores, turns_ ? 3 : 2);
     Value lse = tile::ColumnLoadOp::create(b_, nameLoc(b_, loc_, "lse_"), columnType_, slotQ, 1);
     Value p = weights(scores, shiftOf(lse));
-    if (masked) p = mask(p, called(ix_.mul(loop.getInductionVar(), t_.step), "query"));
-    Value dv = multiplyRegisters(args[1], rounded(p, "rounded"), slotDy);
+    if (p_.causal) p = where(number, whole_, p, [&] { return mask(p, called(ix_.mul(number, t_.step), "query")); });
+    if (!turns_) {
+      dv = multiplyRegisters(dv, rounded(p, "rounded"), slotDy);
+      // Here rather than at the end: what dk read makes room for delta and the gradients.
+      dk = landed(dk, 1);
+      release(ringQ_, 1);
+    }
     Value delta = tile::ColumnLoadOp::create(b_, nameLoc(b_, loc_, "delta_"), columnType_, slotDy, 1);
-    dp = landed(dp, 1);
-    Value dk = multiplyRegisters(args[0], rounded(gradientOfScores(p, dp, delta), "d_rounded"), slotQ);
-    dv = landed(dv, 1);
-    release(ringDy_);
+    dp = landed(dp, turns_ ? 2 : 1);
+    Value ds = gradientOfScores(p, dp, delta);
+    dv = landed(dv, turns_ ? 1 : 0);
+    release(ringDy_, turns_);
+    if (!turns_) return {dk, dv, rounded(ds, "d_rounded"), {}};
     dk = landed(dk, 0);
-    release(ringQ_);
-    scf::YieldOp::create(b_, loc_, ValueRange{dk, dv});
-    return {loop.getResult(0), loop.getResult(1)};
+    release(ringQ_, 1);
+    Value roundedP = rounded(p, "rounded");
+    return {dk, dv, rounded(ds, "d_rounded"), roundedP};
   }
 
   Value mask(Value p, Value query) {

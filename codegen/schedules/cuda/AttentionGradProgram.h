@@ -57,6 +57,8 @@ class AttentionGradProgram {
   /// 2^(scale log2(e) x + shift), with shift = -lse log2(e), a row or a column tile.
   mlir::Value weights(mlir::Value scores, mlir::Value shift);
   mlir::Value shiftOf(mlir::Value lse);
+  /// `masked` in the steps before `end`, else p. One loop for both: a second copy of a step costs NVRTC as much as the first.
+  mlir::Value where(mlir::Value step, mlir::Value end, mlir::Value p, llvm::function_ref<mlir::Value()> masked);
   /// p (dp - delta)
   mlir::Value gradientOfScores(mlir::Value weights, mlir::Value dp, mlir::Value delta);
   void storeTile(mlir::Value out, mlir::Value map, mlir::Value row, mlir::Value head, mlir::Value batch, bool scales, llvm::StringRef comment);
@@ -76,14 +78,13 @@ class AttentionGradProgram {
   GradOf what_;
   const WgmmaAttentionGrad &p_;
   WgmmaAttentionGradTile t_;
+  bool turns_;  ///< consumers issue a step's products in turns
   mlir::Type element_, slotType_;
   mlir::VectorType scoreType_, outType_, rowType_, columnType_, rowIndexType_, scoreIndexType_;
   mlir::Value program_, firstRow_, zero_, toLog2_, minusLog2e_, scale_;
   mlir::Value padded_;  ///< columns of lse and delta
 };
 
-/// Whether a step's last product runs beside the next step's first: the queries' program, with many columns a head.
-bool attentionGradOverlaps(GradOf what, int64_t headDim);
 /// The programs themselves (AttentionGradKeys.cpp, AttentionGradQueries.cpp).
 void emitAttentionGradKeys(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile);
 void emitAttentionGradQueries(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile);

@@ -2,13 +2,13 @@
 //
 //   s = q·kᵀ   dp = dy·vᵀ   p = 2^(a s - b lse)   ds = p (dp - delta)   dq += ds_before·k_before
 //
-// with a = scale log2(e), b = log2(e). No maximum is sought: lse knows it. There are two forms. With many columns a head, the gradients ds of one
-// step wait in registers, rounded, as the first operand of the next step's last product. So all three products run together: the weights
-// under the second, the gradients under the third; a slot of keys is given back a step later than the values beside it. With few columns a
-// step is whole: the weights run under the second product, the other consumer's products under the rest.
+// with a = scale log2(e), b = log2(e). No maximum is sought: lse knows it. The gradients ds of one step wait in registers, rounded, as the
+// first operand of the next step's last product. So all three products run together: the weights under the second, the gradients under the third;
+// a slot of keys is given back a step later than the values beside it. With few columns a head weights take as long as products, and
+// consumers issue theirs in turns: the weights of one run under the products of the other.
 //
 // Keys are walked from right to left: only the first steps may hold columns that a row does not see, those past the last key and, when causal,
-// past the diagonal. They are masked in a loop of their own.
+// past the diagonal. They are masked.
 #include "codegen/schedules/cuda/AttentionGradProgram.h"
 
 using namespace mlir;
@@ -20,7 +20,7 @@ namespace {
 class QueriesProgram : AttentionGradProgram {
  public:
   QueriesProgram(OpBuilder &b, tile::KernelOp kernel, const WgmmaAttentionGrad &problem, const WgmmaAttentionGradTile &tile)
-      : AttentionGradProgram(b, kernel, GradOf::queries, problem, tile), overlaps_(attentionGradOverlaps(GradOf::queries, problem.headDim)) {}
+      : AttentionGradProgram(b, kernel, GradOf::queries, problem, tile) {}
 
   void run() {
     OpBuilder::InsertionGuard guard(b_);
@@ -29,7 +29,7 @@ class QueriesProgram : AttentionGradProgram {
     mapDq_ = storeMap(p_.dq, p_.queries, p_.heads.text);
     findTile();
     ringQ_ = ring(1, t_.rows, "q"), ringDy_ = ring(1, t_.rows, "dy");
-    ringK_ = ring(t_.stages + overlaps_, t_.step, "k"), ringV_ = ring(t_.stages, t_.step, "v");
+    ringK_ = ring(t_.stages + 1, t_.step, "k"), ringV_ = ring(t_.stages, t_.step, "v");
     writeRoles([&] { produce(); }, [&] { consume(); });
   }
 
@@ -49,7 +49,8 @@ class QueriesProgram : AttentionGradProgram {
     masked_ = called(ix_.sub(blocks_, ix_.div(max(seenByAll, 0), t_.step)), "masked");
   }
 
-  Value blockOf(scf::ForOp loop) { return ix_.sub(ix_.sub(blocks_, ix_.c(1)), loop.getInductionVar()); }
+  /// The first key of a step: from right to left.
+  Value keyOf(Value step, StringRef name) { return called(ix_.mul(ix_.sub(ix_.sub(blocks_, ix_.c(1)), step), t_.step), name); }
 
   void produce() {
     fetch(ringQ_, {{mapQ_, {ix_.c(0), at_.row, at_.head, at_.batch}}});
@@ -57,7 +58,7 @@ class QueriesProgram : AttentionGradProgram {
     auto loop = loopOver(ix_.c(0), blocks_, {}, "step");
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
-    Value key = called(ix_.mul(blockOf(loop), t_.step), "key");
+    Value key = keyOf(loop.getInductionVar(), "key");
     fetch(ringK_, {{mapK_, {ix_.c(0), key, kvHead_, at_.batch}}});
     fetch(ringV_, {{mapV_, {ix_.c(0), key, kvHead_, at_.batch}}});
   }
@@ -77,57 +78,43 @@ class QueriesProgram : AttentionGradProgram {
       visible_ = called(arith::MinSIOp::create(b_, loc_, limit, splat(narrow(p_.keys.value), rowIndexType_)), "visible");
     }
     slotQ_ = wait(ringQ_), slotDy_ = wait(ringDy_);
-    State state{splat(zero_, outType_), {}};
-    if (overlaps_) state = step(state, ix_.sub(blocks_, ix_.c(1)), true);
-    state = steps(state, ix_.c(overlaps_), masked_, true, "Steps with columns that some rows do not see");
-    state = steps(state, overlaps_ ? max(masked_, 1) : masked_, blocks_, false,
-                  "Main loop: weights and their gradients are made again, and go from registers into dq");
-    if (overlaps_) {
-      state.dq = landed(multiplyRegisters(state.dq, state.rounded, slotK_, 1), 0);
-      release(ringK_);
-    }
+    Value firstK = wait(ringK_);
+    State state = walk({splat(zero_, outType_), rounded(splat(zero_, scoreType_), "rounded")});
+    state.dq = landed(multiplyRegisters(state.dq, state.ds, firstK, 1), 0);
+    release(ringK_);
     release(ringQ_), release(ringDy_);
     storeTile(state.dq, mapDq_, myRow_, at_.head, at_.batch, true, "Patches of a warp's rows through swizzled shared memory");
   }
 
   struct State {
     Value dq;
-    Value rounded;  ///< overlapping: gradients of scores of the last step, which is not in the sum yet
-    SmallVector<Value> values() const { return rounded ? SmallVector<Value>{dq, rounded} : SmallVector<Value>{dq}; }
-    static State of(ValueRange v) { return {v[0], v.size() > 1 ? v[1] : Value()}; }
+    Value ds;  ///< rounded, of the last step, which is not in the sum yet
+    SmallVector<Value> values() const { return {dq, ds}; }
+    static State of(ValueRange v) { return {v[0], v[1]}; }
   };
 
-  State steps(const State &from, Value first, Value end, bool masked, StringRef comment) {
-    auto loop = loopOver(first, end, from.values(), "step", {"dq", "rounded"});
-    phase(loop, comment);
+  State walk(const State &from) {
+    auto loop = loopOver(ix_.c(0), blocks_, from.values(), "step", {"dq", "rounded"});
+    phase(loop, "Main loop: weights and their gradients are made again, and go from registers into dq");
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
-    State next = step(State::of(loop.getRegionIterArgs()), blockOf(loop), masked);
-    scf::YieldOp::create(b_, loc_, next.values());
+    scf::YieldOp::create(b_, loc_, step(State::of(loop.getRegionIterArgs()), loop.getInductionVar()).values());
     return State::of(loop.getResults());
   }
 
-  State step(const State &before, Value block, bool masked) {
-    const int64_t sums = before.rounded ? 1 : 0;  // products of the step before that run beside
+  State step(const State &before, Value number) {
+    if (turns_) tile::TurnWaitOp::create(b_, loc_);
     Value slotK = wait(ringK_), scores = multiplyShared(slotQ_, slotK, "scores");
-    Value slotV = wait(ringV_), dp = multiplyShared(slotDy_, slotV, "d_weights"), dq = before.dq;
-    if (sums) dq = multiplyRegisters(dq, before.rounded, slotK, 1);
-    if (overlaps_ && !sums) {
-      phase(slotK.getDefiningOp(), "First step: the rightmost keys, masked; none before it");
-      slotK_ = slotK;
-    }
-    scores = landed(scores, sums + 1);
+    Value slotV = wait(ringV_), dp = multiplyShared(slotDy_, slotV, "d_weights");
+    Value dq = multiplyRegisters(before.dq, before.ds, slotK, 1);
+    if (turns_) tile::TurnPassOp::create(b_, loc_);
+    scores = landed(scores, 2);
     Value p = weights(scores, shift_);
-    if (masked) p = mask(p, called(ix_.mul(block, t_.step), "column"));
-    dp = landed(dp, sums);
+    p = where(number, masked_, p, [&] { return mask(p, keyOf(number, "column")); });
+    dp = landed(dp, 1);
     release(ringV_);
     Value ds = gradientOfScores(p, dp, delta_);
-    if (!overlaps_) {
-      dq = landed(multiplyRegisters(dq, rounded(ds, "rounded"), slotK), 0);
-      release(ringK_);
-      return {dq, {}};
-    }
-    if (sums) dq = landed(dq, 0);
+    dq = landed(dq, 0);
     release(ringK_, 1);
     return {dq, rounded(ds, "rounded")};
   }
@@ -141,8 +128,6 @@ class QueriesProgram : AttentionGradProgram {
   }
 
   Value mapQ_, mapK_, mapV_, mapDy_, mapDq_, ringQ_, ringK_, ringV_, ringDy_, slotQ_, slotDy_;
-  Value slotK_;  ///< overlapping: the first of its ring
-  bool overlaps_;
   Place at_;
   Value kvHead_, blocks_, masked_;  ///< steps that any row of the tile needs, those of them that are masked
   Value myRow_, shift_, delta_, visible_;

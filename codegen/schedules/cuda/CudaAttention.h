@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "ir/Tile/Tile.h"
 
@@ -77,6 +78,11 @@ int64_t wgmmaAttentionSharedBytes(const WgmmaAttentionTile &tile, int64_t headDi
 std::string wgmmaAttentionInfeasible(const WgmmaAttentionTile &tile, int64_t headDim);
 /// A tile that suits a head dimension and a number of rows; 0: unknown.
 WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries = 0);
+/// That tile, then others that can be had: the nearer the number of their keys the earlier, since nothing estimates their time.
+/// \param partKeys  keys of a part that another kernel merges, of which a step takes a divisor; 0: there are no parts
+std::vector<WgmmaAttentionTile> wgmmaAttentionCandidates(int64_t headDim, int64_t queries, int64_t partKeys);
+/// "rows=128 keys=128 stages=2"
+std::string textOf(const WgmmaAttentionTile &tile);
 /// That of at most 64 rows, whose blocks wait for memory: rings as deep as there is shared memory.
 WgmmaAttentionTile chooseFewRowsAttentionTile(int64_t headDim);
 /// Why keys cannot be read in such pages; empty if they can.

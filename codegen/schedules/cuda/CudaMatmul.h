@@ -1,11 +1,13 @@
 // Matmul schedules for CUDA: builders that write tile programs with rings and roles (ir/Tile/TilePipelineOps.td).
 //
-// Two shapes of program, one hole. The hole gets the accumulators of a tile as one tile of rank 2, f32 or i32, with the place of its first
+// Three shapes of program, one hole. The hole gets the accumulators of a tile as one tile of rank 2, f32 or i32, with the place of its first
 // element in the result, and gives the tile to store, or null when it has stored all it wants itself. It may load further operands with
 // tile.load at rank 2: strides (0, 1) for a value per column, (1, 0) per row, (ld, 1) for a matrix; always with limits of (m - row,
 // n - column), since tiles hang over the edges.
 //
 //   SIMT     f32, any strides of A, B in the packed panels of the CPU: the fallback for everything that tensor cores do not take
+//   mma      16-bit floats and bytes on sm_80 and on: A [m, k] and B [n, k], any strides and any k; a block a tile, warps that all copy and all
+//            multiply
 //   wgmma    16-bit floats, 8-bit floats and bytes on sm_90a: A [m, k] and B [n, k] by rows, rows a multiple of 16 bytes; persistent blocks,
 //            TMA producer, consumer warpgroups, clusters that share what they fetch. A tile of bytes is i32 and exact. Where A and B come
 //            from is theirs to say (WgmmaSource): matrices of a batch, the window of a convolution
@@ -13,6 +15,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "ir/Tile/Tile.h"
 #include "runtime/base/SizeExpr.h"
@@ -56,6 +59,37 @@ SimtTile chooseSimtTile(int64_t m, int64_t n);
 void emitSimtMatmul(mlir::OpBuilder &b, mlir::Location loc, const SimtMatmul &problem, const SimtTile &tile, const EpilogueHole &hole);
 /// How many tiles: the extent of the grid for one matrix, for formulas m and n.
 std::string simtPrograms(const SimtTile &tile, const std::string &m, const std::string &n);
+
+// ---- mma --------------------------------------------------------------------------------------------------------------------------
+
+struct MmaTile {
+  int64_t m = 128, n = 128;
+  int64_t warpsM = 2, warpsN = 2;
+  int64_t stages = 3;  ///< slots of the ring, 128 bytes of k each
+  int64_t band = 8;    ///< tile order: bands this many tiles of m wide, so that blocks that run together read few distinct rows
+};
+/// c[i, j] = hole(sum over k of a(i, k) * b(j, k)) with
+///   a(i, k) = a[aOffset + i*aRowStride + k*aColumnStride]
+///   b(j, k) = b[bOffset + j*bRowStride + k*bColumnStride]
+///   c[cOffset + i*cRowStride + j]
+/// Offsets and strides are `index` values in elements; a null offset is 0. `taps` as above; product t reads A `tapOffset(t)` and B t*bTap elements
+/// further on.
+struct MmaMatmul {
+  mlir::Value a, aOffset, aRowStride, aColumnStride;
+  mlir::Value b, bOffset, bRowStride, bColumnStride, bTap;
+  mlir::Value c, cOffset, cRowStride;
+  mlir::Value m, n, k;
+  mlir::Type elementA, elementB;  ///< one 16-bit float, or integers of 8 bits, whose sums are i32
+  int64_t taps = 1;
+  std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value tap)> tapOffset;
+  mlir::Value tile;  ///< which tile of the result this program computes
+};
+/// Bytes of shared memory.
+int64_t mmaSharedBytes(const MmaTile &tile);
+/// A tile that suits the problem; unknown extents are 0.
+MmaTile chooseMmaTile(int64_t m, int64_t n, int64_t matrices, int64_t sm);
+/// Writes the program at the insertion point, and says on the kernel what its warps are.
+void emitMmaMatmul(mlir::OpBuilder &b, tile::KernelOp kernel, const MmaMatmul &problem, const MmaTile &tile, const EpilogueHole &hole);
 
 // ---- wgmma ------------------------------------------------------------------------------------------------------------------------
 
@@ -119,12 +153,20 @@ int64_t wgmmaStoreColumns(int64_t n, int64_t bytes);
 int64_t wgmmaSharedBytes(const WgmmaTile &tile);
 /// Why a tile cannot be had; empty if it can.
 std::string wgmmaInfeasible(const WgmmaTile &tile);
-/// The best tile for known extents, by an estimate of the time that products, traffic from the second-level cache and epilogues take.
+/// "tile=128x256 stages=4 cluster=2x1 consumers=2 band=8m"
+std::string textOf(const WgmmaTile &tile);
+/// A tile with an estimate of the time that products, traffic from the second-level cache and epilogues take.
+struct WgmmaCandidate {
+  WgmmaTile tile;
+  double cost = 0;
+};
+/// Tiles for known extents, the best one first.
 /// \param operations  of the epilogue, instructions an element
 /// \param like  says what is no matter of choice: `promotes`, the bytes, and `residuals`, which are 0 in a tile that has no room for them
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms = 132);
-/// For the transposed product of `columns` rows of an activation, at most 64, with m rows of weights: as many slots as fit.
-WgmmaTile chooseFlatWgmmaTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms = 132);
+std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like,
+                                            int64_t sms = 132);
+/// The same for the transposed product of `columns` rows of an activation, at most 64, with m rows of weights: as many slots as fit.
+std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms = 132);
 /// Writes the program at the insertion point, which is the end of `kernel`, and says what its cluster is.
 void emitWgmmaMatmul(mlir::OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &problem, const WgmmaTile &tile, const EpilogueHole &hole);
 

@@ -41,6 +41,6 @@ struct DiagonalCompare {
 };
 std::optional<DiagonalCompare> matchDiagonal(mlir::Value condition);
 
-mlir::FailureOr<Scheduled> scheduleCudaAttention(graph::GroupOp group, llvm::StringRef name, mlir::OpBuilder &builder);
+mlir::FailureOr<Scheduled> scheduleCudaAttention(graph::GroupOp group, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
 
 }  // namespace jinx::schedules

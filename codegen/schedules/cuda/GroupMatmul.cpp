@@ -182,9 +182,9 @@ class GroupMatmul {
 
 }  // namespace
 
-FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, OpBuilder &builder) {
+FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
   for (Operation &op : group.getBody().front())
-    if (isa<PackedMatmulOp, PackedConvOp>(op) && op.hasAttr("by_rows")) return scheduleWgmma(group, &op, name, builder);
+    if (isa<PackedMatmulOp, PackedConvOp>(op) && op.hasAttr("by_rows")) return scheduleWgmma(group, &op, name, target, builder);
   return GroupMatmul(group, name, builder).run();
 }
 

@@ -7,6 +7,6 @@ namespace jinx::schedules {
 
 /// Covers what scheduleMatmul covers: f32 (convolutions without padding: the input is padded before) on scalar units, 16-bit floats by rows
 /// on tensor cores (GroupWgmma.h).
-mlir::FailureOr<Scheduled> scheduleCudaMatmul(graph::GroupOp group, llvm::StringRef name, mlir::OpBuilder &builder);
+mlir::FailureOr<Scheduled> scheduleCudaMatmul(graph::GroupOp group, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
 
 }  // namespace jinx::schedules

@@ -24,7 +24,6 @@ constexpr int64_t kLeastRun = 8;       // bytes worth a thread of their own
 constexpr int64_t kWidest = 16;
 constexpr int64_t kThreads = 256;      // of a block
 constexpr int64_t kFill = 132 * 2048;  // threads that a GPU holds
-constexpr int64_t kSmall = int64_t(1) << 31;
 
 int64_t bytesOf(Value v) {
   Type element = memoryType(cast<RankedTensorType>(v.getType()).getElementType());
@@ -80,7 +79,7 @@ class GroupRuns {
       auto branch = scf::IfOp::create(b(), kb_.loc(), TypeRange(), is, /*withElse=*/false);
       b().setInsertionPointToStart(branch.thenBlock());
     }
-    auto parts = programs.constant().value_or(kSmall) < kSmall ? delinearizeSmall(id, extents) : kb_.delinearize(id, extents);
+    auto parts = delinearizeSmall(kb_, id, extents);
     Coordinates at;
     for (Value part : parts) at.push_back({part, 0, {}});
     at.back() = {kb_.mul(parts.back(), kb_.constant(run_)), 1, {}};
@@ -93,22 +92,6 @@ class GroupRuns {
 
  private:
   OpBuilder &b() { return kb_.b(); }
-
-  /// As KernelBuilder::delinearize, in 32 bits.
-  SmallVector<Value> delinearizeSmall(Value linear, ArrayRef<SizeExpr> extents) {
-    IndexBuilder ix{b(), kb_.loc()};
-    SmallVector<Value> at(extents.size(), kb_.constant(0));
-    size_t outermost = 0;
-    while (outermost + 1 < extents.size() && extents[outermost].isConstant(1)) ++outermost;
-    for (size_t i = extents.size(); i-- > outermost + 1;) {
-      if (extents[i].isConstant(1)) continue;
-      Value extent = kb_.size(extents[i]), rest = ix.div(linear, extent);
-      at[i] = kb_.sub(linear, kb_.mul(rest, extent));
-      linear = rest;
-    }
-    at[outermost] = linear;
-    return at;
-  }
 
   GroupOp group_;
   KernelBuilder kb_;

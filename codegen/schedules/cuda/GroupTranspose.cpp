@@ -12,6 +12,7 @@
 // That is for extents of any size. Where both are multiples of 16 bytes, TransposeBlocks.cpp is faster.
 #include "codegen/schedules/cuda/GroupTranspose.h"
 
+#include "codegen/schedules/Collapse.h"
 #include "codegen/schedules/Expression.h"
 #include "codegen/schedules/ScalarOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -153,12 +154,24 @@ class GroupTranspose {
 
 }  // namespace
 
-bool isTransposeGroup(GroupOp group) { return formOf(group).has_value(); }
+bool isTransposeGroup(GroupOp group) {
+  GroupOp collapsed = collapseTransposed(group);
+  bool is = formOf(collapsed).has_value();
+  eraseCollapsed(collapsed, group);
+  return is;
+}
 
 FailureOr<Scheduled> scheduleCudaTranspose(GroupOp group, StringRef name, OpBuilder &builder) {
-  TransposeForm form = *formOf(group);
-  if (transposeRun(form)) return scheduleTransposeBlocks(group, name, builder, form);
-  return GroupTranspose(group, name, builder, form).run();
+  GroupOp collapsed = collapseTransposed(group);
+  TransposeForm form = *formOf(collapsed);
+  FailureOr<Scheduled> scheduled = failure();
+  if (transposeRun(form)) {
+    scheduled = scheduleTransposeBlocks(collapsed, name, builder, form);
+  } else {
+    scheduled = GroupTranspose(collapsed, name, builder, form).run();
+  }
+  eraseCollapsed(collapsed, group);
+  return scheduled;
 }
 
 }  // namespace jinx::schedules

@@ -36,8 +36,8 @@ int64_t bytesOf(Value v) { return std::max<int64_t>(1, elementOf(v).getIntOrFloa
 
 class GroupWgmma {
  public:
-  GroupWgmma(GroupOp group, Operation *product, StringRef name, OpBuilder &builder)
-      : group_(group), product_(product), kb_(builder, group.getLoc(), name, group), out_(sizesOf(product->getResult(0).getType())) {}
+  GroupWgmma(GroupOp group, Operation *product, StringRef name, const Target &target, OpBuilder &builder)
+      : group_(group), product_(product), target_(target), kb_(builder, group.getLoc(), name, group), out_(sizesOf(product->getResult(0).getType())) {}
 
   FailureOr<Scheduled> run() {
     a_ = dyn_cast<BlockArgument>(product_->getOperand(0));
@@ -49,8 +49,10 @@ class GroupWgmma {
     epilogue_.emplace(kb_, group_, product_);
     chooseRows();
     emitProgram();
-    return kb_.finish(wgmmaPrograms(tile_, isTransposed_ ? columns_ : rows_, isTransposed_ ? rows_ : columns_, matrices_), 0,
-                      rows_ * columns_ * matrices_ * steps_);
+    Scheduled scheduled = kb_.finish(wgmmaPrograms(tile_, isTransposed_ ? columns_ : rows_, isTransposed_ ? rows_ : columns_, matrices_), 0,
+                                     rows_ * columns_ * matrices_ * steps_);
+    scheduled.question = std::move(question_);
+    return scheduled;
   }
 
  private:
@@ -84,8 +86,25 @@ class GroupWgmma {
     if (residuals_.size() > kMostResiduals) residuals_.clear();
     tile_.residuals = int64_t(residuals_.size());
     int64_t matrices = matrices_.constant().value_or(1);
-    tile_ = isTransposed_ ? chooseFlatWgmmaTile(m, n, steps, matrices, tile_) : chooseWgmmaTile(m, n, steps, matrices, epilogue_->operations(), tile_);
-    if (isConv() && tile_.clusterN > 1) tile_.clusterN = 1, tile_.clusterM = 2;  // a run of pixels is no two runs
+    Choice<WgmmaTile> choice;
+    auto candidates = isTransposed_ ? flatWgmmaCandidates(m, n, steps, matrices, tile_) : wgmmaCandidates(m, n, steps, matrices, epilogue_->operations(), tile_);
+    for (WgmmaCandidate &candidate : candidates) {
+      WgmmaTile &t = candidate.tile;
+      if (isConv() && t.clusterN > 1) t.clusterN = 1, t.clusterM = 2;  // a run of pixels is no two runs
+      choice.add(t, textOf(t), candidate.cost);
+    }
+    tile_ = choice.take(problem(), target_.measured, question_);
+  }
+  /// k of a convolution is its window's, in slices of channels.
+  std::string problem() {
+    std::string text = isConv() ? "wgmma window " : isTransposed_ ? "wgmma transposed " : "wgmma ";
+    llvm::raw_string_ostream out(text);
+    out << elementOf(a_) << " x " << elementOf(b_) << " ->";
+    for (Value result : group_.getResults()) out << " " << elementOf(result);
+    out << ", m=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(isConv() ? steps_ * SizeExpr(kSlotBytes / bytesOf(a_)) : depth_)
+        << " matrices=" << textOf(matrices_) << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
+    if (tile_.promotes) out << " promoted";
+    return text;
   }
   bool isConv() const { return isa<PackedConvOp>(product_); }
   /// The operand has no batch.
@@ -230,6 +249,7 @@ class GroupWgmma {
 
   GroupOp group_;
   Operation *product_;
+  const Target &target_;
   KernelBuilder kb_;
   Sizes out_;
   BlockArgument a_, b_;
@@ -239,12 +259,13 @@ class GroupWgmma {
   SizeExpr rows_, columns_, matrices_, depth_, steps_;  ///< depth_: of a tap
   bool isTransposed_ = false;
   WgmmaTile tile_;
+  std::optional<Question> question_;
 };
 
 }  // namespace
 
-FailureOr<Scheduled> scheduleWgmma(GroupOp group, Operation *product, StringRef name, OpBuilder &builder) {
-  return GroupWgmma(group, product, name, builder).run();
+FailureOr<Scheduled> scheduleWgmma(GroupOp group, Operation *product, StringRef name, const Target &target, OpBuilder &builder) {
+  return GroupWgmma(group, product, name, target, builder).run();
 }
 
 }  // namespace jinx::schedules

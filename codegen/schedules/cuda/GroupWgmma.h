@@ -6,6 +6,6 @@
 namespace jinx::schedules {
 
 /// \param product  packed_matmul or packed_conv with by_rows, of 16-bit floats
-mlir::FailureOr<Scheduled> scheduleWgmma(graph::GroupOp group, mlir::Operation *product, llvm::StringRef name, mlir::OpBuilder &builder);
+mlir::FailureOr<Scheduled> scheduleWgmma(graph::GroupOp group, mlir::Operation *product, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
 
 }  // namespace jinx::schedules

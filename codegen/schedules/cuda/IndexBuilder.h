@@ -1,6 +1,7 @@
 // Short names for index arithmetic, folded where operands are constant. Internal to codegen/schedules/cuda.
 #pragma once
 
+#include "codegen/schedules/Expression.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -35,6 +36,24 @@ struct IndexBuilder {
     return v;
   }
 };
+
+/// As KernelBuilder::delinearize, in 32 bits where the model fixes that there are so few.
+inline llvm::SmallVector<mlir::Value> delinearizeSmall(KernelBuilder &kb, mlir::Value linear, llvm::ArrayRef<SizeExpr> extents) {
+  constexpr int64_t kSmall = int64_t(1) << 31;
+  if (graph::volume(extents).constant().value_or(kSmall) >= kSmall) return kb.delinearize(linear, extents);
+  IndexBuilder ix{kb.b(), kb.loc()};
+  llvm::SmallVector<mlir::Value> at(extents.size(), kb.constant(0));
+  size_t outermost = 0;
+  while (outermost + 1 < extents.size() && extents[outermost].isConstant(1)) ++outermost;
+  for (size_t i = extents.size(); i-- > outermost + 1;) {
+    if (extents[i].isConstant(1)) continue;
+    mlir::Value extent = kb.size(extents[i]), rest = ix.div(linear, extent);
+    at[i] = kb.sub(linear, kb.mul(rest, extent));
+    linear = rest;
+  }
+  at[outermost] = linear;
+  return at;
+}
 
 /// Gives the operation a comment in printed text.
 inline void phase(mlir::Operation *op, llvm::StringRef text) { op->setAttr("phase", mlir::StringAttr::get(op->getContext(), text)); }

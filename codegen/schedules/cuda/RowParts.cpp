@@ -1,8 +1,8 @@
 #include "codegen/schedules/cuda/RowParts.h"
 
 #include "codegen/schedules/Collapse.h"
-#include "codegen/schedules/Rows.h"
 #include "codegen/schedules/ScalarOps.h"
+#include "codegen/schedules/cuda/ColumnStrips.h"
 #include "codegen/schedules/cuda/WidenHalves.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/MathExtras.h"
@@ -18,10 +18,10 @@ constexpr int64_t kFewRows = 256;         // up to here the second launch costs 
 // Up to here sums of floats keep the order of the rows, which is that of other runtimes: a model that works out a variance as a difference of
 // two such sums (magika: 2.5 % off in float32) answers as they do, though parts would be nearer to the truth (0.3 %).
 constexpr int64_t kFewSummedRows = 1024;
-constexpr int64_t kWarpBytes = 512;       // what a warp reads of a row
-constexpr int64_t kPrograms = 4096;       // warps that fill a GPU
-constexpr int64_t kLeastPart = 32, kMostPart = 256, kPartOfAny = 64;
-constexpr int64_t kFewParts = 128;        // that the second kernel adds up in a few steps: enough where rows are long
+constexpr int64_t kBlocks = 4 * 132;      // of strips that a GPU holds
+constexpr int64_t kLeastPart = 64;        // rows of a part
+constexpr int64_t kPartRows = 32;         // it is a multiple of: the teams of a block
+constexpr int64_t kPartOfAny = 256;       // where the model does not say how many there are
 
 Block &bodyOf(GroupOp group) { return group.getBody().front(); }
 
@@ -64,17 +64,22 @@ std::optional<size_t> rowDimension(const Sizes &space, ArrayRef<int64_t> axes) {
 }
 
 /// Rows of a part; 0 where the reduction stays whole.
-/// \param bytes     of the narrowest element that is read
-/// \param isSum     of floats: another order gives another result
-int64_t chooseEach(const Sizes &space, size_t rows, int64_t bytes, bool isSum) {
+/// \param strip  columns of a block
+/// \param isSum  of floats: another order gives another result
+int64_t chooseEach(const Sizes &space, size_t rows, int64_t strip, bool isSum) {
   auto columns = volume(ArrayRef(space).drop_front(rows + 1)).constant(), count = space[rows].constant();
-  int64_t chunks = columns ? llvm::divideCeil(*columns * bytes, kWarpBytes) : 1;
-  if (auto outer = volume(ArrayRef(space).take_front(rows)).constant(); outer && *outer * chunks >= kPrograms) return 0;
+  int64_t blocks = columns ? llvm::divideCeil(*columns, strip) : 1;
+  if (auto outer = volume(ArrayRef(space).take_front(rows)).constant()) blocks *= *outer;
+  if (blocks >= kBlocks) return 0;
   if (!count) return kPartOfAny;
   if (*count < (isSum ? kFewSummedRows : kFewRows)) return 0;
-  int64_t each = int64_t(llvm::alignTo(llvm::divideCeil(*count * chunks, kPrograms), 8));
-  if (chunks * kFewParts >= kPrograms / 2) each = std::max(each, llvm::divideCeilSigned(*count, kFewParts));
-  each = std::clamp(each, kLeastPart, kMostPart);
+  int64_t each = llvm::alignTo(llvm::divideCeil(*count, kBlocks / blocks), kPartRows);
+  each = std::max(each, kLeastPart);
+  for (int64_t even = each; even <= each + each / 2; even += kPartRows)  // as many for every part, where that is near
+    if (*count % even == 0) {
+      each = even;
+      break;
+    }
   return *count < 2 * each ? 0 : each;
 }
 
@@ -160,16 +165,11 @@ std::optional<RowParts> rowPartsOf(GroupOp group) {
   ReduceOp first = reducesOf(collapsed)[0];
   Sizes space = sizesOf(first.getX().getType());
   auto rows = rowDimension(space, first.getAxes());
-  int64_t narrowest = 4;
-  for (BlockArgument arg : bodyOf(collapsed).getArguments()) {
-    auto type = cast<RankedTensorType>(arg.getType());
-    if (sizesOf(type) == space) narrowest = std::min<int64_t>(narrowest, std::max(1u, memoryType(type.getElementType()).getIntOrFloatBitWidth() / 8));
-  }
   bool isSum = llvm::any_of(reduces, [](ReduceOp reduce) {
     bool ordered = reduce.getKind() == ReduceKind::sum || reduce.getKind() == ReduceKind::prod;
     return ordered && isa<FloatType>(cast<RankedTensorType>(reduce.getX().getType()).getElementType());
   });
-  if (rows) parts.each = chooseEach(space, *rows, narrowest, isSum), parts.rows = space[*rows];
+  if (rows) parts.each = chooseEach(space, *rows, stripShape(collapsed).columns(), isSum), parts.rows = space[*rows];
   eraseCollapsed(collapsed, group);
   if (parts.each == 0) return std::nullopt;
 
@@ -192,7 +192,7 @@ FailureOr<Scheduled> scheduleRowParts(GroupOp group, const RowParts &parts, Stri
   const size_t d = *rowDimension(sizesOf(reduce.getX().getType()), reduce.getAxes());
   OpBuilder b(group);
   GroupOp partial = partialGroup(collapsed, d, parts, b);
-  auto scheduled = scheduleRowsOfParts(partial, name, {int64_t(d) + 1, parts.rows}, builder);
+  auto scheduled = scheduleColumnStrips(partial, name, {int64_t(d) + 1, parts.rows}, builder);
   if (succeeded(scheduled)) widenHalves(scheduled->kernel);
   partial.erase();
   eraseCollapsed(collapsed, group);
@@ -229,6 +229,14 @@ GroupOp restOfRowParts(GroupOp group, ValueRange partials) {
   for (Operation *op : after) b.clone(*op, mapping);
   b.clone(*body.getTerminator(), mapping);
   return rest;
+}
+
+FailureOr<Scheduled> scheduleRestOfRowParts(GroupOp rest, StringRef name, OpBuilder &builder) {
+  GroupOp collapsed = collapseDimensions(rest);
+  auto scheduled = scheduleColumnStrips(collapsed, name, {}, builder);
+  if (succeeded(scheduled)) widenHalves(scheduled->kernel);
+  eraseCollapsed(collapsed, rest);
+  return scheduled;
 }
 
 }  // namespace jinx::schedules

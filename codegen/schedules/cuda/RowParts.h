@@ -2,12 +2,12 @@
 //
 //   y[1, c] = f(sum over r of g(x[r, c]))      p[i, c] = sum over the i-th `each` rows of g(x[r, c]),   y[1, c] = f(sum over i of p[i, c])
 //
-// As one kernel its programs are lanes: 4,096 columns of bf16 are 64 warps, of the 4,000 and more that a GPU holds. In parts every
-// multiprocessor has rows to read, 16 bytes an access. The second kernel is an ordinary group, and is cut again if it has many rows.
+// As one kernel its blocks are strips of columns (ColumnStrips.h): 4,096 columns of bf16 are 64, of the 528 that a GPU holds. In parts every
+// multiprocessor has rows to read. The second kernel's rows are the parts.
 //
 // Parts have a fixed number of rows, chosen from the columns (and from the rows where the model fixes them): which rows are added to which
-// does not depend on what else is in the batch. The error shrinks: the longest chain of additions is `each` plus the number of parts,
-// instead of all rows. Partial results of 16-bit floats are f32.
+// does not depend on what else is in the batch. The error shrinks: the longest chain of additions is a team's rows, the teams, and the same
+// of the parts, instead of all rows. Partial results of 16-bit floats are f32.
 #pragma once
 
 #include <optional>
@@ -30,7 +30,8 @@ std::optional<RowParts> rowPartsOf(graph::GroupOp group);
 /// The first kernel.
 mlir::FailureOr<Scheduled> scheduleRowParts(graph::GroupOp group, const RowParts &parts, llvm::StringRef name, mlir::OpBuilder &builder);
 
-/// What is left to do, as a group that reads `partials`; it stands before `group` and has the same results.
+/// What is left to do, as a group that reads `partials`; it stands before `group` and has the same results. Then its kernel.
 graph::GroupOp restOfRowParts(graph::GroupOp group, mlir::ValueRange partials);
+mlir::FailureOr<Scheduled> scheduleRestOfRowParts(graph::GroupOp rest, llvm::StringRef name, mlir::OpBuilder &builder);
 
 }  // namespace jinx::schedules

@@ -29,8 +29,8 @@ std::optional<CudaAttentionForm> findAttention(GroupOp group, std::string &why) 
 
 class GroupAttention {
  public:
-  GroupAttention(GroupOp group, StringRef name, OpBuilder &builder, const CudaAttentionForm &form)
-      : group_(group), found_(form), few_(arrangeFewQueries(form, kMultiprocessors)), results_(resultTypes()),
+  GroupAttention(GroupOp group, StringRef name, const Target &target, OpBuilder &builder, const CudaAttentionForm &form)
+      : group_(group), target_(target), found_(form), few_(arrangeFewQueries(form, kMultiprocessors)), results_(resultTypes()),
         kb_(builder, group.getLoc(), name, group, group.getInputs().getTypes(), results_) {}
 
   FailureOr<Scheduled> run() {
@@ -58,17 +58,33 @@ class GroupAttention {
     } else {
       p.o = place(kb_, packed(found_.o), kb_.output(0));
     }
-    WgmmaAttentionTile tile = chooseWgmmaAttentionTile(p.headDim, few_.rows.constant().value_or(0));
+    std::optional<Question> question;
+    WgmmaAttentionTile tile = chooseTile(question);
     ScoreHole hole;
     if (found_.hasHole) hole = [this](OpBuilder &, Location, Value scores, const ScorePlace &at) { return logits(scores, at); };
     emitWgmmaAttention(kb_.b(), kb_.kernel(), p, tile, hole);
     SizeExpr tiles = found_.batch * few_.heads * ceilDiv(few_.rows, tile.rows) * few_.parts;
     Scheduled scheduled = kb_.finish(min(tiles, SizeExpr(p.sms)), 0, found_.batch * found_.heads * found_.queries * found_.keys * SizeExpr(p.headDim));
+    scheduled.question = std::move(question);
     if (isSplit()) scheduled.parts = results_, scheduled.then = std::make_shared<Scheduled>(merge());
     return scheduled;
   }
 
  private:
+  WgmmaAttentionTile chooseTile(std::optional<Question> &question) {
+    Choice<WgmmaAttentionTile> choice;
+    double place = 0;
+    for (const WgmmaAttentionTile &tile : wgmmaAttentionCandidates(found_.headDim, few_.rows.constant().value_or(0), few_.partKeys))
+      choice.add(tile, textOf(tile), place++);
+    std::string problem = "attention ";
+    llvm::raw_string_ostream out(problem);
+    out << elementOf(found_.q.data) << ", batch=" << textOf(found_.batch) << " heads=" << textOf(found_.heads) << " queries=" << textOf(found_.queries)
+        << " keys=" << textOf(found_.keys) << " depth=" << found_.headDim << " group=" << found_.group;
+    if (found_.causal) out << " causal";
+    if (found_.hasHole) out << " logits=" << found_.operators.size();
+    if (isSplit()) out << " parts=" << few_.partKeys;
+    return choice.take(problem, target_.measured, question);
+  }
   bool isPacked() const { return few_.packed > 1; }
   bool isSplit() const { return few_.partKeys > 0; }
   static AttentionSize size(KernelBuilder &kb, const SizeExpr &expr) { return {kb.size(expr), kb.formula(expr)}; }
@@ -192,6 +208,7 @@ class GroupAttention {
   }
 
   GroupOp group_;
+  const Target &target_;
   CudaAttentionForm found_;
   FewQueries few_;
   SmallVector<Type> results_;
@@ -203,11 +220,11 @@ class GroupAttention {
 
 }  // namespace
 
-FailureOr<Scheduled> scheduleCudaAttention(GroupOp group, StringRef name, OpBuilder &builder) {
+FailureOr<Scheduled> scheduleCudaAttention(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
   std::string why;
   auto form = findAttention(group, why);
   if (!form) return group.emitOpError("has no attention that the CUDA schedule takes: ") << why;
-  return GroupAttention(group, name, builder, *form).run();
+  return GroupAttention(group, name, target, builder, *form).run();
 }
 
 }  // namespace jinx::schedules

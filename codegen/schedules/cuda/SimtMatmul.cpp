@@ -1,13 +1,10 @@
-// The SIMT matmul: f32 multiplications by ordinary instructions, operands through a ring of cp.async copies.
-//
-//   fill stages - 1 slots
-//   for each slice of k:   wait for the oldest slot; start the copies of the slice stages - 1 further on; multiply; release
-//   epilogue on the accumulators, store
+// The SIMT matmul: f32 multiplications by ordinary instructions, operands through a ring of cp.async copies (RingProduct.h).
 //
 // A slot holds a slice of A as [k, m] (rows padded by 4: the copies write columns, and fall on different banks) and of B as [k, n]. Copies
 // past the edges write zeros, so the product needs no mask, and slices past the end of k are copies of nothing.
 #include "codegen/schedules/cuda/CudaMatmul.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
+#include "codegen/schedules/cuda/RingProduct.h"
 
 using namespace mlir;
 
@@ -51,7 +48,7 @@ void emitSimtMatmul(OpBuilder &b, Location loc, const SimtMatmul &p, const SimtT
   auto bufferA = VectorType::get({tile.k, tile.m}, f32), bufferB = VectorType::get({tile.k, tile.n}, f32);
   auto ring = tile::RingOp::create(b, loc, tile::RingType::get(b.getContext()), tile::RingKind::async, tile.stages,
                                    b.getTypeArrayAttr({bufferA, bufferB}), b.getStrArrayAttr({"a", "b"}), DenseI64ArrayAttr::get(b.getContext(), {4, 0}));
-  auto fill = [&](Value step) {
+  auto fill = [&](Value step, Value slot) {
     Value aStart = aBase, bStart = bBase, left;
     if (p.taps > 1) {
       Value tap = ix.div(step, tapSteps);
@@ -63,37 +60,14 @@ void emitSimtMatmul(OpBuilder &b, Location loc, const SimtMatmul &p, const SimtT
     }
     Value k = ix.mul(step, tile.k);
     if (!left) left = ix.sub(p.k, k);
-    auto slot = tile::RingAcquireOp::create(b, loc, tile::SlotType::get(b.getContext()), ring).getSlot();
     tile::CopyOp::create(b, loc, p.a, ix.add(aStart, ix.mul(k, p.aColumnStride)), ValueRange{p.aColumnStride, p.aRowStride},
                          ValueRange{left, rowsLeft}, Value(), slot, b.getI64IntegerAttr(0));
     tile::CopyOp::create(b, loc, p.b, ix.add(bStart, ix.mul(k, 16)), ValueRange{ix.c(16), one}, ValueRange{left, bColumns}, p.bPanel, slot,
                          b.getI64IntegerAttr(1));
-    tile::RingCommitOp::create(b, loc, slot);
   };
 
-  auto prologue = scf::ForOp::create(b, loc, zero, ix.c(tile.stages - 1), one);
-  phase(prologue, "Fill the ring but for one slot");
-  prologue.getInductionVar().setLoc(nameLoc(b, loc, "ahead"));
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(prologue.getBody());
-    fill(prologue.getInductionVar());
-  }
-  auto accType = VectorType::get({tile.m, tile.n}, f32);
-  Value zeros = arith::ConstantOp::create(b, loc, DenseElementsAttr::get(accType, 0.0f));
-  auto loop = scf::ForOp::create(b, loc, zero, steps, one, ValueRange{zeros});
-  phase(loop, "Multiply slice by slice; the slot that the last slice left is filled meanwhile");
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    auto slot = tile::RingWaitOp::create(b, loc, tile::SlotType::get(b.getContext()), ring, tile.stages - 2).getSlot();
-    fill(ix.add(loop.getInductionVar(), tile.stages - 1));
-    Value next = tile::MmaOp::create(b, loc, accType, loop.getRegionIterArg(0), slot, 0, 1, Value(), 0).getResult();
-    tile::RingReleaseOp::create(b, loc, ring, 0);
-    scf::YieldOp::create(b, loc, next);
-  }
-  tile::RingDrainOp::create(b, loc, ring);
-  Value result = hole(b, loc, loop.getResult(0), {Value(), row, column});
+  Value sums = emitRingProduct(b, loc, ring, steps, VectorType::get({tile.m, tile.n}, f32), /*pending=*/0, fill);
+  Value result = hole(b, loc, sums, {Value(), row, column});
   if (!result) return;
   Value at = ix.add(ix.add(orZero(p.cOffset), ix.mul(row, p.cRowStride)), column);
   auto store = tile::StoreOp::create(b, loc, result, p.c, at, ValueRange{p.cRowStride, one}, ValueRange{rowsLeft, columnsLeft});

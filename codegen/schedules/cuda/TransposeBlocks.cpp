@@ -10,10 +10,12 @@
 //
 // Threads that write have neighbouring c, and so the same k on lines of different squares; threads that read have neighbouring k on one
 // line: with the xor neither meets a bank twice. Measured on an H200, 8192 x 8192 of bf16: 69.0 us, where a warp with tiles of 64 x 64 and
-// accesses of 4 bytes took 75.2, and a copy takes 66.7.
+// accesses of 4 bytes took 75.2, and a copy takes 66.7. Tiles of a quarter took 71.4: they are for extents beyond which larger ones stick out.
 #include "codegen/schedules/cuda/GroupTranspose.h"
 
 #include "codegen/schedules/ScalarOps.h"
+#include "codegen/schedules/cuda/IndexBuilder.h"
+#include "llvm/Support/MathExtras.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -35,8 +37,7 @@ class TransposeBlocks {
         run_(transposeRun(form)), emitter_(kb_, run_) {}
 
   Scheduled run() {
-    for (int64_t d : {form_.line, form_.lane})
-      if (space_[d].constant().value_or(kLikelyExtent) <= kSmallSide * run_) side_ = kSmallSide;
+    if (paddedTo(kSmallSide) < paddedTo(kSide)) side_ = kSmallSide;
     const int64_t threads = side_ * side_, tile = side_ * run_;
     SmallVector<SizeExpr> extents;
     SmallVector<int64_t> outer;
@@ -46,7 +47,7 @@ class TransposeBlocks {
     extents.push_back(ceilDiv(space_[form_.lane], tile));
     Value id = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
     Value thread = kb_.rem(id, kb_.constant(threads));
-    auto parts = kb_.delinearize(kb_.floorDiv(id, kb_.constant(threads)), extents);
+    auto parts = delinearizeSmall(kb_, kb_.floorDiv(id, kb_.constant(threads)), extents);
     at_.assign(space_.size(), Coordinate{kb_.constant(0), 0, {}});
     for (auto [d, part] : llvm::zip(outer, parts)) at_[d] = {part, 0, {}};
     firstLine_ = kb_.mul(parts[outer.size()], kb_.constant(tile));
@@ -64,6 +65,13 @@ class TransposeBlocks {
  private:
   OpBuilder &b() { return kb_.b(); }
   Location loc() { return kb_.loc(); }
+
+  /// Elements of tiles that cover the line and the lane, of squares `side` by `side`.
+  int64_t paddedTo(int64_t side) {
+    int64_t elements = 1;
+    for (int64_t d : {form_.line, form_.lane}) elements *= llvm::alignTo(space_[d].constant().value_or(kLikelyExtent), side * run_);
+    return elements;
+  }
 
   /// Whether a tile is whole is decided once.
   void emitTile(int64_t tile) {
@@ -83,15 +91,16 @@ class TransposeBlocks {
   }
 
   /// \param lines, lanes  how many are left from the tile's first on; null: a tile at least. Both are multiples of a run: a square is
-  /// inside, or outside.
+  /// inside, or outside. One outside stores nothing, and reads operands that do not move with its lanes where the last one inside does.
   void emitPhases(Value lines, Value lanes) {
     Value ownLine = kb_.mul(column_, kb_.constant(run_)), ownLane = kb_.mul(row_, kb_.constant(run_));
     emitter_.setLimit(lines ? kb_.min(kb_.sub(lines, ownLine), kb_.sub(lanes, ownLane)) : Value());
     SmallVector<Value> read;
+    Value lanesInside = lanes ? kb_.min(ownLane, kb_.sub(lanes, kb_.constant(run_))) : ownLane;
     for (int64_t i = 0; i < run_; ++i) {
       Coordinates at(at_);
       at[form_.line] = {kb_.add(firstLine_, ownLine), 1, {}};
-      at[form_.lane] = {kb_.add(firstLane_, kb_.add(ownLane, kb_.constant(i))), 0, {}};
+      at[form_.lane] = {kb_.add(firstLane_, kb_.add(lanesInside, kb_.constant(i))), 0, {}};
       read.push_back(emitter_.evaluate(moved_, at));
     }
     Value one = kb_.constant(1), chunk = swizzled(row_, column_);
@@ -109,7 +118,7 @@ class TransposeBlocks {
     b().setInsertionPointToStart(loop.getBody());
     Value line = kb_.add(row_, kb_.mul(loop.getInductionVar(), kb_.constant(side_)));
     Coordinates at(at_);
-    at[form_.line] = {kb_.add(firstLine_, line), 0, {}};
+    at[form_.line] = {kb_.add(firstLine_, lines ? kb_.min(line, kb_.sub(lines, kb_.constant(1))) : line), 0, {}};
     at[form_.lane] = {kb_.add(firstLane_, ownLine), 1, {}};
     Value limit;
     if (lines) {

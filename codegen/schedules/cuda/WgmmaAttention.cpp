@@ -532,6 +532,32 @@ WgmmaAttentionTile chooseFewRowsAttentionTile(int64_t headDim) {
   return tile;
 }
 
+std::vector<WgmmaAttentionTile> wgmmaAttentionCandidates(int64_t headDim, int64_t queries, int64_t partKeys) {
+  const WgmmaAttentionTile best = chooseWgmmaAttentionTile(headDim, queries);
+  std::vector<WgmmaAttentionTile> found = {best};
+  auto add = [&](int64_t rows, int64_t keys) {
+    WgmmaAttentionTile t = best;
+    t.rows = rows, t.keys = keys;
+    auto bytes = [&] { return wgmmaAttentionSharedBytes(t, headDim, partKeys > 0); };
+    for (; best.rows == 64 && bytes() <= kMaxShared; ++t.stages) {}  // one consumer: as many slots as fit
+    while (t.stages > 1 && bytes() > kMaxShared) --t.stages;
+    const bool isBest = t.rows == best.rows && t.keys == best.keys;
+    if (!isBest && (!partKeys || partKeys % keys == 0) && wgmmaAttentionInfeasible(t, headDim).empty()) found.push_back(t);
+  };
+  for (int64_t rows : {best.rows, best.rows == 192 ? int64_t(128) : best.rows == 128 ? int64_t(192) : best.rows}) {
+    if (rows != best.rows) add(rows, best.keys);
+    for (int64_t apart = 16; apart <= 96; apart += 16)
+      for (int64_t keys : {best.keys + apart, best.keys - apart})
+        if (keys >= 48) add(rows, keys);
+    if (best.rows == 64) break;
+  }
+  return found;
+}
+
+std::string textOf(const WgmmaAttentionTile &t) {
+  return "rows=" + std::to_string(t.rows) + " keys=" + std::to_string(t.keys) + " stages=" + std::to_string(t.stages);
+}
+
 void emitWgmmaAttention(OpBuilder &b, tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole) {
   AttentionProgram(b, kernel, problem, tile, hole).run();
 }

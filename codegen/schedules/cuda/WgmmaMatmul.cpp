@@ -25,6 +25,7 @@
 // another warpgroup. That takes twice the registers, so tiles are smaller. A narrow tile takes two slots at a time: the second one's products run
 // while the first one's are added up. `fast_sums` in the graph does without all this.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "codegen/schedules/cuda/CudaMatmul.h"
@@ -175,6 +176,14 @@ static double wgmmaCost(const WgmmaTile &t, int64_t m, int64_t n, int64_t steps,
   return waves * std::max(products, (products + epilogue) / 2) + epilogue;
 }
 
+std::string textOf(const WgmmaTile &t) {
+  auto pair = [](int64_t a, int64_t b) { return std::to_string(a) + "x" + std::to_string(b); };
+  std::string text = "tile=" + pair(t.m, t.n) + " stages=" + std::to_string(t.stages) + " cluster=" + pair(t.clusterM, t.clusterN) +
+                     " consumers=" + std::to_string(t.consumers) + " band=" + std::to_string(t.band) + (t.walkN ? "n" : "m");
+  if (t.splits > 1) text += " splits=" + std::to_string(t.splits);
+  return t.turns ? text + " turns" : text;
+}
+
 /// As many slots as fit, and as a block fills.
 static WgmmaTile filledUp(WgmmaTile t, int64_t steps) {
   for (WgmmaTile more = t; wgmmaSharedBytes(more) <= kMaxShared && more.stages <= std::max<int64_t>(2, steps); ++more.stages) t = more;
@@ -193,8 +202,7 @@ static WgmmaTile fewRowsTile(int64_t m, int64_t n, int64_t steps, int64_t matric
   return filledUp(withResiduals(t, like.residuals, steps), steps * waves);
 }
 
-WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
-  if (m <= 64) return fewRowsTile(m, n, steps, matrices, like, sms);
+std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
   constexpr int64_t kReads = 100;  // instructions that the read of a residual where it is used compares with
   constexpr int64_t kTurnSteps = 8;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
   // Measured over seven shapes: what wins anywhere is among these.
@@ -204,22 +212,24 @@ WgmmaTile chooseWgmmaTile(int64_t m, int64_t n, int64_t steps, int64_t matrices,
       {64, 128, 8, 1, 2, 1, 16, false}, {64, 64, 12, 1, 1, 1, 64, true},
       {128, 128, 6, 2, 1, 2, 8, false, 1, true}, {128, 64, 8, 2, 1, 2, 16, true, 1, true},
   };
-  WgmmaTile best;
-  double bestCost = std::numeric_limits<double>::infinity();
+  std::vector<WgmmaCandidate> found;
   for (WgmmaTile t : candidates) {
     t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
     t = withResiduals(t, like.residuals, steps);
     if (!wgmmaInfeasible(t).empty() || (t.turns && (steps < kTurnSteps || t.elementBytes == 1))) continue;
     if (t.elementBytes == 1 && t.m > 128) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
-    double cost = wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms);
-    if (cost >= bestCost) continue;
-    best = t;
-    bestCost = cost;
+    const double cost = wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms);
+    if (std::isfinite(cost)) found.push_back({t, cost});
   }
-  return splitTile(m, n, steps, matrices, sms, best);
+  std::stable_sort(found.begin(), found.end(), [](const WgmmaCandidate &a, const WgmmaCandidate &b) { return a.cost < b.cost; });
+  // For few rows, and where blocks share tiles, a rule decides and no estimate: what it gives is before all others.
+  const bool isFlat = m <= 64;
+  WgmmaTile ruled = isFlat ? fewRowsTile(m, n, steps, matrices, like, sms) : splitTile(m, n, steps, matrices, sms, found.front().tile);
+  if (isFlat || ruled.splits > 1) found.insert(found.begin(), {ruled, found.front().cost});
+  return found;
 }
 
-WgmmaTile chooseFlatWgmmaTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+static WgmmaTile flatTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
   constexpr int64_t kLeastSteps = 8;  // of a part of k
   WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
   t.promotes = like.promotes, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
@@ -232,6 +242,16 @@ WgmmaTile chooseFlatWgmmaTile(int64_t columns, int64_t m, int64_t steps, int64_t
   while (t.splits < 4 && fits(2 * t.splits)) t.splits *= 2;
   t.n = std::max(t.n, 8 * t.splits);
   return filledUp(t, ceilDiv(steps, t.splits) * ceilDiv(tiles, sms));
+}
+
+std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+  const WgmmaTile best = flatTile(columns, m, steps, matrices, like, sms);
+  std::vector<WgmmaCandidate> found = {{best, 0}};
+  WgmmaTile other = best;  // half as many blocks, or twice as many
+  other.m = best.m == 64 ? 128 : 64, other.consumers = other.m / 64, other.splits = 1;
+  while (other.stages > 2 && wgmmaSharedBytes(other) > kMaxShared) --other.stages;
+  if (wgmmaInfeasible(other).empty()) found.push_back({other, 1});
+  return found;
 }
 
 SizeExpr wgmmaPrograms(const WgmmaTile &t, const SizeExpr &m, const SizeExpr &n, const SizeExpr &matrices, int64_t sms) {

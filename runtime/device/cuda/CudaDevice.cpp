@@ -1,5 +1,7 @@
 #include "runtime/device/cuda/CudaDevice.h"
 
+#include <unordered_map>
+
 #include "runtime/base/Parallel.h"
 #include "runtime/device/cuda/Driver.h"
 #include "runtime/device/cuda/LaunchFormulas.h"
@@ -155,6 +157,9 @@ struct CudaKernel final : KernelFunction {
   int maxSharedBytes = 0; ///< dynamic
 };
 
+/// Symbol to the driver's module that holds it.
+using CodeOfKernels = std::unordered_map<std::string, void*>;
+
 class CudaModule final : public Module {
  public:
   explicit CudaModule(SharedContext context) : context_(std::move(context)) {}
@@ -229,6 +234,19 @@ int mapType(DType type) {
   }
 }
 
+/// Multiprocessors times the highest clock times what one does in a clock, as the architecture's white paper has it. At that clock a GPU
+/// multiplies for as long as its power allows.
+DevicePeaks peaksOf(int major, int processors, double clock) {
+  DevicePeaks peaks;
+  const double each = processors * clock;
+  peaks.scalarFlops = each * 128 * 2;
+  const double half = major == 9 ? 4096 : major == 8 ? 2048 : 0; // an A100's; others of compute capability 8 do less
+  peaks.halfProducts = each * half;
+  peaks.byteProducts = each * half * 2;
+  peaks.singleProducts = each * half / 2;
+  return peaks;
+}
+
 class CudaDevice final : public Device {
  public:
   CudaDevice(SharedContext context, const DeviceOptions& options) : context_(std::move(context)), options_(options) {}
@@ -241,6 +259,11 @@ class CudaDevice final : public Device {
     JINX_TRY_ASSIGN(int minor, attribute(DeviceAttribute::kMinor));
     JINX_TRY_ASSIGN(int processors, attribute(DeviceAttribute::kMultiprocessors));
     JINX_TRY_ASSIGN(maxSharedBytes_, attribute(DeviceAttribute::kMaxSharedBytesOptIn));
+    JINX_TRY_ASSIGN(int clockKHz, attribute(DeviceAttribute::kClockKHz));
+    JINX_TRY_ASSIGN(int memoryClockKHz, attribute(DeviceAttribute::kMemoryClockKHz));
+    JINX_TRY_ASSIGN(int memoryBits, attribute(DeviceAttribute::kMemoryBusBits));
+    peaks_ = peaksOf(major, processors, clockKHz * 1e3);
+    peaks_.memoryBytes = 2.0 * memoryClockKHz * 1e3 * memoryBits / 8; // two transfers a clock
     arch_ = "sm_" + std::to_string(major) + std::to_string(minor) + (major >= 9 ? "a" : "");
     name_ = "cuda:" + std::to_string(options_.ordinal);
     description_ = std::string(name) + ", " + arch_ + ", " + std::to_string(processors) + " multiprocessors";
@@ -249,6 +272,7 @@ class CudaDevice final : public Device {
 
   std::string_view name() const override { return name_; }
   std::string description() const override { return description_; }
+  DevicePeaks peaks() const override { return peaks_; }
   std::span<const std::string_view> capabilities() const override {
     static constexpr std::string_view kTags[] = {capability::kAsync, capability::kTiming, capability::kGraphs};
     return kTags;
@@ -315,13 +339,15 @@ class CudaDevice final : public Device {
     CompileCudaOptions compile{.arch = arch_, .cacheDir = setting("cache")};
     JINX_TRY_ASSIGN(auto cubins, compileAll(*plan, codes, compile), "loading the plan");
     JINX_TRY(context_->enter());
+    CodeOfKernels found;
     for (const auto& cubin : cubins) {
       void* code = nullptr;
       JINX_TRY(context_->check(context_->driver.moduleLoad(&code, cubin.data()), "cuModuleLoadData"), "loading the plan");
       module->loaded.push_back(code);
+      for (std::string& name : kernelNames(cubin)) found.emplace(std::move(name), code);
     }
     for (const plan::Kernel& kernel : p.kernels()) {
-      JINX_TRY_ASSIGN(CudaKernel function, findKernel(kernel, module->loaded));
+      JINX_TRY_ASSIGN(CudaKernel function, findKernel(kernel, found));
       module->kernels.push_back(std::move(function));
     }
     module->isaName = isa;
@@ -405,15 +431,16 @@ class CudaDevice final : public Device {
     return it == options_.extra.end() ? std::string() : it->second;
   }
 
-  Expected<CudaKernel> findKernel(const plan::Kernel& from, const std::vector<void*>& loaded) const {
+  Expected<CudaKernel> findKernel(const plan::Kernel& from, const CodeOfKernels& found) const {
     CudaKernel kernel;
     JINX_TRY_ASSIGN(kernel.formulas, LaunchFormulas::read(from));
     if (kernel.formulas.numMaps() > kMaxMaps)
       return unimplemented("kernel " + from.symbol() + " has " + std::to_string(kernel.formulas.numMaps()) + " tensor maps, at most " +
                            std::to_string(kMaxMaps) + " are expected");
-    for (void* code : loaded)
-      if (context_->driver.moduleFunction(&kernel.function, code, from.symbol().c_str()) == 0) break;
-    if (!kernel.function) return invalidArgument("no code of the plan for " + name_ + " has the kernel \"" + from.symbol() + "\"");
+    auto code = found.find(from.symbol());
+    if (code == found.end()) return invalidArgument("no code of the plan for " + name_ + " has the kernel \"" + from.symbol() + "\"");
+    JINX_TRY(context_->check(context_->driver.moduleFunction(&kernel.function, code->second, from.symbol().c_str()), "cuModuleGetFunction"),
+             "kernel " + from.symbol());
     int fixed = 0;
     JINX_TRY(context_->check(context_->driver.functionAttribute(&fixed, kStaticSharedBytes, kernel.function), "cuFuncGetAttribute"));
     kernel.maxSharedBytes = maxSharedBytes_ - fixed;
@@ -444,6 +471,7 @@ class CudaDevice final : public Device {
   SharedContext context_;
   DeviceOptions options_;
   std::string name_, description_, arch_;
+  DevicePeaks peaks_;
   int maxSharedBytes_ = 0;
 };
 

@@ -13,7 +13,10 @@ namespace jinx::cuda {
 using DevicePointer = unsigned long long;
 
 enum class DeviceAttribute : int {
+  kClockKHz = 13,
   kMultiprocessors = 16,
+  kMemoryClockKHz = 36,
+  kMemoryBusBits = 37,
   kMajor = 75,
   kMinor = 76,
   kMaxSharedBytesOptIn = 97,

@@ -17,6 +17,7 @@
 #include <iterator>
 #include <mutex>
 #include <regex>
+#include <string_view>
 
 namespace jinx::cuda {
 
@@ -204,25 +205,48 @@ Expected<CompiledCuda> compileCuda(const std::string &text, const std::string &n
   return result;
 }
 
-int64_t countSass(const std::vector<uint8_t> &cubin, int opcode) {
+namespace {
+/// Calls `visit(name, section)` for each section of a cubin that holds code and lies inside it.
+template <class Visit>
+void forEachCode(const std::vector<uint8_t> &cubin, const Visit &visit) {
   Elf64_Ehdr header;
-  if (cubin.size() < sizeof header) return 0;
+  if (cubin.size() < sizeof header) return;
   std::memcpy(&header, cubin.data(), sizeof header);
-  int64_t count = 0;
+  auto section = [&](uint64_t i, Elf64_Shdr &to) {
+    uint64_t at = header.e_shoff + i * header.e_shentsize;
+    if (i >= header.e_shnum || at > cubin.size() || cubin.size() - at < sizeof to) return false;
+    std::memcpy(&to, cubin.data() + at, sizeof to);
+    return to.sh_offset <= cubin.size() && to.sh_size <= cubin.size() - to.sh_offset;
+  };
+  Elf64_Shdr names, code;
+  if (!section(header.e_shstrndx, names)) return;
+  auto *text = reinterpret_cast<const char *>(cubin.data() + names.sh_offset);
   for (int i = 0; i < header.e_shnum; ++i) {
-    Elf64_Shdr section;
-    uint64_t at = header.e_shoff + uint64_t(i) * header.e_shentsize;
-    if (at + sizeof section > cubin.size()) break;
-    std::memcpy(&section, cubin.data() + at, sizeof section);
-    if (section.sh_type != SHT_PROGBITS || !(section.sh_flags & SHF_EXECINSTR)) continue;
-    if (section.sh_offset + section.sh_size > cubin.size()) continue;
+    if (!section(i, code) || code.sh_type != SHT_PROGBITS || !(code.sh_flags & SHF_EXECINSTR) || code.sh_name >= names.sh_size) continue;
+    visit(std::string_view(text + code.sh_name, strnlen(text + code.sh_name, names.sh_size - code.sh_name)), code);
+  }
+}
+}  // namespace
+
+int64_t countSass(const std::vector<uint8_t> &cubin, int opcode) {
+  int64_t count = 0;
+  forEachCode(cubin, [&](std::string_view, const Elf64_Shdr &section) {
     for (uint64_t o = 0; o + 16 <= section.sh_size; o += 16) {  // an instruction is 16 bytes, opcode in its lowest 12 bits
       uint16_t low;
       std::memcpy(&low, cubin.data() + section.sh_offset + o, 2);
       count += (low & 0xFFF) == opcode;
     }
-  }
+  });
   return count;
+}
+
+std::vector<std::string> kernelNames(const std::vector<uint8_t> &cubin) {
+  constexpr std::string_view kCode = ".text.";
+  std::vector<std::string> names;
+  forEachCode(cubin, [&](std::string_view name, const Elf64_Shdr &) {
+    if (name.substr(0, kCode.size()) == kCode) names.emplace_back(name.substr(kCode.size()));
+  });
+  return names;
 }
 
 }  // namespace jinx::cuda

@@ -52,5 +52,7 @@ inline constexpr int kSassHgmma = 0x9F0, kSassLdl = 0x983, kSassStl = 0x387;
 inline constexpr int kSassIgmma = 0x9F1, kSassQgmma = 0x9F3;  ///< HGMMA's kin for bytes and 8-bit floats
 /// How many instructions of the cubin's code have this opcode.
 int64_t countSass(const std::vector<uint8_t> &cubin, int opcode);
+/// The functions of a cubin: the kernels, and what was not inlined into them.
+std::vector<std::string> kernelNames(const std::vector<uint8_t> &cubin);
 
 }  // namespace jinx::cuda

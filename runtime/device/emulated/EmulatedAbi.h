@@ -2,7 +2,7 @@
 // CUDA text that the host compiler gets (HostModule.cpp), so that both sides compile the same declarations.
 #pragma once
 
-#define JINX_EMULATED_ABI 4
+#define JINX_EMULATED_ABI 5
 
 struct JinxEmuDim {
   unsigned x, y, z;
@@ -60,5 +60,8 @@ struct JinxEmuApi {
   void (*wgmma_commit)(int line);
   void (*wgmma_wait)(int pending, int line);
   void (*wgmma_pin)(const void* d, int line);
+  void (*ldmatrix_x4)(unsigned* to, const void* row, int line);
+  /// d: four of this lane's sums of the 16 x 8; a, b: its words of 16 x 32 and 8 x 32 bytes.
+  void (*mma)(void* d, int element_a, int element_b, const unsigned* a, const unsigned* b, int line);
   void (*stmatrix_x4)(unsigned address, unsigned r0, unsigned r1, unsigned r2, unsigned r3, int line);
 };

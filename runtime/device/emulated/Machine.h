@@ -34,6 +34,13 @@ struct Rendezvous {
   std::vector<Thread *> waiting;
 };
 
+/// A product of a warp as one lane issues it.
+struct MmaProduct {
+  JinxEmuElement a = JINX_EMU_BF16, b = JINX_EMU_BF16;
+  void *d = nullptr;
+  const unsigned *wordsA = nullptr, *wordsB = nullptr;
+};
+
 struct Warp {
   Rendezvous meeting;
   unsigned lanes = 0;
@@ -41,6 +48,7 @@ struct Warp {
   std::array<uint64_t, kLanes> sent{}, received{};
   std::array<unsigned, kLanes> address{};
   std::array<std::array<unsigned, 4>, kLanes> registers{};
+  std::array<MmaProduct, kLanes> products{};
 };
 
 /// What a wgmma multiplies. A lies in shared memory, or in the threads' registers: then B is stored [16, n] instead of [n, 16].
@@ -179,6 +187,9 @@ class Machine {
   void stmatrix(unsigned address, std::array<unsigned, 4> registers, int line);
   void clusterArrive(int line);
   void clusterWait(int line);
+  // Mma.cpp
+  void ldmatrix(unsigned *to, const void *row, int line);
+  void mma(const MmaProduct &product, int line);
   // MBarriers.cpp
   void mbarInit(unsigned bar, unsigned arrivals, int line);
   void mbarInitFence(int line);

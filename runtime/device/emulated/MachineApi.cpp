@@ -52,6 +52,9 @@ const JinxEmuApi &emulatedApi() {
       .wgmma_commit = [](int line) { m().wgmmaCommit(line); },
       .wgmma_wait = [](int pending, int line) { m().wgmmaWait(pending, line); },
       .wgmma_pin = [](const void *d, int line) { m().wgmmaPin(d, line); },
+      .ldmatrix_x4 = [](unsigned *to, const void *row, int line) { m().ldmatrix(to, row, line); },
+      .mma = [](void *d, int a, int b, const unsigned *wordsA, const unsigned *wordsB,
+                int line) { m().mma({.a = JinxEmuElement(a), .b = JinxEmuElement(b), .d = d, .wordsA = wordsA, .wordsB = wordsB}, line); },
       .stmatrix_x4 = [](unsigned address, unsigned r0, unsigned r1, unsigned r2, unsigned r3,
                         int line) { m().stmatrix(address, {r0, r1, r2, r3}, line); },
   };

@@ -21,6 +21,7 @@
 
 #include "runtime/base/DType.h"
 #include "runtime/device/emulated/Machine.h"
+#include "runtime/device/emulated/TensorElements.h"
 
 namespace jinx::emulated {
 
@@ -55,9 +56,10 @@ struct Operand {
   }
 };
 
+}  // namespace
+
 bool isByte(JinxEmuElement e) { return e == JINX_EMU_S8 || e == JINX_EMU_U8; }
 int bytesOf(JinxEmuElement e) { return e == JINX_EMU_F16 || e == JINX_EMU_BF16 ? 2 : 1; }
-/// An element: each is exact in f32.
 float decode(JinxEmuElement e, const uint8_t *from) {
   uint16_t half = 0;
   if (bytesOf(e) == 2) std::memcpy(&half, from, 2);
@@ -71,6 +73,8 @@ float decode(JinxEmuElement e, const uint8_t *from) {
   }
   return 0;
 }
+
+namespace {
 
 /// sum + a[0]*b[0] + … with terms cut off below 13 bits of the largest one's fraction, and the result likewise.
 float sumRoughly(float sum, const float *a, const float *b, int count, int stride) {

@@ -240,8 +240,6 @@ def table(tiny: bool = False) -> list[Case]:
         made += [attention_grad(*((depth, 64, 2, 2) if tiny else (depth, length, batch, heads)), causal) for causal in (False, True)]
     made += [decode(2, 96, 8, 2) if tiny else decode(batch, context) for batch, context in DECODE]
     made += rows(*((24, 64) if tiny else ROWS)) + rows_of_any_size(*((24, 64) if tiny else ROWS)) + sums(tiny) + transposes(tiny)
-    if tiny:  # of bf16 the processor's kernel does not link: it asks for __truncsfbf2
-        made = [case for case in made if case.name != "rows-of-any-size/softmax/24x64"]
     made += [model(network, min(batch, 2) if tiny else batch, tiny) for network, batch in MODELS]
     if tiny:  # what also the processor has kernels for
         made += [model(network, 1, tiny, "f32") for network in TINY]

@@ -189,6 +189,12 @@ class Gpu(Torch):
         self.release()
         return 2 * 2**31 / (times[len(times) // 2] * 1e-3)
 
+    def copies(self):
+        """Four copies of 128 MiB, and the bytes that one reads and writes."""
+        torch, size = self.torch, 2**27
+        pairs = [tuple(torch.zeros(size, dtype=torch.uint8, device="cuda") for _ in range(2)) for _ in range(4)]
+        return [functools.partial(y.copy_, x) for x, y in pairs], 2 * size
+
 
 class Processor:
     """How time passes on the processor: there is nothing to record, and no stream."""
@@ -222,6 +228,10 @@ class Processor:
     def copy_bandwidth(self) -> float:
         x = np.zeros(2**24, dtype=np.uint8)
         return 2 * 2**24 / (min(self.time(lambda: x.copy()) for _ in range(5)) * 1e-3)
+
+    def copies(self):
+        x = np.zeros(2**20, dtype=np.uint8)
+        return [x.copy] * 4, 2 * x.size
 
     def describe(self) -> dict:
         return {"card": "the processor", "torch": self.torch.__version__ if hasattr(self, "torch") else "none: numpy", "driver": "none"}

@@ -59,6 +59,15 @@ def verdict_text(verdict: dict) -> str:
     return f"error {verdict['norm']:.1e}, worst {verdict['worst']:.2f}{said}"
 
 
+def copies(result: dict) -> str:
+    """How fast a copy is: of 2 GiB, without a rest in front of it; and as the cases are measured."""
+    text = f"copy {result['copy_bytes_per_s'] / 1e12:.2f} TB/s"
+    if "copies_as_cases" in result:
+        rested, sustained = (result["copies_as_cases"][regime] / 1e12 for regime in ("rested", "sustained"))
+        text += f", of 128 MiB as the cases are {rested:.2f} rested and {sustained:.2f} sustained"
+    return text
+
+
 def line(row: dict, result: dict) -> str:
     """For the terminal."""
     name = f"{row['case']:42}"
@@ -136,7 +145,7 @@ def page(result: dict) -> str:
         "must move, over time, as a share of what a copy of 2 GiB reaches. Every result is compared with float64, those of models with float32;",
         "models have weights of four values, the same for all.", "",
         f"- {device['card']}, driver {device['driver']}, highest clocks {device.get('max_sm_clock', '?')} and {device.get('max_memory_clock', '?')},"
-        f" limit {device.get('power_limit', '?')}; copy {result['copy_bytes_per_s'] / 1e12:.2f} TB/s; {result['date']}",
+        f" limit {device.get('power_limit', '?')}; {copies(result)}; {result['date']}",
         f"- torch {device['torch']}, CUDA {device.get('cuda', '?')}, cuDNN {device.get('cudnn', '?')}; TF32 off; reduced-precision reductions of bf16"
         f" {device.get('bf16_reduced_precision_reduction', '?')}, of f16 {device.get('f16_reduced_precision_reduction', '?')} (torch's defaults)",
         f"- clocks of the multiprocessors under sustained load: {sustained_clocks(result)}",

@@ -202,12 +202,24 @@ def run_case(options, library, machine, case, entry) -> dict:
     return row
 
 
+def shorter(options) -> dict:
+    return {} if options.device.startswith("cuda") else {"rest_s": 0.0, "heat_ms": 0.0, "minimum": 3}
+
+
 def measure(options, machine, row: dict, variants: dict, others: dict) -> None:
     functions = {name: variant.functions() for name, variant in variants.items()} | others
-    shorter = {} if options.device.startswith("cuda") else {"rest_s": 0.0, "heat_ms": 0.0, "minimum": 3}
-    row["times"] = timing.measure(machine, functions, options.seconds, **shorter)
+    row["times"] = timing.measure(machine, functions, options.seconds, **shorter(options))
     if options.steps:
         row["steps"] = variants["jinx"].steps()
+
+
+def copies_as_cases(options, machine) -> dict:
+    """Bytes a second of copies that are measured as cases are: memory that has rested is slow at first, for them too."""
+    calls, size_bytes = machine.copies()
+    times = timing.measure(machine, {"copy": calls}, min(options.seconds, 0.5), **shorter(options))["copy"]
+    del calls
+    machine.release()
+    return {regime: size_bytes / (times[regime]["us"] * 1e-6) for regime in ("rested", "sustained")}
 
 
 def attempt(options, library, machine, case, entry) -> dict:
@@ -288,9 +300,10 @@ def main() -> int:
     result = {
         "date": datetime.datetime.now(datetime.UTC if hasattr(datetime, "UTC") else datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "command": command, "pack": {k: manifest[k] for k in ("command", "jinx", "target", "tiny")},
-        "device": machine.describe(), "copy_bytes_per_s": machine.copy_bandwidth(), "rows": [],
+        "device": machine.describe(), "copy_bytes_per_s": machine.copy_bandwidth(),
+        "copies_as_cases": copies_as_cases(options, machine), "rows": [],
     }
-    print(f"{result['device']['card']}; copy {result['copy_bytes_per_s'] / 1e12:.2f} TB/s; {len(every)} cases", flush=True)
+    print(f"{result['device']['card']}; {report.copies(result)}; {len(every)} cases", flush=True)
     done: set[str] = set()
     if options.append and options.json and options.json.is_file():
         result["rows"] = earlier_rows(options.json, result, {case.name for case in every})

@@ -242,21 +242,44 @@ func.func @beside_host(%x: tensor<1x1x8x3xf32>, %w: tensor<1x1x9x16xf32>) -> ten
 
 // -----
 
-// A sum over many rows is one of parts of them, and one of those: 2000 rows in parts of 32, of which the last has 16. Partial results are f32.
+// A sum over many rows is one of parts of them, and one of those: 2003 rows in parts of 64, of which the last has 19, by blocks with 64 columns,
+// 8 a thread, and 32 rows at a time; 32 partial rows, which are f32, by blocks with 32 columns. A thread finishes a column.
 // CHECK-LABEL: @rows_in_parts
-// CHECK: %[[P:.*]] = jinx.launch @k0_reduce(%arg0) sizes [] programs "126"{{.*}} -> tensor<63x200xf32>
-// CHECK: jinx.launch @k1_reduce(%[[P]], %arg1){{.*}} -> tensor<1x200xf16>
+// CHECK: %[[P:.*]] = jinx.launch @k0_reduce(%arg0) sizes [] programs "32768"{{.*}} -> tensor<32x200xf32>
+// CHECK: jinx.launch @k1_reduce(%[[P]], %arg1) sizes [] programs "1792"{{.*}} -> tensor<1x200xf16>
 // CHECK: tile.kernel @k0_reduce
-// CHECK: arith.minsi %c32, %{{.*}} : index
-// CHECK: tile.load {{.*}} -> vector<128xf16>
-func.func @rows_in_parts(%x: tensor<2000x200xf16>, %s: tensor<200xf16>) -> tensor<1x200xf16> {
-  %y = jinx.group "rows"(%x, %s) : (tensor<2000x200xf16>, tensor<200xf16>) -> tensor<1x200xf16> {
-  ^bb0(%a: tensor<2000x200xf16>, %b: tensor<200xf16>):
-    %t = jinx.reduce sum, %a axes [0] : tensor<2000x200xf16> -> tensor<1x200xf16>
+// CHECK: %[[ROWS:.*]] = arith.minsi %c64, %{{.*}} : index
+// CHECK: scf.for %{{.*}} = %{{.*}} to %[[ROWS]] step %c32
+// CHECK: tile.load {{.*}} limits({{.*}}) : <f16> -> vector<8xf16>
+// CHECK: tile.store {{.*}} : vector<8xf32>, <f32>
+// CHECK: scf.for %{{.*}} = %c1 to %c32
+// CHECK: tile.store {{.*}} limits({{.*}}) : vector<1xf32>, <f32>
+func.func @rows_in_parts(%x: tensor<2003x200xf16>, %s: tensor<200xf16>) -> tensor<1x200xf16> {
+  %y = jinx.group "rows"(%x, %s) : (tensor<2003x200xf16>, tensor<200xf16>) -> tensor<1x200xf16> {
+  ^bb0(%a: tensor<2003x200xf16>, %b: tensor<200xf16>):
+    %t = jinx.reduce sum, %a axes [0] : tensor<2003x200xf16> -> tensor<1x200xf16>
     %r = jinx.mul %t, %b : tensor<1x200xf16>, tensor<200xf16> -> tensor<1x200xf16>
     jinx.yield %r : tensor<1x200xf16>
   }
   return %y : tensor<1x200xf16>
+}
+
+// -----
+
+// Parts of 96 rows rather than 64, where they come out even: no row is asked for.
+// CHECK-LABEL: @rows_in_even_parts
+// CHECK: jinx.launch @k0_reduce(%arg0) {{.*}} -> tensor<25x256xf32>
+// CHECK: tile.kernel @k0_reduce
+// CHECK-NOT: minsi
+// CHECK: scf.for %{{.*}} = %c0 to %c3 step %c1
+// CHECK: tile.load {{.*}} strides(%c1) : <f16> -> vector<8xf16>
+func.func @rows_in_even_parts(%x: tensor<2400x256xf16>) -> tensor<1x256xf16> {
+  %y = jinx.group "rows"(%x) : (tensor<2400x256xf16>) -> tensor<1x256xf16> {
+  ^bb0(%a: tensor<2400x256xf16>):
+    %t = jinx.reduce sum, %a axes [0] : tensor<2400x256xf16> -> tensor<1x256xf16>
+    jinx.yield %t : tensor<1x256xf16>
+  }
+  return %y : tensor<1x256xf16>
 }
 
 // -----
@@ -289,4 +312,34 @@ func.func @runs(%x: tensor<2x9x3x24xf16>) -> tensor<2x3x9x24xf16> {
     jinx.yield %t : tensor<2x3x9x24xf16>
   }
   return %y : tensor<2x3x9x24xf16>
+}
+
+// -----
+
+// Dimensions that a transpose leaves side by side are one: 256 places in 4 tiles of 64, for 64 channels.
+// CHECK-LABEL: @channels_last
+// CHECK: tile.kernel @k0_mul{{.*}} programs "512"
+func.func @channels_last(%x: tensor<2x64x16x16xf16>, %s: tensor<64x1x1xf16>) -> tensor<2x16x16x64xf16> {
+  %y = jinx.group "rows"(%x, %s) : (tensor<2x64x16x16xf16>, tensor<64x1x1xf16>) -> tensor<2x16x16x64xf16> {
+  ^bb0(%a: tensor<2x64x16x16xf16>, %b: tensor<64x1x1xf16>):
+    %m = jinx.mul %a, %b : tensor<2x64x16x16xf16>, tensor<64x1x1xf16> -> tensor<2x64x16x16xf16>
+    %t = jinx.transpose %m, [0, 2, 3, 1] : tensor<2x64x16x16xf16> -> tensor<2x16x16x64xf16>
+    jinx.yield %t : tensor<2x16x16x64xf16>
+  }
+  return %y : tensor<2x16x16x64xf16>
+}
+
+// -----
+
+// Tests that an operand for each column keeps them apart: 16 tiles of a line, of which a quarter is there.
+// CHECK-LABEL: @channels_last_columns
+// CHECK: tile.kernel @k0_mul{{.*}} programs "2048"
+func.func @channels_last_columns(%x: tensor<2x64x16x16xf16>, %s: tensor<16xf16>) -> tensor<2x16x16x64xf16> {
+  %y = jinx.group "rows"(%x, %s) : (tensor<2x64x16x16xf16>, tensor<16xf16>) -> tensor<2x16x16x64xf16> {
+  ^bb0(%a: tensor<2x64x16x16xf16>, %b: tensor<16xf16>):
+    %m = jinx.mul %a, %b : tensor<2x64x16x16xf16>, tensor<16xf16> -> tensor<2x64x16x16xf16>
+    %t = jinx.transpose %m, [0, 2, 3, 1] : tensor<2x64x16x16xf16> -> tensor<2x16x16x64xf16>
+    jinx.yield %t : tensor<2x16x16x64xf16>
+  }
+  return %y : tensor<2x16x16x64xf16>
 }

@@ -4,7 +4,7 @@
 // 4x8 + 2x8x16 + 4x20 elements.
 // CHECK-LABEL: @product
 // CHECK: jinx.launch @k0_packed_matmul
-// CHECK-SAME: {bytes = "1472", flops = "1360"}
+// CHECK-SAME: {bytes = "1472", flops = "1360"
 func.func @product(%a: tensor<4x8xf32>, %b: tensor<2x8x16xf32>) -> tensor<4x20xf32> {
   %y = jinx.group "matmul"(%a, %b) : (tensor<4x8xf32>, tensor<2x8x16xf32>) -> tensor<4x20xf32> {
   ^bb0(%c: tensor<4x8xf32>, %d: tensor<2x8x16xf32>):

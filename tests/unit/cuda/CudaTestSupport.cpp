@@ -42,15 +42,19 @@ tile::KernelOp kernelIn(ModuleOp module) {
 }
 
 ScheduledGroup scheduleForCuda(const std::string &text) {
+  schedules::Target target;
+  target.cuda = true;
+  return scheduleForCuda(text, [&](graph::GroupOp group, OpBuilder &builder) { return schedules::scheduleGroup(group, "rows", target, builder); });
+}
+
+ScheduledGroup scheduleForCuda(const std::string &text, ScheduleOfGroup schedule) {
   auto module = parse(text);
   if (!module) return {};
   graph::GroupOp group;
   module->walk([&](graph::GroupOp op) { group = op; });
   OpBuilder builder(&context());
   builder.setInsertionPointToEnd(module->getBody());
-  schedules::Target target;
-  target.cuda = true;
-  auto scheduled = schedules::scheduleGroup(group, "rows", target, builder);
+  auto scheduled = schedule(group, builder);
   EXPECT_TRUE(succeeded(scheduled)) << text;
   if (failed(scheduled)) return {};
   auto kernel = emitCuda(scheduled->kernel);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "codegen/cuda/EmitCuda.h"
+#include "codegen/schedules/Schedules.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "runtime/device/cuda/Nvrtc.h"
@@ -28,6 +29,9 @@ struct ScheduledGroup {
   std::vector<std::string> sizes;  ///< formulas over the graph's symbols
 };
 ScheduledGroup scheduleForCuda(const std::string &text);
+/// As one schedule writes it.
+using ScheduleOfGroup = llvm::function_ref<mlir::FailureOr<schedules::Scheduled>(graph::GroupOp, mlir::OpBuilder &)>;
+ScheduledGroup scheduleForCuda(const std::string &text, ScheduleOfGroup schedule);
 
 /// Compares with tests/unit/cuda/golden/<name>; with JINX_UPDATE_GOLDEN=1 writes it.
 void expectGolden(const std::string &name, const std::string &text);

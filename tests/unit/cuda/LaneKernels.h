@@ -1,7 +1,8 @@
-// Groups of operators whose lanes depend on each other: a running sum, a scatter, a sort, a recurrence.
+// Groups of operators whose lanes depend on each other: a running sum, a scatter, a sort, a recurrence, rows that a block shares.
 #pragma once
 
 #include "CudaTestSupport.h"
+#include "codegen/schedules/cuda/ColumnStrips.h"
 
 namespace jinx::cuda::testing {
 
@@ -49,5 +50,21 @@ func.func @main(%arg0: tensor<6x2x160xf32>, %arg1: tensor<4x3x40x16xf32>, %arg2:
   }
   return %0 : tensor<6x2x40xf32>
 })";
+
+/// 130 rows of 76 in parts of 48, of which the last has 34: each part in three strips, the third with 12 of 32 columns.
+inline constexpr const char *kSumOfParts = R"(
+func.func @main(%arg0: tensor<3x48x76xf32>) -> tensor<3x1x76xf32> {
+  %0 = jinx.group "rows"(%arg0) : (tensor<3x48x76xf32>) -> tensor<3x1x76xf32> {
+  ^bb0(%x: tensor<3x48x76xf32>):
+    %y = jinx.reduce sum, %x axes [1] : tensor<3x48x76xf32> -> tensor<3x1x76xf32>
+    jinx.yield %y : tensor<3x1x76xf32>
+  }
+  return %0 : tensor<3x1x76xf32>
+})";
+inline CudaKernel sumOfParts() {
+  return scheduleForCuda(kSumOfParts, [](graph::GroupOp group, mlir::OpBuilder &builder) {
+    return schedules::scheduleColumnStrips(group, "sum", {1, 130}, builder);
+  }).kernel;
+}
 
 }  // namespace jinx::cuda::testing

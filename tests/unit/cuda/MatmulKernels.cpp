@@ -109,6 +109,49 @@ Built buildWgmma(const schedules::WgmmaTile &tile, bool withHole, int64_t sms) {
   return built;
 }
 
+Built buildMma(const MmaProblem &problem) {
+  OpBuilder b(&context());
+  Location loc = b.getUnknownLoc();
+  Built built;
+  built.module = ModuleOp::create(loc);
+  b.setInsertionPointToEnd(built.module->getBody());
+  auto pointer = [&](Type element) { return tile::PtrType::get(b.getContext(), element); };
+  schedules::MmaMatmul p;
+  p.elementA = problem.ofBytes ? Type(b.getI8Type()) : b.getBF16Type();
+  p.elementB = problem.ofBytes ? Type(IntegerType::get(b.getContext(), 8, IntegerType::Unsigned)) : b.getBF16Type();
+  Type result = problem.ofBytes ? Type(b.getI32Type()) : b.getBF16Type();
+  const char *name = problem.ofBytes ? "mma_s8" : problem.withHole ? "mma_bias_relu" : "mma";
+  auto kernel = tile::KernelOp::create(b, loc, name, TypeRange{pointer(p.elementA), pointer(p.elementB), pointer(b.getF32Type()), pointer(result)}, 3, 3, "/mlp/MatMul, /mlp/Relu");
+  kernel.setPrograms("((a0 + " + std::to_string(problem.tile.m - 1) + ") floordiv " + std::to_string(problem.tile.m) + ") * ((a1 + " +
+                     std::to_string(problem.tile.n - 1) + ") floordiv " + std::to_string(problem.tile.n) + ")");
+  b.setInsertionPointToEnd(&kernel.getBody().front());
+  p.a = named(kernel.buffer(0), "a");
+  p.b = named(kernel.buffer(1), "b");
+  Value bias = named(kernel.buffer(2), "bias");
+  p.c = named(kernel.buffer(3), "d");
+  p.m = named(kernel.size(0), "m");
+  p.n = named(kernel.size(1), "n");
+  p.k = named(kernel.size(2), "k");
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  if (problem.k) p.k = arith::ConstantIndexOp::create(b, loc, *problem.k);
+  p.aRowStride = p.k, p.aColumnStride = one;
+  p.bRowStride = problem.isTurned ? one : p.k, p.bColumnStride = problem.isTurned ? p.n : one;
+  p.cRowStride = p.n;
+  p.tile = tile::ProgramIdOp::create(b, loc, b.getIndexType());
+  schedules::emitMmaMatmul(b, kernel, p, problem.tile, [&](OpBuilder &b, Location loc, Value acc, const schedules::TilePlace &at) -> Value {
+    if (problem.ofBytes) return acc;
+    if (problem.withHole) {
+      Value rows = arith::SubIOp::create(b, loc, p.m, at.row), columns = arith::SubIOp::create(b, loc, p.n, at.column);
+      acc = biasRelu(b, loc, acc, at.column, bias, columns, rows);
+    }
+    return arith::TruncFOp::create(b, loc, cast<VectorType>(acc.getType()).clone(result), acc);
+  });
+  auto emitted = emitCuda(kernel);
+  EXPECT_TRUE(succeeded(emitted));
+  if (succeeded(emitted)) built.kernel = *emitted;
+  return built;
+}
+
 Built buildResidualWgmma(const schedules::WgmmaTile &tile, bool ofFloats, int64_t sms) {
   OpBuilder b(&context());
   Location loc = b.getUnknownLoc();

@@ -1,6 +1,7 @@
 // The CUDA products as the tests build them, without and with an epilogue of bias and relu.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "CudaTestSupport.h"
@@ -26,6 +27,17 @@ enum class Narrow {
   kFloats,    ///< f8E4M3FN to bf16
 };
 Built buildNarrowWgmma(const schedules::WgmmaTile &tile, Narrow kind, int64_t sms = 132);
+
+/// What a product of warps multiplies, and how its operands lie.
+struct MmaProblem {
+  schedules::MmaTile tile;
+  bool ofBytes = false;       ///< s8 x u8 to i32; else bf16 to bf16
+  bool withHole = false;      ///< bias (f32, for each column) and relu, of bf16
+  std::optional<int64_t> k;   ///< known when compiled
+  bool isTurned = false;      ///< B is [k, n]
+};
+/// a, b, bias -> d; sizes m, n, k.
+Built buildMma(const MmaProblem &problem);
 
 /// b [k, n] in panels of 16 columns.
 std::vector<float> packPanels(const std::vector<float> &b, int64_t k, int64_t n);

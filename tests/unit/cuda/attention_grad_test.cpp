@@ -62,8 +62,8 @@ struct Mistake {
 TEST(CudaAttentionGrad, WrongValuesShow) {
   const Mistake mistakes[] = {
       {GradOf::keys, "fragment_column + j * 8 + e >= seen_from_here[h] ? ", "true ? "},
-      {GradOf::keys, "lse_2[2 * j + e] * kMinusLog2e", "lse_2[2 * j] * kMinusLog2e"},
-      {GradOf::keys, " - delta_2[2 * j + e]", " - delta_2[0]"},
+      {GradOf::keys, "lse_[2 * j + e] * kMinusLog2e", "lse_[2 * j] * kMinusLog2e"},
+      {GradOf::keys, " - delta_[2 * j + e]", " - delta_[0]"},
       {GradOf::keys, "dk2[4 * j + 2 * h + e] * kScale", "dk2[4 * j + 2 * h + e]"},
       {GradOf::keys, "kStageBytesQ, kPanelBytesQ)", "kStageBytesQ, 4 * 1024)"},
       {GradOf::queries, "fragment_column + j * 8 + e < visible_here[h] ? ", "true ? "},

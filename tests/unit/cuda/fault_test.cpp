@@ -295,19 +295,34 @@ TEST(AttentionFaults, NoneInTheRightText) { checkRight(attentionKernel(), Attent
 // ---- gradients of attention: slots that threads read, and slots that are kept a step longer -------------------------------------------
 
 constexpr Fault kGradKeysFaults[] = {
-    {"no wait for queries", "mbar_wait(full_q + take_q.slot * 8, take_q.parity);", "", kLanding},
-    {"no wait for gradients", "mbar_wait(full_dy + take_dy.slot * 8, take_dy.parity);", "", kLanding},
+    {"no wait for queries", "      mbar_wait(full_q + take_q.slot * 8, take_q.parity);", "", kLanding},
+    {"no wait for gradients", "      mbar_wait(full_dy + take_dy.slot * 8, take_dy.parity);", "", kLanding},
     {"values of the slot to come", "kOffsetLse + take_q.slot", "kOffsetLse + (take_q.slot + 1) % kStagesQ", "a load (reads|touches) shared\\+\\d+, (which nothing|where a bulk load|whose stage)|a race"},
     {"bytes of the values are not announced", "kStageBytesQ + kStageBytesLse);", "kStageBytesQ);", "lands after its phase|may not have landed"},
     {"no wait for a free slot", "mbar_wait(empty_q + fill_q.slot * 8, fill_q.parity ^ 1);", "", kOverwrites},
-    {"lanes of a warp do not meet before it gives slots back",
-     "      warp_sync();\n      if (thread % 32 == 0) mbar_arrive_at(empty_dy + take_dy.slot * 8, 0);\n      ring_advance(take_dy, kStagesDy);\n      wgmma_wait<0>();\n      wgmma_pin(dk2);\n      warp_sync();",
-     "      if (thread % 32 == 0) mbar_arrive_at(empty_dy + take_dy.slot * 8, 0);\n      ring_advance(take_dy, kStagesDy);\n      wgmma_wait<0>();\n      wgmma_pin(dk2);",
-     "a bulk load overwrites shared\\+\\d+, and no barrier stands after (thread|a load)"},
-    {"one warp gives a slot back for all", "if (thread % 32 == 0) mbar_arrive_at(empty_q", "if (thread == 0) mbar_arrive_at(empty_q", "deadlock[^]*2 of 8|deadlock[^]*6 of 8"},
+    {"one warp gives a slot back for all", "if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q", "if (held_q >= 0 && thread == 0) mbar_arrive_at(empty_q", "deadlock[^]*2 of 8|deadlock[^]*6 of 8"},
     {"a slot is free after an arrival of each consumer", "mbar_init(empty_q + s * 8, kConsumers * 4);", "mbar_init(empty_q + s * 8, kConsumers);", kOverwrites},
-    {"queries go back before dk has them", "      wgmma_wait<0>();\n      wgmma_pin(dk2);\n", "", "a bulk load overwrites|whose stage was given back|a wgmma writes it"},
+    {"queries go back before dk has them", "      wgmma_wait<0>();\n      wgmma_pin(dk2);\n", "", "a bulk load overwrites|whose stage was given back|a wgmma writes it|a wgmma's A have changed"},
     {"dv is touched early", "      wgmma_wait<1>();\n      wgmma_pin(dv2);\n", "      wgmma_pin(dv2);\n", "an accumulator is read while a wgmma writes it"},
+};
+/// The same consumers, whose products are issued in turns.
+constexpr Fault kGradTurnFaults[] = {
+    {"the turn is kept", "if (thread % 32 == 0) mbar_arrive(smem + kOffsetTurns + (consumer + 1) % kConsumers * 8);", "", "deadlock"},
+    {"one warp gives the turn for all", "if (thread % 32 == 0) mbar_arrive(smem + kOffsetTurns", "if (thread == 0) mbar_arrive(smem + kOffsetTurns", "deadlock[^]*1 of 4"},
+    {"each warp gives the turn for all", "mbar_init(smem + kOffsetTurns + c * 8, 4);", "mbar_init(smem + kOffsetTurns + c * 8, 1);", "deadlock", true},
+    {"nobody comes first", "u32 turn = consumer == 0;", "u32 turn = 0;", "deadlock"},
+    {"both wait for the other's turn", "kOffsetTurns + consumer * 8, turn);", "kOffsetTurns + (consumer + 1) % kConsumers * 8, turn);", "deadlock"},
+};
+/// Wide heads: a slot of queries is kept until the next step has added its part of dk.
+constexpr Fault kGradKeptFaults[] = {
+    {"queries go back before dk has them", "if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q + held_q * 8, 0);", "if (thread % 32 == 0) mbar_arrive_at(empty_q + take_q.slot * 8, 0);", "a bulk load overwrites|whose stage was given back|may not have landed|more arrivals"},
+    {"the slot kept is never given back", "if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q + held_q * 8, 0);", "", "deadlock"},
+    {"dk is not waited for", "      wgmma_wait<1>();\n      wgmma_pin(dk2);\n", "", "a bulk load overwrites|whose stage was given back"},
+    {"gradients are rounded over those in use", "      wgmma_wait<2>();", "      d_rounded[3] ^= 1;\n      wgmma_wait<2>();", "the registers of a wgmma's A have changed since its issue"},
+    {"lanes of a warp do not meet before it gives a slot back",
+     "      warp_sync();\n      if (thread % 32 == 0) mbar_arrive_at(empty_dy", "      if (thread % 32 == 0) mbar_arrive_at(empty_dy",
+     "a bulk load overwrites shared\\+\\d+, and no barrier stands after (thread|a load)"},
+    {"dv is not waited for", "      wgmma_wait<0>();\n      wgmma_pin(dv2);\n", "", "a bulk load overwrites|whose stage was given back|an accumulator is read"},
 };
 constexpr Fault kGradQueriesFaults[] = {
     {"keys go back before dq has them", "\n      if (held_k >= 0 && thread < kCluster) mbar_arrive_at(empty_k + held_k * 8, thread);", "\n      if (thread < kCluster) mbar_arrive_at(empty_k + take_k.slot * 8, thread);", "a bulk load overwrites|whose stage was given back|may not have landed|more arrivals"},
@@ -322,8 +337,8 @@ constexpr Fault kGradQueriesFaults[] = {
 struct AttentionGradRun {
   AttentionGradCase what;
   AttentionGradData data;
-  explicit AttentionGradRun(schedules::GradOf of)
-      : what{.of = of, .headDim = of == schedules::GradOf::keys ? 64 : 128, .causal = of == schedules::GradOf::queries, .tile = {128, 64, 2}},
+  explicit AttentionGradRun(schedules::GradOf of, int64_t keysHeadDim = 64)
+      : what{.of = of, .headDim = of == schedules::GradOf::keys ? keysHeadDim : 128, .causal = of == schedules::GradOf::queries, .tile = {128, 64, 2}},
         data(what, of == schedules::GradOf::keys ? AttentionGradShape{1, 1, 290, 70} : AttentionGradShape{1, 1, 290, 290}, 1) {}
   CudaKernel kernel() const { return buildAttentionGrad(what).kernel; }
   Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return data.run(runner, options); }
@@ -332,6 +347,11 @@ struct AttentionGradRun {
 class GradKeysFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(GradKeysFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::keys).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::keys)); }
 TEST(GradKeysFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::keys).kernel(), AttentionGradRun(schedules::GradOf::keys)); }
+class GradTurnFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GradTurnFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::keys).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::keys)); }
+class GradKeptFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GradKeptFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::keys, 128).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::keys, 128)); }
+TEST(GradKeptFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::keys, 128).kernel(), AttentionGradRun(schedules::GradOf::keys, 128)); }
 class GradQueriesFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(GradQueriesFaults, IsReported) { checkFault(AttentionGradRun(schedules::GradOf::queries).kernel(), GetParam(), AttentionGradRun(schedules::GradOf::queries)); }
 TEST(GradQueriesFaults, NoneInTheRightText) { checkRight(AttentionGradRun(schedules::GradOf::queries).kernel(), AttentionGradRun(schedules::GradOf::queries)); }
@@ -443,6 +463,21 @@ constexpr Fault kListFaults[] = {
     {"a row of the list too many", "static_cast<i64>(total); ++step2", "static_cast<i64>(total) + 1; ++step2", kUnordered},
 };
 
+constexpr Fault kStripFaults[] = {
+    {"the teams' sums are read before they are there", "block_sync();\n", "", kUnordered},
+    {"a team too many", "step2 < 32; ++step2", "step2 < 33; ++step2", "is outside the block's|which nothing has written"},
+    {"teams in one place", "shared_store_run(held + within * 4, acc)", "shared_store_run(held + within % 128 * 4, acc)", "a race|which nothing has written"},
+    {"a row too many", "48, 130 - ", "48, 131 - ", "a load of \\d+ bytes outside every buffer"},
+    {"a column too many of y", "rest > 0) global_store", "rest >= 0) global_store", "a store (overwrites byte \\d+ of buffer 1, and no barrier|of \\d+ bytes outside)"},
+};
+
+struct StripRun {
+  std::vector<float> x = randomFloats(130 * 76, 1), y = std::vector<float>(3 * 76);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
+    options.maxBankConflict = 0;  // a thread stores its run at once
+    return runner.run({in(x), out(y)}, {}, options);
+  }
+};
 struct ScanRun {
   std::vector<float> x = std::vector<float>(7500, 1.0f), y = std::vector<float>(7500);
   Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), out(y)}, {}, options); }
@@ -490,6 +525,40 @@ class StateFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(StateFaults, IsReported) { checkFault(scheduleForCuda(kLstm).kernel, GetParam(), StateRun()); }
 TEST(StateFaults, NoneInTheRightText) { checkRight(scheduleForCuda(kLstm).kernel, StateRun()); }
 
+class StripFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(StripFaults, IsReported) { checkFault(sumOfParts(), GetParam(), StripRun()); }
+TEST(StripFaults, NoneInTheRightText) { checkRight(sumOfParts(), StripRun()); }
+
+// ---- products of warps --------------------------------------------------------------------------------------------------------------
+
+constexpr Fault kMmaFaults[] = {
+    {"no wait for the copies of a slot", "copy_async_wait<1>();\n    block_sync();", "block_sync();", "a load (reads|touches) shared\\+\\d+, (which nothing|where an asynchronous copy)"},
+    {"a weak wait for the copies of a slot", "copy_async_wait<1>();", "copy_async_wait<2>();", "a load reads shared\\+\\d+|a load touches shared\\+\\d+"},
+    {"no meeting after the wait", "copy_async_wait<1>();\n    block_sync();", "copy_async_wait<1>();", "shared\\+\\d+"},
+    {"copies in no group", "copy_async_commit();", "", "a load (reads|touches) shared\\+\\d+"},
+    {"another slot is read", "smem + kOffsetA + take * kStageBytesA", "smem + kOffsetA + (take + 1) % kStages * kStageBytesA", "shared\\+\\d+"},
+    {"another slot is filled", "smem + kOffsetB + fill * kStageBytesB, b + b_base + offset3", "smem + kOffsetB + take * kStageBytesB, b + b_base + offset3", "shared\\+\\d+"},
+    {"rows of A read without their swizzle", " ^ (a_row % 8) * 16", "", "bank conflicts: \\d+ accesses"},
+    {"a row too many of A", "rows_left, rest", "rows_left + 1, rest", "a load of \\d+ bytes outside every buffer"},
+    {"an element too many of a row", "rows_left, rest2", "rows_left, rest2 + 8", "a load of \\d+ bytes outside every buffer"},
+    {"lanes multiply apart", "mma_m16n8k16_bf16(acc", "if (lane > 0) mma_m16n8k16_bf16(acc", "deadlock|meet at different operations"},
+};
+
+struct MmaRun {
+  int64_t m = 100, n = 72, k = 200;
+  std::vector<uint16_t> a = std::vector<uint16_t>(m * k, 0x3F80), b = std::vector<uint16_t>(n * k, 0x3F80), d = std::vector<uint16_t>(m * n);
+  std::vector<float> bias = std::vector<float>(n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) {
+    return runner.run({in(a), in(b), in(bias), out(d)}, {m, n, k}, options);
+  }
+};
+
+CudaKernel mmaKernel() { return buildMma({.tile = {64, 64, 2, 2, 3}, .withHole = true, .k = 200}).kernel; }
+
+class MmaFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(MmaFaults, IsReported) { checkFault(mmaKernel(), GetParam(), MmaRun()); }
+TEST(MmaFaults, NoneInTheRightText) { checkRight(mmaKernel(), MmaRun()); }
+
 std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
   std::string name = info.param.name;
   for (char &c : name)
@@ -505,13 +574,17 @@ INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFault
 INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradKeysFaults, ::testing::ValuesIn(kGradKeysFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GradTurnFaults, ::testing::ValuesIn(kGradTurnFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GradKeptFaults, ::testing::ValuesIn(kGradKeptFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradQueriesFaults, ::testing::ValuesIn(kGradQueriesFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, MmaFaults, ::testing::ValuesIn(kMmaFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ScanFaults, ::testing::ValuesIn(kScanFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SortFaults, ::testing::ValuesIn(kSortFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ListFaults, ::testing::ValuesIn(kListFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, StateFaults, ::testing::ValuesIn(kStateFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, StripFaults, ::testing::ValuesIn(kStripFaults), nameOf);
 
 }  // namespace
 }  // namespace jinx::cuda::testing

@@ -1,4 +1,5 @@
 // The compile gate: what NVRTC says of every golden text. Needs libnvrtc, no GPU; skipped by name without.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -28,6 +29,18 @@ TEST(CudaGate, BrokenTextIsAnErrorWithTheLog) {
   auto compiled = compileCuda("extern \"C\" __global__ void f(int* p) { *p = nothing; }", "broken");
   ASSERT_FALSE(compiled.isOk());
   EXPECT_NE(compiled.status().message().find("nothing"), std::string::npos) << compiled.status().message();
+}
+
+TEST(CudaGate, ACubinTellsWhichKernelsItHolds) {
+  if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
+  auto compiled = compileCuda("extern \"C\" __global__ void first(int* p) { *p = 1; }\nextern \"C\" __global__ void second(int* p) { *p = 2; }", "two");
+  ASSERT_TRUE(compiled.isOk()) << compiled.status().message();
+  auto names = kernelNames(compiled->cubin);
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(names, (std::vector<std::string>{"first", "second"}));
+  // A damaged one tells nothing that is not there.
+  for (size_t size = 0; size < compiled->cubin.size(); size += 61)
+    kernelNames({compiled->cubin.begin(), compiled->cubin.begin() + size});
 }
 
 }  // namespace jinx::cuda::testing

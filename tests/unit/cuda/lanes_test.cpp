@@ -21,6 +21,24 @@ TEST(CudaLanes, Texts) {
     expectGolden(name, kernel.text);
     if (haveNvrtc()) compileThroughGate(kernel);
   }
+  CudaKernel strips = sumOfParts();
+  expectGolden("column_strips.cu", strips.text);
+  if (haveNvrtc()) compileThroughGate(strips);
+}
+
+TEST(CudaLanes, PartsOfRowsEndWithTheRows) {
+  Runner runner(sumOfParts());
+  ASSERT_TRUE(runner.ok());
+  for (uint64_t seed = 0; seed < 5; ++seed) {
+    std::vector<float> x = randomFloats(130 * 76, seed), y(3 * 76, NAN);
+    auto report = runner.run({in(x), out(y)}, {}, seeded(seed));
+    ASSERT_TRUE(report.isOk()) << report.status().message();
+    for (size_t i = 0; i < y.size(); ++i) {
+      double sum = 0, size = 0;
+      for (size_t r = i / 76 * 48; r < std::min<size_t>(130, (i / 76 + 1) * 48); ++r) sum += x[r * 76 + i % 76], size += std::abs(x[r * 76 + i % 76]);
+      EXPECT_NEAR(y[i], sum, 34 * 0x1p-24 * size) << "part " << i / 76 << ", column " << i % 76 << ", seed " << seed;  // 2 rows a team, 32 teams
+    }
+  }
 }
 
 TEST(CudaLanes, UpdatesOfOneElementAreAddedInTheirOrder) {

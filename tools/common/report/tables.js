@@ -1,7 +1,8 @@
 // ---- Tables: steps, kernels, compilation, remarks, values ----
 
 function steps() {
-  const parent = section("steps", "Steps and their kernels", "click a row for operands, nodes and remarks");
+  const times = report.measured_on ? "; times on " + report.measured_on + ", of roof: the least time that its bytes or its flops take there, over its own" : "";
+  const parent = section("steps", "Steps and their kernels", "click a row for operands, nodes and remarks" + times);
   const lines = new Map();
   table(parent, report.steps, [
     {head: "#", cell: s => String(s.index), value: s => s.index, number: true},
@@ -12,10 +13,12 @@ function steps() {
     {head: "programs", cell: s => count(s.programs), value: s => s.programs, number: true},
     {head: "flops", cell: s => count(s.flops), value: s => s.flops, number: true},
     {head: "bytes", cell: s => bytes(s.bytes), value: s => s.bytes, number: true},
+    ...(report.measured_on ? reached() : []),
     ...(report.compile ? [{head: "remarks", cell: remarksInShort}] : []),
   ], (line, step) => {
     line.className = "opens";
     line.dataset.step = step.index;
+    if (step.ms !== undefined) line.dataset.share = step.roof_share;
     lines.set(step.index, line);
     line.onclick = () => {
       const open = line.nextSibling?.classList?.contains("more");
@@ -25,6 +28,17 @@ function steps() {
     };
   });
   onSelect(step => lines.forEach((line, index) => line.classList.toggle("selected", index === step)));
+}
+
+/** What a step reached when it was timed, beside the roof of its device. */
+function reached() {
+  const rate = (value, unit) => value === undefined ? "" : inUnits(Math.round(value), ["", "k", "M", "G", "T", "P"].map(p => " " + p + unit), 999.5);
+  return [
+    {head: "ms", cell: s => s.ms === undefined ? "" : s.ms.toPrecision(3), value: s => s.ms, number: true},
+    {head: "memory", cell: s => rate(s.bytes_per_s, "B/s"), value: s => s.bytes_per_s, number: true},
+    {head: "arithmetic", cell: s => rate(s.flops_per_s, "FLOP/s"), value: s => s.flops_per_s, number: true},
+    {head: "of roof", cell: s => s.roof_share === undefined ? "" : (100 * s.roof_share).toFixed(s.roof_share < 0.0995 ? 1 : 0) + " %", value: s => s.roof_share, number: true},
+    {head: "bound by", cell: s => s.bound || "", class: "short"}];
 }
 
 function nodesInShort(nodes) {

@@ -1,6 +1,6 @@
 // jinx 0.1 | attention_grad_keys_causal_hd128 | sm_90a
 // from: /attention/Gradient
-// grid = (a0) * (a1) * (((a3) + 127) floordiv 128); block = kThreads; dynamic shared memory = 167008 bytes
+// grid = (a0) * (a1) * (((a3) + 127) floordiv 128); block = kThreads; dynamic shared memory = 183408 bytes
 constexpr int kThreads = 384;  // of a block
 constexpr int kConsumers = 2;  // warpgroups that multiply; one more fetches
 constexpr int kCluster = 1;  // blocks of a cluster
@@ -8,37 +8,37 @@ constexpr int kStagesK = 1;  // slots of the ring
 constexpr int kOffsetK = 0;  // k in shared memory: 128 x 128 elements of 2 bytes
 constexpr int kStageBytesK = 32768;
 constexpr int kPanelBytesK = 16384;  // of its 64 columns side by side
-constexpr int kOffsetBarriersK = 165888;  // two for each slot: filled, free
+constexpr int kOffsetBarriersK = 182272;  // two for each slot: filled, free
 constexpr int kStagesV = 1;  // slots of the ring
 constexpr int kOffsetV = 32768;  // v in shared memory: 128 x 128 elements of 2 bytes
 constexpr int kStageBytesV = 32768;
 constexpr int kPanelBytesV = 16384;  // of its 64 columns side by side
-constexpr int kOffsetBarriersV = 165904;  // two for each slot: filled, free
-constexpr int kStagesQ = 2;  // slots of the ring
+constexpr int kOffsetBarriersV = 182288;  // two for each slot: filled, free
+constexpr int kStagesQ = 3;  // slots of the ring
 constexpr int kOffsetQ = 65536;  // q in shared memory: 64 x 128 elements of 2 bytes
 constexpr int kStageBytesQ = 16384;
 constexpr int kPanelBytesQ = 8192;  // of its 64 columns side by side
-constexpr int kOffsetLse = 98304;  // lse in shared memory: 1 x 64 elements of 4 bytes
+constexpr int kOffsetLse = 114688;  // lse in shared memory: 1 x 64 elements of 4 bytes
 constexpr int kStageBytesLse = 256;
-constexpr int kOffsetBarriersQ = 165920;  // two for each slot: filled, free
+constexpr int kOffsetBarriersQ = 182304;  // two for each slot: filled, free
 constexpr int kStagesDy = 2;  // slots of the ring
-constexpr int kOffsetDy = 99328;  // dy in shared memory: 64 x 128 elements of 2 bytes
+constexpr int kOffsetDy = 115712;  // dy in shared memory: 64 x 128 elements of 2 bytes
 constexpr int kStageBytesDy = 16384;
 constexpr int kPanelBytesDy = 8192;  // of its 64 columns side by side
-constexpr int kOffsetDelta = 132096;  // delta in shared memory: 1 x 64 elements of 4 bytes
+constexpr int kOffsetDelta = 148480;  // delta in shared memory: 1 x 64 elements of 4 bytes
 constexpr int kStageBytesDelta = 256;
-constexpr int kOffsetBarriersDy = 165952;  // two for each slot: filled, free
-constexpr int kOffsetStore = 133120;  // staging of stores: two buffers a warp
+constexpr int kOffsetBarriersDy = 182352;  // two for each slot: filled, free
+constexpr int kOffsetStore = 149504;  // staging of stores: two buffers a warp
 constexpr int kStoreColumns = 64;  // of a store: one swizzle span
 constexpr int kStoreRows = 16;  // of a store: what one warp owns of a product
 constexpr int kStoreBytes = 2048;
 constexpr float kToLog2 = 0.127517432f;
 constexpr float kMinusLog2e = -1.44269502f;
 constexpr float kScale = 0.0883883461f;
-constexpr int kAccumulators128 = 64;  // of a thread for a tile of 64 x 128
-constexpr int kOctets128 = 16;  // its groups of 8 columns
 constexpr int kAccumulators64 = 32;  // of a thread for a tile of 64 x 64
 constexpr int kOctets64 = 8;  // its groups of 8 columns
+constexpr int kAccumulators128 = 64;  // of a thread for a tile of 64 x 128
+constexpr int kOctets128 = 16;  // its groups of 8 columns
 constexpr int kColumns64 = 16;  // of a thread for a tile of 64 columns
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
@@ -166,17 +166,34 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
     const bool issuer = elect_one();  // the lane that issues this warp's stores
     const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);
     u32 buffer = store;
+    const u32 columns = opaque(smem + fragment_column * 4);  // of rows of f32 that this thread reads
     Ring take_k{0, 0};
     Ring take_v{0, 0};
     Ring take_q{0, 0};
+    int held_q = -1;  // slot whose product may still run
     Ring take_dy{0, 0};
     const i64 first_row = consumer * 64;
     const i64 my_row = row + first_row;
     const i32 as_i32 = static_cast<i32>(my_row + queries - keys);
     mbar_wait(full_k + take_k.slot * 8, take_k.parity);
     mbar_wait(full_v + take_v.slot * 8, take_v.parity);
+    mbar_wait(full_q + take_q.slot * 8, take_q.parity);
+    float broadcast_[kAccumulators64];
+#pragma unroll
+    for (int j = 0; j < kOctets64; ++j) {
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+#pragma unroll
+        for (int e = 0; e < 2; ++e)
+          broadcast_[4 * j + 2 * h + e] = 0.0f;
+      }
+    }
+    u32 d_rounded[kAccumulators64 / 2];
+#pragma unroll
+    for (int i = 0; i < kAccumulators64 / 2; ++i)
+      d_rounded[i] = pack_bf16x2(broadcast_[2 * i], broadcast_[2 * i + 1]);
 
-    // Steps with queries that do not see all of these keys.
+    // Main loop: weights and their gradients are made again, and go from registers into dv and dk.
     i32 seen_from[2];
 #pragma unroll
     for (int h = 0; h < 2; ++h)
@@ -196,7 +213,7 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
         }
       }
     }
-    for (i64 step2 = first_step; step2 < first_whole; ++step2) {
+    for (i64 step2 = first_step; step2 < steps; ++step2) {
       mbar_wait(full_q + take_q.slot * 8, take_q.parity);
       float scores[kAccumulators64];
       const u64 desc_k = wgmma_descriptor_128b(smem + kOffsetK + take_k.slot * kStageBytesK + u32(first_row) * 128);
@@ -211,12 +228,20 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
       wgmma_fence();
       wgmma_m64n64k128_bf16(d_weights, desc_v, desc_dy);
       wgmma_commit();
-      wgmma_wait<1>();
+      if (held_q >= 0) {
+        const u64 desc_q2 = wgmma_descriptor_panels(smem + kOffsetQ + held_q * kStageBytesQ, kPanelBytesQ);
+        wgmma_fence();
+        wgmma_m64n128k64_bf16_registers(dk2, d_rounded, desc_q2);
+        wgmma_commit();
+      } else {
+        wgmma_commit();  // a group all the same: waits count them
+      }
+      wgmma_wait<2>();
       wgmma_pin(scores);
       float lse_[kColumns64];
 #pragma unroll
       for (int j = 0; j < kOctets64; ++j)
-        shared_load_x2(lse_ + 2 * j, smem + kOffsetLse + take_q.slot * kStageBytesLse + (fragment_column + j * 8) * 4);
+        shared_load_x2(lse_ + 2 * j, columns + kOffsetLse + take_q.slot * kStageBytesLse + j * 32);
       float shift[kColumns64];
 #pragma unroll
       for (int j = 0; j < kOctets64; ++j) {
@@ -224,11 +249,7 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
         for (int e = 0; e < 2; ++e)
           shift[2 * j + e] = lse_[2 * j + e] * kMinusLog2e;
       }
-      i32 seen_from_here[2];
-#pragma unroll
-      for (int h = 0; h < 2; ++h)
-        seen_from_here[h] = wrap_sub(seen_from[h], static_cast<i32>(step2 * 64));
-      float seen_weights[kAccumulators64];
+      float weights[kAccumulators64];
 #pragma unroll
       for (int j = 0; j < kOctets64; ++j) {
 #pragma unroll
@@ -236,22 +257,56 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
             const float fma_ = fmaf(scores[4 * j + 2 * h + e], kToLog2, shift[2 * j + e]);
-            seen_weights[4 * j + 2 * h + e] = fragment_column + j * 8 + e >= seen_from_here[h] ? exp2_approx(fma_) : 0.0f;
+            weights[4 * j + 2 * h + e] = exp2_approx(fma_);
+          }
+        }
+      }
+      float chosen[kAccumulators64];
+      if (step2 < first_whole) {
+        i32 seen_from_here[2];
+#pragma unroll
+        for (int h = 0; h < 2; ++h)
+          seen_from_here[h] = wrap_sub(seen_from[h], static_cast<i32>(step2 * 64));
+#pragma unroll
+        for (int j = 0; j < kOctets64; ++j) {
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+#pragma unroll
+            for (int e = 0; e < 2; ++e) {
+              const float seen_weights = fragment_column + j * 8 + e >= seen_from_here[h] ? weights[4 * j + 2 * h + e] : 0.0f;
+              chosen[4 * j + 2 * h + e] = seen_weights;
+            }
+          }
+        }
+      } else {
+#pragma unroll
+        for (int j = 0; j < kOctets64; ++j) {
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+#pragma unroll
+            for (int e = 0; e < 2; ++e)
+              chosen[4 * j + 2 * h + e] = weights[4 * j + 2 * h + e];
           }
         }
       }
       u32 rounded[kAccumulators64 / 2];
 #pragma unroll
       for (int i = 0; i < kAccumulators64 / 2; ++i)
-        rounded[i] = pack_bf16x2(seen_weights[2 * i], seen_weights[2 * i + 1]);
+        rounded[i] = pack_bf16x2(chosen[2 * i], chosen[2 * i + 1]);
       const u64 desc_dy2 = wgmma_descriptor_panels(smem + kOffsetDy + take_dy.slot * kStageBytesDy, kPanelBytesDy);
       wgmma_fence();
       wgmma_m64n128k64_bf16_registers(dv2, rounded, desc_dy2);
       wgmma_commit();
+      wgmma_wait<1>();
+      wgmma_pin(dk2);
+      warp_sync();
+      if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q + held_q * 8, 0);
+      held_q = take_q.slot;
+      ring_advance(take_q, kStagesQ);
       float delta_[kColumns64];
 #pragma unroll
       for (int j = 0; j < kOctets64; ++j)
-        shared_load_x2(delta_ + 2 * j, smem + kOffsetDelta + take_dy.slot * kStageBytesDelta + (fragment_column + j * 8) * 4);
+        shared_load_x2(delta_ + 2 * j, columns + kOffsetDelta + take_dy.slot * kStageBytesDelta + j * 32);
       wgmma_wait<1>();
       wgmma_pin(d_weights);
       float d_scores[kAccumulators64];
@@ -261,115 +316,35 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
         for (int h = 0; h < 2; ++h) {
 #pragma unroll
           for (int e = 0; e < 2; ++e)
-            d_scores[4 * j + 2 * h + e] = seen_weights[4 * j + 2 * h + e] * (d_weights[4 * j + 2 * h + e] - delta_[2 * j + e]);
+            d_scores[4 * j + 2 * h + e] = chosen[4 * j + 2 * h + e] * (d_weights[4 * j + 2 * h + e] - delta_[2 * j + e]);
         }
       }
-      u32 d_rounded[kAccumulators64 / 2];
-#pragma unroll
-      for (int i = 0; i < kAccumulators64 / 2; ++i)
-        d_rounded[i] = pack_bf16x2(d_scores[2 * i], d_scores[2 * i + 1]);
-      const u64 desc_q2 = wgmma_descriptor_panels(smem + kOffsetQ + take_q.slot * kStageBytesQ, kPanelBytesQ);
-      wgmma_fence();
-      wgmma_m64n128k64_bf16_registers(dk2, d_rounded, desc_q2);
-      wgmma_commit();
-      wgmma_wait<1>();
+      wgmma_wait<0>();
       wgmma_pin(dv2);
       warp_sync();
       if (thread % 32 == 0) mbar_arrive_at(empty_dy + take_dy.slot * 8, 0);
       ring_advance(take_dy, kStagesDy);
-      wgmma_wait<0>();
-      wgmma_pin(dk2);
-      warp_sync();
-      if (thread % 32 == 0) mbar_arrive_at(empty_q + take_q.slot * 8, 0);
-      ring_advance(take_q, kStagesQ);
-    }
-
-    // Main loop: weights and their gradients are made again, and go from registers into dv and dk.
-    for (i64 step3 = first_whole; step3 < steps; ++step3) {
-      mbar_wait(full_q + take_q.slot * 8, take_q.parity);
-      float scores2[kAccumulators64];
-      const u64 desc_k2 = wgmma_descriptor_128b(smem + kOffsetK + take_k.slot * kStageBytesK + u32(first_row) * 128);
-      const u64 desc_q3 = wgmma_descriptor_128b(smem + kOffsetQ + take_q.slot * kStageBytesQ);
-      wgmma_fence();
-      wgmma_m64n64k128_bf16(scores2, desc_k2, desc_q3);
-      wgmma_commit();
-      mbar_wait(full_dy + take_dy.slot * 8, take_dy.parity);
-      float d_weights2[kAccumulators64];
-      const u64 desc_v2 = wgmma_descriptor_128b(smem + kOffsetV + take_v.slot * kStageBytesV + u32(first_row) * 128);
-      const u64 desc_dy3 = wgmma_descriptor_128b(smem + kOffsetDy + take_dy.slot * kStageBytesDy);
-      wgmma_fence();
-      wgmma_m64n64k128_bf16(d_weights2, desc_v2, desc_dy3);
-      wgmma_commit();
-      wgmma_wait<1>();
-      wgmma_pin(scores2);
-      float lse_2[kColumns64];
-#pragma unroll
-      for (int j = 0; j < kOctets64; ++j)
-        shared_load_x2(lse_2 + 2 * j, smem + kOffsetLse + take_q.slot * kStageBytesLse + (fragment_column + j * 8) * 4);
-      float shift2[kColumns64];
-#pragma unroll
-      for (int j = 0; j < kOctets64; ++j) {
-#pragma unroll
-        for (int e = 0; e < 2; ++e)
-          shift2[2 * j + e] = lse_2[2 * j + e] * kMinusLog2e;
-      }
-      float weights[kAccumulators64];
-#pragma unroll
-      for (int j = 0; j < kOctets64; ++j) {
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-#pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            const float fma_2 = fmaf(scores2[4 * j + 2 * h + e], kToLog2, shift2[2 * j + e]);
-            weights[4 * j + 2 * h + e] = exp2_approx(fma_2);
-          }
-        }
-      }
-      u32 rounded2[kAccumulators64 / 2];
-#pragma unroll
-      for (int i = 0; i < kAccumulators64 / 2; ++i)
-        rounded2[i] = pack_bf16x2(weights[2 * i], weights[2 * i + 1]);
-      const u64 desc_dy4 = wgmma_descriptor_panels(smem + kOffsetDy + take_dy.slot * kStageBytesDy, kPanelBytesDy);
-      wgmma_fence();
-      wgmma_m64n128k64_bf16_registers(dv2, rounded2, desc_dy4);
-      wgmma_commit();
-      float delta_2[kColumns64];
-#pragma unroll
-      for (int j = 0; j < kOctets64; ++j)
-        shared_load_x2(delta_2 + 2 * j, smem + kOffsetDelta + take_dy.slot * kStageBytesDelta + (fragment_column + j * 8) * 4);
-      wgmma_wait<1>();
-      wgmma_pin(d_weights2);
-      float d_scores2[kAccumulators64];
-#pragma unroll
-      for (int j = 0; j < kOctets64; ++j) {
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-#pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            const float difference = d_weights2[4 * j + 2 * h + e] - delta_2[2 * j + e];
-            d_scores2[4 * j + 2 * h + e] = weights[4 * j + 2 * h + e] * difference;
-          }
-        }
-      }
       u32 d_rounded2[kAccumulators64 / 2];
 #pragma unroll
       for (int i = 0; i < kAccumulators64 / 2; ++i)
-        d_rounded2[i] = pack_bf16x2(d_scores2[2 * i], d_scores2[2 * i + 1]);
-      const u64 desc_q4 = wgmma_descriptor_panels(smem + kOffsetQ + take_q.slot * kStageBytesQ, kPanelBytesQ);
-      wgmma_fence();
-      wgmma_m64n128k64_bf16_registers(dk2, d_rounded2, desc_q4);
-      wgmma_commit();
-      wgmma_wait<1>();
-      wgmma_pin(dv2);
-      warp_sync();
-      if (thread % 32 == 0) mbar_arrive_at(empty_dy + take_dy.slot * 8, 0);
-      ring_advance(take_dy, kStagesDy);
-      wgmma_wait<0>();
-      wgmma_pin(dk2);
-      warp_sync();
-      if (thread % 32 == 0) mbar_arrive_at(empty_q + take_q.slot * 8, 0);
-      ring_advance(take_q, kStagesQ);
+        d_rounded2[i] = pack_bf16x2(d_scores[2 * i], d_scores[2 * i + 1]);
+#pragma unroll
+      for (int i = 0; i < kAccumulators64 / 2; ++i)
+        d_rounded[i] = d_rounded2[i];
     }
+    if (held_q >= 0) {
+      const u64 desc_q3 = wgmma_descriptor_panels(smem + kOffsetQ + held_q * kStageBytesQ, kPanelBytesQ);
+      wgmma_fence();
+      wgmma_m64n128k64_bf16_registers(dk2, d_rounded, desc_q3);
+      wgmma_commit();
+    } else {
+      wgmma_commit();  // a group all the same: waits count them
+    }
+    wgmma_wait<0>();
+    wgmma_pin(dk2);
+    warp_sync();
+    if (held_q >= 0 && thread % 32 == 0) mbar_arrive_at(empty_q + held_q * 8, 0);
+    held_q = -1;
     if (thread < kCluster) mbar_arrive_at(empty_k + take_k.slot * 8, thread);
     ring_advance(take_k, kStagesK);
     if (thread < kCluster) mbar_arrive_at(empty_v + take_v.slot * 8, thread);

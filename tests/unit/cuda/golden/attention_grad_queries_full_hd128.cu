@@ -158,70 +158,31 @@ attention_grad_queries_full_hd128(const bf16* __restrict__ q, const bf16* __rest
     const i64 rows_at = batch_head * padded_rows + my_row;
     mbar_wait(full_q + take_q.slot * 8, take_q.parity);
     mbar_wait(full_dy + take_dy.slot * 8, take_dy.parity);
-
-    // First step: the rightmost keys, masked; none before it.
     mbar_wait(full_k + take_k.slot * 8, take_k.parity);
-    float scores[kAccumulators64];
-    const u64 desc_q = wgmma_descriptor_128b(smem + kOffsetQ + take_q.slot * kStageBytesQ + u32(first_row) * 128);
-    const u64 desc_k = wgmma_descriptor_128b(smem + kOffsetK + take_k.slot * kStageBytesK);
-    wgmma_fence();
-    wgmma_m64n64k128_bf16(scores, desc_q, desc_k);
-    wgmma_commit();
-    mbar_wait(full_v + take_v.slot * 8, take_v.parity);
-    float d_weights[kAccumulators64];
-    const u64 desc_dy = wgmma_descriptor_128b(smem + kOffsetDy + take_dy.slot * kStageBytesDy + u32(first_row) * 128);
-    const u64 desc_v = wgmma_descriptor_128b(smem + kOffsetV + take_v.slot * kStageBytesV);
-    wgmma_fence();
-    wgmma_m64n64k128_bf16(d_weights, desc_dy, desc_v);
-    wgmma_commit();
-    wgmma_wait<1>();
-    wgmma_pin(scores);
-    float shift[2];
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      const float lse_ = global_load(lse + rows_at + fragment_row + h * 8);
-      shift[h] = lse_ * kMinusLog2e;
-    }
-    const i32 visible_here = wrap_sub(static_cast<i32>(keys), static_cast<i32>((blocks - 1) * 64));
-    float seen_weights[kAccumulators64];
-#pragma unroll
-    for (int j = 0; j < kOctets64; ++j) {
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-#pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          const float fma_ = fmaf(scores[4 * j + 2 * h + e], kToLog2, shift[h]);
-          seen_weights[4 * j + 2 * h + e] = fragment_column + j * 8 + e < visible_here ? exp2_approx(fma_) : 0.0f;
-        }
-      }
-    }
-    wgmma_wait<0>();
-    wgmma_pin(d_weights);
-    if (thread < kCluster) mbar_arrive_at(empty_v + take_v.slot * 8, thread);
-    ring_advance(take_v, kStagesV);
-    float delta_[2];
-#pragma unroll
-    for (int h = 0; h < 2; ++h)
-      delta_[h] = global_load(delta + rows_at + fragment_row + h * 8);
-    if (held_k >= 0 && thread < kCluster) mbar_arrive_at(empty_k + held_k * 8, thread);
-    held_k = take_k.slot;
-    ring_advance(take_k, kStagesK);
-    float d_scores[kAccumulators64];
+    float broadcast_[kAccumulators64];
 #pragma unroll
     for (int j = 0; j < kOctets64; ++j) {
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
 #pragma unroll
         for (int e = 0; e < 2; ++e)
-          d_scores[4 * j + 2 * h + e] = seen_weights[4 * j + 2 * h + e] * (d_weights[4 * j + 2 * h + e] - delta_[h]);
+          broadcast_[4 * j + 2 * h + e] = 0.0f;
       }
     }
     u32 rounded[kAccumulators64 / 2];
 #pragma unroll
     for (int i = 0; i < kAccumulators64 / 2; ++i)
-      rounded[i] = pack_bf16x2(d_scores[2 * i], d_scores[2 * i + 1]);
+      rounded[i] = pack_bf16x2(broadcast_[2 * i], broadcast_[2 * i + 1]);
 
-    // Steps with columns that some rows do not see.
+    // Main loop: weights and their gradients are made again, and go from registers into dq.
+    float shift[2];
+    float delta_[2];
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const float lse_ = global_load(lse + rows_at + fragment_row + h * 8);
+      shift[h] = lse_ * kMinusLog2e;
+      delta_[h] = global_load(delta + rows_at + fragment_row + h * 8);
+    }
     float dq2[kAccumulators128];
 #pragma unroll
     for (int j = 0; j < kOctets128; ++j) {
@@ -232,53 +193,80 @@ attention_grad_queries_full_hd128(const bf16* __restrict__ q, const bf16* __rest
           dq2[4 * j + 2 * h + e] = 0.0f;
       }
     }
-    for (i64 step2 = 1; step2 < masked; ++step2) {
+    for (i64 step2 = 0; step2 < blocks; ++step2) {
       mbar_wait(full_k + take_k.slot * 8, take_k.parity);
-      float scores2[kAccumulators64];
-      const u64 desc_q2 = wgmma_descriptor_128b(smem + kOffsetQ + take_q.slot * kStageBytesQ + u32(first_row) * 128);
-      const u64 desc_k2 = wgmma_descriptor_128b(smem + kOffsetK + take_k.slot * kStageBytesK);
+      float scores[kAccumulators64];
+      const u64 desc_q = wgmma_descriptor_128b(smem + kOffsetQ + take_q.slot * kStageBytesQ + u32(first_row) * 128);
+      const u64 desc_k = wgmma_descriptor_128b(smem + kOffsetK + take_k.slot * kStageBytesK);
       wgmma_fence();
-      wgmma_m64n64k128_bf16(scores2, desc_q2, desc_k2);
+      wgmma_m64n64k128_bf16(scores, desc_q, desc_k);
       wgmma_commit();
       mbar_wait(full_v + take_v.slot * 8, take_v.parity);
-      float d_weights2[kAccumulators64];
-      const u64 desc_dy2 = wgmma_descriptor_128b(smem + kOffsetDy + take_dy.slot * kStageBytesDy + u32(first_row) * 128);
-      const u64 desc_v2 = wgmma_descriptor_128b(smem + kOffsetV + take_v.slot * kStageBytesV);
+      float d_weights[kAccumulators64];
+      const u64 desc_dy = wgmma_descriptor_128b(smem + kOffsetDy + take_dy.slot * kStageBytesDy + u32(first_row) * 128);
+      const u64 desc_v = wgmma_descriptor_128b(smem + kOffsetV + take_v.slot * kStageBytesV);
       wgmma_fence();
-      wgmma_m64n64k128_bf16(d_weights2, desc_dy2, desc_v2);
+      wgmma_m64n64k128_bf16(d_weights, desc_dy, desc_v);
       wgmma_commit();
-      const u64 desc_k3 = wgmma_descriptor_panels(smem + kOffsetK + held_k * kStageBytesK, kPanelBytesK);
-      wgmma_fence();
-      wgmma_m64n128k64_bf16_registers(dq2, rounded, desc_k3);
-      wgmma_commit();
+      if (held_k >= 0) {
+        const u64 desc_k2 = wgmma_descriptor_panels(smem + kOffsetK + held_k * kStageBytesK, kPanelBytesK);
+        wgmma_fence();
+        wgmma_m64n128k64_bf16_registers(dq2, rounded, desc_k2);
+        wgmma_commit();
+      } else {
+        wgmma_commit();  // a group all the same: waits count them
+      }
       wgmma_wait<2>();
-      wgmma_pin(scores2);
-      const i32 as_i32 = static_cast<i32>((blocks - 1 - step2) * 64);
-      float seen_weights2[kAccumulators64];
+      wgmma_pin(scores);
+      float weights[kAccumulators64];
 #pragma unroll
       for (int j = 0; j < kOctets64; ++j) {
 #pragma unroll
         for (int h = 0; h < 2; ++h) {
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
-            const float fma_2 = fmaf(scores2[4 * j + 2 * h + e], kToLog2, shift[h]);
-            const bool is = fragment_column + j * 8 + e < wrap_sub(static_cast<i32>(keys), as_i32);
-            seen_weights2[4 * j + 2 * h + e] = is ? exp2_approx(fma_2) : 0.0f;
+            const float fma_ = fmaf(scores[4 * j + 2 * h + e], kToLog2, shift[h]);
+            weights[4 * j + 2 * h + e] = exp2_approx(fma_);
+          }
+        }
+      }
+      float chosen[kAccumulators64];
+      if (step2 < masked) {
+        const i32 as_i32 = static_cast<i32>((blocks - 1 - step2) * 64);
+#pragma unroll
+        for (int j = 0; j < kOctets64; ++j) {
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+#pragma unroll
+            for (int e = 0; e < 2; ++e) {
+              const bool is = fragment_column + j * 8 + e < wrap_sub(static_cast<i32>(keys), as_i32);
+              chosen[4 * j + 2 * h + e] = is ? weights[4 * j + 2 * h + e] : 0.0f;
+            }
+          }
+        }
+      } else {
+#pragma unroll
+        for (int j = 0; j < kOctets64; ++j) {
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+#pragma unroll
+            for (int e = 0; e < 2; ++e)
+              chosen[4 * j + 2 * h + e] = weights[4 * j + 2 * h + e];
           }
         }
       }
       wgmma_wait<1>();
-      wgmma_pin(d_weights2);
+      wgmma_pin(d_weights);
       if (thread < kCluster) mbar_arrive_at(empty_v + take_v.slot * 8, thread);
       ring_advance(take_v, kStagesV);
-      float d_scores2[kAccumulators64];
+      float d_scores[kAccumulators64];
 #pragma unroll
       for (int j = 0; j < kOctets64; ++j) {
 #pragma unroll
         for (int h = 0; h < 2; ++h) {
 #pragma unroll
           for (int e = 0; e < 2; ++e)
-            d_scores2[4 * j + 2 * h + e] = seen_weights2[4 * j + 2 * h + e] * (d_weights2[4 * j + 2 * h + e] - delta_[h]);
+            d_scores[4 * j + 2 * h + e] = chosen[4 * j + 2 * h + e] * (d_weights[4 * j + 2 * h + e] - delta_[h]);
         }
       }
       wgmma_wait<0>();
@@ -289,77 +277,19 @@ attention_grad_queries_full_hd128(const bf16* __restrict__ q, const bf16* __rest
       u32 rounded2[kAccumulators64 / 2];
 #pragma unroll
       for (int i = 0; i < kAccumulators64 / 2; ++i)
-        rounded2[i] = pack_bf16x2(d_scores2[2 * i], d_scores2[2 * i + 1]);
+        rounded2[i] = pack_bf16x2(d_scores[2 * i], d_scores[2 * i + 1]);
 #pragma unroll
       for (int i = 0; i < kAccumulators64 / 2; ++i)
         rounded[i] = rounded2[i];
     }
-
-    // Main loop: weights and their gradients are made again, and go from registers into dq.
-    for (i64 step3 = greatest<i64>(masked, 1); step3 < blocks; ++step3) {
-      mbar_wait(full_k + take_k.slot * 8, take_k.parity);
-      float scores3[kAccumulators64];
-      const u64 desc_q3 = wgmma_descriptor_128b(smem + kOffsetQ + take_q.slot * kStageBytesQ + u32(first_row) * 128);
-      const u64 desc_k4 = wgmma_descriptor_128b(smem + kOffsetK + take_k.slot * kStageBytesK);
+    if (held_k >= 0) {
+      const u64 desc_k3 = wgmma_descriptor_panels(smem + kOffsetK + held_k * kStageBytesK, kPanelBytesK);
       wgmma_fence();
-      wgmma_m64n64k128_bf16(scores3, desc_q3, desc_k4);
+      wgmma_m64n128k64_bf16_registers(dq2, rounded, desc_k3);
       wgmma_commit();
-      mbar_wait(full_v + take_v.slot * 8, take_v.parity);
-      float d_weights3[kAccumulators64];
-      const u64 desc_dy3 = wgmma_descriptor_128b(smem + kOffsetDy + take_dy.slot * kStageBytesDy + u32(first_row) * 128);
-      const u64 desc_v3 = wgmma_descriptor_128b(smem + kOffsetV + take_v.slot * kStageBytesV);
-      wgmma_fence();
-      wgmma_m64n64k128_bf16(d_weights3, desc_dy3, desc_v3);
-      wgmma_commit();
-      const u64 desc_k5 = wgmma_descriptor_panels(smem + kOffsetK + held_k * kStageBytesK, kPanelBytesK);
-      wgmma_fence();
-      wgmma_m64n128k64_bf16_registers(dq2, rounded, desc_k5);
-      wgmma_commit();
-      wgmma_wait<2>();
-      wgmma_pin(scores3);
-      float weights[kAccumulators64];
-#pragma unroll
-      for (int j = 0; j < kOctets64; ++j) {
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-#pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            const float fma_3 = fmaf(scores3[4 * j + 2 * h + e], kToLog2, shift[h]);
-            weights[4 * j + 2 * h + e] = exp2_approx(fma_3);
-          }
-        }
-      }
-      wgmma_wait<1>();
-      wgmma_pin(d_weights3);
-      if (thread < kCluster) mbar_arrive_at(empty_v + take_v.slot * 8, thread);
-      ring_advance(take_v, kStagesV);
-      float d_scores3[kAccumulators64];
-#pragma unroll
-      for (int j = 0; j < kOctets64; ++j) {
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-#pragma unroll
-          for (int e = 0; e < 2; ++e)
-            d_scores3[4 * j + 2 * h + e] = weights[4 * j + 2 * h + e] * (d_weights3[4 * j + 2 * h + e] - delta_[h]);
-        }
-      }
-      wgmma_wait<0>();
-      wgmma_pin(dq2);
-      if (held_k >= 0 && thread < kCluster) mbar_arrive_at(empty_k + held_k * 8, thread);
-      held_k = take_k.slot;
-      ring_advance(take_k, kStagesK);
-      u32 rounded3[kAccumulators64 / 2];
-#pragma unroll
-      for (int i = 0; i < kAccumulators64 / 2; ++i)
-        rounded3[i] = pack_bf16x2(d_scores3[2 * i], d_scores3[2 * i + 1]);
-#pragma unroll
-      for (int i = 0; i < kAccumulators64 / 2; ++i)
-        rounded[i] = rounded3[i];
+    } else {
+      wgmma_commit();  // a group all the same: waits count them
     }
-    const u64 desc_k6 = wgmma_descriptor_panels(smem + kOffsetK + held_k * kStageBytesK, kPanelBytesK);
-    wgmma_fence();
-    wgmma_m64n128k64_bf16_registers(dq2, rounded, desc_k6);
-    wgmma_commit();
     wgmma_wait<0>();
     wgmma_pin(dq2);
     if (held_k >= 0 && thread < kCluster) mbar_arrive_at(empty_k + held_k * 8, thread);
