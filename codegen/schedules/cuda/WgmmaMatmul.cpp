@@ -29,6 +29,7 @@
 // a2*b1 + a1*b2 + a1*b1. Consumers read A into registers and take it apart there; a splitter warpgroup writes b's low parts beside b. Sums are
 // promoted, since tensor cores cut what they add up (decision 0021). `tf32` in the graph is one product of the upper bits.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "codegen/schedules/cuda/CudaMatmul.h"
@@ -228,7 +229,8 @@ std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps,
     t = withResiduals(t, like.residuals, steps);
     if (!wgmmaInfeasible(t).empty() || (t.turns && (steps < kTurnSteps || t.elementBytes == 1))) continue;
     if (t.elementBytes == 1 && t.m > 128) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
-    found.push_back({t, wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms)});
+    const double cost = wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms);
+    if (std::isfinite(cost)) found.push_back({t, cost});
   }
   std::stable_sort(found.begin(), found.end(), [](const WgmmaCandidate &a, const WgmmaCandidate &b) { return a.cost < b.cost; });
   // For few rows, and where blocks share tiles, a rule decides and no estimate: what it gives is before all others.
