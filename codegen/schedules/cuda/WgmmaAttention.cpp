@@ -498,7 +498,7 @@ class AttentionProgram {
   }
 
   // Measured (decision 0017).
-  /// Gains 2 to 5 %; elsewhere it costs one or two, and up to 14 at head dimension 64.
+  /// Gains up to 5 %; elsewhere it costs one or two, and beside the branch for masks up to 14 at head dimension 64.
   bool keepsReference() const { return !hole_ && !isSplit() && (p_.headDim > 128 || (p_.causal && p_.headDim > 64)); }
   /// The branch costs 2 to 4 % at head dimension 128; but a hole that is printed three times costs NVRTC more than a second.
   bool masksInMainLoop() const { return hole_ || p_.headDim <= 64 || p_.headDim > 128; }
