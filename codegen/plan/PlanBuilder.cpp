@@ -98,15 +98,19 @@ class PlanBuilder {
     });
   }
 
-  /// What matrix instructions multiply lies in slots that bulk copies have filled; a buffer of one row is none of theirs.
+  /// What matrix instructions multiply: it lies in slots that bulk copies have filled, a buffer of one row aside, or that the block's warps have
+  /// (`warps`). f32 in high and low parts is "f32x3": three products for one.
   static std::string productsOf(tile::KernelOp kernel) {
     std::string element;
+    bool isSplit = false;
+    kernel.getBody().walk([&](mlir::Operation *op) { isSplit |= isa<tile::MmaHighLowOp>(op); });
     kernel.getBody().walk([&](tile::RingOp ring) {
       for (auto buffer : ring.getBuffers().getAsValueRange<TypeAttr>())
-        if (auto type = cast<VectorType>(buffer); element.empty() && ring.getKind() == tile::RingKind::bulk && type.getShape()[0] > 1)
+        if (auto type = cast<VectorType>(buffer);
+            element.empty() && (ring.getKind() == tile::RingKind::bulk || kernel->hasAttr("warps")) && type.getShape()[0] > 1)
           element = name(dtypeOf(type.getElementType()));
     });
-    return element;
+    return isSplit ? element + "x3" : element;
   }
 
   // ---- values -------------------------------------------------------------------------------------------------------------------

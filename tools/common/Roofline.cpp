@@ -71,6 +71,7 @@ std::string flopsRate(double value) {
 double Roofline::flopsFor(const std::string& products) const {
   if (products.empty()) return peaks.scalarFlops;
   if (products == "f16" || products == "bf16") return peaks.halfProducts;
+  if (products == "f32x3") return peaks.singleProducts / 3;
   return products == "f32" ? peaks.singleProducts : peaks.byteProducts;
 }
 
