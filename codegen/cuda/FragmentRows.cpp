@@ -4,6 +4,7 @@
 // lanes of a row hold alike, a column tile (1 x n) one of n / 4 values that the eight lanes and four warps of a column hold alike.
 #include "codegen/cuda/PipelineEmitter.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 
@@ -108,6 +109,37 @@ bool KernelEmitter::takesOver(Value init, Operation *loop) {
   auto held = bound_.find(init);
   return pipeline_->hasFragments() && init.hasOneUse() && init.getParentBlock() == loop->getBlock() && held != bound_.end() &&
          (held->second.kind == Bound::kArray || held->second.kind == Bound::kOperand);
+}
+
+/// A fragment that an `if` changes or leaves, and that nobody wants as it was any more, is changed where it lies. Null: another one.
+Value KernelEmitter::changedInPlace(scf::IfOp op, unsigned result) {
+  if (!pipeline_->hasFragments() || !op.elseBlock()) return {};
+  Value left = op.elseYield().getOperand(result);
+  auto held = bound_.find(left);
+  bool endsHere = left.getParentBlock() == op->getBlock() && llvm::all_of(left.getUsers(), [&](Operation *user) { return op->isProperAncestor(user); });
+  return endsHere && held != bound_.end() && held->second.kind == Bound::kArray ? left : Value();
+}
+
+/// A fragment times a row's factor, which is 1 for most rows (attribute `mostly_one`): here and now, where the fragment lies, and by warps that
+/// have another factor. Fails, silently, for another product.
+LogicalResult KernelEmitter::emitMostlyOne(Operation *op) {
+  auto held = bound_.find(op->getOperand(0));
+  auto factors = op->getOperand(1).getDefiningOp<vector::BroadcastOp>();
+  if (!op->hasAttr("mostly_one") || !pipeline_->hasFragments() || !factors || held == bound_.end() || held->second.kind != Bound::kArray ||
+      !op->getOperand(0).hasOneUse() || shapeOf(factors.getSource().getType())[1] != 1)
+    return failure();
+  const Bound fragment = held->second;
+  auto rows = arrayOf(factors.getSource(), hint(factors.getSource()));
+  if (failed(rows)) return failure();
+  TileLayout layout = layoutOf(shapeOf(op->getResult(0).getType()));
+  const std::string element = layout.element(fragment.expr.text);
+  out_.open("if (warp_any(" + *rows + "[0] != 1.0f || " + *rows + "[1] != 1.0f))");
+  openLoops(layout, 0, layout.loops.size());
+  out_.line(element + " = " + element + " * " + *rows + "[h];");
+  closeLoops(layout.loops.size());
+  out_.close();
+  bound_[op->getResult(0)] = fragment;
+  return success();
 }
 
 /// A row tile over columns, or a column tile over rows: whoever uses it reads the row's value, or the column's.

@@ -312,6 +312,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
         if (!isElementwise(o)) return unsupported(o, "no schedule for CUDA makes this operation");
         if (isa<arith::DivFOp>(o) && emitDivision(o).succeeded()) return success();
         if (isa<arith::CmpIOp>(o) && emitLaneCompare(o).succeeded()) return success();
+        if (isa<arith::MulFOp>(o) && emitMostlyOne(o).succeeded()) return success();
         return isTile(o->getResult(0).getType()) && !isUniform(o->getResult(0)) ? addPending(o) : emitScalar(o);
       });
 }
@@ -398,8 +399,11 @@ LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
     return emitBlock(*op.thenBlock());
   }
   SmallVector<Bound> results;
-  for (Value result : op.getResults()) {
-    results.push_back(declareCarried(result, {}, "chosen"));
+  bool changes = false;  // whether the else branch has something to assign
+  for (OpResult result : op.getResults()) {
+    Value inPlace = changedInPlace(op, result.getResultNumber());
+    results.push_back(inPlace ? Bound(bound_[inPlace]) : declareCarried(result, {}, "chosen"));
+    changes |= !inPlace;
     bound_[result] = results.back();
   }
   out_.open("if (" + scalar(op.getCondition()).text + ")");
@@ -413,7 +417,7 @@ LogicalResult KernelEmitter::emitIf(scf::IfOp op) {
     return success();
   };
   if (failed(branch(*op.thenBlock()))) return failure();
-  if (op.elseBlock() && !(op.elseBlock()->without_terminator().empty() && results.empty())) {
+  if (op.elseBlock() && (changes || !op.elseBlock()->without_terminator().empty())) {
     out_.reopen("else");
     if (failed(branch(*op.elseBlock()))) return failure();
   } else {

@@ -1,6 +1,16 @@
 // ========================== jinx device library: rows of fragments ==========================
 // A thread holds, in d[4 * j + 2 * h + e], columns 8 * j + 2 * (lane % 4) + e of row h of its two rows; its quad holds the others.
 
+/// Whether any lane of the warp says so.
+JINX_DEVICE bool warp_any(bool says JINX_AT) {
+#ifdef JINX_EMULATED
+  int any = says;
+  for (int distance = 1; distance < 32; distance *= 2) any |= warp_shuffle_xor(any, distance JINX_FROM);
+  return any != 0;
+#else
+  return __any_sync(0xFFFFFFFFu, says);
+#endif
+}
 /// The four lanes of a row combined: every lane gets the result.
 JINX_DEVICE float quad_sum(float v JINX_AT) {
   v += warp_shuffle_xor(v, 1 JINX_FROM);

@@ -6,11 +6,14 @@
 //
 //   s = q·kᵀ   m' = max(m, max s)   c = 2^(a m - a m')   p = 2^(a s - a m')   l = l c + sum p   o = (o + p_before·v_before) c
 //
-// with a = scale * log2(e), or log2(e) where a hole stands between s and the rest. The weights p of one step wait in registers, rounded, as
+// with a = scale * log2(e), or log2(e) where a hole stands between s and the rest. Where that pays
+// (keepsReference), a row keeps its m until the greatest logit exceeds it by more than 8 / a: until then c is 1, weights are at most 2^8, and a
+// warp none of whose rows has another c leaves its output alone. The weights p of one step wait in registers, rounded, as
 // the first operand of the next step's second product. So both products of a step run together, and its softmax under the second.
 //
 // Keys are walked from right to left: only the first steps may hold columns that a row does not see, those past the last key and, when
-// causal, past the diagonal. They are masked in a loop of their own; the main loop has no mask. A row's sum lies in four lanes until the end.
+// causal, past the diagonal. They are masked in a loop of their own, or in a branch of the main loop, which is one softmax less for NVRTC to
+// compile. A row's sum lies in four lanes until the end.
 //
 // Order of tiles: heads in sections whose keys and values fit the second-level cache together. Causal tiles differ in length: in the last
 // section the longest come first, in the one before it last, and so on in turn, so that lengths change slowly all the way; and they are dealt
@@ -39,6 +42,9 @@ namespace {
 constexpr int64_t kPanel = 64;               // columns of a swizzle span of 128 bytes
 constexpr int64_t kMaxShared = 232448;
 constexpr int64_t kSectionBytes = 32 << 20;  // of keys and values that the second-level cache keeps
+constexpr int64_t kShortTiles = 1024;        // queries, and about as many keys: what stands between tiles weighs much
+constexpr double kSlack = 8;                 // weights may be up to 2^8 before the output is scaled
+constexpr const char *kMainLoop = "Main loop: scores of a step run beside values of the step before, the softmax under the latter";
 constexpr double kLog2e = 1.4426950408889634, kLn2 = 0.6931471805599453;
 
 int64_t alignTo(int64_t v, int64_t a) { return (v + a - 1) / a * a; }
@@ -288,6 +294,11 @@ class AttentionProgram {
   struct Softmax {
     Value weights, max, sum, rescale;
   };
+  /// Whether a step may have columns that some rows do not see: never, where a condition holds, always.
+  struct Masked {
+    bool may = false;
+    Value where;  ///< null: always
+  };
 
   void consume(Value index) {
     at_ = place(index);
@@ -303,15 +314,19 @@ class AttentionProgram {
     Value last = ix_.sub(at_.blocks, ix_.c(1));
     Value scores = tile::MmaWaitOp::create(b_, loc_, scoreType_, multiplyKeys(), 0);
     tile::RingReleaseOp::create(b_, loc_, ringK_, 0);
-    Softmax first = softmax(scores, last, /*masked=*/true, {});
+    Softmax first = softmax(scores, last, Masked{true, {}}, {});
     State state{splat(zero_, outType_), roundedWeights(first.weights), first.max, first.sum};
     Value from = ix_.c(1);
     if (p_.causal) {
-      Value to = called(ix_.sub(at_.blocks, at_.whole), "masked");
-      state = steps(state, from, to, true, "Steps with columns that some rows do not see");
-      from = called(max(to, 1), "unmasked");
+      Value masked = called(ix_.sub(at_.blocks, at_.whole), "masked");
+      if (masksInMainLoop()) {
+        state = steps(state, from, at_.blocks, masked, kMainLoop);
+      } else {
+        state = steps(state, from, masked, masked, "Steps with columns that some rows do not see");
+        from = called(max(masked, 1), "unmasked");
+      }
     }
-    state = steps(state, from, at_.blocks, false, "Main loop: scores of a step run beside values of the step before, the softmax under the latter");
+    if (!p_.causal || !masksInMainLoop()) state = steps(state, from, at_.blocks, {}, kMainLoop);
     tile::RingReleaseOp::create(b_, loc_, ringQ_, 0);
     finish(state);
   }
@@ -339,7 +354,8 @@ class AttentionProgram {
     return tile::MmaRegistersOp::create(b_, loc_, outType_, out, rounded, slot, 0);
   }
 
-  State steps(const State &from, Value first, Value end, bool masked, StringRef comment) {
+  /// Steps from `first` to `end`; those before `masked` are masked.
+  State steps(const State &from, Value first, Value end, Value masked, StringRef comment) {
     auto loop = loopOver(first, end, ix_.c(1), {from.out, from.rounded, from.max, from.sum}, "step");
     phase(loop, comment);
     const char *names[] = {"out", "rounded", "largest", "sum"};
@@ -352,29 +368,46 @@ class AttentionProgram {
     Value scores = tile::MmaWaitOp::create(b_, loc_, scoreType_, running, 1);
     tile::RingReleaseOp::create(b_, loc_, ringK_, 0);
     Value block = ix_.sub(ix_.sub(at_.blocks, ix_.c(1)), loop.getInductionVar());
-    Softmax next = softmax(scores, block, masked, State{{}, {}, args[2], args[3]});
+    Masked mask;
+    if (masked) mask.may = true;
+    if (masked && masked != end) mask.where = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, loop.getInductionVar(), masked);
+    Softmax next = softmax(scores, block, mask, State{{}, {}, args[2], args[3]});
     out = tile::MmaWaitOp::create(b_, loc_, outType_, out, 0);
     tile::RingReleaseOp::create(b_, loc_, ringV_, 0);
     Value rounded = roundedWeights(next.weights);
-    out = arith::MulFOp::create(b_, loc_, out, splat(next.rescale, outType_));
+    auto scaled = arith::MulFOp::create(b_, loc_, out, splat(next.rescale, outType_));
+    if (keepsReference()) scaled->setAttr("mostly_one", b_.getUnitAttr());
+    out = scaled;
     scf::YieldOp::create(b_, loc_, ValueRange{out, rounded, next.max, next.sum});
     return {loop.getResult(0), loop.getResult(1), loop.getResult(2), loop.getResult(3)};
   }
 
   /// Scores become weights, and `before` goes on; without one it begins.
-  Softmax softmax(Value x, Value block, bool masked, const State &before) {
+  Softmax softmax(Value x, Value block, const Masked &masked, const State &before) {
     if (!folds_) x = arith::MulFOp::create(b_, loc_, x, splat(scale_, scoreType_));
-    Value column = (hole_ || masked) ? called(firstKeyOf(block, at_), "column") : Value();
+    Value column = (hole_ || masked.may) ? called(firstKeyOf(block, at_), "column") : Value();
     if (hole_) x = hole_(b_, loc_, x, {at_.batch, at_.head, myRow_, column});
-    if (masked) x = mask(x, column);
+    if (masked.may) x = masked.where ? maskWhere(masked.where, x, column) : mask(x, column);
     Value largest = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "largest"), rowType_, tile::ReduceKind::max, x, false);
     Softmax next;
-    next.max = before.max ? called(arith::MaxNumFOp::create(b_, loc_, before.max, largest), "largest") : largest;
+    next.max = largest;
+    Value grows;
+    if (before.max && !keepsReference()) next.max = called(arith::MaxNumFOp::create(b_, loc_, before.max, largest), "largest");
+    if (before.max && keepsReference()) {
+      Value greatest = called(arith::MaxNumFOp::create(b_, loc_, before.max, largest), "greatest");
+      Value growth = arith::MulFOp::create(b_, loc_, arith::SubFOp::create(b_, loc_, greatest, before.max), splat(toLog2_, rowType_));
+      grows = called(arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OGT, growth, splat(number(kSlack, "slack"), rowType_)), "grows");
+      next.max = called(arith::SelectOp::create(b_, loc_, grows, greatest, before.max), "reference");
+    }
     // A row that has seen nothing is shifted by 0: its weights are 0, not NaN.
     Value nothing = arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OEQ, next.max, splat(minusInfinity_, rowType_));
     Value shift = arith::SelectOp::create(b_, loc_, nothing, splat(zero_, rowType_), next.max);
     shift = called(arith::MulFOp::create(b_, loc_, shift, arith::NegFOp::create(b_, loc_, splat(toLog2_, rowType_))), "shift");
-    if (before.max) next.rescale = called(powerOfTwo(before.max, shift, rowType_), "rescale");
+    if (before.max) next.rescale = called(powerOfTwo(before.max, shift, rowType_), grows ? "factor" : "rescale");
+    if (grows) {
+      Value one = arith::ConstantOp::create(b_, loc_, b_.getF32FloatAttr(1.0f));
+      next.rescale = called(arith::SelectOp::create(b_, loc_, grows, next.rescale, splat(one, rowType_)), "rescale");
+    }
     next.weights = called(powerOfTwo(x, splat(shift, scoreType_), scoreType_), "weights");
     next.sum = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "sum"), rowType_, tile::ReduceKind::sum, next.weights, true);
     if (before.sum) next.sum = called(math::FmaOp::create(b_, loc_, before.sum, next.rescale, next.sum), "sum");
@@ -387,6 +420,16 @@ class AttentionProgram {
     return math::Exp2Op::create(b_, loc_, exponent, arith::FastMathFlagsAttr::get(b_.getContext(), arith::FastMathFlags::afn));
   }
 
+  Value maskWhere(Value condition, Value x, Value column) {
+    auto branch = scf::IfOp::create(b_, loc_, TypeRange{scoreType_}, condition, true);
+    phase(branch, "Columns past the diagonal");
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b_, loc_, x);
+    b_.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(b_, loc_, mask(x, column));
+    return branch.getResult(0);
+  }
   Value mask(Value x, Value column) {
     Value here = narrow(column), visible;
     if (p_.causal) {
@@ -454,6 +497,11 @@ class AttentionProgram {
           "Logarithm of each row's sum of exponentials");
   }
 
+  // Measured (decision 0017).
+  /// Gains up to 5 %; elsewhere it costs one or two, and beside the branch for masks up to 14 at head dimension 64.
+  bool keepsReference() const { return !hole_ && !isSplit() && (p_.headDim > 128 || (p_.causal && p_.headDim > 64)); }
+  /// The branch costs 2 to 4 % at head dimension 128; but a hole that is printed three times costs NVRTC more than a second.
+  bool masksInMainLoop() const { return hole_ || p_.headDim <= 64 || p_.headDim > 128; }
   bool isSplit() const { return p_.parts.keys > 0; }
   Value headQueries() { return p_.rowsOfHead ? ix_.c(p_.rowsOfHead) : p_.queries.value; }
   bool isPaged() const { return bool(p_.pages.table); }
@@ -526,7 +574,9 @@ WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries) {
   WgmmaAttentionTile tile;
   tile.rows = headDim <= 64 ? 192 : 128;
   tile.keys = headDim <= 128 ? 128 : 80;
-  // The next tile's queries are there before the last values of this one have been multiplied, where there is room.
+  // The next tile's queries are there before the last values of this one have been multiplied, where there is room. Three consumers that walk
+  // many steps get into each other's way by it.
+  if (headDim <= 64 && !(queries && queries <= kShortTiles)) return tile;
   WgmmaAttentionTile ahead = tile;
   ahead.queryStages = 2;
   return storesBulk(ahead, headDim) ? ahead : tile;

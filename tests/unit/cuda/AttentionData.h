@@ -19,7 +19,8 @@ struct AttentionData {
   std::vector<uint16_t> q, k, v, o;
   std::vector<float> extra, lse;
 
-  AttentionData(const AttentionCase &what, Shape s, uint64_t seed) : what(what), s(s) {
+  /// \param grows  keys become greater from right to left, the way they are walked, so that rows find a new greatest logit again and again
+  AttentionData(const AttentionCase &what, Shape s, uint64_t seed, bool grows = false) : what(what), s(s) {
     auto halves = [&](size_t n, uint64_t seed, float scale) {
       auto values = randomFloats(n, seed, scale);
       std::vector<uint16_t> bits(n);
@@ -29,12 +30,23 @@ struct AttentionData {
     size_t rowsQ = s.batch * s.heads * s.queries, rowsK = s.batch * (s.heads / what.group) * s.keys;
     q = halves(rowsQ * what.headDim, seed, 1.5f);
     k = halves(rowsK * what.headDim, seed + 100, 1.0f);
+    if (grows) growKeys();
     v = halves(rowsK * what.headDim, seed + 200, 1.0f);
     o.assign((rowsQ + 1) * what.headDim, 0x7FC1);  // a guard row behind it must stay as it is
     lse.assign(rowsQ + 1, -123.0f);
     extra = {0.0f};
     if (what.hole == Hole::kBias) extra = randomFloats(s.heads * s.queries * s.keys, seed + 300);
     if (what.hole == Hole::kMask) makeMask(seed);
+  }
+  void growKeys() {
+    for (int64_t b = 0; b < s.batch; ++b)
+      for (int64_t h = 0; h < s.heads / what.group; ++h)
+        for (int64_t j = 0; j < s.keys; ++j)
+          for (int64_t c = 0; c < what.headDim; ++c) {
+            uint16_t &bits = k[at(b, h, j, s.heads / what.group, s.keys) + c];
+            const float grown = load(bits) * (1.0f + 11.0f * float(s.keys - 1 - j) / float(s.keys));
+            bits = what.bf16 ? floatToBFloat16(grown) : floatToHalf(grown);
+          }
   }
   /// Half of the columns, whole rows here and there, and all columns but the last few for others.
   void makeMask(uint64_t seed) {

@@ -4,13 +4,13 @@
 namespace jinx::cuda::testing {
 namespace {
 
-void checkAttention(const AttentionCase &what, const std::vector<Shape> &shapes, int seeds = 1) {
+void checkAttention(const AttentionCase &what, const std::vector<Shape> &shapes, int seeds = 1, bool grows = false) {
   Runner r(buildAttention(what).kernel);
   ASSERT_TRUE(r.ok());
   uint64_t seed = 0;
   for (const Shape &shape : shapes)
     for (int i = 0; i < seeds; ++i) {
-      AttentionData data(what, shape, ++seed);
+      AttentionData data(what, shape, ++seed, grows);
       emulated::LaunchOptions options;
       options.seed = seed;
       auto report = data.run(r, options);
@@ -31,6 +31,12 @@ TEST(CudaAttention, CausalOnOddLengths) {
 TEST(CudaAttention, SeveralSeeds) {
   checkAttention({.headDim = 64, .causal = true, .sms = 3}, {{1, 3, 300, 300}}, 4);
   checkAttention({.headDim = 128, .sms = 1}, {{1, 1, 130, 400}}, 4);
+}
+TEST(CudaAttention, GreatestLogitsComeLate) {
+  for (int64_t d : {64, 128})
+    for (bool causal : {false, true}) checkAttention({.headDim = d, .causal = causal, .logSumExp = true, .sms = 2}, {{1, 1, 130, 700}, {1, 2, 330, 330}}, 1, true);
+  checkAttention({.headDim = 128, .bf16 = false, .logSumExp = true, .sms = 1}, {{1, 1, 70, 500}}, 1, true);
+  checkAttention({.headDim = 128, .causal = true, .hole = Hole::kBias, .sms = 1}, {{1, 1, 70, 500}}, 1, true);
 }
 TEST(CudaAttention, GroupedHeads) {
   checkAttention({.headDim = 64, .causal = true, .group = 2, .sms = 3}, {{2, 4, 70, 150}});
@@ -60,24 +66,31 @@ TEST(CudaAttention, OtherTiles) {
 TEST(CudaAttention, WrongValuesShow) {
   const AttentionCase what{.headDim = 128, .causal = true, .logSumExp = true, .sms = 2};
   CudaKernel kernel = buildAttention(what).kernel;
-  const std::pair<const char *, const char *> mistakes[] = {
+  struct Mistake {
+    const char *find, *replace;
+    bool grows = false;  ///< shows where the greatest logits come late
+  };
+  const Mistake mistakes[] = {
       {"fragment_column + j * 8 + e < visible_here[h] ? scores[4 * j + 2 * h + e] : -INFINITY", "scores[4 * j + 2 * h + e]"},
       {"fragment_column + j * 8 + e < visible_here2[h] ? scores2[4 * j + 2 * h + e] : -INFINITY", "scores2[4 * j + 2 * h + e]"},
-      {"out[4 * j + 2 * h + e] * rescale[h]", "out[4 * j + 2 * h + e]"},
+      {"out[4 * j + 2 * h + e] * rescale[h]", "out[4 * j + 2 * h + e]", true},
+      {"out[4 * j + 2 * h + e] * rescale2[h]", "out[4 * j + 2 * h + e]", true},
+      {"grows2[h] ? factor2 : 1.0f", "1.0f", true},
+      {"grows2[h] ? greatest2 : largest2[h]", "greatest2"},
       {"kStageBytesV, kPanelBytesV)", "kStageBytesV, 8 * 1024)"},
       {"quad_sum(sum[h])", "sum[h]"},
       {"largest[h] == -INFINITY ? 0.0f : largest[h]", "largest[h]"},
   };
-  for (auto [find, replace] : mistakes) {
+  for (const Mistake &mistake : mistakes) {
     std::string text = kernel.source();
-    size_t at = text.find(find);
-    ASSERT_NE(at, std::string::npos) << find;
-    Runner r(kernel, text.replace(at, std::string(find).size(), replace));
+    size_t at = text.find(mistake.find);
+    ASSERT_NE(at, std::string::npos) << mistake.find;
+    Runner r(kernel, text.replace(at, std::string(mistake.find).size(), mistake.replace));
     ASSERT_TRUE(r.ok());
-    AttentionData data(what, {1, 1, 330, 300}, 1);
+    AttentionData data(what, mistake.grows ? Shape{1, 1, 330, 600} : Shape{1, 1, 330, 300}, 1, mistake.grows);
     auto report = data.run(r);
     ASSERT_TRUE(report.isOk()) << report.status().message();
-    EXPECT_GT(data.errors().out, 1.0) << find;
+    EXPECT_GT(data.errors().out, 1.0) << mistake.find;
   }
 }
 

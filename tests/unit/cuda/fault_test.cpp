@@ -207,7 +207,7 @@ TEST(PairFaults, NoneInTheRightText) { checkRight(pairKernel(), NarrowRun<int8_t
 // ---- attention: several rings, products on registers ---------------------------------------------------------------------------------
 
 constexpr const char *kLanding = "wgmma (reads|touches) shared\\+\\d+, (which nothing has written|where a bulk load may not have landed|whose stage was given back)";
-constexpr const char *kOverwrites = "bulk load (touches|overwrites) shared\\+\\d+|more arrivals at an mbarrier|whose stage was given back";
+constexpr const char *kOverwrites = "bulk load (touches|overwrites) shared\\+\\d+|where a bulk load may not have landed|more arrivals at an mbarrier|whose stage was given back";
 constexpr Fault kAttentionFaults[] = {
     {"no wait for the queries", "mbar_wait(full_q + take_q.slot * 8, take_q.parity);", "", kLanding},
     {"no wait for the keys", "mbar_wait(full_k + take_k.slot * 8, take_k.parity);", "", kLanding},

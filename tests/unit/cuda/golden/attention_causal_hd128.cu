@@ -27,6 +27,8 @@ constexpr float kToLog2 = 0.127517432f;
 constexpr float kLn2 = 0.693147182f;
 constexpr int kAccumulators128 = 64;  // of a thread for a tile of 64 x 128
 constexpr int kOctets128 = 16;  // its groups of 8 columns
+constexpr float kSlack = 8.0f;
+constexpr float kSlack2 = 8.0f;
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
 attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, const bf16* __restrict__ v,
@@ -284,12 +286,15 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
 #pragma unroll
           for (int h = 0; h < 2; ++h)
             largest3[h] = row_max(logits2, h);
-          float largest4[2];
+          bool grows[2];
+          float reference[2];
           float shift2[2];
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
-            largest4[h] = fmaxf(largest2[h], largest3[h]);
-            shift2[h] = (largest4[h] == -INFINITY ? 0.0f : largest4[h]) * -kToLog2;
+            const float greatest = fmaxf(largest2[h], largest3[h]);
+            grows[h] = (greatest - largest2[h]) * kToLog2 > kSlack;
+            reference[h] = grows[h] ? greatest : largest2[h];
+            shift2[h] = (reference[h] == -INFINITY ? 0.0f : reference[h]) * -kToLog2;
           }
           float weights2[kAccumulators128];
 #pragma unroll
@@ -317,23 +322,27 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
             rounded2[i] = pack_bf16x2(weights2[2 * i], weights2[2 * i + 1]);
           float rescale[2];
 #pragma unroll
-          for (int h = 0; h < 2; ++h)
-            rescale[h] = exp2_approx(fmaf(largest2[h], kToLog2, shift2[h]));
+          for (int h = 0; h < 2; ++h) {
+            const float factor = exp2_approx(fmaf(largest2[h], kToLog2, shift2[h]));
+            rescale[h] = grows[h] ? factor : 1.0f;
+          }
+          if (warp_any(rescale[0] != 1.0f || rescale[1] != 1.0f)) {
+#pragma unroll
+            for (int j = 0; j < kOctets128; ++j) {
+#pragma unroll
+              for (int h = 0; h < 2; ++h) {
+#pragma unroll
+                for (int e = 0; e < 2; ++e)
+                  out[4 * j + 2 * h + e] = out[4 * j + 2 * h + e] * rescale[h];
+              }
+            }
+          }
 #pragma unroll
           for (int i = 0; i < kAccumulators128 / 2; ++i)
             rounded[i] = rounded2[i];
 #pragma unroll
-          for (int j = 0; j < kOctets128; ++j) {
-#pragma unroll
-            for (int h = 0; h < 2; ++h) {
-#pragma unroll
-              for (int e = 0; e < 2; ++e)
-                out[4 * j + 2 * h + e] = out[4 * j + 2 * h + e] * rescale[h];
-            }
-          }
-#pragma unroll
           for (int h = 0; h < 2; ++h) {
-            const float next = largest4[h];
+            const float next = reference[h];
             const float next2 = fmaf(sum[h], rescale[h], sum2[h]);
             largest2[h] = next;
             sum[h] = next2;
@@ -358,16 +367,20 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
           wgmma_pin(scores3);
           if (thread < kCluster) mbar_arrive_at(empty_k + take_k.slot * 8, thread);
           ring_advance(take_k, kStagesK);
-          float largest5[2];
+          float largest4[2];
 #pragma unroll
           for (int h = 0; h < 2; ++h)
-            largest5[h] = row_max(scores3, h);
-          float largest6[2];
+            largest4[h] = row_max(scores3, h);
+          bool grows2[2];
+          float reference2[2];
           float shift3[2];
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
-            largest6[h] = fmaxf(largest2[h], largest5[h]);
-            shift3[h] = (largest6[h] == -INFINITY ? 0.0f : largest6[h]) * -kToLog2;
+            const float greatest2 = fmaxf(largest2[h], largest4[h]);
+            grows2[h] = (greatest2 - largest2[h]) * kToLog2 > kSlack2;
+            reference2[h] = grows2[h] ? greatest2 : largest2[h];
+            const float pick = reference2[h] == -INFINITY ? 0.0f : reference2[h];
+            shift3[h] = pick * -kToLog2;
           }
           float weights3[kAccumulators128];
 #pragma unroll
@@ -395,23 +408,27 @@ attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, c
             rounded3[i] = pack_bf16x2(weights3[2 * i], weights3[2 * i + 1]);
           float rescale2[2];
 #pragma unroll
-          for (int h = 0; h < 2; ++h)
-            rescale2[h] = exp2_approx(fmaf(largest2[h], kToLog2, shift3[h]));
+          for (int h = 0; h < 2; ++h) {
+            const float factor2 = exp2_approx(fmaf(largest2[h], kToLog2, shift3[h]));
+            rescale2[h] = grows2[h] ? factor2 : 1.0f;
+          }
+          if (warp_any(rescale2[0] != 1.0f || rescale2[1] != 1.0f)) {
+#pragma unroll
+            for (int j = 0; j < kOctets128; ++j) {
+#pragma unroll
+              for (int h = 0; h < 2; ++h) {
+#pragma unroll
+                for (int e = 0; e < 2; ++e)
+                  out[4 * j + 2 * h + e] = out[4 * j + 2 * h + e] * rescale2[h];
+              }
+            }
+          }
 #pragma unroll
           for (int i = 0; i < kAccumulators128 / 2; ++i)
             rounded[i] = rounded3[i];
 #pragma unroll
-          for (int j = 0; j < kOctets128; ++j) {
-#pragma unroll
-            for (int h = 0; h < 2; ++h) {
-#pragma unroll
-              for (int e = 0; e < 2; ++e)
-                out[4 * j + 2 * h + e] = out[4 * j + 2 * h + e] * rescale2[h];
-            }
-          }
-#pragma unroll
           for (int h = 0; h < 2; ++h) {
-            const float next3 = largest6[h];
+            const float next3 = reference2[h];
             const float next4 = fmaf(sum[h], rescale2[h], sum3[h]);
             largest2[h] = next3;
             sum[h] = next4;
