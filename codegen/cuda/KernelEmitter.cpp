@@ -116,11 +116,14 @@ void KernelEmitter::constant(const std::string &name, int64_t value, const std::
   constants_.push_back(line);
 }
 
+bool KernelEmitter::startsEarly() const {
+  const GpuArchitecture *gpu = gpuArchitecture(options_.arch);
+  return gpu && gpu->startsEarly();
+}
+
 FailureOr<CudaKernel> KernelEmitter::run() {
   for (const char *file : {"base.cuh", "math.cuh", "shared.cuh", "block.cuh"}) needLibrary(file);
-  const GpuArchitecture *gpu = gpuArchitecture(options_.arch);
-  const bool startsEarly = gpu && gpu->startsEarly();
-  if (startsEarly) needLibrary("grid.cuh");
+  if (startsEarly()) needLibrary("grid.cuh");
   if (failed(pipeline_->prepare())) return failure();
   chooseThreads();
   const bool isThread = threads_ == 1 && programsPerBlock_ % kLanes == 0;
@@ -148,7 +151,7 @@ CudaKernel KernelEmitter::assemble() {
   result.grid = programsPerBlock_ == 1 ? kernel_.getPrograms().str() : perBlock(kernel_.getPrograms(), programsPerBlock_);
   result.cluster = pipeline_->clusterSize();
   result.tensorMaps = tensorMaps_;
-  result.waitsForGrid = startsEarly;
+  result.waitsForGrid = startsEarly();
   result.wrappers = wrappers_;
   result.libraries = libraries_;
 
@@ -214,7 +217,7 @@ CudaKernel KernelEmitter::assemble() {
   SourceWriter body(1);
   for (const std::string &text : shared) body.line(text);
   for (const std::string &text : prologue_) body.line(text);
-  if (startsEarly && !pipeline_->startsGrid()) {
+  if (startsEarly() && !pipeline_->startsGrid()) {
     body.line("grid_release_next();");
     body.line("grid_wait_previous();");
   }

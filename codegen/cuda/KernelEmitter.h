@@ -87,6 +87,7 @@ class KernelEmitter {
   /// True where `run` elements from `offset` on surely begin at a multiple of what they are accessed by.
   bool isRun(mlir::Value pointer, mlir::Value offset, mlir::Value stride, int64_t run);
   void bindArguments();
+  bool startsEarly() const;  ///< launches for the target may begin before the one in front has ended
   CudaKernel assemble();
   mlir::LogicalResult emitBlock(mlir::Block &block);
   mlir::LogicalResult emitOp(mlir::Operation *op);
