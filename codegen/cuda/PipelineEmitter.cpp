@@ -290,7 +290,7 @@ void PipelineEmitter::printBarrierInit() {
     out.open("for (int s = 0; s < " + named(ring, "kStages") + "; ++s)");
     out.line("mbar_init(" + full + " + s * 8, 1);");
     std::string readers = takesTurns() ? "" : "kConsumers * ";
-    std::string warps = sharers() > 1 ? "4 * kCluster);" : "4);";
+    std::string warps = sharers() > 1 && !ring.pieces ? "4 * kCluster);" : "4);";
     out.line("mbar_init(" + empty + " + s * 8, " + readers + (ring.readByThreads ? warps + "  // each of their warps" : "kCluster);"));
     if (ring.isSplit) out.line("mbar_init(" + named(ring, "lows") + " + s * 8, 4);");
     for (const Buffer &b : ring.buffers) {

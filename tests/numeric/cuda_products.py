@@ -105,7 +105,7 @@ def cases():
                                    lambda o: (np.maximum(np.matmul(o["a"], turned(o["b"])) + o["c"], 0), np.matmul(np.abs(o["a"]), turned(np.abs(o["b"]))) + np.abs(o["c"])))
     # Few rows: so many of weights that tiles have 128 of them, a k that two blocks share, and columns dealt evenly.
     for name, rows, k, n, says in (("two_consumers", 5, 64, 8520, "kConsumers = 2"), ("two_consumers_wide", 30, 72, 8460, "kConsumers = 2"), ("split", 3, 1088, 200, "kSplits = 2"), ("split_by_4", 5, 2056, 200, "kSplits = 4"), ("split_by_4_wide", 45, 2056, 72, "kSplits = 4"),
-                                   ("split_wide", 31, 1100, 136, "kSplits = 2"), ("wide", 50, 72, 1100, "kConsumers = 1"), ("even", 62, 72, 8460, "kOctets = 10"), ("even_narrow", 64, 200, 520, "kOctets = 2")):
+                                   ("split_wide", 31, 1104, 136, "kSplits = 2"), ("wide", 50, 72, 1100, "kConsumers = 1"), ("even", 62, 72, 8460, "kOctets = 10"), ("even_narrow", 64, 200, 520, "kOctets = 2")):
         yield f"few_rows_{name}", Case({"a": f"{rows},{k}", "b": f"{n},{k}"}, [f"%y = jinx.matmul {{a}}, {{b}} transpose_b : <{rows},{k}>, <{n},{k}> -> <{rows},{n}>"],
                                        lambda o: product(o["a"], turned(o["b"])), {}, ["packed_matmul"], says)
     for rows in (7, 16, 33, 64):
@@ -129,7 +129,7 @@ def cases():
     for name, a, b, y, symbols, says in (
         ("tails", "200,72", "72,136", "200,136", {}, PIECES), ("wide", "130,264", "264,320", "130,320", {}, PIECES), ("odd", "67,37", "37,53", "67,53", {}, ""),
         ("one_column_of_tiles", "150,64", "64,8", "150,8", {}, PIECES), ("batch", "3,70,64", "3,64,80", "3,70,80", {}, PIECES),
-        ("batch_of_b", "70,64", "3,64,40", "3,70,40", {}, PIECES), ("symbolic", "m,k", "k,72", "m,72", {"m": 75, "k": 45}, PIECES),
+        ("batch_of_b", "70,64", "3,64,40", "3,70,40", {}, PIECES), ("symbolic", "m,64", "64,72", "m,72", {"m": 75}, PIECES), ("symbolic_depth", "m,k", "k,72", "m,72", {"m": 75, "k": 45}, ""),
         ("symbolic_batch", "b,70,64", "b,64,72", "b,70,72", {"b": 3}, PIECES), ("of_a_split_product", "70,1600", "1600,72", "70,72", {}, ""),
     ):  # fmt: skip
         yield f"residual_{name}", Case({"a": a, "b": b, "r": y}, add(a, b, y), added, symbols, ["packed_matmul"], says)

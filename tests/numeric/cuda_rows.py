@@ -174,7 +174,7 @@ def main():
     parser.add_argument("--element", choices=TYPE, nargs="+", default=list(TYPE))
     parser.add_argument("cases", nargs="*")
     args = parser.parse_args()
-    run, known = Run(args.jinx, args.seed), dict(cases())
+    run, known = Run(args.jinx, "cuda:sm_90a", args.seed), dict(cases())
     unknown = [c for c in args.cases if c not in known]
     if unknown:
         parser.error(f"no case {', '.join(unknown)}; there are {', '.join(known)}")

@@ -109,13 +109,14 @@ std::string print(mlir::ModuleOp module) {
 }
 
 /// CUDA text of every kernel, into the plan or, readable, into `text`.
-Status addCudaCode(mlir::ModuleOp module, const std::string& arch, std::string* text, PlanWriter* writer) {
+Status addCudaCode(mlir::ModuleOp module, const std::string& arch, bool startsEarly, std::string* text, PlanWriter* writer) {
   std::vector<cuda::CudaKernel> kernels;
   bool ok = true;
   module.walk([&](tile::KernelOp kernel) {
     auto emitted = cuda::emitCuda(kernel, {.arch = arch});
     ok = ok && mlir::succeeded(emitted);
     if (ok) kernels.push_back(std::move(*emitted));
+    if (ok) kernels.back().waitsForGrid &= startsEarly;
   });
   if (!ok) return internalError("a kernel that the scheduler accepted has no CUDA text");
   if (writer) return cuda::addToPlan(kernels, arch, *writer);
@@ -136,7 +137,7 @@ std::vector<tile::KernelOp> kernelsOf(mlir::ModuleOp module) {
 
 Status addCode(mlir::ModuleOp module, const std::string& isa, const CompileOptions& options, std::string* text,
                PlanWriter* writer) {
-  if (isCuda(isa)) return addCudaCode(module, archOf(isa), text, writer);
+  if (isCuda(isa)) return addCudaCode(module, archOf(isa), options.earlyLaunch, text, writer);
   std::vector<tile::KernelOp> kernels = kernelsOf(module);
   cpu::CompileOptions compile;
   compile.isa = isa;
@@ -202,8 +203,8 @@ Status checkOptions(const CompileOptions& options) {
     return unimplemented("target " + options.target + ": there are cpu, " + gpuTargets());
   if (!options.isas.empty() && isCuda(options.target))
     return invalidArgument("--isa is about target cpu, got target " + options.target);
-  if (!options.f32Products.empty() && !isCuda(options.target))
-    return invalidArgument("--f32-products is about target cuda:" + std::string(kCudaArch) + ", got target " + options.target);
+  if (!options.f32Products.empty() && !(isCuda(options.target) && gpuArchitecture(archOf(options.target))->hasCopyEngine()))
+    return invalidArgument("--f32-products is about target cuda:" + std::string(GpuArchitecture().name) + ", got target " + options.target);
   if (options.emit == "cuda" && !isCuda(options.target))
     return invalidArgument("--emit cuda is about a target cuda:sm_…, got target " + options.target);
   if (options.emit == "llvm" && isCuda(options.target))

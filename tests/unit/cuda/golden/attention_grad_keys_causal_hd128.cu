@@ -261,7 +261,6 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
           }
         }
       }
-      float chosen[kAccumulators64];
       if (step2 < first_whole) {
         i32 seen_from_here[2];
 #pragma unroll
@@ -274,25 +273,15 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
 #pragma unroll
             for (int e = 0; e < 2; ++e) {
               const float seen_weights = fragment_column + j * 8 + e >= seen_from_here[h] ? weights[4 * j + 2 * h + e] : 0.0f;
-              chosen[4 * j + 2 * h + e] = seen_weights;
+              weights[4 * j + 2 * h + e] = seen_weights;
             }
-          }
-        }
-      } else {
-#pragma unroll
-        for (int j = 0; j < kOctets64; ++j) {
-#pragma unroll
-          for (int h = 0; h < 2; ++h) {
-#pragma unroll
-            for (int e = 0; e < 2; ++e)
-              chosen[4 * j + 2 * h + e] = weights[4 * j + 2 * h + e];
           }
         }
       }
       u32 rounded[kAccumulators64 / 2];
 #pragma unroll
       for (int i = 0; i < kAccumulators64 / 2; ++i)
-        rounded[i] = pack_bf16x2(chosen[2 * i], chosen[2 * i + 1]);
+        rounded[i] = pack_bf16x2(weights[2 * i], weights[2 * i + 1]);
       const u64 desc_dy2 = wgmma_descriptor_panels(smem + kOffsetDy + take_dy.slot * kStageBytesDy, kPanelBytesDy);
       wgmma_fence();
       wgmma_m64n128k64_bf16_registers(dv2, rounded, desc_dy2);
@@ -316,7 +305,7 @@ attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restr
         for (int h = 0; h < 2; ++h) {
 #pragma unroll
           for (int e = 0; e < 2; ++e)
-            d_scores[4 * j + 2 * h + e] = chosen[4 * j + 2 * h + e] * (d_weights[4 * j + 2 * h + e] - delta_[2 * j + e]);
+            d_scores[4 * j + 2 * h + e] = weights[4 * j + 2 * h + e] * (d_weights[4 * j + 2 * h + e] - delta_[2 * j + e]);
         }
       }
       wgmma_wait<0>();

@@ -230,7 +230,6 @@ attention_grad_queries_full_hd128(const bf16* __restrict__ q, const bf16* __rest
           }
         }
       }
-      float chosen[kAccumulators64];
       if (step2 < masked) {
         const i32 as_i32 = static_cast<i32>((blocks - 1 - step2) * 64);
 #pragma unroll
@@ -240,18 +239,8 @@ attention_grad_queries_full_hd128(const bf16* __restrict__ q, const bf16* __rest
 #pragma unroll
             for (int e = 0; e < 2; ++e) {
               const bool is = fragment_column + j * 8 + e < wrap_sub(static_cast<i32>(keys), as_i32);
-              chosen[4 * j + 2 * h + e] = is ? weights[4 * j + 2 * h + e] : 0.0f;
+              weights[4 * j + 2 * h + e] = is ? weights[4 * j + 2 * h + e] : 0.0f;
             }
-          }
-        }
-      } else {
-#pragma unroll
-        for (int j = 0; j < kOctets64; ++j) {
-#pragma unroll
-          for (int h = 0; h < 2; ++h) {
-#pragma unroll
-            for (int e = 0; e < 2; ++e)
-              chosen[4 * j + 2 * h + e] = weights[4 * j + 2 * h + e];
           }
         }
       }
@@ -266,7 +255,7 @@ attention_grad_queries_full_hd128(const bf16* __restrict__ q, const bf16* __rest
         for (int h = 0; h < 2; ++h) {
 #pragma unroll
           for (int e = 0; e < 2; ++e)
-            d_scores[4 * j + 2 * h + e] = chosen[4 * j + 2 * h + e] * (d_weights[4 * j + 2 * h + e] - delta_[h]);
+            d_scores[4 * j + 2 * h + e] = weights[4 * j + 2 * h + e] * (d_weights[4 * j + 2 * h + e] - delta_[h]);
         }
       }
       wgmma_wait<0>();

@@ -9,6 +9,8 @@ constexpr int kScratchOffset = 0;  // shared memory: the program's scratch
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
 sum(const float* __restrict__ x, float* __restrict__ y) {
   u8* const scratch = dynamic_shared() + kScratchOffset;
+  grid_release_next();
+  grid_wait_previous();
   const i64 program = i64(blockIdx.x) * kPrograms + threadIdx.x;
   const i64 within = program % 256;
   const i64 count = program / 256;

@@ -25,6 +25,8 @@ mma_bias_relu(const bf16* __restrict__ a, const bf16* __restrict__ b, const floa
   const int a_first = a_row * 128 + (lane / 16 * 16 ^ (a_row % 8) * 16);
   const int b_row = warp / 2 * 32 + lane % 2 + lane / 2 % 4 * 8 + lane / 16 * 2;
   const int b_first = b_row * 128 + (lane / 8 % 2 * 16 ^ (b_row % 2 + b_row / 8 % 4 * 2) * 16);
+  grid_release_next();
+  grid_wait_previous();
   const i64 program = blockIdx.x;
   const i64 offset = divide_small(n + 63, 64) * 8;
   const i64 band = divide_small(program, offset);

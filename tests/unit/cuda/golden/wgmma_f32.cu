@@ -58,12 +58,12 @@ rows(const float* __restrict__ x0, const float* __restrict__ x1, float* __restri
   cluster_arrive_relaxed();
   cluster_wait();
   grid_release_next();
+  grid_wait_previous();
 
   if (warpgroup == 0) {
     // Producer: one thread keeps the ring full.
     registers_shrink<40>();
     if (warp_uniform(threadIdx.x / 32) == 0 && elect_one()) {
-      grid_wait_previous();
       Ring fill{0, 0};
       for (i64 tile = first_tile; tile < 512; tile += tile_stride) {
         const i64 within = tile - divide_small(tile, 256) * 256;
@@ -112,6 +112,7 @@ rows(const float* __restrict__ x0, const float* __restrict__ x1, float* __restri
     const bool issuer = elect_one();  // the lane that issues this warp's stores
     const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);
     u32 buffer = store;
+    const u32 columns = opaque(smem + fragment_column * 4);  // of rows of f32 that this thread reads
     Ring take{0, 0};
     const i64 first_row = consumer * 64;
     for (i64 tile3 = first_tile; tile3 < 512; tile3 += tile_stride) {

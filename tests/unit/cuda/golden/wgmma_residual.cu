@@ -73,13 +73,13 @@ wgmma_residual(const bf16* __restrict__ a, const bf16* __restrict__ b, const bf1
   cluster_arrive_relaxed();
   cluster_wait();
   grid_release_next();
+  grid_wait_previous();
 
   if (warpgroup == 0) {
     // Producer: one thread keeps the ring of operands full, another one that of residuals.
     registers_shrink<40>();
     const int fetcher = warp_uniform(threadIdx.x / 32);
     if (fetcher == 0 && elect_one()) {
-      grid_wait_previous();
       Ring fill_a{0, 0};
       for (i64 tile = first_tile; tile < tiles; tile += tile_stride) {
         const i64 offset = tiles_n * 8;
@@ -106,7 +106,6 @@ wgmma_residual(const bf16* __restrict__ a, const bf16* __restrict__ b, const bf1
       }
     }
     if (fetcher == 1 && elect_one()) {
-      grid_wait_previous();
       Ring fill_residual{0, 0};
       for (i64 tile2 = first_tile; tile2 < tiles; tile2 += tile_stride) {
         const i64 offset3 = tiles_n * 8;

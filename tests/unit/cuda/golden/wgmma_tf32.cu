@@ -55,12 +55,12 @@ rows(const float* __restrict__ x0, const float* __restrict__ x1, float* __restri
   cluster_arrive_relaxed();
   cluster_wait();
   grid_release_next();
+  grid_wait_previous();
 
   if (warpgroup == 0) {
     // Producer: one thread keeps the ring full.
     registers_shrink<40>();
     if (warp_uniform(threadIdx.x / 32) == 0 && elect_one()) {
-      grid_wait_previous();
       Ring fill{0, 0};
       for (i64 tile = first_tile; tile < 256; tile += tile_stride) {
         const i64 within = tile - divide_small(tile, 128) * 128;
