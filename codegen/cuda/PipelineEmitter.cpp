@@ -378,7 +378,7 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
     out.line("const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);");
     out.line("u32 buffer = store;");
   }
-  if (llvm::any_of(rings_, [](const RingInfo &ring) { return ring.readByThreads && !ring.pieces; }))
+  if (llvm::any_of(rings_, [](const RingInfo &ring) { return llvm::any_of(ring.buffers, [](const Buffer &b) { return b.isRow; }); }))
     out.line("const u32 columns = opaque(smem + fragment_column * 4);  // of rows of f32 that this thread reads");
   printRingState(op.getConsumer(), false);
   if (failed(e_.emitBlock(op.getConsumer().front()))) return failure();

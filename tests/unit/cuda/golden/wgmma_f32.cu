@@ -112,7 +112,6 @@ rows(const float* __restrict__ x0, const float* __restrict__ x1, float* __restri
     const bool issuer = elect_one();  // the lane that issues this warp's stores
     const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);
     u32 buffer = store;
-    const u32 columns = opaque(smem + fragment_column * 4);  // of rows of f32 that this thread reads
     Ring take{0, 0};
     const i64 first_row = consumer * 64;
     for (i64 tile3 = first_tile; tile3 < 512; tile3 += tile_stride) {
