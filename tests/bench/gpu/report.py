@@ -151,6 +151,7 @@ def page(result: dict) -> str:
         f"- clocks of the multiprocessors under sustained load: {sustained_clocks(result)}",
         f"- Jinx {result['pack']['jinx']}, {result['pack']['target']}",
         f"- `{result['pack']['command']}`, then `{result['command']}`",
+        *(f"- {note}" for note in result.get("notes", [])),  # what a reader must know of this run, written by hand
     ]
     for group in dict.fromkeys(row["group"] for row in result["rows"]):
         rows = [row for row in result["rows"] if row["group"] == group and "skipped" not in row and "failed" not in row]
