@@ -53,6 +53,9 @@ static LogicalResult verifyByRows(PackedMatmulOp op, const Sizes &a, const Sizes
     return op.emitOpError("batch shapes ") << describe(ArrayRef(a).drop_back(2)) << " and " << describe(ArrayRef(b).drop_back(2))
                                            << " do not broadcast together, expected equal extents or 1";
   const int64_t alignment = std::max<int64_t>(1, kRowBytes * 8 / elementOf(op.getA()).getIntOrFloatBitWidth());
+  // Warps, which fetch rows from any place, do not multiply f32.
+  if (elementOf(op.getA()).isF32() && !a.back().exactDivide(alignment))
+    return op.emitOpError("a has rows of ") << a.back().str() << " elements, expected a multiple of " << alignment;
   const SizeExpr filled = ceilDiv(a.back(), alignment) * SizeExpr(alignment);
   product->append({a[a.size() - 2], y.back()});
   Sizes rows(b.begin(), b.end() - 2);

@@ -22,7 +22,7 @@ import numpy as np
 
 import cuda_products as base
 
-U, TYPE = base.U, base.TYPE
+U, TYPE = base.U, {kind: base.TYPE[kind] for kind in ("f16", "f32")}
 
 # Operands {name: sizes}; lines of IR, {name} an operand, <sizes> a tensor type; from float64 operands the result and how far it may be off in
 # f32, before it is rounded; symbols with their value; the number of launches, kernels by name.

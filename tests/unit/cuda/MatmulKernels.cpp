@@ -146,7 +146,7 @@ Built buildMma(const MmaProblem &problem) {
     }
     return arith::TruncFOp::create(b, loc, cast<VectorType>(acc.getType()).clone(result), acc);
   });
-  auto emitted = emitCuda(kernel);
+  auto emitted = emitCuda(kernel, {.arch = problem.arch});
   EXPECT_TRUE(succeeded(emitted));
   if (succeeded(emitted)) built.kernel = *emitted;
   return built;

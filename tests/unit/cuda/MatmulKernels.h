@@ -37,6 +37,7 @@ struct MmaProblem {
   bool withHole = false;      ///< bias (f32, for each column) and relu, of bf16
   std::optional<int64_t> k;   ///< known when compiled
   bool isTurned = false;      ///< B is [k, n]
+  std::string arch = "sm_90a";
 };
 /// a, b, bias -> d; sizes m, n, k.
 Built buildMma(const MmaProblem &problem);

@@ -68,7 +68,8 @@ TEST(CudaMma, KeepsWithinTheArchitecture) {
 TEST(CudaMma, CompilesForEarlierGpus) {
   if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
   for (const char *arch : {"sm_80", "sm_89"})
-    for (const MmaProblem &problem : {MmaProblem{.k = 4096}, MmaProblem{.tile = {64, 64, 2, 2, 4}, .withHole = true, .k = 67}, MmaProblem{.ofBytes = true, .k = 4096}}) {
+    for (MmaProblem problem : {MmaProblem{.k = 4096}, MmaProblem{.tile = {64, 64, 2, 2, 4}, .withHole = true, .k = 67}, MmaProblem{.ofBytes = true, .k = 4096}}) {
+      problem.arch = arch;
       auto compiled = compileCuda(buildMma(problem).kernel.source(), "mma", {.arch = arch});
       ASSERT_TRUE(compiled) << arch << ": " << compiled.status().message();
       EXPECT_EQ(compiled->spillBytes(), 0) << arch;
