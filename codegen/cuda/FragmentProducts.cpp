@@ -143,10 +143,7 @@ LogicalResult PipelineEmitter::emitMmaShared(tile::MmaSharedOp op) {
   out.line("wgmma_fence();");
   out.line(wrapper + "(" + d + ", " + descA + ", " + descB + ");");
   out.line("wgmma_commit();");
-  Bound bound;
-  bound.kind = Bound::kArray;
-  bound.expr = {d};
-  e_.bound_[op.getResult()] = bound;
+  e_.bindArray(op.getResult(), d);
   return success();
 }
 
@@ -245,10 +242,7 @@ LogicalResult PipelineEmitter::emitMmaHighLow(tile::MmaHighLowOp op) {
   out.line("wgmma_fence();");
   out.line(wrapper + "(" + d + ", " + high + ", " + rest + ", " + descHigh + ", " + descLow + ");");
   out.line("wgmma_commit();");
-  Bound bound;
-  bound.kind = Bound::kArray;
-  bound.expr = {d};
-  e_.bound_[op.getResult()] = bound;
+  e_.bindArray(op.getResult(), d);
   return success();
 }
 

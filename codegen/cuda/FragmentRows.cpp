@@ -65,13 +65,11 @@ LogicalResult PipelineEmitter::emitRowCombine(tile::RowCombineOp op) {
 LogicalResult PipelineEmitter::printRows(Value value, const std::string &text) {
   SourceWriter &out = e_.out_;
   TileLayout layout = e_.layoutOf(Shape(cast<VectorType>(value.getType()).getShape()));
-  Bound bound;
-  bound.kind = Bound::kArray;
-  bound.expr = {out.unique(e_.hint(value))};
-  e_.bound_[value] = bound;
-  out.line("float " + layout.declare(bound.expr.text) + ";");
+  const std::string name = out.unique(e_.hint(value));
+  e_.bindArray(value, name);
+  out.line("float " + layout.declare(name) + ";");
   e_.openLoops(layout, 0, 1);
-  out.line(layout.element(bound.expr.text) + " = " + text + ";");
+  out.line(layout.element(name) + " = " + text + ";");
   e_.closeLoops(1);
   return success();
 }
@@ -92,13 +90,11 @@ LogicalResult PipelineEmitter::emitColumnLoad(tile::ColumnLoadOp op) {
     return op.emitOpError("reads a buffer of one row of f32 in a bulk ring, a multiple of 8 columns, in a kernel with tile.mma_shared");
   SourceWriter &out = e_.out_;
   TileLayout layout = e_.layoutOf(shape);
-  Bound bound;
-  bound.kind = Bound::kArray;
-  bound.expr = {out.unique(e_.hint(op.getColumns()))};
-  e_.bound_[op.getColumns()] = bound;
-  out.line("float " + layout.declare(bound.expr.text) + ";");
+  const std::string name = out.unique(e_.hint(op.getColumns()));
+  e_.bindArray(op.getColumns(), name);
+  out.line("float " + layout.declare(name) + ";");
   e_.openLoops(layout, 0, 1);
-  out.line("shared_load_x2(" + bound.expr.text + " + 2 * j, " + slotAddress(ring, b, 0, "columns") + " + j * 32);");
+  out.line("shared_load_x2(" + name + " + 2 * j, " + slotAddress(ring, b, 0, "columns") + " + j * 32);");
   e_.closeLoops(1);
   return success();
 }

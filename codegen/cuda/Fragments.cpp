@@ -368,10 +368,7 @@ LogicalResult PipelineEmitter::emitClusterReduce(tile::ClusterReduceOp op) {
   out.line("warp_sync();");
   out.line("if (lane < kSplits) mbar_arrive_publish(parts_read, lane);");
   out.line("parts_turn ^= 1;");
-  Bound bound;
-  bound.kind = Bound::kArray;
-  bound.expr = {sums};
-  e_.bound_[op.getSlice()] = bound;
+  e_.bindArray(op.getSlice(), sums);
   return success();
 }
 
@@ -411,6 +408,21 @@ LogicalResult PipelineEmitter::emitSimtMma(tile::MmaOp op, RingInfo &ring, const
 
 // ---- the way out through TMA ------------------------------------------------------------------------------------------------------
 
+/// `pair`: two neighbours of a row, as a thread holds them.
+LogicalResult PipelineEmitter::printPair(ArrayRef<Operation *> ops, Value stored, const std::string &type, const TileLayout &layout, Operation *at) {
+  SourceWriter &out = e_.out_;
+  out.line(type + " pair[2];");
+  out.directive("#pragma unroll");
+  out.open("for (int e = 0; e < 2; ++e)");
+  KernelEmitter::Lane lane;
+  if (failed(e_.printLaneOps(ops, lane, layout, at))) return failure();
+  auto value = e_.laneExpr(stored, lane, layout);
+  if (failed(value)) return failure();
+  out.line("pair[e] = " + value->text + ";");
+  out.close();
+  return success();
+}
+
 /// A patch of 16-bit floats: pairs in a register, stored by stmatrix. \p packs: the values are f32, and packing rounds them.
 LogicalResult PipelineEmitter::printHalves(ArrayRef<Operation *> ops, Value stored, bool isBf16, bool packs, const TileLayout &layout, Operation *at) {
   SourceWriter &out = e_.out_;
@@ -422,15 +434,7 @@ LogicalResult PipelineEmitter::printHalves(ArrayRef<Operation *> ops, Value stor
   out.line("const int j = patch * (kStoreColumns / 8) + c * 2 + half;");
   out.directive("#pragma unroll");
   out.open("for (int h = 0; h < 2; ++h)");
-  out.line(std::string(packs ? "float" : cType(getElementTypeOrSelf(stored.getType()))) + " pair[2];");
-  out.directive("#pragma unroll");
-  out.open("for (int e = 0; e < 2; ++e)");
-  KernelEmitter::Lane lane;
-  if (failed(e_.printLaneOps(ops, lane, layout, at))) return failure();
-  auto value = e_.laneExpr(stored, lane, layout);
-  if (failed(value)) return failure();
-  out.line("pair[e] = " + value->text + ";");
-  out.close();
+  if (failed(printPair(ops, stored, packs ? "float" : cType(getElementTypeOrSelf(stored.getType())), layout, at))) return failure();
   out.line(std::string("packed[2 * half + h] = ") + (packs ? (isBf16 ? "pack_bf16x2" : "pack_f16x2") : "pack_x2") + "(pair[0], pair[1]);");
   out.close();
   out.close();
@@ -451,15 +455,7 @@ LogicalResult PipelineEmitter::printPairs(ArrayRef<Operation *> ops, Value store
   out.line("const int j = patch * (kStoreColumns / 8) + c;");
   out.directive("#pragma unroll");
   out.open("for (int h = 0; h < 2; ++h)");
-  out.line(cType(getElementTypeOrSelf(stored.getType())) + " pair[2];");
-  out.directive("#pragma unroll");
-  out.open("for (int e = 0; e < 2; ++e)");
-  KernelEmitter::Lane lane;
-  if (failed(e_.printLaneOps(ops, lane, layout, at))) return failure();
-  auto value = e_.laneExpr(stored, lane, layout);
-  if (failed(value)) return failure();
-  out.line("pair[e] = " + value->text + ";");
-  out.close();
+  if (failed(printPair(ops, stored, cType(getElementTypeOrSelf(stored.getType())), layout, at))) return failure();
   out.line("shared_store_pair(buffer + swizzled_byte(lane / 4 + h * 8, (c * 8 + lane % 4 * 2) * " + bytes + ", kStoreColumns * " + bytes + "), pair[0], pair[1]);");
   out.close();
   out.close();

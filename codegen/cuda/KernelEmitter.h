@@ -87,6 +87,8 @@ class KernelEmitter {
   /// True where `run` elements from `offset` on surely begin at a multiple of what they are accessed by.
   bool isRun(mlir::Value pointer, mlir::Value offset, mlir::Value stride, int64_t run);
   void bindArguments();
+  /// A tile lies in the register array of that name.
+  void bindArray(mlir::Value tile, const std::string &name) { bound_[tile] = {.kind = Bound::kArray, .expr = {name}}; }
   bool startsEarly() const;  ///< launches for the target may begin before the one in front has ended
   CudaKernel assemble();
   mlir::LogicalResult emitBlock(mlir::Block &block);

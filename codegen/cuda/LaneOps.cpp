@@ -37,12 +37,10 @@ LogicalResult KernelEmitter::emitScan(tile::ScanOp op) {
   text = (isWarp ? "warp_scan_tile<" : "block_scan_tile<") + text + ">(&" + sums + first + ", &" + *x + first + (isWarp ? ")" : ", kThreads, slots, turn)");
   out_.line((op.getTotal().use_empty() ? "" : "const " + element + " " + total + " = ") + text + ";");
   if (!isWarp) memory_ = {};  // every thread has met every other
-  Bound array, scalarBound;
-  array.kind = Bound::kArray;
-  array.expr = {sums};
+  Bound scalarBound;
+  bindArray(op.getSums(), sums);
   scalarBound.kind = Bound::kUniform;
   scalarBound.expr = {total};
-  bound_[op.getSums()] = array;
   bound_[op.getTotal()] = scalarBound;
   return success();
 }
@@ -76,10 +74,7 @@ LogicalResult KernelEmitter::emitSort(tile::SortOp op) {
   openLoops(layout, 0, layout.loops.size());
   out_.line(valid + layout.element(sorted) + " = shared_load(keys + " + layout.column.in(Expr::kAdd) + ");");
   closeLoops(layout.loops.size());
-  Bound bound;
-  bound.kind = Bound::kArray;
-  bound.expr = {sorted};
-  bound_[op.getSorted()] = bound;
+  bindArray(op.getSorted(), sorted);
   return success();
 }
 

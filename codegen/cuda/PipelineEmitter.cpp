@@ -89,7 +89,7 @@ LogicalResult PipelineEmitter::prepare() {
   if (anyBulk_ && !roles_) return kernel.emitOpError("a bulk ring needs tile.roles");
   if (anyBulk_ && anyAsync) return kernel.emitOpError("bulk and async rings do not mix");
   for (RingInfo &ring : rings_)
-    if (clusterSize() > 1 && llvm::any_of(ring.buffers, [](const Buffer &b) { return b.isRow; })) return ring.op.emitOpError("a buffer of one row is for a block that shares no copies");
+    if (clusterSize() > 1 && ring.hasRow()) return ring.op.emitOpError("a buffer of one row is for a block that shares no copies");
   for (RingInfo &ring : rings_)
     for (Buffer &buffer : ring.buffers)
       if (buffer.rows % buffer.slices || (ring.bulk && !buffer.isRow && buffer.rows / buffer.slices % 8))
@@ -378,7 +378,7 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
     out.line("const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);");
     out.line("u32 buffer = store;");
   }
-  if (llvm::any_of(rings_, [](const RingInfo &ring) { return llvm::any_of(ring.buffers, [](const Buffer &b) { return b.isRow; }); }))
+  if (llvm::any_of(rings_, [](const RingInfo &ring) { return ring.hasRow(); }))
     out.line("const u32 columns = opaque(smem + fragment_column * 4);  // of rows of f32 that this thread reads");
   printRingState(op.getConsumer(), false);
   if (failed(e_.emitBlock(op.getConsumer().front()))) return failure();

@@ -77,6 +77,7 @@ class PipelineEmitter {
     bool readByThreads = false;  ///< one of its buffers is: each warp gives a slot back
     bool pieces = false;         ///< of residuals (Residuals.cpp)
     bool isSplit = false;        ///< a splitter adds low parts: a third barrier says that they are there
+    bool hasRow() const { return llvm::any_of(buffers, [](const Buffer &b) { return b.isRow; }); }
     int64_t barrierOffset = 0;
     int64_t stageBytes() const {
       int64_t bytes = 0;
@@ -117,6 +118,7 @@ class PipelineEmitter {
   mlir::LogicalResult emitWarpMma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
   mlir::LogicalResult emitStoreBulk(tile::StoreBulkOp op);
   mlir::LogicalResult printHalves(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, bool isBf16, bool packs, const TileLayout &layout, mlir::Operation *at);
+  mlir::LogicalResult printPair(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, const std::string &type, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult printPairs(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult emitClusterReduce(tile::ClusterReduceOp op);
   /// Whether each slot is one consumer's; consumers that read slots together may have turns all the same (anyTurns_).

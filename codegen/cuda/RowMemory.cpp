@@ -294,10 +294,7 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
   std::string name = out_.unique(pointer.expr.text + "_tile");
   out_.line(cType(type.getElementType()) + " " + layoutOf(shapeOf(type)).declare(name) + ";");
   out_.line(tileAccess("load", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), name));
-  Bound bound;
-  bound.kind = Bound::kArray;
-  bound.expr = {name};
-  bound_[op.getTile()] = bound;
+  bindArray(op.getTile(), name);
   return success();
 }
 
@@ -352,10 +349,7 @@ LogicalResult KernelEmitter::emitGather(tile::GatherOp op) {
     out_.line(layout.element(name) + " = " + function + "(" + address(pointer, {*offset}).text + ", " + valid + ");");
   };
   if (failed(flush(shape, {op.getOffsets(), op.getMask()}, sink)) || failed(status)) return failure();
-  Bound bound;
-  bound.kind = Bound::kArray;
-  bound.expr = {name};
-  bound_[op.getTile()] = bound;
+  bindArray(op.getTile(), name);
   return success();
 }
 

@@ -10,15 +10,6 @@ JINX_DEVICE u32 tf32_low(u32 x) {
   return f32_to_bits(fmaxf(fabsf(rest), fabsf(value) * 0x1p-40f)) + 0x1000u | x & 0x80000000u;
 }
 
-JINX_DEVICE u32 shared_load_bits(u32 address JINX_AT) {
-#ifdef JINX_EMULATED
-  return shared_load(reinterpret_cast<const u32*>(emu_self->shared_window + address) JINX_FROM);
-#else
-  u32 x;
-  asm volatile("ld.shared.b32 %0, [%1];" : "=r"(x) : "r"(address) : "memory");
-  return x;
-#endif
-}
 JINX_DEVICE void shared_load_x4(float* x, u32 address JINX_AT) {
 #ifdef JINX_EMULATED
   const Pack<16, float> pack = shared_load(reinterpret_cast<const Pack<16, float>*>(emu_self->shared_window + address) JINX_FROM);
@@ -33,7 +24,7 @@ JINX_DEVICE void tf32_operand(u32 (&high)[16], u32 (&low)[16], u32 rows, int thr
   const u32 row = thread / 32 * 16 + thread % 32 / 4, from = rows + row * 128 + thread % 4 * 4;
 #pragma unroll
   for (int i = 0; i < 16; ++i) {
-    const u32 x = shared_load_bits(from + i % 2 * (8 * 128) + ((i / 2 ^ row % 8) * 16) JINX_FROM);
+    const u32 x = shared_load_word(from + i % 2 * (8 * 128) + ((i / 2 ^ row % 8) * 16) JINX_FROM);
     high[i] = tf32_high(x);
     low[i] = tf32_low(x);
   }
