@@ -323,6 +323,20 @@ class Run:
             text = self.call("compile", folder / "model.mlir", "--target", "cuda:sm_90a", "--emit", "cuda").stdout
             self.outcome(case.says in text, f"{name}: its text has no {case.says}")
 
+    def run_drawn(self, name, case, kind, folder):
+        """Runs the folder's plan on normal numbers, which are returned as float64; its result is out/y.npy. None: it does not run, which is noted."""
+        generator, arguments, o = np.random.default_rng(self.seed), [], {}
+        for operand, sizes in case.operands.items():
+            value = generator.standard_normal([eval(d, {}, case.symbols) for d in sizes.split(",")]).astype(kind)
+            np.save(folder / f"{operand}.npy", value)
+            arguments += ["--input", f"{operand}={folder}/{operand}.npy"]
+            o[operand] = value.astype(np.float64)
+        done = self.call("run", folder / "plan.jxp", "--device", "emulated", *arguments, "--output-dir", folder / "out")
+        if done.returncode:
+            self.outcome(False, f"{name} does not run: {done.stderr[-800:]}")
+            return None
+        return o
+
     def judge(self, name, case, element, folder):
         kind = "f16" if element == "f16" else "f32"
         isColumn, name = kind == "f32" and name == "column", f"{name} {element}"
@@ -336,15 +350,9 @@ class Run:
         self.outcome(all(any(kernel.startswith(k) for _, kernel in launches) for k in kernels), f"{name}: launches {launches}, expected {kernels}")
         if element == "f16":
             self.read(name, case, folder)
-        generator, arguments, o = np.random.default_rng(self.seed), [], {}
-        for operand, sizes in case.operands.items():
-            value = generator.standard_normal([eval(d, {}, case.symbols) for d in sizes.split(",")]).astype(TYPE[element])
-            np.save(folder / f"{operand}.npy", value)
-            arguments += ["--input", f"{operand}={folder}/{operand}.npy"]
-            o[operand] = value.astype(np.float64)
-        done = self.call("run", folder / "plan.jxp", "--device", "emulated", *arguments, "--output-dir", folder / "out")
-        if done.returncode:
-            return self.outcome(False, f"{name} does not run: {done.stderr[-800:]}")
+        o = self.run_drawn(name, case, TYPE[element], folder)
+        if o is None:
+            return
         o["root"] = float(TYPE[element](0.70710678))
         got, (want, size) = np.load(folder / "out" / "y.npy").astype(np.float64), case.oracle(o)
         depth = int(o["w"][0].size if "w" in o else o["a"].shape[-1])
@@ -356,7 +364,6 @@ class Run:
         first = np.unravel_index(np.argmin(near), near.shape)
         self.outcome(near.all(), f"{name} seed={self.seed}: shape {got.shape}, expected {want.shape}; {(~near).sum()} of {near.size} are off, "
                      + (f"element {first} is {got[first]!r}, expected {want[first]!r} ± {off[first]:.3g}" if got.shape == want.shape else ""))
-
 
     def judge_narrow(self, name, case, folder):
         (folder / "model.mlir").write_text(module(case, ""))

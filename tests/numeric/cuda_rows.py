@@ -150,15 +150,9 @@ class Run(base.Run):
             return self.outcome(False, f"{name} does not compile: {done.stderr[-500:]}")
         launches = re.findall(r"^ *\d+ +(\w+) +k\d+_(\w+) ", self.call("inspect", folder / "plan.jxp").stdout, re.M)
         self.outcome(len(launches) == case.launches, f"{name}: launches {launches}, expected {case.launches}")
-        generator, arguments, o = np.random.default_rng(self.seed), [], {}
-        for operand, sizes in case.operands.items():
-            value = generator.standard_normal([eval(d, {}, case.symbols) for d in sizes.split(",")]).astype(TYPE[element])
-            np.save(folder / f"{operand}.npy", value)
-            arguments += ["--input", f"{operand}={folder}/{operand}.npy"]
-            o[operand] = value.astype(np.float64)
-        done = self.call("run", folder / "plan.jxp", "--device", "emulated", *arguments, "--output-dir", folder / "out")
-        if done.returncode:
-            return self.outcome(False, f"{name} does not run: {done.stderr[-800:]}")
+        o = self.run_drawn(name, case, TYPE[element], folder)
+        if o is None:
+            return
         got, (want, off) = np.load(folder / "out" / "y.npy").astype(np.float64), case.oracle(o)
         off = np.zeros(want.shape) if off is None else off * (1 + U[element]) + U[element] * np.abs(want) + (2.0**-25 if element == "f16" else 0)
         near = np.abs(got - want) <= off if got.shape == want.shape else np.zeros(1, bool)
