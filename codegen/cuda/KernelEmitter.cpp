@@ -189,7 +189,9 @@ CudaKernel KernelEmitter::assemble() {
     const std::string &name = bound_[arg].expr.text;
     if (auto ptr = dyn_cast<tile::PtrType>(arg.getType())) {
       bool stored = llvm::any_of(arg.getUsers(), [&](Operation *user) { return pipeline_->writes(user, arg); });
-      parameters.push_back((stored ? "" : "const ") + cType(ptr.getElement()) + "* __restrict__ " + name);
+      // Only what is stored is __restrict__, and so nothing else overlaps it: that is all a compiler needs to move loads past stores. Where what
+      // is read were too, its loads would go by the path for constants (LDG.CONSTANT), which may run before the wait for the launch in front.
+      parameters.push_back((stored ? "" : "const ") + cType(ptr.getElement()) + (stored ? "* __restrict__ " : "* ") + name);
     } else {
       parameters.push_back("i64 " + name);
     }
