@@ -31,11 +31,10 @@ constexpr float kSlack = 8.0f;
 constexpr float kSlack2 = 8.0f;
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
-attention_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, const bf16* __restrict__ v,
-                       const float* __restrict__ extra, bf16* __restrict__ o, float* __restrict__ lse, i64 batch,
-                       i64 heads, i64 queries, i64 keys, const __grid_constant__ TensorMap map_q,
-                       const __grid_constant__ TensorMap map_k, const __grid_constant__ TensorMap map_v,
-                       const __grid_constant__ TensorMap map_o) {
+attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float* extra, bf16* __restrict__ o,
+                       float* __restrict__ lse, i64 batch, i64 heads, i64 queries, i64 keys,
+                       const __grid_constant__ TensorMap map_q, const __grid_constant__ TensorMap map_k,
+                       const __grid_constant__ TensorMap map_v, const __grid_constant__ TensorMap map_o) {
   const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
   const int fragment_column = threadIdx.x % 4 * 2;
   const i64 program = blockIdx.x;

@@ -42,10 +42,9 @@ constexpr int kOctets128 = 16;  // its groups of 8 columns
 constexpr int kColumns64 = 16;  // of a thread for a tile of 64 columns
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
-attention_grad_keys_causal_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, const bf16* __restrict__ v,
-                                 const bf16* __restrict__ dy, const float* __restrict__ lse,
-                                 const float* __restrict__ delta, bf16* __restrict__ dk, bf16* __restrict__ dv,
-                                 i64 batch, i64 heads, i64 queries, i64 keys, const __grid_constant__ TensorMap map_k,
+attention_grad_keys_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const float* lse,
+                                 const float* delta, bf16* __restrict__ dk, bf16* __restrict__ dv, i64 batch,
+                                 i64 heads, i64 queries, i64 keys, const __grid_constant__ TensorMap map_k,
                                  const __grid_constant__ TensorMap map_v, const __grid_constant__ TensorMap map_q,
                                  const __grid_constant__ TensorMap map_dy, const __grid_constant__ TensorMap map_lse,
                                  const __grid_constant__ TensorMap map_delta,

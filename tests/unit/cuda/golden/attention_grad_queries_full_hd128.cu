@@ -37,10 +37,9 @@ constexpr int kAccumulators128 = 64;  // of a thread for a tile of 64 x 128
 constexpr int kOctets128 = 16;  // its groups of 8 columns
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
-attention_grad_queries_full_hd128(const bf16* __restrict__ q, const bf16* __restrict__ k, const bf16* __restrict__ v,
-                                  const bf16* __restrict__ dy, const float* __restrict__ lse,
-                                  const float* __restrict__ delta, bf16* __restrict__ dq, i64 batch, i64 heads,
-                                  i64 queries, i64 keys, const __grid_constant__ TensorMap map_q,
+attention_grad_queries_full_hd128(const bf16* q, const bf16* k, const bf16* v, const bf16* dy, const float* lse,
+                                  const float* delta, bf16* __restrict__ dq, i64 batch, i64 heads, i64 queries,
+                                  i64 keys, const __grid_constant__ TensorMap map_q,
                                   const __grid_constant__ TensorMap map_dy, const __grid_constant__ TensorMap map_k,
                                   const __grid_constant__ TensorMap map_v, const __grid_constant__ TensorMap map_dq) {
   const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;

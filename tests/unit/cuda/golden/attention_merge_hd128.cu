@@ -7,8 +7,8 @@ constexpr int kTile = 128;  // elements of a tile
 constexpr int kPerThread = 1;  // consecutive elements that a thread holds
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-attention_full_hd128_parts512_merge(const float* __restrict__ parts, const float* __restrict__ lse,
-                                    bf16* __restrict__ o, i64 batch, i64 heads, i64 queries, i64 count) {
+attention_full_hd128_parts512_merge(const float* parts, const float* lse, bf16* __restrict__ o, i64 batch, i64 heads,
+                                    i64 queries, i64 count) {
   const int thread_first = threadIdx.x;
   grid_release_next();
   grid_wait_previous();

@@ -25,9 +25,8 @@ constexpr int kAccumulators128 = 64;  // of a thread for a tile of 64 x 128
 constexpr int kOctets128 = 16;  // its groups of 8 columns
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-attention_hd128_pages64(const bf16* __restrict__ q, const bf16* __restrict__ k, const bf16* __restrict__ v,
-                        const i32* __restrict__ table, const i32* __restrict__ lengths, float* __restrict__ parts,
-                        float* __restrict__ lse, i64 batch, i64 heads, i64 keys, i64 pages,
+attention_hd128_pages64(const bf16* q, const bf16* k, const bf16* v, const i32* table, const i32* lengths,
+                        float* __restrict__ parts, float* __restrict__ lse, i64 batch, i64 heads, i64 keys, i64 pages,
                         const __grid_constant__ TensorMap map_q, const __grid_constant__ TensorMap map_k,
                         const __grid_constant__ TensorMap map_v) {
   const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;

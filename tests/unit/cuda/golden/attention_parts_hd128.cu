@@ -25,10 +25,10 @@ constexpr int kAccumulators128 = 64;  // of a thread for a tile of 64 x 128
 constexpr int kOctets128 = 16;  // its groups of 8 columns
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-attention_full_hd128_parts512(const bf16* __restrict__ q, const bf16* __restrict__ k, const bf16* __restrict__ v,
-                              const float* __restrict__ extra, float* __restrict__ o, float* __restrict__ lse,
-                              i64 batch, i64 heads, i64 queries, i64 keys, const __grid_constant__ TensorMap map_q,
-                              const __grid_constant__ TensorMap map_k, const __grid_constant__ TensorMap map_v) {
+attention_full_hd128_parts512(const bf16* q, const bf16* k, const bf16* v, const float* extra, float* __restrict__ o,
+                              float* __restrict__ lse, i64 batch, i64 heads, i64 queries, i64 keys,
+                              const __grid_constant__ TensorMap map_q, const __grid_constant__ TensorMap map_k,
+                              const __grid_constant__ TensorMap map_v) {
   const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
   const int fragment_column = threadIdx.x % 4 * 2;
   const i64 count = (keys + 511) / 512;

@@ -7,7 +7,7 @@ constexpr int kPerThread = 4;  // consecutive elements that a thread holds
 constexpr int kScratchOffset = 0;  // shared memory: the program's scratch
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
-sum(const float* __restrict__ x, float* __restrict__ y) {
+sum(const float* x, float* __restrict__ y) {
   u8* const scratch = dynamic_shared() + kScratchOffset;
   grid_release_next();
   grid_wait_previous();

@@ -6,7 +6,7 @@ constexpr int kPerThread = 4;  // consecutive elements that a thread holds
 constexpr int kSlotsOffset = 0;  // shared memory: values that warps hand to each other
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-rows(const float* __restrict__ x, float* __restrict__ y) {
+rows(const float* x, float* __restrict__ y) {
   u8* const slots = dynamic_shared() + kSlotsOffset;
   int turn = 0;  // which of the two sets of slots is next
   const int thread_first = threadIdx.x * kPerThread;

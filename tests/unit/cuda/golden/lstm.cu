@@ -10,8 +10,7 @@ constexpr int kPerThread_256 = 1;
 constexpr int kScratchOffset = 0;  // shared memory: the program's scratch
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
-rows(const float* __restrict__ x0, const float* __restrict__ x1, const float* __restrict__ x2,
-     const float* __restrict__ x3, float* __restrict__ y) {
+rows(const float* x0, const float* x1, const float* x2, const float* x3, float* __restrict__ y) {
   u8* const scratch = dynamic_shared() + kScratchOffset;
   const int thread_first = threadIdx.x * kPerThread;
   const int thread_first_64 = threadIdx.x;

@@ -15,8 +15,7 @@ constexpr int kOctets = 8;  // products side by side
 constexpr int kSteps = 4;  // along k in one slot, of 32 bytes
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-mma(const bf16* __restrict__ a, const bf16* __restrict__ b, const float* __restrict__ bias, bf16* __restrict__ d,
-    i64 m, i64 n, i64 k) {
+mma(const bf16* a, const bf16* b, const float* bias, bf16* __restrict__ d, i64 m, i64 n, i64 k) {
   const int lane = threadIdx.x % 32;
   const int warp = warp_uniform(threadIdx.x / 32);
   const int fragment_row = warp % 2 * 64 + lane / 4;

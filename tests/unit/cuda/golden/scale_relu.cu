@@ -6,7 +6,7 @@ constexpr int kTile = 1024;  // elements of a tile
 constexpr int kPerThread = 4;  // consecutive elements that a thread holds
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-scale_relu(const float* __restrict__ x, const float* __restrict__ scale, float* __restrict__ y, i64 n) {
+scale_relu(const float* x, const float* scale, float* __restrict__ y, i64 n) {
   const int thread_first = threadIdx.x * kPerThread;
   grid_release_next();
   grid_wait_previous();

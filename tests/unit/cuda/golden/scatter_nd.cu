@@ -6,7 +6,7 @@ constexpr int kPerThread = 1;  // consecutive elements that a thread holds
 constexpr int kScratchOffset = 0;  // shared memory: the program's scratch
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-rows(const float* __restrict__ x0, const i64* __restrict__ x1, const float* __restrict__ x2, float* __restrict__ y) {
+rows(const float* x0, const i64* x1, const float* x2, float* __restrict__ y) {
   u8* const scratch = dynamic_shared() + kScratchOffset;
   const int thread_first = threadIdx.x;
   grid_release_next();

@@ -16,8 +16,8 @@ constexpr int kColumnStep = 64;  // columns from one group to the next
 constexpr int kDepth = 8;  // of one slot along k
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-simt_bias_relu(const float* __restrict__ x, const float* __restrict__ weights, const float* __restrict__ bias,
-               float* __restrict__ y, i64 m, i64 n, i64 k, i64 x_row, i64 x_column) {
+simt_bias_relu(const float* x, const float* weights, const float* bias, float* __restrict__ y, i64 m, i64 n, i64 k,
+               i64 x_row, i64 x_column) {
   const int thread_row = threadIdx.x / 16 * 4;
   const int thread_column = threadIdx.x % 16 * 4;
   grid_release_next();

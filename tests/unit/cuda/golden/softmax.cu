@@ -9,7 +9,7 @@ constexpr int kSlotsOffset = 0;  // shared memory: values that warps hand to eac
 constexpr int kScratchOffset = 512;  // shared memory: the program's scratch
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-softmax(const float* __restrict__ x, float* __restrict__ y, i64 rows, i64 n) {
+softmax(const float* x, float* __restrict__ y, i64 rows, i64 n) {
   u8* const slots = dynamic_shared() + kSlotsOffset;
   int turn = 0;  // which of the two sets of slots is next
   u8* const scratch = dynamic_shared() + kScratchOffset;

@@ -8,7 +8,7 @@ constexpr int kStride = 2048;  // elements from a thread's run to its next
 constexpr int kSlotsOffset = 0;  // shared memory: values that warps hand to each other
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-rows(const bf16* __restrict__ x, bf16* __restrict__ y) {
+rows(const bf16* x, bf16* __restrict__ y) {
   u8* const slots = dynamic_shared() + kSlotsOffset;
   int turn = 0;  // which of the two sets of slots is next
   const int thread_first = threadIdx.x * kRun;

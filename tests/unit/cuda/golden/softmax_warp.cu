@@ -8,7 +8,7 @@ constexpr int kRuns = 8;  // such runs of a thread
 constexpr int kStride = 128;  // elements from a thread's run to its next
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-rows(const float* __restrict__ x, float* __restrict__ y) {
+rows(const float* x, float* __restrict__ y) {
   const int lane = threadIdx.x % 32;
   const int thread_first = lane * kRun;
   grid_release_next();

@@ -9,7 +9,7 @@ constexpr int kKeysOffset = 512;  // shared memory: what is sorted
 constexpr int kScratchOffset = 8704;  // shared memory: the program's scratch
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-rows(const float* __restrict__ x, float* __restrict__ y0_, i64* __restrict__ y1_) {
+rows(const float* x, float* __restrict__ y0_, i64* __restrict__ y1_) {
   u8* const slots = dynamic_shared() + kSlotsOffset;
   int turn = 0;  // which of the two sets of slots is next
   i64* const keys = reinterpret_cast<i64*>(dynamic_shared() + kKeysOffset);

@@ -7,7 +7,7 @@ constexpr int kPerThread = 8;  // consecutive elements that a thread holds
 constexpr int kScratchOffset = 0;  // shared memory: the program's scratch
 
 extern "C" __global__ void __launch_bounds__(kThreads)
-rows(const bf16* __restrict__ x0, const float* __restrict__ x1, float* __restrict__ y) {
+rows(const bf16* x0, const float* x1, float* __restrict__ y) {
   u8* const scratch = dynamic_shared() + kScratchOffset;
   grid_release_next();
   grid_wait_previous();

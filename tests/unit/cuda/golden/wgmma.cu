@@ -23,8 +23,8 @@ constexpr int kOctets = 32;  // groups of 8 columns
 constexpr int kSteps = 4;  // products along k in one slot; a step is 32 bytes, 2 in descriptor units
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(kThreads, 1)
-wgmma(const bf16* __restrict__ a, const bf16* __restrict__ b, const float* __restrict__ bias, bf16* __restrict__ d,
-      i64 m, i64 n, i64 k, const __grid_constant__ TensorMap map_a, const __grid_constant__ TensorMap map_b,
+wgmma(const bf16* a, const bf16* b, const float* bias, bf16* __restrict__ d, i64 m, i64 n, i64 k,
+      const __grid_constant__ TensorMap map_a, const __grid_constant__ TensorMap map_b,
       const __grid_constant__ TensorMap map_d) {
   const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
   const int fragment_column = threadIdx.x % 4 * 2;

@@ -22,9 +22,8 @@ constexpr int kOctets = 16;  // groups of 8 columns
 constexpr int kSteps = 4;  // products along k in one slot; a step is 32 bytes, 2 in descriptor units
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(kThreads, 1)
-rows(const float* __restrict__ x0, const float* __restrict__ x1, float* __restrict__ y,
-     const __grid_constant__ TensorMap map_x0, const __grid_constant__ TensorMap map_x1,
-     const __grid_constant__ TensorMap map_y) {
+rows(const float* x0, const float* x1, float* __restrict__ y, const __grid_constant__ TensorMap map_x0,
+     const __grid_constant__ TensorMap map_x1, const __grid_constant__ TensorMap map_y) {
   const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
   const int fragment_column = threadIdx.x % 4 * 2;
   const i64 program = blockIdx.x;
