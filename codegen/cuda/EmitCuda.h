@@ -7,7 +7,7 @@
 // emulation on the host.
 //
 //   tile.kernel @relu …                        extern "C" __global__ void __launch_bounds__(kThreads)
-//     %t = tile.load %x[%off] …        ->      relu(const float* __restrict__ x, float* __restrict__ y, i64 n) {
+//     %t = tile.load %x[%off] …        ->      relu(const float* x, float* __restrict__ y, i64 n) {
 //     %r = arith.maximumf %t, %z                 …
 //     tile.store %r, %y[%off] …                  load_run_some(x_tile, x + off + first, n - off - first);
 #pragma once
@@ -49,6 +49,7 @@ struct CudaKernel {
 struct EmitOptions {
   std::string arch = "sm_90a";
   int64_t threads = 0;  ///< of a block; 0: from the widest tile and its element size
+  bool earlyLaunch = true;  ///< where the target can: its launches may begin before the one in front has ended (device/grid.cuh)
 };
 
 /// A kernel that cannot be printed is a failure with a diagnostic at the operation that is to blame.

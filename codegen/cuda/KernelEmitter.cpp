@@ -118,7 +118,7 @@ void KernelEmitter::constant(const std::string &name, int64_t value, const std::
 
 bool KernelEmitter::startsEarly() const {
   const GpuArchitecture *gpu = gpuArchitecture(options_.arch);
-  return gpu && gpu->startsEarly();
+  return options_.earlyLaunch && gpu && gpu->startsEarly();
 }
 
 FailureOr<CudaKernel> KernelEmitter::run() {
@@ -189,8 +189,8 @@ CudaKernel KernelEmitter::assemble() {
     const std::string &name = bound_[arg].expr.text;
     if (auto ptr = dyn_cast<tile::PtrType>(arg.getType())) {
       bool stored = llvm::any_of(arg.getUsers(), [&](Operation *user) { return pipeline_->writes(user, arg); });
-      // Only what is stored is __restrict__, and so nothing else overlaps it: that is all a compiler needs to move loads past stores. Where what
-      // is read were too, its loads would go by the path for constants (LDG.CONSTANT), which may run before the wait for the launch in front.
+      // Only what is stored is __restrict__: nothing overlaps it, which is all that a compiler needs to move loads past stores. What is read
+      // must not be: its loads would go by the path for constants (LDG.CONSTANT), and could be moved over the wait for the launch before.
       parameters.push_back((stored ? "" : "const ") + cType(ptr.getElement()) + (stored ? "* __restrict__ " : "* ") + name);
     } else {
       parameters.push_back("i64 " + name);

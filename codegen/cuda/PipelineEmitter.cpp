@@ -318,8 +318,7 @@ void PipelineEmitter::printBarrierInit() {
   } else {
     out.line("block_sync();");
   }
-  out.line("grid_release_next();");
-  out.line("grid_wait_previous();");
+  if (e_.startsEarly()) out.line("grid_wait_previous();");
 }
 
 /// \param aside  the operation of the producer for whose thread this is; null: for all the others
@@ -354,6 +353,7 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   out.open(std::string("if (") + (anyPieces ? "fetcher" : "warp_uniform(threadIdx.x / 32)") + " == 0 && elect_one())");
   printRingState(op.getProducer(), true);
   if (failed(e_.emitBlock(op.getProducer().front()))) return failure();
+  if (e_.startsEarly()) out.line("grid_release_next();  // its start fits beside what this block still does");
   out.close();
   for (Operation &part : op.getProducer().front())
     if (isAside(&part) && failed(emitAside(&part))) return failure();

@@ -29,10 +29,9 @@ PROCESSES = 2
 # Bytes of spill stores and loads. ptxas puts one register of a light kernel aside, outside its loops, to fit 32 of them, and with that all
 # 2048 threads of a multiprocessor; a kernel on tensor cores may spill nothing.
 SPILL_BUDGET = 8
-# What is known and not mended: kernel and a part of what is said of it. Loads that a compiler moved before the wait forbid early launches (decision
-# 0025), which are not the default; the two products of f32 keep 16 bytes of 168 registers a thread in local memory.
+# What is known and not mended: kernel and a part of what is said of it. The two products of f32 keep 16 bytes of 168 registers a thread in local
+# memory.
 KNOWN = {
-    "tashkeel-int8/k6_compare": "before the wait", "vits/k344_cumsum": "before the wait",
     "resnet50-thin/k53_packed_matmul": "16 bytes are spilled", "resnet50-thin/k50_packed_conv": "16 bytes are spilled",
 }  # fmt: skip
 

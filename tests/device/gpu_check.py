@@ -485,7 +485,7 @@ def check_launch(k, name, args):
     stem = f"{args.folder}/{name}"
     text = open(stem + ".cu").read()
     signature = text[text.rindex('extern "C" __global__'):]
-    types = re.findall(r"(\w+)\* __restrict__ \w+", signature[: signature.index("{")])
+    types = re.findall(r"(\w+)\* (?:__restrict__ )?\w+", signature[: signature.index("{")])
     tensors = []
     for i, b in enumerate(k.meta["buffers"]):
         if b["same_as"] != i:

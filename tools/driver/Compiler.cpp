@@ -109,14 +109,13 @@ std::string print(mlir::ModuleOp module) {
 }
 
 /// CUDA text of every kernel, into the plan or, readable, into `text`.
-Status addCudaCode(mlir::ModuleOp module, const std::string& arch, bool startsEarly, std::string* text, PlanWriter* writer) {
+Status addCudaCode(mlir::ModuleOp module, const std::string& arch, bool earlyLaunch, std::string* text, PlanWriter* writer) {
   std::vector<cuda::CudaKernel> kernels;
   bool ok = true;
   module.walk([&](tile::KernelOp kernel) {
-    auto emitted = cuda::emitCuda(kernel, {.arch = arch});
+    auto emitted = cuda::emitCuda(kernel, {.arch = arch, .earlyLaunch = earlyLaunch});
     ok = ok && mlir::succeeded(emitted);
     if (ok) kernels.push_back(std::move(*emitted));
-    if (ok) kernels.back().waitsForGrid &= startsEarly;
   });
   if (!ok) return internalError("a kernel that the scheduler accepted has no CUDA text");
   if (writer) return cuda::addToPlan(kernels, arch, *writer);

@@ -18,7 +18,7 @@ struct CompileOptions {
   frontends::ImportOptions import;
   bool fusion = true;
   std::vector<std::string> disabledPasses; ///< arguments of passes, "jinx-fuse" or "fuse"; "all": none but the frontend
-  bool earlyLaunch = false;  ///< CUDA: a launch may begin before the one in front has ended (device/grid.cuh)
+  bool earlyLaunch = true;   ///< CUDA: a launch may begin before the one in front has ended (device/grid.cuh)
   std::string f32Products;   ///< CUDA: how products of f32 are made: split (empty: this), tf32, scalar; decision 0021
   unsigned threads = 2;
   bool portable = true;      ///< with `isas` empty: carry baseline code besides the host's

@@ -123,7 +123,7 @@ void addCompile(CLI::App& app, Action& action) {
       ->check(CLI::Validator(driver::checkPassName, "", "pass"));
   command->add_option("--tuning", options->tuningFile, "Take sizes of kernels from a database of `tune`")->type_name("FILE.json");
   command->add_option("--tuning-device", options->tuningDevice, "The device it is about, by its name or a part of it (default: the only one)");
-  command->add_flag("--early-launch", compiler.earlyLaunch, "CUDA: let a launch begin before the one in front has ended (not proven on every GPU yet)");
+  command->add_flag("!--no-early-launch", compiler.earlyLaunch, "CUDA: let no launch begin before the one in front has ended");
   command->add_option("--f32-products", compiler.f32Products,
                       "CUDA: products of f32 as three of TF32, which are about as exact (split, default), as one (tf32), or scalar")
       ->check(CLI::IsMember({"split", "tf32", "scalar"}));

@@ -1,6 +1,6 @@
 // ========================= jinx device library: launches in a chain =========================
 // A launch may begin before the one in front of it in its stream has ended, where the runtime allows it: blocks start, and what they do for
-// themselves is done. Each block says that the next launch may come, and waits before it touches global memory. Both are nothing without the
+// themselves is done. Each block waits before it touches global memory, and says when the next launch may come. Both are nothing without the
 // runtime's leave.
 
 /// Returns when every block of the launch before has ended; what it wrote can be read, and what it read be overwritten.

@@ -78,7 +78,6 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
     mbar_init_fence();
   }
   block_sync();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -138,6 +137,7 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
         }
         place = programs - 1 - place;
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.

@@ -117,7 +117,6 @@ attention_grad_keys_causal_hd128(const bf16* q, const bf16* k, const bf16* v, co
     mbar_init_fence();
   }
   block_sync();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -154,6 +153,7 @@ attention_grad_keys_causal_hd128(const bf16* q, const bf16* k, const bf16* v, co
         tma_load_2d(smem + kOffsetDelta + fill_dy.slot * kStageBytesDelta, &map_delta, full_dy + fill_dy.slot * 8, int(query), int(q_batch_head));
         ring_advance(fill_dy, kStagesDy);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.

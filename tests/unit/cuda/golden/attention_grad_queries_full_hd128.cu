@@ -102,7 +102,6 @@ attention_grad_queries_full_hd128(const bf16* q, const bf16* k, const bf16* v, c
     mbar_init_fence();
   }
   block_sync();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -136,6 +135,7 @@ attention_grad_queries_full_hd128(const bf16* q, const bf16* k, const bf16* v, c
         tma_load_4d(smem + kOffsetV + fill_v.slot * kStageBytesV + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(key), int(head), int(batch2));
         ring_advance(fill_v, kStagesV);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.

@@ -69,7 +69,6 @@ attention_hd128_pages64(const bf16* q, const bf16* k, const bf16* v, const i32* 
     mbar_init_fence();
   }
   block_sync();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -157,6 +156,7 @@ attention_hd128_pages64(const bf16* q, const bf16* k, const bf16* v, const i32* 
           ring_advance(fill_v, kStagesV);
         }
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.

@@ -72,7 +72,6 @@ attention_full_hd128_parts512(const bf16* q, const bf16* k, const bf16* v, const
     mbar_init_fence();
   }
   block_sync();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -119,6 +118,7 @@ attention_full_hd128_parts512(const bf16* q, const bf16* k, const bf16* v, const
         tma_load_4d_once(smem + kOffsetV + fill_v.slot * kStageBytesV + kPanelBytesV, &map_v, full_v + fill_v.slot * 8, 64, int(first_key), int(head), int(batch2));
         ring_advance(fill_v, kStagesV);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.

@@ -59,7 +59,6 @@ wgmma_bias_relu(const bf16* a, const bf16* b, const float* bias, bf16* __restric
   }
   cluster_arrive_relaxed();
   cluster_wait();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -90,6 +89,7 @@ wgmma_bias_relu(const bf16* a, const bf16* b, const float* bias, bf16* __restric
         mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
         ring_advance(fill, kStages);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.

@@ -56,7 +56,6 @@ rows(const float* x0, const float* x1, float* __restrict__ y, const __grid_const
   }
   cluster_arrive_relaxed();
   cluster_wait();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -85,6 +84,7 @@ rows(const float* x0, const float* x1, float* __restrict__ y, const __grid_const
         mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
         ring_advance(fill, kStages);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else if (warpgroup == 1) {
     // Splitter: what TF32 leaves of b, beside it, for every slot.

@@ -51,7 +51,6 @@ rows(const i8* x0, const i8* x1, float* __restrict__ y, const __grid_constant__ 
   }
   cluster_arrive_relaxed();
   cluster_wait();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -80,6 +79,7 @@ rows(const i8* x0, const i8* x1, float* __restrict__ y, const __grid_constant__ 
         mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
         ring_advance(fill, kStages);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.

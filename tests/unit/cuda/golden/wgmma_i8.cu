@@ -53,7 +53,6 @@ rows(const i8* x0, const i8* x1, i32* __restrict__ y, const __grid_constant__ Te
   }
   cluster_arrive_relaxed();
   cluster_wait();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -82,6 +81,7 @@ rows(const i8* x0, const i8* x1, i32* __restrict__ y, const __grid_constant__ Te
         mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
         ring_advance(fill, kStages);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.

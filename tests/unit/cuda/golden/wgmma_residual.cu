@@ -71,7 +71,6 @@ wgmma_residual(const bf16* a, const bf16* b, const bf16* x, bf16* __restrict__ d
   }
   cluster_arrive_relaxed();
   cluster_wait();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -103,6 +102,7 @@ wgmma_residual(const bf16* a, const bf16* b, const bf16* x, bf16* __restrict__ d
         mbar_wait(empty_a + fill_a.slot * 8, fill_a.parity ^ 1);
         ring_advance(fill_a, kStagesA);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
     if (fetcher == 1 && elect_one()) {
       Ring fill_residual{0, 0};

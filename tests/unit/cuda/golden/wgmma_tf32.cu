@@ -53,7 +53,6 @@ rows(const float* x0, const float* x1, float* __restrict__ y, const __grid_const
   }
   cluster_arrive_relaxed();
   cluster_wait();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -82,6 +81,7 @@ rows(const float* x0, const float* x1, float* __restrict__ y, const __grid_const
         mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
         ring_advance(fill, kStages);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.
