@@ -35,9 +35,12 @@ class PlanChecker {
     JINX_TRY(checkInterface());
     for (const plan::Kernel& k : plan_.kernels())
       JINX_TRY(checkKernel(k), "kernel " + quoted(k.symbol()));
-    for (const plan::CodeObject& c : plan_.code())
+    for (const plan::CodeObject& c : plan_.code()) {
       if (c.segment() >= segmentSizes_.size())
         return invalidArgument("code object " + quoted(c.isa()) + " has no such segment");
+      if (c.format() == "cubin" && c.text_key().empty())
+        return invalidArgument("cubin for " + quoted(c.isa()) + " names no text, expected the key of the one it was compiled from");
+    }
     for (const plan::SizeCheck& c : plan_.size_checks()) {
       JINX_TRY(checkFormula(c.left()), "size check of " + quoted(c.node()));
       JINX_TRY(checkFormula(c.right()), "size check of " + quoted(c.node()));

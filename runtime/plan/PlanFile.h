@@ -116,6 +116,7 @@ class PlanWriter {
   /// Takes the bytes.
   uint32_t addSegment(std::string name, std::vector<std::byte> bytes);
   uint32_t addSegment(std::string name, std::string text);
+  std::span<const std::byte> segment(uint32_t index) const { return segments_[index].bytes; }
 
   /// Writes beside `path`, syncs, renames: a full disk or a crash leaves an older plan at `path` whole. kResource when
   /// the disk is full. The plan is checked first, so that no file is written that `open` would refuse.

@@ -14,6 +14,14 @@ config.test_exec_root = os.path.join(config.jinx_binary_dir, "tests", "lit")
 path = [os.path.join(config.jinx_binary_dir, "bin"), config.llvm_tools_dir, config.environment.get("PATH", "")]
 config.environment["PATH"] = os.pathsep.join(path)
 config.substitutions.append(("%python", sys.executable))
+for library in (os.environ.get("JINX_NVRTC"), "libnvrtc.so.13", "libnvrtc.so.12"):
+    try:
+        ctypes.CDLL(library or "no path")
+        config.environment["JINX_NVRTC"] = library
+        config.available_features.add("nvrtc")
+        break
+    except OSError:
+        pass
 try:
     ctypes.CDLL("libcuda.so.1")
 except OSError:

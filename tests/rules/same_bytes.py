@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Does a model become the same plan, byte for byte, whoever compiles it? With other numbers of threads, and from another folder.
+"""Does a model become the same plan, byte for byte, whoever compiles it? With other numbers of threads, and from another folder; for a GPU
+with cubins, each time compiled anew.
 
     same_bytes.py --jinx build/dev/bin/jinx [MODEL…]
 """
 
 import argparse
+import os
 import pathlib
 import shutil
 import subprocess
@@ -16,9 +18,18 @@ import model_plans
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def compile_bytes(jinx, model, threads, folder):
+CUBINS = ["--target", "cuda:sm_90a", "--cubins"]
+
+
+def compile_bytes(jinx, model, threads, folder, words=()):
     plan = folder / "out.jxp"
-    subprocess.run([jinx, "compile", model, "-o", plan, "--threads", str(threads)], check=True, capture_output=True)
+    with tempfile.TemporaryDirectory() as cache:  # of cubins
+        command = [jinx, "compile", model, "-o", plan, "--threads", str(threads), *words]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "JINX_CACHE": cache})
+    if "cannot open NVRTC" in done.stderr:
+        return None
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}: {done.stderr}")
     return plan.read_bytes()
 
 
@@ -32,17 +43,21 @@ def main():
     for path in named if not options.models else ():
         if not path.exists():
             print(f"skipped {path.stem}: run ./dev models")
-    failed = 0
+    failed = passed = 0
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        for model in models:
+        for model, words in [*((model, ()) for model in models), (models[0], CUBINS)]:
             copy = pathlib.Path(other) / model.name
             shutil.copy(model, copy)
-            first = compile_bytes(options.jinx, model, 1, pathlib.Path(one))
+            first = compile_bytes(options.jinx, model, 1, pathlib.Path(one), words)
+            if first is None:
+                print("skipped cubins: no NVRTC, set JINX_NVRTC")
+                continue
             for what, path, threads in (("2 threads", model, 2), ("7 threads", model, 7), ("another folder", copy, 1)):
-                if compile_bytes(options.jinx, path, threads, pathlib.Path(other)) != first:
-                    print(f"FAIL {model.name}: {what} gives other bytes than one thread")
-                    failed += 1
-    print(f"{3 * len(models) - failed} passed, {failed} failed")
+                same = compile_bytes(options.jinx, path, threads, pathlib.Path(other), words) == first
+                passed, failed = passed + same, failed + (not same)
+                if not same:
+                    print(f"FAIL {' '.join((model.name, *words))}: {what} gives other bytes than one thread")
+    print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
 

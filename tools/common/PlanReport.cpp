@@ -6,6 +6,7 @@
 
 #include <elf.h>
 
+#include "runtime/device/cuda/Nvrtc.h"
 #include "runtime/executor/Binding.h"
 #include "runtime/executor/Program.h"
 #include "runtime/plan/PlanCheck.h"
@@ -164,13 +165,38 @@ class ReportBuilder {
       report_.kernels.push_back({kernel.symbol(), kernel.provenance(), {}, {}});
     for (const plan::CodeObject& object : plan_.code()) {
       const auto bytes = file_->segment(object.segment());
-      report_.code.push_back({object.isa(), object.format(), bytes.size()});
-      if (object.format() != "elf") continue;
-      const auto sizes = functionSizes(bytes);
+      CodeReport& code = codeOf(object);
+      ++code.count;
+      code.bytes += bytes.size();
+      if (object.format() == "cuda") continue;
+      const auto sizes = object.format() == "elf" ? functionSizes(bytes)
+                                                  : cuda::functionsOf({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
       for (KernelReport& kernel : report_.kernels)
         if (auto known = sizes.find(kernel.symbol); known != sizes.end())
           kernel.codeBytes[object.isa()] = known->second;
     }
+    countTextsWithCubins();
+  }
+
+  /// Texts whose cubin the plan carries, as a GPU of their level asks for it.
+  void countTextsWithCubins() {
+    std::set<std::string> keys;
+    for (const plan::CodeObject& object : plan_.code())
+      if (object.format() == "cubin") keys.insert(object.text_key());
+    for (const plan::CodeObject& object : plan_.code()) {
+      if (keys.empty() || object.format() != "cuda") continue;
+      const auto bytes = file_->segment(object.segment());
+      const std::string arch = object.isa().substr(object.isa().find(':') + 1);
+      const bool isThere = keys.count(cuda::textKey({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, {.arch = arch}));
+      for (CodeReport& code : report_.code)
+        if (code.isa == object.isa() && code.format == "cubin") code.texts += isThere;
+    }
+  }
+
+  CodeReport& codeOf(const plan::CodeObject& object) {
+    for (CodeReport& code : report_.code)
+      if (code.isa == object.isa() && code.format == object.format()) return code;
+    return report_.code.emplace_back(CodeReport{object.isa(), object.format(), 0, 0, 0});
   }
 
   void addStep(const StepInfo& info) {

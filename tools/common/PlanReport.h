@@ -46,12 +46,15 @@ struct StepReport {
 struct KernelReport {
   std::string symbol, provenance;
   std::vector<int> steps;
-  std::map<std::string, uint64_t> codeBytes; ///< by instruction-set level
+  std::map<std::string, uint64_t> codeBytes; ///< machine code, by instruction-set level
 };
 
+/// Code objects of one level and one format.
 struct CodeReport {
   std::string isa, format;
+  int count = 0;
   uint64_t bytes = 0;
+  int texts = 0; ///< cubins: how many of the level's texts have one, and need no NVRTC
 };
 
 struct ArenaReport {

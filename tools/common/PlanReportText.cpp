@@ -63,6 +63,13 @@ std::string memoryText(const MemoryReport& memory) {
   return text + "  scratch      " + bytesText(memory.scratchBytes) + " per thread\n";
 }
 
+int countOf(const PlanReport& report, const std::string& isa, std::string_view format) {
+  int count = 0;
+  for (const CodeReport& code : report.code)
+    if (code.isa == isa && code.format == format) count += code.count;
+  return count;
+}
+
 nlohmann::ordered_json toJson(const ValueReport& value) {
   return {{"name", value.name},
           {"dtype", value.dtype},
@@ -116,7 +123,9 @@ nlohmann::ordered_json toJson(const KernelReport& kernel) {
 }
 
 nlohmann::ordered_json toJson(const CodeReport& code) {
-  return {{"isa", code.isa}, {"format", code.format}, {"bytes", code.bytes}};
+  nlohmann::ordered_json json = {{"isa", code.isa}, {"format", code.format}, {"count", code.count}, {"bytes", code.bytes}};
+  if (code.format == "cubin") json["texts"] = code.texts;
+  return json;
 }
 
 nlohmann::ordered_json toJson(const ArenaReport& entry) {
@@ -158,8 +167,10 @@ std::string toText(const PlanReport& report) {
   text += "\nkernels (" + std::to_string(report.kernels.size()) + ")\n" + kernelsText(report);
   text += "\nmemory\n" + memoryText(report.memory);
   text += "\ncode\n";
-  for (const CodeReport& code : report.code)
-    text += "  " + code.isa + "  " + code.format + "  " + bytesText(static_cast<int64_t>(code.bytes)) + "\n";
+  for (const CodeReport& code : report.code) {
+    text += "  " + code.isa + "  " + std::to_string(code.count) + " " + code.format + "  " + bytesText(static_cast<int64_t>(code.bytes));
+    text += code.format == "cubin" ? ", for " + std::to_string(code.texts) + " of " + std::to_string(countOf(report, code.isa, "cuda")) + " texts\n" : "\n";
+  }
   return text;
 }
 

@@ -21,6 +21,8 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "passes/Passes.h"
+#include "runtime/device/cuda/Nvrtc.h"
+#include "tools/driver/Cubins.h"
 #include "tools/driver/FusionView.h"
 #include "tools/driver/PassLog.h"
 #include "tools/driver/Remarks.h"
@@ -204,6 +206,9 @@ Status checkOptions(const CompileOptions& options) {
     return invalidArgument("--isa is about target cpu, got target " + options.target);
   if (!options.f32Products.empty() && !(isCuda(options.target) && gpuArchitecture(archOf(options.target))->hasCopyEngine()))
     return invalidArgument("--f32-products is about target cuda:" + std::string(GpuArchitecture().name) + ", got target " + options.target);
+  if (options.cubins && !isCuda(options.target))
+    return invalidArgument("--cubins is about a target cuda:sm_…, got target " + options.target);
+  if (options.cubins) JINX_TRY(cuda::checkNvrtc(), "--cubins");
   if (options.emit == "cuda" && !isCuda(options.target))
     return invalidArgument("--emit cuda is about a target cuda:sm_…, got target " + options.target);
   if (options.emit == "llvm" && isCuda(options.target))
@@ -262,6 +267,7 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::v
   for (const std::string& pass : options.disabledPasses)
     lines.push_back("disabled=" + pass);
   if (!options.measured.empty()) lines.push_back("tuning=" + options.measuredOn);
+  if (options.cubins) lines.push_back("cubins=nvrtc " + cuda::nvrtcVersion());
   for (const frontends::DimOverride& dim : options.import.dims)
     lines.push_back("dim." + dim.name + "=" + std::to_string(dim.min) +
                     (dim.isConstant() ? "" : ".." + (dim.max == dim.kUnbounded ? "" : std::to_string(dim.max))));
@@ -338,6 +344,11 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   for (const std::string& name : isas) {
     JINX_TRY(addCode(**module, name, options, wantText ? &result.text : nullptr, wantText ? nullptr : writer.get()));
     watch.lap("code " + name);
+  }
+  if (options.cubins && !wantText) {
+    stage("compile cubins", 0.6);
+    JINX_TRY(addCubins(*writer, archOf(options.target), options.threads));
+    watch.lap("cubins");
   }
   result.remarks = std::move(remarks);
   if (wantText) return result;

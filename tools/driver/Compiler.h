@@ -20,6 +20,7 @@ struct CompileOptions {
   std::vector<std::string> disabledPasses; ///< arguments of passes, "jinx-fuse" or "fuse"; "all": none but the frontend
   bool earlyLaunch = true;   ///< CUDA: a launch may begin before the one in front has ended (device/grid.cuh)
   std::string f32Products;   ///< CUDA: how products of f32 are made: split (empty: this), tf32, scalar; decision 0021
+  bool cubins = false;       ///< CUDA: carry machine code beside the texts, for machines without NVRTC
   unsigned threads = 2;
   bool portable = true;      ///< with `isas` empty: carry baseline code besides the host's
   std::string emit = "plan"; ///< graph, tile, cuda, llvm: text instead of a plan

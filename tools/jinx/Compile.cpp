@@ -123,6 +123,7 @@ void addCompile(CLI::App& app, Action& action) {
       ->check(CLI::Validator(driver::checkPassName, "", "pass"));
   command->add_option("--tuning", options->tuningFile, "Take sizes of kernels from a database of `tune`")->type_name("FILE.json");
   command->add_option("--tuning-device", options->tuningDevice, "The device it is about, by its name or a part of it (default: the only one)");
+  command->add_flag("--cubins", compiler.cubins, "CUDA: carry machine code beside the texts, for machines without NVRTC (this one needs it)");
   command->add_flag("!--no-early-launch", compiler.earlyLaunch, "CUDA: let no launch begin before the one in front has ended");
   command->add_option("--f32-products", compiler.f32Products,
                       "CUDA: products of f32 as three of TF32, which are about as exact (split, default), as one (tf32), or scalar")
@@ -141,6 +142,8 @@ void addCompile(CLI::App& app, Action& action) {
   command->callback([options, &action] {
     if (options->options.emit != "plan" && !options->reportFile.empty())
       throw CLI::ValidationError("--report", "is about a plan, not about --emit " + options->options.emit);
+    if (options->options.emit != "plan" && options->options.cubins)
+      throw CLI::ValidationError("--cubins", "is about a plan, not about --emit " + options->options.emit);
     if (!options->reportDims.empty() && options->reportFile.empty())
       throw CLI::ValidationError("--report-dim", "is about the page of --report, which is not asked for");
     if (options->options.emit == "plan" && options->output.empty()) throw CLI::RequiredError("-o PLAN");

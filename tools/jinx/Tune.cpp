@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 struct TuneCommand : TuneOptions {
   std::string model, target, emitDir;
   int top = 4;
-  bool noFusion = false;
+  bool noFusion = false, cubins = false;
 };
 
 driver::CompileOptions compileOptionsOf(const TuneCommand& command) {
@@ -26,6 +26,7 @@ driver::CompileOptions compileOptionsOf(const TuneCommand& command) {
   request.fusion = !command.noFusion;
   driver::CompileOptions options = optionsFor(request);
   if (!command.target.empty()) options.target = command.target;
+  options.cubins = command.cubins;
   return options;
 }
 
@@ -100,6 +101,7 @@ void addTune(CLI::App& app, Action& action) {
   command->add_option("--target", options->target, "With --emit: cpu (default) or cuda:sm_90a")
       ->check(CLI::Validator(checkTarget, "TARGET"))
       ->needs(folder);
+  command->add_flag("--cubins", options->cubins, "With --emit, as of `compile`: for machines without NVRTC")->needs(folder);
   command->add_option("--top", options->top, "Candidates of each kernel (default 4)")->check(CLI::Range(1, 64));
   command->add_flag("--no-fusion", options->noFusion, "One kernel per operator");
   command->callback([options, &action] {

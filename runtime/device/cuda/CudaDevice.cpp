@@ -2,11 +2,9 @@
 
 #include <unordered_map>
 
-#include "runtime/base/GpuArchitecture.h"
-#include "runtime/base/Parallel.h"
+#include "runtime/device/cuda/CubinsOfPlan.h"
 #include "runtime/device/cuda/Driver.h"
 #include "runtime/device/cuda/LaunchFormulas.h"
-#include "runtime/device/cuda/Nvrtc.h"
 #include "runtime/executor/Trace.h"
 
 namespace jinx::cuda {
@@ -196,28 +194,6 @@ class CudaGraph final : public LaunchGraph {
   void* executable_;
 };
 
-/// The cubins of a plan's texts, in their order; compiled several at a time.
-Expected<std::vector<std::vector<uint8_t>>> compileAll(const PlanFile& plan, const std::vector<const plan::CodeObject*>& codes,
-                                                       const CompileCudaOptions& options) {
-  std::vector<std::vector<uint8_t>> cubins(codes.size());
-  std::vector<Status> results(codes.size());
-  inParallel(std::thread::hardware_concurrency(), codes.size(), [&](size_t i) {
-    auto bytes = plan.segment(codes[i]->segment());
-    if (codes[i]->format() == "cubin") {
-      auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
-      cubins[i].assign(data, data + bytes.size());
-      return;
-    }
-    std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    Expected<CompiledCuda> compiled = compileCuda(text, plan.plan().segments(static_cast<int>(codes[i]->segment())).name(), options);
-    if (compiled) cubins[i] = std::move(compiled->cubin);
-    results[i] = compiled ? Status::ok() : compiled.status();
-  });
-  for (Status& result : results)
-    JINX_TRY(std::move(result));
-  return cubins;
-}
-
 /// CU_TENSOR_MAP_DATA_TYPE_…; negative for a type that has none.
 int mapType(DType type) {
   switch (type) {
@@ -270,12 +246,6 @@ class CudaDevice final : public Device {
     name_ = "cuda:" + std::to_string(options_.ordinal);
     description_ = std::string(name) + ", " + arch_ + ", " + std::to_string(processors) + " multiprocessors";
     return Status::ok();
-  }
-
-  /// Text for an architecture before this one, of what every later one has too: sm_80's, not sm_90a's.
-  bool isEarlier(const std::string& isa) const {
-    const GpuArchitecture* known = isa.rfind("cuda:", 0) == 0 ? gpuArchitecture(std::string_view(isa).substr(5)) : nullptr;
-    return known && !known->hasCopyEngine() && known->capability <= capability_ && known->sharedBytes <= maxSharedBytes_;
   }
 
   std::string_view name() const override { return name_; }
@@ -334,31 +304,20 @@ class CudaDevice final : public Device {
     const plan::Plan& p = plan->plan();
     auto module = std::make_unique<CudaModule>(context_);
     if (p.kernels_size() == 0) return std::unique_ptr<Module>(std::move(module));
-    std::vector<const plan::CodeObject*> codes;
-    std::string carried;
-    const std::string isa = "cuda:" + arch_;
-    for (const plan::CodeObject& code : p.code()) {
-      if (carried.find(code.isa()) == std::string::npos) carried += (carried.empty() ? "" : ", ") + code.isa();
-      if ((code.isa() == isa && (code.format() == "cuda" || code.format() == "cubin")) || (code.format() == "cuda" && isEarlier(code.isa()))) codes.push_back(&code);
-    }
-    if (codes.empty())
-      return unimplemented("plan carries code for " + (carried.empty() ? "nothing" : carried) + ", " + name_ + " runs " + isa +
-                           ": compile the model with --target " + isa);
-    CompileCudaOptions compile{.arch = arch_, .cacheDir = setting("cache")};
-    JINX_TRY_ASSIGN(auto cubins, compileAll(*plan, codes, compile), "loading the plan");
+    const CompileCudaOptions compile{.arch = arch_, .cacheDir = setting("cache")};
+    JINX_TRY_ASSIGN(std::vector<TextCubin> cubins, cubinsOfPlan(*plan, {name_, arch_, capability_, maxSharedBytes_}, compile));
     JINX_TRY(context_->enter());
     CodeOfKernels found;
-    for (const auto& cubin : cubins) {
-      void* code = nullptr;
-      JINX_TRY(context_->check(context_->driver.moduleLoad(&code, cubin.data()), "cuModuleLoadData"), "loading the plan");
+    for (TextCubin& cubin : cubins) {
+      JINX_TRY_ASSIGN(void* code, load(*plan, cubin, compile), "loading the plan");
       module->loaded.push_back(code);
-      for (std::string& name : kernelNames(cubin)) found.emplace(std::move(name), code);
+      for (const auto& [name, bytes] : functionsOf(cubin.bytes())) found.emplace(name, code);
     }
     for (const plan::Kernel& kernel : p.kernels()) {
       JINX_TRY_ASSIGN(CudaKernel function, findKernel(kernel, found));
       module->kernels.push_back(std::move(function));
     }
-    module->isaName = isa;
+    module->isaName = "cuda:" + arch_;
     return std::unique_ptr<Module>(std::move(module));
   }
 
@@ -446,6 +405,18 @@ class CudaDevice final : public Device {
   std::string setting(const char* name) const {
     auto it = options_.extra.find(name);
     return it == options_.extra.end() ? std::string() : it->second;
+  }
+
+  /// The driver's module of a cubin. A driver older than the toolkit that made the plan's may refuse it; then the text decides.
+  Expected<void*> load(const PlanFile& plan, TextCubin& cubin, const CompileCudaOptions& compile) const {
+    void* code = nullptr;
+    Status status = context_->check(context_->driver.moduleLoad(&code, cubin.bytes().data()), "cuModuleLoadData");
+    if (!status.isOk() && cubin.isCarried()) {
+      JINX_TRY(compileInstead(plan, cubin, compile), "the driver refuses the cubin of the plan (" + status.message() + ")");
+      status = context_->check(context_->driver.moduleLoad(&code, cubin.bytes().data()), "cuModuleLoadData");
+    }
+    JINX_TRY(std::move(status));
+    return code;
   }
 
   Expected<CudaKernel> findKernel(const plan::Kernel& from, const CodeOfKernels& found) const {

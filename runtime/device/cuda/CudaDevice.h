@@ -1,7 +1,7 @@
-// A GPU: memory and streams of the driver, modules from a plan's CUDA text through NVRTC, launches.
+// A GPU: memory and streams of the driver, modules from a plan's cubins or from its CUDA text through NVRTC, launches.
 //
 //   auto device = makeCudaDevice({.ordinal = 0});          fails, saying why, on a machine without driver or GPU
-//   auto module = (*device)->loadModule(plan);             texts become cubins, several at a time, from the disk cache where they are there
+//   auto module = (*device)->loadModule(plan);             the plan's cubins (CubinsOfPlan.h), else the disk cache's, else NVRTC's
 //
 // Work is asynchronous: a launch that fails while it runs shows at the next synchronization. Everything runs in the device's primary
 // context, as other libraries of the process use it. Settings (`DeviceOptions::extra`): "cache" (folder of cubins).

@@ -39,6 +39,7 @@ struct Nvrtc {
   int (*cubin)(Program, char *) = nullptr;
   bool ok = false;
   int major = 0, minor = 0;
+  std::string lookedFor; ///< names that could not be opened
 };
 
 /// NVRTC opens its built-in functions by their bare name, which finds them only where the linker's cache or a path variable does. Opened
@@ -53,14 +54,14 @@ void openBuiltinsBeside(const void *function) {
 
 Nvrtc openNvrtc() {
   Nvrtc n;
-  std::vector<std::string> names;
-  if (const char *path = std::getenv("JINX_NVRTC")) names.push_back(path);
-  for (const char *name : {"libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so.13", "/usr/local/cuda/lib64/libnvrtc.so",
-                           "libnvrtc.so"})
-    names.push_back(name);
+  std::vector<std::string> names = {"libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so.13",
+                                    "/usr/local/cuda/lib64/libnvrtc.so", "libnvrtc.so"};
+  if (const char *path = std::getenv("JINX_NVRTC"); path && *path) names = {path};
   void *library = nullptr;
-  for (const std::string &name : names)
+  for (const std::string &name : names) {
     if ((library = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL))) break;
+    n.lookedFor += (n.lookedFor.empty() ? "" : ", ") + name;
+  }
   if (!library) return n;
   auto get = [&](auto &function, const char *name) {
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
@@ -150,21 +151,32 @@ std::vector<std::string> CompiledCuda::badAdvisories() const {
 }
 
 bool haveNvrtc() { return nvrtc().ok; }
+Status checkNvrtc() {
+  if (haveNvrtc()) return Status::ok();
+  const std::string what = nvrtc().lookedFor.empty() ? "its functions are missing" : "looked for " + nvrtc().lookedFor;
+  return notFound("cannot open NVRTC (" + what + "): install it (CUDA's nvrtc package, or nvidia-cuda-nvrtc of PyPI) or set JINX_NVRTC to the path "
+                  "of libnvrtc.so.13");
+}
 std::string nvrtcVersion() {
   return haveNvrtc() ? std::to_string(nvrtc().major) + "." + std::to_string(nvrtc().minor) : "";
 }
 
-Expected<CompiledCuda> compileCuda(const std::string &text, const std::string &name, const CompileCudaOptions &options) {
-  const Nvrtc &n = nvrtc();
-  if (!n.ok) return notFound("compiling " + name + ": cannot open NVRTC (libnvrtc.so.13); set JINX_NVRTC to its path");
-  std::vector<std::string> flags = optionsFor(options);
-  std::string key = nvrtcVersion();
-  for (const std::string &flag : flags) key += " " + flag;
-  key += "\n" + text;
-  XXH128_hash_t hash = XXH3_128bits(key.data(), key.size());
+std::string textKey(std::string_view text, const CompileCudaOptions &options) {
+  std::string keyed;
+  for (const std::string &flag : optionsFor(options)) keyed += flag + " ";
+  keyed += "\n";
+  keyed += text;
+  XXH128_hash_t hash = XXH3_128bits(keyed.data(), keyed.size());
   char hex[33];
   std::snprintf(hex, sizeof hex, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
-  std::string stem = cacheFolder(options) + "/" + hex;
+  return hex;
+}
+
+Expected<CompiledCuda> compileCuda(const std::string &text, const std::string &name, const CompileCudaOptions &options) {
+  const Nvrtc &n = nvrtc();
+  JINX_TRY(checkNvrtc(), "compiling " + name);
+  std::vector<std::string> flags = optionsFor(options);
+  std::string stem = cacheFolder(options) + "/" + textKey(text, options) + "-nvrtc" + nvrtcVersion();
 
   CompiledCuda result;
   std::vector<uint8_t> log;
@@ -208,7 +220,7 @@ Expected<CompiledCuda> compileCuda(const std::string &text, const std::string &n
 namespace {
 /// Calls `visit(name, section)` for each section of a cubin that holds code and lies inside it.
 template <class Visit>
-void forEachCode(const std::vector<uint8_t> &cubin, const Visit &visit) {
+void forEachCode(std::span<const uint8_t> cubin, const Visit &visit) {
   Elf64_Ehdr header;
   if (cubin.size() < sizeof header) return;
   std::memcpy(&header, cubin.data(), sizeof header);
@@ -228,7 +240,7 @@ void forEachCode(const std::vector<uint8_t> &cubin, const Visit &visit) {
 }
 }  // namespace
 
-int64_t countSass(const std::vector<uint8_t> &cubin, int opcode) {
+int64_t countSass(std::span<const uint8_t> cubin, int opcode) {
   int64_t count = 0;
   forEachCode(cubin, [&](std::string_view, const Elf64_Shdr &section) {
     for (uint64_t o = 0; o + 16 <= section.sh_size; o += 16) {  // an instruction is 16 bytes, opcode in its lowest 12 bits
@@ -240,13 +252,13 @@ int64_t countSass(const std::vector<uint8_t> &cubin, int opcode) {
   return count;
 }
 
-std::vector<std::string> kernelNames(const std::vector<uint8_t> &cubin) {
+std::map<std::string, uint64_t> functionsOf(std::span<const uint8_t> cubin) {
   constexpr std::string_view kCode = ".text.";
-  std::vector<std::string> names;
-  forEachCode(cubin, [&](std::string_view name, const Elf64_Shdr &) {
-    if (name.substr(0, kCode.size()) == kCode) names.emplace_back(name.substr(kCode.size()));
+  std::map<std::string, uint64_t> functions;
+  forEachCode(cubin, [&](std::string_view name, const Elf64_Shdr &section) {
+    if (name.substr(0, kCode.size()) == kCode) functions.emplace(name.substr(kCode.size()), section.sh_size);
   });
-  return names;
+  return functions;
 }
 
 }  // namespace jinx::cuda

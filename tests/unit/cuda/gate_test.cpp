@@ -35,12 +35,16 @@ TEST(CudaGate, ACubinTellsWhichKernelsItHolds) {
   if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
   auto compiled = compileCuda("extern \"C\" __global__ void first(int* p) { *p = 1; }\nextern \"C\" __global__ void second(int* p) { *p = 2; }", "two");
   ASSERT_TRUE(compiled.isOk()) << compiled.status().message();
-  auto names = kernelNames(compiled->cubin);
-  std::sort(names.begin(), names.end());
-  EXPECT_EQ(names, (std::vector<std::string>{"first", "second"}));
+  const auto functions = functionsOf(compiled->cubin);
+  ASSERT_EQ(functions.size(), 2u);
+  for (const char* name : {"first", "second"}) {
+    ASSERT_TRUE(functions.count(name)) << name;
+    EXPECT_GE(functions.at(name), 32u) << "at least two instructions of 16 bytes";
+    EXPECT_LE(functions.at(name), compiled->cubin.size());
+  }
   // A damaged one tells nothing that is not there.
   for (size_t size = 0; size < compiled->cubin.size(); size += 61)
-    kernelNames({compiled->cubin.begin(), compiled->cubin.begin() + size});
+    functionsOf(std::span(compiled->cubin).first(size));
 }
 
 }  // namespace jinx::cuda::testing
