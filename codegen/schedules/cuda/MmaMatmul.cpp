@@ -48,7 +48,7 @@ void emitMmaMatmul(OpBuilder &b, tile::KernelOp kernel, const MmaMatmul &p, cons
   MLIRContext *context = b.getContext();
   IndexBuilder ix{b, loc};
   kernel->setAttr("warps", DenseI64ArrayAttr::get(context, {t.warpsM, t.warpsN}));
-  Value zero = ix.c(0), one = ix.c(1);
+  Value zero = ix.c(0);
   auto orZero = [&](Value v) { return v ? v : zero; };
   auto called = [&](Value v, StringRef name) {
     if (v.getDefiningOp() && !v.getDefiningOp<arith::ConstantOp>()) v.setLoc(nameLoc(b, loc, name));
@@ -92,11 +92,7 @@ void emitMmaMatmul(OpBuilder &b, tile::KernelOp kernel, const MmaMatmul &p, cons
   };
   Type sumType = p.elementA.isInteger(8) ? Type(b.getI32Type()) : b.getF32Type();
   Value sums = emitRingProduct(b, loc, ring, steps, VectorType::get({t.m, t.n}, sumType), /*pending=*/1, fill);
-  Value result = hole(b, loc, sums, {Value(), row, column});
-  if (!result) return;
-  Value at = ix.add(ix.add(orZero(p.cOffset), ix.mul(row, p.cRowStride)), column);
-  auto store = tile::StoreOp::create(b, loc, result, p.c, at, ValueRange{p.cRowStride, one}, ValueRange{rowsLeft, columnsLeft});
-  phase(store, "Epilogue and store");
+  storeRingProduct(b, loc, sums, {p.c, p.cOffset, p.cRowStride, row, column, rowsLeft, columnsLeft}, hole);
 }
 
 }  // namespace jinx::schedules

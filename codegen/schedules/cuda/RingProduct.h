@@ -1,11 +1,13 @@
-// The loop of a product whose operands come through a ring of cp.async copies. Internal to codegen/schedules/cuda.
+// A product whose operands come through a ring of cp.async copies: its loop, and what a block stores. Internal to codegen/schedules/cuda.
 //
 //   fill stages - 1 slots
 //   for each slice of k:   wait for the oldest slot; start the copies of the slice stages - 1 further on; multiply; release
+//   epilogue and store
 #pragma once
 
 #include <functional>
 
+#include "codegen/schedules/cuda/CudaMatmul.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
 #include "ir/Tile/Tile.h"
 
@@ -49,6 +51,23 @@ inline mlir::Value emitRingProduct(mlir::OpBuilder &b, mlir::Location loc, tile:
   Value done = pending ? tile::MmaWaitOp::create(b, loc, sums, loop.getResult(0)).getResult() : loop.getResult(0);
   tile::RingDrainOp::create(b, loc, ring);
   return done;
+}
+
+/// Where a block's tile of the result lies, and how much of it there is.
+struct RingTile {
+  mlir::Value to, offset, rowStride;  ///< the result; no offset is 0; its columns lie side by side
+  mlir::Value row, column, rowsLeft, columnsLeft;
+};
+
+/// Stores what the epilogue makes of the sums, if it leaves that to others.
+inline void storeRingProduct(mlir::OpBuilder &b, mlir::Location loc, mlir::Value sums, const RingTile &tile, const EpilogueHole &hole) {
+  using namespace mlir;
+  IndexBuilder ix{b, loc};
+  Value result = hole(b, loc, sums, {Value(), tile.row, tile.column});
+  if (!result) return;
+  Value at = ix.add(ix.add(tile.offset ? tile.offset : ix.c(0), ix.mul(tile.row, tile.rowStride)), tile.column);
+  auto store = tile::StoreOp::create(b, loc, result, tile.to, at, ValueRange{tile.rowStride, ix.c(1)}, ValueRange{tile.rowsLeft, tile.columnsLeft});
+  phase(store, "Epilogue and store");
 }
 
 }  // namespace jinx::schedules

@@ -67,11 +67,7 @@ void emitSimtMatmul(OpBuilder &b, Location loc, const SimtMatmul &p, const SimtT
   };
 
   Value sums = emitRingProduct(b, loc, ring, steps, VectorType::get({tile.m, tile.n}, f32), /*pending=*/0, fill);
-  Value result = hole(b, loc, sums, {Value(), row, column});
-  if (!result) return;
-  Value at = ix.add(ix.add(orZero(p.cOffset), ix.mul(row, p.cRowStride)), column);
-  auto store = tile::StoreOp::create(b, loc, result, p.c, at, ValueRange{p.cRowStride, one}, ValueRange{rowsLeft, columnsLeft});
-  phase(store, "Epilogue and store");
+  storeRingProduct(b, loc, sums, {p.c, p.cOffset, p.cRowStride, row, column, rowsLeft, columnsLeft}, hole);
 }
 
 }  // namespace jinx::schedules
