@@ -168,7 +168,8 @@ std::string toText(const PlanReport& report) {
   text += "\nmemory\n" + memoryText(report.memory);
   text += "\ncode\n";
   for (const CodeReport& code : report.code) {
-    text += "  " + code.isa + "  " + std::to_string(code.count) + " " + code.format + "  " + bytesText(static_cast<int64_t>(code.bytes));
+    const std::string count = code.format == "elf" ? "" : std::to_string(code.count) + " "; // of ELF one holds all kernels
+    text += "  " + code.isa + "  " + count + code.format + "  " + bytesText(static_cast<int64_t>(code.bytes));
     text += code.format == "cubin" ? ", for " + std::to_string(code.texts) + " of " + std::to_string(countOf(report, code.isa, "cuda")) + " texts\n" : "\n";
   }
   return text;

@@ -48,7 +48,7 @@ function nodesInShort(nodes) {
 
 function kernels() {
   const isas = report.code.filter(c => c.format !== "cuda").map(c => c.isa); // text has no size a kernel
-  const total = report.code.map(c => `${c.isa} ${bytes(c.bytes)} as ${c.count} ${c.format}`).join(", ");
+  const total = report.code.map(c => `${c.isa} ${bytes(c.bytes)} as ${c.format === "elf" ? "" : c.count + " "}${c.format}`).join(", ");
   table(section("kernels", "Kernels", plural(report.kernels.length, "kernel") + (total ? "; code objects: " + total : "")), report.kernels, [
     {head: "kernel", cell: k => k.symbol, class: "name short"},
     {head: "computes", cell: k => nodesInShort(k.steps.length ? report.steps[k.steps[0]].nodes : [k.provenance])},
