@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "runtime/device/CpuDevice.h"
+#include "runtime/device/cuda/Nvrtc.h"
 #include "runtime/device/emulated/EmulatedDevice.h"
 #include "runtime/executor/Executor.h"
 #include "runtime/executor/Trace.h"
@@ -321,6 +322,37 @@ TEST_P(DeviceConformance, RefusesCodeOfAnotherKind) {
   Status status = device->loadModule(t.finish()).status();
   EXPECT_EQ(status.code(), Code::kUnimplemented);
   EXPECT_NE(status.message().find("plan carries code for z80"), std::string::npos) << status.message();
+}
+
+/// The plan of `add` with a cubin under the text's key that subtracts, or that is none: the answer says what has run.
+std::shared_ptr<const PlanFile> planWithCubin(bool isBroken) {
+  std::string text = kAddText;
+  text.replace(text.find("x[i] + y[i]"), 11, "x[i] - y[i]");
+  auto subtracts = cuda::compileCuda(text, "subtracts", {.cacheDir = testing::TempDir() + "/conformance"});
+  EXPECT_TRUE(subtracts.isOk()) << subtracts.status().message();
+  if (!subtracts) return nullptr;
+  if (isBroken) std::fill(subtracts->cubin.begin() + 16, subtracts->cubin.end(), uint8_t{0x5a});
+  TestPlan t;
+  addKernel(t);
+  t.code("cuda:sm_90a", "cubin", std::string(subtracts->cubin.begin(), subtracts->cubin.end()));
+  t.p.mutable_code(1)->set_text_key(cuda::textKey(kAddText));
+  return t.finish();
+}
+
+TEST_P(DeviceConformance, ACubinOfThePlanIsWhatRuns) {
+  if (!cuda::haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine to make a cubin";
+  void *x = upload(ramp(1000, 0)), *y = upload(ramp(1000, 5)), *z = upload(std::vector<float>(1000));
+  for (bool isBroken : {false, true}) { // what the driver refuses is compiled from the text
+    auto plan = planWithCubin(isBroken);
+    ASSERT_TRUE(plan);
+    auto module = load(plan);
+    ASSERT_TRUE(module);
+    Add add(*module, x, y, z, 1000);
+    ASSERT_TRUE(run(add.launch).isOk());
+    const bool hasCubins = GetParam() == std::string("cuda") && module->isa() == "cuda:sm_90a";
+    const float got = download(z, 1000)[9];
+    EXPECT_EQ(got, hasCubins && !isBroken ? 9.0f - 14.0f : 9.0f + 14.0f);
+  }
 }
 
 TEST_P(DeviceConformance, APlanWithoutKernelsIsAnEmptyModule) {
