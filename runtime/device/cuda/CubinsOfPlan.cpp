@@ -49,14 +49,16 @@ std::unordered_map<std::string_view, std::span<const uint8_t>> cubinsByKey(const
 Expected<std::vector<TextCubin>> cubinsOfPlan(const PlanFile& plan, const GpuIdentity& gpu, const CompileCudaOptions& options) {
   JINX_TRY_ASSIGN(std::vector<TextCubin> texts, textsFor(plan, gpu));
   const auto byKey = cubinsByKey(plan);
-  std::vector<Status> results(texts.size());
-  inParallel(std::thread::hardware_concurrency(), texts.size(), [&](size_t i) {
-    auto found = byKey.empty() ? byKey.end() : byKey.find(textKey(textOf(plan, texts[i].text), options));
+  std::vector<TextCubin*> missing;
+  for (TextCubin& text : texts) {
+    auto found = byKey.empty() ? byKey.end() : byKey.find(textKey(textOf(plan, text.text), options));
     if (found != byKey.end())
-      texts[i].carried = found->second;
+      text.carried = found->second;
     else
-      results[i] = compileInstead(plan, texts[i], options);
-  });
+      missing.push_back(&text);
+  }
+  std::vector<Status> results(missing.size());
+  inParallel(std::thread::hardware_concurrency(), missing.size(), [&](size_t i) { results[i] = compileInstead(plan, *missing[i], options); });
   for (Status& result : results)
     JINX_TRY(std::move(result), byKey.empty() ? "loading the plan" : "loading the plan, of whose cubins none is of this text for " + options.arch);
   return texts;
