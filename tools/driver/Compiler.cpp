@@ -206,6 +206,8 @@ Status checkOptions(const CompileOptions& options) {
     return invalidArgument("--isa is about target cpu, got target " + options.target);
   if (!options.f32Products.empty() && !(isCuda(options.target) && gpuArchitecture(archOf(options.target))->hasCopyEngine()))
     return invalidArgument("--f32-products is about target cuda:" + std::string(GpuArchitecture().name) + ", got target " + options.target);
+  if (!options.earlyLaunch && !(isCuda(options.target) && gpuArchitecture(archOf(options.target))->startsEarly()))
+    return invalidArgument("--no-early-launch is about target cuda:" + std::string(GpuArchitecture().name) + ", got target " + options.target);
   if (options.cubins && !isCuda(options.target))
     return invalidArgument("--cubins is about a target cuda:sm_…, got target " + options.target);
   if (options.cubins) JINX_TRY(cuda::checkNvrtc(), "--cubins");
@@ -267,6 +269,8 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::v
   for (const std::string& pass : options.disabledPasses)
     lines.push_back("disabled=" + pass);
   if (!options.measured.empty()) lines.push_back("tuning=" + options.measuredOn);
+  if (!options.earlyLaunch) lines.push_back("early-launch=off");
+  if (!options.f32Products.empty()) lines.push_back("f32-products=" + options.f32Products);
   if (options.cubins) lines.push_back("cubins=nvrtc " + cuda::nvrtcVersion());
   for (const frontends::DimOverride& dim : options.import.dims)
     lines.push_back("dim." + dim.name + "=" + std::to_string(dim.min) +

@@ -2,7 +2,11 @@
 // RUN: jinx compile %s --target cuda:sm_90a --emit cuda | FileCheck %s --check-prefixes=CHECK,EARLY
 // RUN: jinx compile %s --target cuda:sm_90a --no-early-launch --emit cuda | FileCheck %s --check-prefixes=CHECK,LATE
 // RUN: jinx compile %s --target cuda:sm_80 --emit cuda | FileCheck %s --check-prefixes=CHECK,LATE
+// RUN: jinx compile %s --target cuda:sm_90a --no-early-launch -o %t.jxp && jinx inspect %t.jxp --json | FileCheck %s --check-prefix=SAID
+// RUN: not jinx compile %s --target cuda:sm_80 --no-early-launch --emit cuda 2>&1 | FileCheck %s --check-prefix=TARGET
 
+// SAID: early-launch=off
+// TARGET: --no-early-launch is about target cuda:sm_90a, got target cuda:sm_80
 // CHECK: (const float* x, float* __restrict__ y
 // EARLY: grid_release_next();
 // EARLY-NEXT: grid_wait_previous();
