@@ -6,9 +6,9 @@
 //
 //   s = q·kᵀ   m' = max(m, max s)   c = 2^(a m - a m')   p = 2^(a s - a m')   l = l c + sum p   o = (o + p_before·v_before) c
 //
-// with a = scale * log2(e), or log2(e) where a hole stands between s and the rest. Where that pays
-// (keepsReference), a row keeps its m until the greatest logit exceeds it by more than 8 / a: until then c is 1, weights are at most 2^8, and a
-// warp none of whose rows has another c leaves its output alone. The weights p of one step wait in registers, rounded, as
+// with a = scale * log2(e), or log2(e) where a hole stands between s and the rest. Where that pays (keepsReference), a row, or all rows of a
+// warp together (votesBefore), keep their m until the greatest logit of one exceeds it by more than 8 / a: until then c is 1, weights are at
+// most 2^8, and a warp none of whose rows has another c leaves its output alone. The weights p of one step wait in registers, rounded, as
 // the first operand of the next step's second product. So both products of a step run together, and its softmax under the second.
 //
 // Keys are walked from right to left: only the first steps may hold columns that a row does not see, those past the last key and, when
@@ -42,7 +42,6 @@ namespace {
 constexpr int64_t kPanel = 64;               // columns of a swizzle span of 128 bytes
 constexpr int64_t kMaxShared = 232448;
 constexpr int64_t kSectionBytes = 32 << 20;  // of keys and values that the second-level cache keeps
-constexpr int64_t kShortTiles = 1024;        // queries, and about as many keys: what stands between tiles weighs much
 constexpr double kSlack = 8;                 // weights may be up to 2^8 before the output is scaled
 constexpr const char *kMainLoop = "Main loop: scores of a step run beside values of the step before, the softmax under the latter";
 constexpr double kLog2e = 1.4426950408889634, kLn2 = 0.6931471805599453;
@@ -171,8 +170,7 @@ class AttentionProgram {
     Value rowTile, row;            ///< first row of the tile
     Value keys;                    ///< of the sequence
     Value part, firstKey, endKey;  ///< of keys in parts; else all of them
-    Value blocks;  ///< steps that any row of the tile needs, at least one
-    Value whole;   ///< those of them that every row sees whole
+    Value blocks;                  ///< steps that any row of the tile needs, at least one
   };
   Place place(Value index) {
     Place at;
@@ -184,17 +182,19 @@ class AttentionProgram {
     at.keys = p_.pages.lengths ? called(loadNumber(p_.pages.lengths, at.batch), "length") : p_.keys.value;
     at.firstKey = isSplit() ? called(ix_.mul(at.part, p_.parts.keys), "first_key") : ix_.c(0);
     at.endKey = isSplit() ? called(ix_.min(ix_.add(at.firstKey, p_.parts.keys), at.keys), "end_key") : at.keys;
-    Value ownKeys = ix_.sub(at.endKey, at.firstKey);
-    if (!p_.causal) {
-      at.blocks = called(ix_.tiles(max(ownKeys, 1), t_.keys), "blocks");
-      return at;
-    }
-    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(at.keys, headQueries())), 1), "seen_by_first");
-    if (isSplit()) seenByFirst = called(ix_.sub(seenByFirst, at.firstKey), "seen_of_part");
-    Value seen = ix_.min(ownKeys, ix_.add(seenByFirst, t_.rows - 1)), seenByAll = ix_.min(ownKeys, seenByFirst);
-    at.blocks = called(ix_.tiles(max(seen, 1), t_.keys), "blocks");
-    at.whole = called(ix_.div(max(seenByAll, 0), t_.keys), "whole");
+    at.blocks = called(stepsOf(at, at.row, t_.rows), "blocks");
     return at;
+  }
+  Value keysOf(const Place &at) { return ix_.sub(at.endKey, at.firstKey); }
+  /// Of the keys that are walked, how many a row sees; below none where it sees none.
+  Value seenBy(Value row, const Place &at) {
+    Value seen = called(ix_.add(ix_.add(row, ix_.sub(at.keys, headQueries())), 1), "seen_by_first");
+    return isSplit() ? called(ix_.sub(seen, at.firstKey), "seen_of_part") : seen;
+  }
+  /// Steps that any of so many rows from `row` on needs, at least one.
+  Value stepsOf(const Place &at, Value row, int64_t rows) {
+    Value seen = p_.causal ? called(ix_.min(keysOf(at), ix_.add(seenBy(row, at), rows - 1)), "seen") : keysOf(at);
+    return ix_.tiles(max(seen, 1), t_.keys);
   }
   /// A part's row tiles come one after the other: they read the same keys.
   void placePart(Value index, Place &at) {
@@ -292,7 +292,10 @@ class AttentionProgram {
     Value out, rounded, max, sum;
   };
   struct Softmax {
-    Value weights, max, sum, rescale;
+    Value weights, sum;  ///< of this step
+    Value max, shift;    ///< what the weights refer to
+    Value outgrown;      ///< rows whose maximum before was exceeded by more than weights may be; null: any more is too much
+    Value grows;         ///< whether there is one in the warp, whose rows then all refer to more; null: those rows do
   };
   /// Whether a step may have columns that some rows do not see: never, where a condition holds, always.
   struct Masked {
@@ -318,7 +321,8 @@ class AttentionProgram {
     State state{splat(zero_, outType_), roundedWeights(first.weights), first.max, first.sum};
     Value from = ix_.c(1);
     if (p_.causal) {
-      Value masked = called(ix_.sub(at_.blocks, at_.whole), "masked");
+      Value seenByAll = called(ix_.min(keysOf(at_), seenBy(at_.row, at_)), "seen_by_all"), whole = called(ix_.div(max(seenByAll, 0), t_.keys), "whole");
+      Value masked = called(ix_.sub(at_.blocks, whole), "masked");
       if (masksInMainLoop()) {
         state = steps(state, from, at_.blocks, masked, kMainLoop);
       } else {
@@ -371,47 +375,76 @@ class AttentionProgram {
     Masked mask;
     if (masked) mask.may = true;
     if (masked && masked != end) mask.where = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, loop.getInductionVar(), masked);
-    Softmax next = softmax(scores, block, mask, State{{}, {}, args[2], args[3]});
-    out = tile::MmaWaitOp::create(b_, loc_, outType_, out, 0);
+    Softmax next = softmax(scores, block, mask, args[2]);
+    out = tile::MmaWaitOp::create(b_, loc_, outType_, out, 0, waitsBehindWeights() ? next.sum : Value());
     tile::RingReleaseOp::create(b_, loc_, ringV_, 0);
     Value rounded = roundedWeights(next.weights);
-    auto scaled = arith::MulFOp::create(b_, loc_, out, splat(next.rescale, outType_));
-    if (keepsReference()) scaled->setAttr("mostly_one", b_.getUnitAttr());
-    out = scaled;
-    scf::YieldOp::create(b_, loc_, ValueRange{out, rounded, next.max, next.sum});
+    State after = joined({out, rounded, args[2], args[3]}, next);
+    scf::YieldOp::create(b_, loc_, ValueRange{after.out, after.rounded, after.max, after.sum});
     return {loop.getResult(0), loop.getResult(1), loop.getResult(2), loop.getResult(3)};
   }
 
-  /// Scores become weights, and `before` goes on; without one it begins.
-  Softmax softmax(Value x, Value block, const Masked &masked, const State &before) {
+  /// Scores become weights, which refer to the maximum `before` where that may stay; without one they begin.
+  Softmax softmax(Value x, Value block, const Masked &masked, Value before) {
     if (!folds_) x = arith::MulFOp::create(b_, loc_, x, splat(scale_, scoreType_));
     Value column = (hole_ || masked.may) ? called(firstKeyOf(block, at_), "column") : Value();
     if (hole_) x = hole_(b_, loc_, x, {at_.batch, at_.head, myRow_, column});
     if (masked.may) x = masked.where ? maskWhere(masked.where, x, column) : mask(x, column);
-    Value largest = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "largest"), rowType_, tile::ReduceKind::max, x, false);
     Softmax next;
-    next.max = largest;
-    Value grows;
-    if (before.max && !keepsReference()) next.max = called(arith::MaxNumFOp::create(b_, loc_, before.max, largest), "largest");
-    if (before.max && keepsReference()) {
-      Value greatest = called(arith::MaxNumFOp::create(b_, loc_, before.max, largest), "greatest");
-      Value growth = arith::MulFOp::create(b_, loc_, arith::SubFOp::create(b_, loc_, greatest, before.max), splat(toLog2_, rowType_));
-      grows = called(arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OGT, growth, splat(number(kSlack, "slack"), rowType_)), "grows");
-      next.max = called(arith::SelectOp::create(b_, loc_, grows, greatest, before.max), "reference");
+    next.max = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "largest"), rowType_, tile::ReduceKind::max, x, false);
+    if (before) next.max = called(arith::MaxNumFOp::create(b_, loc_, before, next.max), keepsReference() ? "greatest" : "largest");
+    if (before && keepsReference()) {
+      Value growth = arith::MulFOp::create(b_, loc_, arith::SubFOp::create(b_, loc_, next.max, before), splat(toLog2_, rowType_));
+      next.outgrown = called(arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OGT, growth, splat(number(kSlack, "slack"), rowType_)), "outgrown");
+      if (votesBefore()) next.grows = called(tile::WarpAnyOp::create(b_, loc_, b_.getI1Type(), next.outgrown), "grows");
+      next.max = called(arith::SelectOp::create(b_, loc_, next.grows ? next.grows : next.outgrown, next.max, before), "reference");
     }
     // A row that has seen nothing is shifted by 0: its weights are 0, not NaN.
     Value nothing = arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OEQ, next.max, splat(minusInfinity_, rowType_));
     Value shift = arith::SelectOp::create(b_, loc_, nothing, splat(zero_, rowType_), next.max);
-    shift = called(arith::MulFOp::create(b_, loc_, shift, arith::NegFOp::create(b_, loc_, splat(toLog2_, rowType_))), "shift");
-    if (before.max) next.rescale = called(powerOfTwo(before.max, shift, rowType_), grows ? "factor" : "rescale");
-    if (grows) {
-      Value one = arith::ConstantOp::create(b_, loc_, b_.getF32FloatAttr(1.0f));
-      next.rescale = called(arith::SelectOp::create(b_, loc_, grows, next.rescale, splat(one, rowType_)), "rescale");
-    }
-    next.weights = called(powerOfTwo(x, splat(shift, scoreType_), scoreType_), "weights");
+    next.shift = called(arith::MulFOp::create(b_, loc_, shift, arith::NegFOp::create(b_, loc_, splat(toLog2_, rowType_))), "shift");
+    next.weights = called(powerOfTwo(x, splat(next.shift, scoreType_), scoreType_), "weights");
     next.sum = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "sum"), rowType_, tile::ReduceKind::sum, next.weights, true);
-    if (before.sum) next.sum = called(math::FmaOp::create(b_, loc_, before.sum, next.rescale, next.sum), "sum");
     return next;
+  }
+
+  /// What came before a step and the step, in terms of what the step's weights refer to.
+  State joined(const State &before, const Softmax &next) {
+    State after = before;
+    after.max = next.max;
+    auto factor = [&](StringRef name) { return called(powerOfTwo(before.max, next.shift, rowType_), name); };
+    auto scaled = [&](Value factor) -> Value { return arith::MulFOp::create(b_, loc_, before.out, splat(factor, outType_)); };
+    if (next.grows) {
+      auto both = where(next.grows, {before.out, before.sum}, [&] {
+        Value rescale = factor("rescale");
+        return SmallVector<Value>{scaled(rescale), arith::MulFOp::create(b_, loc_, before.sum, rescale)};
+      });
+      after.out = both[0];
+      after.sum = called(arith::AddFOp::create(b_, loc_, both[1], next.sum), "sum");
+      return after;
+    }
+    Value rescale = factor(next.outgrown ? "factor" : "rescale");
+    if (next.outgrown) {
+      Value one = splat(number(1.0, ""), rowType_);
+      rescale = called(arith::SelectOp::create(b_, loc_, next.outgrown, rescale, one), "rescale");
+      Value changes = called(arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::UNE, rescale, one), "changes");
+      Value any = called(tile::WarpAnyOp::create(b_, loc_, b_.getI1Type(), changes), "any_changes");
+      after.out = where(any, {before.out}, [&] { return SmallVector<Value>{scaled(rescale)}; })[0];
+    } else {
+      after.out = scaled(rescale);
+    }
+    after.sum = called(math::FmaOp::create(b_, loc_, before.sum, rescale, next.sum), "sum");
+    return after;
+  }
+  /// `changed` where the condition holds, else `values`.
+  ValueRange where(Value condition, ValueRange values, llvm::function_ref<SmallVector<Value>()> changed) {
+    auto branch = scf::IfOp::create(b_, loc_, values.getTypes(), condition, true);
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b_, loc_, values);
+    b_.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(b_, loc_, changed());
+    return branch.getResults();
   }
 
   /// 2^(a x + shift)
@@ -498,8 +531,13 @@ class AttentionProgram {
   }
 
   // Measured (decision 0017).
-  /// Gains up to 5 %; elsewhere it costs one or two, and beside the branch for masks up to 14 at head dimension 64.
-  bool keepsReference() const { return !hole_ && !isSplit() && (p_.headDim > 128 || (p_.causal && p_.headDim > 64)); }
+  /// Gains up to 5 %. Not where a hole or short parts leave too little of it.
+  bool keepsReference() const { return !hole_ && !isSplit(); }
+  /// One choice for a warp is 1 to 3 % faster than one for each row, with a vote when the output is scaled; above head dimension 128 it is not.
+  bool votesBefore() const { return p_.headDim <= 128; }
+  /// ptxas puts the wait between the first weights and the rest, which suits most; three consumers that mask in the main loop would wait before any
+  /// weight, which loses 2 to 8 %.
+  bool waitsBehindWeights() const { return keepsReference() && p_.causal && p_.headDim <= 64; }
   /// The branch costs 2 to 4 % at head dimension 128; but a hole that is printed three times costs NVRTC more than a second.
   bool masksInMainLoop() const { return hole_ || p_.headDim <= 64 || p_.headDim > 128; }
   bool isSplit() const { return p_.parts.keys > 0; }
@@ -574,9 +612,7 @@ WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries) {
   WgmmaAttentionTile tile;
   tile.rows = headDim <= 64 ? 192 : 128;
   tile.keys = headDim <= 128 ? 128 : 80;
-  // The next tile's queries are there before the last values of this one have been multiplied, where there is room. Three consumers that walk
-  // many steps get into each other's way by it.
-  if (headDim <= 64 && !(queries && queries <= kShortTiles)) return tile;
+  // The next tile's queries are there before the last values of this one have been multiplied, where there is room.
   WgmmaAttentionTile ahead = tile;
   ahead.queryStages = 2;
   return storesBulk(ahead, headDim) ? ahead : tile;
