@@ -35,6 +35,7 @@ TEST(CudaAttention, SeveralSeeds) {
 TEST(CudaAttention, GreatestLogitsComeLate) {
   for (int64_t d : {64, 128})
     for (bool causal : {false, true}) checkAttention({.headDim = d, .causal = causal, .logSumExp = true, .sms = 2}, {{1, 1, 130, 700}, {1, 2, 330, 330}}, 1, true);
+  for (bool causal : {false, true}) checkAttention({.headDim = 256, .causal = causal, .logSumExp = true, .sms = 2}, {{1, 1, 130, 500}}, 1, true);
   checkAttention({.headDim = 128, .bf16 = false, .logSumExp = true, .sms = 1}, {{1, 1, 70, 500}}, 1, true);
   checkAttention({.headDim = 128, .causal = true, .hole = Hole::kBias, .sms = 1}, {{1, 1, 70, 500}}, 1, true);
 }
