@@ -61,6 +61,14 @@ LogicalResult PipelineEmitter::emitRowCombine(tile::RowCombineOp op) {
   return printRows(op.getRows(), "quad_" + tile::stringifyReduceKind(op.getKind()).str() + "(" + *from + "[h])");
 }
 
+LogicalResult PipelineEmitter::emitWarpAny(tile::WarpAnyOp op) {
+  if (!fragments_) return op.emitOpError("is for kernels with tile.mma_shared");
+  auto says = e_.arrayOf(op.getSays(), e_.hint(op.getSays()));
+  if (failed(says)) return failure();
+  e_.define(op.getAny(), {"warp_any(" + *says + "[0] || " + *says + "[1])"}, /*keep=*/true);
+  return success();
+}
+
 /// value[h] = text, for both rows: here and now, since lanes meet in it.
 LogicalResult PipelineEmitter::printRows(Value value, const std::string &text) {
   SourceWriter &out = e_.out_;
@@ -113,28 +121,6 @@ Value KernelEmitter::changedInPlace(scf::IfOp op, unsigned result) {
   auto held = bound_.find(left);
   bool endsHere = left.getParentBlock() == op->getBlock() && llvm::all_of(left.getUsers(), [&](Operation *user) { return op->isProperAncestor(user); });
   return endsHere && held != bound_.end() && held->second.kind == Bound::kArray ? left : Value();
-}
-
-/// A fragment times a row's factor, which is 1 for most rows (attribute `mostly_one`): here and now, where the fragment lies, and by warps that
-/// have another factor. Fails, silently, for another product.
-LogicalResult KernelEmitter::emitMostlyOne(Operation *op) {
-  auto held = bound_.find(op->getOperand(0));
-  auto factors = op->getOperand(1).getDefiningOp<vector::BroadcastOp>();
-  if (!op->hasAttr("mostly_one") || !pipeline_->hasFragments() || !factors || held == bound_.end() || held->second.kind != Bound::kArray ||
-      !op->getOperand(0).hasOneUse() || shapeOf(factors.getSource().getType())[1] != 1)
-    return failure();
-  const Bound fragment = held->second;
-  auto rows = arrayOf(factors.getSource(), hint(factors.getSource()));
-  if (failed(rows)) return failure();
-  TileLayout layout = layoutOf(shapeOf(op->getResult(0).getType()));
-  const std::string element = layout.element(fragment.expr.text);
-  out_.open("if (warp_any(" + *rows + "[0] != 1.0f || " + *rows + "[1] != 1.0f))");
-  openLoops(layout, 0, layout.loops.size());
-  out_.line(element + " = " + element + " * " + *rows + "[h];");
-  closeLoops(layout.loops.size());
-  out_.close();
-  bound_[op->getResult(0)] = fragment;
-  return success();
 }
 
 /// A row tile over columns, or a column tile over rows: whoever uses it reads the row's value, or the column's.

@@ -314,7 +314,14 @@ LogicalResult PipelineEmitter::emitMmaWait(tile::MmaWaitOp op) {
     if (fragments_ && shape.size() == 2 && shape[0] > 1 && shape[1] > 1 && failed(e_.flushShape(shape))) return failure();
   TileLayout layout = e_.layoutOf(Shape(cast<VectorType>(op.getAcc().getType()).getShape()));
   SourceWriter &out = e_.out_;
-  out.line("wgmma_wait<" + str(op.getPending()) + ">();");
+  if (op.getBehind()) {
+    if (!fragments_) return op.emitOpError("waits behind a tile in kernels with tile.mma_shared only");
+    auto behind = e_.arrayOf(op.getBehind(), e_.hint(op.getBehind()));
+    if (failed(behind)) return failure();
+    out.line("wgmma_wait_behind<" + str(op.getPending()) + ">(" + *behind + ");");
+  } else {
+    out.line("wgmma_wait<" + str(op.getPending()) + ">();");
+  }
   if (fragments_) {
     needPin(layout.elementsPerThread);
     out.line("wgmma_pin(" + *acc + ");");

@@ -326,7 +326,6 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
         if (!isElementwise(o)) return unsupported(o, "no schedule for CUDA makes this operation");
         if (isa<arith::DivFOp>(o) && emitDivision(o).succeeded()) return success();
         if (isa<arith::CmpIOp>(o) && emitLaneCompare(o).succeeded()) return success();
-        if (isa<arith::MulFOp>(o) && emitMostlyOne(o).succeeded()) return success();
         return isTile(o->getResult(0).getType()) && !isUniform(o->getResult(0)) ? addPending(o) : emitScalar(o);
       });
 }

@@ -152,7 +152,6 @@ class KernelEmitter {
   mlir::LogicalResult emitRowBroadcast(mlir::Operation *op);
   mlir::LogicalResult emitRowStore(tile::StoreOp op);
   bool takesOver(mlir::Value init, mlir::Operation *loop);
-  mlir::LogicalResult emitMostlyOne(mlir::Operation *op);
   mlir::Value changedInPlace(mlir::scf::IfOp op, unsigned result);
   /// A load or store of rank 1: `load_runs_where(x_tile, p, stride, valid)` and its like; `tile` is the register array.
   std::string tileAccess(const std::string &verb, mlir::Value buffer, mlir::Value offset, mlir::Value stride, mlir::ValueRange limits,

@@ -230,7 +230,7 @@ bool PipelineEmitter::handles(Operation *op) const {
   return isa<tile::RingOp, tile::RingAcquireOp, tile::CopyOp, tile::CopyBulkOp, tile::RingCommitOp, tile::RingWaitOp, tile::RingReleaseOp,
              tile::RingDrainOp, tile::RingSkipOp, tile::TurnWaitOp, tile::TurnPassOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
              tile::ClusterRankOp, tile::NumProgramsOp, tile::MmaSharedOp, tile::MmaOperandOp, tile::MmaRegistersOp, tile::RowReduceOp,
-             tile::MmaHighLowOp, tile::SplitLowOp, tile::RowCombineOp, tile::IotaOp, tile::ColumnLoadOp, tile::ClusterReduceOp, tile::ClearRowsOp>(op);
+             tile::MmaHighLowOp, tile::SplitLowOp, tile::RowCombineOp, tile::IotaOp, tile::WarpAnyOp, tile::ColumnLoadOp, tile::ClusterReduceOp, tile::ClearRowsOp>(op);
 }
 
 LogicalResult PipelineEmitter::emit(Operation *op) {
@@ -260,6 +260,7 @@ LogicalResult PipelineEmitter::emit(Operation *op) {
       .Case([&](tile::RowReduceOp o) { return emitRowReduce(o); })
       .Case([&](tile::RowCombineOp o) { return emitRowCombine(o); })
       .Case([&](tile::IotaOp o) { return emitIota(o); })
+      .Case([&](tile::WarpAnyOp o) { return emitWarpAny(o); })
       .Case([&](tile::ColumnLoadOp o) { return emitColumnLoad(o); })
       .Case([&](tile::NumProgramsOp o) { return e_.define(o.getCount(), {"gridDim.x"}, true), success(); })
       .Case([&](tile::ConsumerIdOp o) { return e_.define(o.getId(), {"consumer"}), success(); })

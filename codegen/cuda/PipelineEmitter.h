@@ -142,6 +142,7 @@ class PipelineEmitter {
   bool hasSplitter() const { return roles_ && !const_cast<tile::RolesOp &>(roles_).getSplitter().empty(); }
   mlir::LogicalResult emitRowReduce(tile::RowReduceOp op);
   mlir::LogicalResult emitRowCombine(tile::RowCombineOp op);
+  mlir::LogicalResult emitWarpAny(tile::WarpAnyOp op);
   mlir::LogicalResult emitIota(tile::IotaOp op);
   mlir::LogicalResult emitColumnLoad(tile::ColumnLoadOp op);
   mlir::LogicalResult printRows(mlir::Value value, const std::string &text);

@@ -18,7 +18,7 @@
 //   %x = vector.broadcast %m : vector<64x1xf32> to vector<64x128xf32>
 //   …                                                                               // %e = exp2(s1 - x)
 //   %l = tile.row_reduce sum, %e parts : vector<64x128xf32> -> vector<64x1xf32>     // a sum for each lane; tile.row_combine at the end
-//   %o2 = tile.mma_wait %o1 : vector<64x64xf32> -> vector<64x64xf32>
+//   %o2 = tile.mma_wait %o1 behind %l : vector<64x64xf32>, vector<64x1xf32> -> vector<64x64xf32>
 //   tile.ring_release %values lag 0
 #ifndef JINX_TILE_FRAGMENT_OPS_TD
 #define JINX_TILE_FRAGMENT_OPS_TD
@@ -78,6 +78,13 @@ def Tile_RowCombineOp : Tile_Op<"row_combine", [Pure, AllTypesMatch<["parts", "r
   let arguments = (ins Tile_ReduceKind:$kind, Tile_Vector:$parts);
   let results = (outs Tile_Vector:$rows);
   let assemblyFormat = "$kind `,` $parts attr-dict `:` type($parts)";
+  let hasVerifier = 1;
+}
+def Tile_WarpAnyOp : Tile_Op<"warp_any"> {
+  let summary = "whether any row of a warp says so: each of a warpgroup's four warps has an answer for its own 16 rows";
+  let arguments = (ins Tile_Vector:$says);
+  let results = (outs I1:$any);
+  let assemblyFormat = "$says attr-dict `:` type($says)";
   let hasVerifier = 1;
 }
 def Tile_ColumnLoadOp : Tile_Op<"column_load"> {

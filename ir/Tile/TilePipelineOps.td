@@ -220,9 +220,16 @@ def Tile_SplitLowOp : Tile_Op<"split_low"> {
 }
 def Tile_MmaWaitOp : Tile_Op<"mma_wait"> {
   let summary = "waits until at most `pending` products run: every one that makes acc has finished";
-  let arguments = (ins Tile_Vector:$acc, DefaultValuedAttr<I64Attr, "0">:$pending);
+  let description = [{
+    With `behind`, a tile of f32 in registers, it waits once that is known, and not before: what the tile is made of runs under the products,
+    which no order in the text brings about (ptxas moves waits up).
+  }];
+  let arguments = (ins Tile_Vector:$acc, DefaultValuedAttr<I64Attr, "0">:$pending, Optional<Tile_Vector>:$behind);
   let results = (outs Tile_Vector:$result);
-  let assemblyFormat = "$acc (`pending` $pending^)? attr-dict `:` type($acc) `->` type($result)";
+  let assemblyFormat = "$acc (`pending` $pending^)? (`behind` $behind^)? attr-dict `:` type($acc) (`,` type($behind)^)? `->` type($result)";
+  let builders = [OpBuilder<(ins "mlir::Type":$result, "mlir::Value":$acc, CArg<"uint64_t", "0">:$pending),
+                            [{ build($_builder, $_state, result, acc, pending, mlir::Value()); }]>];
+  let hasVerifier = 1;
 }
 def Tile_ClusterReduceOp : Tile_Op<"cluster_reduce"> {
   let summary = "sums a warpgroup's tile over the blocks of the cluster along k; each block gets its slice of the columns";

@@ -7,6 +7,7 @@ using namespace jinx::tile;
 
 namespace {
 
+bool isRowTile(VectorType type) { return type.getRank() == 2 && type.getDimSize(1) == 1; }
 bool isHalf(Type type) { return type.isF16() || type.isBF16(); }
 
 /// A row tile of the rows of `tile`.
@@ -50,7 +51,20 @@ LogicalResult RowReduceOp::verify() {
 LogicalResult RowCombineOp::verify() {
   if (failed(verifyKind(*this, getKind()))) return failure();
   auto type = cast<VectorType>(getRows().getType());
-  if (type.getRank() != 2 || type.getDimSize(1) != 1) return emitOpError("takes a row tile, got ") << type;
+  if (!isRowTile(type)) return emitOpError("takes a row tile, got ") << type;
+  return success();
+}
+
+LogicalResult MmaWaitOp::verify() {
+  if (!getBehind()) return success();
+  auto type = cast<VectorType>(getBehind().getType());
+  if (type.getRank() != 2 || !type.getElementType().isF32()) return emitOpError("waits behind a tile of f32 of rank 2, got ") << type;
+  return success();
+}
+
+LogicalResult WarpAnyOp::verify() {
+  auto type = cast<VectorType>(getSays().getType());
+  if (!isRowTile(type) || !type.getElementType().isInteger(1)) return emitOpError("asks a row tile of i1, got ") << type;
   return success();
 }
 

@@ -11,6 +11,18 @@ JINX_DEVICE bool warp_any(bool says JINX_AT) {
   return __any_sync(0xFFFFFFFFu, says);
 #endif
 }
+/// wgmma_wait, but not before these values are known. ptxas moves a wait up, past arithmetic that should run under the products, for nothing ties
+/// one to the other; it does not move it past a branch that asks for the results. The bits asked for are a NaN's that no arithmetic gives.
+template <int Pending, int N>
+JINX_DEVICE void wgmma_wait_behind(const float (&values)[N] JINX_AT) {
+#ifndef JINX_EMULATED
+  u32 common = ~0u;
+#pragma unroll
+  for (int i = 0; i < N; ++i) common &= f32_to_bits(values[i]);
+  if (common == ~0u) asm volatile("nanosleep.u32 0;");
+#endif
+  wgmma_wait<Pending>(JINX_FROM0);
+}
 /// The four lanes of a row combined: every lane gets the result.
 JINX_DEVICE float quad_sum(float v JINX_AT) {
   v += warp_shuffle_xor(v, 1 JINX_FROM);

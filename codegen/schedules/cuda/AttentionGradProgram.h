@@ -53,7 +53,9 @@ class AttentionGradProgram {
   mlir::Value rounded(mlir::Value tile, llvm::StringRef name) {
     return tile::MmaOperandOp::create(b_, nameLoc(b_, loc_, name), mlir::VectorType::get(scoreType_.getShape(), element_), tile);
   }
-  mlir::Value landed(mlir::Value running, int64_t pending) { return tile::MmaWaitOp::create(b_, loc_, running.getType(), running, pending); }
+  mlir::Value landed(mlir::Value running, int64_t pending, mlir::Value behind = {}) {
+    return tile::MmaWaitOp::create(b_, loc_, running.getType(), running, pending, behind);
+  }
   /// 2^(scale log2(e) x + shift), with shift = -lse log2(e), a row or a column tile.
   mlir::Value weights(mlir::Value scores, mlir::Value shift);
   mlir::Value shiftOf(mlir::Value lse);

@@ -6,9 +6,9 @@
 //
 //   s = q·kᵀ   m' = max(m, max s)   c = 2^(a m - a m')   p = 2^(a s - a m')   l = l c + sum p   o = (o + p_before·v_before) c
 //
-// with a = scale * log2(e), or log2(e) where a hole stands between s and the rest. Where that pays
-// (keepsReference), a row keeps its m until the greatest logit exceeds it by more than 8 / a: until then c is 1, weights are at most 2^8, and a
-// warp none of whose rows has another c leaves its output alone. The weights p of one step wait in registers, rounded, as
+// with a = scale * log2(e), or log2(e) where a hole stands between s and the rest. Where that pays (keepsReference), a row, or all rows of a
+// warp together (votesBefore), keep their m until the greatest logit of one exceeds it by more than 8 / a: until then c is 1, weights are at
+// most 2^8, and a warp none of whose rows has another c leaves its output alone. The weights p of one step wait in registers, rounded, as
 // the first operand of the next step's second product. So both products of a step run together, and its softmax under the second.
 //
 // Keys are walked from right to left: only the first steps may hold columns that a row does not see, those past the last key and, when
@@ -24,7 +24,7 @@
 // the rings stay full from one part to the next. How long a part is depends on nothing that varies, so neither do the bits of a result.
 // Sequences may have lengths of their own, and keys in pages: parts past a sequence's end are left out, pages past it are not looked
 // up, and rows of values behind the last key are cleared before they are multiplied: a weight of 0 does not hide a NaN.
-#include "codegen/schedules/cuda/CudaAttention.h"
+#include "codegen/schedules/cuda/AttentionTiles.h"
 
 #include <cmath>
 #include <limits>
@@ -39,22 +39,10 @@ namespace jinx::schedules {
 
 namespace {
 
-constexpr int64_t kPanel = 64;               // columns of a swizzle span of 128 bytes
-constexpr int64_t kMaxShared = 232448;
 constexpr int64_t kSectionBytes = 32 << 20;  // of keys and values that the second-level cache keeps
-constexpr int64_t kShortTiles = 1024;        // queries, and about as many keys: what stands between tiles weighs much
 constexpr double kSlack = 8;                 // weights may be up to 2^8 before the output is scaled
 constexpr const char *kMainLoop = "Main loop: scores of a step run beside values of the step before, the softmax under the latter";
 constexpr double kLog2e = 1.4426950408889634, kLn2 = 0.6931471805599453;
-
-int64_t alignTo(int64_t v, int64_t a) { return (v + a - 1) / a * a; }
-int64_t storeColumns(int64_t headDim) { return headDim % 64 == 0 ? 64 : headDim % 32 == 0 ? 32 : 16; }
-int64_t ringBytes(const WgmmaAttentionTile &t, int64_t headDim) {
-  return alignTo(headDim, kPanel) * 2 * (t.queryStages * t.rows + 2 * t.stages * t.keys) + 16 * (t.queryStages + 2 * t.stages) + 1024;
-}
-int64_t stagingBytes(const WgmmaAttentionTile &t, int64_t headDim) { return t.rows / 64 * 4 * 2 * 16 * storeColumns(headDim) * 2; }
-/// Whether stores go through shared memory and TMA; else straight from registers.
-bool storesBulk(const WgmmaAttentionTile &t, int64_t headDim) { return ringBytes(t, headDim) + stagingBytes(t, headDim) <= kMaxShared; }
 
 class AttentionProgram {
  public:
@@ -171,8 +159,7 @@ class AttentionProgram {
     Value rowTile, row;            ///< first row of the tile
     Value keys;                    ///< of the sequence
     Value part, firstKey, endKey;  ///< of keys in parts; else all of them
-    Value blocks;  ///< steps that any row of the tile needs, at least one
-    Value whole;   ///< those of them that every row sees whole
+    Value blocks;                  ///< steps that any row of the tile needs, at least one
   };
   Place place(Value index) {
     Place at;
@@ -184,17 +171,19 @@ class AttentionProgram {
     at.keys = p_.pages.lengths ? called(loadNumber(p_.pages.lengths, at.batch), "length") : p_.keys.value;
     at.firstKey = isSplit() ? called(ix_.mul(at.part, p_.parts.keys), "first_key") : ix_.c(0);
     at.endKey = isSplit() ? called(ix_.min(ix_.add(at.firstKey, p_.parts.keys), at.keys), "end_key") : at.keys;
-    Value ownKeys = ix_.sub(at.endKey, at.firstKey);
-    if (!p_.causal) {
-      at.blocks = called(ix_.tiles(max(ownKeys, 1), t_.keys), "blocks");
-      return at;
-    }
-    Value seenByFirst = called(ix_.add(ix_.add(at.row, ix_.sub(at.keys, headQueries())), 1), "seen_by_first");
-    if (isSplit()) seenByFirst = called(ix_.sub(seenByFirst, at.firstKey), "seen_of_part");
-    Value seen = ix_.min(ownKeys, ix_.add(seenByFirst, t_.rows - 1)), seenByAll = ix_.min(ownKeys, seenByFirst);
-    at.blocks = called(ix_.tiles(max(seen, 1), t_.keys), "blocks");
-    at.whole = called(ix_.div(max(seenByAll, 0), t_.keys), "whole");
+    at.blocks = called(stepsOf(at, at.row, t_.rows), "blocks");
     return at;
+  }
+  Value keysOf(const Place &at) { return ix_.sub(at.endKey, at.firstKey); }
+  /// Of the keys that are walked, how many a row sees; below none where it sees none.
+  Value seenBy(Value row, const Place &at) {
+    Value seen = called(ix_.add(ix_.add(row, ix_.sub(at.keys, headQueries())), 1), "seen_by_first");
+    return isSplit() ? called(ix_.sub(seen, at.firstKey), "seen_of_part") : seen;
+  }
+  /// Steps that any of so many rows from `row` on needs, at least one.
+  Value stepsOf(const Place &at, Value row, int64_t rows) {
+    Value seen = p_.causal ? called(ix_.min(keysOf(at), ix_.add(seenBy(row, at), rows - 1)), "seen") : keysOf(at);
+    return ix_.tiles(max(seen, 1), t_.keys);
   }
   /// A part's row tiles come one after the other: they read the same keys.
   void placePart(Value index, Place &at) {
@@ -292,7 +281,10 @@ class AttentionProgram {
     Value out, rounded, max, sum;
   };
   struct Softmax {
-    Value weights, max, sum, rescale;
+    Value weights, sum;  ///< of this step
+    Value max, shift;    ///< what the weights refer to
+    Value outgrown;      ///< rows whose maximum before was exceeded by more than weights may be; null: any more is too much
+    Value grows;         ///< whether there is one in the warp, whose rows then all refer to more; null: those rows do
   };
   /// Whether a step may have columns that some rows do not see: never, where a condition holds, always.
   struct Masked {
@@ -318,7 +310,8 @@ class AttentionProgram {
     State state{splat(zero_, outType_), roundedWeights(first.weights), first.max, first.sum};
     Value from = ix_.c(1);
     if (p_.causal) {
-      Value masked = called(ix_.sub(at_.blocks, at_.whole), "masked");
+      Value seenByAll = called(ix_.min(keysOf(at_), seenBy(at_.row, at_)), "seen_by_all"), whole = called(ix_.div(max(seenByAll, 0), t_.keys), "whole");
+      Value masked = called(ix_.sub(at_.blocks, whole), "masked");
       if (masksInMainLoop()) {
         state = steps(state, from, at_.blocks, masked, kMainLoop);
       } else {
@@ -371,47 +364,76 @@ class AttentionProgram {
     Masked mask;
     if (masked) mask.may = true;
     if (masked && masked != end) mask.where = arith::CmpIOp::create(b_, loc_, arith::CmpIPredicate::slt, loop.getInductionVar(), masked);
-    Softmax next = softmax(scores, block, mask, State{{}, {}, args[2], args[3]});
-    out = tile::MmaWaitOp::create(b_, loc_, outType_, out, 0);
+    Softmax next = softmax(scores, block, mask, args[2]);
+    out = tile::MmaWaitOp::create(b_, loc_, outType_, out, 0, waitsBehindWeights() ? next.sum : Value());
     tile::RingReleaseOp::create(b_, loc_, ringV_, 0);
     Value rounded = roundedWeights(next.weights);
-    auto scaled = arith::MulFOp::create(b_, loc_, out, splat(next.rescale, outType_));
-    if (keepsReference()) scaled->setAttr("mostly_one", b_.getUnitAttr());
-    out = scaled;
-    scf::YieldOp::create(b_, loc_, ValueRange{out, rounded, next.max, next.sum});
+    State after = joined({out, rounded, args[2], args[3]}, next);
+    scf::YieldOp::create(b_, loc_, ValueRange{after.out, after.rounded, after.max, after.sum});
     return {loop.getResult(0), loop.getResult(1), loop.getResult(2), loop.getResult(3)};
   }
 
-  /// Scores become weights, and `before` goes on; without one it begins.
-  Softmax softmax(Value x, Value block, const Masked &masked, const State &before) {
+  /// Scores become weights, which refer to the maximum `before` where that may stay; without one they begin.
+  Softmax softmax(Value x, Value block, const Masked &masked, Value before) {
     if (!folds_) x = arith::MulFOp::create(b_, loc_, x, splat(scale_, scoreType_));
     Value column = (hole_ || masked.may) ? called(firstKeyOf(block, at_), "column") : Value();
     if (hole_) x = hole_(b_, loc_, x, {at_.batch, at_.head, myRow_, column});
     if (masked.may) x = masked.where ? maskWhere(masked.where, x, column) : mask(x, column);
-    Value largest = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "largest"), rowType_, tile::ReduceKind::max, x, false);
     Softmax next;
-    next.max = largest;
-    Value grows;
-    if (before.max && !keepsReference()) next.max = called(arith::MaxNumFOp::create(b_, loc_, before.max, largest), "largest");
-    if (before.max && keepsReference()) {
-      Value greatest = called(arith::MaxNumFOp::create(b_, loc_, before.max, largest), "greatest");
-      Value growth = arith::MulFOp::create(b_, loc_, arith::SubFOp::create(b_, loc_, greatest, before.max), splat(toLog2_, rowType_));
-      grows = called(arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OGT, growth, splat(number(kSlack, "slack"), rowType_)), "grows");
-      next.max = called(arith::SelectOp::create(b_, loc_, grows, greatest, before.max), "reference");
+    next.max = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "largest"), rowType_, tile::ReduceKind::max, x, false);
+    if (before) next.max = called(arith::MaxNumFOp::create(b_, loc_, before, next.max), keepsReference() ? "greatest" : "largest");
+    if (before && keepsReference()) {
+      Value growth = arith::MulFOp::create(b_, loc_, arith::SubFOp::create(b_, loc_, next.max, before), splat(toLog2_, rowType_));
+      next.outgrown = called(arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OGT, growth, splat(number(kSlack, "slack"), rowType_)), "outgrown");
+      if (votesBefore()) next.grows = called(tile::WarpAnyOp::create(b_, loc_, b_.getI1Type(), next.outgrown), "grows");
+      next.max = called(arith::SelectOp::create(b_, loc_, next.grows ? next.grows : next.outgrown, next.max, before), "reference");
     }
     // A row that has seen nothing is shifted by 0: its weights are 0, not NaN.
     Value nothing = arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::OEQ, next.max, splat(minusInfinity_, rowType_));
     Value shift = arith::SelectOp::create(b_, loc_, nothing, splat(zero_, rowType_), next.max);
-    shift = called(arith::MulFOp::create(b_, loc_, shift, arith::NegFOp::create(b_, loc_, splat(toLog2_, rowType_))), "shift");
-    if (before.max) next.rescale = called(powerOfTwo(before.max, shift, rowType_), grows ? "factor" : "rescale");
-    if (grows) {
-      Value one = arith::ConstantOp::create(b_, loc_, b_.getF32FloatAttr(1.0f));
-      next.rescale = called(arith::SelectOp::create(b_, loc_, grows, next.rescale, splat(one, rowType_)), "rescale");
-    }
-    next.weights = called(powerOfTwo(x, splat(shift, scoreType_), scoreType_), "weights");
+    next.shift = called(arith::MulFOp::create(b_, loc_, shift, arith::NegFOp::create(b_, loc_, splat(toLog2_, rowType_))), "shift");
+    next.weights = called(powerOfTwo(x, splat(next.shift, scoreType_), scoreType_), "weights");
     next.sum = tile::RowReduceOp::create(b_, nameLoc(b_, loc_, "sum"), rowType_, tile::ReduceKind::sum, next.weights, true);
-    if (before.sum) next.sum = called(math::FmaOp::create(b_, loc_, before.sum, next.rescale, next.sum), "sum");
     return next;
+  }
+
+  /// What came before a step and the step, in terms of what the step's weights refer to.
+  State joined(const State &before, const Softmax &next) {
+    State after = before;
+    after.max = next.max;
+    auto factor = [&](StringRef name) { return called(powerOfTwo(before.max, next.shift, rowType_), name); };
+    auto scaled = [&](Value factor) -> Value { return arith::MulFOp::create(b_, loc_, before.out, splat(factor, outType_)); };
+    if (next.grows) {
+      auto both = where(next.grows, {before.out, before.sum}, [&] {
+        Value rescale = factor("rescale");
+        return SmallVector<Value>{scaled(rescale), arith::MulFOp::create(b_, loc_, before.sum, rescale)};
+      });
+      after.out = both[0];
+      after.sum = called(arith::AddFOp::create(b_, loc_, both[1], next.sum), "sum");
+      return after;
+    }
+    Value rescale = factor(next.outgrown ? "factor" : "rescale");
+    if (next.outgrown) {
+      Value one = splat(number(1.0, ""), rowType_);
+      rescale = called(arith::SelectOp::create(b_, loc_, next.outgrown, rescale, one), "rescale");
+      Value changes = called(arith::CmpFOp::create(b_, loc_, arith::CmpFPredicate::UNE, rescale, one), "changes");
+      Value any = called(tile::WarpAnyOp::create(b_, loc_, b_.getI1Type(), changes), "any_changes");
+      after.out = where(any, {before.out}, [&] { return SmallVector<Value>{scaled(rescale)}; })[0];
+    } else {
+      after.out = scaled(rescale);
+    }
+    after.sum = called(math::FmaOp::create(b_, loc_, before.sum, rescale, next.sum), "sum");
+    return after;
+  }
+  /// `changed` where the condition holds, else `values`.
+  ValueRange where(Value condition, ValueRange values, llvm::function_ref<SmallVector<Value>()> changed) {
+    auto branch = scf::IfOp::create(b_, loc_, values.getTypes(), condition, true);
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b_, loc_, values);
+    b_.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(b_, loc_, changed());
+    return branch.getResults();
   }
 
   /// 2^(a x + shift)
@@ -498,8 +520,13 @@ class AttentionProgram {
   }
 
   // Measured (decision 0017).
-  /// Gains up to 5 %; elsewhere it costs one or two, and beside the branch for masks up to 14 at head dimension 64.
-  bool keepsReference() const { return !hole_ && !isSplit() && (p_.headDim > 128 || (p_.causal && p_.headDim > 64)); }
+  /// Gains up to 5 %. Not where a hole or short parts leave too little of it.
+  bool keepsReference() const { return !hole_ && !isSplit(); }
+  /// One choice for a warp is 1 to 3 % faster than one for each row, with a vote when the output is scaled; above head dimension 128 it is not.
+  bool votesBefore() const { return p_.headDim <= 128; }
+  /// ptxas puts the wait between the first weights and the rest, which suits most; three consumers that mask in the main loop would wait before any
+  /// weight, which loses 2 to 8 %.
+  bool waitsBehindWeights() const { return keepsReference() && p_.causal && p_.headDim <= 64; }
   /// The branch costs 2 to 4 % at head dimension 128; but a hole that is printed three times costs NVRTC more than a second.
   bool masksInMainLoop() const { return hole_ || p_.headDim <= 64 || p_.headDim > 128; }
   bool isSplit() const { return p_.parts.keys > 0; }
@@ -545,73 +572,6 @@ class AttentionProgram {
 };
 
 }  // namespace
-
-int64_t wgmmaAttentionSharedBytes(const WgmmaAttentionTile &t, int64_t headDim, bool isSplit) {
-  return ringBytes(t, headDim) + (!isSplit && storesBulk(t, headDim) ? stagingBytes(t, headDim) : 0);
-}
-
-std::string wgmmaAttentionInfeasible(const WgmmaAttentionTile &t, int64_t headDim) {
-  if (headDim % 16 || headDim < 16 || headDim > 256) return "the head dimension is a multiple of 16 up to 256";
-  if (t.rows % 64 || t.rows < 64 || t.rows > 192) return "a block has one to three consumers of 64 rows";
-  if (t.keys % 16 || t.keys < 16 || t.keys > 256) return "a step takes a multiple of 16 keys, up to 256";
-  if (t.stages < 1) return "a ring has at least one slot";
-  // Scores, rounded weights and output of a thread; some 48 more registers for everything else.
-  if (t.keys / 2 + t.keys / 4 + headDim / 2 > (t.rows == 192 ? 160 : 240) - 32) return "too many values for a thread's registers";
-  if (wgmmaAttentionSharedBytes(t, headDim) > kMaxShared) return "more shared memory than a block may have";
-  return "";
-}
-
-std::string attentionPagesInfeasible(const AttentionPages &pages, const WgmmaAttentionTile &t) {
-  if (t.rows != 64) return "sequences of different lengths are read by one consumer, of 64 rows";
-  if (!pages.table) return "";
-  if (pages.keys < 16 || (t.keys % pages.keys && pages.keys % t.keys))
-    return "a page has " + std::to_string(pages.keys) + " keys, expected 16 or more, a divisor or a multiple of the " + std::to_string(t.keys) + " of a step";
-  return "";
-}
-
-WgmmaAttentionTile chooseWgmmaAttentionTile(int64_t headDim, int64_t queries) {
-  if (queries && queries <= 64) return chooseFewRowsAttentionTile(headDim);
-  WgmmaAttentionTile tile;
-  tile.rows = headDim <= 64 ? 192 : 128;
-  tile.keys = headDim <= 128 ? 128 : 80;
-  // The next tile's queries are there before the last values of this one have been multiplied, where there is room. Three consumers that walk
-  // many steps get into each other's way by it.
-  if (headDim <= 64 && !(queries && queries <= kShortTiles)) return tile;
-  WgmmaAttentionTile ahead = tile;
-  ahead.queryStages = 2;
-  return storesBulk(ahead, headDim) ? ahead : tile;
-}
-WgmmaAttentionTile chooseFewRowsAttentionTile(int64_t headDim) {
-  WgmmaAttentionTile tile{.rows = 64, .keys = headDim <= 128 ? 128 : 64, .stages = 1, .queryStages = 2};
-  while (ringBytes({tile.rows, tile.keys, tile.stages + 1, tile.queryStages}, headDim) <= kMaxShared) ++tile.stages;
-  return tile;
-}
-
-std::vector<WgmmaAttentionTile> wgmmaAttentionCandidates(int64_t headDim, int64_t queries, int64_t partKeys) {
-  const WgmmaAttentionTile best = chooseWgmmaAttentionTile(headDim, queries);
-  std::vector<WgmmaAttentionTile> found = {best};
-  auto add = [&](int64_t rows, int64_t keys) {
-    WgmmaAttentionTile t = best;
-    t.rows = rows, t.keys = keys;
-    auto bytes = [&] { return wgmmaAttentionSharedBytes(t, headDim, partKeys > 0); };
-    for (; best.rows == 64 && bytes() <= kMaxShared; ++t.stages) {}  // one consumer: as many slots as fit
-    while (t.stages > 1 && bytes() > kMaxShared) --t.stages;
-    const bool isBest = t.rows == best.rows && t.keys == best.keys;
-    if (!isBest && (!partKeys || partKeys % keys == 0) && wgmmaAttentionInfeasible(t, headDim).empty()) found.push_back(t);
-  };
-  for (int64_t rows : {best.rows, best.rows == 192 ? int64_t(128) : best.rows == 128 ? int64_t(192) : best.rows}) {
-    if (rows != best.rows) add(rows, best.keys);
-    for (int64_t apart = 16; apart <= 96; apart += 16)
-      for (int64_t keys : {best.keys + apart, best.keys - apart})
-        if (keys >= 48) add(rows, keys);
-    if (best.rows == 64) break;
-  }
-  return found;
-}
-
-std::string textOf(const WgmmaAttentionTile &t) {
-  return "rows=" + std::to_string(t.rows) + " keys=" + std::to_string(t.keys) + " stages=" + std::to_string(t.stages);
-}
 
 void emitWgmmaAttention(OpBuilder &b, tile::KernelOp kernel, const WgmmaAttention &problem, const WgmmaAttentionTile &tile, const ScoreHole &hole) {
   AttentionProgram(b, kernel, problem, tile, hole).run();

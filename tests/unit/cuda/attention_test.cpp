@@ -35,6 +35,7 @@ TEST(CudaAttention, SeveralSeeds) {
 TEST(CudaAttention, GreatestLogitsComeLate) {
   for (int64_t d : {64, 128})
     for (bool causal : {false, true}) checkAttention({.headDim = d, .causal = causal, .logSumExp = true, .sms = 2}, {{1, 1, 130, 700}, {1, 2, 330, 330}}, 1, true);
+  for (bool causal : {false, true}) checkAttention({.headDim = 256, .causal = causal, .logSumExp = true, .sms = 2}, {{1, 1, 130, 500}}, 1, true);
   checkAttention({.headDim = 128, .bf16 = false, .logSumExp = true, .sms = 1}, {{1, 1, 70, 500}}, 1, true);
   checkAttention({.headDim = 128, .causal = true, .hole = Hole::kBias, .sms = 1}, {{1, 1, 70, 500}}, 1, true);
 }
@@ -63,24 +64,12 @@ TEST(CudaAttention, OtherTiles) {
 }
 
 // Mistakes in what is computed, not in its order: only the values show them.
-TEST(CudaAttention, WrongValuesShow) {
-  const AttentionCase what{.headDim = 128, .causal = true, .logSumExp = true, .sms = 2};
+struct Mistake {
+  const char *find, *replace;
+  bool grows = false;  ///< shows where the greatest logits come late
+};
+void checkMistakes(const AttentionCase &what, llvm::ArrayRef<Mistake> mistakes) {
   CudaKernel kernel = buildAttention(what).kernel;
-  struct Mistake {
-    const char *find, *replace;
-    bool grows = false;  ///< shows where the greatest logits come late
-  };
-  const Mistake mistakes[] = {
-      {"fragment_column + j * 8 + e < visible_here[h] ? scores[4 * j + 2 * h + e] : -INFINITY", "scores[4 * j + 2 * h + e]"},
-      {"fragment_column + j * 8 + e < visible_here2[h] ? scores2[4 * j + 2 * h + e] : -INFINITY", "scores2[4 * j + 2 * h + e]"},
-      {"out[4 * j + 2 * h + e] * rescale[h]", "out[4 * j + 2 * h + e]", true},
-      {"out[4 * j + 2 * h + e] * rescale2[h]", "out[4 * j + 2 * h + e]", true},
-      {"grows2[h] ? factor2 : 1.0f", "1.0f", true},
-      {"grows2[h] ? greatest2 : largest2[h]", "greatest2"},
-      {"kStageBytesV, kPanelBytesV)", "kStageBytesV, 8 * 1024)"},
-      {"quad_sum(sum[h])", "sum[h]"},
-      {"largest[h] == -INFINITY ? 0.0f : largest[h]", "largest[h]"},
-  };
   for (const Mistake &mistake : mistakes) {
     std::string text = kernel.source();
     size_t at = text.find(mistake.find);
@@ -92,6 +81,30 @@ TEST(CudaAttention, WrongValuesShow) {
     ASSERT_TRUE(report.isOk()) << report.status().message();
     EXPECT_GT(data.errors().out, 1.0) << mistake.find;
   }
+}
+TEST(CudaAttention, WrongValuesShow) {
+  const Mistake mistakes[] = {
+      {"fragment_column + j * 8 + e < visible_here[h] ? scores[4 * j + 2 * h + e] : -INFINITY", "scores[4 * j + 2 * h + e]"},
+      {"fragment_column + j * 8 + e < visible_here2[h] ? scores2[4 * j + 2 * h + e] : -INFINITY", "scores2[4 * j + 2 * h + e]"},
+      {"out[4 * j + 2 * h + e] * rescale[h]", "out[4 * j + 2 * h + e]", true},
+      {"out[4 * j + 2 * h + e] * rescale2[h]", "out[4 * j + 2 * h + e]", true},
+      {"if (grows2) {", "if (false) {", true},
+      {"sum[h] = sum[h] * rescale2[h];", ";", true},
+      {"grows2 ? greatest2[h] : largest2[h]", "greatest2[h]"},
+      {"kStageBytesV, kPanelBytesV)", "kStageBytesV, 8 * 1024)"},
+      {"quad_sum(sum[h])", "sum[h]"},
+      {"largest[h] == -INFINITY ? 0.0f : largest[h]", "largest[h]"},
+  };
+  checkMistakes({.headDim = 128, .causal = true, .logSumExp = true, .sms = 2}, mistakes);
+}
+// Three consumers of 64 rows mask their own steps, in the main loop.
+TEST(CudaAttention, WrongMasksShow) {
+  const Mistake mistakes[] = {
+      {"const i64 whole = ", "const i64 whole = 1 + "},
+      {"if (step2 < masked)", "if (false)"},
+      {"if (grows) {", "if (false) {", true},
+  };
+  checkMistakes({.headDim = 64, .causal = true, .logSumExp = true, .sms = 2}, mistakes);
 }
 
 TEST(CudaAttention, Infeasible) {

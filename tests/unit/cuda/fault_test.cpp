@@ -306,6 +306,7 @@ constexpr Fault kAttentionFaults[] = {
     {"the weights are rounded over those in use", "          wgmma_wait<1>();", "          rounded[3] ^= 1;\n          wgmma_wait<1>();", "the registers of a wgmma's A have changed since its issue"},
     {"no commit of the values' product", "_registers(out, rounded, desc_v);\n          wgmma_commit();", "_registers(out, rounded, desc_v);", "wgmma_commit is missing|a wgmma writes it"},
     {"lanes that do not come to a row's maximum", "largest[h] = row_max(logits, h);", "largest[h] = threadIdx.x % 2 ? row_part_max(logits, h) : row_max(logits, h);", "deadlock|meet at different operations"},
+    {"lanes that do not come to the vote", "= warp_any(outgrown[0] || outgrown[1]);", "= threadIdx.x % 2 ? outgrown[0] : warp_any(outgrown[0] || outgrown[1]);", "deadlock|meet at different operations"},
     {"no proxy fence before a bulk store", "fence_proxy_async();", "", "missing fence_proxy_async: a bulk store touches shared"},
     {"a row too many of the sums", "< queries - my_row)", "<= queries - my_row)", "a store (overwrites byte \\d+ of buffer 5, and no barrier|of 4 bytes outside)"},
 };
@@ -323,6 +324,17 @@ struct AttentionRun {
 CudaKernel attentionKernel() {
   return buildAttention({.headDim = 128, .causal = true, .logSumExp = true, .sms = 1, .tile = schedules::WgmmaAttentionTile{128, 64, 2}}).kernel;
 }
+
+// Three consumers, whose wait for the values' product is tied to the weights.
+constexpr Fault kTiedWaitFaults[] = {
+    {"the output is scaled early", "wgmma_wait_behind<0>(sum2);\n", "\n", "an accumulator is read while a wgmma writes it"},
+    {"a wait that leaves one running", "wgmma_wait_behind<0>(sum2);", "wgmma_wait_behind<1>(sum2);", "an accumulator is read while a wgmma writes it"},
+};
+CudaKernel tiedWaitKernel() { return buildAttention({.headDim = 64, .causal = true, .logSumExp = true, .sms = 1}).kernel; }
+
+class TiedWaitFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(TiedWaitFaults, IsReported) { checkFault(tiedWaitKernel(), GetParam(), AttentionRun{.queries = 230, .keys = 330, .d = 64}); }
+TEST(TiedWaitFaults, NoneInTheRightText) { checkRight(tiedWaitKernel(), AttentionRun{.queries = 230, .keys = 330, .d = 64}); }
 
 class AttentionFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(AttentionFaults, IsReported) { checkFault(attentionKernel(), GetParam(), AttentionRun()); }
@@ -639,6 +651,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, HighLowFaults, ::testing::ValuesIn(kHighLowFau
 INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, TiedWaitFaults, ::testing::ValuesIn(kTiedWaitFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradKeysFaults, ::testing::ValuesIn(kGradKeysFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradTurnFaults, ::testing::ValuesIn(kGradTurnFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradKeptFaults, ::testing::ValuesIn(kGradKeptFaults), nameOf);

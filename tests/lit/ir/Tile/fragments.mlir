@@ -22,6 +22,14 @@ tile.kernel @fragments(%q: !tile.ptr<bf16>, %y: !tile.ptr<f32>) inputs 1 program
     %p = tile.row_reduce sum, %s1 parts : vector<64x128xf32> -> vector<64x1xf32>
     // CHECK: tile.row_combine sum, %[[P]] : vector<64x1xf32>
     %l = tile.row_combine sum, %p : vector<64x1xf32>
+    // CHECK: tile.mma_wait %[[S]] behind %[[P]] : vector<64x128xf32>, vector<64x1xf32> -> vector<64x128xf32>
+    %s2 = tile.mma_wait %s behind %p : vector<64x128xf32>, vector<64x1xf32> -> vector<64x128xf32>
+    // CHECK: tile.mma_wait %[[S]] pending 1 behind %[[P]] : vector<64x128xf32>, vector<64x1xf32> -> vector<64x128xf32>
+    %s3 = tile.mma_wait %s pending 1 behind %p : vector<64x128xf32>, vector<64x1xf32> -> vector<64x128xf32>
+    // CHECK: %[[SAYS:.*]] = arith.cmpf ogt
+    %says = arith.cmpf ogt, %m, %l : vector<64x1xf32>
+    // CHECK: tile.warp_any %[[SAYS]] : vector<64x1xi1>
+    %any = tile.warp_any %says : vector<64x1xi1>
     // CHECK: tile.iota 0 : vector<64x1xi32>
     %i = tile.iota 0 : vector<64x1xi32>
     // CHECK: tile.iota 1 : vector<64x128xi32>

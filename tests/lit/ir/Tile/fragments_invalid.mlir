@@ -32,6 +32,40 @@ tile.kernel @combine(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from 
 
 // -----
 
+tile.kernel @behind(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %t = arith.constant dense<0.0> : vector<64x128xf32>
+  %r = arith.constant dense<0.0> : vector<64xf32>
+  // expected-error @+1 {{waits behind a tile of f32 of rank 2, got 'vector<64xf32>'}}
+  %d = tile.mma_wait %t behind %r : vector<64x128xf32>, vector<64xf32> -> vector<64x128xf32>
+}
+
+// -----
+
+tile.kernel @behind_type(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %t = arith.constant dense<0.0> : vector<64x128xf32>
+  %i = tile.iota 0 : vector<64x1xi32>
+  // expected-error @+1 {{waits behind a tile of f32 of rank 2, got 'vector<64x1xi32>'}}
+  %d = tile.mma_wait %t behind %i : vector<64x128xf32>, vector<64x1xi32> -> vector<64x128xf32>
+}
+
+// -----
+
+tile.kernel @warp_any(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %t = arith.constant dense<true> : vector<64x128xi1>
+  // expected-error @+1 {{asks a row tile of i1, got 'vector<64x128xi1>'}}
+  %a = tile.warp_any %t : vector<64x128xi1>
+}
+
+// -----
+
+tile.kernel @warp_any_type(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %t = arith.constant dense<0.0> : vector<64x1xf32>
+  // expected-error @+1 {{asks a row tile of i1, got 'vector<64x1xf32>'}}
+  %a = tile.warp_any %t : vector<64x1xf32>
+}
+
+// -----
+
 tile.kernel @operand(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
   %t = arith.constant dense<0.0> : vector<64x128xf32>
   // expected-error @+1 {{rounds a tile of f32 to 16-bit floats of its shape, got 'vector<64x128xf32>' and 'vector<64x64xbf16>'}}

@@ -102,10 +102,8 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
           const i64 batch2 = divide_small(batch_head, heads);
           const i64 head = batch_head - batch2 * heads;
           const i64 row = row_tile * 128;
-          const i64 seen_by_first = row + keys - queries + 1;
-          const i64 count = greatest<i64>(least<i64>(keys, seen_by_first + 127), 1);
-          const i64 blocks = divide_small(count + 127, 128);
-          const i64 count2 = greatest<i64>(least<i64>(keys, seen_by_first), 0);
+          const i64 seen = least<i64>(keys, row + keys - queries + 1 + 127);
+          const i64 blocks = divide_small(greatest<i64>(seen, 1) + 127, 128);
           mbar_wait(empty_k + fill_k.slot * 8, fill_k.parity ^ 1);
           mbar_arrive_expect_bytes(full_k + fill_k.slot * 8, kStageBytesK);
           tma_load_4d(smem + kOffsetK + fill_k.slot * kStageBytesK, &map_k, full_k + fill_k.slot * 8, int(0), int((blocks - 1) * 128), int(head), int(batch2));
@@ -167,10 +165,8 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
         const i64 row_tile2 = rest2 - divide_small(rest2, 2) * 2 == 1 ? advanced2 : row_tiles - 1 - advanced2;
         const i64 batch3 = divide_small(batch_head2, heads);
         const i64 row2 = row_tile2 * 128;
-        const i64 seen_by_first2 = row2 + keys - queries + 1;
-        const i64 count3 = greatest<i64>(least<i64>(keys, seen_by_first2 + 127), 1);
-        const i64 blocks2 = divide_small(count3 + 127, 128);
-        const i64 count4 = greatest<i64>(least<i64>(keys, seen_by_first2), 0);
+        const i64 seen2 = least<i64>(keys, row2 + keys - queries + 1 + 127);
+        const i64 blocks2 = divide_small(greatest<i64>(seen2, 1) + 127, 128);
         const i64 my_row = row2 + first_row;
         const i32 as_i32 = static_cast<i32>(my_row + keys - queries + 1);
 
@@ -232,7 +228,9 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
 #pragma unroll
         for (int i = 0; i < kAccumulators128 / 2; ++i)
           rounded[i] = pack_bf16x2(weights[2 * i], weights[2 * i + 1]);
-        const i64 masked = blocks2 - divide_small(count4, 128);
+        const i64 seen_by_all = least<i64>(keys, row2 + keys - queries + 1);
+        const i64 whole = divide_small(greatest<i64>(seen_by_all, 0), 128);
+        const i64 masked = blocks2 - whole;
 
         // Steps with columns that some rows do not see.
         float out[kAccumulators128];
@@ -285,14 +283,19 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
 #pragma unroll
           for (int h = 0; h < 2; ++h)
             largest3[h] = row_max(logits2, h);
-          bool grows[2];
+          float greatest[2];
+          bool outgrown[2];
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+            greatest[h] = fmaxf(largest2[h], largest3[h]);
+            outgrown[h] = (greatest[h] - largest2[h]) * kToLog2 > kSlack;
+          }
+          const bool grows = warp_any(outgrown[0] || outgrown[1]);
           float reference[2];
           float shift2[2];
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
-            const float greatest = fmaxf(largest2[h], largest3[h]);
-            grows[h] = (greatest - largest2[h]) * kToLog2 > kSlack;
-            reference[h] = grows[h] ? greatest : largest2[h];
+            reference[h] = grows ? greatest[h] : largest2[h];
             shift2[h] = (reference[h] == -INFINITY ? 0.0f : reference[h]) * -kToLog2;
           }
           float weights2[kAccumulators128];
@@ -319,13 +322,11 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
 #pragma unroll
           for (int i = 0; i < kAccumulators128 / 2; ++i)
             rounded2[i] = pack_bf16x2(weights2[2 * i], weights2[2 * i + 1]);
-          float rescale[2];
+          if (grows) {
+            float rescale[2];
 #pragma unroll
-          for (int h = 0; h < 2; ++h) {
-            const float factor = exp2_approx(fmaf(largest2[h], kToLog2, shift2[h]));
-            rescale[h] = grows[h] ? factor : 1.0f;
-          }
-          if (warp_any(rescale[0] != 1.0f || rescale[1] != 1.0f)) {
+            for (int h = 0; h < 2; ++h)
+              rescale[h] = exp2_approx(fmaf(largest2[h], kToLog2, shift2[h]));
 #pragma unroll
             for (int j = 0; j < kOctets128; ++j) {
 #pragma unroll
@@ -335,6 +336,9 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
                   out[4 * j + 2 * h + e] = out[4 * j + 2 * h + e] * rescale[h];
               }
             }
+#pragma unroll
+            for (int h = 0; h < 2; ++h)
+              sum[h] = sum[h] * rescale[h];
           }
 #pragma unroll
           for (int i = 0; i < kAccumulators128 / 2; ++i)
@@ -342,7 +346,7 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
             const float next = reference[h];
-            const float next2 = fmaf(sum[h], rescale[h], sum2[h]);
+            const float next2 = sum[h] + sum2[h];
             largest2[h] = next;
             sum[h] = next2;
           }
@@ -370,14 +374,19 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
 #pragma unroll
           for (int h = 0; h < 2; ++h)
             largest4[h] = row_max(scores3, h);
-          bool grows2[2];
+          float greatest2[2];
+          bool outgrown2[2];
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+            greatest2[h] = fmaxf(largest2[h], largest4[h]);
+            outgrown2[h] = (greatest2[h] - largest2[h]) * kToLog2 > kSlack2;
+          }
+          const bool grows2 = warp_any(outgrown2[0] || outgrown2[1]);
           float reference2[2];
           float shift3[2];
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
-            const float greatest2 = fmaxf(largest2[h], largest4[h]);
-            grows2[h] = (greatest2 - largest2[h]) * kToLog2 > kSlack2;
-            reference2[h] = grows2[h] ? greatest2 : largest2[h];
+            reference2[h] = grows2 ? greatest2[h] : largest2[h];
             const float pick = reference2[h] == -INFINITY ? 0.0f : reference2[h];
             shift3[h] = pick * -kToLog2;
           }
@@ -405,13 +414,11 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
 #pragma unroll
           for (int i = 0; i < kAccumulators128 / 2; ++i)
             rounded3[i] = pack_bf16x2(weights3[2 * i], weights3[2 * i + 1]);
-          float rescale2[2];
+          if (grows2) {
+            float rescale2[2];
 #pragma unroll
-          for (int h = 0; h < 2; ++h) {
-            const float factor2 = exp2_approx(fmaf(largest2[h], kToLog2, shift3[h]));
-            rescale2[h] = grows2[h] ? factor2 : 1.0f;
-          }
-          if (warp_any(rescale2[0] != 1.0f || rescale2[1] != 1.0f)) {
+            for (int h = 0; h < 2; ++h)
+              rescale2[h] = exp2_approx(fmaf(largest2[h], kToLog2, shift3[h]));
 #pragma unroll
             for (int j = 0; j < kOctets128; ++j) {
 #pragma unroll
@@ -421,6 +428,9 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
                   out[4 * j + 2 * h + e] = out[4 * j + 2 * h + e] * rescale2[h];
               }
             }
+#pragma unroll
+            for (int h = 0; h < 2; ++h)
+              sum[h] = sum[h] * rescale2[h];
           }
 #pragma unroll
           for (int i = 0; i < kAccumulators128 / 2; ++i)
@@ -428,7 +438,7 @@ attention_causal_hd128(const bf16* q, const bf16* k, const bf16* v, const float*
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
             const float next3 = reference2[h];
-            const float next4 = fmaf(sum[h], rescale2[h], sum3[h]);
+            const float next4 = sum[h] + sum3[h];
             largest2[h] = next3;
             sum[h] = next4;
           }
