@@ -1,4 +1,4 @@
-// The grouped schedule: y[t, n] = sum_k x[t, k] * w[g, k, n], w in panels of 16 columns, g the group of row t.
+// The grouped schedule: y[t, n] = epilogue(sum_k x[t, k] * w[g, k, n]), w in panels of 16 columns, g the group of row t.
 //
 // A program owns one group's rows and one block of columns. It looks up where the rows lie (GroupedRows.h) and walks them by tiles, so that the
 // block's panels are read from memory once, however many rows there are, and wait in the second-level cache for the next tile. Programs of one
@@ -30,17 +30,19 @@ class GroupedSchedule {
     for (Operation &op : group_.getBody().front())
       if (auto o = dyn_cast<PackedGroupedMatmulOp>(op)) product_ = o;
     if (!product_ || product_.getByRows()) return group_.emitOpError("has no grouped product in panels to schedule");
+    if (!llvm::all_of(product_->getOperands(), llvm::IsaPred<BlockArgument>)) return group_.emitOpError("operands of the product must be inputs of the group");
     Sizes x = sizesOf(product_.getX().getType()), w = sizesOf(product_.getW().getType()), y = sizesOf(product_.getY().getType());
     depth_ = x[1], columns_ = y[1], panels_ = w[1];
     chooseTile();
     const SizeExpr blocks = ceilDiv(panels_, blockPanels_);
     auto at = kb_.delinearize(tile::ProgramIdOp::create(b(), loc(), b().getIndexType()), {w[0] + 1, blocks});
     emitProgram({kb_.input(cast<BlockArgument>(product_.getEnds())), kb_.size(w[0]), kb_.size(y[0])}, at[0], at[1]);
-    return kb_.finish((w[0] + 1) * blocks, 0, y[0] * panels_ * depth_);
+    return kb_.finish((w[0] + 1) * blocks, isAlone() ? 0 : tileRows_ * 2 * kPanel * 4, y[0] * panels_ * depth_);
   }
 
  private:
   OpBuilder &b() { return kb_.b(); }
+  bool isAlone() { return llvm::hasSingleElement(group_.getBody().front().without_terminator()); }
   Location loc() { return kb_.loc(); }
   Value c(int64_t v) { return kb_.constant(v); }
 
@@ -64,13 +66,15 @@ class GroupedSchedule {
     groupPanel_ = kb_.mul(group, kb_.size(panels_));
     ownDepth_ = arith::SelectOp::create(b(), loc(), rows.multiplies(b(), loc(), group), kb_.size(depth_), c(0));
     auto tiles = scf::ForOp::create(b(), loc(), begin, end, c(tileRows_));
-    inBody(tiles, [&] { emitRows(tiles.getInductionVar(), kb_.min(kb_.sub(end, tiles.getInductionVar()), c(tileRows_)), {tileRows_, 6, 1}); });
+    SmallVector<int64_t> sizes = {tileRows_};
+    for (int64_t fewer : {6, 1})
+      if (fewer < tileRows_) sizes.push_back(fewer);
+    inBody(tiles, [&] { emitRows(tiles.getInductionVar(), kb_.min(kb_.sub(end, tiles.getInductionVar()), c(tileRows_)), sizes); });
   }
 
   /// `count` rows with the smallest of `sizes` (descending) that holds them all.
   void emitRows(Value firstRow, Value count, ArrayRef<int64_t> sizes) {
     OpBuilder::InsertionGuard guard(b());
-    while (sizes.size() > 1 && sizes[1] >= sizes[0]) sizes = sizes.drop_front();
     if (sizes.size() == 1) return emitTile(firstRow, count, sizes[0]);
     Value isMore = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sgt, count, c(sizes[1]));
     auto branch = scf::IfOp::create(b(), loc(), isMore, /*withElse=*/true);
@@ -85,7 +89,7 @@ class GroupedSchedule {
     if (!isWide_) return emitPanels(firstPanel_, endPanel_, firstRow, count, rows, 1);
     Value pairs = kb_.mul(kb_.floorDiv(kb_.sub(endPanel_, firstPanel_), c(2)), c(2)), pairsEnd = kb_.add(firstPanel_, pairs);
     emitPanels(firstPanel_, pairsEnd, firstRow, count, rows, 2);
-    emitPanels(pairsEnd, endPanel_, firstRow, count, rows, 1);
+    if (!panels_.exactDivide(2)) emitPanels(pairsEnd, endPanel_, firstRow, count, rows, 1);
   }
   void emitPanels(Value from, Value to, Value firstRow, Value count, int64_t rows, int64_t panels) {
     auto loop = scf::ForOp::create(b(), loc(), from, to, c(panels));
@@ -96,8 +100,24 @@ class GroupedSchedule {
       Value sums = tile::DotOp::create(b(), loc(), type, zeros, input(product_.getX()), kb_.mul(firstRow, depth), depth, count, input(product_.getW()),
                                        kb_.mul(kb_.add(groupPanel_, panel), panelStride), panelStride, ownDepth_);
       Value columns = kb_.size(columns_);
+      if (!isAlone()) return epilogue(sums, firstRow, count, column);
       tile::StoreOp::create(b(), loc(), sums, kb_.output(0), kb_.add(kb_.mul(firstRow, columns), column), ValueRange{columns, c(1)},
                             ValueRange{count, kb_.sub(columns, column)});
+    });
+  }
+  /// Row by row, through scratch: written out for every row of every tile it would be most of the code.
+  void epilogue(Value sums, Value firstRow, Value count, Value column) {
+    const int64_t lanes = cast<VectorType>(sums.getType()).getDimSize(1);
+    Value scratch = tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), b().getF32Type()), c(0));
+    tile::StoreOp::create(b(), loc(), sums, scratch, c(0), ValueRange{c(lanes), c(1)}, ValueRange());
+    auto loop = scf::ForOp::create(b(), loc(), c(0), count, c(1));
+    inBody(loop, [&] {
+      Value i = loop.getInductionVar();
+      ExpressionEmitter emitter(kb_, lanes);
+      emitter.setLimit(kb_.sub(kb_.size(columns_), column));
+      emitter.define(product_.getY(), tile::LoadOp::create(b(), loc(), VectorType::get({lanes}, b().getF32Type()), scratch, kb_.mul(i, c(lanes)), ValueRange{c(1)}, ValueRange()));
+      const Coordinate at[] = {{kb_.add(firstRow, i), 0, {}}, {column, 1, {}}};
+      for (auto [r, v] : llvm::enumerate(group_.getBody().front().getTerminator()->getOperands())) emitter.store(r, emitter.evaluate(v, at), at);
     });
   }
   Value input(Value operand) { return kb_.input(cast<BlockArgument>(operand)); }

@@ -5,7 +5,7 @@
 
 namespace jinx::schedules {
 
-/// Covers groups that hold one jinx.packed_grouped_matmul, in panels, and nothing else.
+/// Covers groups that hold one jinx.packed_grouped_matmul, in panels, and what is elementwise behind it.
 mlir::FailureOr<Scheduled> scheduleGrouped(graph::GroupOp group, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
 
 }  // namespace jinx::schedules

@@ -29,7 +29,6 @@ namespace jinx::schedules {
 StringRef ownSchedule(Operation *op) {
   using namespace graph;
   if (isa<LstmOp, GruOp>(op)) return "recurrent";
-  if (isa<PackedGroupedMatmulOp>(op)) return "grouped";
   std::optional<ScatterKind> kind;
   if (auto scatter = dyn_cast<ScatterElementsOp>(op)) kind = scatter.getKind();
   if (auto scatter = dyn_cast<ScatterNdOp>(op)) kind = scatter.getKind();

@@ -92,12 +92,12 @@ def Graph_PackedGroupedMatmulOp : Graph_Op<"packed_grouped_matmul", [Pure]> {
   let summary = "jinx.grouped_matmul with w in panels (jinx.pack)";
   let description = [{
     x [t, k], w [g, ceil(n/16), k, 16], ends [g], y [t, n]: of f32, but ends. `by_rows`: w is [g, n, k], and x, w and y are of one type of 16-bit
-    floats; tensor cores read them so.
+    floats, or f32 where rows are multiples of 16 bytes; tensor cores read them so. `tf32` as in jinx.packed_matmul.
   }];
-  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, AnyRankedTensor:$ends, UnitAttr:$by_rows);
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, AnyRankedTensor:$ends, UnitAttr:$by_rows, UnitAttr:$tf32);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
-  let assemblyFormat = "$x `,` $w (`by_rows` $by_rows^)? `,` $ends attr-dict `:` type($x) `,` type($w) `,` type($ends) `->` type($y)";
+  let assemblyFormat = "$x `,` $w (`by_rows` $by_rows^ (`tf32` $tf32^)?)? `,` $ends attr-dict `:` type($x) `,` type($w) `,` type($ends) `->` type($y)";
 }
 def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
   let summary = "convolution, channels last, with weights in panels";

@@ -96,7 +96,10 @@ LogicalResult PackedGroupedMatmulOp::verify() {
                                                        << rank << ", 1 and 2";
   Type element = elementOf(getX());
   const bool isHalf = element.isF16() || element.isBF16();
-  if (getByRows() && !isHalf) return emitOpError("multiplies elements of ") << element << " by rows, expected f16 or bf16";
+  if (getByRows() && !isHalf && !element.isF32()) return emitOpError("multiplies elements of ") << element << " by rows, expected f16, bf16 or f32";
+  if (getTf32() && !element.isF32()) return emitOpError("has tf32 beside elements of ") << element << ", expected f32";
+  if (getByRows() && element.isF32() && !x[1].exactDivide(kRowBytes / 4))
+    return emitOpError("x has rows of ") << x[1].str() << " elements, expected a multiple of " << kRowBytes / 4;
   if (!getByRows() && !element.isF32()) return emitOpError("multiplies elements of ") << element << " in panels, expected f32";
   Sizes weights = {w[0], ceilDiv(y[1], kPanel), x[1], kPanel};
   if (getByRows()) weights = {w[0], y[1], x[1]};

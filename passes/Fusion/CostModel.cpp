@@ -135,7 +135,7 @@ class Estimator {
 
   double programs(const ShapeInfo &sizes) {
     if (isAttention()) return std::ceil(sizes.elements / sizes.extents.back() / kAttentionRows);
-    if (anchor_) return isAlone(anchor_) && !isa<TopKOp, PackedGroupedMatmulOp>(anchor_) ? 1 : 64;
+    if (anchor_) return isAlone(anchor_) && !isa<TopKOp>(anchor_) ? 1 : 64;
     if (reduces_.empty()) return 64;
     double count = 1;
     for (int d = 0; d < sizes.rank(); ++d)
@@ -146,7 +146,7 @@ class Estimator {
   /// Multiplications of an anchor: the same whatever its group holds besides.
   void product(Operation *anchor) {
     double perOutput = 2;
-    if (isAlone(anchor) && !isRecurrent(anchor) && !isa<PackedGroupedMatmulOp>(anchor)) return indexed();
+    if (isAlone(anchor) && !isRecurrent(anchor)) return indexed();
     if (isRecurrent(anchor)) {
       perOutput = 8 * shape(anchor->getResult(0)).extents.back();
     } else if (auto conv = dyn_cast<PackedConvOp>(anchor)) {

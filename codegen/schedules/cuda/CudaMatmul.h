@@ -179,8 +179,9 @@ struct WgmmaCandidate {
 /// Tiles for known extents, the best one first.
 /// \param operations  of the epilogue, instructions an element
 /// \param like  says what is no matter of choice: what WgmmaTile::as takes over, and `residuals`, which are 0 in a tile that has no room for them
+/// \param more  tiles beside the usual ones
 std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like,
-                                            int64_t sms = 132);
+                                            int64_t sms = 132, llvm::ArrayRef<WgmmaTile> more = {});
 /// The same for the transposed product of `columns` rows of an activation, at most 64, with m rows of weights: as many slots as fit.
 std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms = 132);
 /// Writes the program at the insertion point, which is the end of `kernel`, and says what its cluster is.

@@ -30,6 +30,10 @@ constexpr int64_t kFewRows = 32;         // of a group on the average: up to her
 constexpr int64_t kMostColumns = 64;
 constexpr int64_t kUnknownRows = 1024, kUnknownSize = 2048, kUnknownSteps = 16;  // what tiles are chosen for when the extent is known only at run time
 constexpr int64_t kMultiprocessors = 132;
+constexpr int64_t kMostStages = 24;
+constexpr int64_t kWholeWaves = 64;  // times as many groups: how full the last wave of tiles is, is data
+// Blocks of a cluster one above the other leave one of them nothing to do in every other group; side by side they have the same rows.
+constexpr WgmmaTile kSideBySide[] = {{128, 256, 4, 1, 2, 2, 8, false}, {128, 192, 4, 1, 2, 2, 8, false}, {128, 256, 4, 1, 1, 2, 8, false}};
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 
@@ -44,9 +48,12 @@ class GroupedMatmul {
     if (!product_) return group_.emitOpError("has no grouped product to schedule");
     Sizes x = sizesOf(product_.getX().getType()), w = sizesOf(product_.getW().getType()), y = sizesOf(product_.getY().getType());
     rows_ = x[0], depth_ = x[1], groups_ = w[0], columns_ = y[1];
+    if (!llvm::all_of(product_->getOperands(), llvm::IsaPred<BlockArgument>)) return group_.emitOpError("operands of the product must be inputs of the group");
     grouped_ = {input(product_.getEnds()), kb_.size(groups_), kb_.size(rows_)};
     epilogue_.emplace(kb_, group_, product_);
     const bool byRows = product_.getByRows(), isCopied = byRows && gpuOf(group_).hasCopyEngine() && isAligned(depth_);
+    if (byRows && !isCopied && elementOf(product_.getX()).isF32())
+      return group_.emitOpError("multiplies f32 by rows of ") << depth_.str() << " elements, expected a GPU with a copy engine and rows of a multiple of 16 bytes";
     isCopied ? emitWgmma() : byRows ? emitMma() : emitSimt();
     Scheduled scheduled = kb_.finish(programs_, 0, rows_ * ceilDiv(columns_, kPanel) * depth_);
     if (byRows && !isCopied) sayMultiples(scheduled.kernel, scheduled.sizes);
@@ -75,38 +82,49 @@ class GroupedMatmul {
     p.a = matrixSource(input(product_.getX()), kb_.formula(rows_), kb_.formula(depth_));
     p.b = matrixSource(input(product_.getW()), kb_.formula(columns_), kb_.formula(depth_), kb_.formula(groups_));
     p.m = kb_.size(rows_), p.n = kb_.size(columns_);
-    p.steps = kb_.size(ceilDiv(depth_, kSlotBytes / 2));
+    p.steps = kb_.size(ceilDiv(depth_, kSlotBytes / tile_.elementBytes));
     p.elementA = p.elementB = elementOf(product_.getX());
     p.groups = grouped_, p.areTokensColumns = isTransposed_;
-    if (!isTransposed_ && isAligned(columns_)) p.d = kb_.output(0), p.mText = kb_.formula(rows_), p.nText = kb_.formula(columns_);
+    if (storesInBulk()) p.d = kb_.output(0), p.mText = kb_.formula(rows_), p.nText = kb_.formula(columns_);
     if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n);
     epilogue_->setTransposed(isTransposed_);
     emitWgmmaMatmul(b(), kb_.kernel(), p, tile_, [&](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
       Value row = isTransposed_ ? at.column : at.row, column = isTransposed_ ? at.row : at.column;
       GroupEpilogue::Tile place{{Value()}, row, column, kb_.sub(at.end, row), kb_.sub(kb_.size(columns_), column)};
-      auto results = epilogue_->evaluate(acc, place);
-      if (p.d) return results[0];
-      epilogue_->store(0, results[0], place);
+      if (p.d) return epilogue_->evaluate(acc, place)[0];
+      store(acc, place);
       return {};
     });
     const SizeExpr tiles = isTransposed_ ? tilesHigh(tile_.n) * ceilDiv(columns_, tile_.m)
                                          : tilesHigh(tile_.m * tile_.clusterM) * ceilDiv(columns_, tile_.n * tile_.clusterN);
     programs_ = SizeExpr(tile_.cluster()) * min(tiles, SizeExpr(kMultiprocessors / tile_.cluster()));
   }
+  /// One result, of rows that tensor maps can address.
+  bool storesInBulk() {
+    Type element = elementOf(group_.getResult(0));
+    const int64_t bits = element.getIntOrFloatBitWidth();
+    const bool isStored = bits == 8 || bits == 32 || (bits == 16 && isa<FloatType>(element));
+    return group_.getNumResults() == 1 && !isTransposed_ && isStored && columns_.exactDivide(kRowBytes * 8 / bits) && wgmmaStoreColumns(tile_.storedColumns(), bits / 8);
+  }
+  void store(Value acc, const GroupEpilogue::Tile &place) {
+    for (auto [i, tile] : llvm::enumerate(epilogue_->evaluate(acc, place))) epilogue_->store(i, tile, place);
+  }
   void chooseTile() {
+    Type element = elementOf(product_.getX());
+    tile_.elementBytes = element.getIntOrFloatBitWidth() / 8;
+    tile_.storedBytes = std::max<int64_t>(1, elementOf(group_.getResult(0)).getIntOrFloatBitWidth() / 8);
+    tile_.highLow = tile_.promotes = element.isF32() && !product_.getTf32();
     const int64_t rows = expectedRows(), groups = groups_.constant().value_or(1), columns = columns_.constant().value_or(kUnknownSize);
     auto depth = depth_.constant();
-    const int64_t steps = depth ? (*depth + kSlotBytes / 2 - 1) / (kSlotBytes / 2) : kUnknownSteps;
+    const int64_t slice = kSlotBytes / tile_.elementBytes, steps = depth ? (*depth + slice - 1) / slice : kUnknownSteps;
     isTransposed_ = rows <= kFewRows;
     Choice<WgmmaTile> choice;
     // Groups differ: a tile that holds twice the average holds most of them.
-    auto candidates = isTransposed_ ? flatWgmmaCandidates(std::min(2 * rows, kMostColumns), columns, steps, groups, tile_)
-                                    : wgmmaCandidates(rows, columns, steps, groups, 0, tile_);
+    auto candidates = isTransposed_ ? flatCandidates(rows, columns, groups)
+                                    : wgmmaCandidates(rows, columns, steps, kWholeWaves * groups, epilogue_->operations(), tile_, kMultiprocessors, kSideBySide);
     for (WgmmaCandidate &candidate : candidates) {
       WgmmaTile &t = candidate.tile;
-      if (t.turns) continue;
-      if (isTransposed_) t.splits = 1;
-      if (t.splits > 1) continue;
+      if (t.turns || t.splits > 1) continue;
       // Of each group's last tile half is empty, on the average.
       const int64_t high = t.m * t.clusterM;
       if (!isTransposed_) candidate.cost *= (double(rows) / high + 0.5) / double((rows + high - 1) / high);
@@ -114,12 +132,29 @@ class GroupedMatmul {
     }
     tile_ = choice.take(problem(), target_.measured, question_);
   }
+  /// Tiles of tokens as columns. What counts is how evenly the weights are dealt, and how many of their bytes are under way.
+  std::vector<WgmmaCandidate> flatCandidates(int64_t rows, int64_t columns, int64_t groups) {
+    std::vector<WgmmaCandidate> found;
+    for (int64_t tokens : {2 * rows, 4 * rows, rows})
+      for (int64_t m : {128, 64}) {
+        WgmmaTile t = WgmmaTile{m, 8, 2, 1, 1, m / 64, 64, true}.as(tile_);
+        while (t.n < tokens && t.n < kMostColumns) t.n *= 2;
+        for (WgmmaTile more = t; wgmmaInfeasible(more).empty() && more.stages <= kMostStages; ++more.stages) t = more;
+        const int64_t tiles = (columns + m - 1) / m * groups, waves = (tiles + kMultiprocessors - 1) / kMultiprocessors;
+        // The rule for tokens is before the estimate.
+        found.push_back({t, double(waves * m) * (tokens == 2 * rows ? 1 : tokens > rows ? 2 : 4)});
+      }
+    return found;
+  }
   std::string problem() {
     std::string text = isTransposed_ ? "wgmma grouped transposed " : "wgmma grouped ";
     llvm::raw_string_ostream out(text);
     Type element = elementOf(product_.getX());
-    out << element << " x " << element << " -> " << element << ", rows=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(depth_)
-        << " groups=" << textOf(groups_);
+    out << element << " x " << element << " ->";
+    for (Value result : group_.getResults()) out << " " << elementOf(result);
+    out << ", rows=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(depth_) << " groups=" << textOf(groups_)
+        << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
+    if (tile_.promotes) out << " promoted";
     return text;
   }
 
@@ -182,7 +217,7 @@ class GroupedMatmul {
   EpilogueHole hole() {
     return [this](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
       GroupEpilogue::Tile place{{Value()}, kb_.add(firstRow_, at.row), at.column, kb_.sub(ownRows_, at.row), kb_.sub(kb_.size(columns_), at.column)};
-      epilogue_->store(0, epilogue_->evaluate(acc, place)[0], place);
+      store(acc, place);
       return {};
     };
   }

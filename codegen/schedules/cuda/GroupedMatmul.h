@@ -5,8 +5,8 @@
 
 namespace jinx::schedules {
 
-/// Covers groups that hold one jinx.packed_grouped_matmul and nothing else: by rows on tensor cores, through the copy engine where there is one and
-/// rows are such as it reads, else fetched by warps; in panels on scalar units.
+/// Covers groups that hold one jinx.packed_grouped_matmul, and what is elementwise behind it: by rows on tensor cores, through the copy engine where
+/// there is one and rows are such as it reads, else fetched by warps; in panels on scalar units.
 mlir::FailureOr<Scheduled> scheduleCudaGrouped(graph::GroupOp group, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
 
 }  // namespace jinx::schedules

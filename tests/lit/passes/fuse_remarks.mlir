@@ -138,11 +138,12 @@ func.func @epilogue_first(%x: tensor<1x18x18x16xf32>, %w: tensor<1x1x144x16xf32>
 
 // -----
 
-// Tests that a product of groups has a kernel of its own: its results are stored by groups.
+// A product of groups takes what is elementwise behind it, as any product does.
 // CHECK-LABEL: @grouped
-// CHECK-COUNT-2: jinx.group "
+// CHECK: jinx.group "grouped"
+// CHECK-NOT: jinx.group
 func.func @grouped(%x: tensor<640x64xf32>, %w: tensor<3x4x64x16xf32>, %e: tensor<3xi32>) -> tensor<640x64xf32> {
-  // expected-remark @below {{[Missed] Refused | Category:jinx-fuse | Remark="packed_grouped_matmul and relu stay apart: packed_grouped_matmul has a kernel of its own"}}
+  // expected-remark @below {{[Passed] Joined | Category:jinx-fuse | Remark="packed_grouped_matmul joins the kernel of relu", saved_us=}}
   %y = jinx.packed_grouped_matmul %x, %w, %e : tensor<640x64xf32>, tensor<3x4x64x16xf32>, tensor<3xi32> -> tensor<640x64xf32>
   %z = jinx.relu %y : tensor<640x64xf32> -> tensor<640x64xf32>
   return %z : tensor<640x64xf32>

@@ -133,3 +133,15 @@ func.func @no_sort(%x: tensor<8xf32>) -> tensor<8xf32> {
   }
   return %y : tensor<8xf32>
 }
+
+// -----
+
+func.func @no_grouped_product(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{'jinx.group' op has no grouped product in panels to schedule}}
+  %y = jinx.group "grouped"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
+  ^bb0(%a: tensor<8xf32>):
+    %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32>
+    jinx.yield %e : tensor<8xf32>
+  }
+  return %y : tensor<8xf32>
+}

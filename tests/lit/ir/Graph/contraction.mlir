@@ -91,12 +91,14 @@ func.func @grouped_matmul(%x: tensor<?x8xbf16, #jinx.dims<"t", "8">>, %w: tensor
 
 // CHECK-LABEL: @packed_grouped_matmul
 // CHECK: jinx.packed_grouped_matmul %{{.*}}, %{{.*}}, %{{.*}} : tensor<10x8xf32>, tensor<3x2x8x16xf32>, tensor<3xi32> -> tensor<10x20xf32>
+// CHECK: jinx.packed_grouped_matmul %{{.*}}, %{{.*}} by_rows tf32, %{{.*}} : tensor<10x8xf32>, tensor<3x20x8xf32>, tensor<3xi32> -> tensor<10x20xf32>
 // CHECK: jinx.packed_grouped_matmul %{{.*}}, %{{.*}} by_rows, %{{.*}} : tensor<10x8xf16>, tensor<3x20x8xf16>, tensor<3xi32> -> tensor<10x20xf16>
-func.func @packed_grouped_matmul(%x: tensor<10x8xf32>, %w: tensor<3x2x8x16xf32>, %ends: tensor<3xi32>, %x2: tensor<10x8xf16>, %w2: tensor<3x20x8xf16>)
-    -> (tensor<10x20xf32>, tensor<10x20xf16>) {
+func.func @packed_grouped_matmul(%x: tensor<10x8xf32>, %w: tensor<3x2x8x16xf32>, %ends: tensor<3xi32>, %x2: tensor<10x8xf16>, %w2: tensor<3x20x8xf16>,
+                                 %w3: tensor<3x20x8xf32>) -> (tensor<10x20xf32>, tensor<10x20xf32>, tensor<10x20xf16>) {
   %y = jinx.packed_grouped_matmul %x, %w, %ends : tensor<10x8xf32>, tensor<3x2x8x16xf32>, tensor<3xi32> -> tensor<10x20xf32>
+  %t = jinx.packed_grouped_matmul %x, %w3 by_rows tf32, %ends : tensor<10x8xf32>, tensor<3x20x8xf32>, tensor<3xi32> -> tensor<10x20xf32>
   %z = jinx.packed_grouped_matmul %x2, %w2 by_rows, %ends : tensor<10x8xf16>, tensor<3x20x8xf16>, tensor<3xi32> -> tensor<10x20xf16>
-  return %y, %z : tensor<10x20xf32>, tensor<10x20xf16>
+  return %y, %t, %z : tensor<10x20xf32>, tensor<10x20xf32>, tensor<10x20xf16>
 }
 
 // CHECK-LABEL: @matmul_floats8

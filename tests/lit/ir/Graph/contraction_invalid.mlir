@@ -610,9 +610,9 @@ func.func @packed_grouped_matmul_halves(%x: tensor<4x8xf16>, %w: tensor<3x1x8x16
 
 // -----
 
-func.func @packed_grouped_matmul_rows(%x: tensor<4x8xf32>, %w: tensor<3x16x8xf32>, %ends: tensor<3xi32>) {
-  // expected-error @+1 {{'jinx.packed_grouped_matmul' op multiplies elements of 'f32' by rows, expected f16 or bf16}}
-  %y = jinx.packed_grouped_matmul %x, %w by_rows, %ends : tensor<4x8xf32>, tensor<3x16x8xf32>, tensor<3xi32> -> tensor<4x16xf32>
+func.func @packed_grouped_matmul_rows(%x: tensor<4x8xf64>, %w: tensor<3x16x8xf64>, %ends: tensor<3xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op multiplies elements of 'f64' by rows, expected f16, bf16 or f32}}
+  %y = jinx.packed_grouped_matmul %x, %w by_rows, %ends : tensor<4x8xf64>, tensor<3x16x8xf64>, tensor<3xi32> -> tensor<4x16xf64>
   return
 }
 
@@ -637,5 +637,21 @@ func.func @packed_grouped_matmul_ends(%x: tensor<4x8xf16>, %w: tensor<3x16x8xf16
 func.func @packed_grouped_matmul_result(%x: tensor<4x8xf16>, %w: tensor<3x16x8xf16>, %ends: tensor<3xi32>) {
   // expected-error @+1 {{'jinx.packed_grouped_matmul' op y is 5x16, expected 4x16}}
   %y = jinx.packed_grouped_matmul %x, %w by_rows, %ends : tensor<4x8xf16>, tensor<3x16x8xf16>, tensor<3xi32> -> tensor<5x16xf16>
+  return
+}
+
+// -----
+
+func.func @packed_grouped_matmul_row_bytes(%x: tensor<4x6xf32>, %w: tensor<3x16x6xf32>, %ends: tensor<3xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op x has rows of 6 elements, expected a multiple of 4}}
+  %y = jinx.packed_grouped_matmul %x, %w by_rows, %ends : tensor<4x6xf32>, tensor<3x16x6xf32>, tensor<3xi32> -> tensor<4x16xf32>
+  return
+}
+
+// -----
+
+func.func @packed_grouped_matmul_tf32(%x: tensor<4x8xf16>, %w: tensor<3x16x8xf16>, %ends: tensor<3xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op has tf32 beside elements of 'f16', expected f32}}
+  %y = jinx.packed_grouped_matmul %x, %w by_rows tf32, %ends : tensor<4x8xf16>, tensor<3x16x8xf16>, tensor<3xi32> -> tensor<4x16xf16>
   return
 }
