@@ -6,19 +6,19 @@ constexpr int kClusterN = 2;  // blocks of a cluster side by side along n
 constexpr int kConsumers = 2;  // warpgroups that multiply; one more fetches
 constexpr int kCluster = 2;  // blocks of a cluster
 constexpr int kStages = 4;  // slots of the ring
-constexpr int kOffsetA = 0;  // a in shared memory: 256 x 64 elements of 2 bytes
-constexpr int kStageBytesA = 32768;
-constexpr int kSliceA = 128;  // rows that this block fetches for the cluster
-constexpr int kOffsetB = 131072;  // b in shared memory: 160 x 64 elements of 2 bytes
-constexpr int kStageBytesB = 20480;
+constexpr int kOffsetA = 0;  // a in shared memory: 128 x 64 elements of 2 bytes
+constexpr int kStageBytesA = 16384;
+constexpr int kSliceA = 64;  // rows that this block fetches for the cluster
+constexpr int kOffsetB = 65536;  // b in shared memory: 256 x 64 elements of 2 bytes
+constexpr int kStageBytesB = 32768;
 constexpr int kOffsetBarriers = 229376;  // two for each slot: filled, free
-constexpr int kOffsetStore = 212992;  // staging of stores: two buffers a warp
-constexpr int kStoreColumns = 32;  // of a store: one swizzle span
+constexpr int kOffsetStore = 196608;  // staging of stores: two buffers a warp
+constexpr int kStoreColumns = 64;  // of a store: one swizzle span
 constexpr int kStoreRows = 16;  // of a store: what one warp owns of a product
-constexpr int kStoreBytes = 1024;
-constexpr int kBlocks = 2;  // products of 64 rows that a warpgroup holds
-constexpr int kAccumulators = 80;  // of a thread for one of them
-constexpr int kOctets = 20;  // groups of 8 columns
+constexpr int kStoreBytes = 2048;
+constexpr int kBlocks = 1;  // products of 64 rows that a warpgroup holds
+constexpr int kAccumulators = 128;  // of a thread for one of them
+constexpr int kOctets = 32;  // groups of 8 columns
 constexpr int kSteps = 4;  // products along k in one slot; a step is 32 bytes, 2 in descriptor units
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(kThreads, 1)
@@ -70,16 +70,16 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, bf16* __restrict__ y, const 
         const i64 count = greatest<i64>(static_cast<i64>(x2_value), group_begin);
         const i64 group_end = group < 8 ? least<i64>(count, 8192) : 8192;
         const bool multiplies = group < 8;
-        const i64 tiles_m = divide_small(group_end - group_begin + 255, 256);
-        const i64 tiles = tiles_m * 45;
+        const i64 tiles_m = divide_small(group_end - group_begin + 127, 128);
+        const i64 tiles = tiles_m * 28;
         i64 tile_behind = next_tile;
         for (i64 tile = next_tile; tile < tiles; tile += tile_stride) {
-          const i64 within = tile - divide_small(tile, 360) * 360;
-          const i64 width = least<i64>(tiles_m - divide_small(tile, 360) * 8, 8);
+          const i64 within = tile - divide_small(tile, 224) * 224;
+          const i64 width = least<i64>(tiles_m - divide_small(tile, 224) * 8, 8);
           const i64 advanced = divide_small(within, width);
-          const i64 crossed = divide_small(tile, 360) * 8 + within - advanced * width;
-          const i64 column = (advanced * 2 + rank_n) * 160;
-          const i64 token_row = group_begin + crossed * 256;
+          const i64 crossed = divide_small(tile, 224) * 8 + within - advanced * width;
+          const i64 column = (advanced * 2 + rank_n) * 256;
+          const i64 token_row = group_begin + crossed * 128;
           for (i64 step = 0; step < (multiplies ? 64 : 0); ++step) {
             mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
             mbar_arrive_expect_bytes(full + fill.slot * 8, kStageBytesA + kStageBytesB);
@@ -113,7 +113,7 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, bf16* __restrict__ y, const 
     u32 buffer = store;
     Ring take{0, 0};
     int held = -1;  // slot whose product may still run
-    const i64 first_row = consumer * 128;
+    const i64 first_row = consumer * 64;
     i64 group_begin2 = 0;
     i64 next_tile2 = first_tile;
     for (i64 group2 = 0; group2 < 9; ++group2) {
@@ -121,8 +121,8 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, bf16* __restrict__ y, const 
       const i64 count2 = greatest<i64>(static_cast<i64>(x2_value2), group_begin2);
       const i64 group_end2 = group2 < 8 ? least<i64>(count2, 8192) : 8192;
       const bool multiplies2 = group2 < 8;
-      const i64 tiles_m2 = divide_small(group_end2 - group_begin2 + 255, 256);
-      const i64 tiles2 = tiles_m2 * 45;
+      const i64 tiles_m2 = divide_small(group_end2 - group_begin2 + 127, 128);
+      const i64 tiles2 = tiles_m2 * 28;
       i64 tile_behind2 = next_tile2;
       for (i64 tile2 = next_tile2; tile2 < tiles2; tile2 += tile_stride) {
         // Multiply: one group of products stays in flight, and a slot goes back once the group after it is issued.
@@ -148,7 +148,7 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, bf16* __restrict__ y, const 
           for (int kk = 0; kk < kSteps; ++kk) {
 #pragma unroll
             for (int block = 0; block < kBlocks; ++block)
-              wgmma_m64n160k16_bf16(acc[block], desc_a + block * (64 * 128 / 16) + 2 * kk, desc_b + 2 * kk, 1);
+              wgmma_m64n256k16_bf16(acc[block], desc_a + block * (64 * 128 / 16) + 2 * kk, desc_b + 2 * kk, 1);
           }
           wgmma_commit();
           wgmma_wait<1>();
@@ -165,12 +165,12 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, bf16* __restrict__ y, const 
         }
         if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);
         held = -1;
-        const i64 band = divide_small(tile2, 360);
-        const i64 within2 = tile2 - band * 360;
+        const i64 band = divide_small(tile2, 224);
+        const i64 within2 = tile2 - band * 224;
         const i64 width2 = least<i64>(tiles_m2 - band * 8, 8);
         const i64 advanced2 = divide_small(within2, width2);
-        const i64 row = (band * 8 + within2 - advanced2 * width2) * 256;
-        const i64 column2 = (advanced2 * 2 + rank_n) * 160;
+        const i64 row = (band * 8 + within2 - advanced2 * width2) * 128;
+        const i64 column2 = (advanced2 * 2 + rank_n) * 256;
         const i64 my_row = group_begin2 + row + first_row;
         bf16 as_bf16[kBlocks][kAccumulators];
 #pragma unroll
@@ -185,12 +185,12 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, bf16* __restrict__ y, const 
             }
           }
         }
-        if (my_row + 128 <= group_end2) {
+        if (my_row + 64 <= group_end2) {
           // Epilogue, then patches of a warp's rows through swizzled shared memory.
 #pragma unroll
           for (int block = 0; block < kBlocks; ++block) {
 #pragma unroll
-            for (int patch = 0; patch < 5; ++patch) {
+            for (int patch = 0; patch < 4; ++patch) {
               buffer = store + ((buffer - store) ^ kStoreBytes);  // the two buffers in turn
               if (issuer) tma_store_wait_read<1>();  // the store before last has left this buffer
               warp_sync();
