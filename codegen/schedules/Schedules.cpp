@@ -1,6 +1,7 @@
 #include "codegen/schedules/Schedules.h"
 
 #include "codegen/schedules/Attention.h"
+#include "codegen/schedules/Grouped.h"
 #include "codegen/schedules/Interleave.h"
 #include "codegen/schedules/Matmul.h"
 #include "codegen/schedules/Recurrent.h"
@@ -18,6 +19,7 @@
 #include "codegen/schedules/cuda/GroupScatter.h"
 #include "codegen/schedules/cuda/GroupSort.h"
 #include "codegen/schedules/cuda/GroupTranspose.h"
+#include "codegen/schedules/cuda/GroupedMatmul.h"
 #include "codegen/schedules/cuda/WidenHalves.h"
 
 using namespace mlir;
@@ -46,18 +48,20 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "rows" && target.cuda && isFlatGroup(group)) return scheduleCudaFlat(group, name, builder);
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, target, builder);
+  if (target.cuda && group.getSchedule() == "grouped") return scheduleCudaGrouped(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "attention") return scheduleCudaAttention(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "attention_grad") return scheduleCudaAttentionGrad(group, name, builder);
   if (target.cuda && group.getSchedule() == "scatter") return scheduleCudaScatter(group, name, builder);
   if (target.cuda && group.getSchedule() == "sort") return scheduleCudaSort(group, name, builder);
   if (target.cuda && group.getSchedule() == "recurrent") return scheduleCudaRecurrent(group, name, builder);
   if (group.getSchedule() == "matmul") return scheduleMatmul(group, name, target, builder);
+  if (group.getSchedule() == "grouped") return scheduleGrouped(group, name, target, builder);
   if (group.getSchedule() == "attention") return scheduleAttention(group, name, target, builder);
   if (group.getSchedule() == "recurrent") return scheduleRecurrent(group, name, target, builder);
   if (group.getSchedule() == "scan") return scheduleScan(group, name, target, builder);
   if (group.getSchedule() == "scatter") return scheduleScatter(group, name, target, builder);
   if (group.getSchedule() == "sort") return scheduleSort(group, name, target, builder);
-  return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul, attention, recurrent, scan, scatter or sort";
+  return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul, grouped, attention, recurrent, scan, scatter or sort";
 }
 
 FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {

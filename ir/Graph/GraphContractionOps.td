@@ -16,6 +16,23 @@ def Graph_MatmulOp : Graph_InferredOp<"matmul"> {
     $a `,` $b (`transpose_b` $transpose_b^)? (`fast_sums` $fast_sums^)? attr-dict `:` type($a) `,` type($b) `->` type($y)
   }];
 }
+def Graph_GroupedMatmulOp : Graph_InferredOp<"grouped_matmul"> {
+  let summary = "y[t, n] = sum_k x[t, k] * w[g, k, n], with g the group of row t: the first one with t < ends[g]; 0 where there is none";
+  let description = [{
+    Rows of several products lie one after the other, as a mixture of experts sorts its tokens; how many each has is data.
+
+    I1 `x` [t, k]. I2 `w` [g, k, n], or with `transpose_w` [g, n, k]. I3 `ends` [g], i32 or i64: where the rows of each group end. A group that
+    ends where the one before it does has no rows. Ends that fall mean what the formula says: a group that ends before another in front of it has
+    no rows. Sums of sizes are ends (jinx.cumsum): a kernel finds the rows of a group by two of them, and needs no others.
+    C1: ranks are 2, 3 and 1. C2: x and w are of one type: f32, f16 or bf16. C3: both have k. C4: ends has g elements, i32 or i64.
+    Sums accumulate in f32. (Gale et al. 2023, MegaBlocks; torch._grouped_mm, jax.lax.ragged_dot.)
+
+    %y = jinx.grouped_matmul %x, %w, %ends : tensor<?x64xbf16, …>, tensor<8x64x32xbf16>, tensor<8xi32> -> tensor<?x32xbf16, …>
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, AnyRankedTensor:$ends, UnitAttr:$transpose_w);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$x `,` $w (`transpose_w` $transpose_w^)? `,` $ends attr-dict `:` type($x) `,` type($w) `,` type($ends) `->` type($y)";
+}
 def Graph_ConvOp : Graph_InferredOp<"conv"> {
   let summary = "convolution of n spatial dimensions, grouped, strided, dilated";
   let description = [{
@@ -70,6 +87,17 @@ def Graph_PackedMatmulOp : Graph_Op<"packed_matmul", [Pure]> {
   let assemblyFormat = [{
     $a `,` $b (`by_rows` $by_rows^)? (`fast_sums` $fast_sums^)? (`tf32` $tf32^)? attr-dict `:` type($a) `,` type($b) `->` type($y)
   }];
+}
+def Graph_PackedGroupedMatmulOp : Graph_Op<"packed_grouped_matmul", [Pure]> {
+  let summary = "jinx.grouped_matmul with w in panels (jinx.pack)";
+  let description = [{
+    x [t, k], w [g, ceil(n/16), k, 16], ends [g], y [t, n]: of f32, but ends. `by_rows`: w is [g, n, k], and x, w and y are of one type of 16-bit
+    floats, or f32 where rows are multiples of 16 bytes; tensor cores read them so. `tf32` as in jinx.packed_matmul.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, AnyRankedTensor:$ends, UnitAttr:$by_rows, UnitAttr:$tf32);
+  let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
+  let assemblyFormat = "$x `,` $w (`by_rows` $by_rows^ (`tf32` $tf32^)?)? `,` $ends attr-dict `:` type($x) `,` type($w) `,` type($ends) `->` type($y)";
 }
 def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
   let summary = "convolution, channels last, with weights in panels";

@@ -195,6 +195,25 @@ LogicalResult MatmulOp::inferReturnTypes(JINX_INFER_ARGS) {
   return success();
 }
 
+LogicalResult GroupedMatmulOp::inferReturnTypes(JINX_INFER_ARGS) {
+  GroupedMatmulOpAdaptor op(operands, attrs, props, regions);
+  Sizes x = sizesOf(op.getX().getType()), w = sizesOf(op.getW().getType()), ends = sizesOf(op.getEnds().getType());
+  if (x.size() != 2 || w.size() != 3 || ends.size() != 1)  // grouped_matmul C1
+    return emitOptionalError(loc, "x, w and ends have ranks ", x.size(), ", ", w.size(), " and ", ends.size(), ", expected 2, 3 and 1");
+  Type element = elementOf(op.getX());
+  if (failed(sameElement(loc, op.getX(), op.getW()))) return failure();  // grouped_matmul C2
+  if (!element.isF32() && !element.isF16() && !element.isBF16()) return wrongElement(loc, op.getX(), "f32, f16 or bf16");
+  if (op.getTransposeW()) std::swap(w[1], w[2]);
+  if (x[1].constant() && w[1].constant() && !(x[1] == w[1]))  // grouped_matmul C3
+    return emitOptionalError(loc, "contraction is over ", x[1].str(), " elements of x and ", w[1].str(), " of w, expected one number");
+  if (ends[0].constant() && w[0].constant() && !(ends[0] == w[0]))  // grouped_matmul C4
+    return emitOptionalError(loc, "ends has ", ends[0].str(), " elements, expected ", w[0].str(), " (groups of w)");
+  Type end = elementOf(op.getEnds());
+  if (!end.isSignlessInteger(32) && !end.isSignlessInteger(64)) return wrongElement(loc, op.getEnds(), "i32 or i64");
+  results.push_back(tensorOf({x[0], w[2]}, element));
+  return success();
+}
+
 LogicalResult ConvOp::inferReturnTypes(JINX_INFER_ARGS) {
   ConvOpAdaptor op(operands, attrs, props, regions);
   Sizes x = sizesOf(op.getX().getType()), w = sizesOf(op.getW().getType());

@@ -1,4 +1,4 @@
-// Verifiers of the contractions in panels: pack, packed_matmul, packed_conv.
+// Verifiers of the contractions in panels: pack, packed_matmul, packed_grouped_matmul, packed_conv.
 #include "ir/Graph/Verify.h"
 
 using namespace mlir;
@@ -86,6 +86,27 @@ LogicalResult PackedMatmulOp::verify() {
   if (!ofBytes) return verifyElements(*this, getA(), getB());
   if (elementOf(getY()).isSignlessInteger(32)) return success();
   return emitOpError("y has elements of ") << elementOf(getY()) << ", expected i32 beside operands of bytes";
+}
+
+LogicalResult PackedGroupedMatmulOp::verify() {
+  Sizes x = sizesOf(getX().getType()), w = sizesOf(getW().getType()), ends = sizesOf(getEnds().getType()), y = sizesOf(getY().getType());
+  const size_t rank = getByRows() ? 3 : 4;
+  if (x.size() != 2 || w.size() != rank || ends.size() != 1 || y.size() != 2)
+    return emitOpError("x, w, ends and y have ranks ") << x.size() << ", " << w.size() << ", " << ends.size() << " and " << y.size() << ", expected 2, "
+                                                       << rank << ", 1 and 2";
+  Type element = elementOf(getX());
+  const bool isHalf = element.isF16() || element.isBF16();
+  if (getByRows() && !isHalf && !element.isF32()) return emitOpError("multiplies elements of ") << element << " by rows, expected f16, bf16 or f32";
+  if (getTf32() && !element.isF32()) return emitOpError("has tf32 beside elements of ") << element << ", expected f32";
+  if (getByRows() && element.isF32() && !x[1].exactDivide(kRowBytes / 4))
+    return emitOpError("x has rows of ") << x[1].str() << " elements, expected a multiple of " << kRowBytes / 4;
+  if (!getByRows() && !element.isF32()) return emitOpError("multiplies elements of ") << element << " in panels, expected f32";
+  Sizes weights = {w[0], ceilDiv(y[1], kPanel), x[1], kPanel};
+  if (getByRows()) weights = {w[0], y[1], x[1]};
+  if (failed(verifyShape(*this, "w", getW(), weights)) || failed(verifyShape(*this, "ends", getEnds(), {w[0]})) ||
+      failed(verifyShape(*this, "y", getY(), {x[0], y[1]})))
+    return failure();
+  return verifyElements(*this, getX(), getW());
 }
 
 LogicalResult PackedConvOp::verify() {

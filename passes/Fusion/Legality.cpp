@@ -15,7 +15,7 @@ bool isFree(Operation *op) {
   auto constant = dyn_cast<ConstantOp>(op);
   return constant && constant.getValue().isSplat() && schedules::isEmittable(op);
 }
-bool isProduct(Operation *op) { return isa<PackedMatmulOp, PackedConvOp>(op); }
+bool isProduct(Operation *op) { return isa<PackedMatmulOp, PackedConvOp, PackedGroupedMatmulOp>(op); }
 bool isRecurrent(Operation *op) { return isa<LstmOp, GruOp>(op); }
 bool isAlone(Operation *op) { return !schedules::ownSchedule(op).empty(); }
 bool isCombining(Operation *op) { return isa<ReduceOp, CumsumOp>(op) || isAlone(op); }
@@ -52,7 +52,7 @@ class Checker {
       if (auto reduce = dyn_cast<ReduceOp>(op)) reduces_.push_back(reduce);
       if (auto scan = dyn_cast<CumsumOp>(op)) scans_.push_back(scan);
     }
-    if (members_.size() == 1) return {!products_.empty() ? "matmul" : !scans_.empty() ? "scan" : "rows", ""};
+    if (members_.size() == 1) return {!products_.empty() ? scheduleOf(products_[0]) : !scans_.empty() ? "scan" : "rows", ""};
     if (members_.size() > kMaxMembers) return no([&] { return "more than " + std::to_string(kMaxMembers) + " operators"; });
     if (results_.empty()) return no("nothing reads the results");
     if (size_t count = buffers(); count > kMaxBuffers)
@@ -98,8 +98,9 @@ class Checker {
       for (Value v : op->getOperands())
         if (inside(v) && !shapes_.same(v, whole)) return no([&] { return kindOf(op) + " broadcasts a value of the group"; });
     }
-    return {"matmul", ""};
+    return {scheduleOf(product), ""};
   }
+  static StringRef scheduleOf(Operation *product) { return isa<PackedGroupedMatmulOp>(product) ? "grouped" : "matmul"; }
 
   Verdict attention(const schedules::AttentionForm &form) {
     for (Operation *op : form.operators)

@@ -30,7 +30,7 @@ namespace jinx::passes {
 bool isFree(mlir::Operation *op);
 /// Has a kernel at all: alone in a group it is always legal.
 bool isFusible(mlir::Operation *op);
-/// A packed product or convolution.
+/// A packed product or convolution, or the products of groups.
 bool isProduct(mlir::Operation *op);
 bool isRecurrent(mlir::Operation *op);
 /// Shares its kernel with nothing (schedules::ownSchedule).

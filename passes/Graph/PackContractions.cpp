@@ -23,6 +23,9 @@
 // by one. In panels stays what that does not pay for: little work, a k that a copy of a would have to fill up, several groups, and
 // windows that the copy engine cannot walk.
 //
+// grouped_matmul goes the same ways: f32 in panels or on tensor cores, 16-bit floats by rows on tensor cores, else as f32. Rows of any length stay as they are: warps
+// read those that the copy engine does not.
+//
 // Without a copy engine (sm_80, sm_89) images are padded before, and products of 8-bit floats are f32, those of f32 scalar. Small products lose their filling up again
 // (jinx-fetch-by-warps).
 //
@@ -71,6 +74,9 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     SmallVector<MatmulOp> matmuls;
     getOperation().walk([&](MatmulOp op) { matmuls.push_back(op); });
     for (MatmulOp op : matmuls) lowerMatmul(op);
+    SmallVector<GroupedMatmulOp> grouped;
+    getOperation().walk([&](GroupedMatmulOp op) { grouped.push_back(op); });
+    for (GroupedMatmulOp op : grouped) lowerGrouped(op);
     getOperation().walk([&](Operation *op) {
       if (isa<LstmOp, GruOp>(op)) packRecurrence(op);
     });
@@ -200,6 +206,31 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     say(passed(op, kArgument, "Packed"), [&] {
       if (ofBytes) return "matmul: bytes, four rows of the right operand interleaved";
       return op.getB().getDefiningOp<ConstantOp>() ? "matmul: constant right operand, packed now" : "matmul: right operand packed at run time";
+    });
+    op.erase();
+    ++numMatmuls;
+  }
+
+  void lowerGrouped(GroupedMatmulOp op) {
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    Value x = op.getX(), w = op.getW(), y;
+    const bool ofF32 = takesF32(elementOf(x)) && paysAsF32(sizesOf(x.getType()).back(), sizesOf(op.getY().getType()).back());
+    const bool byRows = isByRows(elementOf(x)) || ofF32;
+    if (byRows) {
+      if (!op.getTransposeW()) w = TransposeOp::create(b, loc, w, ArrayRef<int64_t>{0, 2, 1});
+      y = PackedGroupedMatmulOp::create(b, loc, op.getY().getType(), x, w, op.getEnds(), /*by_rows=*/true, ofF32 && isTf32());
+    } else {
+      Type f32 = b.getF32Type();
+      auto as = [&](Value v, Type element) -> Value {
+        return elementOf(v) == element ? v : Value(CastOp::create(b, loc, tensorOf(sizesOf(v.getType()), element), v));
+      };
+      y = PackedGroupedMatmulOp::create(b, loc, tensorOf(sizesOf(op.getY().getType()), f32), as(x, f32), pack(b, loc, as(w, f32), op.getTransposeW()), op.getEnds());
+      y = as(y, elementOf(op.getY()));
+    }
+    op.getY().replaceAllUsesWith(y);
+    say(passed(op, kArgument, "Packed"), [&] {
+      return byRows ? "grouped_matmul: by rows, for tensor cores" + howF32(elementOf(x)) : std::string("grouped_matmul: in panels, sums in f32");
     });
     op.erase();
     ++numMatmuls;

@@ -24,8 +24,10 @@ from dialect import ROOT
 NATIVE_ONLY = {
     "attention_grad": "a gradient: ONNX models have none",
     "depthwise_conv": "the packing pass makes it of a convolution",
+    "grouped_matmul": "ONNX has no product of groups",
     "pack": "the packing pass makes it",
     "packed_conv": "the packing pass makes it",
+    "packed_grouped_matmul": "the packing pass makes it",
     "packed_matmul": "the packing pass makes it",
     "group": "the fusion pass makes it",
     "launch": "the scheduling pass makes it",

@@ -441,6 +441,20 @@ def products():
             yield Case(op, f"jinx.matmul {{0}}, {{1}} {flag}: {{t0}}, {{t1}} -> {{ty}}", [x, weights], y, answer, terms=terms)
 
 
+def grouped_products():
+    """Ends of every kind: empty groups, rows behind the last, one that falls, one past the rows."""
+    terms = lambda n, x, w, ends: (x.shape[-1], x.shape[-1] * np.abs(x).max(initial=0) * np.abs(w).max(initial=0))
+    kinds = [lambda g, n, e: np.sort(g.integers(0, n + 1, e)), lambda g, n, e: np.r_[np.zeros(e - 1), n], lambda g, n, e: g.integers(-2, n + 3, e)]
+    packed = lambda n, x, w, ends: REFERENCES["packed_grouped_matmul"](x, REFERENCES["pack"](w), ends, w.shape[2])
+    for kind in kinds:
+        given = lambda g, n, x, w, ends, kind=kind: [g.standard_normal(x), g.standard_normal(w), kind(g, n, *ends)]
+        for op, dtype, end, k, columns, flag in (("grouped_matmul", "f4", "i4", 7, 20, ""), ("grouped_matmul", "f4", "i8", 33, 56, "transpose_w "), ("grouped_matmul", "f2", "i4", 9, 40, ""),
+                                                 ("packed_grouped_matmul", "f4", "i4", 17, 15, "")):
+            w = (4, columns, k) if flag else (4, k, columns)
+            yield Case(op, f"jinx.grouped_matmul {{0}}, {{1}} {flag}, {{2}} : {{t0}}, {{t1}}, {{t2}} -> {{ty}}", [Tensor(dtype, "n", k), Tensor(dtype, *w), Tensor(end, 4)], Tensor(dtype, "n", columns),
+                       packed if op.startswith("packed") else lambda n, x, w, ends, f=bool(flag): REFERENCES["grouped_matmul"](x, w, ends, f), draw=given, terms=terms)
+
+
 def byte_products():
     """Constant right operands stay bytes where the processor multiplies them (jinx-pack); the largest sums are beyond f32's integers."""
     least, most = np.full((1100, 17), -128, "i1"), lambda g, n, *shapes: [np.full(s, 255) for s in shapes[:1]] + [np.full((1100, 17), -128)]
@@ -528,7 +542,7 @@ def gradients():
                        lambda n, *xs, c=causal: REFERENCES["attention_grad"](*xs, scale=scale, causal=c), draw=given(causal), terms=terms(causal))
 
 
-FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, byte_products, recurrences, gradients]
+FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, grouped_products, byte_products, recurrences, gradients]
 
 
 # ---- running -----------------------------------------------------------------------------------------------------------------------

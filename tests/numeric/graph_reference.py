@@ -258,6 +258,17 @@ def matmul(a, b, transpose_b=False):
     return a @ b
 
 
+def grouped_matmul(x, w, ends, transpose_w=False):
+    """Row by row: the first group that ends behind it."""
+    w = np.swapaxes(w, -1, -2) if transpose_w else w
+    y = np.zeros([x.shape[0], w.shape[2]])
+    for t, row in enumerate(x):
+        behind = np.flatnonzero(ends > t)
+        if behind.size:
+            y[t] = row @ w[behind[0]]
+    return y
+
+
 def pack(b, transpose=False, interleave=1):
     b = np.swapaxes(b, -1, -2) if transpose else b
     *batch, k, n = b.shape
@@ -277,6 +288,10 @@ def packed_matmul(a, b, n):
     if a.dtype.kind in "iu":  # bytes: exact
         a, b = a.astype(np.int64), b.astype(np.int64)
     return a @ unpack(b, n)
+
+
+def packed_grouped_matmul(x, w, ends, n):
+    return grouped_matmul(x, unpack(w, n), ends)
 
 
 def packed_conv(x, w, kernel, strides, pads, dilations, group, oc):
@@ -351,6 +366,6 @@ REFERENCES = {
     "broadcast": np.broadcast_to, "reshape": np.reshape, "transpose": np.transpose, "concat": lambda *xs, axis: np.concatenate(xs, axis),
     "gather": gather, "gather_elements": gather_elements, "gather_nd": gather_nd, "scatter_elements": scatter_elements,
     "scatter_nd": scatter_nd, "top_k": top_k, "cumsum": cumsum, "slice": strided, "pad": pad, "resize": resize, "reduce": reduce, "pool": pool, "conv": conv,
-    "depthwise_conv": depthwise_conv, "matmul": matmul, "pack": pack, "packed_matmul": packed_matmul, "packed_conv": packed_conv,
+    "depthwise_conv": depthwise_conv, "matmul": matmul, "grouped_matmul": grouped_matmul, "pack": pack, "packed_matmul": packed_matmul, "packed_grouped_matmul": packed_grouped_matmul, "packed_conv": packed_conv,
     "lstm": lstm, "gru": gru, "attention_grad": attention_grad,
 }

@@ -14,9 +14,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "codegen/schedules/GroupedRows.h"
 #include "ir/Tile/Tile.h"
 #include "runtime/base/GpuArchitecture.h"
 #include "runtime/base/SizeExpr.h"
@@ -24,8 +26,9 @@
 namespace jinx::schedules {
 
 struct TilePlace {
-  mlir::Value matrix;  ///< of a batch; null where there is one
+  mlir::Value matrix;  ///< of a batch, or a group; null where there is one
   mlir::Value row, column;
+  mlir::Value end;     ///< of grouped products: where the rows of the group end
 };
 /// Called at the beginning of a tile of sums of this type: for loads (attribute `early`) that are under way while its products are waited for.
 using TileBegin = std::function<void(mlir::OpBuilder &, mlir::Location, mlir::VectorType, const TilePlace &)>;
@@ -151,6 +154,10 @@ struct WgmmaMatmul {
   /// Buffers of d's shape and element size (residuals), for a tile that has room for them. The hole loads number i by a tile.load with the
   /// attribute `piece` i, and uses it for what it returns alone.
   llvm::SmallVector<mlir::Value> residuals;
+  /// Grouped products: d[t] = hole(a[t] * b[g]^T) for the rows t of each group g. `m` are the rows of all, `matrices` is null. Where tokens are
+  /// columns, that is a product of b's side: its tiles' columns are a group's, and a[g] the weights.
+  std::optional<GroupedRows> groups;
+  bool areTokensColumns = false;
   TileBegin begin;                 ///< may be null; not with a tile that blocks share
   std::string mText, nText, matricesText;  ///< formulas over the kernel's sizes that say what m, n, matrices are; needed beside d
 };
@@ -172,8 +179,9 @@ struct WgmmaCandidate {
 /// Tiles for known extents, the best one first.
 /// \param operations  of the epilogue, instructions an element
 /// \param like  says what is no matter of choice: what WgmmaTile::as takes over, and `residuals`, which are 0 in a tile that has no room for them
+/// \param more  tiles beside the usual ones
 std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like,
-                                            int64_t sms = 132);
+                                            int64_t sms = 132, llvm::ArrayRef<WgmmaTile> more = {});
 /// The same for the transposed product of `columns` rows of an activation, at most 64, with m rows of weights: as many slots as fit.
 std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms = 132);
 /// Writes the program at the insertion point, which is the end of `kernel`, and says what its cluster is.

@@ -212,7 +212,8 @@ static WgmmaTile fewRowsTile(int64_t m, int64_t n, int64_t steps, int64_t matric
   return filledUp(withResiduals(t, like.residuals, steps), steps * waves);
 }
 
-std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms) {
+std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms,
+                                            ArrayRef<WgmmaTile> more) {
   constexpr int64_t kReads = 100;  // instructions that the read of a residual where it is used compares with
   constexpr int64_t kTurnSteps = 8;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
   // Measured over seven shapes: what wins anywhere is among these.
@@ -223,7 +224,7 @@ std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps,
       {128, 128, 6, 2, 1, 2, 8, false, 1, true}, {128, 64, 8, 2, 1, 2, 16, true, 1, true},
   };
   std::vector<WgmmaCandidate> found;
-  for (WgmmaTile t : candidates) {
+  for (WgmmaTile t : llvm::concat<const WgmmaTile>(candidates, more)) {
     t = t.as(like);
     while (t.highLow && t.stages > 3 && wgmmaSharedBytes(t) > kMaxShared) --t.stages;
     t = withResiduals(t, like.residuals, steps);
@@ -323,8 +324,12 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     return v;
   };
   Value rankM = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 0), rankN = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 1);
-  Value tilesM = called(ix.tiles(p.m, t.m * t.clusterM), "tiles_m"), tilesN = called(ix.tiles(p.n, t.n * t.clusterN), "tiles_n");
-  Value each = ix.mul(tilesM, tilesN), count = p.matrices ? called(ix.mul(each, p.matrices), "tiles") : called(each, "tiles");
+  auto tilesOfM = [&](Value m) { return called(ix.tiles(m, t.m * t.clusterM), "tiles_m"); };
+  auto tilesOfN = [&](Value n) { return called(ix.tiles(n, t.n * t.clusterN), "tiles_n"); };
+  // Of grouped products one of them is a matter of the group.
+  const bool isMGrouped = p.groups && !p.areTokensColumns, isNGrouped = p.groups && p.areTokensColumns;
+  Value allTilesM = isMGrouped ? Value() : tilesOfM(p.m), allTilesN = isNGrouped ? Value() : tilesOfN(p.n), each, count;
+  if (!p.groups) each = ix.mul(allTilesM, allTilesN), count = p.matrices ? called(ix.mul(each, p.matrices), "tiles") : called(each, "tiles");
   Value part = t.splits > 1 ? called(ix.tiles(p.steps, t.splits), "steps_of_part") : Value();
   auto stepsOfBlock = [&]() -> std::pair<Value, Value> {
     if (!part) return {zero, p.steps};
@@ -335,13 +340,8 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   Value program = tile::ProgramIdOp::create(b, loc, b.getIndexType()), programs = tile::NumProgramsOp::create(b, loc, b.getIndexType());
   Value firstTile = called(ix.div(program, cluster), "first_tile"), stride = called(ix.div(programs, cluster), "tile_stride");
 
-  // This block's tile within cluster tile `index`: bands of t.band, crossed one way.
-  auto place = [&](Value index) {
-    TilePlace place;
-    if (p.matrices) {
-      place.matrix = called(ix.div(index, each), "matrix");
-      index = called(ix.sub(index, ix.mul(place.matrix, each)), "tile_of_matrix");
-    }
+  // This block's tile within cluster tile `index` of a matrix: bands of t.band, crossed one way.
+  auto placeIn = [&](TilePlace place, Value index, Value tilesM, Value tilesN) {
     Value across = t.walkN ? tilesN : tilesM, along = t.walkN ? tilesM : tilesN;
     Value bandSize = ix.mul(along, t.band), band = called(ix.div(index, bandSize), "band");
     Value within = called(ix.sub(index, ix.mul(band, bandSize)), "within");
@@ -352,6 +352,14 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     place.row = called(ix.mul(ix.add(ix.mul(m, t.clusterM), rankM), t.m), "row");
     place.column = called(ix.mul(ix.add(ix.mul(n, t.clusterN), rankN), t.n), "column");
     return place;
+  };
+  auto place = [&](Value index) {
+    TilePlace place;
+    if (p.matrices) {
+      place.matrix = called(ix.div(index, each), "matrix");
+      index = called(ix.sub(index, ix.mul(place.matrix, each)), "tile_of_matrix");
+    }
+    return placeIn(place, index, allTilesM, allTilesN);
   };
 
   auto bufferA = VectorType::get({t.m, kSlotBytes / bytesOf(p.elementA)}, p.elementA);
@@ -384,16 +392,51 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     return loop;
   };
 
+  // This block's tiles, `body` for each: it gets what works out the tile's place, and whether it has products (null: it has).
+  auto walkGroups = [&](Value from, Value every, auto body) {
+    auto groups = loopOver(zero, ix.add(p.groups->groups, 1), one, {zero, from}, "group", [&](scf::ForOp loop) {
+      TilePlace group;
+      group.matrix = loop.getInductionVar();
+      Value begin = loop.getRegionIterArg(0), next = loop.getRegionIterArg(1);
+      group.end = called(p.groups->end(b, loc, group.matrix, begin), "group_end");
+      Value multiplies = called(p.groups->multiplies(b, loc, group.matrix), "multiplies"), size = ix.sub(group.end, begin);
+      Value tilesM = isMGrouped ? tilesOfM(size) : allTilesM, tilesN = isNGrouped ? tilesOfN(size) : allTilesN;
+      Value tiles = called(ix.mul(tilesM, tilesN), "tiles");
+      auto placeOf = [&](Value index) {
+        TilePlace at = placeIn(group, index, tilesM, tilesN);
+        Value &token = isNGrouped ? at.column : at.row;
+        token = called(ix.add(begin, token), isNGrouped ? "token_column" : "token_row");
+        return at;
+      };
+      auto walk = loopOver(next, tiles, every, {next}, "tile", [&](scf::ForOp tileLoop) {
+        body([&] { return placeOf(tileLoop.getInductionVar()); }, multiplies);
+        scf::YieldOp::create(b, loc, ix.add(tileLoop.getInductionVar(), every));
+      });
+      walk.getRegionIterArg(0).setLoc(nameLoc(b, loc, "tile_behind"));
+      scf::YieldOp::create(b, loc, ValueRange{group.end, ix.sub(walk.getResult(0), tiles)});
+    });
+    groups.getRegionIterArg(0).setLoc(nameLoc(b, loc, "group_begin"));
+    groups.getRegionIterArg(1).setLoc(nameLoc(b, loc, "next_tile"));
+    phase(groups, "Group after group: where one ends is data; `next_tile` counts from the group's first tile");
+  };
+  auto walk = [&](Value from, Value every, auto body) {
+    if (p.groups) return walkGroups(from, every, body);
+    loopOver(from, count, every, {}, "tile", [&](scf::ForOp loop) { body([&] { return place(loop.getInductionVar()); }, Value()); });
+  };
+  auto unlessEmpty = [&](Value multiplies, Value first, Value end) -> Value {
+    return multiplies ? called(arith::SelectOp::create(b, loc, multiplies, end, first), "own_end_step") : end;
+  };
+
   // Producer.
   b.setInsertionPointToStart(&roles.getProducer().emplaceBlock());
   auto [producerFirst, producerEnd] = stepsOfBlock();
-  loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp tileLoop) {
-    TilePlace at = place(tileLoop.getInductionVar());
+  walk(firstTile, stride, [&, producerFirst = producerFirst, producerEnd = producerEnd](auto placeOfTile, Value multiplies) {
+    TilePlace at = placeOfTile();
     auto begin = [&](const WgmmaSource &source, Value row) {
       return source.begin ? source.begin(b, at.matrix, row) : SmallVector<Value>{at.matrix, row};
     };
     auto begunA = begin(p.a, at.row), begunB = begin(p.b, at.column);
-    loopOver(producerFirst, producerEnd, one, {}, "step", [&](scf::ForOp stepLoop) {
+    loopOver(producerFirst, unlessEmpty(multiplies, producerFirst, producerEnd), one, {}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingAcquireOp::create(b, loc, slotType, ring).getSlot();
       auto copy = [&](Value map, const WgmmaSource &source, ArrayRef<Value> begun, int64_t buffer, IntegerAttr across) {
         auto place = source.place(b, begun, stepLoop.getInductionVar());
@@ -429,8 +472,8 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   if (t.highLow) {
     b.setInsertionPointToStart(&roles.getSplitter().emplaceBlock());
     auto [splitterFirst, splitterEnd] = stepsOfBlock();
-    loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp) {
-      loopOver(splitterFirst, splitterEnd, one, {}, "step", [&](scf::ForOp) {
+    walk(firstTile, stride, [&, splitterFirst = splitterFirst, splitterEnd = splitterEnd](auto, Value multiplies) {
+      loopOver(splitterFirst, unlessEmpty(multiplies, splitterFirst, splitterEnd), one, {}, "step", [&](scf::ForOp) {
         auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
         tile::SplitLowOp::create(b, loc, slot, 1, kLow);
       });
@@ -449,13 +492,13 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   }
   Type sumType = p.elementA.isInteger(8) ? Type(b.getI32Type()) : b.getF32Type();
   auto accType = VectorType::get({rows, t.n}, sumType);
-  auto placeOfConsumer = [&](Value index) {
-    TilePlace at = place(index);
+  auto placeOfConsumer = [&](auto placeOfTile) {
+    TilePlace at = placeOfTile();
     if (!t.turns) at.row = called(ix.add(at.row, firstRow), "my_row");
     return at;
   };
-  auto multiply = [&](Value zeros) {
-    auto loop = loopOver(consumerFirst, consumerEnd, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
+  auto multiply = [&](Value zeros, Value endStep) {
+    auto loop = loopOver(consumerFirst, endStep, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
       Value next = tile::MmaOp::create(b, loc, accType, stepLoop.getRegionIterArg(0), slot, 0, 1, firstRow, 1).getResult();
       tile::RingReleaseOp::create(b, loc, ring, 1);
@@ -470,13 +513,14 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     tile::RingReleaseOp::create(b, loc, ring, 0);
     return acc;
   };
-  loopOver(from, count, every, {}, "tile", [&](scf::ForOp tileLoop) {
+  walk(from, every, [&, consumerFirst = consumerFirst, consumerEnd = consumerEnd](auto placeOfTile, Value multiplies) {
     TilePlace at;
-    if (p.begin) p.begin(b, loc, accType, at = placeOfConsumer(tileLoop.getInductionVar()));
+    if (p.begin) p.begin(b, loc, accType, at = placeOfConsumer(placeOfTile));
     if (t.turns) tile::TurnWaitOp::create(b, loc);
     Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(accType));
-    Value acc = t.promotes ? PromotedLoop{b, loc, ring, firstRow, accType, takesPairs(t), t.highLow}.run(consumerFirst, consumerEnd, zeros) : multiply(zeros);
-    if (!p.begin) at = placeOfConsumer(tileLoop.getInductionVar());
+    Value endStep = unlessEmpty(multiplies, consumerFirst, consumerEnd);
+    Value acc = t.promotes ? PromotedLoop{b, loc, ring, firstRow, accType, takesPairs(t), t.highLow}.run(consumerFirst, endStep, zeros) : multiply(zeros, endStep);
+    if (!p.begin) at = placeOfConsumer(placeOfTile);
     if (t.splits > 1) {
       acc = tile::ClusterReduceOp::create(b, loc, VectorType::get({rows, t.storedColumns()}, sumType), acc).getSlice();
       Value rankK = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 2);
@@ -485,7 +529,17 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     Value result = hole(b, loc, acc, at);
     if (!result) return;
     SmallVector<Value> corner = {at.column, at.row};
-    if (at.matrix) corner.push_back(at.matrix);
+    if (p.matrices) corner.push_back(at.matrix);
+    OpBuilder::InsertionGuard guard(b);
+    if (p.groups) {  // the copy engine would store into the next group
+      Value isWhole = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, ix.add(at.row, rows), at.end);
+      auto branch = scf::IfOp::create(b, loc, isWhole, /*withElse=*/true);
+      b.setInsertionPointToStart(branch.elseBlock());
+      Value offset = ix.add(ix.mul(at.row, p.n), at.column);
+      phase(tile::StoreOp::create(b, loc, result, p.d, offset, ValueRange{p.n, one}, ValueRange{ix.sub(at.end, at.row), ix.sub(p.n, at.column)}),
+            "The last rows of a group");
+      b.setInsertionPointToStart(branch.thenBlock());
+    }
     auto out = tile::StoreBulkOp::create(b, loc, result, mapD, corner);
     phase(out, "Epilogue, then patches of a warp's rows through swizzled shared memory");
     if (pieces && t.turns) tile::RingSkipOp::create(b, loc, pieces, ix.c(t.piecesOfTile() * (t.consumers - 1)));

@@ -84,6 +84,10 @@ ATTENTION = (
 )  # fmt: skip
 DECODE = ((1, 8192), (64, 4096), (16, 16384))  # batch, context; 32 query heads on 8 heads of 128
 ROWS = (16384, 4096)
+# Products of groups: tokens, experts a token, experts, K, N. Prompts of Mixtral 8x7B (its up projection), a step of DeepSeek-V2-Lite for 64 sequences,
+# and of one expert a token.
+GROUPED = ((4096, 2, 8, 4096, 14336), (64, 6, 64, 2048, 1408), (64, 1, 64, 2048, 1408))
+TINY_GROUPED = ((60, 2, 3, 64, 80), (8, 2, 5, 72, 48))
 
 
 def product(kind: str, dtype: str, m: int, n: int, k: int) -> Case:
@@ -102,6 +106,15 @@ def product(kind: str, dtype: str, m: int, n: int, k: int) -> Case:
         case.options["fast_sums"] = True
     if kind == "gemm-gelu":
         case.roundings, case.variants = 8, ("jinx", "no fusion")
+    return case
+
+
+def grouped(tokens: int, chosen: int, experts: int, k: int, n: int) -> Case:
+    """Tokens sorted by expert: each group's rows times its own weights. Those of an expert that nobody chose need not be read."""
+    rows = tokens * chosen
+    inputs = [Operand("x", "bf16", (rows, k)), Operand("w", "bf16", (experts, n, k)), Operand("ends", "i32", (experts,), made="ends")]
+    case = Case(f"grouped/bf16/{tokens} tokens, {chosen} of {experts}, {k}x{n}", "grouped", inputs, [Operand("y", "bf16", (rows, n))], flops=2.0 * rows * k * n)
+    case.options["depth"] = k
     return case
 
 
@@ -232,6 +245,7 @@ def table(tiny: bool = False) -> list[Case]:
     made += [product("gemm-gelu", "bf16", *small(*s)) for s in EPILOGUES]
     made += [product("gemm-gelu", "f16", *small(*EPILOGUES[0])), product("gemm-gelu", "f32", *small(1024, 1024, 1024))]
     made += [product("gemm", dtype, *small(*s)) for dtype in ("f8", "i8") for s in BYTE_PRODUCTS]
+    made += [grouped(*sizes) for sizes in (TINY_GROUPED if tiny else GROUPED)]
     for depth, length, batch, heads in ATTENTION:
         sizes = (depth, 64, 2, 2) if tiny else (depth, length, batch, heads)
         made += [attention("bf16", *sizes, causal) for causal in (False, True)]

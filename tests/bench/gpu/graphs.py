@@ -68,6 +68,11 @@ def gemm(case: Case) -> str:
     return function(case, [f"%y = jinx.matmul %x, %w transpose_b : {x}, {w} -> {y}"])
 
 
+def grouped(case: Case) -> str:
+    x, w, ends = (tensor(o.shape, o.dtype) for o in case.inputs)
+    return function(case, [f"%y = jinx.grouped_matmul %x, %w transpose_w, %ends : {x}, {w}, {ends} -> {tensor(case.outputs[0].shape, case.outputs[0].dtype)}"])
+
+
 def softmax_of(scores: str, shape, dtype: str, to: str) -> list[str]:
     """Lines for the softmax of the last dimension of `scores` as %`to`."""
     full, one, last = tensor(shape, dtype), tensor((*shape[:-1], 1), dtype), len(shape) - 1
@@ -165,6 +170,7 @@ def sum_of_products(case: Case) -> str:
 MAKERS = {
     "model": model,
     "gemm": gemm,
+    "grouped": grouped,
     "gemm-gelu": lambda case: [("Gemm", "xwb", "t", {"transB": 1}), ("Gelu", "t", "y", {"approximate": "tanh"})],
     "attention": attention,
     "attention-grad": attention_grad,

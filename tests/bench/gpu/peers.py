@@ -47,6 +47,28 @@ def gemm(torch, case):
     return {"cuBLAS": lambda inputs, outputs: functools.partial(torch.mm, inputs[0], inputs[1].t(), out=outputs[0])}
 
 
+def grouped(torch, case):
+    """One call for all groups; and a product for each, of sizes that the host knows, which a model's router would have to tell it."""
+
+    def together(inputs, outputs):
+        x, w, ends = inputs
+        return functools.partial(torch._grouped_mm, x, w.transpose(1, 2), offs=ends)
+
+    def loop(inputs, outputs):
+        x, w, ends = inputs
+        bounds = [0, *ends.tolist()]
+        parts = [(x[begin:end], w[group].t(), outputs[0][begin:end]) for group, (begin, end) in enumerate(zip(bounds, bounds[1:])) if end > begin]
+
+        def run():
+            for rows, weights, y in parts:
+                torch.mm(rows, weights, out=y)
+            return outputs[0]
+
+        return run
+
+    return {**({"grouped_mm": together} if hasattr(torch, "_grouped_mm") else {}), "loop of mm": loop}
+
+
 def gemm_gelu(torch, case):
     functional = torch.nn.functional
 
@@ -157,6 +179,7 @@ def model(torch, case):
 TORCH = {
     "model": model,
     "gemm": gemm,
+    "grouped": grouped,
     "gemm-gelu": gemm_gelu,
     "attention": sdpa,
     "attention-grad": sdpa_backward,

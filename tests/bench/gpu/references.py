@@ -9,6 +9,7 @@ class NumpyMath:
     """The few operators that the two libraries spell differently."""
 
     exp, tanh, sqrt, stack = staticmethod(np.exp), staticmethod(np.tanh), staticmethod(np.sqrt), staticmethod(np.stack)
+    join = staticmethod(np.concatenate)
     erf = staticmethod(np.vectorize(math.erf, otypes=[np.float64]))
 
     @staticmethod
@@ -39,6 +40,10 @@ class NumpyMath:
     def isfinite(x):
         return np.isfinite(x)
 
+    @staticmethod
+    def numbers(values, like):
+        return values
+
     log = staticmethod(np.log)
 
 
@@ -46,10 +51,13 @@ class TorchMath:
     def __init__(self, torch):
         self.torch = torch
         self.exp, self.tanh, self.sqrt, self.erf, self.stack = torch.exp, torch.tanh, torch.sqrt, torch.erf, torch.stack
-        self.isfinite, self.log = torch.isfinite, torch.log
+        self.isfinite, self.log, self.join = torch.isfinite, torch.log, torch.cat
 
     def wide(self, x):
         return x.to(self.torch.float64)
+
+    def numbers(self, values, like):
+        return self.torch.as_tensor(values, device=like.device)
 
     def maximum(self, x):
         return x.amax(-1, keepdim=True)
@@ -73,6 +81,20 @@ def gemm(o, case, x, w, *scales):
     for scale in scales:
         y = y * o.wide(scale)
     return y
+
+
+def ends_of_groups(o, case, x, w):
+    """Where each expert's rows end, when every row has drawn an expert."""
+    experts = w.shape[0]
+    return o.numbers(np.cumsum(np.random.default_rng(x.shape[0]).multinomial(x.shape[0], np.full(experts, 1 / experts))), x)
+
+
+def grouped(o, case, x, w, ends):
+    parts, begin = [], 0
+    for group, end in enumerate(ends.tolist()):
+        parts.append(o.wide(x[begin:end]) @ o.permute(o.wide(w[group]), (1, 0)))
+        begin = end
+    return o.join(parts)
 
 
 def gelu_tanh(o, x):
@@ -144,6 +166,7 @@ def rmsnorm(o, case, x, g):
 
 REFERENCES = {
     "gemm": gemm,
+    "grouped": grouped,
     "gemm-gelu": lambda o, case, x, w, b: gelu_tanh(o, gemm(o, case, x, w) + o.wide(b)),
     "attention": attention,
     "attention-grad": attention_grad,
@@ -177,7 +200,7 @@ REFERENCES["model"] = model
 
 
 # Inputs that are no random numbers, from those before them.
-MADE = {"attention": lambda o, case, q, k, v, *_: attention(o, case, q, k, v), "log-sum-exp": log_sum_exp}
+MADE = {"ends": ends_of_groups, "attention": lambda o, case, q, k, v, *_: attention(o, case, q, k, v), "log-sum-exp": log_sum_exp}
 
 
 def compare(o, case, got, want) -> dict:

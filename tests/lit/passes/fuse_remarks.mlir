@@ -135,3 +135,16 @@ func.func @epilogue_first(%x: tensor<1x18x18x16xf32>, %w: tensor<1x1x144x16xf32>
       : tensor<1x16x16x16xf32> -> tensor<1x8x8x16xf32>
   return %y : tensor<1x8x8x16xf32>
 }
+
+// -----
+
+// A product of groups takes what is elementwise behind it, as any product does.
+// CHECK-LABEL: @grouped
+// CHECK: jinx.group "grouped"
+// CHECK-NOT: jinx.group
+func.func @grouped(%x: tensor<640x64xf32>, %w: tensor<3x4x64x16xf32>, %e: tensor<3xi32>) -> tensor<640x64xf32> {
+  // expected-remark @below {{[Passed] Joined | Category:jinx-fuse | Remark="packed_grouped_matmul joins the kernel of relu", saved_us=}}
+  %y = jinx.packed_grouped_matmul %x, %w, %e : tensor<640x64xf32>, tensor<3x4x64x16xf32>, tensor<3xi32> -> tensor<640x64xf32>
+  %z = jinx.relu %y : tensor<640x64xf32> -> tensor<640x64xf32>
+  return %z : tensor<640x64xf32>
+}

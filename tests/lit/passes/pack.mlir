@@ -179,3 +179,18 @@ func.func @gru(%xw: tensor<5x2x60xf32>, %r: tensor<60x20xf32>, %rb: tensor<60xf3
       : (tensor<5x2x60xf32>, tensor<60x20xf32>, tensor<60xf32>, tensor<2x20xf32>) -> (tensor<5x2x20xf32>, tensor<2x20xf32>)
   return %ys : tensor<5x2x20xf32>
 }
+
+// -----
+
+// Weights of every group in panels; sums of halves are f32 here.
+// CHECK-LABEL: @grouped
+// CHECK-SAME: (%[[X:.*]]: tensor<10x8xf16>, %[[W:.*]]: tensor<3x20x8xf16>, %[[E:.*]]: tensor<3xi32>)
+// CHECK: %[[XF:.*]] = jinx.cast %[[X]] : tensor<10x8xf16> -> tensor<10x8xf32>
+// CHECK: %[[WF:.*]] = jinx.cast %[[W]]
+// CHECK: %[[P:.*]] = jinx.pack %[[WF]] transpose : tensor<3x20x8xf32> -> tensor<3x2x8x16xf32>
+// CHECK: %[[Y:.*]] = jinx.packed_grouped_matmul %[[XF]], %[[P]], %[[E]] : tensor<10x8xf32>, tensor<3x2x8x16xf32>, tensor<3xi32> -> tensor<10x20xf32>
+// CHECK: jinx.cast %[[Y]] : tensor<10x20xf32> -> tensor<10x20xf16>
+func.func @grouped(%x: tensor<10x8xf16>, %w: tensor<3x20x8xf16>, %e: tensor<3xi32>) -> tensor<10x20xf16> {
+  %y = jinx.grouped_matmul %x, %w transpose_w, %e : tensor<10x8xf16>, tensor<3x20x8xf16>, tensor<3xi32> -> tensor<10x20xf16>
+  return %y : tensor<10x20xf16>
+}

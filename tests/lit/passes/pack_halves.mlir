@@ -106,3 +106,17 @@ func.func @few_channels(%x: tensor<1x20x22x3xf16>, %w: tensor<64x3x7x7xf16>) -> 
     : tensor<1x20x22x3xf16>, tensor<64x3x7x7xf16> -> tensor<1x10x11x64xf16>
   return %y : tensor<1x10x11x64xf16>
 }
+
+// -----
+
+// Weights of groups likewise; a depth that is no multiple of 16 bytes stays as it is.
+// CHECK-LABEL: @grouped
+// CHECK-SAME: (%[[X:.*]]: tensor<10x9xbf16>, %[[W:.*]]: tensor<3x9x20xbf16>, %[[E:.*]]: tensor<3xi32>)
+// CHECK: %[[T:.*]] = jinx.transpose %[[W]], [0, 2, 1] : tensor<3x9x20xbf16> -> tensor<3x20x9xbf16>
+// CHECK: jinx.packed_grouped_matmul %[[X]], %[[T]] by_rows, %[[E]] : tensor<10x9xbf16>, tensor<3x20x9xbf16>, tensor<3xi32> -> tensor<10x20xbf16>
+// HOST-LABEL: @grouped
+// HOST: jinx.packed_grouped_matmul %{{.*}} : tensor<10x9xf32>, tensor<3x2x9x16xf32>, tensor<3xi32> -> tensor<10x20xf32>
+func.func @grouped(%x: tensor<10x9xbf16>, %w: tensor<3x9x20xbf16>, %e: tensor<3xi32>) -> tensor<10x20xbf16> {
+  %y = jinx.grouped_matmul %x, %w, %e : tensor<10x9xbf16>, tensor<3x9x20xbf16>, tensor<3xi32> -> tensor<10x20xbf16>
+  return %y : tensor<10x20xbf16>
+}

@@ -352,3 +352,20 @@ func.func @without_kernel(%x: tensor<9xf64>, %z: tensor<?xi64, #jinx.dims<"2*n">
   %w:2 = jinx.top_k %z axis 0 ascending : tensor<?xi64, #jinx.dims<"2*n">> -> tensor<?xi64, #jinx.dims<"n">>, tensor<?xi64, #jinx.dims<"n">>
   return %v#0, %w#0 : tensor<5xf64>, tensor<?xi64, #jinx.dims<"n">>
 }
+
+// -----
+
+// Products of groups: a program a group and block of columns, and one more group for the rows behind the last. Where rows lie is read.
+// CHECK-LABEL: @grouped
+// CHECK: jinx.launch @k0_packed_grouped_matmul(%{{.*}}) sizes ["t"] programs "4" scratch "0"
+// CHECK: scf.for {{.*}} iter_args
+// CHECK: tile.load %{{.*}} limits({{.*}}) : <i32> -> vector<1xi32>
+// CHECK: tile.dot
+func.func @grouped(%x: tensor<?x8xf32, #jinx.dims<"t", "8">>, %w: tensor<3x2x8x16xf32>, %e: tensor<3xi32>) -> tensor<?x20xf32, #jinx.dims<"t", "20">> {
+  %y = jinx.group "grouped"(%x, %w, %e) : (tensor<?x8xf32, #jinx.dims<"t", "8">>, tensor<3x2x8x16xf32>, tensor<3xi32>) -> tensor<?x20xf32, #jinx.dims<"t", "20">> {
+  ^bb0(%a: tensor<?x8xf32, #jinx.dims<"t", "8">>, %b: tensor<3x2x8x16xf32>, %c: tensor<3xi32>):
+    %p = jinx.packed_grouped_matmul %a, %b, %c : tensor<?x8xf32, #jinx.dims<"t", "8">>, tensor<3x2x8x16xf32>, tensor<3xi32> -> tensor<?x20xf32, #jinx.dims<"t", "20">>
+    jinx.yield %p : tensor<?x20xf32, #jinx.dims<"t", "20">>
+  }
+  return %y : tensor<?x20xf32, #jinx.dims<"t", "20">>
+}

@@ -360,3 +360,23 @@ func.func @channels_last_columns(%x: tensor<2x64x16x16xf16>, %s: tensor<16xf16>)
   }
   return %y : tensor<2x16x16x64xf16>
 }
+
+// -----
+
+// Products of groups: as many blocks as any sizes of the groups want, at most one a multiprocessor; the walk is over groups, then over tiles.
+// CHECK-LABEL: @grouped
+// CHECK: jinx.launch @k0_packed_grouped_matmul(%{{.*}}) sizes [] programs
+// CHECK: tile.roles
+// CHECK: scf.for %{{.*}} iter_args
+// CHECK: tile.load %{{.*}} -> vector<1xi64>
+// CHECK: tile.copy_bulk
+// CHECK: tile.store_bulk
+// CHECK: tile.store %
+func.func @grouped(%x: tensor<4096x64xbf16>, %w: tensor<3x256x64xbf16>, %e: tensor<3xi64>) -> tensor<4096x256xbf16> {
+  %y = jinx.group "grouped"(%x, %w, %e) : (tensor<4096x64xbf16>, tensor<3x256x64xbf16>, tensor<3xi64>) -> tensor<4096x256xbf16> {
+  ^bb0(%a: tensor<4096x64xbf16>, %b: tensor<3x256x64xbf16>, %c: tensor<3xi64>):
+    %p = jinx.packed_grouped_matmul %a, %b by_rows, %c : tensor<4096x64xbf16>, tensor<3x256x64xbf16>, tensor<3xi64> -> tensor<4096x256xbf16>
+    jinx.yield %p : tensor<4096x256xbf16>
+  }
+  return %y : tensor<4096x256xbf16>
+}

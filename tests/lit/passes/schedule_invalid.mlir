@@ -1,7 +1,7 @@
 // RUN: jinx-opt %s --split-input-file --verify-diagnostics --jinx-schedule
 
 func.func @unknown(%x: tensor<8xf32>) -> tensor<8xf32> {
-  // expected-error @+1 {{'jinx.group' op unknown schedule 'columns', expected rows, matmul, attention, recurrent, scan, scatter or sort}}
+  // expected-error @+1 {{'jinx.group' op unknown schedule 'columns', expected rows, matmul, grouped, attention, recurrent, scan, scatter or sort}}
   %y = jinx.group "columns"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
   ^bb0(%a: tensor<8xf32>):
     %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32>
@@ -127,6 +127,18 @@ func.func @result_before(%q: tensor<5x8xf32>, %w: tensor<1x8x16xf32>, %v: tensor
 func.func @no_sort(%x: tensor<8xf32>) -> tensor<8xf32> {
   // expected-error @+1 {{'jinx.group' op has no top_k to schedule}}
   %y = jinx.group "sort"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
+  ^bb0(%a: tensor<8xf32>):
+    %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32>
+    jinx.yield %e : tensor<8xf32>
+  }
+  return %y : tensor<8xf32>
+}
+
+// -----
+
+func.func @no_grouped_product(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @+1 {{'jinx.group' op has no grouped product in panels to schedule}}
+  %y = jinx.group "grouped"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
   ^bb0(%a: tensor<8xf32>):
     %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32>
     jinx.yield %e : tensor<8xf32>

@@ -5,6 +5,7 @@
 
 #include "AttentionGradKernels.h"
 #include "AttentionKernels.h"
+#include "GroupedKernels.h"
 #include "LaneKernels.h"
 #include "MatmulKernels.h"
 #include "RowsKernels.h"
@@ -126,6 +127,27 @@ CudaKernel wgmmaKernel() { return buildWgmma({128, 128, 3, 2, 1, 2, 2, false}, t
 class WgmmaFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(WgmmaFaults, IsReported) { checkFault(wgmmaKernel(), GetParam(), WgmmaRun()); }
 TEST(WgmmaFaults, NoneInTheRightText) { checkRight(wgmmaKernel(), WgmmaRun()); }
+
+// Grouped products: which rows are whose is data, and every row is one block's.
+constexpr Fault kGroupedFaults[] = {
+    {"the last rows of a group are stored in bulk", "if (my_row + 64 <= group_end2)", "if (my_row + 64 <= 300)", "a bulk store overwrites byte \\d+ of buffer 3|a store overwrites byte \\d+ of buffer 3"},
+    {"rows of the next group are stored", "< group_end2 - my_row", "< 300 - my_row", "a (bulk )?store overwrites byte \\d+ of buffer 3"},
+    {"a group begins where the one before it began", "group_begin2 = next3;", "", "a (bulk )?store overwrites byte \\d+ of buffer 3"},
+    {"tiles of one group do not count for the next", "next_tile2 = next4;", "", "a (bulk )?store overwrites byte \\d+ of buffer 3|deadlock|never"},
+    {"ends are read past their last", "3 - group > 0", "3 - group >= 0", "a load of 4 bytes outside every buffer, 12 bytes into buffer 2"},
+    {"ends are read before the launch before has ended", kGridWait, "", "missing grid_wait_previous: a load of global memory"},
+};
+
+constexpr GroupedProblem kGrouped{300, 136, 136, 3};
+struct GroupedRun {
+  std::vector<uint16_t> x = std::vector<uint16_t>(300 * 136, 0x3F80), w = std::vector<uint16_t>(3 * 136 * 136, 0x3F80), y = std::vector<uint16_t>(300 * 136);
+  std::vector<int32_t> ends = {67, 148, 225};
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), in(w), in(ends), out(y)}, {}, options); }
+};
+
+class GroupedFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GroupedFaults, IsReported) { checkFault(kGrouped.kernel(), GetParam(), GroupedRun()); }
+TEST(GroupedFaults, NoneInTheRightText) { checkRight(kGrouped.kernel(), GroupedRun()); }
 
 // Residuals in pieces: a ring of its own, read by threads.
 constexpr const char *kPieceWait = "mbar_wait(full_residual + take_residual.slot * 8, take_residual.parity);";
@@ -643,6 +665,7 @@ std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
   return name;
 }
 INSTANTIATE_TEST_SUITE_P(Planted, WgmmaFaults, ::testing::ValuesIn(kWgmmaFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GroupedFaults, ::testing::ValuesIn(kGroupedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, TurnFaults, ::testing::ValuesIn(kTurnFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ResidualFaults, ::testing::ValuesIn(kResidualFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ResidualTurnFaults, ::testing::ValuesIn(kResidualTurnFaults), nameOf);

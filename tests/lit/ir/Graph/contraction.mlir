@@ -79,6 +79,28 @@ func.func @pack(%b: tensor<8x20xf32>) {
 }
 
 // Sums of 8-bit floats are f32, and the formats may differ.
+// CHECK-LABEL: @grouped_matmul
+// CHECK: jinx.grouped_matmul %{{.*}}, %{{.*}}, %{{.*}} : tensor<?x8xbf16, #jinx.dims<"t", "8">>, tensor<3x8x16xbf16>, tensor<3xi32> -> tensor<?x16xbf16, #jinx.dims<"t", "16">>
+// CHECK: jinx.grouped_matmul %{{.*}}, %{{.*}} transpose_w, %{{.*}} : tensor<10x16xf32>, tensor<3x4x16xf32>, tensor<3xi64> -> tensor<10x4xf32>
+func.func @grouped_matmul(%x: tensor<?x8xbf16, #jinx.dims<"t", "8">>, %w: tensor<3x8x16xbf16>, %ends: tensor<3xi32>, %x2: tensor<10x16xf32>,
+                          %w2: tensor<3x4x16xf32>, %ends2: tensor<3xi64>) -> (tensor<?x16xbf16, #jinx.dims<"t", "16">>, tensor<10x4xf32>) {
+  %y = jinx.grouped_matmul %x, %w, %ends : tensor<?x8xbf16, #jinx.dims<"t", "8">>, tensor<3x8x16xbf16>, tensor<3xi32> -> tensor<?x16xbf16, #jinx.dims<"t", "16">>
+  %z = jinx.grouped_matmul %x2, %w2 transpose_w, %ends2 : tensor<10x16xf32>, tensor<3x4x16xf32>, tensor<3xi64> -> tensor<10x4xf32>
+  return %y, %z : tensor<?x16xbf16, #jinx.dims<"t", "16">>, tensor<10x4xf32>
+}
+
+// CHECK-LABEL: @packed_grouped_matmul
+// CHECK: jinx.packed_grouped_matmul %{{.*}}, %{{.*}}, %{{.*}} : tensor<10x8xf32>, tensor<3x2x8x16xf32>, tensor<3xi32> -> tensor<10x20xf32>
+// CHECK: jinx.packed_grouped_matmul %{{.*}}, %{{.*}} by_rows tf32, %{{.*}} : tensor<10x8xf32>, tensor<3x20x8xf32>, tensor<3xi32> -> tensor<10x20xf32>
+// CHECK: jinx.packed_grouped_matmul %{{.*}}, %{{.*}} by_rows, %{{.*}} : tensor<10x8xf16>, tensor<3x20x8xf16>, tensor<3xi32> -> tensor<10x20xf16>
+func.func @packed_grouped_matmul(%x: tensor<10x8xf32>, %w: tensor<3x2x8x16xf32>, %ends: tensor<3xi32>, %x2: tensor<10x8xf16>, %w2: tensor<3x20x8xf16>,
+                                 %w3: tensor<3x20x8xf32>) -> (tensor<10x20xf32>, tensor<10x20xf32>, tensor<10x20xf16>) {
+  %y = jinx.packed_grouped_matmul %x, %w, %ends : tensor<10x8xf32>, tensor<3x2x8x16xf32>, tensor<3xi32> -> tensor<10x20xf32>
+  %t = jinx.packed_grouped_matmul %x, %w3 by_rows tf32, %ends : tensor<10x8xf32>, tensor<3x20x8xf32>, tensor<3xi32> -> tensor<10x20xf32>
+  %z = jinx.packed_grouped_matmul %x2, %w2 by_rows, %ends : tensor<10x8xf16>, tensor<3x20x8xf16>, tensor<3xi32> -> tensor<10x20xf16>
+  return %y, %t, %z : tensor<10x20xf32>, tensor<10x20xf32>, tensor<10x20xf16>
+}
+
 // CHECK-LABEL: @matmul_floats8
 // CHECK: jinx.matmul %{{.*}}, %{{.*}} : tensor<4x8xf8E4M3FN>, tensor<8x16xf8E5M2> -> tensor<4x16xf32>
 // CHECK: jinx.matmul %{{.*}}, %{{.*}} fast_sums : tensor<4x8xf8E4M3FN>, tensor<8x16xf8E5M2> -> tensor<4x16xf32>

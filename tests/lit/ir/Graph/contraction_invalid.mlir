@@ -537,3 +537,121 @@ func.func @attention_grad_result_type(%q: tensor<1x4x5x8xf32>, %k: tensor<1x2x7x
       : (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf32>, tensor<1x2x7x8xf32>, tensor<1x4x5x8xf32>, tensor<1x4x5xf32>, tensor<1x4x5xf32>) -> (tensor<1x4x5x8xf32>, tensor<1x2x7x8xf16>, tensor<1x2x7x8xf32>)
   return
 }
+
+// -----
+
+func.func @grouped_matmul_ranks(%x: tensor<4x8xf32>, %w: tensor<8x16xf32>, %ends: tensor<3xi32>) {
+  // expected-error @+2 {{x, w and ends have ranks 2, 2 and 1, expected 2, 3 and 1}}
+  // expected-error @+1 {{'jinx.grouped_matmul' op failed to infer returned types}}
+  %y = jinx.grouped_matmul %x, %w, %ends : tensor<4x8xf32>, tensor<8x16xf32>, tensor<3xi32> -> tensor<4x16xf32>
+  return
+}
+
+// -----
+
+func.func @grouped_matmul_elements(%x: tensor<4x8xf32>, %w: tensor<3x8x16xf16>, %ends: tensor<3xi32>) {
+  // expected-error @+2 {{operands have element types 'f32' and 'f16', expected one type}}
+  // expected-error @+1 {{'jinx.grouped_matmul' op failed to infer returned types}}
+  %y = jinx.grouped_matmul %x, %w, %ends : tensor<4x8xf32>, tensor<3x8x16xf16>, tensor<3xi32> -> tensor<4x16xf32>
+  return
+}
+
+// -----
+
+func.func @grouped_matmul_floats(%x: tensor<4x8xf64>, %w: tensor<3x8x16xf64>, %ends: tensor<3xi32>) {
+  // expected-error @+2 {{operand has element type 'f64', expected f32, f16 or bf16}}
+  // expected-error @+1 {{'jinx.grouped_matmul' op failed to infer returned types}}
+  %y = jinx.grouped_matmul %x, %w, %ends : tensor<4x8xf64>, tensor<3x8x16xf64>, tensor<3xi32> -> tensor<4x16xf64>
+  return
+}
+
+// -----
+
+func.func @grouped_matmul_depth(%x: tensor<4x8xf32>, %w: tensor<3x8x16xf32>, %ends: tensor<3xi32>) {
+  // expected-error @+2 {{contraction is over 8 elements of x and 16 of w, expected one number}}
+  // expected-error @+1 {{'jinx.grouped_matmul' op failed to infer returned types}}
+  %y = jinx.grouped_matmul %x, %w transpose_w, %ends : tensor<4x8xf32>, tensor<3x8x16xf32>, tensor<3xi32> -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @grouped_matmul_ends(%x: tensor<4x8xf32>, %w: tensor<3x8x16xf32>, %ends: tensor<4xi32>) {
+  // expected-error @+2 {{ends has 4 elements, expected 3 (groups of w)}}
+  // expected-error @+1 {{'jinx.grouped_matmul' op failed to infer returned types}}
+  %y = jinx.grouped_matmul %x, %w, %ends : tensor<4x8xf32>, tensor<3x8x16xf32>, tensor<4xi32> -> tensor<4x16xf32>
+  return
+}
+
+// -----
+
+func.func @grouped_matmul_end_type(%x: tensor<4x8xf32>, %w: tensor<3x8x16xf32>, %ends: tensor<3xi16>) {
+  // expected-error @+2 {{operand has element type 'i16', expected i32 or i64}}
+  // expected-error @+1 {{'jinx.grouped_matmul' op failed to infer returned types}}
+  %y = jinx.grouped_matmul %x, %w, %ends : tensor<4x8xf32>, tensor<3x8x16xf32>, tensor<3xi16> -> tensor<4x16xf32>
+  return
+}
+
+// -----
+
+func.func @packed_grouped_matmul_ranks(%x: tensor<4x8xf32>, %w: tensor<3x8x16xf32>, %ends: tensor<3xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op x, w, ends and y have ranks 2, 3, 1 and 2, expected 2, 4, 1 and 2}}
+  %y = jinx.packed_grouped_matmul %x, %w, %ends : tensor<4x8xf32>, tensor<3x8x16xf32>, tensor<3xi32> -> tensor<4x16xf32>
+  return
+}
+
+// -----
+
+func.func @packed_grouped_matmul_halves(%x: tensor<4x8xf16>, %w: tensor<3x1x8x16xf16>, %ends: tensor<3xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op multiplies elements of 'f16' in panels, expected f32}}
+  %y = jinx.packed_grouped_matmul %x, %w, %ends : tensor<4x8xf16>, tensor<3x1x8x16xf16>, tensor<3xi32> -> tensor<4x16xf16>
+  return
+}
+
+// -----
+
+func.func @packed_grouped_matmul_rows(%x: tensor<4x8xf64>, %w: tensor<3x16x8xf64>, %ends: tensor<3xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op multiplies elements of 'f64' by rows, expected f16, bf16 or f32}}
+  %y = jinx.packed_grouped_matmul %x, %w by_rows, %ends : tensor<4x8xf64>, tensor<3x16x8xf64>, tensor<3xi32> -> tensor<4x16xf64>
+  return
+}
+
+// -----
+
+func.func @packed_grouped_matmul_panels(%x: tensor<4x8xf32>, %w: tensor<3x1x8x16xf32>, %ends: tensor<3xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op w is 3x1x8x16, expected 3x2x8x16}}
+  %y = jinx.packed_grouped_matmul %x, %w, %ends : tensor<4x8xf32>, tensor<3x1x8x16xf32>, tensor<3xi32> -> tensor<4x20xf32>
+  return
+}
+
+// -----
+
+func.func @packed_grouped_matmul_ends(%x: tensor<4x8xf16>, %w: tensor<3x16x8xf16>, %ends: tensor<2xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op ends is 2, expected 3}}
+  %y = jinx.packed_grouped_matmul %x, %w by_rows, %ends : tensor<4x8xf16>, tensor<3x16x8xf16>, tensor<2xi32> -> tensor<4x16xf16>
+  return
+}
+
+// -----
+
+func.func @packed_grouped_matmul_result(%x: tensor<4x8xf16>, %w: tensor<3x16x8xf16>, %ends: tensor<3xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op y is 5x16, expected 4x16}}
+  %y = jinx.packed_grouped_matmul %x, %w by_rows, %ends : tensor<4x8xf16>, tensor<3x16x8xf16>, tensor<3xi32> -> tensor<5x16xf16>
+  return
+}
+
+// -----
+
+func.func @packed_grouped_matmul_row_bytes(%x: tensor<4x6xf32>, %w: tensor<3x16x6xf32>, %ends: tensor<3xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op x has rows of 6 elements, expected a multiple of 4}}
+  %y = jinx.packed_grouped_matmul %x, %w by_rows, %ends : tensor<4x6xf32>, tensor<3x16x6xf32>, tensor<3xi32> -> tensor<4x16xf32>
+  return
+}
+
+// -----
+
+func.func @packed_grouped_matmul_tf32(%x: tensor<4x8xf16>, %w: tensor<3x16x8xf16>, %ends: tensor<3xi32>) {
+  // expected-error @+1 {{'jinx.packed_grouped_matmul' op has tf32 beside elements of 'f16', expected f32}}
+  %y = jinx.packed_grouped_matmul %x, %w by_rows tf32, %ends : tensor<4x8xf16>, tensor<3x16x8xf16>, tensor<3xi32> -> tensor<4x16xf16>
+  return
+}

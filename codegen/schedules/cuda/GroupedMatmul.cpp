@@ -1,0 +1,249 @@
+// How are the tiles of a grouped product dealt to blocks, when only the device knows which rows are whose (GroupedRows.h)?
+//
+// A tile is of one group: ceil(size / m) x ceil(n / columns) tiles a group. Together they are at most floor(rows / m) + groups + 1 high, whatever
+// the sizes: so large is the grid. The last tile of a group reads into the rows of the next one and stores its own.
+//
+//   wgmma        persistent blocks walk the groups one after the other, and each group's tiles by strides (WgmmaMatmul.cpp)
+//   mma, SIMT    a program looks through the groups for the one whose tile it has; programs that are left over multiply nothing
+//
+// A mixture of experts has many rows a group where a prompt is read, and few where one token follows another. Then weights are what takes the time,
+// and each must be read once: the product is computed transposed, tokens are the columns of a tile, which holds all of most groups'.
+#include "codegen/schedules/cuda/GroupedMatmul.h"
+
+#include "codegen/schedules/Expression.h"
+#include "codegen/schedules/GroupedRows.h"
+#include "codegen/schedules/cuda/CudaMatmul.h"
+#include "codegen/schedules/cuda/GpuOf.h"
+#include "codegen/schedules/cuda/GroupEpilogue.h"
+#include "codegen/schedules/cuda/IndexBuilder.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::schedules {
+namespace {
+
+constexpr int64_t kPanel = 16;
+constexpr int64_t kRowBytes = 16;        // that the copy engine's rows are a multiple of
+constexpr int64_t kSlotBytes = 128;      // of k in a slot
+constexpr int64_t kFewRows = 32;         // of a group on the average: up to here tokens are columns
+constexpr int64_t kMostColumns = 64;
+constexpr int64_t kUnknownRows = 1024, kUnknownSize = 2048, kUnknownSteps = 16;  // what tiles are chosen for when the extent is known only at run time
+constexpr int64_t kMultiprocessors = 132;
+constexpr int64_t kHighest = 128;
+constexpr int64_t kMostStages = 24;
+constexpr int64_t kWholeWaves = 64;  // times as many groups: how full the last wave of tiles is, is data
+// Blocks of a cluster one above the other leave one of them nothing to do in every other group; side by side they have the same rows (8192 x 14336 x
+// 4096 in 8 groups, sustained: 1,747 us and, one above the other, 1,831).
+constexpr WgmmaTile kSideBySide[] = {{128, 256, 4, 1, 2, 2, 8, false}, {128, 192, 4, 1, 2, 2, 8, false}, {128, 256, 4, 1, 1, 2, 8, false}};
+
+Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+
+class GroupedMatmul {
+ public:
+  GroupedMatmul(GroupOp group, StringRef name, const Target &target, OpBuilder &builder)
+      : group_(group), target_(target), kb_(builder, group.getLoc(), name, group) {}
+
+  FailureOr<Scheduled> run() {
+    for (Operation &op : group_.getBody().front())
+      if (auto o = dyn_cast<PackedGroupedMatmulOp>(op)) product_ = o;
+    if (!product_) return group_.emitOpError("has no grouped product to schedule");
+    Sizes x = sizesOf(product_.getX().getType()), w = sizesOf(product_.getW().getType()), y = sizesOf(product_.getY().getType());
+    rows_ = x[0], depth_ = x[1], groups_ = w[0], columns_ = y[1];
+    if (!llvm::all_of(product_->getOperands(), llvm::IsaPred<BlockArgument>)) return group_.emitOpError("operands of the product must be inputs of the group");
+    grouped_ = {input(product_.getEnds()), kb_.size(groups_), kb_.size(rows_)};
+    epilogue_.emplace(kb_, group_, product_);
+    const bool byRows = product_.getByRows(), isCopied = byRows && gpuOf(group_).hasCopyEngine() && isAligned(depth_);
+    if (byRows && !isCopied && elementOf(product_.getX()).isF32())
+      return group_.emitOpError("multiplies f32 by rows of ") << depth_.str() << " elements, expected a GPU with a copy engine and rows of a multiple of 16 bytes";
+    isCopied ? emitWgmma() : byRows ? emitMma() : emitSimt();
+    Scheduled scheduled = kb_.finish(programs_, 0, rows_ * ceilDiv(columns_, kPanel) * depth_);
+    if (byRows && !isCopied) sayMultiples(scheduled.kernel, scheduled.sizes);
+    scheduled.question = std::move(question_);
+    return scheduled;
+  }
+
+ private:
+  OpBuilder &b() { return kb_.b(); }
+  Location loc() { return kb_.loc(); }
+  Value input(Value operand) { return kb_.input(cast<BlockArgument>(operand)); }
+  /// Rows of so many elements are multiples of what the copy engine moves.
+  bool isAligned(const SizeExpr &extent) { return extent.exactDivide(kRowBytes * 8 / elementOf(product_.getX()).getIntOrFloatBitWidth()).has_value(); }
+  /// Tiles of that many rows, as many as there may be one above the other.
+  SizeExpr tilesHigh(int64_t tileRows) { return floorDiv(rows_, tileRows) + groups_ + 1; }
+  /// Rows of a group, on the average.
+  int64_t expectedRows() {
+    auto rows = rows_.constant(), groups = groups_.constant();
+    return rows && groups ? std::max<int64_t>(1, (*rows + *groups - 1) / std::max<int64_t>(1, *groups)) : kUnknownRows;
+  }
+
+  // ---- wgmma --------------------------------------------------------------------------------------------------------------------
+  void emitWgmma() {
+    chooseTile();
+    WgmmaMatmul p;
+    p.a = matrixSource(input(product_.getX()), kb_.formula(rows_), kb_.formula(depth_));
+    p.b = matrixSource(input(product_.getW()), kb_.formula(columns_), kb_.formula(depth_), kb_.formula(groups_));
+    p.m = kb_.size(rows_), p.n = kb_.size(columns_);
+    p.steps = kb_.size(ceilDiv(depth_, kSlotBytes / tile_.elementBytes));
+    p.elementA = p.elementB = elementOf(product_.getX());
+    p.groups = grouped_, p.areTokensColumns = isTransposed_;
+    if (storesInBulk()) p.d = kb_.output(0), p.mText = kb_.formula(rows_), p.nText = kb_.formula(columns_);
+    if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n);
+    epilogue_->setTransposed(isTransposed_);
+    emitWgmmaMatmul(b(), kb_.kernel(), p, tile_, [&](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
+      Value row = isTransposed_ ? at.column : at.row, column = isTransposed_ ? at.row : at.column;
+      GroupEpilogue::Tile place{{Value()}, row, column, kb_.sub(at.end, row), kb_.sub(kb_.size(columns_), column)};
+      if (p.d) return epilogue_->evaluate(acc, place)[0];
+      store(acc, place);
+      return {};
+    });
+    const SizeExpr tiles = isTransposed_ ? tilesHigh(tile_.n) * ceilDiv(columns_, tile_.m)
+                                         : tilesHigh(tile_.m * tile_.clusterM) * ceilDiv(columns_, tile_.n * tile_.clusterN);
+    programs_ = SizeExpr(tile_.cluster()) * min(tiles, SizeExpr(kMultiprocessors / tile_.cluster()));
+  }
+  /// One result, of rows that tensor maps can address.
+  bool storesInBulk() {
+    Type element = elementOf(group_.getResult(0));
+    const int64_t bits = element.getIntOrFloatBitWidth();
+    const bool isStored = bits == 8 || bits == 32 || (bits == 16 && isa<FloatType>(element));
+    return group_.getNumResults() == 1 && !isTransposed_ && isStored && columns_.exactDivide(kRowBytes * 8 / bits) && wgmmaStoreColumns(tile_.storedColumns(), bits / 8);
+  }
+  void store(Value acc, const GroupEpilogue::Tile &place) {
+    for (auto [i, tile] : llvm::enumerate(epilogue_->evaluate(acc, place))) epilogue_->store(i, tile, place);
+  }
+  void chooseTile() {
+    Type element = elementOf(product_.getX());
+    tile_.elementBytes = element.getIntOrFloatBitWidth() / 8;
+    tile_.storedBytes = std::max<int64_t>(1, elementOf(group_.getResult(0)).getIntOrFloatBitWidth() / 8);
+    tile_.highLow = tile_.promotes = element.isF32() && !product_.getTf32();
+    const int64_t rows = expectedRows(), groups = groups_.constant().value_or(1), columns = columns_.constant().value_or(kUnknownSize);
+    auto depth = depth_.constant();
+    const int64_t slice = kSlotBytes / tile_.elementBytes, steps = depth ? (*depth + slice - 1) / slice : kUnknownSteps;
+    isTransposed_ = rows <= kFewRows;
+    Choice<WgmmaTile> choice;
+    // Groups differ: a tile that holds twice the average holds most of them.
+    auto candidates = isTransposed_ ? flatCandidates(rows, columns, groups)
+                                    : wgmmaCandidates(rows, columns, steps, kWholeWaves * groups, epilogue_->operations(), tile_, kMultiprocessors, kSideBySide);
+    for (WgmmaCandidate &candidate : candidates) {
+      WgmmaTile &t = candidate.tile;
+      // Measured: 256 x 160 is no faster than 128 x 256 that lose as many rows (8192 x 14336 x 4096 in 8 groups: 1,509 us and 1,488).
+      if (t.turns || t.splits > 1 || t.m > kHighest) continue;
+      // Of each group's last tile half is empty, on the average.
+      const int64_t high = t.m * t.clusterM;
+      if (!isTransposed_) candidate.cost *= (double(rows) / high + 0.5) / double((rows + high - 1) / high);
+      choice.add(t, textOf(t), candidate.cost);
+    }
+    tile_ = choice.take(problem(), target_.measured, question_);
+  }
+  /// Tiles of tokens as columns. What counts is how evenly the weights are dealt, and how many of their bytes are under way.
+  std::vector<WgmmaCandidate> flatCandidates(int64_t rows, int64_t columns, int64_t groups) {
+    std::vector<WgmmaCandidate> found;
+    for (int64_t tokens : {2 * rows, 4 * rows, rows})
+      for (int64_t m : {128, 64}) {
+        WgmmaTile t = WgmmaTile{m, 8, 2, 1, 1, m / 64, 64, true}.as(tile_);
+        while (t.n < tokens && t.n < kMostColumns) t.n *= 2;
+        for (WgmmaTile more = t; wgmmaInfeasible(more).empty() && more.stages <= kMostStages; ++more.stages) t = more;
+        const int64_t tiles = (columns + m - 1) / m * groups, waves = (tiles + kMultiprocessors - 1) / kMultiprocessors;
+        // The rule for tokens is before the estimate.
+        found.push_back({t, double(waves * m) * (tokens == 2 * rows ? 1 : tokens > rows ? 2 : 4)});
+      }
+    return found;
+  }
+  std::string problem() {
+    std::string text = isTransposed_ ? "wgmma grouped transposed " : "wgmma grouped ";
+    llvm::raw_string_ostream out(text);
+    Type element = elementOf(product_.getX());
+    out << element << " x " << element << " ->";
+    for (Value result : group_.getResults()) out << " " << elementOf(result);
+    out << ", rows=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(depth_) << " groups=" << textOf(groups_)
+        << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
+    if (tile_.promotes) out << " promoted";
+    return text;
+  }
+
+  // ---- mma and SIMT -------------------------------------------------------------------------------------------------------------
+  void emitMma() {
+    MmaTile tile = chooseMmaTile(expectedRows(), columns_.constant().value_or(0), groups_.constant().value_or(1), isAligned(depth_), gpuOf(group_));
+    MmaMatmul p;
+    find(tile.m, tile.n);
+    describe(p);
+    p.elementA = p.elementB = elementOf(product_.getX());
+    p.bOffset = kb_.mul(ownGroup_, kb_.size(columns_ * depth_));
+    p.bRowStride = kb_.size(depth_), p.bColumnStride = kb_.constant(1);
+    emitMmaMatmul(b(), kb_.kernel(), p, tile, hole());
+  }
+  void emitSimt() {
+    constexpr int64_t kSmallTile = 64;
+    const int64_t rows = expectedRows();
+    SimtTile tile = chooseSimtTile(rows <= kSmallTile ? rows : rows * groups_.constant().value_or(1), columns_.constant().value_or(0));
+    SimtMatmul p;
+    find(tile.m, tile.n);
+    describe(p);
+    p.bOffset = kb_.mul(ownGroup_, kb_.size(ceilDiv(columns_, kPanel) * depth_ * kPanel));
+    p.bPanel = kb_.size(depth_ * kPanel);
+    emitSimtMatmul(b(), loc(), p, tile, hole());
+  }
+  template <typename Problem>
+  void describe(Problem &p) {
+    p.tile = ownTile_;
+    p.a = input(product_.getX()), p.b = input(product_.getW()), p.c = kb_.output(0);
+    p.aOffset = kb_.mul(firstRow_, kb_.size(depth_));
+    p.aRowStride = kb_.size(depth_), p.aColumnStride = kb_.constant(1);
+    p.m = kb_.max(ownRows_, kb_.constant(1)), p.n = kb_.size(columns_);  // tiles are counted by it
+    p.k = arith::SelectOp::create(b(), loc(), grouped_.multiplies(b(), loc(), ownGroup_), kb_.size(depth_), kb_.constant(0));
+    p.cRowStride = kb_.size(columns_);
+  }
+  /// Looks for this program's tile: its group, where that begins, how many rows it has, and which of its tiles it is. A program that is left over
+  /// gets the group behind the last, and no rows.
+  void find(int64_t tileM, int64_t tileN) {
+    const SizeExpr across = ceilDiv(columns_, tileN);
+    programs_ = tilesHigh(tileM) * across;
+    IndexBuilder ix{b(), loc()};
+    Value zero = kb_.constant(0), program = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
+    auto scan = scf::ForOp::create(b(), loc(), zero, kb_.add(grouped_.groups, kb_.constant(1)), kb_.constant(1),
+                                   ValueRange{zero, zero, grouped_.groups, zero, zero, zero});
+    phase(scan, "Whose is this tile? Each group has as many as its rows need");
+    scan.getInductionVar().setLoc(nameLoc(b(), loc(), "group"));
+    const char *const names[] = {"begin", "tiles_before", "own_group", "first_row", "own_rows", "own_tile"};
+    for (auto [arg, name] : llvm::zip(scan.getRegionIterArgs(), names)) arg.setLoc(nameLoc(b(), loc(), name));
+    {
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(scan.getBody());
+      auto carried = scan.getRegionIterArgs();
+      Value group = scan.getInductionVar(), end = grouped_.end(b(), loc(), group, carried[0]), size = kb_.sub(end, carried[0]);
+      Value tiles = kb_.mul(ix.tiles(size, tileM), kb_.size(across)), within = kb_.sub(program, carried[1]);
+      Value isHere = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::ult, within, tiles);
+      auto choose = [&](Value found, Value before) { return arith::SelectOp::create(b(), loc(), isHere, found, before); };
+      scf::YieldOp::create(b(), loc(), ValueRange{end, kb_.add(carried[1], tiles), choose(group, carried[2]), choose(carried[0], carried[3]),
+                                                  choose(size, carried[4]), choose(within, carried[5])});
+    }
+    ownGroup_ = scan.getResult(2), firstRow_ = scan.getResult(3), ownRows_ = scan.getResult(4), ownTile_ = scan.getResult(5);
+  }
+  EpilogueHole hole() {
+    return [this](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
+      GroupEpilogue::Tile place{{Value()}, kb_.add(firstRow_, at.row), at.column, kb_.sub(ownRows_, at.row), kb_.sub(kb_.size(columns_), at.column)};
+      store(acc, place);
+      return {};
+    };
+  }
+
+  GroupOp group_;
+  const Target &target_;
+  KernelBuilder kb_;
+  PackedGroupedMatmulOp product_;
+  std::optional<GroupEpilogue> epilogue_;
+  GroupedRows grouped_;
+  SizeExpr rows_, columns_, depth_, groups_, programs_;
+  bool isTransposed_ = false;
+  WgmmaTile tile_;
+  std::optional<Question> question_;
+  Value ownGroup_, firstRow_, ownRows_, ownTile_;  ///< of a program of mma and SIMT
+};
+
+}  // namespace
+
+FailureOr<Scheduled> scheduleCudaGrouped(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+  return GroupedMatmul(group, name, target, builder).run();
+}
+
+}  // namespace jinx::schedules

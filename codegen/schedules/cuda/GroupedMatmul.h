@@ -1,0 +1,12 @@
+// The grouped schedule on CUDA: a grouped product as tiles of the products of its groups.
+#pragma once
+
+#include "codegen/schedules/Schedules.h"
+
+namespace jinx::schedules {
+
+/// Covers groups that hold one jinx.packed_grouped_matmul, and what is elementwise behind it: by rows on tensor cores, through the copy engine where
+/// there is one and rows are such as it reads, else fetched by warps; in panels on scalar units.
+mlir::FailureOr<Scheduled> scheduleCudaGrouped(graph::GroupOp group, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
+
+}  // namespace jinx::schedules
