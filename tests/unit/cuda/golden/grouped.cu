@@ -53,7 +53,6 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, bf16* __restrict__ y, const 
   }
   cluster_arrive_relaxed();
   cluster_wait();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -100,6 +99,7 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, bf16* __restrict__ y, const 
         mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
         ring_advance(fill, kStages);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.

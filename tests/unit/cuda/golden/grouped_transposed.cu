@@ -39,7 +39,6 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, bf16* __restrict__ y, const 
     mbar_init_fence();
   }
   block_sync();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -80,6 +79,7 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, bf16* __restrict__ y, const 
         group_begin = next;
         next_tile = next2;
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers: multiply, then the epilogue of the same tile.

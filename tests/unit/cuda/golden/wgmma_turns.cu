@@ -24,9 +24,9 @@ constexpr int kOctets = 8;  // groups of 8 columns
 constexpr int kSteps = 4;  // products along k in one slot; a step is 32 bytes, 2 in descriptor units
 
 extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(kThreads, 1)
-wgmma_bias_relu(const bf16* __restrict__ a, const bf16* __restrict__ b, const float* __restrict__ bias,
-                bf16* __restrict__ d, i64 m, i64 n, i64 k, const __grid_constant__ TensorMap map_a,
-                const __grid_constant__ TensorMap map_b, const __grid_constant__ TensorMap map_d) {
+wgmma_bias_relu(const bf16* a, const bf16* b, const float* bias, bf16* __restrict__ d, i64 m, i64 n, i64 k,
+                const __grid_constant__ TensorMap map_a, const __grid_constant__ TensorMap map_b,
+                const __grid_constant__ TensorMap map_d) {
   const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
   const int fragment_column = threadIdx.x % 4 * 2;
   const i64 steps = (k + 63) / 64;
@@ -61,7 +61,6 @@ wgmma_bias_relu(const bf16* __restrict__ a, const bf16* __restrict__ b, const fl
   }
   cluster_arrive_relaxed();
   cluster_wait();
-  grid_release_next();
   grid_wait_previous();
 
   if (warpgroup == 0) {
@@ -92,6 +91,7 @@ wgmma_bias_relu(const bf16* __restrict__ a, const bf16* __restrict__ b, const fl
         mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
         ring_advance(fill, kStages);
       }
+      grid_release_next();  // its start fits beside what this block still does
     }
   } else {
     // Consumers by turns: one multiplies its tile while the other runs the epilogue of its own.
