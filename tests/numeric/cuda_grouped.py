@@ -16,12 +16,13 @@ import argparse
 import collections
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
 import ml_dtypes
 import numpy as np
+
+import cuda_products as base
 
 TYPES = {"bf16": (ml_dtypes.bfloat16, 2.0**-8), "f16": (np.float16, 2.0**-11), "f32": (np.float32, 2.0**-24)}
 SIMT = "rows padded by 4"
@@ -96,18 +97,7 @@ def oracle(x, w, ends):
     return y, size
 
 
-class Run:
-    def __init__(self, jinx, target, seed):
-        self.jinx, self.target, self.seed, self.passed, self.failed = jinx, target, seed, 0, 0
-
-    def outcome(self, good, problem):
-        self.passed, self.failed = self.passed + bool(good), self.failed + (not good)
-        if not good:
-            print("FAIL", problem)
-
-    def call(self, *arguments):
-        return subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
-
+class Run(base.Run):
     def judge(self, name, case, folder):
         if case.tf32 and self.target != "cuda:sm_90a":
             return print(f"skipped: {name}: --f32-products is about cuda:sm_90a")
@@ -151,10 +141,7 @@ class Run:
         got = np.load(folder / "out" / "y.npy")
         got = wide(got.view(kind) if got.dtype.itemsize == np.dtype(kind).itemsize else got)
         off = roundoff * (np.abs(want) if self.target.startswith("cuda") else rounded) + (case.k * 2.0**-24 + (2.0**-9 if case.tf32 else 0)) * size + (size > 0) * 2.0**-24
-        near = np.abs(got - want) <= off if got.shape == want.shape else np.zeros(1, bool)
-        first = np.unravel_index(np.argmin(near), near.shape)
-        self.outcome(near.all(), f"{name} seed={self.seed}: shape {got.shape}, expected {want.shape}; {(~near).sum()} of {near.size} are off, "
-                     + (f"element {first} is {got[first]!r}, expected {want[first]!r} ± {off[first]:.3g}" if got.shape == want.shape else ""))
+        self.near(name, got, want, off)
 
 
 def main():

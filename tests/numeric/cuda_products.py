@@ -318,6 +318,13 @@ class Run:
     def call(self, *arguments):
         return subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
 
+    def near(self, name, got, want, off):
+        """Is each element of `got` within `off` of what is wanted?"""
+        near = np.abs(got - want) <= off if got.shape == want.shape else np.zeros(1, bool)
+        first = np.unravel_index(np.argmin(near), near.shape)
+        self.outcome(near.all(), f"{name} seed={self.seed}: shape {got.shape}, expected {want.shape}; {(~near).sum()} of {near.size} are off, "
+                     + (f"element {first} is {got[first]!r}, expected {want[first]!r} ± {off[first]:.3g}" if got.shape == want.shape else ""))
+
     def read(self, name, case, folder):
         if case.says and self.target == "cuda:sm_90a":
             text = self.call("compile", folder / "model.mlir", "--target", "cuda:sm_90a", "--emit", "cuda").stdout
@@ -360,10 +367,7 @@ class Run:
         if "w" in o and "r" in o:  # channels are second outside of the convolution: what follows is a kernel of its own, and rounds again
             rounded = 2 * rounded + np.abs(o["r"])
         off = U[element] * rounded + (depth * 2.0**-24 + (2.0**-9 if element == "tf32" else 0)) * size * (1 + np.abs(o["s"]).max() if "s" in o else 1) + 2.0**-24
-        near = np.abs(got - want) <= off if got.shape == want.shape else np.zeros(1, bool)
-        first = np.unravel_index(np.argmin(near), near.shape)
-        self.outcome(near.all(), f"{name} seed={self.seed}: shape {got.shape}, expected {want.shape}; {(~near).sum()} of {near.size} are off, "
-                     + (f"element {first} is {got[first]!r}, expected {want[first]!r} ± {off[first]:.3g}" if got.shape == want.shape else ""))
+        self.near(name, got, want, off)
 
     def judge_narrow(self, name, case, folder):
         (folder / "model.mlir").write_text(module(case, ""))

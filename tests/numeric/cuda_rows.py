@@ -14,7 +14,6 @@ import argparse
 import collections
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
@@ -155,10 +154,7 @@ class Run(base.Run):
             return
         got, (want, off) = np.load(folder / "out" / "y.npy").astype(np.float64), case.oracle(o)
         off = np.zeros(want.shape) if off is None else off * (1 + U[element]) + U[element] * np.abs(want) + (2.0**-25 if element == "f16" else 0)
-        near = np.abs(got - want) <= off if got.shape == want.shape else np.zeros(1, bool)
-        first = np.unravel_index(np.argmin(near), near.shape)
-        self.outcome(near.all(), f"{name} seed={self.seed}: shape {got.shape}, expected {want.shape}; {(~near).sum()} of {near.size} are off, "
-                     + (f"element {first} is {got[first]!r}, expected {want[first]!r}" if got.shape == want.shape else ""))
+        self.near(name, got, want, off)
 
 
 def main():
