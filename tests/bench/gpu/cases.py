@@ -110,11 +110,13 @@ def product(kind: str, dtype: str, m: int, n: int, k: int) -> Case:
 
 
 def grouped(tokens: int, chosen: int, experts: int, k: int, n: int) -> Case:
-    """Tokens sorted by expert: each group's rows times its own weights. Those of an expert that nobody chose need not be read."""
+    """Tokens sorted by expert: each group's rows times its own weights. Those of an expert that nobody chose need not be read: bytes are what is
+    expected of random choices."""
     rows = tokens * chosen
     inputs = [Operand("x", "bf16", (rows, k)), Operand("w", "bf16", (experts, n, k)), Operand("ends", "i32", (experts,), made="ends")]
     case = Case(f"grouped/bf16/{tokens} tokens, {chosen} of {experts}, {k}x{n}", "grouped", inputs, [Operand("y", "bf16", (rows, n))], flops=2.0 * rows * k * n)
-    case.options["depth"] = k
+    idle = (1 - 1 / experts) ** rows  # of the experts: each row draws one
+    case.options = {"depth": k, "weight_bytes": -round(idle * inputs[1].size_bytes)}
     return case
 
 
