@@ -95,6 +95,16 @@ bool GroupEpilogue::isPerColumn(BlockArgument arg) {
   return !sizes.empty() && sizes.back() == out_.back() && llvm::all_of(ArrayRef(sizes).drop_back(), [](const SizeExpr &s) { return s.isConstant(1); });
 }
 
+std::optional<int64_t> GroupEpilogue::bulkStoreBytes(const SizeExpr &columns) {
+  constexpr int64_t kAlignment = 16;  // bytes that a bulk store's rows are a multiple of
+  if (group_.getNumResults() != 1) return std::nullopt;
+  Type element = elementOf(group_.getResult(0));
+  int64_t bits = element.getIntOrFloatBitWidth(), bytes = bits / 8;
+  const bool isStored = bits == 8 || bits == 32 || (bits == 16 && isa<FloatType>(element));
+  if (!isStored || !columns.exactDivide(kAlignment / bytes)) return std::nullopt;
+  return bytes;
+}
+
 bool GroupEpilogue::readsColumns() {
   return llvm::any_of(group_.getBody().front().getArguments(), [&](BlockArgument arg) { return !isOperand(arg) && isPerColumn(arg); });
 }

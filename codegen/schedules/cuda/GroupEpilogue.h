@@ -40,6 +40,8 @@ class GroupEpilogue {
   /// slower.)
   void loadColumns(mlir::VectorType sums, const Tile &at);
   bool readsColumns();
+  /// Bytes of an element of the result, if there is one result, of rows of `columns` that tensor maps can address.
+  std::optional<int64_t> bulkStoreBytes(const SizeExpr &columns);
   /// The group's results for a tile of sums.
   llvm::SmallVector<mlir::Value> evaluate(mlir::Value sums, const Tile &at);
   void store(int64_t result, mlir::Value tile, const Tile &at);

@@ -23,7 +23,6 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kSlotBytes = 128;      // of k in a slot
-constexpr int64_t kStoreAlignment = 16;  // bytes that a bulk store's rows are a multiple of
 // Up to here the transposed product takes less time. Tiles of 64 rows fetch rows that are not there, too: 32 x 4096 x 4096 13.7 us, and so 16.7; 64
 // rows 13.4 and 12.7.
 constexpr int64_t kFewRows = 60;
@@ -219,15 +218,8 @@ class GroupWgmma {
       return epilogue(acc, at, bool(p.d));
     });
   }
-  /// Of an element of the result, if there is one result, of rows that tensor maps can address.
-  std::optional<int64_t> storeBytes() {
-    if (group_.getNumResults() != 1 || isTransposed_) return std::nullopt;
-    Type element = elementOf(group_.getResult(0));
-    int64_t bits = element.getIntOrFloatBitWidth(), bytes = bits / 8;
-    const bool isStored = bits == 8 || bits == 32 || (bits == 16 && isa<FloatType>(element));
-    if (!isStored || !columns_.exactDivide(kStoreAlignment / bytes)) return std::nullopt;
-    return bytes;
-  }
+  /// Of an element of the result, where it is stored in bulk.
+  std::optional<int64_t> storeBytes() { return isTransposed_ ? std::nullopt : epilogue_->bulkStoreBytes(columns_); }
   bool storesInBulk() {
     auto bytes = storeBytes();
     return bytes && wgmmaStoreColumns(tile_.storedColumns(), *bytes);

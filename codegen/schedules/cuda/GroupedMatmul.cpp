@@ -101,12 +101,9 @@ class GroupedMatmul {
                                          : tilesHigh(tile_.m * tile_.clusterM) * ceilDiv(columns_, tile_.n * tile_.clusterN);
     programs_ = SizeExpr(tile_.cluster()) * min(tiles, SizeExpr(kMultiprocessors / tile_.cluster()));
   }
-  /// One result, of rows that tensor maps can address.
   bool storesInBulk() {
-    Type element = elementOf(group_.getResult(0));
-    const int64_t bits = element.getIntOrFloatBitWidth();
-    const bool isStored = bits == 8 || bits == 32 || (bits == 16 && isa<FloatType>(element));
-    return group_.getNumResults() == 1 && !isTransposed_ && isStored && columns_.exactDivide(kRowBytes * 8 / bits) && wgmmaStoreColumns(tile_.storedColumns(), bits / 8);
+    auto bytes = isTransposed_ ? std::nullopt : epilogue_->bulkStoreBytes(columns_);
+    return bytes && wgmmaStoreColumns(tile_.storedColumns(), *bytes);
   }
   void store(Value acc, const GroupEpilogue::Tile &place) {
     for (auto [i, tile] : llvm::enumerate(epilogue_->evaluate(acc, place))) epilogue_->store(i, tile, place);
