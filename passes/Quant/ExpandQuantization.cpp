@@ -32,7 +32,7 @@ class Expansion {
     Value q = DivOp::create(b_, loc_, cast(op.getX(), wide), cast(spread(op.getScale()), wide));
     q = cast(q, own);
     if (!y.isInteger()) return cast(q, y);
-    Value t = RoundOp::create(b_, loc_, cast(q, sums));  // of f32: CUDA rounds halves where they are stored or converted only
+    Value t = RoundOp::create(b_, loc_, cast(q, sums));
     if (op.getZero()) t = AddOp::create(b_, loc_, t, cast(spread(op.getZero()), sums));
     const int64_t bits = y.getIntOrFloatBitWidth();
     const double low = y.isUnsignedInteger() ? 0 : -std::ldexp(1, bits - 1), high = std::ldexp(1, y.isUnsignedInteger() ? bits : bits - 1) - 1;
