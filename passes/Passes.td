@@ -38,6 +38,24 @@ def ChannelsLast : Pass<"jinx-channels-last", "::mlir::func::FuncOp"> {
                     Statistic<"numMoved", "num-moved", "Transposes moved down through an operator">];
 }
 
+def SplitBlocks : Pass<"jinx-split-blocks", "::mlir::func::FuncOp"> {
+  let summary = "Take GGUF's blocks apart into codes, scales and offsets";
+  let description = [{
+    jinx.decode_blocks of a constant becomes jinx.dequantize of constants: the codes as they are, scales and offsets exactly as the block has
+    them. Leaves IR without jinx.decode_blocks; blocks that are no constant are an error.
+  }];
+  let statistics = [Statistic<"numSplit", "num-split", "Matrices taken apart">];
+}
+
+def GatherCodes : Pass<"jinx-gather-codes", "::mlir::func::FuncOp"> {
+  let summary = "Gather rows of codes, and dequantize those, instead of a whole table";
+  let description = [{
+    gather(dequantize(codes, scales), rows) becomes dequantize(gather(codes, rows), gather(scales, rows)), where codes are constant: an embedding stays
+    bytes. Says why a table does not.
+  }];
+  let statistics = [Statistic<"numMoved", "num-moved", "Tables that stay codes">, Statistic<"numKept", "num-kept", "Tables that are dequantized">];
+}
+
 def FormDequantMatmul : Pass<"jinx-form-dequant-matmul", "::mlir::func::FuncOp"> {
   let summary = "Keep constant weights of products as the codes they are stored in";
   let description = [{

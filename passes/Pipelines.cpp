@@ -18,6 +18,8 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
     }
   };
   // Codes before numbers: what no kernel reads as codes is written out, and folds.
+  add(createSplitBlocks());
+  add(createGatherCodes());
   if (!options.cuda) add(createFormDequantMatmul());
   add(createExpandQuantization());
   // Dequantized weights are not yet numbers of their own: a tensor core multiplies the bytes they are.

@@ -168,6 +168,20 @@ Value paddingBias(Node &n, Value mask) {
   Value zero = n.scalar(n.f32(), 0);
   return n.select(isKey, zero, n.scalar(n.f32(), n.attrFloat("mask_filter_value", -10000)));
 }
+/// softmax(scale q·kᵀ + bias)·v, heads side by side in the last dimension again. q, k, v [b, heads, length, d].
+Value attentionOf(Node &n, Value q, Value k, Value v, Value bias) {
+  if (!q || !k || !v) return {};
+  auto depth = n.size(q, 3).constant();
+  double scale = n.attrFloat("scale", 0);
+  if (scale == 0 && !depth) return n.fail("the head size is not known");
+  Value scores = n.mul(n.matmul(q, k, /*transposeB=*/true), scale == 0 ? 1 / std::sqrt(double(*depth)) : scale);
+  if (bias) scores = n.add(scores, bias);
+  if (!scores) return {};
+  int64_t keys = n.rank(scores) - 1;
+  Value e = n.exp(n.sub(scores, n.reduce(ReduceKind::max, scores, {keys})));
+  Value y = n.transpose(n.matmul(n.div(e, n.sum(e, {keys})), v), {0, 2, 1, 3});
+  return y ? n.reshape(y, {n.size(y, 0), n.size(y, 1), n.size(v, 1) * n.size(v, 3)}) : y;
+}
 /// Operands query, key, value [b, length, heads*d], bias, key_padding_mask [b, t], attention_bias. Without a cache, without packed
 /// operands: as products and a softmax. Everything else runs on the host.
 bool multiHeadAttention(Node &n) {
@@ -180,18 +194,28 @@ bool multiHeadAttention(Node &n) {
   SizeExpr hidden = n.size(n.in(0), 2);
   Value q = splitHeads(n, n.in(0), n.in(3), 0, heads), k = splitHeads(n, n.in(1), n.in(3), hidden, heads);
   Value v = splitHeads(n, n.in(2), n.in(3), 2 * hidden, heads);
-  if (!q || !k || !v) return false;
-  auto depth = n.size(q, 3).constant();
-  double scale = n.attrFloat("scale", 0);
-  if (scale == 0 && !depth) return n.decline("the head size is not known");
-  Value scores = n.mul(n.matmul(q, k, /*transposeB=*/true), scale == 0 ? 1 / std::sqrt(double(*depth)) : scale);
-  if (n.has(4)) scores = n.add(scores, paddingBias(n, n.in(4)));
-  if (n.has(5)) scores = n.add(scores, n.in(5));
-  if (!scores) return false;
-  int64_t keys = n.rank(scores) - 1;
-  Value e = n.exp(n.sub(scores, n.reduce(ReduceKind::max, scores, {keys})));
-  Value y = n.transpose(n.matmul(n.div(e, n.sum(e, {keys})), v), {0, 2, 1, 3});
-  return y && n.give(n.reshape(y, {n.size(y, 0), n.size(y, 1), n.size(n.in(2), 2)}));
+  Value bias = n.has(4) ? paddingBias(n, n.in(4)) : Value();
+  if (n.has(5)) bias = bias ? n.add(bias, n.in(5)) : n.in(5);
+  return n.give(attentionOf(n, q, k, v, bias));
+}
+/// x [b, length, in] and weights [in, 3*hidden] of bytes, bias, scales of both, mask [b, length], zero points of both. Queries, keys and values
+/// are one product of bytes. With a cache, another kind of mask or causality it runs on the host.
+bool quantizedAttention(Node &n) {
+  int64_t heads = n.attrInt("num_heads", 0);
+  bool known = isByte(n.in(0)) && isByte(n.in(1)) && n.rank(n.in(0)) == 3 && n.rank(n.in(1)) == 2 && n.has(2) && n.has(3) && n.has(4) && n.element(n.in(3)).isF32() &&
+               (!n.has(5) || n.rank(n.in(5)) == 2) && !n.has(8) && !n.wants(1) && heads > 0;
+  auto hidden = known ? n.size(n.in(1), 1).exactDivide(3) : std::nullopt;
+  if (!hidden || n.attrInt("unidirectional", 0) || n.attrInt("do_rotary", 0)) {
+    Node::PartialSizes y = shapeOf(n.in(0));
+    if (y.size() == 3) y[2] = n.rank(n.in(1)) == 2 ? n.size(n.in(1), 1).exactDivide(3) : std::nullopt;
+    n.expect(0, y, n.element(n.in(3)));
+    if (n.numOutputs() > 1) n.expectRank(1, 5, n.element(n.in(3)));
+    return n.decline("it has a cache, is causal, or has a mask that is not [batch, keys]");
+  }
+  Value product = n.cast(integerProduct(n, n.in(0), n.in(1), n.in(6), n.in(7)), n.f32());
+  Value projected = n.add(n.mul(product, n.mul(n.in(3), n.in(4))), n.in(2));
+  auto part = [&](int64_t i) { return projected ? splitHeads(n, n.sliceAxis(projected, 2, SizeExpr(i) * *hidden, *hidden), Value(), 0, heads) : Value(); };
+  return n.give(attentionOf(n, part(0), part(1), part(2), n.has(5) ? paddingBias(n, n.in(5)) : Value()));
 }
 bool groupQueryAttention(Node &n) {
   bool isPacked = !n.has(1); // query holds q, k and v
@@ -233,6 +257,7 @@ constexpr HandlerRow kRows[] = {
     {kDomain, "QLinearConcat", 1, kAnyOpset, qlinearConcat},
     {kDomain, "QLinearGlobalAveragePool", 1, kAnyOpset, qlinearUnary<globalAverageOf>},
     {kDomain, "MultiHeadAttention", 1, kAnyOpset, multiHeadAttention},
+    {kDomain, "QAttention", 1, kAnyOpset, quantizedAttention},
     typesOnly("GroupQueryAttention", groupQueryAttention),
     typesOnly("RotaryEmbedding", likeFirst),
 };

@@ -54,6 +54,20 @@ def Graph_DequantizeOp : Graph_Op<"dequantize", [Pure, AttrSizedOperandSegments]
     `:` type($q) `,` type($scale) (`zero` type($zero)^)? (`offset` type($offset)^)? `->` type($y)
   }];
 }
+def Graph_DecodeBlocksOp : Graph_Op<"decode_blocks", [Pure]> {
+  let summary = "numbers from GGUF's blocks";
+  let description = [{
+    I1 `blocks` [n, bytes], ui8: rows of a matrix as a GGUF file has them. `format`: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K
+    (runtime/base/BlockFormat.h). y [n, k], f32: bytes is k / elements of a block * bytes of a block. Values are ggml's, to the bit.
+    What a compiler makes of constant blocks are codes with scales (jinx-split-blocks): no number is rounded again.
+
+    %w = jinx.decode_blocks %b "Q4_1" : tensor<576x720xui8> -> tensor<576x1152xf32>
+  }];
+  let arguments = (ins AnyRankedTensor:$blocks, StrAttr:$format);
+  let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
+  let assemblyFormat = "$blocks $format attr-dict `:` type($blocks) `->` type($y)";
+}
 def Graph_PackCodesOp : Graph_Op<"pack_codes", [Pure]> {
   let summary = "lays 4-bit codes out in words: panels of 16 columns, eight rows a word";
   let description = [{

@@ -2,6 +2,7 @@
 #include "ir/Graph/ValueInference.h"
 #include "ir/Graph/Verify.h"
 #include "llvm/ADT/SmallString.h"
+#include "runtime/base/BlockFormat.h"
 
 using namespace mlir;
 using namespace jinx;
@@ -91,6 +92,22 @@ LogicalResult DequantizeOp::verify() {
   for (auto [name, v] : {std::pair("scale", getScale()), std::pair("zero", getZero()), std::pair("offset", getOffset())})
     if (v && failed(verifyParameter(*this, name, v, getQ(), getBlock(), getAxis()))) return failure();
   return verifyLevels(*this, getLevels(), q.isInteger(4), nameOf(q));
+}
+
+LogicalResult DecodeBlocksOp::verify() {
+  const BlockFormat *format = findBlockFormat(getFormat().str());
+  if (!format) {
+    std::string names;
+    for (const BlockFormat &f : blockFormats()) names += (names.empty() ? "" : ", ") + std::string(f.name);
+    return emitOpError("has format '") << getFormat() << "', expected one of " << names;
+  }
+  Sizes blocks = sizesOf(getBlocks().getType());
+  if (blocks.size() != 2) return emitOpError("blocks has rank ") << blocks.size() << ", expected 2";
+  if (!elementOf(getBlocks()).isUnsignedInteger(8)) return emitOpError("blocks has elements of ") << elementOf(getBlocks()) << ", expected ui8";
+  if (!elementOf(getY()).isF32()) return emitOpError("y has elements of ") << elementOf(getY()) << ", expected f32";
+  auto count = blocks[1].exactDivide(format->bytes);
+  if (!count) return emitOpError("blocks has rows of ") << blocks[1].str() << " bytes, expected a multiple of " << format->bytes << " (a block of " << getFormat() << ")";
+  return verifyShape(*this, "y", getY(), {blocks[0], *count * SizeExpr(format->elements)});
 }
 
 LogicalResult PackCodesOp::verify() {

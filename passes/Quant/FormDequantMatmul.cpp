@@ -52,7 +52,7 @@ class Former {
     if (!isa<FloatType>(a) || a.isF64() || isByteFloat(a)) return "activations are " + text(a) + ", kernels read f32, f16 and bf16";
     auto k = depth_.constant();
     if (codes.isInteger(4) && (!k || *k % kCodesOfWord)) return "k is " + depth_.str() + ", expected a multiple of " + std::to_string(kCodesOfWord);
-    group_ = deq_.getBlock() > 0 && deq_.getAxis() == w_.rows() ? deq_.getBlock() : k.value_or(0);
+    group_ = deq_.getBlock() > 0 && int64_t(deq_.getAxis()) == w_.rows() ? deq_.getBlock() : k.value_or(0);
     if (group_ == 0 || (group_ % kCodesOfWord && group_ != *k)) return "scales are of groups of " + std::to_string(group_) + ", expected a multiple of " + std::to_string(kCodesOfWord);
     for (Value v : {Value(deq_.getScale()), Value(deq_.getZero()), Value(deq_.getOffset())})
       if (v && !standsStillInGroups(v)) return "scales are of single elements, expected one for each group along k";
@@ -102,7 +102,7 @@ class Former {
   /// Whether a parameter is one for each group of each column, or fewer.
   bool standsStillInGroups(Value v) {
     Sizes sizes = sizesOf(v.getType());
-    if (sizes.empty() || (deq_.getBlock() > 0 && deq_.getAxis() == w_.rows())) return true;
+    if (sizes.empty() || (deq_.getBlock() > 0 && int64_t(deq_.getAxis()) == w_.rows())) return true;
     return deq_.getBlock() == 0 && sizes[w_.rows()].isConstant(1);
   }
   /// The zero point that all columns share: 0 where there is none.

@@ -29,6 +29,7 @@ NATIVE_ONLY = {
     "packed_conv": "the packing pass makes it",
     "packed_grouped_matmul": "the packing pass makes it",
     "packed_matmul": "the packing pass makes it",
+    "decode_blocks": "GGUF files have blocks",
     "dequant_matmul": "a pass makes it of a product with dequantized weights",
     "dequantize": "the importer writes it out; native IR and jinx quantize have it",
     "pack_codes": "a pass makes it",

@@ -42,6 +42,7 @@ NO_REFERENCE = {
     "group": "passes make it; what is in it has a reference, and every case here runs in one",
     "launch": "a group once it is scheduled",
     "yield": "ends a region",
+    "decode_blocks": "of constants only: tests/numeric/blocks.py holds it to the gguf package, bit by bit",
     "pack_codes": "of constants only: jinx.dequant_matmul multiplies what it leaves",
     "none": "stands for an omitted operand",
     "host_call": "runs the host operator that it names; ONNX's node tests judge these",

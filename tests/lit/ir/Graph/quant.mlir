@@ -39,3 +39,12 @@ func.func @dequant_matmul(%c: tensor<64x20xi4>, %d: tensor<20x64xui4>, %a: tenso
   %z = jinx.dequant_matmul %x, %i, %t offsets %t group 64 : tensor<5x64xf32>, tensor<2x64x16xi8>, tensor<2x1x16xf32> offsets tensor<2x1x16xf32> -> tensor<5x20xf32>
   return %y, %z, %q : tensor<3x5x20xf32>, tensor<5x20xf32>, tensor<2x8x16xui32>
 }
+
+// CHECK-LABEL: @decode_blocks
+// CHECK: jinx.decode_blocks %{{.*}} "Q4_1" : tensor<3x40xui8> -> tensor<3x64xf32>
+// CHECK: jinx.decode_blocks %{{.*}} "Q6_K" : tensor<3x420xui8> -> tensor<3x512xf32>
+func.func @decode_blocks(%a: tensor<3x40xui8>, %b: tensor<3x420xui8>) -> (tensor<3x64xf32>, tensor<3x512xf32>) {
+  %x = jinx.decode_blocks %a "Q4_1" : tensor<3x40xui8> -> tensor<3x64xf32>
+  %y = jinx.decode_blocks %b "Q6_K" : tensor<3x420xui8> -> tensor<3x512xf32>
+  return %x, %y : tensor<3x64xf32>, tensor<3x512xf32>
+}

@@ -305,3 +305,51 @@ func.func @dequant_matmul_offsets(%a: tensor<5x64xf32>, %c: tensor<2x8x16xui32>,
   %y = jinx.dequant_matmul %a, %c, %s offsets %o group 32 levels [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0] : tensor<5x64xf32>, tensor<2x8x16xui32>, tensor<2x2x16xf32> offsets tensor<2x1x16xf32> -> tensor<5x20xf32>
   return
 }
+
+// -----
+
+func.func @decode_blocks_format(%b: tensor<3x18xui8>) {
+  // expected-error @+1 {{'jinx.decode_blocks' op has format 'Q3_K', expected one of Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K}}
+  %y = jinx.decode_blocks %b "Q3_K" : tensor<3x18xui8> -> tensor<3x32xf32>
+  return
+}
+
+// -----
+
+func.func @decode_blocks_rank(%b: tensor<18xui8>) {
+  // expected-error @+1 {{'jinx.decode_blocks' op blocks has rank 1, expected 2}}
+  %y = jinx.decode_blocks %b "Q4_0" : tensor<18xui8> -> tensor<32xf32>
+  return
+}
+
+// -----
+
+func.func @decode_blocks_elements(%b: tensor<3x18xi8>) {
+  // expected-error @+1 {{'jinx.decode_blocks' op blocks has elements of 'i8', expected ui8}}
+  %y = jinx.decode_blocks %b "Q4_0" : tensor<3x18xi8> -> tensor<3x32xf32>
+  return
+}
+
+// -----
+
+func.func @decode_blocks_y(%b: tensor<3x18xui8>) {
+  // expected-error @+1 {{'jinx.decode_blocks' op y has elements of 'f16', expected f32}}
+  %y = jinx.decode_blocks %b "Q4_0" : tensor<3x18xui8> -> tensor<3x32xf16>
+  return
+}
+
+// -----
+
+func.func @decode_blocks_bytes(%b: tensor<3x20xui8>) {
+  // expected-error @+1 {{'jinx.decode_blocks' op blocks has rows of 20 bytes, expected a multiple of 18 (a block of Q4_0)}}
+  %y = jinx.decode_blocks %b "Q4_0" : tensor<3x20xui8> -> tensor<3x32xf32>
+  return
+}
+
+// -----
+
+func.func @decode_blocks_shape(%b: tensor<3x36xui8>) {
+  // expected-error @+1 {{'jinx.decode_blocks' op y is 3x32, expected 3x64}}
+  %y = jinx.decode_blocks %b "Q4_0" : tensor<3x36xui8> -> tensor<3x32xf32>
+  return
+}
