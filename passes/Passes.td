@@ -82,9 +82,25 @@ def NarrowProducts : Pass<"jinx-narrow-products", "::mlir::func::FuncOp"> {
     k: one number, or one for each row of a or column of b. Bytes may have zero points, which are taken out by sums of the other operand.
     Sums of bytes are exact, so results differ by rounding, to the better. Runs before constants are folded: weights are bytes still.
     A product of bytes longer than i32 surely holds stays.
+    With `byte-dots` only bytes beside constant weights are multiplied so, left ones unsigned and right ones signed, but convolutions, too.
   }];
+  let options = [Option<"byteDots", "byte-dots", "bool", "false", "A CPU whose instruction adds four products of an unsigned and a signed byte">];
   let statistics = [Statistic<"numNarrowed", "num-narrowed", "Products of narrow elements">,
                     Statistic<"numKept", "num-kept", "Products with one dequantized operand, or another reason to stay">];
+}
+
+def ByteProducts : Pass<"jinx-byte-products", "::mlir::func::FuncOp"> {
+  let summary = "Bring products and convolutions of bytes to a form that the processor has: unsigned times signed bytes, f32, or i32";
+  let description = [{
+    With `byte-dots`, a product of any bytes with constant ones, and a convolution, becomes one of unsigned with signed bytes: 128 is added to
+    signed ones on the left and taken from unsigned ones on the right, and out of the result by sums over k. Otherwise it becomes one of f32
+    where no sum can pass 2^24, or several, of digits of constant weights; or one of i32. With `tensor-cores` products stay as they are,
+    which those multiply, and convolutions become f32. Exact in all cases, up to sums that wrap as i32 does. Constants are folded already.
+  }];
+  let options = [Option<"byteDots", "byte-dots", "bool", "false", "An instruction adds four products of an unsigned and a signed byte">,
+                 Option<"tensorCores", "tensor-cores", "bool", "false", "Tensor cores multiply bytes (CUDA)">];
+  let statistics = [Statistic<"numBytes", "num-bytes", "Products and convolutions of bytes brought to such a form">,
+                    Statistic<"numKept", "num-kept", "Products and convolutions left as they are">];
 }
 
 def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
@@ -92,14 +108,14 @@ def PackContractions : Pass<"jinx-pack", "::mlir::func::FuncOp"> {
   let description = [{
     `matmul(a, b)` becomes `packed_matmul(a, pack(b))`; a channels-last 1x1 convolution without stride or padding becomes a product
     over all pixels; other channels-last convolutions become `packed_conv` or `depthwise_conv`. Packing of constants folds away.
-    A product of bytes with constant weights stays one of bytes where the processor has an instruction for it (`byte-dots`), and is one of
-    f32 where that is exact. With `tensor-cores` products of 16-bit floats, of 8-bit floats and of bytes, and convolutions of 16-bit floats,
+    Products of ui8 with constant i8 weights, and convolutions, have weights interleaved where the processor adds four such products at once
+    (`byte-dots`); what else is done about bytes is jinx-byte-products'. With `tensor-cores` products of 16-bit floats, of 8-bit floats and of bytes, and convolutions of 16-bit floats,
     are `by_rows`; those of f32 too where `f32-products` is `split` (three products of TF32 each, about as exact as f32) or `tf32` (one), and
     the shape is worth it. Where the module's GPU has no copy engine, images are padded before, products of 8-bit floats are f32, and those of
     f32 stay scalar.
   }];
   let options = [Option<"padImages", "pad-images", "bool", "false", "Pad a convolution's image before, instead of in its kernel (CUDA)">,
-                 Option<"byteDots", "byte-dots", "bool", "false", "Products of unsigned and signed bytes keep them, four rows interleaved">,
+                 Option<"byteDots", "byte-dots", "bool", "false", "An instruction adds four products of an unsigned and a signed byte: weights of bytes are interleaved">,
                  Option<"tensorCores", "tensor-cores", "bool", "false", "Products and convolutions of narrow elements read both operands by rows (CUDA)">,
                  Option<"f32Products", "f32-products", "std::string", "\"scalar\"", "How tensor cores multiply f32: split, tf32, or not at all (scalar)">];
   let statistics = [Statistic<"numMatmuls", "num-matmuls", "Products packed">, Statistic<"numConvs", "num-convs", "Convolutions packed">,

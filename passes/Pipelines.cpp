@@ -22,8 +22,8 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createGatherCodes());
   if (!options.cuda) add(createFormDequantMatmul());
   add(createExpandQuantization());
-  // Dequantized weights are not yet numbers of their own: a tensor core multiplies the bytes they are.
-  if (options.cuda) add(createNarrowProducts());
+  // Dequantized weights are not yet numbers of their own: a tensor core, or an instruction for bytes, multiplies the bytes they are.
+  if (options.cuda || options.byteDots) add(createNarrowProducts(NarrowProductsOptions{/*byteDots=*/!options.cuda}));
   // Products before everything that works on products; what has a kernel of its own stays whole until groups are formed.
   const bool formsGradients = options.cuda && options.fusion && enabled("jinx-form-attention-grad");
   add(createExpandAttentionGrad(ExpandAttentionGradOptions{/*keep=*/formsGradients}));
@@ -31,6 +31,8 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createFoldConstants());
   add(createCSEPass());
   add(createSimplifyGraph());
+  // Once weights are constants: their sums decide. Before the layout, which convolutions of unsigned bytes have, too.
+  add(createByteProducts(ByteProductsOptions{options.byteDots && !options.cuda, /*tensorCores=*/options.cuda}));
   // Layout before packing: packing fixes the order of a convolution's weights.
   add(createChannelsLast(ChannelsLastOptions{/*halves=*/options.cuda}));
   add(createSimplifyGraph());

@@ -427,6 +427,7 @@ class KernelLowering {
       for (int64_t p = 0; p < panels; p += blockPanels) {
         DotBlock block{m, std::min(m + blockRows, rows), p, std::min(p + blockPanels, panels)};
         dotBlock(op, block, rowBase, panelBase, panelTypes, carried, sums);
+        if (byteTail(op)) dotTail(op, block, *getConstantIntValue(op.getDepth()), rowBase, panelBase, panelTypes, sums);
       }
     }
     Rows result;
@@ -524,6 +525,12 @@ class KernelLowering {
     return stored == type.getElementType() ? row : Value(arith::SIToFPOp::create(b_, loc, type, row));
   }
 
+  /// Bytes of a past the last four.
+  static int64_t byteTail(tile::DotOp op) {
+    auto depth = op.ofBytes() ? getConstantIntValue(op.getDepth()) : std::nullopt;
+    return depth ? *depth % kByteInterleave : 0;
+  }
+
   struct DotBlock {
     int64_t rowBegin, rowEnd, panelBegin, panelEnd;
   };
@@ -542,7 +549,9 @@ class KernelLowering {
         inits.push_back(carried[slots.back()]);
       }
     Value step = indexConstant(loc, op.ofBytes() ? kByteInterleave : 1);
-    auto loop = scf::ForOp::create(b_, loc, indexConstant(loc, 0), one(op.getDepth()), step, inits);
+    Value depth = one(op.getDepth());
+    if (int64_t tail = byteTail(op)) depth = indexConstant(loc, *getConstantIntValue(op.getDepth()) - tail);
+    auto loop = scf::ForOp::create(b_, loc, indexConstant(loc, 0), depth, step, inits);
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointToStart(loop.getBody());
     Value k = loop.getInductionVar(), k16 = mul(loc, k, indexConstant(loc, kPanel));
@@ -563,6 +572,30 @@ class KernelLowering {
     }
     scf::YieldOp::create(b_, loc, next);
     for (auto [i, s] : llvm::enumerate(slots)) sums[s] = loop.getResult(i);
+  }
+
+  /// The last one to three bytes of a depth that is no multiple of four: a's are read one by one, b has zeros beside what is missing.
+  void dotTail(tile::DotOp op, const DotBlock &block, int64_t depth, ArrayRef<Value> rowBase, ArrayRef<Value> panelBase, ArrayRef<VectorType> panelTypes,
+               MutableArrayRef<Value> sums) {
+    Location loc = op.getLoc();
+    Type element = panelTypes[0].getElementType(), stored = op.getA().getType().getElement();
+    const int64_t first = depth / kByteInterleave * kByteInterleave, panels = panelTypes.size();
+    SmallVector<Value> bRow;
+    for (int64_t p = block.panelBegin; p < block.panelEnd; ++p)
+      bRow.push_back(loadPanelRow(op, panelTypes[p], add(loc, panelBase[p], indexConstant(loc, first * kPanel))));
+    for (int64_t m = block.rowBegin; m < block.rowEnd; ++m) {
+      Value four;
+      for (int64_t k = first; k < depth; ++k) {
+        Value byte = LLVM::LoadOp::create(b_, loc, stored, address(loc, one(op.getA()), stored, add(loc, rowBase[m], indexConstant(loc, k))), 1);
+        Value placed = arith::ShLIOp::create(b_, loc, arith::ExtUIOp::create(b_, loc, element, byte),
+                                             arith::ConstantOp::create(b_, loc, b_.getI32IntegerAttr(8 * (k - first))));
+        four = four ? Value(arith::OrIOp::create(b_, loc, four, placed)) : placed;
+      }
+      for (int64_t p = block.panelBegin; p < block.panelEnd; ++p) {
+        Value &sum = sums[m * panels + p];
+        sum = addByteProducts(loc, sum, four, bRow[p - block.panelBegin]);
+      }
+    }
   }
 
   /// A row of a rank-2 tile is at hand already; a lane of a rank-1 tile is extracted.

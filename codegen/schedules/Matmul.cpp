@@ -3,7 +3,7 @@
 // y[rows, n] = epilogue(sum_k a[rows, k] * b[k, n]) with b packed in panels of 16 columns. A program owns one line of rows and one block
 // of columns; programs of one column block are neighbours, so that its panels stay in the second-level cache while the rows pass.
 //
-// Products of bytes (tile.dot) differ in the types alone: sums are i32.
+// Products of bytes (tile.dot) differ in the types: sums are i32, and the rows of a panel are filled up to a multiple of four.
 //
 //   packed_matmul   a line is one tile of at most kMR rows; with a b that has no batch, the batch is part of the rows
 //   packed_conv     a line is one output row (n, oh): its pixels are the rows. Pixel ow reads x[n, oh*sh+kh, ow*sw.., :], a contiguous run
@@ -35,6 +35,7 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kPanel = 16;
+constexpr int64_t kByteInterleave = 4;      // rows of a panel of bytes that come together
 constexpr int64_t kBlockBytes = 512 << 10;  // panels of a column block that should stay in the second-level cache
 
 class MatmulSchedule {
@@ -107,10 +108,15 @@ class MatmulSchedule {
     padded_ = llvm::any_of(conv_.getPads(), [](int64_t p) { return p != 0; });
     width_ = x[2] + conv_.getPads()[1] + conv_.getPads()[3];
     if (padded_) scratchBytes_ = SizeExpr(conv_.getKernel()[0]) * width_ * channels_ * SizeExpr(operandBytes()) + 64;
-    work_ = rows_ * volume(lines_) * ceilDiv(columns_, kPanel) * SizeExpr(conv_.getKernel()[0] * segments_ * groups_) * depth_;
+    work_ = rows_ * volume(lines_) * ceilDiv(columns_, kPanel) * SizeExpr(conv_.getKernel()[0] * segments_ * groups_) * ceilDiv(depth_, SizeExpr(bytes() / operandBytes()));
   }
   int64_t bytes() { return element_.getIntOrFloatBitWidth() / 8; }           // of a sum
   int64_t operandBytes() { return aElement_.getIntOrFloatBitWidth() / 8; }  // of an element of a or b
+  /// Rows of a panel beside a run of `depth` elements of a.
+  SizeExpr panelRows(const SizeExpr &depth) {
+    const int64_t interleave = operandBytes() == 1 ? kByteInterleave : 1;
+    return ceilDiv(depth, interleave) * SizeExpr(interleave);
+  }
 
   void chooseTile() {
     SizeExpr rowStride = matmul_ ? depth_ : channels_ * SizeExpr(conv_.getStrides()[1]);
@@ -306,7 +312,7 @@ class MatmulSchedule {
   /// Batch dimensions are aligned on the right; one of extent 1 stays at 0.
   Value productOffset(const Sizes &sizes, int64_t inner, Value within) {
     auto strides = kb_.strides(sizes);
-    Value offset = kb_.mul(within, kb_.size(inner == 2 ? depth_ : depth_ * kPanel));
+    Value offset = kb_.mul(within, kb_.size(inner == 2 ? depth_ : panelRows(depth_) * kPanel));
     for (size_t i = 0; i < lines_.size(); ++i) {
       int64_t d = int64_t(sizes.size()) - inner - int64_t(lines_.size()) + int64_t(i);
       if (d >= 0 && !sizes[d].isConstant(1)) offset = kb_.add(offset, kb_.mul(line_[i], kb_.size(strides[d])));
@@ -315,7 +321,7 @@ class MatmulSchedule {
   }
 
   Value productMatmul(Value acc, Value panel, Value firstRow, Value validRows) {
-    Value bOffset = productOffset(sizesOf(b_.getType()), 3, panel), bPanel = kb_.size(depth_ * kPanel), depth = kb_.size(depth_);
+    Value bOffset = productOffset(sizesOf(b_.getType()), 3, panel), bPanel = kb_.size(panelRows(depth_) * kPanel), depth = kb_.size(depth_);
     if (copyA_) return dot(acc, scratch_, c(0), c(copyStride_), validRows, bOffset, bPanel, depth);
     Value aOffset = productOffset(sizesOf(a_.getType()), 2, firstRow);
     return dot(acc, kb_.input(cast<BlockArgument>(a_)), aOffset, depth, validRows, bOffset, bPanel, depth);
@@ -323,9 +329,8 @@ class MatmulSchedule {
 
   Value productConv(Value acc, Value panel, Value firstRow, Value validRows) {
     Sizes x = sizesOf(a_.getType());
-    int64_t kh = conv_.getKernel()[0], kw = conv_.getKernel()[1];
     Value channels = kb_.size(channels_);
-    SizeExpr panelSize = SizeExpr(kh * kw) * groupChannels_ * kPanel;
+    SizeExpr runSize = panelRows(depth_) * kPanel, panelSize = SizeExpr(conv_.getKernel()[0] * segments_) * runSize;  // of b
     Value panelStride = kb_.size(panelSize);
     Value bBase = kb_.add(kb_.mul(panel, panelStride), kb_.mul(group_id_, kb_.size(panelSize * ceilDiv(columns_, kPanel))));
     Value rowStart = kb_.add(kb_.mul(kb_.mul(firstRow, c(conv_.getStrides()[1])), channels), kb_.mul(group_id_, kb_.size(groupChannels_)));
@@ -345,11 +350,11 @@ class MatmulSchedule {
         line = kb_.add(kb_.mul(line_[0], kb_.size(x[1] * x[2] * x[3])), kb_.mul(row, kb_.size(x[2] * x[3])));
       }
       Value aOffset = kb_.add(line, rowStart);
-      Value bOffset = kb_.add(bBase, kb_.mul(k, kb_.size(SizeExpr(kw) * groupChannels_ * kPanel)));
+      Value bOffset = kb_.add(bBase, kb_.mul(k, kb_.size(SizeExpr(segments_) * runSize)));
       // A loop: written out, the segments of a wide kernel would be most of the code that portable objects have.
       auto segment = [&](Value s, Value acc) {
         Value aAt = kb_.add(aOffset, kb_.mul(kb_.mul(s, c(conv_.getDilations()[1])), channels));
-        Value bAt = kb_.add(bOffset, kb_.mul(kb_.mul(s, c(kPanel)), kb_.size(groupChannels_)));
+        Value bAt = kb_.add(bOffset, kb_.mul(s, kb_.size(runSize)));
         return dot(acc, source, aAt, stride, validRows, bAt, panelStride, kb_.size(depth_));
       };
       if (segments_ == 1) {

@@ -2,6 +2,7 @@
 #include "frontends/onnx/Quant.h"
 
 #include "frontends/onnx/Contraction.h"
+#include "frontends/onnx/Window.h"
 
 using namespace mlir;
 using namespace jinx::graph;
@@ -82,6 +83,71 @@ bool dynamicQuantizeLinear(Node &n) {
   return n.set(1, q.scale) && n.set(2, q.zeroPoint) && n.give(q.y);
 }
 
+/// A zero point that is not there, or constant and 0.
+bool isZero(Value zero) {
+  if (!zero) return true;
+  auto constant = zero.getDefiningOp<ConstantOp>();
+  auto values = constant ? readIntegers(constant.getValue(), 1 << 16) : std::nullopt;
+  return values && llvm::all_of(*values, [](int64_t v) { return v == 0; });
+}
+
+/// Whether w - zero is a signed byte everywhere, as far as constants tell: zeros are one for each slice of w's first dimension, or one.
+bool isCentredByte(Value w, Value zero) {
+  auto weights = w.getDefiningOp<ConstantOp>(), zeros = zero.getDefiningOp<ConstantOp>();
+  if (!weights || !zeros) return false;
+  auto values = readIntegers(weights.getValue(), int64_t(1) << 28), offsets = readIntegers(zeros.getValue(), 1 << 16);
+  if (!values || !offsets || offsets->empty()) return false;
+  const size_t slice = std::max<size_t>(1, values->size() / offsets->size());
+  for (auto [i, v] : llvm::enumerate(*values))
+    if (int64_t centred = v - (*offsets)[std::min(i / slice, offsets->size() - 1)]; centred < -128 || centred > 127) return false;
+  return true;
+}
+
+/// conv(x - zeroX, w - zeroW) of bytes, in i32 and exact: conv(x, w) - zeroX * Σw, with x outside the image being its zero point. Weights with
+/// a zero point are w - zeroW where that is a byte, else the sum of two that are.
+Value integerConvolution(Node &n, Value x, Value w, Value zeroX, Value zeroW) {
+  if (!isByte(x) || !isByte(w)) return n.fail("expected bytes");
+  if (n.rank(x) > 4) return n.fail("kernels convolve bytes along 1 or 2 dimensions");
+  Type i32 = n.i32(), i8 = IntegerType::get(n.context(), 8);
+  SmallVector<Value> weights = {w};
+  if (!isZero(zeroW)) {
+    Value zero = n.rank(zeroW) == 1 && !n.size(zeroW, 0).isConstant(1) ? n.alongAxis(zeroW, 0, n.rank(w)) : n.reshape(zeroW, {});
+    Value centred = n.sub(n.cast(w, i32), n.cast(zero, i32));
+    weights = {centred};
+    if (!isCentredByte(w, zeroW)) {
+      Value first = n.min(n.max(centred, -128.0), 127.0);
+      weights = {first, n.sub(centred, first)};
+    }
+    for (Value &part : weights) part = n.cast(part, i8);
+  }
+  Value zero = isZero(zeroX) ? Value() : n.reshape(zeroX, {}), y;
+  for (Value part : weights) {
+    Value sums = convolve(n, x, part, Value(), zero);
+    if (zero && sums) {
+      Value all = n.reshape(n.sum(n.cast(part, i32), llvm::to_vector(llvm::seq<int64_t>(1, n.rank(part)))), {n.size(part, 0)});
+      sums = n.sub(sums, n.alongAxis(n.mul(all, n.cast(zero, i32)), 1, n.rank(x)));
+    }
+    y = y ? n.add(y, sums) : sums;
+  }
+  return y;
+}
+
+bool convInteger(Node &n) { return n.give(integerConvolution(n, n.in(0), n.in(1), n.in(2), n.in(3))); }
+
+/// y = saturate(round((conv + bias) * (scale x * scale w / scale y)) + zero y). Operands: x, scale, zero, w, scale, zero, y's scale, zero, bias.
+bool qlinearConv(Node &n) {
+  if (n.numInputs() < 8 || !isByte(n.in(0)) || !isByte(n.in(7)) || !n.element(n.in(1)).isF32()) return n.decline("expected bytes with f32 scales");
+  Value sums = integerConvolution(n, n.in(0), n.in(3), n.in(2), n.in(5));
+  if (!sums) return n.give(sums);
+  if (n.has(8)) sums = n.add(sums, n.alongAxis(n.in(8), 1, n.rank(sums)));
+  auto scalar = [&](Value v) { return n.reshape(v, {}); };
+  Value scaleW = n.in(4);
+  scaleW = n.rank(scaleW) == 1 && !n.size(scaleW, 0).isConstant(1) ? n.alongAxis(scaleW, 1, n.rank(sums)) : scalar(scaleW);
+  Value factor = n.div(n.mul(scalar(n.in(1)), scaleW), scalar(n.in(6)));
+  Value y = n.add(n.round(n.mul(n.cast(sums, n.f32()), factor)), n.cast(scalar(n.in(7)), n.f32()));
+  return y && n.give(saturateTo(n, y, n.element(n.in(7))));
+}
+
 bool matmulInteger(Node &n) { return n.give(integerProduct(n, n.in(0), n.in(1), n.in(2), n.in(3))); }
 
 } // namespace
@@ -129,12 +195,6 @@ Value dequantizeTo(Node &n, Value q, const Quantization &how, Type element, Arra
 Value integerProduct(Node &n, Value a, Value b, Value zeroA, Value zeroB) {
   if (!isByte(a) || !isByte(b)) return n.fail("expected matrices of bytes");
   if (n.rank(a) < 2 || n.rank(b) < 2) return n.fail("expected matrices");
-  auto isZero = [](Value zero) {
-    if (!zero) return true;
-    auto constant = zero.getDefiningOp<ConstantOp>();
-    auto values = constant ? readIntegers(constant.getValue(), 1 << 16) : std::nullopt;
-    return values && llvm::all_of(*values, [](int64_t v) { return v == 0; });
-  };
   // A vector of zero points goes along a's rows or b's columns.
   auto wide = [&](Value zero, bool isRow) {
     Value z = n.cast(zero, n.i32());
@@ -172,6 +232,8 @@ constexpr HandlerRow kRows[] = {
     {"", "QLinearMatMul", 10, kAnyOpset, qlinearMatmul},
     {"", "DynamicQuantizeLinear", 11, kAnyOpset, dynamicQuantizeLinear},
     {"", "MatMulInteger", 10, kAnyOpset, matmulInteger},
+    {"", "ConvInteger", 10, kAnyOpset, convInteger},
+    {"", "QLinearConv", 10, kAnyOpset, qlinearConv},
 };
 } // namespace
 

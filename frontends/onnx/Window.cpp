@@ -91,7 +91,7 @@ Value padDynamically(Node &n, Value x, Window &window, Value fill) {
   return n.pad(x, low, padded, PadMode::constant, fill);
 }
 
-Value convolve(Node &n, Value x, Value w, Value bias) {
+Value convolve(Node &n, Value x, Value w, Value bias, Value outside) {
   if (!x || !w || n.rank(x) < 3 || n.rank(w) != n.rank(x)) return n.fail("expected an operand of rank 3 or more and weights of that rank");
   Sizes weights = n.sizes(w), sizes = n.sizes(x);
   SmallVector<int64_t> kernel;
@@ -103,7 +103,7 @@ Value convolve(Node &n, Value x, Value w, Value bias) {
   auto window = readWindow(n, ArrayRef(sizes).drop_front(2), kernel);
   if (!window) return {};
   window->geometry.group = n.attrInt("group", 1);
-  if (!window->hasConstantPads) x = padDynamically(n, x, *window, n.scalarLike(x, 0));
+  if (!window->hasConstantPads || outside) x = padDynamically(n, x, *window, outside ? outside : n.scalarLike(x, 0));
   Value y = n.conv(x, w, window->geometry);
   return bias ? n.add(y, n.alongAxis(bias, 1, n.rank(x))) : y;
 }

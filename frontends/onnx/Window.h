@@ -22,6 +22,8 @@ std::optional<Window> readWindow(Node &n, llvm::ArrayRef<SizeExpr> spatial, std:
 Value padDynamically(Node &n, Value x, Window &window, Value fill);
 
 /// The convolution of x with w plus a bias: what Conv and its relatives have in common.
-Value convolve(Node &n, Value x, Value w, Value bias);
+///
+/// \param outside  what x is outside the image, a scalar; null: 0
+Value convolve(Node &n, Value x, Value w, Value bias, Value outside = {});
 
 } // namespace jinx::frontends

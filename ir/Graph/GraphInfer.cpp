@@ -219,7 +219,10 @@ LogicalResult ConvOp::inferReturnTypes(JINX_INFER_ARGS) {
   Sizes x = sizesOf(op.getX().getType()), w = sizesOf(op.getW().getType());
   if (x.size() < 3 || x.size() != w.size())  // conv C1
     return emitOptionalError(loc, "x has rank ", x.size(), " and w has rank ", w.size(), ", expected one rank of at least 3");
-  if (failed(sameElement(loc, op.getX(), op.getW()))) return failure();
+  Type element = elementOf(op.getX());
+  const bool ofBytes = element.isInteger(8) && elementOf(op.getW()).isInteger(8);
+  if (!ofBytes && failed(sameElement(loc, op.getX(), op.getW()))) return failure();
+  if (ofBytes) element = IntegerType::get(element.getContext(), 32);
   size_t spatial = x.size() - 2, firstSpatial = op.getChannelsLast() ? 1 : 2;
   const SizeExpr &channels = op.getChannelsLast() ? x.back() : x[1];
   SizeExpr expected = w[1] * SizeExpr(op.getGroup());
@@ -242,7 +245,7 @@ LogicalResult ConvOp::inferReturnTypes(JINX_INFER_ARGS) {
     out.push_back(extent);
   }
   if (op.getChannelsLast()) out.push_back(w[0]);
-  results.push_back(tensorOf(out, elementOf(op.getX())));
+  results.push_back(tensorOf(out, element));
   return success();
 }
 

@@ -18,6 +18,14 @@ LogicalResult verifyElements(Operation *op, Value a, Value b) {
   return op->emitOpError("has element types ") << elementOf(a) << " and " << elementOf(b) << ", expected one type";
 }
 
+/// Unsigned bytes beside signed ones: what instructions multiply that add four products.
+bool isOfBytes(Value a, Value b) { return elementOf(a).isUnsignedInteger(8) && elementOf(b).isSignlessInteger(8); }
+
+LogicalResult verifySums(Operation *op, Value y) {
+  if (elementOf(y).isSignlessInteger(32)) return success();
+  return op->emitOpError("y has elements of ") << elementOf(y) << ", expected i32 beside operands of bytes";
+}
+
 /// Of a product by rows: y's element type, as the operands' have it.
 LogicalResult verifyElementsByRows(PackedMatmulOp op) {
   Type a = elementOf(op.getA()), b = elementOf(op.getB()), y = elementOf(op.getY());
@@ -76,16 +84,12 @@ LogicalResult PackedMatmulOp::verify() {
     return emitOpError("batch shapes ") << describe(ArrayRef(a).drop_back(2)) << " and " << describe(ArrayRef(b).drop_back(3))
                                         << " do not broadcast together, expected equal extents or 1";
   product->append({a[a.size() - 2], y.back()});
-  bool ofBytes = elementOf(getA()).isUnsignedInteger(8) && elementOf(getB()).isSignlessInteger(8);
-  int64_t interleave = ofBytes ? kByteInterleave : 1;
-  auto groups = a.back().exactDivide(interleave);
-  if (!groups) return emitOpError("a has rows of ") << a.back().str() << " bytes, expected a multiple of " << interleave;
+  const bool ofBytes = isOfBytes(getA(), getB());
+  const int64_t interleave = ofBytes ? kByteInterleave : 1;
   Sizes panels(b.begin(), b.end() - 3);
-  panels.append({ceilDiv(y.back(), kPanel), *groups, SizeExpr(kPanel * interleave)});
+  panels.append({ceilDiv(y.back(), kPanel), ceilDiv(a.back(), interleave), SizeExpr(kPanel * interleave)});
   if (failed(verifyShape(*this, "b", getB(), panels)) || failed(verifyShape(*this, "y", getY(), *product))) return failure();
-  if (!ofBytes) return verifyElements(*this, getA(), getB());
-  if (elementOf(getY()).isSignlessInteger(32)) return success();
-  return emitOpError("y has elements of ") << elementOf(getY()) << ", expected i32 beside operands of bytes";
+  return ofBytes ? verifySums(*this, getY()) : verifyElements(*this, getA(), getB());
 }
 
 LogicalResult PackedGroupedMatmulOp::verify() {
@@ -136,8 +140,11 @@ LogicalResult PackedConvOp::verify() {
       if (failed(verifyShape(*this, "w", getW(), {y[3], SizeExpr(taps * kSlice) * ceilDiv(x[3], kSlice)}))) return failure();
     }
   } else {
-    SizeExpr rows = SizeExpr(taps) * floorDiv(x[3], group), panels = ceilDiv(floorDiv(y[3], group), kPanel);
-    if (failed(verifyShape(*this, "w", getW(), {SizeExpr(group), panels, rows, SizeExpr(kPanel)}))) return failure();
+    const bool ofBytes = isOfBytes(getX(), getW()), isOneRun = group == 1 && getDilations().size() == 2 && getDilations()[1] == 1;
+    const int64_t interleave = ofBytes ? kByteInterleave : 1, runs = isOneRun ? getKernel()[0] : taps;
+    SizeExpr run = SizeExpr(taps / runs) * floorDiv(x[3], group), panels = ceilDiv(floorDiv(y[3], group), kPanel);
+    if (failed(verifyShape(*this, "w", getW(), {SizeExpr(group), panels, SizeExpr(runs) * ceilDiv(run, interleave), SizeExpr(kPanel * interleave)}))) return failure();
+    if (failed(ofBytes ? verifySums(*this, getY()) : verifyElements(*this, getX(), getW()))) return failure();
   }
   if (failed(verifyWindow(*this, 2, getStrides(), getDilations(), getPads()))) return failure();
   Sizes expected = {x[0]};

@@ -46,11 +46,11 @@ struct ChannelsLastPass : impl::ChannelsLastBase<ChannelsLastPass> {
     getOperation().walk([&](ConvOp op) {
       int64_t rank = cast<RankedTensorType>(op.getX().getType()).getRank();
       Type element = cast<RankedTensorType>(op.getX().getType()).getElementType();
-      bool isTaken = element.isF32() || (halves && (element.isF16() || element.isBF16()));
+      bool isTaken = element.isF32() || element.isUnsignedInteger(8) || element.isSignlessInteger(32) || (halves && (element.isF16() || element.isBF16()));
       if (op.getChannelsLast()) return;
       if (isTaken && (rank == 3 || rank == 4)) return convs.push_back(op);
       say(missed(op, kArgument, "Kept"), [&] {
-        return isTaken ? "conv: " + std::to_string(rank - 2) + " spatial dimensions, expected 1 or 2" : std::string("conv: elements are not f32");
+        return isTaken ? "conv: " + std::to_string(rank - 2) + " spatial dimensions, expected 1 or 2" : std::string("conv: elements are not f32, ui8 or i32");
       });
     });
     for (ConvOp op : convs) wrap(op);

@@ -5,10 +5,9 @@
 //   conv, one filter a channel       depthwise_conv
 //   conv, otherwise                  packed_conv
 //   matmul with one column           reduce(mul(a, bᵀ)): a panel would be 15/16 padding, and what makes a can join the reduction
-//   matmul of bytes, b constant      packed_matmul(a, pack(b, interleave 4)), where the processor adds four products of an unsigned
-//                                    and a signed byte at once (byte-dots); otherwise
-//                                    cast(packed_matmul(cast(a), pack(cast(b)))), in f32, when no sum can pass 2^24: then each
-//                                    partial sum is an integer that f32 holds, and the result is exact
+//   matmul of ui8, b constant i8     packed_matmul(a, pack(b, interleave 4)), where the processor adds four products of an unsigned and
+//   conv of ui8, w constant i8       a signed byte at once (byte-dots); k, or a run of a window, is filled up to a multiple of four
+//                                    (jinx-byte-products has made that, or f32, of all other products of bytes)
 //
 // Where there are tensor cores (tensor-cores), which read both operands along k, 16-bit floats, and in products 8-bit ones and bytes too:
 //
@@ -82,7 +81,8 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     });
   }
 
-  static bool isSupported(Type element) { return element.isF32(); }
+  /// i32 is what is left of bytes (jinx-byte-products).
+  bool isSupported(Type element) const { return element.isF32() || (!tensorCores && element.isSignlessInteger(32)); }
   bool isByRows(Type element) const { return tensorCores && (element.isF16() || element.isBF16()); }
   bool isTf32() const { return f32Products == "tf32"; }
   /// f32 goes to tensor cores where that is wanted.
@@ -129,27 +129,11 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     return PackOp::create(b, loc, tensorOf(out, elementOf(v)), v, transpose, interleave);
   }
 
-  /// Whether a matrix of bytes with that many rows can be packed for an instruction that adds four products.
-  bool isByteDot(const SizeExpr &rows) const { return byteDots && rows.constant() && *rows.constant() % kByteInterleave == 0; }
-
-  /// A product of unsigned bytes with constant signed ones that stays one.
-  bool isByteDot(MatmulOp op) const {
-    const bool isOfBytes = elementOf(op.getA()).isUnsignedInteger(8) && elementOf(op.getB()).isSignlessInteger(8) && elementOf(op.getY()).isInteger(32);
-    if (!isOfBytes || !op.getB().getDefiningOp<ConstantOp>() || sizesOf(op.getY().getType()).back().isConstant(1)) return false;
-    return sizesOf(op.getA().getType()).size() >= 2 && isByteDot(sizesOf(op.getA().getType()).back());
+  /// Operands that an instruction adds four products of.
+  bool isByteDot(Value a, Value b) const {
+    return byteDots && elementOf(a).isUnsignedInteger(8) && elementOf(b).isSignlessInteger(8) && b.getDefiningOp<ConstantOp>();
   }
 
-  /// A product of bytes with constant weights whose sums f32 holds exactly: takes f32 operands from now on.
-  bool makeExactFloat(MatmulOp op) {
-    auto weights = op.getB().getDefiningOp<ConstantOp>();
-    if (!elementOf(op.getA()).isInteger(8) || !elementOf(op.getY()).isInteger(32) || !weights) return false;
-    int64_t largest = elementOf(op.getA()).isUnsignedInteger() ? 255 : 128;
-    if (largestColumnSum(weights, op.getTransposeB()) > (int64_t(1) << 24) / largest) return false;
-    MatmulOp wide = makeFloat(op);
-    say(passed(wide, kArgument, "Exact"), [&] { return "matmul: products of bytes summed in f32, exactly"; });
-    lowerMatmul(wide);
-    return true;
-  }
   /// The product of f32 operands in the place of `op`.
   MatmulOp makeFloat(MatmulOp op) {
     OpBuilder b(op);
@@ -161,18 +145,6 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     op.getY().replaceAllUsesWith(result);
     op.erase();
     return y;
-  }
-  /// max over columns of sum |b|; what cannot be read counts as too large.
-  static int64_t largestColumnSum(ConstantOp weights, bool transposed) {
-    constexpr int64_t kTooLarge = std::numeric_limits<int64_t>::max();
-    auto type = cast<RankedTensorType>(weights.getY().getType());
-    auto values = type.getRank() == 2 ? readIntegers(weights.getValue(), int64_t(1) << 28) : std::nullopt;
-    if (!values) return kTooLarge;
-    int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
-    SmallVector<int64_t> sums(transposed ? rows : columns, 0);
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < columns; ++j) sums[transposed ? i : j] += std::abs((*values)[i * columns + j]);
-    return sums.empty() ? 0 : *llvm::max_element(sums);
   }
 
   /// [.., m, k] x [k, 1] as a sum over the last axis.
@@ -194,14 +166,16 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
   void lowerMatmul(MatmulOp op) {
     if (isByRows(op)) return lowerByRows(op);
     if (isByteFloat(elementOf(op.getA()))) return lowerMatmul(makeFloat(op));
-    const bool ofBytes = isByteDot(op);
+    const bool ofBytes = isByteDot(op.getA(), op.getB());
     if (!ofBytes) {
-      if (makeExactFloat(op)) return;
       if (!isSupported(elementOf(op.getA())) || !isSupported(elementOf(op.getY()))) return keep(op, "elements are not f32");
       if (makeReduction(op)) return;
     }
     OpBuilder b(op);
-    Value packed = pack(b, op.getLoc(), op.getB(), op.getTransposeB(), ofBytes ? kByteInterleave : 1);
+    Value weights = op.getB();
+    const int64_t rank = cast<RankedTensorType>(weights.getType()).getRank();
+    if (ofBytes) weights = fillUp(b, op.getLoc(), weights, rank - (op.getTransposeB() ? 1 : 2), kByteInterleave);
+    Value packed = pack(b, op.getLoc(), weights, op.getTransposeB(), ofBytes ? kByteInterleave : 1);
     op.getY().replaceAllUsesWith(PackedMatmulOp::create(b, op.getLoc(), op.getY().getType(), op.getA(), packed).getY());
     say(passed(op, kArgument, "Packed"), [&] {
       if (ofBytes) return "matmul: bytes, four rows of the right operand interleaved";
@@ -361,14 +335,15 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     if (Value narrow = asBytes(b, op)) r = narrow;
     r = reshape(b, op->getLoc(), r, {*sizes[0].exactDivide(hidden), hidden, hidden});
     const bool isBytes = elementOf(r).isInteger(8);
-    op->setOperand(1, pack(b, op->getLoc(), r, /*transpose=*/true, isBytes && isByteDot(hidden) ? kByteInterleave : 1));
+    op->setOperand(1, pack(b, op->getLoc(), r, /*transpose=*/true, isBytes && byteDots && hidden.exactDivide(kByteInterleave) ? kByteInterleave : 1));
     ++numMatmuls;
   }
 
   void lowerConv(ConvOp op) {
     if (!op.getChannelsLast()) return keep(op, "channels are second; jinx-channels-last comes before");
     const bool byRows = isByRows(op);
-    if (!byRows && !isSupported(elementOf(op.getX()))) return keep(op, "elements are not f32");
+    const bool ofBytes = isByteDot(op.getX(), op.getW());
+    if (!byRows && !ofBytes && !isSupported(elementOf(op.getX()))) return keep(op, "elements are not f32");
     Location loc = op.getLoc();
     Sizes x = sizesOf(op.getX().getType()), w = sizesOf(op.getW().getType()), y = sizesOf(op.getY().getType());
     int64_t spatial = int64_t(x.size()) - 2;
@@ -391,15 +366,16 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
       // A product over all pixels: [n*h*w, c] x [c, oc].
       form = "packed_matmul over all pixels";
       Value weights = reshape(b, loc, op.getW(), {oc, ic});
+      if (ofBytes) weights = fillUp(b, loc, weights, 1, kByteInterleave);
       result = byRows ? productByRows(b, loc, op.getY().getType(), op.getX(), weights)
-                      : PackedMatmulOp::create(b, loc, op.getY().getType(), op.getX(), pack(b, loc, weights, /*transpose=*/true));
+                      : PackedMatmulOp::create(b, loc, op.getY().getType(), op.getX(), pack(b, loc, weights, /*transpose=*/true, ofBytes ? kByteInterleave : 1));
       ++numConvs;
     } else {
       result = lowerGeneral(b, op, kernel, strides, pads, dilations, x, y, oc, ic);
       ++numConvs;
     }
     op.getY().replaceAllUsesWith(result);
-    say(passed(op, kArgument, "Packed"), [&] { return std::string("conv becomes ") + form + (byRows ? howF32(elementOf(op.getX())) : ""); });
+    say(passed(op, kArgument, "Packed"), [&] { return std::string("conv becomes ") + form + (byRows ? howF32(elementOf(op.getX())) : ofBytes ? ", of bytes" : ""); });
     op.erase();
   }
 
@@ -473,8 +449,13 @@ struct PackContractionsPass : impl::PackContractionsBase<PackContractionsPass> {
     int64_t groups = op.getGroup(), ocg = oc / groups;
     Value w = reshape(b, loc, op.getW(), {groups, ocg, ic, kernel[0], kernel[1]});
     w = TransposeOp::create(b, loc, w, ArrayRef<int64_t>{0, 1, 3, 4, 2});
-    w = reshape(b, loc, w, {groups, ocg, kernel[0] * kernel[1] * ic});
-    Value packed = pack(b, loc, w, /*transpose=*/true);
+    const bool ofBytes = isByteDot(op.getX(), op.getW());
+    if (ofBytes) {  // each run of weights that meets a run of pixels
+      const int64_t runs = groups == 1 && dilations[1] == 1 ? kernel[0] : kernel[0] * kernel[1];
+      w = fillUp(b, loc, reshape(b, loc, w, {groups, ocg, runs, kernel[0] * kernel[1] / runs * ic}), 3, kByteInterleave);
+    }
+    w = reshape(b, loc, w, {groups, ocg, volume(ArrayRef(sizesOf(w.getType())).drop_front(2))});
+    Value packed = pack(b, loc, w, /*transpose=*/true, ofBytes ? kByteInterleave : 1);
     Value result = PackedConvOp::create(b, loc, tensorOf(flatOut, elementOf(op.getY())), input, packed, kernel, strides, pads, dilations, groups);
     return reshape(b, loc, result, y);
   }

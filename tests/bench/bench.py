@@ -5,6 +5,7 @@
     ./dev bench fusion [ARGUMENT…]     named models fused and unfused: fusion/bench.py
     ./dev bench cost [ARGUMENT…]       compile time, load time and memory of every model, against limits: cost/bench.py
     ./dev bench gemm [ARGUMENT…]       matrix products against the register peak of the core: gemm/bench.py
+    ./dev bench int8 [ARGUMENT…]       products and a network of bytes against the register peak, OpenVINO and onnxruntime: int8/bench.py
     ./dev bench weights [ARGUMENT…]    products with weights of 4 and 8 bits against the speed of memory: weights/bench.py
     ./dev bench attention [ARGUMENT…]  attention as one kernel, as three, and onnxruntime's: attention/bench.py
     ./dev bench gpu-pack DIR …         a folder that times Jinx on a GPU machine: gpu/pack.py, gpu/run.py
@@ -20,7 +21,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-SCRIPTS = {kind: f"{kind}/bench.py" for kind in ("peers", "cost", "gemm", "weights", "fusion", "attention", "index")} | {"gpu-pack": "gpu/pack.py"}
+SCRIPTS = {kind: f"{kind}/bench.py" for kind in ("peers", "cost", "gemm", "int8", "weights", "fusion", "attention", "index")} | {"gpu-pack": "gpu/pack.py"}
 
 
 def main() -> None:

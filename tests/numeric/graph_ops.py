@@ -466,12 +466,36 @@ def grouped_products():
 def byte_products():
     """Constant right operands stay bytes where the processor multiplies them (jinx-pack); the largest sums are beyond f32's integers."""
     least, most = np.full((1100, 17), -128, "i1"), lambda g, n, *shapes: [np.full(s, 255) for s in shapes[:1]] + [np.full((1100, 17), -128)]
-    for a, b, flag, interleave in ((("n", 32), (32, 20), "", 4), (("n", 36), (24, 36), "transpose_b ", 4), ((3, "n", 8), (8, 5), "", 4), (("n", 7), (7, 20), "", 1)):
+    for a, b, flag, interleave in ((("n", 32), (32, 20), "", 4), (("n", 36), (24, 36), "transpose_b ", 4), ((3, "n", 8), (8, 5), "", 4)):
         columns = b[0] if flag else b[1]
         answer = lambda n, x, w, f=bool(flag), i=interleave, c=columns: REFERENCES["packed_matmul"](x, REFERENCES["pack"](w, f, i), c)
         yield Case("matmul", f"jinx.matmul {{0}}, {{1}} {flag}: {{t0}}, {{t1}} -> {{ty}}", [Tensor("u1", *a), Tensor("i1", *b, constant=True)], Tensor("i4", *a[:-1], columns), answer)
     yield Case("matmul", "jinx.matmul {0}, {1} : {t0}, {t1} -> {ty}", [Tensor("u1", "n", 1100), Tensor("i1", 1100, 17, value=least)], Tensor("i4", "n", 17),
                lambda n, x, w: REFERENCES["packed_matmul"](x, REFERENCES["pack"](w, False, 4), 17), draw=most)
+    # Each pair of signs, depths that leave one to three bytes, and what is no constant: exact as floats, or of i32.
+    for left, right in (("u1", "i1"), ("i1", "i1"), ("u1", "u1"), ("i1", "u1")):
+        for a, b, flag, constant in ((("n", 33), (33, 20), "", True), ((2, "n", 7), (40, 7), "transpose_b ", True), (("n", 3), (3, 17), "", True), (("n", 14), (14, 1), "", True),
+                                     (("n", 9), (9, 20), "", False), (("n", 600), (600, 17), "", False)):
+            operands = [Tensor(left, *a), Tensor(right, *b, constant=constant)]
+            yield Case("matmul", f"jinx.matmul {{0}}, {{1}} {flag}: {{t0}}, {{t1}} -> {{ty}}", operands, Tensor("i4", *a[:-1], b[0] if flag else b[1]),
+                       lambda n, x, w, f=bool(flag): REFERENCES["matmul"](x, w, f))
+
+
+def byte_convolutions():
+    """Runs of a window that are no multiple of four bytes, groups, dilations, margins; a product over all pixels; a filter a channel; a line."""
+    shapes = (((7, 6), 3, (6, 3, 3, 2), 1, dict(strides=[2, 1], pads=[1, 0, 1, 1], dilations=[1, 1])), ((4, 5), 6, (20, 3, 3, 2), 2, dict(strides=[1, 1], pads=[1, 1, 1, 1], dilations=[2, 2])),
+              ((3, 3), 5, (20, 5, 1, 1), 1, dict(strides=[1, 1], pads=[0, 0, 0, 0], dilations=[1, 1])), ((9,), 8, (20, 8, 3), 1, dict(strides=[1], pads=[2, 0], dilations=[1])),
+              ((5, 4), 4, (4, 1, 3, 3), 4, dict(strides=[1, 1], pads=[1, 1, 1, 1], dilations=[1, 1])), ((2, 17), 70, (3, 70, 3, 3), 1, dict(strides=[1, 1], pads=[1, 1, 1, 1], dilations=[1, 1])))
+    for left, right in (("u1", "i1"), ("i1", "i1"), ("u1", "u1"), ("i1", "u1")):
+        for spatial, channels, weights, group, w in shapes:
+            for last, constant in ((False, True), (True, True)) + (((False, False),) if channels == 3 else ()):
+                extents = reference.conv_extents(spatial, weights[2:], **w)
+                x, y = (("n", *spatial, channels), ("n", *extents, weights[0])) if last else (("n", channels, *spatial), ("n", weights[0], *extents))
+                if channels in (4, 5, 70) and (last or right == "u1"):
+                    continue
+                yield Case("conv", f"jinx.conv {{0}}, {{1}} {window_text(**w, group=group, channels_last=last)} : {{t0}}, {{t1}} -> {{ty}}",
+                           [Tensor(left, *x), Tensor(right, *weights, constant=constant)], Tensor("i4", *y),
+                           lambda n, x, f, w=w, g=group, l=last: REFERENCES["conv"](x, f, **w, group=g, channels_last=l))
 
 
 def quantized():
@@ -597,7 +621,7 @@ def gradients():
                        lambda n, *xs, c=causal: REFERENCES["attention_grad"](*xs, scale=scale, causal=c), draw=given(causal), terms=terms(causal))
 
 
-FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, grouped_products, byte_products, quantized, recurrences, gradients]
+FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, grouped_products, byte_products, byte_convolutions, quantized, recurrences, gradients]
 
 
 # ---- running -----------------------------------------------------------------------------------------------------------------------
@@ -659,7 +683,7 @@ class Run:
             folder = pathlib.Path(name)
             (folder / "model.mlir").write_text(module(cases))
             isas = {"fused": [], "unfused": ["--no-fusion"], "baseline": ["--isa", "x86-64"]}
-            if family in (byte_products, recurrences):
+            if family in (byte_products, byte_convolutions, recurrences):
                 isas["below"] = ["--isa", "x86-64-v4-vnni", "--isa", "x86-64"]
             for variant, options in isas.items():
                 problem = self.call("compile", folder / "model.mlir", *options, "-o", folder / f"{variant}.jxp")

@@ -219,17 +219,23 @@ def conv_extents(spatial, kernel, strides, pads, dilations):
     return [(spatial[d] + pads[d] + pads[n + d] - dilations[d] * (kernel[d] - 1) - 1) // strides[d] + 1 for d in range(n)]
 
 
+def wide(*operands):
+    """Bytes as numbers whose sums do not wrap."""
+    return [v.astype(np.int64) if v.dtype.kind in "iu" else v for v in operands]
+
+
 def conv(x, w, strides, pads, dilations, group=1, channels_last=False):
+    x, w = wide(x, w)
     if channels_last:
         return np.moveaxis(conv(np.moveaxis(x, -1, 1), w, strides, pads, dilations, group), 1, -1)
     n, (oc, per) = x.shape[0], w.shape[:2]
     kernel = w.shape[2:]
     extents = conv_extents(x.shape[2:], kernel, strides, pads, dilations)
     y = np.zeros([n, oc, *extents])
-    for b, o, c in itertools.product(range(n), range(oc), range(per)):
-        channel = o // (oc // group) * per + c
-        for p, inside in windows(x[b, channel], kernel, strides, pads, dilations, extents):
-            y[(b, o, *p)] += sum(w[(o, c, *k)] * v for k, v in inside if v is not None)
+    for o, c in itertools.product(range(oc), range(per)):
+        images = np.moveaxis(x[:, o // (oc // group) * per + c], 0, -1)  # an element is one of each image
+        for p, inside in windows(images, kernel, strides, pads, dilations, extents):
+            y[(slice(None), o, *p)] += sum(w[(o, c, *k)] * v for k, v in inside if v is not None)
     return y
 
 
@@ -254,8 +260,8 @@ def pool(x, kind, kernel, strides, pads, dilations, extents, channels_last=False
 
 
 def matmul(a, b, transpose_b=False):
-    b = np.swapaxes(b, -1, -2) if transpose_b else b
-    return a @ b
+    a, b = wide(a, b)
+    return a @ (np.swapaxes(b, -1, -2) if transpose_b else b)
 
 
 def grouped_matmul(x, w, ends, transpose_w=False):
@@ -285,9 +291,8 @@ def unpack(b, n):
 
 
 def packed_matmul(a, b, n):
-    if a.dtype.kind in "iu":  # bytes: exact
-        a, b = a.astype(np.int64), b.astype(np.int64)
-    return a @ unpack(b, n)
+    a, b = wide(a, b)
+    return a @ unpack(b, n)[..., : a.shape[-1], :]  # rows that fill up are behind
 
 
 def packed_grouped_matmul(x, w, ends, n):

@@ -24,6 +24,14 @@ func.func @matmul_batch(%a: tensor<?x3x4x8xf32, #jinx.dims<"n", "3", "4", "8">>,
   return %y : tensor<?x3x4x2xf32, #jinx.dims<"n", "3", "4", "2">>
 }
 
+// Convolutions of bytes, too, whatever their signs.
+// CHECK-LABEL: @conv_bytes
+// CHECK: jinx.conv {{.*}} : tensor<1x3x8xui8>, tensor<4x3x3xi8> -> tensor<1x4x6xi32>
+func.func @conv_bytes(%x: tensor<1x3x8xui8>, %w: tensor<4x3x3xi8>) -> tensor<1x4x6xi32> {
+  %y = jinx.conv %x, %w {strides = array<i64: 1>, pads = array<i64: 0, 0>, dilations = array<i64: 1>, group = 1 : i64} : tensor<1x3x8xui8>, tensor<4x3x3xi8> -> tensor<1x4x6xi32>
+  return %y : tensor<1x4x6xi32>
+}
+
 // Products of bytes accumulate in i32.
 // CHECK-LABEL: @matmul_bytes
 // CHECK: jinx.matmul %{{.*}} : tensor<4x8xi8>, tensor<8x16xi8> -> tensor<4x16xi32>

@@ -264,9 +264,36 @@ func.func @pack_interleave(%b: tensor<6x20xi8>) {
 
 // -----
 
-func.func @packed_matmul_bytes_depth(%a: tensor<4x7xui8>, %b: tensor<2x2x64xi8>) {
-  // expected-error @+1 {{a has rows of 7 bytes, expected a multiple of 4}}
-  %y = jinx.packed_matmul %a, %b : tensor<4x7xui8>, tensor<2x2x64xi8> -> tensor<4x20xi32>
+func.func @packed_matmul_bytes_depth(%a: tensor<4x9xui8>, %b: tensor<2x2x64xi8>) {
+  // expected-error @+1 {{'jinx.packed_matmul' op b is 2x2x64, expected 2x3x64}}
+  %y = jinx.packed_matmul %a, %b : tensor<4x9xui8>, tensor<2x2x64xi8> -> tensor<4x20xi32>
+  return
+}
+
+// -----
+
+func.func @packed_conv_bytes_run(%x: tensor<1x8x8x3xui8>, %w: tensor<1x1x7x64xi8>) {
+  // expected-error @+1 {{'jinx.packed_conv' op w is 1x1x7x64, expected 1x1x9x64}}
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+    : tensor<1x8x8x3xui8>, tensor<1x1x7x64xi8> -> tensor<1x6x6x4xi32>
+  return
+}
+
+// -----
+
+func.func @packed_conv_bytes_sums(%x: tensor<1x8x8x3xui8>, %w: tensor<1x1x9x64xi8>) {
+  // expected-error @+1 {{'jinx.packed_conv' op y has elements of 'f32', expected i32 beside operands of bytes}}
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+    : tensor<1x8x8x3xui8>, tensor<1x1x9x64xi8> -> tensor<1x6x6x4xf32>
+  return
+}
+
+// -----
+
+func.func @packed_conv_elements(%x: tensor<1x8x8x3xf32>, %w: tensor<1x1x27x16xf16>) {
+  // expected-error @+1 {{'jinx.packed_conv' op has element types 'f32' and 'f16', expected one type}}
+  %y = jinx.packed_conv %x, %w {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, group = 1 : i64}
+    : tensor<1x8x8x3xf32>, tensor<1x1x27x16xf16> -> tensor<1x6x6x4xf32>
   return
 }
 
