@@ -135,7 +135,22 @@ class Checker {
     return {"attention", ""};
   }
 
+  /// Bytes that a kernel makes of a product outside, and reads again as floats: they are to be that product's result, of a quarter of the bytes.
+  bool crossesQuantized() const {
+    for (Operation *op : members_) {
+      auto widened = dyn_cast<CastOp>(op);
+      auto narrowed = widened && inside(widened.getX()) ? widened.getX().getDefiningOp<CastOp>() : CastOp();
+      if (!narrowed || !isByte(narrowed.getY()) || isByte(narrowed.getX())) continue;
+      Value v = narrowed.getX();
+      while (inside(v) && v.getDefiningOp()->getNumOperands() > 0) v = v.getDefiningOp()->getOperand(0);
+      if (v.getDefiningOp() && isProduct(v.getDefiningOp())) return true;
+    }
+    return false;
+  }
+  static bool isByte(Value v) { return cast<RankedTensorType>(v.getType()).getElementType().isInteger(8); }
+
   Verdict map() {
+    if (crossesQuantized()) return no("bytes of a product are read as floats: they end its kernel");
     for (Value v : results_)
       if (!shapes_.same(v, results_[0])) return no([&] { return "results of shapes " + text(results_[0]) + " and " + text(v); });
     for (Operation *op : members_) {
@@ -154,6 +169,7 @@ class Checker {
   }
 
   Verdict reduction() {
+    if (crossesQuantized()) return no("bytes of a product are read as floats: they end its kernel");
     Value full = reduces_[0].getX(), reduced = reduces_[0].getY();
     for (ReduceOp reduce : reduces_) {
       if (!shapes_.same(reduce.getX(), full)) return no([&] { return "reductions of shapes " + text(full) + " and " + text(reduce.getX()); });
