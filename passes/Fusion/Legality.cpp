@@ -86,6 +86,7 @@ class Checker {
 
   Verdict matmul() {
     if (products_.size() > 1) return no("two products: each has a kernel of its own");
+    if (crossesQuantized()) return no("bytes of another product are read as floats: they end its kernel");
     Operation *product = products_[0];
     Value whole = product->getResult(0);
     for (Value v : product->getOperands())
@@ -142,7 +143,8 @@ class Checker {
       auto narrowed = widened && inside(widened.getX()) ? widened.getX().getDefiningOp<CastOp>() : CastOp();
       if (!narrowed || !isByte(narrowed.getY()) || isByte(narrowed.getX())) continue;
       Value v = narrowed.getX();
-      while (inside(v) && v.getDefiningOp()->getNumOperands() > 0) v = v.getDefiningOp()->getOperand(0);
+      while (inside(v) && !isProduct(v.getDefiningOp()) && v.getDefiningOp()->getNumOperands() > 0) v = v.getDefiningOp()->getOperand(0);
+      if (inside(v)) continue;
       if (v.getDefiningOp() && isProduct(v.getDefiningOp())) return true;
     }
     return false;
