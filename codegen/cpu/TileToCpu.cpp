@@ -493,6 +493,23 @@ class KernelLowering {
     return arith::ConstantOp::create(b_, loc, DenseElementsAttr::get(vector, Attribute(b_.getIntegerAttr(vector.getElementType(), v))));
   }
 
+  /// a[2i] * b[2i] + a[2i+1] * b[2i+1] of 16-bit integers, in lanes of `type`: register by register.
+  Value addPairs(Location loc, VectorType type, Value a, Value b) {
+    const int64_t lanes = type.getDimSize(0), step = std::min<int64_t>(lanes, lanes_.vectorBytes >= 32 ? 8 : 4);
+    auto name = b_.getStringAttr(step == 8 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.sse2.pmadd.wd");
+    auto part = VectorType::get({step}, type.getElementType());
+    auto slice = [&](Value v, int64_t at) -> Value {
+      if (step == lanes) return v;
+      return vector::ExtractStridedSliceOp::create(b_, loc, v, ArrayRef<int64_t>{2 * at}, ArrayRef<int64_t>{2 * step}, ArrayRef<int64_t>{1});
+    };
+    Value sums = step == lanes ? Value() : zero(loc, type);
+    for (int64_t at = 0; at < lanes; at += step) {
+      Value pairs = LLVM::CallIntrinsicOp::create(b_, loc, part, name, ValueRange{slice(a, at), slice(b, at)}).getResult(0);
+      sums = sums ? Value(vector::InsertStridedSliceOp::create(b_, loc, pairs, sums, ArrayRef<int64_t>{at}, ArrayRef<int64_t>{1})) : pairs;
+    }
+    return sums;
+  }
+
   /// acc + the four products of each lane: a is four unsigned bytes, b four signed ones a lane.
   Value addByteProducts(Location loc, Value acc, Value a, Value b) {
     auto type = cast<VectorType>(acc.getType()), bytes = cast<VectorType>(b.getType());
@@ -502,14 +519,17 @@ class KernelLowering {
       auto name = b_.getStringAttr("llvm.x86.avx512.vpdpbusd." + std::to_string(32 * lanes));
       return LLVM::CallIntrinsicOp::create(b_, loc, type, name, ValueRange{acc, spread, b}).getResult(0);
     }
-    for (int64_t r = 0; r < kByteInterleave; ++r) {
-      SmallVector<int64_t> places;
-      for (int64_t lane = 0; lane < lanes; ++lane) places.push_back(lane * kByteInterleave + r);
-      Value column = arith::ExtSIOp::create(b_, loc, type, vector::ShuffleOp::create(b_, loc, b, b, places));
-      Value shift = arith::ConstantOp::create(b_, loc, b_.getI32IntegerAttr(8 * r)), mask = arith::ConstantOp::create(b_, loc, b_.getI32IntegerAttr(255));
-      Value byte = arith::AndIOp::create(b_, loc, arith::ShRUIOp::create(b_, loc, a, shift), mask);
-      acc = add(loc, acc, mul(loc, vector::BroadcastOp::create(b_, loc, type, byte), column));
-    }
+    // Pairs of 16 bits: the even bytes of both, then the odd ones; two products and their sum at once.
+    auto shorts = VectorType::get({2 * lanes}, b_.getI16Type());
+    auto splat = [&](Type type, int64_t v) -> Value {
+      return arith::ConstantOp::create(b_, loc, DenseElementsAttr::get(cast<ShapedType>(type), Attribute(b_.getIntegerAttr(cast<ShapedType>(type).getElementType(), v))));
+    };
+    Value left = LLVM::BitcastOp::create(b_, loc, shorts, vector::BroadcastOp::create(b_, loc, type, a)), right = LLVM::BitcastOp::create(b_, loc, shorts, b);
+    Value eight = splat(shorts, 8);
+    Value leftEven = arith::AndIOp::create(b_, loc, left, splat(shorts, 255)), leftOdd = arith::ShRUIOp::create(b_, loc, left, eight);
+    Value rightEven = arith::ShRSIOp::create(b_, loc, arith::ShLIOp::create(b_, loc, right, eight), eight), rightOdd = arith::ShRSIOp::create(b_, loc, right, eight);
+    acc = add(loc, acc, addPairs(loc, type, leftEven, rightEven));
+    acc = add(loc, acc, addPairs(loc, type, leftOdd, rightOdd));
     return acc;
   }
 

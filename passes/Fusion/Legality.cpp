@@ -86,6 +86,7 @@ class Checker {
 
   Verdict matmul() {
     if (products_.size() > 1) return no("two products: each has a kernel of its own");
+    if (crossesQuantized()) return no("bytes of another product are read as floats: they end its kernel");
     Operation *product = products_[0];
     Value whole = product->getResult(0);
     for (Value v : product->getOperands())
@@ -137,7 +138,23 @@ class Checker {
     return {"attention", ""};
   }
 
+  /// Bytes that a kernel makes of a product outside, and reads again as floats: they are to be that product's result, of a quarter of the bytes.
+  bool crossesQuantized() const {
+    for (Operation *op : members_) {
+      auto widened = dyn_cast<CastOp>(op);
+      auto narrowed = widened && inside(widened.getX()) ? widened.getX().getDefiningOp<CastOp>() : CastOp();
+      if (!narrowed || !isByte(narrowed.getY()) || isByte(narrowed.getX())) continue;
+      Value v = narrowed.getX();
+      while (inside(v) && !isProduct(v.getDefiningOp()) && v.getDefiningOp()->getNumOperands() > 0) v = v.getDefiningOp()->getOperand(0);
+      if (inside(v)) continue;
+      if (v.getDefiningOp() && isProduct(v.getDefiningOp())) return true;
+    }
+    return false;
+  }
+  static bool isByte(Value v) { return cast<RankedTensorType>(v.getType()).getElementType().isInteger(8); }
+
   Verdict map() {
+    if (crossesQuantized()) return no("bytes of a product are read as floats: they end its kernel");
     for (Value v : results_)
       if (!shapes_.same(v, results_[0])) return no([&] { return "results of shapes " + text(results_[0]) + " and " + text(v); });
     for (Operation *op : members_) {
@@ -156,6 +173,7 @@ class Checker {
   }
 
   Verdict reduction() {
+    if (crossesQuantized()) return no("bytes of a product are read as floats: they end its kernel");
     Value full = reduces_[0].getX(), reduced = reduces_[0].getY();
     for (ReduceOp reduce : reduces_) {
       if (!shapes_.same(reduce.getX(), full)) return no([&] { return "reductions of shapes " + text(full) + " and " + text(reduce.getX()); });

@@ -183,6 +183,15 @@ Call onnxCall(Operation *op, const std::vector<Tensor> &in) {
                c.inputs = {in[0], tensorOfInts(*starts), tensorOfInts(ends), tensorOfInts(axes), tensorOfInts(o.getSteps())};
                return "Slice";
              })
+             .Case<PadOp>([&](PadOp o) -> std::string {
+               auto low = constants(o.getLow());
+               if (!low || o.getMode() != PadMode::constant) return "";
+               auto from = cast<RankedTensorType>(o.getX().getType()).getShape(), to = cast<RankedTensorType>(o.getY().getType()).getShape();
+               std::vector<int64_t> pads(low->begin(), low->end());
+               for (size_t d = 0; d < from.size(); ++d) pads.push_back(to[d] - from[d] - (*low)[d]);
+               c.inputs.insert(c.inputs.begin() + 1, tensorOfInts(pads));
+               return "Pad";
+             })
              .Case<ReduceOp>([&](ReduceOp o) -> std::string {
                c.inputs.push_back(tensorOfInts(o.getAxes()));
                c.attributes.set("noop_with_empty_axes", int64_t(1));

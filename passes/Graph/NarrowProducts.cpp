@@ -10,6 +10,8 @@
 //
 //   conv((x - zx) * sx, w * sw)  ->  cast(conv(x, w) - zx*Σw) * sx * sw       x outside the image is zx: padded before, where that is not 0
 //
+// and the maximum of dequantized bytes is one of bytes: max_pool((x - zx) * sx)  ->  (max_pool(x) - zx) * sx, for sx > 0.
+//
 // There left operands become unsigned and right ones signed, by 128 more or less in both the bytes and the zero point: bytes behind a relu,
 // whose zero point is the least of them, have none then.
 #include "ir/Graph/ValueInference.h"
@@ -141,6 +143,11 @@ struct NarrowProductsPass : impl::NarrowProductsBase<NarrowProductsPass> {
     });
     for (MatmulOp op : matmuls) narrow(op);
     for (ConvOp op : convs) narrow(op);
+    SmallVector<PoolOp> pools;
+    getOperation().walk([&](PoolOp op) {
+      if (byteDots && op.getKind() == PoolKind::max && elementOf(op.getX()).isF32()) pools.push_back(op);
+    });
+    for (PoolOp op : pools) narrow(op);
   }
 
   void narrow(MatmulOp op) {
@@ -184,6 +191,25 @@ struct NarrowProductsPass : impl::NarrowProductsBase<NarrowProductsPass> {
     say(passed(op, kArgument, "Narrowed"), [&] { return std::string("conv: of bytes, scaled afterwards"); });
     op.erase();
     ++numNarrowed;
+  }
+
+  void narrow(PoolOp op) {
+    auto x = readDequantized(op.getX(), {}, /*mayTranspose=*/false);
+    auto isPositive = [](Value scale) {
+      while (auto reshape = scale.getDefiningOp<ReshapeOp>()) scale = reshape.getX();
+      return constantScalar(scale).value_or(0) > 0;
+    };
+    if (!x || !elementOf(x->narrow).isInteger(8)) return;
+    if (!llvm::all_of(x->scales, isPositive)) return keep(op, "a scale is no positive constant");
+    OpBuilder b(op);
+    Value y = PoolOp::create(b, op.getLoc(), tensorOf(sizesOf(op.getY().getType()), elementOf(x->narrow)), op.getKind(), x->narrow, op.getKernel(), op.getStrides(),
+                             op.getPads(), op.getDilations(), op.getChannelsLast());
+    y = converted(b, op.getLoc(), y, b.getF32Type());
+    if (x->zero) y = SubOp::create(b, op.getLoc(), y, reshaped(b, op.getLoc(), converted(b, op.getLoc(), x->zero, b.getF32Type()), {}));
+    for (Value scale : x->scales) y = MulOp::create(b, op.getLoc(), y, reshaped(b, op.getLoc(), converted(b, op.getLoc(), scale, b.getF32Type()), {}));
+    op.getY().replaceAllUsesWith(y);
+    say(passed(op, kArgument, "Pool"), [&] { return std::string("pool: maxima of bytes"); });
+    op.erase();
   }
 
   static Value convOfBytes(OpBuilder &b, ConvOp op, const Dequantized &x, const Dequantized &w, int64_t zero) {

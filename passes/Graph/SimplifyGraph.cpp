@@ -228,7 +228,8 @@ struct SigmoidOfTanh : OpRewritePattern<MulOp> {
   }
 };
 
-/// cast(cast(x, u8), f32) = floor(x) where x is known to lie in [0, 255]: quantized and at once read as a number.
+/// cast(cast(x, u8), f32) = floor(x) where x is known to lie in [0, 255]: quantized and at once read as a number. Not so behind a product of
+/// bytes: its kernel writes the bytes, and what reads them reads a quarter.
 struct FloorOfByte : OpRewritePattern<CastOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(CastOp op, PatternRewriter &rewriter) const override {
@@ -236,10 +237,20 @@ struct FloorOfByte : OpRewritePattern<CastOp> {
     if (!byte || byte.getX().getType() != op.getY().getType()) return failure();
     Type element = cast<RankedTensorType>(byte.getY().getType()).getElementType();
     if (!element.isUnsignedInteger(8)) return failure();
+    if (isOfByteProduct(byte.getX())) return rewriter.notifyMatchFailure(op, "the byte is what a product of bytes is quantized to");
     auto [low, high] = clampOf(byte.getX());
     if (!(low >= 0 && high <= 255)) return rewriter.notifyMatchFailure(op, "what becomes a byte is not clamped to 0 and 255");
     rewriter.replaceOpWithNewOp<FloorOp>(op, op.getY().getType(), byte.getX());
     return success();
+  }
+  /// Along first operands: where what is computed stands, before constants.
+  static bool isOfByteProduct(Value v) {
+    while (Operation *op = v.getDefiningOp()) {
+      if (isa<MatmulOp, ConvOp, PackedMatmulOp, PackedConvOp>(op)) return cast<RankedTensorType>(v.getType()).getElementType().isInteger(32);
+      if (!op->hasTrait<Elementwise>() && !isa<TransposeOp, ReshapeOp>(op)) return false;
+      v = op->getOperand(0);
+    }
+    return false;
   }
   /// Bounds that max and min with constants give v.
   static std::pair<double, double> clampOf(Value v) {
