@@ -20,7 +20,8 @@ def FoldConstants : Pass<"jinx-fold-constants", "::mlir::func::FuncOp"> {
     Runs the reference implementation of the operator (runtime/hostops). An operator whose result would be much larger than its
     operands (over `max-growth` bytes) stays, so that plans do not swell; unless no kernel could read its operands, as 4-bit integers.
   }];
-  let options = [Option<"maxGrowth", "max-growth", "int64_t", "4194304", "Largest growth in bytes that folding may cause">];
+  let options = [Option<"maxGrowth", "max-growth", "int64_t", "4194304", "Largest growth in bytes that folding may cause">,
+                 Option<"keepCodes", "keep-codes", "bool", "false", "Leave jinx.dequantize, whose codes a kernel may read">];
   let statistics = [Statistic<"numFolded", "num-folded", "Operators folded">,
                     Statistic<"numKept", "num-kept", "Operators left because their result is too large or cannot be computed here">];
   let dependentDialects = ["::jinx::graph::GraphDialect"];
@@ -54,6 +55,22 @@ def GatherCodes : Pass<"jinx-gather-codes", "::mlir::func::FuncOp"> {
     bytes. Says why a table does not.
   }];
   let statistics = [Statistic<"numMoved", "num-moved", "Tables that stay codes">, Statistic<"numKept", "num-kept", "Tables that are dequantized">];
+}
+
+def QuantizeModel : Pass<"jinx-quantize", "::mlir::func::FuncOp"> {
+  let summary = "Give products and convolutions with constant weights codes of few bits";
+  let description = [{
+    The weights of each become a dequantized constant, and with int8, int8-dynamic and fp8 its input is quantized and dequantized, once for all
+    that read it (passes/Quant/QuantizeModel.h). For int8 and fp8 an operator says what its input's values are: `jinx.range = array<f64: low, high>`.
+    `jinx quantize` finds ranges by itself and is not in need of this pass; it is for looking closely. What stays float says why.
+  }];
+  let options = [Option<"scheme", "scheme", "std::string", "\"int8-weights\"", "int8, int8-dynamic, int4, int8-weights, nf4 or fp8">,
+                 Option<"group", "group", "int64_t", "0", "Neighbours along k that share a scale; 0: as the scheme usually has">,
+                 Option<"asymmetric", "asymmetric", "bool", "false", "int4 with zero points">,
+                 Option<"minWeights", "min-weights", "int64_t", "256", "Layers with fewer weights stay float">,
+                 ListOption<"keep", "keep", "std::string", "Layers that stay float, by patterns of their names">];
+  let statistics = [Statistic<"numQuantized", "num-quantized", "Layers quantized">, Statistic<"numKept", "num-kept", "Layers that stay float">];
+  let dependentDialects = ["::jinx::graph::GraphDialect"];
 }
 
 def FormDequantMatmul : Pass<"jinx-form-dequant-matmul", "::mlir::func::FuncOp"> {

@@ -26,8 +26,20 @@ std::string describe(const Diagnostic &diagnostic) {
   return text + diagnostic.str();
 }
 
+constexpr uint64_t kAlignment = 64; ///< what bytecode asks of the buffer: that of large constants (elementsOf)
+
+/// The buffer, or a copy where it does not lie at a multiple of `kAlignment`.
+llvm::MemoryBufferRef aligned(llvm::MemoryBufferRef buffer, std::unique_ptr<llvm::WritableMemoryBuffer> &copy) {
+  if (llvm::isAddrAligned(llvm::Align(kAlignment), buffer.getBufferStart())) return buffer;
+  copy = llvm::WritableMemoryBuffer::getNewUninitMemBuffer(buffer.getBufferSize(), buffer.getBufferIdentifier(), llvm::Align(kAlignment));
+  llvm::copy(buffer.getBuffer(), copy->getBufferStart());
+  return *copy;
+}
+
 /// Reads and verifies. \returns null, and why in `*message`, for what is no model
-OwningOpRef<ModuleOp> parse(MLIRContext &context, llvm::MemoryBufferRef buffer, std::string *message) {
+OwningOpRef<ModuleOp> parse(MLIRContext &context, llvm::MemoryBufferRef bytes, std::string *message) {
+  std::unique_ptr<llvm::WritableMemoryBuffer> copy;
+  llvm::MemoryBufferRef buffer = aligned(bytes, copy);
   context.loadDialect<func::FuncDialect, graph::GraphDialect>();
   std::string name = buffer.getBufferIdentifier().str(), problems;
   auto add = [&](const std::string &problem) { problems += (problems.empty() ? "" : "\n  ") + problem; };

@@ -18,7 +18,7 @@ struct FoldConstantsPass : impl::FoldConstantsBase<FoldConstantsPass> {
   void runOnOperation() override {
     HostOpTable table = HostOpTable::standard();
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (!isFoldable(op)) return;
+      if (!isFoldable(op) || (keepCodes && isa<graph::DequantizeOp>(op))) return;
       fold(op, table);
     });
   }

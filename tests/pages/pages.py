@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does the page of `compile --report` and `inspect --html` render in a browser, and does it show what is in the plan?
+"""Do the pages of `compile --report`, `inspect --html` and `quantize --report` render in a browser, and do they show what is in the plan?
 
 Each case makes a page, opens it in headless Chromium, and looks at the elements that its script has made: their numbers agree with
 `inspect --json` and `compile --emit graph`, nothing overlaps or is cut off, text can be read in both colour schemes, one click selects the
@@ -273,6 +273,26 @@ def test_the_page_is_self_contained_and_the_same_each_time(folder):
     for text in texts:
         links = set(re.findall(r"https?://[^\"'\s)]+", text)) - {"http://www.w3.org/2000/svg"}
         assert not links and not re.search(r"\s(src|href)=|url\(|@import|fetch\(|XMLHttpRequest", text), links
+
+
+def test_what_quantization_did(folder):
+    """The page of `quantize --report`: cards, three plots with a bar for each number, a row a layer; names are no HTML."""
+    inputs, page, numbers = ROOT / "tests" / "lit" / "driver" / "Inputs", folder / "q.html", folder / "q.json"
+    model = folder / "layers.mlir"
+    model.write_text((inputs / "layers.mlir").read_text().replace('loc("body/fc1")', 'loc("</script><img src=x onerror=alert(1)> & \\22quotes\\22")'))
+    subprocess.run([sys.executable, inputs / "npz.py", folder / "data.npz", "x=f4:12x4x16:1", "v=f4:12x8x8:2"], check=True)
+    for report_file in (page, numbers):
+        jinx("quantize", model, "--scheme", "int4", "--min-weights", 100, "--calibrate", folder / "data.npz", "--budget", 18, "--report", report_file)
+    report = json.loads(numbers.read_text())
+    for dark in (False, True):
+        elements, seen = browse(folder, page, dark=dark)
+        check_looks(seen)
+    layers = report["layers"]
+    bars = sum(l.get("output_snr_db") is not None for l in layers) + 2 * len(layers) + sum("alone_snr_db" in l for l in layers)
+    assert len(elements.of_class("buffer")) == bars, (len(elements.of_class("buffer")), bars)
+    assert len(elements.of_class("plot")) == 3
+    assert len(elements.of_class("name")) == len(layers)
+    assert report["kept_for_budget"] and "img" not in {tag for tag, _ in elements.all}
 
 
 def test_magika(folder):

@@ -54,6 +54,7 @@ RULES = {
     "tools/common": May(("runtime", "frontends/ImportOptions.h"), ("CLI", "nlohmann", "google/protobuf")),
     "tools/common/OnnxValues": May(("runtime",), ("onnx",)),  # ONNX's test data, for jinx and tests/reference
     "tools/jinx-rt": May(("tools/common", "runtime"), ("CLI",)),
+    "tools/driver/ZipFile": May(("runtime", "tools/driver"), ("zlib.h",)),  # numpy's compressed archives
     "tools": May(("frontends", "ir", "passes", "codegen", "runtime", "tools"), (*MLIR, "onnx", "CLI", "nlohmann")),
     "tests": May(FOLDERS, (*MLIR, "onnx", "google/protobuf", "gtest", "gmock", "rapidcheck", "rapidcheck.h", "nlohmann")),
     # What judges the runtime builds without the compiler.

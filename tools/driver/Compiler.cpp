@@ -15,15 +15,18 @@
 #include "frontends/onnx/OnnxImporter.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "passes/Passes.h"
+#include "runtime/base/File.h"
 #include "runtime/device/cuda/Nvrtc.h"
 #include "tools/driver/Cubins.h"
 #include "tools/driver/FusionView.h"
+#include "tools/driver/ModelModule.h"
 #include "tools/driver/PassLog.h"
 #include "tools/driver/Remarks.h"
 #include "llvm/Support/raw_ostream.h"
@@ -272,6 +275,7 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::v
   if (!options.earlyLaunch) lines.push_back("early-launch=off");
   if (!options.f32Products.empty()) lines.push_back("f32-products=" + options.f32Products);
   if (options.cubins) lines.push_back("cubins=nvrtc " + cuda::nvrtcVersion());
+  if (!options.quantized.empty()) lines.push_back("quantize=" + options.quantized);
   for (const frontends::DimOverride& dim : options.import.dims)
     lines.push_back("dim." + dim.name + "=" + std::to_string(dim.min) +
                     (dim.isConstant() ? "" : ".." + (dim.max == dim.kUnbounded ? "" : std::to_string(dim.max))));
@@ -289,22 +293,25 @@ std::string checkPassName(const std::string& name) {
   return disabled ? "" : disabled.status().message();
 }
 
-Expected<Compiled> compileModel(const std::string& path, const CompileOptions& options) {
+namespace {
+
+/// Where a module comes from: a file, or what was made of one.
+using ModuleSource = std::function<Expected<mlir::OwningOpRef<mlir::ModuleOp>>()>;
+
+Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir::MLIRContext> context, const std::string& path, const CompileOptions& options) {
   Compiled result;
   Stopwatch watch(result.times);
   auto stage = [&](const char* name, double fraction) {
     if (options.progress) options.progress(name, fraction);
   };
-  JINX_TRY(checkOptions(options));
   stage("import", 0);
-  std::shared_ptr<mlir::MLIRContext> context = makeContext(options.threads);
   JINX_TRY_ASSIGN(std::vector<std::string> disabled, disabledPasses(*context, options.disabledPasses));
   JINX_TRY_ASSIGN(std::vector<std::string> isas, isaLevels(options));
   std::vector<Remark> remarks;
   if (options.remarks) collectRemarks(*context, remarks);
   CollectDiagnostics diagnostics(context.get(), remarks);
   watch.lap("start");
-  auto imported = import(*context, path, options);
+  auto imported = source();
   if (!imported) return imported.status();
   auto module = std::make_shared<mlir::OwningOpRef<mlir::ModuleOp>>(std::move(*imported));
   if (options.remarks) addHostRemarks(**module, remarks);
@@ -370,6 +377,43 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   result.keepAlive = std::make_shared<Keep>(Keep{context, module});
   stage("done", 1);
   return result;
+}
+
+} // namespace
+
+Expected<Compiled> compileModel(const std::string& path, const CompileOptions& options) {
+  JINX_TRY(checkOptions(options));
+  std::shared_ptr<mlir::MLIRContext> context = makeContext(options.threads);
+  return compileFrom([&] { return import(*context, path, options); }, context, path, options);
+}
+
+Expected<std::shared_ptr<ModelModule>> importModel(const std::string& path, const CompileOptions& options) {
+  JINX_TRY(checkOptions(options));
+  auto model = std::make_shared<ModelModule>();
+  model->name = path;
+  model->context = makeContext(options.threads);
+  std::vector<Remark> warnings;
+  CollectDiagnostics diagnostics(model->context.get(), warnings);
+  JINX_TRY_ASSIGN(model->module, import(*model->context, path, options));
+  return model;
+}
+
+Expected<Compiled> compileModule(std::shared_ptr<ModelModule> model, const CompileOptions& options) {
+  JINX_TRY(checkOptions(options));
+  auto source = [&]() -> Expected<mlir::OwningOpRef<mlir::ModuleOp>> { return std::move(model->module); };
+  return compileFrom(source, model->context, model->name, options);
+}
+
+Status writeModule(ModelModule& model, const std::string& path) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (std::filesystem::path(path).extension() == ".mlir")
+    model.module->print(stream, mlir::OpPrintingFlags().enableDebugInfo());
+  else if (mlir::failed(mlir::writeBytecodeToFile(*model.module, stream)))
+    return internalError("the module has no bytecode");
+  JINX_TRY_ASSIGN(AtomicFile file, AtomicFile::create(path));
+  JINX_TRY(file.write(std::as_bytes(std::span(text))));
+  return file.commit();
 }
 
 } // namespace jinx::driver

@@ -27,6 +27,7 @@ struct CompileOptions {
   std::string dumpDir;       ///< a folder (made when missing) for the module after every pass
   bool remarks = false;      ///< collect remarks
   bool view = false;         ///< keep the graph around fusion
+  std::string quantized;     ///< the scheme that the module has been quantized by, for the plan's record
   schedules::MeasuredChoices measured; ///< sizes of kernels that are known to be fast
   std::string measuredOn;              ///< the device on which they are
   std::function<void(const std::string& stage, double fraction)> progress; ///< may be empty
@@ -112,5 +113,14 @@ std::string checkPassName(const std::string& name);
 /// there;
 ///          kInternal when a pass fails
 Expected<Compiled> compileModel(const std::string& path, const CompileOptions& options);
+
+/// A model in the compiler's form (ModelModule.h).
+struct ModelModule;
+/// The first half of `compileModel`: what there is before any pass.
+Expected<std::shared_ptr<ModelModule>> importModel(const std::string& path, const CompileOptions& options);
+/// The second half; the module is used up.
+Expected<Compiled> compileModule(std::shared_ptr<ModelModule> model, const CompileOptions& options);
+/// Native IR: text for a path that ends in .mlir, else bytecode.
+Status writeModule(ModelModule& model, const std::string& path);
 
 } // namespace jinx::driver

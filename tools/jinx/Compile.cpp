@@ -7,6 +7,7 @@
 #include "tools/jinx/Commands.h"
 #include "tools/jinx/CompileReport.h"
 #include "tools/jinx/ModelSource.h"
+#include "tools/jinx/QuantizeArguments.h"
 
 namespace jinx::tools {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 struct CompileCommand {
   std::string model, output, remarksFile, reportFile, tuningFile, tuningDevice;
   driver::CompileOptions options;
+  driver::QuantizeOptions quantize; ///< no scheme: the model stays as it is
   std::vector<frontends::DimOverride> reportDims;
   bool noFusion = false, timing = false;
   int threads = 0;
@@ -63,6 +65,27 @@ Status readTuning(CompileCommand& command) {
   return Status::ok();
 }
 
+/// Remarks as jinx-quantize gives them, of layers as they are in the end.
+std::vector<driver::Remark> remarksOf(const QuantizeReport& report) {
+  std::vector<driver::Remark> remarks;
+  for (const QuantizedLayer& layer : report.layers)
+    remarks.push_back(layer.keep.empty() ? driver::Remark{"passed", "jinx-quantize", "Quantized", layer.node, layer.kind + " is " + layer.scheme}
+                                         : driver::Remark{"missed", "jinx-quantize", "Kept", layer.node, layer.kind + " stays float: " + layer.keep});
+  return remarks;
+}
+
+Expected<driver::Compiled> compileModel(CompileCommand& command) {
+  if (command.quantize.scheme.empty()) return driver::compileModel(command.model, command.options);
+  command.quantize.progress = command.options.progress;
+  JINX_TRY_ASSIGN(driver::Quantized quantized, driver::quantizeModel(command.model, command.quantize, command.options));
+  command.options.quantized = command.quantize.scheme;
+  JINX_TRY_ASSIGN(driver::Compiled compiled, driver::compileModule(quantized.module, command.options));
+  std::vector<driver::Remark> remarks = remarksOf(quantized.report);
+  if (command.options.remarks) compiled.remarks.insert(compiled.remarks.begin(), remarks.begin(), remarks.end());
+  if (command.options.emit == "plan") std::printf("%s", summaryText(quantized.report).c_str());
+  return compiled;
+}
+
 Status compile(CompileCommand& command) {
   driver::CompileOptions& options = command.options;
   options.fusion = !command.noFusion;
@@ -77,7 +100,7 @@ Status compile(CompileCommand& command) {
   Timer timer;
   ProgressBar progress("compiling");
   options.progress = [&](const std::string& stage, double fraction) { progress.update(fraction, stage); };
-  auto compiled = driver::compileModel(command.model, options);
+  auto compiled = compileModel(command);
   progress.clear();
   if (!compiled) return compiled.status();
   const double ms = timer.ms();
@@ -123,6 +146,8 @@ void addCompile(CLI::App& app, Action& action) {
       ->check(CLI::Validator(driver::checkPassName, "", "pass"));
   command->add_option("--tuning", options->tuningFile, "Take sizes of kernels from a database of `tune`")->type_name("FILE.json");
   command->add_option("--tuning-device", options->tuningDevice, "The device it is about, by its name or a part of it (default: the only one)");
+  CLI::Option* quantize = command->add_option("--quantize", options->quantize.scheme, "Quantize first, as `quantize` does: int8, int8-dynamic, int4, int8-weights, nf4 or fp8")->type_name("SCHEME");
+  addQuantizeOptions(*command, options->quantize, quantize);
   command->add_flag("--cubins", compiler.cubins, "CUDA: carry machine code beside the texts, for machines without NVRTC (this one needs it)");
   command->add_flag("!--no-early-launch", compiler.earlyLaunch, "CUDA: let no launch begin before the one in front has ended");
   command->add_option("--f32-products", compiler.f32Products,

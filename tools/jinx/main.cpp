@@ -10,6 +10,7 @@ int main(int argc, char** argv) {
   return runProgram(argc, argv, "jinx", "Compiles models to optimised plans and runs them.",
                     [](CLI::App& app, Action& action) {
                       addCompile(app, action);
+                      addQuantize(app, action);
                       addRun(app, action, openOrCompile);
                       addBench(app, action, openOrCompile, /*canCompile=*/true);
                       addCompare(app, action);

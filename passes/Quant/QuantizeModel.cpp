@@ -1,0 +1,219 @@
+#include "passes/Quant/QuantizeModel.h"
+
+#include <cfloat>
+#include <cmath>
+
+#include "ir/Graph/Constants.h"
+#include "llvm/Support/GlobPattern.h"
+#include "passes/Passes.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::passes {
+#define GEN_PASS_DEF_QUANTIZEMODEL
+#include "passes/Passes.h.inc"
+
+namespace {
+
+constexpr StringRef kArgument = "jinx-quantize";
+constexpr double kLargestFloat8 = 448;
+
+Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+
+/// Codes as they lie in memory: one a byte, or two.
+Tensor packed(DType type, Shape shape, std::span<const uint8_t> codes) {
+  Tensor tensor = Tensor::make(type, std::move(shape));
+  auto *bytes = tensor.as<uint8_t>();
+  if (bitWidth(type) == 8)
+    std::copy(codes.begin(), codes.end(), bytes);
+  else
+    for (size_t i = 0; i < codes.size(); ++i) bytes[i / 2] |= uint8_t((codes[i] & 15) << (i % 2 * 4));
+  return tensor;
+}
+
+template <typename T>
+std::vector<T> transposed(const std::vector<T> &from, int64_t rows, int64_t columns) {
+  constexpr int64_t kTile = 64;
+  std::vector<T> to(from.size());
+  for (int64_t c0 = 0; c0 < columns; c0 += kTile)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = c0; c < std::min(columns, c0 + kTile); ++c) to[size_t(c * rows + r)] = from[size_t(r * columns + c)];
+  return to;
+}
+
+class Rewriter {
+ public:
+  Rewriter(func::FuncOp main, const Recipe &recipe) : main_(main), recipe_(recipe), b_(main.getContext()) {}
+
+  Expected<LayerOutcome> run(const Layer &layer, const LayerRecipe &entry, size_t index) {
+    LayerOutcome outcome{layer.node, kindOf(layer.op), layer.whyNot.empty() ? entry.keep : layer.whyNot, layer.input(), layer.output()};
+    if (ConstantOp weights = layer.weights) {
+      auto type = cast<RankedTensorType>(weights.getType());
+      outcome.weightBytes = outcome.codeBytes = packedBytes(dtypeOf(type.getElementType()), type.getNumElements());
+    }
+    if (!outcome.keep.empty()) {
+      say(missed(layer.op, kArgument, "Kept"), [&] { return outcome.kind + " stays float: " + outcome.keep; });
+      return outcome;
+    }
+    JINX_TRY_ASSIGN(WeightRows weights, readWeights(layer));
+    WeightCodes codes = fitScales(weights, recipe_.weightFormat(), recipe_.threads);
+    if (entry.moments && !layer.isConvolution) {
+      JINX_TRY(roundGptq(codes, weights, *entry.moments, recipe_.threads), "GPTQ of '" + layer.node + "'");
+    } else {
+      roundToNearest(codes, weights, recipe_.threads);
+    }
+    outcome.codeBytes = codes.sizeBytes();
+    outcome.weightsDb = signalToNoise(weights, codes);
+    Value isQuantized = recipe_.hasSwitches ? addSwitch(index) : Value();
+    b_.setInsertionPoint(layer.op);
+    layer.op->setOperand(1, select(isQuantized, weightsOf(layer, codes), layer.op->getOperand(1)));
+    if (quantizesActivations(recipe_.scheme)) layer.op->setOperand(0, select(isQuantized, activation(layer, entry), layer.input()));
+    say(passed(layer.op, kArgument, "Quantized"), [&] { return outcome.kind + " is " + nameOf(recipe_.scheme) + ": " + std::to_string(outcome.weightBytes) + " bytes of weights become " + std::to_string(outcome.codeBytes); });
+    return outcome;
+  }
+
+ private:
+  static double signalToNoise(const WeightRows &weights, const WeightCodes &codes) {
+    const WeightRows rounded = decode(codes);
+    double signal = 0, noise = 0;
+    for (size_t i = 0; i < weights.values.size(); ++i) {
+      const double w = weights.values[i], e = w - rounded.values[i];
+      signal += w * w;
+      noise += e * e;
+    }
+    return 10 * std::log10(signal / noise);
+  }
+
+  Value constant(const Layer &layer, const Tensor &tensor) { return ConstantOp::create(b_, layer.op->getLoc(), elementsOf(tensor, main_.getContext())); }
+
+  Value weightsOf(const Layer &layer, const WeightCodes &codes) {
+    const bool byColumns = !layer.isConvolution && !layer.isTransposed;  // as the weights lie
+    const Shape shape(cast<RankedTensorType>(ConstantOp(layer.weights).getType()).getShape());
+    Shape parameters = byColumns ? Shape{codes.groups(), codes.rows} : Shape{codes.rows, codes.groups()};
+    parameters.resize(shape.size(), 1);
+    auto laid = [&](const auto &values, int64_t columns) { return byColumns ? transposed(values, codes.rows, columns) : values; };
+    Tensor scales = Tensor::make(codes.format.scales, parameters);
+    const std::vector<float> numbers = laid(codes.scales, codes.groups());
+    for (size_t i = 0; i < numbers.size(); ++i) scales.setDouble(int64_t(i), numbers[i]);
+    Value zero;
+    if (codes.format.hasZeros) zero = constant(layer, packed(codes.format.codes, parameters, laid(codes.zeros, codes.groups())));
+    const bool hasBlocks = codes.groups() > 1;
+    return DequantizeOp::create(b_, layer.op->getLoc(), ConstantOp(layer.weights).getType(), constant(layer, packed(codes.format.codes, shape, laid(codes.codes, codes.k))),
+                                constant(layer, scales), zero, Value(),
+                                codes.format.levels.empty() ? DenseF32ArrayAttr() : b_.getDenseF32ArrayAttr(ArrayRef<float>(codes.format.levels.data(), codes.format.levels.size())),
+                                uint64_t(hasBlocks ? codes.group() : 0), uint64_t(hasBlocks ? layer.groupAxis() : 0));
+  }
+
+  /// x as its codes stand for it; made once for all layers that read x.
+  Value activation(const Layer &layer, const LayerRecipe &entry) {
+    Value x = layer.input();
+    const auto key = std::pair(x.getAsOpaquePointer(), layer.isConvolution && recipe_.scheme == Scheme::kInt8Dynamic);
+    for (auto &[known, y] : activations_)
+      if (known == key) return y;
+    OpBuilder::InsertionGuard guard(b_);
+    b_.setInsertionPointAfterValue(x);
+    Value y = recipe_.scheme == Scheme::kInt8Dynamic ? byRows(layer, x) : recipe_.scheme == Scheme::kFp8 ? asFloat8(layer, x, *entry.input) : asBytes(layer, x, *entry.input);
+    activations_.emplace_back(key, y);
+    return y;
+  }
+
+  Value codesAndBack(const Layer &layer, Value x, Type codes, Value scale, Value zero) {
+    auto type = cast<RankedTensorType>(x.getType());
+    Value q = QuantizeOp::create(b_, layer.op->getLoc(), withElementType(type, codes), x, scale, zero);
+    return DequantizeOp::create(b_, layer.op->getLoc(), type, q, scale, zero, Value(), DenseF32ArrayAttr());
+  }
+
+  Value asBytes(const Layer &layer, Value x, Range range) {
+    const double low = std::min(0.0, range.low), high = std::max(0.0, range.high);
+    const float scale = high > low ? std::max(float((high - low) / 255), FLT_MIN) : 1;
+    Tensor zero = Tensor::scalarInt(int64_t(std::clamp(std::nearbyint(-low / scale), 0.0, 255.0)), DType::kU8);
+    return codesAndBack(layer, x, b_.getIntegerType(8, false), constant(layer, Tensor::scalarDouble(scale)), constant(layer, zero));
+  }
+
+  Value asFloat8(const Layer &layer, Value x, Range range) {
+    const double most = std::max(std::abs(range.low), std::abs(range.high));
+    const double scale = most > 0 ? std::max(most / kLargestFloat8, double(FLT_MIN)) : 1;
+    return codesAndBack(layer, x, Float8E4M3FNType::get(b_.getContext()), constant(layer, Tensor::scalarDouble(scale)), Value());
+  }
+
+  /// A scale for each row; of a convolution, for each image.
+  Value byRows(const Layer &layer, Value x) {
+    const int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
+    SmallVector<int64_t> axes;
+    for (int64_t d = layer.isConvolution ? 1 : rank - 1; d < rank; ++d) axes.push_back(d);
+    Location loc = layer.op->getLoc();
+    Value sizes = ReduceOp::create(b_, loc, ReduceKind::max, AbsOp::create(b_, loc, x), axes);
+    if (!elementOf(sizes).isF32()) sizes = CastOp::create(b_, loc, withElementType(cast<RankedTensorType>(sizes.getType()), b_.getF32Type()), sizes);
+    Value scale = MulOp::create(b_, loc, sizes, constant(layer, Tensor::scalarDouble(1.0 / 127)));
+    scale = MaxOp::create(b_, loc, scale, constant(layer, Tensor::scalarDouble(FLT_MIN)));  // a row of zeros
+    return codesAndBack(layer, x, b_.getI8Type(), scale, Value());
+  }
+
+  Value addSwitch(size_t index) {
+    auto type = RankedTensorType::get({}, b_.getI1Type());
+    const unsigned at = main_.getNumArguments();
+    auto name = b_.getDictionaryAttr(b_.getNamedAttr("jinx.name", b_.getStringAttr(switchName(index))));
+    (void)main_.insertArgument(at, type, name, main_.getLoc());
+    return main_.getArgument(at);
+  }
+
+  Value select(Value isQuantized, Value codes, Value floats) {
+    return isQuantized ? Value(SelectOp::create(b_, codes.getLoc(), isQuantized, codes, floats)) : codes;
+  }
+
+  func::FuncOp main_;
+  const Recipe &recipe_;
+  OpBuilder b_;
+  std::vector<std::pair<std::pair<void *, bool>, Value>> activations_;
+};
+
+struct QuantizeModelPass : impl::QuantizeModelBase<QuantizeModelPass> {
+  using QuantizeModelBase::QuantizeModelBase;
+
+  void runOnOperation() override {
+    auto named = schemeNamed(scheme);
+    if (!named) {
+      getOperation().emitError("there is no scheme '") << scheme << "', expected " << schemeNames();
+      return signalPassFailure();
+    }
+    Recipe recipe;
+    recipe.scheme = *named;
+    recipe.group = group;
+    recipe.isAsymmetric = asymmetric;
+    std::vector<Layer> layers = layersOf(getOperation(), recipe.scheme, minWeights);
+    for (const Layer &layer : layers) {
+      LayerRecipe entry;
+      if (auto range = layer.op->getAttrOfType<DenseF64ArrayAttr>("jinx.range"); range && range.size() == 2) entry.input = Range{range[0], range[1]};
+      for (const std::string &pattern : keep)
+        if (auto glob = llvm::GlobPattern::create(pattern); glob ? glob->match(layer.node) : (llvm::consumeError(glob.takeError()), false)) entry.keep = "is kept by '" + pattern + "'";
+      if (entry.keep.empty() && layer.whyNot.empty() && needsRanges(recipe.scheme) && !entry.input) {
+        layer.op->emitError("has no jinx.range = array<f64: low, high>, expected one for scheme ") << scheme;
+        return signalPassFailure();
+      }
+      recipe.layers.push_back(entry);
+    }
+    auto outcomes = quantizeLayers(getOperation(), layers, recipe);
+    if (!outcomes) {
+      getOperation().emitError(outcomes.status().message());
+      return signalPassFailure();
+    }
+    for (const LayerOutcome &outcome : *outcomes) ++(outcome.keep.empty() ? numQuantized : numKept);
+  }
+};
+
+}  // namespace
+
+std::string switchName(size_t layer) { return "quantize." + std::to_string(layer); }
+
+Expected<std::vector<LayerOutcome>> quantizeLayers(func::FuncOp main, std::vector<Layer> layers, const Recipe &recipe) {
+  Rewriter rewriter(main, recipe);
+  std::vector<LayerOutcome> outcomes;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    JINX_TRY_ASSIGN(LayerOutcome outcome, rewriter.run(layers[i], recipe.layers[i], i));
+    outcomes.push_back(std::move(outcome));
+  }
+  return outcomes;
+}
+
+}  // namespace jinx::passes

@@ -1,0 +1,180 @@
+#include "passes/Quant/WeightCodes.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/base/Parallel.h"
+
+namespace jinx::passes {
+
+const std::array<float, 16> kNf4Levels = {-1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f, -0.18477343022823334f,
+                                          -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
+                                          0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
+
+namespace {
+
+constexpr float kLargestFloat8 = 448;
+constexpr float kLeastHalf = 6.103515625e-5f, kLargestHalf = 65504;  // normal ones
+
+/// Trial scales of 4-bit codes, as parts of the one that gives the weight of largest size the last code.
+constexpr int kTrials = 22;
+constexpr float kFirstFactor = 0.62f, kFactorStep = 0.02f;
+constexpr int kRefinements = 3;
+
+float largestSize(std::span<const float> w) {
+  float most = 0;
+  for (float v : w) most = std::max(most, std::abs(v));
+  return most;
+}
+
+/// A scale that is stored, in its type: never 0, for codes are quotients.
+float stored(float scale, DType type) {
+  if (type != DType::kF16) return scale == 0 || !std::isnormal(scale) ? 1.0f : scale;
+  const float size = std::clamp(std::abs(scale), kLeastHalf, kLargestHalf);
+  return halfToFloat(floatToHalf(std::signbit(scale) ? -size : size));
+}
+
+struct Fit {
+  float scale = 0;
+  uint8_t zero = 0;
+};
+
+/// Σwq and Σq² of the codes q that a scale gives.
+struct Sums {
+  float products = 0, squares = 0;
+};
+Sums sumsOf(std::span<const float> w, float scale) {
+  constexpr size_t kLanes = 8;
+  constexpr float kInteger = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
+  const float inverse = 1 / scale;
+  float products[kLanes] = {}, squares[kLanes] = {};
+  auto add = [&](size_t i, size_t lane) {
+    const float q = (std::min(std::max(w[i] * inverse, -8.0f), 7.0f) + kInteger) - kInteger;
+    products[lane] += w[i] * q;
+    squares[lane] += q * q;
+  };
+  size_t i = 0;
+  for (; i + kLanes <= w.size(); i += kLanes)
+    for (size_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
+  for (; i < w.size(); ++i) add(i, 0);
+  Sums sums;
+  for (size_t lane = 0; lane < kLanes; ++lane) sums.products += products[lane], sums.squares += squares[lane];
+  return sums;
+}
+
+/// The symmetric scale of 4-bit codes. With codes q of a trial scale the best one is Σwq / Σq², and leaves Σw² - (Σwq)² / Σq²; codes of that
+/// scale may be better again.
+Fit fitFourBits(std::span<const float> w) {
+  float extreme = 0, best = 0, bestGain = -1;
+  for (float v : w)
+    if (std::abs(v) > std::abs(extreme)) extreme = v;
+  if (extreme == 0) return {};
+  auto take = [&](float scale) {
+    const Sums sums = sumsOf(w, scale);
+    const float gain = sums.squares > 0 ? sums.products * sums.products / sums.squares : -1;
+    if (gain > bestGain) bestGain = gain, best = sums.products / sums.squares;
+  };
+  for (float whole : {extreme / -8, extreme / 7})
+    for (int t = 0; t < kTrials; ++t) take(whole * (kFirstFactor + kFactorStep * float(t)));
+  for (int r = 0; r < kRefinements; ++r) take(best);
+  return {best, 0};
+}
+
+Fit fitBetween(std::span<const float> w, float highestCode) {
+  float low = 0, high = 0;
+  for (float v : w) low = std::min(low, v), high = std::max(high, v);
+  if (low == high) return {};
+  const float scale = (high - low) / highestCode;
+  return {scale, uint8_t(std::clamp(std::nearbyint(-low / scale), 0.0f, highestCode))};
+}
+
+Fit fit(const WeightFormat &format, std::span<const float> w) {
+  if (format.codes == DType::kF8E4M3FN) return {largestSize(w) / kLargestFloat8, 0};
+  if (format.codes == DType::kI8) return {largestSize(w) / 127, 0};
+  if (!format.levels.empty()) return {largestSize(w), 0};
+  return format.hasZeros ? fitBetween(w, 15) : fitFourBits(w);
+}
+
+template <typename Body>
+void eachRow(const WeightRows &weights, unsigned threads, const Body &body) {
+  const int64_t piece = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, weights.k));
+  inParallel(threads, size_t((weights.rows + piece - 1) / piece), [&](size_t p) {
+    for (int64_t row = int64_t(p) * piece; row < std::min(weights.rows, int64_t(p + 1) * piece); ++row) body(row);
+  });
+}
+
+}  // namespace
+
+int64_t WeightCodes::sizeBytes() const {
+  const int64_t count = int64_t(scales.size());
+  return packedBytes(format.codes, rows * k) + packedBytes(format.scales, count) + (format.hasZeros ? packedBytes(format.codes, count) : 0);
+}
+
+std::array<float, 256> levelsOf(const WeightFormat &format) {
+  std::array<float, 256> levels{};
+  for (int code = 0; code < 256; ++code) {
+    const uint8_t byte = uint8_t(code);
+    levels[code] = format.levels.empty() ? float(loadAsDouble(format.codes, &byte, 0)) : format.levels[code & 15];
+  }
+  return levels;
+}
+
+uint8_t encode(const WeightFormat &format, float weight, float scale, uint8_t zero) {
+  const float t = weight / scale;
+  if (format.codes == DType::kF8E4M3FN) {
+    uint8_t code = 0;
+    storeFromDouble(format.codes, &code, 0, t);
+    return code;
+  }
+  if (!format.levels.empty()) {
+    uint8_t code = 0;
+    for (size_t i = 1; i < 16; ++i) code += t > (format.levels[i - 1] + format.levels[i]) / 2;
+    return code;
+  }
+  const float low = format.codes == DType::kI8 ? -127.0f : format.codes == DType::kI4 ? -8.0f : 0.0f;
+  const float high = format.codes == DType::kI8 ? 127.0f : format.codes == DType::kI4 ? 7.0f : 15.0f;
+  const int code = int(std::clamp(std::nearbyint(t) + float(zero), low, high));
+  return uint8_t(format.codes == DType::kI8 ? code : code & 15);
+}
+
+WeightCodes fitScales(const WeightRows &weights, const WeightFormat &format, unsigned threads) {
+  WeightCodes codes{format, weights.rows, weights.k, {}, {}, {}};
+  codes.codes.resize(size_t(weights.rows * weights.k));
+  codes.scales.resize(size_t(weights.rows * codes.groups()));
+  if (format.hasZeros) codes.zeros.resize(codes.scales.size());
+  eachRow(weights, threads, [&](int64_t row) {
+    for (int64_t g = 0; g < codes.groups(); ++g) {
+      const int64_t begin = g * codes.group(), end = std::min(codes.k, begin + codes.group()), i = row * codes.groups() + g;
+      const Fit found = fit(format, std::span(weights.values).subspan(size_t(row * codes.k + begin), size_t(end - begin)));
+      codes.scales[size_t(i)] = stored(found.scale, format.scales);
+      if (format.hasZeros) codes.zeros[size_t(i)] = found.zero;
+    }
+  });
+  return codes;
+}
+
+void roundToNearest(WeightCodes &codes, const WeightRows &weights, unsigned threads) {
+  const WeightFormat format = codes.format;
+  eachRow(weights, threads, [&](int64_t row) {
+    for (int64_t g = 0; g < codes.groups(); ++g) {
+      const int64_t begin = row * codes.k + g * codes.group(), end = std::min((row + 1) * codes.k, begin + codes.group());
+      const size_t i = size_t(row * codes.groups() + g);
+      const float scale = codes.scales[i];
+      const uint8_t zero = format.hasZeros ? codes.zeros[i] : 0;
+      for (int64_t e = begin; e < end; ++e) codes.codes[size_t(e)] = encode(format, weights.values[size_t(e)], scale, zero);
+    }
+  });
+}
+
+WeightRows decode(const WeightCodes &codes) {
+  const std::array<float, 256> levels = levelsOf(codes.format);
+  WeightRows weights{codes.rows, codes.k, std::vector<float>(codes.codes.size())};
+  for (int64_t row = 0; row < codes.rows; ++row)
+    for (int64_t column = 0; column < codes.k; ++column) {
+      const size_t e = size_t(row * codes.k + column), i = size_t(codes.scaleOf(row, column));
+      weights.values[e] = (levels[codes.codes[e]] - (codes.format.hasZeros ? levels[codes.zeros[i]] : 0)) * codes.scales[i];
+    }
+  return weights;
+}
+
+}  // namespace jinx::passes

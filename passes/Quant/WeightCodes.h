@@ -1,0 +1,65 @@
+// Weights as codes: which scale does each group get, and which code each weight?
+//
+// A layer's weights are rows, one for each output channel, k numbers long. A row is cut into groups; a weight is (level(code) - zero) * scale, with
+// the scale and zero point of its group. Two steps, so that rounding may be by anything that knows the scales (Gptq.h):
+//
+//   fitScales        int8     largest size / 127                                    one group a row, codes -127…127
+//                    int4     the scale with the least squared error of 44, around -m/8 and m/7 for the weight m of largest size; each is refined to
+//                             what is best for the codes it gives
+//                    int4, with a zero point     (highest - lowest) / 15, 0 exact
+//                    nf4      largest size; levels of Dettmers et al. 2023, appendix E
+//                    fp8      largest size / 448
+//   roundToNearest   each weight its nearest level
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "runtime/base/Tensor.h"
+
+namespace jinx::passes {
+
+/// What the 16 codes of NF4 stand for.
+extern const std::array<float, 16> kNf4Levels;
+
+struct WeightRows {
+  int64_t rows = 0, k = 0;
+  std::vector<float> values;  ///< rows * k
+};
+
+struct WeightFormat {
+  DType codes = DType::kI8;       ///< kI8, kI4, kU4 (with a zero point, or levels) or kF8E4M3FN
+  int64_t group = 0;              ///< neighbours along k that share a scale; 0: the row does
+  std::span<const float> levels;  ///< what 4-bit codes stand for; empty: themselves
+  bool hasZeros = false;
+  DType scales = DType::kF32;     ///< scales are rounded to it
+};
+
+struct WeightCodes {
+  WeightFormat format;
+  int64_t rows = 0, k = 0;
+  std::vector<uint8_t> codes;    ///< rows * k; a code's bits, one a byte
+  std::vector<float> scales;     ///< rows * groups()
+  std::vector<uint8_t> zeros;    ///< the same; empty without zero points
+
+  int64_t group() const { return format.group > 0 && format.group < k ? format.group : k; }
+  int64_t groups() const { return k == 0 ? 0 : (k + group() - 1) / group(); }
+  /// Number of the scale of a weight.
+  int64_t scaleOf(int64_t row, int64_t column) const { return row * groups() + column / group(); }
+  /// Bytes of codes, scales and zero points as they are stored.
+  int64_t sizeBytes() const;
+};
+
+/// The values of all 256 bytes as codes of a format (a 4-bit code has its upper bits 0).
+std::array<float, 256> levelsOf(const WeightFormat &format);
+
+WeightCodes fitScales(const WeightRows &weights, const WeightFormat &format, unsigned threads);
+void roundToNearest(WeightCodes &codes, const WeightRows &weights, unsigned threads);
+/// The code of one weight, beside the scale and zero point of its group.
+uint8_t encode(const WeightFormat &format, float weight, float scale, uint8_t zero);
+/// What the codes stand for.
+WeightRows decode(const WeightCodes &codes);
+
+}  // namespace jinx::passes

@@ -1,0 +1,243 @@
+#include "tools/driver/Quantize.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+
+#include "llvm/Support/GlobPattern.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/Passes.h"
+#include "passes/Quant/QuantizeModel.h"
+#include "tools/driver/Budget.h"
+#include "tools/driver/Calibrate.h"
+#include "tools/driver/Fidelity.h"
+#include "tools/driver/ModelModule.h"
+
+namespace jinx::driver {
+namespace {
+
+constexpr int64_t kCodesOfWord = 8;
+
+using passes::Layer;
+using passes::Recipe;
+
+/// Constants are weights, dead ones are gone; what is quantized already stays so.
+Status prepare(ModelModule& model) {
+  mlir::PassManager pm(model.context.get());
+  passes::FoldConstantsOptions fold;
+  fold.keepCodes = true;
+  pm.addNestedPass<mlir::func::FuncOp>(passes::createFoldConstants(fold));
+  pm.addPass(mlir::createCSEPass());
+  pm.addNestedPass<mlir::func::FuncOp>(passes::createSimplifyGraph());
+  pm.addNestedPass<mlir::func::FuncOp>(passes::createFoldConstants(fold));
+  pm.addPass(mlir::createCSEPass());
+  return mlir::succeeded(pm.run(*model.module)) ? Status::ok() : internalError("folding the constants of " + model.name);
+}
+
+/// Weights that nothing reads any more.
+Status removeUnused(ModelModule& model) {
+  mlir::PassManager pm(model.context.get());
+  pm.addPass(mlir::createCSEPass());
+  return mlir::succeeded(pm.run(*model.module)) ? Status::ok() : internalError("the quantized module of " + model.name + " is not valid");
+}
+
+Status checkOptions(const QuantizeOptions& options) {
+  auto scheme = passes::schemeNamed(options.scheme);
+  if (!scheme) return invalidArgument("there is no scheme '" + options.scheme + "', expected " + passes::schemeNames());
+  const bool hasGroups = *scheme == passes::Scheme::kInt4 || *scheme == passes::Scheme::kNf4 || *scheme == passes::Scheme::kInt8Weights;
+  if (!methodNamed(options.method)) return invalidArgument("there is no method '" + options.method + "', expected min-max, percentile, entropy or mse");
+  if (options.group != 0 && !hasGroups) return invalidArgument("--group is about int4, int8-weights and nf4; " + options.scheme + " has a scale for each output channel");
+  if (options.group != 0 && (options.group < 0 || options.group % kCodesOfWord != 0))
+    return invalidArgument("--group is " + std::to_string(options.group) + ", expected a multiple of " + std::to_string(kCodesOfWord));
+  if (options.asymmetric && *scheme != passes::Scheme::kInt4) return invalidArgument("--asymmetric is about int4, got " + options.scheme);
+  if (options.gptq && (*scheme == passes::Scheme::kNf4 || *scheme == passes::Scheme::kFp8))
+    return invalidArgument("--gptq is about integer weights, got " + options.scheme);
+  if (options.dataset.empty() && passes::needsRanges(*scheme))
+    return invalidArgument(options.scheme + " needs the ranges of activations: --calibrate DATA.npz; int8-dynamic finds them when the model runs");
+  const std::pair<bool, const char*> needs[] = {{options.gptq, "--gptq"}, {options.smooth.has_value(), "--smooth"}, {options.budgetDb.has_value(), "--budget"}};
+  for (const auto& [isGiven, name] : needs)
+    if (isGiven && options.dataset.empty()) return invalidArgument(std::string(name) + " looks at what the model computes: it needs --calibrate DATA.npz");
+  if (options.smooth && !passes::quantizesActivations(*scheme))
+    return invalidArgument("--smooth moves what is hard to quantize from activations to weights: it is about int8, int8-dynamic and fp8, got " + options.scheme);
+  return Status::ok();
+}
+
+std::string joined(const std::vector<std::string>& names, size_t most) {
+  std::string text;
+  for (size_t i = 0; i < std::min(names.size(), most); ++i)
+    text += (i ? ", " : "") + ("'" + names[i] + "'");
+  return text + (names.size() > most ? " and " + std::to_string(names.size() - most) + " more" : "");
+}
+
+/// Marks the layers that patterns keep; a pattern that is none, or that keeps nothing, is an error.
+Status keepNamed(const std::vector<Layer>& layers, const std::vector<std::string>& patterns, Recipe& recipe) {
+  for (const std::string& pattern : patterns) {
+    auto glob = llvm::GlobPattern::create(pattern);
+    if (!glob) return invalidArgument("--keep '" + pattern + "' is no pattern: " + llvm::toString(glob.takeError()));
+    bool matches = false;
+    std::vector<std::string> names;
+    for (size_t i = 0; i < layers.size(); ++i) {
+      names.push_back(layers[i].node);
+      if (!glob->match(layers[i].node)) continue;
+      matches = true;
+      if (recipe.layers[i].keep.empty()) recipe.layers[i].keep = "is kept by '" + pattern + "'";
+    }
+    if (!matches) return invalidArgument("--keep '" + pattern + "' matches no layer; there are " + joined(names, 8));
+  }
+  return Status::ok();
+}
+
+/// What is asked for must fit; a scheme's own group may leave a short one at the end.
+Status checkGroups(const std::vector<Layer>& layers, const Recipe& recipe) {
+  if (recipe.group == 0) return Status::ok();
+  int64_t common = 0;
+  const Layer* first = nullptr;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (!layers[i].whyNot.empty() || !recipe.layers[i].keep.empty()) continue;
+    common = std::gcd(common, layers[i].k);
+    if (!first && layers[i].k % recipe.group != 0) first = &layers[i];
+  }
+  if (!first) return Status::ok();
+  std::string fitting;
+  for (int64_t group = kCodesOfWord; group <= std::min<int64_t>(common, 256); group += kCodesOfWord)
+    if (common % group == 0) fitting += (fitting.empty() ? "" : ", ") + std::to_string(group);
+  return invalidArgument("--group " + std::to_string(recipe.group) + " does not divide k = " + std::to_string(first->k) + " of '" + first->node + "'; " +
+                         (fitting.empty() ? "no multiple of 8 divides that of all layers" : "that of all layers is divided by " + fitting) + ", and --keep leaves layers float");
+}
+
+Status checkAnything(const std::vector<Layer>& layers, const Recipe& recipe, const std::string& path) {
+  std::vector<std::string> reasons;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const std::string& why = layers[i].whyNot.empty() ? recipe.layers[i].keep : layers[i].whyNot;
+    if (why.empty()) return Status::ok();
+    reasons.push_back(layers[i].node + " " + why);
+  }
+  std::string text = path + " has nothing to quantize: ";
+  if (layers.empty()) return invalidArgument(text + "no products and no convolutions of floats");
+  for (size_t i = 0; i < std::min<size_t>(reasons.size(), 3); ++i)
+    text += (i ? "; " : "") + reasons[i];
+  return invalidArgument(text + (reasons.size() > 3 ? "; and " + std::to_string(reasons.size() - 3) + " more" : ""));
+}
+
+struct Rewritten {
+  std::shared_ptr<ModelModule> model;
+  std::vector<passes::LayerOutcome> outcomes;
+};
+
+/// A quantized copy.
+Expected<Rewritten> rewrite(ModelModule& model, const Recipe& recipe, int64_t minWeights) {
+  Rewritten result{model.clone(), {}};
+  std::vector<Layer> layers = passes::layersOf(result.model->main(), recipe.scheme, minWeights);
+  JINX_TRY_ASSIGN(result.outcomes, passes::quantizeLayers(result.model->main(), std::move(layers), recipe), "quantizing " + model.name);
+  return result;
+}
+
+std::vector<tools::QuantizedLayer> rowsOf(const std::vector<passes::LayerOutcome>& outcomes, const std::string& scheme) {
+  std::vector<tools::QuantizedLayer> rows;
+  for (const passes::LayerOutcome& outcome : outcomes) {
+    tools::QuantizedLayer row;
+    row.node = outcome.node;
+    row.kind = outcome.kind;
+    row.keep = outcome.keep;
+    row.weightBytes = outcome.weightBytes;
+    row.codeBytes = outcome.codeBytes;
+    if (outcome.keep.empty()) row.scheme = scheme, row.weightsDb = outcome.weightsDb;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+/// Divides what layers read, and multiplies their weights. The layers are found anew.
+Status smooth(ModelModule& model, double alpha, const Samples& samples, const Recipe& recipe, int64_t minWeights, std::vector<Layer>& layers, tools::QuantizeReport& report) {
+  JINX_TRY_ASSIGN(std::vector<passes::SmoothedInput> inputs, measureColumns(model, layers, samples, recipe));
+  size_t folded = 0;
+  for (const passes::SmoothedInput& input : inputs) {
+    JINX_TRY_ASSIGN(bool isFolded, passes::smoothInput(input, alpha));
+    folded += isFolded;
+  }
+  report.notes.push_back("smoothed the inputs of layers: " + std::to_string(folded) + " into the norm before, " + std::to_string(inputs.size() - folded) + " by a product of their own");
+  JINX_TRY(removeUnused(model));
+  layers = passes::layersOf(model.main(), recipe.scheme, minWeights);
+  return Status::ok();
+}
+
+std::string dbText(double db) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f dB", db);
+  return text;
+}
+
+/// Keeps the next most damaging layer float. kInvalidArgument where none would be left to quantize.
+Status keepNext(const std::vector<Layer>& layers, const Damage& damage, size_t kept, double budgetDb, Recipe& recipe, tools::QuantizeReport& report) {
+  const Layer& layer = layers[damage.order[kept]];
+  if (kept + 1 == damage.order.size())
+    return invalidArgument("a budget of " + dbText(budgetDb) + " leaves no layer to quantize: even '" + layer.node + "' alone, the least damaging, gives " + dbText(damage.alone[kept]) +
+                           "; --budget less, or another scheme");
+  recipe.layers[damage.order[kept]].keep = "costs most: alone it gives " + dbText(damage.alone[kept]) + ", and the budget is " + dbText(budgetDb);
+  report.keptForBudget.push_back(layer.node);
+  return Status::ok();
+}
+
+/// Quantizes a copy and compares it; with a budget, with as few layers float as reach it.
+Expected<Rewritten> quantizeAndCompare(ModelModule& model, const std::vector<Layer>& layers, const QuantizeOptions& options, const Samples& samples, Recipe& recipe,
+                                       tools::QuantizeReport& report) {
+  Damage damage;
+  if (options.budgetDb) {
+    JINX_TRY_ASSIGN(damage, findDamage(model, recipe, options.minWeights, samples, *options.budgetDb), "measuring the damage of each layer");
+    report.budgetDb = options.budgetDb;
+  }
+  for (size_t kept = 0; kept < damage.kept; ++kept)
+    JINX_TRY(keepNext(layers, damage, kept, *options.budgetDb, recipe, report));
+  for (size_t kept = damage.kept;; ++kept) {
+    JINX_TRY_ASSIGN(Rewritten rewritten, rewrite(model, recipe, options.minWeights));
+    report.layers = rowsOf(rewritten.outcomes, options.scheme);
+    for (size_t i = 0; i < damage.order.size(); ++i)
+      report.layers[damage.order[i]].aloneDb = damage.alone[i];
+    if (!samples.inputs.empty()) JINX_TRY(compareModels(model, layers, *rewritten.model, rewritten.outcomes, samples, recipe.threads, report), "comparing both models");
+    if (!options.budgetDb || worstDb(report.outputs) >= *options.budgetDb) return rewritten;
+    JINX_TRY(keepNext(layers, damage, kept, *options.budgetDb, recipe, report));
+  }
+}
+
+} // namespace
+
+Expected<Quantized> quantizeModel(const std::string& path, const QuantizeOptions& options, const CompileOptions& compile) {
+  JINX_TRY(checkOptions(options));
+  auto stage = [&](const char* name, double fraction) {
+    if (options.progress) options.progress(name, fraction);
+  };
+  stage("import", 0);
+  Quantized result;
+  JINX_TRY_ASSIGN(result.original, importModel(path, compile));
+  JINX_TRY(prepare(*result.original));
+  Recipe recipe;
+  recipe.scheme = *passes::schemeNamed(options.scheme);
+  recipe.group = options.group;
+  recipe.isAsymmetric = options.asymmetric;
+  recipe.threads = compile.threads;
+  std::vector<Layer> layers = passes::layersOf(result.original->main(), recipe.scheme, options.minWeights);
+  recipe.layers.resize(layers.size());
+  JINX_TRY(keepNamed(layers, options.keep, recipe));
+  JINX_TRY(checkAnything(layers, recipe, path));
+  JINX_TRY(checkGroups(layers, recipe));
+
+  Samples samples;
+  stage("calibrate", 0.1);
+  if (!options.dataset.empty()) {
+    JINX_TRY_ASSIGN(samples, readSamples(options.dataset, *result.original, compile.threads));
+    if (options.smooth) JINX_TRY(smooth(*result.original, *options.smooth, samples, recipe, options.minWeights, layers, result.report), "smoothing");
+    JINX_TRY(calibrate(*result.original, layers, samples, {*methodNamed(options.method), options.gptq}, recipe), "calibrating with " + options.dataset);
+  }
+  result.report.model = path.substr(path.find_last_of('/') + 1);
+  result.report.scheme = options.scheme;
+  if (passes::needsRanges(recipe.scheme)) result.report.method = options.method;
+  result.report.samples = static_cast<int64_t>(samples.inputs.size());
+  stage("choose codes and compare", 0.4);
+  JINX_TRY_ASSIGN(Rewritten rewritten, quantizeAndCompare(*result.original, layers, options, samples, recipe, result.report));
+  JINX_TRY(removeUnused(*rewritten.model));
+  result.module = rewritten.model;
+  return result;
+}
+
+} // namespace jinx::driver
