@@ -162,6 +162,17 @@ Status smooth(ModelModule& model, double alpha, const Samples& samples, const Re
   return Status::ok();
 }
 
+/// What was asked for and is for products alone.
+void noteConvolutions(const std::vector<Layer>& layers, const QuantizeOptions& options, const Recipe& recipe, tools::QuantizeReport& report) {
+  int64_t convolutions = 0;
+  for (size_t i = 0; i < layers.size(); ++i)
+    convolutions += layers[i].isConvolution && layers[i].whyNot.empty() && recipe.layers[i].keep.empty();
+  if (convolutions == 0) return;
+  const std::string of = " is for products; convolutions that go without: " + std::to_string(convolutions);
+  if (options.gptq) report.notes.push_back("--gptq" + of);
+  if (options.smooth) report.notes.push_back("--smooth" + of);
+}
+
 std::string dbText(double db) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f dB", db);
@@ -235,6 +246,7 @@ Expected<Quantized> quantizeModel(const std::string& path, const QuantizeOptions
   result.report.samples = static_cast<int64_t>(samples.inputs.size());
   stage("choose codes and compare", 0.4);
   JINX_TRY_ASSIGN(Rewritten rewritten, quantizeAndCompare(*result.original, layers, options, samples, recipe, result.report));
+  noteConvolutions(layers, options, recipe, result.report);
   JINX_TRY(removeUnused(*rewritten.model));
   result.module = rewritten.model;
   return result;
