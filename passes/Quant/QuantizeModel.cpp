@@ -2,6 +2,7 @@
 
 #include <cfloat>
 #include <cmath>
+#include <limits>
 
 #include "ir/Graph/Constants.h"
 #include "llvm/Support/GlobPattern.h"
@@ -82,7 +83,7 @@ class Rewriter {
       signal += w * w;
       noise += e * e;
     }
-    return 10 * std::log10(signal / noise);
+    return noise == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(signal / noise);
   }
 
   Value constant(const Layer &layer, const Tensor &tensor) { return ConstantOp::create(b_, layer.op->getLoc(), elementsOf(tensor, main_.getContext())); }

@@ -1,5 +1,7 @@
 #include "passes/Quant/Recipe.h"
 
+#include "runtime/base/CodeLevels.h"
+
 namespace jinx::passes {
 namespace {
 

@@ -7,7 +7,7 @@
 //                    int4     the scale with the least squared error of 44, around -m/8 and m/7 for the weight m of largest size; each is refined to
 //                             what is best for the codes it gives
 //                    int4, with a zero point     (highest - lowest) / 15, 0 exact
-//                    nf4      largest size; levels of Dettmers et al. 2023, appendix E
+//                    nf4      largest size; levels of runtime/base/CodeLevels.h
 //                    fp8      largest size / 448
 //   roundToNearest   each weight its nearest level
 #pragma once
@@ -20,9 +20,6 @@
 #include "runtime/base/Tensor.h"
 
 namespace jinx::passes {
-
-/// What the 16 codes of NF4 stand for.
-extern const std::array<float, 16> kNf4Levels;
 
 struct WeightRows {
   int64_t rows = 0, k = 0;

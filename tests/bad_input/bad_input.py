@@ -142,6 +142,31 @@ def test_flipped_plans_fail_or_answer_alike(folder):
     assert refused >= 50, f"only {refused} of 60 were found"
 
 
+def test_damaged_samples_fail_or_calibrate_alike(folder):
+    """A checksum finds a changed number; what a reader of zip archives does not look at may change."""
+    layers = ROOT / "tests" / "lit" / "driver" / "Inputs" / "layers.mlir"
+    whole, damaged, out, draw, refused = folder / "whole.npz", folder / "damaged.npz", folder / "q.mlirbc", random.Random(1), 0
+    values = np.random.default_rng(1).standard_normal
+    np.savez_compressed(whole, x=values((2, 3, 16)).astype("f4"), v=values((2, 8, 8)).astype("f4"))
+    quantize = lambda data: run("jinx", "quantize", layers, "--scheme", "int8", "--min-weights", "0", "--calibrate", data, "-o", out)
+    expect_success(quantize(whole))
+    expected, archive = out.read_bytes(), whole.read_bytes()
+    for size in cuts(len(archive), 12):
+        damaged.write_bytes(archive[:size])
+        expect_error(quantize(damaged), "damaged.npz")
+    for _ in range(60):
+        # Half of them in the directory at the end, where sizes and places are.
+        byte = draw.randrange(len(archive)) if draw.randrange(2) else len(archive) - 1 - draw.randrange(140)
+        damaged.write_bytes(archive[:byte] + bytes([draw.randrange(256)]) + archive[byte + 1 :])
+        done = quantize(damaged)
+        refused += done.returncode != 0
+        if done.returncode:
+            expect_error(done, "damaged.npz")
+        else:
+            assert out.read_bytes() == expected, f"byte {byte}"
+    assert refused >= 25, f"only {refused} of 60 were found"
+
+
 def test_truncated_onnx(folder):
     whole, cut = add_model().SerializeToString(), folder / "cut.onnx"
     for size in range(len(whole)):

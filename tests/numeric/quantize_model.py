@@ -13,6 +13,7 @@ paper has it.
 import argparse
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -302,6 +303,53 @@ def gptq_cases(run, generator, folder):
             run.outcome(equal.mean() > 0.99 and error(got) < 1.02 * error(want), f"{name}: {(~equal).sum()} of {equal.size} codes are not the paper's, error {error(got)} and {error(want)}")
 
 
+def range_of(folder):
+    """What the codes of the first activation cover, from the module's text."""
+    text = (folder / "quantized.mlir").read_text()
+    scale = f4(re.search(r"constant dense<([-0-9.e+]+)> : tensor<f32>", text, re.I)[1])
+    zero = float(re.search(r"constant dense<(\d+)> : tensor<ui8>", text)[1])
+    return -zero * scale, (255 - zero) * scale
+
+
+def squared_error(x, low, high):
+    """Of clipping to a range and rounding to 255 steps of it, on the values themselves."""
+    step = (high - low) / 255
+    return ((np.clip(np.rint((x - low) / step), 0, 255) * step + low - x) ** 2).sum()
+
+
+def method_cases(run, generator, folder):
+    normal = generator.standard_normal((40, 10, 64))
+    tails = normal * np.exp(1.2 * np.abs(generator.standard_normal(normal.shape)))  # rare large values
+    growing = normal * np.exp(np.linspace(-6, 3, 40))[:, None, None]  # later samples are larger: the histogram grows again and again
+    positive = np.abs(tails)
+    for kind, values in {"normal": normal, "tails": tails, "growing": growing, "positive": positive}.items():
+        x = values.astype(f4)
+        np.savez(folder / f"{kind}.npz", x=x)
+        least, most, width = min(x.min(), 0), max(x.max(), 0), 2 * 2 * np.abs(x).max() / 2048
+        found = {}
+        for method in ("min-max", "percentile", "entropy", "mse"):
+            name = f"{method} of {kind} values, seed {run.seed}"
+            at = folder / f"{kind}-{method}"
+            got, _ = run.quantized(name, at, [np.eye(64, 8, dtype=f4)], [False], np.eye(64), "--scheme", "int8", "--method", method, "--calibrate", folder / f"{kind}.npz", ending="mlir")
+            if got is not None:
+                found[method] = range_of(at)
+                low, high = found[method]
+                step = (high - low) / 255  # ends lie where the zero point is a code
+                run.outcome(low >= least - step and high <= most + step and high > low, f"{name}: covers {low} to {high}, values are {least} to {most}")
+        if len(found) < 4:
+            continue
+        close = lambda method, low, high, slack: run.outcome(abs(found[method][0] - low) <= slack and abs(found[method][1] - high) <= slack,
+                                                             f"{method} of {kind} values, seed {run.seed}: covers {found[method]}, expected {low} to {high} within {slack}")
+        step = (most - least) / 255
+        close("min-max", least, most, step)
+        cut, ascending = int(0.00005 * x.size), np.sort(x.ravel())
+        close("percentile", min(0, ascending[cut]), ascending[-1 - cut], 2 * width + step)
+        best = min(squared_error(x.astype(np.float64), least * f, most * f) for f in np.linspace(0.1, 1, 181))
+        run.outcome(squared_error(x.astype(np.float64), *found["mse"]) <= 1.06 * best, f"mse of {kind} values, seed {run.seed}: {squared_error(x.astype(np.float64), *found['mse'])}, a search finds {best}")
+        if kind == "tails":
+            run.outcome(found["entropy"][1] < 0.8 * most, f"entropy of {kind} values, seed {run.seed}: cuts nothing off: {found['entropy']} of {most}")
+
+
 def self_test():
     """The judges see what is wrong."""
     generator = np.random.default_rng(1)
@@ -339,7 +387,7 @@ def main():
     run = Run(args.jinx, args.seed)
     generator = np.random.default_rng(args.seed)
     with tempfile.TemporaryDirectory() as folder:
-        for cases in (weight_cases, activation_cases, gptq_cases):
+        for cases in (weight_cases, activation_cases, method_cases, gptq_cases):
             cases(run, generator, pathlib.Path(folder))
     print(f"{run.passed} passed, {run.failed} failed (seed {args.seed})")
     return 1 if run.failed or not run.passed else 0

@@ -23,6 +23,9 @@ class Trials {
     for (size_t i = 0; i < outcomes.size(); ++i)
       if (outcomes[i].keep.empty()) trials.layers_.push_back(i);
     JINX_TRY_ASSIGN(trials.probe_, Probe::make(std::move(copy), {}, recipe.threads));
+    const std::vector<Port> outputs = trials.probe_->outputs();
+    if (std::none_of(outputs.begin(), outputs.end(), [](const Port& port) { return isFloat(port.dtype); }))
+      return invalidArgument("--budget is about outputs of floats, the model has none");
     trials.inputs_.assign(samples.inputs.begin(), samples.inputs.begin() + static_cast<long>(std::min(kSamples, samples.inputs.size())));
     for (const auto& inputs : trials.inputs_) {
       JINX_TRY_ASSIGN(Probe::Results results, trials.probe_->run(trials.withSwitches(inputs, std::vector<bool>(trials.layers_.size()))));

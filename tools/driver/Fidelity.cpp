@@ -138,7 +138,7 @@ Status compareModels(ModelModule& model, const std::vector<passes::Layer>& layer
     report.layers[watched[i]].outputDb = ofLayers[i].db();
   report.outputs.clear();
   for (size_t o = 0; o < ofOutputs.size(); ++o)
-    report.outputs.emplace_back(floats->outputs()[o].name, ofOutputs[o].db());
+    if (isFloat(floats->outputs()[o].dtype)) report.outputs.emplace_back(floats->outputs()[o].name, ofOutputs[o].db());
   JINX_TRY_ASSIGN(report.accuracy, answers.finish());
   return Status::ok();
 }

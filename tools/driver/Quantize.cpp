@@ -162,6 +162,17 @@ Status smooth(ModelModule& model, double alpha, const Samples& samples, const Re
   return Status::ok();
 }
 
+/// What was asked for and is for products alone.
+void noteConvolutions(const std::vector<Layer>& layers, const QuantizeOptions& options, const Recipe& recipe, tools::QuantizeReport& report) {
+  int64_t convolutions = 0;
+  for (size_t i = 0; i < layers.size(); ++i)
+    convolutions += layers[i].isConvolution && layers[i].whyNot.empty() && recipe.layers[i].keep.empty();
+  if (convolutions == 0) return;
+  const std::string of = " is for products; convolutions that go without: " + std::to_string(convolutions);
+  if (options.gptq) report.notes.push_back("--gptq" + of);
+  if (options.smooth) report.notes.push_back("--smooth" + of);
+}
+
 std::string dbText(double db) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f dB", db);
@@ -179,8 +190,9 @@ Status keepNext(const std::vector<Layer>& layers, const Damage& damage, size_t k
   return Status::ok();
 }
 
-/// Quantizes a copy and compares it; with a budget, with as few layers float as reach it.
-Expected<Rewritten> quantizeAndCompare(ModelModule& model, const std::vector<Layer>& layers, const QuantizeOptions& options, const Samples& samples, Recipe& recipe,
+/// Quantizes a copy and compares it with the original; with a budget, with as few layers float as reach it.
+/// \param model  the original, or what smoothing has made of it
+Expected<Rewritten> quantizeAndCompare(ModelModule& original, ModelModule& model, const std::vector<Layer>& layers, const QuantizeOptions& options, const Samples& samples, Recipe& recipe,
                                        tools::QuantizeReport& report) {
   Damage damage;
   if (options.budgetDb) {
@@ -189,12 +201,13 @@ Expected<Rewritten> quantizeAndCompare(ModelModule& model, const std::vector<Lay
   }
   for (size_t kept = 0; kept < damage.kept; ++kept)
     JINX_TRY(keepNext(layers, damage, kept, *options.budgetDb, recipe, report));
+  const std::vector<Layer> originalLayers = passes::layersOf(original.main(), recipe.scheme, options.minWeights);
   for (size_t kept = damage.kept;; ++kept) {
     JINX_TRY_ASSIGN(Rewritten rewritten, rewrite(model, recipe, options.minWeights));
     report.layers = rowsOf(rewritten.outcomes, options.scheme);
     for (size_t i = 0; i < damage.order.size(); ++i)
       report.layers[damage.order[i]].aloneDb = damage.alone[i];
-    if (!samples.inputs.empty()) JINX_TRY(compareModels(model, layers, *rewritten.model, rewritten.outcomes, samples, recipe.threads, report), "comparing both models");
+    if (!samples.inputs.empty()) JINX_TRY(compareModels(original, originalLayers, *rewritten.model, rewritten.outcomes, samples, recipe.threads, report), "comparing both models");
     if (!options.budgetDb || worstDb(report.outputs) >= *options.budgetDb) return rewritten;
     JINX_TRY(keepNext(layers, damage, kept, *options.budgetDb, recipe, report));
   }
@@ -216,7 +229,8 @@ Expected<Quantized> quantizeModel(const std::string& path, const QuantizeOptions
   recipe.group = options.group;
   recipe.isAsymmetric = options.asymmetric;
   recipe.threads = compile.threads;
-  std::vector<Layer> layers = passes::layersOf(result.original->main(), recipe.scheme, options.minWeights);
+  std::shared_ptr<ModelModule> model = options.smooth ? result.original->clone() : result.original;
+  std::vector<Layer> layers = passes::layersOf(model->main(), recipe.scheme, options.minWeights);
   recipe.layers.resize(layers.size());
   JINX_TRY(keepNamed(layers, options.keep, recipe));
   JINX_TRY(checkAnything(layers, recipe, path));
@@ -225,16 +239,17 @@ Expected<Quantized> quantizeModel(const std::string& path, const QuantizeOptions
   Samples samples;
   stage("calibrate", 0.1);
   if (!options.dataset.empty()) {
-    JINX_TRY_ASSIGN(samples, readSamples(options.dataset, *result.original, compile.threads));
-    if (options.smooth) JINX_TRY(smooth(*result.original, *options.smooth, samples, recipe, options.minWeights, layers, result.report), "smoothing");
-    JINX_TRY(calibrate(*result.original, layers, samples, {*methodNamed(options.method), options.gptq}, recipe), "calibrating with " + options.dataset);
+    JINX_TRY_ASSIGN(samples, readSamples(options.dataset, *model, compile.threads));
+    if (options.smooth) JINX_TRY(smooth(*model, *options.smooth, samples, recipe, options.minWeights, layers, result.report), "smoothing");
+    JINX_TRY(calibrate(*model, layers, samples, {*methodNamed(options.method), options.gptq}, recipe), "calibrating with " + options.dataset);
   }
   result.report.model = path.substr(path.find_last_of('/') + 1);
   result.report.scheme = options.scheme;
   if (passes::needsRanges(recipe.scheme)) result.report.method = options.method;
   result.report.samples = static_cast<int64_t>(samples.inputs.size());
   stage("choose codes and compare", 0.4);
-  JINX_TRY_ASSIGN(Rewritten rewritten, quantizeAndCompare(*result.original, layers, options, samples, recipe, result.report));
+  JINX_TRY_ASSIGN(Rewritten rewritten, quantizeAndCompare(*result.original, *model, layers, options, samples, recipe, result.report));
+  noteConvolutions(layers, options, recipe, result.report);
   JINX_TRY(removeUnused(*rewritten.model));
   result.module = rewritten.model;
   return result;
