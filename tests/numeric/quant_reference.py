@@ -4,15 +4,17 @@ Words. A *code* is the small integer that is stored, a *level* what it stands fo
 a *scale* the size of a step. A scale belongs to a *region*: a tensor, a slice along an axis, or `block` neighbours along an axis (the last
 block of an axis may be short). What is stored stands for
 
-    (level(code) - zero) * scale
+    (level(code) - zero) * scale + offset
 
-`Coded` holds that with one scale and zero an element's region; `.values()` is the formula, `.error(x)` how far it is from x. A weight of
+`Coded` holds that with one scale, zero and offset an element's region; `.values()` is the formula, `.error(x)` how far it is from x. A weight of
 a product x @ w is [k, n] here: channels are columns, groups are neighbours along k.
 
     int8 per channel   symmetric: scale = max|w| / 127 of a column, codes -127 … 127
     int8 dynamic       the same of rows of x (tokens), at run time; x @ w is a product of integers times both scales
     int4 groups        symmetric: scale = max|w| / 7 of a group. With a zero point: scale = (max - min) / 15 of a range that holds 0,
-                       zero = round(-min / scale), codes 0 … 15
+                       zero = round(-min / scale), codes 0 … 15.
+                       With an offset: value = code * scale + min, scale = (max - min) / 15. Searched: codes -8 … 7, and the scale, of
+                       either sign, that loses least of 18 from 0.7 max|w| / 8 to max|w| / 7, the symmetric one
     NF4                levels: Dettmers et al. 2023 (QLoRA), appendix E; scale = max|w| of a group of 64. Double quantization (section 3):
                        the scales less their mean, 256 at a time, become 8-bit codes themselves
     FP8 E4M3           scale = max|w| / 448 of a tensor, a column or a tile of 128 x 128; rounded to nearest even, saturating
@@ -36,16 +38,17 @@ E4M3_LARGEST = 448.0
 
 @dataclasses.dataclass
 class Coded:
-    """codes of x's shape; scale and zero spread to x's shape; levels: a table, or None where the code is the level."""
+    """codes of x's shape; scale, zero and offset spread to x's shape; levels: a table, or None where the code is the level."""
 
     codes: np.ndarray
     scale: np.ndarray
     zero: np.ndarray | float = 0.0
     levels: np.ndarray | None = None
+    offset: np.ndarray | float = 0.0
 
     def values(self) -> np.ndarray:
         level = self.codes if self.levels is None else self.levels[self.codes]
-        return (level - self.zero) * self.scale
+        return (level - self.zero) * self.scale + self.offset
 
     def error(self, x: np.ndarray) -> float:
         """Root mean square of the difference, relative to x's."""
@@ -132,6 +135,27 @@ def int4_groups_zero(w: np.ndarray, group: int = 32, axis: int = 0) -> Coded:
     return with_zero_point(w, over_blocks(w, np.min, axis, group), over_blocks(w, np.max, axis, group), 15)
 
 
+def int4_groups_offset(w: np.ndarray, group: int = 32, axis: int = 0) -> Coded:
+    """The form of GGUF's Q4_1."""
+    low = over_blocks(w, np.min, axis, group)
+    scale = step(over_blocks(w, np.max, axis, group) - low, 15)
+    return Coded(np.clip(np.rint((w - low) / scale), 0, 15).astype(np.uint8), scale, offset=low)
+
+
+def int4_groups_searched(w: np.ndarray, group: int = 32, axis: int = 0) -> Coded:
+    """All candidates of all groups at once; the sum of squares of a group decides, the earlier one at equality."""
+    extent, best = step(over_blocks(w, largest, axis, group), 8), None
+    for factor in np.linspace(0.7, 8 / 7, 18):
+        for scale in (extent * factor, -extent * factor):
+            codes = np.clip(np.rint(w / scale), -8, 7)
+            loss = over_blocks((codes * scale - w) ** 2, np.sum, axis, group)
+            if best is None:
+                best = [codes, scale, loss]
+            else:
+                best = [np.where(loss < best[2], new, old) for new, old in zip((codes, scale, loss), best)]
+    return Coded(best[0].astype(np.int8), best[1])
+
+
 def nearest_level(x: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return np.searchsorted((levels[1:] + levels[:-1]) / 2, x).astype(np.uint8)
 
@@ -216,6 +240,11 @@ def gptq_int4_zero(rows: np.ndarray):
     coded = int4_groups_zero(rows, len(rows))
     scale, zero = coded.scale[0], coded.zero[0]
     return lambda _, row: (np.clip(np.rint(row / scale) + zero, 0, 15) - zero) * scale
+
+
+def gptq_int4_searched(rows: np.ndarray):
+    scale = int4_groups_searched(rows, len(rows)).scale[0]
+    return lambda _, row: np.clip(np.rint(row / scale), -8, 7) * scale
 
 
 def gptq_nf4(rows: np.ndarray):

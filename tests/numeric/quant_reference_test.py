@@ -86,6 +86,7 @@ def check_schemes(judge: Judge) -> None:
             check_codes(judge, f"int4 by {group}", q.int4_groups(w, group), w, ("blocks", group), np.arange(-7, 8), 7)
             check_codes(judge, f"NF4 by {group}", q.nf4(w, group), w, ("blocks", group), q.NF4_LEVELS, 1)
             check_zero_points(judge, w, group)
+            check_offsets_and_search(judge, w, group)
 
 
 def check_zero_points(judge: Judge, w: np.ndarray, group: int) -> None:
@@ -102,6 +103,22 @@ def check_zero_points(judge: Judge, w: np.ndarray, group: int) -> None:
         if not good:
             return judge.outcome(False, f"int4 with zero point by {group}: region {index[:4]}…")
     judge.outcome(True, "int4 with zero point")
+
+
+def check_offsets_and_search(judge: Judge, w: np.ndarray, group: int) -> None:
+    offset, searched, plain, flat = q.int4_groups_offset(w, group), q.int4_groups_searched(w, group), q.int4_groups(w, group), w.ravel()
+    values, kept = offset.values().ravel(), searched.values().ravel()
+    for index in regions_of(w, ("blocks", group)):
+        part, grid = flat[index], np.linspace(flat[index].min(), flat[index].max(), 16)
+        best = np.min(np.abs(part[:, None] - grid), axis=1)
+        judge.outcome(np.allclose(np.abs(values[index] - part), best, rtol=0, atol=1e-12 * np.abs(part).max()), "int4 with an offset")
+        s = searched.scale.ravel()[index]
+        best = np.min(np.abs(part[:, None] - np.arange(-8, 8) * s[0]), axis=1)
+        good = np.all(s == s[0]) and np.allclose(np.abs(kept[index] - part), best, rtol=0, atol=1e-12 * np.abs(part).max())
+        loss = [np.sum((v.ravel()[index] - part) ** 2) for v in (kept, plain.values())]
+        judge.outcome(good and loss[0] <= loss[1] + 1e-24 * np.sum(part**2), f"int4 searched: {loss}")
+    grid = offset.values()
+    judge.outcome(np.allclose(q.int4_groups_offset(grid, group).values(), grid, rtol=0, atol=1e-12 * np.abs(grid).max()), "an offset finds its grid again")
 
 
 def check_saturation(judge: Judge) -> None:
@@ -192,6 +209,7 @@ def check_gptq(judge: Judge) -> None:
     judge.outcome(np.allclose(q.gptq(w, none, q.gptq_int4, 16), q.int4_groups(w, 16).values()), "GPTQ without correlations is rounding")
     judge.outcome(np.allclose(q.gptq(w, none, q.gptq_nf4, 16), q.nf4(w, 16).values()), "GPTQ with NF4 without correlations is rounding")
     judge.outcome(np.allclose(q.gptq(w, none, q.gptq_int4_zero, 16), q.int4_groups_zero(w, 16).values()), "the same with zero points")
+    judge.outcome(np.allclose(q.gptq(w, none, q.gptq_int4_searched, 16), q.int4_groups_searched(w, 16).values()), "the same with searched scales")
 
 
 def check_smoothing(judge: Judge) -> None:
