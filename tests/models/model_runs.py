@@ -34,15 +34,20 @@ def open_plan(path: pathlib.Path, threads: int, library: pathlib.Path | None = N
     return jinx_capi.Session(jinx_capi.Library(library), path, threads=threads).run
 
 
-def open_onnx(path: pathlib.Path, threads: int):
+def open_bytes(model: bytes | str, threads: int):
+    """A serialized ONNX model, or where it lies."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return lambda inputs: dict(zip(names, session.run(names, inputs)))
+
+
+def open_onnx(path: pathlib.Path, threads: int):
+    return open_bytes(str(path), threads)
 
 
 def open_run(path: pathlib.Path, threads: int = 2, library: pathlib.Path | None = None):
