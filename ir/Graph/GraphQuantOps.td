@@ -58,7 +58,7 @@ def Graph_PackCodesOp : Graph_Op<"pack_codes", [Pure]> {
   let summary = "lays 4-bit codes out in words: panels of 16 columns, eight rows a word";
   let description = [{
     codes [k, n] of i4 or ui4 (or [n, k] with `transpose`), k a multiple of 8, become ui32 [ceil(n/16), k/8, 16]: bits 4*i to 4*i+3 of
-    y[p, r, j] are codes[8*r + i, 16*p + j]; 0 past n.
+    y[p, r, j] are codes[8*r + i, 16*p + j], those of i4 with 8 added, so that they ascend from -8 on; 0 past n.
   }];
   let arguments = (ins AnyRankedTensor:$codes, UnitAttr:$transpose);
   let results = (outs AnyRankedTensor:$y);

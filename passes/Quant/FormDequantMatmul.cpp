@@ -5,7 +5,7 @@
 // Codes have 4 or 8 bits, and one scale each `group` neighbours along k, or one for a column. What a zero point subtracts is said in one of two
 // ways: one number for all columns moves the levels, others become offsets, w = level * scale + (-zero * scale).
 //
-//   i4, ui4     words of eight codes; levels are -8…7, 0…15 (in this order, with i4 moved by 8), or a table's
+//   i4, ui4     words of eight codes; levels are -8…7 (packing adds 8 to i4), 0…15, or a table's
 //   i8          as they are, in panels
 //   ui8         i8 of 128 less, the zero point with them
 #include "ir/Graph/Constants.h"
@@ -66,13 +66,15 @@ class Former {
     Value zeros = zero ? Value() : cast(parameters(deq_.getZero()), b_.getF32Type());
     SmallVector<float> levels;
     if (isWords) {
-      const bool moves = isSigned && !deq_.getLevels();  // ascending levels are cheap to decode
-      for (int64_t code = 0; code < 16; ++code) levels.push_back((deq_.getLevels() ? (*deq_.getLevels())[code] : moves ? code - 8 : code) - float(zero.value_or(0)));
-      if (moves) codes = cast(AddOp::create(b_, loc_, cast(codes, b_.getI32Type()), number(b_.getI32Type(), 8)), b_.getIntegerType(4, false));
+      for (int64_t code = 0; code < 16; ++code) {
+        const int64_t bits = isSigned ? code ^ 8 : code;  // of the code that packing moved here
+        levels.push_back((deq_.getLevels() ? (*deq_.getLevels())[bits] : isSigned ? code - 8 : code) - float(zero.value_or(0)));
+      }
       codes = PackCodesOp::create(b_, loc_, tensorOf({ceilDiv(columns_, kPanel), *depth_.exactDivide(kCodesOfWord), SizeExpr(kPanel)}, b_.getIntegerType(32, false)), codes, w_.isTransposed);
     } else {
       double moved = isSigned ? 0 : 128;  // w = (code - 128) - (zero - 128)
-      codes = pack(isSigned ? codes : cast(SubOp::create(b_, loc_, cast(codes, b_.getI32Type()), number(b_.getI32Type(), 128)), b_.getI8Type()), w_.isTransposed);
+      // Bytes wrap: 128 less or more is the same.
+      codes = pack(isSigned ? codes : Value(AddOp::create(b_, loc_, cast(codes, b_.getI8Type()), number(b_.getI8Type(), -128))), w_.isTransposed);
       if (zero && *zero != moved) zeros = number(b_.getF32Type(), *zero - moved);
       else if (!zero && moved != 0) zeros = SubOp::create(b_, loc_, zeros, number(b_.getF32Type(), moved));
     }

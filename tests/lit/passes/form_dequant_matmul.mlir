@@ -1,10 +1,8 @@
 // RUN: jinx-opt %s --split-input-file --jinx-form-dequant-matmul | FileCheck %s
 
-// Signed codes, moved by 8, in words of eight; the levels say what each stands for.
+// Signed codes in words of eight, which ascend: packing adds 8. The levels say what each stands for.
 // CHECK-LABEL: @int4
-// CHECK: %[[M:.*]] = jinx.add
-// CHECK: %[[U:.*]] = jinx.cast %[[M]] : tensor<64x20xi32> -> tensor<64x20xui4>
-// CHECK: %[[C:.*]] = jinx.pack_codes %[[U]] : tensor<64x20xui4> -> tensor<2x8x16xui32>
+// CHECK: %[[C:.*]] = jinx.pack_codes %{{.*}} : tensor<64x20xi4> -> tensor<2x8x16xui32>
 // CHECK: %[[S:.*]] = jinx.pack %{{.*}} : tensor<2x20xf32> -> tensor<2x2x16xf32>
 // CHECK: jinx.dequant_matmul %{{.*}}, %[[C]], %[[S]] group 32 levels [-8.000000e+00, -7.000000e+00, {{.*}}, 7.000000e+00]
 func.func @int4(%x: tensor<5x64xf32>) -> tensor<5x20xf32> {
@@ -52,8 +50,9 @@ func.func @zero_points(%x: tensor<5x64xf32>) -> tensor<5x4xf32> {
 
 // Unsigned bytes with their middle as zero point are signed ones.
 // CHECK-LABEL: @unsigned
-// CHECK: jinx.sub
-// CHECK: jinx.cast %{{.*}} : tensor<64x4xi32> -> tensor<64x4xi8>
+// CHECK: %[[B:.*]] = jinx.cast %{{.*}} : tensor<64x4xui8> -> tensor<64x4xi8>
+// CHECK: %[[M:.*]] = jinx.add %[[B]]
+// CHECK: jinx.pack %[[M]] : tensor<64x4xi8> -> tensor<1x64x16xi8>
 // CHECK: jinx.dequant_matmul %{{[^ ]*}}, %{{[^ ]*}}, %{{[^ ]*}} group 64 :
 func.func @unsigned(%x: tensor<5x64xf32>) -> tensor<5x4xf32> {
   %c = jinx.constant dense<3> : tensor<64x4xui8>
