@@ -19,6 +19,10 @@ def call(jinx: pathlib.Path, *arguments) -> str:
     return done.stdout
 
 
+def has_command(jinx: pathlib.Path, name: str) -> bool:
+    return f"\n  {name} " in call(jinx, "--help")
+
+
 def compile_plan(jinx: pathlib.Path, model: pathlib.Path, plan: pathlib.Path, *flags: str) -> pathlib.Path:
     plan.parent.mkdir(parents=True, exist_ok=True)
     call(jinx, "compile", model, "-o", plan, *flags)

@@ -14,6 +14,7 @@ the float model is smollm2.py's, in onnxruntime. Exit status 1 when a ratio is a
 
     perplexity.py MODEL… [--json FILE] [--at-most 1.08] [--tokens 4096] [--window 1024] [--library libjinx.so] [--threads 2]
     perplexity.py --jinx build/dev/bin/jinx     the test: the float model through Jinx and through onnxruntime agree in four digits
+    perplexity.py --jinx … --quantize "--scheme int8-weights" --at-most 1.005       what jinx quantize makes of the float model
     perplexity.py --self-test                   the figures of distributions whose answers are known
 """
 
@@ -21,6 +22,7 @@ import argparse
 import dataclasses
 import json
 import pathlib
+import shlex
 import sys
 import tempfile
 
@@ -119,6 +121,15 @@ def judge_float(text: Text, jinx: pathlib.Path, threads: int) -> int:
     ])  # fmt: skip
 
 
+def judge_quantized(text: Text, options) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        plan = pathlib.Path(folder) / "smollm2.jxp"
+        model_runs.call(options.jinx, "quantize", smollm2.cached(), *shlex.split(options.quantize), "-o", plan)
+        got = text.score(model_runs.open_plan(plan, options.threads, model_runs.library_beside(options.jinx)))
+    print(row("quantized", got))
+    return report([(f"{options.quantize}: ratio {got['ratio']:.4f}, at most {options.at_most}", got["ratio"] <= options.at_most)])
+
+
 def self_test() -> int:
     """Two windows over 8 symbols: p uniform; q gives the next symbol 1/2 where the window is the first, and 1/9 in the second."""
     tokens, size, choices = np.random.default_rng(0).integers(0, 8, 32), 16, 8
@@ -159,10 +170,14 @@ def main() -> int:
     parser.add_argument("--window", type=int, default=WINDOW)
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--at-most", type=float, default=float("inf"), metavar="RATIO")
+    parser.add_argument("--quantize", metavar="ARGUMENTS")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args()
     if options.self_test:
         return self_test()
+    if options.quantize and not (options.jinx and model_runs.has_command(options.jinx, "quantize")):
+        print("skipped: this jinx has no quantize\n0 passed, 0 failed")
+        return 77
     try:
         text = Text(model_runs.open_onnx(smollm2.cached(), options.threads), text_tokens(options.tokens), options.window)
     except Missing as missing:
@@ -170,6 +185,8 @@ def main() -> int:
         return 77
     results = {"float": text.float_summary()}
     print(f"{HEADER}\n{row('float', results['float'])}", flush=True)
+    if options.quantize:
+        return judge_quantized(text, options)
     if options.jinx:
         return judge_float(text, options.jinx, options.threads)
     for path in options.models:

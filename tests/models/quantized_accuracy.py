@@ -27,7 +27,7 @@ BOUNDS = {
     "digits-mlp": {"int8": (-0.5, 0.99), "int8-dynamic": (-0.5, 0.99), "fp8": (-0.5, 0.98), "int4": (-1.0, 0.97), "nf4": (-1.5, 0.97)},
     "digits-cnn": {"int8": (-0.5, 0.99), "int8-dynamic": (-0.5, 0.99), "fp8": (-0.5, 0.98), "int4": (-1.0, 0.97), "nf4": (-1.0, 0.97)},
     "minilm-l6": {"int8": (0.99, 0.98), "int8-dynamic": (0.99, 0.985), "fp8": (0.99, 0.985), "int4": (0.96, 0.94), "nf4": (0.95, 0.93)},
-    "resnet50-thin": {"int8": (0.99, 0.95), "int8-dynamic": (0.99, 0.95), "fp8": (0.9, 0.8), "int4": (0.999, 0.999), "nf4": (0.999, 0.999)},
+    "resnet50-thin": {"int8": (0.99, 0.95), "int8-dynamic": (0.99, 0.95), "fp8": (0.9, 0.8)},  # one matrix, behind the features
 }
 
 
@@ -42,13 +42,6 @@ def quantized_by_reference(fixture: Fixture, scheme: str):
     model = fake_quantization.newer(fixture.path())
     extents = fake_quantization.extents_of(model, [fixture.calibration()])
     return model_runs.open_bytes(fake_quantization.rewritten(model, scheme, extents).SerializeToString(), 2)
-
-
-def has_quantize(jinx: pathlib.Path) -> bool:
-    try:
-        return "quantize" in model_runs.call(jinx, "--help")
-    except RuntimeError:
-        return False
 
 
 class Table:
@@ -83,7 +76,7 @@ def main() -> int:
     unknown = [name for name in options.models if name not in FIXTURES]
     if unknown or not (options.jinx or options.reference):
         parser.error(f"unknown model {unknown[0]}" if unknown else "pass --jinx or --reference")
-    if options.jinx and not has_quantize(options.jinx):
+    if options.jinx and not model_runs.has_command(options.jinx, "quantize"):
         print("skipped: this jinx has no quantize\n0 passed, 0 failed")
         return 77
     table = Table()
@@ -95,7 +88,7 @@ def main() -> int:
         except Missing as missing:
             print(f"skip  {name:16} {missing}")
             continue
-        for scheme in options.scheme:
+        for scheme in (scheme for scheme in options.scheme if scheme in BOUNDS[name]):
             with tempfile.TemporaryDirectory() as folder:
 
                 def work(fixture=fixture, scheme=scheme, folder=pathlib.Path(folder), inputs=inputs, base=base):
