@@ -39,6 +39,7 @@ def Graph_ConvOp : Graph_InferredOp<"conv"> {
     I1 `x`: [n, c, spatial…] (or [n, spatial…, c] with `channels_last`).
     I2 `w`: [oc, c/group, kernel…], whatever the layout of x.
     `pads` are begin… then end…; y[n, o, p…] = sum over c, k of w[o, c, k…] * x[n, c, p*stride + k*dilation - pad], zero outside.
+    Elements are of one type, which y has too; bytes may differ in their sign, and their y is i32 and exact (sums wrap).
     C1: rank(x) = rank(w) >= 3. C2: c = w.dim(1) * group. C3: oc % group = 0.
   }];
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$w, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$pads,
@@ -74,8 +75,8 @@ def Graph_PackOp : Graph_Op<"pack", [Pure]> {
 def Graph_PackedMatmulOp : Graph_Op<"packed_matmul", [Pure]> {
   let summary = "y = a·b with b in panels (jinx.pack)";
   let description = [{
-    a [batch…, m, k], b [batch…, ceil(n/16), k, 16] (its batch broadcasts), y [batch…, m, n]. With a of ui8 and b of i8, interleaved by 4,
-    y is i32 and exact: a product of two bytes is below 2^15, and sums wrap as i32 does.
+    a [batch…, m, k], b [batch…, ceil(n/16), k, 16] (its batch broadcasts), y [batch…, m, n]. With a of ui8 and b of i8, interleaved by 4
+    and with k filled up by zeros to a multiple of 4, y is i32 and exact: a product of two bytes is below 2^15, and sums wrap as i32 does.
     `by_rows`: b is [batch…, n, k], or its rows are filled up with zeros to a multiple of 16 bytes. Tensor cores read both operands along k. A
     copy engine reads them where k is such a multiple, else warps do. Operands are f16 or bf16, or have 8 bits: integers of either sign, whose
     y is i32 and exact, or f8E4M3FN and f8E5M2, whose y is f32. `fast_sums` as in jinx.matmul.
@@ -104,6 +105,8 @@ def Graph_PackedConvOp : Graph_Op<"packed_conv", [Pure]> {
   let description = [{
     x [n, h, w, c]; weights [group, ceil((oc/group)/16), kh*kw*(c/group), 16], rows ordered kh, kw, c; y [n, oh, ow, oc].
     `kernel` is [kh, kw]. One-dimensional convolutions have h = kh = 1.
+    With x of ui8 and weights of i8 y is i32, as in jinx.packed_matmul; weights are then interleaved by 4, each run of them that meets a run of
+    x filled up by zeros to a multiple of 4: kw*c rows where group and the dilation along w are 1, else c/group.
     `by_rows`: weights [oc, kh*kw*ceil(c/64)*64], channels past c zero; c is a multiple of 8 and group is 1. Tensor cores read them so.
     `runs`, beside it, is for images of few channels: a row of the window is one run of kw*c <= 64 elements, weights are [oc, kh*64], zero
     past kw*c. Dilation along w is 1, there is no padding along w, and rows of the image and steps along w are multiples of 8 elements.

@@ -90,7 +90,8 @@ def Tile_DotOp : Tile_Op<"dot", [MemoryEffects<[MemRead]>]> {
     b is packed in panels of 16 columns: b(k, n) = b[b_offset + (n floordiv 16)*b_panel + k*16 + n mod 16]. A b of signed bytes beside
     floats is widened as it is read (CPU).
     Bytes summed in i32 (CPU): those of a are unsigned, those of b signed, and b's panels are interleaved by 4 (jinx.pack): b(k, n) =
-    b[b_offset + (n floordiv 16)*b_panel + (k floordiv 4)*64 + (n mod 16)*4 + k mod 4]. The depth is a multiple of 4. Sums wrap.
+    b[b_offset + (n floordiv 16)*b_panel + (k floordiv 4)*64 + (n mod 16)*4 + k mod 4],
+    with zeros in b past a constant depth that is no multiple of 4; a is not read there. Sums wrap.
     CPU: the accumulator lives in registers for the whole depth. CUDA: operands must lie in shared memory.
   }];
   let arguments = (ins Tile_Vector:$acc, Tile_PtrType:$a, Index:$a_offset, Index:$a_stride, Optional<Index>:$rows, Tile_PtrType:$b,

@@ -10,11 +10,13 @@
 //                 Else products are of i32 (CPU).
 //
 // (a + 128 by hand has no cost: the number joins the kernel that makes a, and bytes are a quarter of what a product of f32 reads.)
-// With byte-dots, what quantizes the sums again divides by its scale: round((y * s + t) / q) becomes round(y * (s / q) + t / q), of constants.
-// A division takes as long as sixteen products of 64 bytes; results differ where a rounding of f32 decides between two integers.
+// With byte-dots, what quantizes the sums again divides by its scale: round((y * s + t) / q) becomes round(y * (s / q) + t / q), of constants, and
+// where more stands between, as a residual does, round(v / q) becomes round(v * (1 / q)). A division takes as long as ten products of 64 bytes;
+// results differ where a rounding of f32 decides between two integers.
 //
 // Convolutions: x outside the image is 0, so x + 128 is padded before; depthwise ones are f32; weights above 127 are, too.
 #include "ir/Graph/ValueInference.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "passes/Passes.h"
 #include "passes/Quant/ByteConstants.h"
 
@@ -106,14 +108,34 @@ struct ByteProductsPass : impl::ByteProductsBase<ByteProductsPass> {
     if (auto add = x.getDefiningOp<AddOp>(); add && x.hasOneUse() && isConstant(add.getB())) shift = add.getB(), x = add.getA();
     auto mul = x.getDefiningOp<MulOp>();
     auto sums = mul ? mul.getA().getDefiningOp<CastOp>() : CastOp();
-    if (!sums || !x.hasOneUse() || !isConstant(mul.getB()) || !elementOf(sums.getX()).isInteger(32) || sizesOf(x.getType()) != sizesOf(op.getY().getType())) return;
     OpBuilder b(op);
     auto divided = [&](Value v) -> Value { return DivOp::create(b, op.getLoc(), v, op.getB()); };
-    Value y = MulOp::create(b, op.getLoc(), sums.getY(), divided(mul.getB()));
-    if (shift) y = AddOp::create(b, op.getLoc(), y, divided(shift));
+    Value y;
+    if (sums && x.hasOneUse() && isConstant(mul.getB()) && elementOf(sums.getX()).isInteger(32) && sizesOf(x.getType()) == sizesOf(op.getY().getType())) {
+      y = MulOp::create(b, op.getLoc(), sums.getY(), divided(mul.getB()));
+      if (shift) y = AddOp::create(b, op.getLoc(), y, divided(shift));
+    } else if (isOfByteProduct(op.getA())) {
+      Value one = ConstantOp::create(b, op.getLoc(), DenseElementsAttr::get(cast<RankedTensorType>(op.getB().getType()), Attribute(b.getFloatAttr(elementOf(op.getB()), 1.0))));
+      y = MulOp::create(b, op.getLoc(), op.getA(), divided(one));
+    } else {
+      return;
+    }
     op.getY().replaceAllUsesWith(y);
     say(passed(op, kArgument, "Scales"), [&] { return std::string("div: by a scale that joins the one in front of it"); });
     op.erase();
+  }
+
+  /// Whether sums of bytes are among what v is made of by elementwise operators.
+  static bool isOfByteProduct(Value v) {
+    SmallVector<Value> open = {v};
+    llvm::SmallPtrSet<Operation *, 16> seen;
+    while (!open.empty()) {
+      Operation *op = open.pop_back_val().getDefiningOp();
+      if (!op || !seen.insert(op).second) continue;
+      if (isa<MatmulOp, ConvOp>(op) && isOfBytes(op->getOperand(0), op->getOperand(1))) return true;
+      if (op->hasTrait<Elementwise>()) llvm::append_range(open, op->getOperands());
+    }
+    return false;
   }
 
   void lower(MatmulOp op) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Do running sums, scatters, sorts and recurrences on CUDA compute what their references say, in kernels?
+"""Do running sums, scatters, sorts, recurrences and convolutions of bytes on CUDA compute what their references say, in kernels?
 
 The cases are those of graph_ops.py, thinned out by element type, and some with the lengths that matter to a block: more than a warp's row,
 more than a tile, rows by the thousand, many updates of one element. Compiled for CUDA, run on the emulated device at several n; oracles and
@@ -98,7 +98,18 @@ def recurrences():
                        lambda n, *xs: REFERENCES["lstm"](*xs), draw=bytes_of, terms=terms)
 
 
-FAMILIES = [sums, scatters, orders, recurrences]
+def byte_convolutions():
+    """Those of graph_ops.py with constant weights, of one image; sums beyond 2^24, which are two digits'."""
+    for case in graph_ops.byte_convolutions():
+        if case.inputs[1].value is not None and "channels_last" not in case.line and case.inputs[1].dims[1] < 10:
+            yield case
+    w = dict(strides=[1, 1], pads=[1, 1, 1, 1], dilations=[1, 1])
+    large = np.where(np.random.default_rng(3).random((20, 72, 3, 3)) < 0.01, 5, -121).astype("i1")
+    yield Case("conv", f"jinx.conv {{0}}, {{1}} {graph_ops.window_text(**w, group=1)} : {{t0}}, {{t1}} -> {{ty}}", [Tensor("u1", 1, 72, 5, 4), Tensor("i1", 20, 72, 3, 3, value=large)],
+               Tensor("i4", 1, 20, 5, 4), lambda n, x, f: REFERENCES["conv"](x, f, **w, group=1), draw=lambda g, n, *shapes: [np.full(shapes[0], 255), large])
+
+
+FAMILIES = [sums, scatters, orders, recurrences, byte_convolutions]
 
 
 class Run(graph_ops.Run):

@@ -4,7 +4,7 @@
 A product is one ONNX file that all engines get, as a quantizer writes it: x of unsigned bytes with a zero point, constant signed
 weights with a scale for each column, a bias of i32 with both scales; y is f32, or quantized again to unsigned bytes. Each round
 measures the register peak (gemm/peak.cpp) and every engine in turn, in one process pinned to one core, so that all see the same
-clock. What OpenVINO runs is read from its execution graph: a row says where it is not bytes. The network is resnet50-thin, quantized
+clock. Times are the process's own (all its threads), so that what else runs on the core does not count but by the caches. What OpenVINO runs is read from its execution graph: a row says where it is not bytes. The network is resnet50-thin, quantized
 by onnxruntime's quantizer (tests/models/quantized.py), beside itself in f32. Writes docs/benchmarks/int8-cpu.md and .json, unless
 shapes are named.
 
@@ -85,10 +85,18 @@ def compile_plan(options, model: pathlib.Path) -> str:
     return str(plan)
 
 
-def seconds_of(run) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+def seconds_of(run, count: int = 1) -> float:
+    start = time.process_time()
+    for _ in range(count):
+        run()
+    return (time.process_time() - start) / count
+
+
+def peak_rate(peak, seconds: float) -> float:
+    """What the peak would be if the process had the core to itself."""
+    wall, own = time.perf_counter(), time.process_time()
+    rate = peak(seconds)
+    return rate * (time.perf_counter() - wall) / (time.process_time() - own)
 
 
 def measure(options, peak, runs: dict) -> tuple[dict, float]:
@@ -96,12 +104,9 @@ def measure(options, peak, runs: dict) -> tuple[dict, float]:
     repeats = {name: max(1, int(options.slice / min(seconds_of(run) for _ in range(3)))) for name, run in runs.items()}
     peaks, times = [], {name: [] for name in runs}
     for _ in range(options.rounds):
-        peaks.append(peak(options.slice))
+        peaks.append(peak_rate(peak, options.slice))
         for name, run in runs.items():
-            start = time.perf_counter()
-            for _ in range(repeats[name]):
-                run()
-            times[name].append((time.perf_counter() - start) / repeats[name])
+            times[name].append(seconds_of(run, repeats[name]))
     return {name: float(np.median(seconds)) for name, seconds in times.items()}, float(np.median(peaks))
 
 
@@ -176,7 +181,7 @@ def page(result: dict) -> str:
     lines = [
         "# Products of bytes on one core",
         "",
-        "Written by `./dev bench int8`; do not edit. Gop/s (2·m·n·k), medians, calls interleaved in one process pinned to one core; in",
+        "Written by `./dev bench int8`; do not edit. Gop/s (2·m·n·k) of the process's own time, medians, calls interleaved in one process pinned to one core; in",
         "brackets the share of the peak of `vpdpbusd` on registers, measured between them. All engines get the same ONNX file, as a",
         "quantizer writes it (DequantizeLinear, Gemm, QuantizeLinear): x of bytes (u8 with zero point 113, or i8 without), weights of i8 with a",
         "scale a column, a bias; y is f32 or u8. That OpenVINO multiplies bytes is read from its execution graph; where it does not, its type is",

@@ -123,3 +123,65 @@ func.func @conv_depthwise(%x: tensor<1x4x8x8xui8>) -> tensor<1x4x8x8xi32> {
   %y = jinx.conv %x, %w {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, group = 4 : i64} : tensor<1x4x8x8xui8>, tensor<4x1x3x3xi8> -> tensor<1x4x8x8xi32>
   return %y : tensor<1x4x8x8xi32>
 }
+
+// -----
+
+// What quantizes the sums again is one product and one sum of constants.
+// CHECK-LABEL: @requantized
+// CHECK: %[[F:.*]] = jinx.cast %{{.*}} : tensor<4x20xi32> -> tensor<4x20xf32>
+// CHECK: %[[S:.*]] = jinx.div %{{.*}}, %{{.*}} : tensor<20xf32>, tensor<f32> -> tensor<20xf32>
+// CHECK: %[[M:.*]] = jinx.mul %[[F]], %[[S]]
+// CHECK: %[[T:.*]] = jinx.div %{{.*}}, %{{.*}} : tensor<20xf32>, tensor<f32> -> tensor<20xf32>
+// CHECK: %[[A:.*]] = jinx.add %[[M]], %[[T]]
+// CHECK: jinx.round %[[A]]
+// WITHOUT-LABEL: @requantized
+// WITHOUT: jinx.div {{.*}} : tensor<4x20xf32>, tensor<f32> -> tensor<4x20xf32>
+func.func @requantized(%a: tensor<4x8xui8>) -> tensor<4x20xf32> {
+  %b = jinx.constant dense<-3> : tensor<8x20xi8>
+  %s = jinx.constant dense<0.25> : tensor<20xf32>
+  %t = jinx.constant dense<7.0> : tensor<20xf32>
+  %q = jinx.constant dense<0.3> : tensor<f32>
+  %y = jinx.matmul %a, %b : tensor<4x8xui8>, tensor<8x20xi8> -> tensor<4x20xi32>
+  %0 = jinx.cast %y : tensor<4x20xi32> -> tensor<4x20xf32>
+  %1 = jinx.mul %0, %s : tensor<4x20xf32>, tensor<20xf32> -> tensor<4x20xf32>
+  %2 = jinx.add %1, %t : tensor<4x20xf32>, tensor<20xf32> -> tensor<4x20xf32>
+  %3 = jinx.div %2, %q : tensor<4x20xf32>, tensor<f32> -> tensor<4x20xf32>
+  %4 = jinx.round %3 : tensor<4x20xf32> -> tensor<4x20xf32>
+  return %4 : tensor<4x20xf32>
+}
+
+// -----
+
+// A residual stands between: the reciprocal is a constant.
+// CHECK-LABEL: @requantized_residual
+// CHECK: %[[A:.*]] = jinx.add
+// CHECK: %[[I:.*]] = jinx.div %{{.*}}, %{{.*}} : tensor<f32>, tensor<f32> -> tensor<f32>
+// CHECK: %[[M:.*]] = jinx.mul %[[A]], %[[I]]
+// CHECK: jinx.round %[[M]]
+func.func @requantized_residual(%a: tensor<4x8xui8>, %r: tensor<4x20xf32>) -> tensor<4x20xf32> {
+  %b = jinx.constant dense<-3> : tensor<8x20xi8>
+  %q = jinx.constant dense<0.3> : tensor<f32>
+  %y = jinx.matmul %a, %b : tensor<4x8xui8>, tensor<8x20xi8> -> tensor<4x20xi32>
+  %0 = jinx.cast %y : tensor<4x20xi32> -> tensor<4x20xf32>
+  %1 = jinx.add %r, %0 : tensor<4x20xf32>, tensor<4x20xf32> -> tensor<4x20xf32>
+  %2 = jinx.div %1, %q : tensor<4x20xf32>, tensor<f32> -> tensor<4x20xf32>
+  %3 = jinx.round %2 : tensor<4x20xf32> -> tensor<4x20xf32>
+  return %3 : tensor<4x20xf32>
+}
+
+// -----
+
+// Tests that floats which come from no product of bytes are divided as they say, and that sums which are not rounded are.
+// CHECK-LABEL: @divided
+// CHECK: jinx.div %{{.*}} : tensor<4x20xf32>, tensor<f32> -> tensor<4x20xf32>
+// CHECK: jinx.div %{{.*}} : tensor<4x20xf32>, tensor<f32> -> tensor<4x20xf32>
+func.func @divided(%a: tensor<4x8xui8>, %r: tensor<4x20xf32>) -> (tensor<4x20xf32>, tensor<4x20xf32>) {
+  %q = jinx.constant dense<0.3> : tensor<f32>
+  %0 = jinx.div %r, %q : tensor<4x20xf32>, tensor<f32> -> tensor<4x20xf32>
+  %1 = jinx.round %0 : tensor<4x20xf32> -> tensor<4x20xf32>
+  %b = jinx.constant dense<-3> : tensor<8x20xi8>
+  %y = jinx.matmul %a, %b : tensor<4x8xui8>, tensor<8x20xi8> -> tensor<4x20xi32>
+  %2 = jinx.cast %y : tensor<4x20xi32> -> tensor<4x20xf32>
+  %3 = jinx.div %2, %q : tensor<4x20xf32>, tensor<f32> -> tensor<4x20xf32>
+  return %1, %3 : tensor<4x20xf32>, tensor<4x20xf32>
+}

@@ -115,3 +115,16 @@ func.func @name() -> tensor<f32> {
   %y = jinx.add %a, %b : tensor<f32>, tensor<f32> -> tensor<f32> loc("/shape/Add")
   return %y : tensor<f32>
 }
+
+// -----
+
+// Pads are computed, those that crop too.
+// CHECK-LABEL: @pad
+// CHECK: jinx.constant dense<{{\[\[}}7, 7, 7], [7, 1, 2]]> : tensor<2x3xi8>
+// CHECK-NOT: jinx.pad
+func.func @pad() -> tensor<2x3xi8> {
+  %x = jinx.constant dense<[[1, 2, 3], [4, 5, 6]]> : tensor<2x3xi8>
+  %v = jinx.constant dense<7> : tensor<i8>
+  %y = jinx.pad %x value %v low ["1", "1"] mode constant : tensor<2x3xi8>, tensor<i8> -> tensor<2x3xi8>
+  return %y : tensor<2x3xi8>
+}

@@ -85,3 +85,31 @@ func.func @conv_scale_along_channels(%x: tensor<1x2x5x5xui8>, %s: tensor<2x1x1xf
   %y = jinx.conv %1, %3 {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64} : tensor<1x2x5x5xf32>, tensor<6x2x3x3xf32> -> tensor<1x6x5x5xf32>
   return %y : tensor<1x6x5x5xf32>
 }
+
+// -----
+
+// Maxima of dequantized bytes are maxima of the bytes.
+// CHECK-LABEL: @pool
+// CHECK-SAME: %[[X:.*]]: tensor<1x4x4x8xui8>
+// CHECK: %[[P:.*]] = jinx.pool max, %[[X]] {{.*}} : tensor<1x4x4x8xui8> -> tensor<1x2x2x8xui8>
+// CHECK: %[[F:.*]] = jinx.cast %[[P]] : tensor<1x2x2x8xui8> -> tensor<1x2x2x8xf32>
+// CHECK: jinx.mul %[[F]]
+func.func @pool(%x: tensor<1x4x4x8xui8>) -> tensor<1x2x2x8xf32> {
+  %s = jinx.constant dense<0.25> : tensor<f32>
+  %0 = jinx.cast %x : tensor<1x4x4x8xui8> -> tensor<1x4x4x8xf32>
+  %1 = jinx.mul %0, %s : tensor<1x4x4x8xf32>, tensor<f32> -> tensor<1x4x4x8xf32>
+  %y = jinx.pool max, %1 {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, channels_last} : tensor<1x4x4x8xf32> -> tensor<1x2x2x8xf32>
+  return %y : tensor<1x2x2x8xf32>
+}
+
+// -----
+
+// Tests that a scale which may be negative keeps maxima as they are.
+// CHECK-LABEL: @pool_scale
+// CHECK: jinx.pool max, {{.*}} : tensor<1x4x4x8xf32>
+func.func @pool_scale(%x: tensor<1x4x4x8xui8>, %s: tensor<f32>) -> tensor<1x2x2x8xf32> {
+  %0 = jinx.cast %x : tensor<1x4x4x8xui8> -> tensor<1x4x4x8xf32>
+  %1 = jinx.mul %0, %s : tensor<1x4x4x8xf32>, tensor<f32> -> tensor<1x4x4x8xf32>
+  %y = jinx.pool max, %1 {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, channels_last} : tensor<1x4x4x8xf32> -> tensor<1x2x2x8xf32>
+  return %y : tensor<1x2x2x8xf32>
+}
