@@ -18,7 +18,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
     }
   };
   // Codes before numbers: what no kernel reads as codes is written out, and folds.
-  if (!options.cuda) add(createFormDequantMatmul());
+  add(createFormDequantMatmul());
   add(createExpandQuantization());
   // Dequantized weights are not yet numbers of their own: a tensor core multiplies the bytes they are.
   if (options.cuda) add(createNarrowProducts());
