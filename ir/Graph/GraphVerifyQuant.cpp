@@ -106,8 +106,9 @@ LogicalResult PackCodesOp::verify() {
   if (!words) return emitOpError("codes has ") << rows.str() << " rows, expected a multiple of " << kCodesOfWord;
   if (inFragments) {
     Type y = elementOf(getY());
-    if (element.isInteger(8) ? !y.isSignlessInteger(8) : !y.isUnsignedInteger(32) && !y.isUnsignedInteger(8))
-      return emitOpError("y has elements of ") << y << ", expected " << (element.isInteger(8) ? "i8" : "ui32 or ui8") << " (fragments)";
+    if (element.isInteger(8) && !y.isSignlessInteger(8)) return emitOpError("y has elements of ") << y << ", expected i8 (fragments)";
+    if (element.isInteger(4) && !y.isUnsignedInteger(32) && !y.isUnsignedInteger(8))
+      return emitOpError("y has elements of ") << y << ", expected ui32 or ui8 (fragments)";
     return verifyShape(*this, "y", getY(), fragmentSizes(columns, rows, element.getIntOrFloatBitWidth(), y));
   }
   if (!elementOf(getY()).isUnsignedInteger(32)) return emitOpError("y has elements of ") << elementOf(getY()) << ", expected ui32";

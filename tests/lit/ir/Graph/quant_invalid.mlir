@@ -324,6 +324,14 @@ func.func @pack_codes_fragments_y(%c: tensor<8x16xi4>) {
 
 // -----
 
+func.func @pack_codes_fragments_bytes(%c: tensor<8x16xi8>) {
+  // expected-error @+1 {{'jinx.pack_codes' op y has elements of 'ui8', expected i8 (fragments)}}
+  %y = jinx.pack_codes %c : tensor<8x16xi8> -> tensor<1x1x1024xui8>
+  return
+}
+
+// -----
+
 func.func @dequant_matmul_fragments(%a: tensor<5x64xf16>, %c: tensor<2x1x256xui16>, %s: tensor<2x2x16xf32>) {
   // expected-error @+1 {{'jinx.dequant_matmul' op codes has elements of 'ui16', expected ui32, ui8 or i8 (fragments)}}
   %y = jinx.dequant_matmul %a, %c, %s group 32 : tensor<5x64xf16>, tensor<2x1x256xui16>, tensor<2x2x16xf32> -> tensor<5x20xf32>
