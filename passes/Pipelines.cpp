@@ -20,7 +20,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   // Codes before numbers: what no kernel reads as codes is written out, and folds.
   add(createSplitBlocks());
   add(createGatherCodes());
-  if (!options.cuda) add(createFormDequantMatmul());
+  add(createFormDequantMatmul());
   add(createExpandQuantization());
   // Dequantized weights are not yet numbers of their own: a tensor core, or an instruction for bytes, multiplies the bytes they are.
   if (options.cuda || options.byteDots) add(createNarrowProducts(NarrowProductsOptions{/*byteDots=*/!options.cuda}));

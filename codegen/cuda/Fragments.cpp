@@ -64,7 +64,7 @@ TileLayout PipelineEmitter::simtLayout(const Shape &shape) {
   return layout;
 }
 
-TileLayout PipelineEmitter::makeFragmentLayout(const Shape &shape) { return fragments_ ? rowsLayout(shape) : warps_ ? warpLayout(shape) : wgmma_ ? wgmmaLayout(shape) : simtLayout(shape); }
+TileLayout PipelineEmitter::makeFragmentLayout(const Shape &shape) { return fragments_ ? rowsLayout(shape) : codes_ ? codeLayout(shape) : warps_ ? warpLayout(shape) : wgmma_ ? wgmmaLayout(shape) : simtLayout(shape); }
 
 // ---- memory -----------------------------------------------------------------------------------------------------------------------
 

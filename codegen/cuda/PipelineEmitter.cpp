@@ -66,7 +66,7 @@ LogicalResult PipelineEmitter::prepare() {
   });
   if (walk.wasInterrupted()) return failure();
   nameRings();
-  if (failed(readWarps())) return failure();
+  if (failed(readWarps()) || failed(readCodes())) return failure();
   kernel.walk([&](Operation *op) {
     if (auto release = dyn_cast<tile::RingReleaseOp>(op); release && release.getLag() > 0) ringOf(release.getRing()).lagging = true;
     if (auto copy = dyn_cast<tile::CopyBulkOp>(op); copy && copy.getAcross()) {
@@ -118,6 +118,11 @@ LogicalResult PipelineEmitter::prepare() {
   if (partBytes_) at += int64_t(roles_.getConsumers()) * 2 * 8;
   turnBarriers_ = at;
   if (anyTurns_) at += int64_t(roles_.getConsumers()) * 8;
+  if (codes_) {
+    partOffset_ = at + codes_->tableBytes();
+    partBarriers_ = at = partOffset_ + codes_->partBytes();
+    if (clusterK_ > 1) at += 2 * 8;
+  }
   sharedBytes_ = anyBulk_ ? at + kSwizzleAtom : at;
   const GpuArchitecture *gpu = gpuArchitecture(e_.options_.arch);
   if (!gpu) return kernel.emitOpError("is to be text for ") << e_.options_.arch << ", expected one of " << gpuNames();
@@ -146,13 +151,15 @@ std::string PipelineEmitter::named(const RingInfo &ring, const char *what) const
   return what + (isConstant ? capitalised(ring.tag) : "_" + ring.tag);
 }
 
-int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + hasSplitter() + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : warps_ ? warps_->m * warps_->n * 32 : rings_.empty() ? 0 : 256; }
+int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + hasSplitter() + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : warps_ ? warps_->m * warps_->n * 32 : codes_ ? codes_->threads() : rings_.empty() ? 0 : 256; }
 
 LogicalResult PipelineEmitter::declare() {
   if (!hasAnything()) return success();
   e_.needLibrary(anyBulk_ ? "pipeline.cuh" : "async.cuh");
   if (wgmma_) e_.needLibrary("wgmma.cuh");
-  if (warps_) e_.needLibrary("mma.cuh");
+  if (clusterSize() > 1 && !anyBulk_) e_.needLibrary("pipeline.cuh");
+  if (warps_ || codes_) e_.needLibrary("mma.cuh");
+  if (codes_) e_.needLibrary("codes.cuh");
   if (fragments_) e_.needLibrary("fragment.cuh");
   if (hasSplitter()) e_.needLibrary("tf32.cuh");
   if (clusterK_ > 1) e_.constant("kSplits", clusterK_, "blocks of a cluster, each with its part of k");
@@ -176,6 +183,7 @@ LogicalResult PipelineEmitter::declare() {
     }
     if (ring.bulk) e_.constant(named(ring, "kOffsetBarriers"), ring.barrierOffset, ring.isSplit ? "three for each slot: filled, free, split" : "two for each slot: filled, free");
   }
+  if (codes_) declareCodes();
   if (partBytes_) {
     e_.constant("kOffsetParts", partOffset_, "sums over a part of k, as a warpgroup leaves them for the other blocks");
     e_.constant("kPartBytes", partBytes_, "of a warpgroup");
@@ -230,7 +238,7 @@ bool PipelineEmitter::handles(Operation *op) const {
   return isa<tile::RingOp, tile::RingAcquireOp, tile::CopyOp, tile::CopyBulkOp, tile::RingCommitOp, tile::RingWaitOp, tile::RingReleaseOp,
              tile::RingDrainOp, tile::RingSkipOp, tile::TurnWaitOp, tile::TurnPassOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
              tile::ClusterRankOp, tile::NumProgramsOp, tile::MmaSharedOp, tile::MmaOperandOp, tile::MmaRegistersOp, tile::RowReduceOp,
-             tile::MmaHighLowOp, tile::SplitLowOp, tile::RowCombineOp, tile::IotaOp, tile::WarpAnyOp, tile::ColumnLoadOp, tile::ClusterReduceOp, tile::ClearRowsOp>(op);
+             tile::MmaHighLowOp, tile::SplitLowOp, tile::DotCodesOp, tile::SumWarpsOp, tile::RowCombineOp, tile::IotaOp, tile::WarpAnyOp, tile::ColumnLoadOp, tile::ClusterReduceOp, tile::ClearRowsOp>(op);
 }
 
 LogicalResult PipelineEmitter::emit(Operation *op) {
@@ -257,6 +265,8 @@ LogicalResult PipelineEmitter::emit(Operation *op) {
       .Case([&](tile::MmaRegistersOp o) { return emitMmaRegisters(o); })
       .Case([&](tile::MmaHighLowOp o) { return emitMmaHighLow(o); })
       .Case([&](tile::SplitLowOp o) { return emitSplitLow(o); })
+      .Case([&](tile::DotCodesOp o) { return emitDotCodes(o); })
+      .Case([&](tile::SumWarpsOp o) { return emitSumWarps(o); })
       .Case([&](tile::RowReduceOp o) { return emitRowReduce(o); })
       .Case([&](tile::RowCombineOp o) { return emitRowCombine(o); })
       .Case([&](tile::IotaOp o) { return emitIota(o); })

@@ -6,6 +6,8 @@
 //                   reads its operands from shared memory 16 bytes at a time without bank conflicts
 //   rows            in a kernel with tile.mma_shared: the same without blocks, and row and column tiles beside it (FragmentRows.cpp)
 //   warps           in a kernel with the attribute `warps`: as mma.sync has it (WarpFragments.h)
+//   codes           in a kernel with tile.dot_codes: parts of sums as its transposed instructions have them, of rank 3; sums in runs of four
+//                   neighbours of a row (CodeProducts.cpp)
 //   wgmma           the C fragment: of each 64 x 8 block, thread t of the warpgroup holds rows 16*(t/32) + (t%32)/4 (+8) and columns
 //                   2*(t%4) (+1)
 //
@@ -36,7 +38,7 @@ class PipelineEmitter {
   mlir::LogicalResult moveOperand(mlir::Value operand, const std::string &to);
   bool hasFragments() const { return fragments_; }
   bool startsGrid() const { return bool(roles_); }  ///< it prints where the launch before is waited for: behind its barriers
-  bool hasAnything() const { return roles_ || !rings_.empty(); }
+  bool hasAnything() const { return roles_ || !rings_.empty() || codes_; }
 
   bool handles(mlir::Operation *op) const;
   mlir::LogicalResult emit(mlir::Operation *op);
@@ -116,6 +118,13 @@ class PipelineEmitter {
   void printWarpProducts(const std::string &acc, const std::string &step);
   mlir::LogicalResult emitRowsCopy(tile::CopyOp op, RingInfo &ring, const Buffer &b);
   mlir::LogicalResult emitWarpMma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
+  // CodeProducts.cpp
+  mlir::LogicalResult readCodes();
+  void declareCodes();
+  void startCodes(tile::DotCodesOp op);
+  TileLayout codeLayout(const Shape &shape);
+  mlir::LogicalResult emitDotCodes(tile::DotCodesOp op);
+  mlir::LogicalResult emitSumWarps(tile::SumWarpsOp op);
   mlir::LogicalResult emitStoreBulk(tile::StoreBulkOp op);
   mlir::LogicalResult printHalves(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, bool isBf16, bool packs, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult printPair(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, const std::string &type, const TileLayout &layout, mlir::Operation *at);
@@ -164,6 +173,18 @@ class PipelineEmitter {
   std::vector<RingInfo> rings_;
   std::optional<WarpGrid> warps_;  ///< of a kernel whose products are computed by warps
   std::string wordsA_, wordsB_, warpProduct_;
+  /// Of a kernel that multiplies codes: a block's tile, and the grid of its warps.
+  struct CodeGrid {
+    int64_t rows, columns, warpsN, warpsK;
+    bool hasTable;  ///< of pairs of levels, in shared memory; sums lie behind it
+    int64_t blocks() const { return columns / warpsN / 16; }  ///< of 16 channels that a warp multiplies
+    int64_t octets() const { return rows / 8; }
+    int64_t line() const { return columns + 4; }              ///< of the sums that warps leave: neighbouring rows in different banks
+    int64_t tableBytes() const { return hasTable ? 256 * 128 : 0; }
+    int64_t partBytes() const { return warpsK * rows * line() * 4; }
+    int64_t threads() const { return warpsN * warpsK * 32; }
+  };
+  std::optional<CodeGrid> codes_;
   std::vector<tile::TensorMapOp> maps_;
   struct Piece {
     int64_t buffer;     ///< of the ring

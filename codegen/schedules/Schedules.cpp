@@ -13,6 +13,7 @@
 #include "codegen/schedules/Window.h"
 #include "codegen/schedules/cuda/GroupAttention.h"
 #include "codegen/schedules/cuda/GroupAttentionGrad.h"
+#include "codegen/schedules/cuda/GroupCodes.h"
 #include "codegen/schedules/cuda/GroupFlat.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
 #include "codegen/schedules/cuda/GroupRecurrent.h"
@@ -50,6 +51,7 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "grouped") return scheduleCudaGrouped(group, name, target, builder);
+  if (target.cuda && group.getSchedule() == "dequant_matmul") return scheduleCudaCodes(group, name, builder);
   if (target.cuda && group.getSchedule() == "attention") return scheduleCudaAttention(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "attention_grad") return scheduleCudaAttentionGrad(group, name, builder);
   if (target.cuda && group.getSchedule() == "scatter") return scheduleCudaScatter(group, name, builder);

@@ -1,4 +1,5 @@
 // Verifiers of quantization: quantize, dequantize, pack_codes, dequant_matmul.
+#include "ir/Graph/Codes.h"
 #include "ir/Graph/ValueInference.h"
 #include "ir/Graph/Verify.h"
 #include "llvm/ADT/SmallString.h"
@@ -112,28 +113,57 @@ LogicalResult DecodeBlocksOp::verify() {
 
 LogicalResult PackCodesOp::verify() {
   Type element = elementOf(getCodes());
-  if (!element.isInteger(4)) return emitOpError("codes has elements of ") << element << ", expected i4 or ui4";
+  const bool inFragments = areFragments(getY().getType());
+  if (!element.isInteger(4) && !(inFragments && element.isSignlessInteger(8)))
+    return emitOpError("codes has elements of ") << element << ", expected i4 or ui4" << (inFragments ? ", or i8" : "");
   Sizes codes = sizesOf(getCodes().getType());
   if (codes.size() != 2) return emitOpError("codes has rank ") << codes.size() << ", expected 2";
   SizeExpr rows = codes[getTranspose() ? 1 : 0], columns = codes[getTranspose() ? 0 : 1];
   auto words = rows.exactDivide(kCodesOfWord);
   if (!words) return emitOpError("codes has ") << rows.str() << " rows, expected a multiple of " << kCodesOfWord;
+  if (inFragments) {
+    Type y = elementOf(getY());
+    if (element.isInteger(8) && !y.isSignlessInteger(8)) return emitOpError("y has elements of ") << y << ", expected i8 (fragments)";
+    if (element.isInteger(4) && !y.isUnsignedInteger(32) && !y.isUnsignedInteger(8))
+      return emitOpError("y has elements of ") << y << ", expected ui32 or ui8 (fragments)";
+    return verifyShape(*this, "y", getY(), fragmentSizes(columns, rows, element.getIntOrFloatBitWidth(), y));
+  }
   if (!elementOf(getY()).isUnsignedInteger(32)) return emitOpError("y has elements of ") << elementOf(getY()) << ", expected ui32";
   return verifyShape(*this, "y", getY(), {ceilDiv(columns, kPanel), *words, SizeExpr(kPanel)});
+}
+
+/// Codes in the order of fragments: what differs from panels.
+static LogicalResult verifyFragments(DequantMatmulOp op) {
+  Type codes = elementOf(op.getCodes()), a = elementOf(op.getA());
+  const bool isNumber = codes.isUnsignedInteger(32), isBytes = codes.isSignlessInteger(8);
+  if (!isNumber && !isBytes && !codes.isUnsignedInteger(8)) return op.emitOpError("codes has elements of ") << codes << ", expected ui32, ui8 or i8 (fragments)";
+  if (failed(verifyLevels(op, op.getLevels(), !isBytes, nameOf(codes)))) return failure();
+  if (!isBytes && !op.getLevels()) return op.emitOpError("has no levels beside 4-bit codes, expected ") << kLevels;
+  if (isNumber && !zeroOfLevels(*op.getLevels())) return op.emitOpError("has levels beside ui32 that are not each code less one of 0 to 15, expected bytes of two codes (ui8)");
+  if ((!a.isF16() && !a.isBF16()) || !elementOf(op.getY()).isF32())
+    return op.emitOpError("a and y have elements of ") << a << " and " << elementOf(op.getY()) << ", expected f16 or bf16, and f32 (fragments)";
+  SizeExpr depth = sizesOf(op.getA().getType()).back();
+  if (int64_t group = op.getGroup(); group <= 0 || (group % kGroupOfFragments && !depth.isConstant(group)))
+    return op.emitOpError("group is ") << group << ", expected a multiple of " << kGroupOfFragments << " or " << depth.str() << " (rows of a)";
+  return verifyShape(op, "codes", op.getCodes(), fragmentSizes(sizesOf(op.getY().getType()).back(), depth, isBytes ? 8 : 4, codes));
 }
 
 LogicalResult DequantMatmulOp::verify() {
   Sizes a = sizesOf(getA().getType()), y = sizesOf(getY().getType());
   if (a.size() < 2 || y.size() != a.size()) return emitOpError("a and y have ranks ") << a.size() << " and " << y.size() << ", expected r >= 2 and r";
   Type codes = elementOf(getCodes());
-  const bool isWords = codes.isUnsignedInteger(32);
-  if (!isWords && !codes.isSignlessInteger(8)) return emitOpError("codes has elements of ") << codes << ", expected ui32 (4-bit codes) or i8";
-  if (failed(verifyLevels(*this, getLevels(), isWords, nameOf(codes)))) return failure();
-  if (isWords && !getLevels()) return emitOpError("has no levels beside 4-bit codes, expected ") << kLevels;
-  if (!elementOf(getA()).isF32() || !elementOf(getY()).isF32())
-    return emitOpError("a and y have elements of ") << elementOf(getA()) << " and " << elementOf(getY()) << ", expected f32";
+  const bool inFragments = areFragments(getCodes().getType()), isWords = codes.isUnsignedInteger(32) || inFragments;
+  if (inFragments && failed(verifyFragments(*this))) return failure();
+  if (!inFragments) {
+    if (!isWords && !codes.isSignlessInteger(8)) return emitOpError("codes has elements of ") << codes << ", expected ui32 (4-bit codes) or i8";
+    if (failed(verifyLevels(*this, getLevels(), isWords, nameOf(codes)))) return failure();
+    if (isWords && !getLevels()) return emitOpError("has no levels beside 4-bit codes, expected ") << kLevels;
+    if (!elementOf(getA()).isF32() || !elementOf(getY()).isF32())
+      return emitOpError("a and y have elements of ") << elementOf(getA()) << " and " << elementOf(getY()) << ", expected f32";
+  }
   Type scale = elementOf(getScales());
-  if (!scale.isF32() && !scale.isF16()) return emitOpError("scales has elements of ") << scale << ", expected f32 or f16";
+  auto isScale = [&](Type type) { return type.isF32() || type.isF16() || (inFragments && type.isBF16()); };
+  if (!isScale(scale)) return emitOpError("scales has elements of ") << scale << ", expected f32 or f16";
   SizeExpr depth = a.back(), panels = ceilDiv(y.back(), kPanel);
   auto words = depth.exactDivide(isWords ? kCodesOfWord : 1);
   if (!words) return emitOpError("a has rows of ") << depth.str() << " elements, expected a multiple of " << kCodesOfWord;
@@ -141,11 +171,11 @@ LogicalResult DequantMatmulOp::verify() {
     return emitOpError("group is ") << group << ", expected a multiple of " << kCodesOfWord << " or " << depth.str() << " (rows of a)";
   Sizes parameters = {panels, ceilDiv(depth, getGroup()), SizeExpr(kPanel)}, out(a.begin(), a.end() - 1);
   out.push_back(y.back());
-  if (failed(verifyShape(*this, "codes", getCodes(), {panels, *words, SizeExpr(kPanel)})) || failed(verifyShape(*this, "scales", getScales(), parameters)) ||
+  if ((!inFragments && failed(verifyShape(*this, "codes", getCodes(), {panels, *words, SizeExpr(kPanel)}))) || failed(verifyShape(*this, "scales", getScales(), parameters)) ||
       failed(verifyShape(*this, "y", getY(), out)))
     return failure();
   if (!getOffsets()) return success();
   Type offset = elementOf(getOffsets());
-  if (!offset.isF32() && !offset.isF16()) return emitOpError("offsets has elements of ") << offset << ", expected f32 or f16";
+  if (!isScale(offset)) return emitOpError("offsets has elements of ") << offset << ", expected f32 or f16";
   return verifyShape(*this, "offsets", getOffsets(), parameters);
 }

@@ -124,5 +124,6 @@ def Tile_DecodeOp : Tile_Op<"decode", [Pure]> {
 include "ir/Tile/TileLaneOps.td"
 include "ir/Tile/TilePipelineOps.td"
 include "ir/Tile/TileFragmentOps.td"
+include "ir/Tile/TileCodeOps.td"
 
 #endif

@@ -91,6 +91,26 @@ LogicalResult IotaOp::verify() {
   return success();
 }
 
+LogicalResult DotCodesOp::verify() {
+  auto parts = cast<VectorType>(getParts().getType());
+  if (parts.getRank() != 3 || !parts.getElementType().isF32()) return emitOpError("gives a tile of f32 of rank 3 (warps along k, rows, columns), got ") << parts;
+  if (getBits() != 4 && getBits() != 8) return emitOpError("multiplies codes of 4 or 8 bits, got ") << getBits();
+  if (getLevels() && (getBits() != 4 || getLevels()->size() != 16))
+    return emitOpError("has ") << getLevels()->size() << " levels for codes of " << getBits() << " bits, expected 16 for 4 bits";
+  if (getZero() < 0 || getZero() > 15 || (getZero() && (getLevels() || getBits() != 4)))
+    return emitOpError("has the zero ") << getZero() << ", expected one of 0 to 15 and codes of 4 bits without levels";
+  if (getGroup() < 1 || getGroup() % 32) return emitOpError("has a scale for each ") << getGroup() << " of k, expected a multiple of 32";
+  return success();
+}
+
+LogicalResult SumWarpsOp::verify() {
+  auto parts = cast<VectorType>(getParts().getType()), sums = cast<VectorType>(getSums().getType());
+  if (parts.getRank() != 3 || sums.getRank() != 2 || sums.getDimSize(0) != parts.getDimSize(1) || parts.getDimSize(2) % sums.getDimSize(1) ||
+      sums.getElementType() != parts.getElementType())
+    return emitOpError("sums warps x rows x columns to the rows and columns, or a slice of those, got ") << parts << " and " << sums;
+  return success();
+}
+
 LogicalResult ScanOp::verify() {
   auto type = cast<VectorType>(getTile().getType());
   if (type.getRank() != 1) return emitOpError("sums the lanes of a tile of rank 1, got ") << type;

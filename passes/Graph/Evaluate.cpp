@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "ir/Graph/Codes.h"
 #include "ir/Graph/Constants.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -57,6 +58,31 @@ Expected<Tensor> pack(PackOp op, const Tensor &b) {
           int64_t target = ((n * panels + p) * rows + k / interleave * interleave) * 16 + j * interleave + k % interleave;
           memcpy(to + target * bytes, from + source * bytes, bytes);
         }
+  return y;
+}
+
+/// In the order of fragments (ir/Tile/TileCodeOps.td). Of i4 codes 8 is the one that 0 has.
+Tensor packFragments(PackCodesOp op, const Tensor &codes) {
+  auto type = cast<RankedTensorType>(op.getY().getType());
+  const bool ofBytes = codes.dtype() == DType::kI8, inPairs = type.getElementType().isUnsignedInteger(8);
+  Tensor y = Tensor::make(ofBytes ? DType::kI8 : inPairs ? DType::kU8 : DType::kU32, Shape(type.getShape().begin(), type.getShape().end()));
+  const int64_t rows = codes.dim(op.getTranspose() ? 1 : 0), columns = codes.dim(op.getTranspose() ? 0 : 1), moved = codes.dtype() == DType::kI4 ? 8 : 0;
+  const int64_t chunks = y.dim(1), chunkBytes = ofBytes ? 1024 : 512;
+  uint8_t *bytes = reinterpret_cast<uint8_t *>(y.data());
+  std::fill(bytes, bytes + y.dim(0) * chunks * chunkBytes, 0);
+  for (int64_t column = 0; column < columns; ++column)
+    for (int64_t k = 0; k < rows; ++k) {
+      const uint32_t code = uint32_t(codes.getInt(op.getTranspose() ? column * rows + k : k * columns + column) + moved);
+      // Element e of pair 2*second + upper, in step 2*half + odd of a lane.
+      const int64_t half = k / 32 % 2, odd = k / 4 % 2, second = k / 2 % 2, e = k % 2, upper = column % 2, lane = column / 2 % 8 * 4 + k / 8 % 4;
+      uint8_t *chunk = bytes + (column / 16 * chunks + k / 64) * chunkBytes;
+      if (ofBytes) {
+        chunk[half * 512 + lane * 16 + odd * 8 + second * 4 + upper + 2 * e] = uint8_t(code);
+      } else {
+        const int64_t pair = 2 * second + upper, nibble = inPairs ? 2 * pair + e : pair + 4 * e;
+        chunk[lane * 16 + (2 * half + odd) * 4 + nibble / 2] |= uint8_t((code & 15) << 4 * (nibble % 2));
+      }
+    }
   return y;
 }
 
@@ -258,7 +284,7 @@ Expected<std::vector<Tensor>> evaluate(Operation *op, const std::vector<Tensor> 
     JINX_TRY_ASSIGN(Tensor y, pack(packOp, operands[0]));
     return std::vector<Tensor>{y};
   }
-  if (auto packOp = dyn_cast<PackCodesOp>(op)) return std::vector<Tensor>{packCodes(packOp, operands[0])};
+  if (auto packOp = dyn_cast<PackCodesOp>(op)) return std::vector<Tensor>{areFragments(packOp.getY().getType()) ? packFragments(packOp, operands[0]) : packCodes(packOp, operands[0])};
   Call c;
   int64_t opset = kOpset;
   std::string domain;

@@ -8,6 +8,11 @@
 //   i4, ui4     words of eight codes; levels are -8…7 (packing adds 8 to i4), 0…15, or a table's
 //   i8          as they are, in panels
 //   ui8         i8 of 128 less, the zero point with them
+//
+// In a module for a GPU codes lie in the order of fragments (ir/Graph/Codes.h), activations stay the 16-bit floats that they are, and groups are multiples of 32.
+// Many rows are worth dequantizing: there a product of floats takes less time.
+#include "codegen/schedules/cuda/GpuOf.h"
+#include "ir/Graph/Codes.h"
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/ValueInference.h"
 #include "passes/Passes.h"
@@ -23,6 +28,7 @@ namespace {
 
 constexpr StringRef kArgument = "jinx-form-dequant-matmul";
 constexpr int64_t kPanel = 16, kCodesOfWord = 8;
+constexpr int64_t kManyRows = 64;  // of the order of fragments
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 bool isConstant(Value v) { return v.getDefiningOp<ConstantOp>() != nullptr; }
@@ -36,7 +42,8 @@ struct Weights {
 
 class Former {
  public:
-  Former(MatmulOp op, Weights w) : b_(op), loc_(op.getLoc()), op_(op), w_(w), deq_(w.dequantize) {
+  Former(MatmulOp op, Weights w)
+      : b_(op), loc_(op.getLoc()), op_(op), w_(w), deq_(w.dequantize), inFragments_(op->getParentOfType<ModuleOp>() && op->getParentOfType<ModuleOp>()->hasAttr(schedules::kGpuAttribute)) {
     Sizes codes = sizesOf(deq_.getQ().getType());
     if (codes.size() == 2) depth_ = codes[w.rows()], columns_ = codes[1 - w.rows()];
   }
@@ -50,10 +57,14 @@ class Former {
       if (v && !isConstant(v)) return "zero points and offsets are no constants: they are packed when the model is compiled";
     if (depth_ == SizeExpr(0)) return "weights are no matrix";
     if (!isa<FloatType>(a) || a.isF64() || isByteFloat(a)) return "activations are " + text(a) + ", kernels read f32, f16 and bf16";
+    if (inFragments_ && a.isF32()) return "activations are f32, kernels for CUDA read f16 and bf16";
+    if (auto rows = volume(ArrayRef(sizesOf(op_.getY().getType())).drop_back(1)).constant(); inFragments_ && rows && *rows > kManyRows)
+      return "it has " + std::to_string(*rows) + " rows, more than " + std::to_string(kManyRows) + " are multiplied as floats";
     auto k = depth_.constant();
-    if (codes.isInteger(4) && (!k || *k % kCodesOfWord)) return "k is " + depth_.str() + ", expected a multiple of " + std::to_string(kCodesOfWord);
+    if ((codes.isInteger(4) || inFragments_) && (!k || *k % kCodesOfWord)) return "k is " + depth_.str() + ", expected a multiple of " + std::to_string(kCodesOfWord);
     group_ = deq_.getBlock() > 0 && int64_t(deq_.getAxis()) == w_.rows() ? deq_.getBlock() : k.value_or(0);
-    if (group_ == 0 || (group_ % kCodesOfWord && group_ != *k)) return "scales are of groups of " + std::to_string(group_) + ", expected a multiple of " + std::to_string(kCodesOfWord);
+    const int64_t least = inFragments_ ? kGroupOfFragments : kCodesOfWord;
+    if (group_ == 0 || (group_ % least && group_ != *k)) return "scales are of groups of " + std::to_string(group_) + ", expected a multiple of " + std::to_string(least);
     for (Value v : {Value(deq_.getScale()), Value(deq_.getZero()), Value(deq_.getOffset())})
       if (v && !standsStillInGroups(v)) return "scales are of single elements, expected one for each group along k";
     return "";
@@ -70,11 +81,13 @@ class Former {
         const int64_t bits = isSigned ? code ^ 8 : code;  // of the code that packing moved here
         levels.push_back((deq_.getLevels() ? (*deq_.getLevels())[bits] : isSigned ? code - 8 : code) - float(zero.value_or(0)));
       }
-      codes = PackCodesOp::create(b_, loc_, tensorOf({ceilDiv(columns_, kPanel), *depth_.exactDivide(kCodesOfWord), SizeExpr(kPanel)}, b_.getIntegerType(32, false)), codes, w_.isTransposed);
+      codes = inFragments_ ? inFragments(codes, b_.getIntegerType(zeroOfLevels(levels) ? 32 : 8, false))
+                           : PackCodesOp::create(b_, loc_, tensorOf({ceilDiv(columns_, kPanel), *depth_.exactDivide(kCodesOfWord), SizeExpr(kPanel)}, b_.getIntegerType(32, false)), codes, w_.isTransposed);
     } else {
       double moved = isSigned ? 0 : 128;  // w = (code - 128) - (zero - 128)
       // Bytes wrap: 128 less or more is the same.
-      codes = pack(isSigned ? codes : Value(AddOp::create(b_, loc_, cast(codes, b_.getI8Type()), number(b_.getI8Type(), -128))), w_.isTransposed);
+      if (!isSigned) codes = AddOp::create(b_, loc_, cast(codes, b_.getI8Type()), number(b_.getI8Type(), -128));
+      codes = inFragments_ ? inFragments(codes, b_.getI8Type()) : pack(codes, w_.isTransposed);
       if (zero && *zero != moved) zeros = number(b_.getF32Type(), *zero - moved);
       else if (!zero && moved != 0) zeros = SubOp::create(b_, loc_, zeros, number(b_.getF32Type(), moved));
     }
@@ -84,7 +97,8 @@ class Former {
     }
     if (offsets) offsets = pack(offsets, /*transpose=*/w_.isTransposed);
     Type f32 = b_.getF32Type();
-    Value y = DequantMatmulOp::create(b_, loc_, tensorOf(sizesOf(op_.getY().getType()), f32), cast(op_.getA(), f32), codes, pack(scales, w_.isTransposed), offsets, group_,
+    Value a = inFragments_ ? op_.getA() : cast(op_.getA(), f32);
+    Value y = DequantMatmulOp::create(b_, loc_, tensorOf(sizesOf(op_.getY().getType()), f32), a, codes, pack(scales, w_.isTransposed), offsets, group_,
                                       levels.empty() ? DenseF32ArrayAttr() : b_.getDenseF32ArrayAttr(levels));
     op_.getY().replaceAllUsesWith(cast(y, elementOf(op_.getY())));
   }
@@ -117,8 +131,11 @@ class Former {
     Sizes sizes = {ceilDiv(depth_, group_), columns_};
     if (w_.isTransposed) std::swap(sizes[0], sizes[1]);
     Type element = elementOf(v);
-    if (!element.isF16()) v = cast(v, element = b_.getF32Type());
+    if (!element.isF16() && !(inFragments_ && element.isBF16())) v = cast(v, element = b_.getF32Type());
     return sizesOf(v.getType()) == sizes ? v : Value(BroadcastOp::create(b_, loc_, tensorOf(sizes, element), v));
+  }
+  Value inFragments(Value codes, Type as) {
+    return PackCodesOp::create(b_, loc_, tensorOf(fragmentSizes(columns_, depth_, elementOf(codes).getIntOrFloatBitWidth(), as), as), codes, w_.isTransposed);
   }
   Value pack(Value v, bool transpose) {
     Sizes sizes = sizesOf(v.getType());
@@ -139,6 +156,7 @@ class Former {
   DequantizeOp deq_;
   SizeExpr depth_ = 0, columns_ = 0;
   int64_t group_ = 0;
+  bool inFragments_;
 };
 
 struct FormDequantMatmulPass : impl::FormDequantMatmulBase<FormDequantMatmulPass> {

@@ -323,7 +323,7 @@ Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir:
   if (!options.f32Products.empty()) pipeline.f32Products = options.f32Products;
   pipeline.disabled = std::move(disabled);
   JINX_TRY(sizeSchedules(isas[0], pipeline));
-  if (isCuda(isas[0]) && archOf(isas[0]) != GpuArchitecture().name)
+  if (isCuda(isas[0]))
     (**module)->setAttr(schedules::kGpuAttribute, mlir::StringAttr::get(context.get(), archOf(isas[0])));
   pipeline.schedule = options.emit != "graph";
   pipeline.tuning.measured = options.measured;

@@ -5,6 +5,7 @@
 
 #include "AttentionGradKernels.h"
 #include "AttentionKernels.h"
+#include "CodeKernels.h"
 #include "GroupedKernels.h"
 #include "LaneKernels.h"
 #include "MatmulKernels.h"
@@ -658,6 +659,34 @@ class MmaFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(MmaFaults, IsReported) { checkFault(mmaKernel(), GetParam(), MmaRun()); }
 TEST(MmaFaults, NoneInTheRightText) { checkRight(mmaKernel(), MmaRun()); }
 
+// ---- products of codes --------------------------------------------------------------------------------------------------------------
+
+constexpr Fault kCodeFaults[] = {
+    {"no meeting behind the table of pairs", "fill_pairs<kThreads>(smem, level_bytes);\n  block_sync();", "fill_pairs<kThreads>(smem, level_bytes);", "a load (reads|touches) shared\\+\\d+", true},
+    {"no meeting before sums are announced", "block_sync();\n  if (threadIdx.x < kSplits) mbar_arrive_publish(parts_there", "if (threadIdx.x < kSplits) mbar_arrive_publish(parts_there", "shared\\+\\d+", true},
+    {"no wait for the sums of other blocks", "mbar_wait_cluster(parts_there, 0);", "", "shared\\+\\d+"},
+    {"a block that leaves before its sums were read", "mbar_wait_cluster(parts_read, 0);", "", "has left|has ended|exited|shared\\+\\d+", true},
+    {"the sums of another row", "(w * kRows + run_row) * kLineParts + rank_k", "(w * kRows + run_row + kRows * kWarpsK) * kLineParts + rank_k", "shared\\+\\d+|outside"},
+    {"a row past the last one", "least<i64>(j * 8 + lane / 4, ", "least<i64>(j * 8 + lane / 4 + 8, 8 + ", "a load of \\d+ bytes outside every buffer"},
+    {"lanes multiply apart", "mma_m16n8k16_bf16(part", "if (lane > 0) mma_m16n8k16_bf16(part", "deadlock|meet at different operations"},
+};
+
+struct CodeRun {
+  std::vector<uint16_t> a = std::vector<uint16_t>(3 * 328, 0x3F80), scales = std::vector<uint16_t>(64 * 3, 0x3F80), y = std::vector<uint16_t>(3 * 64);
+  std::vector<uint8_t> codes = std::vector<uint8_t>(4 * 6 * 512, 0x5A);
+  std::vector<float> bias = std::vector<float>(64);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, emulated::LaunchOptions options) {
+    options.maxBankConflict = 0;
+    return runner.run({in(a), in(codes), in(scales), in(scales), in(bias), out(y)}, {3}, options);
+  }
+};
+
+CudaKernel codeKernel() { return buildCodes({.tile = {8, 64, 1, 4, 2}, .n = 64, .k = 328, .zero = 0, .withLevels = true}).kernel; }
+
+class CodeFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(CodeFaults, IsReported) { checkFault(codeKernel(), GetParam(), CodeRun()); }
+TEST(CodeFaults, NoneInTheRightText) { checkRight(codeKernel(), CodeRun()); }
+
 std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
   std::string name = info.param.name;
   for (char &c : name)
@@ -680,6 +709,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, GradTurnFaults, ::testing::ValuesIn(kGradTurnF
 INSTANTIATE_TEST_SUITE_P(Planted, GradKeptFaults, ::testing::ValuesIn(kGradKeptFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GradQueriesFaults, ::testing::ValuesIn(kGradQueriesFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, MmaFaults, ::testing::ValuesIn(kMmaFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, CodeFaults, ::testing::ValuesIn(kCodeFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ShiftFaults, ::testing::ValuesIn(kShiftFaults), nameOf);

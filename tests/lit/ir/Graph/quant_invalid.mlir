@@ -308,6 +308,62 @@ func.func @dequant_matmul_offsets(%a: tensor<5x64xf32>, %c: tensor<2x8x16xui32>,
 
 // -----
 
+func.func @pack_codes_fragments(%c: tensor<8x16xui8>) {
+  // expected-error @+1 {{'jinx.pack_codes' op codes has elements of 'ui8', expected i4 or ui4, or i8}}
+  %y = jinx.pack_codes %c : tensor<8x16xui8> -> tensor<1x1x1024xi8>
+  return
+}
+
+// -----
+
+func.func @pack_codes_fragments_y(%c: tensor<8x16xi4>) {
+  // expected-error @+1 {{'jinx.pack_codes' op y has elements of 'i8', expected ui32 or ui8 (fragments)}}
+  %y = jinx.pack_codes %c : tensor<8x16xi4> -> tensor<1x1x512xi8>
+  return
+}
+
+// -----
+
+func.func @pack_codes_fragments_bytes(%c: tensor<8x16xi8>) {
+  // expected-error @+1 {{'jinx.pack_codes' op y has elements of 'ui8', expected i8 (fragments)}}
+  %y = jinx.pack_codes %c : tensor<8x16xi8> -> tensor<1x1x1024xui8>
+  return
+}
+
+// -----
+
+func.func @dequant_matmul_fragments(%a: tensor<5x64xf16>, %c: tensor<2x1x256xui16>, %s: tensor<2x2x16xf32>) {
+  // expected-error @+1 {{'jinx.dequant_matmul' op codes has elements of 'ui16', expected ui32, ui8 or i8 (fragments)}}
+  %y = jinx.dequant_matmul %a, %c, %s group 32 : tensor<5x64xf16>, tensor<2x1x256xui16>, tensor<2x2x16xf32> -> tensor<5x20xf32>
+  return
+}
+
+// -----
+
+func.func @dequant_matmul_fragments_levels(%a: tensor<5x64xf16>, %c: tensor<2x1x128xui32>, %s: tensor<2x2x16xf32>) {
+  // expected-error @+1 {{'jinx.dequant_matmul' op has levels beside ui32 that are not each code less one of 0 to 15, expected bytes of two codes (ui8)}}
+  %y = jinx.dequant_matmul %a, %c, %s group 32 levels [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 20.0] : tensor<5x64xf16>, tensor<2x1x128xui32>, tensor<2x2x16xf32> -> tensor<5x20xf32>
+  return
+}
+
+// -----
+
+func.func @dequant_matmul_fragments_elements(%a: tensor<5x64xf32>, %c: tensor<2x1x1024xi8>, %s: tensor<2x2x16xf32>) {
+  // expected-error @+1 {{'jinx.dequant_matmul' op a and y have elements of 'f32' and 'f32', expected f16 or bf16, and f32 (fragments)}}
+  %y = jinx.dequant_matmul %a, %c, %s group 32 : tensor<5x64xf32>, tensor<2x1x1024xi8>, tensor<2x2x16xf32> -> tensor<5x20xf32>
+  return
+}
+
+// -----
+
+func.func @dequant_matmul_fragments_group(%a: tensor<5x64xf16>, %c: tensor<2x1x1024xi8>, %s: tensor<2x4x16xf32>) {
+  // expected-error @+1 {{'jinx.dequant_matmul' op group is 16, expected a multiple of 32 or 64 (rows of a)}}
+  %y = jinx.dequant_matmul %a, %c, %s group 16 : tensor<5x64xf16>, tensor<2x1x1024xi8>, tensor<2x4x16xf32> -> tensor<5x20xf32>
+  return
+}
+
+// -----
+
 func.func @decode_blocks_format(%b: tensor<3x18xui8>) {
   // expected-error @+1 {{'jinx.decode_blocks' op has format 'Q3_K', expected one of Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K}}
   %y = jinx.decode_blocks %b "Q3_K" : tensor<3x18xui8> -> tensor<3x32xf32>
