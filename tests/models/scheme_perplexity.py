@@ -14,8 +14,8 @@ of them), `output` (the last product) and `token_embd` (its table, tied to it in
     int4,attn_v=int8,output=int8: other schemes for some kinds
 
 GPTQ is calibrated on 8,192 tokens of another text (articles of `wikipedia.xml.bz2`), the inputs of every layer taken from the float model.
-The first token of a window is in some layers a thousand times as large as the others (ffn_down of layer 28): as it is, codes serve nothing
-else, and without it they spoil what attention rests on. So tokens that are longer than the median count as if they were as long as it.
+The first token of a window is in some layers a thousand times as large as the others (ffn_down of layer 28), and what errors it causes
+outweighs the rest. So tokens that are longer than the median count as if they were as long as it.
 
     scheme_perplexity.py [SCHEME…] [--kinds linear,output,token_embd] [--tokens 4096] [--json FILE]     a row a scheme
     scheme_perplexity.py [SCHEME] --sensitivity                                        one kind at a time, then one layer at a time
@@ -47,7 +47,7 @@ import quant_reference as q  # noqa: E402
 # have 8 bits, 1.19 where they do not (docs/benchmarks/quantization.md has all figures); the file's own form loses nothing.
 BOUNDS = {"int8": 1.005, "int4-offset": 1.0001, "int4-search,attn_v=int8,ffn_down=int8": 1.1}
 CALIBRATION_TOKENS, CALIBRATION_WINDOW = 8192, 512
-DAMPING = 0.1  # 0.01 fits ffn_down (1,536 inputs) to so few tokens that it loses more than rounding on others
+DAMPING = 0.1  # on other text 0.01 lost more in ffn_down (1,536 inputs, 8,192 tokens)
 GPTQ = {"int4": q.gptq_int4, "int4-search": q.gptq_int4_searched, "int4-zero": q.gptq_int4_zero, "nf4": q.gptq_nf4}
 INPUTS = {"attn_q": "attn_norm", "attn_k": "attn_norm", "attn_v": "attn_norm", "attn_output": "flat", "ffn_gate": "ffn_norm", "ffn_up": "ffn_norm", "ffn_down": "gated"}
 
