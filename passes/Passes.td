@@ -77,7 +77,7 @@ def FormDequantMatmul : Pass<"jinx-form-dequant-matmul", "::mlir::func::FuncOp">
   let summary = "Keep constant weights of products as the codes they are stored in";
   let description = [{
     matmul(a, dequantize(codes, scales)) becomes `jinx.dequant_matmul`, whose kernel reads 4- or 8-bit codes and the scale of each group along k,
-    where codes and scales are constants (CPU). A zero point that all columns share moves the levels of 4-bit codes; others become offsets.
+    where codes and scales are constants. For CUDA activations are f16 or bf16, and up to 64 rows where their number is known. A zero point that all columns share moves the levels of 4-bit codes; others become offsets.
     Products of two dequantized operands are left to jinx-narrow-products; a product that stays says why.
   }];
   let statistics = [Statistic<"numFormed", "num-formed", "Products that read codes">, Statistic<"numKept", "num-kept", "Products whose weights are dequantized before">];

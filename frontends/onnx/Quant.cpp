@@ -64,11 +64,14 @@ bool quantizeLinear(Node &n) {
   return n.give(quantizeTo(n, x, how, target));
 }
 
+/// Takes operands of any type: constants may have elements that no kernel reads.
 bool dequantizeLinear(Node &n) {
   Value x = n.in(0);
   Quantization how = quantizationOf(n);
+  for (Value operand : n.operands)
+    if (operand && !GraphBuilder::isRanked(operand)) return n.decline("an operand's rank is not known");
   const bool isNarrowFloat = x && n.isFloat(x) && n.element(x).getIntOrFloatBitWidth() <= 8;
-  if (!x || !how.scale || (n.isFloat(x) && !isNarrowFloat) || !n.isFloat(how.scale)) return n.decline("expected narrow elements and a float scale");
+  if (!x || !how.scale || (!isNarrowFloat && !n.isInteger(x)) || !n.isFloat(how.scale)) return n.decline("expected narrow elements and a float scale");
   if (n.element(x).getIntOrFloatBitWidth() < 8 && !isConstant(x)) return n.decline("kernels read elements of whole bytes");
   if (isNarrowFloat && n.element(x).getIntOrFloatBitWidth() == 8 && !isa<Float8E4M3FNType, Float8E5M2Type>(n.element(x)) && !isConstant(x))
     return n.decline("kernels read 8-bit floats of two formats, f8E4M3FN and f8E5M2");
@@ -226,9 +229,9 @@ bool qlinearMatmul(Node &n) {
 
 constexpr HandlerRow kRows[] = {
     {"", "QuantizeLinear", 10, kAnyOpset, quantizeLinear},
-    {"", "DequantizeLinear", 10, kAnyOpset, dequantizeLinear},
+    {"", "DequantizeLinear", 10, kAnyOpset, dequantizeLinear, /*anyType=*/true},
     {"com.microsoft", "QuantizeLinear", 1, kAnyOpset, quantizeLinear},
-    {"com.microsoft", "DequantizeLinear", 1, kAnyOpset, dequantizeLinear},
+    {"com.microsoft", "DequantizeLinear", 1, kAnyOpset, dequantizeLinear, /*anyType=*/true},
     {"", "QLinearMatMul", 10, kAnyOpset, qlinearMatmul},
     {"", "DynamicQuantizeLinear", 11, kAnyOpset, dynamicQuantizeLinear},
     {"", "MatMulInteger", 10, kAnyOpset, matmulInteger},

@@ -69,10 +69,12 @@ def Graph_DecodeBlocksOp : Graph_Op<"decode_blocks", [Pure]> {
   let assemblyFormat = "$blocks $format attr-dict `:` type($blocks) `->` type($y)";
 }
 def Graph_PackCodesOp : Graph_Op<"pack_codes", [Pure]> {
-  let summary = "lays 4-bit codes out in words: panels of 16 columns, eight rows a word";
+  let summary = "lays codes of weights out as kernels read them: words in panels, or fragments of tensor cores";
   let description = [{
     codes [k, n] of i4 or ui4 (or [n, k] with `transpose`), k a multiple of 8, become ui32 [ceil(n/16), k/8, 16]: bits 4*i to 4*i+3 of
     y[p, r, j] are codes[8*r + i, 16*p + j], those of i4 with 8 added, so that they ascend from -8 on; 0 past n.
+    Or, for CUDA, 4- or 8-bit codes of any k lie in the order of fragments: y is ui32 [ceil(n/16), ceil(k/64), 128] of codes that are numbers,
+    ui8 [.., 512] of pairs with levels, or i8 [.., 1024] (ir/Graph/Codes.h, ir/Tile/TileCodeOps.td).
   }];
   let arguments = (ins AnyRankedTensor:$codes, UnitAttr:$transpose);
   let results = (outs AnyRankedTensor:$y);
@@ -82,7 +84,8 @@ def Graph_PackCodesOp : Graph_Op<"pack_codes", [Pure]> {
 def Graph_DequantMatmulOp : Graph_Op<"dequant_matmul", [Pure]> {
   let summary = "y[…, m, n] = sum_k a[…, m, k] * (level(codes[k, n]) * scales[k / group, n] + offsets[k / group, n])";
   let description = [{
-    Weight-only quantization: a product with dequantized weights that are never in memory. I1 `a` [batch…, m, k], f32. I2 `codes`: 4 bits as
+    Weight-only quantization: a product with dequantized weights that are never in memory. I1 `a` [batch…, m, k], f32 (with codes in
+    fragments f16 or bf16). I2 `codes`: 4 bits as
     jinx.pack_codes leaves them, and `levels`, the 16 numbers they stand for; or i8 in panels [ceil(n/16), k, 16], which stand for themselves.
     I3 `scales`, I4 `offsets`: [ceil(n/16), ceil(k/group), 16], f32 or f16. y [batch…, m, n], f32.
     C1: 4 bits: k is a multiple of 8. C2: group is a multiple of 8, or k. Sums accumulate in f32, in an order that is not said.

@@ -31,9 +31,7 @@ NATIVE_ONLY = {
     "packed_matmul": "the packing pass makes it",
     "decode_blocks": "GGUF files have blocks",
     "dequant_matmul": "a pass makes it of a product with dequantized weights",
-    "dequantize": "the importer writes it out; native IR and jinx quantize have it",
     "pack_codes": "a pass makes it",
-    "quantize": "the importer writes it out; native IR and jinx quantize have it",
     "group": "the fusion pass makes it",
     "launch": "the scheduling pass makes it",
 }
