@@ -66,7 +66,7 @@ def QuantizeModel : Pass<"jinx-quantize", "::mlir::func::FuncOp"> {
   }];
   let options = [Option<"scheme", "scheme", "std::string", "\"int8-weights\"", "int8, int8-dynamic, int4, int8-weights, nf4 or fp8">,
                  Option<"group", "group", "int64_t", "0", "Neighbours along k that share a scale; 0: as the scheme usually has">,
-                 Option<"asymmetric", "asymmetric", "bool", "false", "int4 with zero points">,
+                 Option<"asymmetric", "asymmetric", "bool", "false", "int4 with an offset for each group">,
                  Option<"minWeights", "min-weights", "int64_t", "256", "Layers with fewer weights stay float">,
                  ListOption<"keep", "keep", "std::string", "Layers that stay float, by patterns of their names">];
   let statistics = [Statistic<"numQuantized", "num-quantized", "Layers quantized">, Statistic<"numKept", "num-kept", "Layers that stay float">];

@@ -115,11 +115,11 @@ Status roundGptq(WeightCodes &codes, const WeightRows &weights, const SecondMome
       double errors[kTile] = {};
       for (int64_t r = 0; r < count; ++r) {
         const int64_t row = first + r, column = order[size_t(i)], s = codes.scaleOf(row, column);
-        const uint8_t zero = codes.format.hasZeros ? codes.zeros[size_t(s)] : 0;
+        const float offset = codes.format.hasOffsets ? codes.offsets[size_t(s)] : 0;
         const double value = w[size_t(i * kTile + r)];
-        const uint8_t code = encode(codes.format, float(value), codes.scales[size_t(s)], zero);
+        const uint8_t code = encode(codes.format, float(value), codes.scales[size_t(s)], offset);
         codes.codes[size_t(row * k + column)] = code;
-        const double rounded = (levels[code] - (codes.format.hasZeros ? levels[zero] : 0)) * double(codes.scales[size_t(s)]);
+        const double rounded = levels[code] * double(codes.scales[size_t(s)]) + offset;
         errors[r] = (value - rounded) / u.row(i)[i];
       }
       for (int64_t j = i + 1; j < k; ++j) {

@@ -94,14 +94,16 @@ class Rewriter {
     Shape parameters = byColumns ? Shape{codes.groups(), codes.rows} : Shape{codes.rows, codes.groups()};
     parameters.resize(shape.size(), 1);
     auto laid = [&](const auto &values, int64_t columns) { return byColumns ? transposed(values, codes.rows, columns) : values; };
-    Tensor scales = Tensor::make(codes.format.scales, parameters);
-    const std::vector<float> numbers = laid(codes.scales, codes.groups());
-    for (size_t i = 0; i < numbers.size(); ++i) scales.setDouble(int64_t(i), numbers[i]);
-    Value zero;
-    if (codes.format.hasZeros) zero = constant(layer, packed(codes.format.codes, parameters, laid(codes.zeros, codes.groups())));
+    auto parameter = [&](const std::vector<float> &values) {
+      Tensor tensor = Tensor::make(codes.format.scales, parameters);
+      const std::vector<float> numbers = laid(values, codes.groups());
+      for (size_t i = 0; i < numbers.size(); ++i) tensor.setDouble(int64_t(i), numbers[i]);
+      return constant(layer, tensor);
+    };
+    Value scales = parameter(codes.scales), offsets = codes.format.hasOffsets ? parameter(codes.offsets) : Value();
     const bool hasBlocks = codes.groups() > 1;
     return DequantizeOp::create(b_, layer.op->getLoc(), ConstantOp(layer.weights).getType(), constant(layer, packed(codes.format.codes, shape, laid(codes.codes, codes.k))),
-                                constant(layer, scales), zero, Value(),
+                                scales, Value(), offsets,
                                 codes.format.levels.empty() ? DenseF32ArrayAttr() : b_.getDenseF32ArrayAttr(ArrayRef<float>(codes.format.levels.data(), codes.format.levels.size())),
                                 uint64_t(hasBlocks ? codes.group() : 0), uint64_t(hasBlocks ? layer.groupAxis() : 0));
   }

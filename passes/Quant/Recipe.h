@@ -40,7 +40,7 @@ struct LayerRecipe {
 struct Recipe {
   Scheme scheme = Scheme::kInt8Weights;
   int64_t group = 0;           ///< along k; 0: what the scheme usually has
-  bool isAsymmetric = false;   ///< int4: zero points
+  bool isAsymmetric = false;   ///< int4: offsets
   bool hasSwitches = false;    ///< each layer can be float or not when the model runs, see switchLayers
   unsigned threads = 1;
   std::vector<LayerRecipe> layers;

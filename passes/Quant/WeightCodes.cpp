@@ -30,8 +30,7 @@ float stored(float scale, DType type) {
 }
 
 struct Fit {
-  float scale = 0;
-  uint8_t zero = 0;
+  float scale = 0, offset = 0;
 };
 
 /// Σwq and Σq² of the codes q that a scale gives.
@@ -76,18 +75,18 @@ Fit fitFourBits(std::span<const float> w) {
 }
 
 Fit fitBetween(std::span<const float> w, float highestCode) {
-  float low = 0, high = 0;
-  for (float v : w) low = std::min(low, v), high = std::max(high, v);
-  if (low == high) return {};
-  const float scale = (high - low) / highestCode;
-  return {scale, uint8_t(std::clamp(std::nearbyint(-low / scale), 0.0f, highestCode))};
+  if (w.empty()) return {};
+  const auto [low, high] = std::minmax_element(w.begin(), w.end());
+  return {(*high - *low) / highestCode, *low};
 }
+/// An offset that is stored, in its type.
+float storedOffset(float offset, DType type) { return type == DType::kF16 ? halfToFloat(floatToHalf(std::clamp(offset, -kLargestHalf, kLargestHalf))) : offset; }
 
 Fit fit(const WeightFormat &format, std::span<const float> w) {
   if (format.codes == DType::kF8E4M3FN) return {largestSize(w) / kLargestFloat8, 0};
   if (format.codes == DType::kI8) return {largestSize(w) / 127, 0};
   if (!format.levels.empty()) return {largestSize(w), 0};
-  return format.hasZeros ? fitBetween(w, 15) : fitFourBits(w);
+  return format.hasOffsets ? fitBetween(w, 15) : fitFourBits(w);
 }
 
 template <typename Body>
@@ -102,7 +101,7 @@ void eachRow(const WeightRows &weights, unsigned threads, const Body &body) {
 
 int64_t WeightCodes::sizeBytes() const {
   const int64_t count = int64_t(scales.size());
-  return packedBytes(format.codes, rows * k) + packedBytes(format.scales, count) + (format.hasZeros ? packedBytes(format.codes, count) : 0);
+  return packedBytes(format.codes, rows * k) + (format.hasOffsets ? 2 : 1) * packedBytes(format.scales, count);
 }
 
 std::array<float, 256> levelsOf(const WeightFormat &format) {
@@ -114,8 +113,8 @@ std::array<float, 256> levelsOf(const WeightFormat &format) {
   return levels;
 }
 
-uint8_t encode(const WeightFormat &format, float weight, float scale, uint8_t zero) {
-  const float t = weight / scale;
+uint8_t encode(const WeightFormat &format, float weight, float scale, float offset) {
+  const float t = (weight - offset) / scale;
   if (format.codes == DType::kF8E4M3FN) {
     uint8_t code = 0;
     storeFromDouble(format.codes, &code, 0, t);
@@ -128,7 +127,7 @@ uint8_t encode(const WeightFormat &format, float weight, float scale, uint8_t ze
   }
   const float low = format.codes == DType::kI8 ? -127.0f : format.codes == DType::kI4 ? -8.0f : 0.0f;
   const float high = format.codes == DType::kI8 ? 127.0f : format.codes == DType::kI4 ? 7.0f : 15.0f;
-  const int code = int(std::clamp(std::nearbyint(t) + float(zero), low, high));
+  const int code = int(std::clamp(std::nearbyint(t), low, high));
   return uint8_t(format.codes == DType::kI8 ? code : code & 15);
 }
 
@@ -136,13 +135,13 @@ WeightCodes fitScales(const WeightRows &weights, const WeightFormat &format, uns
   WeightCodes codes{format, weights.rows, weights.k, {}, {}, {}};
   codes.codes.resize(size_t(weights.rows * weights.k));
   codes.scales.resize(size_t(weights.rows * codes.groups()));
-  if (format.hasZeros) codes.zeros.resize(codes.scales.size());
+  if (format.hasOffsets) codes.offsets.resize(codes.scales.size());
   eachRow(weights, threads, [&](int64_t row) {
     for (int64_t g = 0; g < codes.groups(); ++g) {
       const int64_t begin = g * codes.group(), end = std::min(codes.k, begin + codes.group()), i = row * codes.groups() + g;
       const Fit found = fit(format, std::span(weights.values).subspan(size_t(row * codes.k + begin), size_t(end - begin)));
       codes.scales[size_t(i)] = stored(found.scale, format.scales);
-      if (format.hasZeros) codes.zeros[size_t(i)] = found.zero;
+      if (format.hasOffsets) codes.offsets[size_t(i)] = storedOffset(found.offset, format.scales);
     }
   });
   return codes;
@@ -155,8 +154,8 @@ void roundToNearest(WeightCodes &codes, const WeightRows &weights, unsigned thre
       const int64_t begin = row * codes.k + g * codes.group(), end = std::min((row + 1) * codes.k, begin + codes.group());
       const size_t i = size_t(row * codes.groups() + g);
       const float scale = codes.scales[i];
-      const uint8_t zero = format.hasZeros ? codes.zeros[i] : 0;
-      for (int64_t e = begin; e < end; ++e) codes.codes[size_t(e)] = encode(format, weights.values[size_t(e)], scale, zero);
+      const float offset = format.hasOffsets ? codes.offsets[i] : 0;
+      for (int64_t e = begin; e < end; ++e) codes.codes[size_t(e)] = encode(format, weights.values[size_t(e)], scale, offset);
     }
   });
 }
@@ -167,7 +166,7 @@ WeightRows decode(const WeightCodes &codes) {
   for (int64_t row = 0; row < codes.rows; ++row)
     for (int64_t column = 0; column < codes.k; ++column) {
       const size_t e = size_t(row * codes.k + column), i = size_t(codes.scaleOf(row, column));
-      weights.values[e] = (levels[codes.codes[e]] - (codes.format.hasZeros ? levels[codes.zeros[i]] : 0)) * codes.scales[i];
+      weights.values[e] = levels[codes.codes[e]] * codes.scales[i] + (codes.format.hasOffsets ? codes.offsets[i] : 0);
     }
   return weights;
 }

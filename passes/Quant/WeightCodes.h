@@ -1,12 +1,13 @@
 // Weights as codes: which scale does each group get, and which code each weight?
 //
-// A layer's weights are rows, one for each output channel, k numbers long. A row is cut into groups; a weight is (level(code) - zero) * scale, with
-// the scale and zero point of its group. Two steps, so that rounding may be by anything that knows the scales (Gptq.h):
+// A layer's weights are rows, one for each output channel, k numbers long. A row is cut into groups; a weight is level(code) * scale + offset, with
+// the scale and offset of its group. Two steps, so that rounding may be by anything that knows the scales (Gptq.h):
 //
 //   fitScales        int8     largest size / 127                                    one group a row, codes -127…127
 //                    int4     the scale with the least squared error of 44, around -m/8 and m/7 for the weight m of largest size; each is refined to
 //                             what is best for the codes it gives
-//                    int4, with a zero point     (highest - lowest) / 15, 0 exact
+//                    int4, with an offset        (highest - lowest) / 15, the offset being the lowest (GGUF's Q4_1). A zero point, a whole
+//                             number of codes, would move every weight that the file of a model has such a grid for
 //                    nf4      largest size; levels of runtime/base/CodeLevels.h
 //                    fp8      largest size / 448
 //   roundToNearest   each weight its nearest level
@@ -27,11 +28,11 @@ struct WeightRows {
 };
 
 struct WeightFormat {
-  DType codes = DType::kI8;       ///< kI8, kI4, kU4 (with a zero point, or levels) or kF8E4M3FN
+  DType codes = DType::kI8;       ///< kI8, kI4, kU4 (with offsets, or levels) or kF8E4M3FN
   int64_t group = 0;              ///< neighbours along k that share a scale; 0: the row does
   std::span<const float> levels;  ///< what 4-bit codes stand for; empty: themselves
-  bool hasZeros = false;
-  DType scales = DType::kF32;     ///< scales are rounded to it
+  bool hasOffsets = false;
+  DType scales = DType::kF32;     ///< scales and offsets are rounded to it
 };
 
 struct WeightCodes {
@@ -39,13 +40,13 @@ struct WeightCodes {
   int64_t rows = 0, k = 0;
   std::vector<uint8_t> codes;    ///< rows * k; a code's bits, one a byte
   std::vector<float> scales;     ///< rows * groups()
-  std::vector<uint8_t> zeros;    ///< the same; empty without zero points
+  std::vector<float> offsets;    ///< the same; empty where there are none
 
   int64_t group() const { return format.group > 0 && format.group < k ? format.group : k; }
   int64_t groups() const { return k == 0 ? 0 : (k + group() - 1) / group(); }
   /// Number of the scale of a weight.
   int64_t scaleOf(int64_t row, int64_t column) const { return row * groups() + column / group(); }
-  /// Bytes of codes, scales and zero points as they are stored.
+  /// Bytes of codes, scales and offsets as they are stored.
   int64_t sizeBytes() const;
 };
 
@@ -54,8 +55,8 @@ std::array<float, 256> levelsOf(const WeightFormat &format);
 
 WeightCodes fitScales(const WeightRows &weights, const WeightFormat &format, unsigned threads);
 void roundToNearest(WeightCodes &codes, const WeightRows &weights, unsigned threads);
-/// The code of one weight, beside the scale and zero point of its group.
-uint8_t encode(const WeightFormat &format, float weight, float scale, uint8_t zero);
+/// The code of one weight, beside the scale and offset (0 where there is none) of its group.
+uint8_t encode(const WeightFormat &format, float weight, float scale, float offset);
 /// What the codes stand for.
 WeightRows decode(const WeightCodes &codes);
 

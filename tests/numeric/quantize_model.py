@@ -122,10 +122,9 @@ def judge_int4(w, got, group):
 def judge_int4_asymmetric(w, got, group):
     problems = []
     for g in groups(len(w), group):
-        low, high = np.minimum(w[g].min(0), 0), np.maximum(w[g].max(0), 0)
-        scale = ((high - low) / f4(15)).astype(np.float16).astype(f4)
-        zero = np.clip(np.rint(-low / ((high - low) / 15)), 0, 15)
-        levels = (np.arange(16)[:, None, None] - zero) * scale
+        low, high = w[g].min(0), w[g].max(0)
+        scale, offset = ((high - low) / f4(15)).astype(np.float16).astype(f4), low.astype(np.float16).astype(f4)
+        levels = np.arange(16, dtype=f4)[:, None, None] * scale + offset
         if not (np.abs(got[g][None] - levels).min(0) <= 1e-6 * scale).all():
             problems.append(f"rows {g} hold numbers that are no level")
         if not (np.abs(got[g] - w[g]) <= np.abs(w[g][None] - levels).min(0) + 1e-6 * scale).all():

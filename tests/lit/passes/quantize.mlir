@@ -1,22 +1,22 @@
 // Layers get codes, by scheme.
 // RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=int4 min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,INT4
-// RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=int4 asymmetric=true min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,ZEROS
+// RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=int4 asymmetric=true min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,OFFSETS
 // RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=nf4 min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,NF4
 // RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=int8-weights group=16 min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,BYTES
 // RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=int8 min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,INT8
 // RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=int8-dynamic min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,DYNAMIC
 // RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=fp8 min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,FP8
 
-// Groups lie along k. The weight of largest size is code -8; codes of a zero point are unsigned.
+// Groups lie along k. The weight of largest size is code -8; codes beside an offset are unsigned.
 // CHECK-LABEL: @product
 // CHECK-SAME: (%[[X:.*]]: tensor<5x64xf32>)
 // INT4-DAG: %[[C:.*]] = jinx.constant dense<-8> : tensor<64x2xi4>
 // INT4-DAG: %[[S:.*]] = jinx.constant dense<-6.250000e-02> : tensor<2x2xf16>
 // INT4: %[[W:.*]] = jinx.dequantize %[[C]], %[[S]] block 32 along 0 : tensor<64x2xi4>, tensor<2x2xf16> -> tensor<64x2xf32>
 // INT4: jinx.matmul %[[X]], %[[W]]
-// ZEROS-DAG: %[[C:.*]] = jinx.constant dense<15> : tensor<64x2xui4>
-// ZEROS-DAG: %[[Z:.*]] = jinx.constant dense<0> : tensor<2x2xui4>
-// ZEROS: jinx.dequantize %[[C]], %{{.*}} zero %[[Z]] block 32 along 0
+// OFFSETS-DAG: %[[C:.*]] = jinx.constant dense<0> : tensor<64x2xui4>
+// OFFSETS-DAG: %[[O:.*]] = jinx.constant dense<5.000000e-01> : tensor<2x2xf16>
+// OFFSETS: jinx.dequantize %[[C]], %{{.*}} offset %[[O]] block 32 along 0
 // NF4: jinx.dequantize %{{.*}}, %{{.*}} levels [-1.000000e+00, {{.*}}, 1.000000e+00] : tensor<64x2xui4>, tensor<1x2xf16>
 // BYTES: jinx.dequantize %{{.*}}, %{{.*}} block 16 along 0 : tensor<64x2xi8>, tensor<4x2xf32>
 // INT8-DAG: %[[S:.*]] = jinx.constant dense<0.0117647061> : tensor<f32>
