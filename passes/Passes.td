@@ -18,7 +18,7 @@ def FoldConstants : Pass<"jinx-fold-constants", "::mlir::func::FuncOp"> {
   let summary = "Compute operators whose operands are all constants";
   let description = [{
     Runs the reference implementation of the operator (runtime/hostops). An operator whose result would be much larger than its
-    operands (over `max-growth` bytes) stays, so that plans do not swell.
+    operands (over `max-growth` bytes) stays, so that plans do not swell; unless no kernel could read its operands, as 4-bit integers.
   }];
   let options = [Option<"maxGrowth", "max-growth", "int64_t", "4194304", "Largest growth in bytes that folding may cause">];
   let statistics = [Statistic<"numFolded", "num-folded", "Operators folded">,
@@ -36,6 +36,25 @@ def ChannelsLast : Pass<"jinx-channels-last", "::mlir::func::FuncOp"> {
   let options = [Option<"halves", "halves", "bool", "false", "Convolutions of 16-bit floats, too (CUDA)">];
   let statistics = [Statistic<"numConvs", "num-convs", "Convolutions brought to channels-last">,
                     Statistic<"numMoved", "num-moved", "Transposes moved down through an operator">];
+}
+
+def FormDequantMatmul : Pass<"jinx-form-dequant-matmul", "::mlir::func::FuncOp"> {
+  let summary = "Keep constant weights of products as the codes they are stored in";
+  let description = [{
+    matmul(a, dequantize(codes, scales)) becomes `jinx.dequant_matmul`, whose kernel reads 4- or 8-bit codes and the scale of each group along k,
+    where codes and scales are constants (CPU). A zero point that all columns share moves the levels of 4-bit codes; others become offsets.
+    Products of two dequantized operands are left to jinx-narrow-products; a product that stays says why.
+  }];
+  let statistics = [Statistic<"numFormed", "num-formed", "Products that read codes">, Statistic<"numKept", "num-kept", "Products whose weights are dequantized before">];
+}
+
+def ExpandQuantization : Pass<"jinx-expand-quantization", "::mlir::func::FuncOp"> {
+  let summary = "Write quantize and dequantize as elementwise operators";
+  let description = [{
+    The one place that says to kernels how numbers are quantized, to the bit (docs/spec/quantization.md). Leaves IR without jinx.quantize and
+    jinx.dequantize.
+  }];
+  let statistics = [Statistic<"numExpanded", "num-expanded", "Operators written out">];
 }
 
 def NarrowProducts : Pass<"jinx-narrow-products", "::mlir::func::FuncOp"> {

@@ -17,6 +17,9 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
       pm.addPass(std::move(pass));
     }
   };
+  // Codes before numbers: what no kernel reads as codes is written out, and folds.
+  if (!options.cuda) add(createFormDequantMatmul());
+  add(createExpandQuantization());
   // Dequantized weights are not yet numbers of their own: a tensor core, or an instruction for bytes, multiplies the bytes they are.
   if (options.cuda || options.byteDots) add(createNarrowProducts(NarrowProductsOptions{/*byteDots=*/!options.cuda}));
   // Products before everything that works on products; what has a kernel of its own stays whole until groups are formed.

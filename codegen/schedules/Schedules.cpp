@@ -1,6 +1,7 @@
 #include "codegen/schedules/Schedules.h"
 
 #include "codegen/schedules/Attention.h"
+#include "codegen/schedules/DequantMatmul.h"
 #include "codegen/schedules/Grouped.h"
 #include "codegen/schedules/Interleave.h"
 #include "codegen/schedules/Matmul.h"
@@ -56,12 +57,13 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (target.cuda && group.getSchedule() == "recurrent") return scheduleCudaRecurrent(group, name, builder);
   if (group.getSchedule() == "matmul") return scheduleMatmul(group, name, target, builder);
   if (group.getSchedule() == "grouped") return scheduleGrouped(group, name, target, builder);
+  if (group.getSchedule() == "dequant_matmul") return scheduleDequantMatmul(group, name, target, builder);
   if (group.getSchedule() == "attention") return scheduleAttention(group, name, target, builder);
   if (group.getSchedule() == "recurrent") return scheduleRecurrent(group, name, target, builder);
   if (group.getSchedule() == "scan") return scheduleScan(group, name, target, builder);
   if (group.getSchedule() == "scatter") return scheduleScatter(group, name, target, builder);
   if (group.getSchedule() == "sort") return scheduleSort(group, name, target, builder);
-  return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul, grouped, attention, recurrent, scan, scatter or sort";
+  return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul, grouped, dequant_matmul, attention, recurrent, scan, scatter or sort";
 }
 
 FailureOr<Scheduled> scheduleGroup(graph::GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {

@@ -16,8 +16,8 @@ Rows makeTable() {
 std::vector<const HandlerRow *> handlerRows() {
   std::vector<const HandlerRow *> rows;
   for (auto family : {mathHandlers, activationHandlers, shapeHandlers, movementHandlers, indexHandlers, reduceHandlers, contractionHandlers,
-                      convHandlers, normHandlers, rnnHandlers, quantHandlers, imageHandlers, controlHandlers, attentionHandlers,
-                      microsoftHandlers})
+                      convHandlers, normHandlers, rnnHandlers, quantHandlers, weightCodeHandlers, imageHandlers, controlHandlers,
+                      attentionHandlers, microsoftHandlers})
     for (const HandlerRow &row : family()) rows.push_back(&row);
   return rows;
 }

@@ -39,6 +39,7 @@ std::span<const HandlerRow> convHandlers();        // Conv.cpp: Conv, ConvTransp
 std::span<const HandlerRow> normHandlers();        // Norm.cpp: Batch, Layer, RMS, Instance, Group normalization, LRN
 std::span<const HandlerRow> rnnHandlers();         // Rnn.cpp: LSTM, GRU
 std::span<const HandlerRow> quantHandlers();       // Quant.cpp: quantize, dequantize, MatMulInteger
+std::span<const HandlerRow> weightCodeHandlers();  // WeightCodes.cpp: MatMulNBits, MatMulBnb4
 std::span<const HandlerRow> imageHandlers();       // Image.cpp: Resize, Upsample
 std::span<const HandlerRow> controlHandlers();     // Control.cpp: If, Loop, Scan, SequenceMap, Identity of anything
 std::span<const HandlerRow> attentionHandlers();   // Attention.cpp: Attention, RotaryEmbedding

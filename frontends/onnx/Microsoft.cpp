@@ -94,27 +94,30 @@ bool dynamicQuantizeMatmul(Node &n) { // x f32, b bytes, scale b, zero b, bias
 
 // ---- quantized elementwise --------------------------------------------------------------------------------------------------
 
-Value dequantize(Node &n, Value x, Value scale, Value zero) {
-  Value real = n.cast(x, n.f32());
-  return n.mul(zero ? n.sub(real, n.cast(zero, n.f32())) : real, scale);
-}
-Value quantizeTo(Node &n, Value y, Value scale, Value zero, Type element) {
-  Value q = n.round(n.div(y, scale));
-  if (zero) q = n.add(q, n.cast(zero, n.f32()));
-  return q ? saturateTo(n, q, element) : q;
-}
+/// Operands i to i + 2: x, scale, zero point.
+Value dequantizeAt(Node &n, size_t i) { return dequantizeTo(n, n.in(i), {n.in(i + 1), n.in(i + 2)}, n.f32()); }
 /// a, scale, zero, b, scale, zero, y's scale, zero.
 template <typename Op>
 bool qlinearBinary(Node &n) {
   if (n.numInputs() < 7 || !isByte(n.in(0)) || !isByte(n.in(3))) return n.decline("expected bytes");
-  Value y = n.binary<Op>(dequantize(n, n.in(0), n.in(1), n.in(2)), dequantize(n, n.in(3), n.in(4), n.in(5)));
-  return n.give(quantizeTo(n, y, n.in(6), n.in(7), n.element(n.in(0))));
+  return n.give(quantizeTo(n, n.binary<Op>(dequantizeAt(n, 0), dequantizeAt(n, 3)), {n.in(6), n.in(7)}, n.element(n.in(0))));
 }
 /// x, scale, zero, y's scale, zero.
 template <Value (*kFunction)(Node &, Value)>
 bool qlinearUnary(Node &n) {
   if (n.numInputs() < 4 || !isByte(n.in(0))) return n.decline("expected bytes");
-  return n.give(quantizeTo(n, kFunction(n, dequantize(n, n.in(0), n.in(1), n.in(2))), n.in(3), n.in(4), n.element(n.in(0))));
+  return n.give(quantizeTo(n, kFunction(n, dequantizeAt(n, 0)), {n.in(3), n.in(4)}, n.element(n.in(0))));
+}
+/// y's scale, zero, then x, scale, zero of each part.
+bool qlinearConcat(Node &n) {
+  SmallVector<Value> parts;
+  for (size_t i = 2; i + 1 < n.numInputs(); i += 3) {
+    if (!isByte(n.in(i))) return n.decline("expected bytes");
+    parts.push_back(dequantizeAt(n, i));
+  }
+  auto axis = parts.empty() ? std::nullopt : n.axisOf(n.attrInt("axis", 0), n.rank(n.in(2)));
+  if (!axis) return n.decline("axis is out of range");
+  return n.give(quantizeTo(n, n.concat(parts, *axis), {n.in(0), n.in(1)}, n.element(n.in(2))));
 }
 Value sigmoidOf(Node &n, Value x) { return n.sigmoid(x); }
 Value leakyRelu(Node &n, Value x) { return leakyReluOf(n, x, n.attrFloat("alpha", 0.01)); }
@@ -126,15 +129,6 @@ Value globalAverageOf(Node &n, Value x) {
 }
 
 // ---- operators that run on the host: what they give ------------------------------------------------------------------------
-
-/// x [..., k] times packed weights → [..., N].
-bool matmulNBits(Node &n) {
-  Node::PartialSizes y;
-  for (const SizeExpr &size : n.sizes(n.in(0))) y.push_back(size);
-  if (!y.empty()) y.back() = n.attrInt("N", 0);
-  n.expect(0, y, n.element(n.in(0)));
-  return n.decline("packed weights have no kernel yet");
-}
 
 Node::PartialSizes shapeOf(Value v) {
   Node::PartialSizes sizes;
@@ -236,8 +230,8 @@ constexpr HandlerRow kRows[] = {
     {kDomain, "QLinearMul", 1, kAnyOpset, qlinearBinary<MulOp>},
     {kDomain, "QLinearSigmoid", 1, kAnyOpset, qlinearUnary<sigmoidOf>},
     {kDomain, "QLinearLeakyRelu", 1, kAnyOpset, qlinearUnary<leakyRelu>},
+    {kDomain, "QLinearConcat", 1, kAnyOpset, qlinearConcat},
     {kDomain, "QLinearGlobalAveragePool", 1, kAnyOpset, qlinearUnary<globalAverageOf>},
-    typesOnly("MatMulNBits", matmulNBits),
     {kDomain, "MultiHeadAttention", 1, kAnyOpset, multiHeadAttention},
     typesOnly("GroupQueryAttention", groupQueryAttention),
     typesOnly("RotaryEmbedding", likeFirst),

@@ -18,22 +18,16 @@ Value saturateTo(Node &n, Value rounded, Type element) {
 
 namespace {
 
-/// A scale or zero point as it meets x: a scalar as it is, a vector along `axis`, blocks repeated `block` times.
-Value spreadScale(Node &n, Value scale, Value x, int64_t axis, int64_t block) {
-  if (!scale || !x) return {};
-  if (n.rank(scale) == 0) return scale;
-  if (n.rank(scale) == 1 && n.size(scale, 0).isConstant(1) && block == 0) return n.reshape(scale, {});
-  auto normal = n.axisOf(axis, n.rank(x));
-  if (!normal) return n.fail("axis is out of range");
-  if (n.rank(scale) == 1 && block == 0) return n.alongAxis(scale, *normal, n.rank(x));
-  if (n.rank(scale) != n.rank(x) || block < 1) return n.fail("the scale is neither a scalar, a vector nor blocks");
-  Sizes sizes = n.sizes(scale), apart = sizes, wide, joined = sizes;
-  apart.insert(apart.begin() + *normal + 1, SizeExpr(1));
-  wide = apart;
-  wide[*normal + 1] = block;
-  joined[*normal] = sizes[*normal] * SizeExpr(block);
-  if (!(joined[*normal] == n.size(x, *normal))) return n.fail("the last block is not whole");
-  return n.reshape(n.broadcast(n.reshape(scale, apart), wide), joined);
+/// A scale or zero point as it meets x: a scalar as it is, a vector along `axis`, blocks of x's rank.
+Value parameterOf(Node &n, Value parameter, Value x, const Quantization &how) {
+  if (!parameter || !x) return {};
+  if (n.rank(parameter) == 0) return parameter;
+  if (n.rank(parameter) == 1 && n.size(parameter, 0).isConstant(1) && how.block == 0) return n.reshape(parameter, {});
+  auto axis = n.axisOf(how.axis, n.rank(x));
+  if (!axis) return n.fail("axis is out of range");
+  if (n.rank(parameter) == 1 && how.block == 0) return n.alongAxis(parameter, *axis, n.rank(x));
+  if (n.rank(parameter) != n.rank(x)) return n.fail("the scale is neither a scalar, a vector nor blocks");
+  return parameter;
 }
 
 /// A constant of zeros; 8-bit floats have no other zero points in practice.
@@ -43,45 +37,45 @@ bool isZeroConstant(Value zero) {
   return dense && dense.isSplat() && isa<FloatType>(dense.getElementType()) && dense.getSplatValue<APFloat>().isZero();
 }
 
-/// y = saturate(round(x / scale) + zero point). Division and sum are exact enough in the scale's type: |round| saturates at 255. To 8-bit floats
-/// the conversion rounds.
-bool quantizeLinear(Node &n) {
-  Value x = n.in(0), scale = n.in(1), zero = n.in(2);
-  if (!x || !scale || !n.isFloat(x) || !n.isFloat(scale)) return n.decline("expected floats");
-  Type target = zero ? n.element(zero) : IntegerType::get(n.context(), 8, IntegerType::Unsigned);
-  if (int64_t dtype = n.attrInt("output_dtype", 0); dtype && !zero) target = elementTypeFromOnnx(n.context(), dtype);
-  const bool toFloat8 = target && isa<Float8E4M3FNType, Float8E5M2Type>(target);
-  if (!target || (!target.isInteger(8) && !toFloat8)) return n.decline("kernels quantize to 8 bits");
-  if (toFloat8 && n.attrInt("saturate", 1) == 0) return n.decline("kernels saturate what is too large for an 8-bit float");
-  if (n.attrInt("precision", 0) != 0 && elementTypeFromOnnx(n.context(), n.attrInt("precision", 0)) != n.element(scale))
-    return n.decline("the division has a precision of its own");
-  int64_t axis = n.attrInt("axis", 1), block = n.attrInt("block_size", 0);
-  Type own = n.element(scale);
-  Value q = n.div(n.cast(x, own), spreadScale(n, scale, x, axis, block));
-  if (toFloat8 && own.isF64()) return n.decline("8-bit floats of f64");
-  if (toFloat8 && zero && !isZeroConstant(zero)) return n.decline("8-bit floats with a zero point that is not 0");
-  if (toFloat8) return n.give(n.cast(q, target));
-  q = n.round(q);
-  if (!own.isF32() && !own.isF64()) q = n.cast(q, n.f32()); // bf16 holds no 255 + 128 exactly
-  if (zero) q = n.add(q, n.cast(spreadScale(n, zero, x, axis, block), n.element(q ? q : x)));
-  return q && n.give(saturateTo(n, q, target));
+/// x, with the extents that a parameter of its rank tells of it.
+Value withExtentsOf(Node &n, Value x, Value parameter, const Quantization &how) {
+  if (!x || !parameter || n.rank(parameter) == 0 || how.block > 0) return x;
+  auto joined = n.joinSizes(n.sizes(x), n.sizes(parameter));
+  return joined ? n.withSizes(x, *joined) : n.fail("a scale is " + describe(n.sizes(parameter)) + ", x is " + describe(n.sizes(x)));
 }
 
-/// y = (x - zero point) * scale
+Quantization quantizationOf(Node &n) { return {n.in(1), n.in(2), n.attrInt("axis", 1), n.attrInt("block_size", 0)}; }
+bool isConstant(Value v) { return v && v.getDefiningOp<ConstantOp>(); }
+
+bool quantizeLinear(Node &n) {
+  Value x = n.in(0);
+  Quantization how = quantizationOf(n);
+  if (!x || !how.scale || !n.isFloat(x) || !n.isFloat(how.scale)) return n.decline("expected floats");
+  Type target = how.zero ? n.element(how.zero) : IntegerType::get(n.context(), 8, IntegerType::Unsigned);
+  if (int64_t dtype = n.attrInt("output_dtype", 0); dtype && !how.zero) target = elementTypeFromOnnx(n.context(), dtype);
+  const bool toFloat8 = target && isa<Float8E4M3FNType, Float8E5M2Type>(target);
+  if (!target || (!target.isInteger(8) && !target.isInteger(16) && !toFloat8)) return n.decline("kernels quantize to 8 and 16 bits");
+  if (toFloat8 && n.attrInt("saturate", 1) == 0) return n.decline("kernels saturate what is too large for an 8-bit float");
+  if (n.attrInt("precision", 0) != 0 && elementTypeFromOnnx(n.context(), n.attrInt("precision", 0)) != n.element(how.scale))
+    return n.decline("the division has a precision of its own");
+  if (toFloat8 && n.element(how.scale).isF64()) return n.decline("8-bit floats of f64");
+  if (toFloat8 && how.zero && !isZeroConstant(how.zero)) return n.decline("8-bit floats with a zero point that is not 0");
+  if (toFloat8) how.zero = {};
+  return n.give(quantizeTo(n, x, how, target));
+}
+
 bool dequantizeLinear(Node &n) {
-  Value x = n.in(0), scale = n.in(1), zero = n.in(2);
-  const bool fromFloat8 = x && isByteFloat(n.element(x));
-  if (!x || !scale || (n.isFloat(x) && !fromFloat8) || !n.isFloat(scale)) return n.decline("expected narrow elements and a float scale");
-  if (fromFloat8 && zero && isZeroConstant(zero)) zero = {};
-  int64_t axis = n.attrInt("axis", 1), block = n.attrInt("block_size", 0);
-  Type own = n.element(scale);
-  if (int64_t dtype = n.attrInt("output_dtype", 0); dtype && elementTypeFromOnnx(n.context(), dtype) != own)
-    return n.decline("the result has another type than the scale");
-  bool isWide = !isByte(x) && !fromFloat8 && zero;
-  Value centred = n.cast(x, isWide ? n.element(x) : n.f32()); // differences of bytes are exact in f32
-  if (zero) centred = n.sub(centred, n.cast(spreadScale(n, zero, x, axis, block), n.element(centred)));
-  Value y = n.mul(n.cast(centred, n.f32()), n.cast(spreadScale(n, scale, x, axis, block), n.f32()));
-  return y && n.give(n.cast(y, own));
+  Value x = n.in(0);
+  Quantization how = quantizationOf(n);
+  const bool isNarrowFloat = x && n.isFloat(x) && n.element(x).getIntOrFloatBitWidth() <= 8;
+  if (!x || !how.scale || (n.isFloat(x) && !isNarrowFloat) || !n.isFloat(how.scale)) return n.decline("expected narrow elements and a float scale");
+  if (n.element(x).getIntOrFloatBitWidth() < 8 && !isConstant(x)) return n.decline("kernels read elements of whole bytes");
+  if (isNarrowFloat && n.element(x).getIntOrFloatBitWidth() == 8 && !isa<Float8E4M3FNType, Float8E5M2Type>(n.element(x)) && !isConstant(x))
+    return n.decline("kernels read 8-bit floats of two formats, f8E4M3FN and f8E5M2");
+  if (isNarrowFloat && how.zero && isZeroConstant(how.zero)) how.zero = {};
+  Type y = n.element(how.scale);
+  if (int64_t dtype = n.attrInt("output_dtype", 0)) y = elementTypeFromOnnx(n.context(), dtype);
+  return n.give(dequantizeTo(n, x, how, y));
 }
 
 bool dynamicQuantizeLinear(Node &n) {
@@ -168,9 +162,34 @@ DynamicQuantized quantizeDynamically(Node &n, Value x) {
   scale = n.select(n.compare(ComparePredicate::eq, scale, 0.0), n.scalar(n.f32(), 1), scale);
   Type byte = IntegerType::get(n.context(), 8, IntegerType::Unsigned);
   // round(-low / scale) lies in [0, 255]: low <= 0, and -low is at most the range.
-  Value zero = n.round(n.min(n.max(n.sub(n.scalar(n.f32(), 0), n.div(low, scale)), 0.0), 255.0));
-  Value y = saturateTo(n, n.add(n.round(n.div(x, scale)), zero), byte);
-  return {y, scale, n.cast(zero, byte)};
+  Value zero = n.cast(n.round(n.min(n.max(n.sub(n.scalar(n.f32(), 0), n.div(low, scale)), 0.0), 255.0)), byte);
+  return {quantizeTo(n, x, {scale, zero}, byte), scale, zero};
+}
+
+Value quantizeTo(Node &n, Value x, const Quantization &how, Type element) {
+  Value scale = parameterOf(n, how.scale, x, how), zero = parameterOf(n, how.zero, x, how);
+  x = withExtentsOf(n, withExtentsOf(n, x, scale, how), zero, how);
+  if (!x || !scale || (how.zero && !zero)) return {};
+  SmallVector<Value> operands = {x, scale};
+  if (zero) operands.push_back(zero);
+  return n.make<QuantizeOp>(tensorOf(n.sizes(x), element), operands, [&](QuantizeOp::Properties &p) {
+    p.block = n.builder().getI64IntegerAttr(how.block);
+    p.axis = n.builder().getI64IntegerAttr(how.block > 0 ? *n.axisOf(how.axis, n.rank(x)) : 0);
+  });
+}
+
+Value dequantizeTo(Node &n, Value q, const Quantization &how, Type element, ArrayRef<float> levels) {
+  Value scale = parameterOf(n, how.scale, q, how), zero = parameterOf(n, how.zero, q, how);
+  q = withExtentsOf(n, withExtentsOf(n, q, scale, how), zero, how);
+  if (!q || !scale || (how.zero && !zero)) return {};
+  SmallVector<Value> operands = {q, scale};
+  if (zero) operands.push_back(zero);
+  return n.make<DequantizeOp>(tensorOf(n.sizes(q), element), operands, [&](DequantizeOp::Properties &p) {
+    p.operandSegmentSizes = {1, 1, zero ? 1 : 0, 0};
+    p.block = n.builder().getI64IntegerAttr(how.block);
+    p.axis = n.builder().getI64IntegerAttr(how.block > 0 ? *n.axisOf(how.axis, n.rank(q)) : 0);
+    if (!levels.empty()) p.levels = n.builder().getDenseF32ArrayAttr(levels);
+  });
 }
 
 Value integerProduct(Node &n, Value a, Value b, Value zeroA, Value zeroB) {

@@ -6,6 +6,16 @@
 namespace jinx::frontends {
 
 bool isByte(Value v);
+
+/// What turns numbers into codes and back: a scalar, a vector along `axis`, or, with `block`, one for so many neighbours along it.
+struct Quantization {
+  Value scale, zero; ///< zero: null is 0
+  int64_t axis = 0, block = 0;
+};
+/// saturate(round(x / scale) + zero) of that element type (jinx.quantize).
+Value quantizeTo(Node &n, Value x, const Quantization &how, mlir::Type element);
+/// (q - zero) * scale of that element type (jinx.dequantize). `levels`: what each 4-bit code stands for.
+Value dequantizeTo(Node &n, Value q, const Quantization &how, mlir::Type element, llvm::ArrayRef<float> levels = {});
 /// Clamps to the range of i8 or ui8 and converts.
 Value saturateTo(Node &n, Value rounded, mlir::Type element);
 

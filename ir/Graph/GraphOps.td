@@ -22,6 +22,7 @@ class Graph_InferredOp<string mnemonic, list<Trait> traits = []>
 include "ir/Graph/GraphElementwiseOps.td"
 include "ir/Graph/GraphShapeOps.td"
 include "ir/Graph/GraphContractionOps.td"
+include "ir/Graph/GraphQuantOps.td"
 include "ir/Graph/GraphReduceOps.td"
 include "ir/Graph/GraphIndexOps.td"
 include "ir/Graph/GraphHostOps.td"

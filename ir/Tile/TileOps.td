@@ -107,6 +107,20 @@ def Tile_DotOp : Tile_Op<"dot", [MemoryEffects<[MemRead]>]> {
   }];
 }
 
+def Tile_DecodeOp : Tile_Op<"decode", [Pure]> {
+  let summary = "tile[i] = levels[bits 4*index to 4*index+3 of words[i]]: what 4-bit codes stand for";
+  let description = [{
+    A word holds eight codes (jinx.pack_codes). One load of words and eight decodes give eight rows of a panel of weights:
+
+    %words = tile.load %codes[%at] … -> vector<16xi32>
+    %w3 = tile.decode %words 3 levels [-8.0, -7.0, …, 7.0] : vector<16xi32> -> vector<16xf32>
+  }];
+  let arguments = (ins AnyVectorOfNonZeroRank:$words, I64Attr:$index, DenseF32ArrayAttr:$levels);
+  let results = (outs AnyVectorOfNonZeroRank:$tile);
+  let assemblyFormat = "$words $index `levels` $levels attr-dict `:` type($words) `->` type($tile)";
+  let hasVerifier = 1;
+}
+
 include "ir/Tile/TileLaneOps.td"
 include "ir/Tile/TilePipelineOps.td"
 include "ir/Tile/TileFragmentOps.td"

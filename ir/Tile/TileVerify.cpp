@@ -25,6 +25,15 @@ LogicalResult verifyKind(Operation *op, ReduceKind kind) {
 
 }  // namespace
 
+LogicalResult DecodeOp::verify() {
+  auto words = cast<VectorType>(getWords().getType()), tile = cast<VectorType>(getTile().getType());
+  if (!words.getElementType().isInteger(32) || !tile.getElementType().isF32() || words.getShape() != tile.getShape())
+    return emitOpError("gives a tile of f32 of the words' shape, got ") << words << " and " << tile;
+  if (getIndex() > 7) return emitOpError("takes code ") << getIndex() << " of a word, expected 0 to 7";
+  if (getLevels().size() != 16) return emitOpError("has ") << getLevels().size() << " levels, expected 16";
+  return success();
+}
+
 LogicalResult MmaOperandOp::verify() {
   auto from = cast<VectorType>(getTile().getType()), to = cast<VectorType>(getOperand().getType());
   if (from.getRank() != 2 || !from.getElementType().isF32() || to.getShape() != from.getShape() || !isHalf(to.getElementType()))

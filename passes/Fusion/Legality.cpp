@@ -15,7 +15,7 @@ bool isFree(Operation *op) {
   auto constant = dyn_cast<ConstantOp>(op);
   return constant && constant.getValue().isSplat() && schedules::isEmittable(op);
 }
-bool isProduct(Operation *op) { return isa<PackedMatmulOp, PackedConvOp, PackedGroupedMatmulOp>(op); }
+bool isProduct(Operation *op) { return isa<PackedMatmulOp, PackedConvOp, PackedGroupedMatmulOp, DequantMatmulOp>(op); }
 bool isRecurrent(Operation *op) { return isa<LstmOp, GruOp>(op); }
 bool isAlone(Operation *op) { return !schedules::ownSchedule(op).empty(); }
 bool isCombining(Operation *op) { return isa<ReduceOp, CumsumOp>(op) || isAlone(op); }
@@ -101,7 +101,9 @@ class Checker {
     }
     return {scheduleOf(product), ""};
   }
-  static StringRef scheduleOf(Operation *product) { return isa<PackedGroupedMatmulOp>(product) ? "grouped" : "matmul"; }
+  static StringRef scheduleOf(Operation *product) {
+    return isa<PackedGroupedMatmulOp>(product) ? "grouped" : isa<DequantMatmulOp>(product) ? "dequant_matmul" : "matmul";
+  }
 
   Verdict attention(const schedules::AttentionForm &form) {
     for (Operation *op : form.operators)

@@ -60,6 +60,22 @@ Expected<Tensor> pack(PackOp op, const Tensor &b) {
   return y;
 }
 
+/// Eight rows of a column in a word, 16 columns in a panel. Of i4 codes 8 is the one that 0 has.
+Tensor packCodes(PackCodesOp op, const Tensor &codes) {
+  auto type = cast<RankedTensorType>(op.getY().getType()).getShape();
+  Tensor y = Tensor::make(DType::kU32, Shape(type.begin(), type.end()));
+  const int64_t rows = codes.dim(op.getTranspose() ? 1 : 0), columns = codes.dim(op.getTranspose() ? 0 : 1);
+  const int64_t moved = codes.dtype() == DType::kI4 ? 8 : 0;
+  uint32_t *words = y.as<uint32_t>();
+  std::fill(words, words + y.size(), 0);
+  for (int64_t column = 0; column < columns; ++column)
+    for (int64_t k = 0; k < rows; ++k) {
+      const uint32_t code = uint32_t(codes.getInt(op.getTranspose() ? column * rows + k : k * columns + column) + moved) & 15;
+      words[(column / 16 * (rows / 8) + k / 8) * 16 + column % 16] |= code << (4 * (k % 8));
+    }
+  return y;
+}
+
 std::string reductionName(ScatterKind kind) { return kind == ScatterKind::set ? "none" : stringifyScatterKind(kind).str(); }
 
 /// The ONNX call for `op`; an empty name when there is none.
@@ -242,6 +258,7 @@ Expected<std::vector<Tensor>> evaluate(Operation *op, const std::vector<Tensor> 
     JINX_TRY_ASSIGN(Tensor y, pack(packOp, operands[0]));
     return std::vector<Tensor>{y};
   }
+  if (auto packOp = dyn_cast<PackCodesOp>(op)) return std::vector<Tensor>{packCodes(packOp, operands[0])};
   Call c;
   int64_t opset = kOpset;
   std::string domain;

@@ -1,3 +1,4 @@
+#include "codegen/schedules/Schedules.h"
 #include "ir/Graph/Constants.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Graph/Evaluate.h"
@@ -55,7 +56,7 @@ struct FoldConstantsPass : impl::FoldConstantsBase<FoldConstantsPass> {
       auto tensor = dyn_cast<RankedTensorType>(type);
       if (!tensor || !tensor.hasStaticShape()) return keep(op, "the size of the result is known only when the model runs");
       int64_t bytes = packedBytes(graph::dtypeOf(tensor.getElementType()), tensor.getNumElements());
-      if (bytes > operandBytes + maxGrowth && !isa<graph::PackOp, graph::HostCallOp>(op) && !isOnlyPacked(op))
+      if (bytes > operandBytes + maxGrowth && !isa<graph::PackOp, graph::HostCallOp>(op) && !isOnlyPacked(op) && llvm::all_of(op->getOperandTypes(), schedules::isAddressable))
         return keep(op, "the result has " + std::to_string(bytes) + " bytes, the operands " + std::to_string(operandBytes) +
                             "; max-growth is " + std::to_string(maxGrowth));
     }

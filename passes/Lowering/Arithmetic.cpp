@@ -25,6 +25,7 @@ SizeExpr flopsOf(Operation *op) {
   return llvm::TypeSwitch<Operation *, SizeExpr>(op)
       .Case([&](PackedMatmulOp matmul) { return 2 * elements(y) * extent(matmul.getA(), 1); })
       .Case([&](MatmulOp matmul) { return 2 * elements(y) * extent(matmul.getA(), 1); })
+      .Case([&](DequantMatmulOp matmul) { return 2 * elements(y) * extent(matmul.getA(), 1); })
       .Case([&](PackedGroupedMatmulOp matmul) { return 2 * elements(y) * extent(matmul.getX(), 1); })
       .Case([&](PackedConvOp conv) {
         return 2 * elements(y) * floorDiv(extent(conv.getX(), 1), conv.getGroup()) * product(conv.getKernel());

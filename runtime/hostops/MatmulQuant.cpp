@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/base/CodeLevels.h"
 #include "runtime/hostops/MatmulPlan.h"
 
 namespace jinx::dense {
@@ -237,24 +238,6 @@ Status matMulNBits(HostOpCall& call) {
 /// Weights as bitsandbytes stores them: 4-bit codes into a table of 16 values, high half of a byte first, `absmax` a
 /// block.
 Status matMulBnb4(HostOpCall& call) {
-  static constexpr double kFp4[16] = {0.0,  5.208333333e-03,  0.66666667,  1.0,  0.33333333,  0.5,  0.16666667,  0.25,
-                                      -0.0, -5.208333333e-03, -0.66666667, -1.0, -0.33333333, -0.5, -0.16666667, -0.25};
-  static constexpr double kNf4[16] = {-1.0,
-                                      -0.6961928009986877,
-                                      -0.5250730514526367,
-                                      -0.39491748809814453,
-                                      -0.28444138169288635,
-                                      -0.18477343022823334,
-                                      -0.09105003625154495,
-                                      0.0,
-                                      0.07958029955625534,
-                                      0.16093020141124725,
-                                      0.24611230194568634,
-                                      0.33791524171829224,
-                                      0.44070982933044434,
-                                      0.5626170039176941,
-                                      0.7229568362236023,
-                                      1.0};
   JINX_TRY_ASSIGN(Tensor a, call.tensor(0));
   JINX_TRY_ASSIGN(Tensor b, call.tensor(1));
   JINX_TRY_ASSIGN(Tensor absmax, call.tensor(2));
@@ -273,13 +256,13 @@ Status matMulBnb4(HostOpCall& call) {
   if (absmax.size() != (n * k + block - 1) / block)
     return call.error("operand absmax is " + absmax.describe() + ", expected " + str((n * k + block - 1) / block) +
                       " values");
-  const double* table = type == 0 ? kFp4 : kNf4;
+  const float* table = type == 0 ? kFp4Levels : kNf4Levels;
   const Doubles scales = toDoubles(absmax);
   const uint8_t* packed = b.as<uint8_t>();
   auto row = [&](int64_t r, double* out) {
     for (int64_t i = 0; i < k; ++i) {
       const int64_t e = r * k + i;
-      out[i] = table[e % 2 == 0 ? packed[e / 2] >> 4 : packed[e / 2] & 15] * scales[e / block];
+      out[i] = double{table[e % 2 == 0 ? packed[e / 2] >> 4 : packed[e / 2] & 15]} * scales[e / block];
     }
   };
   const int64_t m = a.size() / cols;

@@ -162,7 +162,8 @@ Status dequantizeLinearOp(HostOpCall& call) {
   Tensor y = Tensor::make(type, x.shape());
   grain.forEach([&](int64_t at, int64_t s) {
     const double offset = zero.valid() ? zero.getDouble(s) : 0;
-    y.setDouble(at, (x.getDouble(at) - offset) * scale.getDouble(s));
+    const double product = (x.getDouble(at) - offset) * scale.getDouble(s);
+    y.setDouble(at, type == DType::kF64 ? product : static_cast<float>(product));
   });
   call.outputs[0] = y;
   return Status::ok();
@@ -178,7 +179,7 @@ Status dynamicQuantizeLinearOp(HostOpCall& call) {
     low = std::fmin(low, values[i]);
     high = std::fmax(high, values[i]);
   }
-  const float scale = high == low ? 1.0f / 255.0f : (high - low) / 255.0f;
+  const float scale = high == low ? 1.0f : (high - low) / 255.0f;  // all zeros: any scale will do
   const float zero = std::nearbyint(std::fmax(0.0f, std::fmin(255.0f, 0.0f - low / scale)));
   Tensor y = Tensor::make(DType::kU8, x.shape());
   for (int64_t i = 0; i < x.size(); ++i)

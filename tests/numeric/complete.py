@@ -29,6 +29,10 @@ NATIVE_ONLY = {
     "packed_conv": "the packing pass makes it",
     "packed_grouped_matmul": "the packing pass makes it",
     "packed_matmul": "the packing pass makes it",
+    "dequant_matmul": "a pass makes it of a product with dequantized weights",
+    "dequantize": "the importer writes it out; native IR and jinx quantize have it",
+    "pack_codes": "a pass makes it",
+    "quantize": "the importer writes it out; native IR and jinx quantize have it",
     "group": "the fusion pass makes it",
     "launch": "the scheduling pass makes it",
 }

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 
+import ml_dtypes
 import numpy as np
 
 import dialect
@@ -31,6 +32,8 @@ from graph_reference import REFERENCES
 SIZES = [0, 1, 2, 5, 37]
 TYPES = {np.dtype(k): v for k, v in {"f4": "f32", "f8": "f64", "f2": "f16", "i1": "i8", "i2": "i16", "i4": "i32", "i8": "i64", "u1": "ui8",
                                      "u2": "ui16", "u4": "ui32", "u8": "ui64", "?": "i1"}.items()}
+INT4, UINT4 = np.dtype(ml_dtypes.int4), np.dtype(ml_dtypes.uint4)  # in constants: a byte an element
+TYPES |= {INT4: "i4", UINT4: "ui4"}
 ROUNDOFF = {np.dtype("f4"): 2.0**-24, np.dtype("f8"): 2.0**-53, np.dtype("f2"): 2.0**-11}
 FUNCTION = 8  # roundoffs that a library's function may be off by
 
@@ -39,6 +42,7 @@ NO_REFERENCE = {
     "group": "passes make it; what is in it has a reference, and every case here runs in one",
     "launch": "a group once it is scheduled",
     "yield": "ends a region",
+    "pack_codes": "of constants only: jinx.dequant_matmul multiplies what it leaves",
     "none": "stands for an omitted operand",
     "host_call": "runs the host operator that it names; ONNX's node tests judge these",
     "if": "runs blocks; ONNX's node tests judge it, and tests/unit/runtime/control_flow_test.cpp",
@@ -67,12 +71,12 @@ class Tensor:
 
 
 class Case:
-    """One operator. `lines` has {0}, {1} for operands' names, {t0} for their types, {y} and {ty} for the first result's.
+    """One operator. `line` has {0}, {1} for operands' names, {t0} for their types, {ty} for the first result's, {w} for what the line `before` it names.
 
     terms: how many terms a sum has, and how large the sum of their sizes is, from the operands; None: exact, or one function."""
 
-    def __init__(self, op, line, inputs, outputs, answer=None, draw=None, terms=None, exact=False, smallest=0):
-        self.op, self.line, self.inputs = op, line, inputs
+    def __init__(self, op, line, inputs, outputs, answer=None, draw=None, terms=None, exact=False, smallest=0, before=""):
+        self.op, self.line, self.inputs, self.before = op, line, inputs, before
         self.outputs = outputs if isinstance(outputs, list) else [outputs]
         self.answer = answer or (lambda n, *xs: REFERENCES[op](*xs))
         self.draw, self.terms, self.exact, self.smallest = draw, terms, exact, smallest
@@ -106,12 +110,15 @@ class Case:
         given = arguments or [f"%c{index}_x{i}" for i in range(len(self.inputs))]
         types = ", ".join(tensor.text(n) for tensor in self.outputs)
         line = self.line(n) if callable(self.line) else self.line
-        return f"{results} = {line.format(*given, **names, ty=types)}"
+        line = f"{results} = {line}" if not self.before else f"{{w}} = {self.before}\n    {results} = {line}"
+        return line.format(*given, **names, ty=types, w=f"%c{index}_w")
 
 
 def draw(generator, dtype, shape):
     if dtype == bool:
         return generator.integers(0, 2, shape).astype(bool)
+    if dtype in (INT4, UINT4):
+        return generator.integers(0, 16, shape, np.uint8).view(dtype) if dtype == UINT4 else generator.integers(-8, 8, shape, np.int8).astype(dtype)
     if dtype.kind in "iu":
         ends = np.iinfo(dtype)
         return generator.integers(ends.min, ends.max, shape, dtype=dtype, endpoint=True)
@@ -490,6 +497,53 @@ def byte_convolutions():
                            lambda n, x, f, w=w, g=group, l=last: REFERENCES["conv"](x, f, **w, group=g, channels_last=l))
 
 
+def quantized():
+    """Quantization is exact (quantization.py); here its shapes, on any number of rows, and products of weights that stay codes."""
+    reference = REFERENCES
+    scales = lambda g, n, *shapes: [3 * g.standard_normal(shapes[0]), np.exp2(g.integers(-6, 1, shapes[1])), *[g.integers(0, 256, s) for s in shapes[2:]]]
+    for scale, text in (((), ""), ((1, 40), ""), (("n", 1), ""), (("n", 2), "block 32 along 1 ")):
+        block, axis = (32, 1) if text else (0, 0)
+        yield Case("quantize", f"jinx.quantize {{0}}, {{1}} zero {{2}} {text}: {{t0}}, {{t1}} zero {{t2}} -> {{ty}}", [Tensor("f4", "n", 40), Tensor("f4", *scale), Tensor("u1", *scale)],
+                   Tensor("u1", "n", 40), lambda n, x, s, z, b=block, a=axis: reference["quantize"](x, s, z, (0, 255), b, a), draw=scales)
+        yield Case("dequantize", f"jinx.dequantize {{0}}, {{1}} zero {{2}} offset {{1}} {text}: {{t0}}, {{t1}} zero {{t2}} offset {{t1}} -> {{ty}}",
+                   [Tensor("i1", "n", 40), Tensor("f4", *scale), Tensor("i1", *scale)], Tensor("f4", "n", 40),
+                   lambda n, q, s, z, b=block, a=axis: reference["dequantize"](q, s, z.astype(np.float64), s, None, b, a), terms=lambda n, q, s, z: (2, 256 * np.abs(s).max(initial=0)))
+    yield from weight_products()
+
+
+NORMAL = [-1.0, -0.6962, -0.5251, -0.3949, -0.2844, -0.1848, -0.0911, 0.0, 0.0796, 0.1609, 0.2461, 0.3379, 0.4407, 0.5626, 0.723, 1.0]
+
+
+def weight_products():
+    """Weights of every kind of code, in either order; groups that are not whole, odd columns, zero points and offsets."""
+    codes = {"i4": INT4, "ui4": UINT4, "nf4": UINT4, "i8": np.dtype("i1"), "ui8": np.dtype("u1")}
+    for kind, k, columns, group, scale, extra, flag in (("i4", 64, 20, 32, "f4", "", ""), ("i4", 72, 64, 32, "f2", "", "transpose_b "), ("ui4", 96, 80, 16, "f4", "zero", ""), ("ui4", 40, 33, 40, "f4", "offset", "transpose_b "),
+                                                        ("nf4", 128, 64, 64, "f4", "", ""), ("nf4", 64, 100, 64, "f2", "", "transpose_b "), ("i8", 64, 48, 32, "f4", "", ""), ("i8", 37, 20, 37, "f4", "zero", "transpose_b "),
+                                                        ("ui8", 64, 64, 16, "f4", "zero", "")):
+        axis = 1 if flag else 0
+        shape = lambda rows: (columns, rows) if flag else (rows, columns)
+        groups = shape(-(-k // group))
+        generator = np.random.default_rng([k, columns])
+        inputs = [Tensor("f4", "n", k), Tensor(codes[kind], *shape(k), constant=True), Tensor(scale, *groups, value=generator.uniform(0.25, 1, groups).astype(scale))]
+        levels = NORMAL if kind == "nf4" else None
+        parts = {"zero": lambda: draw(generator, codes[kind], groups), "offset": lambda: generator.standard_normal(groups).astype(scale)}
+        if extra:
+            inputs.append(Tensor(codes[kind] if extra == "zero" else scale, *groups, value=parts[extra]()))
+        words = f" levels [{', '.join(map(str, NORMAL))}]" if levels else ""
+        name, types = (f" {extra} {{3}}", f" {extra} {{t3}}") if extra else ("", "")
+        w = f"tensor<{'x'.join(map(str, shape(k)))}xf32>"
+        before = f"jinx.dequantize {{1}}, {{2}}{name} block {group} along {axis}{words} : {{t1}}, {{t2}}{types} -> {w}"
+
+        def answer(n, x, q, s, e=None, levels=levels, group=group, axis=axis, flag=flag, extra=extra):
+            given = {extra: e.astype(np.float64)} if extra else {}
+            weights = REFERENCES["dequantize"](q, s.astype(np.float64), levels=levels, block=group, axis=axis, **given)
+            return x @ (weights.T if flag else weights)
+
+        largest = {"i4": 16, "ui4": 16, "nf4": 1, "i8": 256, "ui8": 256}[kind] + 4
+        yield Case("dequant_matmul", f"jinx.matmul {{0}}, {{w}} {flag}: {{t0}}, {w} -> {{ty}}", inputs, Tensor("f4", "n", columns), answer, before=before,
+                   terms=lambda n, x, *rest, k=k, m=largest: (k + 2, k * m * np.abs(x).max(initial=0)))
+
+
 def recurrences():
     steps, hidden = 4, 6
     state = Tensor("f4", "n", hidden)
@@ -566,7 +620,7 @@ def gradients():
                        lambda n, *xs, c=causal: REFERENCES["attention_grad"](*xs, scale=scale, causal=c), draw=given(causal), terms=terms(causal))
 
 
-FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, grouped_products, byte_products, byte_convolutions, recurrences, gradients]
+FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, grouped_products, byte_products, byte_convolutions, quantized, recurrences, gradients]
 
 
 # ---- running -----------------------------------------------------------------------------------------------------------------------

@@ -307,6 +307,31 @@ def packed_conv(x, w, kernel, strides, pads, dilations, group, oc):
     return conv(x, filters, strides, pads, dilations, group, channels_last=True)
 
 
+# ---- quantization ------------------------------------------------------------------------------------------------------------------
+# Bit by bit: quantization.py. Here the meaning, in float64.
+
+
+def along_blocks(parameter, sizes, block, axis):
+    """A parameter of blocks as one of elements."""
+    return np.repeat(parameter, block, axis).take(np.arange(sizes[axis]), axis) if block and np.ndim(parameter) else parameter
+
+
+def quantize(x, scale, zero, ends, block=0, axis=0):
+    scale, zero = (along_blocks(v, x.shape, block, axis) for v in (scale, zero))
+    return np.clip(np.rint(x / scale) + zero, *ends)
+
+
+def dequantize(q, scale, zero=0, offset=0, levels=None, block=0, axis=0):
+    scale, zero, offset = (along_blocks(v, q.shape, block, axis) for v in (scale, zero, offset))
+    level = q.astype(np.float64) if levels is None else np.asarray(levels, np.float64)[q.astype(np.int64) & 15]
+    return (level - zero) * scale + offset
+
+
+def dequant_matmul(a, codes, scales, group, offsets=0, levels=None):
+    """Of what is not packed."""
+    return a @ dequantize(codes, scales, 0, offsets, levels, group, 0)
+
+
 # ---- recurrences -------------------------------------------------------------------------------------------------------------------
 
 
@@ -372,5 +397,6 @@ REFERENCES = {
     "gather": gather, "gather_elements": gather_elements, "gather_nd": gather_nd, "scatter_elements": scatter_elements,
     "scatter_nd": scatter_nd, "top_k": top_k, "cumsum": cumsum, "slice": strided, "pad": pad, "resize": resize, "reduce": reduce, "pool": pool, "conv": conv,
     "depthwise_conv": depthwise_conv, "matmul": matmul, "grouped_matmul": grouped_matmul, "pack": pack, "packed_matmul": packed_matmul, "packed_grouped_matmul": packed_grouped_matmul, "packed_conv": packed_conv,
+    "quantize": quantize, "dequantize": dequantize, "dequant_matmul": dequant_matmul,
     "lstm": lstm, "gru": gru, "attention_grad": attention_grad,
 }

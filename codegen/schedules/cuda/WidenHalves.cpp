@@ -25,6 +25,12 @@ bool isArithmetic(Operation *op) {
          llvm::any_of(op->getOperandTypes(), isHalf);
 }
 
+/// Where a little less or more makes a step: to the next integer, or to the next 8-bit float. Such an operator gets what memory would have.
+bool isStep(Operation *op) {
+  if (isa<math::RoundEvenOp, math::FloorOp, math::CeilOp, arith::FPToSIOp, arith::FPToUIOp>(op)) return true;
+  return isa<arith::TruncFOp>(op) && getElementTypeOrSelf(op->getResult(0).getType()).getIntOrFloatBitWidth() < 16;
+}
+
 bool isConstant(Value v) { return matchPattern(v, m_Constant()); }
 
 /// \param rounded  the value as memory would have it
@@ -154,7 +160,7 @@ void widenOperation(Operation *op) {
   OpBuilder b(op);
   bool comparesComputed = isa<arith::CmpFOp>(op) && !isConstant(op->getOperand(0)) && !isConstant(op->getOperand(1));
   IRMapping map;
-  for (Value v : op->getOperands()) map.map(v, widen(b, v, comparesComputed));
+  for (Value v : op->getOperands()) map.map(v, widen(b, v, comparesComputed || isStep(op)));
   Operation *wide = b.clone(*op, map);
   Value result = op->getResult(0);
   if (isHalf(result.getType())) {
@@ -180,8 +186,8 @@ void widenHalves(tile::KernelOp kernel) {
   kernel.walk([&](arith::ExtFOp op) { extensions.push_back(op); });
   for (Operation *op : extensions) {
     auto truncation = op->getOperand(0).getDefiningOp<arith::TruncFOp>();
-    bool isCompared = llvm::any_of(op->getUsers(), [](Operation *user) { return isa<arith::CmpFOp>(user); });
-    if (truncation && !isCompared && truncation.getIn().getType() == op->getResult(0).getType()) op->getResult(0).replaceAllUsesWith(truncation.getIn());
+    bool needsRounding = llvm::any_of(op->getUsers(), [](Operation *user) { return isa<arith::CmpFOp>(user) || isStep(user); });
+    if (truncation && !needsRounding && truncation.getIn().getType() == op->getResult(0).getType()) op->getResult(0).replaceAllUsesWith(truncation.getIn());
   }
   SmallVector<Operation *> conversions;
   kernel.walk([&](Operation *op) {

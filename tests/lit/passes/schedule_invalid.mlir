@@ -1,7 +1,7 @@
 // RUN: jinx-opt %s --split-input-file --verify-diagnostics --jinx-schedule
 
 func.func @unknown(%x: tensor<8xf32>) -> tensor<8xf32> {
-  // expected-error @+1 {{'jinx.group' op unknown schedule 'columns', expected rows, matmul, grouped, attention, recurrent, scan, scatter or sort}}
+  // expected-error @+1 {{'jinx.group' op unknown schedule 'columns', expected rows, matmul, grouped, dequant_matmul, attention, recurrent, scan, scatter or sort}}
   %y = jinx.group "columns"(%x) : (tensor<8xf32>) -> tensor<8xf32> {
   ^bb0(%a: tensor<8xf32>):
     %e = jinx.exp %a : tensor<8xf32> -> tensor<8xf32>

@@ -29,3 +29,27 @@ tile.kernel @width(%x: !tile.ptr<i64>) inputs 1 programs "1" scratch "0" from ""
   // expected-error @+1 {{sorts a tile of rank 1 of i64 whose width is a power of two, got 'vector<24xi64>'}}
   %s = tile.sort %t : vector<24xi64>
 }
+
+// -----
+
+tile.kernel @decode_shape(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %w = arith.constant dense<0> : vector<16xi32>
+  // expected-error @+1 {{gives a tile of f32 of the words' shape, got 'vector<16xi32>' and 'vector<8xf32>'}}
+  %t = tile.decode %w 0 levels [0.0] : vector<16xi32> -> vector<8xf32>
+}
+
+// -----
+
+tile.kernel @decode_index(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %w = arith.constant dense<0> : vector<16xi32>
+  // expected-error @+1 {{takes code 8 of a word, expected 0 to 7}}
+  %t = tile.decode %w 8 levels [0.0] : vector<16xi32> -> vector<16xf32>
+}
+
+// -----
+
+tile.kernel @decode_levels(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %w = arith.constant dense<0> : vector<16xi32>
+  // expected-error @+1 {{has 2 levels, expected 16}}
+  %t = tile.decode %w 7 levels [0.0, 1.0] : vector<16xi32> -> vector<16xf32>
+}

@@ -1,0 +1,86 @@
+// Numbers of few bits and what they stand for. docs/spec/quantization.md has the rules of rounding, to the bit.
+//
+// A weight matrix in 4 bits, a scale for each 32 elements along k, multiplied by activations that stay floats:
+//
+//   %w = jinx.dequantize %codes, %scales block 32 along 0 : tensor<64x16xi4>, tensor<2x16xf32> -> tensor<64x16xf32>
+//   %y = jinx.matmul %x, %w : tensor<8x64xf32>, tensor<64x16xf32> -> tensor<8x16xf32>
+//
+// After jinx-form-dequant-matmul the codes lie as the kernel reads them, and the floats are never in memory:
+//
+//   %words = jinx.pack_codes %codes : tensor<64x16xi4> -> tensor<1x8x16xui32>
+//   %rows = jinx.pack %scales : tensor<2x16xf32> -> tensor<1x2x16xf32>
+//   %y = jinx.dequant_matmul %x, %words, %rows group 32 levels [0.0, 1.0, …, -1.0] : … -> tensor<8x16xf32>
+#ifndef JINX_GRAPH_QUANT_OPS_TD
+#define JINX_GRAPH_QUANT_OPS_TD
+
+def Graph_QuantizeOp : Graph_Op<"quantize", [Pure]> {
+  let summary = "q = saturate(round(x / scale) + zero)";
+  let description = [{
+    I1 `x`: f32, f64, f16 or bf16. I2 `scale`: a float; a scalar, or of x's rank, where each extent is x's or 1. With `block` b, its extent
+    `along` a dimension d is ceil(d / b): b neighbours share a scale. I3 `zero`: of y's element type and scale's shape; 0 where there is none.
+    y has x's shape and an integer type of at most 16 bits, or an 8-bit float.
+
+    The quotient is rounded to scale's type. For integers it is then rounded to the nearest one, ties to even, the zero point is added, and
+    what lies outside of y's range becomes its nearest end; NaN gives the lowest value. 8-bit floats have no zero point: the quotient is
+    rounded, ties to even, and saturates; NaN stays NaN. A scale of 0, below 0 or NaN is an error where it is a constant.
+
+    %q = jinx.quantize %x, %s zero %z : tensor<4x8xf32>, tensor<f32> zero tensor<ui8> -> tensor<4x8xui8>
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$scale, Optional<AnyRankedTensor>:$zero,
+                       DefaultValuedAttr<I64Attr, "0">:$block, DefaultValuedAttr<I64Attr, "0">:$axis);
+  let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    $x `,` $scale (`zero` $zero^)? (`block` $block^ `along` $axis)? attr-dict
+    `:` type($x) `,` type($scale) (`zero` type($zero)^)? `->` type($y)
+  }];
+}
+def Graph_DequantizeOp : Graph_Op<"dequantize", [Pure, AttrSizedOperandSegments]> {
+  let summary = "y = (level(q) - zero) * scale + offset";
+  let description = [{
+    I1 `q`: integers of at most 32 bits, or 8-bit floats. I2 `scale`, I3 `zero`, I4 `offset`: scalars, or of q's rank, as in jinx.quantize;
+    zero has q's type, or is a float. `levels`, of 4-bit codes: 16 numbers, the i-th is what code i stands for (a code's bits count as
+    unsigned there); without it a code stands for itself.
+
+    The difference is exact (f32 beside a float zero point), the product is rounded to f32, and so is the sum; then all is rounded to y's
+    type. In f64 throughout where y is f64. NF4 is `levels` (Dettmers et al. 2023, appendix E); GGUF's minimum is an offset.
+  }];
+  let arguments = (ins AnyRankedTensor:$q, AnyRankedTensor:$scale, Optional<AnyRankedTensor>:$zero, Optional<AnyRankedTensor>:$offset,
+                       OptionalAttr<DenseF32ArrayAttr>:$levels, DefaultValuedAttr<I64Attr, "0">:$block, DefaultValuedAttr<I64Attr, "0">:$axis);
+  let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    $q `,` $scale (`zero` $zero^)? (`offset` $offset^)? (`block` $block^ `along` $axis)? (`levels` $levels^)? attr-dict
+    `:` type($q) `,` type($scale) (`zero` type($zero)^)? (`offset` type($offset)^)? `->` type($y)
+  }];
+}
+def Graph_PackCodesOp : Graph_Op<"pack_codes", [Pure]> {
+  let summary = "lays 4-bit codes out in words: panels of 16 columns, eight rows a word";
+  let description = [{
+    codes [k, n] of i4 or ui4 (or [n, k] with `transpose`), k a multiple of 8, become ui32 [ceil(n/16), k/8, 16]: bits 4*i to 4*i+3 of
+    y[p, r, j] are codes[8*r + i, 16*p + j], those of i4 with 8 added, so that they ascend from -8 on; 0 past n.
+  }];
+  let arguments = (ins AnyRankedTensor:$codes, UnitAttr:$transpose);
+  let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
+  let assemblyFormat = "$codes (`transpose` $transpose^)? attr-dict `:` type($codes) `->` type($y)";
+}
+def Graph_DequantMatmulOp : Graph_Op<"dequant_matmul", [Pure]> {
+  let summary = "y[…, m, n] = sum_k a[…, m, k] * (level(codes[k, n]) * scales[k / group, n] + offsets[k / group, n])";
+  let description = [{
+    Weight-only quantization: a product with dequantized weights that are never in memory. I1 `a` [batch…, m, k], f32. I2 `codes`: 4 bits as
+    jinx.pack_codes leaves them, and `levels`, the 16 numbers they stand for; or i8 in panels [ceil(n/16), k, 16], which stand for themselves.
+    I3 `scales`, I4 `offsets`: [ceil(n/16), ceil(k/group), 16], f32 or f16. y [batch…, m, n], f32.
+    C1: 4 bits: k is a multiple of 8. C2: group is a multiple of 8, or k. Sums accumulate in f32, in an order that is not said.
+  }];
+  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$codes, AnyRankedTensor:$scales, Optional<AnyRankedTensor>:$offsets, I64Attr:$group,
+                       OptionalAttr<DenseF32ArrayAttr>:$levels);
+  let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    $a `,` $codes `,` $scales (`offsets` $offsets^)? `group` $group (`levels` $levels^)? attr-dict
+    `:` type($a) `,` type($codes) `,` type($scales) (`offsets` type($offsets)^)? `->` type($y)
+  }];
+}
+
+#endif

@@ -1,0 +1,134 @@
+// Verifiers of quantization: quantize, dequantize, pack_codes, dequant_matmul.
+#include "ir/Graph/ValueInference.h"
+#include "ir/Graph/Verify.h"
+#include "llvm/ADT/SmallString.h"
+
+using namespace mlir;
+using namespace jinx;
+using namespace jinx::graph;
+
+namespace {
+
+constexpr int64_t kPanel = 16, kCodesOfWord = 8, kLevels = 16;
+
+Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+bool isByteFloatOrCode(Type type) { return isByteFloat(type) || isa<Float4E2M1FNType>(type); }
+bool isInteger(Type type, unsigned widest) { return type.isInteger() && !type.isInteger(1) && type.getIntOrFloatBitWidth() <= widest; }
+bool isWideFloat(Type type) { return isa<FloatType>(type) && type.getIntOrFloatBitWidth() >= 16; }
+
+/// A scale, zero point or offset beside `x`: a scalar, or of its rank, an extent that differs being 1 or, along the blocks' dimension, their number.
+LogicalResult verifyParameter(Operation *op, StringRef name, Value v, Value x, int64_t block, int64_t axis) {
+  Sizes got = sizesOf(v.getType()), sizes = sizesOf(x.getType());
+  if (got.empty()) return success();
+  if (got.size() != sizes.size()) return op->emitOpError() << name << " has rank " << got.size() << ", expected 0 or " << sizes.size() << " (rank of the operand)";
+  for (size_t d = 0; d < got.size(); ++d) {
+    if (got[d].isConstant(1)) continue;
+    SizeExpr expected = block > 0 && int64_t(d) == axis ? ceilDiv(sizes[d], block) : sizes[d];
+    if (surelyDifferent(got[d], expected))
+      return op->emitOpError() << name << " is " << describe(got) << ", expected " << expected.str() << " or 1 in dimension " << d;
+  }
+  return success();
+}
+
+LogicalResult verifyBlock(Operation *op, Value x, int64_t block, int64_t axis) {
+  int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
+  if (block < 0) return op->emitOpError("block is ") << block << ", expected a positive number, or 0 for none";
+  if (block > 0 && (axis < 0 || axis >= rank)) return op->emitOpError("has blocks along ") << axis << ", expected a dimension below " << rank;
+  return success();
+}
+
+/// A constant scale that no number may be divided by.
+LogicalResult verifyDivisor(Operation *op, Value scale) {
+  auto constant = scale.getDefiningOp<ConstantOp>();
+  auto dense = constant ? dyn_cast<DenseFPElementsAttr>(constant.getValue()) : DenseFPElementsAttr();
+  if (!dense) return success();
+  for (const APFloat &v : dense.getValues<APFloat>())
+    if (v.isNaN() || v.isInfinity() || v.isZero() || v.isNegative()) {
+      SmallString<16> text;
+      v.toString(text);
+      return op->emitOpError("has a scale of ") << text << ", expected a positive number";
+    }
+  return success();
+}
+
+LogicalResult verifyLevels(Operation *op, std::optional<ArrayRef<float>> levels, bool mayHave, StringRef beside) {
+  if (levels && !mayHave) return op->emitOpError("has levels beside ") << beside << ", expected 4-bit codes";
+  if (levels && int64_t(levels->size()) != kLevels) return op->emitOpError("has ") << levels->size() << " levels, expected " << kLevels;
+  return success();
+}
+
+std::string nameOf(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+}  // namespace
+
+LogicalResult QuantizeOp::verify() {
+  Type x = elementOf(getX()), y = elementOf(getY());
+  if (!isWideFloat(x)) return emitOpError("x has elements of ") << x << ", expected f64, f32, f16 or bf16";
+  if (!isWideFloat(elementOf(getScale()))) return emitOpError("scale has elements of ") << elementOf(getScale()) << ", expected f64, f32, f16 or bf16";
+  if (!isInteger(y, 16) && !isByteFloatOrCode(y)) return emitOpError("y has elements of ") << y << ", expected integers of at most 16 bits or 8-bit floats";
+  if (getZero() && isByteFloatOrCode(y)) return emitOpError("has a zero point beside elements of ") << y << ", expected none";
+  if (getZero() && elementOf(getZero()) != y) return emitOpError("zero has elements of ") << elementOf(getZero()) << ", expected " << y << " (as y)";
+  if (failed(verifyBlock(*this, getX(), getBlock(), getAxis())) || failed(verifyShape(*this, "y", getY(), sizesOf(getX().getType()))) ||
+      failed(verifyParameter(*this, "scale", getScale(), getX(), getBlock(), getAxis())))
+    return failure();
+  if (getZero() && failed(verifyParameter(*this, "zero", getZero(), getX(), getBlock(), getAxis()))) return failure();
+  return verifyDivisor(*this, getScale());
+}
+
+LogicalResult DequantizeOp::verify() {
+  Type q = elementOf(getQ()), y = elementOf(getY());
+  if (!isInteger(q, 32) && !isByteFloatOrCode(q)) return emitOpError("q has elements of ") << q << ", expected integers of at most 32 bits or 8-bit floats";
+  for (auto [name, v] : {std::pair("scale", getScale()), std::pair("offset", getOffset())})
+    if (v && !isWideFloat(elementOf(v))) return emitOpError() << name << " has elements of " << elementOf(v) << ", expected f64, f32, f16 or bf16";
+  if (!isWideFloat(y)) return emitOpError("y has elements of ") << y << ", expected f64, f32, f16 or bf16";
+  if (getZero() && elementOf(getZero()) != q && !isWideFloat(elementOf(getZero())))
+    return emitOpError("zero has elements of ") << elementOf(getZero()) << ", expected " << q << " (as q) or a float";
+  if (failed(verifyBlock(*this, getQ(), getBlock(), getAxis())) || failed(verifyShape(*this, "y", getY(), sizesOf(getQ().getType())))) return failure();
+  for (auto [name, v] : {std::pair("scale", getScale()), std::pair("zero", getZero()), std::pair("offset", getOffset())})
+    if (v && failed(verifyParameter(*this, name, v, getQ(), getBlock(), getAxis()))) return failure();
+  return verifyLevels(*this, getLevels(), q.isInteger(4), nameOf(q));
+}
+
+LogicalResult PackCodesOp::verify() {
+  Type element = elementOf(getCodes());
+  if (!element.isInteger(4)) return emitOpError("codes has elements of ") << element << ", expected i4 or ui4";
+  Sizes codes = sizesOf(getCodes().getType());
+  if (codes.size() != 2) return emitOpError("codes has rank ") << codes.size() << ", expected 2";
+  SizeExpr rows = codes[getTranspose() ? 1 : 0], columns = codes[getTranspose() ? 0 : 1];
+  auto words = rows.exactDivide(kCodesOfWord);
+  if (!words) return emitOpError("codes has ") << rows.str() << " rows, expected a multiple of " << kCodesOfWord;
+  if (!elementOf(getY()).isUnsignedInteger(32)) return emitOpError("y has elements of ") << elementOf(getY()) << ", expected ui32";
+  return verifyShape(*this, "y", getY(), {ceilDiv(columns, kPanel), *words, SizeExpr(kPanel)});
+}
+
+LogicalResult DequantMatmulOp::verify() {
+  Sizes a = sizesOf(getA().getType()), y = sizesOf(getY().getType());
+  if (a.size() < 2 || y.size() != a.size()) return emitOpError("a and y have ranks ") << a.size() << " and " << y.size() << ", expected r >= 2 and r";
+  Type codes = elementOf(getCodes());
+  const bool isWords = codes.isUnsignedInteger(32);
+  if (!isWords && !codes.isSignlessInteger(8)) return emitOpError("codes has elements of ") << codes << ", expected ui32 (4-bit codes) or i8";
+  if (failed(verifyLevels(*this, getLevels(), isWords, nameOf(codes)))) return failure();
+  if (isWords && !getLevels()) return emitOpError("has no levels beside 4-bit codes, expected ") << kLevels;
+  if (!elementOf(getA()).isF32() || !elementOf(getY()).isF32())
+    return emitOpError("a and y have elements of ") << elementOf(getA()) << " and " << elementOf(getY()) << ", expected f32";
+  Type scale = elementOf(getScales());
+  if (!scale.isF32() && !scale.isF16()) return emitOpError("scales has elements of ") << scale << ", expected f32 or f16";
+  SizeExpr depth = a.back(), panels = ceilDiv(y.back(), kPanel);
+  auto words = depth.exactDivide(isWords ? kCodesOfWord : 1);
+  if (!words) return emitOpError("a has rows of ") << depth.str() << " elements, expected a multiple of " << kCodesOfWord;
+  if (int64_t group = getGroup(); group <= 0 || (group % kCodesOfWord && !depth.isConstant(group)))
+    return emitOpError("group is ") << group << ", expected a multiple of " << kCodesOfWord << " or " << depth.str() << " (rows of a)";
+  Sizes parameters = {panels, ceilDiv(depth, getGroup()), SizeExpr(kPanel)}, out(a.begin(), a.end() - 1);
+  out.push_back(y.back());
+  if (failed(verifyShape(*this, "codes", getCodes(), {panels, *words, SizeExpr(kPanel)})) || failed(verifyShape(*this, "scales", getScales(), parameters)) ||
+      failed(verifyShape(*this, "y", getY(), out)))
+    return failure();
+  if (!getOffsets()) return success();
+  Type offset = elementOf(getOffsets());
+  if (!offset.isF32() && !offset.isF16()) return emitOpError("offsets has elements of ") << offset << ", expected f32 or f16";
+  return verifyShape(*this, "offsets", getOffsets(), parameters);
+}
