@@ -111,7 +111,8 @@ class Case:
         given = arguments or [f"%c{index}_x{i}" for i in range(len(self.inputs))]
         types = ", ".join(tensor.text(n) for tensor in self.outputs)
         line = self.line(n) if callable(self.line) else self.line
-        line = f"{results} = {line}" if not self.before else f"{{w}} = {self.before}\n    {results} = {line}"
+        before = self.before(n) if callable(self.before) else self.before
+        line = f"{results} = {line}" if not before else f"{{w}} = {before}\n    {results} = {line}"
         return line.format(*given, **names, ty=types, w=f"%c{index}_w")
 
 
@@ -509,6 +510,15 @@ def quantized():
         yield Case("dequantize", f"jinx.dequantize {{0}}, {{1}} zero {{2}} offset {{1}} {text}: {{t0}}, {{t1}} zero {{t2}} offset {{t1}} -> {{ty}}",
                    [Tensor("i1", "n", 40), Tensor("f4", *scale), Tensor("i1", *scale)], Tensor("f4", "n", 40),
                    lambda n, q, s, z, b=block, a=axis: reference["dequantize"](q, s, z.astype(np.float64), s, None, b, a), terms=lambda n, q, s, z: (2, 256 * np.abs(s).max(initial=0)))
+    # Bytes that a product's kernel stores itself, with tails of every length: of a register, and of none.
+    for columns in (33, 37, 46):
+        sums, n33 = f'tensor<?x{columns}xi32, #jinx.dims<"n", "{columns}">>', f'tensor<?x{columns}xf32, #jinx.dims<"n", "{columns}">>'
+        fixed = lambda n, c=columns: (f"tensor<{n}x{c}xi32>", f"tensor<{n}x{c}xf32>")
+        text = lambda n, s=sums, f=n33, fixed=fixed: f"jinx.quantize {{w}}f, {{2}} zero {{3}} : {f if n is None else fixed(n)[1]}, {{t2}} zero {{t3}} -> {{ty}}"
+        before = lambda n, s=sums, f=n33, fixed=fixed: (f"jinx.matmul {{0}}, {{1}} : {{t0}}, {{t1}} -> {s if n is None else fixed(n)[0]}\n"
+                                                        f"    {{w}}f = jinx.cast {{w}} : {s if n is None else fixed(n)[0]} -> {f if n is None else fixed(n)[1]}")
+        yield Case("quantize", text, [Tensor("u1", "n", 12), Tensor("i1", 12, columns, constant=True), Tensor("f4", value=np.float32(64)), Tensor("u1", value=np.uint8(100))],
+                   Tensor("u1", "n", columns), lambda n, x, w, s, z: reference["quantize"](x.astype(np.float64) @ w, s, float(z), (0, 255)), before=before)
     yield from weight_products()
 
 
