@@ -69,10 +69,17 @@ private:
       add(op, name + " is made by passes, it is no part of a model");
     else if (!isa<GraphDialect>(op->getDialect()) && !isa<func::FuncOp, func::ReturnOp>(op) && op != module_)
       add(op, name + " is no operator of a model");
+    if (auto decode = dyn_cast<DecodeBlocksOp>(op)) check(decode);
     for (Type type : op->getResultTypes()) check(op, type);
     for (Region &region : op->getRegions())
       for (Block &block : region)
         for (Type type : block.getArgumentTypes()) check(op, type);
+  }
+
+  /// Blocks are taken apart when a model is compiled.
+  void check(DecodeBlocksOp op) {
+    auto constant = op.getBlocks().getDefiningOp<ConstantOp>();
+    if (!constant || !tensorOf(constant.getValue())) add(op, "'jinx.decode_blocks' has blocks that are no constant, expected the weights of a model");
   }
 
   void check(Operation *op, Type type) {

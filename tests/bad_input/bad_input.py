@@ -300,6 +300,7 @@ def test_modules_that_are_no_models(folder):
         (module("func.func private @main()"), "no body for @main"),
         (module("func.func @main() { cf.br ^a ^a: return }", ""), "2 blocks"),
         (module(group), "'jinx.group' is made by passes"),
+        (module('func.func @main(%x: tensor<3x18xui8>) -> tensor<3x32xf32> { %y = jinx.decode_blocks %x "Q4_0" : tensor<3x18xui8> -> tensor<3x32xf32> return %y : tensor<3x32xf32> }'), "blocks that are no constant"),
         (module("func.func @main() { %c = arith.constant 1 : i32 return }"), "'arith.constant' is no operator of a model"),
         (module(identity.replace("f32", "i128")), "an element type that Jinx does not know"),
         (module(identity.replace("tensor<3xf32>", "i32")), "i32 is no tensor"),
