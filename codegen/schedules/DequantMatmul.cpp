@@ -45,6 +45,7 @@ class DequantMatmulSchedule {
     lanes_ = std::min<int64_t>(kPanel, std::max<int64_t>(4, target_.vectorBytes / 4));
     tileRows_ = target_.registers >= 32 ? 14 : target_.vectorBytes >= 32 ? 6 : 2;
     if (!depth_.constant()) tileRows_ = std::min<int64_t>(tileRows_, 8);  // every row needs an address register
+    if (auto rows = rows_.constant(); rows && *rows > 0) tileRows_ = ceilOf(*rows, ceilOf(*rows, tileRows_));
     emitProgram();
     const bool hasScratch = !surelyFew();
     const SizeExpr tile = SizeExpr(tileRows_ * 2 * kPanel * 4);
@@ -57,6 +58,7 @@ class DequantMatmulSchedule {
   Value c(int64_t v) { return kb_.constant(v); }
   Type f32() { return b().getF32Type(); }
   Value input(Value operand) { return kb_.input(cast<BlockArgument>(operand)); }
+  static int64_t ceilOf(int64_t a, int64_t b) { return (a + b - 1) / b; }
   bool isWords() { return product_.getLevels().has_value(); }
   bool surelyFew() { return rows_.constant() && *rows_.constant() <= kFewRows; }
   bool surelyMany() { return rows_.constant() && *rows_.constant() > kFewRows; }
