@@ -14,6 +14,7 @@
 #include "codegen/schedules/DequantMatmul.h"
 
 #include "codegen/schedules/Expression.h"
+#include "llvm/Support/MathExtras.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -42,10 +43,9 @@ class DequantMatmulSchedule {
     out_ = sizesOf(product_.getY().getType());
     depth_ = sizesOf(product_.getA().getType()).back(), columns_ = out_.back(), rows_ = volume(ArrayRef(out_).drop_back(1));
     panels_ = ceilDiv(columns_, kPanel), groups_ = ceilDiv(depth_, product_.getGroup());
-    lanes_ = std::min<int64_t>(kPanel, std::max<int64_t>(4, target_.vectorBytes / 4));
     tileRows_ = target_.registers >= 32 ? 14 : target_.vectorBytes >= 32 ? 6 : 2;
     if (!depth_.constant()) tileRows_ = std::min<int64_t>(tileRows_, 8);  // every row needs an address register
-    if (auto rows = rows_.constant(); rows && *rows > 0) tileRows_ = ceilOf(*rows, ceilOf(*rows, tileRows_));
+    if (auto rows = rows_.constant(); rows && *rows > 0) tileRows_ = llvm::divideCeil(*rows, llvm::divideCeil(*rows, tileRows_));
     emitProgram();
     const bool hasScratch = !surelyFew();
     const SizeExpr tile = SizeExpr(tileRows_ * 2 * kPanel * 4);
@@ -58,7 +58,6 @@ class DequantMatmulSchedule {
   Value c(int64_t v) { return kb_.constant(v); }
   Type f32() { return b().getF32Type(); }
   Value input(Value operand) { return kb_.input(cast<BlockArgument>(operand)); }
-  static int64_t ceilOf(int64_t a, int64_t b) { return (a + b - 1) / b; }
   bool isWords() { return product_.getLevels().has_value(); }
   bool surelyFew() { return rows_.constant() && *rows_.constant() <= kFewRows; }
   bool surelyMany() { return rows_.constant() && *rows_.constant() > kFewRows; }
@@ -285,7 +284,7 @@ class DequantMatmulSchedule {
   DequantMatmulOp product_;
   Sizes out_;
   SizeExpr depth_, columns_, rows_, panels_, groups_;
-  int64_t lanes_ = kPanel, tileRows_ = 1;
+  int64_t tileRows_ = 1;
 };
 
 }  // namespace

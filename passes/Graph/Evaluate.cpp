@@ -69,7 +69,6 @@ Tensor packFragments(PackCodesOp op, const Tensor &codes) {
   const int64_t rows = codes.dim(op.getTranspose() ? 1 : 0), columns = codes.dim(op.getTranspose() ? 0 : 1), moved = codes.dtype() == DType::kI4 ? 8 : 0;
   const int64_t chunks = y.dim(1), chunkBytes = ofBytes ? 1024 : 512;
   uint8_t *bytes = reinterpret_cast<uint8_t *>(y.data());
-  std::fill(bytes, bytes + y.dim(0) * chunks * chunkBytes, 0);
   for (int64_t column = 0; column < columns; ++column)
     for (int64_t k = 0; k < rows; ++k) {
       const uint32_t code = uint32_t(codes.getInt(op.getTranspose() ? column * rows + k : k * columns + column) + moved);
@@ -93,7 +92,6 @@ Tensor packCodes(PackCodesOp op, const Tensor &codes) {
   const int64_t rows = codes.dim(op.getTranspose() ? 1 : 0), columns = codes.dim(op.getTranspose() ? 0 : 1);
   const int64_t moved = codes.dtype() == DType::kI4 ? 8 : 0;
   uint32_t *words = y.as<uint32_t>();
-  std::fill(words, words + y.size(), 0);
   for (int64_t column = 0; column < columns; ++column)
     for (int64_t k = 0; k < rows; ++k) {
       const uint32_t code = uint32_t(codes.getInt(op.getTranspose() ? column * rows + k : k * columns + column) + moved) & 15;
