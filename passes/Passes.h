@@ -45,6 +45,7 @@ struct PipelineOptions {
   int64_t vectorBytes = 64;
   int64_t registers = 32;
   bool byteDots = false;              ///< CPU: there is an instruction that multiplies bytes and adds four products (VNNI)
+  int64_t activationBits = 0;         ///< with byteDots, of products with codes: 8, 16, 24; 32: they stay floats; 0: as jinx-split-activations likes
   std::string f32Products = "split";  ///< CUDA: how tensor cores multiply f32: split, tf32, or not at all (scalar)
   bool cuda = false;                  ///< kernels for CUDA; what is said of the CPU means nothing then
   KernelCheck canEmit;                ///< CUDA: whether code generation takes a kernel; empty: it takes all

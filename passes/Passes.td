@@ -83,6 +83,19 @@ def FormDequantMatmul : Pass<"jinx-form-dequant-matmul", "::mlir::func::FuncOp">
   let statistics = [Statistic<"numFormed", "num-formed", "Products that read codes">, Statistic<"numKept", "num-kept", "Products whose weights are dequantized before">];
 }
 
+def SplitActivations : Pass<"jinx-split-activations", "::mlir::func::FuncOp"> {
+  let summary = "Multiply codes of weights with activations as digits of 8 bits";
+  let description = [{
+    For a CPU with an instruction that adds four products of bytes. The activations of a `jinx.dequant_matmul` become whole numbers of `bits` bits with a unit
+    for each group along k (`jinx.split_digits`), and products are of codes and digits: exact within a group. 24 bits are as exact as f32; 8 bits
+    are int8 activations, a third of the work. 8-bit codes are laid out again. Codes with a table of levels have 16 bits themselves, and so have activations beside
+    them; with `bits` 24 they stay products of floats.
+  }];
+  let options = [Option<"bits", "bits", "int64_t", "0", "Of an activation: 8, 16 or 24; 0: 24, beside tables of levels 16">];
+  let statistics = [Statistic<"numSplit", "num-split", "Products of digits">, Statistic<"numKept", "num-kept", "Products whose activations stay floats">];
+  let dependentDialects = ["::jinx::graph::GraphDialect"];
+}
+
 def ExpandQuantization : Pass<"jinx-expand-quantization", "::mlir::func::FuncOp"> {
   let summary = "Write quantize and dequantize as elementwise operators";
   let description = [{

@@ -254,7 +254,8 @@ std::string hostIsa() {
 
 std::string leastIsa(const std::string &isa, llvm::ArrayRef<tile::KernelOp> kernels) {
   auto multipliesBytes = [](tile::KernelOp kernel) {
-    return kernel->walk([](tile::DotOp dot) { return dot.ofBytes() ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted();
+    auto ofBytes = [](Operation *op) { return llvm::isa<tile::Dp4aOp>(op) || (llvm::isa<tile::DotOp>(op) && cast<tile::DotOp>(op).ofBytes()); };
+    return kernel->walk([&](Operation *op) { return ofBytes(op) ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted();
   };
   return isa == kV4Vnni && llvm::none_of(kernels, multipliesBytes) ? kV4 : isa;
 }

@@ -18,8 +18,7 @@
 // and gathered rows go through a small buffer, lane by lane: slow, short code for the baseline that runs anywhere.
 #include "codegen/cpu/TileToCpu.h"
 
-#include <cmath>
-
+#include "codegen/cpu/ByteProducts.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -263,7 +262,9 @@ class KernelLowering {
         .Case([&](tile::ReduceOp o) { return lowerReduce(o); })
         .Case([&](tile::ScanOp o) { return lowerScan(o); })
         .Case([&](tile::DotOp o) { return lowerDot(o); })
-        .Case([&](tile::DecodeOp o) { return set(o.getTile(), {decode(o)}), success(); })
+        .Case([&](tile::DecodeOp o) { return set(o.getTile(), {decodeCodes(b_, o, lanes_, one(o.getWords()))}), success(); })
+        .Case([&](tile::LookupOp o) { return set(o.getTile(), {lookUp(b_, o, lanes_, one(o.getWords()))}), success(); })
+        .Case([&](tile::Dp4aOp o) { return set(o.getResult(), {addByteProducts(b_, o.getLoc(), lanes_, one(o.getAcc()), one(o.getA()), one(o.getB()))}), success(); })
         .Case([&](vector::ExtractOp o) { return lowerExtract(o); })
         .Case([&](scf::ForOp o) { return lowerFor(o); })
         .Case([&](scf::IfOp o) { return lowerIf(o); })
@@ -459,93 +460,6 @@ class KernelLowering {
     return success();
   }
 
-  /// What codes stand for, by the cheapest way there is:
-  ///
-  ///   a register of 16   a permutation, which looks at the lowest bits of an index only
-  ///   levels one apart   the code becomes the lowest digits of a float, 2^(23 - p) for bits p to p+3, which is taken away again: exact
-  ///   otherwise          a choice by each of the four bits
-  ///
-  /// (Where there is a permutation it is the faster one of the first two: 0.55 ms beside 0.64 for 4096 x 4096 codes on Zen 4.)
-  Value decode(tile::DecodeOp op) {
-    Location loc = op.getLoc();
-    auto type = cast<VectorType>(op.getTile().getType());
-    Value words = one(op.getWords());
-    ArrayRef<float> levels = op.getLevels();
-    auto constant = [&](ArrayRef<float> values) -> Value { return arith::ConstantOp::create(b_, loc, DenseElementsAttr::get(type, values)); };
-    auto shifted = [&](int64_t bits) { return bits == 0 ? words : Value(arith::ShRUIOp::create(b_, loc, words, splat(loc, words.getType(), bits))); };
-    if (lanes_.vectorBytes >= 64 && type.getDimSize(0) == 16) {
-      Value index = shifted(4 * op.getIndex());
-      return LLVM::CallIntrinsicOp::create(b_, loc, type, b_.getStringAttr("llvm.x86.avx512.permvar.sf.512"), ValueRange{constant(levels), index}).getResult(0);
-    }
-    if (areOneApart(levels)) {
-      const int64_t moved = op.getIndex() > 4 ? 12 : 0, place = 4 * op.getIndex() - moved;
-      const float unit = std::ldexp(1.0f, int(23 - place));
-      Value digits = arith::AndIOp::create(b_, loc, shifted(moved), splat(loc, words.getType(), int64_t(15) << place));
-      digits = arith::OrIOp::create(b_, loc, digits, splat(loc, words.getType(), llvm::bit_cast<int32_t>(unit)));
-      return arith::SubFOp::create(b_, loc, arith::BitcastOp::create(b_, loc, type, digits), constant({unit - levels[0]}));
-    }
-    Value index = shifted(4 * op.getIndex());
-    SmallVector<Value> values;
-    for (float level : levels) values.push_back(constant({level}));
-    for (int64_t bit = 0; bit < 4; ++bit) {
-      Value set = arith::AndIOp::create(b_, loc, index, splat(loc, words.getType(), int64_t(1) << bit));
-      set = arith::CmpIOp::create(b_, loc, arith::CmpIPredicate::ne, set, zero(loc, words.getType()));
-      for (size_t i = 0; i < values.size() / 2; ++i) values[i] = arith::SelectOp::create(b_, loc, set, values[2 * i + 1], values[2 * i]);
-      values.resize(values.size() / 2);
-    }
-    return values[0];
-  }
-  /// Whole numbers, each one more than the one before it, and small.
-  static bool areOneApart(ArrayRef<float> levels) {
-    for (auto [i, level] : llvm::enumerate(levels))
-      if (level != levels[0] + float(i)) return false;
-    return levels[0] == std::rint(levels[0]) && std::abs(levels[0]) <= 64;
-  }
-  Value splat(Location loc, Type type, int64_t v) {
-    auto vector = cast<VectorType>(type);
-    return arith::ConstantOp::create(b_, loc, DenseElementsAttr::get(vector, Attribute(b_.getIntegerAttr(vector.getElementType(), v))));
-  }
-
-  /// a[2i] * b[2i] + a[2i+1] * b[2i+1] of 16-bit integers, in lanes of `type`: register by register.
-  Value addPairs(Location loc, VectorType type, Value a, Value b) {
-    const int64_t lanes = type.getDimSize(0), step = std::min<int64_t>(lanes, lanes_.vectorBytes >= 32 ? 8 : 4);
-    auto name = b_.getStringAttr(step == 8 ? "llvm.x86.avx2.pmadd.wd" : "llvm.x86.sse2.pmadd.wd");
-    auto part = VectorType::get({step}, type.getElementType());
-    auto slice = [&](Value v, int64_t at) -> Value {
-      if (step == lanes) return v;
-      return vector::ExtractStridedSliceOp::create(b_, loc, v, ArrayRef<int64_t>{2 * at}, ArrayRef<int64_t>{2 * step}, ArrayRef<int64_t>{1});
-    };
-    Value sums = step == lanes ? Value() : zero(loc, type);
-    for (int64_t at = 0; at < lanes; at += step) {
-      Value pairs = LLVM::CallIntrinsicOp::create(b_, loc, part, name, ValueRange{slice(a, at), slice(b, at)}).getResult(0);
-      sums = sums ? Value(vector::InsertStridedSliceOp::create(b_, loc, pairs, sums, ArrayRef<int64_t>{at}, ArrayRef<int64_t>{1})) : pairs;
-    }
-    return sums;
-  }
-
-  /// acc + the four products of each lane: a is four unsigned bytes, b four signed ones a lane.
-  Value addByteProducts(Location loc, Value acc, Value a, Value b) {
-    auto type = cast<VectorType>(acc.getType()), bytes = cast<VectorType>(b.getType());
-    const int64_t lanes = type.getDimSize(0);
-    if (lanes_.byteDots) {
-      Value spread = LLVM::BitcastOp::create(b_, loc, bytes, vector::BroadcastOp::create(b_, loc, type, a));
-      auto name = b_.getStringAttr("llvm.x86.avx512.vpdpbusd." + std::to_string(32 * lanes));
-      return LLVM::CallIntrinsicOp::create(b_, loc, type, name, ValueRange{acc, spread, b}).getResult(0);
-    }
-    // Pairs of 16 bits: the even bytes of both, then the odd ones; two products and their sum at once.
-    auto shorts = VectorType::get({2 * lanes}, b_.getI16Type());
-    auto splat = [&](Type type, int64_t v) -> Value {
-      return arith::ConstantOp::create(b_, loc, DenseElementsAttr::get(cast<ShapedType>(type), Attribute(b_.getIntegerAttr(cast<ShapedType>(type).getElementType(), v))));
-    };
-    Value left = LLVM::BitcastOp::create(b_, loc, shorts, vector::BroadcastOp::create(b_, loc, type, a)), right = LLVM::BitcastOp::create(b_, loc, shorts, b);
-    Value eight = splat(shorts, 8);
-    Value leftEven = arith::AndIOp::create(b_, loc, left, splat(shorts, 255)), leftOdd = arith::ShRUIOp::create(b_, loc, left, eight);
-    Value rightEven = arith::ShRSIOp::create(b_, loc, arith::ShLIOp::create(b_, loc, right, eight), eight), rightOdd = arith::ShRSIOp::create(b_, loc, right, eight);
-    acc = add(loc, acc, addPairs(loc, type, leftEven, rightEven));
-    acc = add(loc, acc, addPairs(loc, type, leftOdd, rightOdd));
-    return acc;
-  }
-
   /// A row of a panel of b (of bytes: four); bytes among floats are widened on the way.
   Value loadPanelRow(tile::DotOp op, VectorType type, Value offset) {
     Location loc = op.getLoc();
@@ -556,6 +470,12 @@ class KernelLowering {
     }
     Value row = LLVM::LoadOp::create(b_, loc, type.clone(stored), address(loc, one(op.getB()), stored, offset), alignmentOf(stored));
     return stored == type.getElementType() ? row : Value(arith::SIToFPOp::create(b_, loc, type, row));
+  }
+
+  /// acc + the four products of each lane with four bytes of a.
+  Value addBytes(Location loc, Value acc, Value four, Value row) {
+    Value words = vector::BitCastOp::create(b_, loc, cast<VectorType>(acc.getType()), row);
+    return addByteProducts(b_, loc, lanes_, acc, vector::BroadcastOp::create(b_, loc, acc.getType(), four), words);
   }
 
   /// Bytes of a past the last four.
@@ -596,7 +516,7 @@ class KernelLowering {
       for (Value row : bRow) {
         Value c = loop.getRegionIterArg(slot++);
         if (op.ofBytes()) {
-          next.push_back(addByteProducts(loc, c, scalar, row));
+          next.push_back(addBytes(loc, c, scalar, row));
           continue;
         }
         Value spread = vector::BroadcastOp::create(b_, loc, row.getType(), scalar);
@@ -626,7 +546,7 @@ class KernelLowering {
       }
       for (int64_t p = block.panelBegin; p < block.panelEnd; ++p) {
         Value &sum = sums[m * panels + p];
-        sum = addByteProducts(loc, sum, four, bRow[p - block.panelBegin]);
+        sum = addBytes(loc, sum, four, bRow[p - block.panelBegin]);
       }
     }
   }

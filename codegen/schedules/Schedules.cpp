@@ -10,6 +10,7 @@
 #include "codegen/schedules/Scan.h"
 #include "codegen/schedules/Scatter.h"
 #include "codegen/schedules/Sort.h"
+#include "codegen/schedules/SplitDigits.h"
 #include "codegen/schedules/Window.h"
 #include "codegen/schedules/cuda/GroupAttention.h"
 #include "codegen/schedules/cuda/GroupAttentionGrad.h"
@@ -31,6 +32,7 @@ namespace jinx::schedules {
 StringRef ownSchedule(Operation *op) {
   using namespace graph;
   if (isa<LstmOp, GruOp>(op)) return "recurrent";
+  if (isa<SplitDigitsOp>(op)) return "split_digits";
   std::optional<ScatterKind> kind;
   if (auto scatter = dyn_cast<ScatterElementsOp>(op)) kind = scatter.getKind();
   if (auto scatter = dyn_cast<ScatterNdOp>(op)) kind = scatter.getKind();
@@ -65,6 +67,7 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "scan") return scheduleScan(group, name, target, builder);
   if (group.getSchedule() == "scatter") return scheduleScatter(group, name, target, builder);
   if (group.getSchedule() == "sort") return scheduleSort(group, name, target, builder);
+  if (group.getSchedule() == "split_digits" && !target.cuda) return scheduleSplitDigits(group, name, builder);
   return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul, grouped, dequant_matmul, attention, recurrent, scan, scatter or sort";
 }
 

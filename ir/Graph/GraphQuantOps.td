@@ -81,22 +81,48 @@ def Graph_PackCodesOp : Graph_Op<"pack_codes", [Pure]> {
   let hasVerifier = 1;
   let assemblyFormat = "$codes (`transpose` $transpose^)? attr-dict `:` type($codes) `->` type($y)";
 }
-def Graph_DequantMatmulOp : Graph_Op<"dequant_matmul", [Pure]> {
+def Graph_SplitDigitsOp : Graph_Op<"split_digits", [Pure]> {
+  let summary = "a[k] = unit * (…digits of 8 bits…): floats as whole numbers of 8, 16 or 24 bits, one unit for each group along k";
+  let description = [{
+    What a processor multiplies that adds products of bytes (ir/Graph/Codes.h). a [batch…, m, k], f32. Of each group of k with largest magnitude x:
+
+      unit = x / limit                       limit: 127, 32639 or 8355709 for 1, 2 or 3 digits
+      v[k] = round_half_even(a[k] * (limit / x)) = sum over d of digit[d][k] * 256^(digits-1-d)       digits from -128 to 127
+
+    so a is off by unit / 2 at most. A group without a magnitude of 2^-100 or more counts as zeros; one with an infinity or NaN has unit NaN.
+
+    words [batch…, m, ceil(k/group), digits * (group/4 + 1)], i32, a group after the other: for each 8 k, and each digit from the highest on, a word of
+    the four digits with even k and one of those with odd k; then for each digit minus `zero` times the sum of its numbers. 0 past k.
+    factors [batch…, m, ceil(k/group), 2], f32: unit, and unit * (sum of v).
+    C1: k and group are multiples of 8.
+
+    %words, %factors = jinx.split_digits %a group 32 digits 3 zero 8 : tensor<5x64xf32> -> tensor<5x2x27xi32>, tensor<5x2x2xf32>
+  }];
+  let arguments = (ins AnyRankedTensor:$a, I64Attr:$group, I64Attr:$digits, I64Attr:$zero);
+  let results = (outs AnyRankedTensor:$words, AnyRankedTensor:$factors);
+  let hasVerifier = 1;
+  let assemblyFormat = "$a `group` $group `digits` $digits `zero` $zero attr-dict `:` type($a) `->` type($words) `,` type($factors)";
+}
+def Graph_DequantMatmulOp : Graph_Op<"dequant_matmul", [Pure, AttrSizedOperandSegments]> {
   let summary = "y[…, m, n] = sum_k a[…, m, k] * (level(codes[k, n]) * scales[k / group, n] + offsets[k / group, n])";
   let description = [{
     Weight-only quantization: a product with dequantized weights that are never in memory. I1 `a` [batch…, m, k], f32 (with codes in
-    fragments f16 or bf16). I2 `codes`: 4 bits as
+    fragments f16 or bf16), or with `factors` the words of jinx.split_digits. I2 `codes`: 4 bits as
     jinx.pack_codes leaves them, and `levels`, the 16 numbers they stand for; or i8 in panels [ceil(n/16), k, 16], which stand for themselves.
     I3 `scales`, I4 `offsets`: [ceil(n/16), ceil(k/group), 16], f32 or f16. y [batch…, m, n], f32.
     C1: 4 bits: k is a multiple of 8. C2: group is a multiple of 8, or k. Sums accumulate in f32, in an order that is not said.
+
+    With `factors`, sums of a group are sums of whole numbers, exact. 8-bit codes are then ui8 in panels of four k, [ceil(n/16), k/4, 64], and stand for
+    code - 128; zero of the digits is 128, too. 4-bit codes are code - zero, with the zero of the digits; or any levels, whose zero is 128: they are
+    rounded to 16 bits, to multiples of their largest magnitude / 32639.
   }];
-  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$codes, AnyRankedTensor:$scales, Optional<AnyRankedTensor>:$offsets, I64Attr:$group,
-                       OptionalAttr<DenseF32ArrayAttr>:$levels);
+  let arguments = (ins AnyRankedTensor:$a, Optional<AnyRankedTensor>:$factors, AnyRankedTensor:$codes, AnyRankedTensor:$scales, Optional<AnyRankedTensor>:$offsets,
+                       I64Attr:$group, OptionalAttr<DenseF32ArrayAttr>:$levels);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
   let assemblyFormat = [{
-    $a `,` $codes `,` $scales (`offsets` $offsets^)? `group` $group (`levels` $levels^)? attr-dict
-    `:` type($a) `,` type($codes) `,` type($scales) (`offsets` type($offsets)^)? `->` type($y)
+    $a (`factors` $factors^)? `,` $codes `,` $scales (`offsets` $offsets^)? `group` $group (`levels` $levels^)? attr-dict
+    `:` type($a) (`factors` type($factors)^)? `,` type($codes) `,` type($scales) (`offsets` type($offsets)^)? `->` type($y)
   }];
 }
 

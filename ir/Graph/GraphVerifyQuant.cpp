@@ -148,8 +148,68 @@ static LogicalResult verifyFragments(DequantMatmulOp op) {
   return verifyShape(op, "codes", op.getCodes(), fragmentSizes(sizesOf(op.getY().getType()).back(), depth, isBytes ? 8 : 4, codes));
 }
 
+LogicalResult SplitDigitsOp::verify() {
+  Sizes a = sizesOf(getA().getType());
+  if (a.size() < 2) return emitOpError("a has rank ") << a.size() << ", expected at least 2";
+  if (!elementOf(getA()).isF32()) return emitOpError("a has elements of ") << elementOf(getA()) << ", expected f32";
+  const int64_t group = getGroup(), digits = getDigits();
+  if (digits < 1 || digits > kMostDigits) return emitOpError("has ") << digits << " digits, expected 1 to " << kMostDigits;
+  if (getZero() < 0 || getZero() > kZeroOfBytes) return emitOpError("zero is ") << getZero() << ", expected 0 to " << kZeroOfBytes;
+  if (group <= 0 || group % kCodesOfWord || !a.back().exactDivide(kCodesOfWord))
+    return emitOpError("group is ") << group << " of rows of " << a.back().str() << " elements, expected multiples of " << kCodesOfWord;
+  if (!elementOf(getWords()).isSignlessInteger(32) || !elementOf(getFactors()).isF32())
+    return emitOpError("words and factors have elements of ") << elementOf(getWords()) << " and " << elementOf(getFactors()) << ", expected i32 and f32";
+  Sizes words(a.begin(), a.end() - 1);
+  words.push_back(ceilDiv(a.back(), group));
+  words.push_back(wordsOfDigits(group, digits));
+  Sizes factors = words;
+  factors.back() = 2;
+  if (failed(verifyShape(*this, "words", getWords(), words))) return failure();
+  return verifyShape(*this, "factors", getFactors(), factors);
+}
+
+/// A product of digits: what differs from one of floats.
+static LogicalResult verifyDigits(DequantMatmulOp op) {
+  Type codes = elementOf(op.getCodes());
+  const bool isWords = codes.isUnsignedInteger(32);
+  const int64_t group = op.getGroup();
+  if (!isWords && !codes.isUnsignedInteger(8)) return op.emitOpError("codes has elements of ") << codes << ", expected ui32 (4-bit codes) or ui8 (beside digits)";
+  if (failed(verifyLevels(op, op.getLevels(), isWords, nameOf(codes)))) return failure();
+  if (isWords && !op.getLevels()) return op.emitOpError("has no levels beside 4-bit codes, expected ") << kLevels;
+  if (!elementOf(op.getA()).isSignlessInteger(32) || !elementOf(op.getY()).isF32())
+    return op.emitOpError("a and y have elements of ") << elementOf(op.getA()) << " and " << elementOf(op.getY()) << ", expected i32 (digits) and f32";
+  if (group <= 0 || group % kCodesOfWord) return op.emitOpError("group is ") << group << ", expected a multiple of " << kCodesOfWord << " (digits)";
+  Sizes a = sizesOf(op.getA().getType()), y = sizesOf(op.getY().getType()), lie = sizesOf(op.getCodes().getType());
+  if (a.size() < 3 || y.size() + 1 != a.size()) return op.emitOpError("a and y have ranks ") << a.size() << " and " << y.size() << ", expected r >= 3 (digits) and r - 1";
+  const SizeExpr panels = ceilDiv(y.back(), kPanel), depth = lie.size() == 3 ? lie[1] * SizeExpr(isWords ? kCodesOfWord : 4) : SizeExpr(0);
+  auto words = a.back().constant();
+  if (!words || *words % (group / 4 + 1) || *words / (group / 4 + 1) < 1 || *words / (group / 4 + 1) > kMostDigits)
+    return op.emitOpError("a has ") << a.back().str() << " words a group, expected 1 to " << kMostDigits << " times " << group / 4 + 1;
+  if (failed(verifyShape(op, "codes", op.getCodes(), {panels, ceilDiv(depth, isWords ? kCodesOfWord : 4), SizeExpr(isWords ? kPanel : 4 * kPanel)}))) return failure();
+  Sizes digits(y.begin(), y.end() - 1);
+  digits.push_back(ceilDiv(depth, group));
+  digits.push_back(*words);
+  if (failed(verifyShape(op, "a", op.getA(), digits))) return failure();
+  digits.back() = 2;
+  return verifyShape(op, "factors", op.getFactors(), digits);
+}
+
+/// Scales and offsets, of as many groups as there are.
+static LogicalResult verifyParameters(DequantMatmulOp op, const SizeExpr &groups) {
+  const bool inFragments = areFragments(op.getCodes().getType()) && !op.getFactors();
+  Sizes expected = {ceilDiv(sizesOf(op.getY().getType()).back(), kPanel), groups, SizeExpr(kPanel)};
+  auto verify = [&](StringRef name, Value v) -> LogicalResult {
+    Type type = elementOf(v);
+    if (!type.isF32() && !type.isF16() && !(inFragments && type.isBF16())) return op.emitOpError() << name << " has elements of " << type << ", expected f32 or f16";
+    return verifyShape(op, name, v, expected);
+  };
+  if (failed(verify("scales", op.getScales()))) return failure();
+  return op.getOffsets() ? verify("offsets", op.getOffsets()) : success();
+}
+
 LogicalResult DequantMatmulOp::verify() {
   Sizes a = sizesOf(getA().getType()), y = sizesOf(getY().getType());
+  if (getFactors()) return failed(verifyDigits(*this)) ? failure() : verifyParameters(*this, a[a.size() - 2]);
   if (a.size() < 2 || y.size() != a.size()) return emitOpError("a and y have ranks ") << a.size() << " and " << y.size() << ", expected r >= 2 and r";
   Type codes = elementOf(getCodes());
   const bool inFragments = areFragments(getCodes().getType()), isWords = codes.isUnsignedInteger(32) || inFragments;
@@ -161,21 +221,13 @@ LogicalResult DequantMatmulOp::verify() {
     if (!elementOf(getA()).isF32() || !elementOf(getY()).isF32())
       return emitOpError("a and y have elements of ") << elementOf(getA()) << " and " << elementOf(getY()) << ", expected f32";
   }
-  Type scale = elementOf(getScales());
-  auto isScale = [&](Type type) { return type.isF32() || type.isF16() || (inFragments && type.isBF16()); };
-  if (!isScale(scale)) return emitOpError("scales has elements of ") << scale << ", expected f32 or f16";
   SizeExpr depth = a.back(), panels = ceilDiv(y.back(), kPanel);
   auto words = depth.exactDivide(isWords ? kCodesOfWord : 1);
   if (!words) return emitOpError("a has rows of ") << depth.str() << " elements, expected a multiple of " << kCodesOfWord;
   if (int64_t group = getGroup(); group <= 0 || (group % kCodesOfWord && !depth.isConstant(group)))
     return emitOpError("group is ") << group << ", expected a multiple of " << kCodesOfWord << " or " << depth.str() << " (rows of a)";
-  Sizes parameters = {panels, ceilDiv(depth, getGroup()), SizeExpr(kPanel)}, out(a.begin(), a.end() - 1);
+  Sizes out(a.begin(), a.end() - 1);
   out.push_back(y.back());
-  if ((!inFragments && failed(verifyShape(*this, "codes", getCodes(), {panels, *words, SizeExpr(kPanel)}))) || failed(verifyShape(*this, "scales", getScales(), parameters)) ||
-      failed(verifyShape(*this, "y", getY(), out)))
-    return failure();
-  if (!getOffsets()) return success();
-  Type offset = elementOf(getOffsets());
-  if (!isScale(offset)) return emitOpError("offsets has elements of ") << offset << ", expected f32 or f16";
-  return verifyShape(*this, "offsets", getOffsets(), parameters);
+  if ((!inFragments && failed(verifyShape(*this, "codes", getCodes(), {panels, *words, SizeExpr(kPanel)}))) || failed(verifyShape(*this, "y", getY(), out))) return failure();
+  return verifyParameters(*this, ceilDiv(depth, getGroup()));
 }

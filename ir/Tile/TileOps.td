@@ -121,6 +121,21 @@ def Tile_DecodeOp : Tile_Op<"decode", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tile_LookupOp : Tile_Op<"lookup", [Pure, AllTypesMatch<["words", "tile"]>]> {
+  let summary = "each byte of words, 0 to 15, becomes its entry of a table of bytes (CPU)";
+  let arguments = (ins AnyVectorOfNonZeroRank:$words, DenseI8ArrayAttr:$table);
+  let results = (outs AnyVectorOfNonZeroRank:$tile);
+  let assemblyFormat = "$words `table` $table attr-dict `:` type($words)";
+  let hasVerifier = 1;
+}
+def Tile_Dp4aOp : Tile_Op<"dp4a", [Pure, AllTypesMatch<["acc", "a", "b", "result"]>]> {
+  let summary = "result[i] = acc[i] + a[i].0 * b[i].0 + … + a[i].3 * b[i].3: bytes of words, those of a unsigned, those of b signed; sums wrap (CPU)";
+  let arguments = (ins AnyVectorOfNonZeroRank:$acc, AnyVectorOfNonZeroRank:$a, AnyVectorOfNonZeroRank:$b);
+  let results = (outs AnyVectorOfNonZeroRank:$result);
+  let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc)";
+  let hasVerifier = 1;
+}
+
 include "ir/Tile/TileLaneOps.td"
 include "ir/Tile/TilePipelineOps.td"
 include "ir/Tile/TileFragmentOps.td"

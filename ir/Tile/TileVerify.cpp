@@ -34,6 +34,17 @@ LogicalResult DecodeOp::verify() {
   return success();
 }
 
+LogicalResult LookupOp::verify() {
+  if (!cast<VectorType>(getWords().getType()).getElementType().isInteger(32)) return emitOpError("takes words of 32 bits, got ") << getWords().getType();
+  if (getTable().size() != 16) return emitOpError("has a table of ") << getTable().size() << " bytes, expected 16";
+  return success();
+}
+
+LogicalResult Dp4aOp::verify() {
+  if (!cast<VectorType>(getAcc().getType()).getElementType().isInteger(32)) return emitOpError("takes words of 32 bits, got ") << getAcc().getType();
+  return success();
+}
+
 LogicalResult MmaOperandOp::verify() {
   auto from = cast<VectorType>(getTile().getType()), to = cast<VectorType>(getOperand().getType());
   if (from.getRank() != 2 || !from.getElementType().isF32() || to.getShape() != from.getShape() || !isHalf(to.getElementType()))

@@ -135,7 +135,7 @@ class Estimator {
 
   double programs(const ShapeInfo &sizes) {
     if (isAttention()) return std::ceil(sizes.elements / sizes.extents.back() / kAttentionRows);
-    if (anchor_) return isAlone(anchor_) && !isa<TopKOp>(anchor_) ? 1 : 64;
+    if (anchor_) return isAlone(anchor_) && !isa<TopKOp, SplitDigitsOp>(anchor_) ? 1 : 64;
     if (reduces_.empty()) return 64;
     double count = 1;
     for (int d = 0; d < sizes.rank(); ++d)
@@ -152,6 +152,9 @@ class Estimator {
     } else if (auto conv = dyn_cast<PackedConvOp>(anchor)) {
       perOutput = 2 * shape(conv.getX()).extents.back() / double(conv.getGroup());
       for (int64_t k : conv.getKernel()) perOutput *= double(k);
+    } else if (auto codes = dyn_cast<DequantMatmulOp>(anchor); codes && codes.getFactors()) {
+      const ShapeInfo &digits = shape(codes.getA());  // of groups of k
+      perOutput = 2 * digits.extents[digits.rank() - 2] * double(codes.getGroup());
     } else {
       perOutput = 2 * shape(anchor->getOperand(0)).extents.back();
     }
@@ -169,11 +172,13 @@ class Estimator {
     memory_ += kAttentionPasses * elements(anchor_->getResult(0)) * elementBytes(anchor_->getResult(0)) / machine_.levels[0].bytesPerUs;
   }
 
-  /// A scatter copies x and takes some cycles an index; sorting compares an element some twenty times, by vectors of 64-bit keys.
+  /// Digits are a pass for the magnitude and one for them. A scatter copies x and takes some cycles an index; sorting compares an element some twenty times, by vectors of 64-bit keys.
   void indexed() {
     Value x = anchor_->getOperand(0);
     if (isa<TopKOp>(anchor_)) {
       cycles_ += elements(x) * 20 * 2 / machine_.lanes;
+    } else if (isa<SplitDigitsOp>(anchor_)) {
+      cycles_ += elements(x) * 10 / machine_.lanes;
     } else {
       cycles_ += elements(x) / machine_.lanes + elements(anchor_->getOperand(1)) * 4 + elements(anchor_->getOperand(2)) * 2 / machine_.lanes;
     }

@@ -98,7 +98,7 @@ class Former {
     if (offsets) offsets = pack(offsets, /*transpose=*/w_.isTransposed);
     Type f32 = b_.getF32Type();
     Value a = inFragments_ ? op_.getA() : cast(op_.getA(), f32);
-    Value y = DequantMatmulOp::create(b_, loc_, tensorOf(sizesOf(op_.getY().getType()), f32), a, codes, pack(scales, w_.isTransposed), offsets, group_,
+    Value y = DequantMatmulOp::create(b_, loc_, tensorOf(sizesOf(op_.getY().getType()), f32), a, /*factors=*/Value(), codes, pack(scales, w_.isTransposed), offsets, group_,
                                       levels.empty() ? DenseF32ArrayAttr() : b_.getDenseF32ArrayAttr(levels));
     op_.getY().replaceAllUsesWith(cast(y, elementOf(op_.getY())));
   }

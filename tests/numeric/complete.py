@@ -32,6 +32,7 @@ NATIVE_ONLY = {
     "decode_blocks": "GGUF files have blocks",
     "dequant_matmul": "a pass makes it of a product with dequantized weights",
     "pack_codes": "a pass makes it",
+    "split_digits": "a pass makes it of activations beside codes",
     "group": "the fusion pass makes it",
     "launch": "the scheduling pass makes it",
 }

@@ -209,6 +209,8 @@ Status checkOptions(const CompileOptions& options) {
     return invalidArgument("--isa is about target cpu, got target " + options.target);
   if (!options.f32Products.empty() && !(isCuda(options.target) && gpuArchitecture(archOf(options.target))->hasCopyEngine()))
     return invalidArgument("--f32-products is about target cuda:" + std::string(GpuArchitecture().name) + ", got target " + options.target);
+  if (options.activationBits != 0 && isCuda(options.target))
+    return invalidArgument("--activation-bits is about target cpu, got target " + options.target);
   if (!options.earlyLaunch && !(isCuda(options.target) && gpuArchitecture(archOf(options.target))->startsEarly()))
     return invalidArgument("--no-early-launch is about target cuda:" + std::string(GpuArchitecture().name) + ", got target " + options.target);
   if (options.cubins && !isCuda(options.target))
@@ -273,6 +275,7 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::v
     lines.push_back("disabled=" + pass);
   if (!options.measured.empty()) lines.push_back("tuning=" + options.measuredOn);
   if (!options.earlyLaunch) lines.push_back("early-launch=off");
+  if (options.activationBits != 0) lines.push_back("activation-bits=" + std::to_string(options.activationBits));
   if (!options.f32Products.empty()) lines.push_back("f32-products=" + options.f32Products);
   if (options.cubins) lines.push_back("cubins=nvrtc " + cuda::nvrtcVersion());
   if (!options.quantized.empty()) lines.push_back("quantize=" + options.quantized);
@@ -320,6 +323,7 @@ Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir:
   stage("optimize", 0.2);
   passes::PipelineOptions pipeline;
   pipeline.fusion = options.fusion;
+  if (options.activationBits != 0) pipeline.activationBits = options.activationBits;
   if (!options.f32Products.empty()) pipeline.f32Products = options.f32Products;
   pipeline.disabled = std::move(disabled);
   JINX_TRY(sizeSchedules(isas[0], pipeline));

@@ -31,6 +31,7 @@ import jinx_capi  # noqa: E402
 GROUPS = {"int4": 32, "nf4": 64, "int8": 32}
 NF4 = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
        0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0]
+OURS = {"jinx": 0, "jinx int8": 8, "jinx f32": 32}  # bits of activations, 0: the default
 CACHES = 100 << 20  # weights of a product come to more than this
 
 
@@ -80,13 +81,13 @@ class Weights:
         return helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
 
 
-def jinx_calls(options, weights, x, threads):
+def jinx_calls(options, weights, x, threads, bits):
     calls = []
     for index, each in enumerate(weights):
         plan = options.plans / f"weights-{each.scheme}-{each.k}x{each.n}-{len(x)}-{index}.jxp"
         source = plan.with_suffix(".mlir")
         source.write_text(each.native_ir(len(x)))
-        done = subprocess.run([str(options.jinx), "compile", str(source), "-o", str(plan)], capture_output=True, text=True)
+        done = subprocess.run([str(options.jinx), "compile", str(source), "-o", str(plan), *(["--activation-bits", str(bits)] if bits else [])], capture_output=True, text=True)
         source.unlink()
         if done.returncode:
             raise RuntimeError(f"compile: {(done.stderr or done.stdout).strip()[-300:]}")
@@ -131,7 +132,7 @@ def measure(options, bandwidth, scheme, shape, rows, threads):
     weights = [Weights(scheme, k, n, seed) for seed in range(min(count, options.most))]
     x = engines.aligned_like(np.empty((rows, k), np.float32))
     x[...] = np.random.default_rng(9).standard_normal(x.shape)
-    contenders = {"jinx": jinx_calls(options, weights, x, threads)}
+    contenders = {name: jinx_calls(options, weights, x, threads, bits) for name, bits in OURS.items()}
     for name, accuracy in (("onnxruntime f32", 0), ("onnxruntime int8", 4)):
         if calls := onnxruntime_calls(weights, x, threads, accuracy):
             contenders[name] = calls
@@ -158,10 +159,11 @@ def page(result):
     lines = ["# Products with weights of few bits, beside the speed of memory", "",
              "Written by `./dev bench weights`; do not edit. Medians. Of each product: µs, and for one row the bytes of codes and scales a second as a share of what the",
              "threads read at all (measured between the products, of memory that no cache holds; so are the weights), for more rows GFLOP/s. Codes have a scale in f16 for",
-             "each group along k. onnxruntime: MatMulNBits on the same codes, with f32 scales; int8 is with activations rounded to 8 bits (accuracy_level 4), which ours are not.", "",
+             "each group along k. Ours: activations of 24 bits, of nf4 16, which is the default; of 8 bits; as floats (`--activation-bits`). onnxruntime: MatMulNBits on the same",
+             "codes, with f32 scales and f32 or int8 activations (accuracy_level 0, 4).", "",
              f"- {result['machine']['processor']}; {result['date']}; load average {result['machine']['load_before']:.2f}",
              f"- Jinx {result['versions']['Jinx']}, onnxruntime {result['versions'].get('onnxruntime', '?')}", f"- `{result['command']}`", "",
-             "| weights | K×N | rows | threads | memory GB/s | Jinx | onnxruntime f32 | onnxruntime int8 | largest error of Jinx |", "|---|---|---|---|---|---|---|---|---|"]
+             "| weights | K×N | rows | threads | memory GB/s | Jinx | Jinx int8 | Jinx floats | onnxruntime f32 | onnxruntime int8 | largest error of Jinx |", "|---|---|---|---|---|---|---|---|---|---|---|"]
     for row in result["rows"]:
         def cell(name):
             if name not in row:
@@ -169,7 +171,7 @@ def page(result):
             each = row[name]
             return f"{each['us']:.0f} µs, " + (f"{each['GB/s']:.1f} GB/s ({each['share']:.0%})" if row["rows"] == 1 else f"{each['GFLOP/s']:.0f} GFLOP/s")
         lines.append(f"| {row['scheme']}, groups of {row['group']} | {row['shape'].replace('x', '×')} | {row['rows']} | {row['threads']} | {row['bandwidth']:.1f} | "
-                     f"{cell('jinx')} | {cell('onnxruntime f32')} | {cell('onnxruntime int8')} | {row['jinx']['error']:.1e} |")
+                     f"{cell('jinx')} | {cell('jinx int8')} | {cell('jinx f32')} | {cell('onnxruntime f32')} | {cell('onnxruntime int8')} | {row['jinx']['error']:.1e} |")
     return "\n".join(lines) + "\n"
 
 

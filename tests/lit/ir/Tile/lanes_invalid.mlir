@@ -53,3 +53,27 @@ tile.kernel @decode_levels(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0"
   // expected-error @+1 {{has 2 levels, expected 16}}
   %t = tile.decode %w 7 levels [0.0, 1.0] : vector<16xi32> -> vector<16xf32>
 }
+
+// -----
+
+tile.kernel @lookup_words(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %w = arith.constant dense<0> : vector<16xi64>
+  // expected-error @+1 {{takes words of 32 bits, got 'vector<16xi64>'}}
+  %t = tile.lookup %w table [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] : vector<16xi64>
+}
+
+// -----
+
+tile.kernel @lookup_table(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %w = arith.constant dense<0> : vector<16xi32>
+  // expected-error @+1 {{has a table of 2 bytes, expected 16}}
+  %t = tile.lookup %w table [0, 1] : vector<16xi32>
+}
+
+// -----
+
+tile.kernel @dp4a_words(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %w = arith.constant dense<0.0> : vector<16xf32>
+  // expected-error @+1 {{takes words of 32 bits, got 'vector<16xf32>'}}
+  %t = tile.dp4a %w, %w, %w : vector<16xf32>
+}
