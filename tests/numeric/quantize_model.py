@@ -218,10 +218,11 @@ class Run:
         (folder / "model.mlir").write_text(mlp(weights, transposed))
         np.save(folder / "x.npy", x.astype(f4))
         out = folder / f"quantized.{ending}"
-        if not self.call(name, "quantize", folder / "model.mlir", "-o", out, "--report", folder / "report.json", *options):
+        exact = ["--activation-bits", 32]  # the weights that codes stand for come out of a product: it shall round nothing
+        if not self.call(name, "quantize", folder / "model.mlir", "-o", out, "--report", folder / "report.json", *exact, *options):
             return None, None
-        if ending != "jxp":  # the weights that codes stand for come out of a product: it shall round nothing
-            self.call(name, "compile", out, "-o", folder / "quantized.jxp", "--activation-bits", 32)
+        if ending != "jxp":
+            self.call(name, "compile", out, "-o", folder / "quantized.jxp", *exact)
         if not self.call(name, "run", folder / "quantized.jxp", "--input", f"x={folder / 'x.npy'}", "--output-dir", folder):
             return None, None
         return np.load(folder / "y.npy"), json.loads((folder / "report.json").read_text())

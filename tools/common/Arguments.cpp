@@ -87,6 +87,13 @@ void addDeviceOptions(CLI::App& command, DeviceChoice& choice) {
       ->check(CLI::NonNegativeNumber);
 }
 
+void addActivationBitsOption(CLI::App& command, int64_t& bits) {
+  command.add_option("--activation-bits", bits,
+                     "CPU with AVX512-VNNI: products with weights of few bits round activations to so many bits in each group: 8, 16, 24 (as exact as f32), or 32: floats "
+                     "(default: 24, beside tables of levels 16)")
+      ->check(CLI::IsMember({8, 16, 24, 32}));
+}
+
 void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help,
                   const std::string& name) {
   command

@@ -32,6 +32,8 @@ void addDeviceOptions(CLI::App& command, DeviceChoice& choice);
 /// --dim, or another name for such sizes
 void addDimOption(CLI::App& command, std::vector<frontends::DimOverride>& dims, const std::string& help,
                   const std::string& name = "--dim");
+/// --activation-bits
+void addActivationBitsOption(CLI::App& command, int64_t& bits);
 /// --input, --random-inputs, --dim
 void addInputOptions(CLI::App& command, InputOptions& options);
 

@@ -153,9 +153,7 @@ void addCompile(CLI::App& app, Action& action) {
   command->add_option("--f32-products", compiler.f32Products,
                       "CUDA: products of f32 as three of TF32, which are about as exact (split, default), as one (tf32), or scalar")
       ->check(CLI::IsMember({"split", "tf32", "scalar"}));
-  command->add_option("--activation-bits", compiler.activationBits,
-                      "CPU with AVX512-VNNI: products with weights of few bits round activations to so many bits in each group: 8, 16, 24 (as exact as f32), or 32: floats (default: 24, beside tables of levels 16)")
-      ->check(CLI::IsMember({8, 16, 24, 32}));
+  addActivationBitsOption(*command, compiler.activationBits);
   command->add_option("--emit", compiler.emit, "What to write: graph, tile, cuda, llvm or plan (default)")
       ->check(CLI::IsMember({"graph", "tile", "cuda", "llvm", "plan"}));
   command->add_option("--dump-dir", compiler.dumpDir, "Write the module after every pass")->type_name("DIR");

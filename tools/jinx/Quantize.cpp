@@ -73,6 +73,7 @@ void addQuantize(CLI::App& app, Action& action) {
   command->add_option("--report", options->reportFile, "Write the report as a page or as JSON, - is standard output")->type_name("FILE.html|FILE.json")->check(CLI::Validator(checkReport, ""));
   command->add_flag("--time", options->isTimed, "Measure the steps of both plans, for the report");
   command->add_option("--target", options->compile.target, "Of a plan: cpu (default), or cuda:sm_90a")->check(CLI::Validator(checkTarget, "TARGET"));
+  addActivationBitsOption(*command, options->compile.activationBits);
   addDimOption(*command, options->compile.import.dims, "Fix a dynamic size, or bound it, as of `compile`");
   command->add_option("--threads", options->threads, "Threads to use (default: all cores)")->check(CLI::Range(1, 4096));
   command->callback([options, &action] { action = [options] { return report(quantize(*options)); }; });
