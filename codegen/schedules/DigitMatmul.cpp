@@ -24,7 +24,6 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kRegisters = 32, kFewRows = 4;
-constexpr int64_t kEights = 4;  // eight k each: so many at once
 
 class DigitMatmulSchedule : CodeProgram {
  public:
@@ -118,14 +117,11 @@ class DigitMatmulSchedule : CodeProgram {
         for (int64_t s = 0; s < accumulators_; ++s)
           acc.push_back(s < digits_ ? spreadFrom(product_.getA(), b().getI32Type(), kb_.add(kb_.mul(at, c(words_)), c(words_ - digits_ + s))) : zero(b().getI32Type()));
     Value from = kb_.mul(g, c(eights));
-    const int64_t step = depth_.exactDivide(product_.getGroup()) && eights % kEights == 0 ? kEights : 1;
     Value count = depth_.exactDivide(product_.getGroup()) ? c(eights) : kb_.min(c(eights), kb_.sub(kb_.size(*depth_.exactDivide(kCodesOfWord)), from));
-    auto some = [&](Value eight, Values acc) {
-      for (int64_t i = 0; i < step; ++i) addEight(acc, panel, panels, groupAt, kb_.add(from, kb_.add(eight, c(i))), kb_.add(eight, c(i)));
+    return forLoop(c(0), count, c(1), acc, [&](Value eight, Values acc) {
+      addEight(acc, panel, panels, groupAt, kb_.add(from, eight), eight);
       return acc;
-    };
-    if (depth_.exactDivide(product_.getGroup()) && step == eights) return some(c(0), acc);
-    return forLoop(c(0), count, c(step), acc, some);
+    });
   }
   /// Eight k: `at` of all, `eight` of the group.
   void addEight(Values &acc, Value panel, int64_t panels, ArrayRef<Value> groupAt, Value at, Value eight) {
