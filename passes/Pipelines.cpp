@@ -21,6 +21,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createSplitBlocks());
   add(createGatherCodes());
   add(createFormDequantMatmul());
+  add(createFormScaledMatmul());
   add(createExpandQuantization());
   // Dequantized weights are not yet numbers of their own: a tensor core, or an instruction for bytes, multiplies the bytes they are.
   if (options.cuda || options.byteDots) add(createNarrowProducts(NarrowProductsOptions{/*byteDots=*/!options.cuda}));

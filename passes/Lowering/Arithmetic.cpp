@@ -26,6 +26,7 @@ SizeExpr flopsOf(Operation *op) {
       .Case([&](PackedMatmulOp matmul) { return 2 * elements(y) * extent(matmul.getA(), 1); })
       .Case([&](MatmulOp matmul) { return 2 * elements(y) * extent(matmul.getA(), 1); })
       .Case([&](DequantMatmulOp matmul) { return 2 * elements(y) * extent(matmul.getA(), 1); })
+      .Case([&](ScaledMatmulOp matmul) { return 2 * elements(y) * extent(matmul.getA(), 1); })
       .Case([&](PackedGroupedMatmulOp matmul) { return 2 * elements(y) * extent(matmul.getX(), 1); })
       .Case([&](PackedConvOp conv) {
         return 2 * elements(y) * floorDiv(extent(conv.getX(), 1), conv.getGroup()) * product(conv.getKernel());

@@ -25,6 +25,9 @@
 // another warpgroup. That takes twice the registers, so tiles are smaller. A narrow tile takes two slots at a time: the second one's products run
 // while the first one's are added up. `fast_sums` in the graph does without all this.
 //
+// What is added up apart can be scaled apart: scales of blocks of 128 along k (BlockScales) cost a multiplication that joins the addition, and loads
+// that run under the slot's products. A thread has two rows, and as many scales; columns of a tile share one where blocks of B are as wide.
+//
 // Of f32 a tensor core sees the upper 19 bits, TF32. Three products make one of about 22 bits (highLow): a = a1 + a2, b = b1 + b2, and
 // a2*b1 + a1*b2 + a1*b1. Consumers read A into registers and take it apart there; a splitter warpgroup writes b's low parts beside b. Sums are
 // promoted, since tensor cores cut what they add up (decision 0021). `tf32` in the graph is one product of the upper bits.
@@ -34,6 +37,8 @@
 
 #include "codegen/schedules/cuda/CudaMatmul.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
 
@@ -56,6 +61,7 @@ struct PromotedLoop {
   Value ring, firstRow;
   VectorType type;
   bool pairs, highLow;
+  std::function<SmallVector<Value>(Value step)> scales;  ///< tiles that a slot's products are multiplied by; may be null
 
   Value product() {
     auto slot = tile::RingWaitOp::create(b, loc, tile::SlotType::get(b.getContext()), ring, 0).getSlot();
@@ -64,25 +70,32 @@ struct PromotedLoop {
   }
   void release(int64_t lag) { tile::RingReleaseOp::create(b, loc, ring, lag); }
   Value wait(Value product, int64_t pending) { return tile::MmaWaitOp::create(b, loc, type, product, pending).getResult(); }
-  Value add(Value sum, Value done) { return arith::AddFOp::create(b, loc, sum, done); }
+  SmallVector<Value> scalesOf(Value step) { return scales ? scales(step) : SmallVector<Value>(); }  // before the wait: they are loaded while the products run
+  Value add(Value sum, Value done, ArrayRef<Value> scales) {
+    if (scales.empty()) return arith::AddFOp::create(b, loc, sum, done);
+    for (Value scale : scales.drop_back()) done = arith::MulFOp::create(b, loc, done, scale);
+    return math::FmaOp::create(b, loc, done, scales.back(), sum);
+  }
 
-  Value one(Value sum) {
+  Value one(Value sum, Value step) {
     Value running = product();
+    auto by = scalesOf(step);
     if (pairs) release(1);  // of a ring whose slots lag: nothing yet
     Value done = wait(running, 0);
     release(0);
-    return add(sum, done);
+    return add(sum, done, by);
   }
-  Value two(Value sum) {
+  Value two(Value sum, Value step) {
     Value first = product();
     release(1);
     Value second = product();
+    auto firstBy = scalesOf(step), secondBy = scales ? scalesOf(IndexBuilder{b, loc}.add(step, 1)) : SmallVector<Value>();
     Value done = wait(first, 1);
     release(1);
-    sum = add(sum, done);
+    sum = add(sum, done, firstBy);
     done = wait(second, 0);
     release(0);
-    return add(sum, done);
+    return add(sum, done, secondBy);
   }
   Value run(Value from, Value to, Value zeros) {
     IndexBuilder ix{b, loc};
@@ -92,18 +105,62 @@ struct PromotedLoop {
       phase(op, "Multiply: a slot's products have sums of their own, which f32 registers add up");
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(op.getBody());
-      scf::YieldOp::create(b, loc, body(op.getRegionIterArg(0)));
+      scf::YieldOp::create(b, loc, body(op.getRegionIterArg(0), op.getInductionVar()));
       return op.getResult(0);
     };
-    if (!pairs) return loop(from, to, 1, zeros, [&](Value sum) { return one(sum); });
+    if (!pairs) return loop(from, to, 1, zeros, [&](Value sum, Value step) { return one(sum, step); });
     Value even = ix.add(from, ix.mul(ix.div(ix.sub(to, from), 2), 2));
     if (even.getDefiningOp() && !even.getDefiningOp<arith::ConstantOp>()) even.setLoc(nameLoc(b, loc, "even_end"));
-    Value sum = loop(from, even, 2, zeros, [&](Value sum) { return two(sum); });
+    Value sum = loop(from, even, 2, zeros, [&](Value sum, Value step) { return two(sum, step); });
     auto known = getConstantIntValue(even);
     if (known && known == getConstantIntValue(to)) return sum;
-    return loop(even, to, 1, sum, [&](Value sum) { return one(sum); });
+    return loop(even, to, 1, sum, [&](Value sum, Value step) { return one(sum, step); });
   }
 };
+
+/// The scales of a tile's rows (axis 0) or columns (1): what is known of them before its first step.
+struct TileScales {
+  OpBuilder &b;
+  Location loc;
+  const BlockScales &scales;
+  int64_t axis;
+  Value begin, left, stride;  ///< place of the first one in the buffer; how many there are from it on; from one to the next
+
+  /// \param first, count  of the tile, of the operand: rows, or columns
+  TileScales(OpBuilder &b, Location loc, const BlockScales &scales, int64_t axis, Value first, Value count, Value matrix, Value steps)
+      : b(b), loc(loc), scales(scales), axis(axis), stride(steps) {
+    IndexBuilder ix{b, loc};
+    Value row = ix.div(first, scales.shared), rows = ix.tiles(count, scales.shared);
+    left = ix.sub(rows, row);
+    begin = ix.mul(scales.hasBatch && matrix ? ix.add(ix.mul(matrix, rows), row) : row, steps);
+    if (begin.getDefiningOp() && !begin.getDefiningOp<arith::ConstantOp>()) begin.setLoc(nameLoc(b, loc, axis == 0 ? "row_scales" : "column_scales"));
+  }
+  /// A tile of `length` of them, or one number where they share it.
+  Value load(Value step, int64_t length) const {
+    IndexBuilder ix{b, loc};
+    Type f32 = b.getF32Type();
+    Value one = ix.c(1), offset = ix.add(begin, step);
+    if (scales.shared > 1) {
+      Value number = tile::LoadOp::create(b, nameLoc(b, loc, "block_scale"), VectorType::get({1}, f32), scales.buffer, offset, ValueRange{one}, ValueRange{left});
+      return vector::ExtractOp::create(b, loc, number, ArrayRef<int64_t>{0});
+    }
+    SmallVector<int64_t> shape = {1, 1};
+    SmallVector<Value> strides = {ix.c(0), ix.c(0)}, limits = {one, one};
+    shape[axis] = length, strides[axis] = stride, limits[axis] = left;
+    return tile::LoadOp::create(b, nameLoc(b, loc, axis == 0 ? "row_scale" : "column_scale"), VectorType::get(shape, f32), scales.buffer, offset, strides, limits);
+  }
+};
+
+/// What a slot's products are multiplied by: a tile of `type`, or one for the rows and one for the columns, whose product would take as many registers
+/// as the sums.
+SmallVector<Value> scalesOfProducts(OpBuilder &b, Location loc, VectorType type, const TileScales &rows, const TileScales &columns, Value step) {
+  Value ofRows = rows.load(step, type.getDimSize(0)), ofColumns = columns.load(step, type.getDimSize(1));
+  auto over = [&](Value v, Type shape) -> Value { return v.getType() == shape ? v : Value(vector::BroadcastOp::create(b, loc, shape, v)); };
+  auto rowTile = dyn_cast<VectorType>(ofRows.getType()), columnTile = dyn_cast<VectorType>(ofColumns.getType());
+  if (rowTile && columnTile) return {over(ofRows, type), over(ofColumns, type)};
+  const Type shape = rowTile ? Type(rowTile) : columnTile ? Type(columnTile) : b.getF32Type();
+  return {over(arith::MulFOp::create(b, nameLoc(b, loc, "scale"), over(ofRows, shape), over(ofColumns, shape)), type)};
+}
 }  // namespace
 
 int64_t wgmmaStoreColumns(int64_t n, int64_t bytes) {
@@ -129,6 +186,7 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
   if (t.n % (8 * t.splits)) return "each block stores a multiple of 8 columns";
   if (t.turns && (t.splits > 1 || t.promotes)) return "consumers take turns at tiles, or blocks share a tile, or sums are promoted";
   if (t.promotes && t.rows() != 64) return "sums of slots are of 64 rows for a consumer";
+  if (t.sharedColumns > 1 && t.sharedColumns % t.n) return "the columns of a tile share scales of blocks";
   if (t.rows() * t.n / 128 * (t.promotes ? 2 : 1) > 200) return "too many accumulators for a thread's registers";
   if (t.highLow && (t.consumers == 3 || t.n > 128)) return "high and low parts leave too few registers";
   if (t.consumers == 3 && t.rows() * t.n / 128 > 128 - 32) return "three consumers leave too few registers";
@@ -209,6 +267,7 @@ static WgmmaTile fewRowsTile(int64_t m, int64_t n, int64_t steps, int64_t matric
   if (shared.splits > 1) return shared;
   const int64_t widest = t.promotes ? 128 : 256, waves = ceilDiv(n * matrices, sms * widest), even = ceilDiv(n * matrices, sms * waves);
   t.n = std::min(ceilDiv(even, 16) * 16, std::min(widest, ceilDiv(n, 16) * 16));
+  while (t.sharedColumns > 1 && t.sharedColumns % t.n) t.n += 16;
   return filledUp(withResiduals(t, like.residuals, steps), steps * waves);
 }
 
@@ -519,8 +578,14 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     if (t.turns) tile::TurnWaitOp::create(b, loc);
     Value zeros = arith::ConstantOp::create(b, loc, b.getZeroAttr(accType));
     Value endStep = unlessEmpty(multiplies, consumerFirst, consumerEnd);
-    Value acc = t.promotes ? PromotedLoop{b, loc, ring, firstRow, accType, takesPairs(t), t.highLow}.run(consumerFirst, endStep, zeros) : multiply(zeros, endStep);
-    if (!p.begin) at = placeOfConsumer(placeOfTile);
+    std::function<SmallVector<Value>(Value)> scales;
+    if (p.scalesA) {
+      at = placeOfConsumer(placeOfTile);
+      TileScales ofRows(b, loc, *p.scalesA, 0, at.row, p.m, at.matrix, p.steps), ofColumns(b, loc, *p.scalesB, 1, at.column, p.n, at.matrix, p.steps);
+      scales = [=, &b](Value step) { return scalesOfProducts(b, loc, accType, ofRows, ofColumns, step); };
+    }
+    Value acc = t.promotes ? PromotedLoop{b, loc, ring, firstRow, accType, takesPairs(t), t.highLow, scales}.run(consumerFirst, endStep, zeros) : multiply(zeros, endStep);
+    if (!p.begin && !p.scalesA) at = placeOfConsumer(placeOfTile);
     if (t.splits > 1) {
       acc = tile::ClusterReduceOp::create(b, loc, VectorType::get({rows, t.storedColumns()}, sumType), acc).getSlice();
       Value rankK = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 2);
