@@ -32,6 +32,7 @@ NATIVE_ONLY = {
     "decode_blocks": "GGUF files have blocks",
     "dequant_matmul": "a pass makes it of a product with dequantized weights",
     "pack_codes": "a pass makes it",
+    "scaled_matmul": "a pass makes it of a product with dequantized operands",
     "group": "the fusion pass makes it",
     "launch": "the scheduling pass makes it",
 }

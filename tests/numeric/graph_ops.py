@@ -44,6 +44,7 @@ NO_REFERENCE = {
     "yield": "ends a region",
     "decode_blocks": "of constants only: tests/numeric/blocks.py holds it to the gguf package, bit by bit",
     "pack_codes": "of constants only: jinx.dequant_matmul multiplies what it leaves",
+    "scaled_matmul": "of a GPU's tensor cores: tests/numeric/cuda_scaled.py holds it to float64",
     "none": "stands for an omitted operand",
     "host_call": "runs the host operator that it names; ONNX's node tests judge these",
     "if": "runs blocks; ONNX's node tests judge it, and tests/unit/runtime/control_flow_test.cpp",

@@ -78,6 +78,7 @@ EPILOGUES = ((4096, 4096, 4096), (512, 4096, 4096), (128, 4096, 4096))
 HALVES = ((4096, 4096, 4096), (128, 4096, 4096))
 BYTE_PRODUCTS = ((8192, 8192, 8192), (4096, 4096, 4096), (128, 4096, 4096))
 BLOCK_PRODUCTS = ((8192, 8192, 8192), (4096, 4096, 4096), (4096, 7168, 2048), (128, 4096, 4096), (16, 4096, 4096))
+TINY_BLOCK_PRODUCTS = ((130, 200, 272), (16, 136, 400))
 # Attention: head dimension, length, batch, heads.
 ATTENTION = (
     (64, 512, 32, 32), (64, 2048, 8, 32), (64, 4096, 4, 32), (64, 16384, 1, 32),
@@ -257,7 +258,7 @@ def table(tiny: bool = False) -> list[Case]:
     made += [product("gemm-gelu", "bf16", *small(*s)) for s in EPILOGUES]
     made += [product("gemm-gelu", "f16", *small(*EPILOGUES[0])), product("gemm-gelu", "f32", *small(1024, 1024, 1024))]
     made += [product("gemm", dtype, *small(*s)) for dtype in ("f8", "i8") for s in BYTE_PRODUCTS]
-    made += [blocks(*small(*s)) for s in BLOCK_PRODUCTS]
+    made += [blocks(*s) for s in (TINY_BLOCK_PRODUCTS if tiny else BLOCK_PRODUCTS)]
     made += [grouped(*sizes) for sizes in (TINY_GROUPED if tiny else GROUPED)]
     for depth, length, batch, heads in ATTENTION:
         sizes = (depth, 64, 2, 2) if tiny else (depth, length, batch, heads)
