@@ -67,8 +67,9 @@ void check(const Problem &p, uint64_t seed) {
 
 TEST(ScaledProducts, AreNearFloat64) {
   uint64_t seed = 0;
-  for (int64_t shared : {1, 64, 128, 256})
-    for (auto [m, n, k] : {std::array<int64_t, 3>{200, 264, 272}, {65, 30, 400}, {7, 130, 144}, {70, 72, 1600}}) check({m, n, k, shared}, ++seed);
+  for (int64_t shared : {1, 128})
+    for (auto [m, n, k] : {std::array<int64_t, 3>{200, 136, 272}, {65, 30, 400}, {7, 130, 144}, {70, 72, 1600}}) check({m, n, k, shared}, ++seed);
+  for (int64_t shared : {64, 256}) check({130, 264, 272, shared}, ++seed);
 }
 
 TEST(ScaledProducts, TextAndGate) {
