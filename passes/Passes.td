@@ -60,11 +60,11 @@ def GatherCodes : Pass<"jinx-gather-codes", "::mlir::func::FuncOp"> {
 def QuantizeModel : Pass<"jinx-quantize", "::mlir::func::FuncOp"> {
   let summary = "Give products and convolutions with constant weights codes of few bits";
   let description = [{
-    The weights of each become a dequantized constant, and with int8, int8-dynamic and fp8 its input is quantized and dequantized, once for all
+    The weights of each become a dequantized constant, and with int8, int8-dynamic, fp8 and fp8-block its input is quantized and dequantized, once for all
     that read it (passes/Quant/QuantizeModel.h). For int8 and fp8 an operator says what its input's values are: `jinx.range = array<f64: low, high>`.
     `jinx quantize` finds ranges by itself and is not in need of this pass; it is for looking closely. What stays float says why.
   }];
-  let options = [Option<"scheme", "scheme", "std::string", "\"int8-weights\"", "int8, int8-dynamic, int4, int8-weights, nf4 or fp8">,
+  let options = [Option<"scheme", "scheme", "std::string", "\"int8-weights\"", "int8, int8-dynamic, int4, int8-weights, nf4, fp8 or fp8-block">,
                  Option<"group", "group", "int64_t", "0", "Neighbours along k that share a scale; 0: as the scheme usually has">,
                  Option<"asymmetric", "asymmetric", "bool", "false", "int4 with an offset for each group">,
                  Option<"minWeights", "min-weights", "int64_t", "256", "Layers with fewer weights stay float">,
@@ -94,6 +94,17 @@ def SplitActivations : Pass<"jinx-split-activations", "::mlir::func::FuncOp"> {
   let options = [Option<"bits", "bits", "int64_t", "0", "Of an activation: 8, 16 or 24; 0: 24, beside tables of levels 16">];
   let statistics = [Statistic<"numSplit", "num-split", "Products of digits">, Statistic<"numKept", "num-kept", "Products whose activations stay floats">];
   let dependentDialects = ["::jinx::graph::GraphDialect"];
+}
+
+def FormScaledMatmul : Pass<"jinx-form-scaled-matmul", "::mlir::func::FuncOp"> {
+  let summary = "Multiply 8-bit floats whose scales vary along k as they are, and scale sums of blocks";
+  let description = [{
+    matmul(dequantize(a, s), dequantize(w, t)) becomes `jinx.scaled_matmul`, where a and w are 8-bit floats and s, t or both are of blocks of 128 along
+    k. Rows of w may share scales: those of 128 x 128 blocks, which are repeated (jinx.reshape, jinx.broadcast, jinx.reshape), are read as they
+    are. For GPUs with a copy engine; elsewhere operands are dequantized before, and a remark says why.
+    Scales that stand still along k are left to jinx-narrow-products.
+  }];
+  let statistics = [Statistic<"numFormed", "num-formed", "Products of 8-bit floats with scales of blocks">, Statistic<"numKept", "num-kept", "Products whose operands are dequantized before">];
 }
 
 def ExpandQuantization : Pass<"jinx-expand-quantization", "::mlir::func::FuncOp"> {

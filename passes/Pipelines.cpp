@@ -22,6 +22,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   add(createGatherCodes());
   add(createFormDequantMatmul());
   if (options.byteDots && !options.cuda && options.activationBits < 32) add(createSplitActivations(SplitActivationsOptions{options.activationBits}));
+  add(createFormScaledMatmul());
   add(createExpandQuantization());
   // Dequantized weights are not yet numbers of their own: a tensor core, or an instruction for bytes, multiplies the bytes they are.
   if (options.cuda || options.byteDots) add(createNarrowProducts(NarrowProductsOptions{/*byteDots=*/!options.cuda}));

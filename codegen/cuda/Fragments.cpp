@@ -110,8 +110,10 @@ std::optional<std::pair<std::string, std::string>> KernelEmitter::runLoad(tile::
 }
 
 /// A load with the attribute `early`, of one value for each column, is issued where it stands, and kept once a column whatever rows the
-/// thread has; others are issued where they are used, an element at a time.
+/// thread has; so is one of a row or column tile. Others are issued where they are used, an element at a time.
 LogicalResult KernelEmitter::emitEarlyLoad(tile::LoadOp op) {
+  Shape shape = shapeOf(op.getTile().getType());
+  if (pipeline_->hasFragments() && (shape[0] == 1 || shape[1] == 1)) return failed(addPending(op)) ? failure() : LogicalResult(arrayOf(op.getTile(), hint(op.getTile())));
   TileLayout layout = layoutOf(shapeOf(op.getTile().getType()));
   bool isPerColumn = isConstant(op.getStrides()[0], 0) && !layout.columnLoop.extent.empty();
   auto run = isPerColumn ? runLoad(op, layout) : std::nullopt;

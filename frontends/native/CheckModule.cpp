@@ -65,7 +65,7 @@ private:
 
   void check(Operation *op) {
     std::string name = "'" + op->getName().getStringRef().str() + "'";
-    if (isa<GroupOp, LaunchOp, PackOp, PackedMatmulOp, PackedGroupedMatmulOp, PackedConvOp, PackCodesOp, SplitDigitsOp, DequantMatmulOp>(op))
+    if (isa<GroupOp, LaunchOp, PackOp, PackedMatmulOp, PackedGroupedMatmulOp, PackedConvOp, PackCodesOp, SplitDigitsOp, DequantMatmulOp, ScaledMatmulOp>(op))
       add(op, name + " is made by passes, it is no part of a model");
     else if (!isa<GraphDialect>(op->getDialect()) && !isa<func::FuncOp, func::ReturnOp>(op) && op != module_)
       add(op, name + " is no operator of a model");

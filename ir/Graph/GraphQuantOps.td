@@ -125,5 +125,23 @@ def Graph_DequantMatmulOp : Graph_Op<"dequant_matmul", [Pure, AttrSizedOperandSe
     `:` type($a) (`factors` type($factors)^)? `,` type($codes) `,` type($scales) (`offsets` type($offsets)^)? `->` type($y)
   }];
 }
+def Graph_ScaledMatmulOp : Graph_Op<"scaled_matmul", [Pure]> {
+  let summary = "y[…, m, n] = sum_j a_scales[…, m, j] * b_scales[n / shared, j] * sum_i a[…, m, 128j + i] * b[n, 128j + i]";
+  let description = [{
+    A product of 8-bit floats that have a scale for each 128 neighbours along k, of tensor cores that read both operands by rows. I1 `a`
+    [batch…, m, k], I2 `b` [n, k], f8E4M3FN or f8E5M2, k a multiple of 16. I3 `a_scales` [batch…, m, ceil(k/128)]. I4 `b_scales`
+    [ceil(n/shared), ceil(k/128)]: `shared` neighbouring rows of b have one, a multiple of 64, or 1. y [batch…, m, n]. Scales and y are f32.
+    The sum of a block is multiplied by the product of its scales; those add up in f32, in an order that is not said.
+
+    %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<8x256xf8E4M3FN>, tensor<200x256xf8E4M3FN> scales tensor<8x2xf32>, tensor<2x2xf32> -> tensor<8x200xf32>
+  }];
+  let arguments = (ins AnyRankedTensor:$a, AnyRankedTensor:$b, AnyRankedTensor:$a_scales, AnyRankedTensor:$b_scales, I64Attr:$shared);
+  let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
+  let assemblyFormat = [{
+    $a `,` $b `scales` $a_scales `,` $b_scales `shared` $shared attr-dict
+    `:` type($a) `,` type($b) `scales` type($a_scales) `,` type($b_scales) `->` type($y)
+  }];
+}
 
 #endif

@@ -1,4 +1,4 @@
-// Verifiers of quantization: quantize, dequantize, pack_codes, dequant_matmul.
+// Verifiers of quantization: quantize, dequantize, pack_codes, dequant_matmul, scaled_matmul.
 #include "ir/Graph/Codes.h"
 #include "ir/Graph/ValueInference.h"
 #include "ir/Graph/Verify.h"
@@ -12,6 +12,9 @@ using namespace jinx::graph;
 namespace {
 
 constexpr int64_t kPanel = 16, kCodesOfWord = 8, kLevels = 16;
+constexpr int64_t kRowBytes = 16;      // that a tensor map's stride is a multiple of
+constexpr int64_t kScaledBlock = 128;  // of k
+constexpr int64_t kRowsOfProduct = 64; // of a tensor core's product: they share scales, or have one each
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 bool isByteFloatOrCode(Type type) { return isByteFloat(type) || isa<Float4E2M1FNType>(type); }
@@ -230,4 +233,23 @@ LogicalResult DequantMatmulOp::verify() {
   out.push_back(y.back());
   if ((!inFragments && failed(verifyShape(*this, "codes", getCodes(), {panels, *words, SizeExpr(kPanel)}))) || failed(verifyShape(*this, "y", getY(), out))) return failure();
   return verifyParameters(*this, ceilDiv(depth, getGroup()));
+}
+
+LogicalResult ScaledMatmulOp::verify() {
+  Sizes a = sizesOf(getA().getType()), b = sizesOf(getB().getType()), y = sizesOf(getY().getType());
+  if (a.size() < 2 || b.size() != 2) return emitOpError("a and b have ranks ") << a.size() << " and " << b.size() << ", expected r >= 2 and 2";
+  for (auto [name, v] : {std::pair("a", getA()), std::pair("b", getB())})
+    if (!isByteFloat(elementOf(v))) return emitOpError() << name << " has elements of " << elementOf(v) << ", expected f8E4M3FN or f8E5M2";
+  for (auto [name, v] : {std::pair("a_scales", getAScales()), std::pair("b_scales", getBScales()), std::pair("y", getY())})
+    if (!elementOf(v).isF32()) return emitOpError() << name << " has elements of " << elementOf(v) << ", expected f32";
+  const int64_t shared = getShared();
+  if (shared != 1 && (shared <= 0 || shared % kRowsOfProduct)) return emitOpError("shared is ") << shared << ", expected 1 or a multiple of " << kRowsOfProduct;
+  if (!a.back().exactDivide(kRowBytes)) return emitOpError("a has rows of ") << a.back().str() << " elements, expected a multiple of " << kRowBytes;
+  Sizes out(a.begin(), a.end() - 1), scales = out;
+  const SizeExpr blocks = ceilDiv(a.back(), kScaledBlock);
+  out.push_back(b[0]), scales.push_back(blocks);
+  if (failed(verifyShape(*this, "b", getB(), {b[0], a.back()})) || failed(verifyShape(*this, "a_scales", getAScales(), scales)) ||
+      failed(verifyShape(*this, "b_scales", getBScales(), {ceilDiv(b[0], shared), blocks})))
+    return failure();
+  return verifyShape(*this, "y", getY(), out);
 }

@@ -15,7 +15,7 @@ bool isFree(Operation *op) {
   auto constant = dyn_cast<ConstantOp>(op);
   return constant && constant.getValue().isSplat() && schedules::isEmittable(op);
 }
-bool isProduct(Operation *op) { return isa<PackedMatmulOp, PackedConvOp, PackedGroupedMatmulOp, DequantMatmulOp>(op); }
+bool isProduct(Operation *op) { return isa<PackedMatmulOp, PackedConvOp, PackedGroupedMatmulOp, DequantMatmulOp, ScaledMatmulOp>(op); }
 bool isRecurrent(Operation *op) { return isa<LstmOp, GruOp>(op); }
 bool isAlone(Operation *op) { return !schedules::ownSchedule(op).empty(); }
 bool isCombining(Operation *op) { return isa<ReduceOp, CumsumOp>(op) || isAlone(op); }

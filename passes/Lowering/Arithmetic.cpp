@@ -29,6 +29,7 @@ SizeExpr flopsOf(Operation *op) {
         // Of digits: each group of k has so many words and a few more.
         return 2 * elements(y) * (matmul.getFactors() ? extent(matmul.getA(), 2) * SizeExpr(int64_t(matmul.getGroup())) : extent(matmul.getA(), 1));
       })
+      .Case([&](ScaledMatmulOp matmul) { return 2 * elements(y) * extent(matmul.getA(), 1); })
       .Case([&](PackedGroupedMatmulOp matmul) { return 2 * elements(y) * extent(matmul.getX(), 1); })
       .Case([&](PackedConvOp conv) {
         return 2 * elements(y) * floorDiv(extent(conv.getX(), 1), conv.getGroup()) * product(conv.getKernel());

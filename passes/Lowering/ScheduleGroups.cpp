@@ -142,7 +142,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   /// A group of one operator.
   static graph::GroupOp alone(Operation *op) {
     OpBuilder b(op);
-    StringRef schedule = isa<graph::PackedMatmulOp, graph::PackedConvOp>(op) ? "matmul" : isa<graph::PackedGroupedMatmulOp>(op) ? "grouped" : isa<graph::DequantMatmulOp>(op) ? "dequant_matmul" : "rows";
+    StringRef schedule = isa<graph::PackedMatmulOp, graph::PackedConvOp, graph::ScaledMatmulOp>(op) ? "matmul" : isa<graph::PackedGroupedMatmulOp>(op) ? "grouped" : isa<graph::DequantMatmulOp>(op) ? "dequant_matmul" : "rows";
     auto group = graph::GroupOp::create(b, op->getLoc(), op->getResultTypes(), op->getOperands(), schedule);
     Block *body = b.createBlock(&group.getBody());
     for (Value v : op->getOperands()) body->addArgument(v.getType(), op->getLoc());
@@ -159,7 +159,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     for (Operation &op : group.getBody().front().without_terminator()) {
       if (isa<graph::ConstantOp>(op)) continue;
       StringRef kind = op.getName().stripDialect();
-      if (isa<graph::PackedConvOp, graph::PackedMatmulOp, graph::PackedGroupedMatmulOp, graph::DequantMatmulOp, graph::DepthwiseConvOp, graph::ReduceOp, graph::PoolOp, graph::CumsumOp>(op) || anchor.empty()) anchor = kind;
+      if (isa<graph::PackedConvOp, graph::PackedMatmulOp, graph::PackedGroupedMatmulOp, graph::DequantMatmulOp, graph::ScaledMatmulOp, graph::DepthwiseConvOp, graph::ReduceOp, graph::PoolOp, graph::CumsumOp>(op) || anchor.empty()) anchor = kind;
     }
     return identifier(anchor);
   }

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "passes/Passes.h"
+#include "passes/Quant/Repeat.h"
 
 using namespace mlir;
 using namespace jinx::graph;
@@ -77,19 +78,7 @@ class Expansion {
   Value spread(Value v, Value x, int64_t block, int64_t axis) {
     Sizes sizes = sizesOf(v.getType());
     if (sizes.empty() || block == 0 || sizes[axis].isConstant(1)) return v;
-    Type element = elementOf(v);
-    Sizes apart = sizes, joined = sizes, cut = sizes;
-    apart.insert(apart.begin() + axis + 1, SizeExpr(1));
-    Sizes repeated = apart;
-    repeated[axis + 1] = block;
-    joined[axis] = sizes[axis] * SizeExpr(block);
-    cut[axis] = sizesOf(x.getType())[axis];
-    v = ReshapeOp::create(b_, loc_, tensorOf(apart, element), v);
-    v = BroadcastOp::create(b_, loc_, tensorOf(repeated, element), v);
-    v = ReshapeOp::create(b_, loc_, tensorOf(joined, element), v);
-    if (joined == cut) return v;
-    SmallVector<StringRef> starts(sizes.size(), "0");
-    return SliceOp::create(b_, loc_, tensorOf(cut, element), v, b_.getStrArrayAttr(starts), SmallVector<int64_t>(sizes.size(), 1));
+    return repeated(b_, loc_, v, axis, block, sizesOf(x.getType())[axis]);
   }
 
   OpBuilder b_;

@@ -55,6 +55,7 @@ std::string readLayer(Layer &layer, func::FuncOp main, Scheme scheme, int64_t le
   layer.isConvolution = isa<ConvOp>(layer.op);
   if (!layer.isConvolution && type.getRank() != 2) return "weights have rank " + std::to_string(type.getRank()) + ", expected 2";
   if (layer.isConvolution && !quantizesActivations(scheme)) return "kernels of convolutions read no codes beside floats; int8 and fp8 quantize both operands";
+  if (layer.isConvolution && scheme == Scheme::kFp8Block) return "scales of blocks along k are for products; fp8 has one for each output channel";
   layer.isTransposed = !layer.isConvolution && cast<MatmulOp>(layer.op).getTransposeB();
   layer.rows = type.getDimSize(layer.isConvolution || layer.isTransposed ? 0 : 1);
   const int64_t count = type.getNumElements();

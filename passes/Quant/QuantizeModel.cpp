@@ -7,6 +7,7 @@
 #include "ir/Graph/Constants.h"
 #include "llvm/Support/GlobPattern.h"
 #include "passes/Passes.h"
+#include "passes/Quant/Repeat.h"
 
 using namespace mlir;
 using namespace jinx::graph;
@@ -91,18 +92,22 @@ class Rewriter {
   Value weightsOf(const Layer &layer, const WeightCodes &codes) {
     const bool byColumns = !layer.isConvolution && !layer.isTransposed;  // as the weights lie
     const Shape shape(cast<RankedTensorType>(ConstantOp(layer.weights).getType()).getShape());
-    Shape parameters = byColumns ? Shape{codes.groups(), codes.rows} : Shape{codes.rows, codes.groups()};
+    const int64_t shared = codes.format.rowsOfScale, rows = (codes.rows + shared - 1) / shared;  // of scales
+    Shape parameters = byColumns ? Shape{codes.groups(), rows} : Shape{rows, codes.groups()};
     parameters.resize(shape.size(), 1);
-    auto laid = [&](const auto &values, int64_t columns) { return byColumns ? transposed(values, codes.rows, columns) : values; };
-    auto parameter = [&](const std::vector<float> &values) {
+    auto laid = [&](const auto &values, int64_t rows, int64_t columns) { return byColumns ? transposed(values, rows, columns) : values; };
+    auto parameter = [&](const std::vector<float> &values) -> Value {
       Tensor tensor = Tensor::make(codes.format.scales, parameters);
-      const std::vector<float> numbers = laid(values, codes.groups());
+      std::vector<float> ofRows;
+      for (int64_t row = 0; row < codes.rows; row += shared) ofRows.insert(ofRows.end(), values.begin() + row * codes.groups(), values.begin() + (row + 1) * codes.groups());
+      const std::vector<float> numbers = laid(ofRows, rows, codes.groups());
       for (size_t i = 0; i < numbers.size(); ++i) tensor.setDouble(int64_t(i), numbers[i]);
-      return constant(layer, tensor);
+      Value v = constant(layer, tensor);
+      return shared > 1 ? repeated(b_, layer.op->getLoc(), v, byColumns ? 1 : 0, shared, codes.rows) : v;
     };
     Value scales = parameter(codes.scales), offsets = codes.format.hasOffsets ? parameter(codes.offsets) : Value();
     const bool hasBlocks = codes.groups() > 1;
-    return DequantizeOp::create(b_, layer.op->getLoc(), ConstantOp(layer.weights).getType(), constant(layer, packed(codes.format.codes, shape, laid(codes.codes, codes.k))),
+    return DequantizeOp::create(b_, layer.op->getLoc(), ConstantOp(layer.weights).getType(), constant(layer, packed(codes.format.codes, shape, laid(codes.codes, codes.rows, codes.k))),
                                 scales, Value(), offsets,
                                 codes.format.levels.empty() ? DenseF32ArrayAttr() : b_.getDenseF32ArrayAttr(ArrayRef<float>(codes.format.levels.data(), codes.format.levels.size())),
                                 uint64_t(hasBlocks ? codes.group() : 0), uint64_t(hasBlocks ? layer.groupAxis() : 0));
@@ -116,9 +121,18 @@ class Rewriter {
       if (known == key) return y;
     OpBuilder::InsertionGuard guard(b_);
     b_.setInsertionPointAfterValue(x);
-    Value y = recipe_.scheme == Scheme::kInt8Dynamic ? byRows(layer, x) : recipe_.scheme == Scheme::kFp8 ? asFloat8(layer, x, *entry.input) : asBytes(layer, x, *entry.input);
+    Value y = codesOf(layer, x, entry);
     activations_.emplace_back(key, y);
     return y;
+  }
+
+  Value codesOf(const Layer &layer, Value x, const LayerRecipe &entry) {
+    switch (recipe_.scheme) {
+      case Scheme::kInt8Dynamic: return byRows(layer, x);
+      case Scheme::kFp8: return asFloat8(layer, x, *entry.input);
+      case Scheme::kFp8Block: return byBlocks(layer, x);
+      default: return asBytes(layer, x, *entry.input);
+    }
   }
 
   Value codesAndBack(const Layer &layer, Value x, Type codes, Value scale, Value zero) {
@@ -145,12 +159,40 @@ class Rewriter {
     const int64_t rank = cast<RankedTensorType>(x.getType()).getRank();
     SmallVector<int64_t> axes;
     for (int64_t d = layer.isConvolution ? 1 : rank - 1; d < rank; ++d) axes.push_back(d);
+    return codesAndBack(layer, x, b_.getI8Type(), scaleAlong(layer, x, axes, 127), Value());
+  }
+
+  /// The scale that makes the largest size along `axes` the code `largest`.
+  Value scaleAlong(const Layer &layer, Value x, ArrayRef<int64_t> axes, double largest) {
     Location loc = layer.op->getLoc();
     Value sizes = ReduceOp::create(b_, loc, ReduceKind::max, AbsOp::create(b_, loc, x), axes);
     if (!elementOf(sizes).isF32()) sizes = CastOp::create(b_, loc, withElementType(cast<RankedTensorType>(sizes.getType()), b_.getF32Type()), sizes);
-    Value scale = MulOp::create(b_, loc, sizes, constant(layer, Tensor::scalarDouble(1.0 / 127)));
-    scale = MaxOp::create(b_, loc, scale, constant(layer, Tensor::scalarDouble(FLT_MIN)));  // a row of zeros
-    return codesAndBack(layer, x, b_.getI8Type(), scale, Value());
+    Value scale = MulOp::create(b_, loc, sizes, constant(layer, Tensor::scalarDouble(1 / largest)));
+    return MaxOp::create(b_, loc, scale, constant(layer, Tensor::scalarDouble(FLT_MIN)));  // where all are zeros
+  }
+
+  /// A scale for each row and block along k. Blocks are rows of their own, so that one kernel finds their scales and codes; the last one is filled
+  /// up with zeros, which change no largest size.
+  Value byBlocks(const Layer &layer, Value x) {
+    constexpr int64_t kBlock = 128;
+    Location loc = layer.op->getLoc();
+    auto type = cast<RankedTensorType>(x.getType());
+    const Type codes = Float8E4M3FNType::get(b_.getContext());
+    Sizes sizes = sizesOf(type), whole = sizes, apart = sizes, scales = sizes;
+    const int64_t axis = type.getRank() - 1;
+    scales.back() = ceilDiv(sizes.back(), kBlock);
+    whole.back() = scales.back() * SizeExpr(kBlock);
+    apart.back() = scales.back();
+    apart.push_back(kBlock);
+    SmallVector<StringRef> zeros(size_t(axis) + 1, "0");
+    if (whole != sizes) x = PadOp::create(b_, loc, tensorOf(whole, type.getElementType()), x, Value(), b_.getStrArrayAttr(zeros), PadMode::constant);
+    x = ReshapeOp::create(b_, loc, tensorOf(apart, type.getElementType()), x);
+    Value scale = scaleAlong(layer, x, {axis + 1}, kLargestFloat8);
+    Value q = QuantizeOp::create(b_, loc, tensorOf(apart, codes), x, scale, Value());
+    q = ReshapeOp::create(b_, loc, tensorOf(whole, codes), q);
+    if (whole != sizes) q = SliceOp::create(b_, loc, tensorOf(sizes, codes), q, b_.getStrArrayAttr(zeros), SmallVector<int64_t>(zeros.size(), 1));
+    scale = ReshapeOp::create(b_, loc, tensorOf(scales, b_.getF32Type()), scale);
+    return DequantizeOp::create(b_, loc, type, q, scale, Value(), Value(), DenseF32ArrayAttr(), uint64_t(kBlock), uint64_t(axis));
   }
 
   Value addSwitch(size_t index) {

@@ -5,8 +5,9 @@
 //   int4, int8-weights, nf4    x' = x
 //   int8, fp8                  x' = dequantize(quantize(x, s), s)    s a constant, from x's range; one for all layers that read x
 //   int8-dynamic               the same, s = the largest size of each row / 127, found when the model runs
+//   fp8-block                  the same, s = the largest size of 128 neighbours along k / 448
 //
-// Other passes find products of codes in that (FormDequantMatmul.cpp, NarrowProducts.cpp).
+// Other passes find products of codes in that (FormDequantMatmul.cpp, FormScaledMatmul.cpp, NarrowProducts.cpp).
 #pragma once
 
 #include "passes/Quant/Layers.h"

@@ -5,11 +5,12 @@
 namespace jinx::passes {
 namespace {
 
-constexpr int64_t kGroupOfInt4 = 32, kGroupOfNf4 = 64;
+constexpr int64_t kGroupOfInt4 = 32, kGroupOfNf4 = 64, kBlockOfFp8 = 128;
 
 constexpr std::pair<Scheme, const char *> kSchemes[] = {{Scheme::kInt8, "int8"},        {Scheme::kInt8Dynamic, "int8-dynamic"},
                                                         {Scheme::kInt4, "int4"},        {Scheme::kInt8Weights, "int8-weights"},
-                                                        {Scheme::kNf4, "nf4"},          {Scheme::kFp8, "fp8"}};
+                                                        {Scheme::kNf4, "nf4"},          {Scheme::kFp8, "fp8"},
+                                                        {Scheme::kFp8Block, "fp8-block"}};
 
 }  // namespace
 
@@ -31,7 +32,7 @@ std::string schemeNames() {
   return names;
 }
 
-bool quantizesActivations(Scheme scheme) { return scheme == Scheme::kInt8 || scheme == Scheme::kInt8Dynamic || scheme == Scheme::kFp8; }
+bool quantizesActivations(Scheme scheme) { return scheme == Scheme::kInt8 || scheme == Scheme::kInt8Dynamic || scheme == Scheme::kFp8 || scheme == Scheme::kFp8Block; }
 bool needsRanges(Scheme scheme) { return scheme == Scheme::kInt8 || scheme == Scheme::kFp8; }
 
 WeightFormat Recipe::weightFormat() const {
@@ -40,6 +41,7 @@ WeightFormat Recipe::weightFormat() const {
     case Scheme::kNf4: return {DType::kU4, group > 0 ? group : kGroupOfNf4, kNf4Levels, false, DType::kF16};
     case Scheme::kInt8Weights: return {DType::kI8, group, {}, false, DType::kF32};
     case Scheme::kFp8: return {DType::kF8E4M3FN, 0, {}, false, DType::kF32};
+    case Scheme::kFp8Block: return {DType::kF8E4M3FN, kBlockOfFp8, {}, false, DType::kF32, kBlockOfFp8};
     case Scheme::kInt8:
     case Scheme::kInt8Dynamic: return {DType::kI8, 0, {}, false, DType::kF32};
   }

@@ -15,7 +15,7 @@
 namespace jinx::passes {
 
 /// docs/spec/quantization.md has a table of them.
-enum class Scheme { kInt8, kInt8Dynamic, kInt4, kInt8Weights, kNf4, kFp8 };
+enum class Scheme { kInt8, kInt8Dynamic, kInt4, kInt8Weights, kNf4, kFp8, kFp8Block };
 
 /// "int8-dynamic"; the inverse, nullopt for another name.
 const char *nameOf(Scheme scheme);

@@ -100,7 +100,7 @@ void eachRow(const WeightRows &weights, unsigned threads, const Body &body) {
 }  // namespace
 
 int64_t WeightCodes::sizeBytes() const {
-  const int64_t count = int64_t(scales.size());
+  const int64_t count = (rows + format.rowsOfScale - 1) / format.rowsOfScale * groups();
   return packedBytes(format.codes, rows * k) + (format.hasOffsets ? 2 : 1) * packedBytes(format.scales, count);
 }
 
@@ -140,10 +140,18 @@ WeightCodes fitScales(const WeightRows &weights, const WeightFormat &format, uns
     for (int64_t g = 0; g < codes.groups(); ++g) {
       const int64_t begin = g * codes.group(), end = std::min(codes.k, begin + codes.group()), i = row * codes.groups() + g;
       const Fit found = fit(format, std::span(weights.values).subspan(size_t(row * codes.k + begin), size_t(end - begin)));
-      codes.scales[size_t(i)] = stored(found.scale, format.scales);
+      codes.scales[size_t(i)] = found.scale;
       if (format.hasOffsets) codes.offsets[size_t(i)] = storedOffset(found.offset, format.scales);
     }
   });
+  // Rows that share a scale have their largest one.
+  for (int64_t first = 0; first < codes.rows; first += format.rowsOfScale)
+    for (int64_t g = 0; g < codes.groups(); ++g) {
+      const int64_t end = std::min(codes.rows, first + format.rowsOfScale);
+      float scale = codes.scales[size_t(first * codes.groups() + g)];
+      for (int64_t row = first + 1; row < end; ++row) scale = std::max(scale, codes.scales[size_t(row * codes.groups() + g)]);
+      for (int64_t row = first; row < end; ++row) codes.scales[size_t(row * codes.groups() + g)] = stored(scale, format.scales);
+    }
   return codes;
 }
 

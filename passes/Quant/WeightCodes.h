@@ -9,7 +9,7 @@
 //                    int4, with an offset        (highest - lowest) / 15, the offset being the lowest (GGUF's Q4_1). A zero point, a whole
 //                             number of codes, would move every weight that the file of a model has such a grid for
 //                    nf4      largest size; levels of runtime/base/CodeLevels.h
-//                    fp8      largest size / 448
+//                    fp8      largest size / 448; fp8-block: of 128 rows of a group of 128
 //   roundToNearest   each weight its nearest level
 #pragma once
 
@@ -33,13 +33,14 @@ struct WeightFormat {
   std::span<const float> levels;  ///< what 4-bit codes stand for; empty: themselves
   bool hasOffsets = false;
   DType scales = DType::kF32;     ///< scales and offsets are rounded to it
+  int64_t rowsOfScale = 1;        ///< neighbouring rows that share a group's scale (fp8)
 };
 
 struct WeightCodes {
   WeightFormat format;
   int64_t rows = 0, k = 0;
   std::vector<uint8_t> codes;    ///< rows * k; a code's bits, one a byte
-  std::vector<float> scales;     ///< rows * groups()
+  std::vector<float> scales;     ///< rows * groups(), those that rows share in each of them
   std::vector<float> offsets;    ///< the same; empty where there are none
 
   int64_t group() const { return format.group > 0 && format.group < k ? format.group : k; }

@@ -33,6 +33,7 @@ NATIVE_ONLY = {
     "dequant_matmul": "a pass makes it of a product with dequantized weights",
     "pack_codes": "a pass makes it",
     "split_digits": "a pass makes it of activations beside codes",
+    "scaled_matmul": "a pass makes it of a product with dequantized operands",
     "group": "the fusion pass makes it",
     "launch": "the scheduling pass makes it",
 }

@@ -45,6 +45,7 @@ NO_REFERENCE = {
     "decode_blocks": "of constants only: tests/numeric/blocks.py holds it to the gguf package, bit by bit",
     "pack_codes": "of constants only: jinx.dequant_matmul multiplies what it leaves",
     "split_digits": "passes make it; tests/numeric/activation_bits.py holds it to its numbers",
+    "scaled_matmul": "of a GPU's tensor cores: tests/numeric/cuda_scaled.py holds it to float64",
     "none": "stands for an omitted operand",
     "host_call": "runs the host operator that it names; ONNX's node tests judge these",
     "if": "runs blocks; ONNX's node tests judge it, and tests/unit/runtime/control_flow_test.cpp",

@@ -163,6 +163,25 @@ def float8_weights(w):
     return (w / scale).astype(ml_dtypes.float8_e4m3fn).astype(np.float64) * scale
 
 
+def float8_in_blocks(x):
+    """A scale for each row and 128 of the last dimension."""
+    result = np.empty(x.shape)
+    for g in groups(x.shape[-1], 128):
+        scale = np.maximum((np.abs(x[..., g]).max(-1, keepdims=True) * f4(1 / 448)).astype(f4), np.finfo(f4).tiny)
+        result[..., g] = (x[..., g].astype(f4) / scale).astype(ml_dtypes.float8_e4m3fn).astype(np.float64) * scale
+    return result
+
+
+def float8_in_squares(w):
+    """A scale for each 128 x 128."""
+    result = np.empty(w.shape)
+    for rows in groups(w.shape[0], 128):
+        for columns in groups(w.shape[1], 128):
+            scale = f4(np.abs(w[rows, columns]).max() / f4(448))
+            result[rows, columns] = (w[rows, columns] / scale).astype(ml_dtypes.float8_e4m3fn).astype(np.float64) * scale
+    return result
+
+
 def forward(x, weights, activation, coded):
     """The layers in float64; `activation` gets a layer's number."""
     for i, w in enumerate(weights):
@@ -285,6 +304,24 @@ def activation_cases(run, generator, folder):
             run.outcome(abs(report["outputs"][0]["snr_db"] - snr) < 0.3, f"{name}: the report says {report['outputs'][0]['snr_db']} dB, it is {snr}")
 
 
+def block_cases(run, generator, folder):
+    """fp8-block, of which the last blocks are short; a row of weights that are all 0 shares its neighbours' scale."""
+    for seed in range(2):
+        weights = [(generator.standard_normal(s) * np.exp(generator.uniform(-3, 3, s)) / np.sqrt(s[0])).astype(f4) for s in ((300, 200), (200, 150), (150, 64))]
+        weights[0][:, 7] = 0
+        x = (generator.standard_normal((6, 300)) * np.exp(generator.uniform(-3, 3, 300))).astype(f4)
+        x[2, :128] = 0
+        name = f"fp8-block, seed {run.seed}.{seed}"
+        got, _ = run.quantized(name, folder / f"fp8-block{seed}", weights, [False, True, False], x, "--scheme", "fp8-block")
+        if got is None:
+            continue
+        want = forward(x, weights, lambda i, v: float8_in_blocks(v), float8_in_squares)
+        exact = forward(x, weights, lambda i, v: v.astype(np.float64), lambda w: w.astype(np.float64))
+        # As above: a code may fall on the other side of a tie.
+        off, noise = np.abs(got - want).max(), np.abs(want - exact).max()
+        run.outcome(off <= max(1e-4 * np.abs(want).max(), 0.12 * noise), f"{name}: off by {off}, quantization itself by {noise}")
+
+
 def gptq_cases(run, generator, folder):
     mixing = generator.standard_normal((64, 64)) * np.exp(generator.uniform(-2, 1, 64))
     samples = (generator.standard_normal((30, 8, 64)) @ mixing).astype(f4)
@@ -389,7 +426,7 @@ def main():
     run = Run(args.jinx, args.seed)
     generator = np.random.default_rng(args.seed)
     with tempfile.TemporaryDirectory() as folder:
-        for cases in (weight_cases, activation_cases, method_cases, gptq_cases):
+        for cases in (weight_cases, activation_cases, block_cases, method_cases, gptq_cases):
             cases(run, generator, pathlib.Path(folder))
     print(f"{run.passed} passed, {run.failed} failed (seed {args.seed})")
     return 1 if run.failed or not run.passed else 0

@@ -47,11 +47,11 @@ Status checkOptions(const QuantizeOptions& options) {
   if (!scheme) return invalidArgument("there is no scheme '" + options.scheme + "', expected " + passes::schemeNames());
   const bool hasGroups = *scheme == passes::Scheme::kInt4 || *scheme == passes::Scheme::kNf4 || *scheme == passes::Scheme::kInt8Weights;
   if (!methodNamed(options.method)) return invalidArgument("there is no method '" + options.method + "', expected min-max, percentile, entropy or mse");
-  if (options.group != 0 && !hasGroups) return invalidArgument("--group is about int4, int8-weights and nf4; " + options.scheme + " has a scale for each output channel");
+  if (options.group != 0 && !hasGroups) return invalidArgument("--group is about int4, int8-weights and nf4; " + options.scheme + " has " + (*scheme == passes::Scheme::kFp8Block ? "one for each block of 128 x 128" : "a scale for each output channel"));
   if (options.group != 0 && (options.group < 0 || options.group % kCodesOfWord != 0))
     return invalidArgument("--group is " + std::to_string(options.group) + ", expected a multiple of " + std::to_string(kCodesOfWord));
   if (options.asymmetric && *scheme != passes::Scheme::kInt4) return invalidArgument("--asymmetric is about int4, got " + options.scheme);
-  if (options.gptq && (*scheme == passes::Scheme::kNf4 || *scheme == passes::Scheme::kFp8))
+  if (options.gptq && (*scheme == passes::Scheme::kNf4 || *scheme == passes::Scheme::kFp8 || *scheme == passes::Scheme::kFp8Block))
     return invalidArgument("--gptq is about integer weights, got " + options.scheme);
   if (options.dataset.empty() && passes::needsRanges(*scheme))
     return invalidArgument(options.scheme + " needs the ranges of activations: --calibrate DATA.npz; int8-dynamic finds them when the model runs");
@@ -59,7 +59,7 @@ Status checkOptions(const QuantizeOptions& options) {
   for (const auto& [isGiven, name] : needs)
     if (isGiven && options.dataset.empty()) return invalidArgument(std::string(name) + " looks at what the model computes: it needs --calibrate DATA.npz");
   if (options.smooth && !passes::quantizesActivations(*scheme))
-    return invalidArgument("--smooth moves what is hard to quantize from activations to weights: it is about int8, int8-dynamic and fp8, got " + options.scheme);
+    return invalidArgument("--smooth moves what is hard to quantize from activations to weights: it is about int8, int8-dynamic, fp8 and fp8-block, got " + options.scheme);
   return Status::ok();
 }
 

@@ -146,7 +146,7 @@ void addCompile(CLI::App& app, Action& action) {
       ->check(CLI::Validator(driver::checkPassName, "", "pass"));
   command->add_option("--tuning", options->tuningFile, "Take sizes of kernels from a database of `tune`")->type_name("FILE.json");
   command->add_option("--tuning-device", options->tuningDevice, "The device it is about, by its name or a part of it (default: the only one)");
-  CLI::Option* quantize = command->add_option("--quantize", options->quantize.scheme, "Quantize first, as `quantize` does: int8, int8-dynamic, int4, int8-weights, nf4 or fp8")->type_name("SCHEME");
+  CLI::Option* quantize = command->add_option("--quantize", options->quantize.scheme, "Quantize first, as `quantize` does: int8, int8-dynamic, int4, int8-weights, nf4, fp8 or fp8-block")->type_name("SCHEME");
   addQuantizeOptions(*command, options->quantize, quantize);
   command->add_flag("--cubins", compiler.cubins, "CUDA: carry machine code beside the texts, for machines without NVRTC (this one needs it)");
   command->add_flag("!--no-early-launch", compiler.earlyLaunch, "CUDA: let no launch begin before the one in front has ended");

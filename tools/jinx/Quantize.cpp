@@ -65,7 +65,7 @@ void addQuantize(CLI::App& app, Action& action) {
   auto options = std::make_shared<QuantizeCommand>();
   CLI::App* command = app.add_subcommand("quantize", "Give a model's weights and activations codes of few bits");
   command->add_option("MODEL", options->model, "ONNX model, or native IR (.mlir, .mlirbc)")->required();
-  command->add_option("--scheme", options->options.scheme, "int8, int8-dynamic, int4, int8-weights, nf4 or fp8")->required();
+  command->add_option("--scheme", options->options.scheme, "int8, int8-dynamic, int4, int8-weights, nf4, fp8 or fp8-block")->required();
   command->add_option("-o,--output", options->output, "What to write: native IR (.mlir, .mlirbc) or a plan (.jxp); default: only the report")
       ->type_name("FILE")
       ->check(CLI::Validator(checkOutput, ""));

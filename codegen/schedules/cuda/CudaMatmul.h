@@ -113,6 +113,7 @@ struct WgmmaTile {
   int64_t elementBytes = 2;        ///< of an operand's element
   int64_t residuals = 0;           ///< operands of the epilogue that come in pieces (WgmmaMatmul::residuals)
   int64_t pieces = 0;              ///< slots of their ring
+  int64_t sharedColumns = 0;       ///< neighbouring columns of B^T that share scales of blocks (BlockScales); 0: there are none
 
   int64_t rows() const { return turns ? m : m / consumers; }  ///< of a consumer
   int64_t cluster() const { return clusterM * clusterN * splits; }
@@ -125,6 +126,7 @@ struct WgmmaTile {
   WgmmaTile as(const WgmmaTile &like) const {
     WgmmaTile t = *this;
     t.promotes = like.promotes, t.highLow = like.highLow, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
+    t.sharedColumns = like.sharedColumns;
     return t;
   }
 };
@@ -144,6 +146,13 @@ struct WgmmaSource {
 /// Matrices [matrices, rows, k] of a buffer, by rows. Formulas are over the kernel's sizes.
 WgmmaSource matrixSource(mlir::Value buffer, const std::string &rows, const std::string &k, const std::string &matrices = "");
 
+/// Scales of an operand's blocks, 128 bytes of k each: scale(row, step) = buffer[offset(matrix) + row / shared * steps + step].
+struct BlockScales {
+  mlir::Value buffer;      ///< of f32
+  int64_t shared = 1;      ///< neighbouring rows that have one; 1, or what tiles of rows do not cross
+  bool hasBatch = false;   ///< the matrices' scales follow one another
+};
+
 /// d = hole(a * b^T), for each matrix of a batch.
 struct WgmmaMatmul {
   WgmmaSource a, b;
@@ -158,6 +167,7 @@ struct WgmmaMatmul {
   /// columns, that is a product of b's side: its tiles' columns are a group's, and a[g] the weights.
   std::optional<GroupedRows> groups;
   bool areTokensColumns = false;
+  std::optional<BlockScales> scalesA, scalesB;  ///< both or none, of 8-bit floats: a step's products are multiplied by both before they add up
   TileBegin begin;                 ///< may be null; not with a tile that blocks share
   std::string mText, nText, matricesText;  ///< formulas over the kernel's sizes that say what m, n, matrices are; needed beside d
 };

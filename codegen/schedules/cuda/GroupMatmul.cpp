@@ -239,11 +239,14 @@ class GroupMatmul {
 }  // namespace
 
 /// Windows by rows are such as the copy engine reads: the verifier has seen to it.
-static bool isForCopyEngine(Operation *product) { return isa<PackedConvOp>(product) || areRowsAligned(cast<PackedMatmulOp>(product)); }
+static bool isForCopyEngine(Operation *product) {
+  auto matmul = dyn_cast<PackedMatmulOp>(product);
+  return !matmul || areRowsAligned(matmul);
+}
 
 FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
   for (Operation &op : group.getBody().front())
-    if (isa<PackedMatmulOp, PackedConvOp>(op) && op.hasAttr("by_rows") && gpuOf(group).hasCopyEngine() && isForCopyEngine(&op))
+    if ((isa<ScaledMatmulOp>(op) || (isa<PackedMatmulOp, PackedConvOp>(op) && op.hasAttr("by_rows"))) && gpuOf(group).hasCopyEngine() && isForCopyEngine(&op))
       return scheduleWgmma(group, &op, name, target, builder);
   return GroupMatmul(group, name, builder).run();
 }

@@ -4,6 +4,7 @@
 // (GroupEpilogue.h), the others count matrices.
 //
 //   packed_matmul   a and b are read as [matrices, rows, k]; one that has no batch, or part of one, stands still along it
+//   scaled_matmul   the same, with scales of blocks along k for each row of a, and for rows of b that share them
 //   packed_conv     an implicit product: a row is a pixel of the result, k runs over the taps of the window and, within one, over slices of
 //                   128 bytes of channels. The copy engine walks the pixels of a tile as the convolution does, and fills in zeros for padding.
 //                   With `runs` k runs over the rows of the window: a "pixel" is a row of it, of which the next one begins a step later
@@ -40,7 +41,7 @@ class GroupWgmma {
   FailureOr<Scheduled> run() {
     a_ = dyn_cast<BlockArgument>(product_->getOperand(0));
     b_ = dyn_cast<BlockArgument>(product_->getOperand(1));
-    if (!a_ || !b_) return group_.emitOpError("operands of the product must be inputs of the group");
+    if (!llvm::all_of(product_->getOperands(), llvm::IsaPred<BlockArgument>)) return group_.emitOpError("operands of the product must be inputs of the group");
     if (!areMultiplied(elementOf(a_), elementOf(b_)))
       return group_.emitOpError("multiplies ") << elementOf(a_) << " with " << elementOf(b_)
                                                << " by rows, expected one type of 16-bit floats, f32, 8-bit floats, or bytes";
@@ -79,7 +80,8 @@ class GroupWgmma {
     int64_t m = rows.value_or(kUnknownRows), n = columns_.constant().value_or(kUnknownRows), steps = steps_.constant().value_or(kUnknownSteps);
     auto matmul = dyn_cast<PackedMatmulOp>(product_);
     tile_.highLow = elementOf(a_).isF32() && !product_->hasAttr("tf32");
-    tile_.promotes = tile_.highLow || (isByteFloat(elementOf(a_)) && !matmul.getFastSums());
+    tile_.promotes = tile_.highLow || (isByteFloat(elementOf(a_)) && !(matmul && matmul.getFastSums()));
+    if (auto scaled = dyn_cast<ScaledMatmulOp>(product_)) tile_.sharedColumns = isTransposed_ ? 1 : int64_t(scaled.getShared());
     tile_.storedBytes = bytesOf(group_.getResult(0)), tile_.elementBytes = bytesOf(a_);
     if (storeBytes() && tile_.storedBytes > 1 && !tile_.highLow) residuals_ = epilogue_->residuals(tile_.storedBytes);
     if (residuals_.size() > kMostResiduals) residuals_.clear();
@@ -103,6 +105,7 @@ class GroupWgmma {
     out << ", m=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(isConv() ? steps_ * SizeExpr(kSlotBytes / bytesOf(a_)) : depth_)
         << " matrices=" << textOf(matrices_) << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
     if (tile_.promotes) out << " promoted";
+    if (tile_.sharedColumns) out << " scaled";
     return text;
   }
   bool isConv() const { return isa<PackedConvOp>(product_); }
@@ -209,7 +212,11 @@ class GroupWgmma {
       for (BlockArgument arg : residuals_) p.residuals.push_back(kb_.input(arg));
       epilogue_->takePieces(residuals_);
     }
-    if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n), std::swap(p.elementA, p.elementB);
+    if (auto scaled = dyn_cast<ScaledMatmulOp>(product_)) {
+      p.scalesA = BlockScales{kb_.input(cast<BlockArgument>(scaled.getAScales())), 1, /*hasBatch=*/true};
+      p.scalesB = BlockScales{kb_.input(cast<BlockArgument>(scaled.getBScales())), int64_t(scaled.getShared())};
+    }
+    if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n), std::swap(p.elementA, p.elementB), std::swap(p.scalesA, p.scalesB);
     constexpr int64_t kMostSums = 128;  // of a thread, that leave registers for values of columns
     const bool hasRegisters = !tile_.promotes && tile_.rows() * tile_.n / 128 <= kMostSums;
     if (hasRegisters && tile_.splits == 1 && !isTransposed_ && epilogue_->readsColumns())

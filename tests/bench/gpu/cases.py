@@ -77,6 +77,8 @@ TINY_PRODUCTS = ((32, 40, 48), (200, 136, 72), (129, 264, 520), (16, 128, 256), 
 EPILOGUES = ((4096, 4096, 4096), (512, 4096, 4096), (128, 4096, 4096))
 HALVES = ((4096, 4096, 4096), (128, 4096, 4096))
 BYTE_PRODUCTS = ((8192, 8192, 8192), (4096, 4096, 4096), (128, 4096, 4096))
+BLOCK_PRODUCTS = ((8192, 8192, 8192), (4096, 4096, 4096), (4096, 7168, 2048), (128, 4096, 4096), (16, 4096, 4096))
+TINY_BLOCK_PRODUCTS = ((130, 200, 272), (16, 136, 400))
 # Attention: head dimension, length, batch, heads.
 ATTENTION = (
     (64, 512, 32, 32), (64, 2048, 8, 32), (64, 4096, 4, 32), (64, 16384, 1, 32),
@@ -106,6 +108,15 @@ def product(kind: str, dtype: str, m: int, n: int, k: int) -> Case:
         case.options["fast_sums"] = True
     if kind == "gemm-gelu":
         case.roundings, case.variants = 8, ("jinx", "no fusion")
+    return case
+
+
+def blocks(m: int, n: int, k: int, block: int = 128) -> Case:
+    """8-bit floats with a scale for each 1 x 128 of activations and 128 x 128 of weights, all known when the product runs."""
+    count = -(-k // block)
+    inputs = [Operand("x", "f8", (m, k)), Operand("w", "f8", (n, k)), Operand("x_scale", "f32", (m, count)), Operand("w_scale", "f32", (-(-n // block), count))]
+    case = Case(f"gemm-blocks/f8/{m}x{n}x{k}", "gemm-blocks", inputs, [Operand("y", "bf16", (m, n))], flops=2.0 * m * n * k)
+    case.options = {"depth": k, "block": block, "fast_sums": True}  # within a block sums are the tensor core's
     return case
 
 
@@ -247,6 +258,7 @@ def table(tiny: bool = False) -> list[Case]:
     made += [product("gemm-gelu", "bf16", *small(*s)) for s in EPILOGUES]
     made += [product("gemm-gelu", "f16", *small(*EPILOGUES[0])), product("gemm-gelu", "f32", *small(1024, 1024, 1024))]
     made += [product("gemm", dtype, *small(*s)) for dtype in ("f8", "i8") for s in BYTE_PRODUCTS]
+    made += [blocks(*s) for s in (TINY_BLOCK_PRODUCTS if tiny else BLOCK_PRODUCTS)]
     made += [grouped(*sizes) for sizes in (TINY_GROUPED if tiny else GROUPED)]
     for depth, length, batch, heads in ATTENTION:
         sizes = (depth, 64, 2, 2) if tiny else (depth, length, batch, heads)

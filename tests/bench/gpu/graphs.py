@@ -68,6 +68,24 @@ def gemm(case: Case) -> str:
     return function(case, [f"%y = jinx.matmul %x, %w transpose_b : {x}, {w} -> {y}"])
 
 
+def gemm_blocks(case: Case) -> str:
+    """Scales of weights are repeated along columns, as jinx-quantize writes them."""
+    (m, k), (n, _) = case.inputs[0].shape, case.inputs[1].shape
+    block, (bands, count) = case.options["block"], case.inputs[3].shape
+    x, w, xs, ws = (tensor(o.shape, o.dtype) for o in case.inputs)
+    wide, weights, y = tensor((m, k), "bf16"), tensor((n, k), "bf16"), tensor((m, n), "bf16")
+    apart, spread, joined, cut = (tensor(s, "f32") for s in ((bands, 1, count), (bands, block, count), (bands * block, count), (n, count)))
+    lines = [f"%apart = jinx.reshape %w_scale : {ws} -> {apart}", f"%spread = jinx.broadcast %apart : {apart} -> {spread}", f"%joined = jinx.reshape %spread : {spread} -> {joined}"]
+    if bands * block != n:
+        lines.append(f'%cut = jinx.slice %joined starts ["0", "0"] steps [1, 1] : {joined} -> {cut}')
+    return function(case, [
+        *lines,
+        f"%a = jinx.dequantize %x, %x_scale block {block} along 1 : {x}, {xs} -> {wide}",
+        f"%b = jinx.dequantize %w, {'%joined' if bands * block == n else '%cut'} block {block} along 1 : {w}, {cut} -> {weights}",
+        f"%y = jinx.matmul %a, %b transpose_b : {wide}, {weights} -> {y}",
+    ])  # fmt: skip
+
+
 def grouped(case: Case) -> str:
     x, w, ends = (tensor(o.shape, o.dtype) for o in case.inputs)
     return function(case, [f"%y = jinx.grouped_matmul %x, %w transpose_w, %ends : {x}, {w}, {ends} -> {tensor(case.outputs[0].shape, case.outputs[0].dtype)}"])
@@ -170,6 +188,7 @@ def sum_of_products(case: Case) -> str:
 MAKERS = {
     "model": model,
     "gemm": gemm,
+    "gemm-blocks": gemm_blocks,
     "grouped": grouped,
     "gemm-gelu": lambda case: [("Gemm", "xwb", "t", {"transB": 1}), ("Gelu", "t", "y", {"approximate": "tanh"})],
     "attention": attention,

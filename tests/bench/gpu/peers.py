@@ -47,6 +47,16 @@ def gemm(torch, case):
     return {"cuBLAS": lambda inputs, outputs: functools.partial(torch.mm, inputs[0], inputs[1].t(), out=outputs[0])}
 
 
+def gemm_blocks(torch, case):
+    """Scales of rows lie with their columns together, as torch wants them: that is done before."""
+
+    def scaled(inputs, outputs):
+        x, w, x_scale, w_scale = inputs
+        return functools.partial(torch._scaled_mm, x, w.t(), scale_a=x_scale.t().contiguous().t(), scale_b=w_scale.t(), out_dtype=torch.bfloat16)
+
+    return {"_scaled_mm": scaled}
+
+
 def grouped(torch, case):
     """One call for all groups; and a product for each, of sizes that the host knows, which a model's router would have to tell it."""
 
@@ -179,6 +189,7 @@ def model(torch, case):
 TORCH = {
     "model": model,
     "gemm": gemm,
+    "gemm-blocks": gemm_blocks,
     "grouped": grouped,
     "gemm-gelu": gemm_gelu,
     "attention": sdpa,

@@ -29,6 +29,10 @@ class NumpyMath:
         return x.sum(axis=tuple(range(x.ndim - 1)), keepdims=True)
 
     @staticmethod
+    def columns_of(parts):
+        return np.concatenate(parts, axis=-1)
+
+    @staticmethod
     def permute(x, order):
         return x.transpose(order)
 
@@ -68,6 +72,9 @@ class TorchMath:
     def columns(self, x):
         return x.sum(tuple(range(x.ndim - 1)), keepdim=True)
 
+    def columns_of(self, parts):
+        return self.torch.cat(parts, -1)
+
     def permute(self, x, order):
         return x.permute(order)
 
@@ -80,6 +87,17 @@ def gemm(o, case, x, w, *scales):
     y = o.wide(x) @ o.permute(o.wide(w), (1, 0))
     for scale in scales:
         y = y * o.wide(scale)
+    return y
+
+
+def gemm_blocks(o, case, x, w, x_scale, w_scale):
+    """Block by block of k: its product, times the scale of each row and of each band of columns."""
+    block, (n, k) = case.options["block"], w.shape
+    y = 0
+    for b in range(x_scale.shape[1]):
+        part = slice(b * block, min(k, (b + 1) * block))
+        bands = [o.wide(x[:, part]) @ o.permute(o.wide(w[begin : begin + block, part]), (1, 0)) * o.wide(w_scale[i, b]) for i, begin in enumerate(range(0, n, block))]
+        y = y + o.columns_of(bands) * o.wide(x_scale[:, b : b + 1])
     return y
 
 
@@ -166,6 +184,7 @@ def rmsnorm(o, case, x, g):
 
 REFERENCES = {
     "gemm": gemm,
+    "gemm-blocks": gemm_blocks,
     "grouped": grouped,
     "gemm-gelu": lambda o, case, x, w, b: gelu_tanh(o, gemm(o, case, x, w) + o.wide(b)),
     "attention": attention,

@@ -6,6 +6,7 @@
 // RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=int8 min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,INT8
 // RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=int8-dynamic min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,DYNAMIC
 // RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=fp8 min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,FP8
+// RUN: jinx-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(jinx-quantize{scheme=fp8-block min-weights=0}))' | FileCheck %s --check-prefixes=CHECK,BLOCKS
 
 // Groups lie along k. The weight of largest size is code -8; codes beside an offset are unsigned.
 // CHECK-LABEL: @product
@@ -34,6 +35,15 @@
 // DYNAMIC: jinx.matmul %[[D]]
 // FP8: jinx.quantize %[[X]], %{{.*}} : {{.*}} -> tensor<5x64xf8E4M3FN>
 // FP8: jinx.dequantize %{{.*}}, %{{.*}} : tensor<64x2xf8E4M3FN>, tensor<1x2xf32>
+// BLOCKS: %[[P:.*]] = jinx.pad %[[X]] {{.*}} -> tensor<5x128xf32>
+// BLOCKS: %[[R:.*]] = jinx.reshape %[[P]] : tensor<5x128xf32> -> tensor<5x1x128xf32>
+// BLOCKS: jinx.reduce max, %{{.*}} axes [2] : tensor<5x1x128xf32> -> tensor<5x1x1xf32>
+// BLOCKS: %[[Q:.*]] = jinx.quantize %[[R]], %{{.*}} : tensor<5x1x128xf32>, tensor<5x1x1xf32> -> tensor<5x1x128xf8E4M3FN>
+// BLOCKS: %[[D:.*]] = jinx.dequantize %{{.*}}, %{{.*}} block 128 along 1 : tensor<5x64xf8E4M3FN>, tensor<5x1xf32>
+// BLOCKS: jinx.constant dense<0.00111607148> : tensor<1x1xf32>
+// BLOCKS: %[[T:.*]] = jinx.slice %{{.*}} : tensor<1x128xf32> -> tensor<1x2xf32>
+// BLOCKS: %[[W:.*]] = jinx.dequantize %{{.*}}, %[[T]] : tensor<64x2xf8E4M3FN>, tensor<1x2xf32>
+// BLOCKS: jinx.matmul %[[D]], %[[W]]
 func.func @product(%x: tensor<5x64xf32>) -> tensor<5x2xf32> {
   %w = jinx.constant dense<0.5> : tensor<64x2xf32>
   %y = jinx.matmul %x, %w {jinx.range = array<f64: -1.0, 2.0>} : tensor<5x64xf32>, tensor<64x2xf32> -> tensor<5x2xf32> loc("fc")
@@ -77,6 +87,7 @@ func.func @shared(%x: tensor<5x64xf32>) -> (tensor<5x2xf32>, tensor<5x3xf32>) {
 // A convolution's scales are one for each output channel; beside floats it stays float.
 // CHECK-LABEL: @convolution
 // INT4-NOT: jinx.dequantize
+// BLOCKS-NOT: jinx.dequantize
 // INT8: jinx.quantize
 // INT8: jinx.dequantize %{{.*}}, %{{.*}} : tensor<8x4x3x3xi8>, tensor<8x1x1x1xf32>
 // DYNAMIC: jinx.reduce max, %{{.*}} axes [1, 2, 3] : tensor<2x4x8x8xf32> -> tensor<2x1x1x1xf32>

@@ -40,6 +40,17 @@ func.func @dequant_matmul(%c: tensor<64x20xi4>, %d: tensor<20x64xui4>, %a: tenso
   return %y, %z, %q : tensor<3x5x20xf32>, tensor<5x20xf32>, tensor<2x8x16xui32>
 }
 
+// CHECK-LABEL: @scaled_matmul
+// CHECK: jinx.scaled_matmul %{{.*}}, %{{.*}} scales %{{.*}}, %{{.*}} shared 128 : tensor<3x5x272xf8E4M3FN>, tensor<200x272xf8E4M3FN> scales tensor<3x5x3xf32>, tensor<2x3xf32> -> tensor<3x5x200xf32>
+// CHECK: jinx.scaled_matmul %{{.*}}, %{{.*}} scales %{{.*}}, %{{.*}} shared 1 : tensor<?x16xf8E5M2, #jinx.dims<"n", "16">>, tensor<7x16xf8E4M3FN> scales tensor<?x1xf32, #jinx.dims<"n", "1">>, tensor<7x1xf32>
+func.func @scaled_matmul(%a: tensor<3x5x272xf8E4M3FN>, %b: tensor<200x272xf8E4M3FN>, %s: tensor<3x5x3xf32>, %t: tensor<2x3xf32>, %c: tensor<?x16xf8E5M2, #jinx.dims<"n", "16">>,
+                         %d: tensor<7x16xf8E4M3FN>, %u: tensor<?x1xf32, #jinx.dims<"n", "1">>, %v: tensor<7x1xf32>) -> (tensor<3x5x200xf32>, tensor<?x7xf32, #jinx.dims<"n", "7">>) {
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<3x5x272xf8E4M3FN>, tensor<200x272xf8E4M3FN> scales tensor<3x5x3xf32>, tensor<2x3xf32> -> tensor<3x5x200xf32>
+  %z = jinx.scaled_matmul %c, %d scales %u, %v shared 1
+    : tensor<?x16xf8E5M2, #jinx.dims<"n", "16">>, tensor<7x16xf8E4M3FN> scales tensor<?x1xf32, #jinx.dims<"n", "1">>, tensor<7x1xf32> -> tensor<?x7xf32, #jinx.dims<"n", "7">>
+  return %y, %z : tensor<3x5x200xf32>, tensor<?x7xf32, #jinx.dims<"n", "7">>
+}
+
 // CHECK-LABEL: @decode_blocks
 // CHECK: jinx.decode_blocks %{{.*}} "Q4_1" : tensor<3x40xui8> -> tensor<3x64xf32>
 // CHECK: jinx.decode_blocks %{{.*}} "Q6_K" : tensor<3x420xui8> -> tensor<3x512xf32>

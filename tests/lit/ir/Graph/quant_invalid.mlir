@@ -409,3 +409,83 @@ func.func @decode_blocks_shape(%b: tensor<3x36xui8>) {
   %y = jinx.decode_blocks %b "Q4_0" : tensor<3x36xui8> -> tensor<3x32xf32>
   return
 }
+
+// -----
+
+func.func @scaled_matmul_ranks(%a: tensor<5x256xf8E4M3FN>, %b: tensor<1x200x256xf8E4M3FN>, %s: tensor<5x2xf32>, %t: tensor<2x2xf32>) {
+  // expected-error @+1 {{'jinx.scaled_matmul' op a and b have ranks 2 and 3, expected r >= 2 and 2}}
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<5x256xf8E4M3FN>, tensor<1x200x256xf8E4M3FN> scales tensor<5x2xf32>, tensor<2x2xf32> -> tensor<5x200xf32>
+  return
+}
+
+// -----
+
+func.func @scaled_matmul_elements(%a: tensor<5x256xf8E4M3FN>, %b: tensor<200x256xi8>, %s: tensor<5x2xf32>, %t: tensor<2x2xf32>) {
+  // expected-error @+1 {{'jinx.scaled_matmul' op b has elements of 'i8', expected f8E4M3FN or f8E5M2}}
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<5x256xf8E4M3FN>, tensor<200x256xi8> scales tensor<5x2xf32>, tensor<2x2xf32> -> tensor<5x200xf32>
+  return
+}
+
+// -----
+
+func.func @scaled_matmul_floats(%a: tensor<5x256xf8E4M3FN>, %b: tensor<200x256xf8E4M3FN>, %s: tensor<5x2xf16>, %t: tensor<2x2xf32>) {
+  // expected-error @+1 {{'jinx.scaled_matmul' op a_scales has elements of 'f16', expected f32}}
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<5x256xf8E4M3FN>, tensor<200x256xf8E4M3FN> scales tensor<5x2xf16>, tensor<2x2xf32> -> tensor<5x200xf32>
+  return
+}
+
+// -----
+
+func.func @scaled_matmul_y_elements(%a: tensor<5x256xf8E4M3FN>, %b: tensor<200x256xf8E4M3FN>, %s: tensor<5x2xf32>, %t: tensor<2x2xf32>) {
+  // expected-error @+1 {{'jinx.scaled_matmul' op y has elements of 'bf16', expected f32}}
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<5x256xf8E4M3FN>, tensor<200x256xf8E4M3FN> scales tensor<5x2xf32>, tensor<2x2xf32> -> tensor<5x200xbf16>
+  return
+}
+
+// -----
+
+func.func @scaled_matmul_shared(%a: tensor<5x256xf8E4M3FN>, %b: tensor<200x256xf8E4M3FN>, %s: tensor<5x2xf32>, %t: tensor<2x2xf32>) {
+  // expected-error @+1 {{'jinx.scaled_matmul' op shared is 96, expected 1 or a multiple of 64}}
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 96 : tensor<5x256xf8E4M3FN>, tensor<200x256xf8E4M3FN> scales tensor<5x2xf32>, tensor<2x2xf32> -> tensor<5x200xf32>
+  return
+}
+
+// -----
+
+func.func @scaled_matmul_depth(%a: tensor<5x260xf8E4M3FN>, %b: tensor<200x260xf8E4M3FN>, %s: tensor<5x3xf32>, %t: tensor<2x3xf32>) {
+  // expected-error @+1 {{'jinx.scaled_matmul' op a has rows of 260 elements, expected a multiple of 16}}
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<5x260xf8E4M3FN>, tensor<200x260xf8E4M3FN> scales tensor<5x3xf32>, tensor<2x3xf32> -> tensor<5x200xf32>
+  return
+}
+
+// -----
+
+func.func @scaled_matmul_b(%a: tensor<5x256xf8E4M3FN>, %b: tensor<200x240xf8E4M3FN>, %s: tensor<5x2xf32>, %t: tensor<2x2xf32>) {
+  // expected-error @+1 {{'jinx.scaled_matmul' op b is 200x240, expected 200x256}}
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<5x256xf8E4M3FN>, tensor<200x240xf8E4M3FN> scales tensor<5x2xf32>, tensor<2x2xf32> -> tensor<5x200xf32>
+  return
+}
+
+// -----
+
+func.func @scaled_matmul_a_scales(%a: tensor<5x256xf8E4M3FN>, %b: tensor<200x256xf8E4M3FN>, %s: tensor<5x1xf32>, %t: tensor<2x2xf32>) {
+  // expected-error @+1 {{'jinx.scaled_matmul' op a_scales is 5x1, expected 5x2}}
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<5x256xf8E4M3FN>, tensor<200x256xf8E4M3FN> scales tensor<5x1xf32>, tensor<2x2xf32> -> tensor<5x200xf32>
+  return
+}
+
+// -----
+
+func.func @scaled_matmul_b_scales(%a: tensor<5x256xf8E4M3FN>, %b: tensor<200x256xf8E4M3FN>, %s: tensor<5x2xf32>, %t: tensor<200x2xf32>) {
+  // expected-error @+1 {{'jinx.scaled_matmul' op b_scales is 200x2, expected 2x2}}
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<5x256xf8E4M3FN>, tensor<200x256xf8E4M3FN> scales tensor<5x2xf32>, tensor<200x2xf32> -> tensor<5x200xf32>
+  return
+}
+
+// -----
+
+func.func @scaled_matmul_y(%a: tensor<5x256xf8E4M3FN>, %b: tensor<200x256xf8E4M3FN>, %s: tensor<5x2xf32>, %t: tensor<2x2xf32>) {
+  // expected-error @+1 {{'jinx.scaled_matmul' op y is 5x199, expected 5x200}}
+  %y = jinx.scaled_matmul %a, %b scales %s, %t shared 128 : tensor<5x256xf8E4M3FN>, tensor<200x256xf8E4M3FN> scales tensor<5x2xf32>, tensor<2x2xf32> -> tensor<5x199xf32>
+  return
+}

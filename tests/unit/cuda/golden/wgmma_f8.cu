@@ -92,6 +92,7 @@ rows(const i8* x0, const i8* x1, float* __restrict__ y, const __grid_constant__ 
     const u32 store = smem + kOffsetStore + (consumer * 4 + warp) * (2 * kStoreBytes);
     u32 buffer = store;
     Ring take{0, 0};
+    int held = -1;  // slot whose product may still run
     const i64 first_row = consumer * 64;
     for (i64 tile2 = first_tile; tile2 < 512; tile2 += tile_stride) {
       // Multiply: a slot's products have sums of their own, which f32 registers add up.
@@ -105,7 +106,7 @@ rows(const i8* x0, const i8* x1, float* __restrict__ y, const __grid_constant__ 
             acc[4 * j + 2 * h + e] = 0.0f;
         }
       }
-      for (i64 step2 = 0; step2 < 32; ++step2) {
+      for (i64 step2 = 0; step2 < 32; step2 += 2) {
         mbar_wait(full + take.slot * 8, take.parity);
         float product[kAccumulators128];
         const u64 desc_a = wgmma_descriptor_128b(smem + kOffsetA + take.slot * kStageBytesA + u32(first_row) * 128);
@@ -113,18 +114,43 @@ rows(const i8* x0, const i8* x1, float* __restrict__ y, const __grid_constant__ 
         wgmma_fence();
         wgmma_m64n128k128_e4m3(product, desc_a, desc_b);
         wgmma_commit();
-        wgmma_wait<0>();
-        wgmma_pin(product);
-        if (thread < kCluster) mbar_arrive_at(empty + take.slot * 8, thread);
+        if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);
+        held = take.slot;
         ring_advance(take, kStages);
+        mbar_wait(full + take.slot * 8, take.parity);
+        float product2[kAccumulators128];
+        const u64 desc_a2 = wgmma_descriptor_128b(smem + kOffsetA + take.slot * kStageBytesA + u32(first_row) * 128);
+        const u64 desc_b2 = wgmma_descriptor_128b(smem + kOffsetB + take.slot * kStageBytesB);
+        wgmma_fence();
+        wgmma_m64n128k128_e4m3(product2, desc_a2, desc_b2);
+        wgmma_commit();
+        wgmma_wait<1>();
+        wgmma_pin(product);
+        if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);
+        held = take.slot;
+        ring_advance(take, kStages);
+        float sum[kAccumulators128];
+#pragma unroll
+        for (int j = 0; j < kOctets128; ++j) {
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+#pragma unroll
+            for (int e = 0; e < 2; ++e)
+              sum[4 * j + 2 * h + e] = acc[4 * j + 2 * h + e] + product[4 * j + 2 * h + e];
+          }
+        }
+        wgmma_wait<0>();
+        wgmma_pin(product2);
+        if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);
+        held = -1;
 #pragma unroll
         for (int j = 0; j < kOctets128; ++j) {
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
 #pragma unroll
             for (int e = 0; e < 2; ++e) {
-              const float sum = acc[4 * j + 2 * h + e] + product[4 * j + 2 * h + e];
-              acc[4 * j + 2 * h + e] = sum;
+              const float sum2 = sum[4 * j + 2 * h + e] + product2[4 * j + 2 * h + e];
+              acc[4 * j + 2 * h + e] = sum2;
             }
           }
         }
