@@ -2,7 +2,6 @@
 
 #include <cfloat>
 #include <cmath>
-#include <limits>
 
 #include "ir/Graph/Constants.h"
 #include "llvm/Support/GlobPattern.h"
@@ -49,9 +48,10 @@ class Rewriter {
   Rewriter(func::FuncOp main, const Recipe &recipe) : main_(main), recipe_(recipe), b_(main.getContext()) {}
 
   Expected<LayerOutcome> run(const Layer &layer, const LayerRecipe &entry, size_t index) {
-    LayerOutcome outcome{layer.node, kindOf(layer.op), layer.whyNot.empty() ? entry.keep : layer.whyNot, layer.input(), layer.output()};
+    LayerOutcome outcome{layer.node, kindOf(layer.op), layer.whyNot.empty() ? entry.keep : layer.whyNot, entry.wide, layer.input(), layer.output()};
     if (ConstantOp weights = layer.weights) {
       auto type = cast<RankedTensorType>(weights.getType());
+      outcome.weights = type.getNumElements();
       outcome.weightBytes = outcome.codeBytes = packedBytes(dtypeOf(type.getElementType()), type.getNumElements());
     }
     if (!outcome.keep.empty()) {
@@ -59,35 +59,36 @@ class Rewriter {
       return outcome;
     }
     JINX_TRY_ASSIGN(WeightRows weights, readWeights(layer));
-    WeightCodes codes = fitScales(weights, recipe_.weightFormat(), recipe_.threads);
+    WeightCodes codes = fitScales(weights, recipe_.formatOf(entry), recipe_.threads);
     if (entry.moments && !layer.isConvolution) {
       JINX_TRY(roundGptq(codes, weights, *entry.moments, recipe_.threads), "GPTQ of '" + layer.node + "'");
     } else {
       roundToNearest(codes, weights, recipe_.threads);
     }
     outcome.codeBytes = codes.sizeBytes();
-    outcome.weightsDb = signalToNoise(weights, codes);
+    outcome.weightsDb = -10 * std::log10(relativeError(weights, codes));
+    outcome.scheme = recipe_.schemeOf(entry);
     Value isQuantized = recipe_.hasSwitches ? addSwitch(index) : Value();
     b_.setInsertionPoint(layer.op);
-    layer.op->setOperand(1, select(isQuantized, weightsOf(layer, codes), layer.op->getOperand(1)));
+    layer.op->setOperand(1, select(isQuantized, isQuantized ? decoded(layer, codes) : weightsOf(layer, codes), layer.op->getOperand(1)));
     if (quantizesActivations(recipe_.scheme)) layer.op->setOperand(0, select(isQuantized, activation(layer, entry), layer.input()));
-    say(passed(layer.op, kArgument, "Quantized"), [&] { return outcome.kind + " is " + nameOf(recipe_.scheme) + ": " + std::to_string(outcome.weightBytes) + " bytes of weights become " + std::to_string(outcome.codeBytes); });
+    say(passed(layer.op, kArgument, "Quantized"), [&] { return outcome.kind + " is " + nameOf(outcome.scheme) + ": " + std::to_string(outcome.weightBytes) + " bytes of weights become " + std::to_string(outcome.codeBytes); });
     return outcome;
   }
 
  private:
-  static double signalToNoise(const WeightRows &weights, const WeightCodes &codes) {
-    const WeightRows rounded = decode(codes);
-    double signal = 0, noise = 0;
-    for (size_t i = 0; i < weights.values.size(); ++i) {
-      const double w = weights.values[i], e = w - rounded.values[i];
-      signal += w * w;
-      noise += e * e;
-    }
-    return noise == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(signal / noise);
-  }
-
   Value constant(const Layer &layer, const Tensor &tensor) { return ConstantOp::create(b_, layer.op->getLoc(), elementsOf(tensor, main_.getContext())); }
+
+  /// What codes stand for, as floats: trials run the model once for each layer, and decoding all weights would take most of that.
+  Value decoded(const Layer &layer, const WeightCodes &codes) {
+    auto type = cast<RankedTensorType>(ConstantOp(layer.weights).getType());
+    const WeightRows rows = decode(codes);
+    const bool isTurned = !layer.isConvolution && !layer.isTransposed;
+    const std::vector<float> values = isTurned ? transposed(rows.values, codes.rows, codes.k) : rows.values;
+    Tensor tensor = Tensor::make(dtypeOf(type.getElementType()), Shape(type.getShape()));
+    for (size_t i = 0; i < values.size(); ++i) tensor.setDouble(int64_t(i), values[i]);
+    return constant(layer, tensor);
+  }
 
   Value weightsOf(const Layer &layer, const WeightCodes &codes) {
     const bool byColumns = !layer.isConvolution && !layer.isTransposed;  // as the weights lie

@@ -17,8 +17,10 @@ namespace jinx::passes {
 /// What became of a layer.
 struct LayerOutcome {
   std::string node, kind, keep;  ///< kind: "matmul"; keep: why it stays float, empty: it does not
+  std::string wide;              ///< why its codes have 8 bits where the scheme's have 4; empty: they have not
   mlir::Value input, output;     ///< of the layer as it was found; still there
-  int64_t weightBytes = 0, codeBytes = 0;
+  Scheme scheme{};               ///< of a quantized layer
+  int64_t weights = 0, weightBytes = 0, codeBytes = 0;
   double weightsDb = 0;          ///< signal to noise of the weights
 };
 

@@ -5,7 +5,7 @@
 namespace jinx::passes {
 namespace {
 
-constexpr int64_t kGroupOfInt4 = 32, kGroupOfNf4 = 64, kBlockOfFp8 = 128;
+constexpr int64_t kGroupOfFourBits = 32, kBlockOfFp8 = 128;
 
 constexpr std::pair<Scheme, const char *> kSchemes[] = {{Scheme::kInt8, "int8"},        {Scheme::kInt8Dynamic, "int8-dynamic"},
                                                         {Scheme::kInt4, "int4"},        {Scheme::kInt8Weights, "int8-weights"},
@@ -35,10 +35,13 @@ std::string schemeNames() {
 bool quantizesActivations(Scheme scheme) { return scheme == Scheme::kInt8 || scheme == Scheme::kInt8Dynamic || scheme == Scheme::kFp8 || scheme == Scheme::kFp8Block; }
 bool needsRanges(Scheme scheme) { return scheme == Scheme::kInt8 || scheme == Scheme::kFp8; }
 
-WeightFormat Recipe::weightFormat() const {
+bool hasFourBits(Scheme scheme) { return scheme == Scheme::kInt4 || scheme == Scheme::kNf4; }
+
+WeightFormat Recipe::formatOf(const LayerRecipe &entry) const {
+  if (!entry.wide.empty()) return {DType::kI8, 0, {}, false, DType::kF32};
   switch (scheme) {
-    case Scheme::kInt4: return {isAsymmetric ? DType::kU4 : DType::kI4, group > 0 ? group : kGroupOfInt4, {}, isAsymmetric, DType::kF16};
-    case Scheme::kNf4: return {DType::kU4, group > 0 ? group : kGroupOfNf4, kNf4Levels, false, DType::kF16};
+    case Scheme::kInt4: return {isAsymmetric ? DType::kU4 : DType::kI4, group > 0 ? group : kGroupOfFourBits, {}, isAsymmetric, DType::kF16};
+    case Scheme::kNf4: return {DType::kU4, group > 0 ? group : kGroupOfFourBits, kNf4Levels, false, DType::kF16};
     case Scheme::kInt8Weights: return {DType::kI8, group, {}, false, DType::kF32};
     case Scheme::kFp8: return {DType::kF8E4M3FN, 0, {}, false, DType::kF32};
     case Scheme::kFp8Block: return {DType::kF8E4M3FN, kBlockOfFp8, {}, false, DType::kF32, kBlockOfFp8};

@@ -25,6 +25,8 @@ std::string schemeNames();
 /// Whether activations get codes, too, and whether their range must be known before.
 bool quantizesActivations(Scheme scheme);
 bool needsRanges(Scheme scheme);
+/// Whether weights have codes of 4 bits, so that some layers may take 8 instead.
+bool hasFourBits(Scheme scheme);
 
 /// What values an activation takes, those that rarely happen left out.
 struct Range {
@@ -33,6 +35,7 @@ struct Range {
 
 struct LayerRecipe {
   std::string keep;            ///< why it stays float; empty: it is quantized
+  std::string wide;            ///< why its codes have 8 bits where the scheme's have 4 (int8-weights); empty: they have 4
   std::optional<Range> input;  ///< for schemes that need it
   std::shared_ptr<const SecondMoments> moments;  ///< of its inputs: rounding by GPTQ; null: to nearest
 };
@@ -45,7 +48,8 @@ struct Recipe {
   unsigned threads = 1;
   std::vector<LayerRecipe> layers;
 
-  WeightFormat weightFormat() const;
+  Scheme schemeOf(const LayerRecipe &entry) const { return entry.wide.empty() ? scheme : Scheme::kInt8Weights; }
+  WeightFormat formatOf(const LayerRecipe &entry) const;
 };
 
 }  // namespace jinx::passes

@@ -11,10 +11,12 @@ namespace {
 constexpr float kLargestFloat8 = 448;
 constexpr float kLeastHalf = 6.103515625e-5f, kLargestHalf = 65504;  // normal ones
 
-/// Trial scales of 4-bit codes, as parts of the one that gives the weight of largest size the last code.
-constexpr int kTrials = 22;
+/// Trial scales of 4-bit codes, as parts of those that give the weight of largest size the first code or the last. A table's levels take longer
+/// to find: fewer of them.
+constexpr int kTrials = 22, kStrideOfTables = 2;
 constexpr float kFirstFactor = 0.62f, kFactorStep = 0.02f;
 constexpr int kRefinements = 3;
+constexpr float kNoise = 1e-6f;  // of sums: what is better by less is not
 
 float largestSize(std::span<const float> w) {
   float most = 0;
@@ -33,45 +35,78 @@ struct Fit {
   float scale = 0, offset = 0;
 };
 
-/// Σwq and Σq² of the codes q that a scale gives.
+constexpr size_t kLanes = 4;  // weights at a time: what every processor has
+typedef float Lanes __attribute__((vector_size(16), aligned(4), may_alias));
+
+/// Σhwq and Σhq² of the levels q that a scale gives to weights w that count h times.
 struct Sums {
   float products = 0, squares = 0;
 };
-Sums sumsOf(std::span<const float> w, float scale) {
-  constexpr size_t kLanes = 8;
-  constexpr float kInteger = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
+/// \param nearest  levels of quotients
+template <typename Nearest>
+Sums sumsOf(std::span<const float> w, std::span<const float> counts, float scale, const Nearest &nearest) {
   const float inverse = 1 / scale;
-  float products[kLanes] = {}, squares[kLanes] = {};
-  auto add = [&](size_t i, size_t lane) {
-    const float q = (std::min(std::max(w[i] * inverse, -8.0f), 7.0f) + kInteger) - kInteger;
-    products[lane] += w[i] * q;
-    squares[lane] += q * q;
+  Lanes products{}, squares{};
+  auto add = [&](const float *v, const float *h) {
+    const Lanes x = *reinterpret_cast<const Lanes *>(v), q = nearest(x * inverse), hq = *reinterpret_cast<const Lanes *>(h) * q;
+    products += x * hq;
+    squares += q * hq;
   };
   size_t i = 0;
-  for (; i + kLanes <= w.size(); i += kLanes)
-    for (size_t lane = 0; lane < kLanes; ++lane) add(i + lane, lane);
-  for (; i < w.size(); ++i) add(i, 0);
+  for (; i + kLanes <= w.size(); i += kLanes) add(w.data() + i, counts.data() + i);
+  float v[kLanes] = {}, h[kLanes] = {};
+  std::copy(w.begin() + long(i), w.end(), v);
+  std::copy(counts.begin() + long(i), counts.end(), h);
+  add(v, h);
   Sums sums;
   for (size_t lane = 0; lane < kLanes; ++lane) sums.products += products[lane], sums.squares += squares[lane];
   return sums;
 }
 
-/// The symmetric scale of 4-bit codes. With codes q of a trial scale the best one is Σwq / Σq², and leaves Σw² - (Σwq)² / Σq²; codes of that
-/// scale may be better again.
-Fit fitFourBits(std::span<const float> w) {
-  float extreme = 0, best = 0, bestGain = -1;
-  for (float v : w)
+/// The scale, of either sign, with the least squared error among trials. With levels q of a trial scale the best one is Σhwq / Σhq², and leaves
+/// Σhw² - (Σhwq)² / Σhq²; levels of that scale may be better again. A weight w counts h = sqrt(w² + mean of w²) times: large ones are what
+/// a model has made large (docs/benchmarks/quantization.md).
+/// \param ends  the first level and the last
+template <typename Nearest>
+Fit search(std::span<const float> w, std::array<float, 2> ends, int stride, const Nearest &nearest) {
+  float extreme = 0, best = 0, bestGain = 0, squares = 0;
+  for (float v : w) {
+    squares += v * v;
     if (std::abs(v) > std::abs(extreme)) extreme = v;
+  }
   if (extreme == 0) return {};
+  std::vector<float> counts;
+  for (float v : w) counts.push_back(std::sqrt(v * v + squares / float(w.size())) / std::abs(extreme));
   auto take = [&](float scale) {
-    const Sums sums = sumsOf(w, scale);
+    const Sums sums = sumsOf(w, counts, scale, nearest);
     const float gain = sums.squares > 0 ? sums.products * sums.products / sums.squares : -1;
-    if (gain > bestGain) bestGain = gain, best = sums.products / sums.squares;
+    if (gain > bestGain * (1 + kNoise)) bestGain = gain, best = sums.products / sums.squares;
   };
-  for (float whole : {extreme / -8, extreme / 7})
-    for (int t = 0; t < kTrials; ++t) take(whole * (kFirstFactor + kFactorStep * float(t)));
+  for (float end : ends)
+    for (int t = 0; t < kTrials; t += stride) take(extreme / end * (kFirstFactor + kFactorStep * float(t)));
   for (int r = 0; r < kRefinements; ++r) take(best);
   return {best, 0};
+}
+
+Fit fitFourBits(std::span<const float> w) {
+  return search(w, {-8, 7}, 1, [](Lanes t) {
+    const Lanes lowest = Lanes{} - 8.0f, highest = Lanes{} + 7.0f;
+    t = t < lowest ? lowest : t > highest ? highest : t;
+    constexpr float kInteger = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
+    return (t + kInteger) - kInteger;
+  });
+}
+
+/// \param levels  ascending
+Fit fitLevels(std::span<const float> w, std::span<const float> levels) {
+  std::array<Lanes, 16> all{}, middles{};  // middles: between a level and the one below
+  for (size_t i = 0; i < 16; ++i) all[i] += levels[i];
+  for (size_t i = 1; i < 16; ++i) middles[i] += (levels[i - 1] + levels[i]) / 2;
+  return search(w, {levels.front(), levels.back()}, kStrideOfTables, [&](Lanes t) {
+    Lanes level = all[0];
+    for (size_t i = 1; i < 16; ++i) level = t > middles[i] ? all[i] : level;
+    return level;
+  });
 }
 
 Fit fitBetween(std::span<const float> w, float highestCode) {
@@ -85,7 +120,7 @@ float storedOffset(float offset, DType type) { return type == DType::kF16 ? half
 Fit fit(const WeightFormat &format, std::span<const float> w) {
   if (format.codes == DType::kF8E4M3FN) return {largestSize(w) / kLargestFloat8, 0};
   if (format.codes == DType::kI8) return {largestSize(w) / 127, 0};
-  if (!format.levels.empty()) return {largestSize(w), 0};
+  if (!format.levels.empty()) return fitLevels(w, format.levels);
   return format.hasOffsets ? fitBetween(w, 15) : fitFourBits(w);
 }
 
@@ -99,8 +134,9 @@ void eachRow(const WeightRows &weights, unsigned threads, const Body &body) {
 
 }  // namespace
 
-int64_t WeightCodes::sizeBytes() const {
-  const int64_t count = (rows + format.rowsOfScale - 1) / format.rowsOfScale * groups();
+int64_t sizeBytes(const WeightFormat &format, int64_t rows, int64_t k) {
+  const WeightCodes codes{format, rows, k, {}, {}, {}};
+  const int64_t count = (rows + format.rowsOfScale - 1) / format.rowsOfScale * codes.groups();
   return packedBytes(format.codes, rows * k) + (format.hasOffsets ? 2 : 1) * packedBytes(format.scales, count);
 }
 
@@ -177,6 +213,17 @@ WeightRows decode(const WeightCodes &codes) {
       weights.values[e] = levels[codes.codes[e]] * codes.scales[i] + (codes.format.hasOffsets ? codes.offsets[i] : 0);
     }
   return weights;
+}
+
+double relativeError(const WeightRows &weights, const WeightCodes &codes) {
+  const WeightRows rounded = decode(codes);
+  double signal = 0, noise = 0;
+  for (size_t i = 0; i < weights.values.size(); ++i) {
+    const double w = weights.values[i], e = w - rounded.values[i];
+    signal += w * w;
+    noise += e * e;
+  }
+  return noise == 0 ? 0 : noise / signal;
 }
 
 }  // namespace jinx::passes

@@ -5,10 +5,10 @@
 //
 //   fitScales        int8     largest size / 127                                    one group a row, codes -127…127
 //                    int4     the scale with the least squared error of 44, around -m/8 and m/7 for the weight m of largest size; each is refined to
-//                             what is best for the codes it gives
+//                             what is best for the codes it gives. Errors of large weights count more: h = sqrt(w² + mean of w²) times
 //                    int4, with an offset        (highest - lowest) / 15, the offset being the lowest (GGUF's Q4_1). A zero point, a whole
 //                             number of codes, would move every weight that the file of a model has such a grid for
-//                    nf4      largest size; levels of runtime/base/CodeLevels.h
+//                    nf4      the same of 22, around m and -m; levels of runtime/base/CodeLevels.h
 //                    fp8      largest size / 448; fp8-block: of 128 rows of a group of 128
 //   roundToNearest   each weight its nearest level
 #pragma once
@@ -36,6 +36,9 @@ struct WeightFormat {
   int64_t rowsOfScale = 1;        ///< neighbouring rows that share a group's scale (fp8)
 };
 
+/// Bytes of codes, scales and offsets as they are stored.
+int64_t sizeBytes(const WeightFormat &format, int64_t rows, int64_t k);
+
 struct WeightCodes {
   WeightFormat format;
   int64_t rows = 0, k = 0;
@@ -47,8 +50,7 @@ struct WeightCodes {
   int64_t groups() const { return k == 0 ? 0 : (k + group() - 1) / group(); }
   /// Number of the scale of a weight.
   int64_t scaleOf(int64_t row, int64_t column) const { return row * groups() + column / group(); }
-  /// Bytes of codes, scales and offsets as they are stored.
-  int64_t sizeBytes() const;
+  int64_t sizeBytes() const { return jinx::passes::sizeBytes(format, rows, k); }
 };
 
 /// The values of all 256 bytes as codes of a format (a 4-bit code has its upper bits 0).
@@ -60,5 +62,7 @@ void roundToNearest(WeightCodes &codes, const WeightRows &weights, unsigned thre
 uint8_t encode(const WeightFormat &format, float weight, float scale, float offset);
 /// What the codes stand for.
 WeightRows decode(const WeightCodes &codes);
+/// Squares of the differences between weights and what codes stand for, over squares of weights; 0 where all are 0.
+double relativeError(const WeightRows &weights, const WeightCodes &codes);
 
 }  // namespace jinx::passes

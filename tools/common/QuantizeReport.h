@@ -13,6 +13,8 @@ namespace jinx::tools {
 struct QuantizedLayer {
   std::string node, kind;               ///< "/fc1/MatMul", "matmul"
   std::string scheme, keep;             ///< scheme: empty where it stays float; keep: why it does
+  std::string wide;                     ///< why its codes have 8 bits where the scheme's have 4
+  int64_t weights = 0;
   int64_t weightBytes = 0, codeBytes = 0;
   std::optional<double> weightsDb;      ///< signal to noise of the weights; none where they stay
   std::optional<double> outputDb;       ///< of the layer's output in the whole quantized model, against the float one's
@@ -41,6 +43,9 @@ struct QuantizeReport {
   int64_t weightBytes() const;
   int64_t codeBytes() const;
   int64_t quantizedLayers() const;
+  int64_t wideLayers() const;
+  /// Mean of the quantized layers' weights, scales counted; none without any.
+  std::optional<double> bits() const;
 };
 
 nlohmann::ordered_json toJson(const QuantizeReport& report);

@@ -9,12 +9,19 @@
 namespace jinx::driver {
 namespace {
 
-constexpr size_t kSamples = 16;
+constexpr size_t kMostSamples = 16;
+
+int64_t sizeOf(const std::vector<Value>& outputs) {
+  int64_t size = 0;
+  for (const Value& output : outputs)
+    if (const Tensor* tensor = tensorOrNull(output)) size += tensor->size();
+  return size;
+}
 
 /// The model with switches, and what it computes in float.
 class Trials {
  public:
-  static Expected<Trials> make(ModelModule& model, const passes::Recipe& recipe, int64_t minWeights, const Samples& samples) {
+  static Expected<Trials> make(ModelModule& model, const passes::Recipe& recipe, int64_t minWeights, const Samples& samples, int64_t numbers) {
     Trials trials;
     auto copy = model.clone();
     passes::Recipe switched = recipe;
@@ -26,9 +33,11 @@ class Trials {
     const std::vector<Port> outputs = trials.probe_->outputs();
     if (std::none_of(outputs.begin(), outputs.end(), [](const Port& port) { return isFloat(port.dtype); }))
       return invalidArgument("--budget is about outputs of floats, the model has none");
-    trials.inputs_.assign(samples.inputs.begin(), samples.inputs.begin() + static_cast<long>(std::min(kSamples, samples.inputs.size())));
-    for (const auto& inputs : trials.inputs_) {
+    for (int64_t seen = 0; const auto& inputs : samples.inputs) {
+      if (trials.inputs_.size() == kMostSamples || seen >= numbers) break;
       JINX_TRY_ASSIGN(Probe::Results results, trials.probe_->run(trials.withSwitches(inputs, std::vector<bool>(trials.layers_.size()))));
+      seen += sizeOf(results.outputs);
+      trials.inputs_.push_back(inputs);
       trials.expected_.push_back(std::move(results.outputs));
     }
     return trials;
@@ -71,8 +80,8 @@ double worstDb(const std::vector<std::pair<std::string, double>>& outputs) {
   return worst;
 }
 
-Expected<Damage> findDamage(ModelModule& model, const passes::Recipe& recipe, int64_t minWeights, const Samples& samples, double budgetDb) {
-  JINX_TRY_ASSIGN(Trials trials, Trials::make(model, recipe, minWeights, samples));
+Expected<Damage> findDamage(ModelModule& model, const passes::Recipe& recipe, int64_t minWeights, const Samples& samples, int64_t numbers, std::optional<double> budgetDb) {
+  JINX_TRY_ASSIGN(Trials trials, Trials::make(model, recipe, minWeights, samples, numbers));
   const size_t count = trials.layers().size();
   std::vector<std::pair<double, size_t>> damage; // and place among the quantized layers
   for (size_t i = 0; i < count; ++i) {
@@ -88,9 +97,9 @@ Expected<Damage> findDamage(ModelModule& model, const passes::Recipe& recipe, in
     found.order.push_back(trials.layers()[i]);
     found.alone.push_back(db);
   }
-  for (; found.kept < count; ++found.kept) {
+  for (; budgetDb && found.kept < count; ++found.kept) {
     JINX_TRY_ASSIGN(double db, trials.run(on));
-    if (db >= budgetDb) return found;
+    if (db >= *budgetDb) return found;
     on[damage[found.kept].second] = false;
   }
   return found;

@@ -11,6 +11,7 @@
 #include "passes/Quant/QuantizeModel.h"
 #include "tools/driver/Budget.h"
 #include "tools/driver/Calibrate.h"
+#include "tools/driver/ChooseWidths.h"
 #include "tools/driver/Fidelity.h"
 #include "tools/driver/ModelModule.h"
 
@@ -18,6 +19,7 @@ namespace jinx::driver {
 namespace {
 
 constexpr int64_t kCodesOfWord = 8;
+constexpr double kUsualBits = 5;
 
 using passes::Layer;
 using passes::Recipe;
@@ -51,6 +53,9 @@ Status checkOptions(const QuantizeOptions& options) {
   if (options.group != 0 && (options.group < 0 || options.group % kCodesOfWord != 0))
     return invalidArgument("--group is " + std::to_string(options.group) + ", expected a multiple of " + std::to_string(kCodesOfWord));
   if (options.asymmetric && *scheme != passes::Scheme::kInt4) return invalidArgument("--asymmetric is about int4, got " + options.scheme);
+  if (!passes::hasFourBits(*scheme))
+    for (const auto& [isGiven, name] : {std::pair(options.bits.has_value(), "--bits"), std::pair(!options.wide.empty(), "--wide")})
+      if (isGiven) return invalidArgument(std::string(name) + " is about int4 and nf4, whose codes have 4 bits, got " + options.scheme);
   if (options.gptq && (*scheme == passes::Scheme::kNf4 || *scheme == passes::Scheme::kFp8 || *scheme == passes::Scheme::kFp8Block))
     return invalidArgument("--gptq is about integer weights, got " + options.scheme);
   if (options.dataset.empty() && passes::needsRanges(*scheme))
@@ -70,22 +75,32 @@ std::string joined(const std::vector<std::string>& names, size_t most) {
   return text + (names.size() > most ? " and " + std::to_string(names.size() - most) + " more" : "");
 }
 
-/// Marks the layers that patterns keep; a pattern that is none, or that keeps nothing, is an error.
-Status keepNamed(const std::vector<Layer>& layers, const std::vector<std::string>& patterns, Recipe& recipe) {
+/// Calls `mark` with the layers that patterns name, and the pattern; one that is none, or that names nothing, is an error.
+Status markNamed(const std::vector<Layer>& layers, const char* flag, const std::vector<std::string>& patterns, const std::function<void(size_t layer, const std::string& pattern)>& mark) {
   for (const std::string& pattern : patterns) {
     auto glob = llvm::GlobPattern::create(pattern);
-    if (!glob) return invalidArgument("--keep '" + pattern + "' is no pattern: " + llvm::toString(glob.takeError()));
+    if (!glob) return invalidArgument(std::string(flag) + " '" + pattern + "' is no pattern: " + llvm::toString(glob.takeError()));
     bool matches = false;
     std::vector<std::string> names;
     for (size_t i = 0; i < layers.size(); ++i) {
       names.push_back(layers[i].node);
       if (!glob->match(layers[i].node)) continue;
       matches = true;
-      if (recipe.layers[i].keep.empty()) recipe.layers[i].keep = "is kept by '" + pattern + "'";
+      mark(i, pattern);
     }
-    if (!matches) return invalidArgument("--keep '" + pattern + "' matches no layer; there are " + joined(names, 8));
+    if (!matches) return invalidArgument(std::string(flag) + " '" + pattern + "' matches no layer; there are " + joined(names, 8));
   }
   return Status::ok();
+}
+
+/// What the command line says of single layers.
+Status markLayers(const std::vector<Layer>& layers, const QuantizeOptions& options, Recipe& recipe) {
+  JINX_TRY(markNamed(layers, "--keep", options.keep, [&](size_t layer, const std::string& pattern) {
+    if (recipe.layers[layer].keep.empty()) recipe.layers[layer].keep = "is kept by '" + pattern + "'";
+  }));
+  return markNamed(layers, "--wide", options.wide, [&](size_t layer, const std::string& pattern) {
+    if (recipe.layers[layer].wide.empty()) recipe.layers[layer].wide = "is named by '" + pattern + "'";
+  });
 }
 
 /// What is asked for must fit; a scheme's own group may leave a short one at the end.
@@ -94,7 +109,7 @@ Status checkGroups(const std::vector<Layer>& layers, const Recipe& recipe) {
   int64_t common = 0;
   const Layer* first = nullptr;
   for (size_t i = 0; i < layers.size(); ++i) {
-    if (!layers[i].whyNot.empty() || !recipe.layers[i].keep.empty()) continue;
+    if (!layers[i].whyNot.empty() || !recipe.layers[i].keep.empty() || !recipe.layers[i].wide.empty()) continue;
     common = std::gcd(common, layers[i].k);
     if (!first && layers[i].k % recipe.group != 0) first = &layers[i];
   }
@@ -120,6 +135,20 @@ Status checkAnything(const std::vector<Layer>& layers, const Recipe& recipe, con
   return invalidArgument(text + (reasons.size() > 3 ? "; and " + std::to_string(reasons.size() - 3) + " more" : ""));
 }
 
+/// Mean bits of a weight that some layers may have 8 for; 0: all have the scheme's. A grid with offsets is what was asked for, everywhere.
+double bitsToSpend(const QuantizeOptions& options, const Recipe& recipe) {
+  if (!passes::hasFourBits(recipe.scheme)) return 0;
+  return options.bits.value_or(recipe.isAsymmetric ? 0 : kUsualBits);
+}
+
+void noteBits(double mean, const QuantizeOptions& options, tools::QuantizeReport& report) {
+  constexpr double kSlack = 1e-9;
+  if (!options.bits || mean <= *options.bits + kSlack) return;
+  char text[128];
+  std::snprintf(text, sizeof text, "--bits %g is less than codes and scales take: %.2f", *options.bits, mean);
+  report.notes.push_back(text);
+}
+
 struct Rewritten {
   std::shared_ptr<ModelModule> model;
   std::vector<passes::LayerOutcome> outcomes;
@@ -133,16 +162,18 @@ Expected<Rewritten> rewrite(ModelModule& model, const Recipe& recipe, int64_t mi
   return result;
 }
 
-std::vector<tools::QuantizedLayer> rowsOf(const std::vector<passes::LayerOutcome>& outcomes, const std::string& scheme) {
+std::vector<tools::QuantizedLayer> rowsOf(const std::vector<passes::LayerOutcome>& outcomes) {
   std::vector<tools::QuantizedLayer> rows;
   for (const passes::LayerOutcome& outcome : outcomes) {
     tools::QuantizedLayer row;
     row.node = outcome.node;
     row.kind = outcome.kind;
     row.keep = outcome.keep;
+    row.wide = outcome.wide;
+    row.weights = outcome.weights;
     row.weightBytes = outcome.weightBytes;
     row.codeBytes = outcome.codeBytes;
-    if (outcome.keep.empty()) row.scheme = scheme, row.weightsDb = outcome.weightsDb;
+    if (outcome.keep.empty()) row.scheme = passes::nameOf(outcome.scheme), row.weightsDb = outcome.weightsDb;
     rows.push_back(std::move(row));
   }
   return rows;
@@ -192,11 +223,12 @@ Status keepNext(const std::vector<Layer>& layers, const Damage& damage, size_t k
 
 /// Quantizes a copy and compares it with the original; with a budget, with as few layers float as reach it.
 /// \param model  the original, or what smoothing has made of it
+/// \param alone  what choosing widths has measured
 Expected<Rewritten> quantizeAndCompare(ModelModule& original, ModelModule& model, const std::vector<Layer>& layers, const QuantizeOptions& options, const Samples& samples, Recipe& recipe,
-                                       tools::QuantizeReport& report) {
+                                       const std::vector<std::optional<double>>& alone, tools::QuantizeReport& report) {
   Damage damage;
   if (options.budgetDb) {
-    JINX_TRY_ASSIGN(damage, findDamage(model, recipe, options.minWeights, samples, *options.budgetDb), "measuring the damage of each layer");
+    JINX_TRY_ASSIGN(damage, findDamage(model, recipe, options.minWeights, samples, kNumbersForBudget, options.budgetDb), "measuring the damage of each layer");
     report.budgetDb = options.budgetDb;
   }
   for (size_t kept = 0; kept < damage.kept; ++kept)
@@ -204,7 +236,9 @@ Expected<Rewritten> quantizeAndCompare(ModelModule& original, ModelModule& model
   const std::vector<Layer> originalLayers = passes::layersOf(original.main(), recipe.scheme, options.minWeights);
   for (size_t kept = damage.kept;; ++kept) {
     JINX_TRY_ASSIGN(Rewritten rewritten, rewrite(model, recipe, options.minWeights));
-    report.layers = rowsOf(rewritten.outcomes, options.scheme);
+    report.layers = rowsOf(rewritten.outcomes);
+    for (size_t i = 0; i < alone.size(); ++i)
+      report.layers[i].aloneDb = alone[i];
     for (size_t i = 0; i < damage.order.size(); ++i)
       report.layers[damage.order[i]].aloneDb = damage.alone[i];
     if (!samples.inputs.empty()) JINX_TRY(compareModels(original, originalLayers, *rewritten.model, rewritten.outcomes, samples, recipe.threads, report), "comparing both models");
@@ -232,7 +266,7 @@ Expected<Quantized> quantizeModel(const std::string& path, const QuantizeOptions
   std::shared_ptr<ModelModule> model = options.smooth ? result.original->clone() : result.original;
   std::vector<Layer> layers = passes::layersOf(model->main(), recipe.scheme, options.minWeights);
   recipe.layers.resize(layers.size());
-  JINX_TRY(keepNamed(layers, options.keep, recipe));
+  JINX_TRY(markLayers(layers, options, recipe));
   JINX_TRY(checkAnything(layers, recipe, path));
   JINX_TRY(checkGroups(layers, recipe));
 
@@ -247,8 +281,14 @@ Expected<Quantized> quantizeModel(const std::string& path, const QuantizeOptions
   result.report.scheme = options.scheme;
   if (passes::needsRanges(recipe.scheme)) result.report.method = options.method;
   result.report.samples = static_cast<int64_t>(samples.inputs.size());
+  stage("choose widths", 0.3);
+  std::vector<std::optional<double>> alone;
+  if (double bits = bitsToSpend(options, recipe); bits > 0) {
+    JINX_TRY_ASSIGN(alone, chooseWidths(*model, layers, samples, options.minWeights, bits, recipe));
+    noteBits(passes::meanBits(layers, recipe), options, result.report);
+  }
   stage("choose codes and compare", 0.4);
-  JINX_TRY_ASSIGN(Rewritten rewritten, quantizeAndCompare(*result.original, *model, layers, options, samples, recipe, result.report));
+  JINX_TRY_ASSIGN(Rewritten rewritten, quantizeAndCompare(*result.original, *model, layers, options, samples, recipe, alone, result.report));
   noteConvolutions(layers, options, recipe, result.report);
   JINX_TRY(removeUnused(*rewritten.model));
   result.module = rewritten.model;

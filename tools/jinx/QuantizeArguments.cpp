@@ -26,9 +26,13 @@ void addQuantizeOptions(CLI::App& command, driver::QuantizeOptions& options, CLI
   auto add = [&](CLI::Option* option) { added.push_back(option); };
   add(command.add_option("--calibrate", options.dataset, "Samples: an array for each input, by name, samples along its first axis; a folder of .npy files, too")->type_name("DATA.npz"));
   add(command.add_option("--method", options.method, "Ranges of activations: min-max (default), percentile, entropy, mse")->check(CLI::IsMember({"min-max", "percentile", "entropy", "mse"})));
-  add(command.add_option("--group", options.group, "Weights along k that share a scale (int4: 32, nf4: 64, int8-weights: all)")->check(CLI::Range(int64_t(1), int64_t(1) << 30)));
+  add(command.add_option("--group", options.group, "Weights along k that share a scale (int4, nf4: 32, int8-weights: all)")->check(CLI::Range(int64_t(1), int64_t(1) << 30)));
   add(command.add_flag("--asymmetric", options.asymmetric, "int4: groups have an offset, too: their lowest weight"));
   add(addRepeated(command, "--keep", options.keep, "Layers that stay float, by a pattern of their names, as '/encoder/*'")->type_name("PATTERN"));
+  add(command.add_option("--bits", options.bits, "int4, nf4: mean bits of a weight, scales counted (default 5): layers that 4 bits harm most have 8")
+          ->type_name("BITS")
+          ->check(numberBetween(4, 8, "a number from 4 to 8")));
+  add(addRepeated(command, "--wide", options.wide, "int4, nf4: layers that have 8 bits, by a pattern of their names")->type_name("PATTERN"));
   add(command.add_option("--min-weights", options.minWeights, "Layers with fewer weights stay float (default 256)")->check(CLI::NonNegativeNumber));
   add(command.add_option("--budget", options.budgetDb, "Signal to noise that the outputs must reach on the samples: the most damaging layers stay float until they do")
           ->type_name("DB")

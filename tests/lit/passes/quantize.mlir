@@ -18,7 +18,7 @@
 // OFFSETS-DAG: %[[C:.*]] = jinx.constant dense<0> : tensor<64x2xui4>
 // OFFSETS-DAG: %[[O:.*]] = jinx.constant dense<5.000000e-01> : tensor<2x2xf16>
 // OFFSETS: jinx.dequantize %[[C]], %{{.*}} offset %[[O]] block 32 along 0
-// NF4: jinx.dequantize %{{.*}}, %{{.*}} levels [-1.000000e+00, {{.*}}, 1.000000e+00] : tensor<64x2xui4>, tensor<1x2xf16>
+// NF4: jinx.dequantize %{{.*}}, %{{.*}} block 32 along 0 levels [-1.000000e+00, {{.*}}, 1.000000e+00] : tensor<64x2xui4>, tensor<2x2xf16>
 // BYTES: jinx.dequantize %{{.*}}, %{{.*}} block 16 along 0 : tensor<64x2xi8>, tensor<4x2xf32>
 // INT8-DAG: %[[S:.*]] = jinx.constant dense<0.0117647061> : tensor<f32>
 // INT8-DAG: %[[Z:.*]] = jinx.constant dense<85> : tensor<ui8>

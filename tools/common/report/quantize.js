@@ -13,6 +13,8 @@ function head() {
   page.append(make("div", {class: "soft"}, [report.scheme, report.method && `ranges by ${report.method}`, data].filter(Boolean).join(" \u00b7 ")));
   const cards = [
     ["layers quantized", `${report.quantized_layers} of ${report.layers.length}`],
+    ...(report.bits !== undefined ? [["bits a weight", report.bits.toFixed(2)]] : []),
+    ...(report.wide_layers ? [["layers in 8 bits", report.wide_layers]] : []),
     ["weights of layers", bytes(report.weight_bytes_after)], ["before", bytes(report.weight_bytes_before)],
     ["times smaller", (report.weight_bytes_before / report.weight_bytes_after).toFixed(2)],
     ...report.outputs.map(o => [`output ${o.name}, dB`, decibels(o.snr_db)]),
@@ -70,12 +72,13 @@ function layerTable() {
     {head: "weights", cell: l => l.scheme, tag: true},
     {head: "bytes", cell: l => bytes(l.weight_bytes_after), value: l => l.weight_bytes_after, number: true},
     {head: "before", cell: l => bytes(l.weight_bytes_before), value: l => l.weight_bytes_before, number: true},
+    {head: "bits", cell: l => l.bits === undefined ? "" : l.bits.toFixed(2), value: l => l.bits, number: true},
     ...(has("weights_snr_db") ? [db("weights dB", "weights_snr_db")] : []),
     ...(has("output_snr_db") ? [db("output dB", "output_snr_db")] : []),
     ...(has("alone_snr_db") ? [db("alone dB", "alone_snr_db")] : []),
     ...(has("ms") ? [{head: "time", cell: l => l.ms === undefined ? "" : duration(l.ms), value: l => l.ms, number: true},
       {head: "before", cell: l => l.float_ms === undefined ? "" : duration(l.float_ms), value: l => l.float_ms, number: true}] : []),
-    {head: "why float", cell: l => l.why_float || ""}]);
+    {head: "why", cell: l => l.why_float || l.why_wide || ""}]);
 }
 
 function budget() {
