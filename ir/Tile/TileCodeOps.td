@@ -4,7 +4,7 @@
 // transposed: sixteen channels of W are the rows of an instruction (mma.sync m16n8k16), eight rows of X (tokens) its columns. Channel 2r of the sixteen
 // is row r, channel 2r + 1 is row r + 8.
 //
-//   codes    [n / 16][k / 64][1 or 2][32 lanes][16 bytes]       channels and k filled up to multiples of 16 and 64
+//   codes    [n / 64][k / 64][4][1 or 2][32 lanes][16 bytes]    channels and k filled up to multiples of 64; of a chunk four sixteens are one run
 //   scales   [n / 16][groups of k][16]                          panels of 16, as jinx.pack makes them; offsets lie the same way
 //   a        [m, k], rows at multiples of 16 bytes
 //
