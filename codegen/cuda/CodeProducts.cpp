@@ -149,7 +149,7 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   e_.constant("kSections", sections, "of a chunk, each with one scale");
   e_.constant("kSteps", 4 / sections, "of 16 k in a section");
   const int64_t sums = grid.blocks() * grid.octets();
-  const bool hasRegisters = bits == 4 && !op.getOffsets() && (sums <= 4 ? sections == 1 || !op.getLevels() : sums <= 8 && sections == 1 && !op.getLevels());
+  const bool hasRegisters = bits == 4 && !op.getOffsets() && (op.getLevels() ? sums <= 4 && sections == 1 : sums <= 8);
   e_.constant("kAhead", hasRegisters ? 2 : 1, "chunks of codes that a warp has fetched or fetches");
   if (!op.getLevels() && bits == 4) {
     const uint32_t less = bitsOf(-((ofBf16 ? 128.0 : 1024.0) + double(op.getZero())), element);

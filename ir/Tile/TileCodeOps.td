@@ -5,6 +5,7 @@
 // is row r, channel 2r + 1 is row r + 8.
 //
 //   codes    [n / 64][k / 64][4][1 or 2][32 lanes][16 bytes]    channels and k filled up to multiples of 64; of a chunk four sixteens are one run
+//                                                               (the `line` of codes leads to the next 64 channels, that of scales to the next 16)
 //   scales   [n / 16][groups of k][16]                          panels of 16, as jinx.pack makes them; offsets lie the same way
 //   a        [m, k], rows at multiples of 16 bytes
 //

@@ -88,9 +88,9 @@ ROWS = (16384, 4096)
 # and of one expert a token.
 GROUPED = ((4096, 2, 8, 4096, 14336), (64, 6, 64, 2048, 1408), (64, 1, 64, 2048, 1408))
 # Products with codes of few bits: kind, rows, N, K, group. A decoder's up and down projections.
-CODES = tuple((kind, rows, *shape, group) for kind, group, counts in (("w4", 128, (1, 16, 32, 64, 2048)), ("w4", 32, (1, 16)), ("nf4", 64, (1, 16)), ("w8", 128, (1, 16)))
+CODES = tuple((kind, rows, *shape, group) for kind, group, counts in (("w4", 128, (1, 16, 32, 64)), ("w4", 32, (1, 16)), ("nf4", 64, (1, 16)), ("w8", 128, (1, 16)))
               for rows in counts for shape in ((14336, 4096), (4096, 14336)))  # fmt: skip
-TINY_CODES = (("w4", 5, 112, 256, 32), ("w4", 70, 48, 128, 128), ("nf4", 1, 80, 192, 64), ("w8", 9, 64, 128, 64))
+TINY_CODES = (("w4", 5, 112, 256, 32), ("w4", 33, 48, 128, 128), ("nf4", 1, 80, 192, 64), ("w8", 9, 64, 128, 64))
 TINY_GROUPED = ((60, 2, 3, 64, 80), (8, 2, 5, 72, 48))
 
 
