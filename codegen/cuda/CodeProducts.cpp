@@ -4,8 +4,10 @@
 // block, row l % 4 * 2 + q % 2 of the octet. Its products of one block and one group of k begin at zero; the scale of the group multiplies their sum. So no
 // weight is rounded twice, and a scale costs an operation for each 32 products or more.
 //
-// Every lane loads what it multiplies, and nothing but that, 16 bytes at a time into registers: no shared memory, and no barrier in the loop. Chunks are
-// fetched kAhead rounds before they are multiplied, as registers come free; what sixteen warps of a multiprocessor have under way covers the latency.
+// Every lane loads what it multiplies, and nothing but that, 16 bytes at a time into registers: no shared memory, and no barrier in the loop. Codes and scales
+// are fetched kAhead rounds before they are multiplied, activations one, as registers come free; what sixteen warps of a multiprocessor have under way covers
+// the latency. Codes that are constants of the plan (attribute `constant`) do not wait for the launch before: nobody writes them, and the first are there
+// when it ends.
 #include "codegen/cuda/PipelineEmitter.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -17,6 +19,7 @@ namespace jinx::cuda {
 namespace {
 constexpr int64_t kChunk = 64, kBlock = 16, kOctet = 8, kPiece = 16;  // k of a warp at a time; channels; rows; bytes of a load
 constexpr int64_t kRun = 4;                                           // neighbours that a thread has of the sums
+constexpr int64_t kPanel = 4;                                         // blocks whose codes of a chunk are one run
 
 std::string str(int64_t v) { return std::to_string(v); }
 std::string hex(uint32_t v) { return llvm::formatv("0x{0:X-8}", v).str(); }
@@ -47,7 +50,7 @@ LogicalResult PipelineEmitter::readCodes() {
       return op.emitOpError("reads rows of a at multiples of 16 bytes"), WalkResult::interrupt();
     for (Value v : {Value(op.getScales()), Value(op.getOffsets())})
       if (v && !pointedAt(v).isF32() && !isHalf(pointedAt(v))) return op.emitOpError("has scales of ") << pointedAt(v) << ", expected f32, f16 or bf16", WalkResult::interrupt();
-    codes_ = grid;
+    codes_ = grid, constantCodes_ = op->hasAttr("constant");
     return WalkResult::advance();
   });
   return failure(walk.wasInterrupted());
@@ -86,6 +89,7 @@ void PipelineEmitter::startCodes(tile::DotCodesOp op) {
     out.line("cluster_arrive_relaxed();");
     out.line("cluster_wait();");
   }
+  if (startsGrid()) out.line("grid_release_next();");
   if (!op.getLevels()) return;
   // By bytes: the low ones of levels 0 to 3, 4 to 7, …, then the high ones.
   uint32_t words[8] = {};
@@ -135,7 +139,7 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   startCodes(op);
   SourceWriter &out = e_.out_;
   const std::string rowsAt = out.unique("rows_at"), codesAt = out.unique("codes_at"), heldRows = out.unique("held_rows"), heldCodes = out.unique("held_codes");
-  const std::string lastBlock = out.unique("last_block"), firstChunk = out.unique("first_chunk"), fetch = out.unique("fetch");
+  const std::string lastBlock = out.unique("last_block"), firstChunk = out.unique("first_chunk"), fetch = out.unique("fetch"), fetchRows = out.unique("fetch_rows");
   auto unrolled = [&](const std::string &loop) {
     out.directive("#pragma unroll");
     out.open("for (int " + loop + ")");
@@ -144,8 +148,9 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   // A group that ends within the 64 k of a chunk does so after 32 of them.
   e_.constant("kSections", sections, "of a chunk, each with one scale");
   e_.constant("kSteps", 4 / sections, "of 16 k in a section");
-  const bool hasRegisters = grid.blocks() * grid.octets() <= 4 && bits == 4 && sections == 1 && !op.getOffsets();
-  e_.constant("kAhead", hasRegisters ? 2 : 1, "chunks that a warp has fetched or fetches");
+  const int64_t sums = grid.blocks() * grid.octets();
+  const bool hasRegisters = bits == 4 && !op.getOffsets() && (op.getLevels() ? sums <= 4 && sections == 1 : sums <= 8);
+  e_.constant("kAhead", hasRegisters ? 2 : 1, "chunks of codes that a warp has fetched or fetches");
   if (!op.getLevels() && bits == 4) {
     const uint32_t less = bitsOf(-((ofBf16 ? 128.0 : 1024.0) + double(op.getZero())), element);
     e_.constants_.push_back("constexpr u32 kLess = " + hex(less << 16 | less) + ";  // minus " + str((ofBf16 ? 128 : 1024) + op.getZero()) + ", twice");
@@ -180,33 +185,37 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   const std::string groupNumber = mayPass ? "least<i64>(" + groupAt + ", " + "(" + e_.scalar(op.getDepth()).text + " - 1) / kGroup)" : groupAt;
   const auto depth = getConstantIntValue(op.getDepth());
   const bool isOneGroup = depth && *depth <= group;
+  const std::string load = startsGrid() ? "_constant(" : "(";
   auto loadScaling = [&](const Scaling &s) {
-    return "load_two(" + s.at + " + (" + block + ") * " + scalesLine + (isOneGroup ? "" : " + " + groupNumber + " * 16") + ")";
+    return "load_two" + load + s.at + " + (" + block + ") * " + scalesLine + (isOneGroup ? "" : " + " + groupNumber + " * 16") + ")";
   };
   const std::string words = bits == 8 ? "[2][4]" : "[4]";
-  out.line("u32 " + heldRows + "[kAhead][2][kOctets][4], " + heldCodes + "[kAhead][kBlocks]" + words + ";");
+  out.line("u32 " + heldRows + "[2][kOctets][4], " + heldCodes + "[kAhead][kBlocks]" + words + ";");
   out.line("Pack<" + str(2 * bytesOf(pointedAt(op.getScales()))) + ", " + scalings[0].type + "> " + scalings[0].held + "[kAhead][kSections][kBlocks];");
   // ---- a chunk's loads ----
   out.open("const auto " + fetch + " = [&](int ahead, int chunk)");
   unrolled("i = 0; i < kBlocks; ++i");
-  const std::string from = codesAt + " + (" + block + ") * " + codesLine + " + chunk * " + str(chunkSize);
+  const std::string inRun = " + (" + block + ") * " + str(chunkSize), inRuns = " + (" + block + ") / 4 * " + codesLine + " + (" + block + ") % 4 * " + str(chunkSize);
+  const std::string from = codesAt + (grid.columns <= kPanel * kBlock ? inRun : inRuns) + " + chunk * " + str(kPanel * chunkSize), loadWords = startsGrid() ? "load_words_constant(" : "load_words_once(";
   if (bits == 8) {
     unrolled("h = 0; h < 2; ++h");
-    out.line("load_words_once(" + heldCodes + "[ahead][i][h], " + from + " + h * " + str(chunkSize / 2) + ");");
+    out.line(loadWords + heldCodes + "[ahead][i][h], " + from + " + h * " + str(chunkSize / 2) + ");");
     out.close();
   } else {
-    out.line("load_words_once(" + heldCodes + "[ahead][i], " + from + ");");
+    out.line(loadWords + heldCodes + "[ahead][i], " + from + ");");
   }
-  out.close();
-  unrolled("h = 0; h < 2; ++h");
-  unrolled("j = 0; j < kOctets; ++j");
-  out.line(isWhole ? "load_words(" + heldRows + "[ahead][h][j], " + rowsAt + "[j] + chunk * 64 + h * 32);"
-                   : "load_words_where(" + heldRows + "[ahead][h][j], " + rowsAt + "[j] + chunk * 64 + h * 32, chunk * 64 + h * 32 + lane % 4 * 8 < " + e_.scalar(op.getDepth()).in(Expr::kShift) + ");");
-  out.close();
   out.close();
   unrolled("g = 0; g < kSections; ++g");
   unrolled("i = 0; i < kBlocks; ++i");
   out.line(scalings[0].held + "[ahead][g][i] = " + loadScaling(scalings[0]) + ";");
+  out.close();
+  out.close();
+  out.close(";");
+  out.open("const auto " + fetchRows + " = [&](int chunk)");
+  unrolled("h = 0; h < 2; ++h");
+  unrolled("j = 0; j < kOctets; ++j");
+  out.line(isWhole ? "load_words(" + heldRows + "[h][j], " + rowsAt + "[j] + chunk * 64 + h * 32);"
+                   : "load_words_where(" + heldRows + "[h][j], " + rowsAt + "[j] + chunk * 64 + h * 32, chunk * 64 + h * 32 + lane % 4 * 8 < " + e_.scalar(op.getDepth()).in(Expr::kShift) + ");");
   out.close();
   out.close();
   out.close(";");
@@ -217,6 +226,8 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   unrolled("ahead = 0; ahead < kAhead; ++ahead");
   out.line("if (" + firstChunk + " + ahead * kWarpsK < " + end + ") " + fetch + "(ahead, " + firstChunk + " + ahead * kWarpsK);");
   out.close();
+  if (startsGrid()) out.line("grid_wait_previous();");
+  out.line("if (" + firstChunk + " < " + end + ") " + fetchRows + "(" + firstChunk + ");");
   if (op.getLevels()) out.line("const u32 bank = lane * 4;");
   out.directive("#pragma unroll 1");
   out.open("for (int round = " + firstChunk + "; round < " + end + "; round += kAhead * kWarpsK)");
@@ -230,7 +241,7 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
     out.line("const u32 ones[4] = {" + one + ", " + one + ", " + one + ", " + one + "};");
     unrolled("s = 0; s < 4; ++s");
     unrolled("j = 0; j < kOctets; ++j");
-    out.line(product + "(totals[s / kSteps][j], ones, " + heldRows + "[ahead][s / 2][j] + s % 2 * 2);");
+    out.line(product + "(totals[s / kSteps][j], ones, " + heldRows + "[s / 2][j] + s % 2 * 2);");
     out.close();
     out.close();
   }
@@ -247,7 +258,7 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
     out.line("weights_i8_" + half + "(weights, " + heldCodes + "[ahead][i][s / 2] + s % 2 * 2);");
   }
   unrolled("j = 0; j < kOctets; ++j");
-  out.line(product + "(part[j], weights, " + heldRows + "[ahead][s / 2][j] + s % 2 * 2);");
+  out.line(product + "(part[j], weights, " + heldRows + "[s / 2][j] + s % 2 * 2);");
   out.close();
   out.close();
   if (op.getOffsets()) out.line("const auto offset = " + loadScaling(scalings[1]) + ";");
@@ -257,6 +268,7 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   out.close();
   out.close();
   out.close();
+  out.line("if (chunk + kWarpsK < " + end + ") " + fetchRows + "(chunk + kWarpsK);");
   out.line("if (chunk + kAhead * kWarpsK < " + end + ") " + fetch + "(ahead, chunk + kAhead * kWarpsK);");
   out.close();
   out.close();

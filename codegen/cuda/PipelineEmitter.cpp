@@ -151,6 +151,8 @@ std::string PipelineEmitter::named(const RingInfo &ring, const char *what) const
   return what + (isConstant ? capitalised(ring.tag) : "_" + ring.tag);
 }
 
+bool PipelineEmitter::startsGrid() const { return roles_ || (constantCodes_ && e_.startsEarly()); }
+
 int64_t PipelineEmitter::threads() const { return roles_ ? kWarpgroup * (1 + hasSplitter() + int64_t(const_cast<tile::RolesOp &>(roles_).getConsumers())) : warps_ ? warps_->m * warps_->n * 32 : codes_ ? codes_->threads() : rings_.empty() ? 0 : 256; }
 
 LogicalResult PipelineEmitter::declare() {

@@ -37,7 +37,7 @@ class PipelineEmitter {
   /// to = the operand of a product.
   mlir::LogicalResult moveOperand(mlir::Value operand, const std::string &to);
   bool hasFragments() const { return fragments_; }
-  bool startsGrid() const { return bool(roles_); }  ///< it prints where the launch before is waited for: behind its barriers
+  bool startsGrid() const;  ///< it prints where the launch before is waited for: behind its barriers, or behind loads of constants
   bool hasAnything() const { return roles_ || !rings_.empty() || codes_; }
 
   bool handles(mlir::Operation *op) const;
@@ -185,6 +185,7 @@ class PipelineEmitter {
     int64_t threads() const { return warpsN * warpsK * 32; }
   };
   std::optional<CodeGrid> codes_;
+  bool constantCodes_ = false;  ///< of the plan
   std::vector<tile::TensorMapOp> maps_;
   struct Piece {
     int64_t buffer;     ///< of the ring

@@ -1,9 +1,9 @@
 // How do codes of weights lie? Their type says so: elements, and the last extent.
 //
 //   ui32 [ceil(n/16), k/8, 16]            words of eight 4-bit codes, in panels; i8 [ceil(n/16), k, 16]: 8-bit codes in panels (CPU)
-//   ui32 [ceil(n/16), ceil(k/64), 128]    in the order of fragments (ir/Tile/TileCodeOps.td, CUDA): words of 4-bit codes that are numbers,
-//   ui8  [ceil(n/16), ceil(k/64), 512]    bytes of two 4-bit codes with levels,
-//   i8   [ceil(n/16), ceil(k/64), 1024]   and 8-bit codes
+//   ui32 [ceil(n/64), ceil(k/64), 512]    in the order of fragments (ir/Tile/TileCodeOps.td, CUDA): words of 4-bit codes that are numbers,
+//   ui8  [ceil(n/64), ceil(k/64), 2048]   bytes of two 4-bit codes with levels,
+//   i8   [ceil(n/64), ceil(k/64), 4096]   and 8-bit codes
 //
 // And how do digits of activations lie beside them (jinx.split_digits)? A word of eight 4-bit codes has those of even k in the low halves of its bytes,
 // those of odd k in the high ones: two masks make the left operands of two products of four bytes. The digits of four even and of four odd k
@@ -23,7 +23,8 @@
 
 namespace jinx::graph {
 
-inline constexpr int64_t kCodePanel = 16, kCodeChunk = 64;  ///< columns of a panel; k of a fragment
+inline constexpr int64_t kCodePanel = 16;                      ///< columns of a panel
+inline constexpr int64_t kCodeColumns = 64, kCodeChunk = 64;  ///< columns and k of a run of fragments
 inline constexpr int64_t kGroupOfFragments = 32;            ///< k of one scale is a multiple of this, or all of k
 
 /// In the order of fragments.
@@ -33,7 +34,7 @@ inline bool areFragments(mlir::Type codes) {
 }
 /// The shape of codes of so many bits in that order, as elements of `element`.
 inline Sizes fragmentSizes(const SizeExpr &n, const SizeExpr &k, int64_t bits, mlir::Type element) {
-  return {ceilDiv(n, kCodePanel), ceilDiv(k, kCodeChunk), SizeExpr(kCodePanel * kCodeChunk * bits / int64_t(element.getIntOrFloatBitWidth()))};
+  return {ceilDiv(n, kCodeColumns), ceilDiv(k, kCodeChunk), SizeExpr(kCodeColumns * kCodeChunk * bits / int64_t(element.getIntOrFloatBitWidth()))};
 }
 /// How floats become digits (jinx.split_digits).
 inline constexpr int64_t kMostDigits = 3, kZeroOfBytes = 128, kLimitOfLevels = 32639;

@@ -73,8 +73,8 @@ def Graph_PackCodesOp : Graph_Op<"pack_codes", [Pure]> {
   let description = [{
     codes [k, n] of i4 or ui4 (or [n, k] with `transpose`), k a multiple of 8, become ui32 [ceil(n/16), k/8, 16]: bits 4*i to 4*i+3 of
     y[p, r, j] are codes[8*r + i, 16*p + j], those of i4 with 8 added, so that they ascend from -8 on; 0 past n.
-    Or, for CUDA, 4- or 8-bit codes of any k lie in the order of fragments: y is ui32 [ceil(n/16), ceil(k/64), 128] of codes that are numbers,
-    ui8 [.., 512] of pairs with levels, or i8 [.., 1024] (ir/Graph/Codes.h, ir/Tile/TileCodeOps.td).
+    Or, for CUDA, 4- or 8-bit codes of any k lie in the order of fragments: y is ui32 [ceil(n/64), ceil(k/64), 512] of codes that are numbers,
+    ui8 [.., 2048] of pairs with levels, or i8 [.., 4096] (ir/Graph/Codes.h, ir/Tile/TileCodeOps.td).
   }];
   let arguments = (ins AnyRankedTensor:$codes, UnitAttr:$transpose);
   let results = (outs AnyRankedTensor:$y);

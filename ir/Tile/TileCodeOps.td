@@ -4,7 +4,8 @@
 // transposed: sixteen channels of W are the rows of an instruction (mma.sync m16n8k16), eight rows of X (tokens) its columns. Channel 2r of the sixteen
 // is row r, channel 2r + 1 is row r + 8.
 //
-//   codes    [n / 16][k / 64][1 or 2][32 lanes][16 bytes]       channels and k filled up to multiples of 16 and 64
+//   codes    [n / 64][k / 64][4][1 or 2][32 lanes][16 bytes]    channels and k filled up to multiples of 64; of a chunk four sixteens are one run
+//                                                               (the `line` of codes leads to the next 64 channels, that of scales to the next 16)
 //   scales   [n / 16][groups of k][16]                          panels of 16, as jinx.pack makes them; offsets lie the same way
 //   a        [m, k], rows at multiples of 16 bytes
 //
@@ -31,7 +32,8 @@ def Tile_DotCodesOp : Tile_Op<"dot_codes", [AttrSizedOperandSegments]> {
   let summary = "parts[w, m, n] = sum over the k of warp w of a(m, k) * ((value(code(n, k)) - zero) * scale(n, g) + offset(n, g)), g the group of k";
   let description = [{
     a(m, k) = a[a_offset + min(m, rows - 1)*a_stride + k], 16-bit floats: rows past the last valid one repeat it, and their results are not stored. Codes and
-    scales begin with the tile's first sixteen channels; the next ones are `line` elements further on. With `blocks`, so many sixteens there are, and those past
+    scales begin with the tile's first sixteen channels; the next sixteen scales are `line` elements further on, the next
+    sixty-four codes theirs. With `blocks`, so many sixteens there are, and those past
     the last repeat it. Chunks `from` to `to` - 1 are multiplied, and of their k those below `depth`, a multiple of 8.
     The value of a code is its number, or what `levels` has for it, rounded to the type of a. `zero` is for 4 bits without levels, whose numbers are 0 to
     15; 8 bits are signed. Sums are f32, and scales multiply sums: a group is a multiple of 32.

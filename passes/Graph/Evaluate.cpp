@@ -74,7 +74,7 @@ Tensor packFragments(PackCodesOp op, const Tensor &codes) {
       const uint32_t code = uint32_t(codes.getInt(op.getTranspose() ? column * rows + k : k * columns + column) + moved);
       // Element e of pair 2*second + upper, in step 2*half + odd of a lane.
       const int64_t half = k / 32 % 2, odd = k / 4 % 2, second = k / 2 % 2, e = k % 2, upper = column % 2, lane = column / 2 % 8 * 4 + k / 8 % 4;
-      uint8_t *chunk = bytes + (column / 16 * chunks + k / 64) * chunkBytes;
+      uint8_t *chunk = bytes + ((column / 64 * chunks + k / 64) * 4 + column / 16 % 4) * chunkBytes;
       if (ofBytes) {
         chunk[half * 512 + lane * 16 + odd * 8 + second * 4 + upper + 2 * e] = uint8_t(code);
       } else {

@@ -99,10 +99,15 @@ def disassemble(cubin: str) -> str | None:
     return tool and subprocess.run([tool, cubin], capture_output=True, text=True, check=True).stdout
 
 
-def access_before_wait(sass: str) -> str:
-    """The first instruction on global memory, where the one that waits for the launch before (ACQBULK) does not stand before it."""
-    found = re.search(r"\b(ACQBULK|(?:LDG|STG|LDGSTS|ATOMG|REDG?|UBLKCP|UTMALDG|UTMASTG)(?:\.\w+)*)\b", sass)
-    return found[1] if found and found[1] != "ACQBULK" else ""
+def access_before_wait(sass: str, constants: bool) -> str:
+    """The first instruction on global memory, where the one that waits for the launch before (ACQBULK) does not stand before it. Loads of `constants`, which
+    the text asks for by name (load_…_constant), may: they alone pass the nearest cache by."""
+    for found in re.findall(r"\b(ACQBULK|(?:LDG|STG|LDGSTS|ATOMG|REDG?|UBLKCP|UTMALDG|UTMASTG)(?:\.\w+)*)\b", sass):
+        if found == "ACQBULK":
+            return ""
+        if not (constants and found.startswith("LDG.") and ".NA" in found):
+            return found
+    return ""
 
 
 def environment() -> dict:
@@ -128,7 +133,7 @@ def run_gate(gate: str, files: list[pathlib.Path], work: pathlib.Path) -> list[d
         if unit["wgmma"]:
             unit["nvdisasm"] = len(re.findall(r"\b[HIQ]GMMA\b", sass))
         if waits:
-            unit["early"] = access_before_wait(sass)
+            unit["early"] = access_before_wait(sass, "_constant(" in unit["text"])
     return units
 
 
@@ -233,6 +238,7 @@ __device__ void wgmma_m64n8(float (&d)[4], unsigned long a, unsigned long b) {
 __device__ void finish() { asm volatile("wgmma.commit_group.sync.aligned;\n wgmma.wait_group.sync.aligned 0;" ::: "memory"); }
 
 '''
+NAMED = 'asm volatile("ld.global.L1::no_allocate.f32 %0, [%1];" : "=f"(v) : "l"(p) : "memory"); return v; }\n\n'
 WAIT = '__device__ __forceinline__ void grid_wait_previous() { asm volatile("griddepcontrol.wait;" ::: "memory"); }\n\n'
 BROKEN = {
     "right": ("", TITLE + 'extern "C" __global__ void broken(float* x) { x[threadIdx.x] = 1.0f; }\n'),
@@ -244,6 +250,9 @@ BROKEN = {
     "intrinsic": ("__syncwarp in the kernel", TITLE + 'extern "C" __global__ void broken(float* x) { __syncwarp(); *x = 1; }\n'),
     "a wait": ("", WAIT + TITLE + 'extern "C" __global__ void broken(const float* __restrict__ x, float* __restrict__ y) { grid_wait_previous(); y[threadIdx.x] = x[threadIdx.x]; }\n'),
     "a load before the wait": ("stands before the wait for the launch before", WAIT + TITLE + 'extern "C" __global__ void broken(volatile float* x, float* y) { float v = x[threadIdx.x]; grid_wait_previous(); y[threadIdx.x] = v; }\n'),
+    "a load past the nearest cache before the wait": ("stands before the wait for the launch before", WAIT + "__device__ float load_any(const float* p) { float v; " + NAMED + TITLE + 'extern "C" __global__ void broken(const float* x, float* y) { float v = 2; while (v > 1) v = load_any(x + int(v)); grid_wait_previous(); y[threadIdx.x] = v; }\n'),
+    "a constant before the wait": ("", WAIT + "__device__ float load_one_constant(const float* p) { float v; " + NAMED + TITLE + 'extern "C" __global__ void broken(const float* x, float* y) { float v = 2; while (v > 1) v = load_one_constant(x + int(v)); grid_wait_previous(); y[threadIdx.x] = v; }\n'),
+    "a load beside constants before the wait": ("stands before the wait for the launch before", WAIT + "__device__ float load_one_constant(const float* p) { float v; " + NAMED + TITLE + 'extern "C" __global__ void broken(const float* x, volatile float* y) { float v = load_one_constant(x + threadIdx.x), w = y[threadIdx.x]; grid_wait_previous(); y[threadIdx.x] = v + w; }\n'),
     "no HGMMA": ("no HGMMA", "__device__ void wgmma_m64n8k16(float* x) { *x += 1; }\n\n" + TITLE + 'extern "C" __global__ void broken(float* x) { wgmma_m64n8k16(x); }\n'),
 }
 

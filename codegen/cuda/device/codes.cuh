@@ -131,6 +131,31 @@ template <typename T>
 JINX_DEVICE Pack<2 * sizeof(T), T> load_two(const T* p JINX_AT) {
   return global_load(reinterpret_cast<const Pack<2 * sizeof(T), T>*>(p) JINX_FROM);
 }
+/// The same of constants of the plan, which no kernel writes: they need not wait for the launch before. Plain loads that pass the nearest cache by: ptxas moves
+/// those by the path for constants (ld.global.nc) behind the wait, and the gate knows these by it (LDG.NA).
+template <typename T>
+JINX_DEVICE void load_words_constant(u32 (&w)[4], const T* p JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->global_access(p, 16, JINX_EMU_CONSTANT, line);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) w[i] = reinterpret_cast<const u32*>(p)[i];
+#else
+  load_words_once(w, p);
+#endif
+}
+template <typename T>
+JINX_DEVICE Pack<2 * sizeof(T), T> load_two_constant(const T* p JINX_AT) {
+#ifdef JINX_EMULATED
+  emu->global_access(p, 2 * sizeof(T), JINX_EMU_CONSTANT, line);
+  return *reinterpret_cast<const Pack<2 * sizeof(T), T>*>(p);
+#else
+  Pack<2 * sizeof(T), T> pack;
+  u32* const w = reinterpret_cast<u32*>(&pack);
+  if constexpr (sizeof(T) == 2) asm volatile("ld.global.L1::no_allocate.u32 %0, [%1];" : "=r"(w[0]) : "l"(p) : "memory");
+  else asm volatile("ld.global.L1::no_allocate.v2.u32 {%0, %1}, [%2];" : "=r"(w[0]), "=r"(w[1]) : "l"(p) : "memory");
+  return pack;
+#endif
+}
 
 // ---- sums ----
 JINX_DEVICE float to_f32(float x) { return x; }

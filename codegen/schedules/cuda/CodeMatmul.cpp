@@ -10,7 +10,7 @@ using namespace mlir;
 namespace jinx::schedules {
 
 namespace {
-constexpr int64_t kBlock = 16, kChunk = 64;  // channels and k that codes are filled up to
+constexpr int64_t kBlock = 16, kChunk = 64, kPanel = 4;  // channels of a block, k of a chunk, blocks whose codes of a chunk are one run
 /// Warps that a multiprocessor has registers for: 128 a lane, or all that a lane can name.
 int64_t residentWarps(int64_t rows) { return rows <= 16 ? 16 : 8; }
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -70,15 +70,18 @@ void emitCodeMatmul(OpBuilder &b, tile::KernelOp kernel, const CodeMatmul &p, co
   }
   const int64_t chunkSize = kBlock * kChunk * p.bits / elementOf(p.codes).getIntOrFloatBitWidth();
   Value groups = ix.tiles(p.k, p.group), block = ix.div(column, kBlock);
-  Value codesLine = called(ix.mul(chunks, chunkSize), "codes_line"), scalesLine = called(ix.mul(groups, kBlock), "scales_line");
+  Value codesLine = called(ix.mul(chunks, kPanel * chunkSize), "codes_line"), scalesLine = called(ix.mul(groups, kBlock), "scales_line");
+  Value panel = ix.div(block, kPanel), codesBase = ix.mul(panel, codesLine);
+  if (t.columns % (kPanel * kBlock)) codesBase = ix.add(codesBase, ix.mul(ix.sub(block, ix.mul(panel, kPanel)), chunkSize));  // within a run
   auto columns = getConstantIntValue(p.n);
   Value blocks = columns && *columns % t.columns == 0 ? Value() : called(ix.tiles(columnsLeft, kBlock), "blocks_left");
   Value aBase = ix.mul(row, p.aRowStride);
   if (p.aOffset) aBase = ix.add(p.aOffset, aBase);
   Value parts = tile::DotCodesOp::create(b, loc, VectorType::get({t.warpsK, t.rows, t.columns}, b.getF32Type()), p.a, called(aBase, "a_base"), p.aRowStride, rowsLeft, p.codes,
-                                         called(ix.mul(block, codesLine), "codes_base"), codesLine, p.scales, p.offsets, called(ix.mul(block, scalesLine), "scales_base"),
+                                         called(codesBase, "codes_base"), codesLine, p.scales, p.offsets, called(ix.mul(block, scalesLine), "scales_base"),
                                          scalesLine, blocks, p.k, from, to, uint64_t(p.bits), uint64_t(p.group), uint64_t(p.zero),
                                          p.levels.empty() ? DenseF32ArrayAttr() : b.getDenseF32ArrayAttr(p.levels));
+  if (p.isConstant) parts.getDefiningOp()->setAttr("constant", b.getUnitAttr());
   const int64_t slice = t.columns / t.splits;
   Value sums = tile::SumWarpsOp::create(b, loc, VectorType::get({t.rows, slice}, b.getF32Type()), parts);
   if (t.splits > 1) {

@@ -25,6 +25,7 @@ struct CodeMatmul {
   mlir::Value m, n, k;
   int64_t bits = 4, group = 128, zero = 0;
   std::vector<float> levels;  ///< of 4-bit codes; none: they are numbers
+  bool isConstant = false;    ///< codes, scales and offsets are constants of the plan
   mlir::Value tile;           ///< which tile of the result this block computes; those of a cluster have one
 };
 /// A tile that suits the problem; unknown extents are 0.

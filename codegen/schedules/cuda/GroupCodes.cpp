@@ -38,6 +38,7 @@ class GroupCodes {
 
  private:
   OpBuilder &b() { return kb_.b(); }
+  bool isConstant(Value operand) { return group_.getInputs()[cast<BlockArgument>(operand).getArgNumber()].getDefiningOp<ConstantOp>() != nullptr; }
   Value input(Value operand) { return kb_.input(cast<BlockArgument>(operand)); }
 
   void emitProgram() {
@@ -58,6 +59,7 @@ class GroupCodes {
     Value matrix = kb_.constant(0);
     for (auto [i, extent] : llvm::enumerate(outer_)) matrix = kb_.add(kb_.mul(matrix, kb_.size(extent)), at[i]);
     p.aOffset = kb_.mul(matrix, kb_.size(rows_ * depth_));
+    p.isConstant = isConstant(product_.getCodes()) && isConstant(product_.getScales()) && (!product_.getOffsets() || isConstant(product_.getOffsets()));
     p.bits = ofBytes ? 8 : 4;
     p.group = llvm::alignTo(product_.getGroup(), 32);  // that of a column has no end
     const Type codes = cast<RankedTensorType>(product_.getCodes().getType()).getElementType();

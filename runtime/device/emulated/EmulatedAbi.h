@@ -2,7 +2,7 @@
 // CUDA text that the host compiler gets (HostModule.cpp), so that both sides compile the same declarations.
 #pragma once
 
-#define JINX_EMULATED_ABI 5
+#define JINX_EMULATED_ABI 6
 
 struct JinxEmuDim {
   unsigned x, y, z;
@@ -18,6 +18,9 @@ struct JinxEmuSelf {
 
 /// How lanes are paired in an exchange.
 enum JinxEmuExchange { JINX_EMU_XOR = 0, JINX_EMU_INDEX = 1 };
+
+/// What is done to global memory. A constant is what only the host writes, before any launch: it may be read while the launch before still runs.
+enum JinxEmuAccess { JINX_EMU_READ = 0, JINX_EMU_WRITE = 1, JINX_EMU_CONSTANT = 2 };
 
 /// What a tensor core multiplies. TF32 is the upper 19 bits of an f32.
 enum JinxEmuElement { JINX_EMU_F16 = 0, JINX_EMU_BF16 = 1, JINX_EMU_E4M3 = 2, JINX_EMU_E5M2 = 3, JINX_EMU_S8 = 4, JINX_EMU_U8 = 5, JINX_EMU_TF32 = 6 };
@@ -35,7 +38,7 @@ struct JinxEmuApi {
   void (*grid_wait)(int line);
   // Memory seen by the shadow state: bounds, poison, proxies, bank conflicts.
   void (*shared_access)(const void* p, unsigned bytes, int is_write, int line);
-  void (*global_access)(const void* p, unsigned bytes, int is_write, int line);
+  void (*global_access)(const void* p, unsigned bytes, int access, int line);  ///< a JinxEmuAccess
   void (*fence_proxy_async)(int line);
   // mbarriers; addresses are offsets in the shared window.
   void (*mbar_init)(unsigned bar, unsigned arrivals, int line);

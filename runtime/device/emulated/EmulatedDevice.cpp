@@ -116,6 +116,7 @@ Expected<void *> EmulatedDevice::allocate(size_t sizeBytes) {
 
 void EmulatedDevice::release(void *block, size_t) noexcept {
   blocks_.erase(static_cast<const char *>(block));
+  constants_.erase(block);
   std::free(block);
 }
 
@@ -228,7 +229,7 @@ Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &stream) {
     known = known && it != blocks_.begin();
     if (known) {
       --it;
-      options.ranges.push_back({it->first, it->second, true, "the memory of buffer " + std::to_string(options.ranges.size())});
+      options.ranges.push_back({it->first, it->second, true, "the memory of buffer " + std::to_string(options.ranges.size()), constants_.contains(it->first)});
     }
   }
   if (!known) options.ranges.clear();  // an empty tensor may lie anywhere
@@ -252,6 +253,8 @@ Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &stream) {
   if (isRecorded) recorder_->begin(pointers, options.ranges);
   const int64_t start = launch.trace ? Trace::now() : 0;
   JINX_TRY_ASSIGN(LaunchReport report, emulated::launch(*kernel.code, symbol, shape, params.data(), options));
+  for (const TouchedRange &range : report.touched)
+    if (range.isConstant) constants_.insert(range.begin);
   if (launch.trace) launch.trace->record(launch.step, 0, launch.trace->nextExecution(), start, Trace::now());
   return isRecorded ? recorder_->finish(symbol, kernel.code->text(), shape, pointers, sizes, report) : Status::ok();
 }

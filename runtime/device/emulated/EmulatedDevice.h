@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "runtime/device/Device.h"
 #include "runtime/device/emulated/Emulator.h"
@@ -47,6 +48,7 @@ class EmulatedDevice final : public Device {
 
   DeviceOptions options_;
   std::map<const char *, size_t> blocks_;  ///< allocations by address
+  std::set<const void *> constants_;       ///< those that a launch has read as constants
   uint64_t seed_ = 0, launches_ = 0;
   std::unique_ptr<LaunchRecorder> recorder_;  ///< null: nothing is recorded
 };

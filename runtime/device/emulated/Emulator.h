@@ -48,6 +48,7 @@ struct MemoryRange {
   size_t bytes = 0;
   bool writable = true;
   std::string name;  ///< for messages
+  bool isConstant = false;  ///< a launch has read it as such: none may write it
 };
 
 struct LaunchOptions {
@@ -73,6 +74,7 @@ struct BankConflicts {
 struct TouchedRange {
   const void *begin = nullptr;
   size_t read = 0, written = 0;  ///< bytes, from `begin` to the end of the furthest access
+  bool isConstant = false;       ///< read before the launch before has ended, perhaps
 };
 
 struct LaunchReport {

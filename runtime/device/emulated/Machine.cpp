@@ -322,10 +322,12 @@ void Machine::clusterLoad(void *to, unsigned address, unsigned rank, unsigned by
   std::memcpy(to, cta.window + address, bytes);
 }
 
-void Machine::globalAccess(const void *p, unsigned bytes, bool isWrite, int line) {
-  demandGridWait(isWrite ? "a store" : "a load", line);
+void Machine::globalAccess(const void *p, unsigned bytes, JinxEmuAccess access, int line) {
+  const bool isWrite = access == JINX_EMU_WRITE, isConstant = access == JINX_EMU_CONSTANT;
+  if (!isConstant) demandGridWait(isWrite ? "a store" : "a load", line);
   if (reinterpret_cast<uintptr_t>(p) % std::min(bytes, 16u) != 0) fail("a misaligned global access of " + std::to_string(bytes) + " bytes", line);
-  touchGlobal(p, bytes, isWrite, line);
+  TouchedRange *touched = touchGlobal(p, bytes, isWrite, line);
+  if (isConstant && touched) touched->isConstant = true;
 }
 
 void Machine::demandGridWait(const char *what, int line) {
@@ -333,9 +335,9 @@ void Machine::demandGridWait(const char *what, int line) {
   fail(std::string("missing grid_wait_previous: ") + what + " of global memory, while the launch before may still run", line);
 }
 
-void Machine::touchGlobal(const void *p, unsigned bytes, bool isWrite, int line) {
+TouchedRange *Machine::touchGlobal(const void *p, unsigned bytes, bool isWrite, int line) {
   count(line);
-  if (options_.ranges.empty()) return;
+  if (options_.ranges.empty()) return nullptr;
   auto it = std::upper_bound(options_.ranges.begin(), options_.ranges.end(), p, [](const void *q, auto &r) { return q < r.begin; });
   if (it == options_.ranges.begin()) fail("a global access outside every buffer", line);
   --it;
@@ -344,11 +346,13 @@ void Machine::touchGlobal(const void *p, unsigned bytes, bool isWrite, int line)
   if (at + bytes > begin + it->bytes)
     fail((isWrite ? "a store of " : "a load of ") + std::to_string(bytes) + " bytes outside every buffer, " + std::to_string(at - begin) +
              " bytes into " + name + " of " + std::to_string(it->bytes), line);
-  if (isWrite && !it->writable) fail("a store to an input buffer, " + name, line);
   TouchedRange &touched = report_.touched[static_cast<size_t>(it - options_.ranges.begin())];
+  if (isWrite && (it->isConstant || touched.isConstant)) fail("a store to memory that is read as a constant, " + name + ": those loads do not wait for the launch before", line);
+  if (isWrite && !it->writable) fail("a store to an input buffer, " + name, line);
   size_t &reach = isWrite ? touched.written : touched.read;
   reach = std::max(reach, static_cast<size_t>(at - begin) + bytes);
   orderGlobal(static_cast<size_t>(it - options_.ranges.begin()), static_cast<size_t>(at - begin), bytes, isWrite, line);
+  return &touched;
 }
 
 void Machine::poison(Cta &cta, unsigned address, unsigned bytes) {

@@ -215,7 +215,7 @@ class Machine {
   void sharedAccess(const void *p, unsigned bytes, bool isWrite, int line);
   static bool hasExited(const Cta &cta);
   void clusterLoad(void *to, unsigned address, unsigned rank, unsigned bytes, int line);
-  void globalAccess(const void *p, unsigned bytes, bool isWrite, int line);
+  void globalAccess(const void *p, unsigned bytes, JinxEmuAccess access, int line);
   void fenceProxyAsync() { running_->knows.fence(); }
 
  private:
@@ -253,7 +253,7 @@ class Machine {
   void demandNone(const std::optional<Hazard> &hazard, const Cta &cta, const char *what, bool isWrite, int line);
   /// Fails where the launch before may still run, as far as this thread knows.
   void demandGridWait(const char *what, int line);
-  void touchGlobal(const void *p, unsigned bytes, bool isWrite, int line);
+  TouchedRange *touchGlobal(const void *p, unsigned bytes, bool isWrite, int line);  ///< null: no ranges are known
   void orderGlobal(size_t range, size_t offset, unsigned bytes, bool isWrite, int line);
   /// Every so often; fails when the launch does not come to an end.
   void count(int line) {

@@ -23,7 +23,7 @@ const JinxEmuApi &emulatedApi() {
       .cluster_wait = [](int line) { m().clusterWait(line); },
       .grid_wait = [](int) { m().gridWait(); },
       .shared_access = [](const void *p, unsigned bytes, int isWrite, int line) { m().sharedAccess(p, bytes, isWrite, line); },
-      .global_access = [](const void *p, unsigned bytes, int isWrite, int line) { m().globalAccess(p, bytes, isWrite, line); },
+      .global_access = [](const void *p, unsigned bytes, int access, int line) { m().globalAccess(p, bytes, JinxEmuAccess(access), line); },
       .fence_proxy_async = [](int) { m().fenceProxyAsync(); },
       .mbar_init = [](unsigned bar, unsigned arrivals, int line) { m().mbarInit(bar, arrivals, line); },
       .mbar_init_fence = [](int line) { m().mbarInitFence(line); },

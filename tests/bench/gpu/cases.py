@@ -89,6 +89,10 @@ ROWS = (16384, 4096)
 # Products of groups: tokens, experts a token, experts, K, N. Prompts of Mixtral 8x7B (its up projection), a step of DeepSeek-V2-Lite for 64 sequences,
 # and of one expert a token.
 GROUPED = ((4096, 2, 8, 4096, 14336), (64, 6, 64, 2048, 1408), (64, 1, 64, 2048, 1408))
+# Products with codes of few bits: kind, rows, N, K, group. A decoder's up and down projections.
+CODES = tuple((kind, rows, *shape, group) for kind, group, counts in (("w4", 128, (1, 16, 32, 64)), ("w4", 32, (1, 16)), ("nf4", 64, (1, 16)), ("w8", 128, (1, 16)))
+              for rows in counts for shape in ((14336, 4096), (4096, 14336)))  # fmt: skip
+TINY_CODES = (("w4", 5, 112, 256, 32), ("w4", 33, 48, 128, 128), ("nf4", 1, 80, 192, 64), ("w8", 9, 64, 128, 64))
 TINY_GROUPED = ((60, 2, 3, 64, 80), (8, 2, 5, 72, 48))
 
 
@@ -128,6 +132,15 @@ def grouped(tokens: int, chosen: int, experts: int, k: int, n: int) -> Case:
     case = Case(f"grouped/bf16/{tokens} tokens, {chosen} of {experts}, {k}x{n}", "grouped", inputs, [Operand("y", "bf16", (rows, n))], flops=2.0 * rows * k * n)
     idle = (1 - 1 / experts) ** rows  # of the experts: each row draws one
     case.options = {"depth": k, "weight_bytes": -round(idle * inputs[1].size_bytes)}
+    return case
+
+
+def codes(kind: str, rows: int, n: int, k: int, group: int, layers: int) -> Case:
+    """Products of one x with several weights of few bits: codes are constants of the plan, and those of one layer would stay in the second-level cache."""
+    bits, levels = {"w4": (4, False), "nf4": (4, True), "w8": (8, False)}[kind]
+    case = Case(f"codes/{kind} groups of {group}/{rows}x{n}x{k}", "codes", [Operand("x", "bf16", (rows, k))], [Operand(f"y{i}", "bf16", (rows, n)) for i in range(layers)],
+                flops=2.0 * layers * rows * n * k, sets=2)  # fmt: skip
+    case.options = {"n": n, "k": k, "bits": bits, "levels": levels, "group": group, "depth": k, "weight_bytes": layers * n * (k * bits // 8 + k // group * 2)}
     return case
 
 
@@ -260,6 +273,7 @@ def table(tiny: bool = False) -> list[Case]:
     made += [product("gemm", dtype, *small(*s)) for dtype in ("f8", "i8") for s in BYTE_PRODUCTS]
     made += [blocks(*s) for s in (TINY_BLOCK_PRODUCTS if tiny else BLOCK_PRODUCTS)]
     made += [grouped(*sizes) for sizes in (TINY_GROUPED if tiny else GROUPED)]
+    made += [codes(*sizes, layers=2 if tiny else 4) for sizes in (TINY_CODES if tiny else CODES)]
     for depth, length, batch, heads in ATTENTION:
         sizes = (depth, 64, 2, 2) if tiny else (depth, length, batch, heads)
         made += [attention("bf16", *sizes, causal) for causal in (False, True)]

@@ -4,7 +4,7 @@ import pathlib
 
 from cases import Case
 
-ONNX_TYPES = {"bf16": 16, "f16": 10, "f32": 1, "i8": 3, "i32": 6, "i64": 7}
+ONNX_TYPES = {"bf16": 16, "f16": 10, "f32": 1, "i8": 3, "u8": 2, "i32": 6, "i64": 7}
 NATIVE_TYPES = {"f8": "f8E4M3FN"}
 
 
@@ -12,7 +12,7 @@ def write(case: Case, folder: pathlib.Path) -> pathlib.Path:
     """The model's file."""
     made = MAKERS[case.kind](case)
     stem = file_stem(case)
-    if case.kind == "model":
+    if case.kind in ("model", "codes"):
         path = folder / f"{stem}.onnx"
         path.write_bytes(made.SerializeToString())
         return path
@@ -29,16 +29,23 @@ def file_stem(case: Case) -> str:
     return "".join(c if c.isalnum() or c in "-.+" else "_" for c in case.name)
 
 
-def save_onnx(case: Case, nodes: list, path: pathlib.Path) -> None:
-    from onnx import helper, save
+def onnx_model(case: Case, nodes: list, constants: list = ()):
+    from onnx import helper
 
     def info(operand):
         symbols = case.options.get("symbols", {})
         return helper.make_tensor_value_info(operand.name, ONNX_TYPES[operand.dtype], [symbols.get(extent, extent) for extent in operand.shape])
 
     graph = helper.make_graph([helper.make_node(op, list(inputs), [output], **attributes) for op, inputs, output, attributes in nodes],
-                              case.kind, [info(o) for o in case.inputs], [info(o) for o in case.outputs])
-    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10), path)
+                              case.kind, [info(o) for o in case.inputs], [info(o) for o in case.outputs], list(constants))
+    sets = [helper.make_opsetid("", 23), *([helper.make_opsetid("com.microsoft", 1)] if constants else [])]
+    return helper.make_model(graph, opset_imports=sets, ir_version=10)
+
+
+def save_onnx(case: Case, nodes: list, path: pathlib.Path) -> None:
+    from onnx import save
+
+    save(onnx_model(case, nodes), path)
 
 
 def tensor(shape, dtype: str) -> str:
@@ -169,6 +176,21 @@ def model(case: Case):
     return networks.onnx_model(case.options["network"], case.options["sizes"], case.options["dtype"], *case.inputs, *case.outputs)
 
 
+def codes_model(case: Case):
+    import codes
+    from onnx import helper
+
+    constants = []
+
+    def initializer(name: str, array, dtype: str) -> str:
+        raw = (array.astype("<f4").view("<u4") >> 16).astype("<u2") if dtype == "bf16" else array
+        constants.append(helper.make_tensor(name, ONNX_TYPES[dtype], array.shape, raw.tobytes(), raw=True))
+        return name
+
+    nodes = codes.nodes(case, initializer)
+    return onnx_model(case, nodes, constants)
+
+
 def sum_of_rows(case: Case, of: str = "%x", before: tuple = ()) -> str:
     """Over all dimensions but the last; 16-bit floats are added in f32."""
     x, y = case.inputs[0], case.outputs[0]
@@ -190,6 +212,7 @@ MAKERS = {
     "gemm": gemm,
     "gemm-blocks": gemm_blocks,
     "grouped": grouped,
+    "codes": codes_model,
     "gemm-gelu": lambda case: [("Gemm", "xwb", "t", {"transB": 1}), ("Gelu", "t", "y", {"approximate": "tanh"})],
     "attention": attention,
     "attention-grad": attention_grad,

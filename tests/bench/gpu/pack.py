@@ -68,7 +68,7 @@ def copy_runtime(options) -> None:
 
 
 def copy_scripts(folder: pathlib.Path) -> None:
-    for script in ("run.py", "carry.py", "cases.py", "machines.py", "networks.py", "peers.py", "references.py", "report.py", "timing.py"):
+    for script in ("run.py", "carry.py", "cases.py", "codes.py", "machines.py", "networks.py", "peers.py", "references.py", "report.py", "timing.py"):
         shutil.copyfile(HERE / script, folder / script)
     shutil.copyfile(ROOT / "tests" / "models" / "jinx_capi.py", folder / "jinx_capi.py")
 

@@ -79,6 +79,35 @@ def grouped(torch, case):
     return {**({"grouped_mm": together} if hasattr(torch, "_grouped_mm") else {}), "loop of mm": loop}
 
 
+def with_codes(torch, case):
+    """cuBLAS with the weights as bf16; torch's own product of int4 where it has one. Weights are made once, for all sets."""
+    import codes
+
+    o, layers, where = case.options, range(len(case.outputs)), "cuda" if torch.cuda.is_available() else "cpu"
+    dense = [torch.from_numpy(codes.matrix(o, layer)).to(where, torch.bfloat16).t() for layer in layers]
+
+    def plain(inputs, outputs):
+        def run():
+            for w, y in zip(dense, outputs):
+                torch.mm(inputs[0], w, out=y)
+            return outputs
+
+        return run
+
+    if o["bits"] != 4 or o["levels"] or o["k"] % 1024 or where == "cpu":
+        return {"cuBLAS": plain}
+    packed = []
+    for layer in layers:
+        q, scales = (torch.from_numpy(part).to(where) for part in codes.weights(o, layer))
+        columns = scales.t().to(torch.bfloat16)
+        packed.append((torch._convert_weight_to_int4pack((q[:, ::2] << 4 | q[:, 1::2]).contiguous(), 8), torch.stack([columns, torch.zeros_like(columns)], -1).contiguous()))
+
+    def int4(inputs, outputs):
+        return lambda: [torch._weight_int4pack_mm(inputs[0], w, o["group"], scales) for w, scales in packed]
+
+    return {"cuBLAS": plain, "int4pack": int4}
+
+
 def gemm_gelu(torch, case):
     functional = torch.nn.functional
 
@@ -191,6 +220,7 @@ TORCH = {
     "gemm": gemm,
     "gemm-blocks": gemm_blocks,
     "grouped": grouped,
+    "codes": with_codes,
     "gemm-gelu": gemm_gelu,
     "attention": sdpa,
     "attention-grad": sdpa_backward,

@@ -115,6 +115,12 @@ def grouped(o, case, x, w, ends):
     return o.join(parts)
 
 
+def with_codes(o, case, x):
+    import codes
+
+    return [o.wide(x) @ o.permute(o.wide(o.numbers(codes.matrix(case.options, layer), x)), (1, 0)) for layer in range(len(case.outputs))]
+
+
 def gelu_tanh(o, x):
     return 0.5 * x * (1 + o.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
 
@@ -186,6 +192,7 @@ REFERENCES = {
     "gemm": gemm,
     "gemm-blocks": gemm_blocks,
     "grouped": grouped,
+    "codes": with_codes,
     "gemm-gelu": lambda o, case, x, w, b: gelu_tanh(o, gemm(o, case, x, w) + o.wide(b)),
     "attention": attention,
     "attention-grad": attention_grad,

@@ -4,7 +4,7 @@ module attributes {jinx.gpu = "sm_90a"} {
 
 // Codes in the order of fragments; numbers in a row are words, and halves stay halves.
 // CHECK-LABEL: @int4
-// CHECK: %[[C:.*]] = jinx.pack_codes %{{.*}} : tensor<96x20xi4> -> tensor<2x2x128xui32>
+// CHECK: %[[C:.*]] = jinx.pack_codes %{{.*}} : tensor<96x20xi4> -> tensor<1x2x512xui32>
 // CHECK: %[[S:.*]] = jinx.pack %{{.*}} : tensor<3x20xbf16> -> tensor<2x3x16xbf16>
 // CHECK: jinx.dequant_matmul %{{.*}}, %[[C]], %[[S]] group 32 levels [-8.000000e+00, {{.*}}, 7.000000e+00] : tensor<5x96xbf16>
 // CHECK: jinx.cast %{{.*}} : tensor<5x20xf32> -> tensor<5x20xbf16>
@@ -18,7 +18,7 @@ func.func @int4(%x: tensor<5x96xbf16>) -> tensor<5x20xbf16> {
 
 // Levels of a table are decoded by pairs.
 // CHECK-LABEL: @levels
-// CHECK: jinx.pack_codes %{{.*}} transpose : tensor<20x64xui4> -> tensor<2x1x512xui8>
+// CHECK: jinx.pack_codes %{{.*}} transpose : tensor<20x64xui4> -> tensor<1x1x2048xui8>
 // CHECK: jinx.dequant_matmul {{.*}} group 64 levels [0.000000e+00, 1.000000e+00, {{.*}}, 2.000000e+01]
 func.func @levels(%x: tensor<5x64xf16>) -> tensor<5x20xf16> {
   %c = jinx.constant dense<3> : tensor<20x64xui4>
@@ -30,7 +30,7 @@ func.func @levels(%x: tensor<5x64xf16>) -> tensor<5x20xf16> {
 
 // Bytes, too.
 // CHECK-LABEL: @bytes
-// CHECK: jinx.pack_codes %{{.*}} : tensor<64x4xi8> -> tensor<1x1x1024xi8>
+// CHECK: jinx.pack_codes %{{.*}} : tensor<64x4xi8> -> tensor<1x1x4096xi8>
 // CHECK: jinx.dequant_matmul %{{[^ ]*}}, %{{[^ ]*}}, %{{[^ ]*}} group 64 :
 func.func @bytes(%x: tensor<5x64xf16>) -> tensor<5x4xf16> {
   %c = jinx.constant dense<3> : tensor<64x4xi8>

@@ -13,6 +13,7 @@ struct CodeProblem {
   bool withLevels = false, withOffsets = false, withHole = false;  ///< hole: bias (f32, for each column) and relu
   bool isF16 = false;            ///< a, scales, offsets and c; else bf16
   std::string arch = "sm_90a";
+  bool isConstant = false;       ///< codes and scales: fetched before the launch before has ended
 };
 /// a [m, k], codes, scales, offsets, bias -> c [m, n]; size m.
 Built buildCodes(const CodeProblem &problem);

@@ -37,6 +37,7 @@ Built buildCodes(const CodeProblem &problem) {
   p.k = p.aRowStride = arith::ConstantIndexOp::create(b, loc, problem.k);
   p.bits = problem.bits, p.group = problem.group, p.zero = problem.zero;
   if (problem.withLevels) p.levels = someLevels();
+  p.isConstant = problem.isConstant;
   p.tile = tile::ProgramIdOp::create(b, loc, b.getIndexType());
   if (problem.tile.splits > 1) p.tile = arith::DivUIOp::create(b, loc, p.tile, arith::ConstantIndexOp::create(b, loc, problem.tile.splits));
   kernel.setPrograms(schedules::codePrograms(problem.tile, SizeExpr::symbol("a0"), SizeExpr(problem.n)).str());
@@ -57,14 +58,14 @@ Built buildCodes(const CodeProblem &problem) {
 }
 
 std::vector<uint8_t> packCodes(const std::vector<int> &codes, const CodeProblem &problem) {
-  const int64_t n = problem.n, k = problem.k, chunks = (k + 63) / 64, blocks = (n + 15) / 16, bytes = problem.bits * 128;
-  std::vector<uint8_t> packed(blocks * chunks * bytes, 0);
+  const int64_t n = problem.n, k = problem.k, chunks = (k + 63) / 64, panels = (n + 63) / 64, bytes = problem.bits * 128;
+  std::vector<uint8_t> packed(panels * chunks * 4 * bytes, 0);
   for (int64_t channel = 0; channel < n; ++channel)
     for (int64_t at = 0; at < k; ++at) {
       // The formula of the head of TileCodeOps.td, solved for lane, step and place.
       const int64_t within = at % 64, h = within / 32, c = within / 8 % 4, t = within / 4 % 2, s = 2 * h + t, e = within % 2;
       const int64_t j = within / 2 % 2 * 2 + channel % 2, lane = channel % 16 / 2 * 4 + c;
-      uint8_t *chunk = packed.data() + (channel / 16 * chunks + at / 64) * bytes;
+      uint8_t *chunk = packed.data() + ((channel / 64 * chunks + at / 64) * 4 + channel / 16 % 4) * bytes;
       const int code = codes[channel * k + at];
       if (problem.bits == 8) {
         chunk[h * 512 + lane * 16 + t * 8 + j / 2 * 4 + j % 2 + 2 * e] = uint8_t(code);
@@ -157,12 +158,14 @@ void check(Runner &r, const CodeProblem &p, int64_t m, uint64_t seed) {
 const CodeTile kSmall{.rows = 8, .columns = 64, .warpsN = 1, .warpsK = 4};
 
 TEST(CudaCodes, TextAndGate) {
-  Built i4 = buildCodes({.n = 14336, .k = 4096}), levels = buildCodes({.tile = {.warpsK = 16, .splits = 2}, .n = 4096, .k = 14336, .group = 32, .zero = 0, .withLevels = true, .withHole = true});
+  Built i4 = buildCodes({.n = 14336, .k = 4096, .isConstant = true}), levels = buildCodes({.tile = {.warpsK = 16, .splits = 2}, .n = 4096, .k = 14336, .group = 32, .zero = 0, .withLevels = true, .withHole = true});
   expectGolden("codes_i4.cu", i4.kernel.text);
   expectGolden("codes_levels.cu", levels.kernel.text);
   if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
   for (const CodeProblem &problem : {CodeProblem{.n = 14336, .k = 4096}, CodeProblem{.tile = {.rows = 16}, .n = 4096, .k = 4096}, CodeProblem{.tile = {.rows = 16, .columns = 32, .warpsK = 16}, .n = 4096, .k = 4096, .withOffsets = true}, CodeProblem{.n = 4096, .k = 4096, .bits = 8, .zero = 0},
-                                     CodeProblem{.n = 4096, .k = 4096, .zero = 0, .withLevels = true, .isF16 = true}})
+                                     CodeProblem{.n = 4096, .k = 4096, .zero = 0, .withLevels = true, .isF16 = true},
+                                     CodeProblem{.tile = {.rows = 16}, .n = 14336, .k = 4096, .isConstant = true}, CodeProblem{.n = 14336, .k = 4096, .group = 32, .isConstant = true}, CodeProblem{.tile = {.rows = 16, .columns = 32, .warpsK = 16}, .n = 4096, .k = 14336, .isConstant = true},
+                                     CodeProblem{.tile = {.rows = 16}, .n = 14336, .k = 4096, .zero = 0, .withLevels = true, .isConstant = true}})
     compileThroughGate(buildCodes(problem).kernel);
   compileThroughGate(levels.kernel);
 }
@@ -201,6 +204,18 @@ TEST(CudaCodes, TilesAndClusters) {
     CodeProblem p{.tile = tile, .n = 200, .k = 600, .withHole = true};
     Runner r(buildCodes(p).kernel);
     for (int64_t m : {1, 16, 33}) check(r, p, m, m);
+  }
+}
+
+TEST(CudaCodes, Constants) {
+  // Codes that are fetched before the launch before has ended.
+  for (CodeTile tile : {kSmall, CodeTile{16, 32, 1, 4}, CodeTile{8, 64, 1, 4, 2}}) {
+    CodeProblem p{.tile = tile, .n = 168, .k = 600, .withHole = true, .isConstant = true};
+    Runner r(buildCodes(p).kernel);
+    for (int64_t m : {1, 11}) check(r, p, m, m);
+    p.withLevels = true, p.zero = 0, p.group = 32;
+    Runner levels(buildCodes(p).kernel);
+    check(levels, p, 5, 3);
   }
 }
 

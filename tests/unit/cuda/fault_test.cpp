@@ -671,6 +671,11 @@ constexpr Fault kCodeFaults[] = {
     {"lanes multiply apart", "mma_m16n8k16_bf16(part", "if (lane > 0) mma_m16n8k16_bf16(part", "deadlock|meet at different operations"},
 };
 
+constexpr Fault kConstantCodeFaults[] = {
+    {"no wait for the launch before", kGridWait, "", "missing grid_wait_previous: a load of global memory"},
+    {"constants that are written", "store_contiguous(c +", "store_contiguous(const_cast<bf16*>(scales) +", "a store to memory that is read as a constant"},
+};
+
 struct CodeRun {
   std::vector<uint16_t> a = std::vector<uint16_t>(3 * 328, 0x3F80), scales = std::vector<uint16_t>(64 * 3, 0x3F80), y = std::vector<uint16_t>(3 * 64);
   std::vector<uint8_t> codes = std::vector<uint8_t>(4 * 6 * 512, 0x5A);
@@ -683,9 +688,14 @@ struct CodeRun {
 
 CudaKernel codeKernel() { return buildCodes({.tile = {8, 64, 1, 4, 2}, .n = 64, .k = 328, .zero = 0, .withLevels = true}).kernel; }
 
+CudaKernel constantCodeKernel() { return buildCodes({.tile = {8, 64, 1, 4}, .n = 64, .k = 328, .isConstant = true}).kernel; }
+
 class CodeFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(CodeFaults, IsReported) { checkFault(codeKernel(), GetParam(), CodeRun()); }
 TEST(CodeFaults, NoneInTheRightText) { checkRight(codeKernel(), CodeRun()); }
+class ConstantCodeFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(ConstantCodeFaults, IsReported) { checkFault(constantCodeKernel(), GetParam(), CodeRun()); }
+TEST(ConstantCodeFaults, NoneInTheRightText) { checkRight(constantCodeKernel(), CodeRun()); }
 
 std::string nameOf(const ::testing::TestParamInfo<Fault> &info) {
   std::string name = info.param.name;
@@ -710,6 +720,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, GradKeptFaults, ::testing::ValuesIn(kGradKeptF
 INSTANTIATE_TEST_SUITE_P(Planted, GradQueriesFaults, ::testing::ValuesIn(kGradQueriesFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, MmaFaults, ::testing::ValuesIn(kMmaFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, CodeFaults, ::testing::ValuesIn(kCodeFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, ConstantCodeFaults, ::testing::ValuesIn(kConstantCodeFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, SimtFaults, ::testing::ValuesIn(kSimtFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, RowsFaults, ::testing::ValuesIn(kRowsFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, ShiftFaults, ::testing::ValuesIn(kShiftFaults), nameOf);

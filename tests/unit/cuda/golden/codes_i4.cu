@@ -11,7 +11,7 @@ constexpr int kLineParts = 68;  // of those, in floats: neighbouring rows begin 
 constexpr int kGroup = 128;  // of k with one scale
 constexpr int kSections = 1;  // of a chunk, each with one scale
 constexpr int kSteps = 4;  // of 16 k in a section
-constexpr int kAhead = 2;  // chunks that a warp has fetched or fetches
+constexpr int kAhead = 2;  // chunks of codes that a warp has fetched or fetches
 constexpr u32 kLess = 0xC308C308;  // minus 136, twice
 constexpr int kRuns = 1;  // of 4 neighbours of a row that a thread has
 constexpr int kRowStep = 16;  // rows from one run to the next
@@ -25,38 +25,39 @@ codes(const bf16* a, const i8* codes, const bf16* scales, const bf16* offsets, c
   const int warp_n = 0;
   const int run_row = threadIdx.x / 16;
   const int run_column = threadIdx.x % 16 * 4;
-  grid_release_next();
-  grid_wait_previous();
   const i64 program = blockIdx.x;
   const i64 along = divide_small(program, divide_small(m + 7, 8));
   const i64 row = (program - along * divide_small(m + 7, 8)) * 8;
   const i64 column = along * 64;
   const i64 count = divide_small(column, 16);
   u8* const smem = dynamic_shared();
+  grid_release_next();
   // Chunks of 64 k: what a lane multiplies is loaded as registers come free.
   const bf16* rows_at[kOctets];
 #pragma unroll
   for (int j = 0; j < kOctets; ++j)
     rows_at[j] = a + row * 4096 + least<i64>(j * 8 + lane / 4, least<i64>(m - row, 8) - 1) * 4096 + lane % 4 * 8;
-  const i8* const codes_at = codes + count * 32768 + lane * 16;
+  const i8* const codes_at = codes + divide_small(count, 4) * 131072 + lane * 16;
   const bf16* const scales_at = scales + count * 512 + lane / 4 * 2;
-  u32 held_rows[kAhead][2][kOctets][4], held_codes[kAhead][kBlocks][4];
+  u32 held_rows[2][kOctets][4], held_codes[kAhead][kBlocks][4];
   Pack<4, bf16> held_scales[kAhead][kSections][kBlocks];
   const auto fetch = [&](int ahead, int chunk) {
 #pragma unroll
     for (int i = 0; i < kBlocks; ++i)
-      load_words_once(held_codes[ahead][i], codes_at + (warp_n * kBlocks + i) * 32768 + chunk * 512);
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-#pragma unroll
-      for (int j = 0; j < kOctets; ++j)
-        load_words(held_rows[ahead][h][j], rows_at[j] + chunk * 64 + h * 32);
-    }
+      load_words_constant(held_codes[ahead][i], codes_at + (warp_n * kBlocks + i) * 512 + chunk * 2048);
 #pragma unroll
     for (int g = 0; g < kSections; ++g) {
 #pragma unroll
       for (int i = 0; i < kBlocks; ++i)
-        held_scales[ahead][g][i] = load_two(scales_at + (warp_n * kBlocks + i) * 512 + chunk * 64 / kGroup * 16);
+        held_scales[ahead][g][i] = load_two_constant(scales_at + (warp_n * kBlocks + i) * 512 + chunk * 64 / kGroup * 16);
+    }
+  };
+  const auto fetch_rows = [&](int chunk) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+#pragma unroll
+      for (int j = 0; j < kOctets; ++j)
+        load_words(held_rows[h][j], rows_at[j] + chunk * 64 + h * 32);
     }
   };
   float parts[kBlocks][kOctets][4] = {};
@@ -64,6 +65,8 @@ codes(const bf16* a, const i8* codes, const bf16* scales, const bf16* offsets, c
 #pragma unroll
   for (int ahead = 0; ahead < kAhead; ++ahead)
     if (first_chunk + ahead * kWarpsK < 64) fetch(ahead, first_chunk + ahead * kWarpsK);
+  grid_wait_previous();
+  if (first_chunk < 64) fetch_rows(first_chunk);
 #pragma unroll 1
   for (int round = first_chunk; round < 64; round += kAhead * kWarpsK) {
 #pragma unroll
@@ -81,13 +84,14 @@ codes(const bf16* a, const i8* codes, const bf16* scales, const bf16* offsets, c
             weights_i4_bf16(weights, held_codes[ahead][i][s], kLess);
 #pragma unroll
             for (int j = 0; j < kOctets; ++j)
-              mma_m16n8k16_bf16(part[j], weights, held_rows[ahead][s / 2][j] + s % 2 * 2);
+              mma_m16n8k16_bf16(part[j], weights, held_rows[s / 2][j] + s % 2 * 2);
           }
 #pragma unroll
           for (int j = 0; j < kOctets; ++j)
             add_scaled<bf16>(parts[i][j], part[j], held_scales[ahead][g][i]);
         }
       }
+      if (chunk + kWarpsK < 64) fetch_rows(chunk + kWarpsK);
       if (chunk + kAhead * kWarpsK < 64) fetch(ahead, chunk + kAhead * kWarpsK);
     }
   }

@@ -13,7 +13,7 @@ constexpr int kOffsetPartBarriers = 67584;  // parts are there, parts were read
 constexpr int kGroup = 32;  // of k with one scale
 constexpr int kSections = 2;  // of a chunk, each with one scale
 constexpr int kSteps = 2;  // of 16 k in a section
-constexpr int kAhead = 1;  // chunks that a warp has fetched or fetches
+constexpr int kAhead = 1;  // chunks of codes that a warp has fetched or fetches
 constexpr int kRuns = 1;  // of 4 neighbours of a row that a thread has
 constexpr int kRowStep = 64;  // rows from one run to the next
 
@@ -54,20 +54,14 @@ codes(const bf16* a, const i8* codes, const bf16* scales, const bf16* offsets, c
 #pragma unroll
   for (int j = 0; j < kOctets; ++j)
     rows_at[j] = a + row * 14336 + least<i64>(j * 8 + lane / 4, least<i64>(m - row, 8) - 1) * 14336 + lane % 4 * 8;
-  const i8* const codes_at = codes + count2 * 114688 + lane * 16;
+  const i8* const codes_at = codes + divide_small(count2, 4) * 458752 + lane * 16;
   const bf16* const scales_at = scales + count2 * 7168 + lane / 4 * 2;
-  u32 held_rows[kAhead][2][kOctets][4], held_codes[kAhead][kBlocks][4];
+  u32 held_rows[2][kOctets][4], held_codes[kAhead][kBlocks][4];
   Pack<4, bf16> held_scales[kAhead][kSections][kBlocks];
   const auto fetch = [&](int ahead, int chunk) {
 #pragma unroll
     for (int i = 0; i < kBlocks; ++i)
-      load_words_once(held_codes[ahead][i], codes_at + (warp_n * kBlocks + i) * 114688 + chunk * 512);
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-#pragma unroll
-      for (int j = 0; j < kOctets; ++j)
-        load_words(held_rows[ahead][h][j], rows_at[j] + chunk * 64 + h * 32);
-    }
+      load_words_once(held_codes[ahead][i], codes_at + (warp_n * kBlocks + i) * 512 + chunk * 2048);
 #pragma unroll
     for (int g = 0; g < kSections; ++g) {
 #pragma unroll
@@ -75,11 +69,20 @@ codes(const bf16* a, const i8* codes, const bf16* scales, const bf16* offsets, c
         held_scales[ahead][g][i] = load_two(scales_at + (warp_n * kBlocks + i) * 7168 + (chunk * 64 + g * 32) / kGroup * 16);
     }
   };
+  const auto fetch_rows = [&](int chunk) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+#pragma unroll
+      for (int j = 0; j < kOctets; ++j)
+        load_words(held_rows[h][j], rows_at[j] + chunk * 64 + h * 32);
+    }
+  };
   float parts[kBlocks][kOctets][4] = {};
   const int first_chunk = static_cast<int>(from) + warp_k;
 #pragma unroll
   for (int ahead = 0; ahead < kAhead; ++ahead)
     if (first_chunk + ahead * kWarpsK < least<i64>(from + 112, 224)) fetch(ahead, first_chunk + ahead * kWarpsK);
+  if (first_chunk < least<i64>(from + 112, 224)) fetch_rows(first_chunk);
   const u32 bank = lane * 4;
 #pragma unroll 1
   for (int round = first_chunk; round < least<i64>(from + 112, 224); round += kAhead * kWarpsK) {
@@ -98,13 +101,14 @@ codes(const bf16* a, const i8* codes, const bf16* scales, const bf16* offsets, c
             weights_pairs(weights, held_codes[ahead][i][s], smem, bank);
 #pragma unroll
             for (int j = 0; j < kOctets; ++j)
-              mma_m16n8k16_bf16(part[j], weights, held_rows[ahead][s / 2][j] + s % 2 * 2);
+              mma_m16n8k16_bf16(part[j], weights, held_rows[s / 2][j] + s % 2 * 2);
           }
 #pragma unroll
           for (int j = 0; j < kOctets; ++j)
             add_scaled<bf16>(parts[i][j], part[j], held_scales[ahead][g][i]);
         }
       }
+      if (chunk + kWarpsK < least<i64>(from + 112, 224)) fetch_rows(chunk + kWarpsK);
       if (chunk + kAhead * kWarpsK < least<i64>(from + 112, 224)) fetch(ahead, chunk + kAhead * kWarpsK);
     }
   }
