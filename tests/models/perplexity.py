@@ -15,6 +15,7 @@ the float model is smollm2.py's, in onnxruntime. Exit status 1 when a ratio is a
     perplexity.py MODEL… [--json FILE] [--at-most 1.08] [--tokens 4096] [--window 1024] [--library libjinx.so] [--threads 2]
     perplexity.py --jinx build/dev/bin/jinx     the test: the float model through Jinx and through onnxruntime agree in four digits
     perplexity.py --jinx … --quantize "--scheme int8-weights" --at-most 1.005       what jinx quantize makes of the float model
+    perplexity.py --jinx … --quantize "--scheme nf4" --calibrate 96 --at-most 1.08     with so many tokens of another text as a sample
     perplexity.py --self-test                   the figures of distributions whose answers are known
 """
 
@@ -121,10 +122,21 @@ def judge_float(text: Text, jinx: pathlib.Path, threads: int) -> int:
     ])  # fmt: skip
 
 
+def write_sample(path: pathlib.Path, count: int) -> pathlib.Path:
+    """One sample of tokens from articles that are not the text."""
+    from scheme_perplexity import calibration_tokens
+
+    np.savez(path, input_ids=calibration_tokens()[None, None, 1024 : 1024 + count])
+    return path
+
+
 def judge_quantized(text: Text, options) -> int:
     with tempfile.TemporaryDirectory() as folder:
         plan = pathlib.Path(folder) / "smollm2.jxp"
-        model_runs.call(options.jinx, "quantize", smollm2.cached(), *shlex.split(options.quantize), "-o", plan)
+        arguments = shlex.split(options.quantize)
+        if options.calibrate:
+            arguments += ["--calibrate", write_sample(pathlib.Path(folder) / "sample.npz", options.calibrate)]
+        model_runs.call(options.jinx, "quantize", smollm2.cached(), *arguments, "-o", plan)
         got = text.score(model_runs.open_plan(plan, options.threads, model_runs.library_beside(options.jinx)))
     print(row("quantized", got))
     return report([(f"{options.quantize}: ratio {got['ratio']:.4f}, at most {options.at_most}", got["ratio"] <= options.at_most)])
@@ -171,6 +183,7 @@ def main() -> int:
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--at-most", type=float, default=float("inf"), metavar="RATIO")
     parser.add_argument("--quantize", metavar="ARGUMENTS")
+    parser.add_argument("--calibrate", type=int, default=0, metavar="TOKENS")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args()
     if options.self_test:

@@ -19,7 +19,7 @@ namespace jinx::driver {
 namespace {
 
 constexpr int64_t kCodesOfWord = 8;
-constexpr double kUsualBits = 5;
+constexpr double kUsualBits = 5.25;
 
 using passes::Layer;
 using passes::Recipe;
