@@ -22,7 +22,7 @@
 //
 // On 8-bit floats a tensor core aligns products and old sums and keeps about 14 bits: over a long k errors of some thousandths build up (decision
 // 0012). So a slot's products, 128 of k, get sums of their own, and f32 registers add these up (promotes) while the tensor core works for
-// another warpgroup. That takes twice the registers, so tiles are smaller. A narrow tile takes two slots at a time: the second one's products run
+// another warpgroup. That takes twice the registers, so tiles are smaller. All but the widest take two slots at a time: the second one's products run
 // while the first one's are added up. `fast_sums` in the graph does without all this.
 //
 // What is added up apart can be scaled apart: scales of blocks of 128 along k (BlockScales) cost a multiplication that joins the addition, and loads
@@ -318,7 +318,7 @@ std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps,
     while (t.highLow && t.stages > 3 && wgmmaSharedBytes(t) > kMaxShared) --t.stages;
     t = withResiduals(t, like.residuals, steps);
     if (!wgmmaInfeasible(t).empty() || (t.turns && (steps < kTurnSteps || t.elementBytes == 1))) continue;
-    if (t.elementBytes == 1 && t.m > 128) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
+    if (t.elementBytes == 1 && t.m > 128 && !t.sharedColumns) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
     const double cost = wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms);
     if (std::isfinite(cost)) found.push_back({t, cost});
   }
