@@ -87,8 +87,11 @@ class GroupWgmma {
     if (residuals_.size() > kMostResiduals) residuals_.clear();
     tile_.residuals = int64_t(residuals_.size());
     int64_t matrices = matrices_.constant().value_or(1);
+    // Where columns share scales, tiles grow along rows: a third consumer multiplies while the others scale.
+    static constexpr WgmmaTile kOfThree[] = {{192, 128, 4, 2, 1, 3, 8, false}};
+    const ArrayRef<WgmmaTile> more = tile_.sharedColumns > 1 ? ArrayRef<WgmmaTile>(kOfThree) : ArrayRef<WgmmaTile>();
     Choice<WgmmaTile> choice;
-    auto candidates = isTransposed_ ? flatWgmmaCandidates(m, n, steps, matrices, tile_) : wgmmaCandidates(m, n, steps, matrices, epilogue_->operations(), tile_);
+    auto candidates = isTransposed_ ? flatWgmmaCandidates(m, n, steps, matrices, tile_) : wgmmaCandidates(m, n, steps, matrices, epilogue_->operations(), tile_, 132, more);
     for (WgmmaCandidate &candidate : candidates) {
       WgmmaTile &t = candidate.tile;
       if (isConv() && t.clusterN > 1) t.clusterN = 1, t.clusterM = 2;  // a run of pixels is no two runs

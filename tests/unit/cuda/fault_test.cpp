@@ -239,8 +239,9 @@ struct NarrowRun {
   }
 };
 
+/// So wide that registers hold one slot's products.
 CudaKernel promotedKernel() {
-  schedules::WgmmaTile tile{128, 128, 3, 2, 1, 2, 2, false};
+  schedules::WgmmaTile tile{128, 192, 3, 2, 1, 2, 2, false};
   tile.promotes = true;
   return buildNarrowWgmma(tile, Narrow::kFloats, 2).kernel;
 }

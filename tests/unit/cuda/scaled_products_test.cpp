@@ -1,9 +1,13 @@
 // Products of 8-bit floats with scales of blocks on tensor cores (jinx.scaled_matmul): groups as the compiler makes them, scheduled, emitted, emulated,
 // compared with float64 of the same operands. Codes are whole numbers whose sums over 128 have less than 14 bits, so that only scales round.
 #include <cmath>
+#include <optional>
 
 #include "MatmulKernels.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "runtime/base/DType.h"
+
+using namespace mlir;
 
 namespace jinx::cuda::testing {
 namespace {
@@ -29,6 +33,36 @@ CudaKernel kernelOf(const Problem &p) {
       .kernel;
 }
 
+/// With this very tile, which few sizes that an emulator multiplies would get.
+CudaKernel kernelWith(const schedules::WgmmaTile &tile, const Problem &p) {
+  OpBuilder b(&context());
+  Location loc = b.getUnknownLoc();
+  auto module = ModuleOp::create(loc);
+  OwningOpRef<ModuleOp> owner(module);
+  b.setInsertionPointToEnd(module.getBody());
+  auto pointer = [&](Type element) -> Type { return tile::PtrType::get(b.getContext(), element); };
+  Type byte = b.getI8Type(), f32 = b.getF32Type(), bf16 = b.getBF16Type();
+  auto kernel = tile::KernelOp::create(b, loc, "scaled", TypeRange{pointer(byte), pointer(byte), pointer(f32), pointer(f32), pointer(bf16)}, 4, 0, "/mlp/MatMul");
+  b.setInsertionPointToEnd(&kernel.getBody().front());
+  auto number = [&](int64_t v) -> Value { return arith::ConstantIndexOp::create(b, loc, v); };
+  schedules::WgmmaMatmul problem;
+  problem.mText = std::to_string(p.m), problem.nText = std::to_string(p.n);
+  problem.a = schedules::matrixSource(kernel.buffer(0), problem.mText, std::to_string(p.k));
+  problem.b = schedules::matrixSource(kernel.buffer(1), problem.nText, std::to_string(p.k));
+  problem.scalesA = schedules::BlockScales{kernel.buffer(2)};
+  problem.scalesB = schedules::BlockScales{kernel.buffer(3), p.shared};
+  problem.d = kernel.buffer(4);
+  problem.m = number(p.m), problem.n = number(p.n), problem.steps = number(ceilDiv(p.k, kBlock));
+  problem.elementA = problem.elementB = Float8E4M3FNType::get(b.getContext());
+  kernel.setPrograms(schedules::wgmmaPrograms(tile, p.m, p.n, 1, 4).str());
+  schedules::emitWgmmaMatmul(b, kernel, problem, tile, [&](OpBuilder &b, Location loc, Value acc, const schedules::TilePlace &) -> Value {
+    return arith::TruncFOp::create(b, loc, cast<VectorType>(acc.getType()).clone(bf16), acc);
+  });
+  auto emitted = emitCuda(kernel);
+  EXPECT_TRUE(succeeded(emitted));
+  return succeeded(emitted) ? *emitted : CudaKernel();
+}
+
 std::vector<uint8_t> wholeNumbers(size_t n, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::vector<uint8_t> bytes(n);
@@ -36,13 +70,13 @@ std::vector<uint8_t> wholeNumbers(size_t n, uint64_t seed) {
   return bytes;
 }
 
-void check(const Problem &p, uint64_t seed) {
+void check(const Problem &p, uint64_t seed, std::optional<CudaKernel> kernel = {}) {
   SCOPED_TRACE(p.text() + ", seed " + std::to_string(seed));
   const int64_t blocks = ceilDiv(p.k, kBlock);
   auto a = wholeNumbers(p.m * p.k, seed), b = wholeNumbers(p.n * p.k, seed + 1);
   auto s = randomFloats(p.m * blocks, seed + 2), t = randomFloats(ceilDiv(p.n, p.shared) * blocks, seed + 3);
   std::vector<uint16_t> y(p.m * p.n, 0x7fff);
-  Runner runner(kernelOf(p));
+  Runner runner(kernel ? *kernel : kernelOf(p));
   ASSERT_TRUE(runner.ok());
   emulated::LaunchOptions options;
   options.seed = seed;
@@ -70,6 +104,17 @@ TEST(ScaledProducts, AreNearFloat64) {
   for (int64_t shared : {1, 128})
     for (auto [m, n, k] : {std::array<int64_t, 3>{200, 136, 272}, {65, 30, 400}, {7, 130, 144}, {70, 72, 1600}}) check({m, n, k, shared}, ++seed);
   for (int64_t shared : {64, 256}) check({130, 264, 272, shared}, ++seed);
+}
+
+TEST(ScaledProducts, OfThreeConsumers) {
+  schedules::WgmmaTile tile{192, 128, 4, 2, 1, 3, 8, false};
+  tile.promotes = true, tile.elementBytes = 1, tile.sharedColumns = 128;
+  ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
+  const Problem p{450, 264, 400, 128};
+  CudaKernel kernel = kernelWith(tile, p);
+  for (uint64_t seed : {1, 2}) check(p, seed, kernel);
+  if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
+  compileThroughGate(kernel);
 }
 
 TEST(ScaledProducts, TextAndGate) {
