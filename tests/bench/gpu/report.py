@@ -12,7 +12,7 @@ import math
 import pathlib
 
 TITLES = {
-    "gemm": "Products", "gemm-gelu": "Products with bias and GELU", "grouped": "Products of groups", "codes": "Products with weights of 4 and 8 bits", "attention": "Attention", "attention-grad": "Gradients of attention",
+    "gemm": "Products", "gemm-gelu": "Products with bias and GELU", "gemm-blocks": "Products with scales of blocks", "grouped": "Products of groups", "codes": "Products with weights of 4 and 8 bits", "attention": "Attention", "attention-grad": "Gradients of attention",
     "decode": "Attention of one query token", "rows": "Rows", "rows-of-any-size": "Rows, compiled without their sizes",
     "sums": "Sums over rows", "transpose": "Transposes", "model": "Models",
 }  # fmt: skip
