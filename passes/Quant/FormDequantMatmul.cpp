@@ -32,6 +32,11 @@ constexpr int64_t kManyRows = 64;  // of the order of fragments
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 bool isConstant(Value v) { return v.getDefiningOp<ConstantOp>() != nullptr; }
+/// A constant, or what folds to one: scales that are codes themselves.
+bool isOfConstants(Value v) {
+  Operation *op = v.getDefiningOp();
+  return isConstant(v) || (isa_and_nonnull<DequantizeOp, ReshapeOp, TransposeOp>(op) && llvm::all_of(op->getOperands(), isOfConstants));
+}
 
 /// The weights of a product, codes [k, n], or [n, k] where `isTransposed`.
 struct Weights {
@@ -52,7 +57,7 @@ class Former {
   std::string whyNot() {
     Type codes = elementOf(deq_.getQ()), a = elementOf(op_.getA());
     if (!codes.isInteger(4) && !codes.isInteger(8)) return "weights are " + text(codes) + ", kernels read codes of 4 or 8 bits";
-    if (!isConstant(deq_.getQ()) || !isConstant(deq_.getScale())) return "codes and scales are no constants: they are packed when the model is compiled";
+    if (!isConstant(deq_.getQ()) || !isOfConstants(deq_.getScale())) return "codes and scales are no constants: they are packed when the model is compiled";
     for (Value v : {deq_.getZero(), deq_.getOffset()})
       if (v && !isConstant(v)) return "zero points and offsets are no constants: they are packed when the model is compiled";
     if (depth_ == SizeExpr(0)) return "weights are no matrix";

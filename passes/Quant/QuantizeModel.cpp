@@ -106,12 +106,27 @@ class Rewriter {
       Value v = constant(layer, tensor);
       return shared > 1 ? repeated(b_, layer.op->getLoc(), v, byColumns ? 1 : 0, shared, codes.rows) : v;
     };
-    Value scales = parameter(codes.scales), offsets = codes.format.hasOffsets ? parameter(codes.offsets) : Value();
+    Value scales = codes.format.hasDoubleScales ? doubleScales(layer, codes, byColumns) : parameter(codes.scales), offsets = codes.format.hasOffsets ? parameter(codes.offsets) : Value();
     const bool hasBlocks = codes.groups() > 1;
     return DequantizeOp::create(b_, layer.op->getLoc(), ConstantOp(layer.weights).getType(), constant(layer, packed(codes.format.codes, shape, laid(codes.codes, codes.rows, codes.k))),
                                 scales, Value(), offsets,
                                 codes.format.levels.empty() ? DenseF32ArrayAttr() : b_.getDenseF32ArrayAttr(ArrayRef<float>(codes.format.levels.data(), codes.format.levels.size())),
                                 uint64_t(hasBlocks ? codes.group() : 0), uint64_t(hasBlocks ? layer.groupAxis() : 0));
+  }
+
+  /// Scales from codes of their own: row after row, then as the weights lie.
+  Value doubleScales(const Layer &layer, const WeightCodes &codes, bool byColumns) {
+    Location loc = layer.op->getLoc();
+    const int64_t count = int64_t(codes.scales.size());
+    Tensor q = Tensor::make(DType::kI8, Shape{count}), units = Tensor::make(DType::kF32, Shape{int64_t(codes.scaleUnits.size())}), mean = Tensor::make(DType::kF32, Shape{});
+    for (int64_t i = 0; i < count; ++i) q.setInt(i, codes.scaleCodes[size_t(i)]);
+    for (size_t i = 0; i < codes.scaleUnits.size(); ++i) units.setDouble(int64_t(i), codes.scaleUnits[i]);
+    mean.setDouble(0, codes.scaleMean);
+    Type f16 = b_.getF16Type();
+    Value scales = DequantizeOp::create(b_, loc, RankedTensorType::get({count}, f16), constant(layer, q), constant(layer, units), Value(), constant(layer, mean), DenseF32ArrayAttr(),
+                                        uint64_t(kScalesOfUnit), uint64_t(0));
+    scales = ReshapeOp::create(b_, loc, RankedTensorType::get({codes.rows, codes.groups()}, f16), scales);
+    return byColumns ? Value(TransposeOp::create(b_, loc, RankedTensorType::get({codes.groups(), codes.rows}, f16), scales, ArrayRef<int64_t>{1, 0})) : scales;
   }
 
   /// x as its codes stand for it; made once for all layers that read x.

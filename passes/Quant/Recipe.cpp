@@ -40,8 +40,8 @@ bool hasFourBits(Scheme scheme) { return scheme == Scheme::kInt4 || scheme == Sc
 WeightFormat Recipe::formatOf(const LayerRecipe &entry) const {
   if (!entry.wide.empty()) return {DType::kI8, 0, {}, false, DType::kF32};
   switch (scheme) {
-    case Scheme::kInt4: return {isAsymmetric ? DType::kU4 : DType::kI4, group > 0 ? group : kGroupOfFourBits, {}, isAsymmetric, DType::kF16};
-    case Scheme::kNf4: return {DType::kU4, group > 0 ? group : kGroupOfFourBits, kNf4Levels, false, DType::kF16};
+    case Scheme::kInt4: return {isAsymmetric ? DType::kU4 : DType::kI4, group > 0 ? group : kGroupOfFourBits, {}, isAsymmetric, DType::kF16, 1, hasDoubleScales};
+    case Scheme::kNf4: return {DType::kU4, group > 0 ? group : kGroupOfFourBits, kNf4Levels, false, DType::kF16, 1, hasDoubleScales};
     case Scheme::kInt8Weights: return {DType::kI8, group, {}, false, DType::kF32};
     case Scheme::kFp8: return {DType::kF8E4M3FN, 0, {}, false, DType::kF32};
     case Scheme::kFp8Block: return {DType::kF8E4M3FN, kBlockOfFp8, {}, false, DType::kF32, kBlockOfFp8};

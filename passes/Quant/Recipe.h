@@ -44,6 +44,7 @@ struct Recipe {
   Scheme scheme = Scheme::kInt8Weights;
   int64_t group = 0;           ///< along k; 0: what the scheme usually has
   bool isAsymmetric = false;   ///< int4: offsets
+  bool hasDoubleScales = false;  ///< int4 without offsets, nf4: scales are codes themselves
   bool hasSwitches = false;    ///< each layer can be float or not when the model runs, see switchLayers
   unsigned threads = 1;
   std::vector<LayerRecipe> layers;

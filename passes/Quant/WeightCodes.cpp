@@ -63,12 +63,12 @@ Sums sumsOf(std::span<const float> w, std::span<const float> counts, float scale
   return sums;
 }
 
-/// The scale, of either sign, with the least squared error among trials. With levels q of a trial scale the best one is Σhwq / Σhq², and leaves
+/// The scale, of either sign unless it shall be positive, with the least squared error among trials. With levels q of a trial scale the best one is Σhwq / Σhq², and leaves
 /// Σhw² - (Σhwq)² / Σhq²; levels of that scale may be better again. A weight w counts h = sqrt(w² + mean of w²) times: large ones are what
 /// a model has made large (docs/benchmarks/quantization.md).
 /// \param ends  the first level and the last
 template <typename Nearest>
-Fit search(std::span<const float> w, std::array<float, 2> ends, int stride, const Nearest &nearest) {
+Fit search(std::span<const float> w, std::array<float, 2> ends, bool isPositive, int stride, const Nearest &nearest) {
   float extreme = 0, best = 0, bestGain = 0, squares = 0;
   for (float v : w) {
     squares += v * v;
@@ -82,14 +82,16 @@ Fit search(std::span<const float> w, std::array<float, 2> ends, int stride, cons
     const float gain = sums.squares > 0 ? sums.products * sums.products / sums.squares : -1;
     if (gain > bestGain * (1 + kNoise)) bestGain = gain, best = sums.products / sums.squares;
   };
-  for (float end : ends)
+  for (float end : ends) {
+    if (isPositive && extreme * end < 0) continue;
     for (int t = 0; t < kTrials; t += stride) take(extreme / end * (kFirstFactor + kFactorStep * float(t)));
+  }
   for (int r = 0; r < kRefinements; ++r) take(best);
   return {best, 0};
 }
 
-Fit fitFourBits(std::span<const float> w) {
-  return search(w, {-8, 7}, 1, [](Lanes t) {
+Fit fitFourBits(std::span<const float> w, bool isPositive) {
+  return search(w, {-8, 7}, isPositive, 1, [](Lanes t) {
     const Lanes lowest = Lanes{} - 8.0f, highest = Lanes{} + 7.0f;
     t = t < lowest ? lowest : t > highest ? highest : t;
     constexpr float kInteger = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
@@ -98,11 +100,11 @@ Fit fitFourBits(std::span<const float> w) {
 }
 
 /// \param levels  ascending
-Fit fitLevels(std::span<const float> w, std::span<const float> levels) {
+Fit fitLevels(std::span<const float> w, std::span<const float> levels, bool isPositive) {
   std::array<Lanes, 16> all{}, middles{};  // middles: between a level and the one below
   for (size_t i = 0; i < 16; ++i) all[i] += levels[i];
   for (size_t i = 1; i < 16; ++i) middles[i] += (levels[i - 1] + levels[i]) / 2;
-  return search(w, {levels.front(), levels.back()}, kStrideOfTables, [&](Lanes t) {
+  return search(w, {levels.front(), levels.back()}, isPositive, kStrideOfTables, [&](Lanes t) {
     Lanes level = all[0];
     for (size_t i = 1; i < 16; ++i) level = t > middles[i] ? all[i] : level;
     return level;
@@ -120,8 +122,8 @@ float storedOffset(float offset, DType type) { return type == DType::kF16 ? half
 Fit fit(const WeightFormat &format, std::span<const float> w) {
   if (format.codes == DType::kF8E4M3FN) return {largestSize(w) / kLargestFloat8, 0};
   if (format.codes == DType::kI8) return {largestSize(w) / 127, 0};
-  if (!format.levels.empty()) return fitLevels(w, format.levels);
-  return format.hasOffsets ? fitBetween(w, 15) : fitFourBits(w);
+  if (!format.levels.empty()) return fitLevels(w, format.levels, format.hasDoubleScales);
+  return format.hasOffsets ? fitBetween(w, 15) : fitFourBits(w, format.hasDoubleScales);
 }
 
 template <typename Body>
@@ -135,8 +137,9 @@ void eachRow(const WeightRows &weights, unsigned threads, const Body &body) {
 }  // namespace
 
 int64_t sizeBytes(const WeightFormat &format, int64_t rows, int64_t k) {
-  const WeightCodes codes{format, rows, k, {}, {}, {}};
+  const WeightCodes codes{.format = format, .rows = rows, .k = k};
   const int64_t count = (rows + format.rowsOfScale - 1) / format.rowsOfScale * codes.groups();
+  if (format.hasDoubleScales) return packedBytes(format.codes, rows * k) + count + 4 * ((count + kScalesOfUnit - 1) / kScalesOfUnit + 1);
   return packedBytes(format.codes, rows * k) + (format.hasOffsets ? 2 : 1) * packedBytes(format.scales, count);
 }
 
@@ -167,8 +170,28 @@ uint8_t encode(const WeightFormat &format, float weight, float scale, float offs
   return uint8_t(format.codes == DType::kI8 ? code : code & 15);
 }
 
+/// Scales become what their codes stand for.
+static void quantizeScales(WeightCodes &codes) {
+  double sum = 0;
+  for (float scale : codes.scales) sum += scale;
+  codes.scaleMean = codes.scales.empty() ? 0 : float(sum / double(codes.scales.size()));
+  codes.scaleCodes.resize(codes.scales.size());
+  for (size_t first = 0; first < codes.scales.size(); first += kScalesOfUnit) {
+    const size_t end = std::min(codes.scales.size(), first + size_t(kScalesOfUnit));
+    float largest = 0;
+    for (size_t i = first; i < end; ++i) largest = std::max(largest, std::abs(codes.scales[i] - codes.scaleMean));
+    const float unit = largest > 0 ? largest / 127 : 1;
+    codes.scaleUnits.push_back(unit);
+    for (size_t i = first; i < end; ++i) {
+      codes.scaleCodes[i] = int8_t(std::clamp(std::nearbyint((codes.scales[i] - codes.scaleMean) / unit), -127.0f, 127.0f));
+      const float product = float(codes.scaleCodes[i]) * unit;
+      codes.scales[i] = stored(product + codes.scaleMean, codes.format.scales);
+    }
+  }
+}
+
 WeightCodes fitScales(const WeightRows &weights, const WeightFormat &format, unsigned threads) {
-  WeightCodes codes{format, weights.rows, weights.k, {}, {}, {}};
+  WeightCodes codes{.format = format, .rows = weights.rows, .k = weights.k};
   codes.codes.resize(size_t(weights.rows * weights.k));
   codes.scales.resize(size_t(weights.rows * codes.groups()));
   if (format.hasOffsets) codes.offsets.resize(codes.scales.size());
@@ -188,6 +211,7 @@ WeightCodes fitScales(const WeightRows &weights, const WeightFormat &format, uns
       for (int64_t row = first + 1; row < end; ++row) scale = std::max(scale, codes.scales[size_t(row * codes.groups() + g)]);
       for (int64_t row = first; row < end; ++row) codes.scales[size_t(row * codes.groups() + g)] = stored(scale, format.scales);
     }
+  if (format.hasDoubleScales) quantizeScales(codes);
   return codes;
 }
 

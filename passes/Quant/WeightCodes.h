@@ -10,6 +10,8 @@
 //                             number of codes, would move every weight that the file of a model has such a grid for
 //                    nf4      the same of 22, around m and -m; levels of runtime/base/CodeLevels.h
 //                    fp8      largest size / 448; fp8-block: of 128 rows of a group of 128
+//   with double scales       those are codes, too (Dettmers et al. 2023, section 3): 8 bits, around the mean of all, a unit for each 256 of
+//                             them; positive, since those of both signs have no mean to be around
 //   roundToNearest   each weight its nearest level
 #pragma once
 
@@ -34,10 +36,13 @@ struct WeightFormat {
   bool hasOffsets = false;
   DType scales = DType::kF32;     ///< scales and offsets are rounded to it
   int64_t rowsOfScale = 1;        ///< neighbouring rows that share a group's scale (fp8)
+  bool hasDoubleScales = false;   ///< scales are codes of 8 bits themselves
 };
 
 /// Bytes of codes, scales and offsets as they are stored.
 int64_t sizeBytes(const WeightFormat &format, int64_t rows, int64_t k);
+
+inline constexpr int64_t kScalesOfUnit = 256;  ///< double scales
 
 struct WeightCodes {
   WeightFormat format;
@@ -45,6 +50,9 @@ struct WeightCodes {
   std::vector<uint8_t> codes;    ///< rows * k; a code's bits, one a byte
   std::vector<float> scales;     ///< rows * groups(), those that rows share in each of them
   std::vector<float> offsets;    ///< the same; empty where there are none
+  std::vector<int8_t> scaleCodes;  ///< double scales: scales[i] is scaleCodes[i] * scaleUnits[i / 256] + scaleMean, rounded to f32 twice, then to format.scales
+  std::vector<float> scaleUnits;
+  float scaleMean = 0;
 
   int64_t group() const { return format.group > 0 && format.group < k ? format.group : k; }
   int64_t groups() const { return k == 0 ? 0 : (k + group() - 1) / group(); }

@@ -293,6 +293,48 @@ def weight_cases(run, generator, folder):
         run.outcome(not problems, f"int4 asymmetric: {'; '.join(problems)}")
 
 
+def scales_of(got, group):
+    """Of int4 weights [k, n] without a shared factor: the scale of each group, row after row of [n, k / group]."""
+    scales = np.zeros((got.shape[1], got.shape[0] // group))
+    for n, g in np.ndindex(*scales.shape):
+        values = got[g * group : (g + 1) * group, n].astype(np.float64)
+        scales[n, g] = next((s for s in np.abs(values).max() / np.arange(1, 9) if np.abs(values / s - np.rint(values / s)).max() < 1e-5), np.nan)
+    return scales.ravel().astype(f4)
+
+
+def constants(text, kind):
+    """Constants of an element type, in the order of a module's text."""
+    found = []
+    for data, shape in re.findall(rf"jinx.constant dense<([^>]*)> : tensor<((?:\d+x)*){kind}>", text):
+        sizes = [int(d) for d in shape.split("x") if d]
+        dtype = {"i8": np.int8, "f32": f4}[kind]
+        values = np.frombuffer(bytes.fromhex(data.strip('"')[2:]), dtype) if data.startswith('"') else np.array(re.findall(r"[-+.\deE]+", data), np.float64).astype(dtype)
+        found.append(values.reshape(sizes) if values.size > 1 else np.full(sizes, values[0]))
+    return found
+
+
+def double_cases(run, generator, folder):
+    """Double quantization: scales are what their codes stand for, which use all of their range; codes are the nearest beside those scales."""
+    for k, n, transposed in ((256, 80, True), (128, 24, False)):
+        w = (generator.standard_normal((k, n)) + 0.1).astype(f4)
+        name = f"int4 double quantized, k={k} n={n}"
+        got, report = run.quantized(name, folder / f"double-{k}", [w], [transposed], np.eye(k), "--scheme", "int4", "--bits", 4, "--min-weights", 0, "--double-quantize", ending="mlir")
+        if got is None:
+            continue
+        text = (folder / f"double-{k}" / "quantized.mlir").read_text()
+        (codes,), (units, mean) = constants(text, "i8"), sorted(constants(text, "f32"), key=lambda v: -v.ndim)
+        said = ((codes * np.repeat(units, 256)[: len(codes)]).astype(f4) + mean).astype(np.float16).astype(f4)
+        scales = scales_of(got, 32)
+        run.outcome((np.abs(said) == scales).all() and (said > 0).all(), f"{name}: {(said != scales).sum()} of {len(scales)} scales are not what their codes stand for")
+        tight = all(np.abs(codes[i : i + 256]).max() == 127 for i in range(0, len(codes), 256))
+        run.outcome(tight and len(codes) == k * n // 32 and abs(said.mean() - mean) < units.max(), f"{name}: units and mean are not those of the scales")
+        apart = np.repeat(said.reshape(n, -1).T, 32, 0)
+        nearest = np.clip(np.rint(w / apart), -8, 7) * apart
+        run.outcome(np.abs(got - nearest).max() < 1e-6 * np.abs(w).max(), f"{name}: codes are not the nearest")
+        bits = 4 + 8 / 32 + 32 * (np.ceil(len(codes) / 256) + 1) / w.size
+        run.outcome(abs(report["layers"][0]["weight_bytes_after"] * 8 / w.size - bits) < 1e-3, f"{name}: the report says {report['layers'][0]}, expected {bits} bits a weight")
+
+
 def activation_cases(run, generator, folder):
     for seed in range(3):
         weights = [(generator.standard_normal(s) / np.sqrt(s[0])).astype(f4) for s in ((48, 40), (40, 33), (33, 16))]
@@ -448,7 +490,7 @@ def main():
     run = Run(args.jinx, args.seed)
     generator = np.random.default_rng(args.seed)
     with tempfile.TemporaryDirectory() as folder:
-        for cases in (weight_cases, activation_cases, block_cases, method_cases, gptq_cases):
+        for cases in (weight_cases, double_cases, activation_cases, block_cases, method_cases, gptq_cases):
             cases(run, generator, pathlib.Path(folder))
     print(f"{run.passed} passed, {run.failed} failed (seed {args.seed})")
     return 1 if run.failed or not run.passed else 0

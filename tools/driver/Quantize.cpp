@@ -52,6 +52,8 @@ Status checkOptions(const QuantizeOptions& options) {
   if (options.group != 0 && !hasGroups) return invalidArgument("--group is about int4, int8-weights and nf4; " + options.scheme + " has " + (*scheme == passes::Scheme::kFp8Block ? "one for each block of 128 x 128" : "a scale for each output channel"));
   if (options.group != 0 && (options.group < 0 || options.group % kCodesOfWord != 0))
     return invalidArgument("--group is " + std::to_string(options.group) + ", expected a multiple of " + std::to_string(kCodesOfWord));
+  if (options.doubleQuantize && (!passes::hasFourBits(*scheme) || options.asymmetric))
+    return invalidArgument("--double-quantize is about nf4, and int4 without --asymmetric, got " + options.scheme + (options.asymmetric ? " with it" : ""));
   if (options.asymmetric && *scheme != passes::Scheme::kInt4) return invalidArgument("--asymmetric is about int4, got " + options.scheme);
   if (!passes::hasFourBits(*scheme))
     for (const auto& [isGiven, name] : {std::pair(options.bits.has_value(), "--bits"), std::pair(!options.wide.empty(), "--wide")})
@@ -262,6 +264,7 @@ Expected<Quantized> quantizeModel(const std::string& path, const QuantizeOptions
   recipe.scheme = *passes::schemeNamed(options.scheme);
   recipe.group = options.group;
   recipe.isAsymmetric = options.asymmetric;
+  recipe.hasDoubleScales = options.doubleQuantize;
   recipe.threads = compile.threads;
   std::shared_ptr<ModelModule> model = options.smooth ? result.original->clone() : result.original;
   std::vector<Layer> layers = passes::layersOf(model->main(), recipe.scheme, options.minWeights);

@@ -20,7 +20,7 @@ struct QuantizeOptions {
   std::string dataset;             ///< .npz file or folder; empty: none
   std::string method = "min-max";
   int64_t group = 0;               ///< 0: the scheme's own
-  bool asymmetric = false, gptq = false;
+  bool asymmetric = false, doubleQuantize = false, gptq = false;
   std::vector<std::string> keep, wide; ///< patterns of layers' names: that stay float, that have 8-bit codes where the scheme's have 4
   std::optional<double> bits;      ///< mean of a weight of int4 and nf4; none: the scheme's own choice
   std::optional<double> budgetDb;

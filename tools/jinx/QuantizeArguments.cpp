@@ -28,6 +28,7 @@ void addQuantizeOptions(CLI::App& command, driver::QuantizeOptions& options, CLI
   add(command.add_option("--method", options.method, "Ranges of activations: min-max (default), percentile, entropy, mse")->check(CLI::IsMember({"min-max", "percentile", "entropy", "mse"})));
   add(command.add_option("--group", options.group, "Weights along k that share a scale (int4, nf4: 32, int8-weights: all)")->check(CLI::Range(int64_t(1), int64_t(1) << 30)));
   add(command.add_flag("--asymmetric", options.asymmetric, "int4: groups have an offset, too: their lowest weight"));
+  add(command.add_flag("--double-quantize", options.doubleQuantize, "nf4, int4: scales are 8-bit codes, too, with a scale for each 256 of them"));
   add(addRepeated(command, "--keep", options.keep, "Layers that stay float, by a pattern of their names, as '/encoder/*'")->type_name("PATTERN"));
   add(command.add_option("--bits", options.bits, "int4, nf4: mean bits of a weight, scales counted (default 5.25): layers that 4 bits harm most have 8")
           ->type_name("BITS")
