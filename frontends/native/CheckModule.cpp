@@ -54,6 +54,8 @@ public:
     if (main.isDeclaration()) return {"has no body for @main"};
     if (!main.getBody().hasOneBlock()) add(main, "@main has " + std::to_string(main.getBody().getBlocks().size()) + " blocks, expected one");
     for (std::string &problem : findSymbolProblems(module_)) problems_.push_back(std::move(problem));
+    // What kernels are chosen by is the compiler's to say.
+    if (module_->hasAttr("jinx.gpu")) add(module_, "attribute 'jinx.gpu' is set by the compiler for its target, it is no part of a model");
     module_->walk([&](Operation *op) { check(op); });
     return std::move(problems_);
   }
