@@ -50,7 +50,7 @@ void CodeProgram::store(ArrayRef<Value> sums, Value panel, Value firstRow, int64
   for (int64_t m = 0; m < count; ++m) {
     OpBuilder::InsertionGuard guard(b());
     if (valid && m > 0) {
-      Value isValid = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, c(m), valid);
+      Value isValid = compare(arith::CmpIPredicate::slt, c(m), valid);
       b().setInsertionPointToStart(scf::IfOp::create(b(), loc(), isValid, /*withElse=*/false).thenBlock());
     }
     for (int64_t p = 0; p < panels; ++p) storeRow(sums[m * panels + p], kb_.add(panel, c(p)), kb_.add(firstRow, c(m)));
@@ -68,7 +68,6 @@ void CodeProgram::storeRow(Value sums, Value panel, Value row) {
   at.push_back({column, 1, {}});
   for (auto [r, v] : llvm::enumerate(group_.getBody().front().getTerminator()->getOperands())) emitter.store(r, emitter.evaluate(v, at), at);
 }
-
 
 void CodeProgram::inBlock(Block *block, function_ref<void()> body) {
   OpBuilder::InsertionGuard guard(b());

@@ -2,13 +2,14 @@
 #pragma once
 
 #include "codegen/schedules/Expression.h"
+#include "ir/Graph/Codes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 namespace jinx::schedules {
 
 class CodeProgram {
  protected:
-  static constexpr int64_t kPanel = 16, kCodesOfWord = 8;
+  static constexpr int64_t kPanel = graph::kCodePanel;
   static constexpr int64_t kBlockPanels = 4;  ///< of a program
   using Values = llvm::SmallVector<mlir::Value>;
 

@@ -31,7 +31,7 @@ class DigitMatmulSchedule : CodeProgram {
     const bool isWords = product.getLevels().has_value();
     depth_ = sizesOf(product.getCodes().getType())[1] * SizeExpr(isWords ? kCodesOfWord : 4);
     words_ = *sizesOf(product.getA().getType()).back().constant();
-    digits_ = words_ / (int64_t(product.getGroup()) / 4 + 1);
+    digits_ = digitsOfWords(product.getGroup(), words_);
     if (isWords && !zeroOfLevels(*product.getLevels())) makeTables();
     accumulators_ = digits_ + (tables_.empty() ? 0 : int64_t(tables_.size()) - 1);
     // A sum, its accumulators; beside them two words of codes, their mask or tables, and what a product is made of.

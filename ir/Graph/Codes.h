@@ -23,7 +23,7 @@
 
 namespace jinx::graph {
 
-inline constexpr int64_t kCodePanel = 16;                      ///< columns of a panel
+inline constexpr int64_t kCodePanel = 16, kCodesOfWord = 8;    ///< columns of a panel; k of a word of 4-bit codes
 inline constexpr int64_t kCodeColumns = 64, kCodeChunk = 64;  ///< columns and k of a run of fragments
 inline constexpr int64_t kGroupOfFragments = 32;            ///< k of one scale is a multiple of this, or all of k
 
@@ -41,6 +41,9 @@ inline constexpr int64_t kMostDigits = 3, kZeroOfBytes = 128, kLimitOfLevels = 3
 inline int64_t limitOfDigits(int64_t digits) { return digits == 1 ? 127 : digits == 2 ? 32639 : 8355709; }
 /// Words of a group: its digits, and a sum for each.
 inline int64_t wordsOfDigits(int64_t group, int64_t digits) { return digits * (group / 4 + 1); }
+
+/// The digits that so many words of a group are of; 0 where they are of no whole number.
+inline int64_t digitsOfWords(int64_t group, int64_t words) { return words % wordsOfDigits(group, 1) == 0 ? words / wordsOfDigits(group, 1) : 0; }
 
 /// Levels that are code - zero, with zero one of the codes: that one. Arithmetic decodes them; others want a table.
 inline std::optional<int64_t> zeroOfLevels(llvm::ArrayRef<float> levels) {

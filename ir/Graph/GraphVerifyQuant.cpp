@@ -11,7 +11,7 @@ using namespace jinx::graph;
 
 namespace {
 
-constexpr int64_t kPanel = 16, kCodesOfWord = 8, kLevels = 16;
+constexpr int64_t kPanel = kCodePanel, kLevels = 16;
 constexpr int64_t kRowBytes = 16;      // that a tensor map's stride is a multiple of
 constexpr int64_t kScaledBlock = 128;  // of k
 constexpr int64_t kRowsOfProduct = 64; // of a tensor core's product: they share scales, or have one each
@@ -186,8 +186,8 @@ static LogicalResult verifyDigits(DequantMatmulOp op) {
   if (a.size() < 3 || y.size() + 1 != a.size()) return op.emitOpError("a and y have ranks ") << a.size() << " and " << y.size() << ", expected r >= 3 (digits) and r - 1";
   const SizeExpr panels = ceilDiv(y.back(), kPanel), depth = lie.size() == 3 ? lie[1] * SizeExpr(isWords ? kCodesOfWord : 4) : SizeExpr(0);
   auto words = a.back().constant();
-  if (!words || *words % (group / 4 + 1) || *words / (group / 4 + 1) < 1 || *words / (group / 4 + 1) > kMostDigits)
-    return op.emitOpError("a has ") << a.back().str() << " words a group, expected 1 to " << kMostDigits << " times " << group / 4 + 1;
+  if (const int64_t digits = words ? digitsOfWords(group, *words) : 0; digits < 1 || digits > kMostDigits)
+    return op.emitOpError("a has ") << a.back().str() << " words a group, expected 1 to " << kMostDigits << " times " << wordsOfDigits(group, 1);
   if (failed(verifyShape(op, "codes", op.getCodes(), {panels, ceilDiv(depth, isWords ? kCodesOfWord : 4), SizeExpr(isWords ? kPanel : 4 * kPanel)}))) return failure();
   Sizes digits(y.begin(), y.end() - 1);
   digits.push_back(ceilDiv(depth, group));
@@ -199,7 +199,7 @@ static LogicalResult verifyDigits(DequantMatmulOp op) {
 
 /// Scales and offsets, of as many groups as there are.
 static LogicalResult verifyParameters(DequantMatmulOp op, const SizeExpr &groups) {
-  const bool inFragments = areFragments(op.getCodes().getType()) && !op.getFactors();
+  const bool inFragments = areFragments(op.getCodes().getType());
   Sizes expected = {ceilDiv(sizesOf(op.getY().getType()).back(), kPanel), groups, SizeExpr(kPanel)};
   auto verify = [&](StringRef name, Value v) -> LogicalResult {
     Type type = elementOf(v);

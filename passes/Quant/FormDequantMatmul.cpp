@@ -27,7 +27,7 @@ namespace jinx::passes {
 namespace {
 
 constexpr StringRef kArgument = "jinx-form-dequant-matmul";
-constexpr int64_t kPanel = 16, kCodesOfWord = 8;
+constexpr int64_t kPanel = kCodePanel;
 constexpr int64_t kManyRows = 64;  // of the order of fragments
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }

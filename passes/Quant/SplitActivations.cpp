@@ -54,9 +54,9 @@ struct SplitActivationsPass : impl::SplitActivationsBase<SplitActivationsPass> {
 
   std::string whyNot(DequantMatmulOp op) {
     if (op.getFactors() || areFragments(op.getCodes().getType())) return "its codes are not for this processor";
-    if (op.getGroup() % kDigitBits || op.getGroup() > kMostGroup)
+    if (op.getGroup() % kCodesOfWord || op.getGroup() > kMostGroup)
       return "scales are of groups of " + std::to_string(op.getGroup()) + ", expected a multiple of 8 up to " + std::to_string(kMostGroup);
-    if (SizeExpr k = sizesOf(op.getA().getType()).back(); !k.exactDivide(8)) return "k is " + k.str() + ", expected a multiple of 8";
+    if (SizeExpr k = sizesOf(op.getA().getType()).back(); !k.exactDivide(kCodesOfWord)) return "k is " + k.str() + ", expected a multiple of 8";
     if (hasTable(op) && bitsOf(op) > 16) return "its codes have a table of levels, which has 16 bits beside digits";
     if (!op.getLevels() && !op.getCodes().getDefiningOp<PackOp>()) return "its codes are packed";
     return "";
@@ -85,7 +85,7 @@ struct SplitActivationsPass : impl::SplitActivationsBase<SplitActivationsPass> {
     Value v = CastOp::create(b, loc, tensorOf(sizes, ui8), pack.getB());
     v = AddOp::create(b, loc, v, ConstantOp::create(b, loc, DenseElementsAttr::get(RankedTensorType::get({}, ui8), Attribute(b.getIntegerAttr(ui8, kZeroOfBytes)))));
     const size_t k = pack.getTranspose() ? 1 : 0;
-    Sizes eights = {*sizes[k].exactDivide(8), SizeExpr(4), SizeExpr(2)}, halves = {eights[0], SizeExpr(2), SizeExpr(4)};
+    Sizes eights = {*sizes[k].exactDivide(kCodesOfWord), SizeExpr(4), SizeExpr(2)}, halves = {eights[0], SizeExpr(2), SizeExpr(4)};
     eights.insert(k ? eights.begin() : eights.end(), sizes[1 - k]), halves.insert(k ? halves.begin() : halves.end(), sizes[1 - k]);
     v = ReshapeOp::create(b, loc, tensorOf(eights, ui8), v);
     v = TransposeOp::create(b, loc, tensorOf(halves, ui8), v, k ? ArrayRef<int64_t>{0, 1, 3, 2} : ArrayRef<int64_t>{0, 2, 1, 3});

@@ -7,6 +7,7 @@
 #include "llvm/Support/GlobPattern.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "ir/Graph/Codes.h"
 #include "passes/Passes.h"
 #include "passes/Quant/QuantizeModel.h"
 #include "tools/driver/Budget.h"
@@ -18,7 +19,7 @@
 namespace jinx::driver {
 namespace {
 
-constexpr int64_t kCodesOfWord = 8;
+using graph::kCodesOfWord;
 constexpr double kUsualBits = 5.25;
 
 using passes::Layer;
