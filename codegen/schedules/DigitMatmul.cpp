@@ -24,8 +24,8 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kRegisters = 32, kFewRows = 4;
-// Words from those that are read to those asked for, of one row: 3 KiB. Where a panel's streams enter a page the processor has to find them again, and all four
-// do so at once; products of tables leave it no time to catch up. (Of codes without a table it keeps up better by itself: decision 0033.)
+// Words from those that are read to those asked for, of one row beside a table: 3 KiB. Measured, as are codes without a table, which are slower by it:
+// decision 0033.
 constexpr int64_t kWordsAhead = 768;
 
 class DigitMatmulSchedule : CodeProgram {
