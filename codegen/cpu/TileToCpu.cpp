@@ -190,6 +190,12 @@ class KernelLowering {
     return v.getType() == type ? v : Value(arith::BitcastOp::create(b_, loc, type, v));
   }
 
+  /// Asks for what lies there, into the second-level cache: it need not exist.
+  void fetch(Location loc, Type element, Value ptr, Value offset) {
+    constexpr int32_t kRead = 0, kSecondLevel = 2, kData = 1;  // LLVM's prefetch
+    LLVM::Prefetch::create(b_, loc, address(loc, ptr, element, offset), kRead, kSecondLevel, kData);
+  }
+
   Value loadRow(Location loc, VectorType type, Value ptr, Value offset, Value stride, Value limit) {
     return bitcast(loc, type, loadBits(loc, bitsOf(type), ptr, offset, stride, limit));
   }
@@ -290,6 +296,7 @@ class KernelLowering {
     Value laneStride = strides.back(), laneLimit = limits.empty() ? Value() : limits.back();
     if (!rank2) {
       set(op.getTile(), {loadRow(loc, row, ptr, offset, laneStride, laneLimit)});
+      if (auto ahead = op->getAttrOfType<IntegerAttr>("ahead")) fetch(loc, row.getElementType(), ptr, add(loc, offset, indexConstant(loc, ahead.getInt())));
       return success();
     }
     if (getConstantIntValue(strides[0]) == 0) {  // one row serves all

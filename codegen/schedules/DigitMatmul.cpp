@@ -24,6 +24,9 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kRegisters = 32, kFewRows = 4;
+// Words from those that are read to those asked for, of one row beside a table: 3 KiB. Measured, as are codes without a table, which are slower by it:
+// decision 0033.
+constexpr int64_t kWordsAhead = 768;
 
 class DigitMatmulSchedule : CodeProgram {
  public:
@@ -126,7 +129,7 @@ class DigitMatmulSchedule : CodeProgram {
   /// Eight k: `at` of all, `eight` of the group.
   void addEight(Values &acc, Value panel, int64_t panels, ArrayRef<Value> groupAt, Value at, Value eight) {
     for (int64_t p = 0; p < panels; ++p) {
-      auto [even, odd] = codes(kb_.add(panel, c(p)), at);
+      auto [even, odd] = codes(kb_.add(panel, c(p)), at, groupAt.size() == 1 && !tables_.empty());
       const int64_t weightDigits = tables_.empty() ? 1 : int64_t(tables_.size());
       for (int64_t e = 0; e < weightDigits; ++e) {
         Value left[] = {valueOf(even, e), valueOf(odd, e)};
@@ -142,7 +145,8 @@ class DigitMatmulSchedule : CodeProgram {
     }
   }
   /// Codes of four even and of four odd k, a byte each.
-  std::pair<Value, Value> codes(Value panel, Value at) {
+  /// \param isAhead  later ones are asked for, too
+  std::pair<Value, Value> codes(Value panel, Value at, bool isAhead) {
     Type i32 = b().getI32Type();
     if (!product_.getLevels()) {
       auto four = [&](int64_t half) -> Value {
@@ -153,6 +157,7 @@ class DigitMatmulSchedule : CodeProgram {
       return {four(0), four(1)};
     }
     Value words = load(product_.getCodes(), i32, kb_.mul(kb_.add(kb_.mul(panel, kb_.size(*depth_.exactDivide(kCodesOfWord))), at), c(kPanel)));
+    if (isAhead) words.getDefiningOp()->setAttr("ahead", b().getI64IntegerAttr(kWordsAhead));
     auto low = [&](Value v) -> Value { return arith::AndIOp::create(b(), loc(), v, whole(0x0f0f0f0f)); };
     return {low(words), low(arith::ShRUIOp::create(b(), loc(), words, whole(4)))};
   }
