@@ -149,7 +149,7 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   e_.constant("kSections", sections, "of a chunk, each with one scale");
   e_.constant("kSteps", 4 / sections, "of 16 k in a section");
   const int64_t sums = grid.blocks() * grid.octets();
-  const bool hasRegisters = bits == 4 && !op.getOffsets() && (op.getLevels() ? sums <= 4 && sections == 1 : sums <= 8);
+  const bool hasRegisters = bits == 4 && !op.getOffsets() && (op.getLevels() ? sums <= 4 && sections == 1 : sums <= (sections == 2 && clusterK_ > 1 ? 4 : 8));
   e_.constant("kAhead", hasRegisters ? 2 : 1, "chunks of codes that a warp has fetched or fetches");
   if (!op.getLevels() && bits == 4) {
     const uint32_t less = bitsOf(-((ofBf16 ? 128.0 : 1024.0) + double(op.getZero())), element);
@@ -172,12 +172,15 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   out.close();
   const std::string codesLine = e_.scalar(op.getCodesLine()).in(Expr::kMultiply), scalesLine = e_.scalar(op.getScalesLine()).in(Expr::kMultiply);
   out.line("const " + typeCodes + "* const " + codesAt + " = " + add(e_.bound_[op.getCodes()].expr, e_.scalar(op.getCodesOffset())).text + " + lane * " + str(each) + ";");
+  // Two sections' scales of four blocks are many registers: each lane loads the pair of one block, and they are exchanged where they multiply.
+  const bool sharesScales = sections == 2 && bits == 4 && grid.blocks() == 4 && isHalf(pointedAt(op.getScales()));
   for (const Scaling &s : scalings)
-    out.line("const " + s.type + "* const " + s.at + " = " + add(e_.bound_[s.pointer].expr, e_.scalar(op.getScalesOffset())).text + " + lane / 4 * 2;");
-  std::string block = "warp_n * kBlocks + i";
+    out.line("const " + s.type + "* const " + s.at + " = " + add(e_.bound_[s.pointer].expr, e_.scalar(op.getScalesOffset())).text +
+             (sharesScales && &s == &scalings[0] ? " + lane % 8 * 2;" : " + lane / 4 * 2;"));
+  std::string block = "warp_n * kBlocks + i", blockOfLane = "warp_n * kBlocks + lane / 8";
   if (op.getBlocks()) {
     out.line("const int " + lastBlock + " = static_cast<int>(least<i64>(" + e_.scalar(op.getBlocks()).text + ", " + str(grid.columns / kBlock) + ")) - 1;");
-    block = "least<int>(" + block + ", " + lastBlock + ")";
+    block = "least<int>(" + block + ", " + lastBlock + ")", blockOfLane = "least<int>(" + blockOfLane + ", " + lastBlock + ")";
   }
   // The second half of the last chunk may lie behind the last group: its rows are zeros, its scale must be a number.
   const std::string groupAt = sections == 2 ? "(chunk * 64 + g * 32) / kGroup" : "chunk * 64 / kGroup";
@@ -186,12 +189,12 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   const auto depth = getConstantIntValue(op.getDepth());
   const bool isOneGroup = depth && *depth <= group;
   const std::string load = startsGrid() ? "_constant(" : "(";
-  auto loadScaling = [&](const Scaling &s) {
-    return "load_two" + load + s.at + " + (" + block + ") * " + scalesLine + (isOneGroup ? "" : " + " + groupNumber + " * 16") + ")";
+  auto loadScaling = [&](const Scaling &s, const std::string &ofBlock) {
+    return "load_two" + load + s.at + " + (" + ofBlock + ") * " + scalesLine + (isOneGroup ? "" : " + " + groupNumber + " * 16") + ")";
   };
   const std::string words = bits == 8 ? "[2][4]" : "[4]";
   out.line("u32 " + heldRows + "[2][kOctets][4], " + heldCodes + "[kAhead][kBlocks]" + words + ";");
-  out.line("Pack<" + str(2 * bytesOf(pointedAt(op.getScales()))) + ", " + scalings[0].type + "> " + scalings[0].held + "[kAhead][kSections][kBlocks];");
+  out.line("Pack<" + str(2 * bytesOf(pointedAt(op.getScales()))) + ", " + scalings[0].type + "> " + scalings[0].held + (sharesScales ? "[kAhead][kSections];" : "[kAhead][kSections][kBlocks];"));
   // ---- a chunk's loads ----
   out.open("const auto " + fetch + " = [&](int ahead, int chunk)");
   unrolled("i = 0; i < kBlocks; ++i");
@@ -206,9 +209,13 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   }
   out.close();
   unrolled("g = 0; g < kSections; ++g");
-  unrolled("i = 0; i < kBlocks; ++i");
-  out.line(scalings[0].held + "[ahead][g][i] = " + loadScaling(scalings[0]) + ";");
-  out.close();
+  if (sharesScales) {
+    out.line(scalings[0].held + "[ahead][g] = " + loadScaling(scalings[0], blockOfLane) + ";");
+  } else {
+    unrolled("i = 0; i < kBlocks; ++i");
+    out.line(scalings[0].held + "[ahead][g][i] = " + loadScaling(scalings[0], block) + ";");
+    out.close();
+  }
   out.close();
   out.close(";");
   out.open("const auto " + fetchRows + " = [&](int chunk)");
@@ -261,9 +268,10 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   out.line(product + "(part[j], weights, " + heldRows + "[s / 2][j] + s % 2 * 2);");
   out.close();
   out.close();
-  if (op.getOffsets()) out.line("const auto offset = " + loadScaling(scalings[1]) + ";");
+  if (op.getOffsets()) out.line("const auto offset = " + loadScaling(scalings[1], block) + ";");
+  if (sharesScales) out.line("const auto scale = two_of_lane(" + scalings[0].held + "[ahead][g], i * 8 + lane / 4);");
   unrolled("j = 0; j < kOctets; ++j");
-  out.line("add_scaled<" + scalings[0].type + ">(" + parts + "[i][j], part[j], " + scalings[0].held + "[ahead][g][i]);");
+  out.line("add_scaled<" + scalings[0].type + ">(" + parts + "[i][j], part[j], " + (sharesScales ? "scale" : scalings[0].held + "[ahead][g][i]") + ");");
   if (op.getOffsets()) out.line("add_scaled<" + scalings[1].type + ">(" + parts + "[i][j], totals[g][j], offset);");
   out.close();
   out.close();
@@ -274,6 +282,23 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   out.close();
   e_.bindArray(op.getParts(), parts);
   return success();
+}
+
+/// What the warps of this block have becomes one tile, where the first of them left its own: another block then reads a sum of each, not all that it is made of.
+void PipelineEmitter::printOwnSums(const std::string &left) {
+  const CodeGrid &grid = *codes_;
+  SourceWriter &out = e_.out_;
+  const std::string across = str(grid.columns / kRun);
+  out.open("for (int run = threadIdx.x; run < kRows * " + across + "; run += kThreads)");
+  out.line("float own[4] = {};");
+  out.line("float* const at = " + left + " + run / " + across + " * kLineParts + run % " + across + " * 4;");
+  out.directive("#pragma unroll");
+  out.open("for (int w = 0; w < kWarpsK; ++w)");
+  out.line("shared_add_x4(own, at + w * kRows * kLineParts);");
+  out.close();
+  out.line("shared_store_x4(smem_address(at), own);");
+  out.close();
+  out.line("block_sync();");
 }
 
 LogicalResult PipelineEmitter::emitSumWarps(tile::SumWarpsOp op) {
@@ -303,6 +328,7 @@ LogicalResult PipelineEmitter::emitSumWarps(tile::SumWarpsOp op) {
   out.close();
   out.line("block_sync();");
   if (clusterK_ > 1) {
+    printOwnSums(left);
     out.line("if (threadIdx.x < kSplits) mbar_arrive_publish(parts_there, threadIdx.x);");
     out.line("mbar_wait_cluster(parts_there, 0);");
   }
@@ -310,13 +336,14 @@ LogicalResult PipelineEmitter::emitSumWarps(tile::SumWarpsOp op) {
   out.line("float " + layout.declare(name) + " = {};");
   unrolled("r = 0; r < kRuns; ++r");
   if (!isWhole) out.open("if (" + row + " < kRows)");
-  const std::string columns = clusterK_ > 1 ? "rank_k * " + str(sums.getDimSize(1)) + " + run_column" : "run_column";
-  const std::string from = left + " + (w * kRows + " + row + ") * kLineParts + " + columns;
-  if (clusterK_ > 1) unrolled("split = 0; split < kSplits; ++split");
-  unrolled("w = 0; w < kWarpsK; ++w");
-  out.line(clusterK_ > 1 ? "cluster_add_x4(" + name + "[r], smem_address(" + from + "), split);" : "shared_add_x4(" + name + "[r], " + from + ");");
+  if (clusterK_ > 1) {
+    unrolled("split = 0; split < kSplits; ++split");
+    out.line("cluster_add_x4(" + name + "[r], smem_address(" + left + " + " + layout.row.in(Expr::kMultiply) + " * kLineParts + rank_k * " + str(sums.getDimSize(1)) + " + run_column), split);");
+  } else {
+    unrolled("w = 0; w < kWarpsK; ++w");
+    out.line("shared_add_x4(" + name + "[r], " + left + " + (w * kRows + " + row + ") * kLineParts + run_column);");
+  }
   out.close();
-  if (clusterK_ > 1) out.close();
   if (!isWhole) out.close();
   out.close();
   if (clusterK_ > 1) {

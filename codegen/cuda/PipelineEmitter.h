@@ -124,6 +124,7 @@ class PipelineEmitter {
   void startCodes(tile::DotCodesOp op);
   TileLayout codeLayout(const Shape &shape);
   mlir::LogicalResult emitDotCodes(tile::DotCodesOp op);
+  void printOwnSums(const std::string &left);
   mlir::LogicalResult emitSumWarps(tile::SumWarpsOp op);
   mlir::LogicalResult emitStoreBulk(tile::StoreBulkOp op);
   mlir::LogicalResult printHalves(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, bool isBf16, bool packs, const TileLayout &layout, mlir::Operation *at);

@@ -156,6 +156,12 @@ JINX_DEVICE Pack<2 * sizeof(T), T> load_two_constant(const T* p JINX_AT) {
   return pack;
 #endif
 }
+/// What lane `owner` has loaded so; each lane names another, and all of the warp meet.
+template <typename T>
+JINX_DEVICE Pack<4, T> two_of_lane(const Pack<4, T>& pack, int owner JINX_AT) {
+  const u32 both = warp_broadcast(pack.values[0].bits | static_cast<u32>(pack.values[1].bits) << 16, owner JINX_FROM);
+  return {{T{static_cast<u16>(both)}, T{static_cast<u16>(both >> 16)}}};
+}
 
 // ---- sums ----
 JINX_DEVICE float to_f32(float x) { return x; }

@@ -164,7 +164,7 @@ TEST(CudaCodes, TextAndGate) {
   if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
   for (const CodeProblem &problem : {CodeProblem{.n = 14336, .k = 4096}, CodeProblem{.tile = {.rows = 16}, .n = 4096, .k = 4096}, CodeProblem{.tile = {.rows = 16, .columns = 32, .warpsK = 16}, .n = 4096, .k = 4096, .withOffsets = true}, CodeProblem{.n = 4096, .k = 4096, .bits = 8, .zero = 0},
                                      CodeProblem{.n = 4096, .k = 4096, .zero = 0, .withLevels = true, .isF16 = true},
-                                     CodeProblem{.tile = {.rows = 16}, .n = 14336, .k = 4096, .isConstant = true}, CodeProblem{.n = 14336, .k = 4096, .group = 32, .isConstant = true}, CodeProblem{.tile = {.rows = 16, .columns = 32, .warpsK = 16}, .n = 4096, .k = 14336, .isConstant = true},
+                                     CodeProblem{.tile = {.rows = 16}, .n = 14336, .k = 4096, .isConstant = true}, CodeProblem{.n = 14336, .k = 4096, .group = 32, .isConstant = true}, CodeProblem{.tile = {.rows = 16}, .n = 14336, .k = 4096, .group = 32, .isConstant = true}, CodeProblem{.tile = {.rows = 16, .warpsK = 16, .splits = 2}, .n = 4096, .k = 14336, .group = 32, .isConstant = true}, CodeProblem{.tile = {.rows = 16, .columns = 32, .warpsK = 16}, .n = 4096, .k = 14336, .isConstant = true},
                                      CodeProblem{.tile = {.rows = 16}, .n = 14336, .k = 4096, .zero = 0, .withLevels = true, .isConstant = true}})
     compileThroughGate(buildCodes(problem).kernel);
   compileThroughGate(levels.kernel);
@@ -217,6 +217,16 @@ TEST(CudaCodes, Constants) {
     Runner levels(buildCodes(p).kernel);
     check(levels, p, 5, 3);
   }
+}
+
+TEST(CudaCodes, ScalesOfLanes) {
+  // Groups of 32 and four blocks a warp: a lane loads the scales of one block. Three, one and two blocks are left of the last 64 columns, and k ends in either half of a chunk.
+  for (CodeTile tile : {kSmall, CodeTile{16, 64, 1, 4, 2}, CodeTile{16, 128, 2, 2}})
+    for (int64_t n : {112, 136, 160}) {
+      CodeProblem p{.tile = tile, .n = n, .k = 8 * n - 600, .group = 32, .withOffsets = n == 136, .isConstant = n == 160};
+      Runner r(buildCodes(p).kernel);
+      for (int64_t m : {3, 16}) check(r, p, m, n + m);
+    }
 }
 
 TEST(CudaCodes, ForEarlierGpus) {

@@ -664,10 +664,11 @@ TEST(MmaFaults, NoneInTheRightText) { checkRight(mmaKernel(), MmaRun()); }
 
 constexpr Fault kCodeFaults[] = {
     {"no meeting behind the table of pairs", "fill_pairs<kThreads>(smem, level_bytes);\n  block_sync();", "fill_pairs<kThreads>(smem, level_bytes);", "a load (reads|touches) shared\\+\\d+", true},
+    {"no meeting before a block adds up its own", "block_sync();\n  for (int run = threadIdx.x;", "for (int run = threadIdx.x;", "shared\\+\\d+", true},
     {"no meeting before sums are announced", "block_sync();\n  if (threadIdx.x < kSplits) mbar_arrive_publish(parts_there", "if (threadIdx.x < kSplits) mbar_arrive_publish(parts_there", "shared\\+\\d+", true},
     {"no wait for the sums of other blocks", "mbar_wait_cluster(parts_there, 0);", "", "shared\\+\\d+"},
     {"a block that leaves before its sums were read", "mbar_wait_cluster(parts_read, 0);", "", "has left|has ended|exited|shared\\+\\d+", true},
-    {"the sums of another row", "(w * kRows + run_row) * kLineParts + rank_k", "(w * kRows + run_row + kRows * kWarpsK) * kLineParts + rank_k", "shared\\+\\d+|outside"},
+    {"the sums of another row", "run_row * kLineParts + rank_k", "(run_row + kRows * kWarpsK) * kLineParts + rank_k", "shared\\+\\d+|outside"},
     {"a row past the last one", "least<i64>(j * 8 + lane / 4, ", "least<i64>(j * 8 + lane / 4 + 8, 8 + ", "a load of \\d+ bytes outside every buffer"},
     {"lanes multiply apart", "mma_m16n8k16_bf16(part", "if (lane > 0) mma_m16n8k16_bf16(part", "deadlock|meet at different operations"},
 };

@@ -55,19 +55,16 @@ codes(const bf16* a, const i8* codes, const bf16* scales, const bf16* offsets, c
   for (int j = 0; j < kOctets; ++j)
     rows_at[j] = a + row * 14336 + least<i64>(j * 8 + lane / 4, least<i64>(m - row, 8) - 1) * 14336 + lane % 4 * 8;
   const i8* const codes_at = codes + divide_small(count2, 4) * 458752 + lane * 16;
-  const bf16* const scales_at = scales + count2 * 7168 + lane / 4 * 2;
+  const bf16* const scales_at = scales + count2 * 7168 + lane % 8 * 2;
   u32 held_rows[2][kOctets][4], held_codes[kAhead][kBlocks][4];
-  Pack<4, bf16> held_scales[kAhead][kSections][kBlocks];
+  Pack<4, bf16> held_scales[kAhead][kSections];
   const auto fetch = [&](int ahead, int chunk) {
 #pragma unroll
     for (int i = 0; i < kBlocks; ++i)
       load_words_once(held_codes[ahead][i], codes_at + (warp_n * kBlocks + i) * 512 + chunk * 2048);
 #pragma unroll
-    for (int g = 0; g < kSections; ++g) {
-#pragma unroll
-      for (int i = 0; i < kBlocks; ++i)
-        held_scales[ahead][g][i] = load_two(scales_at + (warp_n * kBlocks + i) * 7168 + (chunk * 64 + g * 32) / kGroup * 16);
-    }
+    for (int g = 0; g < kSections; ++g)
+      held_scales[ahead][g] = load_two(scales_at + (warp_n * kBlocks + lane / 8) * 7168 + (chunk * 64 + g * 32) / kGroup * 16);
   };
   const auto fetch_rows = [&](int chunk) {
 #pragma unroll
@@ -103,9 +100,10 @@ codes(const bf16* a, const i8* codes, const bf16* scales, const bf16* offsets, c
             for (int j = 0; j < kOctets; ++j)
               mma_m16n8k16_bf16(part[j], weights, held_rows[s / 2][j] + s % 2 * 2);
           }
+          const auto scale = two_of_lane(held_scales[ahead][g], i * 8 + lane / 4);
 #pragma unroll
           for (int j = 0; j < kOctets; ++j)
-            add_scaled<bf16>(parts[i][j], part[j], held_scales[ahead][g][i]);
+            add_scaled<bf16>(parts[i][j], part[j], scale);
         }
       }
       if (chunk + kWarpsK < least<i64>(from + 112, 224)) fetch_rows(chunk + kWarpsK);
@@ -124,6 +122,15 @@ codes(const bf16* a, const i8* codes, const bf16* scales, const bf16* offsets, c
     }
   }
   block_sync();
+  for (int run = threadIdx.x; run < kRows * 16; run += kThreads) {
+    float own[4] = {};
+    float* const at = left + run / 16 * kLineParts + run % 16 * 4;
+#pragma unroll
+    for (int w = 0; w < kWarpsK; ++w)
+      shared_add_x4(own, at + w * kRows * kLineParts);
+    shared_store_x4(smem_address(at), own);
+  }
+  block_sync();
   if (threadIdx.x < kSplits) mbar_arrive_publish(parts_there, threadIdx.x);
   mbar_wait_cluster(parts_there, 0);
   float sums[kRuns][4] = {};
@@ -131,11 +138,8 @@ codes(const bf16* a, const i8* codes, const bf16* scales, const bf16* offsets, c
   for (int r = 0; r < kRuns; ++r) {
     if (run_row < kRows) {
 #pragma unroll
-      for (int split = 0; split < kSplits; ++split) {
-#pragma unroll
-        for (int w = 0; w < kWarpsK; ++w)
-          cluster_add_x4(sums[r], smem_address(left + (w * kRows + run_row) * kLineParts + rank_k * 32 + run_column), split);
-      }
+      for (int split = 0; split < kSplits; ++split)
+        cluster_add_x4(sums[r], smem_address(left + run_row * kLineParts + rank_k * 32 + run_column), split);
     }
   }
   block_sync();
