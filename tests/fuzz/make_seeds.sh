@@ -1,7 +1,8 @@
 #!/bin/sh
 # Seeds for the fuzz targets, from what is in the tree and from ONNX's node tests: make_seeds.sh JINX JINX-OPT SOURCE NODE-TESTS OUT
 #
-# OUT/native: modules of docs/spec and of the lit tests, one each. OUT/onnx: node tests. OUT/plan: plans of both.
+# OUT/native: modules of docs/spec and of the lit tests, one each. OUT/onnx: node tests. OUT/plan: plans of both. OUT/gguf: a
+# file written here.
 set -eu
 jinx=$1 jinx_opt=$2 source=$3 node_tests=$4 out=$5
 
@@ -50,5 +51,20 @@ for model in "$source"/docs/spec/*.mlir "$out"/onnx/*.onnx; do
   "$jinx" compile "$model" -o "$plan" --isa x86-64 --threads 1 >/dev/null 2>"$out/log" || { echo "no plan of $model:"; cat "$out/log"; exit 1; }
 done
 rm -f "$out/log"
+
+# A GGUF file: three entries and two tensors, of numbers and of blocks.
+u32() { printf "\\$(printf %03o "$1")\\0\\0\\0"; }
+u64() { u32 "$1" && u32 0; }
+text() { u64 "${#1}" && printf %s "$1"; }
+mkdir -p "$out/gguf"
+{
+  printf GGUF && u32 3 && u64 2 && u64 3
+  text general.architecture && u32 8 && text llama
+  text llama.block_count && u32 4 && u32 30
+  text tokens && u32 9 && u32 8 && u64 2 && text a && text bc
+  text norm && u32 1 && u64 4 && u32 0 && u64 0
+  text blocks && u32 2 && u64 32 && u64 3 && u32 3 && u64 32
+  head -c 160 /dev/zero
+} >"$out/gguf/two.gguf"
 echo "$(ls "$out/native" | wc -l) modules, $(ls "$out/onnx" | wc -l) ONNX models, $(ls "$out/plan" | wc -l) plans"
 [ -n "$(ls "$out/plan")" ]

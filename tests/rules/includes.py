@@ -44,6 +44,7 @@ RULES = {
     "runtime/jinx.h": May(),
     "runtime/base": May(),
     "runtime/hostops": May(("runtime/base",)),  # the oracle of kernels: it shares no code with them
+    "runtime/formats": May(("runtime/base",)),
     "runtime/memory": May(("runtime/base",)),
     "runtime/plan": May(("runtime/base", "runtime/memory"), ("google/protobuf", "xxhash.h")),
     # A CPU device launches on the executor's threads and writes its trace.
