@@ -235,7 +235,8 @@ JINX_API JINX_MUST_USE jinx_status* jinx_call_create(jinx_session* session, jinx
 JINX_API void jinx_call_destroy(jinx_call* call);
 
 /* Sets input `index` to memory of the caller's, which is not copied: it must stay until the last run that reads it is
- * over. `shape` is copied; it may be NULL when `rank` is 0. Type and shape are checked when the call runs. */
+ * over. `shape` is copied; it may be NULL when `rank` is 0. Type and shape are checked when the call runs. What the
+ * model writes in place (pages of keys and values) is changed there, so `data` must be writable. */
 JINX_API JINX_MUST_USE jinx_status* jinx_call_set_input(jinx_call* call, size_t index, jinx_dtype dtype,
                                                         const int64_t* shape, int32_t rank, const void* data);
 /* The same for strings, which are copied. */

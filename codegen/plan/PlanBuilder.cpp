@@ -3,7 +3,7 @@
 //   argument of main       INPUT
 //   jinx.constant          CONSTANT, its bytes in the "weights" segment, equal attributes once
 //   jinx.reshape           ALIAS of its operand
-//   jinx.launch            a Launch step, results in the ARENA
+//   jinx.launch            a Launch step, results in the ARENA; those `in_place` are an ALIAS of an operand
 //   jinx.host_call, …      a HostCall step
 //   jinx.if, loop, scan    a Control step, and a block per region
 //   func.return            what it returns becomes OUTPUT; an input, a constant or an alias is copied into one
@@ -227,7 +227,11 @@ class PlanBuilder {
 
   Status addLaunch(LaunchOp op, uint32_t block) {
     std::vector<uint32_t> outputs;
-    addResults(op, outputs);
+    for (auto [i, result] : llvm::enumerate(op.getResults())) {
+      const int64_t memory = op.getInPlace() ? (*op.getInPlace())[i] : -1;
+      outputs.push_back(addValue(result, nameOf(result), memory < 0 ? plan::Value::ARENA : plan::Value::ALIAS));
+      if (memory >= 0) plan_.mutable_values(outputs.back())->set_alias_of(indexOf(op.getInputs()[memory]));
+    }
     plan::Step *step = addStep(op, block, op.getKernel());
     for (mlir::Attribute node : op.getNodes()) step->add_nodes(cast<StringAttr>(node).str());
     connect(step, op.getInputs(), outputs);

@@ -25,12 +25,9 @@
 // empty sum. The order of additions depends on the keys alone, never on batch, threads or the tile that a row is in.
 #include "codegen/schedules/Attention.h"
 
-#include <limits>
-
 #include "codegen/schedules/AttentionForm.h"
-#include "codegen/schedules/Expression.h"
+#include "codegen/schedules/OnlineSoftmax.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -41,16 +38,12 @@ using namespace jinx::graph;
 namespace jinx::schedules {
 namespace {
 
-constexpr int64_t kPanel = 16;
-constexpr int64_t kKeys = 256;      // of a block: their scores for a tile of rows stay in the first-level cache
-constexpr int64_t kLanes = 32;      // of a tile of logits
-constexpr int64_t kRowNumbers = 16; // m, l, … of a tile's rows, as one vector
-constexpr int64_t kSkew = 16;       // elements between rows in scratch, so that they fall into different sets of the cache
+constexpr int64_t kKeys = 256;  // of a block: their scores for a tile of rows stay in the first-level cache
 
-class AttentionSchedule {
+class AttentionSchedule : OnlineSoftmax {
  public:
   AttentionSchedule(GroupOp group, StringRef name, const Target &target, OpBuilder &builder)
-      : group_(group), target_(target), kb_(builder, group.getLoc(), name, group) {}
+      : OnlineSoftmax(builder, group.getLoc(), name, group), group_(group), target_(target) {}
 
   FailureOr<Scheduled> run() {
     for (Operation &op : group_.getBody().front())
@@ -67,22 +60,18 @@ class AttentionSchedule {
   }
 
  private:
-  OpBuilder &b() { return kb_.b(); }
-  Location loc() { return kb_.loc(); }
-  Value c(int64_t v) { return kb_.constant(v); }
   PackedMatmulOp scores() { return form_->scores; }
   PackedMatmulOp context() { return form_->context; }
 
   // ---- the problem --------------------------------------------------------------------------------------------------------------
   void describe() {
-    element_ = b().getF32Type();
     Sizes q = sizesOf(scores().getA().getType()), y = sizesOf(context().getY().getType()), s = sizesOf(scores().getY().getType());
     lines_ = volume(ArrayRef(y).drop_back(2));
     queries_ = y[y.size() - 2];
     columns_ = y.back();
     keys_ = s.back();
     depth_ = q.back();
-    int64_t full = target_.registers >= 32 ? 14 : target_.vectorBytes >= 32 ? 6 : 2;
+    int64_t full = rowsOfTile(target_);
     if (!depth_.constant()) full = std::min<int64_t>(full, 8);  // every row needs an address register
     tileRows_ = full;
     if (auto rows = queries_.constant()) {
@@ -99,15 +88,10 @@ class AttentionSchedule {
     queryStride_ = depth_ + kSkew;
     scoreStride_ = blockKeys_ + kSkew;
     contextStride_ = ceilDiv(columns_, kPanel) * kPanel;
-    auto take = [&](const SizeExpr &elements) {
-      SizeExpr offset = scratchBytes_;
-      scratchBytes_ = scratchBytes_ + ceilDiv(elements, 16) * 64;
-      return offset;
-    };
     queryOffset_ = take(SizeExpr(tileRows_) * queryStride_);
     scoreOffset_ = take(tileRows_ * scoreStride_);
     contextOffset_ = take(SizeExpr(tileRows_) * contextStride_);
-    for (SizeExpr &offset : rowOffsets_) offset = take(kRowNumbers);
+    takeRowNumbers();
   }
 
   // ---- the program --------------------------------------------------------------------------------------------------------------
@@ -146,9 +130,9 @@ class AttentionSchedule {
     query_ = scratch(queryOffset_);
     score_ = scratch(scoreOffset_);
     context_ = scratch(contextOffset_);
-    for (auto [ptr, offset] : llvm::zip(rowNumbers_, rowOffsets_)) ptr = scratch(offset);
+    findRowNumbers();
     copyQueries();
-    start();
+    start(context_, kb_.mul(c(rows_), kb_.size(contextStride_)));
     auto loop = scf::ForOp::create(b(), loc(), c(0), kb_.size(keys_), c(blockKeys_));
     {
       OpBuilder::InsertionGuard inner(b());
@@ -159,47 +143,12 @@ class AttentionSchedule {
       computeScores();
       computeLogits();
       rescale();
-      computeWeights();
+      computeWeights(score_, scoreStride_, count_, blockCount_);
       addContext();
     }
     finishRows();
   }
 
-  Value scratch(const SizeExpr &offset) {
-    return tile::ScratchOp::create(b(), loc(), tile::PtrType::get(b().getContext(), element_), kb_.size(offset));
-  }
-  VectorType vec(int64_t width) { return VectorType::get({width}, element_); }
-  Value splat(int64_t width, double v) {
-    auto type = vec(width);
-    return arith::ConstantOp::create(b(), loc(), DenseElementsAttr::get(type, Attribute(b().getF32FloatAttr(float(v)))));
-  }
-  Value load(int64_t width, Value ptr, Value offset, Value limit = {}) {
-    return tile::LoadOp::create(b(), loc(), vec(width), ptr, offset, ValueRange{c(1)}, limit ? ValueRange(limit) : ValueRange());
-  }
-  /// One number in every lane.
-  Value loadSpread(int64_t width, Value ptr, Value offset) {
-    return tile::LoadOp::create(b(), loc(), vec(width), ptr, offset, ValueRange{c(0)}, ValueRange());
-  }
-  void store(Value tile, Value ptr, Value offset, Value limit = {}) {
-    tile::StoreOp::create(b(), loc(), tile, ptr, offset, ValueRange{c(1)}, limit ? ValueRange(limit) : ValueRange());
-  }
-  /// A scalar at one place.
-  void storeOne(Value scalar, Value ptr, Value offset) { store(vector::BroadcastOp::create(b(), loc(), vec(1), scalar), ptr, offset); }
-
-  void forRange(Value begin, Value end, int64_t step, function_ref<void(Value)> body) {
-    auto loop = scf::ForOp::create(b(), loc(), begin, end, c(step));
-    OpBuilder::InsertionGuard guard(b());
-    b().setInsertionPointToStart(loop.getBody());
-    body(loop.getInductionVar());
-  }
-  /// Lanes [0, extent): whole tiles in a loop, then what is left, with a limit.
-  void forLanes(Value extent, int64_t width, function_ref<void(Value at, Value limit)> body) {
-    auto constant = getConstantIntValue(extent);
-    Value whole = kb_.mul(kb_.floorDiv(extent, c(width)), c(width));
-    if (!constant || *constant >= width) forRange(c(0), whole, width, [&](Value at) { body(at, Value()); });
-    if (constant && *constant % width == 0) return;
-    forRange(whole, extent, width, [&](Value at) { body(at, kb_.sub(extent, at)); });
-  }
   static int64_t widthFor(const SizeExpr &extent) {
     int64_t width = kLanes;
     if (auto constant = extent.constant())
@@ -236,24 +185,6 @@ class AttentionSchedule {
     });
   }
 
-  /// m = -inf, l = 0, o = 0.
-  void start() {
-    store(splat(kRowNumbers, -std::numeric_limits<double>::infinity()), largest(), c(0));
-    store(splat(kRowNumbers, -std::numeric_limits<double>::infinity()), blockLargest(), c(0));
-    store(splat(kRowNumbers, 0), sum(), c(0));
-    store(splat(kRowNumbers, 0), blockSum(), c(0));
-    forRange(c(0), kb_.mul(c(rows_), kb_.size(contextStride_)), kPanel, [&](Value at) { store(splat(kPanel, 0), context_, at); });
-  }
-
-  /// Panels [0, count) of a product, two at a time where registers are wide, the odd one alone.
-  void forPanels(Value count, function_ref<void(Value panel, int64_t panels)> body) {
-    auto constant = getConstantIntValue(count);
-    if (!pairs_ || constant == 1) return forRange(c(0), count, 1, [&](Value p) { body(p, 1); });
-    Value even = kb_.mul(kb_.floorDiv(count, c(2)), c(2));
-    forRange(c(0), even, 2, [&](Value p) { body(p, 2); });
-    if (!constant || *constant % 2) forRange(even, count, 1, [&](Value p) { body(p, 1); });
-  }
-  VectorType tileType(int64_t panels) { return VectorType::get({rows_, panels * kPanel}, element_); }
   /// acc += a·panels, of a's rows in scratch.
   Value dot(Value acc, Value a, Value aStride, Value packed, Value offset, Value panelStride, Value depth) {
     return tile::DotOp::create(b(), loc(), acc.getType(), acc, a, c(0), aStride, Value(), kb_.input(cast<BlockArgument>(packed)), offset, panelStride, depth);
@@ -273,8 +204,8 @@ class AttentionSchedule {
   void computeScores() {
     Value base = packedOffset(scores()), panelStride = kb_.size(depth_ * kPanel), firstPanel = kb_.floorDiv(firstKey_, c(kPanel));
     Value count = kb_.floorDiv(kb_.add(blockCount_, c(kPanel - 1)), c(kPanel));
-    forPanels(count, [&](Value panel, int64_t panels) {
-      auto type = tileType(panels);
+    forPanels(count, pairs_, [&](Value panel, int64_t panels) {
+      auto type = tileType(rows_, panels);
       Value acc = arith::ConstantOp::create(b(), loc(), type, b().getZeroAttr(type));
       Value offset = kb_.add(base, kb_.mul(kb_.add(firstPanel, panel), panelStride));
       acc = dot(acc, query_, kb_.size(queryStride_), scores().getB(), offset, panelStride, kb_.size(depth_));
@@ -282,18 +213,11 @@ class AttentionSchedule {
     });
   }
 
-  /// One instruction on x86, where a maximum that keeps NaN is five. A NaN that is lost here makes its weight NaN, and that its row.
-  Value larger(Value x, Value y) {
-    return arith::SelectOp::create(b(), loc(), arith::CmpFOp::create(b(), loc(), arith::CmpFPredicate::OGT, y, x), y, x);
-  }
-  Value lanes(Value tile, int64_t begin, int64_t count) {
-    return vector::ExtractStridedSliceOp::create(b(), loc(), tile, ArrayRef<int64_t>{begin}, ArrayRef<int64_t>{count}, ArrayRef<int64_t>{1});
-  }
   /// Logits in place of scores, and the largest of each row.
   void computeLogits() {
     forRange(c(0), count_, 1, [&](Value r) {
       Value row = kb_.add(firstRow_, r), base = kb_.mul(r, c(scoreStride_)), whole = kb_.mul(kb_.floorDiv(blockCount_, c(kLanes)), c(kLanes));
-      Value none = splat(kLanes, -std::numeric_limits<double>::infinity());
+      Value none = minusInfinity(kLanes);
       auto step = [&](Value at, Value limit, Value sofar) -> Value {
         ExpressionEmitter emitter(kb_, kLanes);
         emitter.setLimit(limit);
@@ -310,51 +234,14 @@ class AttentionSchedule {
       Value largestOf = carry(c(0), whole, none, [&](Value at, Value sofar) { return step(at, Value(), sofar); });
       if (auto constant = getConstantIntValue(blockCount_); !constant || *constant % kLanes)
         largestOf = carry(whole, blockCount_, largestOf, [&](Value at, Value sofar) { return step(at, kb_.sub(blockCount_, at), sofar); });
-      for (int64_t width = kLanes / 2; width > 0; width /= 2) largestOf = larger(lanes(largestOf, 0, width), lanes(largestOf, width, width));
-      store(largestOf, blockLargest(), r);
+      store(largestLane(largestOf), blockLargest(), r);
     });
   }
-  Value carry(Value begin, Value end, Value init, function_ref<Value(Value at, Value sofar)> body) {
-    auto loop = scf::ForOp::create(b(), loc(), begin, end, c(kLanes), ValueRange{init});
-    OpBuilder::InsertionGuard guard(b());
-    b().setInsertionPointToStart(loop.getBody());
-    scf::YieldOp::create(b(), loc(), body(loop.getInductionVar(), loop.getRegionIterArg(0)));
-    return loop.getResult(0);
-  }
-
-  /// The new m, what rows are shifted by, and the factor c of what was summed with the old m.
-  void rescale() {
-    Value before = load(kRowNumbers, largest(), c(0));
-    Value now = larger(before, load(kRowNumbers, blockLargest(), c(0)));
-    Value isNone = arith::CmpFOp::create(b(), loc(), arith::CmpFPredicate::OEQ, now, splat(kRowNumbers, -std::numeric_limits<double>::infinity()));
-    Value shift = arith::SelectOp::create(b(), loc(), isNone, splat(kRowNumbers, 0), now);
-    store(now, largest(), c(0));
-    store(shift, shifts(), c(0));
-    store(math::ExpOp::create(b(), loc(), arith::SubFOp::create(b(), loc(), before, shift)), factors(), c(0));
-  }
-
-  /// p in place of logits, and l. Past the last key are logits of -inf, so p is 0 there.
-  void computeWeights() {
-    Value end = kb_.mul(kb_.floorDiv(kb_.add(blockCount_, c(kLanes - 1)), c(kLanes)), c(kLanes));
-    forRange(c(0), count_, 1, [&](Value r) {
-      Value base = kb_.mul(r, c(scoreStride_)), shift = loadSpread(kLanes, shifts(), r);
-      Value total = carry(c(0), end, splat(kLanes, 0), [&](Value at, Value sofar) -> Value {
-        Value x = load(kLanes, score_, kb_.add(base, at));
-        Value p = math::ExpOp::create(b(), loc(), arith::SubFOp::create(b(), loc(), x, shift));
-        store(p, score_, kb_.add(base, at));
-        return arith::AddFOp::create(b(), loc(), sofar, p);
-      });
-      storeOne(tile::ReduceOp::create(b(), loc(), element_, tile::ReduceKind::sum, total), blockSum(), r);
-    });
-    Value l = arith::MulFOp::create(b(), loc(), load(kRowNumbers, sum(), c(0)), load(kRowNumbers, factors(), c(0)));
-    store(arith::AddFOp::create(b(), loc(), l, load(kRowNumbers, blockSum(), c(0))), sum(), c(0));
-  }
-
   void addContext() {
     Value base = packedOffset(context()), panelStride = kb_.size(keys_ * kPanel), firstRow = kb_.mul(firstKey_, c(kPanel));
     Value stride = kb_.size(contextStride_);
-    forPanels(kb_.size(ceilDiv(columns_, kPanel)), [&](Value panel, int64_t panels) {
-      auto type = tileType(panels);
+    forPanels(kb_.size(ceilDiv(columns_, kPanel)), pairs_, [&](Value panel, int64_t panels) {
+      auto type = tileType(rows_, panels);
       Value at = kb_.mul(panel, c(kPanel));
       Value o = tile::LoadOp::create(b(), loc(), type, context_, at, ValueRange{stride, c(1)}, ValueRange());
       Value factor = tile::LoadOp::create(b(), loc(), type, factors(), c(0), ValueRange{c(1), c(0)}, ValueRange());
@@ -411,29 +298,18 @@ class AttentionSchedule {
     });
   }
 
-  Value largest() { return rowNumbers_[0]; }
-  Value blockLargest() { return rowNumbers_[1]; }
-  Value shifts() { return rowNumbers_[2]; }
-  Value factors() { return rowNumbers_[3]; }
-  Value sum() { return rowNumbers_[4]; }
-  Value blockSum() { return rowNumbers_[5]; }
-
   GroupOp group_;
   Target target_;
-  KernelBuilder kb_;
   std::optional<AttentionForm> form_;
-  Type element_;
   SizeExpr lines_ = 1, queries_ = 1, keys_ = 1, depth_ = 1, columns_ = 1, rowTiles_ = 1, work_ = 1;
   int64_t tileRows_ = 1, blockKeys_ = kKeys, scoreStride_ = 0;
   bool pairs_ = false;
-  SizeExpr queryStride_ = 1, contextStride_ = 1, queryOffset_ = 0, scoreOffset_ = 0, contextOffset_ = 0, scratchBytes_ = 0;
-  std::array<SizeExpr, 6> rowOffsets_;
+  SizeExpr queryStride_ = 1, contextStride_ = 1, queryOffset_ = 0, scoreOffset_ = 0, contextOffset_ = 0;
   Value line_, firstRow_;
   llvm::DenseMap<Value, SmallVector<Value>> batch_;
   // Of the tile that is being written.
   int64_t rows_ = 1;
   Value count_, firstKey_, blockCount_, query_, score_, context_;
-  std::array<Value, 6> rowNumbers_;
 };
 
 }  // namespace

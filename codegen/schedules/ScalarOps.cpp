@@ -210,6 +210,8 @@ bool isElementwiseSupported(Operation *op) {
       .Default([](Operation *) { return false; });
 }
 
+Value buildCast(OpBuilder &b, Location loc, Value x, Type from, Type to) { return Emit{b, loc}.cast(x, from, to); }
+
 Value buildElementwise(OpBuilder &b, Location loc, Operation *op, ValueRange v) {
   Emit e{b, loc};
   Type element = elementOf(op->getOperand(op->getNumOperands() - 1));

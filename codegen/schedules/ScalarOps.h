@@ -16,6 +16,8 @@ mlir::Attribute splatAttribute(mlir::DenseElementsAttr constant, mlir::Type regi
 bool isElementwiseSupported(mlir::Operation *op);
 /// Result tile of `op` for operand tiles of equal length. `op` gives element types and attributes, never values.
 mlir::Value buildElementwise(mlir::OpBuilder &b, mlir::Location loc, mlir::Operation *op, mlir::ValueRange operands);
+/// Elements of one type as another, as jinx.cast has it: floats round ties to even, and 8-bit ones saturate.
+mlir::Value buildCast(mlir::OpBuilder &b, mlir::Location loc, mlir::Value x, mlir::Type from, mlir::Type to);
 /// a∘b for a reduction; `isUnsigned` for unsigned integers.
 mlir::Value buildCombine(mlir::OpBuilder &b, mlir::Location loc, graph::ReduceKind kind, mlir::Value a, mlir::Value b2, bool isUnsigned);
 /// Neutral element of a reduction, of scalar `type`.

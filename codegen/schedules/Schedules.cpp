@@ -5,6 +5,7 @@
 #include "codegen/schedules/Grouped.h"
 #include "codegen/schedules/Interleave.h"
 #include "codegen/schedules/Matmul.h"
+#include "codegen/schedules/PagedAttention.h"
 #include "codegen/schedules/Recurrent.h"
 #include "codegen/schedules/Rows.h"
 #include "codegen/schedules/Scan.h"
@@ -12,6 +13,7 @@
 #include "codegen/schedules/Sort.h"
 #include "codegen/schedules/SplitDigits.h"
 #include "codegen/schedules/Window.h"
+#include "codegen/schedules/WritePages.h"
 #include "codegen/schedules/cuda/GroupAttention.h"
 #include "codegen/schedules/cuda/GroupAttentionGrad.h"
 #include "codegen/schedules/cuda/GroupCodes.h"
@@ -33,6 +35,8 @@ StringRef ownSchedule(Operation *op) {
   using namespace graph;
   if (isa<LstmOp, GruOp>(op)) return "recurrent";
   if (isa<SplitDigitsOp>(op)) return "split_digits";
+  if (isa<WritePagesOp>(op)) return "write_pages";
+  if (isa<PagedAttentionOp>(op)) return "paged_attention";
   std::optional<ScatterKind> kind;
   if (auto scatter = dyn_cast<ScatterElementsOp>(op)) kind = scatter.getKind();
   if (auto scatter = dyn_cast<ScatterNdOp>(op)) kind = scatter.getKind();
@@ -67,6 +71,8 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "scan") return scheduleScan(group, name, target, builder);
   if (group.getSchedule() == "scatter") return scheduleScatter(group, name, target, builder);
   if (group.getSchedule() == "sort") return scheduleSort(group, name, target, builder);
+  if (group.getSchedule() == "write_pages" && !target.cuda) return scheduleWritePages(group, name, target, builder);
+  if (group.getSchedule() == "paged_attention" && !target.cuda) return schedulePagedAttention(group, name, target, builder);
   if (group.getSchedule() == "split_digits" && !target.cuda) return scheduleSplitDigits(group, name, builder);
   return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul, grouped, dequant_matmul, attention, recurrent, scan, scatter or sort";
 }

@@ -22,11 +22,11 @@ def Graph_LaunchOp : Graph_Op<"launch", [Pure]> {
     Buffers are the operands, then the results. `sizes` are the kernel's size parameters, `programs` the extent of its grid, `scratch` the
     bytes of private memory per thread, `work` a rough cost: formulas over the model's symbols. `sequential` says that the programs walk
     time step by step, so that there are as few as there are sequences. `flops` and `bytes`, for reports, are what it computes and the
-    fewest bytes it moves.
+    fewest bytes it moves. `in_place`, one number a result: the operand whose memory the result is, -1 for none (jinx.write_pages).
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, StrArrayAttr:$sizes, StrAttr:$programs, StrAttr:$scratch, StrAttr:$work,
                        StrArrayAttr:$nodes, UnitAttr:$sequential, OptionalAttr<StrAttr>:$flops, OptionalAttr<StrAttr>:$bytes,
-                       Variadic<AnyRankedTensor>:$inputs);
+                       OptionalAttr<DenseI64ArrayAttr>:$in_place, Variadic<AnyRankedTensor>:$inputs);
   let results = (outs Variadic<AnyRankedTensor>:$results_);
   let hasVerifier = 1;
   let assemblyFormat = [{

@@ -25,6 +25,7 @@ include "ir/Graph/GraphContractionOps.td"
 include "ir/Graph/GraphQuantOps.td"
 include "ir/Graph/GraphReduceOps.td"
 include "ir/Graph/GraphIndexOps.td"
+include "ir/Graph/GraphPageOps.td"
 include "ir/Graph/GraphHostOps.td"
 include "ir/Graph/GraphFusionOps.td"
 

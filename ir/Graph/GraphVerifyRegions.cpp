@@ -43,7 +43,15 @@ LogicalResult LaunchOp::verify() {
   formulas.append({getProgramsAttr(), getScratchAttr(), getWorkAttr()});
   for (StringAttr figure : {getFlopsAttr(), getBytesAttr()})
     if (figure) formulas.push_back(figure);
-  return verifyFormulas(*this, formulas);
+  if (failed(verifyFormulas(*this, formulas))) return failure();
+  if (!getInPlace()) return success();
+  if (failed(verifyCount(*this, "in_place has", getInPlace()->size(), getNumResults(), "one for each result"))) return failure();
+  for (auto [result, input] : llvm::zip(getResults(), *getInPlace())) {
+    if (input < -1 || input >= int64_t(getInputs().size())) return emitOpError("in_place names operand ") << input << ", expected -1 to " << int64_t(getInputs().size()) - 1;
+    if (input >= 0 && getInputs()[input].getType() != result.getType())
+      return emitOpError("has a result ") << result.getType() << " in place of an operand " << getInputs()[input].getType() << ", expected equal types";
+  }
+  return success();
 }
 
 LogicalResult HostCallOp::verify() {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "codegen/schedules/ScalarOps.h"
+#include "ir/Graph/Pages.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -135,7 +136,7 @@ class Estimator {
 
   double programs(const ShapeInfo &sizes) {
     if (isAttention()) return std::ceil(sizes.elements / sizes.extents.back() / kAttentionRows);
-    if (anchor_) return isAlone(anchor_) && !isa<TopKOp, SplitDigitsOp>(anchor_) ? 1 : 64;
+    if (anchor_) return isAlone(anchor_) && !isa<TopKOp, SplitDigitsOp, WritePagesOp, PagedAttentionOp>(anchor_) ? 1 : 64;
     if (reduces_.empty()) return 64;
     double count = 1;
     for (int d = 0; d < sizes.rank(); ++d)
@@ -174,6 +175,7 @@ class Estimator {
 
   /// Digits are a pass for the magnitude and one for them. A scatter copies x and takes some cycles an index; sorting compares an element some twenty times, by vectors of 64-bit keys.
   void indexed() {
+    if (isa<WritePagesOp, PagedAttentionOp>(anchor_)) return paged();
     Value x = anchor_->getOperand(0);
     if (isa<TopKOp>(anchor_)) {
       cycles_ += elements(x) * 20 * 2 / machine_.lanes;
@@ -183,6 +185,14 @@ class Estimator {
       cycles_ += elements(x) / machine_.lanes + elements(anchor_->getOperand(1)) * 4 + elements(anchor_->getOperand(2)) * 2 / machine_.lanes;
     }
     for (Value v : anchor_->getOperands()) memory_ += elements(v) * elementBytes(v) / levelOf(elements(v) * elementBytes(v)).bytesPerUs;
+  }
+
+  /// A group of its own whatever it costs: nothing is weighed against it. Rows that are written, or queries as often as a table has rows.
+  void paged() {
+    auto attention = dyn_cast<PagedAttentionOp>(anchor_);
+    Value moved = attention ? attention.getQ() : cast<WritePagesOp>(anchor_).getRows();
+    if (attention) cycles_ += 2 * elements(moved) * shape(attention.getTable()).extents.back() * double(kPageRows) / machine_.lanes;
+    memory_ += elements(moved) * elementBytes(moved) / levelOf(elements(moved) * elementBytes(moved)).bytesPerUs;
   }
 
   // ---- phases -------------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "passes/Lowering/Arithmetic.h"
 
+#include "ir/Graph/Pages.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -44,6 +45,9 @@ SizeExpr flopsOf(Operation *op) {
         const int64_t products = 2 + llvm::count_if(grad->getResults(), [](Value v) { return !v.use_empty(); });
         return 2 * products * elements(grad.getQ()) * sizesOf(grad.getK().getType())[2];
       })
+      .Case([&](PagedAttentionOp attention) {  // at most: as if every token saw all that the table has room for
+        return 2 * (elements(attention.getQ()) + elements(y)) * extent(attention.getTable(), 1) * SizeExpr(kPageRows);
+      })
       .Case([&](ReduceOp reduce) { return elements(reduce.getX()); })
       .Case([&](CumsumOp) { return elements(y); })
       .Case([&](PoolOp pool) { return elements(y) * product(pool.getKernel()); })
@@ -57,15 +61,32 @@ SizeExpr bytesOf(Type type, const SizeExpr &count) {
   return ceilDiv(count * bits, 8);
 }
 
+/// Elements of a pool in the pages that a table names.
+SizeExpr elementsOfPages(PagedAttentionOp attention, Value pool) {
+  SizeExpr ofPage = volume(ArrayRef(sizesOf(pool.getType())).drop_front());
+  return min(elements(attention.getTable()) * ofPage, elements(pool));
+}
+
 /// Elements of a group's input that it reads.
 SizeExpr elementsRead(BlockArgument input) {
   SizeExpr taken = 0;
   for (OpOperand &use : input.getUses()) {
+    if (auto write = dyn_cast<WritePagesOp>(use.getOwner()); write && (input == write.getPool() || input == write.getScales())) continue;
+    if (auto attention = dyn_cast<PagedAttentionOp>(use.getOwner()); attention && sizesOf(input.getType()).size() >= 3 && input != attention.getQ()) {
+      taken = taken + elementsOfPages(attention, input);
+      continue;
+    }
     const bool isPart = isa<SliceOp>(use.getOwner()) || (isa<GatherOp, GatherElementsOp, GatherNdOp>(use.getOwner()) && use.getOperandNumber() == 0);
     if (!isPart) return elements(input);
     taken = taken + elements(use.getOwner()->getResult(0));
   }
   return min(taken, elements(input));
+}
+/// Elements of a group's result that it writes.
+SizeExpr elementsWritten(Value result) {
+  auto write = result.getDefiningOp<WritePagesOp>();
+  if (!write) return elements(result);
+  return result == write.getPages() ? elements(write.getRows()) : volume(ArrayRef(sizesOf(write.getRows().getType())).drop_back());
 }
 
 }  // namespace
@@ -79,7 +100,7 @@ SizeExpr flopsOf(GroupOp group) {
 SizeExpr bytesOf(GroupOp group) {
   SizeExpr sum = 0;
   for (BlockArgument input : group.getBody().front().getArguments()) sum = sum + bytesOf(input.getType(), elementsRead(input));
-  for (Value result : group.getResults()) sum = sum + bytesOf(result.getType(), elements(result));
+  for (Value result : group.getBody().front().getTerminator()->getOperands()) sum = sum + bytesOf(result.getType(), elementsWritten(result));
   return sum;
 }
 

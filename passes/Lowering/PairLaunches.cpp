@@ -97,7 +97,8 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
     auto pair = LaunchOp::create(b, b.getFusedLoc({first.getLoc(), second.getLoc()}), types, kernel.getSymName(), b.getArrayAttr(sizes),
                                  sum(first.getPrograms(), second.getPrograms()), sum(first.getScratch(), second.getScratch()),
                                  sum(first.getWork(), second.getWork()), b.getArrayAttr(nodes), /*sequential=*/true,
-                                 figure(first.getFlops(), second.getFlops()), figure(first.getBytes(), second.getBytes()), inputs);
+                                 figure(first.getFlops(), second.getFlops()), figure(first.getBytes(), second.getBytes()),
+                                 /*in_place=*/DenseI64ArrayAttr(), inputs);
     for (NamedAttribute mine : first->getDiscardableAttrs()) { // what tools attach is joined where it is a list
       auto x = dyn_cast<ArrayAttr>(mine.getValue()), y = second->getAttrOfType<ArrayAttr>(mine.getName());
       if (!x || !y) continue;

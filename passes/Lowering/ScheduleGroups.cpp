@@ -3,6 +3,7 @@
 #include "codegen/schedules/Schedules.h"
 #include "codegen/schedules/cuda/GroupRecurrent.h"
 #include "codegen/schedules/cuda/RowParts.h"
+#include "ir/Graph/Pages.h"
 #include "llvm/ADT/DenseSet.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/SymbolTable.h"
@@ -223,10 +224,13 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     };
     auto figure = [&](const SizeExpr &e) { return !isCounted || e.isInvalid() ? StringAttr() : b.getStringAttr(e.str()); };
     SmallVector<StringAttr> nodes = schedules::nodesOf(group);
+    const auto inPlace = graph::inPlaceOf(group);
+    assert((!inPlace || inputs == ValueRange(group.getInputs())) && "pages are written by one kernel");
     auto launch = graph::LaunchOp::create(b, group.getLoc(), results, scheduled.kernel.getSymName(), formulas(scheduled.sizes),
                                           scheduled.programs.str(), scheduled.scratchBytes.str(), scheduled.work.str(),
                                           b.getArrayAttr(SmallVector<Attribute>(nodes.begin(), nodes.end())),
-                                          /*sequential=*/group.getSchedule() == "recurrent", figure(flopsOf(group)), figure(bytesOf(group)), inputs);
+                                          /*sequential=*/group.getSchedule() == "recurrent", figure(flopsOf(group)), figure(bytesOf(group)),
+                                          inPlace ? b.getDenseI64ArrayAttr(*inPlace) : DenseI64ArrayAttr(), inputs);
     launch->setDiscardableAttrs(group->getDiscardableAttrDictionary());
     if (scheduled.question) tell(group, launch, *scheduled.question);
     return launch;

@@ -59,7 +59,11 @@ Expected<std::unique_ptr<ElfModule>> ElfModule::load(std::span<const std::byte> 
   if (fd < 0) return systemError(errno, "cannot hold a code object in memory");
   std::unique_ptr<ElfModule> module(new ElfModule(fd, nullptr));
   JINX_TRY(writeAll(fd, object));
-  module->handle_ = dlopen(("/proc/self/fd/" + std::to_string(fd)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  module->handle_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  // Conversions of f16 are calls where a processor has no instructions for them. A program in C++ has them; an interpreter that has loaded us may not.
+  if (!module->handle_ && dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_GLOBAL))
+    module->handle_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!module->handle_) {
     const char* reason = dlerror();
     return invalidArgument(std::string("cannot link a code object: ") + (reason ? reason : "unknown reason"));

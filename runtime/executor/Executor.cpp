@@ -167,6 +167,19 @@ Status Session::uploadInputs(const Binding& binding) {
   return Status::ok();
 }
 
+/// Back into the caller's memory: the inputs that launches have changed.
+Status Session::downloadWrittenInputs(const Binding& binding) {
+  for (size_t k = 0; k < inputAddresses_.size(); ++k) {
+    uint32_t i = plan().inputs(static_cast<int>(k));
+    if (!program_->values[i].written) continue;
+    const Placement& at = binding.placements[i];
+    JINX_TRY(
+        device_->copyToHost(inputAddresses_[k], addressOf(at, bases_), static_cast<size_t>(at.sizeBytes), *stream_),
+        "input " + quoted(inputPorts_[k].name));
+  }
+  return Status::ok();
+}
+
 // ---- outputs ----
 
 Status Session::expectShape(size_t k, const Tensor& given, std::span<const int64_t> shape, DType type) const {
@@ -274,6 +287,7 @@ Status Session::runLocked(std::span<const Value> inputs, std::span<Value> output
   if (!hostMemory_) JINX_TRY(uploadInputs(*binding));
   JINX_TRY(interpreter_->run(*binding, bases_, inputs, trace, observer));
   JINX_TRY(finishOutputs(*binding, outputs));
+  if (!hostMemory_) JINX_TRY(downloadWrittenInputs(*binding));
   return stream_->synchronize();
 }
 

@@ -128,6 +128,7 @@ class Session {
   Expected<Binding*> bind(std::span<const Value> inputs, std::span<Value> outputs, bool onDevice);
   Status setBases(Binding& binding, std::span<const Value> inputs, std::span<Value> outputs);
   Status uploadInputs(const Binding& binding);
+  Status downloadWrittenInputs(const Binding& binding);
   Status checkEnqueueable() const;
   Status enqueueLocked(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream, Trace* trace);
   Status enqueueSteps(Binding& binding, Stream& stream, Trace* trace);

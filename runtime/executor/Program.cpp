@@ -196,6 +196,9 @@ class ProgramBuilder {
     step.index = index;
     step.inputs.assign(source.inputs().begin(), source.inputs().end());
     step.outputs.assign(source.outputs().begin(), source.outputs().end());
+    for (uint32_t o : source.outputs())
+      if (o != kNoValue && program_->values[program_->values[o].root].input >= 0)
+        program_->values[program_->values[o].root].written = true;
     if (source.has_launch()) return fillLaunch(source.launch(), step);
     if (source.has_control()) return fillAttributes(source.control().attributes(), step);
     if (!source.has_host()) return Status::ok();

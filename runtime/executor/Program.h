@@ -61,6 +61,7 @@ struct ValueInfo {
   uint32_t root = 0; ///< end of the alias chain
   int input = -1;    ///< position among the plan's inputs
   int output = -1;   ///< position among the plan's outputs
+  bool written = false; ///< an input that a launch changes: its memory is the caller's
   std::vector<DimInfo> dims;
   Formula aliasOffset;   ///< elements
   uint32_t dimStart = 0; ///< where its dims lie in Binding::dims

@@ -273,8 +273,17 @@ class PlanChecker {
     return Status::ok();
   }
 
-  Status checkWrite(uint32_t index) const {
+  /// A launch may write an input of the plan where it takes it as an operand: in place.
+  bool isInPlace(uint32_t index, const plan::Step* step) const {
+    if (!step || !step->has_launch() || value(index).where() != plan::Value::ALIAS) return false;
+    return value(roots_[index]).where() == plan::Value::INPUT &&
+           std::any_of(step->inputs().begin(), step->inputs().end(),
+                       [&](uint32_t i) { return i != kNoValue && roots_[i] == roots_[index]; });
+  }
+
+  Status checkWrite(uint32_t index, const plan::Step* step = nullptr) const {
     if (!isValue(index)) return invalidArgument("result is no value");
+    if (isInPlace(index, step)) return Status::ok();
     plan::Value::Storage where = value(roots_[index]).where();
     if (where == plan::Value::CONSTANT || where == plan::Value::INPUT)
       return invalidArgument("writes " + quoted(value(index).name()) + ", which is an input or a constant");
@@ -307,7 +316,7 @@ class PlanChecker {
     for (uint32_t i : step.inputs())
       if (i != kNoValue) JINX_TRY(checkRead(i));
     for (uint32_t o : step.outputs())
-      if (o != kNoValue) JINX_TRY(checkWrite(o));
+      if (o != kNoValue) JINX_TRY(checkWrite(o, &step));
     JINX_TRY(checkOptionalFormula(step.flops()));
     JINX_TRY(checkOptionalFormula(step.bytes()));
     switch (step.what_case()) {

@@ -36,6 +36,8 @@ NATIVE_ONLY = {
     "scaled_matmul": "a pass makes it of a product with dequantized operands",
     "group": "the fusion pass makes it",
     "launch": "the scheduling pass makes it",
+    "write_pages": "ONNX has no pages",
+    "paged_attention": "ONNX has no pages",
 }
 # Operators that traits verify, and which.
 VERIFIED_BY_TRAITS = {

@@ -46,6 +46,8 @@ NO_REFERENCE = {
     "pack_codes": "of constants only: jinx.dequant_matmul multiplies what it leaves",
     "split_digits": "passes make it; tests/numeric/activation_bits.py holds it to its numbers",
     "scaled_matmul": "of a GPU's tensor cores: tests/numeric/cuda_scaled.py holds it to float64",
+    "write_pages": "writes memory of the caller, step by step: tests/numeric/paged_attention.py",
+    "paged_attention": "reads what steps before have written: tests/numeric/paged_attention.py",
     "none": "stands for an omitted operand",
     "host_call": "runs the host operator that it names; ONNX's node tests judge these",
     "if": "runs blocks; ONNX's node tests judge it, and tests/unit/runtime/control_flow_test.cpp",

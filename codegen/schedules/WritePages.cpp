@@ -1,0 +1,124 @@
+// The schedule of jinx.write_pages: a program has a token, and writes its row of each head, 16 columns at a time.
+//
+// With scales a row is walked twice, for its largest magnitude and for its codes:
+//
+//   i8, row 0.5 -2 1 …, largest magnitude 2     scale = 2 / 127     codes = round(row / scale) = 32 -127 64 …
+#include "codegen/schedules/WritePages.h"
+
+#include <limits>
+
+#include "codegen/schedules/PageLayout.h"
+#include "codegen/schedules/ScalarOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::schedules {
+namespace {
+
+class WritePagesSchedule {
+ public:
+  WritePagesSchedule(GroupOp group, WritePagesOp write, StringRef name, const Target &target, OpBuilder &builder)
+      : op_(write), kb_(builder, group.getLoc(), name, group), layout_(PageLayout::of(write.getPool(), write.getKind(), target.cuda)),
+        from_(elementOf(write.getRows())), to_(elementOf(write.getPool())) {}
+
+  Scheduled run() {
+    const SizeExpr tokens = sizesOf(op_.getRows().getType())[0];
+    Value token = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
+    Value slot = loadIndex(op_.getSlots(), token);
+    Value isWritten = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sge, slot, c(0));
+    auto branch = scf::IfOp::create(b(), loc(), isWritten, /*withElse=*/false);
+    {
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(branch.thenBlock());
+      Value page = kb_.floorDiv(slot, c(kPageRows)), row = kb_.rem(slot, c(kPageRows));
+      forRange(c(layout_.heads), 1, [&](Value h) { writeRow(token, page, row, h); });
+    }
+    return kb_.finish(tokens, SizeExpr(0), tokens * SizeExpr(layout_.heads * layout_.depth));
+  }
+
+ private:
+  static Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+  OpBuilder &b() { return kb_.b(); }
+  Location loc() { return kb_.loc(); }
+  Value c(int64_t v) { return kb_.constant(v); }
+  Value input(Value v) { return kb_.input(cast<BlockArgument>(v)); }
+  VectorType columns(Type element) { return VectorType::get({kPageColumns}, element); }
+  Value number(double v) { return arith::ConstantOp::create(b(), loc(), b().getF32FloatAttr(float(v))); }
+  Value splat(Value scalar) { return kb_.splat(scalar, kPageColumns); }
+
+  Value loadIndex(Value from, Value at) {
+    Value one = tile::LoadOp::create(b(), loc(), VectorType::get({1}, b().getI32Type()), input(from), at, ValueRange{c(1)}, ValueRange());
+    return arith::IndexCastOp::create(b(), loc(), b().getIndexType(), vector::ExtractOp::create(b(), loc(), one, ArrayRef<int64_t>{0}));
+  }
+  void forRange(Value end, int64_t step, function_ref<void(Value)> body) {
+    auto loop = scf::ForOp::create(b(), loc(), c(0), end, c(step));
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(loop.getBody());
+    body(loop.getInductionVar());
+  }
+
+  void writeRow(Value token, Value page, Value row, Value h) {
+    Value from = kb_.mul(kb_.add(kb_.mul(token, c(layout_.heads)), h), c(layout_.depth));
+    auto part = [&](Value at) {
+      Value tile = tile::LoadOp::create(b(), loc(), columns(memoryType(from_)), input(op_.getRows()), kb_.add(from, at), ValueRange{c(1)}, ValueRange());
+      return buildCast(b(), loc(), tile, from_, b().getF32Type());
+    };
+    Value scale, isCounted;
+    if (op_.getScales()) std::tie(scale, isCounted) = scaleOf(part, kb_.add(kb_.mul(kb_.add(kb_.mul(page, c(layout_.heads)), h), c(kPageRows)), row));
+    Value to = kb_.add(layout_.head(kb_, page, h), layout_.row(kb_, row));
+    forRange(c(layout_.depth), kPageColumns, [&](Value at) {
+      Value x = part(at);
+      if (scale) x = quotient(x, scale, isCounted);
+      Value y = buildCast(b(), loc(), x, b().getF32Type(), to_);
+      Value place = kb_.add(to, kb_.mul(kb_.floorDiv(at, c(kPageColumns)), c(layout_.strideOfColumns())));
+      tile::StoreOp::create(b(), loc(), y, kb_.output(0), place, ValueRange{c(layout_.strideOfColumn())}, ValueRange());
+    });
+  }
+
+  /// A row's scale, which it stores at `place`, and whether there is anything to divide: no code is made of zeros, infinities and NaN.
+  std::pair<Value, Value> scaleOf(function_ref<Value(Value)> part, Value place) {
+    auto loop = scf::ForOp::create(b(), loc(), c(0), c(layout_.depth), c(kPageColumns), ValueRange{splat(number(0))});
+    {
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(loop.getBody());
+      Value magnitude = math::AbsFOp::create(b(), loc(), part(loop.getInductionVar()));
+      scf::YieldOp::create(b(), loc(), ValueRange{arith::MaximumFOp::create(b(), loc(), loop.getRegionIterArg(0), magnitude)});
+    }
+    Value magnitude = tile::ReduceOp::create(b(), loc(), b().getF32Type(), tile::ReduceKind::max, loop.getResult(0));
+    // Ordered comparisons: false of NaN.
+    Value isFinite = compare(arith::CmpFPredicate::OLT, magnitude, number(std::numeric_limits<double>::infinity()));
+    Value counts = arith::AndIOp::create(b(), loc(), isFinite, compare(arith::CmpFPredicate::OGE, magnitude, number(kLeastMagnitude)));
+    Value scale = arith::DivFOp::create(b(), loc(), magnitude, number(largestCode(op_.getPool())));
+    scale = select(counts, scale, select(isFinite, number(0), number(std::numeric_limits<double>::quiet_NaN())));
+    tile::StoreOp::create(b(), loc(), vector::BroadcastOp::create(b(), loc(), VectorType::get({1}, b().getF32Type()), scale), kb_.output(1), place, ValueRange{c(1)}, ValueRange());
+    return {scale, counts};
+  }
+  /// What becomes a code: for integers rounded to one already.
+  Value quotient(Value x, Value scale, Value isCounted) {
+    Value one = select(isCounted, scale, number(1));
+    x = arith::SelectOp::create(b(), loc(), splat(isCounted), arith::DivFOp::create(b(), loc(), x, splat(one)), splat(number(0)));
+    return to_.isInteger(8) ? Value(math::RoundEvenOp::create(b(), loc(), x)) : x;
+  }
+  Value compare(arith::CmpFPredicate predicate, Value x, Value y) { return arith::CmpFOp::create(b(), loc(), predicate, x, y); }
+  Value select(Value condition, Value x, Value y) { return arith::SelectOp::create(b(), loc(), condition, x, y); }
+
+  WritePagesOp op_;
+  KernelBuilder kb_;
+  PageLayout layout_;
+  Type from_, to_;
+};
+
+}  // namespace
+
+FailureOr<Scheduled> scheduleWritePages(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+  auto write = dyn_cast<WritePagesOp>(group.getBody().front().front());
+  if (!write || !llvm::all_of(write->getOperands(), llvm::IsaPred<BlockArgument>)) return group.emitOpError("has no write_pages of inputs of the group to schedule");
+  return WritePagesSchedule(group, write, name, target, builder).run();
+}
+
+}  // namespace jinx::schedules
