@@ -75,9 +75,10 @@ void Unigram::encode(std::string_view piece, Workspace& workspace, std::vector<T
   symbols.clear();
   for (auto to = static_cast<uint32_t>(piece.size()); to > 0; to = paths[to].from) {
     const BestPath& path = paths[to];
-    const bool unknownToo = path.id == kNoToken && !symbols.empty() && symbols.back().id == kNoToken;
-    if (unknownToo) symbols.back().size += to - path.from, symbols.back().begin = path.from;
-    else symbols.push_back({path.from, to - path.from, path.id});
+    const TokenId id = path.id == options_.unknown ? kNoToken : path.id; // written in the text, it joins its neighbors too
+    const bool joins = id == kNoToken && !symbols.empty() && symbols.back().id == kNoToken;
+    if (joins) symbols.back().size += to - path.from, symbols.back().begin = path.from;
+    else symbols.push_back({path.from, to - path.from, id});
   }
   for (auto symbol = symbols.rbegin(); symbol != symbols.rend(); ++symbol)
     append(symbol->id, piece.substr(symbol->begin, symbol->size), ids);
