@@ -181,8 +181,9 @@ class SentencePieceNormalizer final : public NormalizerStep {
     const size_t whole = userDefined_.beginsWith(text[0]) ? userDefined_.longestPrefix(text).length : 0;
     if (whole > 0) return {whole, text.substr(0, whole)};
     if (const auto match = options_.map ? options_.map->longest(text) : std::nullopt) return {match->length, match->replacement};
-    const size_t size = utf8At(text, 0).size;
-    return {size, text.substr(0, size)};
+    const Utf8Sequence s = utf8At(text, 0);
+    if (!s.valid) return {1, "\uFFFD"};
+    return {s.size, text.substr(0, s.size)};
   }
   void appendParts(std::string_view left, std::string_view space, std::string& result) const {
     bool afterSpace = options_.removeExtraWhitespaces;

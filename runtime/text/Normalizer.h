@@ -55,6 +55,7 @@ std::shared_ptr<const NormalizerStep> makePrepend(std::string text); ///< to tex
 std::shared_ptr<const NormalizerStep> makePrecompiled(CharsMap map); ///< by grapheme clusters, as Hugging Face does
 std::shared_ptr<const NormalizerStep> makeNmt(); ///< SentencePiece's nmt_nfkc without the form: control characters go, odd spaces become spaces
 std::shared_ptr<const NormalizerStep> makeBertNormalizer(BertNormalizerOptions options);
+/// Takes any bytes: each that is no UTF-8 becomes U+FFFD, which the map does not see.
 std::shared_ptr<const NormalizerStep> makeSentencePieceNormalizer(SentencePieceNormalizerOptions options);
 
 } // namespace jinx::text

@@ -60,7 +60,7 @@ Expected<TokenizerParts> makeSentencePieceParts(const SentencePieces& pieces) {
   parts.decoder.add(makeDecodeBytes(LooseBytes::kCharacters));
   parts.unknown = pieces.unknown;
   parts.unknownText = pieces.unknownText;
-  parts.replace = Replace::kBytes;
+  parts.normalizerTakesAnyBytes = true;
   return parts;
 }
 

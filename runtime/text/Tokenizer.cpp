@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/text/Utf8.h"
+
 namespace jinx::text {
 
 struct Tokenizer::State {
@@ -68,7 +70,7 @@ Expected<std::vector<TokenId>> Tokenizer::encode(std::string_view text, const En
   if (text.size() >= kLongestText)
     return invalidArgument("the text has " + std::to_string(text.size()) + " bytes, expected fewer than " + std::to_string(kLongestText));
   std::string valid;
-  if (!isUtf8(text)) valid = replaceInvalidUtf8(text, state_->parts.replace), text = valid;
+  if (!state_->parts.normalizerTakesAnyBytes && !isUtf8(text)) valid = replaceInvalidUtf8(text), text = valid;
   std::vector<TokenId> ids;
   Workspace workspace;
   if (options.addSpecial) ids = state_->parts.before;

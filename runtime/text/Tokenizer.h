@@ -27,7 +27,6 @@
 #include "runtime/text/Model.h"
 #include "runtime/text/Normalizer.h"
 #include "runtime/text/PreTokenizer.h"
-#include "runtime/text/Utf8.h"
 
 namespace jinx::text {
 
@@ -52,7 +51,7 @@ struct TokenizerParts {
   Decoder decoder;
   TokenId bos = kNoToken, eos = kNoToken, unknown = kNoToken, padding = kNoToken;
   std::string unknownText;                ///< what the unknown token is decoded to; empty: its own text
-  Replace replace = Replace::kSequences;  ///< what stands for bytes that are no UTF-8
+  bool normalizerTakesAnyBytes = false;   ///< else bytes that are no UTF-8 are replaced before everything else
 };
 
 /// Immutable; copies share all. Safe to use from several threads.

@@ -28,30 +28,30 @@ Unigram::Unigram(Vocabulary vocabulary, std::vector<double> scores, const std::v
   }
   if (least <= largest) unknownScore_ = least, largestScore_ = largest;
   unknownScore_ -= kUnknownPenalty;
+  if (options_.roundSums) unknownScore_ = static_cast<double>(static_cast<float>(unknownScore_));
   trie_ = ByteTrie(std::move(strings));
   if (options_.byteFallback) byteIds_ = idsOfBytes(vocabulary_);
 }
 
-template <typename Real>
 void Unigram::findPaths(std::string_view piece, std::vector<BestPath>& paths) const {
   paths.assign(piece.size() + 1, {});
   paths[0].from = 0;
-  const auto offer = [&](size_t from, size_t to, TokenId id, Real score) {
-    const Real sum = static_cast<Real>(paths[from].score) + score;
+  const auto rounded = [this](double sum) { return options_.roundSums ? static_cast<double>(static_cast<float>(sum)) : sum; };
+  const auto offer = [&](size_t from, size_t to, TokenId id, double sum) {
     BestPath& path = paths[to];
-    if (path.from == UINT32_MAX || sum > static_cast<Real>(path.score)) path = {static_cast<double>(sum), static_cast<uint32_t>(from), id};
+    sum = rounded(sum);
+    if (path.from == UINT32_MAX || sum > path.score) path = {sum, static_cast<uint32_t>(from), id};
   };
   for (size_t at = 0; at < piece.size();) {
     const size_t character = utf8At(piece, at).size;
     bool known = false; // the character alone is a token
     trie_.prefixes(piece.substr(at), [&](size_t length, TokenId id) {
-      const auto score = userDefined_[static_cast<size_t>(id)]
-                             ? static_cast<Real>(static_cast<double>(length) * largestScore_ - 0.1)
-                             : static_cast<Real>(scores_[static_cast<size_t>(id)]);
-      offer(at, at + length, id, score);
+      const bool always = userDefined_[static_cast<size_t>(id)];
+      const double score = always ? rounded(static_cast<double>(length) * largestScore_ - 0.1) : scores_[static_cast<size_t>(id)];
+      offer(at, at + length, id, score + paths[at].score);
       known |= length == character;
     });
-    if (!known) offer(at, at + character, kNoToken, static_cast<Real>(unknownScore_));
+    if (!known) offer(at, at + character, kNoToken, unknownScore_ + paths[at].score);
     at += character;
   }
 }
@@ -69,8 +69,7 @@ void Unigram::append(TokenId id, std::string_view bytes, std::vector<TokenId>& i
 
 void Unigram::encode(std::string_view piece, Workspace& workspace, std::vector<TokenId>& ids) const {
   auto& paths = workspace.paths;
-  if (options_.singlePrecision) findPaths<float>(piece, paths);
-  else findPaths<double>(piece, paths);
+  findPaths(piece, paths);
   auto& symbols = workspace.symbols;
   symbols.clear();
   for (auto to = static_cast<uint32_t>(piece.size()); to > 0; to = paths[to].from) {

@@ -14,7 +14,7 @@ namespace jinx::text {
 struct UnigramOptions {
   TokenId unknown = kNoToken;
   bool byteFallback = false; ///< a character that is no token becomes its bytes, <0x00> to <0xFF>
-  bool singlePrecision = false; ///< sums are f32, as SentencePiece has them, else f64, as Hugging Face does: near ties come out as theirs
+  bool roundSums = false;    ///< sums are f32, as SentencePiece has them, else f64, as Hugging Face: ties come out as theirs
 };
 
 /// How pieces of a Unigram or SentencePiece model are found in text.
@@ -34,7 +34,6 @@ class Unigram final : public Model {
   void encode(std::string_view piece, Workspace& workspace, std::vector<TokenId>& ids) const override;
 
  private:
-  template <typename Real>
   void findPaths(std::string_view piece, std::vector<BestPath>& paths) const;
   void append(TokenId id, std::string_view bytes, std::vector<TokenId>& ids) const;
 
