@@ -41,6 +41,10 @@ Bpe::Bpe(Vocabulary vocabulary, MergeTable merges, BpeOptions options)
     const char byte = static_cast<char>(b);
     byteIds_.push_back(vocabulary_.find({&byte, 1}));
   }
+  for (int pair = 0; options_.ranks && pair < 0x10000; ++pair) {
+    const char bytes[] = {static_cast<char>(pair >> 8), static_cast<char>(pair & 0xFF)};
+    bytePairs_.push_back(vocabulary_.find({bytes, 2}));
+  }
 }
 
 void Bpe::byteSymbols(std::string_view piece, std::vector<Symbol>& symbols) const {
@@ -95,7 +99,9 @@ void Bpe::merge(std::string_view piece, std::vector<Symbol>& symbols, std::vecto
   else characterSymbols(piece, symbols);
   if (options_.ranks)
     mergeSymbols(symbols, [&](const Symbol& left, const Symbol& right) {
-      const TokenId id = vocabulary_.find(piece.substr(left.begin, left.size + right.size));
+      const std::string_view bytes = piece.substr(left.begin, left.size + right.size);
+      const TokenId id = bytes.size() == 2 ? bytePairs_[static_cast<size_t>(static_cast<uint8_t>(bytes[0]) << 8 | static_cast<uint8_t>(bytes[1]))]
+                                           : vocabulary_.find(bytes);
       return id == kNoToken ? MergeRule{} : MergeRule{static_cast<uint32_t>(id), id};
     });
   else if (!merges_.empty())

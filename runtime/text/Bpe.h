@@ -55,6 +55,7 @@ class Bpe final : public Model {
   Vocabulary vocabulary_;
   MergeTable merges_;
   BpeOptions options_;
+  std::vector<TokenId> bytePairs_; ///< by first * 256 + second, with `ranks`: most of the questions are about two bytes
   std::vector<TokenId> byteIds_; ///< 256: of single bytes, or of <0x00> to <0xFF>; none without these
   /// Whether a token's own bytes come out as that token alone: asked when it first appears as a piece, then known.
   enum Whole : uint8_t { kUnknown, kYes, kNo };

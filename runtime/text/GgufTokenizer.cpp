@@ -16,6 +16,12 @@ enum Type : int64_t { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kB
 
 Type typeOf(const GgufVocabulary& file, size_t id) { return file.types.empty() ? kNormal : static_cast<Type>(file.types[id]); }
 
+/// SentencePiece's unknown token is none: it stands for text.
+bool isControl(const GgufVocabulary& file, size_t id) {
+  const bool pieces = file.model == "llama" || file.model == "t5";
+  return typeOf(file, id) == kControl || (typeOf(file, id) == kUnknown && !pieces);
+}
+
 Status check(const GgufVocabulary& file) {
   const auto fits = [&](const char* name, size_t count) {
     if (count == 0 || count == file.tokens.size()) return Status::ok();
@@ -38,14 +44,14 @@ void addCommonParts(const GgufVocabulary& file, bool addBos, bool addEos, Tokeni
   if (file.addBos.value_or(addBos) && file.bos != kNoToken) parts.before.push_back(file.bos);
   if (file.addEos.value_or(addEos) && file.eos != kNoToken) parts.after.push_back(file.eos);
   for (size_t i = 0; i < file.tokens.size(); ++i)
-    if (typeOf(file, i) == kControl || typeOf(file, i) == kUnknown) parts.special.push_back(static_cast<TokenId>(i));
+    if (isControl(file, i)) parts.special.push_back(static_cast<TokenId>(i));
 }
 
 /// Tokens that are found in the text as it is.
 void addAddedTokens(const GgufVocabulary& file, bool userDefinedToo, TokenizerParts& parts) {
   for (size_t i = 0; i < file.tokens.size(); ++i) {
     const Type type = typeOf(file, i);
-    const bool special = type == kControl || type == kUnknown;
+    const bool special = isControl(file, i);
     if (special || (userDefinedToo && type == kUserDefined)) parts.added.push_back({static_cast<TokenId>(i), std::string(file.tokens[i]), special});
   }
 }
@@ -103,10 +109,11 @@ Expected<TokenizerParts> makeSentencePiece(const GgufVocabulary& file, bool unig
   return parts;
 }
 
-/// Such files write tokens that begin a word with U+2581 in front, others without "##".
+/// Such files write tokens that begin a word with U+2581 in front, others without "##"; [unused0] and its kin as they are.
 std::string wordPieceName(std::string_view token, Type type) {
   constexpr std::string_view kWordStart = "\u2581";
-  if (type != kNormal) return std::string(token);
+  const bool bracketed = token.size() > 2 && token.starts_with('[') && token.ends_with(']');
+  if (type != kNormal || bracketed) return std::string(token);
   return token.starts_with(kWordStart) ? std::string(token.substr(kWordStart.size())) : "##" + std::string(token);
 }
 

@@ -24,19 +24,22 @@ struct MergeRule {
 /// For few symbols: one scan a merge. ruleOf(left, right) is asked once for each pair of neighbors.
 template <typename RuleOf>
 void mergeFewSymbols(std::vector<Symbol>& symbols, RuleOf ruleOf) {
-  const auto rankAt = [&](size_t i) { return i + 1 < symbols.size() ? ruleOf(symbols[i], symbols[i + 1]).rank : MergeRule::kNone; };
+  const auto ask = [&](size_t i) {
+    const MergeRule rule = i + 1 < symbols.size() ? ruleOf(symbols[i], symbols[i + 1]) : MergeRule();
+    symbols[i].rank = rule.rank, symbols[i].merged = rule.id;
+  };
   for (size_t i = 0; i < symbols.size(); ++i)
-    symbols[i].rank = rankAt(i);
+    ask(i);
   while (symbols.size() > 1) {
     size_t best = 0;
     for (size_t i = 1; i < symbols.size(); ++i)
       if (symbols[i].rank < symbols[best].rank) best = i;
     if (symbols[best].rank == MergeRule::kNone) return;
-    symbols[best].id = ruleOf(symbols[best], symbols[best + 1]).id;
+    symbols[best].id = symbols[best].merged;
     symbols[best].size += symbols[best + 1].size;
     symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(best) + 1);
-    symbols[best].rank = rankAt(best);
-    if (best > 0) symbols[best - 1].rank = rankAt(best - 1);
+    ask(best);
+    if (best > 0) ask(best - 1);
   }
 }
 
@@ -82,7 +85,7 @@ void mergeManySymbols(std::vector<Symbol>& symbols, RuleOf ruleOf) {
 /// \param ruleOf   (left, right) -> MergeRule; of neighbors, never of others
 template <typename RuleOf>
 void mergeSymbols(std::vector<Symbol>& symbols, RuleOf ruleOf) {
-  constexpr size_t kFew = 40;
+  constexpr size_t kFew = 100;
   if (symbols.size() <= kFew) mergeFewSymbols(symbols, ruleOf);
   else mergeManySymbols(symbols, ruleOf);
 }

@@ -86,8 +86,29 @@ class ReplacePattern final : public NormalizerStep {
   std::string to_;
 };
 
+/// How far from `at` on each byte is a cluster of its own that the map leaves as it is: ASCII, but not in front of what is not, nor CR LF.
+class PlainBytes {
+ public:
+  explicit PlainBytes(const CharsMap& map) {
+    for (size_t c = 0; c < 0x80; ++c) {
+      const char byte = static_cast<char>(c);
+      stays_[c] = byte != '\r' && !map.shortest({&byte, 1});
+    }
+  }
+  size_t end(std::string_view text, size_t at) const {
+    const size_t begin = at;
+    while (at < text.size() && static_cast<uint8_t>(text[at]) < 0x80 && stays_[static_cast<uint8_t>(text[at])])
+      ++at;
+    const bool beforeOther = at < text.size() && at > begin && static_cast<uint8_t>(text[at]) >= 0x80;
+    return beforeOther ? at - 1 : at;
+  }
+
+ private:
+  bool stays_[0x80] = {};
+};
+
 /// A cluster of fewer than 6 bytes is replaced whole by what its shortest beginning in the map becomes; else its code points are, one by one.
-void precompiled(const CharsMap& map, std::string& text) {
+void precompiled(const CharsMap& map, const PlainBytes& plain, std::string& text) {
   std::string result;
   result.reserve(text.size());
   const auto replace = [&](std::string_view part) {
@@ -96,6 +117,10 @@ void precompiled(const CharsMap& map, std::string& text) {
     return match.has_value();
   };
   for (size_t begin = 0; begin < text.size();) {
+    const size_t stays = plain.end(text, begin);
+    result.append(text, begin, stays - begin);
+    begin = stays;
+    if (begin == text.size()) break;
     Utf8Sequence s = utf8At(text, begin);
     size_t end = begin + s.size;
     int32_t state = 0;
@@ -128,7 +153,19 @@ bool isChinese(char32_t c) {
          (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 
+void bertAscii(const BertNormalizerOptions& options, std::string& text) {
+  size_t kept = 0;
+  for (char c : text) {
+    const bool isSpace = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+    if (options.cleanText && !isSpace && isControl(static_cast<char32_t>(c))) continue;
+    const bool isUpper = options.lowercase && c >= 'A' && c <= 'Z';
+    text[kept++] = options.cleanText && isSpace ? ' ' : isUpper ? static_cast<char>(c + 32) : c;
+  }
+  text.resize(kept);
+}
+
 void bert(const BertNormalizerOptions& options, std::string& text) {
+  if (isAscii(text)) return bertAscii(options, text);
   mapCodes(text, [&](std::string& result, char32_t c, std::string_view bytes) {
     const bool isLine = c == '\t' || c == '\n' || c == '\r';
     if (options.cleanText && (c == 0 || c == 0xFFFD || (isControl(c) && !isLine))) return;
@@ -237,7 +274,7 @@ std::shared_ptr<const NormalizerStep> makePrepend(std::string prefix) {
   });
 }
 std::shared_ptr<const NormalizerStep> makePrecompiled(CharsMap map) {
-  return always([map = std::move(map)](std::string& text) { precompiled(map, text); });
+  return always([plain = PlainBytes(map), map = std::move(map)](std::string& text) { precompiled(map, plain, text); });
 }
 std::shared_ptr<const NormalizerStep> makeNmt() {
   return always([](std::string& text) {

@@ -122,6 +122,20 @@ class SplitCodes final : public PreTokenizerStep {
   SplitBehavior behavior_;
 };
 
+class SplitWords final : public PreTokenizerStep {
+ public:
+  Status apply(Pieces& pieces) const override {
+    std::vector<Piece> out;
+    for (const Piece& piece : pieces.list)
+      for (size_t begin = 0, end; begin < piece.text.size(); begin = end) {
+        end = endOfWord(piece.text, begin);
+        out.push_back({piece.text.substr(begin, end - begin), piece.first && begin == 0});
+      }
+    pieces.list = std::move(out);
+    return Status::ok();
+  }
+};
+
 class PrefixSpace final : public PreTokenizerStep {
  public:
   Status apply(Pieces& pieces) const override {
@@ -176,6 +190,14 @@ std::shared_ptr<const PreTokenizerStep> makePrefixSpace() { return std::make_sha
 std::shared_ptr<const PreTokenizerStep> makeMetaspace(std::string replacement, PrependScheme scheme, bool split) {
   return std::make_shared<Metaspace>(std::move(replacement), scheme, split);
 }
+
+size_t endOfWord(std::string_view text, size_t begin) {
+  constexpr std::string_view kSpace = "\u2581";
+  for (size_t at = text.find(kSpace, begin + 1); at != std::string_view::npos; at = text.find(kSpace, at + kSpace.size()))
+    if (!text.substr(begin, at - begin).ends_with(kSpace)) return at;
+  return text.size();
+}
+std::shared_ptr<const PreTokenizerStep> makeSplitWords() { return std::make_shared<SplitWords>(); }
 
 void addBertPreTokenizer(PreTokenizer& preTokenizer) {
   preTokenizer.add(makeSplitCodes(isWhiteSpace, SplitBehavior::kRemoved));

@@ -55,6 +55,11 @@ std::shared_ptr<const PreTokenizerStep> makePrefixSpace();
 /// `replacement` for each space, one in front by `scheme`, and with `split` a cut in front of each.
 std::shared_ptr<const PreTokenizerStep> makeMetaspace(std::string replacement, PrependScheme scheme, bool split);
 
+/// Words as SentencePiece writes them: a cut in front of each U+2581 that stands behind something else.
+std::shared_ptr<const PreTokenizerStep> makeSplitWords();
+/// Where the word that begins at `begin` ends.
+size_t endOfWord(std::string_view text, size_t begin);
+
 /// BERT's: cut at white space, which goes, and around each sign.
 void addBertPreTokenizer(PreTokenizer& preTokenizer);
 

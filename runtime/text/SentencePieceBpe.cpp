@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/text/Merge.h"
+#include "runtime/text/PreTokenizer.h"
 #include "runtime/text/Utf8.h"
 
 namespace jinx::text {
@@ -21,13 +22,6 @@ std::vector<uint32_t> ranksOf(const std::vector<float>& scores) {
   return ranks;
 }
 
-/// Where a word ends that begins at `begin`: in front of the next U+2581 that stands behind something else.
-size_t endOfWord(std::string_view text, size_t begin) {
-  for (size_t at = text.find(kSpace, begin + 1); at != std::string_view::npos; at = text.find(kSpace, at + kSpace.size()))
-    if (at > begin && !text.substr(begin, at - begin).ends_with(kSpace)) return at;
-  return text.size();
-}
-
 bool isOneWord(std::string_view piece) { return piece.empty() || endOfWord(piece, 0) == piece.size(); }
 
 } // namespace
@@ -35,7 +29,7 @@ bool isOneWord(std::string_view piece) { return piece.empty() || endOfWord(piece
 SentencePieceBpe::SentencePieceBpe(Vocabulary vocabulary, std::vector<float> scores, std::vector<PieceKind> kinds, Options options)
     : vocabulary_(std::move(vocabulary)), kinds_(std::move(kinds)), ranks_(ranksOf(scores)), options_(options),
       whole_(new std::atomic<uint8_t>[vocabulary_.size()]()) {
-  wordsAreApart_ = true;
+  wordsAreApart_ = find(kSpace) != kNoToken; // else unknown tokens of two words may be neighbors, and one
   std::vector<std::pair<std::string_view, int32_t>> userDefined;
   for (size_t i = 0; i < kinds_.size(); ++i) {
     const auto id = static_cast<TokenId>(i);
@@ -94,11 +88,15 @@ void SentencePieceBpe::merge(std::string_view word, std::vector<Symbol>& symbols
     if (hasUnused_ && kinds_[static_cast<size_t>(id)] == PieceKind::kUnused) halves[bytes] = left.size;
     return {ranks_[static_cast<size_t>(id)], id};
   });
+  const size_t before = ids.size();
   for (const Symbol& symbol : symbols)
     append(word.substr(symbol.begin, symbol.size), symbol.id, halves, ids);
+  if (!byteIds_.empty()) return;
+  const auto isRepeated = [&](TokenId left, TokenId right) { return left == right && left == options_.unknown; };
+  ids.erase(std::unique(ids.begin() + static_cast<std::ptrdiff_t>(before), ids.end(), isRepeated), ids.end());
 }
 
-void SentencePieceBpe::encodeWord(std::string_view word, Workspace& workspace, std::vector<TokenId>& ids) const {
+void SentencePieceBpe::encode(std::string_view word, Workspace& workspace, std::vector<TokenId>& ids) const {
   enum : uint8_t { kUnknown, kYes, kNo };
   const TokenId id = find(word);
   if (id == kNoToken) return merge(word, workspace.symbols, ids);
@@ -107,18 +105,6 @@ void SentencePieceBpe::encodeWord(std::string_view word, Workspace& workspace, s
   const size_t before = ids.size();
   merge(word, workspace.symbols, ids);
   whole.store(ids.size() == before + 1 && ids.back() == id ? kYes : kNo, std::memory_order_relaxed);
-}
-
-void SentencePieceBpe::encode(std::string_view piece, Workspace& workspace, std::vector<TokenId>& ids) const {
-  const size_t before = ids.size();
-  for (size_t begin = 0; begin < piece.size();) {
-    const size_t end = wordsAreApart_ ? endOfWord(piece, begin) : piece.size();
-    encodeWord(piece.substr(begin, end - begin), workspace, ids);
-    begin = end;
-  }
-  if (!byteIds_.empty()) return;
-  const auto isRepeated = [&](TokenId left, TokenId right) { return left == right && left == options_.unknown; };
-  ids.erase(std::unique(ids.begin() + static_cast<std::ptrdiff_t>(before), ids.end(), isRepeated), ids.end());
 }
 
 } // namespace jinx::text

@@ -21,10 +21,11 @@ class SentencePieceBpe final : public Model {
   /// \param scores, kinds  one for each token
   SentencePieceBpe(Vocabulary vocabulary, std::vector<float> scores, std::vector<PieceKind> kinds, Options options);
   void encode(std::string_view piece, Workspace& workspace, std::vector<TokenId>& ids) const override;
+  /// Whether text may be cut into words first: no piece has U+2581 behind another character, so that none reaches over such a place.
+  bool wordsAreApart() const { return wordsAreApart_; }
 
  private:
   using Halves = std::unordered_map<std::string_view, uint32_t>; ///< bytes that merged -> the length of the left part
-  void encodeWord(std::string_view word, Workspace& workspace, std::vector<TokenId>& ids) const;
   void merge(std::string_view word, std::vector<Symbol>& symbols, std::vector<TokenId>& ids) const;
   void append(std::string_view bytes, TokenId id, const Halves& halves, std::vector<TokenId>& ids) const;
 
@@ -35,7 +36,7 @@ class SentencePieceBpe final : public Model {
   std::vector<uint32_t> ranks_; ///< scores in order, the highest 0
   ByteTrie userDefined_;
   bool hasUnused_ = false;
-  bool wordsAreApart_ = false; ///< no piece has U+2581 behind another character: pieces never reach over such a place
+  bool wordsAreApart_ = false;
   std::vector<TokenId> byteIds_;
   Options options_;
   std::unique_ptr<std::atomic<uint8_t>[]> whole_; ///< as in Bpe

@@ -54,7 +54,9 @@ Expected<TokenizerParts> makeSentencePieceParts(const SentencePieces& pieces) {
     parts.model = std::make_unique<Unigram>(std::move(vocabulary), scores, kinds, options);
   } else {
     SentencePieceBpe::Options options{pieces.unknown, pieces.byteFallback};
-    parts.model = std::make_unique<SentencePieceBpe>(std::move(vocabulary), std::move(scores), std::move(kinds), options);
+    auto model = std::make_unique<SentencePieceBpe>(std::move(vocabulary), std::move(scores), std::move(kinds), options);
+    if (model->wordsAreApart()) parts.preTokenizer.add(makeSplitWords());
+    parts.model = std::move(model);
   }
   parts.decoder.add(makeDecodeSentencePiece(pieces.addDummyPrefix || pieces.removeExtraWhitespaces, pieces.removeExtraWhitespaces));
   parts.decoder.add(makeDecodeBytes(LooseBytes::kCharacters));

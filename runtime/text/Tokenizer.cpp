@@ -15,6 +15,7 @@ struct Tokenizer::State {
 namespace {
 
 constexpr size_t kLongestText = size_t{1} << 31;
+constexpr size_t kFewPieces = 500; // fewer do not repay the room for looking them up
 
 Status checkId(TokenId id, size_t size) {
   if (id >= 0 && static_cast<size_t>(id) < size) return Status::ok();
@@ -47,9 +48,29 @@ Status Tokenizer::encodePiece(const Section& section, Workspace& workspace, std:
   Pieces pieces;
   pieces.list.push_back({section.text, section.first});
   JINX_TRY(state_->parts.preTokenizer.apply(pieces));
-  for (const Piece& piece : pieces.list)
-    state_->parts.model->encode(piece.text, workspace, ids);
+  if (pieces.list.size() < kFewPieces) {
+    for (const Piece& piece : pieces.list)
+      state_->parts.model->encode(piece.text, workspace, ids);
+  } else {
+    encodeRepeating(pieces, workspace, ids);
+  }
   return Status::ok();
+}
+
+/// The same, with pieces that have come before looked up.
+void Tokenizer::encodeRepeating(const Pieces& pieces, Workspace& workspace, std::vector<TokenId>& ids) const {
+  workspace.cache.forget();
+  for (const Piece& piece : pieces.list) {
+    PieceCache::Entry& entry = workspace.cache.entryOf(piece.text);
+    if (entry.count > 0 && entry.piece == piece.text) {
+      for (size_t i = 0; i < entry.count; ++i)
+        ids.push_back(ids[entry.begin + i]);
+      continue;
+    }
+    const size_t before = ids.size();
+    state_->parts.model->encode(piece.text, workspace, ids);
+    entry = {piece.text, before, ids.size() - before};
+  }
 }
 
 Status Tokenizer::encodeText(std::string_view text, bool first, bool parseSpecial, Workspace& workspace, std::vector<TokenId>& ids) const {

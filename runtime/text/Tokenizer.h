@@ -88,6 +88,7 @@ class Tokenizer {
   struct State;
   explicit Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
   Status encodeText(std::string_view text, bool first, bool parseSpecial, Workspace& workspace, std::vector<TokenId>& ids) const;
+  void encodeRepeating(const Pieces& pieces, Workspace& workspace, std::vector<TokenId>& ids) const;
   Status encodePiece(const Section& section, Workspace& workspace, std::vector<TokenId>& ids) const;
   Expected<std::string> decodeBytes(std::span<const TokenId> ids, bool skipSpecial, bool bytesAsTheyAre) const;
 

@@ -50,7 +50,10 @@ bool isSign(char32_t c) {
 }
 bool isMark(char32_t c) { return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN; }
 bool isAnyMark(char32_t c) { return c >= 0x300 && between(c, UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_ME); }
-bool isControl(char32_t c) { return between(c, UTF8PROC_CATEGORY_CC, UTF8PROC_CATEGORY_CO); }
+bool isControl(char32_t c) {
+  if (c < 0x80) return c < 0x20 || c == 0x7F;
+  return between(c, UTF8PROC_CATEGORY_CC, UTF8PROC_CATEGORY_CO);
+}
 bool isWord(char32_t c) {
   const auto found = category(c);
   return (found >= UTF8PROC_CATEGORY_LU && found <= UTF8PROC_CATEGORY_ND) || found == UTF8PROC_CATEGORY_NL || found == UTF8PROC_CATEGORY_PC;

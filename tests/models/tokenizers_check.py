@@ -211,6 +211,59 @@ def trained(folder: pathlib.Path, **options):
     return (lambda: [train()]), oracle
 
 
+def as_gguf(path: pathlib.Path, model: str, tokens: list[str], types: list[int], scores: list[float] | None, **entries) -> list[str]:
+    """A GGUF file that holds this tokenizer and nothing else, written by the gguf package."""
+    import gguf
+
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tokenizer_model(model)
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    if scores is not None:
+        writer.add_token_scores(scores)
+    for name, value in entries.items():
+        (writer.add_bool if isinstance(value, bool) else writer.add_array if isinstance(value, bytes) else writer.add_uint32)(f"tokenizer.ggml.{name}", value)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    return [str(path)]
+
+
+def gguf_of_sentence_piece(path: pathlib.Path, model: str, **entries) -> list[str]:
+    import sentencepiece
+    import sentencepiece.sentencepiece_model_pb2 as model_pb2
+
+    made, file = sentencepiece.SentencePieceProcessor(model_file=model), model_pb2.ModelProto()
+    file.ParseFromString(pathlib.Path(model).read_bytes())
+    unigram = file.trainer_spec.model_type == 1
+    if file.normalizer_spec.precompiled_charsmap:
+        entries["precompiled_charsmap"] = file.normalizer_spec.precompiled_charsmap
+    return as_gguf(
+        path,
+        "t5" if unigram else "llama",
+        [piece.piece for piece in file.pieces],
+        [int(piece.type) for piece in file.pieces],
+        [piece.score for piece in file.pieces],
+        bos_token_id=made.bos_id(),
+        eos_token_id=made.eos_id(),
+        unknown_token_id=made.unk_id(),
+        add_space_prefix=file.normalizer_spec.add_dummy_prefix,
+        remove_extra_whitespaces=file.normalizer_spec.remove_extra_whitespaces,
+        add_bos_token=not unigram,
+        add_eos_token=unigram,
+        **entries,
+    )
+
+
+def gguf_of_bert(path: pathlib.Path) -> list[str]:
+    """Words have U+2581 in front, what continues them nothing."""
+    vocabulary = json.loads(data("minilm.tokenizer.json").read_text())["model"]["vocab"]
+    tokens = sorted(vocabulary, key=vocabulary.get)
+    texts = [token if token[0] == "[" and token[1:].endswith("]") else token[2:] if token.startswith("##") else f"\u2581{token}" for token in tokens]
+    ids = {"bos_token_id": 101, "seperator_token_id": 102, "unknown_token_id": 100, "padding_token_id": 0}
+    return as_gguf(path, "bert", texts, [3 if token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") else 1 for token in tokens], None, **ids)
+
+
 def kinds(folder: pathlib.Path) -> list[Kind]:
     def files(*names: str, **options: str):
         return lambda: [str(data(names[0])), *(argument for name in options for argument in (f"--{name}", options[name]))]
@@ -247,7 +300,14 @@ def kinds(folder: pathlib.Path) -> list[Kind]:
         {"model_type": "bpe", "normalization_rule_name": "nfkc", "byte_fallback": True, "split_by_whitespace": False, "split_digits": True, **own},
     ):
         name = f"trained {options['model_type']} {options['normalization_rule_name']}"
-        found.append(Kind(name, *trained(folder, **options)))
+        arguments, oracle = trained(folder, **options)
+        found.append(Kind(name, arguments, oracle))
+        if "user_defined_symbols" not in options:
+            made = functools.partial(lambda source, path: gguf_of_sentence_piece(path, *source()), arguments, folder / f"{len(found)}.gguf")
+            found.append(Kind(f"gguf of {name}", made, oracle))
+    v3 = "mistral.model.v3"
+    found.append(Kind(f"gguf of {v3}", lambda: gguf_of_sentence_piece(folder / "v3.gguf", str(data(v3))), lambda: sentence_piece(v3)))
+    found.append(Kind("gguf of minilm", lambda: gguf_of_bert(folder / "bert.gguf"), lambda: from_file("minilm.tokenizer.json", odd=True)))
     return found
 
 
