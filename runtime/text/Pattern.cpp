@@ -7,7 +7,7 @@ namespace jinx::text {
 namespace {
 
 // Steps of one match. The longest that a tokenizer's pattern needs are a few for each byte of a run; a text of 2^31 bytes is the longest.
-constexpr uint32_t kMostSteps = 200'000'000, kMostKibibytes = 256 * 1024;
+constexpr uint32_t kMostSteps = 50'000'000, kMostKibibytes = 256 * 1024;
 
 constexpr std::string_view kWhiteSpace = "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
 

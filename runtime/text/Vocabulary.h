@@ -30,7 +30,7 @@ class Vocabulary {
   /// Of the longest token, in bytes.
   size_t longest() const { return longest_; }
 
-  static constexpr TokenId kLargest = (1 << 26) - 1; ///< far above any vocabulary: what a damaged file could ask for
+  static constexpr TokenId kLargest = (1 << 22) - 1; ///< above any vocabulary in use; a damaged file can ask for that many and no more
 
  private:
   struct Place {
