@@ -69,7 +69,6 @@ struct Output {
 
 struct EngineCounts {
   uint64_t steps = 0, tokens = 0;         ///< launched, and computed in them
-  uint64_t cachedTokens = 0;              ///< not computed because they were found
   uint64_t drafts = 0, acceptedDrafts = 0;
   uint64_t staleRows = 0;                 ///< sequences of settled steps whose request or epoch was gone
   uint64_t failedSteps = 0;

@@ -212,6 +212,7 @@ bool Scheduler::admitNext(Budget& budget, StepPlan& plan) {
                   &request);
   if (copy) plan.copies.push_back(*copy);
   request.charged = std::max(request.charged, request.cached);
+  cachedTokens_ += request.cached;
   drafts_.clear();
   append(request, count, budget, plan);
   return true;

@@ -47,6 +47,7 @@ class Scheduler {
   const std::vector<Request*>& waiting() const { return waiting_; }
   int64_t waitingTokens() const { return waitingTokens_; }
   uint64_t preemptions() const { return preemptions_; }
+  uint64_t cachedTokens() const { return cachedTokens_; } ///< that admitted requests did not compute, because they were found
   Fairness& fairness() { return fairness_; }
   const SchedulerOptions& options() const { return options_; }
 
@@ -78,7 +79,7 @@ class Scheduler {
   std::vector<Request*> planned_; ///< the requests of the step being planned, beside its sequences
   std::vector<int32_t> drafts_;   ///< of the request being planned
   int64_t waitingTokens_ = 0;
-  uint64_t preemptions_ = 0;
+  uint64_t preemptions_ = 0, cachedTokens_ = 0;
 };
 
 } // namespace jinx::engine
