@@ -20,10 +20,12 @@ int32_t PromptLookup::propose(std::span<const int32_t> tokens, int32_t count, st
     }
   }
   if (bestEnd < 0) return 0;
-  const int64_t found = std::min<int64_t>(count, size - bestEnd);
-  for (int64_t i = 0; i < found; ++i)
-    drafts.push_back(tokens[bestEnd + i]);
-  return static_cast<int32_t>(found);
+  const size_t first = drafts.size();
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t from = bestEnd + i;
+    drafts.push_back(from < size ? tokens[from] : drafts[first + static_cast<size_t>(from - size)]);
+  }
+  return count;
 }
 
 void DraftControl::record(int32_t drafts, int32_t accepted) {

@@ -20,7 +20,7 @@ namespace jinx::engine {
 /// Prompt lookup: what followed the last time that the last tokens were there.
 ///
 /// Finds the longest match of the last `maxMatch` tokens (the most recent of equal ones) within the last `window` tokens, and appends up to `count`
-/// tokens that followed it. Appends nothing where less than `minMatch` tokens match.
+/// tokens that followed it; where these end it goes on with the drafts, as a text does that repeats. Appends nothing where less than `minMatch` tokens match.
 struct PromptLookup {
   int32_t minMatch = 2, maxMatch = 4, window = 4096;
 

@@ -111,8 +111,8 @@ Problems problemsOf(const Snapshot& snapshot) {
   return problems;
 }
 
-Problems problemsOf(const StepPlan& plan, const std::vector<PageView>& pages, const LaunchLimits& limits,
-                    const std::set<std::pair<RequestId, uint32_t>>& seenBefore) {
+Problems problemsOf(const Launch& launch) {
+  const auto& [plan, pages, limits, seenBefore] = launch;
   Problems problems;
   const std::string step = "step " + std::to_string(plan.step);
   // 5. Each sequence computes a token at least, into pages of its own that are not published.

@@ -55,6 +55,7 @@ Shape drawShape(Random& random, int overlaps) {
   scheduler.tokenBudget = scheduler.maxRunning + random.below(40);
   scheduler.prefillWhileDecoding = random.between(1, 24);
   scheduler.contextLength = random.between(24, 150);
+  if (!random.oneIn(4)) scheduler.contextLength = std::min(scheduler.contextLength, shape.pages * kPageTokens);
   scheduler.cachesPrefixes = !random.oneIn(8);
   shape.engine.key = {random.next(), random.next()};
   shape.engine.maxWaiting = random.oneIn(3) ? random.between(1, 4) : 100;
@@ -309,8 +310,10 @@ bool Simulation::isLive(const PlannedSequence& sequence) const {
 
 void Simulation::noteLaunch(const StepPlan& plan) {
   const SchedulerOptions& scheduler = shape_.engine.scheduler;
-  for (std::string& text : problemsOf(plan, pageViews(), {scheduler.tokenBudget, scheduler.prefillWhileDecoding}, seen_))
+  Launch launch{plan, pageViews(), {scheduler.tokenBudget, scheduler.prefillWhileDecoding}, seen_};
+  for (std::string& text : problemsOf(launch))
     problem(std::move(text));
+  if (options_.launches) options_.launches->push_back(std::move(launch));
   for (const PlannedSequence& sequence : plan.sequences)
     seen_.insert({sequence.request, sequence.epoch});
 }
@@ -386,6 +389,8 @@ RequestOptions Simulation::drawRequest() {
   options.prompt.assign(document.begin(), document.begin() + shared);
   for (int32_t own = random.oneIn(3) ? 0 : random.between(0, 20); own > 0 || options.prompt.empty(); --own)
     options.prompt.push_back(random.below(shape_.vocabulary - 1));
+  if (!random.oneIn(8)) // else it may be refused
+    options.prompt.resize(std::min<size_t>(options.prompt.size(), static_cast<size_t>(shape_.engine.scheduler.contextLength - random.between(1, 9))));
   if (shape_.poisons && random.oneIn(5)) options.prompt[random.below(static_cast<int32_t>(options.prompt.size()))] = toyPoison(shape_.vocabulary);
   options.maxTokens = random.oneIn(6) ? 1 : random.between(1, 50);
   if (random.oneIn(3)) options.stopTokens = {random.below(shape_.vocabulary)};
@@ -443,6 +448,7 @@ void Simulation::take(const Output& output) {
 
 void Simulation::checkState() {
   const Snapshot now = snapshot();
+  if (options_.snapshots) options_.snapshots->push_back(now);
   for (std::string& text : problemsOf(now))
     problem(std::move(text));
   // 3. What is published does not change.

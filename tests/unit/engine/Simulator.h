@@ -45,12 +45,17 @@ struct Snapshot {
 /// Each problem begins with "invariant N:".
 std::vector<std::string> problemsOf(const Snapshot& snapshot);
 
-/// What is asked of a plan when it is launched; `pages` as they are then.
+/// A plan when it is launched, and what is asked of it.
 struct LaunchLimits {
   int32_t tokenBudget = 0, prefillWhileDecoding = 0;
 };
-std::vector<std::string> problemsOf(const StepPlan& plan, const std::vector<PageView>& pages, const LaunchLimits& limits,
-                                    const std::set<std::pair<RequestId, uint32_t>>& seenBefore);
+struct Launch {
+  StepPlan plan;
+  std::vector<PageView> pages;
+  LaunchLimits limits;
+  std::set<std::pair<RequestId, uint32_t>> seenBefore; ///< requests and epochs of plans before it
+};
+std::vector<std::string> problemsOf(const Launch& launch);
 
 // ---- what is planted -------------------------------------------------------------------------------------------------------------------
 
@@ -84,6 +89,8 @@ struct SimulationOptions {
   int overlaps = -1; ///< 0, 1; -1: by the seed
   /// Asked for the tokens of each request that ended by itself, by order of submission.
   std::map<int, std::vector<int32_t>>* answers = nullptr;
+  std::vector<Snapshot>* snapshots = nullptr; ///< asked for the state after every step
+  std::vector<Launch>* launches = nullptr;    ///< asked for all plans
 };
 
 SimulationResult simulate(uint64_t seed, const SimulationOptions& options = {});
