@@ -39,23 +39,25 @@ class ToyMask : public TokenMask {
 struct Shape {
   int32_t vocabulary, pages, requests, faultsOneIn; ///< 0: no faults
   bool poisons, cancels;
+  bool isPressed; ///< few pages for many requests with long outputs: preemptions
   EngineOptions engine;
 };
 
 Shape drawShape(Random& random, int overlaps) {
   Shape shape;
   shape.vocabulary = random.between(8, 28);
-  shape.pages = random.between(4, random.oneIn(2) ? 10 : 24);
+  shape.isPressed = random.oneIn(2);
+  shape.pages = random.between(4, shape.isPressed ? 8 : 24);
   shape.requests = random.between(3, 16);
   shape.faultsOneIn = random.oneIn(4) ? random.between(4, 30) : 0;
   shape.poisons = random.oneIn(3);
   shape.cancels = random.oneIn(2);
   SchedulerOptions& scheduler = shape.engine.scheduler;
-  scheduler.maxRunning = random.between(1, 7);
+  scheduler.maxRunning = random.between(shape.isPressed ? 3 : 1, 7);
   scheduler.tokenBudget = scheduler.maxRunning + random.below(40);
   scheduler.prefillWhileDecoding = random.between(1, 24);
   scheduler.contextLength = random.between(24, 150);
-  if (!random.oneIn(4)) scheduler.contextLength = std::min(scheduler.contextLength, shape.pages * kPageTokens);
+  if (shape.isPressed || !random.oneIn(4)) scheduler.contextLength = std::min(scheduler.contextLength, shape.pages * kPageTokens);
   scheduler.cachesPrefixes = !random.oneIn(8);
   shape.engine.key = {random.next(), random.next()};
   shape.engine.maxWaiting = random.oneIn(3) ? random.between(1, 4) : 100;
@@ -191,7 +193,7 @@ class Simulation {
   std::set<std::pair<RequestId, uint32_t>> seen_;
   std::map<int32_t, std::pair<Hash128, std::vector<ToyKey>>> published_; ///< as each page was when it was first seen published
   const StepPlan* running_ = nullptr;                                     ///< the plan that the model runs
-  uint64_t expectedStale_ = 0;
+  uint64_t expectedStale_ = 0, preemptions_ = 0;
   bool anyLaunchFailed_ = false;
   SimulationResult result_;
 };
@@ -314,8 +316,10 @@ void Simulation::noteLaunch(const StepPlan& plan) {
   for (std::string& text : problemsOf(launch))
     problem(std::move(text));
   if (options_.launches) options_.launches->push_back(std::move(launch));
+  const uint64_t preemptions = engine_->scheduler().preemptions();
   for (const PlannedSequence& sequence : plan.sequences)
-    seen_.insert({sequence.request, sequence.epoch});
+    if (seen_.insert({sequence.request, sequence.epoch}).second && preemptions != preemptions_)
+      problem("step " + std::to_string(plan.step) + " admits a request and preempts another");
 }
 
 void Simulation::noteLaunchFailure(const StepPlan& plan) {
@@ -393,8 +397,12 @@ RequestOptions Simulation::drawRequest() {
     options.prompt.resize(std::min<size_t>(options.prompt.size(), static_cast<size_t>(shape_.engine.scheduler.contextLength - random.between(1, 9))));
   if (shape_.poisons && random.oneIn(5)) options.prompt[random.below(static_cast<int32_t>(options.prompt.size()))] = toyPoison(shape_.vocabulary);
   options.maxTokens = random.oneIn(6) ? 1 : random.between(1, 50);
-  if (random.oneIn(3)) options.stopTokens = {random.below(shape_.vocabulary)};
-  if (random.oneIn(4)) options.stopSequences = {{random.below(shape_.vocabulary), random.below(shape_.vocabulary)}};
+  if (shape_.isPressed) {
+    options.prompt.resize(std::min<size_t>(options.prompt.size(), 24));
+    options.maxTokens = random.between(1, 120);
+  }
+  if (random.oneIn(shape_.isPressed ? 12 : 3)) options.stopTokens = {random.below(shape_.vocabulary)};
+  if (random.oneIn(shape_.isPressed ? 12 : 4)) options.stopSequences = {{random.below(shape_.vocabulary), random.below(shape_.vocabulary)}};
   options.sampling = drawSampling(random, shape_.vocabulary);
   if (random.oneIn(8)) options.mask = std::make_shared<ToyMask>(shape_.vocabulary);
   if (!random.oneIn(3)) options.maxDrafts = random.between(1, 6);
@@ -501,11 +509,12 @@ SimulationResult Simulation::run() {
     return result_;
   }
   engine_ = std::move(*engine);
-  const int32_t arrivalOneIn = random_.between(1, 6);
+  const int32_t arrivalOneIn = random_.between(1, shape_.isPressed ? 2 : 6);
   for (int steps = 0; result_.problems.empty() && (asked_ < shape_.requests || !engine_->isIdle()); ++steps) {
     if (steps > 5000) problem("invariant 10: no end after 5000 steps");
     if (asked_ < shape_.requests && random_.oneIn(arrivalOneIn)) submitOne();
     if (shape_.cancels && random_.oneIn(25)) cancelOne();
+    preemptions_ = engine_->scheduler().preemptions();
     for (const Output& output : engine_->step())
       take(output);
     checkState();
@@ -513,6 +522,8 @@ SimulationResult Simulation::run() {
   if (result_.problems.empty())
     for (const Submitted& request : submitted_)
       checkAnswer(request);
+  for (uint64_t tenant = 0; tenant < 3 && result_.problems.empty(); ++tenant)
+    if (engine_->fairness().requests(tenant) != 0) problem("tenant " + std::to_string(tenant) + " has requests at idle");
   const EngineCounts& counts = engine_->counts();
   result_.steps = counts.steps;
   result_.tokens = counts.tokens;

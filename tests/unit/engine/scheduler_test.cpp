@@ -186,8 +186,45 @@ TEST(Scheduler, TimeWithoutWorkIsNotSavedUp) {
   EXPECT_EQ(fairness.join(3).served, 5100); // nobody gains by a new name
 }
 
-TEST(Scheduler, DraftsStandWhereTheTextRepeats) {
-  Harness harness;
+TEST(Scheduler, WhoDecodesHasATokenInReserve) {
+  EngineOptions options = smallEngine();
+  options.scheduler.tokenBudget = 8;
+  Harness harness(options);
+  harness.submit(greedyRequest(toyText(1, 7), 30));
+  harness.step();
+  RequestOptions important = greedyRequest(toyText(2, 50), 2); // of a higher rank: it takes before the other
+  important.priority = 1;
+  harness.submit(important);
+  for (int i = 0; i < 6; ++i)
+    harness.step();
+  EXPECT_EQ(harness.engine->scheduler().running().front()->id, 2u);
+  EXPECT_EQ(harness.answers[1].tokens.size(), 7u);
+  harness.run();
+}
+
+TEST(Scheduler, PagesThatSettlingStepsWillFreeAreWaitedFor) {
+  EngineOptions options = smallEngine();
+  options.overlaps = true;
+  Harness harness(options, 8);
+  std::vector<RequestOptions> requests;
+  for (uint64_t i = 1; i <= 4; ++i) {
+    requests.push_back(greedyRequest(toyText(i, 30), 30));
+    harness.submit(requests.back());
+  }
+  harness.run();
+  // Four requests of four pages in eight: the pages of a preempted one come a step later, and nobody else has to go meanwhile.
+  EXPECT_EQ(harness.engine->scheduler().preemptions(), 2u);
+  for (size_t i = 0; i < 4; ++i)
+    EXPECT_EQ(harness.answers[i + 1].tokens, alone(requests[i]));
+}
+
+class Drafts : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Scheduler, Drafts, testing::Bool(), [](const auto& info) { return info.param ? "overlapped" : "synchronous"; });
+
+TEST_P(Drafts, StandWhereTheTextRepeats) {
+  EngineOptions options = smallEngine();
+  options.overlaps = GetParam();
+  Harness harness(options);
   // Forbid all but two tokens that take turns: the text repeats.
   class Alternating : public TokenMask {
     Expected<std::span<const uint64_t>> allowed(std::span<const int32_t> output) override {
@@ -201,7 +238,7 @@ TEST(Scheduler, DraftsStandWhereTheTextRepeats) {
   request.mask = std::make_shared<Alternating>();
   harness.submit(request);
   harness.run();
-  EXPECT_EQ(harness.answers[1].tokens.size(), 40u);
+  ASSERT_EQ(harness.answers[1].tokens.size(), 40u);
   EXPECT_EQ(harness.engine->counts().drafts, harness.engine->counts().acceptedDrafts);
   EXPECT_EQ(harness.model.steps.size(), 9u); // the first token, then five a step, of the last only four
 }
