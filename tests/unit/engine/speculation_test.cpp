@@ -213,7 +213,8 @@ TEST(Speculation, ProposesWhatFollowedTheLongestMatch) {
   std::vector<int32_t> drafts;
   const auto propose = [&](std::vector<int32_t> tokens, int32_t count) {
     drafts.clear();
-    EXPECT_EQ(lookup.propose(tokens, count, drafts), static_cast<int32_t>(drafts.size()));
+    const int32_t made = lookup.propose(tokens, count, drafts);
+    EXPECT_EQ(made, static_cast<int32_t>(drafts.size()));
     return drafts;
   };
   using Tokens = std::vector<int32_t>;
