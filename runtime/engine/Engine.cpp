@@ -67,6 +67,7 @@ Admission Engine::submit(RequestOptions options) {
   request->salt = {options.sharesPublicly ? 1u : 0u, options.sharesPublicly ? 0 : options.tenant, options.prefixExtras};
   request->tokens.reserve(static_cast<size_t>(length));
   request->tokens = options.prompt;
+  request->pages.reserve(static_cast<size_t>(length + kPageTokens - 1) / kPageTokens);
   request->promptLength = request->known();
   request->options = std::move(options);
   scheduler_.enqueue(*request);

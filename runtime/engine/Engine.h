@@ -15,7 +15,6 @@
 // One thread at a time.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -127,7 +126,7 @@ class Engine {
   Scheduler scheduler_;
   Sampler sampler_;
   std::unordered_map<RequestId, std::unique_ptr<Request>> requests_;
-  std::deque<Flight> flights_;
+  std::vector<Flight> flights_; ///< oldest first, two at most
   std::vector<StepPlan> spare_;
   std::vector<int32_t> resolved_; ///< by wanted row of the step that settles
   std::vector<Output> outputs_, next_;

@@ -7,7 +7,7 @@ namespace jinx::engine {
 
 void Engine::settleOldest() {
   Flight flight = std::move(flights_.front());
-  flights_.pop_front();
+  flights_.erase(flights_.begin());
   const StepPlan& plan = flight.plan;
   std::span<const float> logits;
   if (flight.isLaunched) {

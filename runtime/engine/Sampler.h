@@ -81,13 +81,24 @@ class Sampler {
   void appendLogprobs(std::span<const float> logits, int32_t token, int32_t top, std::vector<TokenLogprob>& to);
 
  private:
-  Status adjust(const SampleInput& input, const SamplingOptions& options);
+  Status prepare(const SampleInput& input, const SamplingOptions& options);
   void penalize(const SampleInput& input, const SamplingOptions& options);
-  void keepTop(const SamplingOptions& options);
+  void keepTop(size_t count);
+  void weigh(float temperature);
+  void keepNucleus(double share);
+  void collect(float least);
+  int32_t drawWeighted(double u) const;
 
-  std::vector<float> logits_;         ///< adjusted
+  // Of the row at hand: its logits, as given or adjusted, and the first of the largest.
+  std::span<const float> row_;
+  float largest_ = 0;
+  size_t largestAt_ = 0;
+
+  std::vector<float> adjusted_, weights_; ///< [vocabulary]; weights are relative to the largest
+  std::vector<double> blockSums_;         ///< of weights
+  double total_ = 0;
   std::vector<int32_t> counts_;       ///< zero between calls
-  std::vector<Candidate> candidates_; ///< weights until they are normalized
+  std::vector<Candidate> candidates_; ///< logits, then weights, then probabilities
   std::vector<int32_t> order_;
 };
 

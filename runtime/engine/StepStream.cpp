@@ -44,7 +44,7 @@ Status QueuedSteps::runEntry(Entry& entry) {
 Expected<std::span<const float>> QueuedSteps::settle() {
   if (queue_.empty()) return internalError("no step was launched that could settle");
   Entry entry = std::move(queue_.front());
-  queue_.pop_front();
+  queue_.erase(queue_.begin());
   Status status = runEntry(entry);
   spare_.push_back(std::move(entry));
   if (!status.isOk()) return status;

@@ -6,7 +6,6 @@
 //   launch(N + 1 with placeholders) | settle() gives the logits of N | the caller samples | resolve(tokens) fills the placeholders of N + 1
 #pragma once
 
-#include <deque>
 #include <vector>
 
 #include "runtime/engine/Model.h"
@@ -57,7 +56,7 @@ class QueuedSteps final : public StepStream {
 
   StepModel& model_;
   std::vector<Copy> copies_; ///< before the next step
-  std::deque<Entry> queue_;
+  std::vector<Entry> queue_; ///< oldest first, few
   std::vector<Entry> spare_;
   std::vector<int32_t> resolved_;
   std::vector<float> logits_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <optional>
 
 #include "tests/unit/engine/Reference.h"
@@ -414,7 +415,9 @@ RequestOptions Simulation::drawRequest() {
 }
 
 void Simulation::submitOne() {
-  Submitted request{drawRequest(), asked_++};
+  Submitted request;
+  request.options = drawRequest();
+  request.order = asked_++;
   const Admission admission = engine_->submit(request.options);
   if (const auto* refusal = std::get_if<Refusal>(&admission)) {
     ++result_.refusals;

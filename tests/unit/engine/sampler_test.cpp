@@ -156,6 +156,30 @@ TEST(Sampler, RandomMixesEqualThePlainDistribution) {
   }
 }
 
+/// How often each token is drawn, where rows are longer than a block of them.
+TEST(Sampler, LongRowsAreDrawnByTheirDistribution) {
+  constexpr int32_t kVocabulary = 2600;
+  std::vector<float> logits(kVocabulary, -kInfinity);
+  for (const auto& [token, p] : std::initializer_list<std::pair<int32_t, double>>{{0, 0.1}, {1023, 0.2}, {1024, 0.3}, {2047, 0.15}, {2599, 0.25}})
+    logits[token] = static_cast<float>(std::log(p));
+  Sampler sampler(kVocabulary);
+  const std::vector<double> expected = exactDistribution(logits, {}, {}, {});
+  for (int mix = 0; mix < 3; ++mix) {
+    SamplingOptions options;
+    options.seed = 17;
+    if (mix == 1) options.topK = 5;
+    if (mix == 2) options.topP = 0.9999f;
+    std::vector<int> counts(kVocabulary, 0);
+    constexpr int kDraws = 20000;
+    for (int i = 0; i < kDraws; ++i)
+      ++counts[*sampler.sample({logits, {}, {}}, options, i)];
+    for (int32_t token = 0; token < kVocabulary; ++token)
+      EXPECT_NEAR(counts[token], expected[token] * kDraws, 5 * std::sqrt(expected[token] * kDraws)) << token;
+  }
+  logits[2300] = 5;
+  EXPECT_EQ(greedy(logits), 2300);
+}
+
 TEST(Sampler, LogprobsAreOfTheModel) {
   const std::vector<float> logits{0.5f, 2, -1, 2};
   double total = 0;
