@@ -261,6 +261,16 @@ TEST(Engine, TheQueueIsBounded) {
   harness.run();
 }
 
+TEST(Engine, AStreamSaysWhatItCannotDo) {
+  ToyModel model(16, 4);
+  QueuedSteps stream(model);
+  EXPECT_EQ(stream.settle().status().message(), "no step was launched that could settle");
+  const std::vector<int32_t> tokens{-2}, zero{0}, table{1}, slots{16};
+  ASSERT_TRUE(stream.launch({tokens, zero, zero, slots, table, 1, 1, zero}).isOk());
+  ASSERT_TRUE(stream.resolve(zero).isOk());
+  EXPECT_EQ(stream.settle().status().message(), "a placeholder names row 1 of 1");
+}
+
 TEST(Engine, OptionsAreChecked) {
   ToyModel model(16, 4);
   QueuedSteps stream(model);
