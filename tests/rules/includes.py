@@ -53,6 +53,8 @@ RULES = {
     "runtime/device": May(("runtime/base", "runtime/memory", "runtime/plan", "runtime/executor/KernelAbi.h", "runtime/executor/ThreadPool.h",
                            "runtime/executor/Trace.h"), ("xxhash.h",)),
     "runtime/executor": May(("runtime/base", "runtime/hostops", "runtime/memory", "runtime/plan", "runtime/device")),
+    # A language model is a plan that the engine steps.
+    "runtime/llm": May(("runtime/base", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
     "runtime/capi": May(("runtime",)),
     "tools/common": May(("runtime", "frontends/ImportOptions.h"), ("CLI", "nlohmann", "google/protobuf")),
     "tools/common/OnnxValues": May(("runtime",), ("onnx",)),  # ONNX's test data, for jinx and tests/reference

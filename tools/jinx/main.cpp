@@ -1,5 +1,6 @@
 // jinx: compiles models to plans and runs them. Exit codes: 0 success, 1 the input's fault, 2 usage, 3 ours.
 #include "tools/common/Bench.h"
+#include "tools/common/Generate.h"
 #include "tools/common/Inspect.h"
 #include "tools/common/Run.h"
 #include "tools/common/Tokenize.h"
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
                       addQuantize(app, action);
                       addRun(app, action, openOrCompile);
                       addBench(app, action, openOrCompile, /*canCompile=*/true);
+                      addGenerate(app, action, openOrCompile, /*canCompile=*/true);
                       addCompare(app, action);
                       addTune(app, action);
                       addInspect(app, action);

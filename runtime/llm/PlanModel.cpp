@@ -1,0 +1,181 @@
+#include "runtime/llm/PlanModel.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+#include "runtime/memory/AlignedBuffer.h"
+
+namespace jinx::llm {
+namespace {
+
+constexpr const char* kStepNames[] = {"tokens", "sequence", "position", "slots", "table", "rows"};
+constexpr std::string_view kPoolNames[] = {"keys.", "values.", "key_scales.", "value_scales."};
+constexpr size_t kPoolRank = 3; ///< at least: pages, heads, rows
+
+std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
+
+std::optional<int64_t> numberIn(std::string_view text) {
+  int64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+bool isPool(std::string_view name) {
+  return std::any_of(std::begin(kPoolNames), std::end(kPoolNames), [&](std::string_view start) { return name.starts_with(start); });
+}
+
+} // namespace
+
+Expected<std::unique_ptr<PlanModel>> PlanModel::create(std::shared_ptr<const PlanFile> plan, std::shared_ptr<Device> device, const PlanModelOptions& options) {
+  std::unique_ptr<PlanModel> model(new PlanModel(std::move(device)));
+  JINX_TRY(model->load(std::move(plan), options), "loading a language model");
+  return model;
+}
+
+PlanModel::~PlanModel() {
+  session_.reset();
+  for (Pool& pool : pools_)
+    device_->release(pool.memory.data, pool.memory.sizeBytes);
+  for (StepPort& port : ports_)
+    if (port.memory.data) device_->release(port.memory.data, port.memory.sizeBytes);
+  if (logits_.data) device_->release(logits_.data, logits_.sizeBytes);
+}
+
+Status PlanModel::load(std::shared_ptr<const PlanFile> plan, const PlanModelOptions& options) {
+  if (options.pages < 1) return invalidArgument("has " + std::to_string(options.pages) + " pages, expected at least 1");
+  pages_ = options.pages;
+  contextLength_ = options.contextLength;
+  hostMemory_ = device_->has(capability::kHostMemory);
+  if (contextLength_ == 0) {
+    auto at = plan->plan().metadata().find("jinx.context_length");
+    auto length = at == plan->plan().metadata().end() ? std::nullopt : numberIn(at->second);
+    if (!length || *length < 2 || *length > (1 << 30)) return invalidArgument("the plan does not say how long a sequence may be (metadata \"jinx.context_length\"), and no length was given");
+    contextLength_ = static_cast<int32_t>(*length);
+  }
+  // Steps differ in their numbers of tokens, sequences and rows: what a binding takes is little beside a step.
+  JINX_TRY_ASSIGN(session_, Session::create(std::move(plan), device_, {.bindingCacheSize = 64}));
+  JINX_TRY_ASSIGN(stream_, device_->createStream());
+  JINX_TRY(findPorts());
+  JINX_TRY(makePools());
+  return makeLogits();
+}
+
+Status PlanModel::findPorts() {
+  inputs_.resize(session_->inputs().size());
+  for (const char* name : kStepNames) {
+    const auto ports = session_->inputs();
+    auto at = std::find_if(ports.begin(), ports.end(), [&](const Port& p) { return p.name == name; });
+    if (at == ports.end()) return invalidArgument("the plan has no input " + quoted(name) + ": it is no step of a language model");
+    const size_t rank = std::string_view(name) == "table" ? 2 : 1;
+    if (at->dtype != DType::kI32 || at->dims.size() != rank)
+      return invalidArgument("input " + quoted(name) + " is " + std::string(jinx::name(at->dtype)) + " of rank " + std::to_string(at->dims.size()) + ", expected i32 of rank " + std::to_string(rank));
+    ports_.push_back({name, static_cast<size_t>(at - ports.begin()), {}, {}, {}});
+  }
+  return Status::ok();
+}
+
+Status PlanModel::makePools() {
+  for (size_t k = 0; k < session_->inputs().size(); ++k) {
+    const Port& port = session_->inputs()[k];
+    if (std::any_of(ports_.begin(), ports_.end(), [&](const StepPort& p) { return p.input == k; })) continue;
+    if (!isPool(port.name) || port.dims.size() < kPoolRank) return invalidArgument("input " + quoted(port.name) + " is no pool, expected keys.0, values.0, … beside those of a step");
+    Shape shape = {pages_};
+    for (size_t d = 1; d < port.dims.size(); ++d) {
+      auto extent = numberIn(port.dims[d]);
+      if (!extent || *extent < 1) return invalidArgument("input " + quoted(port.name) + " has extent " + port.dims[d] + " in dimension " + std::to_string(d) + ", expected a number");
+      shape.push_back(*extent);
+    }
+    const int64_t bytes = packedBytes(port.dtype, numElements(shape));
+    pools_.push_back({k, {}, bytes / pages_});
+    JINX_TRY(reserve(pools_.back().memory, static_cast<size_t>(bytes)), "pool " + quoted(port.name) + " of " + std::to_string(bytes) + " bytes");
+    bytesOfPage_ += bytes / pages_;
+    inputs_[k] = Tensor::wrap(port.dtype, shape, pools_.back().memory.data);
+    // What was never written is never read, but zeros are never NaN either.
+    std::vector<std::byte> zeros(static_cast<size_t>(bytes / pages_));
+    for (int32_t page = 0; page < pages_; ++page)
+      JINX_TRY(device_->copyToDevice(static_cast<std::byte*>(pools_.back().memory.data) + page * pools_.back().bytesOfPage, zeros.data(), zeros.size(), *stream_));
+    JINX_TRY(stream_->synchronize());
+  }
+  return pools_.empty() ? invalidArgument("the plan has no pools, expected keys.0, values.0, …") : Status::ok();
+}
+
+Status PlanModel::makeLogits() {
+  const auto ports = session_->outputs();
+  if (ports.size() != 1 || ports[0].name != "logits" || ports[0].dtype != DType::kF32 || ports[0].dims.size() != 2)
+    return invalidArgument("the plan has " + std::to_string(ports.size()) + " outputs, expected one, \"logits\", f32 [rows, vocabulary]");
+  auto size = numberIn(ports[0].dims[1]);
+  if (!size || *size < 1 || *size > (1 << 30)) return invalidArgument("logits have " + ports[0].dims[1] + " columns, expected the size of a vocabulary");
+  vocabulary_ = static_cast<int32_t>(*size);
+  outputs_.resize(1);
+  return Status::ok();
+}
+
+/// Room for so many bytes; what was in it is lost.
+Status PlanModel::reserve(Block& block, size_t sizeBytes) {
+  if (block.sizeBytes >= sizeBytes && block.data) return Status::ok();
+  if (block.data) device_->release(block.data, block.sizeBytes);
+  block = {};
+  JINX_TRY_ASSIGN(block.data, device_->allocate(std::max<size_t>(sizeBytes, 64)));
+  block.sizeBytes = std::max<size_t>(sizeBytes, 64);
+  return Status::ok();
+}
+
+void PlanModel::fill(const engine::StepInput& input) {
+  const std::span<const int32_t> values[kStepInputs] = {input.tokens, input.sequence, input.position, input.slots, input.table, input.wanted};
+  for (size_t i = 0; i < kStepInputs; ++i) {
+    ports_[i].values.assign(values[i].begin(), values[i].end());
+    ports_[i].shape = {static_cast<int64_t>(values[i].size())};
+  }
+  // A table of one width, so that sizes repeat from step to step: the context has so many pages.
+  const int32_t width = (contextLength_ + engine::kPageTokens - 1) / engine::kPageTokens;
+  StepPort& table = ports_[kTable];
+  const int32_t entries = std::max(input.entries, width);
+  table.shape = {input.sequences, entries};
+  table.values.assign(static_cast<size_t>(input.sequences) * static_cast<size_t>(entries), 0);
+  for (int32_t s = 0; s < input.sequences; ++s)
+    for (int32_t e = 0; e < input.entries; ++e)
+      table.values[static_cast<size_t>(s * entries + e)] = std::max(input.table[static_cast<size_t>(s * input.entries + e)], 0);
+}
+
+Status PlanModel::run(const engine::StepInput& input, std::span<float> logits) {
+  if (logits.size() != input.wanted.size() * static_cast<size_t>(vocabulary_))
+    return invalidArgument("got room for " + std::to_string(logits.size()) + " logits, expected " + std::to_string(input.wanted.size()) + " rows of " + std::to_string(vocabulary_));
+  fill(input);
+  return hostMemory_ ? runOnHost(logits) : runOnDevice(logits);
+}
+
+Status PlanModel::runOnHost(std::span<float> logits) {
+  for (StepPort& port : ports_)
+    inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, port.values.data());
+  outputs_[0] = Tensor::wrap(DType::kF32, {ports_[kRows].shape[0], vocabulary_}, logits.data());
+  return session_->run(inputs_, outputs_);
+}
+
+Status PlanModel::runOnDevice(std::span<float> logits) {
+  for (StepPort& port : ports_) {
+    const size_t bytes = port.values.size() * sizeof(int32_t);
+    JINX_TRY(reserve(port.memory, bytes));
+    JINX_TRY(device_->copyToDevice(port.memory.data, port.values.data(), bytes, *stream_));
+    inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, port.memory.data);
+  }
+  JINX_TRY(reserve(logits_, logits.size_bytes()));
+  outputs_[0] = Tensor::wrap(DType::kF32, {ports_[kRows].shape[0], vocabulary_}, logits_.data);
+  JINX_TRY(session_->enqueue(inputs_, outputs_, *stream_));
+  JINX_TRY(device_->copyToHost(logits.data(), logits_.data, logits.size_bytes(), *stream_));
+  return stream_->synchronize();
+}
+
+Status PlanModel::copyPage(int32_t from, int32_t to) {
+  if (from < 0 || from >= pages_ || to < 0 || to >= pages_)
+    return invalidArgument("copies page " + std::to_string(from) + " to " + std::to_string(to) + " of " + std::to_string(pages_));
+  for (Pool& pool : pools_) {
+    auto* bytes = static_cast<std::byte*>(pool.memory.data);
+    JINX_TRY(device_->copyOnDevice(bytes + to * pool.bytesOfPage, bytes + from * pool.bytesOfPage, static_cast<size_t>(pool.bytesOfPage), *stream_));
+  }
+  return hostMemory_ ? Status::ok() : stream_->synchronize();
+}
+
+} // namespace jinx::llm

@@ -1,0 +1,84 @@
+// A compiled language model as the engine takes it: a plan whose inputs are those of a step (runtime/engine/Model.h), with the pages of all layers.
+//
+// Inputs of the plan, by name, i32 where nothing else is said:
+//
+//   tokens, sequence, position, slots [n]      table [s, e]      rows [r]: the tokens whose logits are wanted
+//   keys.0, values.0, keys.1, …                pools [p, heads, 16, depth] of any element type
+//   key_scales.0, value_scales.0, …            f32 [p, heads, 16], beside pools of 8 bits
+//
+// Its output is `logits`, f32 [r, vocabulary]. What frontends/gguf makes of a file has this form.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/engine/Model.h"
+#include "runtime/executor/Executor.h"
+
+namespace jinx::llm {
+
+struct PlanModelOptions {
+  int32_t pages = 512;         ///< of 16 tokens, at least 1
+  int32_t contextLength = 0;   ///< tokens of one sequence; 0: as many as the plan's metadata says ("jinx.context_length")
+};
+
+class PlanModel final : public engine::StepModel {
+ public:
+  /// Loads the plan and makes its pools, of zeros.
+  ///
+  /// \returns kInvalidArgument, naming it, for an input or output that is not of this form; kResource when pools do not fit
+  static Expected<std::unique_ptr<PlanModel>> create(std::shared_ptr<const PlanFile> plan, std::shared_ptr<Device> device, const PlanModelOptions& options);
+  ~PlanModel() override;
+
+  int32_t vocabulary() const override { return vocabulary_; }
+  int32_t pages() const override { return pages_; }
+  int32_t contextLength() const { return contextLength_; }
+  int64_t bytesOfPage() const { return bytesOfPage_; } ///< of all layers: keys, values and scales
+
+  Status run(const engine::StepInput& input, std::span<float> logits) override;
+  Status copyPage(int32_t from, int32_t to) override;
+
+ private:
+  /// Memory of the device: a pool, or room for an input of a step.
+  struct Block {
+    void* data = nullptr;
+    size_t sizeBytes = 0;
+  };
+  struct Pool {
+    size_t input; ///< of the plan
+    Block memory;
+    int64_t bytesOfPage;
+  };
+  struct StepPort {
+    const char* name;
+    size_t input;
+    std::vector<int32_t> values; ///< of the step, on the host
+    Shape shape;
+    Block memory; ///< where the device's memory is not the host's
+  };
+  enum StepInputs { kTokens, kSequence, kPosition, kSlots, kTable, kRows, kStepInputs };
+
+  PlanModel(std::shared_ptr<Device> device) : device_(std::move(device)) {}
+  Status load(std::shared_ptr<const PlanFile> plan, const PlanModelOptions& options);
+  Status findPorts();
+  Status makePools();
+  Status makeLogits();
+  Status reserve(Block& block, size_t sizeBytes);
+  void fill(const engine::StepInput& input);
+  Status runOnHost(std::span<float> logits);
+  Status runOnDevice(std::span<float> logits);
+
+  std::shared_ptr<Device> device_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Stream> stream_;
+  bool hostMemory_ = true;
+  int32_t vocabulary_ = 0, pages_ = 0, contextLength_ = 0;
+  int64_t bytesOfPage_ = 0;
+  std::vector<StepPort> ports_; ///< by StepInputs
+  std::vector<Pool> pools_;
+  Block logits_;
+  std::vector<Value> inputs_, outputs_;
+};
+
+} // namespace jinx::llm

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Does `generate` continue a text as SmolLM2 does, whatever way it takes?
+
+The eight tokens that follow "The capital of France is" were found by a forward pass in floats (tests/models/smollm2.py); their text is asked for. Then the same text of
+a longer output: with drafts, from a plan by jinx-rt with a tokenizer beside it, with a prompt from a file and from standard input, and with more threads. And what
+cannot be is refused with a message that says what was expected.
+
+    generate.py [--jinx build/dev/bin/jinx]
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import jinx_capi
+from packages import Missing, data
+
+PROMPT, ANSWER = "The capital of France is", " Paris.\n\nThe answer is:\n"
+
+
+class Run:
+    def __init__(self, jinx):
+        self.jinx, self.runner = jinx, str(pathlib.Path(jinx).parent / "jinx-rt")
+        self.count, self.failures = 0, []
+
+    def outcome(self, good, text):
+        self.count += 1
+        if not good:
+            self.failures.append(text)
+
+    def generate(self, *arguments, program=None, given=""):
+        return subprocess.run([program or self.jinx, "generate", *map(str, arguments)], capture_output=True, text=True, input=given)
+
+    def same(self, what, wanted, *arguments, **options):
+        done = self.generate(*arguments, **options)
+        self.outcome(done.returncode == 0 and done.stdout == wanted, f"{what}: {done.stdout!r} {done.stderr}, expected {wanted!r}")
+
+    def refused(self, what, said, *arguments, **options):
+        done = self.generate(*arguments, **options)
+        self.outcome(done.returncode in (1, 2) and said in done.stderr, f"{what}: exit {done.returncode}, {done.stderr!r}, expected {said!r}")
+
+
+def check(run, model, folder):
+    plan, file = folder / "model.jxp", folder / "prompt.txt"
+    file.write_text(PROMPT)
+    run.same("eight tokens", ANSWER, model, "--prompt", PROMPT, "--max-tokens", 8)
+    done = subprocess.run([run.jinx, "compile", model, "-o", plan], capture_output=True, text=True)
+    run.outcome(done.returncode == 0, f"compile: {done.stderr}")
+    longer = run.generate(plan, "--tokenizer", model, "--prompt", PROMPT, "--max-tokens", 100).stdout
+    run.outcome(longer.startswith(ANSWER[:-1]) and len(longer) > 200, f"a longer text is {longer!r}")
+    more = ["--tokenizer", model, "--max-tokens", 100]
+    run.same("drafts", longer, plan, *more, "--prompt", PROMPT, "--drafts", 4)
+    run.same("jinx-rt, a prompt in a file", longer, plan, *more, "--prompt-file", file, program=run.runner)
+    run.same("standard input", longer, plan, *more, "--prompt-file", "-", given=PROMPT)
+    run.same("one thread", longer, plan, *more, "--prompt", PROMPT, "--threads", 1)
+    sampled = [run.generate(plan, *more, "--prompt", PROMPT, "--temperature", 1, "--seed", seed).stdout for seed in (1, 1, 2)]
+    run.outcome(sampled[0] == sampled[1] != sampled[2], f"of seeds 1, 1 and 2 come {sampled}")
+    run.refused("no prompt", "expected some text", plan, "--tokenizer", model)
+    run.refused("a plan without a tokenizer", "tokenizer", plan, "--prompt", PROMPT)
+    run.refused("too long", "expected", plan, "--tokenizer", model, "--prompt", PROMPT * 500, "--context", 1000)
+    run.refused("no file", "cannot", folder / "none.gguf", "--prompt", PROMPT)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jinx", default=str(jinx_capi.ROOT / "build" / "dev" / "bin" / "jinx"))
+    options = parser.parse_args()
+    try:
+        model = data("smollm2.gguf")
+    except Missing as missing:
+        print(f"skipped: {missing}")
+        return 77
+    run = Run(options.jinx)
+    with tempfile.TemporaryDirectory() as folder:
+        check(run, model, pathlib.Path(folder))
+    for failure in run.failures:
+        print(failure)
+    print(f"{run.count - len(run.failures)} passed, {len(run.failures)} failed")
+    return 1 if run.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
