@@ -1,8 +1,8 @@
 // What does the next step compute?
 //
 // Each step has a budget of tokens. Running requests take of it first, in the order of their rank (priority, then admission); then, if none was
-// preempted, waiting ones are admitted, as long as the next one fits. A running request that can take nothing is passed over. A token is kept in reserve for each request that decodes, and while one
-// does, tokens of prompts are bounded: so a long prompt does not make the others wait.
+// preempted, waiting ones are admitted, as long as the next one fits. A running request that can take nothing is passed over. A token is kept in
+// reserve for each request that decodes, and while one does, tokens of prompts are bounded: so a long prompt does not make the others wait.
 //
 // Where pages run out, a chunk is made shorter; where not a token fits, the request of the lowest rank is preempted: its pages are released, and it begins
 // again in front of those that wait (its published pages are most often found again). Pages that settling steps will free are waited for.

@@ -325,8 +325,10 @@ void Simulation::noteLaunch(const StepPlan& plan) {
 
 void Simulation::noteLaunchFailure(const StepPlan& plan) {
   anyLaunchFailed_ = true;
-  for (const PlannedSequence& sequence : plan.sequences)
+  for (const PlannedSequence& sequence : plan.sequences) {
     find(sequence.request)->mayFail = true;
+    seen_.insert({sequence.request, sequence.epoch}); // a copy in front of it may have failed: then nobody saw the launch
+  }
 }
 
 void Simulation::noteSettle(const StepPlan& plan) {
