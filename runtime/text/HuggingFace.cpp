@@ -45,7 +45,7 @@ Vocabulary decodedVocabulary(const Vocabulary& names, const std::vector<AddedTok
   return decoded;
 }
 
-/// The names by which most files call them.
+/// The names by which most files call them: which they are stands in tokenizer_config.json, which is not read.
 void findCommonTokens(TokenizerParts& parts) {
   const auto find = [&](std::initializer_list<std::string_view> names) {
     for (std::string_view name : names)

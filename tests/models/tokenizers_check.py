@@ -211,6 +211,71 @@ def trained(folder: pathlib.Path, **options):
     return (lambda: [train()]), oracle
 
 
+def made_parts(kind: str):
+    """Tokenizers of parts that the files above do not have: (model, normalizer, pre-tokenizer, decoder, trainer), to be trained."""
+    from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
+
+    special = ["<unk>", "<s>", "</s>"]
+    if kind == "llama":
+        return (
+            models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True),
+            normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]),
+            pre_tokenizers.Split("▁", "merged_with_next"),
+            decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]),
+            trainers.BpeTrainer(vocab_size=2000, special_tokens=special, show_progress=False),
+        )
+    if kind == "suffix":
+        return (
+            models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"),
+            normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase(), normalizers.Strip()]),
+            pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits(False), pre_tokenizers.Punctuation("contiguous")]),
+            decoders.BPEDecoder("</w>"),
+            trainers.BpeTrainer(vocab_size=2000, special_tokens=special, end_of_word_suffix="</w>", show_progress=False),
+        )
+    if kind == "wordpiece":
+        return (
+            models.WordPiece(unk_token="<unk>", max_input_chars_per_word=20),
+            normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Nmt()]),
+            pre_tokenizers.Sequence([pre_tokenizers.CharDelimiterSplit(" "), pre_tokenizers.Split(Regex("[aeiou]+|\\d"), "merged_with_previous", invert=True)]),
+            decoders.WordPiece(cleanup=False),
+            trainers.WordPieceTrainer(vocab_size=2000, special_tokens=special, show_progress=False),
+        )
+    return (
+        models.Unigram(),
+        normalizers.NFKC(),
+        pre_tokenizers.Metaspace(prepend_scheme="first"),
+        decoders.Metaspace(prepend_scheme="first"),
+        trainers.UnigramTrainer(vocab_size=1500, special_tokens=special, unk_token="<unk>", show_progress=False),
+    )
+
+
+@functools.cache
+def made_json(folder: pathlib.Path, kind: str) -> str:
+    """The path of a tokenizer.json, trained on the news, with added tokens of every kind."""
+    from tokenizers import AddedToken, Tokenizer
+
+    model, normalizer, pre_tokenizer, decoder, trainer = made_parts(kind)
+    made = Tokenizer(model)
+    made.normalizer, made.pre_tokenizer, made.decoder = normalizer, pre_tokenizer, decoder
+    made.train_from_iterator(tokenizer_texts.news(), trainer)
+    made.add_special_tokens([AddedToken("<left>", lstrip=True), AddedToken("<right>", rstrip=True)])
+    made.add_tokens([AddedToken("the", single_word=True), AddedToken("ﬁX", normalized=True), AddedToken("Po", normalized=False)])
+    file = json.loads(made.to_str())
+    if kind == "llama":
+        vocabulary = file["model"]["vocab"]
+        vocabulary.update({f"<0x{byte:02X}>": 5000 + byte for byte in range(256)})
+    path = folder / f"{kind}.json"
+    path.write_text(json.dumps(file))
+    return str(path)
+
+
+def made_oracle(path: str) -> Oracle:
+    from tokenizers import Tokenizer
+
+    oracle = hugging_face(Tokenizer.from_file(path))
+    return dataclasses.replace(oracle, tokens=(*oracle.tokens, "thee", "FIX", "fix", "The", "Port"))
+
+
 def as_gguf(path: pathlib.Path, model: str, tokens: list[str], types: list[int], scores: list[float] | None, **entries) -> list[str]:
     """A GGUF file that holds this tokenizer and nothing else, written by the gguf package."""
     import gguf
@@ -305,6 +370,8 @@ def kinds(folder: pathlib.Path) -> list[Kind]:
         if "user_defined_symbols" not in options:
             made = functools.partial(lambda source, path: gguf_of_sentence_piece(path, *source()), arguments, folder / f"{len(found)}.gguf")
             found.append(Kind(f"gguf of {name}", made, oracle))
+    for kind in ("llama", "suffix", "wordpiece", "unigram"):
+        found.append(Kind(f"made {kind}", lambda kind=kind: [made_json(folder, kind)], lambda kind=kind: made_oracle(made_json(folder, kind))))
     v3 = "mistral.model.v3"
     found.append(Kind(f"gguf of {v3}", lambda: gguf_of_sentence_piece(folder / "v3.gguf", str(data(v3))), lambda: sentence_piece(v3)))
     found.append(Kind("gguf of minilm", lambda: gguf_of_bert(folder / "bert.gguf"), lambda: from_file("minilm.tokenizer.json", odd=True)))
