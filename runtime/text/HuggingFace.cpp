@@ -30,22 +30,23 @@ Status addAddedTokens(const Json& file, TokenizerParts& parts) {
   return Status::ok();
 }
 
-/// Every token as the decoder takes it; an added token with the id of one of the model's takes its place.
-Vocabulary decodedVocabulary(const Vocabulary& names, const std::vector<AddedToken>& added, bool bytes) {
-  std::vector<std::string_view> texts(names.size());
+/// Every token as the decoder takes it; an added token with the id of one of the model's takes its place, normalized if it is found so.
+Expected<Vocabulary> decodedVocabulary(const Vocabulary& names, const TokenizerParts& parts, bool bytes) {
+  std::vector<std::string> texts(names.size());
   for (size_t i = 0; i < names.size(); ++i)
     texts[i] = names.bytes(static_cast<TokenId>(i));
-  for (const AddedToken& token : added) {
+  for (const AddedToken& token : parts.added) {
     texts.resize(std::max(texts.size(), static_cast<size_t>(token.id) + 1));
-    texts[static_cast<size_t>(token.id)] = token.content;
+    std::string& text = texts[static_cast<size_t>(token.id)] = token.content;
+    if (token.normalized) JINX_TRY(parts.normalizer.apply(text), "added token \"" + token.content + "\"");
   }
   Vocabulary decoded(texts.size());
   for (size_t i = 0; i < texts.size(); ++i)
-    if (!texts[i].empty()) decoded.add(static_cast<TokenId>(i), bytes ? byteLevelOrText(texts[i]) : std::string(texts[i]));
+    if (!texts[i].empty()) decoded.add(static_cast<TokenId>(i), bytes ? byteLevelOrText(texts[i]) : texts[i]);
   return decoded;
 }
 
-/// The names by which most files call them.
+/// The names by which most files call them: which they are stands in tokenizer_config.json, which is not read.
 void findCommonTokens(TokenizerParts& parts) {
   const auto find = [&](std::initializer_list<std::string_view> names) {
     for (std::string_view name : names)
@@ -68,7 +69,7 @@ Expected<Tokenizer> makeHuggingFace(const Json& file) {
   JINX_TRY_ASSIGN(const Json* modelPart, objectField(file, "model"));
   JINX_TRY_ASSIGN(HuggingFaceModel model, makeModel(*modelPart, bytes), "model");
   JINX_TRY(addAddedTokens(file, parts));
-  parts.vocabulary = decodedVocabulary(model.names, parts.added, bytes);
+  JINX_TRY_ASSIGN(parts.vocabulary, decodedVocabulary(model.names, parts, bytes));
   parts.model = std::move(model.model);
   parts.unknown = model.unknown;
   if (const Json* part = findField(file, "post_processor"))

@@ -1,5 +1,7 @@
 #include "runtime/text/Json.h"
 
+#include <algorithm>
+
 namespace jinx::text {
 namespace {
 
@@ -9,6 +11,22 @@ Expected<const Json*> needed(const Json& object, const char* name) {
   const Json* value = findField(object, name);
   if (!value) return invalidArgument(quoted(name) + " is missing");
   return value;
+}
+
+constexpr size_t kDeepest = 64; // parts in parts are read by recursion
+
+/// How deep arrays and objects lie in each other.
+size_t nestingOf(std::string_view text) {
+  size_t depth = 0, deepest = 0;
+  bool inText = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (inText && c == '\\') ++i;
+    else if (c == '"') inText = !inText;
+    else if (!inText && (c == '[' || c == '{')) deepest = std::max(deepest, ++depth);
+    else if (!inText && (c == ']' || c == '}') && depth > 0) --depth;
+  }
+  return deepest;
 }
 
 } // namespace
@@ -21,11 +39,14 @@ Status isOther(const Json& value, const char* expected) {
 }
 
 Expected<Json> parseJson(std::string_view text) {
+  if (nestingOf(text) > kDeepest) return invalidArgument("is JSON nested deeper than " + std::to_string(kDeepest));
   // The library tells an error by an exception; none leaves this function.
   try {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {
     return invalidArgument("is no JSON: malformed at byte " + std::to_string(error.byte));
+  } catch (const Json::exception&) {
+    return invalidArgument("is no JSON that we can read: a number is out of range");
   }
 }
 

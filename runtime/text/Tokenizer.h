@@ -99,6 +99,9 @@ class Tokenizer {
 ///
 ///   detokenizer.push(id)   "" while a character is not complete
 ///   detokenizer.finish()   U+FFFD for what never became one
+///
+/// All that comes out is what `decode` says of all tokens, unless tokens of single bytes (<0x0A>) are no UTF-8: then `decode` replaces as the file's
+/// library does, which sees the whole run of them.
 class Detokenizer {
  public:
   explicit Detokenizer(Tokenizer tokenizer, DecodeOptions options = {}) : tokenizer_(std::move(tokenizer)), options_(options) {}

@@ -43,7 +43,7 @@ constexpr std::string_view kTexts[] = {"a", "b", "ab", "", "_", " ", "<x>", "a b
                                        "Prepend", "ByteLevel", "Whitespace", "WhitespaceSplit", "Punctuation", "BertPreTokenizer", "CharDelimiterSplit", "Digits",
                                        "Removed", "Isolated", "Contiguous", "MergedWithPrevious", "MergedWithNext", "always", "first", "never", "BPE", "WordPiece",
                                        "Unigram", "Metaspace", "BPEDecoder", "ByteFallback", "Fuse", "RobertaProcessing", "(a|aa)+$", "\\\\s*", "(?=a)", "[^\\\\s&&a]", "."};
-constexpr std::string_view kNumbers[] = {"0", "1", "2", "5", "-1", "1e308", "-0.5", "4194303", "4194304", "4294967295", "18446744073709551616", "true", "null", "[]", "{}"};
+constexpr std::string_view kNumbers[] = {"0", "1", "2", "5", "-1", "1e308", "1e999", "-0.5", "4194303", "4194304", "4294967295", "18446744073709551616", "true", "null", "[]", "{}"};
 
 /// Replaces the bytes from `begin` to `end` where there is room.
 size_t replace(uint8_t* data, size_t size, size_t maxSize, size_t begin, size_t end, std::string_view with) {

@@ -211,6 +211,90 @@ def trained(folder: pathlib.Path, **options):
     return (lambda: [train()]), oracle
 
 
+def made_parts(kind: str):
+    """Tokenizers of parts that the files above do not have: (model, normalizer, pre-tokenizer, decoder, trainer), to be trained."""
+    from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
+
+    special = ["<unk>", "<s>", "</s>"]
+    if kind == "llama":
+        return (
+            models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True),
+            normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]),
+            pre_tokenizers.Split("▁", "merged_with_next"),
+            decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]),
+            trainers.BpeTrainer(vocab_size=2000, special_tokens=special, show_progress=False),
+        )
+    if kind == "suffix":
+        return (
+            models.BPE(unk_token="<unk>", end_of_word_suffix="</w>"),
+            normalizers.Sequence([normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase(), normalizers.Strip()]),
+            pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits(False), pre_tokenizers.Punctuation("contiguous")]),
+            decoders.BPEDecoder("</w>"),
+            trainers.BpeTrainer(vocab_size=2000, special_tokens=special, end_of_word_suffix="</w>", show_progress=False),
+        )
+    if kind == "wordpiece":
+        return (
+            models.WordPiece(unk_token="<unk>", max_input_chars_per_word=20),
+            normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Nmt()]),
+            pre_tokenizers.Sequence([pre_tokenizers.CharDelimiterSplit(" "), pre_tokenizers.Split(Regex("[aeiou]+|\\d"), "merged_with_previous", invert=True)]),
+            decoders.WordPiece(cleanup=False),
+            trainers.WordPieceTrainer(vocab_size=2000, special_tokens=special, show_progress=False),
+        )
+    return (
+        models.Unigram(),
+        normalizers.NFKC(),
+        pre_tokenizers.Metaspace(prepend_scheme="first"),
+        decoders.Metaspace(prepend_scheme="first"),
+        trainers.UnigramTrainer(vocab_size=1500, special_tokens=special, unk_token="<unk>", show_progress=False),
+    )
+
+
+@functools.cache
+def made_json(folder: pathlib.Path, kind: str) -> str:
+    """The path of a tokenizer.json, trained on the news, with added tokens of every kind."""
+    from tokenizers import AddedToken, Tokenizer
+
+    model, normalizer, pre_tokenizer, decoder, trainer = made_parts(kind)
+    made = Tokenizer(model)
+    made.normalizer, made.pre_tokenizer, made.decoder = normalizer, pre_tokenizer, decoder
+    made.train_from_iterator(tokenizer_texts.news(), trainer)
+    if kind == "llama":  # tokens of single bytes, which the trainer does not make
+        file = json.loads(made.to_str())
+        size = len(file["model"]["vocab"])
+        file["model"]["vocab"].update({f"<0x{byte:02X}>": size + byte for byte in range(256)})
+        made = Tokenizer.from_str(json.dumps(file))
+    if kind == "unigram":  # the library does not read all digits of a score exactly, which turns ties
+        file = json.loads(made.to_str())
+        file["model"]["vocab"] = [[token, round(score, 6)] for token, score in file["model"]["vocab"]]
+        made = Tokenizer.from_str(json.dumps(file))
+    made.add_special_tokens([AddedToken("<left>", lstrip=True), AddedToken("<right>", rstrip=True)])
+    made.add_tokens([AddedToken("the", single_word=True), AddedToken("ﬁX", normalized=True), AddedToken("Po", normalized=False)])
+    path = folder / f"{kind}.json"
+    made.save(str(path))
+    return str(path)
+
+
+@functools.cache
+def odd_forms(kind: str) -> frozenset[str]:
+    """Those of which the package's tables of normalization forms and marks say otherwise than Unicode 14: asked of its normalizers alone."""
+    from tokenizers import normalizers
+
+    forms = {"llama": [], "suffix": ["NFC"], "wordpiece": ["NFKD"], "unigram": ["NFKC"]}[kind]
+    odd = set()
+    for c in tokenizer_texts.assigned():
+        odd |= {c for form in forms if getattr(normalizers, form)().normalize_str(c) != unicodedata.normalize(form, c)}
+        if kind == "wordpiece" and (normalizers.StripAccents().normalize_str(c) == "") != (unicodedata.category(c)[0] == "M"):
+            odd.add(c)
+    return frozenset(odd)
+
+
+def made_oracle(path: str, kind: str) -> Oracle:
+    from tokenizers import Tokenizer
+
+    oracle = hugging_face(Tokenizer.from_file(path), odd_forms(kind))
+    return dataclasses.replace(oracle, tokens=(*oracle.tokens, "thee", "FIX", "fix", "The", "Port"))
+
+
 def as_gguf(path: pathlib.Path, model: str, tokens: list[str], types: list[int], scores: list[float] | None, **entries) -> list[str]:
     """A GGUF file that holds this tokenizer and nothing else, written by the gguf package."""
     import gguf
@@ -305,6 +389,8 @@ def kinds(folder: pathlib.Path) -> list[Kind]:
         if "user_defined_symbols" not in options:
             made = functools.partial(lambda source, path: gguf_of_sentence_piece(path, *source()), arguments, folder / f"{len(found)}.gguf")
             found.append(Kind(f"gguf of {name}", made, oracle))
+    for kind in ("llama", "suffix", "wordpiece", "unigram"):
+        found.append(Kind(f"made {kind}", lambda kind=kind: [made_json(folder, kind)], lambda kind=kind: made_oracle(made_json(folder, kind), kind)))
     v3 = "mistral.model.v3"
     found.append(Kind(f"gguf of {v3}", lambda: gguf_of_sentence_piece(folder / "v3.gguf", str(data(v3))), lambda: sentence_piece(v3)))
     found.append(Kind("gguf of minilm", lambda: gguf_of_bert(folder / "bert.gguf"), lambda: from_file("minilm.tokenizer.json", odd=True)))

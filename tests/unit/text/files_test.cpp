@@ -56,6 +56,8 @@ TEST(HuggingFace, EncodesAndDecodes) {
 
 TEST(HuggingFace, NamesWhatIsWrong) {
   EXPECT_EQ(failureOf("{"), "is no JSON: malformed at byte 2");
+  EXPECT_EQ(failureOf("{\"model\": 1e999}"), "is no JSON that we can read: a number is out of range");
+  EXPECT_EQ(failureOf("{\"model\": " + std::string(100'000, '[')), "is JSON nested deeper than 64");
   EXPECT_EQ(failureOf("{}"), "is JSON with neither \"model\" (tokenizer.json) nor \"config\" and \"vocab\" (tekken)");
   EXPECT_EQ(failureOf(jsonFile({{"model", "3"}})), "field \"model\": is 3, expected an object");
   EXPECT_EQ(failureOf(jsonFile({{"model", R"({"type": "BPE", "vocab": {"a": -1}, "merges": []})"}})), "model: vocab \"a\": is -1, expected an id");
