@@ -62,6 +62,21 @@ Status checkHeads(const Entries& entries, const ModelShape& shape) {
   return Status::ok();
 }
 
+/// What scores are multiplied by. Of gemma3 the largest model, known by its layers, divides the width by its heads instead.
+double scoreScaleOf(const ModelShape& shape) {
+  constexpr int64_t kLayersOfLargest = 62;
+  if (shape.architecture.hasWindows && shape.layers == kLayersOfLargest) return 1 / std::sqrt(double(shape.width) / double(shape.heads));
+  return 1 / std::sqrt(double(shape.depth));
+}
+
+/// Entries of what we do not compute: they are refused rather than left out.
+Status checkUnsupported(const Entries& entries) {
+  for (const char* key : {"expert_count", "attn_logit_softcapping", "final_logit_softcapping", "attention.sliding_window_pattern", "attention.max_alibi_bias", "attention.clamp_kqv", "residual_scale",
+                          "embedding_scale", "logit_scale"})
+    if (entries.has(key)) return unimplemented("the model has an entry " + entries.nameOf(key) + ", which is not supported");
+  return Status::ok();
+}
+
 Status readRope(const GgufFile& file, const Entries& entries, ModelShape& shape) {
   JINX_TRY_ASSIGN(shape.ropeBase, entries.positive("rope.freq_base", 10000));
   JINX_TRY_ASSIGN(shape.windowRopeBase, entries.positive("rope.freq_base_swa", 10000));
@@ -80,7 +95,7 @@ Expected<ModelShape> readModelShape(const GgufFile& file) {
   ModelShape shape;
   JINX_TRY_ASSIGN(shape.architecture, findArchitecture(name));
   Entries entries(file, name);
-  if (entries.has("expert_count")) return unimplemented("the model is a mixture of experts (entry " + entries.nameOf("expert_count") + "), expected one feed-forward part a layer");
+  JINX_TRY(checkUnsupported(entries));
   JINX_TRY_ASSIGN(shape.layers, entries.count("block_count"));
   JINX_TRY_ASSIGN(shape.context, entries.count("context_length"));
   JINX_TRY_ASSIGN(shape.width, entries.count("embedding_length"));
@@ -91,6 +106,7 @@ Expected<ModelShape> readModelShape(const GgufFile& file) {
   JINX_TRY_ASSIGN(shape.epsilon, entries.positive("attention.layer_norm_rms_epsilon"));
   JINX_TRY_ASSIGN(shape.window, shape.architecture.hasWindows ? entries.count("attention.sliding_window") : Expected<int64_t>(0));
   JINX_TRY(checkHeads(entries, shape));
+  shape.scoreScale = scoreScaleOf(shape);
   JINX_TRY(readRope(file, entries, shape));
   const GgufTensor* embedding = file.findTensor("token_embd.weight");
   if (!embedding) return invalidArgument("tensor token_embd.weight is missing, expected one row of " + std::to_string(shape.width) + " for each token");

@@ -32,6 +32,7 @@ struct ModelShape {
   int64_t depth = 0;  ///< elements of a head
   int64_t window = 0; ///< keys that a layer with a window sees
   double epsilon = 0; ///< of norms
+  double scoreScale = 0; ///< of attention
   double ropeBase = 0, windowRopeBase = 0;
   double ropeScale = 1; ///< positions are divided by it, in layers without a window
 

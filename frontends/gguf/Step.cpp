@@ -72,8 +72,7 @@ public:
     Value x = g_.gatherRows(embedding, input(kTokens));
     if (kind_.scalesEmbedding) x = g_.mul(x, std::sqrt(double(shape_.width)));
     for (int64_t layer = 0; layer < shape_.layers; ++layer) x = addBlock(layer, x);
-    g_.at("rows");
-    x = norm("output_norm", g_.gatherRows(x, input(kRows)));
+    x = norm("output_norm", x);
     Value output = weights_.has("output.weight") ? weight("output.weight") : embedding;
     g_.at("logits");
     return g_.linear(x, output);
@@ -126,9 +125,17 @@ private:
     g_.at(name + "attn");
     WritePagesOp keys = write(PageKind::keys, layer, k), values = write(PageKind::values, layer, v);
     Value y = PagedAttentionOp::create(g_.builder, g_.loc(), q.getType(), q, keys.getPages(), values.getPages(), input(kTable), input(kSequence), input(kPosition),
-                                       keys.getPageScales(), values.getPageScales(), llvm::APFloat(float(1 / std::sqrt(double(shape_.depth)))),
+                                       keys.getPageScales(), values.getPageScales(), llvm::APFloat(float(shape_.scoreScale)),
                                        shape_.hasWindow(layer) ? uint64_t(shape_.window) : 0);
-    return linear(name + "attn_output", g_.reshape(y, {sizesOf(x.getType())[0], SizeExpr(shape_.queries())}));
+    y = wanted(layer, g_.reshape(y, {sizesOf(x.getType())[0], SizeExpr(shape_.queries())}));
+    return linear(name + "attn_output", y);
+  }
+
+  /// The rows whose logits are wanted: behind the attention of the last layer nobody asks for the others.
+  Value wanted(int64_t layer, Value x) {
+    if (layer + 1 < shape_.layers) return x;
+    g_.at("rows");
+    return g_.gatherRows(x, input(kRows));
   }
 
   Value feedForward(const std::string& name, Value x) {
@@ -140,6 +147,7 @@ private:
     const std::string name = "blk." + std::to_string(layer) + ".";
     Value y = attention(layer, name, norm(name + "attn_norm", x));
     if (kind_.normsResults) y = norm(name + "post_attention_norm", y);
+    x = wanted(layer, x);
     g_.at(name + "attn_add");
     x = g_.add(x, y);
     y = feedForward(name, norm(name + "ffn_norm", x));
