@@ -31,6 +31,7 @@ Status checkConsistent(const std::vector<DimOverride> &dims);
 
 struct ImportOptions {
   std::vector<DimOverride> dims;
+  std::string keyValueType; ///< of pages of a language model from GGUF: f32 (also when empty), f16, bf16, i8 or f8
   int64_t maxBytes = int64_t(2) << 30; ///< of the model file itself, external data not counted
 };
 

@@ -31,6 +31,9 @@ except ImportError as missing:
     sys.exit(77)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "lit" / "driver" / "Inputs"))
+import gguf_file  # the writer of small files
+
 CACHE = pathlib.Path(os.environ.get("JINX_CACHE") or pathlib.Path.home() / ".cache" / "jinx")
 MLP = ROOT / "docs" / "spec" / "mlp.mlir"
 BIN = ROOT / "build" / "dev" / "bin"
@@ -187,6 +190,22 @@ def test_flipped_onnx(folder):
         assert done.returncode in (0, 1), f"bit {bit}: exit {done.returncode}: {done.stderr[-300:]}"
         refused += done.returncode
     assert refused >= 10, f"only {refused} of 60 were refused"
+
+
+def test_damaged_language_models(folder):
+    """A GGUF file that is cut, or lies about a size: an error. Another weight is another model."""
+    whole, path, draw, refused = gguf_file.file(gguf_file.entries(), gguf_file.tensors()), folder / "cut.gguf", random.Random(4), 0
+    for size in cuts(len(whole), 12):
+        if size >= 4:  # less has no name of its format
+            path.write_bytes(whole[:size])
+            expect_error(run("jinx", "compile", path, "-o", folder / "x.jxp"), "cut.gguf")
+    for _ in range(80):
+        at = draw.randrange(whole.index(b"blk.0.ffn_down.weight") + 60)  # what is in front of the weights
+        path.write_bytes(whole[:at] + bytes([draw.randrange(256)]) + whole[at + 1 :])
+        done = run("jinx", "compile", path, "-o", folder / "x.jxp")
+        assert done.returncode in (0, 1), f"byte {at}: exit {done.returncode}: {done.stderr[-300:]}"
+        refused += done.returncode
+    assert refused >= 40, f"only {refused} of 80 were refused"
 
 
 def test_damaged_modules(folder):

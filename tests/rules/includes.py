@@ -34,6 +34,7 @@ RULES = {
     "ir": May(("runtime/base",), MLIR),
     "frontends": May(("runtime/base",)),  # what all importers are told: jinx-rt links it too
     "frontends/native": May(("frontends/ImportOptions.h", "ir/Graph", "runtime/base"), MLIR),
+    "frontends/gguf": May(("frontends/ImportOptions.h", "frontends/native/SymbolTable.h", "ir/Graph", "runtime/base", "runtime/formats"), MLIR),
     "frontends/onnx": May(("frontends/ImportOptions.h", "ir/Graph", "runtime/base", "runtime/hostops"), (*MLIR, "onnx", "google/protobuf")),
     "passes": May(("ir", "codegen/schedules", "runtime/base", "runtime/hostops"), MLIR),
     "codegen/schedules": May(("ir", "runtime/base"), MLIR),

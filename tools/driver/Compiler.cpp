@@ -11,6 +11,7 @@
 #include "codegen/cuda/PlanKernel.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "codegen/schedules/cuda/GpuOf.h"
+#include "frontends/gguf/GgufImporter.h"
 #include "frontends/native/NativeImporter.h"
 #include "frontends/onnx/OnnxImporter.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -98,6 +99,8 @@ Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext& context, c
   auto endsWith = [&](std::string_view suffix) {
     return path.size() >= suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0;
   };
+  if (std::string_view(head, 4) == "GGUF" || endsWith(".gguf")) return frontends::importGguf(context, path, options.import);
+  if (!options.import.keyValueType.empty()) return invalidArgument("--kv is about language models from GGUF, got " + path);
   bool native =
       endsWith(".mlir") || endsWith(".mlirbc") || (head[0] == 'M' && head[1] == 'L' && uint8_t(head[2]) == 0xEF);
   if (native) return frontends::importNative(context, path, options.import);
@@ -277,6 +280,7 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::v
   if (!options.earlyLaunch) lines.push_back("early-launch=off");
   if (options.activationBits != 0) lines.push_back("activation-bits=" + std::to_string(options.activationBits));
   if (!options.f32Products.empty()) lines.push_back("f32-products=" + options.f32Products);
+  if (!options.import.keyValueType.empty()) lines.push_back("kv=" + options.import.keyValueType);
   if (options.cubins) lines.push_back("cubins=nvrtc " + cuda::nvrtcVersion());
   if (!options.quantized.empty()) lines.push_back("quantize=" + options.quantized);
   for (const frontends::DimOverride& dim : options.import.dims)

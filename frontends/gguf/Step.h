@@ -1,0 +1,30 @@
+// One step of a language model as a function: tokens of some sequences go in, logits come out, keys and values go into pages.
+#pragma once
+
+#include "frontends/gguf/Weights.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace jinx::frontends {
+
+/// How pools keep keys and values: "f32", "f16", "bf16", "i8" or "f8" (E4M3); the last two have scales beside them.
+struct PoolType {
+  mlir::Type element;
+  bool hasScales = false;
+};
+/// \returns kInvalidArgument for another name
+Expected<PoolType> poolType(mlir::MLIRContext* context, const std::string& name);
+
+/// Adds @main to the module:
+///
+///   tokens, slots, sequence, position   i32 [n]        as in jinx.write_pages and jinx.paged_attention
+///   table                               i32 [s, e]
+///   rows                                i32 [r]        the tokens, by their place in the step, whose logits are wanted
+///   keys.L, values.L                    [p, heads, 16, depth] for each layer L, changed in place
+///   key_scales.L, value_scales.L        f32 [p, heads, 16], beside pools of 8 bits
+///   → logits                            f32 [r, vocabulary]
+///
+/// Inputs are in this order: tokens, slots, table, sequence, position, rows, then layer by layer. `checkTensors` has passed.
+void addStep(mlir::ModuleOp module, const ModelShape& shape, const Weights& weights, const std::vector<float>& ropeFactors, const PoolType& pools);
+
+} // namespace jinx::frontends
