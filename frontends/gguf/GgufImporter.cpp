@@ -28,7 +28,7 @@ Expected<std::vector<float>> ropeFactors(const GgufFile& file) {
 DictionaryAttr metadataOf(MLIRContext* context, const GgufFile& file, const ModelShape& shape, const std::string& pools) {
   Builder builder(context);
   SmallVector<NamedAttribute> entries;
-  auto add = [&](const std::string& key, const std::string& value) { entries.push_back(builder.getNamedAttr("gguf." + key, builder.getStringAttr(value))); };
+  auto add = [&](const std::string& key, const std::string& value) { entries.push_back(builder.getNamedAttr("llm." + key, builder.getStringAttr(value))); };
   add("architecture", std::string(shape.architecture.name));
   add("key_value_type", pools);
   const std::pair<const char*, int64_t> numbers[] = {{"context_length", shape.context}, {"vocabulary", shape.vocabulary}, {"page_rows", graph::kPageRows}, {"layers", shape.layers},

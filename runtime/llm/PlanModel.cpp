@@ -50,9 +50,9 @@ Status PlanModel::load(std::shared_ptr<const PlanFile> plan, const PlanModelOpti
   contextLength_ = options.contextLength;
   hostMemory_ = device_->has(capability::kHostMemory);
   if (contextLength_ == 0) {
-    auto at = plan->plan().metadata().find("jinx.context_length");
+    auto at = plan->plan().metadata().find("llm.context_length");
     auto length = at == plan->plan().metadata().end() ? std::nullopt : numberIn(at->second);
-    if (!length || *length < 2 || *length > (1 << 30)) return invalidArgument("the plan does not say how long a sequence may be (metadata \"jinx.context_length\"), and no length was given");
+    if (!length || *length < 2 || *length > (1 << 30)) return invalidArgument("the plan does not say how long a sequence may be (metadata \"llm.context_length\"), and no length was given");
     contextLength_ = static_cast<int32_t>(*length);
   }
   // Steps differ in their numbers of tokens, sequences and rows: what a binding takes is little beside a step.

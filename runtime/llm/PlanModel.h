@@ -20,7 +20,7 @@ namespace jinx::llm {
 
 struct PlanModelOptions {
   int32_t pages = 512;         ///< of 16 tokens, at least 1
-  int32_t contextLength = 0;   ///< tokens of one sequence; 0: as many as the plan's metadata says ("jinx.context_length")
+  int32_t contextLength = 0;   ///< tokens of one sequence; 0: as many as the plan's metadata says ("llm.context_length")
 };
 
 class PlanModel final : public engine::StepModel {

@@ -221,7 +221,7 @@ class Engine:
         self.session, metadata = session, session.metadata
         self.free = list(np.random.default_rng(seed).permutation(pages))
         self.table = np.full((sequences, pages), pages * 7, np.int32)
-        heads, depth = int(metadata["gguf.key_heads"]), int(metadata["gguf.depth"])
+        heads, depth = int(metadata["llm.key_heads"]), int(metadata["llm.depth"])
         self.pools = {}
         for port in session.inputs:
             if port.name.startswith(("keys.", "values.")):
