@@ -14,6 +14,7 @@ constexpr Architecture kArchitectures[] = {
 };
 constexpr int64_t kMost = int64_t(1) << 24; ///< of any number: products of two are no problem
 constexpr int64_t kColumns = 16;            ///< that depths are multiples of (ir/Graph/Pages.h)
+constexpr int64_t kDeepest = 1024;          ///< of heads: tables of rope have a column for two elements
 
 Expected<Architecture> findArchitecture(std::string_view name) {
   std::string known;
@@ -53,8 +54,8 @@ Status checkHeads(const Entries& entries, const ModelShape& shape) {
   if (shape.heads % shape.keyHeads)
     return invalidArgument("entry " + entries.nameOf("attention.head_count") + " is " + std::to_string(shape.heads) + ", expected a multiple of the " +
                            std::to_string(shape.keyHeads) + " heads of keys");
-  if (shape.depth % kColumns)
-    return unimplemented("heads have " + std::to_string(shape.depth) + " elements, expected a multiple of " + std::to_string(kColumns));
+  if (shape.depth % kColumns || shape.depth > kDeepest)
+    return unimplemented("heads have " + std::to_string(shape.depth) + " elements, expected a multiple of " + std::to_string(kColumns) + ", at most " + std::to_string(kDeepest));
   JINX_TRY_ASSIGN(int64_t values, entries.count("attention.value_length", shape.depth));
   if (values != shape.depth) return unimplemented("heads of values have " + std::to_string(values) + " elements, expected " + std::to_string(shape.depth) + " as keys");
   JINX_TRY_ASSIGN(int64_t rotated, entries.count("rope.dimension_count", shape.depth));
