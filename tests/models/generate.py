@@ -48,9 +48,11 @@ def check(run, model, folder):
     run.same("eight tokens", ANSWER, model, "--prompt", PROMPT, "--max-tokens", 8)
     done = subprocess.run([run.jinx, "compile", model, "-o", plan], capture_output=True, text=True)
     run.outcome(done.returncode == 0, f"compile: {done.stderr}")
-    longer = run.generate(plan, "--tokenizer", model, "--prompt", PROMPT, "--max-tokens", 100).stdout
-    run.outcome(longer.startswith(ANSWER[:-1]) and len(longer) > 200, f"a longer text is {longer!r}")
-    more = ["--tokenizer", model, "--max-tokens", 100]
+    more = ["--tokenizer", model, "--max-tokens", 100, "--ignore-end"]
+    longer = run.generate(plan, *more, "--prompt", PROMPT).stdout
+    run.outcome(longer.startswith(ANSWER[:-1]) and len(longer) > 150, f"a longer text is {longer!r}")
+    ended = run.generate(plan, *more[:-1], "--prompt", PROMPT).stdout
+    run.outcome(longer.startswith(ended[:-1]) and len(ended) < len(longer), f"with its end the text is {ended!r}")
     run.same("drafts", longer, plan, *more, "--prompt", PROMPT, "--drafts", 4)
     run.same("jinx-rt, a prompt in a file", longer, plan, *more, "--prompt-file", file, program=run.runner)
     run.same("standard input", longer, plan, *more, "--prompt-file", "-", given=PROMPT)
