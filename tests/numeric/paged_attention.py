@@ -260,7 +260,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.self_test:
         return self_test()
-    library = pathlib.Path(arguments.jinx).resolve().parents[1] / "lib" / "libjinx.so"
+    library = pathlib.Path(arguments.jinx).resolve().parents[1] / "lib" / ("libjinx-emulated.so" if arguments.target else "libjinx.so")
     run = Run(arguments.jinx, arguments.target, jinx_capi.Library(library), arguments.seed)
     for name in arguments.cases:
         with tempfile.TemporaryDirectory() as folder:
