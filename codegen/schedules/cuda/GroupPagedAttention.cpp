@@ -36,7 +36,7 @@ namespace {
 constexpr int64_t kWarp = 32, kWarpsOfBlock = 4;
 constexpr int64_t kPart = 512;      // keys
 constexpr int64_t kMostHeads = 8;   // of queries to a program
-constexpr int64_t kScores = 64;     // of a step, in registers: 16 keys for up to 4 heads, 8 for up to 8
+constexpr int64_t kScores = 32;     // of a step, in registers: 16 keys for one or two heads, 8 for up to 4, 4 for up to 8
 constexpr int64_t kPartsAhead = 4;  // of a merge, whose loads overlap
 constexpr double kToLog2 = 1.4426950408889634;
 
@@ -116,7 +116,7 @@ struct Problem {
     entries = sizesOf(op.getTable().getType())[1];
     parts = max(SizeExpr(1), ceilDiv(entries, kPart / kPageRows));  // one says that there is nothing to see
     rows = headsOfProgram(shared);
-    step = rows * kPageRows <= kScores ? kPageRows : kPageRows / 2;
+    while (rows * step > kScores) step /= 2;
   }
   /// out [tokens, heads, parts, columns], logarithms [tokens, heads, parts], range [tokens, 2]: the first part and the last one's next
   SmallVector<Type> between() {
@@ -132,7 +132,7 @@ struct Problem {
   SizeExpr tokens, entries, parts;
   int64_t heads = 1, shared = 1;
   int64_t rows = 1;   ///< heads of queries of a program
-  int64_t step = 16;  ///< keys
+  int64_t step = kPageRows;  ///< keys
 };
 
 class PartsProgram : WarpProgram {
