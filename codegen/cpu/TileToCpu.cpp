@@ -14,11 +14,11 @@
 // broadcast) for M*N/16 multiplications: M = 14, N = 32 uses 28 of 32 registers and is bound by the multipliers.
 //
 // One tile program serves every instruction set. Where the registers do not hold a dot's accumulators, the dot is cut into blocks of
-// rows and panels that they do hold, each with a loop over k of its own; where memory instructions have no masks, masked, strided
-// and gathered rows go through a small buffer, lane by lane: slow, short code for the baseline that runs anywhere.
+// rows and panels that they do hold, each with a loop over k of its own. RowMemory.h has how rows are read and written.
 #include "codegen/cpu/TileToCpu.h"
 
 #include "codegen/cpu/ByteProducts.h"
+#include "codegen/cpu/RowMemory.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -37,10 +37,10 @@ namespace {
 constexpr int64_t kPanel = 16;          // columns of a packed panel (tile.dot)
 constexpr int64_t kByteInterleave = 4;  // rows of a panel of bytes that come together
 
-class KernelLowering {
+class KernelLowering : RowMemory {
  public:
   KernelLowering(tile::KernelOp kernel, const Lanes &lanes, ModuleOp target)
-      : kernel_(kernel), lanes_(lanes), target_(target), b_(kernel.getContext()) {}
+      : RowMemory(kernel.getContext(), lanes), kernel_(kernel), target_(target) {}
 
   LogicalResult run() {
     Location loc = kernel_.getLoc();
@@ -82,12 +82,6 @@ class KernelLowering {
   Value one(Value v) const { return map_.lookup(v)[0]; }
   void set(Value v, Rows rows) { map_[v] = std::move(rows); }
 
-  Value indexConstant(Location loc, int64_t v) { return arith::ConstantIndexOp::create(b_, loc, v); }
-  Value toIndex(Location loc, Value v) { return arith::IndexCastOp::create(b_, loc, b_.getIndexType(), v); }
-  Value toI64(Location loc, Value v) { return arith::IndexCastOp::create(b_, loc, b_.getI64Type(), v); }
-  Value add(Location loc, Value a, Value b) { return arith::AddIOp::create(b_, loc, a, b); }
-  Value mul(Location loc, Value a, Value b) { return arith::MulIOp::create(b_, loc, a, b); }
-
   void loadOperands(Location loc, Block *entry) {
     Type ptr = LLVM::LLVMPointerType::get(b_.getContext());
     auto load = [&](Value base, int64_t i, Type type) -> Value {
@@ -97,164 +91,6 @@ class KernelLowering {
     for (int64_t i = 0; i < int64_t(kernel_.getNumBuffers()); ++i) set(kernel_.buffer(i), {load(entry->getArgument(0), i, ptr)});
     for (int64_t i = 0; i < kernel_.numSizes(); ++i)
       set(kernel_.size(i), {toIndex(loc, load(entry->getArgument(1), i, b_.getI64Type()))});
-  }
-
-  // ---- memory -------------------------------------------------------------------------------------------------------------------
-  Value address(Location loc, Value ptr, Type element, Value offset) {
-    Type type = LLVM::LLVMPointerType::get(b_.getContext());
-    return LLVM::GEPOp::create(b_, loc, type, element, ptr, ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(toI64(loc, offset))});
-  }
-  static unsigned alignmentOf(Type element) { return std::max<unsigned>(1, element.getIntOrFloatBitWidth() / 8); }
-
-  Value laneMask(Location loc, Value limit, int64_t width) {
-    Type type = VectorType::get({width}, b_.getI1Type());
-    return vector::CreateMaskOp::create(b_, loc, type, limit);
-  }
-  Value zero(Location loc, Type type) { return arith::ConstantOp::create(b_, loc, type, b_.getZeroAttr(type)); }
-
-  /// Addresses of the lanes of a row with a stride that is not 1.
-  Value laneAddresses(Location loc, Value ptr, Type element, Value offset, Value stride, int64_t width) {
-    auto vec = VectorType::get({width}, b_.getIndexType());
-    Value lanes = vector::StepOp::create(b_, loc, vec);
-    Value offsets = arith::MulIOp::create(b_, loc, lanes, vector::BroadcastOp::create(b_, loc, vec, stride));
-    offsets = arith::AddIOp::create(b_, loc, offsets, vector::BroadcastOp::create(b_, loc, vec, offset));
-    return gatherAddresses(loc, ptr, element, offsets, width);
-  }
-  Value gatherAddresses(Location loc, Value ptr, Type element, Value offsets, int64_t width) {
-    Value wide = arith::IndexCastOp::create(b_, loc, VectorType::get({width}, b_.getI64Type()), offsets);
-    Type ptrs = VectorType::get({width}, LLVM::LLVMPointerType::get(b_.getContext()));
-    return LLVM::GEPOp::create(b_, loc, ptrs, element, ptr, ArrayRef<LLVM::GEPArg>{LLVM::GEPArg(wide)});
-  }
-
-  // ---- lane by lane, for processors without masks -------------------------------------------------------------------------------
-  Value laneBuffer(Location loc, VectorType type) {
-    OpBuilder::InsertionGuard guard(b_);
-    b_.setInsertionPointToStart(entry_);
-    Value count = LLVM::ConstantOp::create(b_, loc, b_.getI64Type(), b_.getI64IntegerAttr(1));
-    return LLVM::AllocaOp::create(b_, loc, LLVM::LLVMPointerType::get(b_.getContext()), type, count, /*alignment=*/64);
-  }
-  void forLanes(Location loc, Value limit, int64_t width, function_ref<void(Value)> body) {
-    Value end = indexConstant(loc, width), zero = indexConstant(loc, 0);
-    if (limit) end = arith::MinSIOp::create(b_, loc, arith::MaxSIOp::create(b_, loc, limit, zero), end);
-    auto loop = scf::ForOp::create(b_, loc, zero, end, indexConstant(loc, 1));
-    OpBuilder::InsertionGuard guard(b_);
-    b_.setInsertionPointToStart(loop.getBody());
-    body(loop.getInductionVar());
-  }
-  void copyLane(Location loc, Type element, Value from, Value fromIndex, Value to, Value toIndex) {
-    Value v = LLVM::LoadOp::create(b_, loc, element, address(loc, from, element, fromIndex), alignmentOf(element));
-    LLVM::StoreOp::create(b_, loc, v, address(loc, to, element, toIndex), alignmentOf(element));
-  }
-  Value loadLanes(Location loc, VectorType type, Value ptr, Value offset, Value stride, Value limit) {
-    Value buffer = laneBuffer(loc, type);
-    if (limit) LLVM::StoreOp::create(b_, loc, zero(loc, type), buffer);
-    forLanes(loc, limit, type.getDimSize(0),
-             [&](Value lane) { copyLane(loc, type.getElementType(), ptr, add(loc, offset, mul(loc, lane, stride)), buffer, lane); });
-    return LLVM::LoadOp::create(b_, loc, type, buffer);
-  }
-  void storeLanes(Location loc, Value row, Value ptr, Value offset, Value stride, Value limit) {
-    auto type = cast<VectorType>(row.getType());
-    Value buffer = laneBuffer(loc, type);
-    LLVM::StoreOp::create(b_, loc, row, buffer);
-    forLanes(loc, limit, type.getDimSize(0),
-             [&](Value lane) { copyLane(loc, type.getElementType(), buffer, lane, ptr, add(loc, offset, mul(loc, lane, stride))); });
-  }
-  Value gatherLanes(Location loc, VectorType type, Value ptr, Value offsets, Value mask) {
-    auto spill = [&](Value v, Type element) {
-      auto wide = VectorType::get(type.getShape(), element);
-      Value buffer = laneBuffer(loc, wide);
-      LLVM::StoreOp::create(b_, loc, v, buffer);
-      return buffer;
-    };
-    auto i64s = VectorType::get(type.getShape(), b_.getI64Type());
-    auto i8s = VectorType::get(type.getShape(), b_.getI8Type());
-    Value at = spill(arith::IndexCastOp::create(b_, loc, i64s, offsets), b_.getI64Type());
-    Value valid = spill(arith::ExtUIOp::create(b_, loc, i8s, mask), b_.getI8Type());
-    Value buffer = laneBuffer(loc, type);
-    LLVM::StoreOp::create(b_, loc, zero(loc, type), buffer);
-    forLanes(loc, Value(), type.getDimSize(0), [&](Value lane) {
-      Value flag = LLVM::LoadOp::create(b_, loc, b_.getI8Type(), address(loc, valid, b_.getI8Type(), lane));
-      Value none = arith::ConstantOp::create(b_, loc, b_.getI8IntegerAttr(0));
-      Value set = arith::CmpIOp::create(b_, loc, arith::CmpIPredicate::ne, flag, none);
-      OpBuilder::InsertionGuard guard(b_);
-      b_.setInsertionPointToStart(scf::IfOp::create(b_, loc, set, /*withElse=*/false).thenBlock());
-      Value offset = toIndex(loc, LLVM::LoadOp::create(b_, loc, b_.getI64Type(), address(loc, at, b_.getI64Type(), lane)));
-      copyLane(loc, type.getElementType(), ptr, offset, buffer, lane);
-    });
-    return LLVM::LoadOp::create(b_, loc, type, buffer);
-  }
-
-  /// Tiles of bf16 are read and written as their bits: LLVM would widen masked ones to f32 and call a library to narrow them.
-  VectorType bitsOf(VectorType type) { return type.getElementType().isBF16() ? type.clone(b_.getI16Type()) : type; }
-  Value bitcast(Location loc, Type type, Value v) {
-    return v.getType() == type ? v : Value(arith::BitcastOp::create(b_, loc, type, v));
-  }
-
-  /// Asks for what lies there, into the second-level cache: it need not exist.
-  void fetch(Location loc, Type element, Value ptr, Value offset) {
-    constexpr int32_t kRead = 0, kSecondLevel = 2, kData = 1;  // LLVM's prefetch
-    LLVM::Prefetch::create(b_, loc, address(loc, ptr, element, offset), kRead, kSecondLevel, kData);
-  }
-
-  Value loadRow(Location loc, VectorType type, Value ptr, Value offset, Value stride, Value limit) {
-    return bitcast(loc, type, loadBits(loc, bitsOf(type), ptr, offset, stride, limit));
-  }
-  Value loadBits(Location loc, VectorType type, Value ptr, Value offset, Value stride, Value limit) {
-    Type element = type.getElementType();
-    int64_t width = type.getDimSize(0);
-    auto constantStride = getConstantIntValue(stride);
-    if (constantStride == 0) {
-      Value scalar = LLVM::LoadOp::create(b_, loc, element, address(loc, ptr, element, offset), alignmentOf(element));
-      return vector::BroadcastOp::create(b_, loc, type, scalar);
-    }
-    if (constantStride == 1) {
-      Value at = address(loc, ptr, element, offset);
-      if (!limit) return LLVM::LoadOp::create(b_, loc, type, at, alignmentOf(element));
-      if (!lanes_.masked) return loadLanes(loc, type, ptr, offset, stride, limit);
-      return LLVM::MaskedLoadOp::create(b_, loc, type, at, laneMask(loc, limit, width), zero(loc, type), alignmentOf(element));
-    }
-    if (!lanes_.masked) return loadLanes(loc, type, ptr, offset, stride, limit);
-    Value at = laneAddresses(loc, ptr, element, offset, stride, width);
-    Value mask = limit ? laneMask(loc, limit, width) : allTrue(loc, width);
-    return LLVM::masked_gather::create(b_, loc, type, at, mask, ValueRange{zero(loc, type)}, b_.getI32IntegerAttr(alignmentOf(element)));
-  }
-  Value allTrue(Location loc, int64_t width) {
-    auto type = VectorType::get({width}, b_.getI1Type());
-    return arith::ConstantOp::create(b_, loc, type, DenseElementsAttr::get(type, true));
-  }
-
-  /// All lanes at once, or one by one where some are past the limit.
-  void storeNarrowTail(Location loc, Value row, Value ptr, Value offset, Value stride, Value limit) {
-    auto type = cast<VectorType>(row.getType());
-    Value isWhole = arith::CmpIOp::create(b_, loc, arith::CmpIPredicate::sge, limit, indexConstant(loc, type.getDimSize(0)));
-    auto branch = scf::IfOp::create(b_, loc, isWhole, /*withElse=*/true);
-    OpBuilder::InsertionGuard guard(b_);
-    b_.setInsertionPointToStart(branch.thenBlock());
-    LLVM::StoreOp::create(b_, loc, row, address(loc, ptr, type.getElementType(), offset), alignmentOf(type.getElementType()));
-    b_.setInsertionPointToStart(branch.elseBlock());
-    storeLanes(loc, row, ptr, offset, stride, limit);
-  }
-  void storeRow(Location loc, Value row, Value ptr, Value offset, Value stride, Value limit) {
-    auto type = bitsOf(cast<VectorType>(row.getType()));
-    row = bitcast(loc, type, row);
-    Type element = type.getElementType();
-    int64_t width = type.getDimSize(0);
-    bool contiguous = getConstantIntValue(stride) == 1;
-    if (!lanes_.masked && (limit || !contiguous)) return storeLanes(loc, row, ptr, offset, stride, limit);
-    if (contiguous) {
-      Value at = address(loc, ptr, element, offset);
-      if (!limit) {
-        LLVM::StoreOp::create(b_, loc, row, at, alignmentOf(element));
-        return;
-      }
-      // LLVM 22 writes a whole 32-bit lane where a mask that it finds out to be constant leaves one lane of a truncation.
-      if (element.getIntOrFloatBitWidth() < 32) return storeNarrowTail(loc, row, ptr, offset, stride, limit);
-      LLVM::MaskedStoreOp::create(b_, loc, row, at, laneMask(loc, limit, width), alignmentOf(element));
-      return;
-    }
-    Value at = laneAddresses(loc, ptr, element, offset, stride, width);
-    Value mask = limit ? laneMask(loc, limit, width) : allTrue(loc, width);
-    LLVM::masked_scatter::create(b_, loc, row, at, mask, b_.getI32IntegerAttr(alignmentOf(element)));
   }
 
   // ---- ops ----------------------------------------------------------------------------------------------------------------------
@@ -352,17 +188,9 @@ class KernelLowering {
 
   LogicalResult lowerGather(tile::GatherOp op) {
     auto type = cast<VectorType>(op.getTile().getType());
-    Value bits = gatherBits(op.getLoc(), bitsOf(type), one(op.getPtr()), one(op.getOffsets()), one(op.getMask()));
-    set(op.getTile(), {bitcast(op.getLoc(), type, bits)});
+    set(op.getTile(), {gather(op.getLoc(), type, one(op.getPtr()), one(op.getOffsets()), one(op.getMask()))});
     return success();
   }
-  Value gatherBits(Location loc, VectorType type, Value ptr, Value offsets, Value mask) {
-    if (!lanes_.masked) return gatherLanes(loc, type, ptr, offsets, mask);
-    Type element = type.getElementType();
-    Value at = gatherAddresses(loc, ptr, element, offsets, type.getDimSize(0));
-    return LLVM::masked_gather::create(b_, loc, type, at, mask, ValueRange{zero(loc, type)}, b_.getI32IntegerAttr(alignmentOf(element)));
-  }
-
   /// Halves are combined until one lane is left: a tree whose shape depends only on the tile's width.
   LogicalResult lowerReduce(tile::ReduceOp op) {
     Location loc = op.getLoc();
@@ -653,12 +481,9 @@ class KernelLowering {
   }
 
   tile::KernelOp kernel_;
-  Lanes lanes_;
   ModuleOp target_;
-  OpBuilder b_;
   llvm::DenseMap<Value, Rows> map_;
   Value program_, scratch_;
-  Block *entry_ = nullptr;  // of the function: where buffers of single lanes are allocated
 };
 
 }  // namespace

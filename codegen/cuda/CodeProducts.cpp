@@ -129,6 +129,13 @@ TileLayout PipelineEmitter::codeLayout(const Shape &shape) {
   return layout;
 }
 
+/// Whether a warp's registers hold a chunk of codes more beside its sums, of 16 x 8 each: what ptxas was seen to allot without a spill (decision 0029).
+static bool holdsTwoChunks(tile::DotCodesOp op, int64_t sums, int64_t sections, bool inCluster) {
+  if (op.getBits() != 4 || op.getOffsets()) return false;
+  if (op.getLevels()) return sums <= 4 && sections == 1;  // levels are a table, in registers too
+  return sums <= (sections == 2 && inCluster ? 4 : 8);
+}
+
 LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   const CodeGrid &grid = *codes_;
   const Type element = pointedAt(op.getA());
@@ -149,8 +156,7 @@ LogicalResult PipelineEmitter::emitDotCodes(tile::DotCodesOp op) {
   e_.constant("kSections", sections, "of a chunk, each with one scale");
   e_.constant("kSteps", 4 / sections, "of 16 k in a section");
   const int64_t sums = grid.blocks() * grid.octets();
-  const bool hasRegisters = bits == 4 && !op.getOffsets() && (op.getLevels() ? sums <= 4 && sections == 1 : sums <= (sections == 2 && clusterK_ > 1 ? 4 : 8));
-  e_.constant("kAhead", hasRegisters ? 2 : 1, "chunks of codes that a warp has fetched or fetches");
+  e_.constant("kAhead", holdsTwoChunks(op, sums, sections, clusterK_ > 1) ? 2 : 1, "chunks of codes that a warp has fetched or fetches");
   if (!op.getLevels() && bits == 4) {
     const uint32_t less = bitsOf(-((ofBf16 ? 128.0 : 1024.0) + double(op.getZero())), element);
     e_.constants_.push_back("constexpr u32 kLess = " + hex(less << 16 | less) + ";  // minus " + str((ofBf16 ? 128 : 1024) + op.getZero()) + ", twice");
@@ -328,7 +334,7 @@ LogicalResult PipelineEmitter::emitSumWarps(tile::SumWarpsOp op) {
   out.close();
   out.line("block_sync();");
   if (clusterK_ > 1) {
-    printOwnSums(left);
+    if (grid.warpsK > 1) printOwnSums(left);
     out.line("if (threadIdx.x < kSplits) mbar_arrive_publish(parts_there, threadIdx.x);");
     out.line("mbar_wait_cluster(parts_there, 0);");
   }

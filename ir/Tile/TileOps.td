@@ -57,7 +57,8 @@ def Tile_ScratchOp : Tile_Op<"scratch", [Pure]> {
 }
 def Tile_LoadOp : Tile_Op<"load", [AttrSizedOperandSegments, MemoryEffects<[MemRead]>]> {
   let summary = "tile[i, j] = ptr[offset + i*strides0 + j*strides1] where i < limits0 and j < limits1, else 0";
-  let description = [{ One stride per dimension of the tile. `limits` are absent (every lane is valid) or one per dimension. }];
+  let description = [{ One stride per dimension of the tile. `limits` are absent (every lane is valid) or one per dimension.
+    `ahead`, on loads of rank-1 tiles: so many elements behind the offset are asked for, into the second-level cache; they need not exist (CPU). }];
   let arguments = (ins Tile_PtrType:$ptr, Index:$offset, Variadic<Index>:$strides, Variadic<Index>:$limits);
   let results = (outs Tile_Vector:$tile);
   let assemblyFormat = "$ptr `[` $offset `]` `strides` `(` $strides `)` (`limits` `(` $limits^ `)`)? attr-dict `:` type($ptr) `->` type($tile)";

@@ -188,8 +188,8 @@ class Binder {
     for (uint32_t i : p_.placementOrder) {
       const ValueInfo& v = p_.values[i];
       if (v.root != i || b_.placements[i].base != Placement::Base::kArena || v.firstUse < 0) continue;
-      bool isLeft = v.output >= 0 || v.written; // what the caller gets after the run
-      items.push_back({b_.placements[i].sizeBytes, v.input >= 0 ? 0 : v.firstUse, isLeft ? p_.endTime : v.lastUse});
+      const bool lastsToEnd = v.output >= 0 || v.written; // the caller gets it back
+      items.push_back({b_.placements[i].sizeBytes, v.input >= 0 ? 0 : v.firstUse, lastsToEnd ? p_.endTime : v.lastUse});
       owners.push_back(i);
     }
     ArenaLayout layout = planArena(items);

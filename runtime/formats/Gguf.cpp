@@ -167,7 +167,7 @@ class GgufReader {
     if (type == kArrayType) return readArray();
     const DType dtype = entryType(type);
     if (dtype == DType::kInvalid) return invalidArgument("has type " + std::to_string(type) + ", expected 0 to 12");
-    JINX_TRY_ASSIGN(auto bytes, take(static_cast<uint64_t>(bitWidth(dtype) / 8), "its value"));
+    JINX_TRY_ASSIGN(auto bytes, take(static_cast<uint64_t>(packedBytes(dtype, 1)), "its value"));
     return numberAt(dtype, bytes, 0);
   }
   Expected<GgufValue> readArray() {
@@ -185,7 +185,7 @@ class GgufReader {
     const DType dtype = entryType(type);
     if (type == kArrayType) return unimplemented("is an array of arrays, expected numbers or strings");
     if (dtype == DType::kInvalid) return invalidArgument("has element type " + std::to_string(type) + ", expected 0 to 12");
-    const uint64_t width = static_cast<uint64_t>(bitWidth(dtype) / 8);
+    const uint64_t width = static_cast<uint64_t>(packedBytes(dtype, 1));
     if (count > left() / width)
       return invalidArgument("has " + std::to_string(count) + " elements of " + std::to_string(width) + " bytes, the file has " +
                              std::to_string(left()) + " bytes more");
@@ -230,7 +230,7 @@ class GgufReader {
     if (row % perBlock != 0)
       return invalidArgument("has rows of " + std::to_string(row) + ", expected whole blocks of " + std::to_string(perBlock));
     int64_t bytes = 0;
-    if (__builtin_mul_overflow(elements / perBlock, type->blocks ? type->blocks->bytes : bitWidth(type->dtype) / 8, &bytes))
+    if (__builtin_mul_overflow(elements / perBlock, type->blocks ? type->blocks->bytes : packedBytes(type->dtype, 1), &bytes))
       return invalidArgument("has more bytes than 2^63");
     JINX_TRY_ASSIGN(uint64_t offset, read<uint64_t>("its offset"));
     if (offset % alignment_ != 0)
@@ -339,7 +339,7 @@ Expected<std::vector<int64_t>> GgufFile::integers(std::string_view name) const {
   if (!numbers) return isOtherKind(name, *value, "an array of integers");
   std::vector<int64_t> result;
   result.reserve(static_cast<size_t>(numbers->count));
-  const size_t width = static_cast<size_t>(bitWidth(numbers->dtype) / 8);
+  const size_t width = static_cast<size_t>(packedBytes(numbers->dtype, 1));
   for (uint64_t i = 0; i < numbers->count; ++i) {
     auto integer = asInteger(numberAt(numbers->dtype, numbers->bytes, static_cast<size_t>(i) * width));
     if (!integer)

@@ -2,7 +2,7 @@
 # Seeds for the fuzz targets, from what is in the tree and from ONNX's node tests: make_seeds.sh JINX JINX-OPT SOURCE NODE-TESTS OUT
 #
 # OUT/native: modules of docs/spec and of the lit tests, one each. OUT/onnx: node tests. OUT/plan: plans of both. OUT/gguf: a
-# file written here.
+# file written here. OUT/tokenizer: so, too, one of each kind.
 set -eu
 jinx=$1 jinx_opt=$2 source=$3 node_tests=$4 out=$5
 
@@ -66,5 +66,44 @@ mkdir -p "$out/gguf"
   text blocks && u32 2 && u64 32 && u64 3 && u32 3 && u64 32
   head -c 160 /dev/zero
 } >"$out/gguf/two.gguf"
+
+# Tokenizers: one of each kind.
+mkdir -p "$out/tokenizer"
+text32() { u32 8 && text "$1"; }
+byte() { printf "\\$(printf %03o "$1")"; }
+# A piece of a SentencePiece model, as a protocol buffer: text, a negative score that byte $2 makes, kind 1.
+piece() { byte 10 && byte $((${#1} + 9)) && byte 10 && byte ${#1} && printf %s "$1" && printf '\025\0\0' && byte "$2" && printf '\277\030\001'; }
+added='"added_tokens": [{"id": 4, "content": "<x>", "special": true}, {"id": 5, "content": "[w]", "lstrip": true, "rstrip": true, "single_word": true}]'
+cat >"$out/tokenizer/bpe.json" <<EOF
+{$added, "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}, {"type": "Replace", "pattern": {"Regex": "x+"}, "content": "a"}]},
+"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": true}, {"type": "Split", "pattern": {"Regex": "[^\\\\s]+|\\\\s+(?!\\\\S)"}, "behavior": "MergedWithNext", "invert": false}, {"type": "ByteLevel", "add_prefix_space": true}]},
+"decoder": {"type": "ByteLevel"}, "post_processor": {"type": "BertProcessing", "cls": ["<x>", 4], "sep": ["<x>", 4]},
+"model": {"type": "BPE", "unk_token": "a", "vocab": {"a": 0, "b": 1, "ab": 2, "c": 3}, "merges": ["a b"]}}
+EOF
+cat >"$out/tokenizer/fallback.json" <<EOF
+{$added, "normalizer": {"type": "Prepend", "prepend": "_"}, "pre_tokenizer": {"type": "Metaspace", "replacement": "_", "prepend_scheme": "first", "split": true},
+"decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "_"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+"model": {"type": "BPE", "byte_fallback": true, "fuse_unk": true, "unk_token": "c", "end_of_word_suffix": "b", "continuing_subword_prefix": "a", "vocab": {"a": 0, "b": 1, "ab": 2, "c": 3}, "merges": [["a", "ab"]]}}
+EOF
+cat >"$out/tokenizer/wordpiece.json" <<EOF
+{$added, "normalizer": {"type": "BertNormalizer"}, "pre_tokenizer": {"type": "BertPreTokenizer"}, "decoder": {"type": "WordPiece"},
+"model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {"[UNK]": 0, "a": 1, "##b": 2, "it": 3}}}
+EOF
+cat >"$out/tokenizer/unigram.json" <<EOF
+{$added, "normalizer": {"type": "Precompiled", "precompiled_charsmap": "CAAAAAAAAAAAAAAAYQA="}, "pre_tokenizer": {"type": "WhitespaceSplit"}, "decoder": {"type": "Metaspace"},
+"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a", -1.5], ["ab", -2], ["b", -3]]}}
+EOF
+for value in $(seq 0 255); do
+  byte "$value" | base64 | tr '\n' ' ' && echo "$value"
+done >"$out/tokenizer/ranks.tiktoken"
+echo "YWI= 256" >>"$out/tokenizer/ranks.tiktoken"
+{ piece _a 128 && piece a 64 && piece b 100 && piece ab 32 && printf '\022\002\030\002'; } >"$out/tokenizer/pieces.model"
+{
+  printf GGUF && u32 3 && u64 0 && u64 4
+  text tokenizer.ggml.model && text32 gpt2
+  text tokenizer.ggml.pre && text32 smollm
+  text tokenizer.ggml.tokens && u32 9 && u32 8 && u64 3 && text a && text b && text ab
+  text tokenizer.ggml.merges && u32 9 && u32 8 && u64 1 && text "a b"
+} >"$out/tokenizer/bpe.gguf"
 echo "$(ls "$out/native" | wc -l) modules, $(ls "$out/onnx" | wc -l) ONNX models, $(ls "$out/plan" | wc -l) plans"
 [ -n "$(ls "$out/plan")" ]

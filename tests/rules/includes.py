@@ -45,6 +45,8 @@ RULES = {
     "runtime/base": May(),
     "runtime/hostops": May(("runtime/base",)),  # the oracle of kernels: it shares no code with them
     "runtime/formats": May(("runtime/base",)),
+    "runtime/text": May(("runtime/base", "runtime/formats"), ("nlohmann", "pcre2.h", "utf8proc.h")),
+    "runtime/engine": May(("runtime/base",)),  # a model is an interface to it: it knows no plan and no device
     "runtime/memory": May(("runtime/base",)),
     "runtime/plan": May(("runtime/base", "runtime/memory"), ("google/protobuf", "xxhash.h")),
     # A CPU device launches on the executor's threads and writes its trace.
@@ -60,10 +62,12 @@ RULES = {
     "tests": May(FOLDERS, (*MLIR, "onnx", "google/protobuf", "gtest", "gmock", "rapidcheck", "rapidcheck.h", "nlohmann")),
     # What judges the runtime builds without the compiler.
     "tests/unit/runtime": May(("runtime", "tests/fuzz/Mutator.h", "tests/fuzz/FuzzTarget.h"), ("gtest", "google/protobuf", "rapidcheck", "rapidcheck.h")),
+    "tests/unit/text": May(("runtime",), ("gtest",)),
+    "tests/unit/engine": May(("runtime/engine", "runtime/base"), ("gtest",)),
     "tests/unit/capi": May(("runtime", "tests/unit/runtime"), ("gtest",)),
 }
 # Where no compiler library may be reached, not even through a header that includes a header.
-CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/capi")
+CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/engine", "tests/unit/capi")
 # Headers of the C library and the kernel; those of C++ have no dot.
 SYSTEM_FOLDERS = ("sys", "linux", "sanitizer", "bits")
 SYSTEM = set("""assert.h cpuid.h dlfcn.h elf.h errno.h fcntl.h immintrin.h inttypes.h limits.h link.h locale.h malloc.h math.h poll.h pthread.h
@@ -176,6 +180,7 @@ PLANTED = [
     ("runtime/executor/Planted.cpp", '#include "frontends/ImportOptions.h"', "not one of its folders"),
     ("runtime/device/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
     ("runtime/device/Planted.cpp", '#include "runtime/executor/ThreadPool.h"', None),
+    ("runtime/engine/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
     ("runtime/new/Planted.cpp", '#include "runtime/base/Status.h"', "no row of RULES"),
     ("runtime/jinx.h", '#include "runtime/base/Status.h"', "not one of its folders"),
     ("ir/Graph/Planted.td", 'include "passes/Passes.td"', "not one of its folders"),

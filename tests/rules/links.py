@@ -26,6 +26,8 @@ LIBRARIES = {
     "libstdc++.so": "the C++ compiler's",
     "libprotobuf.so": "the plan's header is a message",
     "libz.so": "libprotobuf needs it",
+    "libpcre2-8.so": "patterns of tokenizers",
+    "libutf8proc.so": "Unicode's tables for tokenizers",
     "ld-linux-x86-64.so": "the system's loader",
     "ld-linux-aarch64.so": "the system's loader",
     "linux-vdso.so": "the kernel's",

@@ -2,6 +2,7 @@
 #include "tools/common/Bench.h"
 #include "tools/common/Inspect.h"
 #include "tools/common/Run.h"
+#include "tools/common/Tokenize.h"
 #include "tools/common/Tune.h"
 
 int main(int argc, char** argv) {
@@ -11,5 +12,6 @@ int main(int argc, char** argv) {
     addBench(app, action, openPlan, /*canCompile=*/false);
     addTuneFolder(app, action);
     addInspect(app, action);
+    addTokenize(app, action);
   });
 }

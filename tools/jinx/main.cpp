@@ -2,6 +2,7 @@
 #include "tools/common/Bench.h"
 #include "tools/common/Inspect.h"
 #include "tools/common/Run.h"
+#include "tools/common/Tokenize.h"
 #include "tools/jinx/Commands.h"
 #include "tools/jinx/ModelSource.h"
 
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
                       addCompare(app, action);
                       addTune(app, action);
                       addInspect(app, action);
+                      addTokenize(app, action);
                       addVerifyOnnx(app, action);
                     });
 }

@@ -243,6 +243,39 @@ TEST(Session, AliasesShareBytes) {
   EXPECT_EQ(toFloats(std::get<Tensor>((*out)[0].value)), (std::vector<float>{-4, -3, -2, -1, 1, 2, 3, 4}));
 }
 
+/// x = 2*x + w, in place; then y = reverse(reverse(x + w)), whose arena would fit where x was.
+TestPlan inPlacePlan() {
+  TestPlan t;
+  uint32_t x = t.input("x", {"4"}), w = t.input("w", {"4"}), written = t.alias("written", x, {"4"});
+  uint32_t sum = t.arena("sum", {"4"}), turned = t.arena("turned", {"4"}), y = t.output("y", {"4"});
+  uint32_t axpy = t.kernel("k_axpy", 3, 2), reverse = t.kernel("k_reverse", 2, 1);
+  t.launch(axpy, {x, w}, {written}, {"2", "4"}, "1");
+  t.launch(axpy, {written, w}, {sum}, {"1", "4"}, "1");
+  t.launch(reverse, {sum}, {turned}, {"4"}, "1").set_scratch_bytes("16");
+  t.launch(reverse, {turned}, {y}, {"4"}, "1").set_scratch_bytes("16");
+  return t;
+}
+
+TEST(Session, InputsAreWrittenInPlaceWhereALaunchTakesThem) {
+  auto check = [](Session& session) {
+    std::vector<Value> in = {floats({4}, {1, 2, 3, 4}), floats({4}, {10, 20, 30, 40})}, out(1);
+    for (const auto& [x, y] : {std::pair<std::vector<float>, std::vector<float>>({12, 24, 36, 48}, {22, 44, 66, 88}),
+                               {{34, 68, 102, 136}, {44, 88, 132, 176}}}) {
+      Status status = session.run(in, out);
+      ASSERT_TRUE(status.isOk()) << status.message();
+      EXPECT_EQ(toFloats(std::get<Tensor>(in[0])), x);
+      EXPECT_EQ(toFloats(std::get<Tensor>(in[1])), (std::vector<float>{10, 20, 30, 40}));
+      EXPECT_EQ(toFloats(std::get<Tensor>(out[0])), y);
+    }
+  };
+  TestPlan t = inPlacePlan(), u = inPlacePlan();
+  check(*makeSession(t, {.threads = 1, .kernels = kKernels}));
+  auto separate = Session::create(
+      u.finish(), std::make_shared<SeparateDevice>(DeviceOptions{.threads = 1, .kernels = kKernels}), testOptions());
+  ASSERT_TRUE(separate.isOk()) << separate.status().message();
+  check(**separate);
+}
+
 TEST(Session, AliasBeyondItsValueIsRefused) {
   TestPlan t;
   t.symbol("n");

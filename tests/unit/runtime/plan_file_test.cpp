@@ -163,6 +163,16 @@ TEST(PlanCheck, SaysWhatIsWrong) {
   expectRefused([&](P& p) { main(p)->mutable_steps(0)->set_inputs(0, 7); }, "reads \"y\" before it is written");
   expectRefused([&](P& p) { main(p)->mutable_steps(0)->set_outputs(0, 0); },
                 "writes \"x\", which is an input or a constant");
+  expectRefused(
+      [&](P& p) { // an alias of an input that the launch does not take
+        plan::Value* alias = p.add_values();
+        *alias = p.values(1);
+        alias->set_name("in place");
+        alias->set_where(plan::Value::ALIAS);
+        alias->set_alias_of(1);
+        main(p)->mutable_steps(0)->set_outputs(0, static_cast<uint32_t>(p.values_size() - 1));
+      },
+      "writes \"in place\", which is an input or a constant");
   expectRefused([&](P& p) { main(p)->mutable_steps(0)->add_outputs(5); },
                 "has 4 operands, kernel \"k_example\" takes 3");
   expectRefused([&](P& p) { main(p)->mutable_steps(0)->mutable_launch()->set_kernel(3); }, "launches no kernel");

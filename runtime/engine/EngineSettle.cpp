@@ -1,0 +1,119 @@
+// What a step that has run means: tokens, pages that may be shared, requests that end.
+#include <algorithm>
+
+#include "runtime/engine/Engine.h"
+
+namespace jinx::engine {
+
+void Engine::settleOldest() {
+  Flight flight = std::move(flights_.front());
+  flights_.erase(flights_.begin());
+  const StepPlan& plan = flight.plan;
+  std::span<const float> logits;
+  if (flight.isLaunched) {
+    Expected<std::span<const float>> settled = stream_.settle();
+    if (!settled && flight.failure.isOk()) flight.failure = settled.status().withContext("step " + std::to_string(plan.step));
+    if (settled) logits = *settled;
+  }
+  pool_.settle(plan.step);
+  scheduler_.settle(plan);
+  if (!flight.failure.isOk()) ++counts_.failedSteps;
+
+  resolved_.assign(plan.wanted.size(), 0);
+  for (const PlannedSequence& sequence : plan.sequences) {
+    Request* request = find(sequence.request, sequence.epoch);
+    if (!request)
+      ++counts_.staleRows;
+    else if (!flight.failure.isOk())
+      end(*request, FinishReason::kError, flight.failure.message());
+    else
+      settleSequence(plan, sequence, logits);
+  }
+  Status status = flight.isLaunched ? stream_.resolve(resolved_) : Status::ok();
+  if (!status.isOk() && !flights_.empty()) flights_.front().failure = std::move(status);
+  spare_.push_back(std::move(flight.plan));
+}
+
+void Engine::settleSequence(const StepPlan& plan, const PlannedSequence& sequence, std::span<const float> logits) {
+  Request& request = *find(sequence.request, sequence.epoch);
+  Status failure;
+  FinishReason finish = FinishReason::kNone;
+  if (sequence.samples) {
+    finish = settleSamples(request, plan, sequence, logits, failure);
+  } else {
+    failure = checkLogits(logits.subspan(static_cast<size_t>(sequence.firstWanted) * stream_.vocabulary(), stream_.vocabulary()));
+    if (failure.isOk()) publish(request, sequence.start + sequence.tokens);
+  }
+  if (!failure.isOk()) {
+    end(request, FinishReason::kError, failure.message());
+  } else if (finish != FinishReason::kNone) {
+    remove(request); // its last token said so
+  }
+}
+
+/// Samples row by row while the drafts stand. What a finite row sees is published.
+FinishReason Engine::settleSamples(Request& request, const StepPlan& plan, const PlannedSequence& sequence, std::span<const float> logits,
+                                   Status& failure) {
+  const int32_t afterDrafts = sequence.firstToken + sequence.tokens, firstDraft = afterDrafts - sequence.drafts;
+  const int32_t computed = sequence.start + sequence.tokens - sequence.drafts;
+  int32_t accepted = 0;
+  FinishReason finish = FinishReason::kNone;
+  --request.pending;
+  while (true) {
+    const int32_t wanted = sequence.firstWanted + accepted;
+    const auto row = logits.subspan(static_cast<size_t>(wanted) * stream_.vocabulary(), stream_.vocabulary());
+    const Expected<int32_t> token = sampleNext(request, row);
+    if (!token) {
+      failure = token.status();
+      break;
+    }
+    request.tokens.push_back(*token);
+    resolved_[wanted] = *token;
+    finish = stopAfterLast(request, options_.scheduler.contextLength);
+    emitToken(request, row, finish);
+    publish(request, computed + accepted);
+    if (finish != FinishReason::kNone || accepted == sequence.drafts || plan.tokens[firstDraft + accepted] != *token) break;
+    ++accepted;
+  }
+  counts_.drafts += sequence.drafts;
+  counts_.acceptedDrafts += accepted;
+  request.drafts.record(sequence.drafts, accepted);
+  // What was computed for drafts that do not stand is computed again: nothing is in flight behind drafts.
+  if (sequence.drafts > 0) request.computed = computed + accepted;
+  request.draftsInFlight = 0;
+  return finish;
+}
+
+Expected<int32_t> Engine::sampleNext(const Request& request, std::span<const float> row) {
+  SampleInput input{row, request.prompt(), request.output()};
+  if (request.options.mask) {
+    JINX_TRY_ASSIGN(input.mask, request.options.mask->allowed(request.output()));
+  }
+  return sampler_.sample(input, request.options.sampling, request.known());
+}
+
+/// Publishes the pages that end at or before token `end`.
+void Engine::publish(Request& request, int32_t end) {
+  if (!options_.scheduler.cachesPrefixes) return;
+  while ((request.published + 1) * kPageTokens <= end) {
+    const PageContent content = std::span(request.tokens).subspan(static_cast<size_t>(request.published) * kPageTokens).first<kPageTokens>();
+    request.chain = pool_.publish(request.pages[request.published], request.chain, request.salt, content);
+    ++request.published;
+  }
+}
+
+void Engine::emitToken(const Request& request, std::span<const float> row, FinishReason finish) {
+  Output output;
+  output.request = request.id;
+  output.epoch = request.epoch;
+  output.index = request.generated() - 1;
+  output.token = request.tokens.back();
+  output.finish = finish;
+  output.firstLogprob = logprobs_.size();
+  if (request.options.sampling.logprobs >= 0)
+    sampler_.appendLogprobs(row, output.token, request.options.sampling.logprobs, logprobs_);
+  output.logprobs = logprobs_.size() - output.firstLogprob;
+  outputs_.push_back(std::move(output));
+}
+
+} // namespace jinx::engine

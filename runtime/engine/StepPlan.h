@@ -1,0 +1,50 @@
+// What does a step do, and for whom? The vectors are those of StepInput; they are reused.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/engine/Model.h"
+#include "runtime/engine/Request.h"
+
+namespace jinx::engine {
+
+/// The part of a step that belongs to one request: tokens that follow each other, the last of which are drafts.
+struct PlannedSequence {
+  RequestId request = 0;
+  uint32_t epoch = 0;
+  int32_t start = 0;  ///< position of its first token
+  int32_t tokens = 0; ///< with drafts
+  int32_t drafts = 0;
+  bool samples = false;   ///< whether its last token but the drafts is the last that is known: its logits give the next one
+  int32_t firstToken = 0; ///< in the step
+  int32_t firstWanted = 0, wanted = 0; ///< 1 + drafts rows: also a chunk in the middle of a prompt shows by a row that its keys are finite
+};
+
+struct PageCopy {
+  int32_t from, to;
+};
+
+struct StepPlan {
+  StepId step = 0;
+  std::vector<PlannedSequence> sequences; ///< a row of the table each
+  std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
+  int32_t entries = 0;
+  std::vector<PageCopy> copies; ///< before the step; their sources are referenced until it has settled
+
+  bool isEmpty() const { return sequences.empty(); }
+  void clear();
+  StepInput input() const {
+    return {tokens, sequence, position, slots, table, static_cast<int32_t>(sequences.size()), entries, wanted};
+  }
+};
+
+inline void StepPlan::clear() {
+  sequences.clear();
+  for (auto* values : {&tokens, &sequence, &position, &slots, &table, &wanted})
+    values->clear();
+  copies.clear();
+  entries = 0;
+}
+
+} // namespace jinx::engine

@@ -1,0 +1,65 @@
+// How do steps get to the model before the tokens of the step before are known?
+//
+// A stream runs copies and steps in the order in which they were given. A token of a step may be a placeholder: -1 - k stands for what is sampled from
+// the k-th wanted row of the step launched before it. So step N + 1 can be planned and launched while step N still runs:
+//
+//   launch(N + 1 with placeholders) | settle() gives the logits of N | the caller samples | resolve(tokens) fills the placeholders of N + 1
+#pragma once
+
+#include <vector>
+
+#include "runtime/engine/Model.h"
+
+namespace jinx::engine {
+
+class StepStream {
+ public:
+  virtual ~StepStream() = default;
+  virtual int32_t vocabulary() const = 0;
+  virtual int32_t pages() const = 0;
+
+  /// Enqueues a copy of a page.
+  virtual Status copyPage(int32_t from, int32_t to) = 0;
+  /// Enqueues a step; copies the input. On a failure nothing was enqueued.
+  virtual Status launch(const StepInput& input) = 0;
+  /// Waits for the oldest step that has not settled. kInternal when there is none.
+  /// \returns its logits, [wanted, vocabulary], host, until the next call of settle; a failure if it did not run: it has settled all the same
+  virtual Expected<std::span<const float>> settle() = 0;
+  /// What the placeholders of the next step stand for, one token for each wanted row of the step that settled last; called after every settle.
+  virtual Status resolve(std::span<const int32_t> tokens) = 0;
+};
+
+/// A stream over a model that runs at once: what is enqueued runs when its step is to settle. Has no threads.
+class QueuedSteps final : public StepStream {
+ public:
+  /// \param model  must outlive the stream
+  explicit QueuedSteps(StepModel& model) : model_(model) {}
+
+  int32_t vocabulary() const override { return model_.vocabulary(); }
+  int32_t pages() const override { return model_.pages(); }
+  Status copyPage(int32_t from, int32_t to) override;
+  Status launch(const StepInput& input) override;
+  Expected<std::span<const float>> settle() override;
+  Status resolve(std::span<const int32_t> tokens) override;
+
+ private:
+  struct Copy {
+    int32_t from, to;
+  };
+  /// A step with the copies in front of it; its vectors are reused.
+  struct Entry {
+    std::vector<Copy> copies;
+    std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
+    int32_t sequences = 0, entries = 0;
+  };
+  Status runEntry(Entry& entry);
+
+  StepModel& model_;
+  std::vector<Copy> copies_; ///< before the next step
+  std::vector<Entry> queue_; ///< oldest first, few
+  std::vector<Entry> spare_;
+  std::vector<int32_t> resolved_;
+  std::vector<float> logits_;
+};
+
+} // namespace jinx::engine

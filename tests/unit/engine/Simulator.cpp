@@ -1,0 +1,545 @@
+#include "tests/unit/engine/Simulator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <optional>
+
+#include "tests/unit/engine/Reference.h"
+
+namespace jinx::engine {
+namespace {
+
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(toyMix(seed)) {}
+  uint64_t next() { return toyMix(state_++); }
+  int32_t below(int32_t count) { return static_cast<int32_t>(next() % static_cast<uint64_t>(count)); }
+  int32_t between(int32_t low, int32_t high) { return low + below(high - low + 1); }
+  bool oneIn(int32_t count) { return below(count) == 0; }
+
+ private:
+  uint64_t state_;
+};
+
+/// Allows about half of the tokens, another half at each length.
+class ToyMask : public TokenMask {
+ public:
+  explicit ToyMask(int32_t vocabulary) : words_((vocabulary + 63) / 64) {}
+  Expected<std::span<const uint64_t>> allowed(std::span<const int32_t> output) override {
+    for (size_t i = 0; i < words_.size(); ++i)
+      words_[i] = toyMix(output.size() * 8 + i) | 1;
+    return std::span<const uint64_t>(words_);
+  }
+
+ private:
+  std::vector<uint64_t> words_;
+};
+
+/// What a schedule does, drawn from its seed.
+struct Shape {
+  int32_t vocabulary, pages, requests, faultsOneIn; ///< 0: no faults
+  bool poisons, cancels;
+  bool isPressed; ///< few pages for many requests with long outputs: preemptions
+  EngineOptions engine;
+};
+
+Shape drawShape(Random& random, int overlaps) {
+  Shape shape;
+  shape.vocabulary = random.between(8, 28);
+  shape.isPressed = random.oneIn(2);
+  shape.pages = random.between(4, shape.isPressed ? 8 : 24);
+  shape.requests = random.between(3, 16);
+  shape.faultsOneIn = random.oneIn(4) ? random.between(4, 30) : 0;
+  shape.poisons = random.oneIn(3);
+  shape.cancels = random.oneIn(2);
+  SchedulerOptions& scheduler = shape.engine.scheduler;
+  scheduler.maxRunning = random.between(shape.isPressed ? 3 : 1, 7);
+  scheduler.tokenBudget = scheduler.maxRunning + random.below(40);
+  scheduler.prefillWhileDecoding = random.between(1, 24);
+  scheduler.contextLength = random.between(24, 150);
+  if (shape.isPressed || !random.oneIn(4)) scheduler.contextLength = std::min(scheduler.contextLength, shape.pages * kPageTokens);
+  scheduler.cachesPrefixes = !random.oneIn(8);
+  shape.engine.key = {random.next(), random.next()};
+  shape.engine.maxWaiting = random.oneIn(3) ? random.between(1, 4) : 100;
+  shape.engine.now_s = [] { return 0.0; };
+  const bool draw = random.oneIn(2);
+  shape.engine.overlaps = overlaps < 0 ? draw : overlaps == 1;
+  return shape;
+}
+
+SamplingOptions drawSampling(Random& random, int32_t vocabulary) {
+  SamplingOptions sampling;
+  sampling.seed = random.next();
+  sampling.temperature = random.oneIn(2) ? 0 : 0.4f * static_cast<float>(random.between(1, 4));
+  if (random.oneIn(3)) sampling.topK = random.between(1, vocabulary);
+  if (random.oneIn(3)) sampling.topP = 0.1f * static_cast<float>(random.between(3, 9));
+  if (random.oneIn(4)) sampling.minP = 0.1f;
+  if (random.oneIn(4)) sampling.repetitionPenalty = 1.3f;
+  if (random.oneIn(4)) sampling.presencePenalty = 0.5f;
+  if (random.oneIn(4)) sampling.frequencyPenalty = 0.25f;
+  if (random.oneIn(5)) sampling.logitBias = {{random.below(vocabulary), 2.5f}, {random.below(vocabulary), -INFINITY}};
+  if (random.oneIn(5)) sampling.logprobs = random.below(4);
+  return sampling;
+}
+
+class Simulation;
+
+/// The toy model with a record of who wrote what, and faults.
+class WatchedModel : public ToyModel {
+ public:
+  WatchedModel(Simulation& simulation, int32_t vocabulary, int32_t pages)
+      : ToyModel(vocabulary, pages), writers_(static_cast<size_t>(pages) * kPageTokens, 0), simulation_(simulation) {}
+
+  Status run(const StepInput& input, std::span<float> logits) override;
+  Status copyPage(int32_t from, int32_t to) override;
+  void scramble(int32_t page, uint64_t noise) {
+    for (int32_t row = 0; row < kPageTokens; ++row) {
+      writers_[page * kPageTokens + row] = 0;
+      ToyModel::write(page * kPageTokens + row, {toyMix(noise + row), static_cast<int32_t>(noise % 5), row});
+    }
+  }
+  StepId writer(int32_t slot) const { return writers_[slot]; }
+  StepId step = 0; ///< that runs
+
+ protected:
+  void write(int32_t slot, ToyKey key) override;
+
+ private:
+  std::vector<StepId> writers_;
+  Simulation& simulation_;
+  std::optional<std::pair<int32_t, ToyKey>> late_, later_;
+};
+
+/// Sees each step on its way to the model.
+class WatchedStream : public StepStream {
+ public:
+  WatchedStream(Simulation& simulation, WatchedModel& model) : simulation_(simulation), model_(model), steps_(model) {}
+  int32_t vocabulary() const override { return model_.vocabulary(); }
+  int32_t pages() const override { return model_.pages(); }
+  Status copyPage(int32_t from, int32_t to) override;
+  Status launch(const StepInput& input) override;
+  Expected<std::span<const float>> settle() override;
+  Status resolve(std::span<const int32_t> tokens) override;
+
+ private:
+  Simulation& simulation_;
+  WatchedModel& model_;
+  QueuedSteps steps_;
+  std::deque<StepPlan> launched_;
+  std::vector<float> logits_;
+};
+
+class Simulation {
+ public:
+  Simulation(uint64_t seed, const SimulationOptions& options)
+      : options_(options), seed_(seed), random_(seed), plants_(seed + 1), shape_(drawShape(random_, options.overlaps)),
+        model_(*this, shape_.vocabulary, shape_.pages), stream_(*this, model_) {
+    for (auto& document : documents_)
+      for (int i = 0; i < 96; ++i)
+        document.push_back(random_.below(shape_.vocabulary - 1));
+  }
+
+  SimulationResult run();
+
+  // What the watchers ask and tell.
+  bool plants(Plant plant, int32_t oneIn = 20) { return options_.plant == plant && plants_.oneIn(oneIn); }
+  Random& plantRandom() { return plants_; }
+  bool fails() { return shape_.faultsOneIn > 0 && random_.oneIn(shape_.faultsOneIn); }
+  bool poisonsNow() { return shape_.faultsOneIn > 0 && random_.oneIn(shape_.faultsOneIn * 20); }
+  const StepPlan& newest() const { return engine_->planInFlight(engine_->inFlight() - 1); }
+  const Engine& engine() const { return *engine_; }
+  void noteLaunch(const StepPlan& plan);
+  void noteLaunchFailure(const StepPlan& plan);
+  void noteSettle(const StepPlan& plan);
+  void noteFailure(const StepPlan& plan);
+  void notePoison(int32_t slot);
+  void noteCopy() { ++result_.copies; }
+
+ private:
+  struct Submitted {
+    RequestOptions options;
+    int order = 0;
+    RequestId id = 0;
+    std::vector<int32_t> output;
+    FinishReason finish = FinishReason::kNone;
+    uint32_t epoch = 0;
+    bool mayFail = false, mustFail = false, isCancelled = false;
+  };
+
+  RequestOptions drawRequest();
+  void submitOne();
+  void cancelOne();
+  void take(const Output& output);
+  void checkState();
+  void checkAnswer(const Submitted& request);
+  Snapshot snapshot() const;
+  std::vector<PageView> pageViews() const;
+  bool isLive(const PlannedSequence& sequence) const;
+  Submitted* find(RequestId id);
+  void problem(std::string text) {
+    if (result_.problems.size() < 5) result_.problems.push_back(std::move(text));
+  }
+
+  const SimulationOptions options_;
+  const uint64_t seed_;
+  Random random_, plants_;
+  const Shape shape_;
+  WatchedModel model_;
+  WatchedStream stream_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<int32_t> documents_[3];
+  std::vector<Submitted> submitted_;
+  int asked_ = 0;
+  std::set<std::pair<RequestId, uint32_t>> seen_;
+  std::map<int32_t, std::pair<Hash128, std::vector<ToyKey>>> published_; ///< as each page was when it was first seen published
+  const StepPlan* running_ = nullptr;                                     ///< the plan that the model runs
+  uint64_t expectedStale_ = 0, preemptions_ = 0;
+  bool anyLaunchFailed_ = false;
+  SimulationResult result_;
+};
+
+// ---- watchers --------------------------------------------------------------------------------------------------------------------------
+
+void WatchedModel::write(int32_t slot, ToyKey key) {
+  if (simulation_.plants(Plant::kMissingWrite, 60)) return;
+  if (simulation_.plants(Plant::kLateWrite, 60) && !later_) {
+    later_ = {slot, key};
+    return;
+  }
+  if (simulation_.poisonsNow()) {
+    key.isPoisoned = true;
+    simulation_.notePoison(slot);
+  }
+  writers_[slot] = step;
+  ToyModel::write(slot, key);
+}
+
+Status WatchedModel::copyPage(int32_t from, int32_t to) {
+  simulation_.noteCopy();
+  if (simulation_.plants(Plant::kMissingCopy, 2)) return Status::ok();
+  if (simulation_.plants(Plant::kWrongCopy, 2)) from = (from + 1) % pages();
+  return ToyModel::copyPage(from, to);
+}
+
+Status WatchedModel::run(const StepInput& input, std::span<float> logits) {
+  if (simulation_.fails()) {
+    for (int32_t slot : input.slots)
+      if (slot >= 0) ToyModel::write(slot, {toyMix(step), 1, 0}); // what it would have written is undefined
+    return resourceError("the device is lost for a moment");
+  }
+  Status status = ToyModel::run(input, logits);
+  if (late_) ToyModel::write(late_->first, late_->second);
+  late_ = std::exchange(later_, std::nullopt);
+  if (simulation_.plants(Plant::kWriteToFreedPage, 4))
+    for (int32_t page = 0; page < pages(); ++page)
+      if (simulation_.engine().pool().isFree(page)) {
+        ToyModel::write(page * kPageTokens + 3, {1, 2, 3});
+        break;
+      }
+  return status;
+}
+
+Status WatchedStream::copyPage(int32_t from, int32_t to) {
+  if (simulation_.fails()) {
+    simulation_.noteLaunchFailure(simulation_.newest());
+    return resourceError("no copy");
+  }
+  return steps_.copyPage(from, to);
+}
+
+Status WatchedStream::launch(const StepInput& input) {
+  simulation_.noteLaunch(simulation_.newest());
+  if (simulation_.fails()) {
+    simulation_.noteLaunchFailure(simulation_.newest());
+    return resourceError("no launch");
+  }
+  launched_.push_back(simulation_.newest());
+  Random& random = simulation_.plantRandom();
+  std::vector<int32_t> slots(input.slots.begin(), input.slots.end()), table(input.table.begin(), input.table.end()),
+      position(input.position.begin(), input.position.end()), tokens(input.tokens.begin(), input.tokens.end()),
+      wanted(input.wanted.begin(), input.wanted.end());
+  const size_t one = random.next() % tokens.size();
+  if (simulation_.plants(Plant::kWrongRow)) slots[one] ^= 1;
+  if (simulation_.plants(Plant::kWrongPage)) table[random.next() % table.size()] = random.below(pages());
+  if (simulation_.plants(Plant::kWrongPosition)) position[one] += position[one] % kPageTokens == kPageTokens - 1 ? -1 : 1;
+  if (simulation_.plants(Plant::kWrongToken)) tokens[one] = (std::max(tokens[one], 0) + 1) % (vocabulary() - 1);
+  if (simulation_.plants(Plant::kWrongRowWanted)) wanted.back() = std::max(wanted.back() - 1, 0);
+  return steps_.launch({tokens, input.sequence, position, slots, table, input.sequences, input.entries, wanted});
+}
+
+Expected<std::span<const float>> WatchedStream::settle() {
+  const StepPlan plan = std::move(launched_.front());
+  launched_.pop_front();
+  model_.step = plan.step;
+  simulation_.noteSettle(plan);
+  Expected<std::span<const float>> settled = steps_.settle();
+  if (!settled) {
+    if (simulation_.plants(Plant::kHiddenFailure, 1)) {
+      logits_.assign(plan.wanted.size() * static_cast<size_t>(vocabulary()), 0);
+      return std::span<const float>(logits_);
+    }
+    simulation_.noteFailure(plan);
+    return settled;
+  }
+  logits_.assign(settled->begin(), settled->end());
+  const size_t row = static_cast<size_t>(vocabulary());
+  if (plan.wanted.size() > 1 && simulation_.plants(Plant::kSwappedLogits))
+    std::swap_ranges(logits_.begin(), logits_.begin() + static_cast<ptrdiff_t>(row), logits_.begin() + static_cast<ptrdiff_t>(row));
+  if (simulation_.plants(Plant::kHiddenNan, 1))
+    for (float& logit : logits_)
+      if (std::isnan(logit)) logit = 0;
+  return std::span<const float>(logits_);
+}
+
+Status WatchedStream::resolve(std::span<const int32_t> tokens) {
+  std::vector<int32_t> changed(tokens.begin(), tokens.end());
+  if (simulation_.plants(Plant::kWrongPlaceholder, 3)) std::rotate(changed.begin(), changed.begin() + 1, changed.end());
+  return steps_.resolve(changed);
+}
+
+// ---- what is noted ---------------------------------------------------------------------------------------------------------------------
+
+Simulation::Submitted* Simulation::find(RequestId id) {
+  const auto found = std::ranges::find(submitted_, id, &Submitted::id);
+  return found == submitted_.end() ? nullptr : &*found;
+}
+
+bool Simulation::isLive(const PlannedSequence& sequence) const {
+  return std::ranges::any_of(engine_->scheduler().running(), [&](const Request* request) {
+    return request->id == sequence.request && request->epoch == sequence.epoch;
+  });
+}
+
+void Simulation::noteLaunch(const StepPlan& plan) {
+  const SchedulerOptions& scheduler = shape_.engine.scheduler;
+  Launch launch{plan, pageViews(), {scheduler.tokenBudget, scheduler.prefillWhileDecoding}, seen_};
+  for (std::string& text : problemsOf(launch))
+    problem(std::move(text));
+  if (options_.launches) options_.launches->push_back(std::move(launch));
+  const uint64_t preemptions = engine_->scheduler().preemptions();
+  for (const PlannedSequence& sequence : plan.sequences)
+    if (seen_.insert({sequence.request, sequence.epoch}).second && preemptions != preemptions_)
+      problem("step " + std::to_string(plan.step) + " admits a request and preempts another");
+}
+
+void Simulation::noteLaunchFailure(const StepPlan& plan) {
+  anyLaunchFailed_ = true;
+  for (const PlannedSequence& sequence : plan.sequences)
+    find(sequence.request)->mayFail = true;
+}
+
+void Simulation::noteSettle(const StepPlan& plan) {
+  for (const PlannedSequence& sequence : plan.sequences)
+    expectedStale_ += !isLive(sequence);
+  running_ = &plan;
+}
+
+void Simulation::noteFailure(const StepPlan& plan) {
+  for (const PlannedSequence& sequence : plan.sequences)
+    if (isLive(sequence)) find(sequence.request)->mayFail = find(sequence.request)->mustFail = true;
+}
+
+void Simulation::notePoison(int32_t slot) {
+  for (size_t i = 0; i < running_->slots.size(); ++i)
+    if (running_->slots[i] == slot) find(running_->sequences[running_->sequence[i]].request)->mayFail = true;
+  // A copied row is poisoned for whoever the page is copied for.
+  for (const PageCopy& copy : running_->copies)
+    for (size_t i = 0; i < running_->slots.size(); ++i)
+      if (copy.to == slot / kPageTokens && running_->slots[i] / kPageTokens == copy.to)
+        find(running_->sequences[running_->sequence[i]].request)->mayFail = true;
+}
+
+std::vector<PageView> Simulation::pageViews() const {
+  const BlockPool& pool = engine_->pool();
+  std::vector<PageView> views(static_cast<size_t>(pool.pages()));
+  for (int32_t page = 0; page < pool.pages(); ++page) {
+    PageView& view = views[page];
+    view = {pool.references(page), pool.isFree(page), pool.isRetired(page), pool.isPublished(page), pool.fence(page), {}, {}, {}, {}};
+    if (!view.isPublished) continue;
+    view.hash = pool.index().hash(page);
+    const PageContent tokens = pool.index().tokens(page);
+    view.tokens.assign(tokens.begin(), tokens.end());
+    const auto keys = model_.page(page);
+    view.keys.assign(keys.begin(), keys.end());
+    for (int32_t row = 0; row < kPageTokens; ++row)
+      view.writer.push_back(model_.writer(page * kPageTokens + row));
+  }
+  return views;
+}
+
+Snapshot Simulation::snapshot() const {
+  Snapshot snapshot;
+  snapshot.pages = pageViews();
+  snapshot.available = engine_->pool().available();
+  snapshot.retired = engine_->pool().retired();
+  snapshot.settled = engine_->pool().settled();
+  snapshot.launched = engine_->counts().steps;
+  for (const auto* requests : {&engine_->scheduler().running(), &engine_->scheduler().waiting()})
+    for (const Request* request : *requests)
+      snapshot.requests.push_back({request->id, request->epoch, request->salt, request->tokens, request->pages, request->published});
+  for (size_t i = 0; i < engine_->inFlight(); ++i)
+    snapshot.inFlight.push_back(engine_->planInFlight(i));
+  snapshot.isIdle = engine_->isIdle();
+  return snapshot;
+}
+
+// ---- the schedule ----------------------------------------------------------------------------------------------------------------------
+
+RequestOptions Simulation::drawRequest() {
+  RequestOptions options;
+  Random random(seed_ * 1000 + static_cast<uint64_t>(asked_)); // the same request, whenever it comes
+  const auto& document = documents_[random.below(3)];
+  const int32_t shared = random.oneIn(2) ? kPageTokens * random.between(0, 5) : random.between(0, 90);
+  options.prompt.assign(document.begin(), document.begin() + shared);
+  for (int32_t own = random.oneIn(3) ? 0 : random.between(0, 20); own > 0 || options.prompt.empty(); --own)
+    options.prompt.push_back(random.below(shape_.vocabulary - 1));
+  if (!random.oneIn(8)) // else it may be refused
+    options.prompt.resize(std::min<size_t>(options.prompt.size(), static_cast<size_t>(shape_.engine.scheduler.contextLength - random.between(1, 9))));
+  if (shape_.poisons && random.oneIn(5)) options.prompt[random.below(static_cast<int32_t>(options.prompt.size()))] = toyPoison(shape_.vocabulary);
+  options.maxTokens = random.oneIn(6) ? 1 : random.between(1, 50);
+  if (shape_.isPressed) {
+    options.prompt.resize(std::min<size_t>(options.prompt.size(), 24));
+    options.maxTokens = random.between(1, 120);
+  }
+  if (random.oneIn(shape_.isPressed ? 12 : 3)) options.stopTokens = {random.below(shape_.vocabulary)};
+  if (random.oneIn(shape_.isPressed ? 12 : 4)) options.stopSequences = {{random.below(shape_.vocabulary), random.below(shape_.vocabulary)}};
+  options.sampling = drawSampling(random, shape_.vocabulary);
+  if (random.oneIn(8)) options.mask = std::make_shared<ToyMask>(shape_.vocabulary);
+  if (!random.oneIn(3)) options.maxDrafts = random.between(1, 6);
+  options.tenant = static_cast<uint64_t>(random.below(3));
+  options.priority = random.oneIn(3) ? random.between(0, 2) : 0;
+  options.retention = random.below(BlockPool::kPriorities);
+  options.sharesPublicly = random.oneIn(3);
+  return options;
+}
+
+void Simulation::submitOne() {
+  Submitted request;
+  request.options = drawRequest();
+  request.order = asked_++;
+  const Admission admission = engine_->submit(request.options);
+  if (const auto* refusal = std::get_if<Refusal>(&admission)) {
+    ++result_.refusals;
+    const bool isForGood = refusal->reason == Refusal::Reason::kInvalid || refusal->reason == Refusal::Reason::kTooLong;
+    if (isForGood != (refusal->retryAfter_s == 0)) problem("a refusal with the wrong retry time: " + refusal->message);
+    return;
+  }
+  request.id = std::get<RequestId>(admission);
+  submitted_.push_back(std::move(request));
+}
+
+void Simulation::cancelOne() {
+  if (submitted_.empty()) return;
+  Submitted& request = submitted_[random_.below(static_cast<int32_t>(submitted_.size()))];
+  const bool isOver = request.finish != FinishReason::kNone || request.isCancelled;
+  if (engine_->cancel(request.id) == isOver) problem("invariant 10: cancel of request " + std::to_string(request.id) + " says what is not so");
+  if (!isOver) request.isCancelled = true;
+  result_.cancels += !isOver;
+}
+
+/// 8. Events of a request are in order, of a rising epoch, and none follows its last.
+void Simulation::take(const Output& output) {
+  Submitted* request = find(output.request);
+  const std::string name = "invariant 8: request " + std::to_string(output.request);
+  if (!request) return problem(name + " was never submitted");
+  if (request->finish != FinishReason::kNone) return problem(name + " has an event after its last");
+  if (output.epoch < request->epoch || !(output.epoch == 0 || seen_.contains({output.request, output.epoch - 1})))
+    problem(name + " has an event of epoch " + std::to_string(output.epoch));
+  request->epoch = output.epoch;
+  if (output.index >= 0) {
+    if (static_cast<size_t>(output.index) != request->output.size()) problem(name + " has token " + std::to_string(output.index) + " out of turn");
+    if (request->isCancelled) problem("invariant 10: cancelled request " + std::to_string(output.request) + " has another token");
+    request->output.push_back(output.token);
+    const int32_t top = request->options.sampling.logprobs;
+    if (output.logprobs != (top < 0 ? 0 : 1 + static_cast<size_t>(top))) problem("request " + std::to_string(output.request) + " has wrong logprobs");
+  }
+  request->finish = output.finish;
+}
+
+void Simulation::checkState() {
+  const Snapshot now = snapshot();
+  if (options_.snapshots) options_.snapshots->push_back(now);
+  for (std::string& text : problemsOf(now))
+    problem(std::move(text));
+  // 3. What is published does not change.
+  for (int32_t page = 0; page < static_cast<int32_t>(now.pages.size()); ++page) {
+    const PageView& view = now.pages[page];
+    if (!view.isPublished) {
+      published_.erase(page);
+      // Nobody may see what is in a free page: make it something else.
+      if (view.isFree) model_.scramble(page, random_.next());
+      continue;
+    }
+    auto& [hash, keys] = published_[page];
+    if (hash == view.hash && !keys.empty() && keys != view.keys) problem("invariant 3: published page " + std::to_string(page) + " has changed");
+    hash = view.hash;
+    keys = view.keys;
+  }
+  // 10. A cancelled request is in no list.
+  for (const RequestView& view : now.requests)
+    if (find(view.id)->isCancelled) problem("invariant 10: cancelled request " + std::to_string(view.id) + " is still there");
+  if (!anyLaunchFailed_ && engine_->counts().staleRows != expectedStale_)
+    problem("invariant 8: " + std::to_string(engine_->counts().staleRows) + " stale rows were dropped, there were " + std::to_string(expectedStale_));
+}
+
+/// 7 and 9. The tokens are those of the request alone, whatever happened around it, and with drafts as without.
+void Simulation::checkAnswer(const Submitted& request) {
+  const ReferenceAnswer expected = generateAlone(request.options, shape_.vocabulary, shape_.engine.scheduler.contextLength);
+  const std::string name = "invariant 7: request " + std::to_string(request.id);
+  const size_t count = request.output.size();
+  if (count > expected.output.size() || !std::equal(request.output.begin(), request.output.end(), expected.output.begin()))
+    return problem(name + " gives other tokens than alone");
+  if (request.isCancelled != (request.finish == FinishReason::kCancelled)) return problem("invariant 10: a cancel of " + name + " is lost");
+  if (request.isCancelled) return;
+  const bool isExpected = request.finish == expected.finish && count == expected.output.size();
+  const bool isOfFault = request.finish == FinishReason::kError && request.mayFail;
+  if (request.mustFail && request.finish != FinishReason::kError) return problem(name + " was in a step that failed and does not say so");
+  if (!isExpected && !isOfFault)
+    return problem(name + " ends with " + std::to_string(static_cast<int>(request.finish)) + " after " + std::to_string(count) +
+                   " tokens, alone with " + std::to_string(static_cast<int>(expected.finish)) + " after " + std::to_string(expected.output.size()));
+  result_.errors += request.finish == FinishReason::kError;
+  if (request.finish != FinishReason::kError) {
+    ++result_.answers;
+    if (options_.answers) (*options_.answers)[request.order] = request.output;
+  }
+}
+
+SimulationResult Simulation::run() {
+  auto engine = Engine::create(shape_.engine, stream_);
+  if (!engine) {
+    problem(engine.status().message());
+    return result_;
+  }
+  engine_ = std::move(*engine);
+  const int32_t arrivalOneIn = random_.between(1, shape_.isPressed ? 2 : 6);
+  for (int steps = 0; result_.problems.empty() && (asked_ < shape_.requests || !engine_->isIdle()); ++steps) {
+    if (steps > 5000) problem("invariant 10: no end after 5000 steps");
+    if (asked_ < shape_.requests && random_.oneIn(arrivalOneIn)) submitOne();
+    if (shape_.cancels && random_.oneIn(25)) cancelOne();
+    preemptions_ = engine_->scheduler().preemptions();
+    for (const Output& output : engine_->step())
+      take(output);
+    checkState();
+  }
+  if (result_.problems.empty())
+    for (const Submitted& request : submitted_)
+      checkAnswer(request);
+  for (uint64_t tenant = 0; tenant < 3 && result_.problems.empty(); ++tenant)
+    if (engine_->fairness().requests(tenant) != 0) problem("tenant " + std::to_string(tenant) + " has requests at idle");
+  const EngineCounts& counts = engine_->counts();
+  result_.steps = counts.steps;
+  result_.tokens = counts.tokens;
+  result_.preemptions = engine_->scheduler().preemptions();
+  result_.cachedTokens = engine_->scheduler().cachedTokens();
+  result_.acceptedDrafts = counts.acceptedDrafts;
+  result_.staleRows = counts.staleRows;
+  result_.failedSteps = counts.failedSteps;
+  return result_;
+}
+
+} // namespace
+
+SimulationResult simulate(uint64_t seed, const SimulationOptions& options) { return Simulation(seed, options).run(); }
+
+} // namespace jinx::engine

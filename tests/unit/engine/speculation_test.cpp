@@ -1,0 +1,247 @@
+// Drafts change how soon tokens come and nothing else: by chi-square against exact distributions, which other code computes in float64.
+#include "runtime/engine/Speculation.h"
+
+#include <cmath>
+#include <random>
+
+#include "runtime/engine/Philox.h"
+#include "tests/unit/engine/Harness.h"
+#include "tests/unit/engine/Reference.h"
+
+namespace jinx::engine {
+namespace {
+
+/// How far the counts are from the expected distribution, as a standard normal number (Wilson and Hilferty); small bins are put together.
+///
+/// \param expected  of each outcome, sums to one. An outcome that cannot be and was counted gives infinity
+double deviation(const std::map<std::vector<int32_t>, double>& expected, const std::map<std::vector<int32_t>, int64_t>& counts, int64_t total) {
+  double chi = 0, smallExpected = 0;
+  int64_t smallCount = 0;
+  int bins = 0;
+  const auto add = [&](double mean, int64_t count) {
+    chi += (static_cast<double>(count) - mean) * (static_cast<double>(count) - mean) / mean;
+    ++bins;
+  };
+  for (const auto& [outcome, count] : counts)
+    if (const auto found = expected.find(outcome); found == expected.end() || found->second == 0) return INFINITY;
+  for (const auto& [outcome, probability] : expected) {
+    const double mean = probability * static_cast<double>(total);
+    const auto found = counts.find(outcome);
+    const int64_t count = found == counts.end() ? 0 : found->second;
+    if (mean >= 8) {
+      add(mean, count);
+    } else {
+      smallExpected += mean;
+      smallCount += count;
+    }
+  }
+  if (smallExpected >= 1) add(smallExpected, smallCount);
+  const double freedom = std::max(bins - 1, 1), part = 2 / (9 * freedom);
+  return (std::cbrt(chi / freedom) - (1 - part)) / std::sqrt(part);
+}
+
+std::vector<std::pair<const char*, SamplingOptions>> mixes() {
+  const auto mix = [](auto change) {
+    SamplingOptions options;
+    change(options);
+    return options;
+  };
+  return {{"plain", {}},
+          {"cold", mix([](SamplingOptions& o) { o.temperature = 0.5f; })},
+          {"hot", mix([](SamplingOptions& o) { o.temperature = 1.7f; })},
+          {"top_k", mix([](SamplingOptions& o) { o.topK = 4; })},
+          {"top_p", mix([](SamplingOptions& o) { o.topP = 0.8f; })},
+          {"min_p", mix([](SamplingOptions& o) { o.minP = 0.1f; })},
+          {"penalties", mix([](SamplingOptions& o) {
+             o.repetitionPenalty = 1.3f;
+             o.presencePenalty = 0.6f;
+             o.frequencyPenalty = 0.3f;
+           })},
+          {"all", mix([](SamplingOptions& o) {
+             o.temperature = 0.9f;
+             o.topK = 9;
+             o.topP = 0.9f;
+             o.minP = 0.02f;
+             o.repetitionPenalty = 1.1f;
+             o.presencePenalty = 0.2f;
+             o.logitBias = {{2, 1.5f}, {5, -2}};
+           })}};
+}
+
+/// The exact distribution of the first `length` tokens behind a prompt.
+void exactTexts(const RequestOptions& request, int32_t length, std::vector<int32_t>& output, double probability,
+                std::map<std::vector<int32_t>, double>& texts) {
+  if (static_cast<int32_t>(output.size()) == length) {
+    texts[output] += probability;
+    return;
+  }
+  ToySight sight;
+  std::vector<int32_t> tokens = request.prompt;
+  tokens.insert(tokens.end(), output.begin(), output.end());
+  for (size_t position = 0; position < tokens.size(); ++position)
+    sight.see(toyKey(sight, tokens[position], static_cast<int32_t>(position), Harness::kVocabulary));
+  std::vector<float> logits(Harness::kVocabulary);
+  toyLogits(sight, logits);
+  const std::vector<double> next = exactDistribution(logits, request.sampling, request.prompt, output);
+  for (int32_t token = 0; token < Harness::kVocabulary; ++token) {
+    if (next[token] == 0) continue;
+    output.push_back(token);
+    exactTexts(request, length, output, probability * next[token], texts);
+    output.pop_back();
+  }
+}
+
+/// Ends with a token that was followed by each token once, and behind it by what the toy model favors.
+std::vector<int32_t> repeatingText() {
+  const auto favorite = [](int32_t token) { return static_cast<int32_t>(toyMix(static_cast<uint64_t>(token)) % (Harness::kVocabulary - 1)); };
+  std::vector<int32_t> text;
+  for (int32_t token = 0; token < Harness::kVocabulary - 1; ++token)
+    text.insert(text.end(), {6, token, favorite(token), favorite(favorite(token)), favorite(favorite(favorite(token)))});
+  text.push_back(6);
+  return text;
+}
+
+/// The distribution of the tokens `at` and `at` + 1.
+template <typename Number>
+std::map<std::vector<int32_t>, Number> pairs(const std::map<std::vector<int32_t>, Number>& texts, size_t at) {
+  std::map<std::vector<int32_t>, Number> sums;
+  for (const auto& [text, number] : texts)
+    sums[{text[at], text[at + 1]}] += number;
+  return sums;
+}
+
+TEST(Speculation, TextsWithDraftsHaveTheExactDistribution) {
+  constexpr int64_t kRequests = 6000;
+  constexpr int32_t kLength = 4;
+  for (auto& [name, sampling] : mixes()) {
+    Harness harness;
+    RequestOptions request = greedyRequest(repeatingText(), kLength);
+    request.sampling = sampling;
+    request.maxDrafts = 4;
+    std::map<std::vector<int32_t>, double> expected;
+    std::vector<int32_t> output;
+    exactTexts(request, kLength, output, 1, expected);
+    std::map<std::vector<int32_t>, int64_t> counts;
+    for (int64_t i = 0; i < kRequests; i += 1000) {
+      for (int64_t j = 0; j < 1000; ++j) {
+        request.sampling.seed = static_cast<uint64_t>(i + j) * 7919 + 13;
+        harness.submit(request);
+      }
+      harness.run();
+    }
+    for (const auto& [id, answer] : harness.answers)
+      ++counts[answer.tokens];
+    const EngineCounts& engine = harness.engine->counts();
+    std::printf("  %-10s %5llu of %5llu drafts stood, deviations", name, static_cast<unsigned long long>(engine.acceptedDrafts),
+                static_cast<unsigned long long>(engine.drafts));
+    for (size_t at = 0; at + 1 < kLength; ++at) {
+      const double found = deviation(pairs(expected, at), pairs(counts, at), kRequests);
+      std::printf(" %.2f", found);
+      EXPECT_LT(found, 4) << name << ", tokens " << at << " and " << at + 1;
+    }
+    std::printf("\n");
+    EXPECT_GT(engine.acceptedDrafts, 1000u) << name;
+    EXPECT_LT(engine.acceptedDrafts + 1000, engine.drafts) << name;
+  }
+}
+
+TEST(Speculation, TheTestSeesAWrongRule) {
+  // Drafts that stand a little too often.
+  const std::vector<double> p{0.5, 0.3, 0.2}, q{0.2, 0.2, 0.6};
+  std::map<std::vector<int32_t>, double> expected{{{0}, 0.5}, {{1}, 0.3}, {{2}, 0.2}};
+  std::map<std::vector<int32_t>, int64_t> right, wrong;
+  for (uint64_t i = 0; i < 20000; ++i) {
+    const double draw = uniformAt(1, i), u = uniformAt(1, i, Purpose::kAcceptance), v = uniformAt(1, i, Purpose::kResidual);
+    const int32_t draft = draw < 0.2 ? 0 : draw < 0.4 ? 1 : 2;
+    ++right[{acceptDraft(p, q, draft, u, v).token}];
+    ++wrong[{acceptDraft(p, q, draft, u * 0.9, v).token}];
+  }
+  EXPECT_LT(deviation(expected, right, 20000), 4);
+  EXPECT_GT(deviation(expected, wrong, 20000), 6);
+}
+
+TEST(Speculation, DraftsOfADistributionAreExactUnderEveryMix) {
+  constexpr int64_t kDraws = 40000;
+  std::mt19937 random(3);
+  const auto targets = mixes();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const auto& [name, sampling] = targets[i];
+    const SamplingOptions& draftSampling = targets[(i + 3) % targets.size()].second; // a draft model with other filters
+    std::vector<float> target, draft;
+    for (int token = 0; token < 12; ++token) {
+      target.push_back(std::uniform_real_distribution<float>(-2, 2)(random));
+      draft.push_back(target.back() + std::uniform_real_distribution<float>(-1, 1)(random));
+    }
+    const std::vector<int32_t> output{1, 1, 4};
+    const std::vector<double> p = exactDistribution(target, sampling, {}, output), q = exactDistribution(draft, draftSampling, {}, output);
+    std::map<std::vector<int32_t>, double> expected;
+    for (int32_t token = 0; token < 12; ++token)
+      expected[{token}] = p[token];
+    std::map<std::vector<int32_t>, int64_t> counts;
+    double overlap = 0;
+    int64_t accepted = 0;
+    for (int32_t token = 0; token < 12; ++token)
+      overlap += std::min(p[token], q[token]);
+    for (int64_t k = 0; k < kDraws; ++k) {
+      const uint64_t position = static_cast<uint64_t>(k);
+      double left = uniformAt(i, position);
+      int32_t proposed = 0;
+      while (proposed < 11 && (q[proposed] == 0 || left >= q[proposed]))
+        left -= q[proposed++];
+      const DraftVerdict verdict = acceptDraft(p, q, proposed, uniformAt(i, position, Purpose::kAcceptance), uniformAt(i, position, Purpose::kResidual));
+      ++counts[{verdict.token}];
+      accepted += verdict.isAccepted;
+    }
+    EXPECT_LT(deviation(expected, counts, kDraws), 4) << name;
+    EXPECT_NEAR(static_cast<double>(accepted) / kDraws, overlap, 5 * std::sqrt(0.25 / kDraws)) << name;
+  }
+}
+
+TEST(Speculation, AnEmptyResidualSamplesTheTarget) {
+  const std::vector<double> p{0.25, 0.5 - 1e-12, 0.25}, q{0.25, 0.5, 0.25};
+  const DraftVerdict verdict = acceptDraft(p, q, 1, 1 - 0x1p-53, 0.9);
+  EXPECT_FALSE(verdict.isAccepted);
+  EXPECT_EQ(verdict.token, 2);
+  EXPECT_TRUE(acceptDraft(p, p, 1, 1 - 0x1p-53, 0.9).isAccepted);
+  const std::vector<double> none{1, 0}, other{0.5, 0.5};
+  EXPECT_FALSE(acceptDraft(none, other, 1, 0, 0.99).isAccepted);
+  EXPECT_EQ(acceptDraft(none, other, 1, 0, 0.99).token, 0);
+}
+
+TEST(Speculation, ProposesWhatFollowedTheLongestMatch) {
+  const PromptLookup lookup;
+  std::vector<int32_t> drafts;
+  const auto propose = [&](std::vector<int32_t> tokens, int32_t count) {
+    drafts.clear();
+    const int32_t made = lookup.propose(tokens, count, drafts);
+    EXPECT_EQ(made, static_cast<int32_t>(drafts.size()));
+    return drafts;
+  };
+  using Tokens = std::vector<int32_t>;
+  EXPECT_EQ(propose({1, 2, 3, 4, 1, 2}, 3), (Tokens{3, 4, 1}));
+  EXPECT_EQ(propose({1, 2, 3, 4, 1, 2}, 1), (Tokens{3}));
+  EXPECT_EQ(propose({9, 1, 2, 7, 8, 1, 2, 5, 9, 1, 2}, 2), (Tokens{7, 8}));   // three match there
+  EXPECT_EQ(propose({1, 2, 7, 0, 1, 2, 8, 0, 5, 1, 2}, 1), (Tokens{8}));      // two match twice: the later
+  EXPECT_EQ(propose({1, 2, 3, 4, 5, 2}, 3), Tokens{});                        // one is not enough
+  EXPECT_EQ(propose({6, 6, 6}, 4), (Tokens{6, 6, 6, 6}));                    // goes on with its own drafts
+  EXPECT_EQ(propose({6}, 4), Tokens{});
+  EXPECT_EQ(propose({}, 4), Tokens{});
+  EXPECT_EQ((PromptLookup{2, 4, 4}.propose(Tokens{1, 2, 3, 4, 5, 1, 2}, 3, drafts)), 0); // out of the window
+}
+
+TEST(Speculation, DraftsThatDoNotPayPause) {
+  DraftControl control;
+  EXPECT_EQ(control.limit(4), 4);
+  for (int i = 0; i < 8; ++i)
+    control.record(4, 0);
+  EXPECT_EQ(control.limit(4), 0);
+  for (int i = 0; i < 64; ++i)
+    control.record(0, 0);
+  EXPECT_EQ(control.limit(4), 4);
+  for (int i = 0; i < 100; ++i)
+    control.record(4, 1); // one in four pays
+  EXPECT_EQ(control.limit(4), 4);
+}
+
+} // namespace
+} // namespace jinx::engine
