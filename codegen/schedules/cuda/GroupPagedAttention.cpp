@@ -12,8 +12,8 @@
 // So it is right for every element type, and reads pages as they lie: once for up to kMostHeads heads. Queries are scaled by log2(e), so that exponentials are powers of 2.
 // Rows of the last page that were never written are not loaded, and give zeros: their weight is 0.
 //
-//   position 1300, parts of 512      part 0: keys 0 to 511     part 1: 512 to 1023     part 2: 1024 to 1300
-//   position 1300, window 200        parts 0 and 1: nothing    part 2: 1101 to 1300, from 1088 on, the first of their page
+//   position 650               part 0: keys 0 to 255     part 1: 256 to 511     part 2: 512 to 650
+//   position 650, window 100   parts 0 and 1: nothing    part 2: 551 to 650, from 544 on, the first of their page
 //
 // A part's result is o / l and m + log2(l); `range` says of each token which parts there are. The order of a token's additions depends on its position alone.
 #include "codegen/schedules/cuda/GroupPagedAttention.h"
@@ -34,7 +34,7 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kWarp = 32, kWarpsOfBlock = 4;
-constexpr int64_t kPart = 512;      // keys
+constexpr int64_t kPart = 256;      // keys: one token of 4,096 took 106 us on an H200 with 256 and 202 with 512, since a warp alone waits for itself
 constexpr int64_t kMostHeads = 8;   // of queries to a program
 constexpr int64_t kScores = 32;     // of a step, in registers: 16 keys for one or two heads, 8 for up to 4, 4 for up to 8
 constexpr int64_t kPartsAhead = 4;  // of a merge, whose loads overlap
@@ -226,15 +226,12 @@ class PartsProgram : WarpProgram {
     for (int64_t i = 0; i < p_.step; ++i) isSeen.push_back(called(sees(kb_.add(firstKey_, c(i))), "is_seen"));
     SmallVector<Value> keys = loadRows(p_.keys, op_.getKeys(), page, inPage, isSeen), values = loadRows(p_.values, op_.getValues(), page, inPage, isSeen);
     SmallVector<Value> keyScales = loadScales(op_.getKeyScales(), page, inPage, isSeen), valueScales = loadScales(op_.getValueScales(), page, inPage, isSeen);
-    SmallVector<SmallVector<Value>> scores(p_.rows);
-    for (int64_t i = 0; i < p_.step; ++i) {
-      Value key = widened(keys[i], p_.stored);
-      for (int64_t r = 0; r < p_.rows; ++r) {
-        Value score = tile::ReduceOp::create(b(), loc(), f32_, tile::ReduceKind::sum, product(queries_[r], key));
-        if (!keyScales.empty()) score = product(score, keyScales[i]);
-        scores[r].push_back(called(select(isSeen[i], score, lowest()), "score"));
+    SmallVector<SmallVector<Value>> scores = multiply(keys);
+    for (int64_t i = 0; i < p_.step; ++i)
+      for (SmallVector<Value> &row : scores) {
+        if (!keyScales.empty()) row[i] = product(row[i], keyScales[i]);
+        row[i] = called(select(isSeen[i], row[i], lowest()), "score");
       }
-    }
     SmallVector<SmallVector<Value>> weights;
     for (auto [row, ofRow] : llvm::zip(rows, scores)) weights.push_back(weigh(row, ofRow));
     for (int64_t i = 0; i < p_.step; ++i) {
@@ -244,6 +241,19 @@ class PartsProgram : WarpProgram {
         row.out = math::FmaOp::create(b(), loc(), kb_.splat(weight, p_.values.depth), value, row.out);
       }
     }
+  }
+  /// q[r]·k[i] by r and i. Their sums over lanes meet together.
+  SmallVector<SmallVector<Value>> multiply(ArrayRef<Value> keys) {
+    SmallVector<SmallVector<Value>> scores(p_.rows);
+    for (auto [i, row] : llvm::enumerate(keys)) {
+      Value key = widened(row, p_.stored);
+      for (int64_t r = 0; r < p_.rows; ++r) {
+        auto score = tile::ReduceOp::create(b(), loc(), f32_, tile::ReduceKind::sum, product(queries_[r], key));
+        score->setAttr("together", b().getDenseI64ArrayAttr({int64_t(i) * p_.rows + r, p_.step * p_.rows}));
+        scores[r].push_back(score);
+      }
+    }
+    return scores;
   }
   Value sees(Value key) {
     Value isBefore = compare(arith::CmpIPredicate::slt, key, end_);
