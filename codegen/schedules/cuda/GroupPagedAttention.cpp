@@ -34,7 +34,7 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kWarp = 32, kWarpsOfBlock = 4;
-constexpr int64_t kPart = 256;      // keys: one token of 4,096 took 106 us on an H200 with 256 and 202 with 512, since a warp alone waits for itself
+constexpr int64_t kPart = 256;      // keys: shorter ones spread one token over more warps, and take more memory between the kernels (decision 0036)
 constexpr int64_t kMostHeads = 8;   // of queries to a program
 constexpr int64_t kScores = 32;     // of a step, in registers: 16 keys for one or two heads, 8 for up to 4, 4 for up to 8
 constexpr int64_t kPartsAhead = 4;  // of a merge, whose loads overlap
