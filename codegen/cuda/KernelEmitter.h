@@ -196,6 +196,7 @@ class KernelEmitter {
   llvm::DenseMap<mlir::Operation *, std::string> divisors_;  ///< of divisions of a tile by one value
   llvm::DenseMap<mlir::Operation *, std::string> laneCompares_;  ///< whether lanes lie before an end: the conditions
   std::string shift_;      ///< of the exponentials whose sum comes next (`by_warp`)
+  std::string together_;   ///< the array of the sums that are `together`
   std::string lastPhase_;
   MemoryState memory_;
   std::string wrappers_;

@@ -355,6 +355,7 @@ LogicalResult KernelEmitter::emitGather(tile::GatherOp op) {
 
 // ---- reductions -------------------------------------------------------------------------------------------------------------------
 
+// Sums of a warp that are `together` = [number, how many] meet at the last of them; none is used before it.
 LogicalResult KernelEmitter::emitReduce(tile::ReduceOp op) {
   auto type = cast<VectorType>(op.getTile().getType());
   if (!isTile(type)) {
@@ -365,8 +366,15 @@ LogicalResult KernelEmitter::emitReduce(tile::ReduceOp op) {
   Type element = type.getElementType();
   Shape shape = shapeOf(type);
   TileLayout layout = layoutOf(shape);
-  std::string part = out_.unique("part"), accumulator = accumulatorType(element);
-  out_.line(accumulator + " " + part + " = " + identityOf(op.getKind(), element) + ";");
+  std::string accumulator = accumulatorType(element);
+  const auto together = op->getAttrOfType<DenseI64ArrayAttr>("together");
+  if (together && together[0] == 0) {
+    needLibrary("lanes.cuh");
+    together_ = out_.unique("sums");
+    out_.line(accumulator + " " + together_ + "[" + std::to_string(together[1]) + "];");
+  }
+  const std::string part = together ? together_ + "[" + std::to_string(together[0]) + "]" : out_.unique("part");
+  out_.line((together ? "" : accumulator + " ") + part + " = " + identityOf(op.getKind(), element) + ";");
   LogicalResult status = success();
   Sink sink;
   sink.op = op;
@@ -380,6 +388,11 @@ LogicalResult KernelEmitter::emitReduce(tile::ReduceOp op) {
     out_.line((layout.complete ? "" : "if (" + layout.valid + ") ") + combine(op.getKind(), element, part, text) + ";");
   };
   if (failed(flush(shape, op.getTile(), sink)) || failed(status)) return failure();
+  if (together) {
+    bound_[op.getScalar()] = {.kind = Bound::kUniform, .expr = {part}};
+    if (together[0] + 1 == together[1]) out_.line("warp_sum_each(" + together_ + ");");
+    return success();
+  }
   std::string value = tile::stringifyReduceKind(op.getKind()).str() + "(" + part;
   const bool byWarp = op->hasAttr("by_warp") && threads_ > kWarp && accumulator == "float", meets = threads_ > kWarp && !(byWarp && op.getKind() == tile::ReduceKind::max);
   value = threads_ == 1 ? part : threads_ == kWarp ? "warp_" + value + ")" : "block_" + value + ", kThreads, slots, turn)";

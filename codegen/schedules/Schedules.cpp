@@ -19,6 +19,7 @@
 #include "codegen/schedules/cuda/GroupCodes.h"
 #include "codegen/schedules/cuda/GroupFlat.h"
 #include "codegen/schedules/cuda/GroupMatmul.h"
+#include "codegen/schedules/cuda/GroupPagedAttention.h"
 #include "codegen/schedules/cuda/GroupRecurrent.h"
 #include "codegen/schedules/cuda/GroupRuns.h"
 #include "codegen/schedules/cuda/GroupScatter.h"
@@ -62,6 +63,7 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (target.cuda && group.getSchedule() == "attention_grad") return scheduleCudaAttentionGrad(group, name, builder);
   if (target.cuda && group.getSchedule() == "scatter") return scheduleCudaScatter(group, name, builder);
   if (target.cuda && group.getSchedule() == "sort") return scheduleCudaSort(group, name, builder);
+  if (target.cuda && group.getSchedule() == "paged_attention") return scheduleCudaPagedAttention(group, name, builder);
   if (target.cuda && group.getSchedule() == "recurrent") return scheduleCudaRecurrent(group, name, builder);
   if (group.getSchedule() == "matmul") return scheduleMatmul(group, name, target, builder);
   if (group.getSchedule() == "grouped") return scheduleGrouped(group, name, target, builder);
@@ -71,7 +73,7 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "scan") return scheduleScan(group, name, target, builder);
   if (group.getSchedule() == "scatter") return scheduleScatter(group, name, target, builder);
   if (group.getSchedule() == "sort") return scheduleSort(group, name, target, builder);
-  if (group.getSchedule() == "write_pages" && !target.cuda) return scheduleWritePages(group, name, target, builder);
+  if (group.getSchedule() == "write_pages") return scheduleWritePages(group, name, target, builder);
   if (group.getSchedule() == "paged_attention" && !target.cuda) return schedulePagedAttention(group, name, target, builder);
   if (group.getSchedule() == "split_digits" && !target.cuda) return scheduleSplitDigits(group, name, builder);
   return group.emitOpError("unknown schedule '") << group.getSchedule() << "', expected rows, matmul, grouped, dequant_matmul, attention, recurrent, scan, scatter or sort";

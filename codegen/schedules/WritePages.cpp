@@ -1,4 +1,5 @@
-// The schedule of jinx.write_pages: a program has a token, and writes its row of each head, 16 columns at a time.
+// The schedule of jinx.write_pages: a program has a token, and writes its row of each head, 16 columns at a time. On CUDA a program is a warp that has a row of
+// one head, all of it in registers.
 //
 // With scales a row is walked twice, for its largest magnitude and for its codes:
 //
@@ -20,40 +21,59 @@ using namespace jinx::graph;
 namespace jinx::schedules {
 namespace {
 
+constexpr int64_t kWarp = 32, kWarpsOfBlock = 4;
+
 class WritePagesSchedule {
  public:
   WritePagesSchedule(GroupOp group, WritePagesOp write, StringRef name, const Target &target, OpBuilder &builder)
       : op_(write), kb_(builder, group.getLoc(), name, group), layout_(PageLayout::of(write.getPool(), write.getKind(), target.cuda)),
-        from_(elementOf(write.getRows())), to_(elementOf(write.getPool())) {}
+        from_(elementOf(write.getRows())), to_(elementOf(write.getPool())), width_(target.cuda ? layout_.depth : kPageColumns) {}
 
-  Scheduled run() {
-    const SizeExpr tokens = sizesOf(op_.getRows().getType())[0];
-    Value token = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
-    Value slot = loadIndex(op_.getSlots(), token);
-    Value isWritten = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sge, slot, c(0));
-    auto branch = scf::IfOp::create(b(), loc(), isWritten, /*withElse=*/false);
-    {
-      OpBuilder::InsertionGuard guard(b());
-      b().setInsertionPointToStart(branch.thenBlock());
-      Value page = kb_.floorDiv(slot, c(kPageRows)), row = kb_.rem(slot, c(kPageRows));
-      forRange(c(layout_.heads), 1, [&](Value h) { writeRow(token, page, row, h); });
-    }
-    return kb_.finish(tokens, SizeExpr(0), tokens * SizeExpr(layout_.heads * layout_.depth));
-  }
+  Scheduled run() { return layout_.isRows ? byWarps() : byTokens(); }
 
  private:
+  Scheduled byTokens() {
+    const SizeExpr tokens = sizesOf(op_.getRows().getType())[0];
+    Value token = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
+    ifWritten(token, [&](Value page, Value row) {
+      forRange(c(layout_.heads), 1, [&](Value h) { writeRow(token, page, row, h); });
+    });
+    return kb_.finish(tokens, SizeExpr(0), tokens * SizeExpr(layout_.heads * layout_.depth));
+  }
+  Scheduled byWarps() {
+    const SizeExpr tokens = sizesOf(op_.getRows().getType())[0], programs = tokens * SizeExpr(layout_.heads);
+    Value program = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
+    when(arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, program, kb_.size(programs)), [&] {
+      auto at = kb_.delinearize(program, {tokens, SizeExpr(layout_.heads)});
+      ifWritten(at[0], [&](Value page, Value row) { writeRow(at[0], page, row, at[1]); });
+    });
+    kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(kWarp));
+    kb_.kernel()->setAttr("programs_per_block", b().getI64IntegerAttr(kWarpsOfBlock));
+    return kb_.finish(programs, SizeExpr(0), tokens * SizeExpr(layout_.heads * layout_.depth));
+  }
+
   static Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
   OpBuilder &b() { return kb_.b(); }
   Location loc() { return kb_.loc(); }
   Value c(int64_t v) { return kb_.constant(v); }
   Value input(Value v) { return kb_.input(cast<BlockArgument>(v)); }
-  VectorType columns(Type element) { return VectorType::get({kPageColumns}, element); }
+  VectorType columns(Type element) { return VectorType::get({width_}, element); }
   Value number(double v) { return arith::ConstantOp::create(b(), loc(), b().getF32FloatAttr(float(v))); }
-  Value splat(Value scalar) { return kb_.splat(scalar, kPageColumns); }
+  Value splat(Value scalar) { return kb_.splat(scalar, width_); }
 
   Value loadIndex(Value from, Value at) {
     Value one = tile::LoadOp::create(b(), loc(), VectorType::get({1}, b().getI32Type()), input(from), at, ValueRange{c(1)}, ValueRange());
     return arith::IndexCastOp::create(b(), loc(), b().getIndexType(), vector::ExtractOp::create(b(), loc(), one, ArrayRef<int64_t>{0}));
+  }
+  void when(Value condition, function_ref<void()> then) {
+    auto branch = scf::IfOp::create(b(), loc(), condition, /*withElse=*/false);
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(branch.thenBlock());
+    then();
+  }
+  void ifWritten(Value token, function_ref<void(Value page, Value row)> write) {
+    Value slot = loadIndex(op_.getSlots(), token);
+    when(arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sge, slot, c(0)), [&] { write(kb_.floorDiv(slot, c(kPageRows)), kb_.rem(slot, c(kPageRows))); });
   }
   void forRange(Value end, int64_t step, function_ref<void(Value)> body) {
     auto loop = scf::ForOp::create(b(), loc(), c(0), end, c(step));
@@ -64,32 +84,38 @@ class WritePagesSchedule {
 
   void writeRow(Value token, Value page, Value row, Value h) {
     Value from = kb_.mul(kb_.add(kb_.mul(token, c(layout_.heads)), h), c(layout_.depth));
-    auto part = [&](Value at) {
+    auto load = [&](Value at) {
       Value tile = tile::LoadOp::create(b(), loc(), columns(memoryType(from_)), input(op_.getRows()), kb_.add(from, at), ValueRange{c(1)}, ValueRange());
       return buildCast(b(), loc(), tile, from_, b().getF32Type());
     };
+    Value whole = layout_.isRows ? load(c(0)) : Value();
+    auto part = [&](Value at) { return whole ? whole : load(at); };
     Value scale, isCounted;
     if (op_.getScales()) std::tie(scale, isCounted) = scaleOf(part, kb_.add(kb_.mul(kb_.add(kb_.mul(page, c(layout_.heads)), h), c(kPageRows)), row));
     Value to = kb_.add(layout_.head(kb_, page, h), layout_.row(kb_, row));
-    forRange(c(layout_.depth), kPageColumns, [&](Value at) {
+    auto write = [&](Value at) {
       Value x = part(at);
       if (scale) x = quotient(x, scale, isCounted);
       Value y = buildCast(b(), loc(), x, b().getF32Type(), to_);
       Value place = kb_.add(to, kb_.mul(kb_.floorDiv(at, c(kPageColumns)), c(layout_.strideOfColumns())));
       tile::StoreOp::create(b(), loc(), y, kb_.output(0), place, ValueRange{c(layout_.strideOfColumn())}, ValueRange());
-    });
+    };
+    whole ? write(c(0)) : forRange(c(layout_.depth), kPageColumns, write);
   }
 
+  /// The largest magnitude of the columns that each lane has.
+  Value magnitudes(function_ref<Value(Value)> part) {
+    if (layout_.isRows) return math::AbsFOp::create(b(), loc(), part(c(0)));
+    auto loop = scf::ForOp::create(b(), loc(), c(0), c(layout_.depth), c(kPageColumns), ValueRange{splat(number(0))});
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(loop.getBody());
+    Value magnitude = math::AbsFOp::create(b(), loc(), part(loop.getInductionVar()));
+    scf::YieldOp::create(b(), loc(), ValueRange{arith::MaximumFOp::create(b(), loc(), loop.getRegionIterArg(0), magnitude)});
+    return loop.getResult(0);
+  }
   /// A row's scale, which it stores at `place`, and whether there is anything to divide: no code is made of zeros, infinities and NaN.
   std::pair<Value, Value> scaleOf(function_ref<Value(Value)> part, Value place) {
-    auto loop = scf::ForOp::create(b(), loc(), c(0), c(layout_.depth), c(kPageColumns), ValueRange{splat(number(0))});
-    {
-      OpBuilder::InsertionGuard guard(b());
-      b().setInsertionPointToStart(loop.getBody());
-      Value magnitude = math::AbsFOp::create(b(), loc(), part(loop.getInductionVar()));
-      scf::YieldOp::create(b(), loc(), ValueRange{arith::MaximumFOp::create(b(), loc(), loop.getRegionIterArg(0), magnitude)});
-    }
-    Value magnitude = tile::ReduceOp::create(b(), loc(), b().getF32Type(), tile::ReduceKind::max, loop.getResult(0));
+    Value magnitude = tile::ReduceOp::create(b(), loc(), b().getF32Type(), tile::ReduceKind::max, magnitudes(part));
     // Ordered comparisons: false of NaN.
     Value isFinite = compare(arith::CmpFPredicate::OLT, magnitude, number(std::numeric_limits<double>::infinity()));
     Value counts = arith::AndIOp::create(b(), loc(), isFinite, compare(arith::CmpFPredicate::OGE, magnitude, number(kLeastMagnitude)));
@@ -111,6 +137,7 @@ class WritePagesSchedule {
   KernelBuilder kb_;
   PageLayout layout_;
   Type from_, to_;
+  int64_t width_;  ///< columns at a time
 };
 
 }  // namespace

@@ -1,5 +1,8 @@
 // Sessions: loading a plan on a device, its ports and its statistics.
 #include "runtime/capi/Handles.h"
+#ifdef JINX_CAPI_EMULATED
+#include "runtime/device/emulated/EmulatedDevice.h"
+#endif
 
 using namespace jinx;
 using namespace jinx::capi;
@@ -34,6 +37,15 @@ Status makePorts(std::span<const Port> ports, std::vector<PortArrays>& made) {
   return Status::ok();
 }
 
+/// The library of tests knows the emulated device too.
+Expected<std::unique_ptr<Device>> deviceNamed(const std::string& name, const DeviceOptions& options) {
+  DeviceRegistry devices = DeviceRegistry::standard();
+#ifdef JINX_CAPI_EMULATED
+  devices.add("emulated", emulated::makeEmulatedDevice);
+#endif
+  return devices.make(name, options);
+}
+
 Status createSession(const jinx_plan& plan, const jinx_session_options& options, jinx_session** session) {
   if (options.threads < 0)
     return invalidArgument("threads is " + std::to_string(options.threads) + ", expected at least 0");
@@ -41,7 +53,7 @@ Status createSession(const jinx_plan& plan, const jinx_session_options& options,
   deviceOptions.threads = options.threads;
   deviceOptions.pinThreads = options.pin_threads != 0;
   deviceOptions.isa = options.isa ? options.isa : "";
-  JINX_TRY_ASSIGN(std::shared_ptr<Device> device, makeDevice(options.device ? options.device : "cpu", deviceOptions));
+  JINX_TRY_ASSIGN(std::shared_ptr<Device> device, deviceNamed(options.device ? options.device : "cpu", deviceOptions));
   auto state = std::make_shared<SessionState>();
   state->device = device->description();
   JINX_TRY_ASSIGN(state->session, Session::create(plan.file, std::move(device)));

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Does every CUDA kernel of every named model compile for its target as its schedule meant it? Needs no GPU.
 
-Each model is compiled with --target (cuda:sm_90a), and so are the products for tensor cores that jinx_unit_cuda dumps; each distinct
-kernel (names and comments aside) goes through NVRTC once. RULES says what is asked of it.
+Each model is compiled with --target (cuda:sm_90a), and so are the modules of modules/, whose kernels no model has, and the products for
+tensor cores that jinx_unit_cuda dumps; each distinct kernel (names and comments aside) goes through NVRTC once. RULES says what is asked of it.
 
     cuda_gate.py --jinx FILE --gate FILE [--unit FILE] [--json FILE] [ID…]
     cuda_gate.py --jinx FILE --gate FILE --self-test       each rule can fail: it does, on texts made for it
@@ -25,6 +25,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("JINX_CACHE", pathlib.Path.home() / ".cache/jinx"))
 PACKAGES = pathlib.Path(sysconfig.get_paths()["purelib"]) / "nvidia"
+MODULES = pathlib.Path(__file__).resolve().parent / "modules"
 PROCESSES = 2
 # Bytes of spill stores and loads. ptxas puts one register of a light kernel aside, outside its loops, to fit 32 of them, and with that all
 # 2048 threads of a multiprocessor; a kernel on tensor cores may spill nothing.
@@ -142,7 +143,8 @@ def compile_models(jinx: str, target: str, ids: list[str], work: pathlib.Path) -
     dims = json.loads((ROOT / "tests/models/cases.json").read_text())["dims"]
     plans, failures = {}, {}
     for model in ids:
-        source = CACHE / "models" / f"{model}.onnx"
+        module = MODULES / f"{model}.mlir"
+        source = module if module.exists() else CACHE / "models" / f"{model}.onnx"
         if not source.exists():
             print(f"skipped {model}: not in the cache, run ./dev models")
             continue
@@ -179,7 +181,7 @@ def table(units: list[dict], plans: dict) -> list[dict]:
 
 
 def check(args) -> int:
-    ids = args.ids or [model["id"] for model in json.loads((ROOT / "tools/models/models.json").read_text())["models"]]
+    ids = args.ids or [model["id"] for model in json.loads((ROOT / "tools/models/models.json").read_text())["models"]] + sorted(module.stem for module in MODULES.glob("*.mlir"))
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         plans, failures = compile_models(args.jinx, args.target, ids, work)

@@ -8,12 +8,15 @@ each sequence's keys and values in a list, rounded as the pool rounds them (nump
 To the last bit: each sequence alone, token by token, gives what it gave among others and in chunks.
 
     paged_attention.py --jinx build/dev/bin/jinx [--target cuda:sm_90a] [--seed N] [CASE…]
+    paged_attention.py --jinx … --target cuda:sm_90a --save DIR [CASE…]       plans alone, into DIR
+    paged_attention.py --plans DIR --library FILE [--device cuda] [CASE…]     (a machine with a GPU, without a compiler) runs them
     paged_attention.py --self-test
 """
 
 import argparse
 import collections
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -170,8 +173,8 @@ def draw(case, generator, sequence, position):
 
 
 class Run:
-    def __init__(self, jinx, target, library, seed):
-        self.jinx, self.target, self.library, self.seed = jinx, target, library, seed
+    def __init__(self, options, library):
+        self.options, self.library, self.seed = options, library, options.seed
         self.failures, self.count = [], 0
 
     def outcome(self, good, text):
@@ -180,16 +183,22 @@ class Run:
             self.failures.append(text)
 
     def judge(self, name, case, folder):
-        path = pathlib.Path(folder) / "model.mlir"
+        options, path = self.options, pathlib.Path(folder) / "model.mlir"
+        file = f"{name.replace(' ', '_')}.jxp"
+        if options.plans:
+            return self.judge_session(f"{name} on {options.device}", case, jinx_capi.Session(self.library, pathlib.Path(options.plans) / file, device=options.device))
         path.write_text(module(case))
-        target = ["--target", self.target] if self.target else ["--isa", "x86-64,x86-64-v4"]
-        done = subprocess.run([self.jinx, "compile", path, *target, "-o", path.with_suffix(".jxp")], capture_output=True, text=True)
+        target = ["--target", options.target] if options.target else ["--isa", "x86-64,x86-64-v4"]
+        done = subprocess.run([options.jinx, "compile", path, *target, "-o", path.with_suffix(".jxp")], capture_output=True, text=True)
         if done.returncode:
             return self.outcome(False, f"{name} does not compile: {done.stderr.strip()}")
-        inspected = subprocess.run([self.jinx, "inspect", path.with_suffix(".jxp")], capture_output=True, text=True).stdout
+        inspected = subprocess.run([options.jinx, "inspect", path.with_suffix(".jxp")], capture_output=True, text=True).stdout
         self.outcome(" host " not in inspected.split("steps (")[-1].split("kernels (")[0], f"{name}: steps on the host\n{inspected}")
-        for options in [{"device": "emulated"}] if self.target else [{"isa": ""}, {"isa": "x86-64"}, {"threads": 3}]:
-            self.judge_session(f"{name} {options}", case, jinx_capi.Session(self.library, path.with_suffix(".jxp"), **options))
+        if options.save:
+            pathlib.Path(options.save).mkdir(parents=True, exist_ok=True)
+            return shutil.copyfile(path.with_suffix(".jxp"), pathlib.Path(options.save) / file)
+        for session in [{"device": "emulated"}] if options.target else [{"isa": ""}, {"isa": "x86-64"}, {"threads": 3}]:
+            self.judge_session(f"{name} {session}", case, jinx_capi.Session(self.library, path.with_suffix(".jxp"), **session))
 
     def judge_session(self, name, case, session):
         generator = np.random.default_rng([self.seed, len(name)])
@@ -255,13 +264,17 @@ def main():
     parser.add_argument("--jinx", default="build/dev/bin/jinx")
     parser.add_argument("--target", default="")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--save", default="", metavar="DIR")
+    parser.add_argument("--plans", default="", metavar="DIR")
+    parser.add_argument("--library", default="", metavar="FILE")
+    parser.add_argument("--device", default="cuda")
     parser.add_argument("--self-test", action="store_true")
     parser.add_argument("cases", nargs="*", metavar="CASE", default=list(CASES))
     arguments = parser.parse_args()
     if arguments.self_test:
         return self_test()
-    library = pathlib.Path(arguments.jinx).resolve().parents[1] / "lib" / "libjinx.so"
-    run = Run(arguments.jinx, arguments.target, jinx_capi.Library(library), arguments.seed)
+    built = pathlib.Path(arguments.jinx).resolve().parents[1] / "lib" / ("libjinx-emulated.so" if arguments.target else "libjinx.so")
+    run = Run(arguments, None if arguments.save else jinx_capi.Library(arguments.library or built))
     for name in arguments.cases:
         with tempfile.TemporaryDirectory() as folder:
             run.judge(name, CASES[name], folder)

@@ -20,6 +20,29 @@ JINX_DEVICE T warp_shuffle_down(T value, int distance JINX_AT) {
 #endif
 }
 
+/// N sums over the warp at once, the bits of warp_sum: every step halves the values that a lane has, until it has one, which it then gives to all.
+/// 63 shuffles for 32 sums, where one after the other takes 160. N is at most 32.
+template <int N>
+JINX_DEVICE void warp_sum_each(float (&sums)[N] JINX_AT) {
+  constexpr int kCount = N > 16 ? 32 : N > 8 ? 16 : N > 4 ? 8 : N > 2 ? 4 : N;
+  const int lane = threadIdx.x % 32;
+  float v[kCount];
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) v[i] = i < N ? sums[i < N ? i : 0] : 0.0f;
+#pragma unroll
+  for (int distance = 16, count = kCount / 2; distance > 0; distance /= 2, count /= 2) {
+    if (count == 0) v[0] += warp_shuffle_xor(v[0], distance JINX_FROM);
+#pragma unroll
+    for (int i = 0; i < count; ++i) {
+      const bool isUpper = lane & distance;
+      const float mine = isUpper ? v[i + count] : v[i], theirs = isUpper ? v[i] : v[i + count];
+      v[i] = mine + warp_shuffle_xor(theirs, distance JINX_FROM);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < N; ++i) sums[i] = warp_broadcast(v[0], i * (32 / kCount) JINX_FROM);
+}
+
 template <typename T>
 JINX_DEVICE T scan_add(T a, T b) {
   return static_cast<T>(a + b);
