@@ -217,6 +217,7 @@ class Run:
             rows |= {(s, at): row for (s, at, is_written), row in zip(tokens, y) if is_written}
         if len(rows) < 400:
             self.judge_alone(name, case, session, generator, rows, pages, entries)
+        self.judge_damaged(name, case, session, generator, pages, entries)
 
     def judge_rows(self, name, case, tokens, q, y, history):
         for i, (s, at, _) in enumerate(tokens):
@@ -234,6 +235,20 @@ class Run:
                 q, k, v = (part[None] for part in draw(case, self.seed, s, at))
                 y = engine.step([(1, at, True)], q, k, v)
                 self.outcome(y[0].tobytes() == rows[s, at].tobytes(), f"{name}: sequence {s} position {at} is not the same to the last bit alone")
+
+    def judge_damaged(self, name, case, session, generator, pages, entries):
+        """A value that is no number reaches who sees it, of its head, and nobody else: a column of floats, a whole row of codes, which have one scale."""
+        for bad in [np.nan] if case.pool not in LARGEST else [np.nan, np.inf]:
+            engine = Engine(session, case, generator, pages, 1, entries)
+            for at in range(5):
+                q, k, v = (part[None].copy() for part in draw(case, self.seed, 0, at))
+                if at == 3:
+                    v[0, case.heads - 1, 1] = bad
+                y = engine.step([(0, at, True)], q, k, v)[0].astype(np.float64)
+                want = np.zeros(y.shape, bool)
+                if at >= 3:
+                    want[-case.shared :, slice(None) if case.pool in LARGEST else 1] = True
+                self.outcome(np.array_equal(np.isnan(y), want), f"{name}: {bad} at position 3 of head {case.heads - 1}: at {at} {np.isnan(y).sum()} are NaN, expected {want.sum()}")
 
 
 def self_test():
