@@ -1,6 +1,7 @@
 #include "runtime/llm/PlanModel.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstring>
 #include <optional>
@@ -13,6 +14,7 @@ namespace {
 constexpr const char* kStepNames[] = {"tokens", "sequence", "position", "slots", "table", "rows"};
 constexpr std::string_view kPoolNames[] = {"keys.", "values.", "key_scales.", "value_scales."};
 constexpr size_t kPoolRank = 3; ///< at least: pages, heads, rows
+constexpr int32_t kLeastEntries = 16;
 
 std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
 
@@ -129,10 +131,9 @@ void PlanModel::fill(const engine::StepInput& input) {
     ports_[i].values.assign(values[i].begin(), values[i].end());
     ports_[i].shape = {static_cast<int64_t>(values[i].size())};
   }
-  // A table of one width, so that sizes repeat from step to step: the context has so many pages.
-  const int32_t width = (contextLength_ + engine::kPageTokens - 1) / engine::kPageTokens;
+  // Widths of a table are powers of two, so that sizes repeat from step to step.
+  const auto entries = static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(std::max(input.entries, kLeastEntries))));
   StepPort& table = ports_[kTable];
-  const int32_t entries = std::max(input.entries, width);
   table.shape = {input.sequences, entries};
   table.values.assign(static_cast<size_t>(input.sequences) * static_cast<size_t>(entries), 0);
   for (int32_t s = 0; s < input.sequences; ++s)
