@@ -3,12 +3,13 @@
 
 The eight tokens that follow "The capital of France is" were found by a forward pass in floats (tests/models/smollm2.py); their text is asked for. Then the same text of
 a longer output: with drafts, from a plan by jinx-rt with a tokenizer beside it, with a prompt from a file and from standard input, and with more threads. And what
-cannot be is refused with a message that says what was expected.
+cannot be is refused with a message that says what was expected. Batches of requests give each the tokens that it gets alone.
 
     generate.py [--jinx build/dev/bin/jinx]
 """
 
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
@@ -59,10 +60,34 @@ def check(run, model, folder):
     run.same("one thread", longer, plan, *more, "--prompt", PROMPT, "--threads", 1)
     sampled = [run.generate(plan, *more, "--prompt", PROMPT, "--temperature", 1, "--seed", seed).stdout for seed in (1, 1, 2)]
     run.outcome(sampled[0] == sampled[1] != sampled[2], f"of seeds 1, 1 and 2 come {sampled}")
+    check_batches(run, plan, model, folder)
     run.refused("no prompt", "expected some text", plan, "--tokenizer", model)
     run.refused("a plan without a tokenizer", "tokenizer", plan, "--prompt", PROMPT)
     run.refused("too long", "expected", plan, "--tokenizer", model, "--prompt", PROMPT * 500, "--context", 1000)
     run.refused("no file", "cannot", folder / "none.gguf", "--prompt", PROMPT)
+
+
+def check_batches(run, plan, model, folder):
+    """Thirty-two requests at once, some alike, some drawn: each as if it were alone, whatever the step's budget, the pages, and the drafts."""
+    texts = [PROMPT, "Once upon a time", "def fibonacci(n):", "The weather in London is often", "Water boils at a temperature of"]
+    requests = [{"prompt": texts[i % 5] * (1 + i % 3), "max_tokens": 8 + i, "temperature": i % 2, "seed": i} for i in range(32)]
+    file = folder / "batch.jsonl"
+
+    def answers(requests, *arguments):
+        file.write_text("".join(json.dumps(request) + "\n" for request in requests))
+        done = run.generate(plan, "--tokenizer", model, "--batch", file, *arguments)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        run.outcome(done.returncode == 0 and sorted(line["index"] for line in lines) == list(range(len(requests))), f"a batch with {arguments}: {done.stderr}")
+        return {line["index"]: (line["tokens"], line["text"], line["finish"]) for line in lines}
+
+    alone = [answers([request]).get(0) for request in requests]
+    for what, arguments in (("together", []), ("in chunks", ["--budget", 7]), ("with few pages", ["--pages", 24]), ("with drafts", ["--drafts", 4]), ("on one thread", ["--threads", 1])):
+        together = answers(requests, *arguments)
+        for i, own in enumerate(alone):
+            run.outcome(together.get(i) == own, f"{what}: request {i} is {together.get(i)}, alone {own}")
+    for line, said in (("text", "is no request"), ('{"prompt": 3}', "is no request"), ('{"prompt": "a", "max_tokens": -1}', "max_tokens"), ('{"prompt": "a", "best": 1}', "best"), ("", "no requests")):
+        file.write_text(line)
+        run.refused(f"a batch of {line!r}", said, plan, "--tokenizer", model, "--batch", file)
 
 
 def main():

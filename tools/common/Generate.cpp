@@ -5,7 +5,11 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <limits>
+#include <map>
 #include <optional>
+
+#include <nlohmann/json.hpp>
 
 #include "runtime/engine/Engine.h"
 #include "runtime/engine/StepStream.h"
@@ -19,9 +23,9 @@ namespace {
 
 struct GenerateOptions {
   PlanRequest request;
-  std::string tokenizer, prompt, promptFile;
+  std::string tokenizer, prompt, promptFile, batchFile;
   engine::RequestOptions what;
-  int32_t pages = 0, contextLength = 0;
+  int32_t pages = 0, contextLength = 0, budget = 512;
   bool showsTimes = false, parsesSpecial = false, ignoresEnd = false;
 };
 
@@ -69,31 +73,128 @@ Expected<Times> generate(engine::Engine& engine, const text::Tokenizer& tokenize
   return times;
 }
 
+// ---- many texts at once -------------------------------------------------------------------------------------------------------------
+
+const char* nameOf(engine::FinishReason reason) {
+  switch (reason) {
+  case engine::FinishReason::kStop: return "stop";
+  case engine::FinishReason::kLength: return "length";
+  case engine::FinishReason::kCancelled: return "cancelled";
+  case engine::FinishReason::kError: return "error";
+  case engine::FinishReason::kNone: break;
+  }
+  return "none";
+}
+
+/// A line of a batch: {"prompt": "…"}, and what else differs from the command line: "max_tokens", "temperature", "seed".
+Expected<engine::RequestOptions> readRequest(const std::string& line, const text::Tokenizer& tokenizer, const GenerateOptions& options) {
+  const nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("prompt") || !json["prompt"].is_string()) return invalidArgument("is no request, expected {\"prompt\": \"…\"}");
+  engine::RequestOptions request = options.what;
+  for (const auto& [key, value] : json.items()) {
+    if (key == "prompt") continue;
+    const bool isKnown = key == "max_tokens" || key == "temperature" || key == "seed";
+    if (!isKnown || (key == "temperature" ? !value.is_number() : !value.is_number_unsigned()) || value.get<double>() > 1e9)
+      return invalidArgument("has \"" + key + "\": " + value.dump() + ", expected a number for max_tokens, temperature or seed");
+  }
+  request.maxTokens = json.value("max_tokens", request.maxTokens);
+  request.sampling.temperature = json.value("temperature", request.sampling.temperature);
+  request.sampling.seed = json.value("seed", request.sampling.seed);
+  JINX_TRY_ASSIGN(request.prompt, tokenizer.encode(json["prompt"].get<std::string>(), {.addSpecial = true, .parseSpecial = options.parsesSpecial}));
+  return request;
+}
+
+Expected<std::vector<engine::RequestOptions>> readBatch(const text::Tokenizer& tokenizer, const GenerateOptions& options) {
+  std::ifstream file(options.batchFile, std::ios::binary);
+  if (!file) return notFound("cannot read requests from " + options.batchFile);
+  std::vector<engine::RequestOptions> requests;
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    if (line.empty()) continue;
+    JINX_TRY_ASSIGN(engine::RequestOptions request, readRequest(line, tokenizer, options), options.batchFile + ":" + std::to_string(number));
+    requests.push_back(std::move(request));
+  }
+  if (requests.empty()) return invalidArgument(options.batchFile + " has no requests, expected lines of JSON");
+  return requests;
+}
+
+/// A line of JSON for each request, as they end: its number in the batch, from 0 on, text, tokens, and why it ended.
+Expected<Times> generateMany(engine::Engine& engine, const text::Tokenizer& tokenizer, std::vector<engine::RequestOptions> requests) {
+  struct Answer {
+    size_t index;
+    std::vector<text::TokenId> tokens;
+  };
+  std::map<engine::RequestId, Answer> answers;
+  Times times;
+  Timer timer;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    times.prompt += static_cast<int32_t>(requests[i].prompt.size());
+    engine::Admission admission = engine.submit(std::move(requests[i]));
+    if (auto* refusal = std::get_if<engine::Refusal>(&admission)) return invalidArgument("request " + std::to_string(i) + ": " + refusal->message);
+    answers[std::get<engine::RequestId>(admission)].index = i;
+  }
+  while (!engine.isIdle()) {
+    for (const engine::Output& output : engine.step()) {
+      Answer& answer = answers.at(output.request);
+      if (output.token >= 0) {
+        answer.tokens.push_back(output.token);
+        if (times.output++ == 0) times.firstMs = timer.ms();
+      }
+      if (output.finish == engine::FinishReason::kNone) continue;
+      JINX_TRY_ASSIGN(std::string text, tokenizer.decode(answer.tokens, {}));
+      nlohmann::json json = {{"index", answer.index}, {"text", text}, {"tokens", answer.tokens}, {"finish", nameOf(output.finish)}};
+      if (!output.error.empty()) json["error"] = output.error;
+      JINX_TRY(writeText(json.dump() + "\n"));
+    }
+  }
+  times.restMs = timer.ms() - times.firstMs;
+  return times;
+}
+
 void printTimes(const Times& times) {
   const double rate = times.output > 1 ? (times.output - 1) / times.restMs * 1000 : 0;
   std::fprintf(stderr, "%d tokens of prompt and the first of output in %s, then %.1f tokens/s\n", times.prompt, formatMilliseconds(times.firstMs).c_str(), rate);
 }
 
+/// Pages that all requests need at once, at most kMostPages: then some wait, or begin again.
+int32_t pagesFor(std::span<const engine::RequestOptions> requests) {
+  constexpr int64_t kMostPages = 4096;
+  int64_t pages = 0, largest = 0;
+  for (const engine::RequestOptions& request : requests) {
+    const int64_t own = (static_cast<int64_t>(request.prompt.size()) + request.maxTokens + request.maxDrafts) / engine::kPageTokens + 2;
+    pages += own, largest = std::max(largest, own);
+  }
+  return static_cast<int32_t>(std::max(largest, std::min(pages, kMostPages)));
+}
+
 Status run(const PlanSource& source, GenerateOptions options) {
-  JINX_TRY_ASSIGN(std::string prompt, readPrompt(options));
   const std::string tokenizerFile = options.tokenizer.empty() ? options.request.path : options.tokenizer;
   JINX_TRY_ASSIGN(text::Tokenizer tokenizer, text::openTokenizer(tokenizerFile), "tokenizer");
-  JINX_TRY_ASSIGN(options.what.prompt, tokenizer.encode(prompt, {.addSpecial = true, .parseSpecial = options.parsesSpecial}), "prompt");
-  if (options.what.prompt.empty()) return invalidArgument("the prompt has no tokens, expected some text (--prompt, --prompt-file)");
   if (!options.ignoresEnd && tokenizer.eos() != text::kNoToken) options.what.stopTokens.push_back(tokenizer.eos());
+  std::vector<engine::RequestOptions> requests;
+  if (options.batchFile.empty()) {
+    JINX_TRY_ASSIGN(std::string prompt, readPrompt(options));
+    JINX_TRY_ASSIGN(options.what.prompt, tokenizer.encode(prompt, {.addSpecial = true, .parseSpecial = options.parsesSpecial}), "prompt");
+    if (options.what.prompt.empty()) return invalidArgument("the prompt has no tokens, expected some text (--prompt, --prompt-file)");
+    requests.push_back(options.what);
+  } else {
+    JINX_TRY_ASSIGN(requests, readBatch(tokenizer, options));
+  }
 
   JINX_TRY_ASSIGN(LoadedPlan plan, source(options.request));
   const DeviceChoice& choice = options.request.device;
   JINX_TRY_ASSIGN(auto device, makeDevice(choice.device, {.threads = choice.threads, .pinThreads = choice.pin, .isa = choice.isa}));
-  const int64_t tokens = static_cast<int64_t>(options.what.prompt.size()) + options.what.maxTokens;
-  const int32_t pages = options.pages > 0 ? options.pages : static_cast<int32_t>(std::min<int64_t>(tokens / engine::kPageTokens + 2, 1 << 24));
+  const int32_t pages = options.pages > 0 ? options.pages : pagesFor(requests);
   JINX_TRY_ASSIGN(auto model, llm::PlanModel::create(plan.file, std::move(device), {.pages = pages, .contextLength = options.contextLength}));
   engine::QueuedSteps steps(*model);
   engine::EngineOptions engineOptions;
   engineOptions.scheduler.contextLength = model->contextLength();
-  engineOptions.scheduler.tokenBudget = 512;
+  engineOptions.scheduler.tokenBudget = options.budget;
+  engineOptions.scheduler.maxRunning = std::min(options.budget, engineOptions.scheduler.maxRunning);
+  engineOptions.maxWaiting = engineOptions.maxWaitingOfTenant = static_cast<int32_t>(std::max<size_t>(requests.size(), 1));
+  engineOptions.maxWaitingTokens = std::numeric_limits<int32_t>::max();
   JINX_TRY_ASSIGN(auto engine, engine::Engine::create(std::move(engineOptions), steps));
-  JINX_TRY_ASSIGN(Times times, generate(*engine, tokenizer, std::move(options.what)));
+  JINX_TRY_ASSIGN(Times times, options.batchFile.empty() ? generate(*engine, tokenizer, std::move(requests[0])) : generateMany(*engine, tokenizer, std::move(requests)));
   if (options.showsTimes) printTimes(times);
   return Status::ok();
 }
@@ -118,6 +219,11 @@ void addGenerate(CLI::App& app, Action& action, const PlanSource& source, bool c
   if (!canCompile) tokenizer->required();
   auto* prompt = command->add_option("--prompt", options->prompt, "Text to continue");
   command->add_option("--prompt-file", options->promptFile, "File with the text; -: standard input")->type_name("FILE")->excludes(prompt);
+  command->add_option("--batch", options->batchFile, "File of JSON lines {\"prompt\": …, \"max_tokens\": …, \"temperature\": …, \"seed\": …}: all at once, answers as JSON lines")
+      ->type_name("FILE")
+      ->excludes(prompt)
+      ->excludes("--prompt-file");
+  command->add_option("--budget", options->budget, "Tokens of a step")->check(CLI::Range(1, 1 << 20));
   command->add_option("--max-tokens", options->what.maxTokens, "At most so many tokens of output")->check(CLI::Range(1, 1 << 30));
   command->add_flag("--special", options->parsesSpecial, "Control tokens in the prompt's text become those tokens");
   command->add_flag("--ignore-end", options->ignoresEnd, "Go on after the token that ends a text");
