@@ -51,16 +51,16 @@ Status PlanModel::load(std::shared_ptr<const PlanFile> plan, const PlanModelOpti
   pages_ = options.pages;
   contextLength_ = options.contextLength;
   hostMemory_ = device_->has(capability::kHostMemory);
+  // Steps differ in their numbers of tokens, sequences and rows: what a binding takes is little beside a step.
+  JINX_TRY_ASSIGN(session_, Session::create(plan, device_, {.bindingCacheSize = 64}));
+  JINX_TRY_ASSIGN(stream_, device_->createStream());
+  JINX_TRY(findPorts());
   if (contextLength_ == 0) {
     auto at = plan->plan().metadata().find("llm.context_length");
     auto length = at == plan->plan().metadata().end() ? std::nullopt : numberIn(at->second);
     if (!length || *length < 2 || *length > (1 << 30)) return invalidArgument("the plan does not say how long a sequence may be (metadata \"llm.context_length\"), and no length was given");
     contextLength_ = static_cast<int32_t>(*length);
   }
-  // Steps differ in their numbers of tokens, sequences and rows: what a binding takes is little beside a step.
-  JINX_TRY_ASSIGN(session_, Session::create(std::move(plan), device_, {.bindingCacheSize = 64}));
-  JINX_TRY_ASSIGN(stream_, device_->createStream());
-  JINX_TRY(findPorts());
   JINX_TRY(makePools());
   return makeLogits();
 }

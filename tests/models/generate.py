@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-import jinx_capi
+from jinx_capi import ROOT
 from packages import Missing, data
 
 PROMPT, ANSWER = "The capital of France is", " Paris.\n\nThe answer is:\n"
@@ -64,6 +64,7 @@ def check(run, model, folder):
     run.refused("no prompt", "expected some text", plan, "--tokenizer", model)
     run.refused("a plan without a tokenizer", "tokenizer", plan, "--prompt", PROMPT)
     run.refused("too long", "expected", plan, "--tokenizer", model, "--prompt", PROMPT * 500, "--context", 1000)
+    run.refused("no language model", "it is no step of a language model", ROOT / "docs/spec/mlp.mlir", "--tokenizer", model, "--prompt", PROMPT)
     run.refused("no file", "cannot", folder / "none.gguf", "--prompt", PROMPT)
 
 
@@ -92,7 +93,7 @@ def check_batches(run, plan, model, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jinx", default=str(jinx_capi.ROOT / "build" / "dev" / "bin" / "jinx"))
+    parser.add_argument("--jinx", default=str(ROOT / "build" / "dev" / "bin" / "jinx"))
     options = parser.parse_args()
     try:
         model = data("smollm2.gguf")

@@ -182,8 +182,7 @@ Status run(const PlanSource& source, GenerateOptions options) {
   }
 
   JINX_TRY_ASSIGN(LoadedPlan plan, source(options.request));
-  const DeviceChoice& choice = options.request.device;
-  JINX_TRY_ASSIGN(auto device, makeDevice(choice.device, {.threads = choice.threads, .pinThreads = choice.pin, .isa = choice.isa}));
+  JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
   const int32_t pages = options.pages > 0 ? options.pages : pagesFor(requests);
   JINX_TRY_ASSIGN(auto model, llm::PlanModel::create(plan.file, std::move(device), {.pages = pages, .contextLength = options.contextLength}));
   engine::QueuedSteps steps(*model);

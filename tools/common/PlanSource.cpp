@@ -43,7 +43,7 @@ Expected<LoadedPlan> openPlan(const PlanRequest& request) {
   return plan;
 }
 
-Expected<LoadedSession> makeSession(LoadedPlan plan, const DeviceChoice& choice) {
+Expected<std::unique_ptr<Device>> openDevice(const DeviceChoice& choice) {
   if (!choice.isa.empty() && isaRank(choice.isa) < 0)
     return invalidArgument("'" + choice.isa + "' is no instruction-set level; this processor has " + hostIsa());
   if (!choice.record.empty() && choice.device != "emulated")
@@ -55,7 +55,11 @@ Expected<LoadedSession> makeSession(LoadedPlan plan, const DeviceChoice& choice)
   options.pinThreads = choice.pin;
   DeviceRegistry devices = DeviceRegistry::standard();
   devices.add("emulated", emulated::makeEmulatedDevice);
-  JINX_TRY_ASSIGN(std::unique_ptr<Device> device, devices.make(choice.device, options));
+  return devices.make(choice.device, options);
+}
+
+Expected<LoadedSession> makeSession(LoadedPlan plan, const DeviceChoice& choice) {
+  JINX_TRY_ASSIGN(std::unique_ptr<Device> device, openDevice(choice));
   LoadedSession loaded;
   Timer timer;
   JINX_TRY_ASSIGN(loaded.session, Session::create(plan.file, std::move(device), {.parallelWork = choice.parallelWork}));

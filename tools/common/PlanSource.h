@@ -49,6 +49,9 @@ Expected<LoadedPlan> openPlan(const PlanRequest& request);
 /// True for a file that starts as a plan does.
 bool startsAsPlan(const std::string& path);
 
+/// The device that was chosen; kInvalidArgument for what cannot be.
+Expected<std::unique_ptr<Device>> openDevice(const DeviceChoice& choice);
+
 /// A plan on its device. `loadMs` counts opening the plan and creating the session.
 struct LoadedSession {
   LoadedPlan plan; ///< outlives the session
