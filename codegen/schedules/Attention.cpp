@@ -71,7 +71,7 @@ class AttentionSchedule : OnlineSoftmax {
     columns_ = y.back();
     keys_ = s.back();
     depth_ = q.back();
-    int64_t full = rowsOfTile(target_);
+    int64_t full = target_.rowsOfTile();
     if (!depth_.constant()) full = std::min<int64_t>(full, 8);  // every row needs an address register
     tileRows_ = full;
     if (auto rows = queries_.constant()) {

@@ -35,7 +35,7 @@ class DequantMatmulSchedule : CodeProgram {
       : CodeProgram(group, product, name, builder), target_(target), depth_(sizesOf(product.getA().getType()).back()) {}
 
   FailureOr<Scheduled> run() {
-    tileRows_ = target_.registers >= 32 ? 14 : target_.vectorBytes >= 32 ? 6 : 2;
+    tileRows_ = target_.rowsOfTile();
     if (!depth_.constant()) tileRows_ = std::min<int64_t>(tileRows_, 8);  // every row needs an address register
     if (auto rows = rows_.constant(); rows && *rows > 0) tileRows_ = llvm::divideCeil(*rows, llvm::divideCeil(*rows, tileRows_));
     emitProgram();

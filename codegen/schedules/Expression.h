@@ -60,6 +60,8 @@ class KernelBuilder {
   mlir::Value floorDiv(mlir::Value x, mlir::Value y);  ///< operands not negative
   mlir::Value rem(mlir::Value x, mlir::Value y);       ///< operands not negative
   mlir::Value splat(mlir::Value scalar, int64_t width);
+  /// The integer at `at` of a buffer, as an index.
+  mlir::Value loadIndex(mlir::Value ptr, mlir::Value at);
   /// Splits a linear index into one per extent, the last fastest.
   llvm::SmallVector<mlir::Value> delinearize(mlir::Value linear, llvm::ArrayRef<SizeExpr> extents);
   /// Row-major strides of a shape, in elements.

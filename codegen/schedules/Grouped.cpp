@@ -47,7 +47,7 @@ class GroupedSchedule {
   Value c(int64_t v) { return kb_.constant(v); }
 
   void chooseTile() {
-    tileRows_ = target_.registers >= 32 ? 14 : target_.vectorBytes >= 32 ? 6 : 2;
+    tileRows_ = target_.rowsOfTile();
     if (!depth_.constant()) tileRows_ = std::min<int64_t>(tileRows_, 8);  // every row needs an address register
     isWide_ = target_.vectorBytes >= 64;
     if (auto depth = depth_.constant()) blockPanels_ = std::max<int64_t>(1, kBlockBytes / (std::max<int64_t>(1, *depth) * 4 * 2 * kPanel)) * 2;

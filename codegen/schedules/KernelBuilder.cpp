@@ -116,6 +116,11 @@ Value KernelBuilder::rem(Value x, Value y) {
   if (cx && cy && *cy > 0 && *cx >= 0) return constant(*cx % *cy);
   return arith::RemUIOp::create(builder_, loc_, x, y);
 }
+Value KernelBuilder::loadIndex(Value ptr, Value at) {
+  auto type = VectorType::get({1}, cast<tile::PtrType>(ptr.getType()).getElement());
+  Value one = tile::LoadOp::create(builder_, loc_, type, ptr, at, ValueRange{constant(1)}, ValueRange());
+  return arith::IndexCastOp::create(builder_, loc_, builder_.getIndexType(), vector::ExtractOp::create(builder_, loc_, one, ArrayRef<int64_t>{0}));
+}
 Value KernelBuilder::splat(Value scalar, int64_t width) {
   return vector::BroadcastOp::create(builder_, loc_, VectorType::get({width}, scalar.getType()), scalar);
 }

@@ -121,7 +121,7 @@ class MatmulSchedule {
   void chooseTile() {
     SizeExpr rowStride = matmul_ ? depth_ : channels_ * SizeExpr(conv_.getStrides()[1]);
     bool constantStride = rowStride.constant().has_value();
-    int64_t full = target_.registers >= 32 ? 14 : target_.vectorBytes >= 32 ? 6 : 2;
+    int64_t full = target_.rowsOfTile();
     if (!constantStride) full = std::min<int64_t>(full, 8);  // every row needs an address register
     bool wide = target_.vectorBytes >= 64 && columns_.constant() && *columns_.constant() > kPanel;
     panels_ = wide ? 2 : 1;

@@ -83,7 +83,4 @@ class OnlineSoftmax {
   std::array<mlir::Value, 6> rowNumbers_;  ///< of the tile that is being written
 };
 
-/// Rows of a tile whose products live in registers.
-inline int64_t rowsOfTile(const Target &target) { return target.registers >= 32 ? 14 : target.vectorBytes >= 32 ? 6 : 2; }
-
 }  // namespace jinx::schedules

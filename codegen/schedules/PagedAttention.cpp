@@ -38,7 +38,7 @@ class PagedAttentionSchedule : OnlineSoftmax {
         pairs_(target.vectorBytes >= 64) {
     Sizes q = sizesOf(op_.getQ().getType());
     tokens_ = q[0], heads_ = *q[1].constant();
-    const int64_t shared = heads_ / keys_.heads, most = rowsOfTile(target);
+    const int64_t shared = heads_ / keys_.heads, most = target.rowsOfTile();
     for (parts_ = 1; shared / parts_ > most || shared % parts_; ++parts_) {}
     rowsOfToken_ = shared / parts_;
     tileTokens_ = std::max<int64_t>(1, most / rowsOfToken_);
@@ -74,10 +74,6 @@ class PagedAttentionSchedule : OnlineSoftmax {
   }
 
   // ---- tokens -------------------------------------------------------------------------------------------------------------------
-  Value loadIndex(Value ptr, Value at) {
-    Value one = tile::LoadOp::create(b(), loc(), VectorType::get({1}, b().getI32Type()), ptr, at, ValueRange{c(1)}, ValueRange());
-    return arith::IndexCastOp::create(b(), loc(), b().getIndexType(), vector::ExtractOp::create(b(), loc(), one, ArrayRef<int64_t>{0}));
-  }
   Value compare(arith::CmpIPredicate predicate, Value x, Value y) { return arith::CmpIOp::create(b(), loc(), predicate, x, y); }
   Value select(Value condition, Value x, Value y) { return arith::SelectOp::create(b(), loc(), condition, x, y); }
   void either(Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
@@ -101,7 +97,7 @@ class PagedAttentionSchedule : OnlineSoftmax {
     b().setInsertionPointToStart(branch.elseBlock());
     scf::YieldOp::create(b(), loc(), ValueRange{next});
     b().setInsertionPointToStart(branch.thenBlock());
-    sequence_ = loadIndex(input(op_.getSequence()), token);
+    sequence_ = kb_.loadIndex(input(op_.getSequence()), token);
     Value count = countRun(token, end);
     emitTiles(token, count);
     scf::YieldOp::create(b(), loc(), ValueRange{kb_.add(token, count)});
@@ -114,7 +110,7 @@ class PagedAttentionSchedule : OnlineSoftmax {
     b().setInsertionPointToStart(loop.getBody());
     Value at = loop.getInductionVar(), count = loop.getRegionIterArg(0);
     Value isNext = compare(arith::CmpIPredicate::eq, kb_.sub(at, token), count);  // none between was of another sequence
-    Value same = arith::AndIOp::create(b(), loc(), isNext, compare(arith::CmpIPredicate::eq, loadIndex(input(op_.getSequence()), at), sequence_));
+    Value same = arith::AndIOp::create(b(), loc(), isNext, compare(arith::CmpIPredicate::eq, kb_.loadIndex(input(op_.getSequence()), at), sequence_));
     scf::YieldOp::create(b(), loc(), ValueRange{kb_.add(count, select(same, c(1), c(0)))});
     return loop.getResult(0);
   }
@@ -173,7 +169,7 @@ class PagedAttentionSchedule : OnlineSoftmax {
     auto loop = scf::ForOp::create(b(), loc(), c(0), count, c(1), ValueRange{c(std::numeric_limits<int32_t>::max()), c(0)});
     OpBuilder::InsertionGuard guard(b());
     b().setInsertionPointToStart(loop.getBody());
-    Value end = kb_.add(loadIndex(input(op_.getPosition()), kb_.add(firstToken_, loop.getInductionVar())), c(1));
+    Value end = kb_.add(kb_.loadIndex(input(op_.getPosition()), kb_.add(firstToken_, loop.getInductionVar())), c(1));
     Value first = window > 0 ? kb_.max(kb_.sub(end, c(window)), c(0)) : c(0);
     forRange(c(0), c(rowsOfToken_), 1, [&](Value i) {
       Value r = kb_.add(kb_.mul(loop.getInductionVar(), c(rowsOfToken_)), i);
@@ -189,7 +185,7 @@ class PagedAttentionSchedule : OnlineSoftmax {
 
   // ---- pages --------------------------------------------------------------------------------------------------------------------
   /// The page that has the block's keys from 16 * p on.
-  Value page(Value p) { return loadIndex(input(op_.getTable()), kb_.add(firstEntry_, kb_.add(kb_.floorDiv(firstKey_, c(kPageRows)), p))); }
+  Value page(Value p) { return kb_.loadIndex(input(op_.getTable()), kb_.add(firstEntry_, kb_.add(kb_.floorDiv(firstKey_, c(kPageRows)), p))); }
   Value pagesOfBlock() { return kb_.floorDiv(kb_.add(blockCount_, c(kPageRows - 1)), c(kPageRows)); }
 
   /// 16 * `count` numbers of a page as f32 in scratch from `to` on.
@@ -290,7 +286,7 @@ class PagedAttentionSchedule : OnlineSoftmax {
   void finishRows() {
     forRange(c(0), count_, 1, [&](Value r) {
       Value l = loadSpread(kPanel, sum(), r);
-      Value isSeeing = compare(arith::CmpIPredicate::sgt, loadIndex(bounds_[1], r), c(0));
+      Value isSeeing = compare(arith::CmpIPredicate::sgt, kb_.loadIndex(bounds_[1], r), c(0));
       Value share = arith::DivFOp::create(b(), loc(), splat(kPanel, 1), select(kb_.splat(isSeeing, kPanel), l, splat(kPanel, 1)));
       Value token = kb_.add(firstToken_, kb_.floorDiv(r, c(rowsOfToken_)));
       Value to = kb_.mul(kb_.add(kb_.mul(token, c(heads_)), headOfRow(r)), c(values_.depth)), from = kb_.mul(r, c(values_.depth));

@@ -194,9 +194,7 @@ class ScatterSchedule {
   }
   /// Element `at` of indices; a negative one counts from the end.
   Value index(Value at, const SizeExpr &extent) {
-    Type element = cast<tile::PtrType>(indices_.getType()).getElement();
-    Value one = tile::LoadOp::create(b(), loc(), VectorType::get({1}, element), indices_, at, ValueRange{c(1)}, ValueRange());
-    Value i = arith::IndexCastOp::create(b(), loc(), b().getIndexType(), vector::ExtractOp::create(b(), loc(), one, 0));
+    Value i = kb_.loadIndex(indices_, at);
     Value negative = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, i, c(0));
     return arith::SelectOp::create(b(), loc(), negative, arith::AddIOp::create(b(), loc(), i, kb_.size(extent)), i);
   }

@@ -19,6 +19,9 @@ struct Target {
   int64_t vectorBytes = 64;  ///< CPU: width of a vector register
   int64_t registers = 32;    ///< CPU: vector registers
   const MeasuredChoices *measured = nullptr;  ///< what is known of sizes beforehand; null: nothing
+
+  /// CPU: rows of a tile of 32 columns (16 without wide vectors) whose sums live in registers.
+  int64_t rowsOfTile() const { return registers >= 32 ? 14 : vectorBytes >= 32 ? 6 : 2; }
 };
 
 /// A kernel and how to launch it. Formulas are over the model's symbols.

@@ -61,10 +61,6 @@ class WritePagesSchedule {
   Value number(double v) { return arith::ConstantOp::create(b(), loc(), b().getF32FloatAttr(float(v))); }
   Value splat(Value scalar) { return kb_.splat(scalar, width_); }
 
-  Value loadIndex(Value from, Value at) {
-    Value one = tile::LoadOp::create(b(), loc(), VectorType::get({1}, b().getI32Type()), input(from), at, ValueRange{c(1)}, ValueRange());
-    return arith::IndexCastOp::create(b(), loc(), b().getIndexType(), vector::ExtractOp::create(b(), loc(), one, ArrayRef<int64_t>{0}));
-  }
   void when(Value condition, function_ref<void()> then) {
     auto branch = scf::IfOp::create(b(), loc(), condition, /*withElse=*/false);
     OpBuilder::InsertionGuard guard(b());
@@ -72,7 +68,7 @@ class WritePagesSchedule {
     then();
   }
   void ifWritten(Value token, function_ref<void(Value page, Value row)> write) {
-    Value slot = loadIndex(op_.getSlots(), token);
+    Value slot = kb_.loadIndex(input(op_.getSlots()), token);
     when(arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sge, slot, c(0)), [&] { write(kb_.floorDiv(slot, c(kPageRows)), kb_.rem(slot, c(kPageRows))); });
   }
   void forRange(Value end, int64_t step, function_ref<void(Value)> body) {

@@ -52,7 +52,7 @@ Status PlanModel::load(std::shared_ptr<const PlanFile> plan, const PlanModelOpti
   contextLength_ = options.contextLength;
   hostMemory_ = device_->has(capability::kHostMemory);
   // Steps differ in their numbers of tokens, sequences and rows: what a binding takes is little beside a step.
-  JINX_TRY_ASSIGN(session_, Session::create(plan, device_, {.bindingCacheSize = 64}));
+  JINX_TRY_ASSIGN(session_, Session::create(plan, device_, {.bindingCacheSize = 64, .parallelWork = options.parallelWork}));
   JINX_TRY_ASSIGN(stream_, device_->createStream());
   JINX_TRY(findPorts());
   if (contextLength_ == 0) {

@@ -21,6 +21,7 @@ namespace jinx::llm {
 struct PlanModelOptions {
   int32_t pages = 512;         ///< of 16 tokens, at least 1
   int32_t contextLength = 0;   ///< tokens of one sequence; 0: as many as the plan's metadata says ("llm.context_length")
+  int64_t parallelWork = SessionOptions().parallelWork; ///< launches with less work stay on one thread
 };
 
 class PlanModel final : public engine::StepModel {

@@ -184,7 +184,7 @@ Status run(const PlanSource& source, GenerateOptions options) {
   JINX_TRY_ASSIGN(LoadedPlan plan, source(options.request));
   JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
   const int32_t pages = options.pages > 0 ? options.pages : pagesFor(requests);
-  JINX_TRY_ASSIGN(auto model, llm::PlanModel::create(plan.file, std::move(device), {.pages = pages, .contextLength = options.contextLength}));
+  JINX_TRY_ASSIGN(auto model, llm::PlanModel::create(plan.file, std::move(device), {.pages = pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork}));
   engine::QueuedSteps steps(*model);
   engine::EngineOptions engineOptions;
   engineOptions.scheduler.contextLength = model->contextLength();
