@@ -269,8 +269,15 @@ std::vector<std::string> leastLevels(mlir::ModuleOp module, const std::vector<st
   return least;
 }
 
+/// Where nothing is said, language models round activations to 8 bits beside codes: prompts are read twice as fast, at a KL of 0.003 (SmolLM2).
+int64_t activationBits(mlir::ModuleOp module, const CompileOptions& options) {
+  if (options.activationBits != 0 || isCuda(options.target)) return options.activationBits;
+  auto metadata = module->getAttrOfType<mlir::DictionaryAttr>("jinx.metadata");
+  return metadata && metadata.contains("llm.architecture") ? 8 : 0;
+}
+
 /// "key=value", sorted: how this plan came about.
-void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::vector<std::string>& isas) {
+void recordOptions(plan::Plan& plan, const CompileOptions& options, int64_t activationBits, const std::vector<std::string>& isas) {
   std::vector<std::string> lines = {std::string("fusion=") + (options.fusion ? "on" : "off")};
   for (const std::string& isa : isas)
     lines.push_back("isa=" + isa);
@@ -278,7 +285,7 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::v
     lines.push_back("disabled=" + pass);
   if (!options.measured.empty()) lines.push_back("tuning=" + options.measuredOn);
   if (!options.earlyLaunch) lines.push_back("early-launch=off");
-  if (options.activationBits != 0) lines.push_back("activation-bits=" + std::to_string(options.activationBits));
+  if (activationBits != 0) lines.push_back("activation-bits=" + std::to_string(activationBits));
   if (!options.f32Products.empty()) lines.push_back("f32-products=" + options.f32Products);
   if (!options.import.keyValueType.empty()) lines.push_back("kv=" + options.import.keyValueType);
   if (options.cubins) lines.push_back("cubins=nvrtc " + cuda::nvrtcVersion());
@@ -327,7 +334,7 @@ Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir:
   stage("optimize", 0.2);
   passes::PipelineOptions pipeline;
   pipeline.fusion = options.fusion;
-  if (options.activationBits != 0) pipeline.activationBits = options.activationBits;
+  pipeline.activationBits = activationBits(**module, options);
   if (!options.f32Products.empty()) pipeline.f32Products = options.f32Products;
   pipeline.disabled = std::move(disabled);
   JINX_TRY(sizeSchedules(isas[0], pipeline));
@@ -376,7 +383,7 @@ Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir:
   plan.set_producer("jinx 0.1.0");
   plan.set_target(options.target);
   plan.set_model_name(path.substr(path.find_last_of('/') + 1));
-  recordOptions(plan, options, isas);
+  recordOptions(plan, options, pipeline.activationBits, isas);
   result.plan = std::move(writer);
   struct Keep {
     std::shared_ptr<mlir::MLIRContext> context; // outlives the module
