@@ -63,6 +63,15 @@ Value Graph::gelu(Value x) {
   return mul(mul(x, 0.5), add(t, number(1)));
 }
 
+Value Graph::activate(Value x, Activation by) {
+  switch (by) {
+  case Activation::kSilu: return silu(x);
+  case Activation::kGeluTanh: return geluTanh(x);
+  case Activation::kGelu: return gelu(x);
+  }
+  llvm_unreachable("no such activation");
+}
+
 Value Graph::silu(Value x) { return mul(x, SigmoidOp::create(builder, loc_, x)); }
 
 Value Graph::geluTanh(Value x) {

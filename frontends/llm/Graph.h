@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "frontends/llm/Model.h"
 #include "ir/Graph/Graph.h"
 #include "runtime/base/Tensor.h"
 
@@ -45,6 +46,7 @@ public:
   Value transpose(Value x, llvm::ArrayRef<int64_t> permutation) { return graph::TransposeOp::create(builder, loc_, x, permutation); }
   Value silu(Value x);
   Value gelu(Value x);     ///< x * Φ(x), by erf
+  Value activate(Value x, Activation by);
   Value geluTanh(Value x); ///< Hendrycks and Gimpel 2016, with tanh
 
   mlir::OpBuilder builder;

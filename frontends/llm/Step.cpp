@@ -145,14 +145,7 @@ private:
     return g_.gatherRows(x, input(kRows));
   }
 
-  Value activate(Value x) {
-    switch (shape_.activation) {
-    case Activation::kSilu: return g_.silu(x);
-    case Activation::kGeluTanh: return g_.geluTanh(x);
-    case Activation::kGelu: return g_.gelu(x);
-    }
-    llvm_unreachable("no such activation");
-  }
+  Value activate(Value x) { return g_.activate(x, shape_.activation); }
 
   /// \param end  behind each part's name
   Value feedForward(const std::string& name, Value x, const std::string& end = "") {

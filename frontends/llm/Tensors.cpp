@@ -63,7 +63,7 @@ void addLayer(const ModelShape& s, int64_t index, const Add& add) {
 Shape shapeInFile(const Shape& role, const Place& place) {
   if (!place.shape.empty()) return place.shape;
   Shape shape = role;
-  if (place.tensors.size() > 1) shape.erase(shape.begin());
+  if (place.isStacked) shape.erase(shape.begin());
   if (place.rows) shape[0] = place.rows;
   if (place.isTransposed) std::swap(shape[shape.size() - 1], shape[shape.size() - 2]);
   return shape;

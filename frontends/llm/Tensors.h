@@ -33,7 +33,8 @@ using FileTensors = std::map<std::string, FileTensor>;
 
 /// Where the elements of a role are. Without any of the fields below the first, the tensor has the role's shape and elements.
 struct Place {
-  std::vector<std::string> tensors; ///< more than one: each is a part of the role's first dimension of extent 1
+  std::vector<std::string> tensors; ///< one, or with `isStacked` one for each element of the role's first dimension
+  bool isStacked = false;
   bool isTransposed = false;        ///< the file has [k, n]
   int64_t firstRow = 0, rows = 0;   ///< rows: of the file's tensor, of which the role is a part; 0: all
   int64_t neighborsOfHead = 0;      ///< depth of a head whose elements 2i and 2i + 1 are to be i and i + depth / 2; 0: as they are
