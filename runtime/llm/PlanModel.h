@@ -6,7 +6,7 @@
 //   keys.0, values.0, keys.1, …                pools [p, heads, 16, depth] of any element type
 //   key_scales.0, value_scales.0, …            f32 [p, heads, 16], beside pools of 8 bits
 //
-// Its output is `logits`, f32 [r, vocabulary]. What frontends/gguf makes of a file has this form.
+// Its output is `logits`, f32 [r, vocabulary]. What frontends/llm makes of a file has this form.
 #pragma once
 
 #include <memory>

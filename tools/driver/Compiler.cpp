@@ -12,6 +12,7 @@
 #include "codegen/plan/PlanBuilder.h"
 #include "codegen/schedules/cuda/GpuOf.h"
 #include "frontends/gguf/GgufImporter.h"
+#include "frontends/huggingface/HuggingFaceImporter.h"
 #include "frontends/native/NativeImporter.h"
 #include "frontends/onnx/OnnxImporter.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -92,15 +93,17 @@ Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext& context, c
                                                    const CompileOptions& options) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return notFound("cannot open " + path + ": " + std::strerror(errno));
-  if (std::error_code error; std::filesystem::is_directory(path, error))
-    return invalidArgument(path + " is a folder, expected a model");
+  if (std::error_code error; std::filesystem::is_directory(path, error)) {
+    if (std::filesystem::exists(path + "/config.json", error)) return frontends::importHuggingFace(context, path, options.import);
+    return invalidArgument(path + " is a folder without a config.json, expected a model");
+  }
   char head[4] = {};
   file.read(head, sizeof head);
   auto endsWith = [&](std::string_view suffix) {
     return path.size() >= suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0;
   };
   if (std::string_view(head, 4) == "GGUF" || endsWith(".gguf")) return frontends::importGguf(context, path, options.import);
-  if (!options.import.keyValueType.empty()) return invalidArgument("--kv is about language models from GGUF, got " + path);
+  if (!options.import.keyValueType.empty()) return invalidArgument("--kv is about language models, got " + path);
   bool native =
       endsWith(".mlir") || endsWith(".mlirbc") || (head[0] == 'M' && head[1] == 'L' && uint8_t(head[2]) == 0xEF);
   if (native) return frontends::importNative(context, path, options.import);

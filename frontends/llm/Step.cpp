@@ -1,14 +1,15 @@
-#include "frontends/gguf/Step.h"
+#include "frontends/llm/Step.h"
 
 #include <cmath>
 
-#include "frontends/gguf/Rope.h"
+#include "frontends/llm/Experts.h"
+#include "frontends/llm/Rope.h"
 #include "ir/Graph/Pages.h"
 
 using namespace mlir;
 using namespace jinx::graph;
 
-namespace jinx::frontends {
+namespace jinx::frontends::llm {
 
 Expected<PoolType> poolType(MLIRContext* context, const std::string& name) {
   Builder b(context);
@@ -60,17 +61,16 @@ Signature signatureOf(MLIRContext* context, const ModelShape& shape, const PoolT
 /// Builds the body of @main.
 class StepBuilder {
 public:
-  StepBuilder(func::FuncOp main, const ModelShape& shape, const Weights& weights, const PoolType& pools)
-      : g_(OpBuilder::atBlockEnd(&main.getBody().front())), main_(main), shape_(shape), kind_(shape.architecture), weights_(weights), pools_(pools) {}
+  StepBuilder(func::FuncOp main, const ModelShape& shape, const Tensors& weights, const PoolType& pools)
+      : g_(OpBuilder::atBlockEnd(&main.getBody().front())), main_(main), shape_(shape), weights_(weights), pools_(pools) {}
 
-  Value build(const std::vector<float>& ropeFactors) {
-    g_.at("rope");
-    global_ = gguf::rotationOf(g_, input(kPosition), gguf::ropeFrequencies(shape_.depth, shape_.ropeBase, shape_.ropeScale, ropeFactors), shape_.context);
-    if (kind_.hasWindows) local_ = gguf::rotationOf(g_, input(kPosition), gguf::ropeFrequencies(shape_.depth, shape_.windowRopeBase, 1, {}), shape_.context);
+  Value build() {
+    addRotations();
     Value embedding = weight("token_embd.weight");
     g_.at("token_embd");
     Value x = g_.gatherRows(embedding, input(kTokens));
-    if (kind_.scalesEmbedding) x = g_.mul(x, std::sqrt(double(shape_.width)));
+    if (shape_.embeddingScale != 1) x = g_.mul(x, shape_.embeddingScale);
+    if (shape_.learnsPositions) x = g_.add(x, g_.gatherRows(weight("position_embd.weight"), input(kPosition)));
     for (int64_t layer = 0; layer < shape_.layers; ++layer) x = addBlock(layer, x);
     x = norm("output_norm", x);
     Value output = weights_.has("output.weight") ? weight("output.weight") : embedding;
@@ -78,37 +78,44 @@ public:
     return g_.linear(x, output);
   }
 
-  gguf::Graph& graph() { return g_; }
+  Graph& graph() { return g_; }
 
 private:
+  void addRotations() {
+    g_.at("rope");
+    if (!shape_.rope.frequencies.empty()) global_ = rotationOf(g_, input(kPosition), shape_.rope, shape_.context);
+    if (!shape_.windowRope.frequencies.empty()) local_ = rotationOf(g_, input(kPosition), shape_.windowRope, shape_.context);
+  }
+  /// Of a layer's q and k; null where positions are learned.
+  const Rotation* rotationOfLayer(int64_t layer) const {
+    if (local_.cos && shape_.windows[size_t(layer)]) return &local_;
+    return global_.cos ? &global_ : nullptr;
+  }
   Value input(int index) { return main_.getArgument(unsigned(index)); }
   /// The so-manieth pool of a layer: keys, values, scales of keys, of values.
   Value pool(int64_t layer, int index) { return input(int(kFixedInputs + layer * (pools_.hasScales ? 4 : 2) + index)); }
   Value weight(const std::string& name) { return weights_.get(g_.builder, name); }
 
   Value norm(const std::string& name, Value x) {
-    Value gain = weight(name + ".weight");
+    Value gain = weight(name + ".weight"), bias = shape_.normsByMean ? weight(name + ".bias") : Value();
     g_.at(name);
-    return g_.rmsNorm(x, gain, shape_.epsilon);
+    return bias ? g_.layerNorm(x, gain, bias, shape_.epsilon) : g_.rmsNorm(x, gain, shape_.epsilon);
   }
-  /// Of q and k rows may be in another order than the file's; `isRotated` says so.
-  Value linear(const std::string& name, Value x, bool isRotated = false) {
-    auto get = [&](const std::string& part) {
-      return isRotated && kind_.rotatesNeighbors ? weights_.getWithHalves(g_.builder, part, shape_.depth) : weights_.get(g_.builder, part);
-    };
-    Value w = get(name + ".weight"), bias = weights_.has(name + ".bias") ? get(name + ".bias") : Value();
+  Value linear(const std::string& name, Value x) {
+    Value w = weight(name + ".weight"), bias = weights_.has(name + ".bias") ? weight(name + ".bias") : Value();
     g_.at(name);
     Value y = g_.linear(x, w);
     return bias ? g_.add(y, bias) : y;
   }
 
-  /// x [n, heads * depth] as [n, heads, depth], normed and rotated where q and k are.
-  Value heads(const std::string& name, Value x, int64_t count, const gguf::Rotation* rotation) {
-    Value y = g_.reshape(x, {sizesOf(x.getType())[0], SizeExpr(count), SizeExpr(shape_.depth)});
+  /// x [n, heads * depth] as [n, heads, depth]; those of q and k are normed and rotated.
+  Value heads(Value x, int64_t count) { return g_.reshape(x, {sizesOf(x.getType())[0], SizeExpr(count), SizeExpr(shape_.depth)}); }
+  Value rotatedHeads(const std::string& name, Value x, int64_t count, const Rotation* rotation) {
+    Value y = heads(x, count);
+    if (shape_.normsHeads) y = norm(name + "_norm", y);
     if (!rotation) return y;
-    if (kind_.normsHeads) y = norm(name + "_norm", y);
     g_.at(name + ".rope");
-    return gguf::rotate(g_, y, *rotation);
+    return rotate(g_, y, *rotation);
   }
 
   WritePagesOp write(PageKind kind, int64_t layer, Value rows) {
@@ -118,15 +125,15 @@ private:
   }
 
   Value attention(int64_t layer, const std::string& name, Value x) {
-    const gguf::Rotation& rotation = shape_.hasWindow(layer) ? local_ : global_;
-    Value q = heads(name + "attn_q", linear(name + "attn_q", x, /*isRotated=*/true), shape_.heads, &rotation);
-    Value k = heads(name + "attn_k", linear(name + "attn_k", x, /*isRotated=*/true), shape_.keyHeads, &rotation);
-    Value v = heads(name + "attn_v", linear(name + "attn_v", x), shape_.keyHeads, nullptr);
+    const Rotation* rotation = rotationOfLayer(layer);
+    Value q = rotatedHeads(name + "attn_q", linear(name + "attn_q", x), shape_.heads, rotation);
+    Value k = rotatedHeads(name + "attn_k", linear(name + "attn_k", x), shape_.keyHeads, rotation);
+    Value v = heads(linear(name + "attn_v", x), shape_.keyHeads);
     g_.at(name + "attn");
     WritePagesOp keys = write(PageKind::keys, layer, k), values = write(PageKind::values, layer, v);
     Value y = PagedAttentionOp::create(g_.builder, g_.loc(), q.getType(), q, keys.getPages(), values.getPages(), input(kTable), input(kSequence), input(kPosition),
                                        keys.getPageScales(), values.getPageScales(), llvm::APFloat(float(shape_.scoreScale)),
-                                       shape_.hasWindow(layer) ? uint64_t(shape_.window) : 0);
+                                       uint64_t(shape_.windows[size_t(layer)]));
     y = wanted(layer, g_.reshape(y, {sizesOf(x.getType())[0], SizeExpr(shape_.queries())}));
     return linear(name + "attn_output", y);
   }
@@ -138,36 +145,61 @@ private:
     return g_.gatherRows(x, input(kRows));
   }
 
-  Value feedForward(const std::string& name, Value x) {
-    Value gate = linear(name + "ffn_gate", x), up = linear(name + "ffn_up", x);
-    return linear(name + "ffn_down", g_.mul(kind_.gatesByGelu ? g_.geluTanh(gate) : g_.silu(gate), up));
+  Value activate(Value x) { return g_.activate(x, shape_.activation); }
+
+  /// \param end  behind each part's name
+  Value feedForward(const std::string& name, Value x, const std::string& end = "") {
+    if (!shape_.isGated) return linear(name + "ffn_down" + end, activate(linear(name + "ffn_up" + end, x)));
+    Value gate = linear(name + "ffn_gate" + end, x), up = linear(name + "ffn_up" + end, x);
+    return linear(name + "ffn_down" + end, g_.mul(activate(gate), up));
+  }
+
+  Value experts(const std::string& name, Value x) {
+    Value scores = linear(name + "ffn_gate_inp", x);
+    g_.at(name + "ffn_route");
+    const Routes routes = routeTokens(g_, scores, shape_.experts);
+    auto product = [&](const char* part, Value rows) {
+      Value w = weight(name + part + ".weight");
+      g_.at(name + part);
+      return expertProduct(g_, rows, w, routes);
+    };
+    g_.at(name + "ffn_route");
+    Value rows = g_.gatherRows(x, routes.tokens);
+    Value gate = product("ffn_gate_exps", rows), up = product("ffn_up_exps", rows);
+    Value down = product("ffn_down_exps", g_.mul(activate(gate), up));
+    g_.at(name + "ffn_merge");
+    Value y = mergeExperts(g_, down, routes);
+    if (!shape_.experts.sharedHidden) return y;
+    Value shared = feedForward(name, x, "_shexp"), share = g_.sigmoid(linear(name + "ffn_gate_inp_shexp", x));
+    g_.at(name + "ffn_share");
+    return g_.add(y, g_.mul(shared, share));
   }
 
   Value addBlock(int64_t layer, Value x) {
     const std::string name = "blk." + std::to_string(layer) + ".";
     Value y = attention(layer, name, norm(name + "attn_norm", x));
-    if (kind_.normsResults) y = norm(name + "post_attention_norm", y);
+    if (shape_.normsResults) y = norm(name + "post_attention_norm", y);
     x = wanted(layer, x);
     g_.at(name + "attn_add");
     x = g_.add(x, y);
-    y = feedForward(name, norm(name + "ffn_norm", x));
-    if (kind_.normsResults) y = norm(name + "post_ffw_norm", y);
+    y = norm(name + "ffn_norm", x);
+    y = shape_.hasExperts(layer) ? experts(name, y) : feedForward(name, y);
+    if (shape_.normsResults) y = norm(name + "post_ffw_norm", y);
     g_.at(name + "ffn_add");
     return g_.add(x, y);
   }
 
-  gguf::Graph g_;
+  Graph g_;
   func::FuncOp main_;
   const ModelShape& shape_;
-  const Architecture& kind_;
-  const Weights& weights_;
+  const Tensors& weights_;
   const PoolType& pools_;
-  gguf::Rotation global_, local_; ///< of layers that see all keys, and of those with a window
+  Rotation global_, local_; ///< of layers that see all keys, and of those with a window
 };
 
 } // namespace
 
-void addStep(ModuleOp module, const ModelShape& shape, const Weights& weights, const std::vector<float>& ropeFactors, const PoolType& pools) {
+void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Signature signature = signatureOf(module.getContext(), shape, pools);
   auto main = func::FuncOp::create(builder, module.getLoc(), "main", builder.getFunctionType(signature.types, {}));
@@ -177,10 +209,10 @@ void addStep(ModuleOp module, const ModelShape& shape, const Weights& weights, c
     block->getArgument(unsigned(i)).setLoc(NameLoc::get(builder.getStringAttr(name)));
   }
   StepBuilder step(main, shape, weights, pools);
-  Value logits = step.build(ropeFactors);
+  Value logits = step.build();
   func::ReturnOp::create(step.graph().builder, main.getLoc(), logits);
   main.setType(builder.getFunctionType(signature.types, logits.getType()));
   main.setResultAttr(0, "jinx.name", builder.getStringAttr("logits"));
 }
 
-} // namespace jinx::frontends
+} // namespace jinx::frontends::llm
