@@ -104,6 +104,7 @@ Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext& context, c
   };
   if (std::string_view(head, 4) == "GGUF" || endsWith(".gguf")) return frontends::importGguf(context, path, options.import);
   if (!options.import.keyValueType.empty()) return invalidArgument("--kv is about language models, got " + path);
+  if (!options.import.activationType.empty()) return invalidArgument("--activations is about language models, got " + path);
   bool native =
       endsWith(".mlir") || endsWith(".mlirbc") || (head[0] == 'M' && head[1] == 'L' && uint8_t(head[2]) == 0xEF);
   if (native) return frontends::importNative(context, path, options.import);
@@ -291,6 +292,7 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, int64_t acti
   if (activationBits != 0) lines.push_back("activation-bits=" + std::to_string(activationBits));
   if (!options.f32Products.empty()) lines.push_back("f32-products=" + options.f32Products);
   if (!options.import.keyValueType.empty()) lines.push_back("kv=" + options.import.keyValueType);
+  if (!options.import.activationType.empty()) lines.push_back("activations=" + options.import.activationType);
   if (options.cubins) lines.push_back("cubins=nvrtc " + cuda::nvrtcVersion());
   if (!options.quantized.empty()) lines.push_back("quantize=" + options.quantized);
   for (const frontends::DimOverride& dim : options.import.dims)
@@ -315,7 +317,9 @@ namespace {
 /// Where a module comes from: a file, or what was made of one.
 using ModuleSource = std::function<Expected<mlir::OwningOpRef<mlir::ModuleOp>>()>;
 
-Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir::MLIRContext> context, const std::string& path, const CompileOptions& options) {
+/// `external` is read after the module has come from its source.
+Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir::MLIRContext> context, const std::string& path, const CompileOptions& options,
+                               const std::vector<ExternalFile>& external = {}) {
   Compiled result;
   Stopwatch watch(result.times);
   auto stage = [&](const char* name, double fraction) {
@@ -367,7 +371,7 @@ Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir:
   stage("generate code", 0.4);
   bool wantText = options.emit == "llvm" || options.emit == "cuda";
   auto writer = std::make_unique<PlanWriter>();
-  if (!wantText) JINX_TRY(buildPlan(**module, *writer), "building the plan of " + path);
+  if (!wantText) JINX_TRY(buildPlan(**module, *writer, external), "building the plan of " + path);
   watch.lap("plan");
   isas = leastLevels(**module, isas);
   for (const std::string& name : isas) {
@@ -402,7 +406,15 @@ Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir:
 Expected<Compiled> compileModel(const std::string& path, const CompileOptions& options) {
   JINX_TRY(checkOptions(options));
   std::shared_ptr<mlir::MLIRContext> context = makeContext(options.threads);
-  return compileFrom([&] { return import(*context, path, options); }, context, path, options);
+  std::vector<ExternalFile> external;
+  CompileOptions own = options;
+  if (!options.externalFolder.empty())
+    own.import.mapped = [&](const std::string& file, std::span<const std::byte> bytes) {
+      std::error_code error;
+      const std::string name = std::filesystem::relative(file, options.externalFolder, error).generic_string();
+      if (!error && !name.starts_with("..")) external.push_back({name, bytes});
+    };
+  return compileFrom([&] { return import(*context, path, own); }, context, path, own, external);
 }
 
 Expected<std::shared_ptr<ModelModule>> importModel(const std::string& path, const CompileOptions& options) {
