@@ -18,6 +18,7 @@ struct Target {
   bool cuda = false;
   int64_t vectorBytes = 64;  ///< CPU: width of a vector register
   int64_t registers = 32;    ///< CPU: vector registers
+  int64_t mostRows = 0;      ///< CUDA, of a product whose rows are known at run time only: the kernel is for so many at most; 0: for any number
   const MeasuredChoices *measured = nullptr;  ///< what is known of sizes beforehand; null: nothing
 
   /// CPU: rows of a tile of 32 columns (16 without wide vectors) whose sums live in registers.
@@ -36,6 +37,14 @@ struct Scheduled {
   std::shared_ptr<Scheduled> then;
   llvm::SmallVector<mlir::Type> parts;
   std::optional<Question> question;  ///< the choice of its sizes, where there was one
+  SizeExpr share = SizeExpr(1);      ///< 0 where the sizes are those of another kernel, which stands beside it
+
+  /// The kernel is for sizes where `share` is 1; elsewhere it has no programs.
+  void within(const SizeExpr &its) {
+    share = its;
+    programs = programs * its;
+    work = work * its;
+  }
 };
 
 /// Writes the kernel of `group` at the builder's insertion point. A group that no schedule covers is a failure with a diagnostic.
