@@ -272,6 +272,13 @@ std::vector<std::string> leastLevels(mlir::ModuleOp module, const std::vector<st
   return least;
 }
 
+/// The file's or the folder's name.
+std::string nameOf(std::string path) {
+  while (path.size() > 1 && path.back() == '/')
+    path.pop_back();
+  return path.substr(path.find_last_of('/') + 1);
+}
+
 /// "key=value", sorted: how this plan came about.
 void recordOptions(plan::Plan& plan, const CompileOptions& options, const std::vector<std::string>& isas) {
   std::vector<std::string> lines = {std::string("fusion=") + (options.fusion ? "on" : "off")};
@@ -378,7 +385,7 @@ Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir:
   plan.set_version(kPlanVersion);
   plan.set_producer("jinx 0.1.0");
   plan.set_target(options.target);
-  plan.set_model_name(path.substr(path.find_last_of('/') + 1));
+  plan.set_model_name(nameOf(path));
   recordOptions(plan, options, isas);
   result.plan = std::move(writer);
   struct Keep {
