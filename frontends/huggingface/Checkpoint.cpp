@@ -78,10 +78,12 @@ Expected<Checkpoint> openCheckpoint(const std::string& folder) {
   JINX_TRY_ASSIGN(checkpoint.pooling, readJsonIfThere(folder + "/1_Pooling/config.json"));
   JINX_TRY_ASSIGN(Shards opened, openShards(folder));
   auto shards = std::make_shared<Shards>(std::move(opened));
-  for (const auto& [shard, file] : *shards)
+  for (const auto& [shard, file] : *shards) {
+    checkpoint.files.emplace_back(folder + "/" + shard, file.bytes());
     for (const SafetensorsTensor& t : file.tensors())
       if (!checkpoint.tensors.emplace(t.name, llm::FileTensor{t.shape, t.typeName, t.dtype, nullptr, t.bytes}).second)
         return invalidArgument("tensor \"" + t.name.substr(0, 80) + "\" is in two shards, one of them " + shard);
+  }
   checkpoint.owner = std::move(shards);
   return checkpoint;
 }

@@ -14,6 +14,7 @@ struct Checkpoint {
   text::Json generation; ///< null where the folder has none
   text::Json pooling;    ///< of sentence-transformers (1_Pooling/config.json); null where the folder has none
   llm::FileTensors tensors;
+  std::vector<std::pair<std::string, std::span<const std::byte>>> files; ///< of tensors: paths, and their bytes as they are mapped
   std::shared_ptr<void> owner; ///< of the tensors' bytes
 };
 

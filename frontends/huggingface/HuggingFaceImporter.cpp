@@ -58,6 +58,8 @@ std::string nameOf(std::string folder) {
 
 Expected<OwningOpRef<ModuleOp>> importFolder(MLIRContext& context, const std::string& folder, const ImportOptions& options) {
   JINX_TRY_ASSIGN(Checkpoint checkpoint, openCheckpoint(folder));
+  if (options.mapped)
+    for (const auto& [path, bytes] : checkpoint.files) options.mapped(path, bytes);
   JINX_TRY_ASSIGN(Architecture architecture, readArchitecture(Fields(checkpoint.config)), "config.json");
   const auto import = architecture.naming == Naming::kBert ? importEncoder : importDecoder;
   return import(context, nameOf(folder), checkpoint, architecture, options);

@@ -55,7 +55,7 @@ public:
   Graph& graph() { return g_; }
 
 private:
-  Value weight(const std::string& name) { return weights_.get(g_.builder, name); }
+  Value weight(const std::string& name) { return weights_.get(g_.builder, name, g_.builder.getF32Type()); }
 
   Value norm(const std::string& name, Value x) {
     Value gain = weight(name + ".weight"), bias = weight(name + ".bias");

@@ -55,6 +55,7 @@ Value Graph::softmax(Value x) {
 }
 
 Value Graph::cast(Value x, Type element) {
+  if (mlir::cast<RankedTensorType>(x.getType()).getElementType() == element) return x;
   return CastOp::create(builder, loc_, tensorOf(sizesOf(x.getType()), element), x);
 }
 

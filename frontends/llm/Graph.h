@@ -43,6 +43,8 @@ public:
   Value softmax(Value x);           ///< over the last dimension
   Value sigmoid(Value x) { return graph::SigmoidOp::create(builder, loc_, x); }
   Value cast(Value x, mlir::Type element);
+  /// As f32, in which all but products and attention is computed.
+  Value wide(Value x) { return cast(x, builder.getF32Type()); }
   Value transpose(Value x, llvm::ArrayRef<int64_t> permutation) { return graph::TransposeOp::create(builder, loc_, x, permutation); }
   Value silu(Value x);
   Value gelu(Value x);     ///< x * Φ(x), by erf

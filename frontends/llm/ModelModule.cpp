@@ -61,13 +61,14 @@ Expected<OwningOpRef<ModuleOp>> makeStepModule(MLIRContext& context, const std::
                                                const ImportOptions& options) {
   const std::string pools = options.keyValueType.empty() ? "f32" : options.keyValueType;
   JINX_TRY_ASSIGN(PoolType pool, poolType(&context, pools));
+  JINX_TRY_ASSIGN(Type activation, activationType(&context, options.activationType.empty() ? "f32" : options.activationType));
   Metadata metadata = {{"architecture", shape.architecture}, {"key_value_type", pools}};
   const std::pair<const char*, int64_t> numbers[] = {{"context_length", shape.context}, {"vocabulary", shape.vocabulary}, {"page_rows", graph::kPageRows}, {"layers", shape.layers},
                                                      {"heads", shape.heads},            {"key_heads", shape.keyHeads},    {"depth", shape.depth}};
   for (const auto& [key, value] : numbers) metadata.emplace_back(key, std::to_string(value));
   metadata.insert(metadata.end(), tokens.begin(), tokens.end());
   OwningOpRef<ModuleOp> module = makeModule(context, name, metadata, {"n", "s", "e", "p", "r"});
-  addStep(*module, shape, weights, pool);
+  addStep(*module, shape, weights, pool, activation);
   JINX_TRY(finishModule(*module, options));
   return module;
 }

@@ -21,6 +21,14 @@ Expected<PoolType> poolType(MLIRContext* context, const std::string& name) {
   return invalidArgument("keys and values are to be " + name + ", expected f32, f16, bf16, i8 or f8");
 }
 
+Expected<Type> activationType(MLIRContext* context, const std::string& name) {
+  Builder b(context);
+  if (name == "f32") return Type(b.getF32Type());
+  if (name == "f16") return Type(b.getF16Type());
+  if (name == "bf16") return Type(b.getBF16Type());
+  return invalidArgument("activations are to be " + name + ", expected f32, f16 or bf16");
+}
+
 namespace {
 
 enum FixedInput { kTokens, kSlots, kTable, kSequence, kPosition, kRows, kFixedInputs };
@@ -61,21 +69,21 @@ Signature signatureOf(MLIRContext* context, const ModelShape& shape, const PoolT
 /// Builds the body of @main.
 class StepBuilder {
 public:
-  StepBuilder(func::FuncOp main, const ModelShape& shape, const Tensors& weights, const PoolType& pools)
-      : g_(OpBuilder::atBlockEnd(&main.getBody().front())), main_(main), shape_(shape), weights_(weights), pools_(pools) {}
+  StepBuilder(func::FuncOp main, const ModelShape& shape, const Tensors& weights, const PoolType& pools, Type activation)
+      : g_(OpBuilder::atBlockEnd(&main.getBody().front())), main_(main), shape_(shape), weights_(weights), pools_(pools), activation_(activation) {}
 
   Value build() {
     addRotations();
-    Value embedding = weight("token_embd.weight");
+    Value embedding = matrix("token_embd.weight");
     g_.at("token_embd");
     Value x = g_.gatherRows(embedding, input(kTokens));
-    if (shape_.embeddingScale != 1) x = g_.mul(x, shape_.embeddingScale);
-    if (shape_.learnsPositions) x = g_.add(x, g_.gatherRows(weight("position_embd.weight"), input(kPosition)));
+    if (shape_.embeddingScale != 1) x = narrow(g_.mul(g_.wide(x), shape_.embeddingScale));
+    if (shape_.learnsPositions) x = sum(x, g_.gatherRows(matrix("position_embd.weight"), input(kPosition)));
     for (int64_t layer = 0; layer < shape_.layers; ++layer) x = addBlock(layer, x);
     x = norm("output_norm", x);
-    Value output = weights_.has("output.weight") ? weight("output.weight") : embedding;
+    Value output = weights_.has("output.weight") ? matrix("output.weight") : embedding;
     g_.at("logits");
-    return g_.linear(x, output);
+    return g_.wide(g_.linear(x, output));
   }
 
   Graph& graph() { return g_; }
@@ -94,18 +102,21 @@ private:
   Value input(int index) { return main_.getArgument(unsigned(index)); }
   /// The so-manieth pool of a layer: keys, values, scales of keys, of values.
   Value pool(int64_t layer, int index) { return input(int(kFixedInputs + layer * (pools_.hasScales ? 4 : 2) + index)); }
-  Value weight(const std::string& name) { return weights_.get(g_.builder, name); }
+  Value weight(const std::string& name) { return weights_.get(g_.builder, name, g_.builder.getF32Type()); }
+  Value matrix(const std::string& name) { return weights_.get(g_.builder, name, activation_); }
+  Value narrow(Value x) { return g_.cast(x, activation_); }
+  Value sum(Value x, Value y) { return narrow(g_.add(g_.wide(x), g_.wide(y))); }
 
   Value norm(const std::string& name, Value x) {
     Value gain = weight(name + ".weight"), bias = shape_.normsByMean ? weight(name + ".bias") : Value();
     g_.at(name);
-    return bias ? g_.layerNorm(x, gain, bias, shape_.epsilon) : g_.rmsNorm(x, gain, shape_.epsilon);
+    return narrow(bias ? g_.layerNorm(g_.wide(x), gain, bias, shape_.epsilon) : g_.rmsNorm(g_.wide(x), gain, shape_.epsilon));
   }
   Value linear(const std::string& name, Value x) {
-    Value w = weight(name + ".weight"), bias = weights_.has(name + ".bias") ? weight(name + ".bias") : Value();
+    Value w = matrix(name + ".weight"), bias = weights_.has(name + ".bias") ? weight(name + ".bias") : Value();
     g_.at(name);
     Value y = g_.linear(x, w);
-    return bias ? g_.add(y, bias) : y;
+    return bias ? sum(y, bias) : y;
   }
 
   /// x [n, heads * depth] as [n, heads, depth]; those of q and k are normed and rotated.
@@ -115,7 +126,7 @@ private:
     if (shape_.normsHeads) y = norm(name + "_norm", y);
     if (!rotation) return y;
     g_.at(name + ".rope");
-    return rotate(g_, y, *rotation);
+    return narrow(rotate(g_, g_.wide(y), *rotation));
   }
 
   WritePagesOp write(PageKind kind, int64_t layer, Value rows) {
@@ -145,34 +156,36 @@ private:
     return g_.gatherRows(x, input(kRows));
   }
 
-  Value activate(Value x) { return g_.activate(x, shape_.activation); }
+  /// In f32.
+  Value activate(Value x) { return g_.activate(g_.wide(x), shape_.activation); }
+  Value gated(Value gate, Value x) { return narrow(g_.mul(activate(gate), g_.wide(x))); }
 
   /// \param end  behind each part's name
   Value feedForward(const std::string& name, Value x, const std::string& end = "") {
-    if (!shape_.isGated) return linear(name + "ffn_down" + end, activate(linear(name + "ffn_up" + end, x)));
+    if (!shape_.isGated) return linear(name + "ffn_down" + end, narrow(activate(linear(name + "ffn_up" + end, x))));
     Value gate = linear(name + "ffn_gate" + end, x), up = linear(name + "ffn_up" + end, x);
-    return linear(name + "ffn_down" + end, g_.mul(activate(gate), up));
+    return linear(name + "ffn_down" + end, gated(gate, up));
   }
 
   Value experts(const std::string& name, Value x) {
-    Value scores = linear(name + "ffn_gate_inp", x);
+    Value scores = g_.wide(linear(name + "ffn_gate_inp", x));
     g_.at(name + "ffn_route");
     const Routes routes = routeTokens(g_, scores, shape_.experts);
     auto product = [&](const char* part, Value rows) {
-      Value w = weight(name + part + ".weight");
+      Value w = matrix(name + part + ".weight");
       g_.at(name + part);
       return expertProduct(g_, rows, w, routes);
     };
     g_.at(name + "ffn_route");
     Value rows = g_.gatherRows(x, routes.tokens);
     Value gate = product("ffn_gate_exps", rows), up = product("ffn_up_exps", rows);
-    Value down = product("ffn_down_exps", g_.mul(activate(gate), up));
+    Value down = product("ffn_down_exps", gated(gate, up));
     g_.at(name + "ffn_merge");
-    Value y = mergeExperts(g_, down, routes);
+    Value y = narrow(mergeExperts(g_, g_.wide(down), routes));
     if (!shape_.experts.sharedHidden) return y;
-    Value shared = feedForward(name, x, "_shexp"), share = g_.sigmoid(linear(name + "ffn_gate_inp_shexp", x));
+    Value shared = feedForward(name, x, "_shexp"), share = g_.sigmoid(g_.wide(linear(name + "ffn_gate_inp_shexp", x)));
     g_.at(name + "ffn_share");
-    return g_.add(y, g_.mul(shared, share));
+    return sum(y, g_.mul(g_.wide(shared), share));
   }
 
   Value addBlock(int64_t layer, Value x) {
@@ -181,12 +194,12 @@ private:
     if (shape_.normsResults) y = norm(name + "post_attention_norm", y);
     x = wanted(layer, x);
     g_.at(name + "attn_add");
-    x = g_.add(x, y);
+    x = sum(x, y);
     y = norm(name + "ffn_norm", x);
     y = shape_.hasExperts(layer) ? experts(name, y) : feedForward(name, y);
     if (shape_.normsResults) y = norm(name + "post_ffw_norm", y);
     g_.at(name + "ffn_add");
-    return g_.add(x, y);
+    return sum(x, y);
   }
 
   Graph g_;
@@ -194,12 +207,13 @@ private:
   const ModelShape& shape_;
   const Tensors& weights_;
   const PoolType& pools_;
+  Type activation_;
   Rotation global_, local_; ///< of layers that see all keys, and of those with a window
 };
 
 } // namespace
 
-void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools) {
+void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, Type activation) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Signature signature = signatureOf(module.getContext(), shape, pools);
   auto main = func::FuncOp::create(builder, module.getLoc(), "main", builder.getFunctionType(signature.types, {}));
@@ -208,7 +222,7 @@ void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, c
     main.setArgAttr(unsigned(i), "jinx.name", builder.getStringAttr(name));
     block->getArgument(unsigned(i)).setLoc(NameLoc::get(builder.getStringAttr(name)));
   }
-  StepBuilder step(main, shape, weights, pools);
+  StepBuilder step(main, shape, weights, pools, activation);
   Value logits = step.build();
   func::ReturnOp::create(step.graph().builder, main.getLoc(), logits);
   main.setType(builder.getFunctionType(signature.types, logits.getType()));

@@ -15,6 +15,11 @@ struct PoolType {
 /// \returns kInvalidArgument for another name
 Expected<PoolType> poolType(mlir::MLIRContext* context, const std::string& name);
 
+/// What goes from one operator to the next: "f32", "f16" or "bf16". Products and attention are computed on it, with sums in f32; norms, rotations and
+/// activations in f32, rounded once at their end.
+/// \returns kInvalidArgument for another name
+Expected<mlir::Type> activationType(mlir::MLIRContext* context, const std::string& name);
+
 /// Adds @main to the module:
 ///
 ///   tokens, slots, sequence, position   i32 [n]        as in jinx.write_pages and jinx.paged_attention
@@ -25,6 +30,6 @@ Expected<PoolType> poolType(mlir::MLIRContext* context, const std::string& name)
 ///   → logits                            f32 [r, vocabulary]
 ///
 /// Inputs are in this order: tokens, slots, table, sequence, position, rows, then layer by layer. `Tensors::check` has passed.
-void addStep(mlir::ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools);
+void addStep(mlir::ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, mlir::Type activation);
 
 } // namespace jinx::frontends::llm

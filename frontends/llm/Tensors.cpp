@@ -191,17 +191,19 @@ Tensor Tensors::bytesOf(const Shape& role, const Place& place) const {
   return moved;
 }
 
-Value Tensors::get(OpBuilder& builder, const std::string& role) const {
+Value Tensors::get(OpBuilder& builder, const std::string& role, Type element) const {
   const Place place = placeOf_(role);
   const Shape& shape = wanted_.at(role).shape;
   const FileTensor& first = files_.at(place.tensors.front());
   Location loc = NameLoc::get(builder.getStringAttr(place.tensors.front()));
   Value constant = graph::ConstantOp::create(builder, loc, graph::elementsOf(bytesOf(shape, place), builder.getContext()));
-  auto f32 = RankedTensorType::get(shape, builder.getF32Type());
-  if (!first.blocks) return constant.getType() == f32 ? constant : graph::CastOp::create(builder, loc, f32, constant);
-  auto rows = RankedTensorType::get({numElements(shape) / shape.back(), shape.back()}, builder.getF32Type());
+  auto as = [&](Type type, Value x) { return x.getType() == type ? x : graph::CastOp::create(builder, loc, type, x); };
+  const auto wanted = RankedTensorType::get(shape, element);
+  if (!first.blocks) return as(wanted, constant);
+  const auto f32 = RankedTensorType::get(shape, builder.getF32Type());
+  const auto rows = RankedTensorType::get({numElements(shape) / shape.back(), shape.back()}, builder.getF32Type());
   Value decoded = graph::DecodeBlocksOp::create(builder, loc, rows, constant, first.blocks->name);
-  return rows == f32 ? decoded : graph::ReshapeOp::create(builder, loc, f32, decoded);
+  return as(wanted, rows == f32 ? decoded : graph::ReshapeOp::create(builder, loc, f32, decoded));
 }
 
 } // namespace jinx::frontends::llm

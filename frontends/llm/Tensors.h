@@ -68,8 +68,9 @@ public:
   Status check(const std::string& architecture, const std::function<bool(std::string_view)>& isIgnored) const;
 
   bool has(const std::string& role) const { return wanted_.count(role) && files_.count(placeOf_(role).tensors.front()); }
-  /// The elements of a role as f32: a constant, a constant that is cast, or jinx.decode_blocks. `check` has passed, and the file has the role.
-  Value get(mlir::OpBuilder& builder, const std::string& role) const;
+  /// The elements of a role: a constant, a constant that is cast, or jinx.decode_blocks. `check` has passed, and the file has the role.
+  /// \param element  f32, f16 or bf16
+  Value get(mlir::OpBuilder& builder, const std::string& role, mlir::Type element) const;
 
 private:
   Tensor bytesOf(const Shape& shape, const Place& place) const;

@@ -43,6 +43,8 @@ class SafetensorsFile {
 
   /// In the order of their names.
   std::span<const SafetensorsTensor> tensors() const { return tensors_; }
+  /// The whole file; none of what was parsed.
+  std::span<const std::byte> bytes() const { return file_.bytes(); }
   /// Null when there is none of that name.
   const SafetensorsTensor* findTensor(std::string_view name) const;
   /// "__metadata__": texts by name.

@@ -347,9 +347,9 @@ class Run:
         if not good:
             self.failures.append(text)
 
-    def compile(self, model, plan, kind):
+    def compile(self, model, plan, kind, bits=24):
         start = time.monotonic()
-        done = subprocess.run([self.jinx, "compile", model, "-o", plan, "--kv", kind], capture_output=True, text=True)
+        done = subprocess.run([self.jinx, "compile", model, "-o", plan, "--kv", kind, "--activation-bits", str(bits)], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{model} does not compile: {done.stderr.strip()}")
         print(f"{model.name} --kv {kind}: compiled in {time.monotonic() - start:.1f} s, {plan.stat().st_size / 1e6:.1f} MB")

@@ -59,7 +59,7 @@ RULES = {
     # A language model is a plan that the engine steps.
     "runtime/llm": May(("runtime/base", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
     "runtime/capi": May(("runtime",)),
-    "tools/common": May(("runtime", "frontends/ImportOptions.h"), ("CLI", "nlohmann", "google/protobuf")),
+    "tools/common": May(("runtime", "frontends/ImportOptions.h"), ("CLI", "nlohmann", "google/protobuf", "xxhash.h")),
     "tools/common/OnnxValues": May(("runtime",), ("onnx",)),  # ONNX's test data, for jinx and tests/reference
     "tools/jinx-rt": May(("tools/common", "runtime"), ("CLI",)),
     "tools/driver/ZipFile": May(("runtime", "tools/driver"), ("zlib.h",)),  # numpy's compressed archives

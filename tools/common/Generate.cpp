@@ -237,7 +237,7 @@ void addGenerate(CLI::App& app, Action& action, const PlanSource& source, bool c
   addSamplingOptions(*command, options->what.sampling);
   addDeviceOptions(*command, options->request.device);
   command->callback([options, source, &action] {
-    options->request.quiet = true;
+    options->request.quiet = options->request.keepsPlan = true;
     action = [options, source] { return report(run(source, *options)); };
   });
 }
