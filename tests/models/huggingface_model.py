@@ -13,6 +13,7 @@ of texts alone and padded. Of SmolLM2: the text that `jinx generate` makes of th
 import argparse
 import json
 import math
+import os
 import pathlib
 import subprocess
 import sys
@@ -562,11 +563,12 @@ def smollm2(run, folder):
     }  # fmt: skip
     (path / "tokenizer.json").write_text(json.dumps(tokenizer))
     command = [run.jinx, "generate", path, "--prompt", "The capital of France is", "--max-tokens", "8"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    plans = {**os.environ, "JINX_CACHE": folder}  # where plans of half a gigabyte go that nobody needs again
+    done = subprocess.run(command, capture_output=True, text=True, env=plans)
     run.outcome(done.stdout == " Paris.\n\nThe answer is:\n", f"smollm2: jinx generate says {done.stdout!r} {done.stderr.strip()!r}")
     # The end of a text is told by the folder, not by its tokenizer: here it is a token that comes soon.
     (path / "generation_config.json").write_text(json.dumps({"eos_token_id": [504, 30]}))
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=plans)
     run.outcome(done.stdout == " Paris\n", f"smollm2: jinx generate says {done.stdout!r} where the text ends at '.' {done.stderr.strip()!r}")
     print("smollm2: continued")
 
