@@ -79,6 +79,7 @@ Expected<std::vector<std::vector<float>>> EmbeddingModel::embed(std::span<const 
   std::iota(order.begin(), order.end(), size_t{0});
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return texts[a].size() != texts[b].size() ? texts[a].size() > texts[b].size() : a < b; });
   std::vector<std::vector<float>> vectors(texts.size());
+  std::lock_guard lock(mutex_);
   // The longest text of a run is its first.
   for (size_t first = 0; first < order.size();) {
     const size_t most = std::max<size_t>(1, kTokensOfRun / texts[order[first]].size());

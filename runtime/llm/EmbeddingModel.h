@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -31,7 +32,7 @@ class EmbeddingModel {
   /// \param texts  [n] the tokens of each, with those of the frame ([CLS] … [SEP])
   /// \returns [n][width]; kInvalidArgument, with the text's number, for one without tokens, one that is too long, or a token that is none
   ///
-  /// One thread at a time.
+  /// From any thread; calls run one after the other.
   Expected<std::vector<std::vector<float>>> embed(std::span<const std::vector<int32_t>> texts);
 
   static constexpr size_t kTokensOfRun = 4096;
@@ -42,6 +43,7 @@ class EmbeddingModel {
   Status check(std::span<const std::vector<int32_t>> texts) const;
   Status runBatch(std::span<const std::vector<int32_t>> texts, std::span<const size_t> batch, std::vector<std::vector<float>>& vectors);
 
+  std::mutex mutex_; ///< of what is below
   std::unique_ptr<Session> session_;
   size_t idsInput_ = 0, maskInput_ = 1;
   int32_t width_ = 0, contextLength_ = 0, vocabulary_ = 0;
