@@ -68,7 +68,8 @@ Status readNumbers(const Fields& config, const Architecture& architecture, llm::
   if (shape.heads % shape.keyHeads)
     return invalidArgument("field \"num_attention_heads\" is " + std::to_string(shape.heads) + ", expected a multiple of the " + std::to_string(shape.keyHeads) + " heads of keys");
   JINX_TRY(llm::checkDepth(shape.depth));
-  JINX_TRY_ASSIGN(double scaled, config.positive("query_pre_attn_scalar", double(shape.depth)));
+  constexpr double kOfGemma = 256; // where the field is missing
+  JINX_TRY_ASSIGN(double scaled, config.positive("query_pre_attn_scalar", kOfGemma));
   shape.scoreScale = 1 / std::sqrt(isGemma ? scaled : double(shape.depth));
   return Status::ok();
 }

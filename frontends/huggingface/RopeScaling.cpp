@@ -52,6 +52,8 @@ Expected<llm::RopeShape> scaleAsYarn(const Fields& scaling, double base, int64_t
 
 /// \param scaling  the object that says how; may be empty
 Expected<llm::RopeShape> ropeOf(const Fields& scaling, double base, const llm::ModelShape& shape) {
+  JINX_TRY_ASSIGN(double rotated, scaling.positive("partial_rotary_factor", 1));
+  if (rotated != 1) return unimplemented("field \"partial_rotary_factor\" is " + std::to_string(rotated) + ", expected 1");
   JINX_TRY_ASSIGN(std::string older, scaling.text("type", "default"));
   JINX_TRY_ASSIGN(std::string kind, scaling.text("rope_type", older.c_str()));
   std::vector<double> frequencies = llm::ropeFrequencies(shape.depth, base, 1, {});

@@ -16,11 +16,11 @@
 
 namespace jinx::frontends::llm {
 
-/// For n tokens with k experts each; indices are i64.
+/// For n tokens with k experts each; indices are i32.
 struct Routes {
   Value weights; ///< f32 [n, k, 1]
   Value tokens;  ///< [n * k] whose row each row of the sorted pairs is
-  Value ends;    ///< i32 [experts] where the rows of each expert end
+  Value ends;    ///< [experts] where the rows of each expert end
   Value back;    ///< [n * k] where the row of each pair lies
 };
 

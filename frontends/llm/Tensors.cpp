@@ -59,16 +59,6 @@ void addLayer(const ModelShape& s, int64_t index, const Add& add) {
   addLinear(layer + "ffn_down", s.width, s.hidden, s.hasFeedForwardBiases, add);
 }
 
-/// What the file's tensors of a role are to be.
-Shape shapeInFile(const Shape& role, const Place& place) {
-  if (!place.shape.empty()) return place.shape;
-  Shape shape = role;
-  if (place.isStacked) shape.erase(shape.begin());
-  if (place.rows) shape[0] = place.rows;
-  if (place.isTransposed) std::swap(shape[shape.size() - 1], shape[shape.size() - 2]);
-  return shape;
-}
-
 bool isWeight(const FileTensor& t) { return t.blocks || t.dtype == DType::kF32 || t.dtype == DType::kF16 || t.dtype == DType::kBF16; }
 
 /// What is wrong with a tensor; empty when nothing is.
@@ -97,6 +87,15 @@ Status report(const std::vector<std::string>& problems) {
 }
 
 } // namespace
+
+Shape shapeInFile(const Shape& role, const Place& place) {
+  if (!place.shape.empty()) return place.shape;
+  Shape shape = role;
+  if (place.isStacked) shape.erase(shape.begin());
+  if (place.rows) shape[0] = place.rows;
+  if (place.isTransposed) std::swap(shape[shape.size() - 1], shape[shape.size() - 2]);
+  return shape;
+}
 
 WantedTensors wantedTensors(const ModelShape& s) {
   WantedTensors wanted;

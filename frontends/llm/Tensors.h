@@ -42,6 +42,9 @@ struct Place {
   Shape shape;                      ///< of the file's tensor, where it is another of so many elements
 };
 
+/// The shape of a file's tensor that has a role of that shape, or a part of it.
+Shape shapeInFile(const Shape& role, const Place& place);
+
 struct Wanted {
   Shape shape;
   bool isOptional = false;

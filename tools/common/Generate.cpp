@@ -185,6 +185,10 @@ Status run(const PlanSource& source, GenerateOptions options) {
   JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
   const int32_t pages = options.pages > 0 ? options.pages : pagesFor(requests);
   JINX_TRY_ASSIGN(auto model, llm::PlanModel::create(plan.file, std::move(device), {.pages = pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork}));
+  // Some tokenizers do not say what ends a text; a plan that does may name several tokens.
+  if (!options.ignoresEnd)
+    for (engine::RequestOptions& request : requests)
+      request.stopTokens.insert(request.stopTokens.end(), model->endTokens().begin(), model->endTokens().end());
   engine::QueuedSteps steps(*model);
   engine::EngineOptions engineOptions;
   engineOptions.scheduler.contextLength = model->contextLength();
@@ -213,8 +217,8 @@ void addGenerate(CLI::App& app, Action& action, const PlanSource& source, bool c
   options->what.maxTokens = 128;
   options->what.sampling.temperature = 0;
   CLI::App* command = app.add_subcommand("generate", "Continue a text with a language model");
-  command->add_option("MODEL", options->request.path, canCompile ? "GGUF file, or a plan of one" : "Plan of a language model")->required();
-  auto* tokenizer = command->add_option("--tokenizer", options->tokenizer, "GGUF file, tokenizer.json, tokenizer.model or ranks of tiktoken")->type_name("FILE");
+  command->add_option("MODEL", options->request.path, canCompile ? "GGUF file, folder with config.json and safetensors, or a plan of one" : "Plan of a language model")->required();
+  auto* tokenizer = command->add_option("--tokenizer", options->tokenizer, "GGUF file, tokenizer.json, tokenizer.model, a folder with one, or ranks of tiktoken")->type_name("FILE");
   if (!canCompile) tokenizer->required();
   auto* prompt = command->add_option("--prompt", options->prompt, "Text to continue");
   command->add_option("--prompt-file", options->promptFile, "File with the text; -: standard input")->type_name("FILE")->excludes(prompt);

@@ -273,6 +273,13 @@ std::vector<std::string> leastLevels(mlir::ModuleOp module, const std::vector<st
   return least;
 }
 
+/// The file's or the folder's name.
+std::string nameOf(std::string path) {
+  while (path.size() > 1 && path.back() == '/')
+    path.pop_back();
+  return path.substr(path.find_last_of('/') + 1);
+}
+
 /// Where nothing is said, language models round activations to 8 bits beside codes: prompts are read twice as fast, at a KL of 0.003 (SmolLM2).
 int64_t activationBits(mlir::ModuleOp module, const CompileOptions& options) {
   if (options.activationBits != 0 || isCuda(options.target)) return options.activationBits;
@@ -389,7 +396,7 @@ Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir:
   plan.set_version(kPlanVersion);
   plan.set_producer("jinx 0.1.0");
   plan.set_target(options.target);
-  plan.set_model_name(path.substr(path.find_last_of('/') + 1));
+  plan.set_model_name(nameOf(path));
   recordOptions(plan, options, pipeline.activationBits, isas);
   result.plan = std::move(writer);
   struct Keep {
