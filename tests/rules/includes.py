@@ -56,6 +56,8 @@ RULES = {
     "runtime/executor": May(("runtime/base", "runtime/hostops", "runtime/memory", "runtime/plan", "runtime/device")),
     # A language model is a plan that the engine steps.
     "runtime/llm": May(("runtime/base", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
+    # The server knows the engine and tokenizers, and no plan and no device. Asio and Beast are its network.
+    "runtime/serve": May(("runtime/base", "runtime/engine", "runtime/text"), ("nlohmann", "boost/asio", "boost/beast")),
     "runtime/capi": May(("runtime",)),
     "tools/common": May(("runtime", "frontends/ImportOptions.h"), ("CLI", "nlohmann", "google/protobuf")),
     "tools/common/OnnxValues": May(("runtime",), ("onnx",)),  # ONNX's test data, for jinx and tests/reference

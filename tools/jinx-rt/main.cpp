@@ -3,6 +3,7 @@
 #include "tools/common/Generate.h"
 #include "tools/common/Inspect.h"
 #include "tools/common/Run.h"
+#include "tools/common/Serve.h"
 #include "tools/common/Tokenize.h"
 #include "tools/common/Tune.h"
 
@@ -12,6 +13,7 @@ int main(int argc, char** argv) {
     addRun(app, action, openPlan);
     addBench(app, action, openPlan, /*canCompile=*/false);
     addGenerate(app, action, openPlan, /*canCompile=*/false);
+    addServe(app, action, openPlan, /*canCompile=*/false);
     addTuneFolder(app, action);
     addInspect(app, action);
     addTokenize(app, action);

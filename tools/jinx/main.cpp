@@ -3,6 +3,7 @@
 #include "tools/common/Generate.h"
 #include "tools/common/Inspect.h"
 #include "tools/common/Run.h"
+#include "tools/common/Serve.h"
 #include "tools/common/Tokenize.h"
 #include "tools/jinx/Commands.h"
 #include "tools/jinx/ModelSource.h"
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
                       addRun(app, action, openOrCompile);
                       addBench(app, action, openOrCompile, /*canCompile=*/true);
                       addGenerate(app, action, openOrCompile, /*canCompile=*/true);
+                      addServe(app, action, openOrCompile, /*canCompile=*/true);
                       addCompare(app, action);
                       addTune(app, action);
                       addInspect(app, action);
