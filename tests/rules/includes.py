@@ -49,6 +49,8 @@ RULES = {
     "runtime/text": May(("runtime/base", "runtime/formats"), ("nlohmann", "pcre2.h", "utf8proc.h")),
     "runtime/chat": May(("runtime/base", "runtime/formats", "runtime/text"), ("nlohmann", "utf8proc.h")),
     "runtime/engine": May(("runtime/base",)),  # a model is an interface to it: it knows no plan and no device
+    # Masks over tokens: the sampler's interface, and the bytes of tokens.
+    "runtime/grammar": May(("runtime/base", "runtime/engine/Sampler.h", "runtime/text"), ("utf8proc.h",)),
     "runtime/memory": May(("runtime/base",)),
     "runtime/plan": May(("runtime/base", "runtime/memory"), ("google/protobuf", "xxhash.h")),
     # A CPU device launches on the executor's threads and writes its trace.
@@ -71,11 +73,13 @@ RULES = {
     "tests/unit/text": May(("runtime",), ("gtest",)),
     "tests/unit/chat": May(("runtime",), ("gtest", "nlohmann")),
     "tests/unit/engine": May(("runtime/engine", "runtime/base"), ("gtest",)),
+    "tests/unit/grammar": May(("runtime",), ("gtest",)),
     "tests/unit/llm": May(("runtime", "tests/unit/runtime"), ("gtest",)),
     "tests/unit/capi": May(("runtime", "tests/unit/runtime"), ("gtest",)),
 }
 # Where no compiler library may be reached, not even through a header that includes a header.
 CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/chat", "tests/unit/engine", "tests/unit/llm", "tests/unit/capi")
+CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/engine", "tests/unit/grammar", "tests/unit/llm", "tests/unit/capi")
 # Headers of the C library and the kernel; those of C++ have no dot.
 SYSTEM_FOLDERS = ("sys", "linux", "sanitizer", "bits")
 SYSTEM = set("""assert.h cpuid.h dlfcn.h elf.h errno.h fcntl.h immintrin.h inttypes.h limits.h link.h locale.h malloc.h math.h poll.h pthread.h
