@@ -4,12 +4,16 @@
 #include <array>
 #include <exception>
 
+#include "runtime/serve/ChatApi.h"
+#include "runtime/serve/TokenApi.h"
+
 namespace jinx::serve {
 namespace {
 
-constexpr std::string_view kCompletionPath = "/v1/completions/";
+constexpr std::array<std::string_view, 2> kRunningPaths = {"/v1/completions/", "/v1/chat/completions/"}; ///< behind it an id
+constexpr std::string_view kModelPath = "/v1/models/";
 constexpr std::array<std::string_view, 4> kGetPaths = {"/health", "/v1/models", "/metrics", "/"};
-constexpr std::array<std::string_view, 2> kPostPaths = {"/v1/completions", "/v1/cancel"};
+constexpr std::array<std::string_view, 6> kPostPaths = {"/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/v1/cancel", "/tokenize", "/detokenize"};
 
 template <size_t count> bool isAmong(const std::array<std::string_view, count>& paths, std::string_view path) {
   return std::ranges::find(paths, path) != paths.end();
@@ -43,11 +47,11 @@ Answer Api::answer(const HttpRequest& request) {
 
 Api::Result Api::route(const HttpRequest& request, TenantId tenant) {
   const std::string& path = request.path;
-  const bool isOne = path.starts_with(kCompletionPath) || path.starts_with("/v1/models/");
-  if (isAmong(kGetPaths, path) || path.starts_with("/v1/models/")) return request.method == "GET" ? get(path) : wrongMethod(request, "GET");
+  if (isAmong(kGetPaths, path) || path.starts_with(kModelPath)) return request.method == "GET" ? get(path) : wrongMethod(request, "GET");
   if (isAmong(kPostPaths, path)) return request.method == "POST" ? post(request, tenant) : wrongMethod(request, "POST");
-  if (!isOne) return notThere(path);
-  return request.method == "DELETE" ? cancel(path.substr(kCompletionPath.size()), tenant) : wrongMethod(request, "DELETE");
+  for (std::string_view running : kRunningPaths)
+    if (path.starts_with(running)) return request.method == "DELETE" ? cancel(path.substr(running.size()), tenant) : wrongMethod(request, "DELETE");
+  return notThere(path);
 }
 
 Api::Result Api::get(const std::string& path) {
@@ -55,11 +59,20 @@ Api::Result Api::get(const std::string& path) {
   if (path == "/metrics") return HttpReply{.contentType = "text/plain; version=0.0.4; charset=utf-8", .body = exposition(metrics_)};
   const Json models = describeModels();
   if (path == "/v1/models") return replyOf(models);
-  const std::string name = path.substr(std::string_view("/v1/models/").size());
+  const std::string name = path.substr(kModelPath.size());
   for (const Json& model : models["data"])
     if (model["id"] == name) return replyOf(model);
   return ApiError{.status = 404, .message = "there is no model \"" + name.substr(0, 100) + "\" here", .param = "model", .code = "model_not_found"};
 }
+
+namespace {
+
+std::variant<HttpReply, std::unique_ptr<Generation>, ApiError> fromReply(ReplyOrError reply) {
+  if (auto* error = std::get_if<ApiError>(&reply)) return std::move(*error);
+  return std::get<HttpReply>(std::move(reply));
+}
+
+} // namespace
 
 Api::Result Api::post(const HttpRequest& request, TenantId tenant) {
   // A page of another site can send a form or plain text with its reader's browser, but no JSON.
@@ -73,8 +86,11 @@ Api::Result Api::post(const HttpRequest& request, TenantId tenant) {
     if (fields.error()) return *fields.error();
     return cancel(id, tenant);
   }
+  if (request.path == "/tokenize") return fromReply(tokenize(*json, model_));
+  if (request.path == "/detokenize") return fromReply(detokenize(*json, model_));
   if (isDraining_) return ApiError{.status = 503, .type = "server_error", .message = "the server is about to end", .code = "shutting_down", .retryAfter_s = 5};
-  GenerationOrError read = readCompletion(*json, model_, limits_);
+  if (request.path == "/v1/embeddings") return fromReply(embed(*json, model_, limits_));
+  GenerationOrError read = request.path == "/v1/completions" ? readCompletion(*json, model_, limits_) : readChat(*json, model_, limits_);
   if (auto* error = std::get_if<ApiError>(&read)) return *error;
   return std::move(std::get<std::unique_ptr<Generation>>(read));
 }

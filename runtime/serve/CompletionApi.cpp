@@ -136,12 +136,9 @@ GenerationOrError readCompletion(const Json& json, const ServedModel& model, con
   const bool echo = fields.boolean("echo", false);
   const int64_t bestOf = fields.integer("best_of", 0, {1, limits.choices});
   fields.find("prompt");
-  for (const char* known : {"n", "stop", "temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty", "logit_bias", "seed",
-                            "stop_token_ids", "ignore_eos", "skip_special_tokens", "stream", "stream_options", "response_format"})
-    fields.find(known);
-  fields.refuseOthers(kHarmlessFields);
   if (echo && logprobs >= 0) fields.fail("echo", "echo together with logprobs is not supported: there are no logprobs of prompts");
   GenerationFields read = readGenerationFields(fields, model, limits);
+  fields.refuseOthers(kHarmlessFields);
   if (bestOf != 0 && bestOf != read.n) fields.fail("best_of", "best_of is " + std::to_string(bestOf) + ", expected n, " + std::to_string(read.n));
   if (fields.error()) return *fields.error();
   auto prompts = readPrompts(fields, "prompt", model, limits);
@@ -150,6 +147,8 @@ GenerationOrError readCompletion(const Json& json, const ServedModel& model, con
   if (fields.error()) return *fields.error();
   for (const auto& prompt : prompts)
     if (auto error = checkLength(prompt.size(), model)) return *error;
+  compileFormat(fields, model, read);
+  if (fields.error()) return *fields.error();
   read.request.maxTokens = static_cast<int32_t>(maxTokens);
   read.request.sampling.logprobs = logprobs;
   const std::string id = randomId("cmpl-");

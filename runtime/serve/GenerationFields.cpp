@@ -75,18 +75,6 @@ void readStreamOptions(Fields& fields, GenerationFields& read) {
   if (!read.isStream) fields.fail("stream_options", "stream_options is given, and stream is not true");
 }
 
-void readFormat(Fields& fields, const ServedModel& model, engine::RequestOptions& request) {
-  const Json* format = fields.find("response_format");
-  if (!format || fields.error()) return; // nothing is compiled for a request that is refused
-  const std::string type = format->is_object() && format->contains("type") && (*format)["type"].is_string() ? (*format)["type"].get<std::string>() : "";
-  if (type == "text") return;
-  if (type.empty()) return fields.fail("response_format", "response_format is " + shown(*format) + ", expected an object with \"type\"");
-  if (!model.makeMask) return fields.fail("response_format", "response_format of type \"" + type.substr(0, 40) + "\" is not supported here");
-  auto mask = model.makeMask(*format);
-  if (mask) request.mask = std::move(*mask);
-  else fields.fail("response_format", "response_format: " + mask.status().message());
-}
-
 } // namespace
 
 GenerationFields readGenerationFields(Fields& fields, const ServedModel& model, const Limits& limits) {
@@ -99,8 +87,20 @@ GenerationFields readGenerationFields(Fields& fields, const ServedModel& model, 
   read.decode.skipSpecial = fields.boolean("skip_special_tokens", true);
   read.request.maxDrafts = model.maxDrafts;
   readStreamOptions(fields, read);
-  readFormat(fields, model, read.request);
+  if (const Json* format = fields.find("response_format")) read.format = *format;
   return read;
+}
+
+void compileFormat(Fields& fields, const ServedModel& model, GenerationFields& read) {
+  const Json& format = read.format;
+  if (format.is_null() || fields.error()) return;
+  const std::string type = format.is_object() && format.contains("type") && format["type"].is_string() ? format["type"].get<std::string>() : "";
+  if (type == "text") return;
+  if (type.empty()) return fields.fail("response_format", "response_format is " + shown(format) + ", expected an object with \"type\"");
+  if (!model.makeMask) return fields.fail("response_format", "response_format of type \"" + type.substr(0, 40) + "\" is not supported here");
+  auto mask = model.makeMask(format);
+  if (mask) read.request.mask = std::move(*mask);
+  else fields.fail("response_format", "response_format: " + mask.status().message());
 }
 
 std::optional<ApiError> checkModel(Fields& fields, const std::string& name) {

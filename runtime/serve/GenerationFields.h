@@ -18,10 +18,14 @@ struct GenerationFields {
   std::vector<std::string> stops;
   bool isStream = false, includesUsage = false;
   text::DecodeOptions decode;
+  Json format; ///< what the text has to be; null: any text
 };
 
-/// Reads all but the prompt, `max_tokens` and `logprobs`. Errors are left in `fields`. Compiles a `response_format`, which may take its time.
+/// Reads all but the prompt, `max_tokens` and `logprobs`. Errors are left in `fields`.
 GenerationFields readGenerationFields(Fields& fields, const ServedModel& model, const Limits& limits);
+
+/// The mask of the format, which may take its time; nothing is compiled where there is an error already.
+void compileFormat(Fields& fields, const ServedModel& model, GenerationFields& read);
 
 /// Fields of OpenAI's interface that change no answer.
 extern const std::vector<std::string_view> kHarmlessFields;

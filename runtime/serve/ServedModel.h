@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/chat/ChatTemplate.h"
 #include "runtime/engine/Sampler.h"
 #include "runtime/serve/Json.h"
 #include "runtime/text/Tokenizer.h"
@@ -27,6 +28,7 @@ struct ServedModel {
   int32_t contextLength = 0;      ///< tokens of prompt and output
   int32_t maxDrafts = 0;          ///< for each step of a request
   MaskMaker makeMask;             ///< may be empty
+  std::shared_ptr<const chat::ChatTemplate> chatTemplate; ///< null: no conversations
   std::string embeddingName;
   Embedder embed;                 ///< may be empty
 };

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "runtime/llm/PlanModel.h"
+#include "runtime/serve/Formats.h"
 #include "runtime/serve/Server.h"
 #include "runtime/text/OpenTokenizer.h"
 #include "tools/common/Exit.h"
@@ -16,7 +17,7 @@ namespace {
 
 struct ServeOptions {
   PlanRequest request;
-  std::string tokenizer, name, keyFile, traceFile;
+  std::string tokenizer, name, chatTemplate, keyFile, traceFile;
   serve::ServerOptions server;
   serve::Limits limits;
   engine::EngineOptions engine;
@@ -28,6 +29,23 @@ Expected<serve::Auth> readKeys(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return notFound("cannot read keys from " + path);
   return serve::Auth::parse(std::string(std::istreambuf_iterator<char>(file), {}));
+}
+
+/// Of the file that was named; else of the tokenizer's; null where there is none.
+Expected<std::shared_ptr<const chat::ChatTemplate>> readTemplate(const ServeOptions& options, const std::string& tokenizerFile) {
+  std::string source;
+  if (options.chatTemplate.empty()) {
+    Expected<std::string> found = chat::templateOf(tokenizerFile);
+    if (!found && found.status().code() == Code::kNotFound) return std::shared_ptr<const chat::ChatTemplate>();
+    if (!found) return found.status();
+    source = std::move(*found);
+  } else {
+    std::ifstream file(options.chatTemplate, std::ios::binary);
+    if (!file) return notFound("cannot read the chat template from " + options.chatTemplate);
+    source.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  JINX_TRY_ASSIGN(chat::ChatTemplate parsed, chat::ChatTemplate::parse(source), "chat template");
+  return std::make_shared<const chat::ChatTemplate>(std::move(parsed));
 }
 
 /// Tokens that end an answer: the tokenizer's, and what the plan says ends a turn.
@@ -70,7 +88,10 @@ Status run(const PlanSource& source, ServeOptions options) {
   options.engine.scheduler.maxRunning = std::min(options.engine.scheduler.maxRunning, options.engine.scheduler.tokenBudget);
   JINX_TRY_ASSIGN(options.engine.key, engine::randomHashKey());
   if (options.name.empty()) options.name = std::filesystem::path(options.request.path).stem().string();
-  serve::ServedModel served{options.name, std::time(nullptr), tokenizer, endTokensOf(tokenizer, plan.file->plan(), model->vocabulary()), model->vocabulary(), contextLength, options.drafts, {}, {}, {}};
+  serve::ServedModel served{options.name, std::time(nullptr), tokenizer, endTokensOf(tokenizer, plan.file->plan(), model->vocabulary()), model->vocabulary(), contextLength, options.drafts, {}, nullptr, {}, {}};
+  JINX_TRY_ASSIGN(served.chatTemplate, readTemplate(options, tokenizerFile));
+  JINX_TRY_ASSIGN(auto table, grammar::TokenTable::make(tokenizer, served.endTokens, model->vocabulary()));
+  served.makeMask = serve::maskMakerOf(std::move(table));
 
   serve::Metrics metrics;
   JINX_TRY_ASSIGN(const std::unique_ptr<serve::Tracer> tracer, makeTracer(options));
@@ -108,6 +129,7 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   auto* tokenizer = command->add_option("--tokenizer", options->tokenizer, "GGUF file, tokenizer.json, tokenizer.model or ranks of tiktoken")->type_name("FILE");
   if (!canCompile) tokenizer->required();
   command->add_option("--name", options->name, "Of the model, for clients; else the file's");
+  command->add_option("--chat-template", options->chatTemplate, "Jinja template of conversations; else the tokenizer file's")->type_name("FILE");
   command->add_option("--host", options->server.address, "Address to listen on")->capture_default_str();
   command->add_option("--port", options->server.port, "Port to listen on; 0: any that is free")->capture_default_str();
   command->add_option("--api-key-file", options->keyFile, "Lines of KEY NAME WEIGHT: who may use the server, and with what share")->type_name("FILE");
