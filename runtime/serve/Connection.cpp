@@ -39,6 +39,8 @@ awaitable<void> Connection::run() {
   const auto self = shared_from_this();
   boost::system::error_code ignored;
   stream_.socket().set_option(tcp::no_delay(true), ignored);
+  // The system would keep megabytes for who does not read.
+  stream_.socket().set_option(asio::socket_base::send_buffer_size(parts_.limits.socketBytes), ignored);
   bool goesOn = true;
   while (goesOn) {
     std::optional<HttpRequest> request = co_await readRequest();

@@ -12,7 +12,7 @@ struct Limits {
   size_t connections = 1024;      ///< open ones; more are closed at once
   size_t aheadBytes = 16 << 10;   ///< that a client may send while it waits for an answer
   size_t pendingEvents = 2048;    ///< of an answer that its reader has not taken; one more ends the request
-  size_t pendingBytes = 256 << 10; ///< of a streamed answer that are written at once; more wait as events
+  int socketBytes = 64 << 10;     ///< that the system keeps of an answer for a reader; more wait as events
   int32_t choices = 64;           ///< answers of one request: prompts times n
   int32_t logprobs = 20;          ///< of the most probable tokens
   int32_t stopStrings = 16;
