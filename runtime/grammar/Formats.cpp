@@ -49,7 +49,7 @@ std::string email() {
 }
 
 std::string uri() {
-  const std::string escaped = "%[0-9A-Fa-f]{2}", plain = "A-Za-z0-9._~!$&'()*+,;=-";
+  const std::string escaped = "%[0-9A-Fa-f]{2}", plain = "A-Za-z0-9._~!$&'()*+,;=\\-";
   const std::string part = "(?:[" + plain + ":@]|" + escaped + ")", user = "(?:(?:[" + plain + ":]|" + escaped + ")*@)?";
   const std::string host = "(?:\\[" + ipv6() + "\\]|(?:[" + plain + "]|" + escaped + ")*)";
   const std::string path = "(?:/" + part + "*)*";
