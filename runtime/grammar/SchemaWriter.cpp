@@ -56,7 +56,7 @@ Expected<int32_t> SchemaCompiler::ruleOf(Conjunction conjunction) {
   if (conjunction.empty()) return json_.value();
   const auto [found, isNew] = ruleByConjunction_.try_emplace(conjunction, 0);
   if (!isNew) return found->second;
-  found->second = rules_.add(pointerTo(root_, conjunction[0]));
+  found->second = rules_.add();
   toWrite_.emplace_back(conjunction, found->second);
   JINX_TRY(budget_.states(1));
   return found->second;
