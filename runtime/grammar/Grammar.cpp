@@ -6,6 +6,7 @@
 #include "runtime/grammar/JsonText.h"
 #include "runtime/grammar/Masker.h"
 #include "runtime/grammar/Regex.h"
+#include "runtime/grammar/Schema.h"
 
 namespace jinx::grammar {
 
@@ -118,6 +119,15 @@ Expected<std::shared_ptr<const Grammar>> compileGbnf(std::string_view text, cons
   Rules rules;
   JINX_TRY_ASSIGN(const int32_t root, parseGbnf(text, rules, budget), "grammar");
   JINX_TRY_ASSIGN(auto grammar, finish(rules, root, budget), "grammar");
+  return grammar;
+}
+
+Expected<std::shared_ptr<const Grammar>> compileJsonSchema(std::string_view text, const Limits& limits) {
+  Budget budget(limits);
+  JINX_TRY_ASSIGN(const JsonValue schema, parseJsonValue(text, budget), "schema");
+  Rules rules;
+  JINX_TRY_ASSIGN(const int32_t root, SchemaCompiler(schema, rules, budget).compile(), "schema");
+  JINX_TRY_ASSIGN(auto grammar, finish(rules, root, budget), "schema");
   return grammar;
 }
 

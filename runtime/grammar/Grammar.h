@@ -80,7 +80,7 @@ std::shared_ptr<engine::TokenMask> makeMask(std::shared_ptr<const Grammar> gramm
 /// How much of a text the grammar allows.
 struct Match {
   size_t length = 0;       ///< bytes that some text of the grammar begins with
-  bool isComplete = false; ///< they are one
+  bool isComplete = false; ///< it is the whole text, and the grammar has it
 };
 Expected<Match> match(const Grammar& grammar, std::string_view text);
 

@@ -68,10 +68,11 @@ ConfigId Machine::compute(ConfigId config, uint8_t byteClass) {
   const uint8_t byte = automaton_->classBytes[byteClass];
   begin();
   const Config from = configs_[static_cast<size_t>(config)];
-  if (!count(from.heads + 1)) return kFailed;
   for (uint32_t i = 0; i < from.heads; ++i) {
     const Head head = heads_[from.firstHead + i];
-    for (const Nfa::Edge& edge : automaton_->edgesOf(head.state))
+    const auto edges = automaton_->edgesOf(head.state);
+    if (!count(1 + static_cast<int64_t>(edges.size()))) return kFailed;
+    for (const Nfa::Edge& edge : edges)
       if (edge.low <= byte && byte <= edge.high) addItem({edge.to, head.node});
   }
   const ConfigId to = close();

@@ -197,13 +197,16 @@ Expected<Nfa> withoutEmpty(const Nfa& nfa, Budget& budget) {
     result.addState();
   for (int32_t at = 0; at < nfa.size(); ++at) {
     States states = {at};
+    const int64_t before = closure.work();
     closure.close(states);
+    JINX_TRY(budget.work(closure.work() - before));
     for (int32_t state : states) {
-      JINX_TRY(budget.states(static_cast<int64_t>(nfa[state].edges.size() + nfa[state].calls.size()) / 4));
       result[at].edges.insert(result[at].edges.end(), nfa[state].edges.begin(), nfa[state].edges.end());
       result[at].calls.insert(result[at].calls.end(), nfa[state].calls.begin(), nfa[state].calls.end());
       result[at].isFinal |= nfa[state].isFinal;
     }
+    constexpr int64_t kEdgesOfState = 8; // more of them count as states
+    JINX_TRY(budget.states(static_cast<int64_t>(result[at].edges.size() + result[at].calls.size()) / kEdgesOfState));
   }
   return result;
 }

@@ -6,7 +6,6 @@
 //   {"walk": [id, …], "masks": true}                              {"ns": [of each mask], "masks": [HEX, …]}, one for each prefix of the tokens, or {"error": TEXT}
 //   {"mask": [id, …]}                                             {"mask": HEX}, with the request's mask that the last line of this kind had
 #include <chrono>
-#include <cstdio>
 #include <iostream>
 #include <string>
 
@@ -23,13 +22,15 @@ using Clock = std::chrono::steady_clock;
 
 int64_t nanosecondsSince(Clock::time_point begin) { return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - begin).count(); }
 
+/// Bit by bit from the lowest one of the first word on, as bytes.
 std::string hexOf(std::span<const uint64_t> words) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string hex;
-  char digits[17];
-  for (uint64_t word : words) {
-    std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(word));
-    hex += digits;
-  }
+  for (uint64_t word : words)
+    for (int shift = 0; shift < 64; shift += 8) {
+      hex += kDigits[word >> (shift + 4) & 15];
+      hex += kDigits[word >> shift & 15];
+    }
   return hex;
 }
 

@@ -33,3 +33,20 @@ class Driver:
 
     def accepts(self, texts):
         return [complete for _, complete in self.match(texts)]
+
+    def mask(self, tokens):
+        """Bit `t & 7` of byte `t >> 3`: whether the token may come behind these."""
+        return bytes.fromhex(self.ask(mask=tokens)["mask"])
+
+
+def gguf_pieces(path):
+    """The bytes of the tokens of a GGUF file with a byte-level tokenizer, read by the gguf package; empty for control tokens."""
+    import gguf
+
+    table = {chr(b): b for b in [*range(33, 127), *range(161, 173), *range(174, 256)]}
+    table |= {chr(256 + n): b for n, b in enumerate(sorted(set(range(256)) - set(table.values())))}
+    fields = gguf.GGUFReader(path).fields
+    kinds, tokens = fields["tokenizer.ggml.token_type"], fields["tokenizer.ggml.tokens"]
+    texts = [bytes(tokens.parts[at]).decode() for at in tokens.data]
+    normal = [int(kinds.parts[at][0]) == 1 for at in kinds.data]
+    return [bytes(table[c] for c in text) if is_normal else b"" for text, is_normal in zip(texts, normal)]
