@@ -77,6 +77,9 @@ class ChatTemplate {
 /// \returns what Tokenizer::encode does
 Expected<std::vector<text::TokenId>> encode(const text::Tokenizer& tokenizer, std::span<const Piece> pieces);
 
+/// The tokens after which an answer is over: the tokenizer's end of a text, and control tokens that are known to end a turn ("<|im_end|>", "<|eot_id|>", …).
+std::vector<text::TokenId> endTokens(const text::Tokenizer& tokenizer);
+
 /// The source of a model's template. Of a GGUF file its key tokenizer.chat_template. Of a tokenizer.json what lies beside it: chat_template.jinja, else
 /// "chat_template" in tokenizer_config.json, which is text, or a list of {name, template} of which the one named "default" counts.
 /// \returns kNotFound without a file or a template in it, kInvalidArgument for a damaged file

@@ -228,6 +228,7 @@ std::string takeFunction(std::string_view filter, Arguments& arguments) {
 }
 
 template <bool wanted, bool byAttribute> Value choose(Interpreter& interpreter, const Value& value, Arguments& arguments) {
+  if (!isTrue(value)) return iteratorOf(interpreter, {}, value.isTemplate()); // none, too, as Jinja has it
   const std::string_view filter = wanted ? byAttribute ? "selectattr" : "select" : byAttribute ? "rejectattr" : "reject";
   Value path;
   if (byAttribute) path = takeFirst(filter, arguments);
@@ -243,6 +244,7 @@ template <bool wanted, bool byAttribute> Value choose(Interpreter& interpreter, 
 }
 
 Value map(Interpreter& interpreter, const Value& value, Arguments& arguments) {
+  if (!isTrue(value)) return iteratorOf(interpreter, {}, value.isTemplate());
   Value path;
   const bool byAttribute = arguments.positional.empty() && arguments.take("attribute", path);
   Value otherwise;

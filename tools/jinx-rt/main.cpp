@@ -1,5 +1,6 @@
 // jinx-rt: runs plans on machines without the compiler. Links the runtime only.
 #include "tools/common/Bench.h"
+#include "tools/common/Chat.h"
 #include "tools/common/Generate.h"
 #include "tools/common/Inspect.h"
 #include "tools/common/Run.h"
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
     addBench(app, action, openPlan, /*canCompile=*/false);
     addGenerate(app, action, openPlan, /*canCompile=*/false);
     addServe(app, action, openPlan, /*canCompile=*/false);
+    addChat(app, action, openPlan, /*canCompile=*/false);
     addTuneFolder(app, action);
     addInspect(app, action);
     addTokenize(app, action);

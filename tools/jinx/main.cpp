@@ -1,5 +1,6 @@
 // jinx: compiles models to plans and runs them. Exit codes: 0 success, 1 the input's fault, 2 usage, 3 ours.
 #include "tools/common/Bench.h"
+#include "tools/common/Chat.h"
 #include "tools/common/Generate.h"
 #include "tools/common/Inspect.h"
 #include "tools/common/Run.h"
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
                       addBench(app, action, openOrCompile, /*canCompile=*/true);
                       addGenerate(app, action, openOrCompile, /*canCompile=*/true);
                       addServe(app, action, openOrCompile, /*canCompile=*/true);
+                      addChat(app, action, openOrCompile, /*canCompile=*/true);
                       addCompare(app, action);
                       addTune(app, action);
                       addInspect(app, action);
