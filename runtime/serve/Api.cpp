@@ -5,10 +5,19 @@
 #include <exception>
 
 #include "runtime/serve/ChatApi.h"
+#include "runtime/serve/StatusPage.h"
 #include "runtime/serve/TokenApi.h"
 
 namespace jinx::serve {
 namespace {
+
+/// Nothing of other sites goes into it, and it goes to none.
+HttpReply statusPage() {
+  return {.contentType = "text/html; charset=utf-8",
+          .body = std::string(kStatusPage),
+          .headers = {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'"},
+                      {"X-Content-Type-Options", "nosniff"}}};
+}
 
 constexpr std::array<std::string_view, 2> kRunningPaths = {"/v1/completions/", "/v1/chat/completions/"}; ///< behind it an id
 constexpr std::string_view kModelPath = "/v1/models/";
@@ -32,7 +41,8 @@ ApiError noKey() {
 Answer Api::answer(const HttpRequest& request) {
   const std::optional<TenantId> tenant = auth_.tenantOf(request.authorization);
   // Whoever watches over the server need not have a key to see that it is there.
-  const bool isPublic = request.path == "/health";
+  // The page holds no figures: it asks for them, with the key that its reader types.
+  const bool isPublic = request.path == "/health" || (request.path == "/" && request.method == "GET");
   if (!tenant && !isPublic) return {0, replyOf(noKey())};
   Result result = ApiError{};
   try {
@@ -56,6 +66,7 @@ Api::Result Api::route(const HttpRequest& request, TenantId tenant) {
 
 Api::Result Api::get(const std::string& path) {
   if (path == "/health") return health();
+  if (path == "/") return statusPage();
   if (path == "/metrics") return HttpReply{.contentType = "text/plain; version=0.0.4; charset=utf-8", .body = exposition(metrics_)};
   const Json models = describeModels();
   if (path == "/v1/models") return replyOf(models);

@@ -195,7 +195,7 @@ def check_keys(jinx, plan, model, folder, outcomes):
     keys.write_text("sk-alice-0001 alice 2\nsk-bob-00002 bob\n")
     with Server(jinx, plan, model, "--api-key-file", keys, "--pages", 256) as server:
         for what, header in (("no key", {}), ("a wrong key", {"Authorization": "Bearer sk-alice-0002"}), ("a beginning", {"Authorization": "Bearer sk-alice"})):
-            for method, path in (("GET", "/v1/models"), ("GET", "/metrics"), ("GET", "/"), ("POST", "/v1/completions"), ("POST", "/tokenize"), ("GET", "/nowhere")):
+            for method, path in (("GET", "/v1/models"), ("GET", "/metrics"), ("POST", "/v1/completions"), ("POST", "/tokenize"), ("GET", "/nowhere")):
                 status, headers, answer = server.ask(method, path, {"prompt": "x"} if method == "POST" else None, header)
                 outcomes.expect(status == 401 and b"invalid_api_key" in answer and "WWW-Authenticate" in headers, f"{what}, {path}: {status}")
         outcomes.expect(server.ask("GET", "/health")[0] == 200, "health needs a key")

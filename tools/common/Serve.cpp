@@ -8,6 +8,7 @@
 
 #include "runtime/llm/PlanModel.h"
 #include "runtime/serve/Formats.h"
+#include "runtime/serve/Router.h"
 #include "runtime/serve/Server.h"
 #include "runtime/text/OpenTokenizer.h"
 #include "tools/common/Exit.h"
@@ -18,6 +19,7 @@ namespace {
 struct ServeOptions {
   PlanRequest request;
   std::string tokenizer, name, chatTemplate, keyFile, traceFile;
+  std::vector<std::string> replicas;
   serve::ServerOptions server;
   serve::Limits limits;
   engine::EngineOptions engine;
@@ -105,6 +107,26 @@ Status run(const PlanSource& source, ServeOptions options) {
   });
 }
 
+Status runRouter(const ServeOptions& options) {
+  std::vector<serve::ReplicaAddress> replicas;
+  for (const std::string& url : options.replicas) {
+    JINX_TRY_ASSIGN(serve::ReplicaAddress replica, serve::parseReplica(url));
+    replicas.push_back(std::move(replica));
+  }
+  return serve::route(options.server, std::move(replicas), options.limits, [&](uint16_t port) {
+    std::printf("router of %zu replicas on http://%s:%u\n", options.replicas.size(), options.server.address.c_str(), port);
+    std::fflush(stdout);
+  });
+}
+
+/// A router has no model; a server needs one, and where it cannot compile a tokenizer too.
+Status runEither(const PlanSource& source, const ServeOptions& options, bool canCompile) {
+  if (!options.replicas.empty()) return options.request.path.empty() ? runRouter(options) : invalidArgument("a router (--replicas) takes no MODEL");
+  if (options.request.path.empty()) return invalidArgument("there is no MODEL, and no --replicas");
+  if (!canCompile && options.tokenizer.empty()) return invalidArgument("a plan has no tokenizer, expected --tokenizer FILE");
+  return run(source, options);
+}
+
 void addLimits(CLI::App& command, ServeOptions& options) {
   command.add_option("--max-body", options.limits.bodyBytes, "Bytes of a request")->check(CLI::Range(1024, 1 << 30));
   command.add_option("--max-connections", options.limits.connections, "Open connections")->check(CLI::Range(1, 1 << 20));
@@ -125,9 +147,9 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   options->engine.scheduler.prefillWhileDecoding = 128;
   options->engine.overlaps = false;
   CLI::App* command = app.add_subcommand("serve", "Serve a language model by HTTP, with OpenAI's interface");
-  command->add_option("MODEL", options->request.path, canCompile ? "GGUF file, or a plan of one" : "Plan of a language model")->required();
-  auto* tokenizer = command->add_option("--tokenizer", options->tokenizer, "GGUF file, tokenizer.json, tokenizer.model or ranks of tiktoken")->type_name("FILE");
-  if (!canCompile) tokenizer->required();
+  command->add_option("MODEL", options->request.path, canCompile ? "GGUF file, or a plan of one" : "Plan of a language model");
+  command->add_option("--replicas", options->replicas, "No model: forward to these servers, each http://HOST:PORT")->type_name("URL")->delimiter(',');
+  command->add_option("--tokenizer", options->tokenizer, "GGUF file, tokenizer.json, tokenizer.model or ranks of tiktoken")->type_name("FILE");
   command->add_option("--name", options->name, "Of the model, for clients; else the file's");
   command->add_option("--chat-template", options->chatTemplate, "Jinja template of conversations; else the tokenizer file's")->type_name("FILE");
   command->add_option("--host", options->server.address, "Address to listen on")->capture_default_str();
@@ -142,9 +164,9 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   command->add_option("--trace", options->traceFile, "Write where the time of requests goes, for chrome://tracing")->type_name("FILE");
   addLimits(*command, *options);
   addDeviceOptions(*command, options->request.device);
-  command->callback([options, source, &action] {
+  command->callback([options, source, canCompile, &action] {
     options->request.quiet = true;
-    action = [options, source] { return report(run(source, *options)); };
+    action = [options, source, canCompile] { return report(runEither(source, *options, canCompile)); };
   });
 }
 
