@@ -74,9 +74,10 @@ void EngineThread::run() {
     }
     messages.clear();
     if (!goesOn) close({0, -1, Outcome::kCancelled});
-    for (const engine::Output& output : engine_->step())
+    const auto outputs = engine_->step();
+    publishState(); // before who is answered can look
+    for (const engine::Output& output : outputs)
       deliver(output);
-    publishState();
   }
 }
 
@@ -167,6 +168,7 @@ void EngineThread::deliver(const engine::Output& output) {
     if (request.first_s == 0) request.first_s = now_s;
     request.last_s = now_s;
   }
+  if (output.finish != FinishReason::kNone) countEnd(request, job.job, output.finish);
   Event event{request.choice, output.token, {}, output.finish, output.error, request.cached, {}};
   const auto logprobs = engine_->logprobs(output);
   event.logprobs.assign(logprobs.begin(), logprobs.end());
@@ -175,7 +177,6 @@ void EngineThread::deliver(const engine::Output& output) {
       closeChoice(job, choice, Outcome::kSlowReader);
   }
   if (output.finish == FinishReason::kNone) return;
-  countEnd(request, job.job, output.finish);
   const JobId id = request.job;
   job.requests[request.choice] = 0;
   requests_.erase(found);

@@ -122,6 +122,7 @@ awaitable<RouterConnection::Outcome> RouterConnection::relay(beast::tcp_stream& 
       response.body().data = room.data();
       response.body().more = !parser.is_done();
       if (response.body().size == 0 && !parser.is_done()) continue;
+      if (response.body().size == 0) response.body().data = nullptr; // an empty chunk would be the last one, twice
     } else {
       response.body().data = nullptr;
       response.body().size = 0;

@@ -27,7 +27,7 @@ def compiled(jinx, folder):
 class Server:
     def __init__(self, jinx, plan, model, *options):
         self.runner = pathlib.Path(jinx).parent / "jinx-rt"
-        self.process = subprocess.Popen([self.runner, "serve", plan, "--tokenizer", model, "--name", NAME, "--port", "0", *map(str, options)],
+        self.process = subprocess.Popen([self.runner, "serve", plan, "--tokenizer", model, "--name", NAME, "--port", "0", "--threads", "1", *map(str, options)],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if "http://" not in line:
