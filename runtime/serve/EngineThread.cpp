@@ -20,7 +20,7 @@ Expected<std::unique_ptr<EngineThread>> EngineThread::start(Options options, eng
   return made;
 }
 
-EngineThread::~EngineThread() {
+void EngineThread::end() {
   if (!thread_.joinable()) return;
   {
     std::lock_guard lock(mutex_);

@@ -45,8 +45,9 @@ class EngineThread {
   /// \param stream, metrics  must outlive the thread; the stream is the engine's alone
   /// \param tracer           gets spans; may be null
   static Expected<std::unique_ptr<EngineThread>> start(Options options, engine::StepStream& stream, Metrics& metrics, Tracer* tracer);
-  /// Ends what runs, with events, and then the thread.
-  ~EngineThread();
+  /// Ends what runs, with events, and then the thread; what is submitted afterwards has no events.
+  void end();
+  ~EngineThread() { end(); }
 
   /// The job's events come to its queue; the last of each choice has a `finish`, or there is one event, a refusal.
   JobId submit(Job job);

@@ -66,6 +66,8 @@ void Listener::run() {
   context_.run();
   for (std::thread& thread : threads)
     thread.join();
+  // Who has just woken a coroutine may not have returned from it: the context has to outlive them all.
+  if (hooks_.ended) hooks_.ended();
 }
 
 awaitable<void> Listener::acceptAll() {
@@ -82,6 +84,7 @@ awaitable<void> Listener::acceptAll() {
 }
 
 void Listener::spawn(tcp::socket socket) {
+  if (isEnding_) return; // closes it
   if (connections_.size() >= limits_.connections) forgetClosed();
   if (connections_.size() >= limits_.connections) return; // closes it
   if (connections_.size() % 64 == 0) forgetClosed();

@@ -23,6 +23,7 @@ struct ListenerHooks {
   std::function<std::shared_ptr<NetworkClient>(tcp::socket)> accept;
   std::function<void()> beginDrain; ///< no connection may go on behind its present answer
   std::function<void()> cancelAll;  ///< what still runs is to end
+  std::function<void()> ended = {}; ///< ends other threads that wake coroutines: after it nobody may
 };
 
 /// See `serve`.

@@ -16,9 +16,11 @@ Status serve(const ServerOptions& options, Api& api, EngineThread& engine, Metri
     api.beginDrain();
   };
   hooks.cancelAll = [&] { engine.cancelAll(); };
-  Status status = listenUntilEnd(options, limits, std::move(hooks), listening);
-  workers.join();
-  return status;
+  hooks.ended = [&] {
+    workers.join();
+    engine.end();
+  };
+  return listenUntilEnd(options, limits, std::move(hooks), listening);
 }
 
 } // namespace jinx::serve

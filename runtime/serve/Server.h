@@ -21,6 +21,8 @@ struct ServerOptions {
 /// Serves until the process is told to end (SIGTERM, SIGINT): then no connection is accepted and no generation begun; those that run may go on for
 /// `drainSeconds`, or until a second signal, and are then cancelled, which their clients are told.
 ///
+/// The engine's thread has ended when this returns.
+///
 /// \param listening  called with the port once clients can connect
 /// \returns kInvalidArgument for an address that is none, kResource when it cannot be listened on
 Status serve(const ServerOptions& options, Api& api, EngineThread& engine, Metrics& metrics, Tracer* tracer, const Limits& limits,

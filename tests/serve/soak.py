@@ -131,6 +131,7 @@ def main():
                     for action, count in client.counts.items():
                         counts[action] = counts.get(action, 0) + count
                 found = server.rest(30)
+                time.sleep(0.5)  # our own connection closes
                 if part == 0:
                     memory, descriptors = server.memory_kib(), server.descriptors()
             outcomes.expect(server.descriptors() <= descriptors, f"{server.descriptors()} descriptors open, {descriptors} before")
@@ -140,7 +141,8 @@ def main():
             outcomes.expect(ended["slow_reader"] == ended["error"] == 0, f"requests ended as {ended}")
             print(f"{sum(counts.values())} actions {counts}; ended {ended}; preemptions {found['jinx_preemptions_total']:.0f}, tokens found {found['jinx_cached_tokens_total']:.0f}, "
                   f"drafts {found['jinx_accepted_draft_tokens_total']:.0f} of {found['jinx_draft_tokens_total']:.0f}, memory {memory} then {server.memory_kib()} KiB")
-            outcomes.expect(server.end() == 0, "the server did not end well")
+            status = server.end()
+            outcomes.expect(status == 0, f"the server ended with {status}")
     return outcomes.end()
 
 
