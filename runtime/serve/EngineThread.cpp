@@ -104,7 +104,10 @@ void EngineThread::open(Submission submission) {
       engine_->cancel(request);
     }
     metrics_.requests[static_cast<size_t>(Outcome::kRefused)] += opened.job.choices.size();
-    opened.job.events->push({.finish = FinishReason::kError, .refusal = std::get<engine::Refusal>(admission)});
+    Event event;
+    event.finish = FinishReason::kError;
+    event.refusal = std::get<engine::Refusal>(admission);
+    opened.job.events->push(std::move(event));
     std::lock_guard lock(mutex_);
     --openJobs_;
     return;

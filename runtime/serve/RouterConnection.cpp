@@ -15,6 +15,12 @@ constexpr double kConnectSeconds = 3;
 constexpr double kAnswerSeconds = 600;
 constexpr size_t kReplicaHeaderBytes = 64 << 10;
 
+// Apart from the coroutine: g++ 12 cannot compile lists of initializers inside one.
+HttpReply health(bool isDraining) { return replyOf(Json{{"status", isDraining ? "draining" : "ok"}}); }
+HttpReply noReplica() {
+  return replyOf(ApiError{.status = 502, .type = "server_error", .message = "no replica can be reached", .code = "no_replica", .retryAfter_s = 5});
+}
+
 /// A replica that is being asked; counted while this lives.
 class Asked {
  public:
@@ -54,7 +60,7 @@ void RouterConnection::closeIfIdle() {
 }
 
 awaitable<bool> RouterConnection::forward(RequestMessage message) {
-  if (message.target() == "/health") co_return co_await writeReply(client_, parts_.limits, replyOf(Json{{"status", parts_.isDraining ? "draining" : "ok"}}));
+  if (message.target() == "/health") co_return co_await writeReply(client_, parts_.limits, health(parts_.isDraining));
   const std::string_view authorization(message[http::field::authorization].data(), message[http::field::authorization].size());
   const uint64_t affinity = affinityOf(message.body(), authorization);
   message.keep_alive(false); // a connection for each request
@@ -69,8 +75,7 @@ awaitable<bool> RouterConnection::forward(RequestMessage message) {
     if (outcome == Outcome::kBroken || watch->isGone()) co_return false;
     parts_.replicas.fail(index, secondsNow());
   }
-  ApiError error{.status = 502, .type = "server_error", .message = "no replica can be reached", .code = "no_replica", .retryAfter_s = 5};
-  co_return co_await writeReply(client_, parts_.limits, replyOf(error));
+  co_return co_await writeReply(client_, parts_.limits, noReplica());
 }
 
 /// kUnreachable where not a byte of an answer has come.
