@@ -119,6 +119,7 @@ bool Engine::launchNext() {
     flights_.push_back(std::move(flight));
     // In the queue before it is launched: who looks on from the stream sees the plan.
     Flight& launched = flights_.back();
+    launched.launched_s = options_.now_s();
     launched.failure = launch(launched.plan);
     launched.isLaunched = launched.failure.isOk();
   } else {

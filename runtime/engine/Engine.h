@@ -31,6 +31,14 @@
 
 namespace jinx::engine {
 
+/// A step as it settles, for who keeps times.
+struct SettledStep {
+  const StepPlan& plan;
+  double launched_s; ///< by the engine's clock
+  double settled_s;
+  bool isRun; ///< else it failed, and its requests end
+};
+
 struct EngineOptions {
   SchedulerOptions scheduler;
   HashKey key;                        ///< of the hash of prefixes: randomHashKey, one a process
@@ -39,6 +47,7 @@ struct EngineOptions {
   int64_t maxWaitingTokens = 1 << 20; ///< tokens of theirs
   int32_t maxWaitingOfTenant = 1024;  ///< requests of one tenant, running ones too
   std::function<double()> now_s;      ///< a clock that does not go back, for retry times; empty: the system's steady one
+  std::function<void(const SettledStep&)> onSettled; ///< before the outputs of the step are made; must not call the engine; may be empty
 };
 
 /// Why a request was not taken.
@@ -104,6 +113,7 @@ class Engine {
   struct Flight {
     StepPlan plan;
     bool isLaunched = false;
+    double launched_s = 0;
     Status failure;
   };
   Engine(EngineOptions options, StepStream& stream);

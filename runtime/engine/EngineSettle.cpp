@@ -15,6 +15,7 @@ void Engine::settleOldest() {
     if (!settled && flight.failure.isOk()) flight.failure = settled.status().withContext("step " + std::to_string(plan.step));
     if (settled) logits = *settled;
   }
+  if (options_.onSettled) options_.onSettled({plan, flight.launched_s, options_.now_s(), flight.failure.isOk()});
   pool_.settle(plan.step);
   scheduler_.settle(plan);
   if (!flight.failure.isOk()) ++counts_.failedSteps;

@@ -68,6 +68,7 @@ void PrefixIndex::insert(int32_t page, Hash128 hash, Hash128 parent, const Prefi
   Entry& entry = entries_[page];
   assert(!entry.isUsed && "a page has one content");
   entry.isUsed = true;
+  ++size_;
   entry.hash = hash;
   entry.parent = parent;
   entry.salt = salt;
@@ -80,6 +81,7 @@ void PrefixIndex::erase(int32_t page) {
   Entry& entry = entries_[page];
   if (!entry.isUsed) return;
   entry.isUsed = false;
+  --size_;
   unlink(kByHash, page, bucket(entry.hash));
   unlink(kByParent, page, bucket(entry.parent));
 }

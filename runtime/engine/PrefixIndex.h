@@ -50,6 +50,7 @@ class PrefixIndex {
   /// Does nothing for a page that is not in the index.
   void erase(int32_t page);
   bool contains(int32_t page) const { return entries_[page].isUsed; }
+  int32_t size() const { return size_; } ///< pages in the index
 
   /// What a page of the index holds.
   PageContent tokens(int32_t page) const { return entries_[page].tokens; }
@@ -73,6 +74,7 @@ class PrefixIndex {
   void unlink(Which which, int32_t page, size_t bucket);
 
   HashKey key_;
+  int32_t size_ = 0;
   std::vector<Entry> entries_;
   std::array<std::vector<int32_t>, 2> heads_; ///< first page of each bucket
 };

@@ -46,6 +46,7 @@ Expected<AddedTokens> AddedTokens::make(std::vector<AddedToken> tokens, const No
     const AddedToken& token = added.tokens_[i];
     std::string& content = contents.emplace_back(token.content);
     if (token.normalized) JINX_TRY(normalizer.apply(content), "added token \"" + token.content + "\"");
+    added.hasNormalizedSpecial_ |= token.normalized && token.special;
     strings[token.normalized ? 1 : 0].push_back({content, static_cast<int32_t>(i)});
   }
   for (size_t stage = 0; stage < 2; ++stage)
@@ -61,6 +62,11 @@ bool AddedTokens::isFound(const AddedToken& token, std::string_view text, size_t
 }
 
 std::vector<Section> AddedTokens::split(std::string_view text, Stage stage, bool special, bool first) const {
+  const Range all[] = {{0, text.size()}};
+  return split(text, stage, std::span(all, special ? 1 : 0), first);
+}
+
+std::vector<Section> AddedTokens::split(std::string_view text, Stage stage, std::span<const Range> special, bool first) const {
   const ByteTrie& trie = tries_[static_cast<size_t>(stage)];
   std::vector<Section> sections;
   size_t done = 0; // up to here there are sections
@@ -68,15 +74,27 @@ std::vector<Section> AddedTokens::split(std::string_view text, Stage stage, bool
     if (done < end) sections.push_back({text.substr(done, end - done), kNoToken, first && done == 0});
   };
   for (size_t at = 0; at < text.size() && !trie.empty();) {
-    const auto match = trie.beginsWith(text[at]) ? trie.longestPrefix(text.substr(at)) : ByteTrie::Match{};
+    auto match = trie.beginsWith(text[at]) ? trie.longestPrefix(text.substr(at)) : ByteTrie::Match{};
     if (match.length == 0) {
       ++at;
       continue;
     }
+    while (!special.empty() && special[0].end <= at)
+      special = special.subspan(1);
+    const size_t border = special.empty() ? text.size() : special[0].begin > at ? special[0].begin : special[0].end;
+    const bool counts = !special.empty() && special[0].begin <= at;
+    if (at + match.length > border && tokens_[static_cast<size_t>(match.value)].special) {
+      // A control token that reaches over a border is text; a shorter token in front of the border may be one.
+      match = trie.longestPrefix(text.substr(at, border - at));
+      if (match.length == 0) {
+        ++at;
+        continue;
+      }
+    }
     const AddedToken& token = tokens_[static_cast<size_t>(match.value)];
     size_t begin = at, end = at + match.length;
     at = end;
-    if ((token.special && !special) || !isFound(token, text, begin, end)) continue;
+    if ((token.special && !counts) || !isFound(token, text, begin, end)) continue;
     if (token.stripLeft) begin = done + beginOfTrailingSpace(text.substr(done, std::max(begin, done) - done));
     if (token.stripRight) end += endOfLeadingSpace(text.substr(end));
     begin = std::max(begin, done), end = std::max(end, begin);

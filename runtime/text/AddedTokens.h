@@ -1,6 +1,7 @@
 // Tokens that are found in text before it is normalized and cut: control tokens such as <|im_start|>, and others that are always whole.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,11 @@ struct Section {
   bool first = false;    ///< begins where the whole text does
 };
 
+/// Bytes [begin, end) of a text.
+struct Range {
+  size_t begin = 0, end = 0;
+};
+
 class AddedTokens {
  public:
   AddedTokens() = default;
@@ -38,12 +44,17 @@ class AddedTokens {
   /// The sections of a text, none of them empty, in order. The leftmost token wins, of those that begin there the longest.
   /// \param special  whether control tokens count; else they are text, also where they begin like another token
   std::vector<Section> split(std::string_view text, Stage stage, bool special, bool first) const;
+  /// The same where control tokens count inside these ranges only: ascending, none touches the next.
+  std::vector<Section> split(std::string_view text, Stage stage, std::span<const Range> special, bool first) const;
+  /// Whether some control token is found in normalized text.
+  bool hasNormalizedSpecial() const { return hasNormalizedSpecial_; }
   bool empty(Stage stage) const { return tries_[static_cast<size_t>(stage)].empty(); }
   const std::vector<AddedToken>& tokens() const { return tokens_; }
 
  private:
   bool isFound(const AddedToken& token, std::string_view text, size_t begin, size_t end) const;
   std::vector<AddedToken> tokens_;
+  bool hasNormalizedSpecial_ = false;
   ByteTrie tries_[2]; ///< by stage; a value is an index of tokens_
 };
 

@@ -103,6 +103,45 @@ Expected<std::vector<TokenId>> Tokenizer::encode(std::string_view text, const En
   return ids;
 }
 
+/// A section between control tokens, `begin` bytes into the text that the ranges are of.
+Status Tokenizer::encodeMixed(std::string_view text, size_t begin, bool first, std::span<const Range> special, Workspace& workspace, std::vector<TokenId>& ids) const {
+  if (!state_->added.hasNormalizedSpecial()) return encodeText(text, first, false, workspace, ids);
+  size_t done = 0;
+  const auto encodeTo = [&](size_t end, bool parseSpecial) {
+    const std::string_view part = text.substr(done, std::max(end, done) - done);
+    const bool isFirst = first && done == 0;
+    done += part.size();
+    return part.empty() ? Status::ok() : encodeText(part, isFirst, parseSpecial, workspace, ids);
+  };
+  for (const Range& range : special) {
+    if (range.end <= begin || range.begin >= begin + text.size()) continue;
+    JINX_TRY(encodeTo(std::max(range.begin, begin) - begin, false));
+    JINX_TRY(encodeTo(std::min(range.end - begin, text.size()), true));
+  }
+  return encodeTo(text.size(), false);
+}
+
+Expected<std::vector<TokenId>> Tokenizer::encodeParts(std::span<const TextPart> parts) const {
+  std::string text;
+  std::vector<Range> special;
+  for (const TextPart& part : parts) {
+    const size_t begin = text.size();
+    if (isUtf8(part.text)) text += part.text;
+    else text += replaceInvalidUtf8(part.text);
+    if (text.size() >= kLongestText) return invalidArgument("the text has " + std::to_string(text.size()) + " bytes and more, expected fewer than " + std::to_string(kLongestText));
+    if (!part.parsesSpecial || text.size() == begin) continue;
+    if (!special.empty() && special.back().end == begin) special.back().end = text.size();
+    else special.push_back({begin, text.size()});
+  }
+  std::vector<TokenId> ids;
+  Workspace workspace;
+  for (const Section& section : state_->added.split(text, AddedTokens::Stage::kRaw, special, true)) {
+    if (section.id != kNoToken) ids.push_back(section.id);
+    else JINX_TRY(encodeMixed(section.text, static_cast<size_t>(section.text.data() - text.data()), section.first, special, workspace, ids));
+  }
+  return ids;
+}
+
 // ---- decode ------------------------------------------------------------------------------------------------------------------------
 
 Expected<std::string> Tokenizer::decodeBytes(std::span<const TokenId> ids, bool skipSpecial, bool bytesAsTheyAre) const {

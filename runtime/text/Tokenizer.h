@@ -39,6 +39,12 @@ struct DecodeOptions {
   bool skipSpecial = true; ///< control tokens are left out
 };
 
+/// A part of a text that several have written.
+struct TextPart {
+  std::string_view text;
+  bool parsesSpecial = false; ///< control tokens written in it become those tokens
+};
+
 /// What a loader makes of a file.
 struct TokenizerParts {
   Vocabulary vocabulary;                  ///< every token, as the decoder takes it
@@ -64,6 +70,12 @@ class Tokenizer {
   /// \returns kInvalidArgument for a longer text, kResource when a pattern of the file takes too many steps on it
   Expected<std::vector<TokenId>> encode(std::string_view text, const EncodeOptions& options) const;
 
+  /// The parts as one text, without the frame. A control token is found where all of it lies in parts that parse such, which may be several in a row; elsewhere it
+  /// is text. Where no control token is written in the other parts, the tokens are those of `encode` with parseSpecial, except around control tokens that
+  /// are found in normalized text (AddedToken): there each part is a text of its own.
+  /// \returns as `encode`
+  Expected<std::vector<TokenId>> encodeParts(std::span<const TextPart> parts) const;
+
   /// \returns valid UTF-8; kInvalidArgument for an id that is none
   Expected<std::string> decode(std::span<const TokenId> ids, const DecodeOptions& options) const;
 
@@ -88,6 +100,7 @@ class Tokenizer {
   struct State;
   explicit Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
   Status encodeText(std::string_view text, bool first, bool parseSpecial, Workspace& workspace, std::vector<TokenId>& ids) const;
+  Status encodeMixed(std::string_view text, size_t begin, bool first, std::span<const Range> special, Workspace& workspace, std::vector<TokenId>& ids) const;
   void encodeRepeating(const Pieces& pieces, Workspace& workspace, std::vector<TokenId>& ids) const;
   Status encodePiece(const Section& section, Workspace& workspace, std::vector<TokenId>& ids) const;
   Expected<std::string> decodeBytes(std::span<const TokenId> ids, bool skipSpecial, bool bytesAsTheyAre) const;

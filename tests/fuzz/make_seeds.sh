@@ -3,6 +3,7 @@
 #
 # OUT/native: modules of docs/spec and of the lit tests, one each. OUT/onnx: node tests. OUT/plan: plans of both. OUT/gguf: a
 # file written here. OUT/safetensors, OUT/tokenizer: so, too, one of each kind. OUT/language_model: config.json of several kinds, and a whole GGUF file.
+# OUT/grammar: schemas, patterns and grammars.
 set -eu
 jinx=$1 jinx_opt=$2 source=$3 node_tests=$4 out=$5
 
@@ -137,5 +138,15 @@ echo "YWI= 256" >>"$out/tokenizer/ranks.tiktoken"
   text tokenizer.ggml.tokens && u32 9 && u32 8 && u64 3 && text a && text b && text ab
   text tokenizer.ggml.merges && u32 9 && u32 8 && u64 1 && text "a b"
 } >"$out/tokenizer/bpe.gguf"
+
+# Grammars: the first letter says of what kind.
+mkdir -p "$out/grammar"
+printf %s 's{"type": "object", "properties": {"a": {"type": "integer", "minimum": -5, "maximum": 17.5}, "b": {"enum": ["x", 1, null]}}, "required": ["a"], "additionalProperties": {"type": "string", "pattern": "^[ab]+$", "maxLength": 9}}' >"$out/grammar/object"
+printf %s 's{"$defs": {"n": {"properties": {"v": {"anyOf": [{"$ref": "#/$defs/n"}, {"type": "null"}]}}}}, "allOf": [{"$ref": "#/$defs/n"}, {"required": ["v"]}], "patternProperties": {"^x": {"format": "date-time"}}}' >"$out/grammar/tree"
+printf %s 's{"type": "array", "prefixItems": [{"const": {"a": [1]}}, {"type": ["string", "null"], "minLength": 2}], "items": {"type": "number", "exclusiveMinimum": 0.5}, "minItems": 1, "maxItems": 4}' >"$out/grammar/array"
+printf %s 'r^(a|[^b-d\d]{2,5})*(?:x|\p{Lu}\w+?)$|\u00e9{3}' >"$out/grammar/pattern"
+printf %s 'r(a?){30}a{30}(ab|a|b)*' >"$out/grammar/ambiguous"
+printf 'groot ::= "[" ws item ("," ws item)* "]" # list\nitem ::= [0-9]{1,3} | root | item "+" item2\nitem2 ::= "x"? | [^a-z] .\nws ::= [ \\t\\n]*\n' >"$out/grammar/list"
+printf 'groot ::= "a" root "b" | "a" b "c" | ""\nb ::= "a" root "b" | "a" b "c"' >"$out/grammar/pairs"
 echo "$(ls "$out/native" | wc -l) modules, $(ls "$out/onnx" | wc -l) ONNX models, $(ls "$out/plan" | wc -l) plans"
 [ -n "$(ls "$out/plan")" ]

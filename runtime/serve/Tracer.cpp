@@ -1,0 +1,48 @@
+#include "runtime/serve/Tracer.h"
+
+#include <chrono>
+
+namespace jinx::serve {
+
+Tracer::Tracer(std::vector<SpanWriter> writers) : writers_(std::move(writers)), thread_([this] { run(); }) {}
+
+Tracer::~Tracer() {
+  {
+    std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  hasSpans_.notify_one();
+  thread_.join();
+}
+
+void Tracer::add(Span span) {
+  std::lock_guard lock(mutex_);
+  if (spans_.size() >= kMostPending) ++dropped_;
+  else spans_.push_back(std::move(span));
+}
+
+uint64_t Tracer::dropped() const {
+  std::lock_guard lock(mutex_);
+  return dropped_;
+}
+
+/// A few times a second: who adds a span need not wake anybody.
+void Tracer::run() {
+  constexpr std::chrono::milliseconds kPeriod(200);
+  std::vector<Span> spans;
+  bool isLast = false;
+  while (!isLast) {
+    {
+      std::unique_lock lock(mutex_);
+      hasSpans_.wait_for(lock, kPeriod, [this] { return ends_; });
+      isLast = ends_;
+      spans.swap(spans_);
+    }
+    if (spans.empty() && !isLast) continue;
+    for (const SpanWriter& writer : writers_)
+      writer(spans, isLast);
+    spans.clear();
+  }
+}
+
+} // namespace jinx::serve

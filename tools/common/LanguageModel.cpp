@@ -1,0 +1,58 @@
+#include "tools/common/LanguageModel.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+
+#include "runtime/text/OpenTokenizer.h"
+
+namespace jinx::tools {
+
+void addLanguageModelOptions(CLI::App& command, LanguageModelOptions& options, bool canCompile) {
+  command.add_option("MODEL", options.request.path, canCompile ? "GGUF file, folder with config.json and safetensors, or a plan of one" : "Plan of a language model")->required();
+  auto* tokenizer = command.add_option("--tokenizer", options.tokenizer, "GGUF file, tokenizer.json, tokenizer.model, a folder with one, or ranks of tiktoken")->type_name("FILE");
+  if (!canCompile) tokenizer->required();
+  command.add_option("--budget", options.budget, "Tokens of a step")->check(CLI::Range(1, 1 << 20));
+  command.add_option("--pages", options.pages, "Pages of 16 tokens that are kept; 0: as many as the text needs")->check(CLI::NonNegativeNumber);
+  command.add_option("--context", options.contextLength, "Tokens of prompt and output; 0: as many as the model was made for")->check(CLI::NonNegativeNumber);
+  addDeviceOptions(command, options.request.device);
+  options.request.quiet = options.request.keepsPlan = true;
+}
+
+void addSamplingOptions(CLI::App& command, engine::SamplingOptions& sampling) {
+  command.add_option("--temperature", sampling.temperature, "0 takes the most probable token")->check(zeroOrMore());
+  command.add_option("--top-k", sampling.topK, "Of so many most probable tokens; 0: of all")->check(CLI::NonNegativeNumber);
+  command.add_option("--top-p", sampling.topP, "Of the fewest tokens with so much probability")->check(CLI::Range(0.0, 1.0));
+  command.add_option("--min-p", sampling.minP, "Of tokens with this part of the largest probability")->check(CLI::Range(0.0, 1.0));
+  command.add_option("--seed", sampling.seed, "Of the random numbers: the same seed, the same text");
+}
+
+Expected<text::Tokenizer> openTokenizer(const LanguageModelOptions& options) {
+  JINX_TRY_ASSIGN(text::Tokenizer tokenizer, text::openTokenizer(options.tokenizerFile()), "tokenizer");
+  return tokenizer;
+}
+
+Expected<LanguageModel> openLanguageModel(const PlanSource& source, const LanguageModelOptions& options, int32_t pages, size_t requests) {
+  LanguageModel opened;
+  JINX_TRY_ASSIGN(opened.plan, source(options.request));
+  JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
+  const llm::PlanModelOptions how{.pages = options.pages > 0 ? options.pages : pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork};
+  JINX_TRY_ASSIGN(opened.model, llm::PlanModel::create(opened.plan.file, std::move(device), how));
+  opened.steps = std::make_unique<engine::QueuedSteps>(*opened.model);
+  engine::EngineOptions engineOptions;
+  engineOptions.scheduler.contextLength = opened.model->contextLength();
+  engineOptions.scheduler.tokenBudget = options.budget;
+  engineOptions.scheduler.maxRunning = std::min(options.budget, engineOptions.scheduler.maxRunning);
+  engineOptions.maxWaiting = engineOptions.maxWaitingOfTenant = static_cast<int32_t>(std::max<size_t>(requests, 1));
+  engineOptions.maxWaitingTokens = std::numeric_limits<int32_t>::max();
+  JINX_TRY_ASSIGN(opened.engine, engine::Engine::create(std::move(engineOptions), *opened.steps));
+  return opened;
+}
+
+Status writeText(std::string_view text) {
+  if (text.empty()) return Status::ok();
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) return resourceError("cannot write to standard output");
+  return Status::ok();
+}
+
+} // namespace jinx::tools

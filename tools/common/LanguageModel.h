@@ -1,0 +1,47 @@
+// A language model that is open: its plan, its tokenizer, and an engine over both. What `generate` and `chat` share.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/engine/Engine.h"
+#include "runtime/engine/StepStream.h"
+#include "runtime/llm/PlanModel.h"
+#include "runtime/text/Tokenizer.h"
+#include "tools/common/Arguments.h"
+
+namespace jinx::tools {
+
+struct LanguageModelOptions {
+  PlanRequest request;
+  std::string tokenizer; ///< its file; empty: the model's own
+  int32_t pages = 0;     ///< of 16 tokens; 0: as the command says
+  int32_t contextLength = 0;
+  int32_t budget = 512; ///< tokens of a step
+
+  const std::string& tokenizerFile() const { return tokenizer.empty() ? request.path : tokenizer; }
+};
+
+/// MODEL, --tokenizer, --budget, --pages, --context, those of devices
+void addLanguageModelOptions(CLI::App& command, LanguageModelOptions& options, bool canCompile);
+/// --temperature, --top-k, --top-p, --min-p, --seed
+void addSamplingOptions(CLI::App& command, engine::SamplingOptions& sampling);
+
+Expected<text::Tokenizer> openTokenizer(const LanguageModelOptions& options);
+
+/// Not to be moved while its engine has work: parts point to each other.
+struct LanguageModel {
+  LoadedPlan plan;
+  std::unique_ptr<llm::PlanModel> model;
+  std::unique_ptr<engine::QueuedSteps> steps;
+  std::unique_ptr<engine::Engine> engine;
+};
+
+/// \param pages     where the options do not say how many
+/// \param requests  that may wait at once, at least 1
+Expected<LanguageModel> openLanguageModel(const PlanSource& source, const LanguageModelOptions& options, int32_t pages, size_t requests);
+
+/// Writes to standard output and flushes: a reader who waits sees text as it comes.
+Status writeText(std::string_view text);
+
+} // namespace jinx::tools
