@@ -275,6 +275,8 @@ bool Interpreter::contains(const Value& container, const Value& value) {
     budget_.chargeBytes(container.text().size());
     return container.bytes().find(value.bytes()) != std::string::npos;
   }
+  const bool areKeys = container.is(Kind::kView) && container.as<ListObject>().display == "dict_keys";
+  if (areKeys && !isHashable(value)) fail("a value of type " + typeName(value) + " is no key");
   if (container.is(Kind::kDict)) {
     if (!isHashable(value)) fail("a value of type " + typeName(value) + " is no key");
     return container.as<DictObject>().find(value) != nullptr;

@@ -86,6 +86,15 @@ Value Value::sequence(Kind kind, std::vector<Value> items, bool isTemplate, cons
   return made;
 }
 
+Value Value::range(int64_t begin, int64_t end, int64_t step, std::vector<Value> items) {
+  Value made(Kind::kRange, true);
+  auto object = std::make_shared<RangeObject>();
+  object->items = std::move(items);
+  object->begin = begin, object->end = end, object->step = step;
+  made.object_ = std::move(object);
+  return made;
+}
+
 Value Value::iterator(std::vector<Value> items, bool isTemplate, const Budget& budget) {
   Value made(Kind::kIterator, isTemplate);
   auto object = std::make_shared<IteratorObject>();
