@@ -54,6 +54,7 @@ TEMPLATES = r"""
 {{ range(9)[2:8][::-2] }} {{ range(3)[1:] | list }}
 {% for x in l %}{% continue %}{% else %}e{% endfor %}{% for x in l %}{% break %}{% else %}e{% endfor %}
 {{ d in d.keys() }}
+{{ d.keys() == d.keys() }}{{ d.items() == d.items() }}{{ d.values() == d.values() }}
 {{ 5 | indent }}
 {{ 2.5 is odd }}{{ 3.0 is odd }}
 {{ l['x'] }} {{ u['x'] }} {{ none_value['x'] }} {{ n.x }} {{ l[1.5] }} {{ d[none] }}
