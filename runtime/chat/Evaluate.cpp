@@ -220,6 +220,8 @@ Value Interpreter::attribute(const Value& object, const std::string& name) {
     const Value* found = object.as<NamespaceObject>().state->find(name);
     return found ? *found : Value::undefined(name);
   }
+  // Python's dict["x"] is dict with a note about types, and so is Jinja's dict.x: some templates make dicts by dict.from_keys(pairs).
+  if (object.is(Kind::kFunction) && object.as<FunctionObject>().name == "dict" && name != "fromkeys" && !name.starts_with("_")) return object;
   if (const Method method = findMethod(object, name)) return bindMethod(object, name, method);
   if (isOtherMethod(object, name)) return Value::undefined(typeName(object) + "." + name);
   if (object.is(Kind::kDict))

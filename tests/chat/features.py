@@ -57,6 +57,11 @@ TEMPLATES = r"""
 {{ d.keys() == d.keys() }}{{ d.items() == d.items() }}{{ d.values() == d.values() }}
 {{ 5 | indent }}
 {{ 2.5 is odd }}{{ 3.0 is odd }}
+{{ l[,1] }}
+{{ l[] }}
+{{ l[1 2] }}
+{{ l[1:2:3:4] }}
+{{ l[1,] }} {{ l[1, 2] }} {{ {(1, 2): 3}[1, 2] }} {{ l[:] }} {{ l[::] }} {{ l[1::] }} {{ l[:2:] }}
 {{ l['x'] }} {{ u['x'] }} {{ none_value['x'] }} {{ n.x }} {{ l[1.5] }} {{ d[none] }}
 {{ l[::0] }}
 {{ [1, 'a', none, true, 1.5] }} {{ (1,) }} {{ () }} {{ {'a': 1, 'b': [2]} }} {{ "it's" }} {{ ["it's", 'q"', "both'\"", 'n\n\\'] }} {{ {1: 2, none: 3} }} {{ u.split() }} {{ d }}
@@ -124,6 +129,7 @@ TEMPLATES = r"""
 {% for x in l -%}{n}  {{ x }}{n}{%- endfor %}{n}{% for x in l %}{n}  {{ x }}{n}{% endfor %}{n}z{n}
 a{n}   {% raw %} {{ x }} {%- endraw %}{n}b{n}  {%- raw -%} {n} x {n} {%- endraw -%} {n} c
 {{ dict(a=1, b='x') }} {{ dict(d, z=1).z }} {{ dict([('a', 1)]) }} {{ dict(**{'q': 1}) }} {{ [*l] if false else '' }}
+{{ dict.from_keys([('a', 1)]) }}
 {{ raise_exception('no: ' ~ n) }}
 {{ strftime_now('%Y') | length }}
 {{ (1, 2)[0] }}{{ [[1, 2], [3]][0][1] }}{{ {'a': {'b': 1}}.a.b }}{{ {'a': 1}['a'] }}{{ 'x'.upper().lower() }}{{ (l | sort)[0] }}{{ [l][0][1] }}{{ {"a": {"b": "}}"}}["a"] }}{{ messages.0.role }}{{ l.1 }}

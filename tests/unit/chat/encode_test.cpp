@@ -11,7 +11,8 @@ namespace {
 
 using text::TokenId;
 
-/// Bytes by their value, "ab" 256, "<|im_end|>" 300, "<|im_end|>x" 301, "<tool>" 302, which is no control token, and "<|pad|>" 303, which takes white space behind it.
+/// Bytes by their value, "ab" 256, "<|im_end|>" 300, "<|im_end|>x" 301, "<tool>" 302, which is no control token, "<|pad|>" 303, which takes white space
+/// behind it, and "<|user|>" 304, of which the file does not say that it is one.
 text::Tokenizer tokenizer() {
   nlohmann::json vocabulary;
   int hidden = 0;
@@ -27,7 +28,7 @@ text::Tokenizer tokenizer() {
   const auto added = [](int id, const char* content, bool special, bool strip) {
     return nlohmann::json{{"id", id}, {"content", content}, {"special", special}, {"rstrip", strip}, {"lstrip", false}, {"single_word", false}, {"normalized", false}};
   };
-  const nlohmann::json file = {{"added_tokens", {added(300, "<|im_end|>", true, false), added(301, "<|im_end|>x", true, false), added(302, "<tool>", false, false), added(303, "<|pad|>", true, true)}},
+  const nlohmann::json file = {{"added_tokens", {added(300, "<|im_end|>", true, false), added(301, "<|im_end|>x", true, false), added(302, "<tool>", false, false), added(303, "<|pad|>", true, true), added(304, "<|user|>", false, false)}},
                                {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
                                {"decoder", {{"type", "ByteLevel"}}},
                                {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", {"a b"}}}}};
@@ -69,6 +70,12 @@ TEST(Encode, AControlTokenDoesNotReachOverABorder) {
   EXPECT_EQ(tokensOf({{"<|im_end|>x", true}}), (Ids{301}));
   EXPECT_EQ(tokensOf({{"<|im_end|>", true}, {"x", true}}), (Ids{301})); // neighbors of one kind are one text
   EXPECT_EQ(tokensOf({{"<", false}, {"<|im_end|>", true}}), (Ids{'<', 300}));
+}
+
+TEST(Encode, TokensThatAreOnlyWrittenLikeControlTokensAreGuardedToo) {
+  EXPECT_EQ(tokensOf({{"<|user|>", true}}), (Ids{304}));
+  EXPECT_EQ(tokensOf({{"<|user|>", false}}), bytesOf("<|user|>"));
+  EXPECT_EQ(tokensOf({{"<|us", true}, {"er|>", false}}), bytesOf("<|user|>"));
 }
 
 TEST(Encode, OtherTokensDo) {

@@ -40,7 +40,7 @@ TEST(Marks, FollowEveryOperation) {
       {"{{ s | title }}{{ s | capitalize }}", "[Ab CAb c]"},
       {"{{ (s + '-x').split('-') | join('/') }}", "[ab c]/x"},
       {"{{ l | join(', ') }}", "[x], [y]"},
-      {"{{ l }}{{ d }}{{ [s] }}", "[['x', 'y']{'k': 'v'}]['[ab c]']"},
+      {"{{ l }}{{ d }}{{ [s] }}", "[['x', 'y']{'k': 'v'}][['ab c']]"},
       {"{{ l | tojson }}{{ d | tojson }}", "[[\"x\", \"y\"]{\"k\": \"v\"}]"},
       {"{{ {'k': 1} | tojson }}", "{\"k\": 1}"},
       {"{{ '%s|%d' % (s, n) }}", "[ab c]|[12]"},

@@ -45,6 +45,7 @@ TEST(ChatTemplate, KeepsTheOrderOfKeysWhereTheContextDoes) {
 
 TEST(ChatTemplate, SaysLineAndColumn) {
   EXPECT_EQ(textOf("a\n  {{ b | }}"), "chat template, line 2, column 10: expected a filter, got }}");
+  EXPECT_EQ(textOf("{{ l[,1] }}"), "chat template, line 1, column 6: expected an expression, got ','"); // found by the fuzz target
   EXPECT_EQ(textOf("{% for x in y %}"), "chat template, line 1, column 17: the template ends, expected {% endfor %}");
   EXPECT_EQ(textOf("\n{{ 1 +\n 'a' }}"), "chat template, line 2, column 6: '+' does not take 'int' and 'str'");
   EXPECT_EQ(textOf("\n\n {{ x.y }}"), "chat template, line 3, column 6: 'x' is undefined");
