@@ -309,7 +309,9 @@ ExpressionPtr Parser::parsePostfix(ExpressionPtr expression) {
 
 ExpressionPtr Parser::parseItem(ExpressionPtr expression) {
   const Position at = take().at;
-  ExpressionPtr first = isOperator(":") ? nullptr : parseExpression();
+  ExpressionPtr first;
+  if (isOperator("]")) first = make(Kind::kTuple, at); // x[], which Jinja takes
+  else if (!isOperator(":")) first = parseExpression();
   if (isOperator(":")) {
     std::vector<ExpressionPtr> parts = partsOf(std::move(expression), std::move(first), ExpressionPtr(), ExpressionPtr());
     for (size_t i = 2; i < 4 && skipOperator(":"); ++i)
@@ -319,7 +321,7 @@ ExpressionPtr Parser::parseItem(ExpressionPtr expression) {
   }
   if (isOperator(",")) {
     std::vector<ExpressionPtr> items = partsOf(std::move(first));
-    while (skipOperator(",") && !isOperator("]"))
+    while (skipOperator(","))
       items.push_back(parseExpression());
     first = make(Kind::kTuple, at, std::move(items));
   }

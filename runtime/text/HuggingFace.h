@@ -28,6 +28,7 @@ struct HuggingFaceModel {
   TokenId unknown = kNoToken;
 };
 /// \param bytes  BPE of bytes
-Expected<HuggingFaceModel> makeModel(const Json& part, bool bytes);
+/// \param added  the file's added tokens, of which the model itself finds no control token
+Expected<HuggingFaceModel> makeModel(const Json& part, bool bytes, std::span<const AddedToken> added);
 
 } // namespace jinx::text

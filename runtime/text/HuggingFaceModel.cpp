@@ -89,7 +89,8 @@ Expected<HuggingFaceModel> makeWordPiece(const Json& part) {
   return made;
 }
 
-Expected<HuggingFaceModel> makeUnigram(const Json& part) {
+/// A control token is found as such before the model sees the text, or it is text: the model itself never finds it.
+Expected<HuggingFaceModel> makeUnigram(const Json& part, std::span<const AddedToken> added) {
   HuggingFaceModel made;
   JINX_TRY_ASSIGN(const Json* list, arrayField(part, "vocab"));
   if (list->empty() || list->size() > static_cast<size_t>(Vocabulary::kLargest))
@@ -109,18 +110,20 @@ Expected<HuggingFaceModel> makeUnigram(const Json& part) {
     return invalidArgument("field \"unk_id\" is " + std::to_string(unknown) + ", expected an id of the vocabulary");
   made.unknown = options.unknown = static_cast<TokenId>(unknown);
   JINX_TRY_ASSIGN(options.byteFallback, boolField(part, "byte_fallback", false));
-  const std::vector<PieceKind> kinds(scores.size(), PieceKind::kNormal);
+  std::vector<PieceKind> kinds(scores.size(), PieceKind::kNormal);
+  for (const AddedToken& token : added)
+    if (token.special && token.id >= 0 && static_cast<size_t>(token.id) < kinds.size()) kinds[static_cast<size_t>(token.id)] = PieceKind::kHidden;
   made.model = std::make_unique<Unigram>(made.names, std::move(scores), kinds, options);
   return made;
 }
 
 } // namespace
 
-Expected<HuggingFaceModel> makeModel(const Json& part, bool bytes) {
+Expected<HuggingFaceModel> makeModel(const Json& part, bool bytes, std::span<const AddedToken> added) {
   JINX_TRY_ASSIGN(std::string type, textField(part, "type", findField(part, "merges") ? "BPE" : ""));
   if (type == "BPE") return makeBpe(part, bytes);
   if (type == "WordPiece") return makeWordPiece(part);
-  if (type == "Unigram") return makeUnigram(part);
+  if (type == "Unigram") return makeUnigram(part, added);
   return unimplemented("a model of type \"" + type + "\" is not known, expected BPE, WordPiece or Unigram");
 }
 

@@ -62,7 +62,7 @@ def condition(rng, depth):
         lambda: f"({text(rng, depth - 1)} {rng.choice(['<', 'in', 'not in', '=='])} {text(rng, depth - 1)})",
         lambda: f"({a()} {rng.choice(['in', 'not in'])} {sequence(rng, depth - 1)})",
         lambda: f"({a()} is {rng.choice(['', 'not '])}{rng.choice(tests)})",
-        lambda: f"({a()} is {rng.choice(['eq', 'equalto', 'ne', 'in', 'sameas'])}({a()}))",
+        lambda: f"({a()} is {rng.choice(['eq', 'equalto', 'ne', 'in'])}({a()}))",
         lambda: f"(not {c()})",
         lambda: f"({c()} {rng.choice(['and', 'or'])} {c()})",
         lambda: f"({number(rng, 0)} < {number(rng, depth - 1)} <= {number(rng, 0)})",

@@ -46,7 +46,10 @@ def library(path):
     if path.name.endswith(".tokenizer.json"):
         import tokenizers
 
-        return tokenizers.Tokenizer.from_file(str(path))
+        opened = tokenizers.Tokenizer.from_file(str(path))
+        opened.no_padding()
+        opened.no_truncation()
+        return opened
     return None
 
 
