@@ -137,7 +137,7 @@ def statement(rng, depth, in_loop=False):
         lambda: tag(rng, f"if {condition(rng, 1)}") + b() + tag(rng, f"elif {condition(rng, 1)}") + b() + tag(rng, "else") + b() + tag(rng, "endif"),
         lambda: loop(rng, depth),
         lambda: tag(rng, f"set {rng.choice('xy')} = {any_value(rng, 2)}") + printed(rng, 0),
-        lambda: tag(rng, "set x") + body(rng, depth) + tag(rng, "endset") + "{{ x | length }}",
+        lambda: tag(rng, "set x") + body(rng, depth) + tag(rng, "endset") + "{{ x }}",
         lambda: tag(rng, "set ns = namespace(c=0)") + tag(rng, "for i in l") + tag(rng, "set ns.c = ns.c + i") + tag(rng, "endfor") + "{{ ns.c }}",
         lambda: tag(rng, f"macro m(a, b={any_value(rng, 0)})") + "{{ a }}" + body(rng, depth) + tag(rng, "endmacro") + f"{{{{ m({any_value(rng, 1)}) }}}}",
         lambda: "{#" + rng.choice(["", "-"]) + " c " + rng.choice(["", "-", "+"]) + "#}",
