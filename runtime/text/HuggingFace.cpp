@@ -66,9 +66,9 @@ Expected<Tokenizer> makeHuggingFace(const Json& file) {
   bool bytes = false;
   if (const Json* part = findField(file, "normalizer")) JINX_TRY(addNormalizer(*part, parts.normalizer), "normalizer");
   if (const Json* part = findField(file, "pre_tokenizer")) JINX_TRY(addPreTokenizer(*part, parts.preTokenizer, bytes), "pre_tokenizer");
-  JINX_TRY(addAddedTokens(file, parts));
   JINX_TRY_ASSIGN(const Json* modelPart, objectField(file, "model"));
-  JINX_TRY_ASSIGN(HuggingFaceModel model, makeModel(*modelPart, bytes, parts.added), "model");
+  JINX_TRY_ASSIGN(HuggingFaceModel model, makeModel(*modelPart, bytes), "model");
+  JINX_TRY(addAddedTokens(file, parts));
   JINX_TRY_ASSIGN(parts.vocabulary, decodedVocabulary(model.names, parts, bytes));
   parts.model = std::move(model.model);
   parts.unknown = model.unknown;

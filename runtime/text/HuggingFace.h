@@ -28,7 +28,6 @@ struct HuggingFaceModel {
   TokenId unknown = kNoToken;
 };
 /// \param bytes  BPE of bytes
-/// \param added  the file's added tokens, of which the model itself finds no control token
-Expected<HuggingFaceModel> makeModel(const Json& part, bool bytes, std::span<const AddedToken> added);
+Expected<HuggingFaceModel> makeModel(const Json& part, bool bytes);
 
 } // namespace jinx::text

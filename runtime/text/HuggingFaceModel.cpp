@@ -89,8 +89,7 @@ Expected<HuggingFaceModel> makeWordPiece(const Json& part) {
   return made;
 }
 
-/// A control token is found as such before the model sees the text, or it is text: the model itself never finds it.
-Expected<HuggingFaceModel> makeUnigram(const Json& part, std::span<const AddedToken> added) {
+Expected<HuggingFaceModel> makeUnigram(const Json& part) {
   HuggingFaceModel made;
   JINX_TRY_ASSIGN(const Json* list, arrayField(part, "vocab"));
   if (list->empty() || list->size() > static_cast<size_t>(Vocabulary::kLargest))
@@ -110,20 +109,18 @@ Expected<HuggingFaceModel> makeUnigram(const Json& part, std::span<const AddedTo
     return invalidArgument("field \"unk_id\" is " + std::to_string(unknown) + ", expected an id of the vocabulary");
   made.unknown = options.unknown = static_cast<TokenId>(unknown);
   JINX_TRY_ASSIGN(options.byteFallback, boolField(part, "byte_fallback", false));
-  std::vector<PieceKind> kinds(scores.size(), PieceKind::kNormal);
-  for (const AddedToken& token : added)
-    if (token.special && token.id >= 0 && static_cast<size_t>(token.id) < kinds.size()) kinds[static_cast<size_t>(token.id)] = PieceKind::kHidden;
+  const std::vector<PieceKind> kinds(scores.size(), PieceKind::kNormal);
   made.model = std::make_unique<Unigram>(made.names, std::move(scores), kinds, options);
   return made;
 }
 
 } // namespace
 
-Expected<HuggingFaceModel> makeModel(const Json& part, bool bytes, std::span<const AddedToken> added) {
+Expected<HuggingFaceModel> makeModel(const Json& part, bool bytes) {
   JINX_TRY_ASSIGN(std::string type, textField(part, "type", findField(part, "merges") ? "BPE" : ""));
   if (type == "BPE") return makeBpe(part, bytes);
   if (type == "WordPiece") return makeWordPiece(part);
-  if (type == "Unigram") return makeUnigram(part, added);
+  if (type == "Unigram") return makeUnigram(part);
   return unimplemented("a model of type \"" + type + "\" is not known, expected BPE, WordPiece or Unigram");
 }
 

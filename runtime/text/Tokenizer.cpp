@@ -117,7 +117,14 @@ Status Tokenizer::encodeGuarded(std::string_view text, bool first, std::span<con
 
 /// A section between control tokens, `begin` bytes into the text that the ranges are of.
 Status Tokenizer::encodeMixed(std::string_view text, size_t begin, bool first, std::span<const Range> control, Workspace& workspace, std::vector<TokenId>& ids) const {
-  if (!state_->added.hasNormalizedControl()) return encodeText(text, first, false, workspace, ids);
+  if (!state_->added.hasNormalizedControl()) {
+    const size_t before = ids.size();
+    JINX_TRY(encodeText(text, first, false, workspace, ids));
+    // A Unigram model may have control tokens among its pieces, and find them by itself.
+    for (TokenId id : std::span(ids).subspan(before))
+      if (isSpecial(id) && id != state_->parts.unknown) return invalidArgument("the text has \"" + std::string(tokenText(id)) + "\" in it, which the tokenizer's model takes for a control token");
+    return Status::ok();
+  }
   std::vector<Range> own;
   for (const Range& range : control)
     if (range.end > begin && range.begin < begin + text.size()) own.push_back({std::max(range.begin, begin) - begin, std::min(range.end - begin, text.size())});

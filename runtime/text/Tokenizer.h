@@ -73,7 +73,7 @@ class Tokenizer {
   /// The parts as one text, without the frame. A control token is found where all of it lies in parts that parse such, which may be several in a row; elsewhere it
   /// is text; so are tokens that are only written like one (AddedToken::controls). Where no control token is written in the other parts, the tokens are those of `encode` with parseSpecial. Only where a tokenizer
   /// normalizes, and finds control tokens in what that gives (AddedToken::normalized), each part is a text of its own.
-  /// \returns as `encode`
+  /// \returns as `encode`; kInvalidArgument for a text in which the model itself would find a control token, as some Unigram models do
   Expected<std::vector<TokenId>> encodeParts(std::span<const TextPart> parts) const;
 
   /// \returns valid UTF-8; kInvalidArgument for an id that is none

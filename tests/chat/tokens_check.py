@@ -27,6 +27,7 @@ FILES = {
     "mistral.model.v3": ("[INST] ", " [/INST]"),
     "mistral.tekken.json": ("[INST]{role} ", "[/INST]"),
 }
+FIND_BY_THEMSELVES = ["e5.tokenizer.json"]  # Unigram models with control tokens among their pieces: a message with one is refused
 WORDS = ["hello", " world", "\n", "  ", "Zürich", "世界", "🌦", "it's", "12345", "<", "|", ">", "a", "\t", "<|", "im", "[", "]", "é", " ", "{}", "\n\n", "def f():\n    return"]
 
 
@@ -74,8 +75,10 @@ def check(options, path, begin, end, rng):
     special = {tokens[0] for tokens in ask(options.runner, "tokenize", path, "--json-lines", "--parse-special", "--no-frame", lines=[one for one in control if one]) if len(tokens) == 1}
     count = lambda answer: sum(token in special for token in answer["tokens"])  # noqa: E731
     for one, (attacked, own) in zip(hostile, pairs):
-        if count(attacked) != count(own):
-            failures.append(f"{path.name}: {one}: {count(attacked)} control tokens, the template has {count(own)}: {attacked['tokens']}")
+        if "for a control token" in attacked.get("error", "") and path.name in FIND_BY_THEMSELVES:
+            continue  # refused, which is safe
+        if "error" in attacked or count(attacked) != count(own):
+            failures.append(f"{path.name}: {one}: {attacked['error']}" if "error" in attacked else f"{path.name}: {one}: {count(attacked)} control tokens, the template has {count(own)}: {attacked['tokens']}")
     return failures
 
 
