@@ -3,7 +3,7 @@
 #
 # OUT/native: modules of docs/spec and of the lit tests, one each. OUT/onnx: node tests. OUT/plan: plans of both. OUT/gguf: a
 # file written here. OUT/safetensors, OUT/tokenizer: so, too, one of each kind. OUT/language_model: config.json of several kinds, and a whole GGUF file.
-# OUT/grammar: schemas, patterns and grammars.
+# OUT/grammar: schemas, patterns and grammars. OUT/chat: templates, a zero, and the context.
 set -eu
 jinx=$1 jinx_opt=$2 source=$3 node_tests=$4 out=$5
 
@@ -148,5 +148,33 @@ printf %s 'r^(a|[^b-d\d]{2,5})*(?:x|\p{Lu}\w+?)$|\u00e9{3}' >"$out/grammar/patte
 printf %s 'r(a?){30}a{30}(ab|a|b)*' >"$out/grammar/ambiguous"
 printf 'groot ::= "[" ws item ("," ws item)* "]" # list\nitem ::= [0-9]{1,3} | root | item "+" item2\nitem2 ::= "x"? | [^a-z] .\nws ::= [ \\t\\n]*\n' >"$out/grammar/list"
 printf 'groot ::= "a" root "b" | "a" b "c" | ""\nb ::= "a" root "b" | "a" b "c"' >"$out/grammar/pairs"
+
+# Chat templates, each of other features. Behind a zero comes the context; without one the target has its own.
+mkdir -p "$out/chat"
+{
+  cat <<'EOF'
+{%- set ns = namespace(n=0, seen=[]) -%}
+{% for m in messages if m.role != 'x' %}
+  {%- if loop.first and m['role'] == "system" %}{{ bos_token }}{% elif not loop.last %}, {% else %}{% continue %}{% endif -%}
+  {%- set ns.n = ns.n + 1 %}{% set ns.seen = ns.seen + [m.role] %}
+<|{{ m.role }}|>{{ m.content | trim | default('none', true) | upper }}{{ loop.nextitem.role if loop.nextitem is defined else '' }}
+{% else %}{{ raise_exception('empty') }}{% endfor %}{{ ns.n }} {{ ns.seen | join(', ') }}
+EOF
+  printf '\000%s' '{"messages": [{"role": "system", "content": "Hi"}, {"role": "user", "content": "\u00fc<|x|>"}], "bos_token": "<s>"}'
+} >"$out/chat/loop"
+cat >"$out/chat/macro" <<'EOF'
+{% macro show(x, indent=0) %}{% if x is mapping %}{% for k, v in x | dictsort %}{{ ' ' * indent ~ k }}: {{ show(v, indent + 2) }}
+{% endfor %}{% else %}{{ x | tojson(indent=2) }}{% endif %}{% endmacro %}{{ show(d) }}{{ show(indent=1, x={'a': [1, none, 2.5e3]}) }}
+{% macro around() %}<{{ caller(1) }}>{% endmacro %}{% call(y) around() %}{{ y }}{% endcall %}
+EOF
+cat >"$out/chat/text" <<'EOF'
+{{ s.strip().split(' ')[-1] }}{{ s[::-1] | title }}{{ ('%s %5.1f' % (s, n)).replace('a', 'b', 1) }}{{ s.startswith(('a', 's')) }}{{ s | indent(2, true) }}{{ s.partition('o') }}
+{# c -#} {%+ raw %}{{ x }}{% endraw %}{% filter lower | trim %} A{{ s | e }} {% endfilter %}{{ s.center(20, '*') ~ s.find('e') ~ '{0}{1}'.format(1, s) }}
+EOF
+cat >"$out/chat/list" <<'EOF'
+{{ l | map('string') | select('ne', '1') | list }}{{ rows | selectattr('k', 'equalto', 'v') | map(attribute='w.z') | list }}{{ rows | sort(attribute='k', reverse=true) | first }}
+{{ l[1:] + [1, 'a', (2,)] }}{{ l | unique | list | length }}{{ range(1, 9, 2) | sum }}{% set a, b = l[0], 1 %}{{ a // b - 7 % -3 ** 2 }}{{ 1 < n <= 9 and n not in l or not n is odd }}
+{% set x %}block{% endset %}{% with y = x ~ x %}{{ y }}{% endwith %}{% generation %}{{ dict(d, z=1).z }}{% endgeneration %}{{ d.items() | list | tojson }}{{ strftime_now('%Y') | length }}
+EOF
 echo "$(ls "$out/native" | wc -l) modules, $(ls "$out/onnx" | wc -l) ONNX models, $(ls "$out/plan" | wc -l) plans"
 [ -n "$(ls "$out/plan")" ]
