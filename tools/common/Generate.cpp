@@ -13,6 +13,7 @@
 
 #include "runtime/engine/Engine.h"
 #include "runtime/engine/StepStream.h"
+#include "runtime/grammar/Grammar.h"
 #include "runtime/llm/PlanModel.h"
 #include "runtime/text/OpenTokenizer.h"
 #include "tools/common/Exit.h"
@@ -24,6 +25,7 @@ namespace {
 struct GenerateOptions {
   PlanRequest request;
   std::string tokenizer, prompt, promptFile, batchFile;
+  std::string schemaFile, regex, grammarFile; ///< what the output must be; at most one
   engine::RequestOptions what;
   int32_t pages = 0, contextLength = 0, budget = 512;
   bool showsTimes = false, parsesSpecial = false, ignoresEnd = false;
@@ -37,6 +39,36 @@ Expected<std::string> readPrompt(const GenerateOptions& options) {
   std::string text((std::istreambuf_iterator<char>(file)), {});
   if (!file.good() && !file.eof()) return notFound("cannot read the prompt from " + options.promptFile);
   return text;
+}
+
+// ---- output by a grammar ------------------------------------------------------------------------------------------------------------
+
+Expected<std::string> readSource(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return notFound("cannot read " + path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+/// Null where any output is allowed.
+Expected<std::shared_ptr<const grammar::Grammar>> compileGrammar(const GenerateOptions& options) {
+  if (!options.regex.empty()) return grammar::compileRegex(options.regex);
+  const std::string& path = options.schemaFile.empty() ? options.grammarFile : options.schemaFile;
+  if (path.empty()) return std::shared_ptr<const grammar::Grammar>();
+  JINX_TRY_ASSIGN(const std::string source, readSource(path));
+  JINX_TRY_ASSIGN(auto made, options.schemaFile.empty() ? grammar::compileGbnf(source) : grammar::compileJsonSchema(source), path);
+  return made;
+}
+
+/// Gives each request a mask of its own.
+Status addMasks(const std::shared_ptr<const grammar::Grammar>& grammar, const GenerateOptions& options, const text::Tokenizer& tokenizer, int32_t vocabulary,
+                std::span<engine::RequestOptions> requests) {
+  if (!grammar) return Status::ok();
+  std::vector<int32_t> ends = options.what.stopTokens;
+  if (ends.empty() && tokenizer.eos() != text::kNoToken) ends.push_back(tokenizer.eos());
+  JINX_TRY_ASSIGN(const auto table, grammar::TokenTable::make(tokenizer, ends, vocabulary));
+  for (engine::RequestOptions& request : requests)
+    request.mask = grammar::makeMask(grammar, table);
+  return Status::ok();
 }
 
 /// Milliseconds of the two parts of a generation.
@@ -181,10 +213,12 @@ Status run(const PlanSource& source, GenerateOptions options) {
     JINX_TRY_ASSIGN(requests, readBatch(tokenizer, options));
   }
 
+  JINX_TRY_ASSIGN(const std::shared_ptr<const grammar::Grammar> grammar, compileGrammar(options));
   JINX_TRY_ASSIGN(LoadedPlan plan, source(options.request));
   JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
   const int32_t pages = options.pages > 0 ? options.pages : pagesFor(requests);
   JINX_TRY_ASSIGN(auto model, llm::PlanModel::create(plan.file, std::move(device), {.pages = pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork}));
+  JINX_TRY(addMasks(grammar, options, tokenizer, model->vocabulary(), requests));
   engine::QueuedSteps steps(*model);
   engine::EngineOptions engineOptions;
   engineOptions.scheduler.contextLength = model->contextLength();
@@ -224,6 +258,9 @@ void addGenerate(CLI::App& app, Action& action, const PlanSource& source, bool c
       ->excludes("--prompt-file");
   command->add_option("--budget", options->budget, "Tokens of a step")->check(CLI::Range(1, 1 << 20));
   command->add_option("--max-tokens", options->what.maxTokens, "At most so many tokens of output")->check(CLI::Range(1, 1 << 30));
+  auto* schema = command->add_option("--json-schema", options->schemaFile, "The output is a JSON document that this schema accepts")->type_name("FILE");
+  auto* regex = command->add_option("--regex", options->regex, "The output matches this pattern")->type_name("PATTERN")->excludes(schema);
+  command->add_option("--grammar", options->grammarFile, "The output is of this grammar (GBNF)")->type_name("FILE")->excludes(schema)->excludes(regex);
   command->add_flag("--special", options->parsesSpecial, "Control tokens in the prompt's text become those tokens");
   command->add_flag("--ignore-end", options->ignoresEnd, "Go on after the token that ends a text");
   command->add_option("--drafts", options->what.maxDrafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
