@@ -1,5 +1,7 @@
 // Masks beside their definition: a token is allowed when some text of the grammar begins with the text so far and the token's bytes.
+#include <bit>
 #include <random>
+#include <thread>
 
 #include "tests/unit/grammar/Tokens.h"
 
@@ -124,6 +126,36 @@ TEST(Mask, SurvivesThatConfigurationsAreForgotten) {
     if (output.size() > 100) output.resize(rng() % 100);
     output.push_back('a');
   }
+}
+
+/// Masks of one grammar on several threads: each is what it is alone.
+TEST(Mask, ThreadsShareAGrammar) {
+  const auto grammar = compiled(anyJson());
+  const auto walk = [&](unsigned seed) {
+    std::mt19937 rng(seed);
+    const auto mask = makeMask(grammar, tokens().table);
+    std::vector<int32_t> output;
+    std::vector<std::vector<uint64_t>> seen;
+    for (int step = 0; step < 150; ++step) {
+      const auto bits = mask->allowed(output);
+      if (!bits) break;
+      seen.emplace_back(bits->begin(), bits->end());
+      std::vector<int32_t> next;
+      for (int32_t token = 0; token < tokens().end; ++token)
+        if (has(*bits, token)) next.push_back(token);
+      if (next.empty()) break;
+      output.push_back(next[rng() % next.size()]);
+    }
+    return seen;
+  };
+  std::vector<std::vector<std::vector<uint64_t>>> together(4);
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < together.size(); ++i)
+    threads.emplace_back([&, i] { together[i] = walk(i); });
+  for (std::thread& thread : threads)
+    thread.join();
+  for (unsigned i = 0; i < together.size(); ++i)
+    EXPECT_EQ(together[i], walk(i));
 }
 
 TEST(Mask, EndsWhereTheGrammarMayEnd) {
