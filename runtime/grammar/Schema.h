@@ -53,6 +53,11 @@ class SchemaCompiler {
     std::vector<const Nfa*> contents; ///< all of which it fulfills
   };
 
+  struct OtherMembers { ///< whose names are not declared
+    Nfa keys;           ///< as they are between quotation marks
+    Conjunction value;
+  };
+
   // SchemaFacts.cpp: what applies?
   Status add(Facts& facts, const JsonValue& schema);
   Status addObject(Facts& facts, const JsonValue& schema);
@@ -83,8 +88,11 @@ class SchemaCompiler {
   Expected<int32_t> writeObject(Nfa& nfa, int32_t from, const Facts& facts);
   Expected<int32_t> writeMember(Nfa& nfa, int32_t from, const std::string& name, int32_t value);
   Expected<Conjunction> memberNamed(const Facts& facts, const std::string& name);
-  Expected<int32_t> writeOtherMembers(Nfa& nfa, int32_t from, const Facts& facts, const std::vector<std::string>& names);
-  Expected<int32_t> writeKeyed(Nfa& nfa, int32_t from, const Nfa& keys, Conjunction value);
+  bool isNever(const Conjunction& conjunction) const;
+  Conjunction memberOfPattern(const Facts& facts, const std::string& pattern) const;
+  Conjunction memberWithoutName(const Facts& facts) const;
+  Expected<std::vector<OtherMembers>> otherMembers(const Facts& facts, const std::vector<std::string>& names);
+  Expected<int32_t> writeOtherMember(Nfa& nfa, int32_t from, const std::vector<OtherMembers>& others);
   Status checkCounts(const Facts& facts, size_t required, size_t names, bool hasOthers);
 
   /// The least and most that the parts say, at least 0 and -1 for none.
