@@ -249,9 +249,9 @@ def check_drawn(driver, rng, schema, bad):
     for _ in range(12):
         value = document(rng, schema, schema if isinstance(schema, dict) else {})
         Unsure.met = False
-        valid = oracle.is_valid(value)
+        text, valid = written(rng, value), oracle.is_valid(value)
         if not Unsure.met:
-            texts.append(written(rng, value))
+            texts.append(text)
             wanted.append(valid)
     for text, expected, (length, complete) in zip(texts, wanted, driver.match(texts)):
         if expected and not complete and "anyOf" in json.dumps(schema) and has_order(driver, rng, json.loads(text)):
