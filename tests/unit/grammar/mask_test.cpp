@@ -186,6 +186,17 @@ TEST(Json, WritesAsItIsSaidTo) {
     EXPECT_FALSE(accepts(json, text)) << text;
 }
 
+/// More configurations than are kept: each letter is one. Stacks, however, have to be kept whole.
+TEST(Limits, TextsMayBeLongerThanWhatIsKept) {
+  const auto letters = compiled(compileRegex("a{2000}b?", {.configurations = 500}));
+  EXPECT_TRUE(accepts(letters, std::string(2000, 'a') + "b"));
+  EXPECT_FALSE(accepts(letters, std::string(2001, 'a')));
+  EXPECT_FALSE(accepts(letters, std::string(1999, 'a') + "b"));
+  const auto brackets = compiled(compileGbnf("root ::= \"[\" root \".]\" | \"x\"", {.configurations = 500}));
+  EXPECT_EQ(grammar::match(*brackets, std::string(900, '[') + "x.]")->length, 903u);
+  EXPECT_EQ(grammar::match(*brackets, std::string(2000, '[')).status().code(), Code::kResource);
+}
+
 TEST(Limits, EndWhatIsHostile) {
   // A pattern without a small deterministic automaton: refused, or slow steps end the request.
   EXPECT_TRUE(compiled(compileRegex("(a|b)*a(a|b){20}")));
