@@ -197,12 +197,18 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   }
 
   void replace(graph::GroupOp group, schedules::Scheduled &scheduled) {
-    ValueRange inputs = group.getInputs();
+    SmallVector<Value> known(group.getInputs()), inputs = known;
+    // What a group computes is counted with the last kernel that reads its operands.
+    const schedules::Scheduled *counted = &scheduled;
+    for (const schedules::Scheduled *each = &scheduled; each; each = each->then.get())
+      if (llvm::any_of(each->takes, [&](unsigned i) { return i < group.getInputs().size(); })) counted = each;
     graph::LaunchOp last;
     for (schedules::Scheduled *each = &scheduled; each; each = each->then.get()) {
       TypeRange results = each->then ? TypeRange(each->parts) : TypeRange(group.getResultTypes());
-      last = launchOf(group, *each, results, inputs, /*isCounted=*/each == &scheduled);
-      inputs = last.getResults();
+      if (!each->takes.empty()) inputs = llvm::map_to_vector(each->takes, [&](unsigned i) { return known[i]; });
+      last = launchOf(group, *each, results, inputs, /*isCounted=*/each == counted);
+      inputs.assign(last.getResults().begin(), last.getResults().end());
+      known.append(inputs);
       say(passed(group, "jinx-schedule", "Scheduled"), [&] {
         return (group.getSchedule() + " kernel " + each->kernel.getSymName() + ", " + std::to_string(schedules::nodesOf(group).size()) +
                 " nodes, programs " + each->programs.str()).str();
@@ -213,7 +219,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   }
 
   /// The launch of a kernel that computes `group`, or a part of it.
-  /// \param isCounted  what a group computes is counted once, with the kernel that reads its operands
+  /// \param isCounted  what a group computes is counted once
   graph::LaunchOp launchOf(graph::GroupOp group, schedules::Scheduled &scheduled, TypeRange results, ValueRange inputs, bool isCounted = true) {
     ++numKernels;
     OpBuilder b(group);
