@@ -93,11 +93,11 @@ class ItemsProgram : WarpProgram {
   Value firstPart(Value aligned) {
     const int64_t window = op_.getWindow();
     if (window <= 0) return lane(0);
-    return over(arith::MaxSIOp::create(b(), loc(), plus(aligned, lane(1 - window)), lane(0)), PagedTiles::kPartKeys);
+    return over(arith::MaxSIOp::create(b(), loc(), plus(aligned, lane(1 - window)), lane(0)), p_.partKeys);
   }
   /// \param aligned  the position that a token at the multiple of tileTokens before would have
   Value partsOf(Value aligned) {
-    Value end = over(plus(aligned, lane(p_.tileTokens() + PagedTiles::kPartKeys - 1)), PagedTiles::kPartKeys);
+    Value end = over(plus(aligned, lane(p_.tileTokens() + p_.partKeys - 1)), p_.partKeys);
     Value most = arith::MinSIOp::create(b(), loc(), end, spread(narrow(kb_.size(p_.parts()))));
     return arith::MaxSIOp::create(b(), loc(), minus(most, firstPart(aligned)), lane(1));
   }
@@ -183,7 +183,7 @@ class ItemsProgram : WarpProgram {
     if (const int64_t window = op_.getWindow(); window > 0) {
       Value aligned = kb_.sub(position, kb_.rem(token_, c(p_.tileTokens())));
       first =
-          called(kb_.floorDiv(kb_.max(kb_.add(aligned, c(1 - window)), c(0)), c(PagedTiles::kPartKeys)), "first_part");
+          called(kb_.floorDiv(kb_.max(kb_.add(aligned, c(1 - window)), c(0)), c(p_.partKeys)), "first_part");
     }
     Value isWhole = called(compare(arith::CmpIPredicate::eq, places_, c(1)), "is_whole"),
           base = called(kb_.mul(before_, c(p_.padded)), "base");

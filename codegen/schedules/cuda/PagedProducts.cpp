@@ -49,7 +49,8 @@ class ProductsProgram {
       b().setInsertionPointToStart(&roles.getConsumer().emplaceBlock());
       walkItems([&](const Item& item) { consume(item); });
     }
-    const SizeExpr programs = min(p_.places() * SizeExpr(p_.heads), SizeExpr(kMultiprocessors * PagedTiles::kBlocks));
+      if (p_.blocks > 1) kb_.kernel()->setAttr("blocks", b().getI64IntegerAttr(p_.blocks));
+  const SizeExpr programs = min(p_.places() * SizeExpr(p_.heads), SizeExpr(kMultiprocessors * p_.blocks));
     return kb_.finish(programs, 0, p_.tokens * SizeExpr(p_.heads * p_.shared * p_.depth * 2) * p_.entries);
   }
 
@@ -156,8 +157,8 @@ class ProductsProgram {
   };
   Steps stepsOf(const Item& at, Value part) {
     Steps s;
-    s.base = called(ix_.mul(part, PagedTiles::kPartKeys), "base");
-    Value keys = max(ix_.min(ix_.sub(at.end, s.base), ix_.c(PagedTiles::kPartKeys)), 1);
+    s.base = called(ix_.mul(part, p_.partKeys), "base");
+    Value keys = max(ix_.min(ix_.sub(at.end, s.base), ix_.c(p_.partKeys)), 1);
     s.end = called(ix_.tiles(keys, p_.steps), "end_step");
     s.first = ix_.c(0);
     if (at.seenFirst)

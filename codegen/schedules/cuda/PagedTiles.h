@@ -8,7 +8,7 @@
 //   tiles     up to `tokens` neighbours that follow each other, from a multiple of that on. Rows of a tile are the
 //   heads of its tokens that share
 //             keys, `padded` places to a token: row token * padded + head.
-//   parts     kPartKeys keys from a multiple of that on. A part is a softmax of its own; parts are joined in their
+//   parts     partKeys keys from a multiple of that on. A part is a softmax of its own; parts are joined in their
 //   order. items     a tile's parts one by one, each on a block of its own, or all of them on one block that joins them
 //   in registers. Which of the two is
 //             chosen for the step, by how many there are: the additions are the same, in the same order.
@@ -26,7 +26,6 @@ namespace jinx::schedules {
 
 struct PagedTiles {
   static constexpr int64_t kRows = 64; ///< of a tile: a warpgroup's
-  static constexpr int64_t kPartKeys = 512;
   static constexpr int64_t kMostPlaces =
       2048; ///< tokens times parts that are items of their own: more are joined in registers
   static constexpr int64_t kItemNumbers = 8;
@@ -39,11 +38,13 @@ struct PagedTiles {
   mlir::Type element;             ///< of q, keys, values and results
   int64_t depth = 0, heads = 0;   ///< of keys and values; of keys
   int64_t shared = 1, padded = 1; ///< heads of queries to one of keys; the next power of two
-  int64_t steps = 0, stages = 0;  ///< keys of a step; slots of a ring
+  int64_t partKeys = 512;
+  int64_t steps = 0, stages = 0;       ///< keys of a step; slots of a ring
+  int64_t blocks = 2;                  ///< of a multiprocessor
   SizeExpr tokens, entries, pages;
 
   int64_t tileTokens() const { return kRows / padded; }
-  SizeExpr parts() const { return max(SizeExpr(1), ceilDiv(entries, kPartKeys / graph::kPageRows)); }
+  SizeExpr parts() const { return max(SizeExpr(1), ceilDiv(entries, partKeys / graph::kPageRows)); }
   /// Tokens times items of each, at most.
   SizeExpr places() const { return max(tokens, min(tokens * parts(), SizeExpr(kMostPlaces))); }
 
