@@ -12,7 +12,7 @@ using namespace jinx::graph;
 namespace jinx::schedules {
 namespace {
 
-constexpr int64_t kAhead = 4;       // items whose loads overlap
+constexpr int64_t kAhead = 16;          // items whose loads overlap
 constexpr int64_t kMostDepth = 128; // two tiles of 64 rows, of a part and of all, are in registers
 constexpr int64_t kSlotBytes = 16384, kRingBytes = 200 << 10;
 
@@ -35,9 +35,9 @@ class JoinProgram : WarpProgram {
       head_ = called(kb_.floorDiv(queryHead, c(p_.shared)), "head");
       Value first = kb_.add(kb_.mul(before, c(p_.padded)), kb_.mul(kb_.rem(queryHead, c(p_.shared)), places));
       first_ = called(first, "first_place");
-      auto loop = scf::ForOp::create(b(), loc(), c(0), places, c(1),
+      auto loop = scf::ForOp::create(b(), loc(), c(0), places, c(kAhead),
                                      ValueRange{lowest(), number(0), kb_.splat(number(0), p_.depth)});
-      loop->setAttr("unroll", b().getI64IntegerAttr(kAhead));
+      places_ = places;
       phase(loop, "Parts, each joined to those before");
       {
         OpBuilder::InsertionGuard guard(b());
@@ -55,15 +55,24 @@ class JoinProgram : WarpProgram {
   }
 
  private:
-  JoinedParts join(Value part, const JoinedParts& before) {
-    Value place = called(kb_.add(kb_.mul(kb_.add(first_, part), c(p_.heads)), head_), "place");
-    Value logarithm = called(loadOne(f32_, kb_.kernel().buffer(1), place), "logarithm");
-    Value out = load(f32_, p_.depth, kb_.kernel().buffer(0), kb_.mul(place, c(p_.depth)));
-    return joinPart(b(), loc(), before, out, logarithm, [&](Value v) { return kb_.splat(v, p_.depth); });
+  /// The places from `from` on, all asked for before the first is used. Those past the last one weigh nothing.
+  JoinedParts join(Value from, JoinedParts joined) {
+    SmallVector<std::pair<Value, Value>> parts;
+    for (int64_t i = 0; i < kAhead; ++i) {
+      Value at = kb_.add(from, c(i)), left = kb_.sub(places_, at);
+      Value place = called(kb_.add(kb_.mul(kb_.add(first_, at), c(p_.heads)), head_), "place");
+      Value logarithm = called(loadOne(f32_, kb_.kernel().buffer(1), place, left), "logarithm");
+      Value isThere = called(compare(arith::CmpIPredicate::sgt, left, c(0)), "is_there");
+      Value out = load(f32_, p_.depth, kb_.kernel().buffer(0), kb_.mul(place, c(p_.depth)), select(isThere, c(p_.depth), c(0)));
+      parts.push_back({out, called(select(isThere, logarithm, lowest()), "logarithm")});
+    }
+    for (auto [out, logarithm] : parts)
+      joined = joinPart(b(), loc(), joined, out, logarithm, [&](Value v) { return kb_.splat(v, p_.depth); });
+    return joined;
   }
 
   const PagedTiles& p_;
-  Value head_, first_;
+  Value head_, first_, places_;
 };
 
 } // namespace
@@ -106,6 +115,9 @@ FailureOr<Scheduled> schedulePagedTiles(GroupOp group, StringRef name, const Pag
   const unsigned inputs = group.getInputs().size();
   Scheduled items = schedulePagedItems(group, (name + "_items").str(), tiles, builder);
   items.parts = tiles.lists();
+  auto inputOf = [](Value v) { return cast<BlockArgument>(v).getArgNumber(); };
+  PagedAttentionOp op = tiles.op;
+  items.takes = {inputOf(op.getSequence()), inputOf(op.getPosition())};
   builder.setInsertionPointAfter(items.kernel);
   Scheduled products = schedulePagedProducts(group, name, tiles, builder);
   products.parts = tiles.results();

@@ -4,7 +4,7 @@
 // What a token needs to know of its tile follows from its own numbers: were the tile to begin at the multiple of
 // tileTokens before it, its position would be position - index mod tileTokens, and its last token would see that plus
 // tileTokens keys. So all of a tile's tokens find the same first and last part, whoever else is in the tile; at times
-// there is one part more than there are keys for.
+// there is one part more than there are keys for. A token that is a tile by itself counts its own keys.
 #include "codegen/schedules/cuda/PagedTiles.h"
 #include "codegen/schedules/cuda/WarpProgram.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -21,14 +21,14 @@ constexpr int32_t kFar = 1 << 30; // behind every token
 class ItemsProgram : WarpProgram {
  public:
   ItemsProgram(OpBuilder& builder, GroupOp group, StringRef name, const PagedTiles& p)
-      : WarpProgram(builder, group, name, group.getInputs().getTypes(), p.lists()), p_(p), op_(p.op),
+      : WarpProgram(builder, group, name, {PagedAttentionOp(p.op).getSequence().getType(), PagedAttentionOp(p.op).getPosition().getType()}, p.lists()), p_(p), op_(p.op),
         lanes_(vec(kLanes, builder.getI32Type())) {}
 
   Scheduled run() {
     return WarpProgram::run(p_.tokens, p_.tokens * p_.tokens, [&](Value token) {
       token_ = called(token, "token");
-      sequence_ = kb_.kernel().buffer(cast<BlockArgument>(op_.getSequence()).getArgNumber());
-      position_ = kb_.kernel().buffer(cast<BlockArgument>(op_.getPosition()).getArgNumber());
+      sequence_ = kb_.kernel().buffer(0);
+      position_ = kb_.kernel().buffer(1);
       tokens_ = kb_.size(p_.tokens);
       count();
       choose();
@@ -87,7 +87,9 @@ class ItemsProgram : WarpProgram {
     Value nextBegins = either(either(compare(arith::CmpIPredicate::sge, nextIndex, count), nextBreaks),
                               compare(arith::CmpIPredicate::eq, within(nextIndex, p_.tileTokens()), lane(0)));
     t.isAlone = called(both(t.leads, nextBegins), "is_alone");
-    t.parts = called(select(t.exists, partsOf(called(minus(position, inTile), "aligned")), lane(0)), "parts");
+    Value aligned = called(select(t.isAlone, position, minus(position, inTile)), "aligned");
+    Value parts = partsOf(aligned, select(t.isAlone, lane(1), lane(p_.tileTokens())));
+    t.parts = called(select(t.exists, parts, lane(0)), "parts");
     return t;
   }
   Value firstPart(Value aligned) {
@@ -95,28 +97,19 @@ class ItemsProgram : WarpProgram {
     if (window <= 0) return lane(0);
     return over(arith::MaxSIOp::create(b(), loc(), plus(aligned, lane(1 - window)), lane(0)), p_.partKeys);
   }
-  /// \param aligned  the position that a token at the multiple of tileTokens before would have
-  Value partsOf(Value aligned) {
-    Value end = over(plus(aligned, lane(p_.tileTokens() + p_.partKeys - 1)), p_.partKeys);
+  /// \param aligned  the position that a token at the multiple of tileTokens before would have, or that of a token that
+  ///                 is a tile
+  /// \param tokens  that may follow each other from there on
+  Value partsOf(Value aligned, Value tokens) {
+    Value end = over(plus(plus(aligned, tokens), lane(p_.partKeys - 1)), p_.partKeys);
     Value most = arith::MinSIOp::create(b(), loc(), end, spread(narrow(kb_.size(p_.parts()))));
     return arith::MaxSIOp::create(b(), loc(), minus(most, firstPart(aligned)), lane(1));
   }
 
-  // ---- what lies before the token
-  // ---------------------------------------------------------------------------------------------------
-  enum Sum {
-    kAll,
-    kAlone,
-    kAllBefore,
-    kAloneBefore,
-    kItemsAll,
-    kItemsAlone,
-    kItemsWhole,
-    kOwnLeads,
-    kOwnAlone,
-    kOwnParts,
-    kSums
-  };
+  // ---- what lies before the token ----
+  // clang-format off
+  enum Sum { kAll, kAlone, kAllBefore, kAloneBefore, kItemsAll, kItemsAlone, kItemsWhole, kOwnLeads, kOwnAlone, kOwnParts, kSums };
+  // clang-format on
 
   /// Sums over all tokens, over those before, and this one's numbers, each in lanes first.
   void count() {
@@ -181,7 +174,8 @@ class ItemsProgram : WarpProgram {
           position = loadIndex(position_, token_);
     Value first = c(0);
     if (const int64_t window = op_.getWindow(); window > 0) {
-      Value aligned = kb_.sub(position, kb_.rem(token_, c(p_.tileTokens())));
+      Value isAlone = compare(arith::CmpIPredicate::sgt, sums_[kOwnAlone], c(0));
+      Value aligned = select(isAlone, position, kb_.sub(position, kb_.rem(token_, c(p_.tileTokens()))));
       first =
           called(kb_.floorDiv(kb_.max(kb_.add(aligned, c(1 - window)), c(0)), c(p_.partKeys)), "first_part");
     }
