@@ -94,7 +94,7 @@ std::optional<PagedTiles> PagedTiles::of(PagedAttentionOp op) {
   tiles.padded = padded;
   const int64_t rowBytes = int64_t(llvm::alignTo(keys.depth, 64)) * 2;
   tiles.steps = kSlotBytes / rowBytes;
-  tiles.stages = (kRingBytes / tiles.blocks - kRows * rowBytes) / (2 * kSlotBytes);
+  tiles.stages = (kRingBytes / tiles.blocks - kQueryStages * kRows * rowBytes) / (2 * kSlotBytes);
   tiles.tokens = sizes[0], tiles.entries = sizesOf(op.getTable().getType())[1],
   tiles.pages = sizesOf(op.getKeys().getType())[0];
   return tiles;

@@ -39,7 +39,7 @@ class ProductsProgram {
     makeTypes();
     makeMaps();
     makeConstants();
-    ringQ_ = ring(1, PagedTiles::kRows, "q"), ringK_ = ring(p_.stages, p_.steps, "k"),
+    ringQ_ = ring(PagedTiles::kQueryStages, PagedTiles::kRows, "q"), ringK_ = ring(p_.stages, p_.steps, "k"),
     ringV_ = ring(p_.stages, p_.steps, "v");
     {
       OpBuilder::InsertionGuard guard(b());

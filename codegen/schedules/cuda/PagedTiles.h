@@ -29,6 +29,7 @@ struct PagedTiles {
   static constexpr int64_t kMostPlaces =
       2048; ///< tokens times parts that are items of their own: more are joined in registers
   static constexpr int64_t kItemNumbers = 8;
+  static constexpr int64_t kQueryStages = 2; ///< the next item's queries and keys come while this one is computed
   static constexpr int64_t kBlocks = 1; ///< of a multiprocessor
 
   /// None where tensor cores or the copy engine do not take the types, extents or target.
