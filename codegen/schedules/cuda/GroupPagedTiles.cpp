@@ -35,9 +35,10 @@ class JoinProgram : WarpProgram {
       head_ = called(kb_.floorDiv(queryHead, c(p_.shared)), "head");
       Value first = kb_.add(kb_.mul(before, c(p_.padded)), kb_.mul(kb_.rem(queryHead, c(p_.shared)), places));
       first_ = called(first, "first_place");
-      auto loop = scf::ForOp::create(b(), loc(), c(0), places, c(kAhead),
-                                     ValueRange{lowest(), number(0), kb_.splat(number(0), p_.depth)});
       places_ = places;
+      JoinedParts begun = joinPart(b(), loc(), {lowest(), number(0), kb_.splat(number(0), p_.depth)}, rowAt(c(0)), logarithmAt(c(0)),
+                                   [&](Value v) { return kb_.splat(v, p_.depth); });
+      auto loop = scf::ForOp::create(b(), loc(), c(1), places, c(kAhead), ValueRange{begun.largest, begun.total, begun.out});
       phase(loop, "Parts, each joined to those before");
       {
         OpBuilder::InsertionGuard guard(b());
@@ -55,19 +56,21 @@ class JoinProgram : WarpProgram {
   }
 
  private:
-  /// The places from `from` on, all asked for before the first is used. Those past the last one weigh nothing.
+  Value placeOf(Value part) { return called(kb_.add(kb_.mul(kb_.add(first_, part), c(p_.heads)), head_), "place"); }
+  Value logarithmAt(Value part) { return called(loadOne(f32_, kb_.kernel().buffer(1), placeOf(part)), "logarithm"); }
+  Value rowAt(Value part) { return load(f32_, p_.depth, kb_.kernel().buffer(0), kb_.mul(placeOf(part), c(p_.depth))); }
+
+  /// The places from `from` on, all asked for before the first is used: the last one again past the end, where it weighs nothing.
   JoinedParts join(Value from, JoinedParts joined) {
     SmallVector<std::pair<Value, Value>> parts;
+    Value last = kb_.sub(places_, c(1));
     for (int64_t i = 0; i < kAhead; ++i) {
-      Value at = kb_.add(from, c(i)), left = kb_.sub(places_, at);
-      Value place = called(kb_.add(kb_.mul(kb_.add(first_, at), c(p_.heads)), head_), "place");
-      Value logarithm = called(loadOne(f32_, kb_.kernel().buffer(1), place, left), "logarithm");
-      Value isThere = called(compare(arith::CmpIPredicate::sgt, left, c(0)), "is_there");
-      Value out = load(f32_, p_.depth, kb_.kernel().buffer(0), kb_.mul(place, c(p_.depth)), select(isThere, c(p_.depth), c(0)));
-      parts.push_back({out, called(select(isThere, logarithm, lowest()), "logarithm")});
+      Value at = kb_.add(from, c(i)), isThere = called(compare(arith::CmpIPredicate::sle, at, last), "is_there"), part = kb_.min(at, last);
+      Value logarithm = called(select(isThere, logarithmAt(part), lowest()), "logarithm"), row = rowAt(part);
+      parts.push_back({select(isThere, row, kb_.splat(number(0), p_.depth)), logarithm});
     }
-    for (auto [out, logarithm] : parts)
-      joined = joinPart(b(), loc(), joined, out, logarithm, [&](Value v) { return kb_.splat(v, p_.depth); });
+    for (auto [row, logarithm] : parts)
+      joined = joinPart(b(), loc(), joined, row, logarithm, [&](Value v) { return kb_.splat(v, p_.depth); });
     return joined;
   }
 

@@ -16,6 +16,7 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kLanes = 128;
+constexpr int64_t kAhead = 2;  // steps whose loads overlap
 constexpr int32_t kFar = 1 << 30; // behind every token
 
 class ItemsProgram : WarpProgram {
@@ -115,6 +116,7 @@ class ItemsProgram : WarpProgram {
   void count() {
     SmallVector<Value> zeros(kSums, lane(0));
     auto loop = scf::ForOp::create(b(), loc(), c(0), tokens_, c(kLanes), zeros);
+    loop->setAttr("unroll", b().getI64IntegerAttr(kAhead));
     phase(loop, "Tokens of the step, " + std::to_string(kLanes) + " at a time: what lies before this one");
     {
       OpBuilder::InsertionGuard guard(b());
