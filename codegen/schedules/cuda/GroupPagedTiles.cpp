@@ -49,8 +49,10 @@ class JoinProgram : WarpProgram {
       }
       // A token that sees nothing is zeros: divided by 1.
       Value isNothing = arith::CmpFOp::create(b(), loc(), arith::CmpFPredicate::OEQ, loop.getResult(1), number(0));
-      Value y = scaled(loop.getResult(2),
-                       arith::DivFOp::create(b(), loc(), number(1), select(isNothing, number(1), loop.getResult(1))));
+      Value seen = select(isNothing, number(1), loop.getResult(1));
+      // As the second kernel divides parts that it joins (inverseOf): within a unit in the last place, and 1 of 1.
+      auto isShort = arith::FastMathFlagsAttr::get(b().getContext(), arith::FastMathFlags::afn);
+      Value y = scaled(loop.getResult(2), arith::DivFOp::create(b(), loc(), number(1), seen, isShort));
       store(buildCast(b(), loc(), y, f32_, p_.element), kb_.output(0), kb_.mul(program, c(p_.depth)));
     });
   }

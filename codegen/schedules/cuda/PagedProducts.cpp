@@ -362,14 +362,16 @@ class ProductsProgram {
     return {arith::MulFOp::create(b(), loc(), out, splat(inverse, outType_)), logarithm};
   }
   /// 1 / sum; 0 for a row that sees nothing.
-  Value inverseOf(Value sum) {
+  /// \param flags  of the division: of joined parts it is the one that the third kernel would make, to the bit
+  Value inverseOf(Value sum, arith::FastMathFlags flags = arith::FastMathFlags::none) {
     Value empty = arith::CmpFOp::create(b(), loc(), arith::CmpFPredicate::OEQ, sum, splat(zero_, rowType_));
-    Value inverse = arith::DivFOp::create(b(), loc(), splat(number(1, ""), rowType_), sum);
+    Value one = arith::ConstantOp::create(b(), loc(), DenseElementsAttr::get(rowType_, 1.0f));
+    Value inverse = arith::DivFOp::create(b(), loc(), one, sum, arith::FastMathFlagsAttr::get(b().getContext(), flags));
     return called(arith::SelectOp::create(b(), loc(), empty, splat(zero_, rowType_), inverse), "inverse");
   }
 
   void store(Value joined, Value largest, Value total) {
-    Value out = arith::MulFOp::create(b(), loc(), joined, splat(inverseOf(total), outType_));
+    Value out = arith::MulFOp::create(b(), loc(), joined, splat(inverseOf(total, arith::FastMathFlags::afn), outType_));
     Value logarithm =
         called(arith::AddFOp::create(b(), loc(), largest, math::Log2Op::create(b(), loc(), total)), "logarithm");
     Value rows = called(ix_.mul(at_.count, p_.padded), "rows");
