@@ -33,8 +33,10 @@ struct Scheduled {
   SizeExpr scratchBytes;
   SizeExpr work;  ///< rough cost in vector operations
   /// A second kernel, where one does not finish the group: this one's results have the types `parts`, the second one reads those and nothing
-  /// else, and gives the group's.
+  /// else, and gives the group's. So on with a third.
   std::shared_ptr<Scheduled> then;
+  /// What a kernel behind the first reads, where that is not the results of the one before: numbers among the group's inputs and all results before, in order.
+  llvm::SmallVector<unsigned> takes;
   llvm::SmallVector<mlir::Type> parts;
   std::optional<Question> question;  ///< the choice of its sizes, where there was one
   SizeExpr share = SizeExpr(1);      ///< 0 where the sizes are those of another kernel, which stands beside it

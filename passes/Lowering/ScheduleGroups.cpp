@@ -42,6 +42,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   void runOnOperation() override {
     seen_.clear();
     rests_.clear();
+    unfinished_.clear();
     SmallVector<graph::GroupOp> groups;
     SmallVector<Operation *> alone;
     getOperation().walk([&](Operation *op) {
@@ -88,6 +89,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
 
   std::unordered_map<size_t, SmallVector<tile::KernelOp>> seen_;
   llvm::DenseSet<Operation *> rests_;  ///< what is left of reductions that were cut
+  SmallVector<graph::LaunchOp> unfinished_;  ///< of kernels that do not finish their group
   KernelCheck canEmit_;
   Tuning tuning_;
 
@@ -266,12 +268,22 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   }
 
   void replace(graph::GroupOp group, schedules::Scheduled &scheduled) {
-    ValueRange inputs = group.getInputs();
+    SmallVector<Value> known(group.getInputs()), inputs = known;
+    // What a group computes is counted with the last kernel that reads its operands.
+    const schedules::Scheduled *counted = &scheduled;
+    for (const schedules::Scheduled *each = &scheduled; each; each = each->then.get())
+      if (llvm::any_of(each->takes, [&](unsigned i) { return i < group.getInputs().size(); })) counted = each;
     graph::LaunchOp last;
     for (schedules::Scheduled *each = &scheduled; each; each = each->then.get()) {
       TypeRange results = each->then ? TypeRange(each->parts) : TypeRange(group.getResultTypes());
-      last = launchOf(group, *each, results, inputs, /*isCounted=*/each == &scheduled);
-      inputs = last.getResults();
+      if (!each->takes.empty()) inputs = llvm::map_to_vector(each->takes, [&](unsigned i) { return known[i]; });
+      last = sharedLaunch(group, *each, inputs);
+      if (!last) {
+        last = launchOf(group, *each, results, inputs, /*isCounted=*/each == counted);
+        if (each->then && !each->takes.empty()) unfinished_.push_back(last);
+      }
+      inputs.assign(last.getResults().begin(), last.getResults().end());
+      known.append(inputs);
       say(passed(group, "jinx-schedule", "Scheduled"), [&] {
         return (group.getSchedule() + " kernel " + each->kernel.getSymName() + ", " + std::to_string(schedules::nodesOf(group).size()) +
                 " nodes, programs " + each->programs.str()).str();
@@ -281,8 +293,20 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     group.erase();
   }
 
+  /// The launch, for an earlier group, of a kernel that does not finish its group, on the same operands; null: there is none.
+  graph::LaunchOp sharedLaunch(graph::GroupOp group, schedules::Scheduled &scheduled, ValueRange inputs) {
+    if (!scheduled.then || scheduled.takes.empty()) return {};
+    auto sizes = llvm::map_to_vector(scheduled.sizes, [](const SizeExpr &size) { return size.str(); });
+    for (graph::LaunchOp launch : unfinished_) {
+      if (launch.getKernel() != scheduled.kernel.getSymName() || launch->getBlock() != group->getBlock() || !launch->isBeforeInBlock(group)) continue;
+      auto own = llvm::map_to_vector(launch.getSizes().getAsRange<StringAttr>(), [](StringAttr size) { return size.str(); });
+      if (own == sizes && llvm::equal(launch.getInputs(), inputs)) return launch;
+    }
+    return {};
+  }
+
   /// The launch of a kernel that computes `group`, or a part of it.
-  /// \param isCounted  what a group computes is counted once, with the kernel that reads its operands
+  /// \param isCounted  what a group computes is counted once
   graph::LaunchOp launchOf(graph::GroupOp group, schedules::Scheduled &scheduled, TypeRange results, ValueRange inputs, bool isCounted = true) {
     ++numKernels;
     OpBuilder b(group);
