@@ -57,7 +57,7 @@ Expected<std::shared_ptr<const grammar::Grammar>> compileGrammar(const GenerateO
 Status addMasks(const std::shared_ptr<const grammar::Grammar>& grammar, const GenerateOptions& options, const text::Tokenizer& tokenizer, int32_t vocabulary,
                 std::span<engine::RequestOptions> requests) {
   if (!grammar) return Status::ok();
-  std::vector<int32_t> ends = options.what.stopTokens;
+  std::vector<int32_t> ends = requests.front().stopTokens;
   if (ends.empty() && tokenizer.eos() != text::kNoToken) ends.push_back(tokenizer.eos());
   JINX_TRY_ASSIGN(const auto table, grammar::TokenTable::make(tokenizer, ends, vocabulary));
   for (engine::RequestOptions& request : requests)
