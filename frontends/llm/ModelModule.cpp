@@ -68,7 +68,7 @@ Expected<OwningOpRef<ModuleOp>> makeStepModule(MLIRContext& context, const std::
   for (const auto& [key, value] : numbers) metadata.emplace_back(key, std::to_string(value));
   metadata.insert(metadata.end(), tokens.begin(), tokens.end());
   OwningOpRef<ModuleOp> module = makeModule(context, name, metadata, {"n", "s", "e", "p", "r"});
-  addStep(*module, shape, weights, pool, activation);
+  addStep(*module, shape, weights, pool, activation, options.findsBest);
   JINX_TRY(finishModule(*module, options));
   return module;
 }

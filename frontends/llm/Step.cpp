@@ -1,6 +1,8 @@
 #include "frontends/llm/Step.h"
 
 #include <cmath>
+#include <limits>
+#include <numeric>
 
 #include "frontends/llm/Experts.h"
 #include "frontends/llm/Rope.h"
@@ -84,6 +86,19 @@ public:
     Value output = weights_.has("output.weight") ? matrix("output.weight") : embedding;
     g_.at("logits");
     return g_.wide(g_.linear(x, output));
+  }
+
+  /// The smallest id whose logit is the largest of its row. Where that is NaN no logit is equal to it; an infinity is no number either.
+  Value best(Value logits) {
+    g_.at("best");
+    OpBuilder& b = g_.builder;
+    Value largest = ReduceOp::create(b, g_.loc(), ReduceKind::max, logits, ArrayRef<int64_t>{1});
+    Value isNumber = CompareOp::create(b, g_.loc(), ComparePredicate::lt, largest, g_.number(std::numeric_limits<double>::infinity()));
+    Value isOne = AndOp::create(b, g_.loc(), CompareOp::create(b, g_.loc(), ComparePredicate::eq, logits, largest), isNumber);
+    Tensor ids = Tensor::make(DType::kI32, {1, shape_.vocabulary});
+    std::iota(ids.as<int32_t>(), ids.as<int32_t>() + shape_.vocabulary, 0);
+    Value id = SelectOp::create(b, g_.loc(), isOne, g_.constant(ids), g_.integer(shape_.vocabulary));
+    return g_.reshape(ReduceOp::create(b, g_.loc(), ReduceKind::min, id, ArrayRef<int64_t>{1}), {sizesOf(logits.getType())[0]});
   }
 
   Graph& graph() { return g_; }
@@ -213,7 +228,7 @@ private:
 
 } // namespace
 
-void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, Type activation) {
+void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, Type activation, bool findsBest) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   Signature signature = signatureOf(module.getContext(), shape, pools);
   auto main = func::FuncOp::create(builder, module.getLoc(), "main", builder.getFunctionType(signature.types, {}));
@@ -223,10 +238,11 @@ void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, c
     block->getArgument(unsigned(i)).setLoc(NameLoc::get(builder.getStringAttr(name)));
   }
   StepBuilder step(main, shape, weights, pools, activation);
-  Value logits = step.build();
-  func::ReturnOp::create(step.graph().builder, main.getLoc(), logits);
-  main.setType(builder.getFunctionType(signature.types, logits.getType()));
-  main.setResultAttr(0, "jinx.name", builder.getStringAttr("logits"));
+  SmallVector<Value> results = {step.build()};
+  if (findsBest) results.push_back(step.best(results[0]));
+  func::ReturnOp::create(step.graph().builder, main.getLoc(), results);
+  main.setType(builder.getFunctionType(signature.types, ValueRange(results).getTypes()));
+  for (auto [i, result] : llvm::enumerate(results)) main.setResultAttr(unsigned(i), "jinx.name", builder.getStringAttr(i == 0 ? "logits" : "best"));
 }
 
 } // namespace jinx::frontends::llm

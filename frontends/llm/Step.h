@@ -28,8 +28,9 @@ Expected<mlir::Type> activationType(mlir::MLIRContext* context, const std::strin
 ///   keys.L, values.L                    [p, heads, 16, depth] for each layer L, changed in place
 ///   key_scales.L, value_scales.L        f32 [p, heads, 16], beside pools of 8 bits
 ///   → logits                            f32 [r, vocabulary]
+///   → best                              i32 [r], with `findsBest`: the id of the largest logit, of equal ones the smallest; the vocabulary's size where a logit is no number
 ///
 /// Inputs are in this order: tokens, slots, table, sequence, position, rows, then layer by layer. `Tensors::check` has passed.
-void addStep(mlir::ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, mlir::Type activation);
+void addStep(mlir::ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, mlir::Type activation, bool findsBest);
 
 } // namespace jinx::frontends::llm

@@ -113,6 +113,10 @@ bool Engine::launchNext() {
   scheduler_.plan(lastStep_ + 1, flight.plan);
   const bool isAny = !flight.plan.isEmpty();
   if (isAny) {
+    flight.plan.wantsBest = stream_.findsBest() && std::ranges::all_of(flight.plan.sequences, [&](const PlannedSequence& sequence) {
+                              const Request* request = find(sequence.request, sequence.epoch);
+                              return request && request->takesBest();
+                            });
     ++lastStep_;
     ++counts_.steps;
     counts_.tokens += flight.plan.tokens.size();

@@ -120,11 +120,12 @@ class Engine {
   bool launchNext();
   Status launch(const StepPlan& plan);
   void settleOldest();
-  void settleSequence(const StepPlan& plan, const PlannedSequence& sequence, std::span<const float> logits);
-  FinishReason settleSamples(Request& request, const StepPlan& plan, const PlannedSequence& sequence, std::span<const float> logits, Status& failure);
-  Expected<int32_t> sampleNext(const Request& request, std::span<const float> row);
+  void settleSequence(const StepPlan& plan, const PlannedSequence& sequence, const StepRows& rows);
+  FinishReason settleSamples(Request& request, const StepPlan& plan, const PlannedSequence& sequence, const StepRows& rows, Status& failure);
+  StepRows rowOf(const StepRows& rows, int32_t wanted) const;
+  Expected<int32_t> sampleNext(const Request& request, const StepRows& row);
   void publish(Request& request, int32_t end);
-  void emitToken(const Request& request, std::span<const float> row, FinishReason finish);
+  void emitToken(const Request& request, const StepRows& row, FinishReason finish);
   void end(Request& request, FinishReason finish, std::string error);
   void remove(Request& request);
   Request* find(RequestId id, uint32_t epoch);

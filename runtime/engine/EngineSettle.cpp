@@ -9,11 +9,11 @@ void Engine::settleOldest() {
   Flight flight = std::move(flights_.front());
   flights_.erase(flights_.begin());
   const StepPlan& plan = flight.plan;
-  std::span<const float> logits;
+  StepRows rows;
   if (flight.isLaunched) {
-    Expected<std::span<const float>> settled = stream_.settle();
+    Expected<StepRows> settled = stream_.settle();
     if (!settled && flight.failure.isOk()) flight.failure = settled.status().withContext("step " + std::to_string(plan.step));
-    if (settled) logits = *settled;
+    if (settled) rows = *settled;
   }
   if (options_.onSettled) options_.onSettled({plan, flight.launched_s, options_.now_s(), flight.failure.isOk()});
   pool_.settle(plan.step);
@@ -28,21 +28,35 @@ void Engine::settleOldest() {
     else if (!flight.failure.isOk())
       end(*request, FinishReason::kError, flight.failure.message());
     else
-      settleSequence(plan, sequence, logits);
+      settleSequence(plan, sequence, rows);
   }
   Status status = flight.isLaunched ? stream_.resolve(resolved_) : Status::ok();
   if (!status.isOk() && !flights_.empty()) flights_.front().failure = std::move(status);
   spare_.push_back(std::move(flight.plan));
 }
 
-void Engine::settleSequence(const StepPlan& plan, const PlannedSequence& sequence, std::span<const float> logits) {
+/// One of them.
+StepRows Engine::rowOf(const StepRows& rows, int32_t wanted) const {
+  if (!rows.best.empty()) return {{}, rows.best.subspan(static_cast<size_t>(wanted), 1)};
+  const auto vocabulary = static_cast<size_t>(stream_.vocabulary());
+  return {rows.logits.subspan(static_cast<size_t>(wanted) * vocabulary, vocabulary), {}};
+}
+
+/// kInvalidArgument where a logit is NaN or infinity.
+static Status checkRow(const StepRows& row, int32_t vocabulary) {
+  if (row.best.empty()) return checkLogits(row.logits);
+  const int32_t best = row.best[0];
+  return best >= 0 && best < vocabulary ? Status::ok() : invalidArgument("a logit is NaN or infinity, expected numbers");
+}
+
+void Engine::settleSequence(const StepPlan& plan, const PlannedSequence& sequence, const StepRows& rows) {
   Request& request = *find(sequence.request, sequence.epoch);
   Status failure;
   FinishReason finish = FinishReason::kNone;
   if (sequence.samples) {
-    finish = settleSamples(request, plan, sequence, logits, failure);
+    finish = settleSamples(request, plan, sequence, rows, failure);
   } else {
-    failure = checkLogits(logits.subspan(static_cast<size_t>(sequence.firstWanted) * stream_.vocabulary(), stream_.vocabulary()));
+    failure = checkRow(rowOf(rows, sequence.firstWanted), stream_.vocabulary());
     if (failure.isOk()) publish(request, sequence.start + sequence.tokens);
   }
   if (!failure.isOk()) {
@@ -53,8 +67,7 @@ void Engine::settleSequence(const StepPlan& plan, const PlannedSequence& sequenc
 }
 
 /// Samples row by row while the drafts stand. What a finite row sees is published.
-FinishReason Engine::settleSamples(Request& request, const StepPlan& plan, const PlannedSequence& sequence, std::span<const float> logits,
-                                   Status& failure) {
+FinishReason Engine::settleSamples(Request& request, const StepPlan& plan, const PlannedSequence& sequence, const StepRows& rows, Status& failure) {
   const int32_t afterDrafts = sequence.firstToken + sequence.tokens, firstDraft = afterDrafts - sequence.drafts;
   const int32_t computed = sequence.start + sequence.tokens - sequence.drafts;
   int32_t accepted = 0;
@@ -62,7 +75,7 @@ FinishReason Engine::settleSamples(Request& request, const StepPlan& plan, const
   --request.pending;
   while (true) {
     const int32_t wanted = sequence.firstWanted + accepted;
-    const auto row = logits.subspan(static_cast<size_t>(wanted) * stream_.vocabulary(), stream_.vocabulary());
+    const StepRows row = rowOf(rows, wanted);
     const Expected<int32_t> token = sampleNext(request, row);
     if (!token) {
       failure = token.status();
@@ -85,8 +98,12 @@ FinishReason Engine::settleSamples(Request& request, const StepPlan& plan, const
   return finish;
 }
 
-Expected<int32_t> Engine::sampleNext(const Request& request, std::span<const float> row) {
-  SampleInput input{row, request.prompt(), request.output()};
+Expected<int32_t> Engine::sampleNext(const Request& request, const StepRows& row) {
+  if (!row.best.empty()) {
+    JINX_TRY(checkRow(row, stream_.vocabulary()));
+    return row.best[0];
+  }
+  SampleInput input{row.logits, request.prompt(), request.output()};
   if (request.options.mask) {
     JINX_TRY_ASSIGN(input.mask, request.options.mask->allowed(request.output()));
   }
@@ -103,7 +120,7 @@ void Engine::publish(Request& request, int32_t end) {
   }
 }
 
-void Engine::emitToken(const Request& request, std::span<const float> row, FinishReason finish) {
+void Engine::emitToken(const Request& request, const StepRows& row, FinishReason finish) {
   Output output;
   output.request = request.id;
   output.epoch = request.epoch;
@@ -112,7 +129,7 @@ void Engine::emitToken(const Request& request, std::span<const float> row, Finis
   output.finish = finish;
   output.firstLogprob = logprobs_.size();
   if (request.options.sampling.logprobs >= 0)
-    sampler_.appendLogprobs(row, output.token, request.options.sampling.logprobs, logprobs_);
+    sampler_.appendLogprobs(row.logits, output.token, request.options.sampling.logprobs, logprobs_);
   output.logprobs = logprobs_.size() - output.firstLogprob;
   outputs_.push_back(std::move(output));
 }

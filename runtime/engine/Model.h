@@ -32,6 +32,13 @@ struct StepInput {
   int32_t sequences = 0;
   int32_t entries = 0;
   std::span<const int32_t> wanted; ///< [w] tokens of the step whose logits are wanted, ascending
+  bool wantsBest = false; ///< of them only the most probable tokens: of a model that finds them
+};
+
+/// What a step gives for its wanted tokens: logits, or with `wantsBest` the most probable tokens.
+struct StepRows {
+  std::span<float> logits; ///< [wanted, vocabulary], f32, host; empty with `wantsBest`
+  std::span<int32_t> best; ///< [wanted]: the id of the largest logit, of equal ones the smallest; no id where a logit is NaN or infinity. Empty without
 };
 
 /// A model that runs a step at once. It owns the pages.
@@ -44,11 +51,13 @@ class StepModel {
   virtual int32_t vocabulary() const = 0; ///< number of ids, at least 1
   virtual int32_t pages() const = 0;      ///< number of pages, at least 1
 
-  /// Runs the step and writes the logits of its wanted tokens.
+  /// Whether it can say which token is the most probable one: a device then need not hand out logits, a vocabulary of them for each token.
+  virtual bool findsBest() const { return false; }
+
+  /// Runs the step and writes what it gives for its wanted tokens.
   ///
-  /// \param logits  [wanted, vocabulary], f32, host
   /// \returns a failure if the step did not run; what it would have written is then undefined
-  virtual Status run(const StepInput& input, std::span<float> logits) = 0;
+  virtual Status run(const StepInput& input, StepRows rows) = 0;
 
   /// Copies all rows of a page, of all layers.
   virtual Status copyPage(int32_t from, int32_t to) = 0;

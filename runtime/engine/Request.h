@@ -75,6 +75,8 @@ struct Request {
   int32_t generated() const { return known() - promptLength; }
   /// Tokens that the next step could compute, drafts aside.
   int32_t remaining() const { return known() + pending - computed; }
+  /// Its tokens follow from which logit is the largest, and nobody asks for more.
+  bool takesBest() const { return !options.mask && isPlainGreedy(options.sampling); }
   std::span<const int32_t> prompt() const { return std::span(tokens).first(static_cast<size_t>(promptLength)); }
   std::span<const int32_t> output() const { return std::span(tokens).subspan(static_cast<size_t>(promptLength)); }
 };

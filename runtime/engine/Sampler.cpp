@@ -109,6 +109,10 @@ bool hasPenalties(const SamplingOptions& options) {
 
 } // namespace
 
+bool isPlainGreedy(const SamplingOptions& options) {
+  return options.temperature == 0 && options.logprobs < 0 && options.logitBias.empty() && !hasPenalties(options);
+}
+
 Status validate(const SamplingOptions& options, int32_t vocabulary) {
   const auto within = [](float value, float low, float high) { return value >= low && value <= high; };
   if (!within(options.temperature, 0, 1000)) return outOfRange("temperature", options.temperature, "0 to 1000");

@@ -28,6 +28,9 @@ struct SamplingOptions {
   int32_t logprobs = -1; ///< -1: none; n: of the token and of the n most probable ones, of the logits as the model gave them
 };
 
+/// Whether a token is the one of the largest logit as the model gave it, and no logprobs are told.
+bool isPlainGreedy(const SamplingOptions& options);
+
 /// kInvalidArgument with the option, what it is and what it may be.
 Status validate(const SamplingOptions& options, int32_t vocabulary);
 

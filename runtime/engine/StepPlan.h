@@ -30,12 +30,13 @@ struct StepPlan {
   std::vector<PlannedSequence> sequences; ///< a row of the table each
   std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
   int32_t entries = 0;
+  bool wantsBest = false; ///< of all wanted rows the most probable token is all that is asked for
   std::vector<PageCopy> copies; ///< before the step; their sources are referenced until it has settled
 
   bool isEmpty() const { return sequences.empty(); }
   void clear();
   StepInput input() const {
-    return {tokens, sequence, position, slots, table, static_cast<int32_t>(sequences.size()), entries, wanted};
+    return {tokens, sequence, position, slots, table, static_cast<int32_t>(sequences.size()), entries, wanted, wantsBest};
   }
 };
 
@@ -45,6 +46,7 @@ inline void StepPlan::clear() {
     values->clear();
   copies.clear();
   entries = 0;
+  wantsBest = false;
 }
 
 } // namespace jinx::engine

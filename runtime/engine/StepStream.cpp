@@ -23,11 +23,12 @@ Status QueuedSteps::launch(const StepInput& input) {
   entry.wanted.assign(input.wanted.begin(), input.wanted.end());
   entry.sequences = input.sequences;
   entry.entries = input.entries;
+  entry.wantsBest = input.wantsBest;
   queue_.push_back(std::move(entry));
   return Status::ok();
 }
 
-Status QueuedSteps::runEntry(Entry& entry) {
+Expected<StepRows> QueuedSteps::runEntry(Entry& entry) {
   for (const Copy& copy : entry.copies)
     JINX_TRY(model_.copyPage(copy.from, copy.to), "copying a page");
   for (int32_t& token : entry.tokens) {
@@ -36,19 +37,21 @@ Status QueuedSteps::runEntry(Entry& entry) {
     if (row >= resolved_.size()) return internalError("a placeholder names row " + std::to_string(row) + " of " + std::to_string(resolved_.size()));
     token = resolved_[row];
   }
-  StepInput input{entry.tokens, entry.sequence, entry.position, entry.slots, entry.table, entry.sequences, entry.entries, entry.wanted};
-  logits_.resize(entry.wanted.size() * static_cast<size_t>(model_.vocabulary()));
-  return model_.run(input, logits_);
+  StepInput input{entry.tokens, entry.sequence, entry.position, entry.slots, entry.table, entry.sequences, entry.entries, entry.wanted, entry.wantsBest};
+  logits_.resize(entry.wantsBest ? 0 : entry.wanted.size() * static_cast<size_t>(model_.vocabulary()));
+  best_.resize(entry.wantsBest ? entry.wanted.size() : 0);
+  const StepRows rows{logits_, best_};
+  JINX_TRY(model_.run(input, rows));
+  return rows;
 }
 
-Expected<std::span<const float>> QueuedSteps::settle() {
+Expected<StepRows> QueuedSteps::settle() {
   if (queue_.empty()) return internalError("no step was launched that could settle");
   Entry entry = std::move(queue_.front());
   queue_.erase(queue_.begin());
-  Status status = runEntry(entry);
+  Expected<StepRows> rows = runEntry(entry);
   spare_.push_back(std::move(entry));
-  if (!status.isOk()) return status;
-  return std::span<const float>(logits_);
+  return rows;
 }
 
 Status QueuedSteps::resolve(std::span<const int32_t> tokens) {

@@ -17,14 +17,15 @@ class StepStream {
   virtual ~StepStream() = default;
   virtual int32_t vocabulary() const = 0;
   virtual int32_t pages() const = 0;
+  virtual bool findsBest() const = 0; ///< as of StepModel
 
   /// Enqueues a copy of a page.
   virtual Status copyPage(int32_t from, int32_t to) = 0;
   /// Enqueues a step; copies the input. On a failure nothing was enqueued.
   virtual Status launch(const StepInput& input) = 0;
   /// Waits for the oldest step that has not settled. kInternal when there is none.
-  /// \returns its logits, [wanted, vocabulary], host, until the next call of settle; a failure if it did not run: it has settled all the same
-  virtual Expected<std::span<const float>> settle() = 0;
+  /// \returns what it gives, until the next call of settle; a failure if it did not run: it has settled all the same
+  virtual Expected<StepRows> settle() = 0;
   /// What the placeholders of the next step stand for, one token for each wanted row of the step that settled last; called after every settle.
   virtual Status resolve(std::span<const int32_t> tokens) = 0;
 };
@@ -37,9 +38,10 @@ class QueuedSteps final : public StepStream {
 
   int32_t vocabulary() const override { return model_.vocabulary(); }
   int32_t pages() const override { return model_.pages(); }
+  bool findsBest() const override { return model_.findsBest(); }
   Status copyPage(int32_t from, int32_t to) override;
   Status launch(const StepInput& input) override;
-  Expected<std::span<const float>> settle() override;
+  Expected<StepRows> settle() override;
   Status resolve(std::span<const int32_t> tokens) override;
 
  private:
@@ -51,8 +53,9 @@ class QueuedSteps final : public StepStream {
     std::vector<Copy> copies;
     std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
     int32_t sequences = 0, entries = 0;
+    bool wantsBest = false;
   };
-  Status runEntry(Entry& entry);
+  Expected<StepRows> runEntry(Entry& entry);
 
   StepModel& model_;
   std::vector<Copy> copies_; ///< before the next step
@@ -60,6 +63,7 @@ class QueuedSteps final : public StepStream {
   std::vector<Entry> spare_;
   std::vector<int32_t> resolved_;
   std::vector<float> logits_;
+  std::vector<int32_t> best_;
 };
 
 } // namespace jinx::engine

@@ -36,7 +36,8 @@ PlanModel::~PlanModel() {
     device_->release(pool.memory.data, pool.memory.sizeBytes);
   for (StepPort& port : ports_)
     if (port.memory.data) device_->release(port.memory.data, port.memory.sizeBytes);
-  if (logits_.data) device_->release(logits_.data, logits_.sizeBytes);
+  for (Block* block : {&logits_, &best_})
+    if (block->data) device_->release(block->data, block->sizeBytes);
 }
 
 Status PlanModel::load(std::shared_ptr<const PlanFile> plan, const PlanModelOptions& options) {
@@ -100,12 +101,14 @@ Status PlanModel::makePools() {
 
 Status PlanModel::makeLogits() {
   const auto ports = session_->outputs();
-  if (ports.size() != 1 || ports[0].name != "logits" || ports[0].dtype != DType::kF32 || ports[0].dims.size() != 2)
-    return invalidArgument("the plan has " + std::to_string(ports.size()) + " outputs, expected one, \"logits\", f32 [rows, vocabulary]");
+  const bool isLogits = !ports.empty() && ports[0].name == "logits" && ports[0].dtype == DType::kF32 && ports[0].dims.size() == 2;
+  const bool isBest = ports.size() == 2 && ports[1].name == "best" && ports[1].dtype == DType::kI32 && ports[1].dims.size() == 1;
+  if (!isLogits || (ports.size() != 1 && !isBest))
+    return invalidArgument("the plan has " + std::to_string(ports.size()) + " outputs, expected \"logits\", f32 [rows, vocabulary], and nothing else but \"best\", i32 [rows]");
   auto size = numberIn(ports[0].dims[1]);
   if (!size || *size < 1 || *size > (1 << 30)) return invalidArgument("logits have " + ports[0].dims[1] + " columns, expected the size of a vocabulary");
   vocabulary_ = static_cast<int32_t>(*size);
-  outputs_.resize(1);
+  outputs_.resize(ports.size());
   return Status::ok();
 }
 
@@ -135,31 +138,43 @@ void PlanModel::fill(const engine::StepInput& input) {
       table.values[static_cast<size_t>(s * entries + e)] = std::max(input.table[static_cast<size_t>(s * input.entries + e)], 0);
 }
 
-Status PlanModel::run(const engine::StepInput& input, std::span<float> logits) {
-  if (logits.size() != input.wanted.size() * static_cast<size_t>(vocabulary_))
-    return invalidArgument("got room for " + std::to_string(logits.size()) + " logits, expected " + std::to_string(input.wanted.size()) + " rows of " + std::to_string(vocabulary_));
+Status PlanModel::run(const engine::StepInput& input, engine::StepRows rows) {
+  const size_t wanted = input.wanted.size();
+  if (input.wantsBest && !findsBest()) return invalidArgument("the plan does not find the most probable tokens, expected that logits are asked for");
+  if (input.wantsBest ? rows.best.size() != wanted : rows.logits.size() != wanted * static_cast<size_t>(vocabulary_))
+    return invalidArgument("got room for " + std::to_string(rows.logits.size()) + " logits and " + std::to_string(rows.best.size()) + " tokens, expected " + std::to_string(wanted) + " rows of " +
+                           std::to_string(vocabulary_) + ", or tokens for them");
   fill(input);
-  return hostMemory_ ? runOnHost(logits) : runOnDevice(logits);
+  return hostMemory_ ? runOnHost(rows.logits) : runOnDevice(rows, input.wantsBest);
 }
 
 Status PlanModel::runOnHost(std::span<float> logits) {
   for (StepPort& port : ports_)
     inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, port.values.data());
-  outputs_[0] = Tensor::wrap(DType::kF32, {ports_[kRows].shape[0], vocabulary_}, logits.data());
+  const int64_t wanted = ports_[kRows].shape[0];
+  outputs_[0] = Tensor::wrap(DType::kF32, {wanted, vocabulary_}, logits.data());
+  hostBest_.resize(static_cast<size_t>(wanted));
+  if (outputs_.size() > 1) outputs_[1] = Tensor::wrap(DType::kI32, {wanted}, hostBest_.data());
   return session_->run(inputs_, outputs_);
 }
 
-Status PlanModel::runOnDevice(std::span<float> logits) {
+Status PlanModel::runOnDevice(const engine::StepRows& rows, bool wantsBest) {
   for (StepPort& port : ports_) {
     const size_t bytes = port.values.size() * sizeof(int32_t);
     JINX_TRY(reserve(port.memory, bytes));
     JINX_TRY(device_->copyToDevice(port.memory.data, port.values.data(), bytes, *stream_));
     inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, port.memory.data);
   }
-  JINX_TRY(reserve(logits_, logits.size_bytes()));
-  outputs_[0] = Tensor::wrap(DType::kF32, {ports_[kRows].shape[0], vocabulary_}, logits_.data);
+  const int64_t wanted = ports_[kRows].shape[0];
+  JINX_TRY(reserve(logits_, static_cast<size_t>(wanted) * static_cast<size_t>(vocabulary_) * sizeof(float)));
+  outputs_[0] = Tensor::wrap(DType::kF32, {wanted, vocabulary_}, logits_.data);
+  if (outputs_.size() > 1) {
+    JINX_TRY(reserve(best_, static_cast<size_t>(wanted) * sizeof(int32_t)));
+    outputs_[1] = Tensor::wrap(DType::kI32, {wanted}, best_.data);
+  }
   JINX_TRY(session_->enqueue(inputs_, outputs_, *stream_));
-  JINX_TRY(device_->copyToHost(logits.data(), logits_.data, logits.size_bytes(), *stream_));
+  if (wantsBest) JINX_TRY(device_->copyToHost(rows.best.data(), best_.data, rows.best.size_bytes(), *stream_));
+  else JINX_TRY(device_->copyToHost(rows.logits.data(), logits_.data, rows.logits.size_bytes(), *stream_));
   return stream_->synchronize();
 }
 

@@ -6,7 +6,8 @@
 //   keys.0, values.0, keys.1, …                pools [p, heads, 16, depth] of any element type
 //   key_scales.0, value_scales.0, …            f32 [p, heads, 16], beside pools of 8 bits
 //
-// Its output is `logits`, f32 [r, vocabulary]. What frontends/llm makes of a file has this form.
+// Its output is `logits`, f32 [r, vocabulary]; behind it there may be `best`, i32 [r]: the id of the largest logit of a row, the smallest of equal ones, no id where
+// a logit is no number. What frontends/llm makes of a file has this form.
 #pragma once
 
 #include <memory>
@@ -40,7 +41,8 @@ class PlanModel final : public engine::StepModel {
   std::span<const int32_t> endTokens() const { return endTokens_; }
   int64_t bytesOfPage() const { return bytesOfPage_; } ///< of all layers: keys, values and scales
 
-  Status run(const engine::StepInput& input, std::span<float> logits) override;
+  bool findsBest() const override { return outputs_.size() > 1 && !hostMemory_; }
+  Status run(const engine::StepInput& input, engine::StepRows rows) override;
   Status copyPage(int32_t from, int32_t to) override;
 
  private:
@@ -71,7 +73,7 @@ class PlanModel final : public engine::StepModel {
   Status reserve(Block& block, size_t sizeBytes);
   void fill(const engine::StepInput& input);
   Status runOnHost(std::span<float> logits);
-  Status runOnDevice(std::span<float> logits);
+  Status runOnDevice(const engine::StepRows& rows, bool wantsBest);
 
   std::shared_ptr<Device> device_;
   std::unique_ptr<Session> session_;
@@ -82,7 +84,8 @@ class PlanModel final : public engine::StepModel {
   std::vector<int32_t> endTokens_;
   std::vector<StepPort> ports_; ///< by StepInputs
   std::vector<Pool> pools_;
-  Block logits_;
+  Block logits_, best_;
+  std::vector<int32_t> hostBest_; ///< where nobody asks for it
   std::vector<Value> inputs_, outputs_;
 };
 

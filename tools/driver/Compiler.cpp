@@ -89,12 +89,22 @@ class CollectDiagnostics : public mlir::ScopedDiagnosticHandler {
   std::string text_;
 };
 
+/// Where nothing is said, language models on a GPU have activations and pages of bf16, and say which logit is the largest: logits need not come to the host.
+frontends::ImportOptions languageModelOptions(const CompileOptions& options) {
+  frontends::ImportOptions import = options.import;
+  if (!isCuda(options.target)) return import;
+  if (import.activationType.empty()) import.activationType = "bf16";
+  if (import.keyValueType.empty()) import.keyValueType = import.activationType;
+  import.findsBest = true;
+  return import;
+}
+
 Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext& context, const std::string& path,
                                                    const CompileOptions& options) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return notFound("cannot open " + path + ": " + std::strerror(errno));
   if (std::error_code error; std::filesystem::is_directory(path, error)) {
-    if (std::filesystem::exists(path + "/config.json", error)) return frontends::importHuggingFace(context, path, options.import);
+    if (std::filesystem::exists(path + "/config.json", error)) return frontends::importHuggingFace(context, path, languageModelOptions(options));
     return invalidArgument(path + " is a folder without a config.json, expected a model");
   }
   char head[4] = {};
@@ -102,7 +112,7 @@ Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext& context, c
   auto endsWith = [&](std::string_view suffix) {
     return path.size() >= suffix.size() && path.compare(path.size() - suffix.size(), suffix.size(), suffix) == 0;
   };
-  if (std::string_view(head, 4) == "GGUF" || endsWith(".gguf")) return frontends::importGguf(context, path, options.import);
+  if (std::string_view(head, 4) == "GGUF" || endsWith(".gguf")) return frontends::importGguf(context, path, languageModelOptions(options));
   if (!options.import.keyValueType.empty()) return invalidArgument("--kv is about language models, got " + path);
   if (!options.import.activationType.empty()) return invalidArgument("--activations is about language models, got " + path);
   bool native =

@@ -18,11 +18,11 @@ struct RanStep {
 class RecordingModel : public ToyModel {
  public:
   using ToyModel::ToyModel;
-  Status run(const StepInput& input, std::span<float> logits) override {
+  Status run(const StepInput& input, StepRows rows) override {
     const auto copy = [](std::span<const int32_t> values) { return std::vector<int32_t>(values.begin(), values.end()); };
     steps.push_back({copy(input.tokens), copy(input.sequence), copy(input.position), copy(input.slots)});
     if (failAt == static_cast<int>(steps.size())) return resourceError("the device is lost");
-    return ToyModel::run(input, logits);
+    return ToyModel::run(input, rows);
   }
   Status copyPage(int32_t from, int32_t to) override {
     copies.push_back({from, to});

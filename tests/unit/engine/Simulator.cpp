@@ -40,6 +40,7 @@ class ToyMask : public TokenMask {
 struct Shape {
   int32_t vocabulary, pages, requests, faultsOneIn; ///< 0: no faults
   bool poisons, cancels;
+  bool findsBest; ///< the model, and most requests ask for no more
   bool isPressed; ///< few pages for many requests with long outputs: preemptions
   EngineOptions engine;
 };
@@ -65,6 +66,7 @@ Shape drawShape(Random& random, int overlaps) {
   shape.engine.now_s = [] { return 0.0; };
   const bool draw = random.oneIn(2);
   shape.engine.overlaps = overlaps < 0 ? draw : overlaps == 1;
+  shape.findsBest = random.oneIn(3);
   return shape;
 }
 
@@ -91,7 +93,7 @@ class WatchedModel : public ToyModel {
   WatchedModel(Simulation& simulation, int32_t vocabulary, int32_t pages)
       : ToyModel(vocabulary, pages), writers_(static_cast<size_t>(pages) * kPageTokens, 0), simulation_(simulation) {}
 
-  Status run(const StepInput& input, std::span<float> logits) override;
+  Status run(const StepInput& input, StepRows rows) override;
   Status copyPage(int32_t from, int32_t to) override;
   void scramble(int32_t page, uint64_t noise) {
     for (int32_t row = 0; row < kPageTokens; ++row) {
@@ -117,9 +119,10 @@ class WatchedStream : public StepStream {
   WatchedStream(Simulation& simulation, WatchedModel& model) : simulation_(simulation), model_(model), steps_(model) {}
   int32_t vocabulary() const override { return model_.vocabulary(); }
   int32_t pages() const override { return model_.pages(); }
+  bool findsBest() const override { return model_.findsBest(); }
   Status copyPage(int32_t from, int32_t to) override;
   Status launch(const StepInput& input) override;
-  Expected<std::span<const float>> settle() override;
+  Expected<StepRows> settle() override;
   Status resolve(std::span<const int32_t> tokens) override;
 
  private:
@@ -128,6 +131,7 @@ class WatchedStream : public StepStream {
   QueuedSteps steps_;
   std::deque<StepPlan> launched_;
   std::vector<float> logits_;
+  std::vector<int32_t> best_;
 };
 
 class Simulation {
@@ -135,6 +139,7 @@ class Simulation {
   Simulation(uint64_t seed, const SimulationOptions& options)
       : options_(options), seed_(seed), random_(seed), plants_(seed + 1), shape_(drawShape(random_, options.overlaps)),
         model_(*this, shape_.vocabulary, shape_.pages), stream_(*this, model_) {
+    model_.findBest(shape_.findsBest);
     for (auto& document : documents_)
       for (int i = 0; i < 96; ++i)
         document.push_back(random_.below(shape_.vocabulary - 1));
@@ -222,13 +227,13 @@ Status WatchedModel::copyPage(int32_t from, int32_t to) {
   return ToyModel::copyPage(from, to);
 }
 
-Status WatchedModel::run(const StepInput& input, std::span<float> logits) {
+Status WatchedModel::run(const StepInput& input, StepRows rows) {
   if (simulation_.fails()) {
     for (int32_t slot : input.slots)
       if (slot >= 0) ToyModel::write(slot, {toyMix(step), 1, 0}); // what it would have written is undefined
     return resourceError("the device is lost for a moment");
   }
-  Status status = ToyModel::run(input, logits);
+  Status status = ToyModel::run(input, rows);
   if (late_) ToyModel::write(late_->first, late_->second);
   late_ = std::exchange(later_, std::nullopt);
   if (simulation_.plants(Plant::kWriteToFreedPage, 4))
@@ -265,31 +270,38 @@ Status WatchedStream::launch(const StepInput& input) {
   if (simulation_.plants(Plant::kWrongPosition)) position[one] += position[one] % kPageTokens == kPageTokens - 1 ? -1 : 1;
   if (simulation_.plants(Plant::kWrongToken)) tokens[one] = (std::max(tokens[one], 0) + 1) % (vocabulary() - 1);
   if (simulation_.plants(Plant::kWrongRowWanted)) wanted.back() = std::max(wanted.back() - 1, 0);
-  return steps_.launch({tokens, input.sequence, position, slots, table, input.sequences, input.entries, wanted});
+  return steps_.launch({tokens, input.sequence, position, slots, table, input.sequences, input.entries, wanted, input.wantsBest});
 }
 
-Expected<std::span<const float>> WatchedStream::settle() {
+Expected<StepRows> WatchedStream::settle() {
   const StepPlan plan = std::move(launched_.front());
   launched_.pop_front();
   model_.step = plan.step;
   simulation_.noteSettle(plan);
-  Expected<std::span<const float>> settled = steps_.settle();
+  Expected<StepRows> settled = steps_.settle();
+  const auto row = static_cast<ptrdiff_t>(vocabulary());
   if (!settled) {
     if (simulation_.plants(Plant::kHiddenFailure, 1)) {
-      logits_.assign(plan.wanted.size() * static_cast<size_t>(vocabulary()), 0);
-      return std::span<const float>(logits_);
+      logits_.assign(plan.wantsBest ? 0 : plan.wanted.size() * static_cast<size_t>(row), 0);
+      best_.assign(plan.wantsBest ? plan.wanted.size() : 0, 0);
+      return StepRows{logits_, best_};
     }
     simulation_.noteFailure(plan);
     return settled;
   }
-  logits_.assign(settled->begin(), settled->end());
-  const size_t row = static_cast<size_t>(vocabulary());
-  if (plan.wanted.size() > 1 && simulation_.plants(Plant::kSwappedLogits))
-    std::swap_ranges(logits_.begin(), logits_.begin() + static_cast<ptrdiff_t>(row), logits_.begin() + static_cast<ptrdiff_t>(row));
-  if (simulation_.plants(Plant::kHiddenNan, 1))
+  logits_.assign(settled->logits.begin(), settled->logits.end());
+  best_.assign(settled->best.begin(), settled->best.end());
+  if (plan.wanted.size() > 1 && simulation_.plants(Plant::kSwappedLogits)) {
+    if (plan.wantsBest) std::swap(best_[0], best_[1]);
+    else std::swap_ranges(logits_.begin(), logits_.begin() + row, logits_.begin() + row);
+  }
+  if (simulation_.plants(Plant::kHiddenNan, 1)) {
     for (float& logit : logits_)
       if (std::isnan(logit)) logit = 0;
-  return std::span<const float>(logits_);
+    for (int32_t& token : best_)
+      if (token == row) token = 0;
+  }
+  return StepRows{logits_, best_};
 }
 
 Status WatchedStream::resolve(std::span<const int32_t> tokens) {
@@ -407,7 +419,9 @@ RequestOptions Simulation::drawRequest() {
   if (random.oneIn(shape_.isPressed ? 12 : 3)) options.stopTokens = {random.below(shape_.vocabulary)};
   if (random.oneIn(shape_.isPressed ? 12 : 4)) options.stopSequences = {{random.below(shape_.vocabulary), random.below(shape_.vocabulary)}};
   options.sampling = drawSampling(random, shape_.vocabulary);
-  if (random.oneIn(8)) options.mask = std::make_shared<ToyMask>(shape_.vocabulary);
+  const bool takesBest = shape_.findsBest && !random.oneIn(6);
+  if (takesBest) options.sampling = {.temperature = 0};
+  if (!takesBest && random.oneIn(8)) options.mask = std::make_shared<ToyMask>(shape_.vocabulary);
   if (!random.oneIn(3)) options.maxDrafts = random.between(1, 6);
   options.tenant = static_cast<uint64_t>(random.below(3));
   options.priority = random.oneIn(3) ? random.between(0, 2) : 0;

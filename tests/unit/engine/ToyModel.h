@@ -4,6 +4,7 @@
 // wrong page, a stale page, a write to a page of somebody else, or a write that is missing changes the answer.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -77,15 +78,21 @@ class ToyModel : public StepModel {
     return Status::ok();
   }
 
-  Status run(const StepInput& input, std::span<float> logits) override {
+  bool findsBest() const override { return findsBest_; }
+  void findBest(bool finds) { findsBest_ = finds; }
+
+  Status run(const StepInput& input, StepRows rows) override {
     for (size_t i = 0; i < input.tokens.size(); ++i) {
       JINX_TRY_ASSIGN(const ToySight before, look(input, i, input.position[i]));
       if (input.slots[i] >= 0) write(input.slots[i], toyKey(before, input.tokens[i], input.position[i], vocabulary_));
     }
+    own_.resize(static_cast<size_t>(vocabulary_));
     for (size_t w = 0; w < input.wanted.size(); ++w) {
       const size_t i = static_cast<size_t>(input.wanted[w]);
       JINX_TRY_ASSIGN(const ToySight sight, look(input, i, input.position[i] + 1));
-      toyLogits(sight, logits.subspan(w * static_cast<size_t>(vocabulary_), static_cast<size_t>(vocabulary_)));
+      toyLogits(sight, own_);
+      if (input.wantsBest) rows.best[w] = sight.isPoisoned ? vocabulary_ : static_cast<int32_t>(std::ranges::max_element(own_) - own_.begin());
+      else std::ranges::copy(own_, rows.logits.begin() + static_cast<ptrdiff_t>(w) * vocabulary_);
     }
     return Status::ok();
   }
@@ -106,7 +113,9 @@ class ToyModel : public StepModel {
   }
 
   int32_t vocabulary_;
+  bool findsBest_ = false;
   std::vector<ToyKey> keys_;
+  std::vector<float> own_; ///< logits of a row
 };
 
 } // namespace jinx::engine
