@@ -9,11 +9,13 @@ take turns within a round; figures are medians, ratios are medians of the rounds
     prefill    a prompt of 512 tokens, to its first token of output
     decode     128 tokens behind a prompt of 5
     eight      eight requests at once, 64 tokens each, after their first ones
+    prefix     `jinx-rt serve`: 1,500 tokens in front of a question, to the first token of the answer; the first question, and others that follow
     start      the whole program, model not compiled but in the cache: to the first token (llama.cpp: loading and the first token, without Python's own start)
 """
 
 import argparse
 import datetime
+import http.client
 import json
 import pathlib
 import re
@@ -58,6 +60,47 @@ class Jinx:
         command = ["taskset", "-c", ",".join(map(str, self.cpus)), BIN / "jinx", "generate", self.model, "--prompt", SHORT, "--max-tokens", "1", "--threads", str(len(self.cpus))]
         subprocess.run(list(map(str, command)), capture_output=True, check=True)
         return time.perf_counter() - begin
+
+
+class Server:
+    """`jinx-rt serve` on a port that is free; seconds from a request to the first token of its answer."""
+
+    def __init__(self, plan, model, cpus):
+        command = ["taskset", "-c", ",".join(map(str, cpus)), BIN / "jinx-rt", "serve", plan, "--tokenizer", model, "--port", "0", "--threads", len(cpus), "--budget", 512]
+        self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.port = int(re.search(r":(\d+)", self.process.stdout.readline().split("http://")[1])[1])
+
+    def first_token(self, prompt):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        begin = time.perf_counter()
+        connection.request("POST", "/v1/completions", json.dumps({"prompt": prompt, "max_tokens": 2, "temperature": 0, "stream": True}), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise SystemExit(f"the server says {answer.status}: {answer.read(500)}")
+        while '"text"' not in answer.readline().decode():
+            pass
+        seconds = time.perf_counter() - begin
+        answer.read()
+        connection.close()
+        return seconds
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def measure_prefix(plan, model, cpus, rounds):
+    """(first, again) of each round: a document that no request had before, then three questions about it."""
+    server, found = Server(plan, model, cpus), []
+    document = long_prompt(model, 1500)
+    server.first_token("Hello")
+    for i in range(rounds):
+        own = f"Document {i}. {document}"
+        first = server.first_token(own + "\nWhat is a plan?")
+        again = statistics.median(server.first_token(own + question) for question in ("\nWho wrote it?", "\nHow long is it?", "\nWhat is a page?"))
+        found.append((first, again))
+    server.close()
+    return found
 
 
 class Llama:
@@ -172,6 +215,12 @@ def main():
             for case, values in figures.items():
                 rows.append(row(case, threads, values))
                 print(rows[-1], flush=True)
+            prefix = measure_prefix(plan, model, cpus, options.rounds)
+            figures["prefix"] = prefix
+            first, again = (statistics.median(one[i] for one in prefix) for i in (0, 1))
+            notes.append(f"{threads} thread{'s' * (threads > 1)}: of a question behind 1,500 tokens the first token takes {first * 1e3:.0f} ms, of another question behind the same ones {again * 1e3:.1f} ms: "
+                         f"{statistics.median(a / b for a, b in prefix):.0f} times less.")
+            print(notes[-1], flush=True)
             eight = [ours / own for (ours, _), (_, own) in zip(figures["eight"], figures["decode"])]
             own = [ours / alone for (ours, _), (alone, _) in zip(figures["eight"], figures["decode"])]
             notes.append(f"{threads} thread{'s' * (threads > 1)}: eight requests at once write {statistics.median(eight):.1f} times what llama.cpp writes for one, {statistics.median(own):.1f} times what Jinx does. "
