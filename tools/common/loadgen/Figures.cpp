@@ -65,6 +65,7 @@ Figures figuresOf(const std::vector<Record>& records, const GoodputLimits& limit
   figures.requests = records.size();
   Samples samples;
   for (const Record& record : records) {
+    figures.latest_s = std::max(figures.latest_s, record.late_s);
     figures.duration_s = std::max(figures.duration_s, record.at_s + record.e2e_s);
     if (record.failure == "429") ++figures.rejected;
     else if (!record.isCompleted()) ++figures.failures[record.failure];

@@ -40,7 +40,8 @@ struct Figures {
   int64_t promptTokens = 0, outputTokens = 0, cachedTokens = 0; ///< of completed requests
   Distribution ttft_s, tpot_s, itl_s, e2e_s; ///< of completed requests: tpot has a sample for each request, itl one for each gap
   GoodputLimits limits;
-  size_t good = 0; ///< completed, and within all limits
+  double latest_s = 0; ///< the most that a request was behind its schedule: where that is much, this machine was too slow for the load
+  size_t good = 0;     ///< completed, and within all limits
 
   double perSecond(double count) const { return duration_s > 0 ? count / duration_s : 0; }
 };

@@ -52,6 +52,7 @@ void addTimes(tools::TextTable& table, const std::string& name, const Distributi
 Json toJson(const Figures& figures) {
   Json json;
   json["duration_s"] = figures.duration_s;
+  json["latest_s"] = figures.latest_s;
   json["requests"] = figures.requests;
   json["completed"] = figures.completed;
   json["rejected"] = figures.rejected;
@@ -81,6 +82,7 @@ Json toJson(const Record& record) {
   const auto orNull = [](double time_s) { return time_s < 0 ? Json() : Json(time_s); };
   return {{"index", record.index},
           {"at_s", record.at_s},
+          {"late_s", record.late_s},
           {"ttft_s", orNull(record.ttft_s)},
           {"tpot_s", orNull(record.tpot_s())},
           {"e2e_s", record.e2e_s},
@@ -112,6 +114,8 @@ std::string tableOf(const Figures& figures) {
   addTimes(times, "E2E (whole request)", figures.e2e_s);
   text += times.str();
   if (figures.withoutUsage > 0) text += "of " + std::to_string(figures.withoutUsage) + " answers the server did not say the tokens: events with text are counted instead\n";
+  constexpr double kMuch_s = 0.1;
+  if (figures.latest_s > kMuch_s) text += "requests were sent up to " + numberText(figures.latest_s * 1e3) + " ms late: the machine of this client is too slow for the load\n";
   return text;
 }
 

@@ -30,7 +30,7 @@ class Load {
   awaitable<Status> findModel();
   awaitable<void> openLoop();
   awaitable<void> closedLoop();
-  awaitable<void> one(Record& record, std::string body);
+  awaitable<void> one(Record& record, std::string body, double due_s);
 
   Record& newRecord();
   std::string bodyOf(size_t index) const;
@@ -102,7 +102,7 @@ awaitable<void> Load::openLoop() {
     std::string body = bodyOf(index); // made before its time has come
     timer.expires_at(begin_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(at_s)));
     co_await timer.async_wait(asTuple);
-    asio::co_spawn(context_, one(newRecord(), std::move(body)), asio::detached);
+    asio::co_spawn(context_, one(newRecord(), std::move(body), at_s), asio::detached);
   }
 }
 
@@ -110,12 +110,13 @@ awaitable<void> Load::closedLoop() {
   while (records_.size() < most_ && !isOver(now_s())) {
     Record& record = newRecord();
     std::string body = bodyOf(record.index);
-    co_await one(record, std::move(body));
+    co_await one(record, std::move(body), now_s());
   }
 }
 
-awaitable<void> Load::one(Record& record, std::string body) {
+awaitable<void> Load::one(Record& record, std::string body, double due_s) {
   record.at_s = now_s();
+  record.late_s = std::max(0.0, record.at_s - due_s);
   co_await askStream(target_, options_.isChat ? "/v1/chat/completions" : "/v1/completions", std::move(body), record);
   progress_(++ended_);
 }

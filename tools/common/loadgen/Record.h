@@ -11,6 +11,7 @@ namespace jinx::loadgen {
 struct Record {
   size_t index = 0;
   double at_s = 0;             ///< when it was sent, since the load began
+  double late_s = 0;           ///< how far this was behind the schedule of an open loop
   double ttft_s = -1;          ///< from then to the first text of the answer; below 0: there was none
   double e2e_s = 0;            ///< from then to the answer's end, or to the failure
   std::vector<double> gaps_s;  ///< between two events that bring text; one may bring several tokens, and two come at once
