@@ -54,6 +54,7 @@ void AnswerReader::push(std::string_view bytes, double now_s) {
 void AnswerReader::read(std::string_view event, double now_s) {
   if (event == "[DONE]") {
     isDone_ = true;
+    done_s_ = now_s;
     return;
   }
   const Expected<Json> json = serve::parseJson(event);
@@ -79,11 +80,11 @@ void AnswerReader::addText(double now_s) {
 }
 
 void AnswerReader::finish(double now_s) {
-  record_.e2e_s = now_s;
+  record_.e2e_s = isDone_ ? done_s_ : now_s;
   if (!record_.hasUsage) record_.outputTokens = textEvents_;
   if (!record_.failure.empty()) return;
   if (!isDone_) record_.failure = "broken", record_.message = "the stream ended without [DONE]";
-  else if (record_.ttft_s < 0 && record_.outputTokens > 0) record_.ttft_s = now_s; // its tokens have no text
+  else if (record_.ttft_s < 0 && record_.outputTokens > 0) record_.ttft_s = done_s_; // its tokens have no text
 }
 
 } // namespace jinx::loadgen

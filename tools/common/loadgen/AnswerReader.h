@@ -16,7 +16,7 @@ class AnswerReader {
 
   /// \param now_s  when these bytes came, since the request was sent
   void push(std::string_view bytes, double now_s);
-  /// The body is complete: an answer without its end mark, "[DONE]", is broken; one whose only sign of tokens is its end has its first token there.
+  /// There is no more. The answer ended at its end mark; without it, now. An answer without its end mark, "[DONE]", is broken; one whose only sign of tokens is its end has its first token there.
   void finish(double now_s);
   bool isDone() const { return isDone_; }
 
@@ -26,7 +26,7 @@ class AnswerReader {
 
   Record& record_;
   SseReader events_;
-  double last_s_ = 0;
+  double last_s_ = 0, done_s_ = 0;
   int64_t textEvents_ = 0;
   bool isDone_ = false;
 };

@@ -101,9 +101,9 @@ awaitable<void> readStream(Link& link, Parser& parser, Record& record) {
   AnswerReader reader(record);
   const error_code failure = co_await readBody(link, parser, [&](std::string_view bytes, double now_s) {
     reader.push(bytes, now_s);
-    return record.failure.empty() && !reader.isDone(); // nobody waits for what is behind the end mark
+    return record.failure.empty();
   });
-  if (failure && record.failure.empty()) fail(record, link, failure);
+  if (failure && record.failure.empty() && !reader.isDone()) fail(record, link, failure);
   reader.finish(link.now_s());
 }
 
