@@ -186,8 +186,10 @@ def check_loops(outcomes, jinx, folder):
         code, figures, said = bench(jinx, server.url, "--trace", trace, "--shared-prefix-tokens", 2)
         asked = [(len(body["prompt"].split()), body["max_tokens"]) for *_, body in server.asked]
         outcomes.expect(asked == [(4, 7), (5, 5), (8, 2)] and server.asked[0][3]["prompt"].endswith(" Hello there"), f"of the trace {asked} {said}")
-        times = [at - server.asked[0][0] for at, *_ in server.asked]
-        outcomes.expect(abs(times[1] - 0.5) < SLACK / 2 and abs(times[2] - 0.8) < SLACK / 2, f"of the trace, times {times}")
+        due = [one["at_s"] - one["late_s"] for one in figures["each"]]
+        outcomes.expect(all(abs(a - b) < 1e-9 for a, b in zip(due, (0.1, 0.6, 0.9))), f"of the trace, a schedule {due}")
+        seen, sent = [at - server.asked[0][0] for at, *_ in server.asked], [one["at_s"] - figures["each"][0]["at_s"] for one in figures["each"]]
+        outcomes.expect(all(abs(a - b) < SLACK for a, b in zip(seen, sent)) and sent[2] > 0.3, f"of the trace, sent {sent}, seen {seen}")
         server.asked.clear()
         bench(jinx, server.url, "--trace", trace, "--requests", 1)
         outcomes.expect(len(server.asked) == 1, "a bounded trace")
