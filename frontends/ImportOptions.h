@@ -1,7 +1,10 @@
 // What the user may say about a model's sizes when it is imported, and how it is written on the command line.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +34,10 @@ Status checkConsistent(const std::vector<DimOverride> &dims);
 
 struct ImportOptions {
   std::vector<DimOverride> dims;
-  std::string keyValueType; ///< of pages of a language model from GGUF: f32 (also when empty), f16, bf16, i8 or f8
+  std::string keyValueType;   ///< of pages of a language model: f32 (also when empty), f16, bf16, i8 or f8
+  std::string activationType; ///< of what goes from one operator of a language model to the next: f32 (also when empty), f16 or bf16
+  /// Told of each file of weights that is mapped and that constants share memory with; may be empty.
+  std::function<void(const std::string& path, std::span<const std::byte> bytes)> mapped;
   int64_t maxBytes = int64_t(2) << 30; ///< of the model file itself, external data not counted
 };
 

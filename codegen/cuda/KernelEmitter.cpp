@@ -202,7 +202,7 @@ CudaKernel KernelEmitter::assemble() {
   // So it does where a kernel wants registers rather than blocks beside it (`one_block`), for loads far ahead.
   bool isAlone = pipeline_->movesRegisters() || kernel_->hasAttr("one_block");
   auto blocks = kernel_->getAttrOfType<IntegerAttr>("blocks");  // that a multiprocessor is to have
-  std::string bounds = isAlone ? "__launch_bounds__(kThreads, 1)" : blocks ? "__launch_bounds__(kThreads, " + std::to_string(blocks.getInt()) + ")" : "__launch_bounds__(kThreads)";
+  std::string bounds = blocks ? "__launch_bounds__(kThreads, " + std::to_string(blocks.getInt()) + ")" : isAlone ? "__launch_bounds__(kThreads, 1)" : "__launch_bounds__(kThreads)";
   head.line("extern \"C\" __global__ void " + attributes + bounds);
   std::string line = result.name + "(", indent(result.name.size() + 1, ' ');
   for (auto [i, parameter] : llvm::enumerate(parameters)) {

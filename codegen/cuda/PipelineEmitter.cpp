@@ -30,6 +30,7 @@ LogicalResult PipelineEmitter::prepare() {
     clusterM_ = cluster[0], clusterN_ = cluster[1], clusterK_ = cluster[2];
     if (clusterK_ > 1 && sharers() > 1) return kernel.emitOpError("a cluster has blocks along k, or along m and n");
   }
+  if (auto blocks = kernel->getAttrOfType<IntegerAttr>("blocks")) blocks_ = blocks.getInt();
   bool anyAsync = false;
   WalkResult walk = kernel.walk([&](Operation *op) {
     if (auto roles = dyn_cast<tile::RolesOp>(op)) {

@@ -29,8 +29,9 @@ class PipelineEmitter {
   mlir::LogicalResult declare();
 
   int64_t threads() const;      ///< that roles or products fix; 0: any
-  /// Producers give registers to consumers. Up to 256 threads share 65,536: each may have all that it can name, nothing to move.
-  bool movesRegisters() const { return roles_ && threads() > 256; }
+  /// Producers give registers to consumers. Up to 256 threads share 65,536: each may have all that it can name, nothing to move. Unless there are two
+  /// such blocks to a multiprocessor (the kernel's attribute `blocks`).
+  bool movesRegisters() const { return roles_ && threads() * blocks_ > 256; }
   int64_t sharedBytes() const { return sharedBytes_; }
   int64_t clusterSize() const { return clusterM_ * clusterN_ * clusterK_; }
   const std::vector<std::string> &mapParameters() const { return mapParameters_; }
@@ -194,6 +195,7 @@ class PipelineEmitter {
   };
   std::vector<Piece> pieces_;
   std::vector<std::string> mapParameters_;
+  int64_t blocks_ = 1;  ///< of a multiprocessor, as the kernel says
   bool fragments_ = false;  ///< tiles are 64 rows of a warpgroup, of any width
   bool wgmma_ = false, anyBulk_ = false, anyStoreBulk_ = false, anyTurns_ = false;
   int64_t clusterM_ = 1, clusterN_ = 1, clusterK_ = 1;

@@ -28,7 +28,7 @@ using MlirValue = mlir::Value;
 
 class PlanBuilder {
  public:
-  PlanBuilder(ModuleOp module, PlanWriter &writer) : module_(module), writer_(writer), plan_(writer.plan()) {}
+  PlanBuilder(ModuleOp module, PlanWriter &writer, std::span<const ExternalFile> external) : module_(module), writer_(writer), plan_(writer.plan()), external_(external) {}
 
   Status run() {
     auto main = module_.lookupSymbol<func::FuncOp>("main");
@@ -168,9 +168,16 @@ class PlanBuilder {
       for (int64_t i = 0; i < tensor.size(); ++i) data->add_strings(tensor.getString(i));
       return Status::ok();
     }
+    data->set_size(tensor.sizeBytes());
+    const auto *bytes = static_cast<const std::byte *>(tensor.data());
+    for (const ExternalFile &file : external_)
+      if (bytes >= file.bytes.data() && bytes + tensor.sizeBytes() <= file.bytes.data() + file.bytes.size()) {
+        data->set_external_file(file.name);
+        data->set_external_offset(uint64_t(bytes - file.bytes.data()));
+        return Status::ok();
+      }
     data->set_segment(0);
     data->set_offset(weightBytes_);
-    data->set_size(tensor.sizeBytes());
     weights_.push_back({weightBytes_, tensor});
     weightBytes_ = (weightBytes_ + tensor.sizeBytes() + 63) / 64 * 64;
     return Status::ok();
@@ -395,6 +402,7 @@ class PlanBuilder {
   ModuleOp module_;
   PlanWriter &writer_;
   plan::Plan &plan_;
+  std::span<const ExternalFile> external_;
   llvm::DenseMap<MlirValue, uint32_t> values_;
   llvm::DenseMap<mlir::Attribute, uint32_t> constants_;
   llvm::StringMap<uint32_t> kernels_;
@@ -406,6 +414,6 @@ class PlanBuilder {
 
 }  // namespace
 
-Status buildPlan(ModuleOp module, PlanWriter &writer) { return PlanBuilder(module, writer).run(); }
+Status buildPlan(ModuleOp module, PlanWriter &writer, std::span<const ExternalFile> external) { return PlanBuilder(module, writer, external).run(); }
 
 }  // namespace jinx

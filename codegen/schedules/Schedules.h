@@ -18,6 +18,7 @@ struct Target {
   bool cuda = false;
   int64_t vectorBytes = 64;  ///< CPU: width of a vector register
   int64_t registers = 32;    ///< CPU: vector registers
+  int64_t mostRows = 0;      ///< CUDA, of a product whose rows are known at run time only: the kernel is for so many at most; 0: for any number
   const MeasuredChoices *measured = nullptr;  ///< what is known of sizes beforehand; null: nothing
 
   /// CPU: rows of a tile of 32 columns (16 without wide vectors) whose sums live in registers.
@@ -32,10 +33,20 @@ struct Scheduled {
   SizeExpr scratchBytes;
   SizeExpr work;  ///< rough cost in vector operations
   /// A second kernel, where one does not finish the group: this one's results have the types `parts`, the second one reads those and nothing
-  /// else, and gives the group's.
+  /// else, and gives the group's. So on with a third.
   std::shared_ptr<Scheduled> then;
+  /// What a kernel behind the first reads, where that is not the results of the one before: numbers among the group's inputs and all results before, in order.
+  llvm::SmallVector<unsigned> takes;
   llvm::SmallVector<mlir::Type> parts;
   std::optional<Question> question;  ///< the choice of its sizes, where there was one
+  SizeExpr share = SizeExpr(1);      ///< 0 where the sizes are those of another kernel, which stands beside it
+
+  /// The kernel is for sizes where `share` is 1; elsewhere it has no programs.
+  void within(const SizeExpr &its) {
+    share = its;
+    programs = programs * its;
+    work = work * its;
+  }
 };
 
 /// Writes the kernel of `group` at the builder's insertion point. A group that no schedule covers is a failure with a diagnostic.

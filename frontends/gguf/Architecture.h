@@ -1,48 +1,40 @@
-// What a file says a language model is: its architecture, by the entries of the GGUF file.
-//
-// One form serves all: blocks of attention and a gated feed-forward part between RMS norms. `Architecture` says in what they differ,
-// `ModelShape` is one model: the architecture with the file's numbers.
+// What a file says a language model is: its architecture, by the entries of the GGUF file, and where its tensors are.
 #pragma once
 
-#include <string>
 #include <string_view>
 
+#include "frontends/llm/Tensors.h"
 #include "runtime/formats/Gguf.h"
 
-namespace jinx::frontends {
+namespace jinx::frontends::gguf {
 
 /// What all models of an architecture have in common.
 struct Architecture {
-  std::string_view name;       ///< "general.architecture"
-  bool rotatesNeighbors;       ///< rope rotates elements 2i and 2i + 1 of a head; else i and i + depth / 2
-  bool hasBiases = false;      ///< of q, k and v
-  bool normsHeads = false;     ///< RMS norm of each head of q and k, before rope
-  bool normsResults = false;   ///< RMS norm of what attention and feed-forward add
-  bool scalesEmbedding = false; ///< by sqrt(width)
-  bool gatesByGelu = false;    ///< tanh form; else SiLU
-  bool hasWindows = false;     ///< of six layers the first five see a window of keys, and have rope of their own base
+  std::string_view name;        ///< "general.architecture"
+  bool rotatesNeighbors = false; ///< rope rotates elements 2i and 2i + 1 of a head; else i and i + depth / 2
+  bool hasBiases = false;       ///< of q, k and v
+  bool normsHeads = false;      ///< RMS norm of each head of q and k, before rope
+  bool isGemma = false;         ///< norms of results, a scaled embedding, GELU; of six layers five see a window of keys, and have rope of their own base
+  bool isGpt = false;           ///< learned positions, norms with biases, one matrix for q, k and v, no gate, GELU
+  bool mayHaveExperts = false;
+  bool hasExperts = false;      ///< always
+  bool normsExperts = false;    ///< weights of a token's experts are divided by their sum
+  bool sharesExpert = false;    ///< one more that every token uses
 };
 
-struct ModelShape {
-  Architecture architecture;
-  int64_t layers = 0, context = 0, vocabulary = 0;
-  int64_t width = 0;  ///< elements of a token between blocks
-  int64_t hidden = 0; ///< of the feed-forward part
-  int64_t heads = 0, keyHeads = 0;
-  int64_t depth = 0;  ///< elements of a head
-  int64_t window = 0; ///< keys that a layer with a window sees
-  double epsilon = 0; ///< of norms
-  double scoreScale = 0; ///< of attention
-  double ropeBase = 0, windowRopeBase = 0;
-  double ropeScale = 1; ///< positions are divided by it, in layers without a window
+/// The file's architecture.
+/// \returns kNotFound where the file does not say, kUnimplemented for one that we do not have
+Expected<Architecture> readArchitecture(const GgufFile& file);
 
-  int64_t queries() const { return heads * depth; }
-  int64_t keys() const { return keyHeads * depth; }
-  bool hasWindow(int64_t layer) const { return architecture.hasWindows && layer % 6 != 5; }
-};
+/// All but the rotation of positions.
+/// \returns kNotFound for an entry that is missing, kInvalidArgument for one that cannot be, kUnimplemented for what we do not compute; each says what
+///          was got and what was expected
+Expected<llm::ModelShape> readModelShape(const GgufFile& file, const Architecture& architecture);
 
-/// \returns kNotFound for an entry that is missing, kInvalidArgument for one that cannot be, kUnimplemented for an architecture or a
-///          kind of rope that we do not have; each says what was got and what was expected
-Expected<ModelShape> readModelShape(const GgufFile& file);
+/// The rotation, of a model whose tensors have been checked. Errors as above.
+Status readRope(const GgufFile& file, const Architecture& architecture, llm::ModelShape& shape);
 
-} // namespace jinx::frontends
+/// Where the elements of a role are in the file.
+llm::Place placeOf(const Architecture& architecture, const llm::ModelShape& shape, const std::string& role);
+
+} // namespace jinx::frontends::gguf

@@ -1,4 +1,4 @@
-// GGUF → graph dialect: a language model as one step over pages of keys and values (Step.h has its inputs).
+// GGUF → graph dialect: a language model as one step over pages of keys and values (frontends/llm/Step.h has its inputs).
 #pragma once
 
 #include <string>
@@ -10,10 +10,8 @@
 
 namespace jinx::frontends {
 
-/// Constants are the file's own bytes: it stays mapped as long as the module's context lives. `jinx.metadata` has what an engine needs:
-///
-///   gguf.architecture, gguf.context_length, gguf.vocabulary, gguf.page_rows, gguf.layers, gguf.heads, gguf.key_heads, gguf.depth,
-///   gguf.key_value_type; gguf.bos_token_id, gguf.eos_token_id, gguf.eot_token_id where the file has them
+/// Constants are the file's own bytes: it stays mapped as long as the module's context lives. `jinx.metadata` has what an engine needs
+/// (llm::makeStepModule), with llm.bos_token_id, llm.eos_token_id, llm.eot_token_id where the file has them.
 ///
 /// \returns kNotFound without the file, kInvalidArgument for a damaged one or one whose tensors do not fit its entries (all of them at once),
 ///          kUnimplemented for an architecture that we do not have

@@ -1,6 +1,7 @@
 #include <unordered_map>
 
 #include "codegen/schedules/Schedules.h"
+#include "codegen/schedules/cuda/GroupMatmul.h"
 #include "codegen/schedules/cuda/GroupRecurrent.h"
 #include "codegen/schedules/cuda/RowParts.h"
 #include "ir/Graph/Pages.h"
@@ -41,6 +42,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   void runOnOperation() override {
     seen_.clear();
     rests_.clear();
+    unfinished_.clear();
     SmallVector<graph::GroupOp> groups;
     SmallVector<Operation *> alone;
     getOperation().walk([&](Operation *op) {
@@ -67,6 +69,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
         allRows = parts->each == 0;
         if (!allRows && cutRows(group, *parts, name, kernels, groups)) continue;
       }
+      if (cuda && scheduleByRows(group, name, target, kernels)) continue;
       auto schedule = [&] { return allRows ? schedules::scheduleAllRows(group, name, kernels) : schedules::scheduleGroup(group, name, target, kernels); };
       auto scheduled = cuda ? tryKernel(name, reason, schedule) : schedule();
       if (mlir::failed(scheduled) && cuda && !tuning_.measured.empty()) {  // sizes that code generation does not take
@@ -86,6 +89,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
 
   std::unordered_map<size_t, SmallVector<tile::KernelOp>> seen_;
   llvm::DenseSet<Operation *> rests_;  ///< what is left of reductions that were cut
+  SmallVector<graph::LaunchOp> unfinished_;  ///< of kernels that do not finish their group
   KernelCheck canEmit_;
   Tuning tuning_;
 
@@ -108,6 +112,73 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     group->replaceAllUsesWith(groups.back());
     group.erase();
     return true;
+  }
+
+  /// A product of as many rows as a step has tokens: one kernel cannot be fast for one row and for thousands. Each range of rows has its own, and all but one
+  /// have no programs:
+  ///
+  ///   %a = launch @k_8(%x, %w) programs "(n <= 8) * …"
+  ///   %b = launch @k_32(%x, %w, %a) programs "(8 < n <= 32) * …" {in_place = 2}      what @k_8 has left alone is written here
+  bool scheduleByRows(graph::GroupOp group, const std::string &name, const schedules::Target &target, OpBuilder &kernels) {
+    constexpr int64_t kBounds[] = {8, 32, 60, 256}; // up to 60 rows a product is computed transposed (GroupWgmma.cpp)
+    const std::optional<SizeExpr> rows = schedules::rowsKnownAtRunTime(group);
+    if (!rows || graph::inPlaceOf(group)) return false;
+    struct Range {
+      schedules::Scheduled scheduled;
+      int64_t above;              // rows; 0: none are too few
+      std::optional<int64_t> most;
+    };
+    std::vector<Range> ranges;
+    std::string reason;
+    for (size_t i = 0; i <= std::size(kBounds); ++i) {
+      const bool isLast = i == std::size(kBounds);
+      const std::optional<int64_t> most = isLast ? std::nullopt : std::optional(kBounds[i]);
+      schedules::Target own = target;
+      own.mostRows = most.value_or(0);
+      kernels.setInsertionPointToEnd(getOperation().getBody());
+      graph::GroupOp reader = i == 0 ? group : withOperands(group, group.getResults());
+      auto scheduled = tryKernel(name, reason, [&] { return schedules::scheduleGroup(reader, most ? name + "_" + std::to_string(*most) : name, own, kernels); });
+      if (reader != group) reader.erase();
+      if (mlir::failed(scheduled) || scheduled->then) return false;
+      ranges.push_back({std::move(*scheduled), i == 0 ? 0 : kBounds[i - 1], most});
+    }
+    SmallVector<Value> inputs(group.getInputs());
+    graph::LaunchOp last;
+    for (Range &range : ranges) range.scheduled.kernel = unique(range.scheduled.kernel);
+    for (size_t i = 0; i < ranges.size(); ++i) {
+      schedules::Scheduled &scheduled = ranges[i].scheduled;
+      const int64_t above = ranges[i].above;
+      while (i + 1 < ranges.size() && ranges[i + 1].scheduled.kernel == scheduled.kernel) ++i; // one kernel for several ranges
+      scheduled.within(isBetween(*rows, above, ranges[i].most));
+      last = launchOf(group, scheduled, group.getResultTypes(), inputs);
+      if (inputs.size() > group.getInputs().size()) {
+        SmallVector<int64_t> memory;
+        for (size_t j = group.getInputs().size(); j < inputs.size(); ++j) memory.push_back(int64_t(j));
+        last.setInPlace(memory);
+      }
+      inputs.assign(group.getInputs().begin(), group.getInputs().end());
+      inputs.append(last.result_begin(), last.result_end());
+    }
+    say(passed(group, "jinx-schedule", "ByRows"), [&] { return std::to_string(ranges.size()) + " ranges, each with a kernel, of the number of rows, " + rows->str(); });
+    group->replaceAllUsesWith(last);
+    group.erase();
+    return true;
+  }
+
+  /// 1 where low < x <= high, else 0.
+  static SizeExpr isBetween(const SizeExpr &x, int64_t low, std::optional<int64_t> high) {
+    const SizeExpr above = low ? max(SizeExpr(0), min(SizeExpr(1), x - SizeExpr(low))) : SizeExpr(1);
+    return high ? above * max(SizeExpr(0), min(SizeExpr(1), SizeExpr(*high + 1) - x)) : above;
+  }
+
+  /// The same group with operands that nothing in it reads.
+  static graph::GroupOp withOperands(graph::GroupOp group, ValueRange more) {
+    OpBuilder b(group.getContext());
+    b.setInsertionPointAfter(group);
+    auto reader = cast<graph::GroupOp>(b.clone(*group));
+    reader.getInputsMutable().append(more);
+    for (Value v : more) reader.getBody().addArgument(v.getType(), v.getLoc());
+    return reader;
   }
 
   /// A failure leaves no kernel behind; its diagnostics become `reason`.
@@ -197,12 +268,22 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   }
 
   void replace(graph::GroupOp group, schedules::Scheduled &scheduled) {
-    ValueRange inputs = group.getInputs();
+    SmallVector<Value> known(group.getInputs()), inputs = known;
+    // What a group computes is counted with the last kernel that reads its operands.
+    const schedules::Scheduled *counted = &scheduled;
+    for (const schedules::Scheduled *each = &scheduled; each; each = each->then.get())
+      if (llvm::any_of(each->takes, [&](unsigned i) { return i < group.getInputs().size(); })) counted = each;
     graph::LaunchOp last;
     for (schedules::Scheduled *each = &scheduled; each; each = each->then.get()) {
       TypeRange results = each->then ? TypeRange(each->parts) : TypeRange(group.getResultTypes());
-      last = launchOf(group, *each, results, inputs, /*isCounted=*/each == &scheduled);
-      inputs = last.getResults();
+      if (!each->takes.empty()) inputs = llvm::map_to_vector(each->takes, [&](unsigned i) { return known[i]; });
+      last = sharedLaunch(group, *each, inputs);
+      if (!last) {
+        last = launchOf(group, *each, results, inputs, /*isCounted=*/each == counted);
+        if (each->then && !each->takes.empty()) unfinished_.push_back(last);
+      }
+      inputs.assign(last.getResults().begin(), last.getResults().end());
+      known.append(inputs);
       say(passed(group, "jinx-schedule", "Scheduled"), [&] {
         return (group.getSchedule() + " kernel " + each->kernel.getSymName() + ", " + std::to_string(schedules::nodesOf(group).size()) +
                 " nodes, programs " + each->programs.str()).str();
@@ -212,8 +293,20 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     group.erase();
   }
 
+  /// The launch, for an earlier group, of a kernel that does not finish its group, on the same operands; null: there is none.
+  graph::LaunchOp sharedLaunch(graph::GroupOp group, schedules::Scheduled &scheduled, ValueRange inputs) {
+    if (!scheduled.then || scheduled.takes.empty()) return {};
+    auto sizes = llvm::map_to_vector(scheduled.sizes, [](const SizeExpr &size) { return size.str(); });
+    for (graph::LaunchOp launch : unfinished_) {
+      if (launch.getKernel() != scheduled.kernel.getSymName() || launch->getBlock() != group->getBlock() || !launch->isBeforeInBlock(group)) continue;
+      auto own = llvm::map_to_vector(launch.getSizes().getAsRange<StringAttr>(), [](StringAttr size) { return size.str(); });
+      if (own == sizes && llvm::equal(launch.getInputs(), inputs)) return launch;
+    }
+    return {};
+  }
+
   /// The launch of a kernel that computes `group`, or a part of it.
-  /// \param isCounted  what a group computes is counted once, with the kernel that reads its operands
+  /// \param isCounted  what a group computes is counted once
   graph::LaunchOp launchOf(graph::GroupOp group, schedules::Scheduled &scheduled, TypeRange results, ValueRange inputs, bool isCounted = true) {
     ++numKernels;
     OpBuilder b(group);
@@ -222,7 +315,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       for (const SizeExpr &e : exprs) attrs.push_back(b.getStringAttr(e.str()));
       return b.getArrayAttr(attrs);
     };
-    auto figure = [&](const SizeExpr &e) { return !isCounted || e.isInvalid() ? StringAttr() : b.getStringAttr(e.str()); };
+    auto figure = [&](const SizeExpr &e) { return !isCounted || e.isInvalid() ? StringAttr() : b.getStringAttr((e * scheduled.share).str()); };
     SmallVector<StringAttr> nodes = schedules::nodesOf(group);
     const auto inPlace = graph::inPlaceOf(group);
     assert((!inPlace || inputs == ValueRange(group.getInputs())) && "pages are written by one kernel");

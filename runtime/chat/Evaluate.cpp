@@ -220,6 +220,8 @@ Value Interpreter::attribute(const Value& object, const std::string& name) {
     const Value* found = object.as<NamespaceObject>().state->find(name);
     return found ? *found : Value::undefined(name);
   }
+  // Python's dict["x"] is dict with a note about types, and so is Jinja's dict.x: some templates make dicts by dict.from_keys(pairs).
+  if (object.is(Kind::kFunction) && object.as<FunctionObject>().name == "dict" && name != "fromkeys" && !name.starts_with("_")) return object;
   if (const Method method = findMethod(object, name)) return bindMethod(object, name, method);
   if (isOtherMethod(object, name)) return Value::undefined(typeName(object) + "." + name);
   if (object.is(Kind::kDict))
@@ -275,6 +277,8 @@ bool Interpreter::contains(const Value& container, const Value& value) {
     budget_.chargeBytes(container.text().size());
     return container.bytes().find(value.bytes()) != std::string::npos;
   }
+  const bool areKeys = container.is(Kind::kView) && container.as<ListObject>().display == "dict_keys";
+  if (areKeys && !isHashable(value)) fail("a value of type " + typeName(value) + " is no key");
   if (container.is(Kind::kDict)) {
     if (!isHashable(value)) fail("a value of type " + typeName(value) + " is no key");
     return container.as<DictObject>().find(value) != nullptr;

@@ -167,12 +167,15 @@ Interpreter::Flow Interpreter::executeFor(const Statement& statement) {
     ~Ending() { state.condition = nullptr, state.changed.reset(), state.items.clear(), state.taken = 0; }
   } ending{*state};
   const Value loop = Value::object(Kind::kLoop, state);
+  bool isWalked = false; // as in Jinja by a round that came to its end, not by one that was left
   for (std::optional<Value> item = state->next(); item; item = state->next()) {
     ++state->index;
     state->previous = std::exchange(state->current, *item);
-    if (executeRound(statement, *item, loop) == Flow::kBreak) break;
+    const Flow flow = executeRound(statement, *item, loop);
+    if (flow == Flow::kBreak) break;
+    isWalked |= flow == Flow::kOn;
   }
-  if (state->index > 0 || statement.bodies.size() < 2) return Flow::kOn;
+  if (isWalked || statement.bodies.size() < 2) return Flow::kOn;
   ScopeGuard guard(*this, scope_);
   return execute(statement.bodies[1]);
 }

@@ -126,7 +126,7 @@ Value roundOf(Interpreter&, const Value& value, Arguments& arguments) {
   }
   if (method == "common") return Value::real(rounded(value.real(), precision), value.isTemplate());
   const double unit = std::pow(10.0, static_cast<double>(precision));
-  const double result = (method == "ceil" ? std::ceil(value.real() * unit) : std::floor(value.real() * unit)) / unit;
+  const double result = (method == "ceil" ? std::ceil(value.real() * unit) : std::floor(value.real() * unit)) / unit + 0.0; // never -0.0
   if (!std::isfinite(result)) fail("round got a number that is too large");
   return Value::real(result, value.isTemplate());
 }
@@ -141,7 +141,8 @@ Value indent(Interpreter& interpreter, const Value& value, Arguments& arguments)
     budget.chargeBytes(static_cast<size_t>(std::max<int64_t>(width, 0)));
     by = MarkedText(std::string(static_cast<size_t>(std::max<int64_t>(width, 0)), ' '), given.isGiven(0) ? given[0].isTemplate() : true);
   }
-  MarkedText text = printed(value, budget);
+  if (!value.is(Kind::kText)) failOn("indent", value);
+  MarkedText text = value.text();
   text.append("\n", true); // Jinja's, so that splitlines sees the last line
   const bool blank = given.truth(2, false);
   MarkedText made;

@@ -23,8 +23,7 @@ Value range(Interpreter& interpreter, Arguments& arguments) {
     if (__builtin_add_overflow(at, step, &at)) break;
   }
   interpreter.budget().charge(items.size());
-  std::string display = "range(" + std::to_string(begin) + ", " + std::to_string(end) + (step == 1 ? ")" : ", " + std::to_string(step) + ")");
-  return Value::sequence(Kind::kRange, std::move(items), true, interpreter.budget(), std::move(display));
+  return Value::range(begin, end, step, std::move(items));
 }
 
 /// Of a dict, or of pairs; then of names.

@@ -88,7 +88,8 @@ Value sorted(Interpreter& interpreter, const Value& value, Arguments& arguments)
     items.emplace_back(key(item), item);
   const bool reverse = given.truth(0, false);
   sortStable(items, [&](const auto& a, const auto& b) {
-    const int order = compare(a.first, b.first, interpreter.budget());
+    // Values that are equal need no order.
+    const int order = isEqual(a.first, b.first, interpreter.budget()) ? 0 : compare(a.first, b.first, interpreter.budget());
     return reverse ? order > 0 : order < 0;
   });
   std::vector<Value> made;
@@ -163,7 +164,7 @@ Value first(Interpreter& interpreter, const Value& value, Arguments& arguments) 
 
 Value last(Interpreter& interpreter, const Value& value, Arguments& arguments) {
   Bound given("last", arguments, {});
-  if (value.is(Kind::kIterator) || value.is(Kind::kUndefined)) failOn("last", value);
+  if (value.is(Kind::kIterator)) failOn("last", value);
   std::vector<Value> items = itemsOf(interpreter, value);
   return items.empty() ? Value::undefined("the last element of an empty sequence") : std::move(items.back());
 }

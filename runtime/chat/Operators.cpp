@@ -150,20 +150,31 @@ std::optional<int64_t> boundOf(const Value& value) {
   return value.integer();
 }
 
-/// The places that a slice of `size` elements takes, as Python has them.
-std::vector<size_t> placesOf(int64_t size, std::optional<int64_t> begin, std::optional<int64_t> end, int64_t step) {
+/// The places that a slice takes: from `begin` on by `step`, not `end` itself.
+struct Slice {
+  int64_t begin, end, step;
+  std::vector<size_t> places;
+};
+
+/// Of `size` elements, as Python has them.
+Slice sliceOf(int64_t size, std::optional<int64_t> begin, std::optional<int64_t> end, int64_t step) {
   const auto clamp = [&](int64_t place) {
     if (place < 0) place = std::max<int64_t>(place, -size - 1) + size;
     return std::clamp<int64_t>(place, step < 0 ? -1 : 0, step < 0 ? size - 1 : size);
   };
-  std::vector<size_t> places;
-  int64_t at = begin ? clamp(*begin) : step < 0 ? size - 1 : 0;
-  const int64_t stop = end ? clamp(*end) : step < 0 ? -1 : size;
-  while (step < 0 ? at > stop : at < stop) {
-    places.push_back(static_cast<size_t>(at));
+  Slice slice{begin ? clamp(*begin) : step < 0 ? size - 1 : 0, end ? clamp(*end) : step < 0 ? -1 : size, step, {}};
+  for (int64_t at = slice.begin; step < 0 ? at > slice.end : at < slice.end;) {
+    slice.places.push_back(static_cast<size_t>(at));
     if (__builtin_add_overflow(at, step, &at)) break;
   }
-  return places;
+  return slice;
+}
+
+/// Past 64 bits a bound is only shown, never walked to.
+int64_t boundAt(const RangeObject& range, int64_t place) {
+  int64_t bound = 0;
+  if (__builtin_mul_overflow(place, range.step, &bound) || __builtin_add_overflow(bound, range.begin, &bound)) failOverflow();
+  return bound;
 }
 
 } // namespace
@@ -176,15 +187,21 @@ Value sliced(const Value& value, const Value& begin, const Value& end, const Val
   const int64_t by = boundOf(step).value_or(1);
   if (by == 0) fail("the step of a slice is 0");
   if (!isText) {
-    const auto places = placesOf(static_cast<int64_t>(value.items().size()), from, to, by);
-    budget.charge(places.size());
+    const Slice slice = sliceOf(static_cast<int64_t>(value.items().size()), from, to, by);
+    budget.charge(slice.places.size());
     std::vector<Value> items;
-    for (size_t place : places)
+    for (size_t place : slice.places)
       items.push_back(value.items()[place]);
+    if (value.is(Kind::kRange)) {
+      const auto& range = value.as<RangeObject>();
+      int64_t step = 0;
+      if (__builtin_mul_overflow(range.step, by, &step)) failOverflow();
+      return Value::range(boundAt(range, slice.begin), boundAt(range, slice.end), step, std::move(items));
+    }
     return Value::sequence(value.is(Kind::kTuple) ? Kind::kTuple : Kind::kList, std::move(items), value.isTemplate(), budget);
   }
   const std::vector<size_t> begins = codeBegins(value.bytes());
-  const auto places = placesOf(static_cast<int64_t>(begins.size()) - 1, from, to, by);
+  const std::vector<size_t> places = sliceOf(static_cast<int64_t>(begins.size()) - 1, from, to, by).places;
   budget.chargeBytes(value.text().size());
   MarkedText text;
   if (by == 1 && !places.empty()) text = value.text().slice(begins[places.front()], begins[places.back() + 1]);

@@ -309,34 +309,24 @@ ExpressionPtr Parser::parsePostfix(ExpressionPtr expression) {
 
 ExpressionPtr Parser::parseItem(ExpressionPtr expression) {
   const Position at = take().at;
-  std::vector<ExpressionPtr> parts = partsOf(std::move(expression));
-  bool isSlice = false;
-  std::vector<ExpressionPtr> tuple;
-  if (isOperator("]")) fail("expected an index, got ']'", now().at);
-  for (int colons = 0; !isOperator("]");) {
-    if (isOperator(":") && colons < 2 && tuple.empty()) {
-      take();
-      isSlice = true, ++colons;
-      parts.resize(static_cast<size_t>(1 + colons));
-    } else if (isOperator(",") && !isSlice) {
-      take();
-      tuple.push_back(std::move(parts.back()));
-      parts.pop_back();
-    } else {
-      const size_t place = static_cast<size_t>(1 + colons);
-      if (parts.size() > place) fail("expected ']', got " + describe(now()), now().at);
-      parts.resize(place);
-      parts.push_back(parseExpression());
-    }
+  ExpressionPtr first;
+  if (isOperator("]")) first = make(Kind::kTuple, at); // x[], which Jinja takes
+  else if (!isOperator(":")) first = parseExpression();
+  if (isOperator(":")) {
+    std::vector<ExpressionPtr> parts = partsOf(std::move(expression), std::move(first), ExpressionPtr(), ExpressionPtr());
+    for (size_t i = 2; i < 4 && skipOperator(":"); ++i)
+      if (!isOperator(":") && !isOperator("]")) parts[i] = parseExpression();
+    expectOperator("]");
+    return make(Kind::kSlice, at, std::move(parts));
   }
-  take();
-  if (!tuple.empty()) {
-    if (parts.size() > 1) tuple.push_back(std::move(parts.back()));
-    parts.resize(1);
-    parts.push_back(make(Kind::kTuple, at, std::move(tuple)));
+  if (isOperator(",")) {
+    std::vector<ExpressionPtr> items = partsOf(std::move(first));
+    while (skipOperator(","))
+      items.push_back(parseExpression());
+    first = make(Kind::kTuple, at, std::move(items));
   }
-  if (isSlice) parts.resize(4);
-  return make(isSlice ? Kind::kSlice : Kind::kItem, at, std::move(parts));
+  expectOperator("]");
+  return make(Kind::kItem, at, partsOf(std::move(expression), std::move(first)));
 }
 
 std::vector<Argument> Parser::parseArguments() {

@@ -43,7 +43,7 @@ class Writer {
     case Kind::kText: return writeText(value);
     case Kind::kList: return writeItems(value, "[", "]");
     case Kind::kTuple: return writeItems(value, "(", value.items().size() == 1 ? ",)" : ")");
-    case Kind::kRange: return add(value.as<ListObject>().display, value.isTemplate());
+    case Kind::kRange: return writeRange(value);
     case Kind::kView: return writeItems(value, (value.as<ListObject>().display + "([").c_str(), "])");
     case Kind::kDict: return writeDict(value);
     case Kind::kIterator: return add("<iterator>", true);
@@ -68,6 +68,11 @@ class Writer {
     text.append(inside);
     if (value.isMarkup()) text.append(")", true);
     budget_.limitBytes(text.size());
+  }
+
+  void writeRange(const Value& value) {
+    const auto& range = value.as<RangeObject>();
+    add("range(" + std::to_string(range.begin) + ", " + std::to_string(range.end) + (range.step == 1 ? ")" : ", " + std::to_string(range.step) + ")"), value.isTemplate());
   }
 
   void writeItems(const Value& value, const char* before, const char* after) {

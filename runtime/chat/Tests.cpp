@@ -1,8 +1,8 @@
 // What comes behind `is`.
-#include <algorithm>
-
 #include "runtime/chat/Interpreter.h"
 #include "runtime/chat/NameTable.h"
+#include "runtime/chat/Operators.h"
+#include "runtime/chat/Print.h"
 #include "runtime/chat/PythonText.h"
 
 namespace jinx::chat {
@@ -26,23 +26,29 @@ bool isFalseValue(const Value& value) { return value.is(Kind::kBool) && value.in
 bool isCallable(const Value& value) { return value.is(Kind::kFunction); }
 bool isIterable(const Value& value) { return value.isSequence() || value.is(Kind::kText) || value.is(Kind::kDict) || value.is(Kind::kIterator) || value.is(Kind::kUndefined) || value.is(Kind::kLoop); }
 bool isSequence(const Value& value) { return (value.isSequence() && !value.is(Kind::kView)) || value.is(Kind::kText) || value.is(Kind::kDict) || value.is(Kind::kUndefined); }
-bool isLowerText(const Value& value) { return value.is(Kind::kText) && toLower(value.text()).bytes() == value.bytes() && toUpper(value.text()).bytes() != value.bytes(); }
-bool isUpperText(const Value& value) { return value.is(Kind::kText) && toUpper(value.text()).bytes() == value.bytes() && toLower(value.text()).bytes() != value.bytes(); }
 bool isEscaped(const Value& value) { return value.isMarkup(); }
 
-const Value& numberOf(const Value& value) {
-  if (value.is(Kind::kUndefined)) fail("'" + value.undefinedName() + "' is undefined");
-  if (!value.isInteger()) fail("the test takes an integer, got a value of type " + typeName(value));
-  return value;
+/// Of the value's text, whatever it is.
+template <bool upper> bool isCased(Interpreter& interpreter, const Value& value, Arguments& arguments) {
+  Bound given("the test", arguments, {});
+  const MarkedText text = printed(value, interpreter.budget());
+  const std::string up = toUpper(text).bytes(), low = toLower(text).bytes();
+  return text.bytes() == (upper ? up : low) && up != low;
 }
-bool isOdd(const Value& value) { return numberOf(value).integer() % 2 != 0; }
-bool isEven(const Value& value) { return numberOf(value).integer() % 2 == 0; }
 
-bool isDivisible(Interpreter&, const Value& value, Arguments& arguments) {
+bool hasRest(Interpreter& interpreter, const Value& value, const Value& by, int64_t rest) {
+  if (value.is(Kind::kText)) fail("the test takes a number, got a value of type str");
+  return isEqual(arithmetic(Operator::kModulo, value, by, interpreter.budget()), Value::integer(rest), interpreter.budget());
+}
+
+template <int rest> bool isEvenOrOdd(Interpreter& interpreter, const Value& value, Arguments& arguments) {
+  Bound given("the test", arguments, {});
+  return hasRest(interpreter, value, Value::integer(2), rest);
+}
+
+bool isDivisible(Interpreter& interpreter, const Value& value, Arguments& arguments) {
   Bound given("divisibleby", arguments, {"num"}, 1);
-  const int64_t by = numberOf(given[0]).integer();
-  if (by == 0) fail("division by zero");
-  return by == -1 || numberOf(value).integer() % by == 0;
+  return hasRest(interpreter, value, given[0], 0);
 }
 
 template <typename Compare> bool ordered(const Value& value, Arguments& arguments, Interpreter& interpreter, Compare holds) {
@@ -81,14 +87,14 @@ bool isTest(Interpreter&, const Value& value, Arguments&) { return value.is(Kind
 
 constexpr std::pair<std::string_view, Test> kTests[] = {
     {"boolean", isKind<Kind::kBool>}, {"callable", holds<isCallable>},  {"defined", holds<isDefined>},      {"divisibleby", isDivisible},
-    {"eq", isEqualTo},                {"equalto", isEqualTo},           {"escaped", holds<isEscaped>},      {"even", holds<isEven>},
+    {"eq", isEqualTo},                {"equalto", isEqualTo},           {"escaped", holds<isEscaped>},      {"even", isEvenOrOdd<0>},
     {"false", holds<isFalseValue>},   {"filter", isFilter},             {"float", isKind<Kind::kFloat>},    {"ge", isGreaterOrEqual},
     {"greaterthan", isGreater},       {"gt", isGreater},                {"in", isIn},                       {"integer", holds<isInteger>},
-    {"iterable", holds<isIterable>},  {"le", isLessOrEqual},            {"lessthan", isLess},               {"lower", holds<isLowerText>},
+    {"iterable", holds<isIterable>},  {"le", isLessOrEqual},            {"lessthan", isLess},               {"lower", isCased<false>},
     {"lt", isLess},                   {"mapping", isKind<Kind::kDict>}, {"ne", isUnequalTo},                {"none", isKind<Kind::kNone>},
-    {"number", holds<isNumber>},      {"odd", holds<isOdd>},            {"sameas", isSameAs},               {"sequence", holds<isSequence>},
+    {"number", holds<isNumber>},      {"odd", isEvenOrOdd<1>},            {"sameas", isSameAs},               {"sequence", holds<isSequence>},
     {"string", isKind<Kind::kText>},  {"test", isTest},                 {"true", holds<isTrueValue>},       {"undefined", isKind<Kind::kUndefined>},
-    {"upper", holds<isUpperText>},
+    {"upper", isCased<true>},
 };
 
 } // namespace

@@ -86,6 +86,15 @@ Value Value::sequence(Kind kind, std::vector<Value> items, bool isTemplate, cons
   return made;
 }
 
+Value Value::range(int64_t begin, int64_t end, int64_t step, std::vector<Value> items) {
+  Value made(Kind::kRange, true);
+  auto object = std::make_shared<RangeObject>();
+  object->items = std::move(items);
+  object->begin = begin, object->end = end, object->step = step;
+  made.object_ = std::move(object);
+  return made;
+}
+
 Value Value::iterator(std::vector<Value> items, bool isTemplate, const Budget& budget) {
   Value made(Kind::kIterator, isTemplate);
   auto object = std::make_shared<IteratorObject>();
@@ -217,6 +226,13 @@ bool isEqualDict(const DictObject& a, const DictObject& b, Budget& budget) {
   });
 }
 
+/// Keys and items are sets; values are only themselves.
+bool isEqualView(const Value& a, const Value& b, Budget& budget) {
+  const std::string& display = a.as<ListObject>().display;
+  if (display == "dict_values" || a.items().size() != b.items().size()) return a.isSameObject(b);
+  return std::ranges::all_of(a.items(), [&](const Value& item) { return std::ranges::any_of(b.items(), [&](const Value& other) { return isEqual(item, other, budget); }); });
+}
+
 int compareNumbers(const Value& a, const Value& b) {
   if (a.isInteger() && b.isInteger()) return a.integer() < b.integer() ? -1 : a.integer() > b.integer();
   return a.real() < b.real() ? -1 : a.real() > b.real() ? 1 : 0;
@@ -236,6 +252,7 @@ bool isEqual(const Value& a, const Value& b, Budget& budget) {
   case Kind::kList:
   case Kind::kTuple:
   case Kind::kRange: return std::ranges::equal(a.items(), b.items(), [&](const Value& x, const Value& y) { return isEqual(x, y, budget); });
+  case Kind::kView: return isEqualView(a, b, budget);
   case Kind::kNamespace: return a.as<NamespaceObject>().state == b.as<NamespaceObject>().state;
   default: return a.isSameObject(b);
   }

@@ -86,6 +86,7 @@ class Value {
   static Value text(std::string bytes, bool isTemplate = true) { return text(MarkedText(std::move(bytes), isTemplate)); }
   /// \param budget  bounds how deep values lie in values
   static Value sequence(Kind kind, std::vector<Value> items, bool isTemplate, const Budget& budget, std::string display = {});
+  static Value range(int64_t begin, int64_t end, int64_t step, std::vector<Value> items);
   static Value list(std::vector<Value> items, bool isTemplate, const Budget& budget) { return sequence(Kind::kList, std::move(items), isTemplate, budget); }
   /// Later entries with equal keys replace earlier ones, in their place.
   static Value dict(std::vector<std::pair<Value, Value>> entries, bool isTemplate, const Budget& budget);
@@ -117,8 +118,12 @@ struct TextObject : Object {
 
 struct ListObject : Object {
   std::vector<Value> items;
-  std::string display; ///< of a range and a view: what stands for it in text, or in front of its elements
+  std::string display; ///< of a view: what stands in front of its elements
   int32_t depth = 1;
+};
+
+struct RangeObject : ListObject {
+  int64_t begin = 0, end = 0, step = 1;
 };
 
 struct DictObject : Object {

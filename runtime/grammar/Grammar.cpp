@@ -1,6 +1,7 @@
 #include "runtime/grammar/Grammar.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/grammar/Gbnf.h"
 #include "runtime/grammar/JsonText.h"
@@ -40,17 +41,36 @@ class GrammarMask : public engine::TokenMask {
   Expected<std::span<const uint64_t>> allowed(std::span<const int32_t> output) override {
     const std::lock_guard guard(masker_->lock());
     masker_->begin();
-    if (generation_ != masker_->generation()) tokens_.clear(), generation_ = masker_->generation();
+    JINX_TRY(follow());
     const auto common = static_cast<size_t>(std::ranges::mismatch(tokens_, output).in1 - tokens_.begin());
     tokens_.resize(common), configs_.resize(common);
-    for (size_t i = common; i < output.size(); ++i)
+    if (now() == kForgotten) tokens_.clear(), configs_.clear();
+    for (size_t i = tokens_.size(); i < output.size(); ++i)
       JINX_TRY(append(output[i], i));
     JINX_TRY_ASSIGN(mask_, maskNow());
     return std::span<const uint64_t>(*mask_);
   }
 
  private:
-  static constexpr ConfigId kEnded = -1; ///< an end token was there
+  static constexpr ConfigId kEnded = -1;     ///< an end token was there
+  static constexpr ConfigId kForgotten = -3; ///< known to an older generation only
+  static constexpr size_t kKept = 64;        ///< of the last tokens, when a generation ends: as many drafts can be refused
+
+  /// Takes the last configurations over from the generation before.
+  Status follow() {
+    const uint64_t generation = masker_->generation();
+    if (generation_ == generation) return Status::ok();
+    const bool isNext = generation_ + 1 == generation;
+    generation_ = generation;
+    for (size_t i = 0; i < configs_.size(); ++i) {
+      const bool isKept = isNext && i + kKept >= configs_.size() && configs_[i] != kForgotten;
+      if (configs_[i] == kEnded) continue;
+      const Expected<ConfigId> own = isKept ? masker_->adopt(configs_[i]) : Expected<ConfigId>(kForgotten);
+      configs_[i] = own ? *own : kForgotten;
+      if (!own) return own.status();
+    }
+    return Status::ok();
+  }
 
   ConfigId now() const { return configs_.empty() ? masker_->machine().start() : configs_.back(); }
 
@@ -88,7 +108,7 @@ class GrammarMask : public engine::TokenMask {
   const std::shared_ptr<const Grammar> grammar_;
   const std::shared_ptr<const TokenTable> table_;
   const std::shared_ptr<Masker> masker_;
-  uint64_t generation_ = 0;
+  uint64_t generation_ = 0; ///< of configs_
   std::vector<int32_t> tokens_;   ///< of the output that was asked for last
   std::vector<ConfigId> configs_; ///< behind each
   Mask mask_;
@@ -150,18 +170,22 @@ std::shared_ptr<engine::TokenMask> makeMask(std::shared_ptr<const Grammar> gramm
 }
 
 Expected<Match> match(const Grammar& grammar, std::string_view text) {
-  Machine machine(grammar.automaton());
-  ConfigId config = machine.start();
+  auto machine = std::make_unique<Machine>(grammar.automaton());
+  ConfigId config = machine->start();
   Match match;
   for (; match.length < text.size(); ++match.length) {
-    if (machine.isFull()) return resourceError("the text takes more configurations than are kept (configurations)");
-    machine.beginStep();
-    const ConfigId to = machine.next(config, static_cast<uint8_t>(text[match.length]));
-    if (to == Machine::kFailed) return machine.failure();
+    machine->beginStep();
+    if (machine->isFull()) {
+      const auto before = std::exchange(machine, std::make_unique<Machine>(grammar.automaton()));
+      config = machine->adopt(*before, config);
+      if (config == Machine::kFailed) return machine->failure();
+    }
+    const ConfigId to = machine->next(config, static_cast<uint8_t>(text[match.length]));
+    if (to == Machine::kFailed) return machine->failure();
     if (to == kDead) return match;
     config = to;
   }
-  match.isComplete = machine.isComplete(config);
+  match.isComplete = machine->isComplete(config);
   return match;
 }
 

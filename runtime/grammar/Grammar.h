@@ -30,7 +30,7 @@ struct Limits {
   int32_t repetitions = 1 << 14;    ///< {n}, maxItems, maxLength and the like
   int32_t states = 1 << 19;         ///< of the automaton, also of those on the way to it
   int32_t stepStates = 1 << 12;     ///< possibilities that are open after one byte
-  int32_t configurations = 1 << 16; ///< kept at once, of all requests with this grammar
+  int32_t configurations = 1 << 15; ///< kept at once, of all requests with this grammar; a token that needs as many is refused
   int64_t stepWork = 1 << 25;       ///< elementary operations for one mask
 };
 

@@ -17,24 +17,38 @@ uint64_t keyOf(const Machine::Head& head) { return static_cast<uint64_t>(static_
 
 } // namespace
 
-Machine::Machine(std::shared_ptr<const Automaton> automaton) : automaton_(std::move(automaton)), classes_(automaton_->classBytes.size()) {
-  calledByRule_.assign(automaton_->rules.size(), -1);
-  reset();
-}
-
-void Machine::reset() {
-  ++generation_;
-  nodes_.assign(2, {});
-  frames_.clear();
-  configs_.assign(1, {});
-  heads_.clear();
-  table_.assign(classes_, kDead);
-  nodeByHash_.clear(), configByHash_.clear(), below_.clear(), above_.clear();
-  beginStep();
+Machine::Machine(std::shared_ptr<const Automaton> automaton)
+    : automaton_(std::move(automaton)), classes_(automaton_->classBytes.size()), nodes_(2), configs_(1), table_(classes_, kDead), calledByRule_(automaton_->rules.size(), -1) {
   begin();
   addItem({automaton_->rules[static_cast<size_t>(automaton_->root)].start, kBottom});
   start_ = close();
   if (start_ == kFailed) start_ = kDead;
+}
+
+ConfigId Machine::adopt(const Machine& other, ConfigId config) {
+  // The nodes that are reached, lower ones first: a node's number is above those of the nodes in its frames.
+  std::vector<NodeId> reached;
+  std::unordered_map<NodeId, NodeId> own;
+  const auto reach = [&](NodeId node) {
+    if (own.try_emplace(node, node).second && node > kUnknown) reached.push_back(node);
+  };
+  for (const Head& head : other.heads(config))
+    reach(head.node);
+  for (size_t i = 0; i < reached.size(); ++i)
+    for (const Head& frame : other.framesOf(reached[i]))
+      reach(frame.node);
+  std::ranges::sort(reached);
+  for (NodeId node : reached) {
+    scratch_.clear();
+    for (const Head& frame : other.framesOf(node))
+      scratch_.push_back({frame.state, own[frame.node]});
+    own[node] = nodeOf(scratch_);
+    if (own[node] < 0) return kFailed;
+  }
+  leaves_.clear();
+  for (const Head& head : other.heads(config))
+    leaves_.push_back({head.state, own[head.node]});
+  return intern(leaves_, other.isComplete(config), other.leavesUnknown(config));
 }
 
 bool Machine::count(int64_t operations) {

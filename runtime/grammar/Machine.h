@@ -27,7 +27,7 @@ namespace jinx::grammar {
 using ConfigId = int32_t;
 inline constexpr ConfigId kDead = 0; ///< nothing goes on, and the text is not complete
 
-/// Not for two threads at once. Configurations are numbers until `reset`.
+/// Not for two threads at once.
 class Machine {
  public:
   using NodeId = int32_t;
@@ -42,6 +42,8 @@ class Machine {
 
   /// Before the first byte.
   ConfigId start() const { return start_; }
+  /// A configuration of another machine of this automaton. kFailed when a limit is passed.
+  ConfigId adopt(const Machine& other, ConfigId config);
   /// The configuration of one state above an unknown stack.
   ConfigId above(int32_t state);
   /// What a node's frames lead to.
@@ -63,6 +65,7 @@ class Machine {
   bool goesOn(ConfigId config) const { return configs_[static_cast<size_t>(config)].heads > 0; }
   const Status& failure() const { return failure_; }
   const Automaton& automaton() const { return *automaton_; }
+  const std::shared_ptr<const Automaton>& sharedAutomaton() const { return automaton_; }
 
   /// For one mask or one run of text: work counts from here.
   void beginStep() {
@@ -71,11 +74,8 @@ class Machine {
   }
   /// False, with a failure, past the limit.
   bool count(int64_t operations);
-  /// Whether so much is kept that it is time to begin anew.
+  /// Whether so much is kept that it is time for another machine.
   bool isFull() const { return static_cast<int32_t>(configs_.size()) > automaton_->limits.configurations / 2 || nodeCount() > automaton_->limits.configurations || frames_.size() > 8 * static_cast<size_t>(automaton_->limits.configurations); }
-  /// Forgets everything. All numbers mean nothing from then on.
-  void reset();
-  uint64_t generation() const { return generation_; }
   int32_t size() const { return static_cast<int32_t>(configs_.size()); }
 
  private:
@@ -128,7 +128,6 @@ class Machine {
   std::unordered_map<NodeId, ConfigId> below_;
   std::unordered_map<int32_t, ConfigId> above_;
   ConfigId start_ = 0;
-  uint64_t generation_ = 0;
   int64_t work_ = 0;
   Status failure_;
 

@@ -7,8 +7,8 @@ namespace jinx::grammar {
 namespace {
 
 constexpr size_t kMostHeads = 16;           // of a configuration whose mask is made of local ones
-constexpr size_t kMostLocalBytes = 64 << 20; // then they are forgotten
-constexpr size_t kMostMasks = 512;
+constexpr size_t kMostLocalBytes = 8 << 20; // then they are forgotten
+constexpr size_t kMostMasks = 256;
 
 void set(std::vector<uint64_t>& bits, int32_t token) { bits[static_cast<size_t>(token) / 64] |= uint64_t(1) << (token % 64); }
 
@@ -25,19 +25,27 @@ constexpr PlainRange kPlainRanges[] = {
 } // namespace
 
 Masker::Masker(std::shared_ptr<const Automaton> automaton, std::shared_ptr<const TokenTable> table)
-    : table_(std::move(table)), machine_(std::move(automaton)), path_(static_cast<size_t>(tokens().all.depth) + 1) {}
+    : table_(std::move(table)), machine_(std::make_unique<Machine>(std::move(automaton))), path_(static_cast<size_t>(tokens().all.depth) + 1) {}
 
 void Masker::begin() {
-  machine_.beginStep();
-  if (!machine_.isFull()) return;
+  machine_->beginStep();
+  if (!machine_->isFull()) return;
+  before_ = std::move(machine_);
+  machine_ = std::make_unique<Machine>(before_->sharedAutomaton());
   masks_.clear();
-  machine_.reset();
+  ++generation_;
+}
+
+Expected<ConfigId> Masker::adopt(ConfigId config) {
+  const ConfigId own = machine_->adopt(*before_, config);
+  if (own == Machine::kFailed) return machine_->failure();
+  return own;
 }
 
 Expected<ConfigId> Masker::advance(ConfigId config, int32_t token) {
   for (char byte : tokens().bytes[static_cast<size_t>(token)]) {
-    config = machine_.next(config, static_cast<uint8_t>(byte));
-    if (config == Machine::kFailed) return machine_.failure();
+    config = machine_->next(config, static_cast<uint8_t>(byte));
+    if (config == Machine::kFailed) return machine_->failure();
     if (config == kDead) break;
   }
   return config;
@@ -52,10 +60,10 @@ Status Masker::walk(const TokenTrie& trie, uint32_t from, ConfigId config, OnTok
   int64_t visited = 0;
   for (uint32_t at = from + 1; at < end;) {
     const TokenTrie::Node& node = nodes[at];
-    const ConfigId to = machine_.next(path_[node.depth - 1u], node.byte);
+    const ConfigId to = machine_->next(path_[node.depth - 1u], node.byte);
     ++visited;
     if (to <= kDead) {
-      if (to == Machine::kFailed) return machine_.failure();
+      if (to == Machine::kFailed) return machine_->failure();
       at = node.end;
       continue;
     }
@@ -64,7 +72,7 @@ Status Masker::walk(const TokenTrie& trie, uint32_t from, ConfigId config, OnTok
     path_[node.depth] = to;
     ++at;
   }
-  return machine_.count(visited / 4) ? Status::ok() : machine_.failure();
+  return machine_->count(visited / 4) ? Status::ok() : machine_->failure();
 }
 
 /// Where all plain characters lead. \returns false when one leads nowhere
@@ -77,11 +85,11 @@ Expected<bool> Masker::plainSteps(ConfigId config, std::vector<ConfigId>& to) {
       if (range.from != places[i].second) continue;
       std::array<bool, 256> isDone{}; // by class
       for (int byte = range.low; byte <= range.high; ++byte) {
-        bool& done = isDone[machine_.automaton().classOf[static_cast<size_t>(byte)]];
+        bool& done = isDone[machine_->automaton().classOf[static_cast<size_t>(byte)]];
         if (done) continue;
         done = true;
-        const ConfigId next = machine_.next(places[i].first, static_cast<uint8_t>(byte));
-        if (next == Machine::kFailed) return machine_.failure();
+        const ConfigId next = machine_->next(places[i].first, static_cast<uint8_t>(byte));
+        if (next == Machine::kFailed) return machine_->failure();
         if (next == kDead || places.size() + to.size() > kMost) return false;
         if (range.to == 0) {
           if (std::ranges::find(to, next) == to.end()) to.push_back(next);
@@ -112,8 +120,8 @@ Expected<bool> Masker::takesPlain(ConfigId config) {
 Expected<const Masker::Local*> Masker::local(int32_t state) {
   const auto known = locals_.find(state);
   if (known != locals_.end()) return const_cast<const Local*>(&known->second);
-  const ConfigId config = machine_.above(state);
-  if (config == Machine::kFailed) return machine_.failure();
+  const ConfigId config = machine_->above(state);
+  if (config == Machine::kFailed) return machine_->failure();
   Local local;
   JINX_TRY_ASSIGN(local.isPlain, takesPlain(config));
   const TokenTrie& trie = local.isPlain ? tokens().others : tokens().all;
@@ -123,7 +131,7 @@ Expected<const Masker::Local*> Masker::local(int32_t state) {
         local.few.insert(local.few.end(), trie.tokens.begin() + trie.nodes[node].firstToken, trie.tokens.begin() + trie.nodes[node + 1].firstToken);
       },
       [&](uint32_t node, ConfigId to) {
-        if (machine_.leavesUnknown(to) && trie.nodes[node].end > node + 1) local.leaving.push_back(node);
+        if (machine_->leavesUnknown(to) && trie.nodes[node].end > node + 1) local.leaving.push_back(node);
       }));
   if (local.isPlain || local.few.size() > tokens().words()) {
     local.bits = local.isPlain ? tokens().plain : std::vector<uint64_t>(tokens().words(), 0);
@@ -144,8 +152,8 @@ Status Masker::addHead(const Machine::Head& head, std::vector<uint64_t>& bits) {
   for (int32_t token : local->few)
     set(bits, token);
   if (local->leaving.empty()) return Status::ok();
-  const ConfigId below = machine_.below(head.node);
-  if (below == Machine::kFailed) return machine_.failure();
+  const ConfigId below = machine_->below(head.node);
+  if (below == Machine::kFailed) return machine_->failure();
   const TokenTrie& trie = local->isPlain ? tokens().others : tokens().all;
   for (uint32_t node : local->leaving)
     JINX_TRY(walk(
@@ -173,13 +181,13 @@ Expected<Mask> Masker::mask(ConfigId config) {
   const auto known = masks_.find(config);
   if (known != masks_.end()) return known->second;
   auto bits = std::make_shared<std::vector<uint64_t>>(tokens().words(), 0);
-  const auto span = machine_.heads(config);
+  const auto span = machine_->heads(config);
   const std::vector<Machine::Head> heads(span.begin(), span.end()); // walks add others behind them
   if (heads.size() > kMostHeads) JINX_TRY(addAll(config, *bits));
   else
     for (const Machine::Head& head : heads)
       JINX_TRY(addHead(head, *bits));
-  if (machine_.isComplete(config))
+  if (machine_->isComplete(config))
     for (int32_t token : tokens().endTokens)
       set(*bits, token);
   if (masks_.size() >= kMostMasks) masks_.clear();

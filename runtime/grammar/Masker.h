@@ -25,11 +25,13 @@ class Masker {
 
   std::mutex& lock() { return lock_; }
   const TokenTable::State& tokens() const { return table_->state(); }
-  Machine& machine() { return machine_; }
-  /// Configurations of an older generation are forgotten.
-  uint64_t generation() const { return machine_.generation(); }
-  /// Before a mask is asked for: begins a new generation when too much is kept.
+  Machine& machine() { return *machine_; }
+  /// Configurations are numbers of a generation.
+  uint64_t generation() const { return generation_; }
+  /// Before a mask is asked for: begins a new generation when much is kept.
   void begin();
+  /// What a configuration of the generation before is in this one. An error past a limit.
+  Expected<ConfigId> adopt(ConfigId config);
 
   /// Where a token leads; kDead when it is not allowed. An error past a limit.
   Expected<ConfigId> advance(ConfigId config, int32_t token);
@@ -53,7 +55,8 @@ class Masker {
 
   std::mutex lock_;
   const std::shared_ptr<const TokenTable> table_;
-  Machine machine_;
+  std::unique_ptr<Machine> machine_, before_;
+  uint64_t generation_ = 1;
   std::unordered_map<int32_t, Local> locals_; ///< by state
   size_t localBytes_ = 0;
   std::unordered_map<ConfigId, Mask> masks_;

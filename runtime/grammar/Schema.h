@@ -25,7 +25,7 @@ namespace jinx::grammar {
 
 enum KindBit : uint8_t { kNullBit = 1, kBoolBit = 2, kIntegerBit = 4, kNumberBit = 8, kStringBit = 16, kArrayBit = 32, kObjectBit = 64, kAllKinds = 127 };
 
-/// Schemas that apply to one place; ascending, none twice. Empty: anything.
+/// Schemas that apply to one place, in the order in which they are met, none twice. Empty: anything.
 using Conjunction = std::vector<const JsonValue*>;
 
 struct Facts {
@@ -51,6 +51,12 @@ class SchemaCompiler {
   struct Text { ///< what is said of a string
     int64_t least = 0, most = -1; ///< characters
     std::vector<const Nfa*> contents; ///< all of which it fulfills
+    auto operator<=>(const Text&) const = default;
+  };
+
+  struct OtherMembers { ///< whose names are not declared
+    Nfa keys;           ///< as they are between quotation marks
+    Conjunction value;
   };
 
   // SchemaFacts.cpp: what applies?
@@ -74,8 +80,8 @@ class SchemaCompiler {
   Status bounds(const Facts& facts, std::optional<Bound>& low, std::optional<Bound>& high);
   Expected<int32_t> writeString(Nfa& nfa, int32_t from, const Facts& facts);
   Expected<Text> textOf(const Facts& facts);
-  Expected<int32_t> countedString(int64_t least, int64_t most);
-  Expected<Nfa> contentOfLength(int64_t least, int64_t most);
+  Status writeCounted(Nfa& nfa, const Text& text);
+  Status writeContents(Nfa& nfa, const Text& text);
   Expected<int32_t> writeArray(Nfa& nfa, int32_t from, const Facts& facts);
   Expected<Conjunction> itemAt(const Facts& facts, size_t index);
 
@@ -83,8 +89,11 @@ class SchemaCompiler {
   Expected<int32_t> writeObject(Nfa& nfa, int32_t from, const Facts& facts);
   Expected<int32_t> writeMember(Nfa& nfa, int32_t from, const std::string& name, int32_t value);
   Expected<Conjunction> memberNamed(const Facts& facts, const std::string& name);
-  Expected<int32_t> writeOtherMembers(Nfa& nfa, int32_t from, const Facts& facts, const std::vector<std::string>& names);
-  Expected<int32_t> writeKeyed(Nfa& nfa, int32_t from, const Nfa& keys, Conjunction value);
+  bool isNever(const Conjunction& conjunction) const;
+  Conjunction memberOfPattern(const Facts& facts, const std::string& pattern) const;
+  Conjunction memberWithoutName(const Facts& facts) const;
+  Expected<std::vector<OtherMembers>> otherMembers(const Facts& facts, const std::vector<std::string>& names);
+  Expected<int32_t> writeOtherMember(Nfa& nfa, int32_t from, const std::vector<OtherMembers>& others);
   Status checkCounts(const Facts& facts, size_t required, size_t names, bool hasOthers);
 
   /// The least and most that the parts say, at least 0 and -1 for none.
@@ -99,7 +108,7 @@ class SchemaCompiler {
   std::map<Conjunction, int32_t> ruleByConjunction_;
   std::vector<std::pair<Conjunction, int32_t>> toWrite_;
   std::map<std::pair<std::string, bool>, std::unique_ptr<Nfa>> contents_; ///< of patterns
-  std::map<std::pair<int64_t, int64_t>, int32_t> strings_;               ///< by length
+  std::map<Text, int32_t> strings_;                                      ///< rules
 };
 
 } // namespace jinx::grammar

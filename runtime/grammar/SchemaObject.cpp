@@ -75,69 +75,82 @@ Expected<int32_t> SchemaCompiler::writeObject(Nfa& nfa, int32_t from, const Fact
     else none = -1;
     some = behind;
   }
-  if (none >= 0) {
-    JINX_TRY_ASSIGN(const int32_t to, writeOtherMembers(nfa, none, facts, names));
-    nfa.addEmpty(to, some);
-  }
+  JINX_TRY_ASSIGN(const std::vector<OtherMembers> others, otherMembers(facts, names));
   const int32_t loop = nfa.addState(), end = nfa.addState();
   nfa.addEmpty(some, loop);
-  JINX_TRY_ASSIGN(const int32_t other, writeOtherMembers(nfa, nfa.addCall(nfa.addBytes(loop, ","), json_.space()), facts, names));
+  if (none >= 0) {
+    JINX_TRY_ASSIGN(const int32_t to, writeOtherMember(nfa, none, others));
+    nfa.addEmpty(to, loop);
+  }
+  JINX_TRY_ASSIGN(const int32_t other, writeOtherMember(nfa, nfa.addCall(nfa.addBytes(loop, ","), json_.space()), others));
   nfa.addEmpty(other, loop);
   nfa.addEmpty(nfa.addCall(loop, json_.space()), end);
   if (none >= 0) nfa.addEmpty(none, end);
   return nfa.addBytes(end, "}");
 }
 
-/// One member whose name is not declared.
-Expected<int32_t> SchemaCompiler::writeOtherMembers(Nfa& nfa, int32_t from, const Facts& facts, const std::vector<std::string>& names) {
-  const int32_t end = nfa.addState();
-  Nfa declared;
-  for (const std::string& name : names)
-    declared.setFinal(declared.addBytes(declared.start(), escapedJson(name)));
-  JINX_TRY_ASSIGN(const std::optional<Nfa> declaredKeys, determinize(declared, budget_, budget_.limits().states));
-  if (!declaredKeys) return resourceError("the names of members need too many states");
-  // Names by pattern, each without the declared ones; a name that two patterns have would need both schemas.
-  JINX_TRY_ASSIGN(Nfa rest, lowerAlone(Expression::anyText(), Encoding::kJsonString, budget_));
-  JINX_TRY_ASSIGN(rest, subtract(rest, *declaredKeys, budget_));
+bool SchemaCompiler::isNever(const Conjunction& conjunction) const {
+  return std::ranges::any_of(conjunction, [](const JsonValue* one) { return one->kind == JsonValue::Kind::kBool && !one->boolean; });
+}
+
+/// What the parts say of members whose names have this pattern, or of those that have none.
+Conjunction SchemaCompiler::memberOfPattern(const Facts& facts, const std::string& pattern) const {
+  Conjunction conjunction;
+  for (const JsonValue* part : facts.parts) {
+    const JsonValue *own = part->find("patternProperties"), *value = own ? own->find(pattern) : nullptr;
+    if (!value) value = part->find("additionalProperties");
+    if (value) conjunction.push_back(value);
+  }
+  return conjunction;
+}
+Conjunction SchemaCompiler::memberWithoutName(const Facts& facts) const {
+  Conjunction conjunction;
+  for (const JsonValue* part : facts.parts)
+    if (const JsonValue* value = part->find("additionalProperties")) conjunction.push_back(value);
+  return conjunction;
+}
+
+/// Names by what is said of their members: those of each pattern, then the rest; none of them is declared. A name that two patterns have would need both schemas.
+Expected<std::vector<SchemaCompiler::OtherMembers>> SchemaCompiler::otherMembers(const Facts& facts, const std::vector<std::string>& names) {
   std::map<std::string, const Nfa*> patterns;
   for (const JsonValue* part : facts.parts)
     if (const JsonValue* own = part->find("patternProperties"))
       for (const auto& [pattern, value] : own->members) {
         JINX_TRY_ASSIGN(patterns[pattern], content(*part, "patternProperties", pattern, false));
       }
-  for (const auto& [pattern, keys] : patterns) {
-    JINX_TRY_ASSIGN(const Nfa own, intersect(rest, *keys, budget_));
-    for (const auto& [other, otherKeys] : patterns) {
-      if (other == pattern) continue;
-      JINX_TRY_ASSIGN(const Nfa both, intersect(own, *otherKeys, budget_));
-      if (!acceptsNothing(both) && other > pattern) return unsupported(*facts.parts[0], "patternProperties", "with patterns that share names (" + pattern + " and " + other + ") is not supported");
+  std::vector<OtherMembers> others;
+  Conjunction unnamed = memberWithoutName(facts);
+  if (patterns.empty() && isNever(unnamed)) return others;
+  Nfa declared;
+  for (const std::string& name : names)
+    declared.setFinal(declared.addBytes(declared.start(), escapedJson(name)));
+  JINX_TRY_ASSIGN(const std::optional<Nfa> declaredKeys, determinize(declared, budget_, budget_.limits().states));
+  if (!declaredKeys) return resourceError("the names of members need too many states");
+  JINX_TRY_ASSIGN(Nfa rest, lowerAlone(Expression::anyText(), Encoding::kJsonString, budget_));
+  JINX_TRY_ASSIGN(rest, subtract(rest, *declaredKeys, budget_));
+  for (auto pattern = patterns.begin(); pattern != patterns.end(); ++pattern) {
+    JINX_TRY_ASSIGN(Nfa own, intersect(rest, *pattern->second, budget_));
+    JINX_TRY_ASSIGN(rest, subtract(rest, *pattern->second, budget_));
+    for (auto other = std::next(pattern); other != patterns.end(); ++other) {
+      JINX_TRY_ASSIGN(const Nfa both, intersect(own, *other->second, budget_));
+      if (!acceptsNothing(both)) return unsupported(*facts.parts[0], "patternProperties", "with patterns that share names (" + pattern->first + " and " + other->first + ") is not supported");
     }
-    Conjunction conjunction;
-    for (const JsonValue* part : facts.parts) {
-      const JsonValue *own = part->find("patternProperties"), *value = own ? own->find(pattern) : nullptr;
-      if (!value) value = part->find("additionalProperties");
-      if (value) conjunction.push_back(value);
-    }
-    JINX_TRY_ASSIGN(const int32_t to, writeKeyed(nfa, from, own, std::move(conjunction)));
-    nfa.addEmpty(to, end);
+    others.push_back({std::move(own), memberOfPattern(facts, pattern->first)});
   }
-  for (const auto& [pattern, keys] : patterns) {
-    JINX_TRY_ASSIGN(rest, subtract(rest, *keys, budget_));
-  }
-  Conjunction others;
-  for (const JsonValue* part : facts.parts)
-    if (const JsonValue* value = part->find("additionalProperties")) others.push_back(value);
-  JINX_TRY_ASSIGN(const int32_t to, writeKeyed(nfa, from, rest, std::move(others)));
-  nfa.addEmpty(to, end);
-  return end;
+  others.push_back({std::move(rest), std::move(unnamed)});
+  std::erase_if(others, [&](const OtherMembers& one) { return isNever(one.value); });
+  return others;
 }
 
-Expected<int32_t> SchemaCompiler::writeKeyed(Nfa& nfa, int32_t from, const Nfa& keys, Conjunction value) {
-  const bool isNever = std::ranges::any_of(value, [](const JsonValue* one) { return one->kind == JsonValue::Kind::kBool && !one->boolean; });
-  if (isNever) return nfa.addState();
-  JINX_TRY_ASSIGN(const int32_t rule, ruleOf(std::move(value)));
-  JINX_TRY(budget_.states(keys.size()));
-  return nfa.addCall(nfa.addCall(nfa.addBytes(nfa.addNfa(nfa.addBytes(from, "\""), keys), "\":"), json_.space()), rule);
+/// One member whose name is not declared.
+Expected<int32_t> SchemaCompiler::writeOtherMember(Nfa& nfa, int32_t from, const std::vector<OtherMembers>& others) {
+  const int32_t end = nfa.addState();
+  for (const OtherMembers& one : others) {
+    JINX_TRY_ASSIGN(const int32_t rule, ruleOf(one.value));
+    JINX_TRY(budget_.states(one.keys.size()));
+    nfa.addEmpty(nfa.addCall(nfa.addCall(nfa.addBytes(nfa.addNfa(nfa.addBytes(from, "\""), one.keys), "\":"), json_.space()), rule), end);
+  }
+  return end;
 }
 
 /// Members are not counted: a number of them is supported where it follows from what is required and declared.

@@ -39,6 +39,14 @@ Expected<bool> contains(const std::vector<JsonValue>& list, const JsonValue& val
   return false;
 }
 
+/// Keeps the order: nothing may depend on where things lie in memory.
+template <typename T>
+void removeRepeated(std::vector<T>& list) {
+  for (size_t i = 0; i < list.size();)
+    if (std::find(list.begin(), list.begin() + static_cast<ptrdiff_t>(i), list[i]) != list.begin() + static_cast<ptrdiff_t>(i)) list.erase(list.begin() + static_cast<ptrdiff_t>(i));
+    else ++i;
+}
+
 bool hasAny(const Facts& facts, std::initializer_list<const char*> keywords) {
   return std::ranges::any_of(facts.parts, [&](const JsonValue* part) { return std::ranges::any_of(keywords, [&](const char* keyword) { return part->find(keyword) != nullptr; }); });
 }
@@ -51,8 +59,7 @@ Expected<int32_t> SchemaCompiler::ruleOf(Conjunction conjunction) {
     JINX_TRY_ASSIGN(conjunction[0], target(*conjunction[0], *conjunction[0]->find("$ref")));
   }
   std::erase_if(conjunction, [](const JsonValue* one) { return one->kind == JsonValue::Kind::kBool && one->boolean; });
-  std::ranges::sort(conjunction);
-  conjunction.erase(std::unique(conjunction.begin(), conjunction.end()), conjunction.end());
+  removeRepeated(conjunction);
   if (conjunction.empty()) return json_.value();
   const auto [found, isNew] = ruleByConjunction_.try_emplace(conjunction, 0);
   if (!isNew) return found->second;
@@ -263,51 +270,52 @@ Expected<SchemaCompiler::Text> SchemaCompiler::textOf(const Facts& facts) {
       text.contents.push_back(nfa);
     }
   }
+  removeRepeated(text.contents);
   return text;
 }
 
-Expected<int32_t> SchemaCompiler::countedString(int64_t least, int64_t most) {
-  const auto [found, isNew] = strings_.try_emplace({least, most}, 0);
-  if (!isNew) return found->second;
-  const int32_t rule = found->second = rules_.add("a string");
-  Nfa& nfa = rules_[rule];
+/// Any characters, as many as are wanted.
+Status SchemaCompiler::writeCounted(Nfa& nfa, const Text& text) {
   int32_t at = nfa.addBytes(nfa.start(), "\"");
-  for (int64_t i = 0; i < least; ++i)
+  for (int64_t i = 0; i < text.least; ++i)
     at = json_.addCharacter(nfa, at);
   const int32_t end = nfa.addState();
-  for (int64_t i = least; i < most; ++i) {
+  for (int64_t i = text.least; i < text.most; ++i) {
     nfa.addEmpty(at, end);
     at = json_.addCharacter(nfa, at);
   }
-  if (most < 0) nfa.addEmpty(json_.addCharacter(nfa, at), at);
-  if (most < 0 || least <= most) nfa.addEmpty(at, end);
+  if (text.most < 0) nfa.addEmpty(json_.addCharacter(nfa, at), at);
+  nfa.addEmpty(at, end);
   nfa.setFinal(nfa.addBytes(end, "\""));
-  return rule;
+  return budget_.work(nfa.size());
 }
 
-Expected<Nfa> SchemaCompiler::contentOfLength(int64_t least, int64_t most) {
-  return lowerAlone(Expression::repeat(Expression::ofSet(CharSet::all()), static_cast<int32_t>(least), static_cast<int32_t>(most)), Encoding::kJsonString, budget_);
-}
-
-Expected<int32_t> SchemaCompiler::writeString(Nfa& nfa, int32_t from, const Facts& facts) {
-  JINX_TRY_ASSIGN(const Text text, textOf(facts));
-  const bool isCounted = text.least > 0 || text.most >= 0;
-  if (text.most >= 0 && text.most < text.least) return nfa.addState();
-  if (text.contents.empty() && !isCounted) return nfa.addCall(from, json_.string());
-  if (text.contents.empty()) {
-    JINX_TRY_ASSIGN(const int32_t rule, countedString(text.least, text.most));
-    return nfa.addCall(from, rule);
-  }
+/// Strings of all patterns and formats, of the wanted length.
+Status SchemaCompiler::writeContents(Nfa& nfa, const Text& text) {
   Nfa all = *text.contents[0];
   for (size_t i = 1; i < text.contents.size(); ++i) {
     JINX_TRY_ASSIGN(all, intersect(all, *text.contents[i], budget_));
   }
-  if (isCounted) {
-    JINX_TRY_ASSIGN(const Nfa lengths, contentOfLength(text.least, text.most));
+  if (text.least > 0 || text.most >= 0) {
+    const Expression length = Expression::repeat(Expression::ofSet(CharSet::all()), static_cast<int32_t>(text.least), static_cast<int32_t>(text.most));
+    JINX_TRY_ASSIGN(const Nfa lengths, lowerAlone(length, Encoding::kJsonString, budget_));
     JINX_TRY_ASSIGN(all, intersect(all, lengths, budget_));
   }
-  JINX_TRY(budget_.states(all.size()));
-  return nfa.addBytes(nfa.addNfa(nfa.addBytes(from, "\""), all), "\"");
+  nfa.setFinal(nfa.addBytes(nfa.addNfa(nfa.addBytes(nfa.start(), "\""), all), "\""));
+  return budget_.states(all.size());
+}
+
+Expected<int32_t> SchemaCompiler::writeString(Nfa& nfa, int32_t from, const Facts& facts) {
+  JINX_TRY_ASSIGN(const Text text, textOf(facts));
+  if (text.most >= 0 && text.most < text.least) return nfa.addState(); // there is none
+  if (text == Text()) return nfa.addCall(from, json_.string());
+  const auto [found, isNew] = strings_.try_emplace(text, 0);
+  if (isNew) {
+    found->second = rules_.add();
+    Nfa& own = rules_[found->second];
+    JINX_TRY(text.contents.empty() ? writeCounted(own, text) : writeContents(own, text));
+  }
+  return nfa.addCall(from, found->second);
 }
 
 // ---- arrays ---------------------------------------------------------------------------------------------------------------------------

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstring>
 #include <optional>
 
+#include "runtime/llm/Metadata.h"
 #include "runtime/memory/AlignedBuffer.h"
 
 namespace jinx::llm {
@@ -17,13 +17,6 @@ constexpr size_t kPoolRank = 3; ///< at least: pages, heads, rows
 constexpr int32_t kLeastEntries = 16;
 
 std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
-
-std::optional<int64_t> numberIn(std::string_view text) {
-  int64_t number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 bool isPool(std::string_view name) {
   return std::any_of(std::begin(kPoolNames), std::end(kPoolNames), [&](std::string_view start) { return name.starts_with(start); });
@@ -56,13 +49,14 @@ Status PlanModel::load(std::shared_ptr<const PlanFile> plan, const PlanModelOpti
   JINX_TRY_ASSIGN(stream_, device_->createStream());
   JINX_TRY(findPorts());
   if (contextLength_ == 0) {
-    auto at = plan->plan().metadata().find("llm.context_length");
-    auto length = at == plan->plan().metadata().end() ? std::nullopt : numberIn(at->second);
-    if (!length || *length < 2 || *length > (1 << 30)) return invalidArgument("the plan does not say how long a sequence may be (metadata \"llm.context_length\"), and no length was given");
-    contextLength_ = static_cast<int32_t>(*length);
+    const std::optional<int32_t> length = numberOf(*plan, "llm.context_length", 2, 1 << 30);
+    if (!length) return invalidArgument("the plan does not say how long a sequence may be (metadata \"llm.context_length\"), and no length was given");
+    contextLength_ = *length;
   }
   JINX_TRY(makePools());
-  return makeLogits();
+  JINX_TRY(makeLogits());
+  endTokens_ = numbersOf(*plan, "llm.eos_token_id", 0, vocabulary_ - 1);
+  return Status::ok();
 }
 
 Status PlanModel::findPorts() {

@@ -6,10 +6,11 @@
 //   keys.0, values.0, keys.1, …                pools [p, heads, 16, depth] of any element type
 //   key_scales.0, value_scales.0, …            f32 [p, heads, 16], beside pools of 8 bits
 //
-// Its output is `logits`, f32 [r, vocabulary]. What frontends/gguf makes of a file has this form.
+// Its output is `logits`, f32 [r, vocabulary]. What frontends/llm makes of a file has this form.
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ class PlanModel final : public engine::StepModel {
   int32_t vocabulary() const override { return vocabulary_; }
   int32_t pages() const override { return pages_; }
   int32_t contextLength() const { return contextLength_; }
+  /// Tokens that end a text, as the plan says (metadata "llm.eos_token_id", separated by commas); empty where it does not, or names none of the vocabulary.
+  std::span<const int32_t> endTokens() const { return endTokens_; }
   int64_t bytesOfPage() const { return bytesOfPage_; } ///< of all layers: keys, values and scales
 
   Status run(const engine::StepInput& input, std::span<float> logits) override;
@@ -76,6 +79,7 @@ class PlanModel final : public engine::StepModel {
   bool hostMemory_ = true;
   int32_t vocabulary_ = 0, pages_ = 0, contextLength_ = 0;
   int64_t bytesOfPage_ = 0;
+  std::vector<int32_t> endTokens_;
   std::vector<StepPort> ports_; ///< by StepInputs
   std::vector<Pool> pools_;
   Block logits_;

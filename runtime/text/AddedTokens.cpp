@@ -46,7 +46,7 @@ Expected<AddedTokens> AddedTokens::make(std::vector<AddedToken> tokens, const No
     const AddedToken& token = added.tokens_[i];
     std::string& content = contents.emplace_back(token.content);
     if (token.normalized) JINX_TRY(normalizer.apply(content), "added token \"" + token.content + "\"");
-    added.hasNormalizedSpecial_ |= token.normalized && token.special;
+    added.hasNormalizedControl_ |= token.normalized && token.controls();
     strings[token.normalized ? 1 : 0].push_back({content, static_cast<int32_t>(i)});
   }
   for (size_t stage = 0; stage < 2; ++stage)
@@ -61,12 +61,22 @@ bool AddedTokens::isFound(const AddedToken& token, std::string_view text, size_t
   return !wordBefore && !wordAfter;
 }
 
-std::vector<Section> AddedTokens::split(std::string_view text, Stage stage, bool special, bool first) const {
-  const Range all[] = {{0, text.size()}};
-  return split(text, stage, std::span(all, special ? 1 : 0), first);
+bool AddedToken::controls() const {
+  const auto isBetween = [&](std::string_view begin, std::string_view end) { return content.size() > begin.size() + end.size() && content.starts_with(begin) && content.ends_with(end); };
+  return special || isBetween("<|", "|>") || isBetween("<\uff5c", "\uff5c>");
 }
 
-std::vector<Section> AddedTokens::split(std::string_view text, Stage stage, std::span<const Range> special, bool first) const {
+std::vector<Section> AddedTokens::split(std::string_view text, Stage stage, bool special, bool first) const {
+  const Range all[] = {{0, text.size()}};
+  return splitWhere(text, stage, std::span(all, special ? 1 : 0), first, [](const AddedToken& token) { return token.special; });
+}
+
+std::vector<Section> AddedTokens::split(std::string_view text, Stage stage, std::span<const Range> control, bool first) const {
+  return splitWhere(text, stage, control, first, [](const AddedToken& token) { return token.controls(); });
+}
+
+template <typename IsControl>
+std::vector<Section> AddedTokens::splitWhere(std::string_view text, Stage stage, std::span<const Range> control, bool first, IsControl isControl) const {
   const ByteTrie& trie = tries_[static_cast<size_t>(stage)];
   std::vector<Section> sections;
   size_t done = 0; // up to here there are sections
@@ -79,11 +89,11 @@ std::vector<Section> AddedTokens::split(std::string_view text, Stage stage, std:
       ++at;
       continue;
     }
-    while (!special.empty() && special[0].end <= at)
-      special = special.subspan(1);
-    const size_t border = special.empty() ? text.size() : special[0].begin > at ? special[0].begin : special[0].end;
-    const bool counts = !special.empty() && special[0].begin <= at;
-    if (at + match.length > border && tokens_[static_cast<size_t>(match.value)].special) {
+    while (!control.empty() && control[0].end <= at)
+      control = control.subspan(1);
+    const size_t border = control.empty() ? text.size() : control[0].begin > at ? control[0].begin : control[0].end;
+    const bool counts = !control.empty() && control[0].begin <= at;
+    if (at + match.length > border && isControl(tokens_[static_cast<size_t>(match.value)])) {
       // A control token that reaches over a border is text; a shorter token in front of the border may be one.
       match = trie.longestPrefix(text.substr(at, border - at));
       if (match.length == 0) {
@@ -94,7 +104,7 @@ std::vector<Section> AddedTokens::split(std::string_view text, Stage stage, std:
     const AddedToken& token = tokens_[static_cast<size_t>(match.value)];
     size_t begin = at, end = at + match.length;
     at = end;
-    if ((token.special && !counts) || !isFound(token, text, begin, end)) continue;
+    if ((isControl(token) && !counts) || !isFound(token, text, begin, end)) continue;
     if (token.stripLeft) begin = done + beginOfTrailingSpace(text.substr(done, std::max(begin, done) - done));
     if (token.stripRight) end += endOfLeadingSpace(text.substr(end));
     begin = std::max(begin, done), end = std::max(end, begin);

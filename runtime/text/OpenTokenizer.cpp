@@ -1,5 +1,7 @@
 #include "runtime/text/OpenTokenizer.h"
 
+#include <filesystem>
+
 #include "runtime/base/File.h"
 #include "runtime/formats/Gguf.h"
 #include "runtime/text/GgufTokenizer.h"
@@ -104,6 +106,11 @@ Expected<Tokenizer> parseTokenizer(std::span<const std::byte> bytes, const OpenO
 }
 
 Expected<Tokenizer> openTokenizer(const std::string& path, const OpenOptions& options) {
+  if (std::error_code error; std::filesystem::is_directory(path, error)) {
+    for (const char* name : {"/tokenizer.json", "/tokenizer.model"})
+      if (std::filesystem::is_regular_file(path + name, error)) return openTokenizer(path + name, options);
+    return notFound(path + " has neither tokenizer.json nor tokenizer.model");
+  }
   JINX_TRY_ASSIGN(MappedFile file, MappedFile::open(path));
   JINX_TRY_ASSIGN(Tokenizer tokenizer, parseTokenizer(file.bytes(), options), path);
   return tokenizer;

@@ -21,6 +21,7 @@ struct OpenOptions {
   std::vector<std::pair<std::string, TokenId>> special;
 };
 
+/// A folder stands for its tokenizer.json, else for its tokenizer.model.
 /// \returns kNotFound without the file, kInvalidArgument for a damaged one, kUnimplemented for what we do not know; each says what was got and expected
 Expected<Tokenizer> openTokenizer(const std::string& path, const OpenOptions& options = {});
 /// The same over bytes; `options.merges` is a path all the same.

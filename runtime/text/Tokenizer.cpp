@@ -80,7 +80,12 @@ Status Tokenizer::encodeText(std::string_view text, bool first, bool parseSpecia
     JINX_TRY(state_->parts.normalizer.apply(normalized));
     text = normalized;
   }
-  for (const Section& section : state_->added.split(text, AddedTokens::Stage::kNormalized, parseSpecial, first)) {
+  return encodeSections(state_->added.split(text, AddedTokens::Stage::kNormalized, parseSpecial, first), workspace, ids);
+}
+
+/// Of normalized text.
+Status Tokenizer::encodeSections(std::span<const Section> sections, Workspace& workspace, std::vector<TokenId>& ids) const {
+  for (const Section& section : sections) {
     if (section.id != kNoToken) ids.push_back(section.id);
     else JINX_TRY(encodePiece(section, workspace, ids));
   }
@@ -103,20 +108,38 @@ Expected<std::vector<TokenId>> Tokenizer::encode(std::string_view text, const En
   return ids;
 }
 
+/// Tokens that control count inside these ranges of the normalized text only.
+Status Tokenizer::encodeGuarded(std::string_view text, bool first, std::span<const Range> control, Workspace& workspace, std::vector<TokenId>& ids) const {
+  std::string normalized(text);
+  JINX_TRY(state_->parts.normalizer.apply(normalized));
+  return encodeSections(state_->added.split(normalized, AddedTokens::Stage::kNormalized, control, first), workspace, ids);
+}
+
 /// A section between control tokens, `begin` bytes into the text that the ranges are of.
-Status Tokenizer::encodeMixed(std::string_view text, size_t begin, bool first, std::span<const Range> special, Workspace& workspace, std::vector<TokenId>& ids) const {
-  if (!state_->added.hasNormalizedSpecial()) return encodeText(text, first, false, workspace, ids);
+Status Tokenizer::encodeMixed(std::string_view text, size_t begin, bool first, std::span<const Range> control, Workspace& workspace, std::vector<TokenId>& ids) const {
+  if (!state_->added.hasNormalizedControl()) {
+    const size_t before = ids.size();
+    JINX_TRY(encodeText(text, first, false, workspace, ids));
+    // A Unigram model may have control tokens among its pieces, and find them by itself.
+    for (TokenId id : std::span(ids).subspan(before))
+      if (isSpecial(id) && id != state_->parts.unknown) return invalidArgument("the text has \"" + std::string(tokenText(id)) + "\" in it, which the tokenizer's model takes for a control token");
+    return Status::ok();
+  }
+  std::vector<Range> own;
+  for (const Range& range : control)
+    if (range.end > begin && range.begin < begin + text.size()) own.push_back({std::max(range.begin, begin) - begin, std::min(range.end - begin, text.size())});
+  if (state_->parts.normalizer.empty()) return encodeGuarded(text, first, own, workspace, ids);
   size_t done = 0;
-  const auto encodeTo = [&](size_t end, bool parseSpecial) {
-    const std::string_view part = text.substr(done, std::max(end, done) - done);
+  const auto encodeTo = [&](size_t end, bool isControl) {
+    const std::string_view part = text.substr(done, end - done);
     const bool isFirst = first && done == 0;
-    done += part.size();
-    return part.empty() ? Status::ok() : encodeText(part, isFirst, parseSpecial, workspace, ids);
+    done = end;
+    if (part.empty()) return Status::ok();
+    return isControl ? encodeText(part, isFirst, true, workspace, ids) : encodeGuarded(part, isFirst, {}, workspace, ids);
   };
-  for (const Range& range : special) {
-    if (range.end <= begin || range.begin >= begin + text.size()) continue;
-    JINX_TRY(encodeTo(std::max(range.begin, begin) - begin, false));
-    JINX_TRY(encodeTo(std::min(range.end - begin, text.size()), true));
+  for (const Range& range : own) {
+    JINX_TRY(encodeTo(range.begin, false));
+    JINX_TRY(encodeTo(range.end, true));
   }
   return encodeTo(text.size(), false);
 }

@@ -71,9 +71,9 @@ class Tokenizer {
   Expected<std::vector<TokenId>> encode(std::string_view text, const EncodeOptions& options) const;
 
   /// The parts as one text, without the frame. A control token is found where all of it lies in parts that parse such, which may be several in a row; elsewhere it
-  /// is text. Where no control token is written in the other parts, the tokens are those of `encode` with parseSpecial, except around control tokens that
-  /// are found in normalized text (AddedToken): there each part is a text of its own.
-  /// \returns as `encode`
+  /// is text; so are tokens that are only written like one (AddedToken::controls). Where no control token is written in the other parts, the tokens are those of `encode` with parseSpecial. Only where a tokenizer
+  /// normalizes, and finds control tokens in what that gives (AddedToken::normalized), each part is a text of its own.
+  /// \returns as `encode`; kInvalidArgument for a text in which the model itself would find a control token, as some Unigram models do
   Expected<std::vector<TokenId>> encodeParts(std::span<const TextPart> parts) const;
 
   /// \returns valid UTF-8; kInvalidArgument for an id that is none
@@ -100,7 +100,9 @@ class Tokenizer {
   struct State;
   explicit Tokenizer(std::shared_ptr<const State> state) : state_(std::move(state)) {}
   Status encodeText(std::string_view text, bool first, bool parseSpecial, Workspace& workspace, std::vector<TokenId>& ids) const;
-  Status encodeMixed(std::string_view text, size_t begin, bool first, std::span<const Range> special, Workspace& workspace, std::vector<TokenId>& ids) const;
+  Status encodeSections(std::span<const Section> sections, Workspace& workspace, std::vector<TokenId>& ids) const;
+  Status encodeGuarded(std::string_view text, bool first, std::span<const Range> control, Workspace& workspace, std::vector<TokenId>& ids) const;
+  Status encodeMixed(std::string_view text, size_t begin, bool first, std::span<const Range> control, Workspace& workspace, std::vector<TokenId>& ids) const;
   void encodeRepeating(const Pieces& pieces, Workspace& workspace, std::vector<TokenId>& ids) const;
   Status encodePiece(const Section& section, Workspace& workspace, std::vector<TokenId>& ids) const;
   Expected<std::string> decodeBytes(std::span<const TokenId> ids, bool skipSpecial, bool bytesAsTheyAre) const;

@@ -8,6 +8,7 @@
     ./dev bench int8 [ARGUMENT…]       products and a network of bytes against the register peak, OpenVINO and onnxruntime: int8/bench.py
     ./dev bench weights [ARGUMENT…]    products with weights of 4 and 8 bits against the speed of memory: weights/bench.py
     ./dev bench attention [ARGUMENT…]  attention as one kernel, as three, and onnxruntime's: attention/bench.py
+    ./dev bench llm --llama-python …   a language model against llama.cpp: prompts, decoding, eight requests, start: llm/bench.py
     ./dev bench gpu-pack DIR …         a folder that times Jinx on a GPU machine: gpu/pack.py, gpu/run.py
     ./dev bench index [ARGUMENT…]      sorts, scatters, gathers, running sums against the host and onnxruntime: index/bench.py
 
@@ -21,7 +22,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-SCRIPTS = {kind: f"{kind}/bench.py" for kind in ("peers", "cost", "gemm", "int8", "weights", "fusion", "attention", "index")} | {"gpu-pack": "gpu/pack.py"}
+SCRIPTS = {kind: f"{kind}/bench.py" for kind in ("peers", "cost", "gemm", "int8", "weights", "fusion", "attention", "index", "llm")} | {"gpu-pack": "gpu/pack.py"}
 
 
 def main() -> None:

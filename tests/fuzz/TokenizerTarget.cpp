@@ -1,10 +1,10 @@
 // Hostile tokenizer files of every kind: read; then texts are encoded, good and bad, and what comes out is decoded, whole and token by token.
-#include <cstring>
 #include <random>
 #include <string>
 
 #include "runtime/text/OpenTokenizer.h"
 #include "tests/fuzz/FuzzTarget.h"
+#include "tests/fuzz/JsonMutator.h"
 
 namespace jinx::fuzz {
 namespace {
@@ -45,34 +45,13 @@ constexpr std::string_view kTexts[] = {"a", "b", "ab", "", "_", " ", "<x>", "a b
                                        "Unigram", "Metaspace", "BPEDecoder", "ByteFallback", "Fuse", "RobertaProcessing", "(a|aa)+$", "\\\\s*", "(?=a)", "[^\\\\s&&a]", "."};
 constexpr std::string_view kNumbers[] = {"0", "1", "2", "5", "-1", "1e308", "1e999", "-0.5", "4194303", "4194304", "4294967295", "18446744073709551616", "true", "null", "[]", "{}"};
 
-/// Replaces the bytes from `begin` to `end` where there is room.
-size_t replace(uint8_t* data, size_t size, size_t maxSize, size_t begin, size_t end, std::string_view with) {
-  const size_t left = size - end, changed = begin + with.size() + left;
-  if (changed > maxSize) return size;
-  std::memmove(data + begin + with.size(), data + end, left);
-  if (!with.empty()) std::memcpy(data + begin, with.data(), with.size());
-  return changed;
-}
-
-/// Another text between quotation marks, or another number, somewhere in a JSON file.
-size_t changeJson(uint8_t* data, size_t size, size_t maxSize, std::mt19937& rng) {
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const size_t from = rng() % size;
-  if (rng() % 3 == 0) {
-    const size_t begin = text.find_first_of("-0123456789", from), end = std::min(size, text.find_first_not_of("-0123456789.e", begin));
-    return begin == std::string_view::npos ? size : replace(data, size, maxSize, begin, end, kNumbers[rng() % std::size(kNumbers)]);
-  }
-  const size_t begin = text.find('"', from), end = begin == std::string_view::npos ? begin : text.find('"', begin + 1);
-  return end == std::string_view::npos ? size : replace(data, size, maxSize, begin + 1, end, kTexts[rng() % std::size(kTexts)]);
-}
-
 } // namespace
 } // namespace jinx::fuzz
 
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t maxSize, unsigned seed) {
   std::mt19937 rng(seed);
   const bool plain = size == 0 || data[0] != '{' || rng() % 8 == 0;
-  return plain ? LLVMFuzzerMutate(data, size, maxSize) : jinx::fuzz::changeJson(data, size, maxSize, rng);
+  return plain ? LLVMFuzzerMutate(data, size, maxSize) : jinx::fuzz::changeJson(data, size, maxSize, rng, jinx::fuzz::kTexts, jinx::fuzz::kNumbers);
 }
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) { return 0; }

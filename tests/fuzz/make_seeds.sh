@@ -2,8 +2,8 @@
 # Seeds for the fuzz targets, from what is in the tree and from ONNX's node tests: make_seeds.sh JINX JINX-OPT SOURCE NODE-TESTS OUT
 #
 # OUT/native: modules of docs/spec and of the lit tests, one each. OUT/onnx: node tests. OUT/plan: plans of both. OUT/gguf: a
-# file written here. OUT/tokenizer: so, too, one of each kind. OUT/grammar: schemas,
-# patterns and grammars.
+# file written here. OUT/safetensors, OUT/tokenizer: so, too, one of each kind. OUT/language_model: config.json of several kinds, and a whole GGUF file.
+# OUT/grammar: schemas, patterns and grammars. OUT/chat: templates, a zero, and the context.
 set -eu
 jinx=$1 jinx_opt=$2 source=$3 node_tests=$4 out=$5
 
@@ -54,7 +54,7 @@ done
 rm -f "$out/log"
 
 # A GGUF file: three entries and two tensors, of numbers and of blocks.
-u32() { printf "\\$(printf %03o "$1")\\0\\0\\0"; }
+u32() { printf "\\$(printf %03o $(($1 % 256)))\\$(printf %03o $(($1 / 256 % 256)))\\0\\0"; }
 u64() { u32 "$1" && u32 0; }
 text() { u64 "${#1}" && printf %s "$1"; }
 mkdir -p "$out/gguf"
@@ -67,6 +67,38 @@ mkdir -p "$out/gguf"
   text blocks && u32 2 && u64 32 && u64 3 && u32 3 && u64 32
   head -c 160 /dev/zero
 } >"$out/gguf/two.gguf"
+
+# A safetensors file: two tensors and an entry.
+mkdir -p "$out/safetensors"
+header='{"b": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, "a": {"dtype": "BF16", "shape": [2], "data_offsets": [24, 28]}, "__metadata__": {"format": "pt"}}'
+{ u64 "${#header}" && printf %s "$header" && head -c 28 /dev/zero; } >"$out/safetensors/two.safetensors"
+
+# Language models: small ones, of which the target makes the tensors.
+mkdir -p "$out/language_model"
+small='"hidden_size": 16, "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "vocab_size": 5, "max_position_embeddings": 64, "tie_word_embeddings": true, "eos_token_id": [2, 3]'
+config() { printf '{"model_type": "%s", %s%s}' "$1" "$small" "$2" >"$out/language_model/$1.json"; }
+config llama ', "attention_bias": true, "mlp_bias": false, "rope_theta": 10000, "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 32}'
+config mistral ', "sliding_window": 8, "rope_scaling": {"type": "yarn", "factor": 4, "original_max_position_embeddings": 16}'
+config qwen2 ', "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1'
+config gemma3_text ', "sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"], "query_pre_attn_scalar": 16, "rope_local_base_freq": 10000'
+config mixtral ', "num_local_experts": 3, "num_experts_per_tok": 2, "rope_parameters": {"rope_type": "linear", "factor": 2, "rope_theta": 10000}'
+config qwen2_moe ', "num_experts": 3, "num_experts_per_tok": 2, "moe_intermediate_size": 8, "shared_expert_intermediate_size": 8, "decoder_sparse_step": 1, "mlp_only_layers": [1], "norm_topk_prob": true'
+config bert ', "type_vocab_size": 2, "hidden_act": "gelu"'
+printf '{"model_type": "gpt2", "n_embd": 16, "n_layer": 2, "n_head": 1, "n_inner": null, "n_positions": 64, "vocab_size": 5}' >"$out/language_model/gpt2.json"
+entry() { text "llama.$1" && u32 4 && u32 "$2"; }
+vector() { text "$1.weight" && u32 1 && u64 16 && u32 0 && u64 "$2"; }
+matrix() { text "$1.weight" && u32 2 && u64 16 && u64 16 && u32 0 && u64 "$2"; }
+{
+  printf GGUF && u32 3 && u64 11 && u64 8
+  text general.architecture && u32 8 && text llama
+  entry block_count 1 && entry context_length 64 && entry embedding_length 16 && entry feed_forward_length 16
+  entry attention.head_count 1 && entry attention.head_count_kv 1
+  text llama.attention.layer_norm_rms_epsilon && u32 6 && printf '\254\305\047\067'
+  vector output_norm 0 && vector blk.0.attn_norm 64 && vector blk.0.ffn_norm 128
+  at=192
+  for name in token_embd blk.0.attn_q blk.0.attn_k blk.0.attn_v blk.0.attn_output blk.0.ffn_gate blk.0.ffn_up blk.0.ffn_down; do matrix $name $at && at=$((at + 1024)); done
+  head -c $((at + 31)) /dev/zero # with what the header is padded
+} >"$out/language_model/llama.gguf"
 
 # Tokenizers: one of each kind.
 mkdir -p "$out/tokenizer"
@@ -116,5 +148,33 @@ printf %s 'r^(a|[^b-d\d]{2,5})*(?:x|\p{Lu}\w+?)$|\u00e9{3}' >"$out/grammar/patte
 printf %s 'r(a?){30}a{30}(ab|a|b)*' >"$out/grammar/ambiguous"
 printf 'groot ::= "[" ws item ("," ws item)* "]" # list\nitem ::= [0-9]{1,3} | root | item "+" item2\nitem2 ::= "x"? | [^a-z] .\nws ::= [ \\t\\n]*\n' >"$out/grammar/list"
 printf 'groot ::= "a" root "b" | "a" b "c" | ""\nb ::= "a" root "b" | "a" b "c"' >"$out/grammar/pairs"
+
+# Chat templates, each of other features. Behind a zero comes the context; without one the target has its own.
+mkdir -p "$out/chat"
+{
+  cat <<'EOF'
+{%- set ns = namespace(n=0, seen=[]) -%}
+{% for m in messages if m.role != 'x' %}
+  {%- if loop.first and m['role'] == "system" %}{{ bos_token }}{% elif not loop.last %}, {% else %}{% continue %}{% endif -%}
+  {%- set ns.n = ns.n + 1 %}{% set ns.seen = ns.seen + [m.role] %}
+<|{{ m.role }}|>{{ m.content | trim | default('none', true) | upper }}{{ loop.nextitem.role if loop.nextitem is defined else '' }}
+{% else %}{{ raise_exception('empty') }}{% endfor %}{{ ns.n }} {{ ns.seen | join(', ') }}
+EOF
+  printf '\000%s' '{"messages": [{"role": "system", "content": "Hi"}, {"role": "user", "content": "\u00fc<|x|>"}], "bos_token": "<s>"}'
+} >"$out/chat/loop"
+cat >"$out/chat/macro" <<'EOF'
+{% macro show(x, indent=0) %}{% if x is mapping %}{% for k, v in x | dictsort %}{{ ' ' * indent ~ k }}: {{ show(v, indent + 2) }}
+{% endfor %}{% else %}{{ x | tojson(indent=2) }}{% endif %}{% endmacro %}{{ show(d) }}{{ show(indent=1, x={'a': [1, none, 2.5e3]}) }}
+{% macro around() %}<{{ caller(1) }}>{% endmacro %}{% call(y) around() %}{{ y }}{% endcall %}
+EOF
+cat >"$out/chat/text" <<'EOF'
+{{ s.strip().split(' ')[-1] }}{{ s[::-1] | title }}{{ ('%s %5.1f' % (s, n)).replace('a', 'b', 1) }}{{ s.startswith(('a', 's')) }}{{ s | indent(2, true) }}{{ s.partition('o') }}
+{# c -#} {%+ raw %}{{ x }}{% endraw %}{% filter lower | trim %} A{{ s | e }} {% endfilter %}{{ s.center(20, '*') ~ s.find('e') ~ '{0}{1}'.format(1, s) }}
+EOF
+cat >"$out/chat/list" <<'EOF'
+{{ l | map('string') | select('ne', '1') | list }}{{ rows | selectattr('k', 'equalto', 'v') | map(attribute='w.z') | list }}{{ rows | sort(attribute='k', reverse=true) | first }}
+{{ l[1:] + [1, 'a', (2,)] }}{{ l | unique | list | length }}{{ range(1, 9, 2) | sum }}{% set a, b = l[0], 1 %}{{ a // b - 7 % -3 ** 2 }}{{ 1 < n <= 9 and n not in l or not n is odd }}
+{% set x %}block{% endset %}{% with y = x ~ x %}{{ y }}{% endwith %}{% generation %}{{ dict(d, z=1).z }}{% endgeneration %}{{ d.items() | list | tojson }}{{ strftime_now('%Y') | length }}
+EOF
 echo "$(ls "$out/native" | wc -l) modules, $(ls "$out/onnx" | wc -l) ONNX models, $(ls "$out/plan" | wc -l) plans"
 [ -n "$(ls "$out/plan")" ]

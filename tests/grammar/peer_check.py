@@ -9,6 +9,7 @@ such that they do. (llguidance is asked for no other white space than ours there
 
 import argparse
 import json
+import pathlib
 import sys
 import time
 
@@ -122,6 +123,9 @@ def main():
     parser.add_argument("--end", type=int, default=2)
     parser.add_argument("--speed", action="store_true")
     args = parser.parse_args()
+    if not pathlib.Path(args.tokenizer).exists():
+        print(f"skipped: no {args.tokenizer}: run ./dev models")
+        return 77
     pieces = gguf_pieces(args.tokenizer)
     wrapper = Tokens(pieces, args.end)
     tokenizer = llguidance.LLTokenizer(llguidance.TokenizerWrapper(wrapper), n_vocab=len(pieces))

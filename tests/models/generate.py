@@ -10,6 +10,7 @@ cannot be is refused with a message that says what was expected. Batches of requ
 
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -19,10 +20,12 @@ from jinx_capi import ROOT
 from packages import Missing, data
 
 PROMPT, ANSWER = "The capital of France is", " Paris.\n\nThe answer is:\n"
+FIRST = " Paris.\n\nThe"  # five tokens, which activations of 8 bits, the default, must not change
 
 
 class Run:
-    def __init__(self, jinx):
+    def __init__(self, jinx, cache):
+        self.environment = {**os.environ, "JINX_CACHE": str(cache)}
         self.jinx, self.runner = jinx, str(pathlib.Path(jinx).parent / "jinx-rt")
         self.count, self.failures = 0, []
 
@@ -32,7 +35,7 @@ class Run:
             self.failures.append(text)
 
     def generate(self, *arguments, program=None, given=""):
-        return subprocess.run([program or self.jinx, "generate", *map(str, arguments)], capture_output=True, text=True, input=given)
+        return subprocess.run([program or self.jinx, "generate", *map(str, arguments)], capture_output=True, text=True, input=given, env=self.environment)
 
     def same(self, what, wanted, *arguments, **options):
         done = self.generate(*arguments, **options)
@@ -46,14 +49,17 @@ class Run:
 def check(run, model, folder):
     plan, file = folder / "model.jxp", folder / "prompt.txt"
     file.write_text(PROMPT)
-    run.same("eight tokens", ANSWER, model, "--prompt", PROMPT, "--max-tokens", 8)
-    done = subprocess.run([run.jinx, "compile", model, "-o", plan], capture_output=True, text=True)
-    run.outcome(done.returncode == 0, f"compile: {done.stderr}")
+    check_start(run, model)
+    for bits, path, text, count in ((24, folder / "exact.jxp", ANSWER, 8), (8, plan, FIRST + "\n", 5)):
+        done = subprocess.run([run.jinx, "compile", model, "--activation-bits", str(bits), "-o", path], capture_output=True, text=True)
+        run.outcome(done.returncode == 0, f"compile: {done.stderr}")
+        run.same(f"{count} tokens with activations of {bits} bits", text, path, "--tokenizer", model, "--prompt", PROMPT, "--max-tokens", count)
     more = ["--tokenizer", model, "--max-tokens", 100, "--ignore-end"]
     longer = run.generate(plan, *more, "--prompt", PROMPT).stdout
-    run.outcome(longer.startswith(ANSWER[:-1]) and len(longer) > 150, f"a longer text is {longer!r}")
-    ended = run.generate(plan, *more[:-1], "--prompt", PROMPT).stdout
-    run.outcome(longer.startswith(ended[:-1]) and len(ended) < len(longer), f"with its end the text is {ended!r}")
+    run.outcome(longer.startswith(FIRST) and len(longer) > 150, f"a longer text is {longer!r}")
+    asked = [plan, *more[:-1], "--special", "--prompt", "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"]
+    ended, endless = run.generate(*asked).stdout, run.generate(*asked, "--ignore-end").stdout
+    run.outcome(endless.startswith(ended[:-1]) and 1 < len(ended) < len(endless), f"with its end the text is {ended!r}, without {endless!r}")
     run.same("drafts", longer, plan, *more, "--prompt", PROMPT, "--drafts", 4)
     run.same("jinx-rt, a prompt in a file", longer, plan, *more, "--prompt-file", file, program=run.runner)
     run.same("standard input", longer, plan, *more, "--prompt-file", "-", given=PROMPT)
@@ -66,6 +72,18 @@ def check(run, model, folder):
     run.refused("too long", "expected", plan, "--tokenizer", model, "--prompt", PROMPT * 500, "--context", 1000)
     run.refused("no language model", "it is no step of a language model", ROOT / "docs/spec/mlp.mlir", "--tokenizer", model, "--prompt", PROMPT)
     run.refused("no file", "cannot", folder / "none.gguf", "--prompt", PROMPT)
+
+
+def check_start(run, model):
+    """Compiled once: the second time the plan is in the cache, and a program that cannot write there does without."""
+    plans = pathlib.Path(run.environment["JINX_CACHE"]) / "plans"
+    for what in ("the first time", "from the cache"):
+        run.same(f"five tokens, {what}", FIRST + "\n", model, "--prompt", PROMPT, "--max-tokens", 5)
+        run.outcome(len(list(plans.iterdir())) == 1, f"{what} the cache has {list(plans.iterdir())}, expected one plan")
+    (kept,) = plans.iterdir()
+    kept.write_bytes(kept.read_bytes()[:1000])
+    run.same("five tokens, from a damaged cache", FIRST + "\n", model, "--prompt", PROMPT, "--max-tokens", 5)
+    run.outcome(kept.stat().st_size > 1000, "a damaged plan stays in the cache")
 
 
 def check_batches(run, plan, model, folder):
@@ -100,8 +118,8 @@ def main():
     except Missing as missing:
         print(f"skipped: {missing}")
         return 77
-    run = Run(options.jinx)
     with tempfile.TemporaryDirectory() as folder:
+        run = Run(options.jinx, pathlib.Path(folder) / "cache")
         check(run, model, pathlib.Path(folder))
     for failure in run.failures:
         print(failure)

@@ -65,6 +65,10 @@ class FloatModel:
     def norm(self, x, name):
         return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + self.get("attention.layer_norm_rms_epsilon")) * self.weights[f"{name}.weight"]
 
+    def mean_norm(self, x, name):
+        x = x - x.mean(-1, keepdims=True)
+        return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + self.get("attention.layer_norm_epsilon")) * self.weights[f"{name}.weight"] + self.weights[f"{name}.bias"]
+
     def linear(self, x, name):
         return x @ self.weights[f"{name}.weight"].T + self.weights.get(f"{name}.bias", 0)
 
@@ -86,10 +90,14 @@ class FloatModel:
 
     def attention(self, x, layer):
         name = f"blk.{layer}"
-        q, k, v = (self.linear(x, f"{name}.attn_{part}").reshape(len(x), -1, self.depth) for part in "qkv")
+        if self.kind == "gpt2":
+            q, k, v = (part.reshape(len(x), -1, self.depth) for part in np.split(self.linear(x, f"{name}.attn_qkv"), 3, -1))
+        else:
+            q, k, v = (self.linear(x, f"{name}.attn_{part}").reshape(len(x), -1, self.depth) for part in "qkv")
         if f"{name}.attn_q_norm.weight" in self.weights:
             q, k = self.norm(q, f"{name}.attn_q_norm"), self.norm(k, f"{name}.attn_k_norm")
-        q, k = self.rope(q, layer), self.rope(k, layer)
+        if self.kind != "gpt2":
+            q, k = self.rope(q, layer), self.rope(k, layer)
         if self.pool != "f32":
             k, v = kept(k, self.pool), kept(v, self.pool)
         k, v = (np.repeat(part, self.heads // self.key_heads, 1) for part in (k, v))
@@ -102,16 +110,41 @@ class FloatModel:
         y = np.einsum("hqk,khd->qhd", p / p.sum(-1, keepdims=True), v)
         return self.linear(y.reshape(len(x), -1), f"{name}.attn_output")
 
-    def feed_forward(self, x, name):
-        gate = self.linear(x, f"{name}.ffn_gate")
-        if self.kind == "gemma3":
-            gate = 0.5 * gate * (1 + np.tanh(np.sqrt(2 / np.pi) * (gate + 0.044715 * gate**3)))
-        else:
-            gate = gate / (1 + np.exp(-gate))
-        return self.linear(gate * self.linear(x, f"{name}.ffn_up"), f"{name}.ffn_down")
+    def activate(self, x):
+        if self.kind in ("gemma3", "gpt2"):
+            return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+        return x / (1 + np.exp(-x))
+
+    def feed_forward(self, x, name, end=""):
+        if self.kind == "gpt2":
+            return self.linear(self.activate(self.linear(x, f"{name}.ffn_up")), f"{name}.ffn_down")
+        return self.linear(self.activate(self.linear(x, f"{name}.ffn_gate{end}")) * self.linear(x, f"{name}.ffn_up{end}"), f"{name}.ffn_down{end}")
+
+    def experts(self, x, name):
+        """A token at a time, an expert at a time."""
+        y = np.zeros_like(x)
+        gate, up, down = (self.weights[f"{name}.ffn_{part}_exps.weight"] for part in ("gate", "up", "down"))
+        scores = np.exp(self.linear(x, f"{name}.ffn_gate_inp"))
+        for t, p in enumerate(scores / scores.sum(-1, keepdims=True)):
+            chosen = np.argsort(-p, kind="stable")[: self.get("expert_used_count")]
+            weights = p[chosen] if self.kind == "qwen2moe" else p[chosen] / p[chosen].sum()
+            for e, weight in zip(chosen, weights):
+                y[t] += weight * (down[e] @ (self.activate(gate[e] @ x[t]) * (up[e] @ x[t])))
+        if self.kind == "qwen2moe":
+            y += self.feed_forward(x, name, "_shexp") / (1 + np.exp(-x @ self.weights[f"{name}.ffn_gate_inp_shexp.weight"]))[:, None]
+        return y
+
+    def gpt_logits(self, ids):
+        x = self.weights["token_embd.weight"][ids] + self.weights["position_embd.weight"][: len(ids)]
+        for layer in range(self.get("block_count")):
+            x = x + self.attention(self.mean_norm(x, f"blk.{layer}.attn_norm"), layer)
+            x = x + self.feed_forward(self.mean_norm(x, f"blk.{layer}.ffn_norm"), f"blk.{layer}")
+        return self.mean_norm(x, "output_norm") @ self.weights["token_embd.weight"].T
 
     def logits(self, ids):
         """[tokens, vocabulary]"""
+        if self.kind == "gpt2":
+            return self.gpt_logits(ids)
         x = self.weights["token_embd.weight"][ids]
         after = (lambda y, name: self.norm(y, name)) if self.kind == "gemma3" else lambda y, name: y
         if self.kind == "gemma3":
@@ -119,7 +152,8 @@ class FloatModel:
         for layer in range(self.get("block_count")):
             name = f"blk.{layer}"
             x = x + after(self.attention(self.norm(x, f"{name}.attn_norm"), layer), f"{name}.post_attention_norm")
-            x = x + after(self.feed_forward(self.norm(x, f"{name}.ffn_norm"), name), f"{name}.post_ffw_norm")
+            mixed = self.experts if f"{name}.ffn_gate_inp.weight" in self.weights else self.feed_forward
+            x = x + after(mixed(self.norm(x, f"{name}.ffn_norm"), name), f"{name}.post_ffw_norm")
         output = "output.weight" if "output.weight" in self.weights else "token_embd.weight"
         return self.norm(x, "output_norm") @ self.weights[output].T
 
@@ -136,6 +170,11 @@ SMALL = {
     "qwen2 of floats": ("qwen2", ["F32", "BF16"], {"scale": 4.0}),
     "qwen3": ("qwen3", ["Q8_0", "Q4_0"], {}),
     "gemma3": ("gemma3", ["Q5_0", "Q4_K"], {"layers": 7}),
+    "gpt2": ("gpt2", ["Q8_0", "Q4_0", "F32"], {}),
+    "mixtral": ("llama", ["Q4_0", "Q8_0"], {"experts": (4, 2)}),
+    "mixtral of K formats": ("llama", ["Q4_K", "Q6_K"], {"experts": (3, 2), "output": True}),
+    "qwen2moe": ("qwen2moe", ["Q8_0", "F16"], {"experts": (5, 3), "shared": 256}),
+    "qwen3moe": ("qwen3moe", ["F32", "BF16"], {"experts": (8, 2)}),
 }
 
 
@@ -164,7 +203,7 @@ def blocks(generator, rows, columns, format):
 def write_small(path, name):
     kind, formats, more = SMALL[name]
     generator = np.random.default_rng(len(name))
-    layers, heads, key_heads = more.get("layers", 2), 6, 2
+    layers, heads, key_heads = more.get("layers", 2), 6, 6 if kind == "gpt2" else 2
     writer = gguf.GGUFWriter(path, kind)
     writer.add_block_count(layers)
     writer.add_context_length(700)
@@ -174,13 +213,19 @@ def write_small(path, name):
     writer.add_head_count_kv(key_heads)
     writer.add_key_length(DEPTH)
     writer.add_value_length(DEPTH)
-    writer.add_layer_norm_rms_eps(1e-5)
+    (writer.add_layer_norm_eps if kind == "gpt2" else writer.add_layer_norm_rms_eps)(1e-5)
     writer.add_rope_freq_base(5e4)
     if "scale" in more:
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(more["scale"])
     if kind == "gemma3":
         writer.add_sliding_window(10)
+    if "experts" in more:
+        writer.add_expert_count(more["experts"][0])
+        writer.add_expert_used_count(more["experts"][1])
+        writer.add_expert_feed_forward_length(HIDDEN)
+    if "shared" in more:
+        writer.add_expert_shared_feed_forward_length(more["shared"])
     writer.add_eos_token_id(7)
     used = 0
 
@@ -193,26 +238,51 @@ def write_small(path, name):
     def vector(tensor, count, middle):
         writer.add_tensor(tensor, (middle + 0.2 * generator.standard_normal(count)).astype(np.float32))
 
+    def experts(tensor, rows, columns):
+        nonlocal used
+        made = [blocks(generator, rows, columns, formats[used % len(formats)]) for _ in range(more["experts"][0])]
+        used += 1
+        writer.add_tensor(f"{tensor}.weight", np.stack([values for values, _ in made]), raw_dtype=made[0][1])
+
+    def norm(tensor):
+        vector(f"{tensor}.weight", WIDTH, 1)
+        if kind == "gpt2":
+            vector(f"{tensor}.bias", WIDTH, 0)
+
     matrix("token_embd", VOCABULARY, WIDTH)
-    vector("output_norm.weight", WIDTH, 1)
+    if kind == "gpt2":
+        matrix("position_embd", 700, WIDTH)
+    norm("output_norm")
     if more.get("output"):
         matrix("output", VOCABULARY, WIDTH)
     if more.get("factors"):
         writer.add_tensor("rope_freqs.weight", np.linspace(1, 8, DEPTH // 2).astype(np.float32))
     for layer in range(layers):
         block = f"blk.{layer}"
-        for tensor, rows, columns in (("attn_q", heads * DEPTH, WIDTH), ("attn_k", key_heads * DEPTH, WIDTH), ("attn_v", key_heads * DEPTH, WIDTH),
-                                      ("ffn_gate", HIDDEN, WIDTH), ("ffn_up", HIDDEN, WIDTH), ("ffn_down", WIDTH, HIDDEN)):
+        hidden = more.get("shared", HIDDEN)
+        attention = (("attn_qkv", 3 * heads * DEPTH, WIDTH),) if kind == "gpt2" else (("attn_q", heads * DEPTH, WIDTH), ("attn_k", key_heads * DEPTH, WIDTH), ("attn_v", key_heads * DEPTH, WIDTH))
+        end = "_shexp" if "shared" in more else ""
+        dense = (("ffn_gate" + end, hidden, WIDTH),) * (kind != "gpt2") + (("ffn_up" + end, hidden, WIDTH), ("ffn_down" + end, WIDTH, hidden))
+        for tensor, rows, columns in (*attention, *(dense if "experts" not in more or "shared" in more else ())):
             matrix(f"{block}.{tensor}", rows, columns)
+        if "experts" in more:
+            writer.add_tensor(f"{block}.ffn_gate_inp.weight", (generator.standard_normal((more["experts"][0], WIDTH)) / 16).astype(np.float32))
+            for tensor, rows, columns in (("ffn_gate_exps", HIDDEN, WIDTH), ("ffn_up_exps", HIDDEN, WIDTH), ("ffn_down_exps", WIDTH, HIDDEN)):
+                experts(f"{block}.{tensor}", rows, columns)
+        if "shared" in more:
+            vector(f"{block}.ffn_gate_inp_shexp.weight", WIDTH, 0)
         # Its rows have 192 elements, which no K format has.
         output, dtype = blocks(generator, WIDTH, heads * DEPTH, "Q4_1")
         writer.add_tensor(f"{block}.attn_output.weight", output, raw_dtype=dtype)
-        vector(f"{block}.attn_norm.weight", WIDTH, 1)
-        vector(f"{block}.ffn_norm.weight", WIDTH, 1)
-        if kind == "qwen2":
+        norm(f"{block}.attn_norm")
+        norm(f"{block}.ffn_norm")
+        if kind == "gpt2":
+            for tensor, count in (("attn_qkv", 3 * heads * DEPTH), ("attn_output", WIDTH), ("ffn_up", HIDDEN), ("ffn_down", WIDTH)):
+                vector(f"{block}.{tensor}.bias", count, 0)
+        if kind in ("qwen2", "qwen2moe"):
             for tensor, count in (("q", heads), ("k", key_heads), ("v", key_heads)):
                 vector(f"{block}.attn_{tensor}.bias", count * DEPTH, 0)
-        if kind in ("qwen3", "gemma3"):
+        if kind in ("qwen3", "qwen3moe", "gemma3"):
             vector(f"{block}.attn_q_norm.weight", DEPTH, 1)
             vector(f"{block}.attn_k_norm.weight", DEPTH, 1)
         if kind == "gemma3":
@@ -277,9 +347,9 @@ class Run:
         if not good:
             self.failures.append(text)
 
-    def compile(self, model, plan, kind):
+    def compile(self, model, plan, kind, bits=24):
         start = time.monotonic()
-        done = subprocess.run([self.jinx, "compile", model, "-o", plan, "--kv", kind], capture_output=True, text=True)
+        done = subprocess.run([self.jinx, "compile", model, "-o", plan, "--kv", kind, "--activation-bits", str(bits)], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{model} does not compile: {done.stderr.strip()}")
         print(f"{model.name} --kv {kind}: compiled in {time.monotonic() - start:.1f} s, {plan.stat().st_size / 1e6:.1f} MB")

@@ -34,7 +34,9 @@ RULES = {
     "ir": May(("runtime/base",), MLIR),
     "frontends": May(("runtime/base",)),  # what all importers are told: jinx-rt links it too
     "frontends/native": May(("frontends/ImportOptions.h", "ir/Graph", "runtime/base"), MLIR),
-    "frontends/gguf": May(("frontends/ImportOptions.h", "frontends/native/SymbolTable.h", "ir/Graph", "runtime/base", "runtime/formats"), MLIR),
+    "frontends/llm": May(("frontends/ImportOptions.h", "frontends/native/SymbolTable.h", "ir/Graph", "runtime/base"), MLIR),
+    "frontends/gguf": May(("frontends/ImportOptions.h", "frontends/llm", "runtime/base", "runtime/formats"), MLIR),
+    "frontends/huggingface": May(("frontends/ImportOptions.h", "frontends/llm", "runtime/base", "runtime/formats", "runtime/text/Json.h"), (*MLIR, "nlohmann")),
     "frontends/onnx": May(("frontends/ImportOptions.h", "ir/Graph", "runtime/base", "runtime/hostops"), (*MLIR, "onnx", "google/protobuf")),
     "passes": May(("ir", "codegen/schedules", "runtime/base", "runtime/hostops"), MLIR),
     "codegen/schedules": May(("ir", "runtime/base"), MLIR),
@@ -45,7 +47,7 @@ RULES = {
     "runtime/jinx.h": May(),
     "runtime/base": May(),
     "runtime/hostops": May(("runtime/base",)),  # the oracle of kernels: it shares no code with them
-    "runtime/formats": May(("runtime/base",)),
+    "runtime/formats": May(("runtime/base",), ("nlohmann",)),
     "runtime/text": May(("runtime/base", "runtime/formats"), ("nlohmann", "pcre2.h", "utf8proc.h")),
     "runtime/chat": May(("runtime/base", "runtime/formats", "runtime/text"), ("nlohmann", "utf8proc.h")),
     "runtime/engine": May(("runtime/base",)),  # a model is an interface to it: it knows no plan and no device
@@ -62,7 +64,7 @@ RULES = {
     # The server knows the engine and tokenizers, and no plan and no device. Asio and Beast are its network.
     "runtime/serve": May(("runtime/base", "runtime/engine", "runtime/text", "runtime/chat", "runtime/grammar"), ("nlohmann", "boost/asio", "boost/beast")),
     "runtime/capi": May(("runtime",)),
-    "tools/common": May(("runtime", "frontends/ImportOptions.h"), ("CLI", "nlohmann", "google/protobuf")),
+    "tools/common": May(("runtime", "frontends/ImportOptions.h"), ("CLI", "nlohmann", "google/protobuf", "xxhash.h")),
     # A client of servers: asio and Beast are its network, too.
     "tools/common/loadgen": May(("runtime", "tools/common/Statistics.h", "tools/common/TextTable.h"), ("nlohmann", "boost/asio", "boost/beast")),
     "tools/common/OnnxValues": May(("runtime",), ("onnx",)),  # ONNX's test data, for jinx and tests/reference

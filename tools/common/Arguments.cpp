@@ -90,7 +90,7 @@ void addDeviceOptions(CLI::App& command, DeviceChoice& choice) {
 void addActivationBitsOption(CLI::App& command, int64_t& bits) {
   command.add_option("--activation-bits", bits,
                      "CPU with AVX512-VNNI: products with weights of few bits round activations to so many bits in each group: 8, 16, 24 (as exact as f32), or 32: floats "
-                     "(default: 24, beside tables of levels 16)")
+                     "(default: 8 of language models, else 24, beside tables of levels 16)")
       ->check(CLI::IsMember({8, 16, 24, 32}));
 }
 

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/grammar/Grammar.h"
 #include "tools/common/Exit.h"
 #include "tools/common/LanguageModel.h"
 #include "tools/common/Terminal.h"
@@ -19,6 +20,7 @@ namespace {
 struct GenerateOptions {
   LanguageModelOptions model;
   std::string prompt, promptFile, batchFile;
+  std::string schemaFile, regex, grammarFile; ///< what the output must be; at most one
   engine::RequestOptions what;
   bool showsTimes = false, parsesSpecial = false, ignoresEnd = false;
 };
@@ -31,6 +33,36 @@ Expected<std::string> readPrompt(const GenerateOptions& options) {
   std::string text((std::istreambuf_iterator<char>(file)), {});
   if (!file.good() && !file.eof()) return notFound("cannot read the prompt from " + options.promptFile);
   return text;
+}
+
+// ---- output by a grammar ------------------------------------------------------------------------------------------------------------
+
+Expected<std::string> readSource(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return notFound("cannot read " + path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+/// Null where any output is allowed.
+Expected<std::shared_ptr<const grammar::Grammar>> compileGrammar(const GenerateOptions& options) {
+  if (!options.regex.empty()) return grammar::compileRegex(options.regex);
+  const std::string& path = options.schemaFile.empty() ? options.grammarFile : options.schemaFile;
+  if (path.empty()) return std::shared_ptr<const grammar::Grammar>();
+  JINX_TRY_ASSIGN(const std::string source, readSource(path));
+  JINX_TRY_ASSIGN(auto made, options.schemaFile.empty() ? grammar::compileGbnf(source) : grammar::compileJsonSchema(source), path);
+  return made;
+}
+
+/// Gives each request a mask of its own.
+Status addMasks(const std::shared_ptr<const grammar::Grammar>& grammar, const GenerateOptions& options, const text::Tokenizer& tokenizer, int32_t vocabulary,
+                std::span<engine::RequestOptions> requests) {
+  if (!grammar) return Status::ok();
+  std::vector<int32_t> ends = requests.front().stopTokens;
+  if (ends.empty() && tokenizer.eos() != text::kNoToken) ends.push_back(tokenizer.eos());
+  JINX_TRY_ASSIGN(const auto table, grammar::TokenTable::make(tokenizer, ends, vocabulary));
+  for (engine::RequestOptions& request : requests)
+    request.mask = grammar::makeMask(grammar, table);
+  return Status::ok();
 }
 
 /// Milliseconds of the two parts of a generation.
@@ -167,7 +199,13 @@ Status run(const PlanSource& source, GenerateOptions options) {
     JINX_TRY_ASSIGN(requests, readBatch(tokenizer, options));
   }
 
+  JINX_TRY_ASSIGN(const std::shared_ptr<const grammar::Grammar> grammar, compileGrammar(options));
   JINX_TRY_ASSIGN(LanguageModel model, openLanguageModel(source, options.model, pagesFor(requests), requests.size()));
+  // Some tokenizers do not say what ends a text; a plan that does may name several tokens.
+  if (!options.ignoresEnd)
+    for (engine::RequestOptions& request : requests)
+      request.stopTokens.insert(request.stopTokens.end(), model.model->endTokens().begin(), model.model->endTokens().end());
+  JINX_TRY(addMasks(grammar, options, tokenizer, model.model->vocabulary(), requests));
   JINX_TRY_ASSIGN(Times times, options.batchFile.empty() ? generate(*model.engine, tokenizer, std::move(requests[0])) : generateMany(*model.engine, tokenizer, std::move(requests)));
   if (options.showsTimes) printTimes(times);
   return Status::ok();
@@ -188,6 +226,9 @@ void addGenerate(CLI::App& app, Action& action, const PlanSource& source, bool c
       ->excludes(prompt)
       ->excludes("--prompt-file");
   command->add_option("--max-tokens", options->what.maxTokens, "At most so many tokens of output")->check(CLI::Range(1, 1 << 30));
+  auto* schema = command->add_option("--json-schema", options->schemaFile, "The output is a JSON document that this schema accepts")->type_name("FILE");
+  auto* regex = command->add_option("--regex", options->regex, "The output matches this pattern")->type_name("PATTERN")->excludes(schema);
+  command->add_option("--grammar", options->grammarFile, "The output is of this grammar (GBNF)")->type_name("FILE")->excludes(schema)->excludes(regex);
   command->add_flag("--special", options->parsesSpecial, "Control tokens in the prompt's text become those tokens");
   command->add_flag("--ignore-end", options->ignoresEnd, "Go on after the token that ends a text");
   command->add_option("--drafts", options->what.maxDrafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));

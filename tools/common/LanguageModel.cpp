@@ -9,14 +9,14 @@
 namespace jinx::tools {
 
 void addLanguageModelOptions(CLI::App& command, LanguageModelOptions& options, bool canCompile) {
-  command.add_option("MODEL", options.request.path, canCompile ? "GGUF file, or a plan of one" : "Plan of a language model")->required();
-  auto* tokenizer = command.add_option("--tokenizer", options.tokenizer, "GGUF file, tokenizer.json, tokenizer.model or ranks of tiktoken")->type_name("FILE");
+  command.add_option("MODEL", options.request.path, canCompile ? "GGUF file, folder with config.json and safetensors, or a plan of one" : "Plan of a language model")->required();
+  auto* tokenizer = command.add_option("--tokenizer", options.tokenizer, "GGUF file, tokenizer.json, tokenizer.model, a folder with one, or ranks of tiktoken")->type_name("FILE");
   if (!canCompile) tokenizer->required();
   command.add_option("--budget", options.budget, "Tokens of a step")->check(CLI::Range(1, 1 << 20));
   command.add_option("--pages", options.pages, "Pages of 16 tokens that are kept; 0: as many as the text needs")->check(CLI::NonNegativeNumber);
   command.add_option("--context", options.contextLength, "Tokens of prompt and output; 0: as many as the model was made for")->check(CLI::NonNegativeNumber);
   addDeviceOptions(command, options.request.device);
-  options.request.quiet = true;
+  options.request.quiet = options.request.keepsPlan = true;
 }
 
 void addSamplingOptions(CLI::App& command, engine::SamplingOptions& sampling) {

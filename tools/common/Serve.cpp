@@ -50,17 +50,10 @@ Expected<std::shared_ptr<const chat::ChatTemplate>> readTemplate(const ServeOpti
   return std::make_shared<const chat::ChatTemplate>(std::move(parsed));
 }
 
-/// Tokens that end an answer: the tokenizer's, and what the plan says ends a turn.
-std::vector<int32_t> endTokensOf(const text::Tokenizer& tokenizer, const plan::Plan& plan, int32_t vocabulary) {
-  std::vector<int32_t> tokens;
-  const auto add = [&](int64_t token) {
-    if (token >= 0 && token < vocabulary && std::ranges::find(tokens, token) == tokens.end()) tokens.push_back(static_cast<int32_t>(token));
-  };
-  add(tokenizer.eos());
-  for (const char* key : {"llm.eos_token_id", "llm.eot_token_id"}) {
-    const auto found = plan.metadata().find(key);
-    if (found != plan.metadata().end()) add(std::atoll(found->second.c_str()));
-  }
+/// Tokens that end an answer: the tokenizer's, and what the plan says ends a text or a turn.
+std::vector<int32_t> endTokensOf(const text::Tokenizer& tokenizer, const llm::PlanModel& model) {
+  std::vector<int32_t> tokens(model.endTokens().begin(), model.endTokens().end());
+  if (tokenizer.eos() >= 0 && tokenizer.eos() < model.vocabulary() && std::ranges::find(tokens, tokenizer.eos()) == tokens.end()) tokens.push_back(tokenizer.eos());
   return tokens;
 }
 
@@ -90,7 +83,7 @@ Status run(const PlanSource& source, ServeOptions options) {
   options.engine.scheduler.maxRunning = std::min(options.engine.scheduler.maxRunning, options.engine.scheduler.tokenBudget);
   JINX_TRY_ASSIGN(options.engine.key, engine::randomHashKey());
   if (options.name.empty()) options.name = std::filesystem::path(options.request.path).stem().string();
-  serve::ServedModel served{options.name, std::time(nullptr), tokenizer, endTokensOf(tokenizer, plan.file->plan(), model->vocabulary()), model->vocabulary(), contextLength, options.drafts, {}, nullptr, {}, {}};
+  serve::ServedModel served{options.name, std::time(nullptr), tokenizer, endTokensOf(tokenizer, *model), model->vocabulary(), contextLength, options.drafts, {}, nullptr, {}, {}};
   JINX_TRY_ASSIGN(served.chatTemplate, readTemplate(options, tokenizerFile));
   JINX_TRY_ASSIGN(auto table, grammar::TokenTable::make(tokenizer, served.endTokens, model->vocabulary()));
   served.makeMask = serve::maskMakerOf(std::move(table));

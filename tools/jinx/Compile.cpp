@@ -17,7 +17,7 @@ struct CompileCommand {
   driver::CompileOptions options;
   driver::QuantizeOptions quantize; ///< no scheme: the model stays as it is
   std::vector<frontends::DimOverride> reportDims;
-  bool noFusion = false, timing = false;
+  bool noFusion = false, timing = false, keepsWeights = false;
   int threads = 0;
 };
 
@@ -94,6 +94,7 @@ Status compile(CompileCommand& command) {
   options.view = !command.reportFile.empty();
   for (const std::string& file : {command.output, command.remarksFile, command.reportFile})
     JINX_TRY(checkOutputFile(file));
+  if (command.keepsWeights) options.externalFolder = std::filesystem::absolute(command.output).parent_path();
   if (startsAsPlan(command.model)) return invalidArgument(command.model + " is a plan already, expected a model");
 
   JINX_TRY(readTuning(command));
@@ -126,8 +127,11 @@ void addCompile(CLI::App& app, Action& action) {
   auto options = std::make_shared<CompileCommand>();
   driver::CompileOptions& compiler = options->options;
   CLI::App* command = app.add_subcommand("compile", "Compile a model to a plan");
-  command->add_option("MODEL", options->model, "ONNX model, language model (.gguf), or native IR (.mlir, .mlirbc)")->required();
-  command->add_option("--kv", compiler.import.keyValueType, "GGUF: how pages hold keys and values: f32 (default), f16, bf16, i8 or f8 (with scales)")
+  command->add_option("MODEL", options->model, "ONNX model, language model (.gguf, or a folder with config.json and safetensors), or native IR (.mlir, .mlirbc)")->required();
+  command->add_option("--activations", compiler.import.activationType, "Language models: what goes from one operator to the next: f32 (default), f16 or bf16")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  command->add_flag("--external-weights", options->keepsWeights, "Weights of a Hugging Face folder stay in its files where they lie as the plan wants them; the plan must be in the folder, or above it");
+  command->add_option("--kv", compiler.import.keyValueType, "Language models: how pages hold keys and values: f32 (default), f16, bf16, i8 or f8 (with scales)")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "i8", "f8"}));
   command
       ->add_option("-o,--output", options->output, "The plan to write; with --emit the text (default: standard output)")

@@ -244,10 +244,23 @@ static bool isForCopyEngine(Operation *product) {
   return !matmul || areRowsAligned(matmul);
 }
 
-FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+/// The product that goes through the copy engine to tensor cores; null where there is none.
+static Operation *productForCopyEngine(GroupOp group) {
+  if (!gpuOf(group).hasCopyEngine()) return nullptr;
   for (Operation &op : group.getBody().front())
-    if ((isa<ScaledMatmulOp>(op) || (isa<PackedMatmulOp, PackedConvOp>(op) && op.hasAttr("by_rows"))) && gpuOf(group).hasCopyEngine() && isForCopyEngine(&op))
-      return scheduleWgmma(group, &op, name, target, builder);
+    if ((isa<ScaledMatmulOp>(op) || (isa<PackedMatmulOp, PackedConvOp>(op) && op.hasAttr("by_rows"))) && isForCopyEngine(&op)) return &op;
+  return nullptr;
+}
+
+std::optional<SizeExpr> rowsKnownAtRunTime(GroupOp group) {
+  Operation *product = group.getSchedule() == "matmul" ? productForCopyEngine(group) : nullptr;
+  if (!product || !isa<PackedMatmulOp, ScaledMatmulOp>(product)) return std::nullopt;
+  const Sizes sizes = sizesOf(product->getResult(0).getType());
+  return sizes.size() == 2 && !sizes[0].constant() ? std::optional(sizes[0]) : std::nullopt;
+}
+
+FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
+  if (Operation *product = productForCopyEngine(group)) return scheduleWgmma(group, product, name, target, builder);
   return GroupMatmul(group, name, builder).run();
 }
 

@@ -18,12 +18,10 @@
 // A part's result is o / l and m + log2(l); `range` says of each token which parts there are. The order of a token's additions depends on its position alone.
 #include "codegen/schedules/cuda/GroupPagedAttention.h"
 
-#include <cmath>
-#include <limits>
-
 #include "codegen/schedules/PageLayout.h"
 #include "codegen/schedules/ScalarOps.h"
-#include "codegen/schedules/cuda/IndexBuilder.h"
+#include "codegen/schedules/cuda/PagedTiles.h"
+#include "codegen/schedules/cuda/WarpProgram.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -33,7 +31,6 @@ using namespace jinx::graph;
 namespace jinx::schedules {
 namespace {
 
-constexpr int64_t kWarp = 32, kWarpsOfBlock = 4;
 constexpr int64_t kPart = 256;      // keys: shorter ones spread one token over more warps, and take more memory between the kernels (decision 0036)
 constexpr int64_t kMostHeads = 8;   // of queries to a program
 constexpr int64_t kScores = 32;     // of a step, in registers: 16 keys for one or two heads, 8 for up to 4, 4 for up to 8
@@ -47,64 +44,6 @@ int64_t headsOfProgram(int64_t shared) {
   while (shared / parts > kMostHeads || shared % parts) ++parts;
   return shared / parts;
 }
-
-/// What both kernels need: scalars and tiles of f32 over the lanes of a warp.
-class WarpProgram {
- protected:
-  WarpProgram(OpBuilder &builder, GroupOp group, StringRef name, TypeRange inputs, TypeRange results)
-      : kb_(builder, group.getLoc(), name, group, inputs, results), f32_(builder.getF32Type()) {}
-
-  OpBuilder &b() { return kb_.b(); }
-  Location loc() { return kb_.loc(); }
-  Value c(int64_t v) { return kb_.constant(v); }
-  VectorType vec(int64_t width, Type element = {}) { return VectorType::get({width}, element ? element : f32_); }
-  Value number(double v) { return arith::ConstantOp::create(b(), loc(), b().getF32FloatAttr(float(v))); }
-  Value lowest() { return number(-std::numeric_limits<double>::infinity()); }
-  Value called(Value v, StringRef name) {
-    if (v.getDefiningOp() && !v.getDefiningOp<arith::ConstantOp>()) v.setLoc(nameLoc(b(), loc(), name));
-    return v;
-  }
-  Value compare(arith::CmpIPredicate predicate, Value x, Value y) { return arith::CmpIOp::create(b(), loc(), predicate, x, y); }
-  Value select(Value condition, Value x, Value y) { return arith::SelectOp::create(b(), loc(), condition, x, y); }
-  Value product(Value x, Value y) { return arith::MulFOp::create(b(), loc(), x, y); }
-  Value sum(Value x, Value y) { return arith::AddFOp::create(b(), loc(), x, y); }
-  Value scaled(Value tile, Value by) { return product(tile, kb_.splat(by, cast<VectorType>(tile.getType()).getDimSize(0))); }
-  Value power(Value x) { return math::Exp2Op::create(b(), loc(), x, arith::FastMathFlagsAttr::get(b().getContext(), arith::FastMathFlags::afn)); }
-  Value isNone(Value largest) { return arith::CmpFOp::create(b(), loc(), arith::CmpFPredicate::OEQ, largest, lowest()); }
-
-  Value load(Type element, int64_t width, Value ptr, Value at, Value limit = {}) {
-    return tile::LoadOp::create(b(), loc(), vec(width, element), ptr, at, ValueRange{c(1)}, limit ? ValueRange(limit) : ValueRange());
-  }
-  Value loadOne(Type element, Value ptr, Value at, Value limit = {}) {
-    return vector::ExtractOp::create(b(), loc(), load(element, 1, ptr, at, limit), ArrayRef<int64_t>{0});
-  }
-  Value loadIndex(Value ptr, Value at, Value limit = {}) {
-    return arith::IndexCastOp::create(b(), loc(), b().getIndexType(), loadOne(b().getI32Type(), ptr, at, limit));
-  }
-  void store(Value tile, Value ptr, Value at) { tile::StoreOp::create(b(), loc(), tile, ptr, at, ValueRange{c(1)}, ValueRange()); }
-  void storeOne(Value scalar, Value ptr, Value at) { store(vector::BroadcastOp::create(b(), loc(), vec(1, scalar.getType()), scalar), ptr, at); }
-  void storeIndex(Value index, Value ptr, Value at) { storeOne(arith::IndexCastOp::create(b(), loc(), b().getI32Type(), index), ptr, at); }
-
-  void when(Value condition, function_ref<void()> then) {
-    auto branch = scf::IfOp::create(b(), loc(), condition, /*withElse=*/false);
-    OpBuilder::InsertionGuard guard(b());
-    b().setInsertionPointToStart(branch.thenBlock());
-    then();
-  }
-  /// A warp to a program, for those that there are.
-  Scheduled run(const SizeExpr &programs, const SizeExpr &work, function_ref<void(Value program)> body) {
-    Value program = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
-    when(compare(arith::CmpIPredicate::slt, program, kb_.size(programs)), [&] { body(program); });
-    kb_.kernel()->setAttr("threads", b().getI64IntegerAttr(kWarp));
-    kb_.kernel()->setAttr("programs_per_block", b().getI64IntegerAttr(kWarpsOfBlock));
-    Scheduled scheduled = kb_.finish(programs, SizeExpr(0), work);
-    sayMultiples(kb_.kernel(), scheduled.sizes);
-    return scheduled;
-  }
-
-  KernelBuilder kb_;
-  Type f32_;
-};
 
 /// Extents of a paged_attention, and of what goes between its kernels.
 struct Problem {
@@ -340,12 +279,8 @@ class MergeProgram : WarpProgram {
     place = called(place, "place");
     Value logarithm = called(loadOne(f32_, kb_.kernel().buffer(1), place), "logarithm");
     Value part = load(f32_, p_.values.depth, kb_.kernel().buffer(0), kb_.mul(place, c(p_.values.depth)));
-    Value next = called(arith::MaxNumFOp::create(b(), loc(), largest, logarithm), "next");
-    Value shift = called(select(isNone(next), number(0), next), "shift");
-    Value factor = called(power(arith::SubFOp::create(b(), loc(), largest, shift)), "factor");
-    Value weight = called(power(arith::SubFOp::create(b(), loc(), logarithm, shift)), "weight");
-    out = math::FmaOp::create(b(), loc(), kb_.splat(weight, p_.values.depth), part, scaled(out, factor));
-    return {next, sum(product(total, factor), weight), out};
+    JoinedParts joined = joinPart(b(), loc(), {largest, total, out}, part, logarithm, [&](Value v) { return kb_.splat(v, p_.values.depth); });
+    return {joined.largest, joined.total, joined.out};
   }
 
   Problem &p_;
@@ -357,6 +292,7 @@ FailureOr<Scheduled> scheduleCudaPagedAttention(GroupOp group, StringRef name, O
   auto attention = dyn_cast<PagedAttentionOp>(group.getBody().front().front());
   if (!attention || !llvm::all_of(attention->getOperands(), llvm::IsaPred<BlockArgument>))
     return group.emitOpError("has no paged_attention of inputs of the group to schedule");
+  if (auto tiles = PagedTiles::of(attention)) return schedulePagedTiles(group, name, *tiles, builder);
   Problem problem(attention);
   PartsProgram parts(builder, group, name, problem);
   Scheduled scheduled = parts.run();

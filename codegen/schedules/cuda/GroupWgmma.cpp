@@ -75,6 +75,7 @@ class GroupWgmma {
     steps_ = ceilDiv(depth_, kSlotBytes / bytesOf(a_));
     if (auto conv = dyn_cast<PackedConvOp>(product_)) steps_ = steps_ * SizeExpr(conv.getKernel()[0] * (conv.getRuns() ? 1 : conv.getKernel()[1]));
     auto rows = rows_.constant();
+    if (!rows && target_.mostRows) rows = std::min(target_.mostRows, kUnknownRows);
     isTransposed_ = rows && *rows <= kFewRows && !isConv();
     epilogue_->setTransposed(isTransposed_);
     int64_t m = rows.value_or(kUnknownRows), n = columns_.constant().value_or(kUnknownRows), steps = steps_.constant().value_or(kUnknownSteps);
@@ -106,7 +107,7 @@ class GroupWgmma {
     out << elementOf(a_) << " x " << elementOf(b_) << " ->";
     for (Value result : group_.getResults()) out << " " << elementOf(result);
     out << ", m=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(isConv() ? steps_ * SizeExpr(kSlotBytes / bytesOf(a_)) : depth_)
-        << " matrices=" << textOf(matrices_) << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
+        << (rows_.constant() || !target_.mostRows ? "" : " up to " + std::to_string(target_.mostRows)) << " matrices=" << textOf(matrices_) << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
     if (tile_.promotes) out << " promoted";
     if (tile_.sharedColumns) out << " scaled";
     return text;

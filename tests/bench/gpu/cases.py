@@ -85,6 +85,12 @@ ATTENTION = (
     (128, 512, 32, 16), (128, 2048, 8, 16), (128, 4096, 4, 16), (128, 16384, 1, 16),
 )  # fmt: skip
 DECODE = ((1, 8192), (64, 4096), (16, 16384))  # batch, context; 32 query heads on 8 heads of 128
+# Attention to pages: sequences, their tokens in the step, keys that the last one sees, depth of a head, pool.
+PAGED = (
+    (1, 1, 4096, 128, "bf16"), (1, 1, 32768, 128, "bf16"), (32, 1, 4096, 128, "bf16"), (256, 1, 4096, 128, "bf16"), (1, 2048, 2048, 128, "bf16"),
+    (1, 512, 8704, 128, "bf16"), (1, 1, 4096, 64, "bf16"), (32, 1, 4096, 64, "bf16"), (1, 512, 8704, 64, "bf16"), (32, 1, 4096, 128, "i8"),
+)  # fmt: skip
+TINY_PAGED = ((2, 1, 48, 64, "bf16"), (1, 40, 80, 32, "bf16"), (3, 1, 64, 32, "i8"))
 ROWS = (16384, 4096)
 # Products of groups: tokens, experts a token, experts, K, N. Prompts of Mixtral 8x7B (its up projection), a step of DeepSeek-V2-Lite for 64 sequences,
 # and of one expert a token.
@@ -173,6 +179,22 @@ def decode(batch: int, context: int, heads: int = 32, kv_heads: int = 8, depth: 
                 [Operand("y", "bf16", q)], flops=4.0 * batch * heads * context * depth)
     case.options["depth"] = depth + context
     case.roundings = 5
+    return case
+
+
+def paged(batch: int, new: int, context: int, depth: int, pool: str, heads: int = 32, kv_heads: int = 8, page: int = 16) -> Case:
+    """The last `new` tokens of each sequence attend to its keys, which lie in pages in no order."""
+    tokens, pages = batch * new, batch * context // page
+    q, kept = (tokens, heads, depth), (pages, kv_heads, page, depth)
+    inputs = [Operand("q", "bf16", q), Operand("keys", pool, kept), Operand("values", pool, kept), Operand("table", "i32", (batch, context // page), made="pages"),
+              Operand("sequence", "i32", (tokens,), made="sequences"), Operand("position", "i32", (tokens,), made="positions")]  # fmt: skip
+    if pool == "i8":
+        inputs += [Operand(name, "f32", (pages, kv_heads, page), 0.02) for name in ("key_scales", "value_scales")]
+    case = Case(f"paged/{pool}/hd{depth}-b{batch}-n{new}-c{context}", "paged", inputs, [Operand("y", "bf16", q)], flops=4.0 * batch * heads * depth * (new * context - new * (new - 1) // 2))
+    case.options = {"depth": depth + context, "new": new}
+    case.roundings = 3  # weights, and the result
+    if batch * context > 1 << 18:
+        case.sets = 1
     return case
 
 
@@ -280,6 +302,7 @@ def table(tiny: bool = False) -> list[Case]:
     made += [attention("f32", *((64, 64, 2, 2) if tiny else (64, 1024, 4, 16)), False)]
     for depth, length, batch, heads in ATTENTION[1:4] + ATTENTION[5:]:
         made += [attention_grad(*((depth, 64, 2, 2) if tiny else (depth, length, batch, heads)), causal) for causal in (False, True)]
+    made += [paged(*sizes, 8, 2) for sizes in TINY_PAGED] if tiny else [paged(*sizes) for sizes in PAGED]
     made += [decode(2, 96, 8, 2) if tiny else decode(batch, context) for batch, context in DECODE]
     made += rows(*((24, 64) if tiny else ROWS)) + rows_of_any_size(*((24, 64) if tiny else ROWS)) + sums(tiny) + transposes(tiny)
     made += [model(network, min(batch, 2) if tiny else batch, tiny) for network, batch in MODELS]

@@ -170,6 +170,15 @@ def decode(case: Case) -> str:
     return function(case, [*body, f"%y = jinx.reshape %together : {together} -> {plain}"])
 
 
+def paged(case: Case) -> str:
+    types = {o.name: tensor(o.shape, o.dtype) for o in case.inputs}
+    scales = "scales %key_scales, %value_scales ", f"scales {types.get('key_scales')}, {types.get('value_scales')} "
+    beside = scales if "key_scales" in types else ("", "")
+    plain = ("q", "keys", "values", "table", "sequence", "position")
+    return function(case, [f"%y = jinx.paged_attention {', '.join('%' + name for name in plain)} {beside[0]}scale {case.inputs[0].shape[-1] ** -0.5:.9e} : "
+                           f"{', '.join(types[name] for name in plain)} {beside[1]}-> {types['q']}"])  # fmt: skip
+
+
 def model(case: Case):
     import networks
 
@@ -217,6 +226,7 @@ MAKERS = {
     "attention": attention,
     "attention-grad": attention_grad,
     "decode": decode,
+    "paged": paged,
     "softmax": lambda case: [("Softmax", "x", "y", {"axis": -1})],
     "layernorm": lambda case: [("Add", "xr", "t", {}), ("LayerNormalization", "tgb", "y", {"axis": -1, "epsilon": 1e-5})],
     "rmsnorm": lambda case: [("RMSNormalization", "xg", "y", {"axis": -1, "epsilon": 1e-5})],

@@ -141,6 +141,38 @@ def sdpa(torch, case):
     return {name: forced(backend) for name, backend in backends.items()}
 
 
+def sdpa_of_pages(torch, case):
+    """On keys and values that lie in rows, of the activations' type: what a model without pages would call."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.nn.attention.bias import causal_lower_right
+
+    new = case.options["new"]
+
+    def forced(backend):
+        def make(inputs, outputs):
+            q, keys, values, table, _, _, *scales = inputs
+            batch, heads, depth = table.shape[0], keys.shape[1], keys.shape[3]
+
+            def rows(pool, scale):
+                pool = pool if scale is None else pool.float() * scale[..., None]
+                return pool[table.long()].to(q.dtype).permute(0, 2, 1, 3, 4).reshape(batch, heads, -1, depth).contiguous()
+
+            k, v = (rows(pool, scale) for pool, scale in zip((keys, values), scales or (None, None)))
+            queries = q.view(batch, new, -1, depth).transpose(1, 2).contiguous()
+            mask = {} if new == 1 else {"is_causal": True} if new == k.shape[2] else {"attn_mask": causal_lower_right(new, k.shape[2])}
+
+            def attend():
+                with sdpa_kernel(backend):
+                    y = torch.nn.functional.scaled_dot_product_attention(queries, k, v, enable_gqa=True, **mask)
+                return y.transpose(1, 2)
+
+            return attend
+
+        return make
+
+    return {"flash, rows": forced(SDPBackend.FLASH_ATTENTION), "cuDNN, rows": forced(SDPBackend.CUDNN_ATTENTION)}
+
+
 def sdpa_backward(torch, case):
     """The backward pass alone, by its own operator, on what torch's forward pass of the same kind has left."""
     aten, causal = torch.ops.aten, case.options["causal"]
@@ -225,6 +257,7 @@ TORCH = {
     "attention": sdpa,
     "attention-grad": sdpa_backward,
     "decode": sdpa,
+    "paged": sdpa_of_pages,
     "softmax": pointwise(lambda torch, case, x: torch.softmax(x, -1)),
     "layernorm": pointwise(layernorm),
     "rmsnorm": pointwise(lambda torch, case, x, g: torch.nn.functional.rms_norm(x, (x.shape[-1],), g, 1e-5)),

@@ -177,6 +177,41 @@ def attention_grad(o, case, q, k, v, dy, *_):
     return [gradients[:, :, i] for i in range(3)]
 
 
+def pages_of_sequences(o, case, q, *_):
+    """Every page once, in no order."""
+    batch, entries = case.inputs[3].shape
+    return o.numbers(np.random.default_rng(batch).permutation(batch * entries).reshape(batch, entries), q)
+
+
+def sequences_of_tokens(o, case, q, *_):
+    return o.numbers(np.arange(q.shape[0]) // case.options["new"], q)
+
+
+def positions_of_tokens(o, case, q, keys, values, table, *_):
+    new = case.options["new"]
+    return o.numbers(table.shape[1] * keys.shape[2] - new + np.arange(q.shape[0]) % new, q)
+
+
+def rows_of_pages(o, pool, scales, pages):
+    """Of a sequence, [heads, keys, depth]."""
+    rows = o.wide(pool[pages]) if scales is None else o.wide(pool[pages]) * o.wide(scales[pages])[..., None]
+    heads, depth = rows.shape[1], rows.shape[3]
+    return o.permute(rows, (1, 0, 2, 3)).reshape(heads, -1, depth)
+
+
+def paged(o, case, q, keys, values, table, sequence, position, *scales):
+    """Sequence by sequence; heads of queries that share keys are neighbours."""
+    new, share, parts = case.options["new"], q.shape[1] // keys.shape[1], []
+    for s in range(table.shape[0]):
+        tokens, pages = slice(s * new, (s + 1) * new), table[s].tolist()
+        k, v = (rows_of_pages(o, pool, scale, pages) for pool, scale in zip((keys, values), scales or (None, None)))
+        hidden = np.where(np.arange(k.shape[1])[None] <= np.array(position[tokens].tolist())[:, None], 0.0, -np.inf)
+        at = o.permute(o.wide(q[tokens]), (1, 0, 2))
+        heads = [softmax_rows(o, at[h] @ o.permute(k[h // share], (1, 0)) / math.sqrt(q.shape[-1]) + o.numbers(hidden, q)) @ v[h // share] for h in range(q.shape[1])]
+        parts.append(o.permute(o.stack(heads), (1, 0, 2)))
+    return o.join(parts)
+
+
 def layernorm(o, case, x, r, g, b):
     t = o.wide(x) + o.wide(r)
     centred = t - o.total(t) / t.shape[-1]
@@ -197,6 +232,7 @@ REFERENCES = {
     "attention": attention,
     "attention-grad": attention_grad,
     "decode": attention,
+    "paged": paged,
     "softmax": lambda o, case, x: softmax_rows(o, o.wide(x)),
     "layernorm": layernorm,
     "rmsnorm": rmsnorm,
@@ -226,7 +262,7 @@ REFERENCES["model"] = model
 
 
 # Inputs that are no random numbers, from those before them.
-MADE = {"ends": ends_of_groups, "attention": lambda o, case, q, k, v, *_: attention(o, case, q, k, v), "log-sum-exp": log_sum_exp}
+MADE = {"pages": pages_of_sequences, "sequences": sequences_of_tokens, "positions": positions_of_tokens, "ends": ends_of_groups, "attention": lambda o, case, q, k, v, *_: attention(o, case, q, k, v), "log-sum-exp": log_sum_exp}
 
 
 def compare(o, case, got, want) -> dict:

@@ -13,7 +13,7 @@ import pathlib
 
 TITLES = {
     "gemm": "Products", "gemm-gelu": "Products with bias and GELU", "gemm-blocks": "Products with scales of blocks", "grouped": "Products of groups", "codes": "Products with weights of 4 and 8 bits", "attention": "Attention", "attention-grad": "Gradients of attention",
-    "decode": "Attention of one query token", "rows": "Rows", "rows-of-any-size": "Rows, compiled without their sizes",
+    "decode": "Attention of one query token", "paged": "Attention to pages", "rows": "Rows", "rows-of-any-size": "Rows, compiled without their sizes",
     "sums": "Sums over rows", "transpose": "Transposes", "model": "Models",
 }  # fmt: skip
 BALANCE = 200  # operations a byte: below, the rate of bytes says more (dense bf16 of an H100 over its bandwidth is about 300)

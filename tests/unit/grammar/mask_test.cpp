@@ -1,5 +1,7 @@
 // Masks beside their definition: a token is allowed when some text of the grammar begins with the text so far and the token's bytes.
+#include <bit>
 #include <random>
+#include <thread>
 
 #include "tests/unit/grammar/Tokens.h"
 
@@ -126,6 +128,36 @@ TEST(Mask, SurvivesThatConfigurationsAreForgotten) {
   }
 }
 
+/// Masks of one grammar on several threads: each is what it is alone.
+TEST(Mask, ThreadsShareAGrammar) {
+  const auto grammar = compiled(anyJson());
+  const auto walk = [&](unsigned seed) {
+    std::mt19937 rng(seed);
+    const auto mask = makeMask(grammar, tokens().table);
+    std::vector<int32_t> output;
+    std::vector<std::vector<uint64_t>> seen;
+    for (int step = 0; step < 150; ++step) {
+      const auto bits = mask->allowed(output);
+      if (!bits) break;
+      seen.emplace_back(bits->begin(), bits->end());
+      std::vector<int32_t> next;
+      for (int32_t token = 0; token < tokens().end; ++token)
+        if (has(*bits, token)) next.push_back(token);
+      if (next.empty()) break;
+      output.push_back(next[rng() % next.size()]);
+    }
+    return seen;
+  };
+  std::vector<std::vector<std::vector<uint64_t>>> together(4);
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < together.size(); ++i)
+    threads.emplace_back([&, i] { together[i] = walk(i); });
+  for (std::thread& thread : threads)
+    thread.join();
+  for (unsigned i = 0; i < together.size(); ++i)
+    EXPECT_EQ(together[i], walk(i));
+}
+
 TEST(Mask, EndsWhereTheGrammarMayEnd) {
   const auto mask = makeMask(compiled(compileRegex("ab?")), tokens().table);
   EXPECT_FALSE(has(*mask->allowed({}), tokens().end));
@@ -152,6 +184,17 @@ TEST(Json, WritesAsItIsSaidTo) {
     EXPECT_TRUE(accepts(json, text)) << text;
   for (const char* text : {" 1", "1 ", "{\"a\" :1}", "[1 ,\n\n2]", "[  1]", "\"\\ud800\"", "\"\\ude00\"", "\"\\ud800x\"", "01", "1.", ".5", "\"\t\"", "\"\xff\"", "{\"a\":1,}", "nul", "+1"})
     EXPECT_FALSE(accepts(json, text)) << text;
+}
+
+/// More configurations than are kept: each letter is one. Stacks, however, have to be kept whole.
+TEST(Limits, TextsMayBeLongerThanWhatIsKept) {
+  const auto letters = compiled(compileRegex("a{2000}b?", {.configurations = 500}));
+  EXPECT_TRUE(accepts(letters, std::string(2000, 'a') + "b"));
+  EXPECT_FALSE(accepts(letters, std::string(2001, 'a')));
+  EXPECT_FALSE(accepts(letters, std::string(1999, 'a') + "b"));
+  const auto brackets = compiled(compileGbnf("root ::= \"[\" root \".]\" | \"x\"", {.configurations = 500}));
+  EXPECT_EQ(grammar::match(*brackets, std::string(900, '[') + "x.]")->length, 903u);
+  EXPECT_EQ(grammar::match(*brackets, std::string(2000, '[')).status().code(), Code::kResource);
 }
 
 TEST(Limits, EndWhatIsHostile) {

@@ -54,6 +54,19 @@ TEST(PlanModel, RunsStepsAndCopiesPages) {
   EXPECT_EQ(model->copyPage(0, 3).message(), "copies page 0 to 3 of 3");
 }
 
+TEST(PlanModel, SaysWhatEndsATextAsThePlanDoes) {
+  auto endsOf = [](const char* text) {
+    StepPlan plan;
+    if (text) (*plan.p.mutable_metadata())["llm.eos_token_id"] = text;
+    auto model = take(make(std::move(plan)));
+    return std::vector<int32_t>(model->endTokens().begin(), model->endTokens().end());
+  };
+  EXPECT_EQ(endsOf("2"), std::vector<int32_t>{2});
+  EXPECT_EQ(endsOf("2,7"), (std::vector<int32_t>{2, 7}));
+  for (const char* text : {static_cast<const char*>(nullptr), "", "8", "-1", "2,", "2,,3", "2 3"})
+    EXPECT_TRUE(endsOf(text).empty()) << (text ? text : "none");
+}
+
 TEST(PlanModel, RefusesWhatIsNoStep) {
   auto refusal = [](StepPlan plan, PlanModelOptions options = {.pages = 3}) { return make(std::move(plan), options).status().message(); };
   EXPECT_EQ(refusal(StepPlan("tokens")), "loading a language model: the plan has no input \"tokens\": it is no step of a language model");

@@ -3,10 +3,11 @@
 
 #include <string>
 
+#include "frontends/llm/Model.h"
 #include "ir/Graph/Graph.h"
 #include "runtime/base/Tensor.h"
 
-namespace jinx::frontends::gguf {
+namespace jinx::frontends::llm {
 
 using mlir::Value;
 
@@ -21,7 +22,9 @@ public:
 
   Value constant(const Tensor& elements);
   Value number(double value); ///< f32
+  Value integer(int64_t value, DType type = DType::kI32);
   Value add(Value a, Value b) { return graph::AddOp::create(builder, loc_, a, b); }
+  Value div(Value a, Value b) { return graph::DivOp::create(builder, loc_, a, b); }
   Value sub(Value a, Value b) { return graph::SubOp::create(builder, loc_, a, b); }
   Value mul(Value a, Value b) { return graph::MulOp::create(builder, loc_, a, b); }
   Value mul(Value a, double b) { return mul(a, number(b)); }
@@ -34,7 +37,18 @@ public:
   Value concatLast(mlir::ValueRange xs);
   /// x / sqrt(mean(x²) + epsilon) * gain, over the last dimension.
   Value rmsNorm(Value x, Value gain, double epsilon);
+  /// (x - mean) / sqrt(mean((x - mean)²) + epsilon) * gain + bias, over the last dimension.
+  Value layerNorm(Value x, Value gain, Value bias, double epsilon);
+  Value sum(Value x, int64_t axis); ///< the dimension stays, with extent 1
+  Value softmax(Value x);           ///< over the last dimension
+  Value sigmoid(Value x) { return graph::SigmoidOp::create(builder, loc_, x); }
+  Value cast(Value x, mlir::Type element);
+  /// As f32, in which all but products and attention is computed.
+  Value wide(Value x) { return cast(x, builder.getF32Type()); }
+  Value transpose(Value x, llvm::ArrayRef<int64_t> permutation) { return graph::TransposeOp::create(builder, loc_, x, permutation); }
   Value silu(Value x);
+  Value gelu(Value x);     ///< x * Φ(x), by erf
+  Value activate(Value x, Activation by);
   Value geluTanh(Value x); ///< Hendrycks and Gimpel 2016, with tanh
 
   mlir::OpBuilder builder;
@@ -43,4 +57,4 @@ private:
   mlir::Location loc_;
 };
 
-} // namespace jinx::frontends::gguf
+} // namespace jinx::frontends::llm

@@ -1,11 +1,11 @@
 // One step of a language model as a function: tokens of some sequences go in, logits come out, keys and values go into pages.
 #pragma once
 
-#include "frontends/gguf/Weights.h"
+#include "frontends/llm/Tensors.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
-namespace jinx::frontends {
+namespace jinx::frontends::llm {
 
 /// How pools keep keys and values: "f32", "f16", "bf16", "i8" or "f8" (E4M3); the last two have scales beside them.
 struct PoolType {
@@ -14,6 +14,11 @@ struct PoolType {
 };
 /// \returns kInvalidArgument for another name
 Expected<PoolType> poolType(mlir::MLIRContext* context, const std::string& name);
+
+/// What goes from one operator to the next: "f32", "f16" or "bf16". Products and attention are computed on it, with sums in f32; norms, rotations and
+/// activations in f32, rounded once at their end.
+/// \returns kInvalidArgument for another name
+Expected<mlir::Type> activationType(mlir::MLIRContext* context, const std::string& name);
 
 /// Adds @main to the module:
 ///
@@ -24,7 +29,7 @@ Expected<PoolType> poolType(mlir::MLIRContext* context, const std::string& name)
 ///   key_scales.L, value_scales.L        f32 [p, heads, 16], beside pools of 8 bits
 ///   → logits                            f32 [r, vocabulary]
 ///
-/// Inputs are in this order: tokens, slots, table, sequence, position, rows, then layer by layer. `checkTensors` has passed.
-void addStep(mlir::ModuleOp module, const ModelShape& shape, const Weights& weights, const std::vector<float>& ropeFactors, const PoolType& pools);
+/// Inputs are in this order: tokens, slots, table, sequence, position, rows, then layer by layer. `Tensors::check` has passed.
+void addStep(mlir::ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, mlir::Type activation);
 
-} // namespace jinx::frontends
+} // namespace jinx::frontends::llm

@@ -11,9 +11,10 @@
 
 #include <vector>
 
-#include "frontends/gguf/Graph.h"
+#include "frontends/llm/Graph.h"
+#include "frontends/llm/Model.h"
 
-namespace jinx::frontends::gguf {
+namespace jinx::frontends::llm {
 
 /// Of a step's tokens, [n, 1, depth / 2] each: one for all heads.
 struct Rotation {
@@ -24,9 +25,9 @@ struct Rotation {
 std::vector<double> ropeFrequencies(int64_t depth, double base, double scale, const std::vector<float>& factors);
 
 /// `position` [n], i32. A position past the context is taken for the last part of it; a negative one gives some rotation.
-Rotation rotationOf(Graph& g, Value position, const std::vector<double>& frequencies, int64_t context);
+Rotation rotationOf(Graph& g, Value position, const RopeShape& rope, int64_t context);
 
 /// x [n, heads, depth]; elements i and i + depth / 2 of a head are a pair.
 Value rotate(Graph& g, Value x, const Rotation& by);
 
-} // namespace jinx::frontends::gguf
+} // namespace jinx::frontends::llm

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Language models of known shapes without their weights: folders as Hugging Face publishes them, whose weights are zeros that take no disk (a sparse file), or random ones.
+
+    shapes.py make FOLDER 8B|1B|tiny     config.json, and model.safetensors of zeros: enough to compile with --external-weights
+    shapes.py fill FOLDER                random weights in their place, where the plan is to run: normal, of a deviation of 0.02, the same 64 MiB over and over
+
+`fill` needs numpy. Weights of zeros are no measurement: a GPU draws less power for them and clocks higher.
+"""
+
+import json
+import pathlib
+import struct
+import sys
+
+SHAPES = {
+    "8B": dict(hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8, vocab_size=128256, rope_theta=500000.0, tie_word_embeddings=False),
+    "1B": dict(hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32, num_key_value_heads=8, vocab_size=128256, rope_theta=500000.0, tie_word_embeddings=True),
+    "tiny": dict(hidden_size=256, intermediate_size=512, num_hidden_layers=2, num_attention_heads=8, num_key_value_heads=2, vocab_size=512, rope_theta=10000.0, tie_word_embeddings=False),
+}
+PERIOD = (64 << 20) + 6  # bytes; no row begins where another does
+
+
+def tensors(shape):
+    """(name, shape) as such a file has them."""
+    d, ff, vocabulary = shape["hidden_size"], shape["intermediate_size"], shape["vocab_size"]
+    head = d // shape["num_attention_heads"]
+    keys = head * shape["num_key_value_heads"]
+    yield "model.embed_tokens.weight", (vocabulary, d)
+    for i in range(shape["num_hidden_layers"]):
+        block = f"model.layers.{i}"
+        yield f"{block}.input_layernorm.weight", (d,)
+        for name, rows in (("q", d), ("k", keys), ("v", keys), ("o", d)):
+            yield f"{block}.self_attn.{name}_proj.weight", (rows, d)
+        yield f"{block}.post_attention_layernorm.weight", (d,)
+        yield f"{block}.mlp.gate_proj.weight", (ff, d)
+        yield f"{block}.mlp.up_proj.weight", (ff, d)
+        yield f"{block}.mlp.down_proj.weight", (d, ff)
+    yield "model.norm.weight", (d,)
+    if not shape["tie_word_embeddings"]:
+        yield "lm_head.weight", (vocabulary, d)
+
+
+def make(folder, name):
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = SHAPES[name]
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "max_position_embeddings": 8192, "rms_norm_eps": 1e-5, "torch_dtype": "bfloat16",
+              "bos_token_id": 1, "eos_token_id": 2} | shape
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    header, at = {}, 0
+    for tensor, sizes in tensors(shape):
+        count = 1
+        for size in sizes:
+            count *= size
+        header[tensor] = {"dtype": "BF16", "shape": list(sizes), "data_offsets": [at, at + 2 * count]}
+        at += 2 * count
+    text = json.dumps(header).encode()
+    text += b" " * (-(8 + len(text)) % 256)
+    with open(folder / "model.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        file.truncate(8 + len(text) + at)
+
+
+def fill(folder):
+    """Norms stay ones; all else is random."""
+    import numpy as np
+
+    path = folder / "model.safetensors"
+    with open(path, "r+b") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header, start = json.loads(file.read(length)), 8 + length
+        values = np.random.default_rng(0).standard_normal(PERIOD // 2, np.float32) * np.float32(0.02)
+        block = (values.view(np.uint32) >> 16).astype(np.uint16).tobytes()
+        for tensor, entry in header.items():
+            begin, end = entry["data_offsets"]
+            file.seek(start + begin)
+            if len(entry["shape"]) == 1:
+                file.write(b"\x80\x3f" * entry["shape"][0])
+                continue
+            at = begin
+            while at < end:
+                offset = at % PERIOD
+                part = block[offset : offset + end - at]
+                file.write(part)
+                at += len(part)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] == "make" and sys.argv[3] in SHAPES:
+        make(pathlib.Path(sys.argv[2]), sys.argv[3])
+    elif len(sys.argv) == 3 and sys.argv[1] == "fill":
+        fill(pathlib.Path(sys.argv[2]))
+    else:
+        sys.exit(__doc__)
