@@ -65,6 +65,8 @@ RULES = {
     "runtime/serve": May(("runtime/base", "runtime/engine", "runtime/text", "runtime/chat", "runtime/grammar"), ("nlohmann", "boost/asio", "boost/beast")),
     "runtime/capi": May(("runtime",)),
     "tools/common": May(("runtime", "frontends/ImportOptions.h"), ("CLI", "nlohmann", "google/protobuf", "xxhash.h")),
+    # A client of servers: asio and Beast are its network, too.
+    "tools/common/loadgen": May(("runtime", "tools/common/Statistics.h", "tools/common/TextTable.h"), ("nlohmann", "boost/asio", "boost/beast")),
     "tools/common/OnnxValues": May(("runtime",), ("onnx",)),  # ONNX's test data, for jinx and tests/reference
     "tools/jinx-rt": May(("tools/common", "runtime"), ("CLI",)),
     "tools/driver/ZipFile": May(("runtime", "tools/driver"), ("zlib.h",)),  # numpy's compressed archives

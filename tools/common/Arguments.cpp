@@ -142,8 +142,9 @@ int runProgram(int argc, char** argv, const std::string& name, const std::string
     } catch (const CLI::ParseError& error) {
       std::fprintf(stderr, "%s %s\n", paint(stderr, Style::kError, "usage:").c_str(),
                    problemOf(app, error, argc, argv).c_str());
-      const auto chosen = app.get_subcommands();
-      const std::string command = name + (chosen.empty() ? "" : " " + chosen.front()->get_name());
+      std::string command = name;
+      for (auto chosen = app.get_subcommands(); !chosen.empty(); chosen = chosen.front()->get_subcommands())
+        command += " " + chosen.front()->get_name();
       std::fprintf(stderr, "`%s --help` lists what it takes\n", command.c_str());
       return kExitUsage;
     }

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/common/BenchServe.h"
 #include "tools/common/Exit.h"
 #include "tools/common/OutputFile.h"
 #include "tools/common/Statistics.h"
@@ -180,8 +181,9 @@ Status bench(const PlanSource& source, const BenchOptions& options) {
 
 void addBench(CLI::App& app, Action& action, const PlanSource& source, bool canCompile) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App* command = app.add_subcommand("bench", "Time a model or a plan");
-  command->add_option("MODEL", options->request.path, "ONNX model, native IR or plan")->required();
+  CLI::App* command = app.add_subcommand("bench", "Time a model or a plan; `bench serve`: put a load on a server");
+  command->add_option("MODEL", options->request.path, "ONNX model, native IR or plan; needed without a subcommand");
+  addBenchServe(*command, action);
   addDeviceOptions(*command, options->request.device);
   addInputOptions(*command, options->inputs);
   command->add_option("--vs", options->versus, "Time this beside it, in turns")
@@ -195,7 +197,12 @@ void addBench(CLI::App& app, Action& action, const PlanSource& source, bool canC
   command->add_option("--seconds", options->seconds, "At most so long, on each side (default 1.5)")
       ->check(aboveZero());
   command->add_flag("--steps", options->steps, "Show each step too: its time, what it moves and computes, its share of what the device can do");
-  command->callback([options, source, &action] {
+  // Runs after the callback of a subcommand, which has left what is to be done.
+  command->callback([options, source, command, &action] {
+    const bool isServe = !command->get_subcommands().empty();
+    if (isServe && !options->request.path.empty()) throw CLI::ExtrasError({options->request.path});
+    if (isServe) return;
+    if (options->request.path.empty()) throw CLI::RequiredError("MODEL");
     action = [options, source] {
       options->request.dims = options->inputs.dims;
       return report(bench(source, *options));
