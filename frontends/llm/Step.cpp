@@ -76,14 +76,12 @@ public:
 
   Value build() {
     addRotations();
-    Value embedding = matrix("token_embd.weight");
-    g_.at("token_embd");
-    Value x = g_.gatherRows(embedding, input(kTokens));
+    Value x = rowsOf("token_embd", input(kTokens));
     if (shape_.embeddingScale != 1) x = narrow(g_.mul(g_.wide(x), shape_.embeddingScale));
-    if (shape_.learnsPositions) x = sum(x, g_.gatherRows(matrix("position_embd.weight"), input(kPosition)));
+    if (shape_.learnsPositions) x = sum(x, rowsOf("position_embd", input(kPosition)));
     for (int64_t layer = 0; layer < shape_.layers; ++layer) x = addBlock(layer, x);
     x = norm("output_norm", x);
-    Value output = weights_.has("output.weight") ? matrix("output.weight") : embedding;
+    Value output = weights_.has("output.weight") ? matrix("output.weight") : matrix("token_embd.weight");
     g_.at("logits");
     return g_.wide(g_.linear(x, output));
   }
@@ -119,6 +117,12 @@ private:
   Value pool(int64_t layer, int index) { return input(int(kFixedInputs + layer * (pools_.hasScales ? 4 : 2) + index)); }
   Value weight(const std::string& name) { return weights_.get(g_.builder, name, g_.builder.getF32Type()); }
   Value matrix(const std::string& name) { return weights_.get(g_.builder, name, activation_); }
+  /// Rows of a table. Codes are gathered as they are, and only those rows become numbers.
+  Value rowsOf(const std::string& name, Value which) {
+    Value table = weights_.isCodes(name + ".weight") ? weight(name + ".weight") : matrix(name + ".weight");
+    g_.at(name);
+    return narrow(g_.gatherRows(table, which));
+  }
   Value narrow(Value x) { return g_.cast(x, activation_); }
   Value sum(Value x, Value y) { return narrow(g_.add(g_.wide(x), g_.wide(y))); }
 

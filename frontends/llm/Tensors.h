@@ -68,6 +68,8 @@ public:
   Status check(const std::string& architecture, const std::function<bool(std::string_view)>& isIgnored) const;
 
   bool has(const std::string& role) const { return wanted_.count(role) && files_.count(placeOf_(role).tensors.front()); }
+  /// Whether the file has codes for it, which become numbers where they are used.
+  bool isCodes(const std::string& role) const { return files_.at(placeOf_(role).tensors.front()).blocks != nullptr; }
   /// The elements of a role: a constant, a constant that is cast, or jinx.decode_blocks. `check` has passed, and the file has the role.
   /// \param element  f32, f16 or bf16
   Value get(mlir::OpBuilder& builder, const std::string& role, mlir::Type element) const;

@@ -51,9 +51,9 @@ struct Watched {
 class SlowModel : public engine::ToyModel {
  public:
   using ToyModel::ToyModel;
-  Status run(const engine::StepInput& input, std::span<float> logits) override {
+  Status run(const engine::StepInput& input, engine::StepRows rows) override {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
-    return ToyModel::run(input, logits);
+    return ToyModel::run(input, rows);
   }
 };
 
