@@ -341,12 +341,22 @@ class PlanBuilder {
   }
 
   // ---- outputs ------------------------------------------------------------------------------------------------------------------
+  /// The value whose memory launches handed on, in place, until it was `v`'s: as long as nobody else has it, it may be the output.
+  static MlirValue firstInPlace(MlirValue v) {
+    while (auto launch = v.getDefiningOp<LaunchOp>()) {
+      const int64_t memory = launch.getInPlace() ? (*launch.getInPlace())[cast<OpResult>(v).getResultNumber()] : -1;
+      if (memory < 0) break;
+      v = launch.getInputs()[memory];
+    }
+    return v;
+  }
   Status addOutputs(func::FuncOp main) {
     for (auto [i, v] : llvm::enumerate(main.getBody().front().getTerminator()->getOperands())) {
       auto attr = main.getResultAttrOfType<StringAttr>(i, "jinx.name");
       std::string name = attr ? attr.str() : "out" + std::to_string(i);
       uint32_t index = indexOf(v);
       if (index == kNoValue) return invalidArgument("output '" + name + "' is omitted");
+      if (const MlirValue first = firstInPlace(v); first != v && first.getType() == v.getType() && plan_.values(indexOf(first)).where() == plan::Value::ARENA) index = indexOf(first);
       plan::Value *value = plan_.mutable_values(index);
       bool direct = value->where() == plan::Value::ARENA || (value->where() == plan::Value::HOST && !isa<BlockArgument>(v));
       if (direct && !outputs_.count(index)) {
