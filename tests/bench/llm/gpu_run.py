@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Language models of known shapes on a GPU, random bf16 weights: a decode step of a batch at position 1,024 and on, a prompt, beside PyTorch. Made by gpu_pack.py; needs torch and numpy.
+
+    gpu_run.py [1B 8B] [--batches 1 32 256] [--json FILE] [--markdown FILE] [--no-torch]
+
+Jinx: the whole of `jinx-rt generate`, scheduler and host included. A step's time is the difference of two runs of all requests, of 150 and 278 tokens of output each, over 128: both read
+the prompts alike, and in between every request decodes. PyTorch: torch_peer.py, one call of the model alone, eager and compiled, in the same run.
+"""
+
+import argparse
+import glob
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+
+import shapes
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROMPT, SHORT, LONG = 1024, 150, 278
+SCALE = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+def environment():
+    import torch
+
+    found = glob.glob(str(pathlib.Path(torch.__file__).parents[1] / "nvidia/*/lib/libnvrtc.so.1[23]")) + glob.glob("/usr/local/cuda*/lib64/libnvrtc.so.1[23]")
+    return {**os.environ, "LD_LIBRARY_PATH": str(HERE / "lib"), "JINX_NVRTC": sorted(found)[0]}
+
+
+def run(env, shape, batch, count, prompt):
+    """Seconds to the first token of all, and to the last one."""
+    lines = "".join(json.dumps({"prompt": chr(65 + i % 26) + chr(65 + i // 26) + " a" * (prompt - 2), "max_tokens": count}) + "\n" for i in range(batch))
+    (HERE / "batch.jsonl").write_text(lines)
+    pages = batch * (-(-(prompt + LONG) // 16) + 2)
+    command = [HERE / "jinx-rt", "generate", HERE / shape / "m.jxp", "--batch", HERE / "batch.jsonl", "--tokenizer", HERE / "tokenizer.json", "--device", "cuda", "--ignore-end", "--times",
+               "--context", "4096", "--budget", "2048", "--pages", pages]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=env)
+    found = re.search(r"first of output in ([\d.]+) (us|ms|s), then ([\d.]+) tokens/s", done.stderr)
+    if not found:
+        raise SystemExit(f"jinx-rt fails: {done.stderr[-500:]}")
+    first, rate = float(found[1]) * SCALE[found[2]], float(found[3])
+    return first, first + ((batch * count - 1) / rate if rate else 0)
+
+
+def measure(env, shape, batches):
+    figures = {}
+    run(env, shape, 1, 2, 8)  # kernels are compiled
+    for batch in batches:
+        each = [(run(env, shape, batch, LONG, PROMPT)[1] - run(env, shape, batch, SHORT, PROMPT)[1]) / (LONG - SHORT) for _ in range(2 if batch < 100 else 1)]
+        figures[f"decode {batch}"] = statistics.median(each) * 1e3
+        print(f"{shape} decode {batch}: {figures[f'decode {batch}']:.3f} ms", flush=True)
+    figures["prompt 2048"] = min(run(env, shape, 1, 1, 2048)[0] for _ in range(3)) * 1e3
+    print(f"{shape} prompt 2048: {figures['prompt 2048']:.2f} ms", flush=True)
+    return figures
+
+
+def weight_bytes(shape):
+    """That a step reads: all matrices but the rows of an embedding that is no output."""
+    sizes = shapes.SHAPES[shape]
+    return sum(2 * rows[0] * (rows[1] if len(rows) > 1 else 1) for name, rows in shapes.tensors(sizes) if sizes["tie_word_embeddings"] or name != "model.embed_tokens.weight")
+
+
+def page(result):
+    lines = ["# Language models on a GPU: NVIDIA H200", "",
+             "Written by `tests/bench/llm/gpu_run.py`; do not edit. Times of a step in ms, random bf16 weights, keys and values in bf16. Jinx: all of `jinx-rt generate`, scheduler and host included, at",
+             "positions 1,174 to 1,302 of each request (differences of two runs). PyTorch: the model alone at position 1,024 of 2,048 slots, eager and compiled (CUDA graphs), q, k and v as one",
+             "matrix, gate and up as another. Ratio: the faster PyTorch over Jinx, above 1 Jinx is faster. Weights: their bytes over a step's time, as a share of what a copy of 2 GiB moves.", "",
+             f"- {result['about'].get('device', '?')}, torch {result['about'].get('torch', '?')}, copy {result['about'].get('TB/s', 0):.2f} TB/s; Jinx {result['version']}",
+             "- `tests/bench/llm/gpu_pack.py DIR`, there `python3 gpu_run.py`", *([f"- {result['note']}"] if "note" in result else []), "",
+             "| shape | case | Jinx | tokens/s | weights | PyTorch eager | compiled | ratio |", "|---|---|---|---|---|---|---|---|"]
+    copy = result["about"].get("TB/s")
+    for shape, figures in result["jinx"].items():
+        for case, ms in figures.items():
+            what, count = case.split()
+            peer = result["torch"].get(shape, {}).get(case, {})
+            times = [peer[key] for key in ("eager", "compiled") if key in peer]
+            rate = weight_bytes(shape) / ms / 1e9
+            share = f"{rate:.2f} TB/s ({rate / copy:.0%})" if copy and what == "decode" else "–"
+            cell = lambda key: f"{peer[key]:.2f}" if key in peer else "–"
+            lines.append(f"| {shape} | {case} | {ms:.2f} | {int(count) / ms * 1e3:,.0f} | {share} | {cell('eager')} | {cell('compiled')} | {f'{min(times) / ms:.2f}' if times else '–'} |")
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shapes", nargs="*", default=["1B", "8B"])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256])
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--markdown", type=pathlib.Path)
+    parser.add_argument("--no-torch", action="store_true")
+    parser.add_argument("--page", type=pathlib.Path, help="write the page of this JSON file, and measure nothing")
+    options = parser.parse_args()
+    if options.page:
+        print(page(json.loads(options.page.read_text())), end="")
+        return
+    env, result = environment(), {"version": (HERE / "version").read_text(), "jinx": {}, "torch": {}, "about": {}}
+    for shape in options.shapes:
+        shapes.make(HERE / shape, shape)
+        shapes.fill(HERE / shape)
+        result["jinx"][shape] = measure(env, shape, options.batches)
+        if not options.no_torch:
+            done = subprocess.run([sys.executable, HERE / "torch_peer.py", shape, "--decode", *map(str, options.batches)], capture_output=True, text=True)
+            for line in done.stdout.splitlines():
+                figures = json.loads(line)
+                if "TB/s" in figures:
+                    result["about"] = figures
+                else:
+                    result["torch"].setdefault(shape, {})[figures.pop("case")] = figures
+            print(done.stdout, done.stderr[-300:] if done.returncode else "", flush=True)
+        if options.json:
+            options.json.write_text(json.dumps(result, indent=1) + "\n")
+        if options.markdown:
+            options.markdown.write_text(page(result))
+    print(page(result))
+
+
+if __name__ == "__main__":
+    main()
