@@ -83,7 +83,7 @@ void addDeviceOptions(CLI::App& command, DeviceChoice& choice) {
   command.add_flag("--pin", choice.pin, "Pin worker threads to their CPUs");
   command
       .add_option("--parallel-work", choice.parallelWork,
-                  "Launches of less work (scalar operations) stay on one thread (default 32768)")
+                  "Launches of less work (scalar operations) stay on one thread (default 32768, of language models 4096)")
       ->check(CLI::NonNegativeNumber);
 }
 

@@ -15,6 +15,7 @@ void addLanguageModelOptions(CLI::App& command, LanguageModelOptions& options, b
   command.add_option("--budget", options.budget, "Tokens of a step")->check(CLI::Range(1, 1 << 20));
   command.add_option("--pages", options.pages, "Pages of 16 tokens that are kept; 0: as many as the text needs")->check(CLI::NonNegativeNumber);
   command.add_option("--context", options.contextLength, "Tokens of prompt and output; 0: as many as the model was made for")->check(CLI::NonNegativeNumber);
+  options.request.device.parallelWork = llm::kParallelWork;
   addDeviceOptions(command, options.request.device);
   options.request.quiet = options.request.keepsPlan = true;
 }

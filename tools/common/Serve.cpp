@@ -156,6 +156,7 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   command->add_option("--io-threads", options->server.ioThreads, "Threads that serve connections")->check(CLI::Range(1, 256));
   command->add_option("--trace", options->traceFile, "Write where the time of requests goes, for chrome://tracing")->type_name("FILE");
   addLimits(*command, *options);
+  options->request.device.parallelWork = llm::kParallelWork;
   addDeviceOptions(*command, options->request.device);
   command->callback([options, source, canCompile, &action] {
     options->request.quiet = true;
