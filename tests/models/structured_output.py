@@ -119,9 +119,9 @@ def main():
     except Missing as error:
         print(f"skipped: {error}")
         return 77
-    run = Run(args.jinx)
-    run.runner = args.runner or run.runner
     with tempfile.TemporaryDirectory() as folder:
+        run = Run(args.jinx, pathlib.Path(folder) / "cache")
+        run.runner = args.runner or run.runner
         check(run, model, pathlib.Path(folder))
     print(*run.failures, f"{run.count - len(run.failures)} passed, {len(run.failures)} failed", sep="\n")
     return 1 if run.failures else 0
