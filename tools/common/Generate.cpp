@@ -188,7 +188,6 @@ int32_t pagesFor(std::span<const engine::RequestOptions> requests) {
 
 Status run(const PlanSource& source, GenerateOptions options) {
   JINX_TRY_ASSIGN(text::Tokenizer tokenizer, openTokenizer(options.model));
-  if (!options.ignoresEnd && tokenizer.eos() != text::kNoToken) options.what.stopTokens.push_back(tokenizer.eos());
   std::vector<engine::RequestOptions> requests;
   if (options.batchFile.empty()) {
     JINX_TRY_ASSIGN(std::string prompt, readPrompt(options));
@@ -201,10 +200,9 @@ Status run(const PlanSource& source, GenerateOptions options) {
 
   JINX_TRY_ASSIGN(const std::shared_ptr<const grammar::Grammar> grammar, compileGrammar(options));
   JINX_TRY_ASSIGN(LanguageModel model, openLanguageModel(source, options.model, pagesFor(requests), requests.size()));
-  // Some tokenizers do not say what ends a text; a plan that does may name several tokens.
   if (!options.ignoresEnd)
     for (engine::RequestOptions& request : requests)
-      request.stopTokens.insert(request.stopTokens.end(), model.model->endTokens().begin(), model.model->endTokens().end());
+      request.stopTokens = endTokensOf(tokenizer, *model.model);
   JINX_TRY(addMasks(grammar, options, tokenizer, model.model->vocabulary(), requests));
   JINX_TRY_ASSIGN(Times times, options.batchFile.empty() ? generate(*model.engine, tokenizer, std::move(requests[0])) : generateMany(*model.engine, tokenizer, std::move(requests)));
   if (options.showsTimes) printTimes(times);

@@ -50,6 +50,12 @@ Expected<LanguageModel> openLanguageModel(const PlanSource& source, const Langua
   return opened;
 }
 
+std::vector<int32_t> endTokensOf(const text::Tokenizer& tokenizer, const llm::PlanModel& model) {
+  std::vector<int32_t> tokens(model.endTokens().begin(), model.endTokens().end());
+  if (tokenizer.eos() >= 0 && tokenizer.eos() < model.vocabulary() && std::ranges::find(tokens, tokenizer.eos()) == tokens.end()) tokens.push_back(tokenizer.eos());
+  return tokens;
+}
+
 Status writeText(std::string_view text) {
   if (text.empty()) return Status::ok();
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) return resourceError("cannot write to standard output");

@@ -41,6 +41,9 @@ struct LanguageModel {
 /// \param requests  that may wait at once, at least 1
 Expected<LanguageModel> openLanguageModel(const PlanSource& source, const LanguageModelOptions& options, int32_t pages, size_t requests);
 
+/// Tokens that end a text: the tokenizer's, and what the plan says ends one. Some tokenizers do not say; a plan that does may name several.
+std::vector<int32_t> endTokensOf(const text::Tokenizer& tokenizer, const llm::PlanModel& model);
+
 /// Writes to standard output and flushes: a reader who waits sees text as it comes.
 Status writeText(std::string_view text);
 

@@ -12,6 +12,7 @@
 #include "runtime/serve/Server.h"
 #include "runtime/text/OpenTokenizer.h"
 #include "tools/common/Exit.h"
+#include "tools/common/LanguageModel.h"
 
 namespace jinx::tools {
 namespace {
@@ -48,13 +49,6 @@ Expected<std::shared_ptr<const chat::ChatTemplate>> readTemplate(const ServeOpti
   }
   JINX_TRY_ASSIGN(chat::ChatTemplate parsed, chat::ChatTemplate::parse(source), "chat template");
   return std::make_shared<const chat::ChatTemplate>(std::move(parsed));
-}
-
-/// Tokens that end an answer: the tokenizer's, and what the plan says ends a text or a turn.
-std::vector<int32_t> endTokensOf(const text::Tokenizer& tokenizer, const llm::PlanModel& model) {
-  std::vector<int32_t> tokens(model.endTokens().begin(), model.endTokens().end());
-  if (tokenizer.eos() >= 0 && tokenizer.eos() < model.vocabulary() && std::ranges::find(tokens, tokenizer.eos()) == tokens.end()) tokens.push_back(tokenizer.eos());
-  return tokens;
 }
 
 bool isLoopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
@@ -159,7 +153,7 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   options->request.device.parallelWork = llm::kParallelWork;
   addDeviceOptions(*command, options->request.device);
   command->callback([options, source, canCompile, &action] {
-    options->request.quiet = true;
+    options->request.quiet = options->request.keepsPlan = true;
     action = [options, source, canCompile] { return report(runEither(source, *options, canCompile)); };
   });
 }
