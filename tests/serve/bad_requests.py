@@ -7,18 +7,15 @@ go away, half or whole, or do not read. After all of it every page is free and t
     bad_requests.py --jinx build/dev/bin/jinx
 """
 
-import argparse
 import json
-import pathlib
 import re
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 
-from server import Missing, Outcomes, Server, compiled
+from server import Server, main_over_model
 
 DEEP = b"[" * 100000
 # (what is wrong, path, body, status, what the message says, field)
@@ -233,34 +230,22 @@ def check_queue(jinx, plan, model, outcomes):
         outcomes.expect(ended == ["cancelled"] * 3, f"those that ran were told {ended}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jinx", type=pathlib.Path, default="build/dev/bin/jinx")
-    options = parser.parse_args()
-    outcomes = Outcomes()
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        try:
-            plan, model = compiled(options.jinx, folder)
-        except Missing as missing:
-            print(f"skipped: {missing}")
-            return 77
-        with Server(options.jinx, plan, model, "--pending-events", 64, "--write-timeout", 5) as server:
-            before = server.descriptors()
-            check_table(server, outcomes)
-            check_bytes(server, outcomes)
-            check_departures(server, outcomes)
-            check_cancel(server, outcomes)
-            check_slow_reader(server, outcomes)
-            status, answer = server.post("/v1/completions", prompt="The capital of France is", max_tokens=8, temperature=0)
-            outcomes.expect(status == 200 and answer["choices"][0]["text"].startswith(" Paris.\n\nThe"), f"after all of it: {status} {answer}")
-            server.rest()
-            time.sleep(0.2)
-            outcomes.expect(server.descriptors() <= before + 1, f"{server.descriptors()} open descriptors, {before} before")
-        check_keys(options.jinx, plan, model, folder, outcomes)
-        check_queue(options.jinx, plan, model, outcomes)
-    return outcomes.end()
+def check(outcomes, options, plan, model, folder):
+    with Server(options.jinx, plan, model, "--pending-events", 64, "--write-timeout", 5) as server:
+        before = server.descriptors()
+        check_table(server, outcomes)
+        check_bytes(server, outcomes)
+        check_departures(server, outcomes)
+        check_cancel(server, outcomes)
+        check_slow_reader(server, outcomes)
+        status, answer = server.post("/v1/completions", prompt="The capital of France is", max_tokens=8, temperature=0)
+        outcomes.expect(status == 200 and answer["choices"][0]["text"].startswith(" Paris.\n\nThe"), f"after all of it: {status} {answer}")
+        server.rest()
+        time.sleep(0.2)
+        outcomes.expect(server.descriptors() <= before + 1, f"{server.descriptors()} open descriptors, {before} before")
+    check_keys(options.jinx, plan, model, folder, outcomes)
+    check_queue(options.jinx, plan, model, outcomes)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_over_model(__doc__, check))

@@ -6,15 +6,12 @@ Counts of requests and tokens with /metrics; percentiles with ones of Python's s
     bench_serve.py --jinx build/dev/bin/jinx
 """
 
-import argparse
 import math
-import pathlib
 import statistics
 import sys
-import tempfile
 
 from bench_client import bench
-from server import Missing, Outcomes, Server, compiled
+from server import Server, main_over_model
 
 
 def check_times(outcomes, figures):
@@ -91,20 +88,5 @@ def check(outcomes, jinx, plan, model):
         check_times(outcomes, figures)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jinx", type=pathlib.Path, default="build/dev/bin/jinx")
-    options = parser.parse_args()
-    outcomes = Outcomes()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            plan, model = compiled(options.jinx, folder)
-        except Missing as missing:
-            print(f"skipped: {missing}")
-            return 77
-        check(outcomes, options.jinx, plan, model)
-    return outcomes.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_over_model(__doc__, lambda outcomes, options, plan, model, folder: check(outcomes, options.jinx, plan, model)))

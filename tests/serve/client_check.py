@@ -7,16 +7,13 @@ client's exceptions. Texts are compared with those of `generate --batch`, which 
     client_check.py --jinx build/dev/bin/jinx
 """
 
-import argparse
 import json
 import math
-import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
-from server import NAME, Missing, Outcomes, Server, compiled, generated
+from server import NAME, Server, generated, main_over_model
 
 try:
     import openai
@@ -166,41 +163,27 @@ def check_errors(client, outcomes):
     outcomes.expect([model.id for model in client.models.list()] == [NAME], "the list of models")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jinx", type=pathlib.Path, default="build/dev/bin/jinx")
-    options = parser.parse_args()
-    if openai is None:
-        print("skipped: no package openai: run ./dev setup")
-        return 77
-    outcomes = Outcomes()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            plan, model = compiled(options.jinx, folder)
-        except Missing as missing:
-            print(f"skipped: {missing}")
-            return 77
-        asked = [(prompt, extra) for prompt in PROMPTS for extra in ({"max_tokens": 24, "temperature": 0}, {"max_tokens": 24, "temperature": 0.9, "seed": 11})]
-        said = generated(options.jinx, plan, model, [{"prompt": prompt, **extra} for prompt, extra in asked])
-        wanted = {(prompt, json.dumps(extra)): answer for (prompt, extra), answer in zip(asked, said)}
+def check(outcomes, options, plan, model, folder):
+    asked = [(prompt, extra) for prompt in PROMPTS for extra in ({"max_tokens": 24, "temperature": 0}, {"max_tokens": 24, "temperature": 0.9, "seed": 11})]
+    said = generated(options.jinx, plan, model, [{"prompt": prompt, **extra} for prompt, extra in asked])
+    wanted = {(prompt, json.dumps(extra)): answer for (prompt, extra), answer in zip(asked, said)}
 
-        def stops(text):
-            """One within a token, one across tokens."""
-            return [piece for piece in (text[7:9], text[5:14]) if piece]
+    def stops(text):
+        """One within a token, one across tokens."""
+        return [piece for piece in (text[7:9], text[5:14]) if piece]
 
-        with Server(options.jinx, plan, model) as server:
-            client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
-            check_completions(client, outcomes, wanted, stops)
-            check_choices(client, outcomes, options.jinx, plan, model)
-            check_logprobs(client, outcomes, server)
-            check_chat(client, outcomes, options.jinx, plan, model)
-            check_tools(client, outcomes)
-            check_formats(client, outcomes)
-            check_errors(client, outcomes)
-            client.close()
-            server.rest()
-    return outcomes.end()
+    with Server(options.jinx, plan, model) as server:
+        client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
+        check_completions(client, outcomes, wanted, stops)
+        check_choices(client, outcomes, options.jinx, plan, model)
+        check_logprobs(client, outcomes, server)
+        check_chat(client, outcomes, options.jinx, plan, model)
+        check_tools(client, outcomes)
+        check_formats(client, outcomes)
+        check_errors(client, outcomes)
+        client.close()
+        server.rest()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_over_model(__doc__, check, needs=None if openai else "no package openai: run ./dev setup"))

@@ -4,17 +4,15 @@
     router.py --jinx build/dev/bin/jinx
 """
 
-import argparse
 import json
 import pathlib
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 
-from server import Missing, Outcomes, Server, compiled, generated
+from server import Server, generated, main_over_model
 
 PROMPTS = [f"{name} lived in a house by the sea. " for name in ("Anna", "Bert", "Clara", "Dora", "Emil", "Fritz", "Gerda", "Hans")]
 
@@ -96,20 +94,5 @@ def check(outcomes, jinx, plan, model):
         outcomes.expect(router.end() == 0, "the router did not end well")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jinx", type=pathlib.Path, default="build/dev/bin/jinx")
-    options = parser.parse_args()
-    outcomes = Outcomes()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            plan, model = compiled(options.jinx, folder)
-        except Missing as missing:
-            print(f"skipped: {missing}")
-            return 77
-        check(outcomes, options.jinx, plan, model)
-    return outcomes.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_over_model(__doc__, lambda outcomes, options, plan, model, folder: check(outcomes, options.jinx, plan, model)))

@@ -1,5 +1,6 @@
 """A running `jinx-rt serve` on loopback, for tests: SmolLM2, a free port, ended by its process id."""
 
+import argparse
 import http.client
 import json
 import os
@@ -7,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -119,3 +121,27 @@ class Outcomes:
     def end(self):
         print(f"{self.count - len(self.failures)} passed, {len(self.failures)} failed")
         return 1 if self.failures else 0
+
+
+def main_over_model(description, check, needs=None, arguments=lambda parser: None):
+    """What the scripts here do: a plan of SmolLM2 in a folder of its own, then check(outcomes, options, plan, model, folder). \returns the exit status
+
+    needs: what is missing, as text, or None; arguments adds options to the parser beside --jinx.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jinx", type=pathlib.Path, default="build/dev/bin/jinx")
+    arguments(parser)
+    options = parser.parse_args()
+    if needs:
+        print(f"skipped: {needs}")
+        return 77
+    outcomes = Outcomes()
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        try:
+            plan, model = compiled(options.jinx, folder)
+        except Missing as missing:
+            print(f"skipped: {missing}")
+            return 77
+        check(outcomes, options, plan, model, folder)
+    return outcomes.end()

@@ -8,17 +8,14 @@ free, all connections closed, no descriptors open that were not, and memory is w
     soak.py --jinx build/dev/bin/jinx [--seconds 30] [--clients 8] [--seed 1]
 """
 
-import argparse
 import json
-import pathlib
 import random
 import socket
 import sys
-import tempfile
 import threading
 import time
 
-from server import Missing, Outcomes, Server, compiled, generated
+from server import Server, generated, main_over_model
 
 STORY = "Once upon a time there was a small village between two mountains. Every winter the snow closed the only road, and the people told each other stories. "
 PAGES = 18  # few, so that requests are preempted
@@ -102,49 +99,41 @@ class Client(threading.Thread):
             self.outcomes.expect((said, ended) == (text, finish), f"{request}: {said!r} {ended}, expected {text!r} {finish}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jinx", type=pathlib.Path, default="build/dev/bin/jinx")
+def check(outcomes, options, plan, model, folder):
+    asked = requests()
+    wanted = list(zip(asked, generated(options.jinx, plan, model, asked)))
+    with Server(options.jinx, plan, model, "--pages", PAGES, "--max-running", 8, "--max-waiting", 6, "--drafts", 3, "--budget", 64) as server:
+        begin, counts = time.monotonic(), {}
+        memory = descriptors = 0
+        for part in range(2):  # memory grows at first: the second part must not
+            end = begin + options.seconds * (part + 1) / 2
+            clients = [Client(server, wanted, outcomes, end, options.seed * 1000 + part * 100 + i) for i in range(options.clients)]
+            for client in clients:
+                client.start()
+            for client in clients:
+                client.join()
+                for action, count in client.counts.items():
+                    counts[action] = counts.get(action, 0) + count
+            found = server.rest(30)
+            time.sleep(0.5)  # our own connection closes
+            if part == 0:
+                memory, descriptors = server.memory_kib(), server.descriptors()
+        outcomes.expect(server.descriptors() <= descriptors, f"{server.descriptors()} descriptors open, {descriptors} before")
+        outcomes.expect(server.memory_kib() < memory + 8192, f"{server.memory_kib()} KiB of memory, {memory} before")
+        outcomes.expect(found['jinx_pages{state="free"}'] == PAGES, f"pages free: {found}")
+        ended = {name.split('"')[1]: int(value) for name, value in found.items() if name.startswith("jinx_requests_total")}
+        outcomes.expect(ended["slow_reader"] == ended["error"] == 0, f"requests ended as {ended}")
+        print(f"{sum(counts.values())} actions {counts}; ended {ended}; preemptions {found['jinx_preemptions_total']:.0f}, tokens found {found['jinx_cached_tokens_total']:.0f}, "
+              f"drafts {found['jinx_accepted_draft_tokens_total']:.0f} of {found['jinx_draft_tokens_total']:.0f}, memory {memory} then {server.memory_kib()} KiB")
+        status = server.end()
+        outcomes.expect(status == 0, f"the server ended with {status}")
+
+
+def arguments(parser):
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    outcomes = Outcomes()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            plan, model = compiled(options.jinx, folder)
-        except Missing as missing:
-            print(f"skipped: {missing}")
-            return 77
-        asked = requests()
-        wanted = list(zip(asked, generated(options.jinx, plan, model, asked)))
-        with Server(options.jinx, plan, model, "--pages", PAGES, "--max-running", 8, "--max-waiting", 6, "--drafts", 3, "--budget", 64) as server:
-            begin, counts = time.monotonic(), {}
-            memory = descriptors = 0
-            for part in range(2):  # memory grows at first: the second part must not
-                end = begin + options.seconds * (part + 1) / 2
-                clients = [Client(server, wanted, outcomes, end, options.seed * 1000 + part * 100 + i) for i in range(options.clients)]
-                for client in clients:
-                    client.start()
-                for client in clients:
-                    client.join()
-                    for action, count in client.counts.items():
-                        counts[action] = counts.get(action, 0) + count
-                found = server.rest(30)
-                time.sleep(0.5)  # our own connection closes
-                if part == 0:
-                    memory, descriptors = server.memory_kib(), server.descriptors()
-            outcomes.expect(server.descriptors() <= descriptors, f"{server.descriptors()} descriptors open, {descriptors} before")
-            outcomes.expect(server.memory_kib() < memory + 8192, f"{server.memory_kib()} KiB of memory, {memory} before")
-            outcomes.expect(found['jinx_pages{state="free"}'] == PAGES, f"pages free: {found}")
-            ended = {name.split('"')[1]: int(value) for name, value in found.items() if name.startswith("jinx_requests_total")}
-            outcomes.expect(ended["slow_reader"] == ended["error"] == 0, f"requests ended as {ended}")
-            print(f"{sum(counts.values())} actions {counts}; ended {ended}; preemptions {found['jinx_preemptions_total']:.0f}, tokens found {found['jinx_cached_tokens_total']:.0f}, "
-                  f"drafts {found['jinx_accepted_draft_tokens_total']:.0f} of {found['jinx_draft_tokens_total']:.0f}, memory {memory} then {server.memory_kib()} KiB")
-            status = server.end()
-            outcomes.expect(status == 0, f"the server ended with {status}")
-    return outcomes.end()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_over_model(__doc__, check, arguments=arguments))

@@ -4,15 +4,13 @@
     status_page.py --jinx build/dev/bin/jinx
 """
 
-import argparse
 import html.parser
 import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 
-from server import Missing, Outcomes, Server, compiled
+from server import Server, main_over_model
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -50,39 +48,25 @@ def opened(url, folder):
     return Page(subprocess.run(command, capture_output=True, text=True, timeout=180).stdout)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jinx", type=pathlib.Path, default="build/dev/bin/jinx")
-    options = parser.parse_args()
-    if not CHROMIUM:
-        print("skipped: there is no chromium: run ./dev setup --pages")
-        return 77
-    outcomes = Outcomes()
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            plan, model = compiled(options.jinx, folder)
-        except Missing as missing:
-            print(f"skipped: {missing}")
-            return 77
-        with Server(options.jinx, plan, model, "--pages", 64) as server:
-            for seed in range(3):
-                server.post("/v1/completions", prompt="Once upon a time", max_tokens=20, seed=seed, ignore_eos=True)
-            page = opened(server.url, folder)
-            values = server.metrics()
-            outcomes.expect("all" not in page.hidden and "key" in page.hidden and page.texts.get("state", "").split() == ["running"], f"the page says {page.texts.get('state')}, hidden {page.hidden}")
-            outcomes.expect("length 3" in " ".join(page.texts["outcomes"].split()), f"requests: {page.texts['outcomes']}")
-            cached = int(values['jinx_pages{state="cached"}'])
-            outcomes.expect(" ".join(page.texts["pages"].split()) == f"0 of 64 in use, {cached} can be found again", f"pages: {page.texts['pages']}")
-            rows = " ".join(page.texts["latencies"].split())
-            outcomes.expect("to the first token" in rows and rows.count(" ms") + rows.count(" s") >= 20 and " 57" in rows, f"latencies: {rows}")
-            server.end()
-        keys = pathlib.Path(folder) / "keys"
-        keys.write_text("sk-example-1\n")
-        with Server(options.jinx, plan, model, "--pages", 64, "--api-key-file", keys) as server:
-            page = opened(server.url, folder)
-            outcomes.expect("all" in page.hidden and "key" not in page.hidden, f"with keys: hidden {page.hidden}, {page.texts.get('state')}")
-    return outcomes.end()
+def check(outcomes, options, plan, model, folder):
+    with Server(options.jinx, plan, model, "--pages", 64) as server:
+        for seed in range(3):
+            server.post("/v1/completions", prompt="Once upon a time", max_tokens=20, seed=seed, ignore_eos=True)
+        page = opened(server.url, folder)
+        values = server.metrics()
+        outcomes.expect("all" not in page.hidden and "key" in page.hidden and page.texts.get("state", "").split() == ["running"], f"the page says {page.texts.get('state')}, hidden {page.hidden}")
+        outcomes.expect("length 3" in " ".join(page.texts["outcomes"].split()), f"requests: {page.texts['outcomes']}")
+        cached = int(values['jinx_pages{state="cached"}'])
+        outcomes.expect(" ".join(page.texts["pages"].split()) == f"0 of 64 in use, {cached} can be found again", f"pages: {page.texts['pages']}")
+        rows = " ".join(page.texts["latencies"].split())
+        outcomes.expect("to the first token" in rows and rows.count(" ms") + rows.count(" s") >= 20 and " 57" in rows, f"latencies: {rows}")
+        server.end()
+    keys = pathlib.Path(folder) / "keys"
+    keys.write_text("sk-example-1\n")
+    with Server(options.jinx, plan, model, "--pages", 64, "--api-key-file", keys) as server:
+        page = opened(server.url, folder)
+        outcomes.expect("all" in page.hidden and "key" not in page.hidden, f"with keys: hidden {page.hidden}, {page.texts.get('state')}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_over_model(__doc__, check, needs=None if CHROMIUM else "there is no chromium: run ./dev setup --pages"))
