@@ -21,6 +21,7 @@
 #define JINX_FIBRE_TSAN 1
 #endif
 #ifdef JINX_FIBRE_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef JINX_FIBRE_TSAN
@@ -100,6 +101,7 @@ static thread_local Fibre *startingFibre = nullptr;
 
 void fibreMain(Fibre *fibre) {
   fibre->afterSwitchIn();
+  if (!fibre->entry_) fibre->end();
   fibre->entry_(fibre->argument_);
   std::abort();  // entry never returns
 }
@@ -121,6 +123,12 @@ std::unique_ptr<Fibre> Fibre::create(size_t stackBytes) {
 }
 
 Fibre::~Fibre() {
+#ifdef JINX_FIBRE_ASAN
+  if (fakeStack_) {  // only the fibre itself can give it back
+    start(nullptr, nullptr);
+    resume();
+  }
+#endif
 #ifdef JINX_FIBRE_TSAN
   if (sanitizerState_) __tsan_destroy_fiber(sanitizerState_);
 #endif
@@ -152,9 +160,11 @@ void Fibre::beforeSwitchIn() {
 #endif
 }
 
+// A fibre that is started again goes on with the fake stack it has, whose frames nobody will leave: the next call cleans it up.
 void Fibre::afterSwitchIn() {
 #ifdef JINX_FIBRE_ASAN
-  __sanitizer_finish_switch_fiber(nullptr, &callerStack_, &callerStackBytes_);
+  __sanitizer_finish_switch_fiber(fakeStack_, &callerStack_, &callerStackBytes_);
+  if (fakeStack_) __asan_handle_no_return();
 #endif
 }
 
@@ -175,13 +185,19 @@ void Fibre::suspend() {
   __tsan_switch_to_fiber(callerSanitizerState_, 0);
 #endif
 #ifdef JINX_FIBRE_ASAN
-  void *fake = nullptr;
-  __sanitizer_start_switch_fiber(&fake, callerStack_, callerStackBytes_);
+  __sanitizer_start_switch_fiber(&fakeStack_, callerStack_, callerStackBytes_);
 #endif
   jinx_fibre_switch(&own_, caller_);
 #ifdef JINX_FIBRE_ASAN
-  __sanitizer_finish_switch_fiber(fake, &callerStack_, &callerStackBytes_);
+  __sanitizer_finish_switch_fiber(fakeStack_, &callerStack_, &callerStackBytes_);
 #endif
+}
+
+void Fibre::end() {
+#ifdef JINX_FIBRE_ASAN
+  __sanitizer_start_switch_fiber(nullptr, callerStack_, callerStackBytes_);
+#endif
+  jinx_fibre_switch(&own_, caller_);
 }
 
 }  // namespace jinx::emulated

@@ -31,6 +31,7 @@ class Fibre {
   Fibre() = default;
   void beforeSwitchIn();
   void afterSwitchIn();
+  void end();  ///< goes back to who resumed, for the last time
 
   void *memory_ = nullptr;
   size_t bytes_ = 0;
@@ -39,6 +40,7 @@ class Fibre {
   Entry entry_ = nullptr;
   void *argument_ = nullptr;
   // Sanitizers want to know about stacks.
+  [[maybe_unused]] void *fakeStack_ = nullptr;  ///< ASan's, where it keeps frames to find uses after return
   [[maybe_unused]] const void *callerStack_ = nullptr;
   [[maybe_unused]] size_t callerStackBytes_ = 0;
   [[maybe_unused]] void *sanitizerState_ = nullptr;
