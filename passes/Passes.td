@@ -203,6 +203,16 @@ def FetchByWarps : Pass<"jinx-fetch-by-warps", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numFetched", "num-fetched", "Products whose operands lost a pad">];
 }
 
+def MergeProducts : Pass<"jinx-merge-products", "::mlir::func::FuncOp"> {
+  let summary = "One product in place of several with one operand, whose results are heads";
+  let description = [{
+    `packed_matmul` of one operand with several constants, each result read as [n, heads, depth] and as nothing else, become one product with a constant
+    that lies in pieces (jinx.concat of constants along the first dimension), and slices of its heads. So q, k and v of attention are one launch.
+    Comes behind the last folding of constants, which would copy the pieces.
+  }];
+  let statistics = [Statistic<"numMerged", "num-merged", "Products that stand for several">];
+}
+
 def ExpandAttentionGrad : Pass<"jinx-expand-attention-grad", "::mlir::func::FuncOp"> {
   let summary = "Write gradients of attention as products and elementwise operators";
   let description = [{
@@ -261,12 +271,16 @@ def ScheduleGroups : Pass<"jinx-schedule", "::mlir::ModuleOp"> {
 }
 
 def PairLaunches : Pass<"jinx-pair-launches", "::mlir::ModuleOp"> {
-  let summary = "Run independent sequential kernels side by side";
+  let summary = "Run independent sequential kernels, or small ones on CUDA, side by side";
   let description = [{
     A kernel that walks time step by step has as many programs as there are sequences, often one, and leaves the other threads idle. Two
     such launches of which neither needs the other (the directions of a bidirectional layer) become one launch of a kernel whose
     first programs are those of the one and whose last are those of the other.
+
+    With `cuda` those launches are joined, two and more, that read one result of another launch and whose programs are warps: each would take a launch's time
+    for next to nothing.
   }];
+  let options = [Option<"cuda", "cuda", "bool", "false", "Join small launches that read one result, and no others">];
   let statistics = [Statistic<"numPaired", "num-paired", "Launches that run beside another">];
   let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }

@@ -52,10 +52,12 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   if (formsGradients) add(createFormAttentionGrad());
   // What attention has not taken: small products' operands need no filling up.
   if (options.cuda) add(createFetchByWarps());
+  // Nothing folds constants after this: it makes some that lie in pieces.
+  if (options.cuda && options.fusion) add(createMergeProducts());
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
   if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit, options.tuning));
-  if (options.schedule && !options.cuda) add(createPairLaunches());
+  if (options.schedule && (!options.cuda || options.fusion)) add(createPairLaunches(PairLaunchesOptions{options.cuda}));
 }
 
 }  // namespace jinx::passes

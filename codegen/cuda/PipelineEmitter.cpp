@@ -70,6 +70,7 @@ LogicalResult PipelineEmitter::prepare() {
   if (failed(readWarps()) || failed(readCodes())) return failure();
   kernel.walk([&](Operation *op) {
     if (auto release = dyn_cast<tile::RingReleaseOp>(op); release && release.getLag() > 0) ringOf(release.getRing()).lagging = true;
+    if (auto copy = dyn_cast<tile::CopyBulkOp>(op); copy && copy->hasAttr("constant")) ringOf(copy.getSlot()).buffers[copy.getBuffer()].isEarly = true;
     if (auto copy = dyn_cast<tile::CopyBulkOp>(op); copy && copy.getAcross()) {
       Buffer &buffer = ringOf(copy.getSlot()).buffers[copy.getBuffer()];
       buffer.across = *copy.getAcross();
@@ -302,7 +303,7 @@ void PipelineEmitter::printBarrierInit() {
   for (RingInfo &ring : rings_) {
     std::string full = named(ring, "full"), empty = named(ring, "empty");
     out.open("for (int s = 0; s < " + named(ring, "kStages") + "; ++s)");
-    out.line("mbar_init(" + full + " + s * 8, 1);");
+    out.line("mbar_init(" + full + " + s * 8, " + (ring.isEarly() ? "2);  // who fetches a, who fetches b" : "1);"));
     std::string readers = takesTurns() ? "" : "kConsumers * ";
     std::string warps = sharers() > 1 && !ring.pieces ? "4 * kCluster);" : "4);";
     out.line("mbar_init(" + empty + " + s * 8, " + readers + (ring.readByThreads ? warps + "  // each of their warps" : "kCluster);"));
@@ -332,7 +333,7 @@ void PipelineEmitter::printBarrierInit() {
   } else {
     out.line("block_sync();");
   }
-  if (e_.startsEarly()) out.line("grid_wait_previous();");
+  if (e_.startsEarly() && !waitsByRole()) out.line("grid_wait_previous();");
 }
 
 /// \param aside  the operation of the producer for whose thread this is; null: for all the others
@@ -358,24 +359,29 @@ LogicalResult PipelineEmitter::emitRoles(tile::RolesOp op) {
   printBarrierInit();
   out.blank();
   out.open("if (warpgroup == 0)");
-  const bool anyPieces = llvm::any_of(rings_, [](const RingInfo &ring) { return ring.pieces; });
-  out.comment(anyPieces           ? "Producer: one thread keeps the ring of operands full, another one that of residuals."
+  const bool anyPieces = llvm::any_of(rings_, [](const RingInfo &ring) { return ring.pieces; }), anyEarly = llvm::any_of(rings_, [](const RingInfo &ring) { return ring.isEarly(); });
+  out.comment(anyEarly            ? "Producer: one thread fetches weights, which are there before the launch in front has ended, another one activations."
+              : anyPieces         ? "Producer: one thread keeps the ring of operands full, another one that of residuals."
               : rings_.size() > 1 ? "Producer: one thread keeps the rings full."
                                   : "Producer: one thread keeps the ring full.");
   if (movesRegisters()) out.line("registers_shrink<" + str(op.getProducerRegisters()) + ">();");
-  if (anyPieces) out.line("const int fetcher = warp_uniform(threadIdx.x / 32);");
-  out.open(std::string("if (") + (anyPieces ? "fetcher" : "warp_uniform(threadIdx.x / 32)") + " == 0 && elect_one())");
+  const bool anyAside = llvm::any_of(op.getProducer().front(), [](Operation &part) { return isAside(&part); });
+  if (anyAside) out.line("const int fetcher = warp_uniform(threadIdx.x / 32);");
+  out.open(std::string("if (") + (anyAside ? "fetcher" : "warp_uniform(threadIdx.x / 32)") + " == 0 && elect_one())");
+  if (waitsByRole()) out.line("grid_wait_previous();");
   printRingState(op.getProducer(), true);
   if (failed(e_.emitBlock(op.getProducer().front()))) return failure();
   if (e_.startsEarly()) out.line("grid_release_next();  // its start fits beside what this block still does");
   out.close();
+  int64_t fetcher = 0;
   for (Operation &part : op.getProducer().front())
-    if (isAside(&part) && failed(emitAside(&part))) return failure();
+    if (isAside(&part) && failed(emitAside(&part, ++fetcher))) return failure();
   if (hasSplitter() && failed(printSplitter(op))) return failure();
   out.reopen("else");
   out.comment(takesTurns() ? "Consumers by turns: one multiplies its tile while the other runs the epilogue of its own."
                            : "Consumers: multiply, then the epilogue of the same tile.");
   if (movesRegisters()) out.line("registers_grow<" + str(op.getConsumerRegisters()) + ">();");
+  if (waitsByRole()) out.line("grid_wait_previous();");
   out.line("const int consumer = warpgroup - " + str(hasSplitter() ? 2 : 1) + ";");
   out.line("const int thread = threadIdx.x % 128;");
   if (anyStoreBulk_) out.line("const int warp = warp_uniform(thread / 32);");
@@ -443,8 +449,9 @@ LogicalResult PipelineEmitter::emitAcquire(tile::RingAcquireOp op) {
   std::string fill = named(ring, "fill");
   out.line("mbar_wait(" + named(ring, "empty") + " + " + fill + ".slot * 8, " + fill + ".parity ^ 1);");
   std::string bytes;
+  const bool fetchesEarly = llvm::any_of(op.getSlot().getUsers(), [](Operation *copy) { return copy->hasAttr("constant"); });
   for (const Buffer &b : ring.buffers)
-    if (!b.isMade) bytes += (bytes.empty() ? "kStageBytes" : " + kStageBytes") + b.suffix + ring.suffix;
+    if (!b.isMade && b.isEarly == fetchesEarly) bytes += (bytes.empty() ? "kStageBytes" : " + kStageBytes") + b.suffix + ring.suffix;
   out.line("mbar_arrive_expect_bytes(" + named(ring, "full") + " + " + fill + ".slot * 8, " + bytes + ");");
   return success();
 }
@@ -567,6 +574,11 @@ LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
   if (op.getRow().value_or(0)) dst += " + " + str(*op.getRow()) + " * " + str(kRowBytes);
   std::string map = "&" + e_.bound_[op.getMap()].expr.text, bar = named(ring, "full") + " + " + fill + ".slot * 8";
   std::string rank = str(int64_t(op.getAt().size())) + "d";
+  // Attribute `constant`: of the plan, by a thread that does not wait for the launch in front.
+  if (op->hasAttr("constant")) {
+    if (!op.getTap().empty() || b.slices > 1 || op.getAt().size() != 2) return op.emitOpError("of a constant has two coordinates, no tap, and a block of its own");
+    rank += "_constant";
+  }
   // Attribute `once`: the caches need not keep it.
   if (op->hasAttr("once")) {
     if (op.getAt().size() != 4 || !op.getTap().empty() || b.slices > 1) return op.emitOpError("that is read once has four coordinates, no tap, and a block of its own");

@@ -65,6 +65,7 @@ class PipelineEmitter {
     // Bulk rings: panels of 128 bytes, one after the other; one row lies as it is.
     bool isRow = false;
     bool isMade = false;  ///< by the splitter, not fetched
+    bool isEarly = false; ///< fetched by a thread that does not wait for the launch in front
     int64_t panelBytes() const { return isRow ? stageBytes() : rows * 128; }
     int64_t panels() const { return stageBytes() / panelBytes(); }
     int64_t slices = 1;
@@ -80,6 +81,7 @@ class PipelineEmitter {
     bool readByThreads = false;  ///< one of its buffers is: each warp gives a slot back
     bool pieces = false;         ///< of residuals (Residuals.cpp)
     bool isSplit = false;        ///< a splitter adds low parts: a third barrier says that they are there
+    bool isEarly() const { return llvm::any_of(buffers, [](const Buffer &b) { return b.isEarly; }); }
     bool hasRow() const { return llvm::any_of(buffers, [](const Buffer &b) { return b.isRow; }); }
     int64_t barrierOffset = 0;
     int64_t stageBytes() const {
@@ -107,6 +109,8 @@ class PipelineEmitter {
   mlir::LogicalResult emitRoles(tile::RolesOp op);
   mlir::LogicalResult printSplitter(tile::RolesOp op);
   void printBarrierInit();
+  /// Threads of roles wait for the launch in front each for itself, since one of them does not.
+  bool waitsByRole() const { return e_.startsEarly() && llvm::any_of(rings_, [](const RingInfo &ring) { return ring.isEarly(); }); }
   void printRingState(mlir::Region &region, bool producer, mlir::Operation *aside = nullptr);
   mlir::LogicalResult emitMma(tile::MmaOp op);
   mlir::LogicalResult emitWgmma(tile::MmaOp op, RingInfo &ring, const std::string &acc);
@@ -138,7 +142,7 @@ class PipelineEmitter {
   int64_t sharers() const { return clusterM_ * clusterN_; }
   mlir::FailureOr<std::string> takeAccumulator(mlir::Value acc, mlir::Value result);
   // Residuals.cpp
-  mlir::LogicalResult emitAside(mlir::Operation *op);
+  mlir::LogicalResult emitAside(mlir::Operation *op, int64_t fetcher);
   void printPieces();
   // FragmentProducts.cpp, FragmentRows.cpp
   mlir::LogicalResult emitMmaShared(tile::MmaSharedOp op);

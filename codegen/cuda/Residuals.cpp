@@ -60,9 +60,11 @@ void PipelineEmitter::printPieces() {
 }
 
 /// A loop of the producer that runs beside the others: in the second warp.
-LogicalResult PipelineEmitter::emitAside(Operation *op) {
+LogicalResult PipelineEmitter::emitAside(Operation *op, int64_t fetcher) {
   SourceWriter &out = e_.out_;
-  out.open("if (fetcher == 1 && elect_one())");
+  out.open("if (fetcher == " + std::to_string(fetcher) + " && elect_one())");
+  const bool isEarly = op->walk([](tile::CopyBulkOp copy) { return copy->hasAttr("constant") ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted();
+  if (waitsByRole() && !isEarly) out.line("grid_wait_previous();");
   printRingState(*op->getParentRegion(), true, op);
   if (failed(e_.emitOp(op))) return failure();
   out.close();

@@ -13,6 +13,7 @@
 
 #include "codegen/plan/HostForm.h"
 #include "ir/Graph/Constants.h"
+#include "ir/Graph/StackedConstants.h"
 #include "ir/Tile/Tile.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -155,6 +156,7 @@ class PlanBuilder {
   }
 
   Status addConstant(ConstantOp op) {
+    if (!op->use_empty() && llvm::all_of(op->getUsers(), isStackedConstant)) return Status::ok();  // is part of another
     auto it = constants_.find(op.getValue());
     if (it != constants_.end()) {
       values_[op.getY()] = it->second;
@@ -168,19 +170,38 @@ class PlanBuilder {
       for (int64_t i = 0; i < tensor.size(); ++i) data->add_strings(tensor.getString(i));
       return Status::ok();
     }
-    data->set_size(tensor.sizeBytes());
+    place(tensor, *data);
+    return Status::ok();
+  }
+
+  /// A constant in pieces. One of them may be a constant by itself, too; then its bytes are in the plan twice.
+  Status addStack(ConcatOp op) {
+    const uint32_t index = addValue(op.getY(), "const." + nameOf(op.getY()), plan::Value::CONSTANT);
+    plan::ConstantData *data = plan_.mutable_values(index)->mutable_constant();
+    uint64_t size = 0;
+    for (MlirValue x : op.getXs()) {
+      JINX_TRY_ASSIGN(Tensor tensor, tensorOf(x.getDefiningOp<ConstantOp>().getValue()));
+      place(tensor, *data->add_pieces());
+      size += tensor.sizeBytes();
+    }
+    data->set_size(size);
+    return Status::ok();
+  }
+
+  /// \param to  a plan::ConstantData or a plan::ConstantPiece, whose place is the tensor's in its file, or one in the plan
+  template <typename Place> void place(const Tensor &tensor, Place &to) {
+    to.set_size(tensor.sizeBytes());
     const auto *bytes = static_cast<const std::byte *>(tensor.data());
     for (const ExternalFile &file : external_)
       if (bytes >= file.bytes.data() && bytes + tensor.sizeBytes() <= file.bytes.data() + file.bytes.size()) {
-        data->set_external_file(file.name);
-        data->set_external_offset(uint64_t(bytes - file.bytes.data()));
-        return Status::ok();
+        to.set_external_file(file.name);
+        to.set_external_offset(uint64_t(bytes - file.bytes.data()));
+        return;
       }
-    data->set_segment(0);
-    data->set_offset(weightBytes_);
+    to.set_segment(0);
+    to.set_offset(weightBytes_);
     weights_.push_back({weightBytes_, tensor});
     weightBytes_ = (weightBytes_ + tensor.sizeBytes() + 63) / 64 * 64;
-    return Status::ok();
   }
 
   void addSegments() {
@@ -216,6 +237,7 @@ class PlanBuilder {
 
   Status addOp(mlir::Operation *op, uint32_t block) {
     if (auto constant = dyn_cast<ConstantOp>(op)) return addConstant(constant);
+    if (isStackedConstant(op)) return addStack(cast<ConcatOp>(op));
     if (isa<NoneOp>(op)) return Status::ok();
     if (auto reshape = dyn_cast<ReshapeOp>(op)) return addAlias(reshape);
     if (auto launch = dyn_cast<LaunchOp>(op)) return addLaunch(launch, block);

@@ -1,5 +1,5 @@
 // The schedule of jinx.write_pages: a program has a token, and writes its row of each head, 16 columns at a time. On CUDA a program is a warp that has a row of
-// one head, all of it in registers.
+// one head, all of it in registers. Rows are an operand, or what the group makes of its operands (rotated keys), evaluated where they are written.
 //
 // With scales a row is walked twice, for its largest magnitude and for its codes:
 //
@@ -81,7 +81,9 @@ class WritePagesSchedule {
   void writeRow(Value token, Value page, Value row, Value h) {
     Value from = kb_.mul(kb_.add(kb_.mul(token, c(layout_.heads)), h), c(layout_.depth));
     auto load = [&](Value at) {
-      Value tile = tile::LoadOp::create(b(), loc(), columns(memoryType(from_)), input(op_.getRows()), kb_.add(from, at), ValueRange{c(1)}, ValueRange());
+      Value tile = isa<BlockArgument>(op_.getRows())
+                       ? tile::LoadOp::create(b(), loc(), columns(memoryType(from_)), input(op_.getRows()), kb_.add(from, at), ValueRange{c(1)}, ValueRange()).getTile()
+                       : ExpressionEmitter(kb_, width_).evaluate(op_.getRows(), {Coordinate{token}, Coordinate{h}, Coordinate{at, 1}});
       return buildCast(b(), loc(), tile, from_, b().getF32Type());
     };
     Value whole = layout_.isRows ? load(c(0)) : Value();
@@ -139,8 +141,9 @@ class WritePagesSchedule {
 }  // namespace
 
 FailureOr<Scheduled> scheduleWritePages(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
-  auto write = dyn_cast<WritePagesOp>(group.getBody().front().front());
-  if (!write || !llvm::all_of(write->getOperands(), llvm::IsaPred<BlockArgument>)) return group.emitOpError("has no write_pages of inputs of the group to schedule");
+  auto writes = group.getBody().front().getOps<WritePagesOp>();
+  WritePagesOp write = llvm::hasSingleElement(writes) ? *writes.begin() : WritePagesOp();
+  if (!write || !llvm::all_of(write->getOperands(), [&](Value v) { return v == write.getRows() || isa<BlockArgument>(v); })) return group.emitOpError("has no write_pages, or one whose pages, slots or scales are no inputs of the group");
   return WritePagesSchedule(group, write, name, target, builder).run();
 }
 

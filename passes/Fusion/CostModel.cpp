@@ -187,11 +187,12 @@ class Estimator {
     for (Value v : anchor_->getOperands()) memory_ += elements(v) * elementBytes(v) / levelOf(elements(v) * elementBytes(v)).bytesPerUs;
   }
 
-  /// A group of its own whatever it costs: nothing is weighed against it. Rows that are written, or queries as often as a table has rows.
+  /// Of queries as often as a table has rows: a group of its own whatever it costs, nothing is weighed against it.
   void paged() {
     auto attention = dyn_cast<PagedAttentionOp>(anchor_);
-    Value moved = attention ? attention.getQ() : cast<WritePagesOp>(anchor_).getRows();
-    if (attention) cycles_ += 2 * elements(moved) * shape(attention.getTable()).extents.back() * double(kPageRows) / machine_.lanes;
+    if (!attention) return;  // rows are walked as those of any group
+    Value moved = attention.getQ();
+    cycles_ += 2 * elements(moved) * shape(attention.getTable()).extents.back() * double(kPageRows) / machine_.lanes;
     memory_ += elements(moved) * elementBytes(moved) / levelOf(elements(moved) * elementBytes(moved)).bytesPerUs;
   }
 
@@ -199,6 +200,7 @@ class Estimator {
   void phases() {
     SmallVector<SmallVector<Value>> roots;
     for (ReduceOp reduce : reduces_) roots.push_back({reduce.getX()});
+    if (auto write = dyn_cast_or_null<WritePagesOp>(anchor_)) roots.push_back({write.getRows()});
     if (!anchor_ || !isAlone(anchor_)) roots.emplace_back(results_.begin(), results_.end());
     findKept(roots);
     for (auto [i, phase] : llvm::enumerate(roots)) walk(phase, i);

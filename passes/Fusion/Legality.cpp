@@ -3,6 +3,7 @@
 #include "codegen/schedules/AttentionForm.h"
 #include "codegen/schedules/ScalarOps.h"
 #include "codegen/schedules/Schedules.h"
+#include "ir/Graph/StackedConstants.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "passes/Passes.h"
 
@@ -22,7 +23,7 @@ bool isCombining(Operation *op) { return isa<ReduceOp, CumsumOp>(op) || isAlone(
 bool readsBuffers(Operation *op) { return isProduct(op) || isAlone(op); }
 bool isFusible(Operation *op) {
   if (readsBuffers(op)) return true;
-  return schedules::isEmittable(op) && !isa<ReshapeOp, ConstantOp>(op);
+  return schedules::isEmittable(op) && !isa<ReshapeOp, ConstantOp>(op) && !isStackedConstant(op);
 }
 bool isMovement(Operation *op) {
   return isa<TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, GatherElementsOp, GatherNdOp, PoolOp, DepthwiseConvOp, ResizeOp, PackOp, ReshapeOp>(op);
@@ -47,6 +48,11 @@ class Checker {
 
   Verdict check() {
     for (Operation *op : members_) {
+      if (auto write = dyn_cast<WritePagesOp>(op); write && members_.size() > 1) {
+        if (writes_) return no("two writes of pages: each has a kernel of its own");
+        writes_ = write;
+        continue;
+      }
       if (isAlone(op)) return members_.size() == 1 ? Verdict{schedules::ownSchedule(op), ""} : no([&] { return kindOf(op) + " has a kernel of its own"; });
       if (isProduct(op)) products_.push_back(op);
       if (auto reduce = dyn_cast<ReduceOp>(op)) reduces_.push_back(reduce);
@@ -59,6 +65,7 @@ class Checker {
       return no([&] { return "the kernel would have " + std::to_string(count) + " buffers, at most " + std::to_string(kMaxBuffers) + " are allowed"; });
     if (products_.size() == 2 && isa<PackedMatmulOp>(products_[1]))
       if (auto form = schedules::matchAttention(cast<PackedMatmulOp>(products_[1]))) return attention(*form);
+    if (writes_) return pages();
     if (!products_.empty()) return matmul();
     if (!scans_.empty()) return scan();
     return reduces_.empty() ? map() : reduction();
@@ -165,6 +172,18 @@ class Checker {
     return {"rows", ""};
   }
 
+  /// What makes the rows that are written, each computed where it is. Everything else is read from memory.
+  Verdict pages() {
+    if (!products_.empty() || !reduces_.empty() || !scans_.empty()) return no("pages are written from what products and reductions leave in memory");
+    for (Value v : results_)
+      if (v.getDefiningOp() != writes_) return no([&] { return kindOf(v.getDefiningOp()) + " is a result beside the pages that are written"; });
+    for (Value v : writes_->getOperands())
+      if (v != writes_.getRows() && inside(v)) return no("a write of pages reads all but its rows from memory");
+    for (Operation *op : members_)
+      if (isa<ReshapeOp, PackOp>(op)) return no([&] { return kindOf(op) + " does not go with a write of pages"; });
+    return {"write_pages", ""};
+  }
+
   /// A size, or what is made of sizes: the divisor of a mean whose length is known at run time. Read in the group alone: results have the
   /// rank of what is reduced.
   bool isOneValue(Operation *op) const {
@@ -218,6 +237,7 @@ class Checker {
   SmallVector<Operation *> products_;
   SmallVector<ReduceOp> reduces_;
   SmallVector<CumsumOp> scans_;
+  WritePagesOp writes_;
 };
 
 }  // namespace

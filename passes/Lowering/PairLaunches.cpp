@@ -1,9 +1,13 @@
-// Two sequential launches side by side:
+// Two launches side by side, which are sequential, or on CUDA small:
 //
 //   %f = launch @forward(%x) programs "1"                %f, %b = launch @forward_beside_backward(%x, %y) programs "2"
 //   %b = launch @backward(%y) programs "1"        ->     tile.kernel: if (program_id < 1) { forward } else { backward }
 //
 // The pair stands where its second launch stood; what needed the first one's results and came before moves below.
+//
+// A launch on CUDA takes some microseconds whatever it does. Those that read one result (what is made of q, k and v: rotations, rows of pages) and whose
+// programs are warps become one, however many there are.
+#include "llvm/ADT/MapVector.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -43,10 +47,54 @@ SizeExpr formula(StringRef text) {
   return *parsed;
 }
 
+/// Launch or launches whose results `v` is, past views and slices.
+Operation *madeBy(Value v) {
+  Operation *def = v.getDefiningOp();
+  while (auto reshape = dyn_cast_or_null<ReshapeOp>(def)) def = reshape.getX().getDefiningOp();
+  return isa_and_nonnull<LaunchOp>(def) ? def : nullptr;
+}
+
+/// Programs are warps, several to a block, and nothing else is said of the kernel.
+bool isOfWarps(tile::KernelOp kernel) {
+  constexpr int64_t kWarp = 32;
+  auto threads = kernel->getAttrOfType<IntegerAttr>("threads");
+  return threads && threads.getInt() == kWarp && kernel->hasAttr("programs_per_block") && kernel.getScratch() == "0" &&
+         llvm::all_of(kernel->getDiscardableAttrs(), [](NamedAttribute a) { return llvm::is_contained({"threads", "programs_per_block", "multiples"}, a.getName().getValue()); });
+}
+
 struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
+  using PairLaunchesBase::PairLaunchesBase;
+
   void runOnOperation() override {
     kernels_.clear();
     paired_.clear();
+    cuda ? joinSmall() : pairSequential();
+    for (tile::KernelOp kernel : llvm::make_early_inc_range(getOperation().getOps<tile::KernelOp>()))
+      if (paired_.contains(kernel.getSymNameAttr()) && SymbolTable::symbolKnownUseEmpty(kernel, getOperation())) kernel.erase();
+  }
+
+  /// Those that read one result, from the last one on: the first kernel of a pair is then one of a launch that was there.
+  void joinSmall() {
+    llvm::MapVector<Operation *, SmallVector<LaunchOp>> readers;
+    getOperation().walk([&](LaunchOp op) {
+      if (!isOfWarps(lookup(op))) return;
+      for (Value v : op.getInputs())
+        if (Operation *producer = madeBy(v)) {
+          readers[producer].push_back(op);
+          return;  // its first operand that is a result: what the launch is about
+        }
+    });
+    for (auto &[producer, launches] : readers) {
+      LaunchOp last = launches.pop_back_val();
+      while (!launches.empty()) {
+        LaunchOp first = launches.pop_back_val();
+        LaunchOp pair = tryPair(first, last);
+        last = pair ? pair : first;
+      }
+    }
+  }
+
+  void pairSequential() {
     SmallVector<LaunchOp> launches;
     getOperation().walk([&](LaunchOp op) {
       if (op.getSequential()) launches.push_back(op);
@@ -55,20 +103,19 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
     for (size_t i = 0; i < launches.size(); ++i)
       for (size_t j = i + 1; j < launches.size() && !isTaken[i]; ++j)
         if (!isTaken[j] && tryPair(launches[i], launches[j])) isTaken[i] = isTaken[j] = true;
-    for (tile::KernelOp kernel : llvm::make_early_inc_range(getOperation().getOps<tile::KernelOp>()))
-      if (paired_.contains(kernel.getSymNameAttr()) && SymbolTable::symbolKnownUseEmpty(kernel, getOperation())) kernel.erase();
   }
 
-  bool tryPair(LaunchOp first, LaunchOp second) {
-    if (first->getBlock() != second->getBlock()) return false;
+  /// Null where one must run behind the other.
+  LaunchOp tryPair(LaunchOp first, LaunchOp second) {
+    if (first->getBlock() != second->getBlock()) return {};
     SmallVector<Operation *> below = dependentsBetween(first, second);
     if (llvm::is_contained(below, second.getOperation())) {
       say(missed(second, kArgument, "Dependent"), [&] { return ("needs the results of " + first.getKernel()).str(); });
-      return false;
+      return {};
     }
     if (!llvm::all_of(below, isMemoryEffectFree)) {
       say(missed(second, kArgument, "Ordered"), [&] { return ("an effect stands between " + first.getKernel() + " and this").str(); });
-      return false;
+      return {};
     }
     OpBuilder b(second);
     LaunchOp pair = launchOf(b, first, second, kernelOf(first, second));
@@ -80,7 +127,7 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
     second->replaceAllUsesWith(results.drop_front(first.getNumResults()));
     first.erase();
     second.erase();
-    return true;
+    return pair;
   }
 
   LaunchOp launchOf(OpBuilder &b, LaunchOp first, LaunchOp second, tile::KernelOp kernel) {
@@ -96,9 +143,8 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
     auto figure = [&](std::optional<StringRef> x, std::optional<StringRef> y) { return x && y ? b.getStringAttr(sum(*x, *y)) : StringAttr(); };
     auto pair = LaunchOp::create(b, b.getFusedLoc({first.getLoc(), second.getLoc()}), types, kernel.getSymName(), b.getArrayAttr(sizes),
                                  sum(first.getPrograms(), second.getPrograms()), sum(first.getScratch(), second.getScratch()),
-                                 sum(first.getWork(), second.getWork()), b.getArrayAttr(nodes), /*sequential=*/true,
-                                 figure(first.getFlops(), second.getFlops()), figure(first.getBytes(), second.getBytes()),
-                                 /*in_place=*/DenseI64ArrayAttr(), inputs);
+                                 sum(first.getWork(), second.getWork()), b.getArrayAttr(nodes), first.getSequential(),
+                                 figure(first.getFlops(), second.getFlops()), figure(first.getBytes(), second.getBytes()), inPlaceOf(b, first, second), inputs);
     for (NamedAttribute mine : first->getDiscardableAttrs()) { // what tools attach is joined where it is a list
       auto x = dyn_cast<ArrayAttr>(mine.getValue()), y = second->getAttrOfType<ArrayAttr>(mine.getName());
       if (!x || !y) continue;
@@ -107,6 +153,20 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
       pair->setDiscardableAttr(mine.getName(), b.getArrayAttr(both));
     }
     return pair;
+  }
+
+  static DenseI64ArrayAttr inPlaceOf(OpBuilder &b, LaunchOp first, LaunchOp second) {
+    if (!first.getInPlace() && !second.getInPlace()) return {};
+    SmallVector<int64_t> memory;
+    auto append = [&](LaunchOp launch, int64_t inputsBefore) {
+      for (size_t i = 0; i < launch.getNumResults(); ++i) {
+        const int64_t own = launch.getInPlace() ? (*launch.getInPlace())[i] : -1;
+        memory.push_back(own < 0 ? -1 : own + inputsBefore);
+      }
+    };
+    append(first, 0);
+    append(second, int64_t(first.getInputs().size()));
+    return b.getDenseI64ArrayAttr(memory);
   }
 
   /// The kernel whose first programs are `first`'s; pairs of the same two kernels share one.
@@ -150,7 +210,19 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
     for (int64_t i = 0; i < second.numSizes(); ++i) z.map(second.size(i), pair.size(first.numSizes() + i));
     b.setInsertionPointToStart(&pair.getBody().front());
     emitBranches(b, pair, first, second, a, z);
+    if (cuda) sayWarps(b, pair, first, second);
     return pair;
+  }
+  static void sayWarps(OpBuilder &b, tile::KernelOp pair, tile::KernelOp first, tile::KernelOp second) {
+    auto perBlock = [](tile::KernelOp kernel) { return kernel->getAttrOfType<IntegerAttr>("programs_per_block").getInt(); };
+    pair->setAttr("threads", first->getAttr("threads"));
+    pair->setAttr("programs_per_block", b.getI64IntegerAttr(std::min(perBlock(first), perBlock(second))));
+    SmallVector<int64_t> multiples;
+    for (tile::KernelOp kernel : {first, second}) {
+      auto own = kernel->getAttrOfType<DenseI64ArrayAttr>("multiples");
+      for (int64_t i = 0; i < kernel.numSizes(); ++i) multiples.push_back(own ? own[i] : 1);
+    }
+    pair->setAttr("multiples", b.getDenseI64ArrayAttr(multiples));
   }
 
   void emitBranches(OpBuilder &b, tile::KernelOp pair, tile::KernelOp first, tile::KernelOp second, IRMapping &a, IRMapping &z) {

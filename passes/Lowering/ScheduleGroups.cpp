@@ -231,7 +231,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     for (Operation &op : group.getBody().front().without_terminator()) {
       if (isa<graph::ConstantOp>(op)) continue;
       StringRef kind = op.getName().stripDialect();
-      if (isa<graph::PackedConvOp, graph::PackedMatmulOp, graph::PackedGroupedMatmulOp, graph::DequantMatmulOp, graph::ScaledMatmulOp, graph::DepthwiseConvOp, graph::ReduceOp, graph::PoolOp, graph::CumsumOp>(op) || anchor.empty()) anchor = kind;
+      if (isa<graph::PackedConvOp, graph::PackedMatmulOp, graph::PackedGroupedMatmulOp, graph::DequantMatmulOp, graph::ScaledMatmulOp, graph::DepthwiseConvOp, graph::ReduceOp, graph::PoolOp, graph::CumsumOp, graph::WritePagesOp>(op) || anchor.empty()) anchor = kind;
     }
     return identifier(anchor);
   }

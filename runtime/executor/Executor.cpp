@@ -92,16 +92,19 @@ Status Session::loadConstants() {
   for (uint32_t i = 0; i < program_->values.size(); ++i) {
     const ValueInfo& v = program_->values[i];
     if (v.source->where() != plan::Value::CONSTANT || !v.placed) continue;
-    constantAddresses_[i] = const_cast<std::byte*>(file.constantBytes(i).data());
+    if (hostMemory_) constantAddresses_[i] = const_cast<std::byte*>(file.constantBytes(i).data());
     offsets.push_back({i, total});
-    total += alignUp(static_cast<int64_t>(file.constantBytes(i).size()));
+    total += alignUp(static_cast<int64_t>(v.source->constant().size()));
   }
   if (hostMemory_ || offsets.empty()) return Status::ok();
   JINX_TRY(constants_.allocate(*device_, static_cast<size_t>(total)), "constants");
   for (const auto& [i, offset] : offsets) {
-    constantAddresses_[i] = static_cast<std::byte*>(constants_.data) + offset;
-    auto bytes = file.constantBytes(i);
-    JINX_TRY(device_->copyToDevice(constantAddresses_[i], bytes.data(), bytes.size(), *stream_), "constants");
+    auto* to = static_cast<std::byte*>(constants_.data) + offset;
+    constantAddresses_[i] = to;
+    for (const std::span<const std::byte> bytes : file.constantPieces(i)) {
+      JINX_TRY(device_->copyToDevice(to, bytes.data(), bytes.size(), *stream_), "constants");
+      to += bytes.size();
+    }
   }
   return stream_->synchronize();
 }
@@ -378,7 +381,7 @@ SessionStatistics Session::statistics() const {
   std::lock_guard lock(mutex_);
   SessionStatistics s;
   for (uint32_t i = 0; i < program_->values.size(); ++i)
-    if (constantAddresses_[i]) s.constantBytes += static_cast<int64_t>(program_->file->constantBytes(i).size());
+    if (constantAddresses_[i]) s.constantBytes += static_cast<int64_t>(program_->values[i].source->constant().size());
   s.arenaBytes = static_cast<int64_t>(arena_.sizeBytes);
   s.bindingsMade = bindingsMade_;
   MemoryStatistics dynamic = allocator_->statistics();

@@ -173,14 +173,26 @@ class PlanChecker {
     if (c.size() != static_cast<uint64_t>(packedBytes(type, count)))
       return invalidArgument("constant has " + std::to_string(c.size()) + " bytes, its dimensions need " +
                              std::to_string(packedBytes(type, count)));
-    uint64_t elementBytes = std::min(64, std::max(8, bitWidth(type))) / 8;
-    if ((c.external_file().empty() ? c.offset() : c.external_offset()) % elementBytes != 0)
+    const uint64_t elementBytes = static_cast<uint64_t>(std::min(64, std::max(8, bitWidth(type)))) / 8;
+    if (c.pieces().empty()) return checkPlace(c, elementBytes);
+    uint64_t bytes = 0;
+    for (const plan::ConstantPiece& piece : c.pieces()) {
+      JINX_TRY(checkPlace(piece, elementBytes));
+      if (piece.size() > c.size() - bytes) return invalidArgument("constant has more bytes in its pieces than in all");
+      bytes += piece.size();
+    }
+    return bytes == c.size() ? Status::ok() : invalidArgument("constant has fewer bytes in its pieces than in all");
+  }
+
+  /// \param place  of a constant, or of a piece of one
+  template <typename Place> Status checkPlace(const Place& place, uint64_t elementBytes) const {
+    if ((place.external_file().empty() ? place.offset() : place.external_offset()) % elementBytes != 0)
       return invalidArgument("constant at an unaligned offset");
-    if (!c.external_file().empty()) return checkExternalPath(c.external_file());
-    if (c.size() == 0) return Status::ok();
-    if (c.segment() >= segmentSizes_.size()) return invalidArgument("constant in no segment");
-    uint64_t available = segmentSizes_[c.segment()];
-    if (c.offset() > available || c.size() > available - c.offset())
+    if (!place.external_file().empty()) return checkExternalPath(place.external_file());
+    if (place.size() == 0) return Status::ok();
+    if (place.segment() >= segmentSizes_.size()) return invalidArgument("constant in no segment");
+    uint64_t available = segmentSizes_[place.segment()];
+    if (place.offset() > available || place.size() > available - place.offset())
       return invalidArgument("constant does not lie in its segment");
     return Status::ok();
   }

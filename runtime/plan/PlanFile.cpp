@@ -172,30 +172,60 @@ Status PlanFile::mapExternalFiles(const PlanOpenOptions& options) {
     size_t slash = path_.rfind('/');
     directory = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
   }
-  for (const plan::Value& value : plan_.values()) {
-    const std::string& name = value.constant().external_file();
-    if (value.where() != plan::Value::CONSTANT || name.empty()) continue;
+  auto map = [&](const std::string& constant, const auto& place) -> Status {
+    const std::string& name = place.external_file();
+    if (name.empty()) return Status::ok();
     auto at = std::lower_bound(external_.begin(), external_.end(), name,
                                [](const auto& e, const auto& n) { return e.first < n; });
     if (at == external_.end() || at->first != name) {
       JINX_TRY_ASSIGN(MappedFile file, MappedFile::open(directory + "/" + name), "external weights");
       at = external_.emplace(at, name, std::move(file));
     }
-    uint64_t offset = value.constant().external_offset(), size = at->second.bytes().size();
-    if (offset > size || value.constant().size() > size - offset)
-      return invalidArgument("constant \"" + value.name() + "\" does not lie in " + name + ", which has " +
+    uint64_t offset = place.external_offset(), size = at->second.bytes().size();
+    if (offset > size || place.size() > size - offset)
+      return invalidArgument("constant \"" + constant + "\" does not lie in " + name + ", which has " +
                              std::to_string(size) + " bytes");
+    return Status::ok();
+  };
+  for (const plan::Value& value : plan_.values()) {
+    if (value.where() != plan::Value::CONSTANT) continue;
+    for (const plan::ConstantPiece& piece : value.constant().pieces())
+      JINX_TRY(map(value.name(), piece));
+    JINX_TRY(map(value.name(), value.constant()));
   }
   return Status::ok();
 }
 
+template <typename Place> std::span<const std::byte> PlanFile::bytesAt(const Place& place) const {
+  if (place.external_file().empty())
+    return place.size() == 0 ? std::span<const std::byte>() : segment(place.segment()).subspan(place.offset(), place.size());
+  auto at = std::lower_bound(external_.begin(), external_.end(), place.external_file(),
+                             [](const auto& e, const auto& n) { return e.first < n; });
+  return at->second.bytes().subspan(place.external_offset(), place.size());
+}
+
 std::span<const std::byte> PlanFile::constantBytes(uint32_t valueIndex) const {
   const plan::ConstantData& c = plan_.values(static_cast<int>(valueIndex)).constant();
-  if (c.external_file().empty())
-    return c.size() == 0 ? std::span<const std::byte>() : segment(c.segment()).subspan(c.offset(), c.size());
-  auto at = std::lower_bound(external_.begin(), external_.end(), c.external_file(),
-                             [](const auto& e, const auto& n) { return e.first < n; });
-  return at->second.bytes().subspan(c.external_offset(), c.size());
+  if (c.pieces().empty()) return bytesAt(c);
+  std::lock_guard lock(mutex_);
+  std::vector<std::byte>& whole = whole_[valueIndex];
+  if (whole.empty()) {
+    whole.reserve(c.size());
+    for (const plan::ConstantPiece& piece : c.pieces()) {
+      const std::span<const std::byte> bytes = bytesAt(piece);
+      whole.insert(whole.end(), bytes.begin(), bytes.end());
+    }
+  }
+  return whole;
+}
+
+std::vector<std::span<const std::byte>> PlanFile::constantPieces(uint32_t valueIndex) const {
+  const plan::ConstantData& c = plan_.values(static_cast<int>(valueIndex)).constant();
+  if (c.pieces().empty()) return {bytesAt(c)};
+  std::vector<std::span<const std::byte>> pieces;
+  for (const plan::ConstantPiece& piece : c.pieces())
+    pieces.push_back(bytesAt(piece));
+  return pieces;
 }
 
 // ---- writing ----

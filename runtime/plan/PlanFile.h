@@ -24,7 +24,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -90,19 +92,26 @@ class PlanFile {
   const std::string& path() const { return path_; } ///< empty for a plan from memory
   size_t numSegments() const { return segments_.size(); }
   std::span<const std::byte> segment(uint32_t index) const { return segments_[index].bytes; }
-  /// The bytes of a CONSTANT value that is not a string tensor, in the plan or in an external file.
+  /// The bytes of a CONSTANT value that is not a string tensor, in the plan or in an external file. A constant in pieces is put together by the
+  /// first call, and stays so in memory.
   std::span<const std::byte> constantBytes(uint32_t valueIndex) const;
+  /// The same where they lie, for who copies them anyway: behind each other they are the constant.
+  std::vector<std::span<const std::byte>> constantPieces(uint32_t valueIndex) const;
 
  private:
   PlanFile() = default;
   Status readBytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const PlanOpenOptions& options);
   Status finish(const PlanOpenOptions& options);
   Status mapExternalFiles(const PlanOpenOptions& options);
+  /// \param place  a plan::ConstantData or a plan::ConstantPiece
+  template <typename Place> std::span<const std::byte> bytesAt(const Place& place) const;
 
   plan::Plan plan_;
   std::string path_;
   std::vector<SegmentBytes> segments_;
   std::vector<std::pair<std::string, MappedFile>> external_; ///< sorted by name
+  mutable std::mutex mutex_;                                  ///< of what is below
+  mutable std::map<uint32_t, std::vector<std::byte>> whole_; ///< constants that were put together
 };
 
 /// Collects a plan and its segments, then writes a file or makes a PlanFile in memory.

@@ -100,13 +100,15 @@ def disassemble(cubin: str) -> str | None:
     return tool and subprocess.run([tool, cubin], capture_output=True, text=True, check=True).stdout
 
 
-def access_before_wait(sass: str, constants: bool) -> str:
+def access_before_wait(sass: str, constants: set[str]) -> str:
     """The first instruction on global memory, where the one that waits for the launch before (ACQBULK) does not stand before it. Loads of `constants`, which
-    the text asks for by name (load_…_constant), may: they alone pass the nearest cache by."""
+    the text asks for by name (load_…_constant, tma_load_…_constant), may: of plain loads they alone pass the nearest cache by. Bulk loads look alike; which of
+    them come early is what the emulator watches."""
     for found in re.findall(r"\b(ACQBULK|(?:LDG|STG|LDGSTS|ATOMG|REDG?|UBLKCP|UTMALDG|UTMASTG)(?:\.\w+)*)\b", sass):
         if found == "ACQBULK":
             return ""
-        if not (constants and found.startswith("LDG.") and ".NA" in found):
+        is_load, is_bulk = found.startswith("LDG.") and ".NA" in found, found.startswith("UTMALDG")
+        if not (is_load and "load_" in constants or is_bulk and "tma_load_" in constants):
             return found
     return ""
 
@@ -134,7 +136,7 @@ def run_gate(gate: str, files: list[pathlib.Path], work: pathlib.Path) -> list[d
         if unit["wgmma"]:
             unit["nvdisasm"] = len(re.findall(r"\b[HIQ]GMMA\b", sass))
         if waits:
-            unit["early"] = access_before_wait(sass, "_constant(" in unit["text"])
+            unit["early"] = access_before_wait(sass, set(re.findall(r"\b((?:tma_)?load_)\w+_constant\(", unit["text"])))
     return units
 
 

@@ -275,6 +275,17 @@ JINX_DEVICE void tma_load_2d(u32 dst, const TensorMap* map, u32 bar, int x, int 
       ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y) : "memory");
 #endif
 }
+/// Of a constant of the plan: it need not wait for the launch in front.
+JINX_DEVICE void tma_load_2d_constant(u32 dst, const TensorMap* map, u32 bar, int x, int y JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[2] = {x, y};
+  emu->tma_load_constant(dst, map, bar, at, line);
+#else
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];"
+      ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y) : "memory");
+#endif
+}
 /// Lands at the same offset, and signals the barrier at the same offset, in every block whose bit is set in `ranks`.
 JINX_DEVICE void tma_load_2d_multicast(u32 dst, const TensorMap* map, u32 bar, int x, int y, u16 ranks JINX_AT) {
 #ifdef JINX_EMULATED

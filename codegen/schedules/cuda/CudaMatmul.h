@@ -142,6 +142,8 @@ struct WgmmaSource {
   std::function<llvm::SmallVector<mlir::Value>(mlir::OpBuilder &, mlir::Value matrix, mlir::Value row)> begin;
   /// Where the box of a step lies.
   std::function<Place(mlir::OpBuilder &, mlir::ValueRange begun, mlir::Value step)> place;
+  /// Of the plan, and not of a group: a thread of its own fetches it, without waiting for the launch in front.
+  bool isEarly = false;
 };
 /// Matrices [matrices, rows, k] of a buffer, by rows. Formulas are over the kernel's sizes.
 WgmmaSource matrixSource(mlir::Value buffer, const std::string &rows, const std::string &k, const std::string &matrices = "");

@@ -16,6 +16,7 @@
 #include "codegen/schedules/cuda/CudaMatmul.h"
 #include "codegen/schedules/cuda/GroupEpilogue.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
+#include "ir/Graph/StackedConstants.h"
 
 using namespace mlir;
 using namespace jinx::graph;
@@ -205,6 +206,8 @@ class GroupWgmma {
     auto conv = dyn_cast<PackedConvOp>(product_);
     p.a = conv ? pixels(conv) : matrices(a_, rows_, 1);
     p.b = matrices(b_, columns_, 2);
+    // Long products have better use for their time than to be some microseconds early.
+    p.b.isEarly = !conv && standsStill(b_) && (isTransposed_ || tile_.splits > 1) && isConstant(group_.getInputs()[b_.getArgNumber()]);
     p.m = kb_.size(rows_);
     p.n = kb_.size(columns_);
     p.mText = kb_.formula(rows_), p.nText = kb_.formula(columns_), p.matricesText = kb_.formula(matrices_);

@@ -27,6 +27,9 @@
 //
 // What is added up apart can be scaled apart (PromotedLoop.h).
 //
+// An operand that is the plan's (WgmmaSource::isEarly) need not wait for the launch in front. It is fetched by a thread of its own, which fills its half of
+// every slot: while a small kernel still computes what this one multiplies, the ring fills up with weights.
+//
 // Of f32 a tensor core sees the upper 19 bits, TF32. Three products make one of about 22 bits (highLow): a = a1 + a2, b = b1 + b2, and
 // a2*b1 + a1*b2 + a1*b1. Consumers read A into registers and take it apart there; a splitter warpgroup writes b's low parts beside b. Sums are
 // promoted, since tensor cores cut what they add up (decision 0021). `tf32` in the graph is one product of the upper bits.
@@ -382,24 +385,35 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   // Producer.
   b.setInsertionPointToStart(&roles.getProducer().emplaceBlock());
   auto [producerFirst, producerEnd] = stepsOfBlock();
-  walk(firstTile, stride, [&, producerFirst = producerFirst, producerEnd = producerEnd](auto placeOfTile, Value multiplies) {
+  auto fetch = [&](bool early, auto placeOfTile, Value multiplies, Value firstStep, Value endStep) {
     TilePlace at = placeOfTile();
     auto begin = [&](const WgmmaSource &source, Value row) {
+      if (source.isEarly != early) return SmallVector<Value>();
       return source.begin ? source.begin(b, at.matrix, row) : SmallVector<Value>{at.matrix, row};
     };
     auto begunA = begin(p.a, at.row), begunB = begin(p.b, at.column);
-    loopOver(producerFirst, unlessEmpty(multiplies, producerFirst, producerEnd), one, {}, "step", [&](scf::ForOp stepLoop) {
+    loopOver(firstStep, unlessEmpty(multiplies, firstStep, endStep), one, {}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingAcquireOp::create(b, loc, slotType, ring).getSlot();
       auto copy = [&](Value map, const WgmmaSource &source, ArrayRef<Value> begun, int64_t buffer, IntegerAttr across) {
+        if (source.isEarly != early) return;
         auto place = source.place(b, begun, stepLoop.getInductionVar());
-        tile::CopyBulkOp::create(b, loc, map, place.at, place.tap, slot, b.getI64IntegerAttr(buffer), across);
+        auto copy = tile::CopyBulkOp::create(b, loc, map, place.at, place.tap, slot, b.getI64IntegerAttr(buffer), across);
+        if (early) copy->setAttr("constant", b.getUnitAttr());
       };
       copy(mapA, p.a, begunA, 0, t.clusterN > 1 ? b.getI64IntegerAttr(1) : IntegerAttr());
       copy(mapB, p.b, begunB, 1, t.clusterM > 1 ? b.getI64IntegerAttr(0) : IntegerAttr());
       tile::RingCommitOp::create(b, loc, slot);
     });
-  });
+  };
+  walk(firstTile, stride, [&, first = producerFirst, end = producerEnd](auto placeOfTile, Value multiplies) { fetch(false, placeOfTile, multiplies, first, end); });
   tile::RingDrainOp::create(b, loc, ring);
+  if (p.a.isEarly || p.b.isEarly) {
+    auto weights = loopOver(firstTile, count, stride, {}, "tile", [&](scf::ForOp loop) {
+      auto [first, end] = stepsOfBlock();
+      fetch(true, [&] { return place(loop.getInductionVar()); }, Value(), first, end);
+    });
+    weights->setAttr("aside", b.getUnitAttr());
+  }
 
   // Residuals: the pieces of a tile in the order in which its patches are stored, fetched aside.
   if (pieces) {

@@ -153,11 +153,11 @@ void Machine::copyAsyncWait(int pending, int line) {
 
 // ---- TMA --------------------------------------------------------------------------------------------------------------------------
 
-void Machine::tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, const int *coordinates, const int *tap, unsigned rankMask, int line) {
+void Machine::tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, const int *coordinates, const int *tap, unsigned rankMask, int line, JinxEmuAccess access) {
   if (map.magic != EmulatedTensorMap::kMagic) fail("a bulk load through something that is no tensor map", line);
   if (map.isRun() != (tap != nullptr)) fail("a bulk load of a run of pixels through a map of boxes, or the other way round", line);
   Thread &t = self();
-  demandGridWait("a bulk load", line);
+  if (access != JINX_EMU_CONSTANT) demandGridWait("a bulk load", line);
   unsigned rowBytes = rowBytesOf(map), rows = rowsOf(map), total = rowBytes * rows;
   unsigned alignment = map.swizzleBytes ? 8 * map.swizzleBytes : 128;
   if (dst % alignment) fail("the destination of a bulk load must be aligned to " + std::to_string(alignment) + " bytes", line);
@@ -167,7 +167,10 @@ void Machine::tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, 
   unsigned mask = rankMask ? rankMask : 1u << t.cta->rank;
   if (mask >> ctas_.size()) fail("a multicast to a block outside the cluster", line);
   for (unsigned r = 0; r < rows; ++r)
-    if (Row row = globalRow(map, at.data(), r); row.valid) touchGlobal(row.begin, row.valid * map.elementBytes, false, line);
+    if (Row row = globalRow(map, at.data(), r); row.valid) {
+      TouchedRange *touched = touchGlobal(row.begin, row.valid * map.elementBytes, false, line);
+      if (access == JINX_EMU_CONSTANT && touched) touched->isConstant = true;
+    }
   for (Cta &cta : ctas_) {
     if (!(mask >> cta.rank & 1)) continue;
     checkSharedRange(cta, dst, total, "a bulk load", line);

@@ -52,6 +52,7 @@ struct JinxEmuApi {
   void (*copy_async_wait)(int pending, int line);
   void (*cluster_load)(void* to, unsigned address, unsigned rank, unsigned bytes, int line);
   void (*tma_load)(unsigned dst, const void* map, unsigned bar, const int* coordinates, unsigned rank_mask, int line);
+  void (*tma_load_constant)(unsigned dst, const void* map, unsigned bar, const int* coordinates, int line);
   void (*tma_load_pixels)(unsigned dst, const void* map, unsigned bar, const int* coordinates, const int* tap, int line);
   void (*tma_store)(const void* map, unsigned src, const int* coordinates, int line);
   void (*tma_store_commit)(int line);

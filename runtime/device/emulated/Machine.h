@@ -201,7 +201,7 @@ class Machine {
   void copyAsync(void *dst, const void *src, unsigned dstBytes, unsigned srcBytes, int line);
   void copyAsyncCommit();
   void copyAsyncWait(int pending, int line);
-  void tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, const int *coordinates, const int *tap, unsigned rankMask, int line);
+  void tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, const int *coordinates, const int *tap, unsigned rankMask, int line, JinxEmuAccess access = JINX_EMU_READ);
   void tmaStore(const EmulatedTensorMap &map, unsigned src, const int *coordinates, int line);
   void tmaStoreCommit();
   void tmaStoreWait(int pending, bool onlyRead, int line);

@@ -37,6 +37,8 @@ const JinxEmuApi &emulatedApi() {
       .cluster_load = [](void *to, unsigned address, unsigned rank, unsigned bytes, int line) { m().clusterLoad(to, address, rank, bytes, line); },
       .tma_load = [](unsigned dst, const void *map, unsigned bar, const int *coordinates, unsigned mask,
                      int line) { m().tmaLoad(dst, *static_cast<const EmulatedTensorMap *>(map), bar, coordinates, nullptr, mask, line); },
+      .tma_load_constant = [](unsigned dst, const void *map, unsigned bar, const int *coordinates,
+                              int line) { m().tmaLoad(dst, *static_cast<const EmulatedTensorMap *>(map), bar, coordinates, nullptr, 0, line, JINX_EMU_CONSTANT); },
       .tma_load_pixels = [](unsigned dst, const void *map, unsigned bar, const int *coordinates, const int *tap,
                             int line) { m().tmaLoad(dst, *static_cast<const EmulatedTensorMap *>(map), bar, coordinates, tap, 0, line); },
       .tma_store = [](const void *map, unsigned src, const int *coordinates,
