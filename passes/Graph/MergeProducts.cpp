@@ -12,6 +12,7 @@
 //
 // Where results become other things than heads (gates of a feed-forward network), their kernels read a product as it is computed, and stay apart.
 #include "ir/Graph/StackedConstants.h"
+#include "llvm/ADT/MapVector.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -59,40 +60,37 @@ struct MergeProductsPass : impl::MergeProductsBase<MergeProductsPass> {
   using MergeProductsBase::MergeProductsBase;
 
   void runOnOperation() override {
-    SmallVector<PackedMatmulOp> products;
+    llvm::MapVector<std::pair<Value, Block *>, SmallVector<PackedMatmulOp>> products;
     getOperation().walk([&](PackedMatmulOp op) {
-      if (!isa<GroupOp>(op->getParentOp()) && weightsOf(op)) products.push_back(op);
+      if (!isa<GroupOp>(op->getParentOp()) && weightsOf(op)) products[{op.getA(), op->getBlock()}].push_back(op);
     });
-    llvm::DenseSet<Operation *> isTaken;
-    for (PackedMatmulOp first : products) {
-      if (isTaken.contains(first)) continue;
-      SmallVector<HeadProduct> like = productsLike(first, products);
-      for (HeadProduct &each : like) isTaken.insert(each.product);
+    for (auto &[operand, all] : products) {
+      if (all.size() < 2) continue;
+      SmallVector<HeadProduct> like = productsLike(all);
       if (like.size() > 1) merge(like);
     }
   }
 
-  /// Those that multiply what `first` does, itself among them; none where its result is no heads.
-  SmallVector<HeadProduct> productsLike(PackedMatmulOp first, ArrayRef<PackedMatmulOp> products) {
+  /// Those of `all` whose results are heads, and which multiply like the first of them.
+  SmallVector<HeadProduct> productsLike(ArrayRef<PackedMatmulOp> all) {
     SmallVector<HeadProduct> like;
-    for (PackedMatmulOp op : products) {
-      if (op.getA() != first.getA() || op->getBlock() != first->getBlock()) continue;
+    for (PackedMatmulOp op : all) {
       const std::optional<HeadProduct> heads = headsOf(op);
-      auto differs = [&] { return !like.empty() && (heads->depth != like[0].depth || op.getTf32() != first.getTf32() || op.getFastSums() != first.getFastSums() || elementOf(op.getB()) != elementOf(first.getB())); };
-      if (!heads || differs()) {
-        if (op == first ? hasOthers(first, products) : !like.empty())
-          say(missed(op, kArgument, "Apart"), [&] { return std::string("packed_matmul: ") + (heads ? "its heads, or how it multiplies, are not those of the others" : "its result is not only read as heads, [n, heads, depth]"); });
-        if (op == first) return {};
+      if (heads && (like.empty() || isLike(*heads, like.front()))) {
+        like.push_back(*heads);
         continue;
       }
-      like.push_back(*heads);
+      say(missed(op, kArgument, "Apart"), [&] {
+        return std::string("packed_matmul: ") + (heads ? "its heads, or how it multiplies, are not those of the others" : "its result is not only read as heads, [n, heads, depth]");
+      });
     }
     return like;
   }
-  static Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
-  static bool hasOthers(PackedMatmulOp first, ArrayRef<PackedMatmulOp> products) {
-    return llvm::any_of(products, [&](PackedMatmulOp op) { return op != first && op.getA() == first.getA(); });
+  static bool isLike(HeadProduct x, HeadProduct y) {
+    return x.depth == y.depth && x.product.getTf32() == y.product.getTf32() && x.product.getFastSums() == y.product.getFastSums() &&
+           elementOf(x.product.getB()) == elementOf(y.product.getB()) && elementOf(x.product.getY()) == elementOf(y.product.getY());
   }
+  static Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 
   void merge(ArrayRef<HeadProduct> products) {
     PackedMatmulOp first = products.front().product;

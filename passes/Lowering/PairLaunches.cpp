@@ -225,6 +225,13 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
     pair->setAttr("multiples", b.getDenseI64ArrayAttr(multiples));
   }
 
+  /// A kernel of warps asks whether there is such a program: the branch has.
+  static bool asksAgain(scf::IfOp guard, IRMapping &map, Value id, Value boundary) {
+    auto compare = guard.getCondition().getDefiningOp<arith::CmpIOp>();
+    return compare && guard.getNumResults() == 0 && guard.getElseRegion().empty() && compare.getPredicate() == arith::CmpIPredicate::slt &&
+           map.lookupOrDefault(compare.getLhs()) == id && map.lookupOrDefault(compare.getRhs()) == boundary;
+  }
+
   void emitBranches(OpBuilder &b, tile::KernelOp pair, tile::KernelOp first, tile::KernelOp second, IRMapping &a, IRMapping &z) {
     Location loc = pair.getLoc();
     Value id = tile::ProgramIdOp::create(b, loc, b.getIndexType());
@@ -237,6 +244,8 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
       for (Operation &op : kernel.getBody().front()) {
         if (auto own = dyn_cast<tile::ProgramIdOp>(op)) {
           map.map(own.getId(), program);
+        } else if (auto guard = dyn_cast<scf::IfOp>(op); guard && program == id && asksAgain(guard, map, id, boundary)) {
+          for (Operation &inner : guard.thenBlock()->without_terminator()) b.clone(inner, map);
         } else {
           b.clone(op, map);
         }

@@ -283,6 +283,58 @@ TEST(PlanFile, ExternalWeights) {
   EXPECT_NE(PlanFile::open(path.str()).status().message().find("which has 20 bytes"), std::string::npos);
 }
 
+/// The constant of the example, [2, 2], whose second row comes before its first in a file of its own.
+plan::ConstantData& inPieces(TestPlan& t, const std::string& file) {
+  plan::ConstantData& c = *t.p.mutable_values(2)->mutable_constant();
+  plan::ConstantPiece* own = c.add_pieces();
+  own->set_segment(c.segment());
+  own->set_offset(c.offset());
+  own->set_size(8);
+  plan::ConstantPiece* other = c.add_pieces();
+  other->set_external_file(file);
+  other->set_external_offset(4);
+  other->set_size(8);
+  return c;
+}
+
+TEST(PlanFile, AConstantInPiecesIsPutTogether) {
+  TempPath weights("pieces.bin"), path("pieces.jxp");
+  const std::vector<float> values = {9, 8, 7};
+  std::ofstream(weights.str(), std::ios::binary).write(reinterpret_cast<const char*>(values.data()), 12);
+  TestPlan t = example();
+  plan::ConstantData& c = inPieces(t, weights.str().substr(weights.str().rfind('/') + 1));
+  ASSERT_TRUE(t.writer.writeFile(path.str()).isOk());
+  auto plan = PlanFile::open(path.str());
+  ASSERT_TRUE(plan.isOk()) << plan.status().message();
+  const std::vector<std::span<const std::byte>> pieces = (*plan)->constantPieces(2);
+  ASSERT_EQ(pieces.size(), 2u);
+  EXPECT_EQ(reinterpret_cast<const float*>(pieces[1].data())[0], 8.0f);
+  const std::span<const std::byte> whole = (*plan)->constantBytes(2);
+  ASSERT_EQ(whole.size(), 16u);
+  const auto* numbers = reinterpret_cast<const float*>(whole.data());
+  EXPECT_EQ(std::vector<float>(numbers, numbers + 4), (std::vector<float>{1, 2, 8, 7}));
+  EXPECT_EQ((*plan)->constantBytes(2).data(), whole.data()) << "put together once";
+  c.mutable_pieces(1)->set_external_offset(8);
+  ASSERT_TRUE(t.writer.writeFile(path.str()).isOk());
+  EXPECT_NE(PlanFile::open(path.str()).status().message().find("which has 12 bytes"), std::string::npos);
+}
+
+TEST(PlanCheck, SaysWhatIsWrongWithPieces) {
+  auto refused = [](auto change, const std::string& reason) {
+    TestPlan t = example();
+    change(inPieces(t, "file"));
+    const Status status = std::move(t.writer).toMemory().status();
+    EXPECT_NE(status.message().find(reason), std::string::npos) << status.message();
+  };
+  using C = plan::ConstantData;
+  refused([](C& c) { c.mutable_pieces(1)->set_size(4); }, "constant has fewer bytes in its pieces than in all");
+  refused([](C& c) { c.mutable_pieces(1)->set_size(12); }, "constant has more bytes in its pieces than in all");
+  refused([](C& c) { c.mutable_pieces(0)->set_size(UINT64_MAX); }, "constant does not lie in its segment");
+  refused([](C& c) { c.mutable_pieces(0)->set_offset(2); }, "constant at an unaligned offset");
+  refused([](C& c) { c.mutable_pieces(0)->set_segment(9); }, "constant in no segment");
+  refused([](C& c) { c.mutable_pieces(1)->set_external_file("../file"); }, "outside the plan's folder");
+}
+
 TEST(PlanFile, ALargeSegmentIsChecksummedInParts) {
   constexpr size_t kPart = size_t{16} << 20;
   std::vector<std::byte> bytes(2 * kPart + 5, std::byte{3});
