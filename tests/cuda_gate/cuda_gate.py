@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Does every CUDA kernel of every named model compile for its target as its schedule meant it? Needs no GPU.
 
-Each model is compiled with --target (cuda:sm_90a), and so are the modules of modules/, whose kernels no model has, and the products for
-tensor cores that jinx_unit_cuda dumps; each distinct kernel (names and comments aside) goes through NVRTC once. RULES says what is asked of it.
+Each model is compiled with --target (cuda:sm_90a), and so are the modules of modules/, whose kernels no model has, language models of known shapes without their
+weights, and the products for tensor cores that jinx_unit_cuda dumps; each distinct kernel (names and comments aside) goes through NVRTC once. RULES says what is asked of it.
 
     cuda_gate.py --jinx FILE --gate FILE [--unit FILE] [--json FILE] [ID…]
     cuda_gate.py --jinx FILE --gate FILE --self-test       each rule can fail: it does, on texts made for it
@@ -26,6 +26,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("JINX_CACHE", pathlib.Path.home() / ".cache/jinx"))
 PACKAGES = pathlib.Path(sysconfig.get_paths()["purelib"]) / "nvidia"
 MODULES = pathlib.Path(__file__).resolve().parent / "modules"
+sys.path.insert(0, str(ROOT / "tests" / "bench" / "llm"))
+import shapes  # noqa: E402
+
+# Language models, by their names in shapes.SHAPES.
+SHAPES = {"llm-8B": "8B", "llm-1B": "1B"}
 PROCESSES = 2
 # Bytes of spill stores and loads. ptxas puts one register of a light kernel aside, outside its loops, to fit 32 of them, and with that all
 # 2048 threads of a multiprocessor; a kernel on tensor cores may spill nothing.
@@ -140,11 +145,26 @@ def run_gate(gate: str, files: list[pathlib.Path], work: pathlib.Path) -> list[d
     return units
 
 
+def compile_shape(jinx: str, target: str, name: str, work: pathlib.Path, plans: dict, failures: dict):
+    """A language model of a known shape, whose weights are a sparse file."""
+    folder = work / name
+    shapes.make(folder, SHAPES[name])
+    start = time.perf_counter()
+    done = subprocess.run([jinx, "compile", folder, "--target", target, "--external-weights", "-o", folder / f"{name}.jxp"], capture_output=True, text=True)
+    if done.returncode:
+        failures[name] = done.stderr.strip()[:300]
+    else:
+        plans[name] = (folder / f"{name}.jxp", time.perf_counter() - start)
+
+
 def compile_models(jinx: str, target: str, ids: list[str], work: pathlib.Path) -> tuple[dict, dict]:
     """Plans by model, and what went wrong by model."""
     dims = json.loads((ROOT / "tests/models/cases.json").read_text())["dims"]
     plans, failures = {}, {}
     for model in ids:
+        if model in SHAPES:
+            compile_shape(jinx, target, model, work, plans, failures)
+            continue
         module = MODULES / f"{model}.mlir"
         source = module if module.exists() else CACHE / "models" / f"{model}.onnx"
         if not source.exists():
@@ -183,7 +203,7 @@ def table(units: list[dict], plans: dict) -> list[dict]:
 
 
 def check(args) -> int:
-    ids = args.ids or [model["id"] for model in json.loads((ROOT / "tools/models/models.json").read_text())["models"]] + sorted(module.stem for module in MODULES.glob("*.mlir"))
+    ids = args.ids or [model["id"] for model in json.loads((ROOT / "tools/models/models.json").read_text())["models"]] + sorted(module.stem for module in MODULES.glob("*.mlir")) + list(SHAPES)
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         plans, failures = compile_models(args.jinx, args.target, ids, work)

@@ -25,7 +25,7 @@ namespace jinx::schedules {
 namespace {
 
 constexpr int64_t kPanel = 64; // columns of a swizzle span of 128 bytes
-constexpr int64_t kMultiprocessors = 132, kProducerRegisters = 24, kConsumerRegisters = 232;
+constexpr int64_t kMultiprocessors = 132, kProducerRegisters = 56, kConsumerRegisters = 200;
 constexpr double kToLog2 = 1.4426950408889634;
 constexpr double kLowest = -std::numeric_limits<double>::infinity();
 
