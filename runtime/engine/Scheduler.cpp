@@ -39,6 +39,7 @@ void Scheduler::releasePages(Request& request) {
   pool_.release(request.pages, request.lastStep, request.options.retention);
   request.pages.clear();
   request.computed = request.published = request.pending = request.draftsInFlight = 0;
+  request.lacksDraftKeys = false;
 }
 
 void Scheduler::preempt(Request& request) {
@@ -66,6 +67,7 @@ void Scheduler::plan(StepId step, StepPlan& plan) {
     while (admitNext(budget, plan)) {
     }
   fillTable(plan);
+  if (!plan.isEmpty()) drafter_.complete(plan, planned_);
 }
 
 void Scheduler::settle(const StepPlan& plan) {
@@ -77,6 +79,7 @@ void Scheduler::settle(const StepPlan& plan) {
 bool Scheduler::mayRun(const Request& request) const {
   if (request.remaining() <= 0) return false;
   if (request.pending == 0) return true;
+  if (drafter_.readsTokens()) return false;
   const bool waitsForDrafts = request.draftsInFlight > 0 || request.drafts.limit(request.options.maxDrafts) > 0;
   const bool ends = request.generated() + request.pending >= request.options.maxTokens ||
                     request.known() + request.pending >= options_.contextLength;
@@ -117,7 +120,7 @@ void Scheduler::proposeDrafts(const Request& request, int32_t room) {
   int32_t most = request.drafts.limit(request.options.maxDrafts);
   most = std::min({most, room, request.options.maxTokens - request.generated() - 1, options_.contextLength - request.known() - 1,
                    roomIn(request.pages.size() + static_cast<size_t>(pool_.available())) - request.known()});
-  if (most > 0) lookup_.propose(request.tokens, most, drafts_);
+  if (most > 0) drafter_.propose(request, most, drafts_);
 }
 
 void Scheduler::append(Request& request, int32_t count, Budget& budget, StepPlan& plan) {

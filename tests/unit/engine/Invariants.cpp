@@ -64,6 +64,7 @@ void checkPublished(const Snapshot& snapshot, Problems& problems) {
       const ToyKey& key = view.keys[row];
       if (view.writer[row] > snapshot.settled) problems.push_back("invariant 3: published " + pageName(page) + " has a row that has not settled");
       if (key.isPoisoned) problems.push_back("invariant 3: published " + pageName(page) + " has a row that is not finite");
+      if (!view.draftKeys.empty() && view.draftKeys[row] != key) problems.push_back("invariant 3: published " + pageName(page) + " lacks a key of the draft model");
       if (key.token != view.tokens[row] || key.position % kPageTokens != row || key.position / kPageTokens != view.keys[0].position / kPageTokens)
         problems.push_back("invariant 3: published " + pageName(page) + " does not hold its tokens");
     }

@@ -29,6 +29,7 @@ struct PageView {
   Hash128 hash; ///< of a published page
   std::vector<int32_t> tokens;
   std::vector<ToyKey> keys;   ///< what the model holds
+  std::vector<ToyKey> draftKeys; ///< what the draft model holds; empty where there is none
   std::vector<StepId> writer; ///< the step that wrote each row last
 };
 
@@ -76,18 +77,21 @@ enum class Plant {
   kWrongPlaceholder,  ///< placeholders stand for the token of another row
   kHiddenNan,         ///< NaN logits come as numbers
   kHiddenFailure,     ///< a step that did not run says that it did
+  kDraftMissingWrite, ///< a key of the draft model is not written
+  kDraftMissingCopy,  ///< a page of the draft model is not copied
+  kDraftHiddenFailure, ///< a pass of the draft model that did not run says that it did
 };
 
 struct SimulationResult {
   std::vector<std::string> problems; ///< the first ones; empty: all is well
   uint64_t steps = 0, tokens = 0, preemptions = 0, cachedTokens = 0, acceptedDrafts = 0, staleRows = 0, failedSteps = 0, errors = 0, cancels = 0,
-           refusals = 0, copies = 0, answers = 0;
+           refusals = 0, copies = 0, answers = 0, draftFaults = 0, proposed = 0;
 };
 
 struct SimulationOptions {
   Plant plant = Plant::kNothing;
   int overlaps = -1; ///< 0, 1; -1: by the seed
-  /// Asked for the tokens of each request that ended by itself, by order of submission.
+  /// Asked for the tokens of each request that ended by itself, by order of submission; but for those whose tokens follow a draft model that failed.
   std::map<int, std::vector<int32_t>>* answers = nullptr;
   std::vector<Snapshot>* snapshots = nullptr; ///< asked for the state after every step
   std::vector<Launch>* launches = nullptr;    ///< asked for all plans
