@@ -7,8 +7,23 @@
 namespace jinx::engine {
 namespace {
 
-/// Tokens of q at most. Any q is exact; tokens beyond these would seldom be drawn, and each row of a plan keeps its own.
-constexpr int32_t kMostCandidates = 512;
+/// Tokens of q at most: each row of a plan keeps its own.
+constexpr size_t kMostCandidates = 8192;
+
+/// Keeps the most probable ones, and makes them sum to one.
+void cut(std::vector<Candidate>& candidates) {
+  if (candidates.size() <= kMostCandidates) return;
+  const auto end = candidates.begin() + kMostCandidates;
+  std::nth_element(candidates.begin(), end, candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.probability != b.probability ? a.probability > b.probability : a.token < b.token;
+  });
+  candidates.erase(end, candidates.end());
+  double sum = 0;
+  for (const Candidate& candidate : candidates)
+    sum += candidate.probability;
+  for (Candidate& candidate : candidates)
+    candidate.probability /= sum;
+}
 
 int32_t firstDraft(const PlannedSequence& sequence) { return sequence.firstToken + sequence.tokens - sequence.drafts; }
 
@@ -124,11 +139,12 @@ Expected<int32_t> ModelDrafter::guess(StepPlan& plan, const PlannedSequence& seq
   const int64_t position = request.known() + depth;
   if (sampling.temperature == 0) return sampler_.sample(input, sampling, position);
   sampling_ = sampling;
-  sampling_.topK = sampling.topK == 0 ? kMostCandidates : std::min(sampling.topK, kMostCandidates);
+  sampling_.minP = std::max(sampling.minP, kLeastShare);
   JINX_TRY_ASSIGN(const std::span<const Candidate> candidates, sampler_.distribution(input, sampling_));
   Proposal& proposal = plan.proposals[sequence.firstWanted + depth];
   proposal.candidates.assign(candidates.begin(), candidates.end());
-  proposal.token = drawAt(candidates, uniformAt(sampling.seed, static_cast<uint64_t>(position), Purpose::kDraft));
+  cut(proposal.candidates);
+  proposal.token = drawAt(proposal.candidates, uniformAt(sampling.seed, static_cast<uint64_t>(position), Purpose::kDraft));
   return proposal.token;
 }
 

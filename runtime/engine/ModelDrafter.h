@@ -16,6 +16,10 @@
 
 namespace jinx::engine {
 
+/// q is what the request's sampling leaves of the draft model's logits, without tokens of less than this share of the most probable one, and at most 8,192: each row of a
+/// plan keeps its q. Any q is exact; what is left out costs a little acceptance.
+inline constexpr float kLeastShare = 1e-5f;
+
 class ModelDrafter final : public Drafter {
  public:
   /// \param model  with the target's vocabulary and at least as many pages; must outlive the drafter

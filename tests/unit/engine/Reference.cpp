@@ -71,14 +71,16 @@ ReferenceAnswer generateAlone(const RequestOptions& options, int32_t vocabulary,
       toyLogits(sight, logits);
       return sampler.sample(input, options.sampling, position);
     }
-    const auto distribution = [&]() -> Expected<std::vector<Candidate>> {
-      JINX_TRY_ASSIGN(const auto candidates, sampler.distribution(input, options.sampling));
+    const auto distribution = [&](const SamplingOptions& sampling) -> Expected<std::vector<Candidate>> {
+      JINX_TRY_ASSIGN(const auto candidates, sampler.distribution(input, sampling));
       return std::vector<Candidate>(candidates.begin(), candidates.end());
     };
     toyDraftLogits(sight, logits);
-    JINX_TRY_ASSIGN(const std::vector<Candidate> q, distribution());
+    SamplingOptions ofDraft = options.sampling;
+    ofDraft.minP = std::max(ofDraft.minP, 1e-5f); // as ModelDrafter.h says
+    JINX_TRY_ASSIGN(const std::vector<Candidate> q, distribution(ofDraft));
     toyLogits(sight, logits);
-    JINX_TRY_ASSIGN(const std::vector<Candidate> p, distribution());
+    JINX_TRY_ASSIGN(const std::vector<Candidate> p, distribution(options.sampling));
     return chooseByRejection(p, q, options.sampling.seed, static_cast<uint64_t>(position));
   };
   while (true) {
