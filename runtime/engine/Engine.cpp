@@ -89,6 +89,7 @@ Admission Engine::submit(RequestOptions options) {
 bool Engine::cancel(RequestId id) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) return false;
+  pool_.advance(options_.now_s());
   Output output;
   output.request = id;
   output.epoch = found->second->epoch;
@@ -100,6 +101,7 @@ bool Engine::cancel(RequestId id) {
 
 std::span<const Output> Engine::step() {
   const double begin = options_.now_s();
+  pool_.advance(begin);
   outputs_.clear();
   outputs_.swap(next_);
   logprobs_.clear();

@@ -39,7 +39,8 @@ struct RequestOptions {
 
   uint64_t tenant = 0;
   int32_t priority = 0;          ///< higher ones run first, and are preempted last
-  int32_t retention = 1;         ///< how long its pages are kept: [0, BlockPool::kPriorities)
+  int32_t retention = 1;         ///< with what priority its pages are kept when it has ended: [0, BlockPool::kPriorities)
+  double retentionSeconds = Retention::kForever; ///< how long with that priority, 0 or more; then they are the first to go
   bool sharesPublicly = false;   ///< shares prefixes with other tenants that say so; else with its own tenant only
   uint64_t prefixExtras = 0;     ///< what else keys depend on: adapter, media
 };

@@ -36,7 +36,7 @@ void Scheduler::finish(Request& request) {
 }
 
 void Scheduler::releasePages(Request& request) {
-  pool_.release(request.pages, request.lastStep, request.options.retention);
+  pool_.release(request.pages, request.lastStep, {request.options.retention, request.options.retentionSeconds});
   request.pages.clear();
   request.computed = request.published = request.pending = request.draftsInFlight = 0;
   request.lacksDraftKeys = false;
@@ -72,7 +72,7 @@ void Scheduler::plan(StepId step, StepPlan& plan) {
 
 void Scheduler::settle(const StepPlan& plan) {
   for (const PageCopy& copy : plan.copies)
-    pool_.release(copy.from, plan.step, 0);
+    pool_.release(copy.from, plan.step, Retention::unchanged());
 }
 
 /// Whether there is something to compute that is needed, and known well enough to be planned.
@@ -182,7 +182,7 @@ std::optional<PageCopy> Scheduler::findPrefix(Request& request) {
   pool_.retain(prefix.tail.page);
   const int32_t page = pool_.allocate();
   if (page == kNoPage) {
-    pool_.release(prefix.tail.page, 0, 0);
+    pool_.release(prefix.tail.page, 0, Retention::unchanged());
     return std::nullopt;
   }
   request.pages.push_back(page);
@@ -203,8 +203,8 @@ bool Scheduler::admitNext(Budget& budget, StepPlan& plan) {
   const bool fits = running_.empty() || missing <= pool_.available();
   if (count > 0) count = fits ? reserve(request, count, false) : 0;
   if (count <= 0) {
-    if (copy) pool_.release(copy->from, 0, 0);
-    pool_.release(request.pages, 0, 0);
+    if (copy) pool_.release(copy->from, 0, Retention::unchanged());
+    pool_.release(request.pages, 0, Retention::unchanged());
     request.pages.clear();
     request.computed = request.published = 0;
     return false;

@@ -112,6 +112,25 @@ Problems problemsOf(const Snapshot& snapshot) {
   return problems;
 }
 
+Problems problemsOf(const Snapshot& before, const Snapshot& after) {
+  Problems problems;
+  const auto isCached = [](const PageView& view) { return view.isFree && view.isPublished; };
+  if (before.now_s != after.now_s) return problems;
+  for (size_t gone = 0; gone < before.pages.size(); ++gone) {
+    const PageView& taken = before.pages[gone];
+    if (!isCached(taken) || (after.pages[gone].isPublished && after.pages[gone].hash == taken.hash)) continue;
+    for (size_t page = 0; page < before.pages.size(); ++page) {
+      const PageView &was = before.pages[page], &is = after.pages[page];
+      // All the time it was free, and in the same list.
+      if (!isCached(was) || !isCached(is) || was.freed != is.freed || !(was.hash == is.hash)) continue;
+      if (is.kept < taken.kept || (is.kept == taken.kept && was.freed < taken.freed))
+        problems.push_back("invariant 11: " + pageName(gone) + " of retention " + std::to_string(taken.kept) + " was taken, and " + pageName(page) + " of retention " +
+                           std::to_string(is.kept) + " was not");
+    }
+  }
+  return problems;
+}
+
 Problems problemsOf(const Launch& launch) {
   const auto& [plan, pages, limits, seenBefore] = launch;
   Problems problems;

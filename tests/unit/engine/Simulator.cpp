@@ -65,7 +65,6 @@ Shape drawShape(Random& random, int overlaps) {
   scheduler.cachesPrefixes = !random.oneIn(8);
   shape.engine.key = {random.next(), random.next()};
   shape.engine.maxWaiting = random.oneIn(3) ? random.between(1, 4) : 100;
-  shape.engine.now_s = [] { return 0.0; };
   const bool draw = random.oneIn(2);
   shape.engine.overlaps = overlaps < 0 ? draw : overlaps == 1;
   shape.findsBest = random.oneIn(3);
@@ -227,6 +226,8 @@ class Simulation {
   int asked_ = 0;
   std::set<std::pair<RequestId, uint32_t>> seen_;
   std::map<int32_t, std::pair<Hash128, std::vector<ToyKey>>> published_; ///< as each page was when it was first seen published
+  Snapshot last_; ///< the state after the step before
+  double now_s_ = 0;
   const StepPlan* running_ = nullptr;                                     ///< the plan that the model runs
   uint64_t expectedStale_ = 0, preemptions_ = 0;
   bool anyLaunchFailed_ = false, anyDraftFault_ = false;
@@ -438,9 +439,11 @@ std::vector<PageView> Simulation::pageViews() const {
   std::vector<PageView> views(static_cast<size_t>(pool.pages()));
   for (int32_t page = 0; page < pool.pages(); ++page) {
     PageView& view = views[page];
-    view = {pool.references(page), pool.isFree(page), pool.isRetired(page), pool.isPublished(page), pool.fence(page), {}, {}, {}, {}, {}};
+    view = {.references = pool.references(page), .isFree = pool.isFree(page), .isRetired = pool.isRetired(page), .isPublished = pool.isPublished(page),
+            .fence = pool.fence(page), .freed = pool.freedAt(page)};
     if (!view.isPublished) continue;
     view.hash = pool.index().hash(page);
+    view.kept = pool.keptWith(page);
     const PageContent tokens = pool.index().tokens(page);
     view.tokens.assign(tokens.begin(), tokens.end());
     const auto keys = model_.page(page);
@@ -465,6 +468,7 @@ Snapshot Simulation::snapshot() const {
   for (size_t i = 0; i < engine_->inFlight(); ++i)
     snapshot.inFlight.push_back(engine_->planInFlight(i));
   snapshot.isIdle = engine_->isIdle();
+  snapshot.now_s = now_s_;
   return snapshot;
 }
 
@@ -496,6 +500,7 @@ RequestOptions Simulation::drawRequest() {
   options.tenant = static_cast<uint64_t>(random.below(3));
   options.priority = random.oneIn(3) ? random.between(0, 2) : 0;
   options.retention = random.below(BlockPool::kPriorities);
+  if (random.oneIn(2)) options.retentionSeconds = random.between(0, 12);
   options.sharesPublicly = random.oneIn(3);
   return options;
 }
@@ -548,6 +553,9 @@ void Simulation::checkState() {
   if (options_.snapshots) options_.snapshots->push_back(now);
   for (std::string& text : problemsOf(now))
     problem(std::move(text));
+  for (std::string& text : problemsOf(last_, now))
+    problem(std::move(text));
+  last_ = now;
   // 3. What is published does not change.
   for (int32_t page = 0; page < static_cast<int32_t>(now.pages.size()); ++page) {
     const PageView& view = now.pages[page];
@@ -608,6 +616,7 @@ void Simulation::checkAnswer(const Submitted& request) {
 SimulationResult Simulation::run() {
   EngineOptions options = shape_.engine;
   if (shape_.hasDraftModel) options.draftModel = &draft_;
+  options.now_s = [this] { return now_s_; };
   auto engine = Engine::create(options, stream_);
   if (!engine) {
     problem(engine.status().message());
@@ -620,6 +629,7 @@ SimulationResult Simulation::run() {
     if (asked_ < shape_.requests && random_.oneIn(arrivalOneIn)) submitOne();
     if (shape_.cancels && random_.oneIn(25)) cancelOne();
     preemptions_ = engine_->scheduler().preemptions();
+    if (random_.oneIn(3)) now_s_ += 0.5 * random_.between(1, 4);
     for (const Output& output : engine_->step())
       take(output);
     checkState();

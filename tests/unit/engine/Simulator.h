@@ -27,6 +27,8 @@ struct PageView {
   bool isFree = false, isRetired = false, isPublished = false;
   StepId fence = 0;
   Hash128 hash; ///< of a published page
+  int32_t kept = 0;   ///< of a free published page: the priority of its retention now
+  uint64_t freed = 0; ///< when it came into its list
   std::vector<int32_t> tokens;
   std::vector<ToyKey> keys;   ///< what the model holds
   std::vector<ToyKey> draftKeys; ///< what the draft model holds; empty where there is none
@@ -41,10 +43,15 @@ struct Snapshot {
   std::vector<RequestView> requests;
   std::vector<StepPlan> inFlight;
   bool isIdle = false;
+  double now_s = 0;
 };
 
 /// Each problem begins with "invariant N:".
 std::vector<std::string> problemsOf(const Snapshot& snapshot);
+
+/// Of two states in succession: which pages were taken between them. No page goes while one stays that should have gone before it. Says nothing where
+/// the clock went on between them, and retentions may have ended.
+std::vector<std::string> problemsOf(const Snapshot& before, const Snapshot& after);
 
 /// A plan when it is launched, and what is asked of it.
 struct LaunchLimits {
