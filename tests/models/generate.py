@@ -135,8 +135,8 @@ def check_prefixes(run, plan, model, folder):
             run.outcome(own == other, f"with {what!r} request {own['index']} is {other}, else {own}")
 
 
-def rewritten(model, path, kind=None, token=None):
-    """The file again, with matrices of another type, or with a token that has another text."""
+def rewritten(model, path, kind=None, changes={}):
+    """The file again, with matrices of another type, or with fields that a function changes."""
     import gguf
     import numpy as np
 
@@ -145,9 +145,7 @@ def rewritten(model, path, kind=None, token=None):
     for name, field in reader.fields.items():
         if name.startswith("GGUF.") or name == "general.architecture":
             continue
-        value = field.contents()
-        if token is not None and name == "tokenizer.ggml.tokens":
-            value[token] += "?"
+        value = changes.get(name, lambda value: value)(field.contents())
         writer.add_key_value(name, value, field.types[0], sub_type=field.types[1] if len(field.types) > 1 else None)
     for tensor in reader.tensors:
         data, dtype = tensor.data, tensor.tensor_type
@@ -165,7 +163,7 @@ def check_draft_models(run, plan, model, folder):
     """Itself as a draft model, and itself in other codes."""
     other, stranger = folder / "q4_0.gguf", folder / "stranger.gguf"
     rewritten(model, other, kind="Q4_0")
-    rewritten(model, stranger, token=5)
+    rewritten(model, stranger, changes={"tokenizer.ggml.tokens": lambda tokens: [text + "?" * (i == 5) for i, text in enumerate(tokens)]})
     texts = ["The history of the city begins", "To make bread, first", "In physics, energy is", "def main():\n"]
     file = folder / "drafted.jsonl"
     for temperature in (0, 1):
