@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "runtime/engine/Philox.h"
@@ -169,8 +170,14 @@ void Sampler::keepTop(size_t count) {
     std::nth_element(candidates_.begin(), end, candidates_.end(), isBefore);
     candidates_.erase(end, candidates_.end());
   };
-  // Ids rise: one that equals the least of those that are kept comes behind it.
+  // Ids rise: one that equals the least of those that are kept comes behind it. As many tokens as there are chunks of at least some maximum are at least that large.
   float least = kNever;
+  if (count <= chunks_.size()) {
+    const auto largest = std::ranges::copy(chunks_, weights_.begin()).out;
+    const auto at = weights_.begin() + static_cast<ptrdiff_t>(count) - 1;
+    std::nth_element(weights_.begin(), at, largest, std::greater());
+    least = std::nextafter(*at, kNever);
+  }
   for (size_t begin = 0; begin < row_.size(); begin += kChunk) {
     if (!(chunks_[begin / kChunk] > least)) continue;
     for (size_t token = begin; token < std::min(begin + kChunk, row_.size()); ++token) {
