@@ -12,6 +12,7 @@
 //   deliver    events come to the queues of the server's connections (EngineThread); nobody reads them here
 //   text       tokens become text, which is the work of the server's other threads
 #include <algorithm>
+#include <cmath>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -139,7 +140,8 @@ struct Variant {
 };
 
 struct Figures {
-  double schedule = 0, prepare = 0, sample = 0, deliver = 0;
+  double schedule = 0, prepare = 0, sample = 0;
+  double deliver = 0; ///< 0: not measured, because it does not depend on how tokens are sampled
 };
 
 engine::EngineOptions engineOptions(const Options& options, bool overlaps) {
@@ -246,7 +248,8 @@ int run(const Options& options) {
   for (const Variant& variant : variants()) {
     Figures figures = timeEngine(options, variant);
     if (variant.findsBest && !variant.overlaps) figures.deliver = std::max(timeGap(options, variant) - figures.schedule, 0.0);
-    std::printf("| %-48s | %8.0f | %7.0f | %6.0f | %7.0f |\n", variant.name.c_str(), figures.schedule, figures.prepare, figures.sample, figures.deliver);
+    const std::string deliver = figures.deliver > 0 ? std::to_string(std::lround(figures.deliver)) : "as above";
+    std::printf("| %-48s | %8.0f | %7.0f | %6.0f | %s |\n", variant.name.c_str(), figures.schedule, figures.prepare, figures.sample, deliver.c_str());
     std::fflush(stdout);
     rows.push_back({{"name", variant.name}, {"schedule_us", figures.schedule}, {"prepare_us", figures.prepare}, {"sample_us", figures.sample}, {"deliver_us", figures.deliver}});
   }

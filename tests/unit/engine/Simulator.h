@@ -1,4 +1,4 @@
-// Random schedules of an engine over the toy model, each a function of its seed, and the ten invariants that are looked at after every step.
+// Random schedules of an engine over the toy model, each a function of its seed, and the eleven invariants that are looked at after every step.
 #pragma once
 
 #include <functional>

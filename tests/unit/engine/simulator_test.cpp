@@ -1,4 +1,4 @@
-// Random schedules keep the ten invariants, and every kind of planted fault is told.
+// Random schedules keep the eleven invariants, and every kind of planted fault is told.
 //
 // A failure prints its seed; JINX_SIMULATION_SEED=N replays that one. JINX_SIMULATIONS=N runs so many (2,000 where nothing is said).
 #include <cstdlib>
