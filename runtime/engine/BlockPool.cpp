@@ -1,6 +1,7 @@
 #include "runtime/engine/BlockPool.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace jinx::engine {
 
@@ -15,6 +16,7 @@ void BlockPool::append(int32_t list, int32_t page) {
   entry.list = list;
   entry.previous = to.last;
   entry.next = kNoPage;
+  entry.freed = ++freed_;
   (to.last == kNoPage ? to.first : pages_[to.last].next) = page;
   to.last = page;
   ++(list == kRetired ? retired_ : available_);
@@ -29,7 +31,38 @@ void BlockPool::remove(int32_t page) {
   entry.list = -1;
 }
 
-void BlockPool::appendFree(int32_t page) { append(isPublished(page) ? kCached + pages_[page].priority : kBlank, page); }
+/// Into the list of its content and of what its owners asked for.
+void BlockPool::appendFree(int32_t page) {
+  if (!isPublished(page)) return append(kBlank, page);
+  const auto& until = pages_[page].keptUntil;
+  int32_t priority = kPriorities - 1;
+  while (priority >= 0 && until[priority] <= now_s_)
+    --priority;
+  append(kCached + priority, page);
+  if (priority >= 0 && until[priority] != Retention::kForever) watch(page, until[priority]);
+}
+
+/// The page's list ends at a time.
+void BlockPool::watch(int32_t page, double until_s) {
+  if (deadlines_.size() >= 2 * pages_.size()) { // half of them at least are void
+    std::erase_if(deadlines_, [&](const Deadline& deadline) { return isVoid(deadline); });
+    std::make_heap(deadlines_.begin(), deadlines_.end(), std::greater());
+  }
+  deadlines_.push_back({until_s, pages_[page].freed, page});
+  std::push_heap(deadlines_.begin(), deadlines_.end(), std::greater());
+}
+
+void BlockPool::advance(double now_s) {
+  now_s_ = std::max(now_s_, now_s);
+  while (!deadlines_.empty() && deadlines_.front().at_s <= now_s_) {
+    std::pop_heap(deadlines_.begin(), deadlines_.end(), std::greater());
+    const Deadline due = deadlines_.back();
+    deadlines_.pop_back();
+    if (isVoid(due)) continue;
+    remove(due.page);
+    appendFree(due.page);
+  }
+}
 
 int32_t BlockPool::allocate() {
   for (int32_t list = kBlank; list < kRetired; ++list) {
@@ -38,7 +71,7 @@ int32_t BlockPool::allocate() {
     remove(page);
     index_.erase(page);
     pages_[page].references = 1;
-    pages_[page].priority = 0;
+    pages_[page].keptUntil.fill(0);
     return page;
   }
   return kNoPage;
@@ -53,10 +86,13 @@ void BlockPool::retain(int32_t page) {
   ++entry.references;
 }
 
-void BlockPool::release(int32_t page, StepId lastStep, int32_t priority) {
+void BlockPool::release(int32_t page, StepId lastStep, Retention retention) {
   Page& entry = pages_[page];
-  assert(entry.references > 0 && priority >= 0 && priority < kPriorities);
-  entry.priority = std::max(entry.priority, priority);
+  assert(entry.references > 0 && retention.priority < kPriorities);
+  if (retention.priority >= 0) {
+    double& until = entry.keptUntil[retention.priority];
+    until = std::max(until, now_s_ + retention.seconds);
+  }
   entry.fence = std::max(entry.fence, lastStep);
   if (--entry.references > 0) return;
   if (entry.fence > settled_)
@@ -65,9 +101,9 @@ void BlockPool::release(int32_t page, StepId lastStep, int32_t priority) {
     appendFree(page);
 }
 
-void BlockPool::release(std::span<const int32_t> pages, StepId lastStep, int32_t priority) {
+void BlockPool::release(std::span<const int32_t> pages, StepId lastStep, Retention retention) {
   for (auto page = pages.rbegin(); page != pages.rend(); ++page)
-    release(*page, lastStep, priority);
+    release(*page, lastStep, retention);
 }
 
 void BlockPool::settle(StepId step) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "runtime/engine/ModelDrafter.h"
+
 namespace jinx::engine {
 namespace {
 
@@ -24,7 +26,16 @@ Status validate(const EngineOptions& options, const StepStream& stream) {
   JINX_TRY(atLeast("prefill_while_decoding", scheduler.prefillWhileDecoding, 1));
   JINX_TRY(atLeast("context_length", scheduler.contextLength, 2));
   JINX_TRY(atLeast("max_waiting", options.maxWaiting, 1));
-  return Status::ok();
+  if (!options.draftModel) return Status::ok();
+  if (options.draftModel->vocabulary() != stream.vocabulary())
+    return invalidArgument("the draft model has a vocabulary of " + std::to_string(options.draftModel->vocabulary()) + ", expected the model's, " +
+                           std::to_string(stream.vocabulary()));
+  return atLeast("the draft model's number of pages", options.draftModel->pages(), stream.pages());
+}
+
+std::unique_ptr<Drafter> makeDrafter(StepModel* model) {
+  if (model) return std::make_unique<ModelDrafter>(*model);
+  return std::make_unique<LookupDrafter>();
 }
 
 } // namespace
@@ -36,8 +47,8 @@ Expected<std::unique_ptr<Engine>> Engine::create(EngineOptions options, StepStre
 }
 
 Engine::Engine(EngineOptions options, StepStream& stream)
-    : options_(std::move(options)), stream_(stream), pool_(stream.pages(), options_.key), scheduler_(options_.scheduler, pool_),
-      sampler_(stream.vocabulary()) {}
+    : options_(std::move(options)), stream_(stream), pool_(stream.pages(), options_.key), drafter_(makeDrafter(options_.draftModel)),
+      scheduler_(options_.scheduler, pool_, *drafter_), sampler_(stream.vocabulary()), judge_(stream.vocabulary()) {}
 
 double Engine::retryAfter() const {
   const double steps = static_cast<double>(scheduler_.waitingTokens()) / options_.scheduler.tokenBudget + 1;
@@ -78,6 +89,7 @@ Admission Engine::submit(RequestOptions options) {
 bool Engine::cancel(RequestId id) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) return false;
+  pool_.advance(options_.now_s());
   Output output;
   output.request = id;
   output.epoch = found->second->epoch;
@@ -89,6 +101,7 @@ bool Engine::cancel(RequestId id) {
 
 std::span<const Output> Engine::step() {
   const double begin = options_.now_s();
+  pool_.advance(begin);
   outputs_.clear();
   outputs_.swap(next_);
   logprobs_.clear();

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "runtime/engine/BlockPool.h"
+#include "runtime/engine/Drafter.h"
 #include "runtime/engine/Request.h"
 #include "runtime/engine/Scheduler.h"
 #include "runtime/engine/StepPlan.h"
@@ -42,6 +43,7 @@ struct SettledStep {
 struct EngineOptions {
   SchedulerOptions scheduler;
   HashKey key;                        ///< of the hash of prefixes: randomHashKey, one a process
+  StepModel* draftModel = nullptr;    ///< whose guesses are verified, with pages of its own (ModelDrafter.h); must outlive the engine. Null: prompt lookup
   bool overlaps = false;              ///< plans and launches a step before the one before it is read
   int32_t maxWaiting = 1024;          ///< requests that wait
   int64_t maxWaitingTokens = 1 << 20; ///< tokens of theirs
@@ -123,7 +125,7 @@ class Engine {
   void settleSequence(const StepPlan& plan, const PlannedSequence& sequence, const StepRows& rows);
   FinishReason settleSamples(Request& request, const StepPlan& plan, const PlannedSequence& sequence, const StepRows& rows, Status& failure);
   StepRows rowOf(const StepRows& rows, int32_t wanted) const;
-  Expected<int32_t> sampleNext(const Request& request, const StepRows& row);
+  Expected<int32_t> sampleNext(const Request& request, const StepPlan& plan, int32_t wanted, const StepRows& row);
   void publish(Request& request, int32_t end);
   void emitToken(const Request& request, const StepRows& row, FinishReason finish);
   void end(Request& request, FinishReason finish, std::string error);
@@ -134,8 +136,10 @@ class Engine {
   const EngineOptions options_;
   StepStream& stream_;
   BlockPool pool_;
+  const std::unique_ptr<Drafter> drafter_;
   Scheduler scheduler_;
   Sampler sampler_;
+  ProposalJudge judge_;
   std::unordered_map<RequestId, std::unique_ptr<Request>> requests_;
   std::vector<Flight> flights_; ///< oldest first, two at most
   std::vector<StepPlan> spare_;

@@ -76,7 +76,8 @@ FinishReason Engine::settleSamples(Request& request, const StepPlan& plan, const
   while (true) {
     const int32_t wanted = sequence.firstWanted + accepted;
     const StepRows row = rowOf(rows, wanted);
-    const Expected<int32_t> token = sampleNext(request, row);
+    if (static_cast<size_t>(wanted) < plan.proposals.size() && plan.proposals[wanted].lacksKeys) request.lacksDraftKeys = true;
+    const Expected<int32_t> token = sampleNext(request, plan, wanted, row);
     if (!token) {
       failure = token.status();
       break;
@@ -98,7 +99,7 @@ FinishReason Engine::settleSamples(Request& request, const StepPlan& plan, const
   return finish;
 }
 
-Expected<int32_t> Engine::sampleNext(const Request& request, const StepRows& row) {
+Expected<int32_t> Engine::sampleNext(const Request& request, const StepPlan& plan, int32_t wanted, const StepRows& row) {
   if (!row.best.empty()) {
     JINX_TRY(checkRow(row, stream_.vocabulary()));
     return row.best[0];
@@ -107,12 +108,16 @@ Expected<int32_t> Engine::sampleNext(const Request& request, const StepRows& row
   if (request.options.mask) {
     JINX_TRY_ASSIGN(input.mask, request.options.mask->allowed(request.output()));
   }
-  return sampler_.sample(input, request.options.sampling, request.known());
+  const SamplingOptions& sampling = request.options.sampling;
+  const bool isProposed = static_cast<size_t>(wanted) < plan.proposals.size() && !plan.proposals[wanted].isEmpty();
+  if (!isProposed) return sampler_.sample(input, sampling, request.known());
+  JINX_TRY_ASSIGN(const std::span<const Candidate> candidates, sampler_.distribution(input, sampling));
+  return judge_.choose(candidates, plan.proposals[wanted], sampling.seed, request.known());
 }
 
 /// Publishes the pages that end at or before token `end`.
 void Engine::publish(Request& request, int32_t end) {
-  if (!options_.scheduler.cachesPrefixes) return;
+  if (!options_.scheduler.cachesPrefixes || request.lacksDraftKeys) return;
   while ((request.published + 1) * kPageTokens <= end) {
     const PageContent content = std::span(request.tokens).subspan(static_cast<size_t>(request.published) * kPageTokens).first<kPageTokens>();
     request.chain = pool_.publish(request.pages[request.published], request.chain, request.salt, content);

@@ -21,7 +21,7 @@ constexpr std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, st
 }
 
 /// What a number is drawn for: different purposes at one position are independent.
-enum class Purpose : uint32_t { kToken = 0, kAcceptance = 1, kResidual = 2 };
+enum class Purpose : uint32_t { kToken = 0, kAcceptance = 1, kResidual = 2, kDraft = 3 };
 
 /// A number in [0, 1), a multiple of 2^-53.
 constexpr double uniformAt(uint64_t seed, uint64_t position, Purpose purpose = Purpose::kToken) {

@@ -20,6 +20,7 @@ Status validate(const RequestOptions& options, int32_t vocabulary, int32_t conte
     return invalidArgument("max_drafts is " + std::to_string(options.maxDrafts) + ", expected 0 to 64");
   if (options.retention < 0 || options.retention >= BlockPool::kPriorities)
     return invalidArgument("retention is " + std::to_string(options.retention) + ", expected 0 to " + std::to_string(BlockPool::kPriorities - 1));
+  if (!(options.retentionSeconds >= 0)) return invalidArgument("retention_seconds is " + std::to_string(options.retentionSeconds) + ", expected 0 or more");
   return validate(options.sampling, vocabulary);
 }
 

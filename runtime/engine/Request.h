@@ -35,11 +35,12 @@ struct RequestOptions {
   std::vector<std::vector<int32_t>> stopSequences; ///< of tokens, in the output; not empty
   SamplingOptions sampling;
   std::shared_ptr<TokenMask> mask; ///< null: all tokens are allowed
-  int32_t maxDrafts = 0;           ///< for each step, from what is already there; 0: no speculation
+  int32_t maxDrafts = 0;           ///< for each step, by the engine's drafter; 0: no speculation
 
   uint64_t tenant = 0;
   int32_t priority = 0;          ///< higher ones run first, and are preempted last
-  int32_t retention = 1;         ///< how long its pages are kept: [0, BlockPool::kPriorities)
+  int32_t retention = 1;         ///< with what priority its pages are kept when it has ended: [0, BlockPool::kPriorities)
+  double retentionSeconds = Retention::kForever; ///< how long with that priority, 0 or more; then they are the first to go
   bool sharesPublicly = false;   ///< shares prefixes with other tenants that say so; else with its own tenant only
   uint64_t prefixExtras = 0;     ///< what else keys depend on: adapter, media
 };
@@ -68,6 +69,7 @@ struct Request {
   int32_t pending = 0;   ///< tokens being sampled: 0 or 1, or up to 1 + draftsInFlight
   int32_t pendingRow = 0; ///< the wanted row that it is sampled from, in the step `lastStep`
   int32_t draftsInFlight = 0;
+  bool lacksDraftKeys = false; ///< a draft model's keys of some of its tokens are missing: no drafts of it, and nothing is published
   int32_t cached = 0; ///< tokens that were found at admission
   StepId lastStep = 0; ///< that computes something of it, of any epoch
 

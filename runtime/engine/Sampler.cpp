@@ -4,9 +4,11 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "runtime/engine/Philox.h"
+#include "runtime/engine/RowLoops.h"
 
 namespace jinx::engine {
 namespace {
@@ -14,69 +16,27 @@ namespace {
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 constexpr float kMost = std::numeric_limits<float>::max();
 
-// Rows are long (10^5 elements) and read in blocks, and in lanes that a compiler turns into vectors. The order of additions is fixed by these two.
-constexpr size_t kBlock = 1024;
-constexpr size_t kLanes = 16;
-
-template <typename Body>
-void forBlocks(size_t size, Body body) {
-  for (size_t begin = 0; begin < size; begin += kBlock)
-    body(begin, std::min(begin + kBlock, size));
-}
-
 struct Largest {
   float value = kNever;
   size_t at = 0;
-  bool isFinite = true; ///< no NaN and no +infinity in the row
 };
 
-Largest largestOf(std::span<const float> row) {
+/// The first of the largest elements, by the largest ones of chunks.
+Largest largestOf(std::span<const float> row, std::span<const float> chunks) {
   Largest largest;
-  size_t block = 0;
-  forBlocks(row.size(), [&](size_t begin, size_t end) {
-    std::array<float, kLanes> best;
-    std::array<int32_t, kLanes> bad{};
-    best.fill(kNever);
-    size_t i = begin;
-    for (; i + kLanes <= end; i += kLanes)
-      for (size_t lane = 0; lane < kLanes; ++lane) {
-        const float value = row[i + lane];
-        best[lane] = value > best[lane] ? value : best[lane];
-        bad[lane] |= !(value <= kMost);
-      }
-    for (; i < end; ++i) {
-      best[0] = row[i] > best[0] ? row[i] : best[0];
-      bad[0] |= !(row[i] <= kMost);
+  size_t chunk = 0;
+  for (size_t i = 0; i < chunks.size(); ++i)
+    if (chunks[i] > largest.value) {
+      largest.value = chunks[i];
+      chunk = i;
     }
-    const float value = *std::ranges::max_element(best);
-    if (value > largest.value) {
-      largest.value = value;
-      block = begin;
-    }
-    largest.isFinite &= std::ranges::count(bad, 0) == kLanes;
-  });
-  largest.at = block;
+  largest.at = chunk * kChunk;
   while (largest.at < row.size() && row[largest.at] < largest.value)
     ++largest.at;
   return largest;
 }
 
-/// e^x for x <= 0, within one unit of the last place; 0 below -87. Arithmetic alone, which becomes vectors, and does not change with the C library.
-inline float expOf(float x) {
-  const float clamped = std::max(x, -100.0f);
-  const float halves = clamped * 1.44269504f;                           // in powers of two
-  const float whole = static_cast<float>(static_cast<int32_t>(halves - 0.5f)); // nearest: it is at most 0
-  const float rest = (clamped - whole * 0.693359375f) + whole * 2.12194440e-4f; // ln 2 in two parts: Cody and Waite
-  float sum = 1.9875691500e-4f;                                         // Cephes' expf
-  sum = sum * rest + 1.3981999507e-3f;
-  sum = sum * rest + 8.3334519073e-3f;
-  sum = sum * rest + 4.1665795894e-2f;
-  sum = sum * rest + 1.6666665459e-1f;
-  sum = sum * rest + 5.0000001201e-1f;
-  sum = sum * rest * rest + rest + 1;
-  const float power = std::bit_cast<float>((std::max(static_cast<int32_t>(whole), -126) + 127) << 23);
-  return x < -87 ? 0 : sum * power;
-}
+size_t chunksOf(size_t size) { return (size + kChunk - 1) / kChunk; }
 
 Status outOfRange(const char* name, double got, const char* expected) {
   return invalidArgument(std::string(name) + " is " + std::to_string(got) + ", expected " + expected);
@@ -132,14 +92,20 @@ Status validate(const SamplingOptions& options, int32_t vocabulary) {
 }
 
 Status checkLogits(std::span<const float> logits) {
-  if (largestOf(logits).isFinite) return Status::ok();
+  constexpr size_t kPart = 64 * kChunk;
+  float largest[kPart / kChunk];
+  bool isFinite = true;
+  for (size_t begin = 0; begin < logits.size(); begin += kPart)
+    isFinite &= largestOfChunks(logits.subspan(begin, std::min(kPart, logits.size() - begin)), largest);
+  if (isFinite) return Status::ok();
   const auto bad = std::ranges::find_if(logits, [](float logit) { return !(logit <= kMost); });
   return invalidArgument("the model's logit of token " + std::to_string(bad - logits.begin()) + " is " + std::to_string(*bad) +
                          ", expected a number");
 }
 
 Sampler::Sampler(int32_t vocabulary)
-    : adjusted_(static_cast<size_t>(vocabulary)), weights_(static_cast<size_t>(vocabulary)), counts_(static_cast<size_t>(vocabulary), 0) {
+    : adjusted_(static_cast<size_t>(vocabulary)), weights_(static_cast<size_t>(vocabulary)), chunks_(chunksOf(static_cast<size_t>(vocabulary))),
+      counts_(static_cast<size_t>(vocabulary), 0) {
   candidates_.reserve(static_cast<size_t>(vocabulary));
   order_.reserve(static_cast<size_t>(vocabulary));
   blockSums_.reserve(static_cast<size_t>(vocabulary) / kBlock + 1);
@@ -173,8 +139,7 @@ void Sampler::penalize(const SampleInput& input, const SamplingOptions& options)
 /// The row with bias, penalties and mask, and the first of its largest logits.
 Status Sampler::prepare(const SampleInput& input, const SamplingOptions& options) {
   assert(input.logits.size() == adjusted_.size());
-  Largest largest = largestOf(input.logits);
-  if (!largest.isFinite) return checkLogits(input.logits);
+  if (!largestOfChunks(input.logits, chunks_)) return checkLogits(input.logits);
   row_ = input.logits;
   if (!options.logitBias.empty() || hasPenalties(options) || !input.mask.empty()) {
     std::ranges::copy(input.logits, adjusted_.begin());
@@ -188,8 +153,9 @@ Status Sampler::prepare(const SampleInput& input, const SamplingOptions& options
       for (size_t token = 0; token < adjusted_.size(); ++token)
         if ((input.mask[token / 64] >> (token % 64) & 1) == 0) adjusted_[token] = kNever;
     row_ = adjusted_;
-    largest = largestOf(row_);
+    largestOfChunks(row_, chunks_);
   }
+  const Largest largest = largestOf(row_, chunks_);
   if (largest.value == kNever) return invalidArgument("no token is left to choose from");
   largest_ = largest.value;
   largestAt_ = largest.at;
@@ -204,14 +170,23 @@ void Sampler::keepTop(size_t count) {
     std::nth_element(candidates_.begin(), end, candidates_.end(), isBefore);
     candidates_.erase(end, candidates_.end());
   };
-  // Ids rise: one that equals the least of those that are kept comes behind it.
+  // Ids rise: one that equals the least of those that are kept comes behind it. As many tokens as there are chunks of at least some maximum are at least that large.
   float least = kNever;
-  for (size_t token = 0; token < row_.size(); ++token) {
-    if (!(row_[token] > least)) continue;
-    candidates_.push_back({static_cast<int32_t>(token), row_[token]});
-    if (candidates_.size() < 2 * count + 64) continue;
-    cut();
-    least = static_cast<float>(std::ranges::max_element(candidates_, isBefore)->probability);
+  if (count <= chunks_.size()) {
+    const auto largest = std::ranges::copy(chunks_, weights_.begin()).out;
+    const auto at = weights_.begin() + static_cast<ptrdiff_t>(count) - 1;
+    std::nth_element(weights_.begin(), at, largest, std::greater());
+    least = std::nextafter(*at, kNever);
+  }
+  for (size_t begin = 0; begin < row_.size(); begin += kChunk) {
+    if (!(chunks_[begin / kChunk] > least)) continue;
+    for (size_t token = begin; token < std::min(begin + kChunk, row_.size()); ++token) {
+      if (!(row_[token] > least)) continue;
+      candidates_.push_back({static_cast<int32_t>(token), row_[token]});
+      if (candidates_.size() < 2 * count + 64) continue;
+      cut();
+      least = static_cast<float>(std::ranges::max_element(candidates_, isBefore)->probability);
+    }
   }
   if (candidates_.size() > count) cut();
   std::ranges::sort(candidates_, isBefore);
@@ -221,35 +196,29 @@ void Sampler::keepTop(size_t count) {
 void Sampler::weigh(float temperature) {
   blockSums_.clear();
   total_ = 0;
-  forBlocks(row_.size(), [&](size_t begin, size_t end) {
-    for (size_t token = begin; token < end; ++token)
-      weights_[token] = expOf((row_[token] - largest_) / temperature);
-    std::array<double, kLanes> sums{};
-    size_t i = begin;
-    for (; i + kLanes <= end; i += kLanes)
-      for (size_t lane = 0; lane < kLanes; ++lane)
-        sums[lane] += static_cast<double>(weights_[i + lane]);
-    for (; i < end; ++i)
-      sums[0] += static_cast<double>(weights_[i]);
-    blockSums_.push_back(0);
-    for (double sum : sums)
-      blockSums_.back() += sum;
+  for (size_t begin = 0; begin < row_.size(); begin += kBlock) {
+    const size_t size = std::min(kBlock, row_.size() - begin);
+    blockSums_.push_back(weighBlock(row_.subspan(begin, size), largest_, temperature, std::span(weights_).subspan(begin, size)));
     total_ += blockSums_.back();
-  });
+  }
 }
 
 /// Tokens of at least this weight, by id.
-void Sampler::collect(float least) {
+void Sampler::collect(float least, float temperature) {
   candidates_.clear();
-  for (size_t token = 0; token < weights_.size(); ++token)
-    if (weights_[token] >= least && weights_[token] > 0) candidates_.push_back({static_cast<int32_t>(token), weights_[token]});
+  for (size_t begin = 0; begin < weights_.size(); begin += kChunk) {
+    // A weight may be larger than that of a larger logit by a rounding, not by a hundredth.
+    if (expOf((chunks_[begin / kChunk] - largest_) / temperature) * 1.01f < least) continue;
+    for (size_t token = begin; token < std::min(begin + kChunk, weights_.size()); ++token)
+      if (weights_[token] >= least && weights_[token] > 0) candidates_.push_back({static_cast<int32_t>(token), weights_[token]});
+  }
 }
 
 /// The fewest tokens whose weights sum to this share of the total, largest first. Most often few hold it: the light ones are not looked at before they are needed.
-void Sampler::keepNucleus(double share) {
+void Sampler::keepNucleus(double share, float temperature) {
   const double enough = share * total_;
   for (float least = 0x1p-6f;; least = least > 0x1p-60f ? least * 0x1p-6f : 0) {
-    collect(least);
+    collect(least, temperature);
     double sum = 0;
     for (const Candidate& candidate : candidates_)
       sum += candidate.probability;
@@ -274,9 +243,9 @@ Expected<std::span<const Candidate>> Sampler::distribution(const SampleInput& in
   } else {
     weigh(options.temperature);
     if (options.topP < 1)
-      keepNucleus(static_cast<double>(options.topP));
+      keepNucleus(static_cast<double>(options.topP), options.temperature);
     else
-      collect(options.minP);
+      collect(options.minP, options.temperature);
   }
   if (options.minP > 0) // the largest weight is 1
     std::erase_if(candidates_, [&](const Candidate& candidate) { return candidate.probability < static_cast<double>(options.minP); });

@@ -88,8 +88,8 @@ class Sampler {
   void penalize(const SampleInput& input, const SamplingOptions& options);
   void keepTop(size_t count);
   void weigh(float temperature);
-  void keepNucleus(double share);
-  void collect(float least);
+  void keepNucleus(double share, float temperature);
+  void collect(float least, float temperature);
   int32_t drawWeighted(double u) const;
 
   // Of the row at hand: its logits, as given or adjusted, and the first of the largest.
@@ -98,6 +98,7 @@ class Sampler {
   size_t largestAt_ = 0;
 
   std::vector<float> adjusted_, weights_; ///< [vocabulary]; weights are relative to the largest
+  std::vector<float> chunks_; ///< the largest logit of each chunk (RowLoops.h)
   std::vector<double> blockSums_;         ///< of weights
   double total_ = 0;
   std::vector<int32_t> counts_;       ///< zero between calls

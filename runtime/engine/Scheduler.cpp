@@ -36,9 +36,10 @@ void Scheduler::finish(Request& request) {
 }
 
 void Scheduler::releasePages(Request& request) {
-  pool_.release(request.pages, request.lastStep, request.options.retention);
+  pool_.release(request.pages, request.lastStep, {request.options.retention, request.options.retentionSeconds});
   request.pages.clear();
   request.computed = request.published = request.pending = request.draftsInFlight = 0;
+  request.lacksDraftKeys = false;
 }
 
 void Scheduler::preempt(Request& request) {
@@ -66,17 +67,19 @@ void Scheduler::plan(StepId step, StepPlan& plan) {
     while (admitNext(budget, plan)) {
     }
   fillTable(plan);
+  if (!plan.isEmpty()) drafter_.complete(plan, planned_);
 }
 
 void Scheduler::settle(const StepPlan& plan) {
   for (const PageCopy& copy : plan.copies)
-    pool_.release(copy.from, plan.step, 0);
+    pool_.release(copy.from, plan.step, Retention::unchanged());
 }
 
 /// Whether there is something to compute that is needed, and known well enough to be planned.
 bool Scheduler::mayRun(const Request& request) const {
   if (request.remaining() <= 0) return false;
   if (request.pending == 0) return true;
+  if (drafter_.readsTokens()) return false;
   const bool waitsForDrafts = request.draftsInFlight > 0 || request.drafts.limit(request.options.maxDrafts) > 0;
   const bool ends = request.generated() + request.pending >= request.options.maxTokens ||
                     request.known() + request.pending >= options_.contextLength;
@@ -117,7 +120,7 @@ void Scheduler::proposeDrafts(const Request& request, int32_t room) {
   int32_t most = request.drafts.limit(request.options.maxDrafts);
   most = std::min({most, room, request.options.maxTokens - request.generated() - 1, options_.contextLength - request.known() - 1,
                    roomIn(request.pages.size() + static_cast<size_t>(pool_.available())) - request.known()});
-  if (most > 0) lookup_.propose(request.tokens, most, drafts_);
+  if (most > 0) drafter_.propose(request, most, drafts_);
 }
 
 void Scheduler::append(Request& request, int32_t count, Budget& budget, StepPlan& plan) {
@@ -179,7 +182,7 @@ std::optional<PageCopy> Scheduler::findPrefix(Request& request) {
   pool_.retain(prefix.tail.page);
   const int32_t page = pool_.allocate();
   if (page == kNoPage) {
-    pool_.release(prefix.tail.page, 0, 0);
+    pool_.release(prefix.tail.page, 0, Retention::unchanged());
     return std::nullopt;
   }
   request.pages.push_back(page);
@@ -200,8 +203,8 @@ bool Scheduler::admitNext(Budget& budget, StepPlan& plan) {
   const bool fits = running_.empty() || missing <= pool_.available();
   if (count > 0) count = fits ? reserve(request, count, false) : 0;
   if (count <= 0) {
-    if (copy) pool_.release(copy->from, 0, 0);
-    pool_.release(request.pages, 0, 0);
+    if (copy) pool_.release(copy->from, 0, Retention::unchanged());
+    pool_.release(request.pages, 0, Retention::unchanged());
     request.pages.clear();
     request.computed = request.published = 0;
     return false;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "runtime/engine/BlockPool.h"
+#include "runtime/engine/Drafter.h"
 #include "runtime/engine/Fairness.h"
 #include "runtime/engine/Request.h"
 #include "runtime/engine/StepPlan.h"
@@ -29,8 +30,8 @@ struct SchedulerOptions {
 
 class Scheduler {
  public:
-  /// \param pool  must outlive the scheduler
-  Scheduler(const SchedulerOptions& options, BlockPool& pool) : options_(options), pool_(pool) {}
+  /// \param pool, drafter  must outlive the scheduler
+  Scheduler(const SchedulerOptions& options, BlockPool& pool, Drafter& drafter) : options_(options), pool_(pool), drafter_(drafter) {}
 
   /// Puts a new request behind those that wait. The request stays the caller's, and must stay until `finish`.
   void enqueue(Request& request);
@@ -74,7 +75,7 @@ class Scheduler {
   const SchedulerOptions options_;
   BlockPool& pool_;
   Fairness fairness_;
-  PromptLookup lookup_;
+  Drafter& drafter_;
   std::vector<Request*> running_, waiting_;
   std::vector<Request*> planned_; ///< the requests of the step being planned, beside its sequences
   std::vector<int32_t> drafts_;   ///< of the request being planned

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "runtime/engine/Model.h"
+#include "runtime/engine/Proposal.h"
 #include "runtime/engine/Request.h"
 
 namespace jinx::engine {
@@ -31,6 +32,7 @@ struct StepPlan {
   std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
   int32_t entries = 0;
   bool wantsBest = false; ///< of all wanted rows the most probable token is all that is asked for
+  std::vector<Proposal> proposals; ///< of a draft model, by wanted row: for the token behind it. None, or at least one a row; the rest are empty
   std::vector<PageCopy> copies; ///< before the step; their sources are referenced until it has settled
 
   bool isEmpty() const { return sequences.empty(); }
@@ -45,6 +47,8 @@ inline void StepPlan::clear() {
   for (auto* values : {&tokens, &sequence, &position, &slots, &table, &wanted})
     values->clear();
   copies.clear();
+  for (Proposal& proposal : proposals)
+    proposal.clear();
   entries = 0;
   wantsBest = false;
 }

@@ -86,6 +86,8 @@ GenerationFields readGenerationFields(Fields& fields, const ServedModel& model, 
   if (!fields.boolean("ignore_eos", false)) read.request.stopTokens.insert(read.request.stopTokens.end(), model.endTokens.begin(), model.endTokens.end());
   read.decode.skipSpecial = fields.boolean("skip_special_tokens", true);
   read.request.maxDrafts = model.maxDrafts;
+  read.request.retention = static_cast<int32_t>(fields.integer("retention_priority", read.request.retention, {0, engine::BlockPool::kPriorities - 1}));
+  read.request.retentionSeconds = fields.number("retention_seconds", engine::Retention::kForever, {0, 1e9});
   readStreamOptions(fields, read);
   if (const Json* format = fields.find("response_format")) read.format = *format;
   return read;

@@ -2,7 +2,7 @@
 """Does `chat` talk to SmolLM2 as its template says?
 
 What the model is given is written here by hand, as the model was trained; `generate` continues it, and the answers of `chat` through a pipe have to be the same, turn by turn, with a
-system message, by jinx-rt with a template beside it, with drafts. /clear begins anew, /exit ends, SIGINT ends an answer and not the program. Control tokens in a message stay text. Errors say
+system message, by jinx-rt with a template beside it, with drafts. An answer ends where the plan says that a text ends, too. /clear begins anew, /exit ends, SIGINT ends an answer and not the program. Control tokens in a message stay text. Errors say
 what was expected.
 
     chat.py [--jinx build/dev/bin/jinx] [--plan FILE]
@@ -10,12 +10,14 @@ what was expected.
 
 import argparse
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
+from generate import rewritten
 from jinx_capi import ROOT
 from packages import Missing, data
 
@@ -99,6 +101,22 @@ def check_control_tokens(run):
     run.outcome(told != believed, f"control tokens of a message are taken for the template's: {told!r}")
 
 
+def check_end_of_plan(run, folder, jinx):
+    """A plan that says of another token that it ends a text: an answer ends there, whatever the tokenizer's file says."""
+    message = "What is the capital of France?"
+    told = run.chat([message]).stdout
+    encoded = subprocess.run([run.runner, "tokenize", "--no-frame", str(run.model)], capture_output=True, text=True, input=",").stdout
+    ids = re.findall(r"\d+", encoded)
+    run.outcome(len(ids) == 1 and "," in told[:-1], f"tokens {encoded!r}, an answer {told!r}")
+    changed, plan = folder / "ends.gguf", folder / "ends.jxp"
+    rewritten(run.model, changed, changes={"tokenizer.ggml.eos_token_id": lambda _: int(ids[0])})
+    done = subprocess.run([jinx, "compile", str(changed), "-o", str(plan)], capture_output=True, text=True)
+    run.outcome(done.returncode == 0, f"compile: {done.stderr}")
+    run.plan, own = plan, run.plan
+    run.same("a plan with another end", told.split(",")[0] + "\n", [message])
+    run.plan = own
+
+
 def check_interrupt(run):
     command = [run.runner, "chat", run.plan, "--tokenizer", run.model, "--max-tokens", 2000, "--temperature", 1.5, "--context", 2500]
     process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -131,6 +149,7 @@ def main():
             whole = subprocess.run([options.jinx, "chat", str(model), "--max-tokens", "8"], capture_output=True, text=True, input="Hi\n")
             run.outcome(whole.returncode == 0 and whole.stdout == run.continued(prompt([("user", "Hi")]), 8) + "\n", f"from the GGUF file: {whole.stdout!r} {whole.stderr}")
         check(run, folder)
+        check_end_of_plan(run, folder, options.jinx)
     for failure in run.failures:
         print(failure)
     print(f"{run.count - len(run.failures)} passed, {len(run.failures)} failed")

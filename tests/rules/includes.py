@@ -80,6 +80,7 @@ RULES = {
     "tests/unit/grammar": May(("runtime",), ("gtest",)),
     "tests/unit/serve": May(("runtime", "tests/unit/engine"), ("gtest", "nlohmann")),
     "tests/unit/llm": May(("runtime", "tests/unit/runtime"), ("gtest",)),
+    "tests/bench/llm": May(("runtime",), ("CLI", "nlohmann")),
     "tests/unit/capi": May(("runtime", "tests/unit/runtime"), ("gtest",)),
 }
 # Where no compiler library may be reached, not even through a header that includes a header.

@@ -44,6 +44,8 @@ TABLE = [
     ("max_tokens is a fraction", "/v1/completions", {"prompt": "x", "max_tokens": 1.5}, 400, "expected an integer", "max_tokens"),
     ("temperature is negative", "/v1/completions", {"prompt": "x", "temperature": -1}, 400, "temperature is -1", "temperature"),
     ("temperature is text", "/v1/completions", {"prompt": "x", "temperature": "hot"}, 400, "expected a number", "temperature"),
+    ("a retention that there is not", "/v1/completions", {"prompt": "x", "retention_priority": 4}, 400, "expected an integer from 0 to 3", "retention_priority"),
+    ("retention for a negative time", "/v1/completions", {"prompt": "x", "retention_seconds": -1}, 400, "retention_seconds is -1", "retention_seconds"),
     ("top_p is large", "/v1/completions", {"prompt": "x", "top_p": 1.5}, 400, "top_p is 1.5", "top_p"),
     ("logprobs are many", "/v1/completions", {"prompt": "x", "logprobs": 1000}, 400, "logprobs is 1000", "logprobs"),
     ("stop is empty", "/v1/completions", {"prompt": "x", "stop": ""}, 400, "stop has", "stop"),

@@ -1,5 +1,6 @@
 #include "tools/common/Chat.h"
 
+#include <algorithm>
 #include <csignal>
 #include <ctime>
 #include <iostream>
@@ -54,10 +55,19 @@ class Interrupt {
   sigset_t signals_, before_;
 };
 
+/// What ends an answer: what ends any text of the model, and control tokens that end a turn.
+std::vector<int32_t> answerEnds(const text::Tokenizer& tokenizer, const llm::PlanModel& model) {
+  std::vector<int32_t> ends = endTokensOf(tokenizer, model);
+  for (text::TokenId id : chat::endTokens(tokenizer))
+    if (id < model.vocabulary() && std::ranges::find(ends, id) == ends.end()) ends.push_back(id);
+  return ends;
+}
+
 class Conversation {
  public:
-  Conversation(const ChatOptions& options, text::Tokenizer tokenizer, chat::ChatTemplate chatTemplate, engine::Engine& engine, Interrupt& interrupt)
-      : options_(options), tokenizer_(std::move(tokenizer)), template_(std::move(chatTemplate)), engine_(engine), interrupt_(interrupt) {
+  Conversation(const ChatOptions& options, text::Tokenizer tokenizer, std::vector<int32_t> endTokens, chat::ChatTemplate chatTemplate, engine::Engine& engine,
+               Interrupt& interrupt)
+      : options_(options), tokenizer_(std::move(tokenizer)), endTokens_(std::move(endTokens)), template_(std::move(chatTemplate)), engine_(engine), interrupt_(interrupt) {
     clear();
   }
 
@@ -91,7 +101,7 @@ class Conversation {
   Expected<std::string> answerToAll() {
     engine::RequestOptions request = options_.what;
     JINX_TRY_ASSIGN(request.prompt, prompt());
-    request.stopTokens = chat::endTokens(tokenizer_);
+    request.stopTokens = endTokens_;
     engine::Admission admission = engine_.submit(std::move(request));
     if (auto* refusal = std::get_if<engine::Refusal>(&admission)) return invalidArgument(refusal->message + "; /clear begins anew");
     text::Detokenizer detokenizer(tokenizer_);
@@ -116,6 +126,7 @@ class Conversation {
 
   const ChatOptions& options_;
   const text::Tokenizer tokenizer_;
+  const std::vector<int32_t> endTokens_; ///< of an answer
   const chat::ChatTemplate template_;
   engine::Engine& engine_;
   Interrupt& interrupt_;
@@ -150,8 +161,9 @@ Status run(const PlanSource& source, const ChatOptions& options) {
   JINX_TRY_ASSIGN(chat::ChatTemplate chatTemplate, chat::ChatTemplate::parse(*from));
   LanguageModelOptions how = options.model;
   const int32_t context = how.contextLength > 0 ? how.contextLength : kUsualContext;
-  JINX_TRY_ASSIGN(LanguageModel model, openLanguageModel(source, how, context / engine::kPageTokens + 2, 1));
-  Conversation conversation(options, std::move(tokenizer), std::move(chatTemplate), *model.engine, interrupt);
+  JINX_TRY_ASSIGN(LanguageModel model, openLanguageModel(source, how, tokenizer, context / engine::kPageTokens + 2, 1));
+  std::vector<int32_t> ends = answerEnds(tokenizer, *model.model);
+  Conversation conversation(options, std::move(tokenizer), std::move(ends), std::move(chatTemplate), *model.engine, interrupt);
   return converse(conversation, interrupt);
 }
 
@@ -166,9 +178,13 @@ void addChat(CLI::App& app, Action& action, const PlanSource& source, bool canCo
   command->add_option("--system", options->system, "What the model is told first");
   command->add_option("--chat-template", options->templateFile, "Jinja source, or a file that has one, instead of the tokenizer's")->type_name("FILE");
   command->add_option("--max-tokens", options->what.maxTokens, "At most so many tokens of an answer")->check(CLI::Range(1, 1 << 30));
-  command->add_option("--drafts", options->what.maxDrafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
+  auto* lookup = command->add_option("--drafts", options->what.maxDrafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
+  addDraftOptions(*command, options->model.draft, lookup);
   addSamplingOptions(*command, options->what.sampling);
-  command->callback([options, source, &action] { action = [options, source] { return report(run(source, *options)); }; });
+  command->callback([options, source, &action] {
+    if (!options->model.draft.path.empty()) options->what.maxDrafts = options->model.draft.tokens;
+    action = [options, source] { return report(run(source, *options)); };
+  });
 }
 
 } // namespace jinx::tools

@@ -105,20 +105,22 @@ const char* nameOf(engine::FinishReason reason) {
   return "none";
 }
 
-/// A line of a batch: {"prompt": "…"}, and what else differs from the command line: "max_tokens", "temperature", "seed".
+/// A line of a batch: {"prompt": "…"}, and what else differs from the command line: "max_tokens", "temperature", "seed", "logprobs" (how many tokens
+/// beside the chosen one are told of).
 Expected<engine::RequestOptions> readRequest(const std::string& line, const text::Tokenizer& tokenizer, const GenerateOptions& options) {
   const nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("prompt") || !json["prompt"].is_string()) return invalidArgument("is no request, expected {\"prompt\": \"…\"}");
   engine::RequestOptions request = options.what;
   for (const auto& [key, value] : json.items()) {
     if (key == "prompt") continue;
-    const bool isKnown = key == "max_tokens" || key == "temperature" || key == "seed";
+    const bool isKnown = key == "max_tokens" || key == "temperature" || key == "seed" || key == "logprobs";
     if (!isKnown || (key == "temperature" ? !value.is_number() : !value.is_number_unsigned()) || value.get<double>() > 1e9)
-      return invalidArgument("has \"" + key + "\": " + value.dump() + ", expected a number for max_tokens, temperature or seed");
+      return invalidArgument("has \"" + key + "\": " + value.dump() + ", expected a number for max_tokens, temperature, seed or logprobs");
   }
   request.maxTokens = json.value("max_tokens", request.maxTokens);
   request.sampling.temperature = json.value("temperature", request.sampling.temperature);
   request.sampling.seed = json.value("seed", request.sampling.seed);
+  request.sampling.logprobs = json.value("logprobs", request.sampling.logprobs);
   JINX_TRY_ASSIGN(request.prompt, tokenizer.encode(json["prompt"].get<std::string>(), {.addSpecial = true, .parseSpecial = options.parsesSpecial}));
   return request;
 }
@@ -137,11 +139,19 @@ Expected<std::vector<engine::RequestOptions>> readBatch(const text::Tokenizer& t
   return requests;
 }
 
-/// A line of JSON for each request, as they end: its number in the batch, from 0 on, text, tokens, and why it ended.
+nlohmann::json logprobsOf(std::span<const engine::TokenLogprob> logprobs) {
+  nlohmann::json pairs = nlohmann::json::array();
+  for (const engine::TokenLogprob& one : logprobs)
+    pairs.push_back({one.token, one.logprob});
+  return pairs;
+}
+
+/// A line of JSON for each request, as they end: its number in the batch, from 0 on, text, tokens, why it ended, and logprobs where asked.
 Expected<Times> generateMany(engine::Engine& engine, const text::Tokenizer& tokenizer, std::vector<engine::RequestOptions> requests) {
   struct Answer {
     size_t index;
     std::vector<text::TokenId> tokens;
+    nlohmann::json logprobs = nlohmann::json::array(); ///< of each token: [id, logarithm], its own first
   };
   std::map<engine::RequestId, Answer> answers;
   Times times;
@@ -157,11 +167,13 @@ Expected<Times> generateMany(engine::Engine& engine, const text::Tokenizer& toke
       Answer& answer = answers.at(output.request);
       if (output.token >= 0) {
         answer.tokens.push_back(output.token);
+        if (output.logprobs > 0) answer.logprobs.push_back(logprobsOf(engine.logprobs(output)));
         if (times.output++ == 0) times.firstMs = timer.ms();
       }
       if (output.finish == engine::FinishReason::kNone) continue;
       JINX_TRY_ASSIGN(std::string text, tokenizer.decode(answer.tokens, {}));
       nlohmann::json json = {{"index", answer.index}, {"text", text}, {"tokens", answer.tokens}, {"finish", nameOf(output.finish)}};
+      if (!answer.logprobs.empty()) json["logprobs"] = answer.logprobs;
       if (!output.error.empty()) json["error"] = output.error;
       JINX_TRY(writeText(json.dump() + "\n"));
     }
@@ -170,9 +182,13 @@ Expected<Times> generateMany(engine::Engine& engine, const text::Tokenizer& toke
   return times;
 }
 
-void printTimes(const Times& times) {
+void printTimes(const Times& times, const engine::Engine& engine) {
   const double rate = times.output > 1 ? (times.output - 1) / times.restMs * 1000 : 0;
   std::fprintf(stderr, "%d tokens of prompt and the first of output in %s, then %.1f tokens/s\n", times.prompt, formatMilliseconds(times.firstMs).c_str(), rate);
+  const engine::EngineCounts& counts = engine.counts();
+  std::fprintf(stderr, "%llu steps; %llu of %llu drafts stood; %llu tokens were found in cached prefixes\n", static_cast<unsigned long long>(counts.steps),
+               static_cast<unsigned long long>(counts.acceptedDrafts), static_cast<unsigned long long>(counts.drafts),
+               static_cast<unsigned long long>(engine.scheduler().cachedTokens()));
 }
 
 /// Pages that all requests need at once, at most kMostPages: then some wait, or begin again.
@@ -199,13 +215,13 @@ Status run(const PlanSource& source, GenerateOptions options) {
   }
 
   JINX_TRY_ASSIGN(const std::shared_ptr<const grammar::Grammar> grammar, compileGrammar(options));
-  JINX_TRY_ASSIGN(LanguageModel model, openLanguageModel(source, options.model, pagesFor(requests), requests.size()));
+  JINX_TRY_ASSIGN(LanguageModel model, openLanguageModel(source, options.model, tokenizer, pagesFor(requests), requests.size()));
   if (!options.ignoresEnd)
     for (engine::RequestOptions& request : requests)
       request.stopTokens = endTokensOf(tokenizer, *model.model);
   JINX_TRY(addMasks(grammar, options, tokenizer, model.model->vocabulary(), requests));
   JINX_TRY_ASSIGN(Times times, options.batchFile.empty() ? generate(*model.engine, tokenizer, std::move(requests[0])) : generateMany(*model.engine, tokenizer, std::move(requests)));
-  if (options.showsTimes) printTimes(times);
+  if (options.showsTimes) printTimes(times, *model.engine);
   return Status::ok();
 }
 
@@ -219,7 +235,7 @@ void addGenerate(CLI::App& app, Action& action, const PlanSource& source, bool c
   addLanguageModelOptions(*command, options->model, canCompile);
   auto* prompt = command->add_option("--prompt", options->prompt, "Text to continue");
   command->add_option("--prompt-file", options->promptFile, "File with the text; -: standard input")->type_name("FILE")->excludes(prompt);
-  command->add_option("--batch", options->batchFile, "File of JSON lines {\"prompt\": …, \"max_tokens\": …, \"temperature\": …, \"seed\": …}: all at once, answers as JSON lines")
+  command->add_option("--batch", options->batchFile, "File of JSON lines {\"prompt\": …, \"max_tokens\": …, \"temperature\": …, \"seed\": …, \"logprobs\": …}: all at once, answers as JSON lines")
       ->type_name("FILE")
       ->excludes(prompt)
       ->excludes("--prompt-file");
@@ -229,10 +245,12 @@ void addGenerate(CLI::App& app, Action& action, const PlanSource& source, bool c
   command->add_option("--grammar", options->grammarFile, "The output is of this grammar (GBNF)")->type_name("FILE")->excludes(schema)->excludes(regex);
   command->add_flag("--special", options->parsesSpecial, "Control tokens in the prompt's text become those tokens");
   command->add_flag("--ignore-end", options->ignoresEnd, "Go on after the token that ends a text");
-  command->add_option("--drafts", options->what.maxDrafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
+  auto* lookup = command->add_option("--drafts", options->what.maxDrafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
   command->add_flag("--times", options->showsTimes, "Print tokens a second to standard error");
+  addDraftOptions(*command, options->model.draft, lookup);
   addSamplingOptions(*command, options->what.sampling);
   command->callback([options, source, &action] {
+    if (!options->model.draft.path.empty()) options->what.maxDrafts = options->model.draft.tokens;
     action = [options, source] { return report(run(source, *options)); };
   });
 }

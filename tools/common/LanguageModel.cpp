@@ -15,6 +15,8 @@ void addLanguageModelOptions(CLI::App& command, LanguageModelOptions& options, b
   command.add_option("--budget", options.budget, "Tokens of a step")->check(CLI::Range(1, 1 << 20));
   command.add_option("--pages", options.pages, "Pages of 16 tokens that are kept; 0: as many as the text needs")->check(CLI::NonNegativeNumber);
   command.add_option("--context", options.contextLength, "Tokens of prompt and output; 0: as many as the model was made for")->check(CLI::NonNegativeNumber);
+  command.add_flag("--overlap", options.overlaps, "Plan a step while the one before it runs, which does not change the text");
+  command.add_flag("!--no-prefix-cache", options.cachesPrefixes, "Compute each prompt, also where its beginning is there already");
   options.request.device.parallelWork = llm::kParallelWork;
   addDeviceOptions(command, options.request.device);
   options.request.quiet = options.request.keepsPlan = true;
@@ -33,7 +35,7 @@ Expected<text::Tokenizer> openTokenizer(const LanguageModelOptions& options) {
   return tokenizer;
 }
 
-Expected<LanguageModel> openLanguageModel(const PlanSource& source, const LanguageModelOptions& options, int32_t pages, size_t requests) {
+Expected<LanguageModel> openLanguageModel(const PlanSource& source, const LanguageModelOptions& options, const text::Tokenizer& tokenizer, int32_t pages, size_t requests) {
   LanguageModel opened;
   JINX_TRY_ASSIGN(opened.plan, source(options.request));
   JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
@@ -45,7 +47,10 @@ Expected<LanguageModel> openLanguageModel(const PlanSource& source, const Langua
   engineOptions.scheduler.tokenBudget = options.budget;
   engineOptions.scheduler.maxRunning = std::min(options.budget, engineOptions.scheduler.maxRunning);
   engineOptions.maxWaiting = engineOptions.maxWaitingOfTenant = static_cast<int32_t>(std::max<size_t>(requests, 1));
+  engineOptions.overlaps = options.overlaps;
+  engineOptions.scheduler.cachesPrefixes = options.cachesPrefixes;
   engineOptions.maxWaitingTokens = std::numeric_limits<int32_t>::max();
+  JINX_TRY_ASSIGN(opened.draft, openDraftModel(source, options.draft, options.request, tokenizer, *opened.model, engineOptions));
   JINX_TRY_ASSIGN(opened.engine, engine::Engine::create(std::move(engineOptions), *opened.steps));
   return opened;
 }

@@ -9,6 +9,7 @@
 #include "runtime/llm/PlanModel.h"
 #include "runtime/text/Tokenizer.h"
 #include "tools/common/Arguments.h"
+#include "tools/common/DraftModel.h"
 
 namespace jinx::tools {
 
@@ -18,11 +19,13 @@ struct LanguageModelOptions {
   int32_t pages = 0;     ///< of 16 tokens; 0: as the command says
   int32_t contextLength = 0;
   int32_t budget = 512; ///< tokens of a step
+  bool overlaps = false, cachesPrefixes = true; ///< as of the engine
+  DraftOptions draft;
 
   const std::string& tokenizerFile() const { return tokenizer.empty() ? request.path : tokenizer; }
 };
 
-/// MODEL, --tokenizer, --budget, --pages, --context, those of devices
+/// MODEL, --tokenizer, --budget, --pages, --context, --overlap, --no-prefix-cache, those of devices
 void addLanguageModelOptions(CLI::App& command, LanguageModelOptions& options, bool canCompile);
 /// --temperature, --top-k, --top-p, --min-p, --seed
 void addSamplingOptions(CLI::App& command, engine::SamplingOptions& sampling);
@@ -33,13 +36,15 @@ Expected<text::Tokenizer> openTokenizer(const LanguageModelOptions& options);
 struct LanguageModel {
   LoadedPlan plan;
   std::unique_ptr<llm::PlanModel> model;
+  DraftModel draft;
   std::unique_ptr<engine::QueuedSteps> steps;
   std::unique_ptr<engine::Engine> engine;
 };
 
+/// \param tokenizer  of the model: a draft model has to have the same
 /// \param pages     where the options do not say how many
 /// \param requests  that may wait at once, at least 1
-Expected<LanguageModel> openLanguageModel(const PlanSource& source, const LanguageModelOptions& options, int32_t pages, size_t requests);
+Expected<LanguageModel> openLanguageModel(const PlanSource& source, const LanguageModelOptions& options, const text::Tokenizer& tokenizer, int32_t pages, size_t requests);
 
 /// Tokens that end a text: the tokenizer's, and what the plan says ends one. Some tokenizers do not say; a plan that does may name several.
 std::vector<int32_t> endTokensOf(const text::Tokenizer& tokenizer, const llm::PlanModel& model);

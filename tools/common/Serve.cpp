@@ -21,6 +21,7 @@ struct ServeOptions {
   PlanRequest request;
   std::string tokenizer, name, chatTemplate, keyFile, traceFile;
   std::vector<std::string> replicas;
+  DraftOptions draft;
   serve::ServerOptions server;
   serve::Limits limits;
   engine::EngineOptions engine;
@@ -72,8 +73,9 @@ Status run(const PlanSource& source, ServeOptions options) {
   engine::QueuedSteps steps(*model);
 
   // What is longer than all pages would be refused: then a sequence is as long as they are.
-  const int32_t contextLength = std::min(model->contextLength(), options.pages * engine::kPageTokens);
-  options.engine.scheduler.contextLength = contextLength;
+  options.engine.scheduler.contextLength = std::min(model->contextLength(), options.pages * engine::kPageTokens);
+  JINX_TRY_ASSIGN(const DraftModel draft, openDraftModel(source, options.draft, options.request, tokenizer, *model, options.engine));
+  const int32_t contextLength = options.engine.scheduler.contextLength;
   options.engine.scheduler.maxRunning = std::min(options.engine.scheduler.maxRunning, options.engine.scheduler.tokenBudget);
   JINX_TRY_ASSIGN(options.engine.key, engine::randomHashKey());
   if (options.name.empty()) options.name = std::filesystem::path(options.request.path).stem().string();
@@ -146,14 +148,16 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   command->add_option("--context", options->contextLength, "Tokens of prompt and output; 0: as many as the model was made for")->check(CLI::NonNegativeNumber);
   command->add_option("--budget", options->engine.scheduler.tokenBudget, "Tokens of a step")->check(CLI::Range(1, 1 << 20))->capture_default_str();
   command->add_option("--max-running", options->engine.scheduler.maxRunning, "Requests of a step")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-  command->add_option("--drafts", options->drafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
+  auto* lookup = command->add_option("--drafts", options->drafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
   command->add_option("--io-threads", options->server.ioThreads, "Threads that serve connections")->check(CLI::Range(1, 256));
   command->add_option("--trace", options->traceFile, "Write where the time of requests goes, for chrome://tracing")->type_name("FILE");
+  addDraftOptions(*command, options->draft, lookup);
   addLimits(*command, *options);
   options->request.device.parallelWork = llm::kParallelWork;
   addDeviceOptions(*command, options->request.device);
   command->callback([options, source, canCompile, &action] {
     options->request.quiet = options->request.keepsPlan = true;
+    if (!options->draft.path.empty()) options->drafts = options->draft.tokens;
     action = [options, source, canCompile] { return report(runEither(source, *options, canCompile)); };
   });
 }

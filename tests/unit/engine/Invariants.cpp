@@ -64,6 +64,7 @@ void checkPublished(const Snapshot& snapshot, Problems& problems) {
       const ToyKey& key = view.keys[row];
       if (view.writer[row] > snapshot.settled) problems.push_back("invariant 3: published " + pageName(page) + " has a row that has not settled");
       if (key.isPoisoned) problems.push_back("invariant 3: published " + pageName(page) + " has a row that is not finite");
+      if (!view.draftKeys.empty() && view.draftKeys[row] != key) problems.push_back("invariant 3: published " + pageName(page) + " lacks a key of the draft model");
       if (key.token != view.tokens[row] || key.position % kPageTokens != row || key.position / kPageTokens != view.keys[0].position / kPageTokens)
         problems.push_back("invariant 3: published " + pageName(page) + " does not hold its tokens");
     }
@@ -108,6 +109,25 @@ Problems problemsOf(const Snapshot& snapshot) {
   checkPublished(snapshot, problems);
   checkSharing(snapshot, problems);
   checkRetired(snapshot, problems);
+  return problems;
+}
+
+Problems problemsOf(const Snapshot& before, const Snapshot& after) {
+  Problems problems;
+  const auto isCached = [](const PageView& view) { return view.isFree && view.isPublished; };
+  if (before.now_s != after.now_s) return problems;
+  for (size_t gone = 0; gone < before.pages.size(); ++gone) {
+    const PageView& taken = before.pages[gone];
+    if (!isCached(taken) || (after.pages[gone].isPublished && after.pages[gone].hash == taken.hash)) continue;
+    for (size_t page = 0; page < before.pages.size(); ++page) {
+      const PageView &was = before.pages[page], &is = after.pages[page];
+      // All the time it was free, and in the same list.
+      if (!isCached(was) || !isCached(is) || was.freed != is.freed || !(was.hash == is.hash)) continue;
+      if (is.kept < taken.kept || (is.kept == taken.kept && was.freed < taken.freed))
+        problems.push_back("invariant 11: " + pageName(gone) + " of retention " + std::to_string(taken.kept) + " was taken, and " + pageName(page) + " of retention " +
+                           std::to_string(is.kept) + " was not");
+    }
+  }
   return problems;
 }
 

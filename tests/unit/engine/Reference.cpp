@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "runtime/engine/Philox.h"
 #include "tests/unit/engine/ToyModel.h"
 
 namespace jinx::engine {
@@ -25,26 +26,65 @@ FinishReason reasonToStop(const RequestOptions& options, const std::vector<int32
 
 } // namespace
 
-ReferenceAnswer generateAlone(const RequestOptions& options, int32_t vocabulary, int32_t contextLength) {
+int32_t chooseByRejection(std::span<const Candidate> p, std::span<const Candidate> q, uint64_t seed, uint64_t position) {
+  const auto draw = [](std::span<const Candidate> weights, double u) {
+    double total = 0, sum = 0;
+    for (const Candidate& weight : weights)
+      total += weight.probability;
+    for (const Candidate& weight : weights)
+      if (u * total < (sum += weight.probability)) return weight.token;
+    return weights.back().token;
+  };
+  const auto of = [](std::span<const Candidate> weights, int32_t token) {
+    const auto found = std::ranges::find(weights, token, &Candidate::token);
+    return found == weights.end() ? 0.0 : found->probability;
+  };
+  const int32_t guess = draw(q, uniformAt(seed, position, Purpose::kDraft));
+  if (uniformAt(seed, position, Purpose::kAcceptance) <= of(p, guess) / of(q, guess)) return guess;
+  std::vector<Candidate> residual;
+  for (const Candidate& candidate : p)
+    if (candidate.probability > of(q, candidate.token)) residual.push_back({candidate.token, candidate.probability - of(q, candidate.token)});
+  return draw(residual, uniformAt(seed, position, Purpose::kResidual));
+}
+
+ReferenceAnswer generateAlone(const RequestOptions& options, int32_t vocabulary, int32_t contextLength, const std::function<bool(int32_t)>& isProposed) {
   ReferenceAnswer answer;
   ToySight sight;
   int32_t position = 0;
   const auto feed = [&](int32_t token) {
     const ToyKey key = toyKey(sight, token, position++, vocabulary);
     sight.see(key);
+    if (toyDraftIsSilent(sight)) answer.silentFrom = std::min(answer.silentFrom, position);
   };
   for (int32_t token : options.prompt)
     feed(token);
   Sampler sampler(vocabulary); // judged by itself in sampler_test.cpp
   std::vector<float> logits(static_cast<size_t>(vocabulary));
-  while (true) {
-    toyLogits(sight, logits);
+  const auto sample = [&]() -> Expected<int32_t> {
     SampleInput input{logits, options.prompt, answer.output};
     if (options.mask) {
       auto allowed = options.mask->allowed(answer.output);
       if (allowed) input.mask = *allowed;
     }
-    const auto token = sampler.sample(input, options.sampling, position);
+    const bool isOfDraft = options.maxDrafts > 0 && options.sampling.temperature > 0 && isProposed && isProposed(position);
+    if (!isOfDraft) {
+      toyLogits(sight, logits);
+      return sampler.sample(input, options.sampling, position);
+    }
+    const auto distribution = [&](const SamplingOptions& sampling) -> Expected<std::vector<Candidate>> {
+      JINX_TRY_ASSIGN(const auto candidates, sampler.distribution(input, sampling));
+      return std::vector<Candidate>(candidates.begin(), candidates.end());
+    };
+    toyDraftLogits(sight, logits);
+    SamplingOptions ofDraft = options.sampling;
+    ofDraft.minP = std::max(ofDraft.minP, 1e-5f); // as ModelDrafter.h says
+    JINX_TRY_ASSIGN(const std::vector<Candidate> q, distribution(ofDraft));
+    toyLogits(sight, logits);
+    JINX_TRY_ASSIGN(const std::vector<Candidate> p, distribution(options.sampling));
+    return chooseByRejection(p, q, options.sampling.seed, static_cast<uint64_t>(position));
+  };
+  while (true) {
+    const auto token = sample();
     if (!token) {
       answer.finish = FinishReason::kError;
       return answer;

@@ -1,6 +1,8 @@
 // What one request should give: the toy model over a plain list of keys, a token at a time. It knows no pages, no steps and no scheduler.
 #pragma once
 
+#include <functional>
+
 #include "runtime/engine/Request.h"
 
 namespace jinx::engine {
@@ -8,9 +10,14 @@ namespace jinx::engine {
 struct ReferenceAnswer {
   std::vector<int32_t> output;
   FinishReason finish = FinishReason::kNone;
+  int32_t silentFrom = 1 << 30; ///< the first position of a token of which the toy draft model says nothing
 };
 
-ReferenceAnswer generateAlone(const RequestOptions& options, int32_t vocabulary, int32_t contextLength);
+/// \param isProposed  whether the toy draft model says what a token at a position may be, for a request that has drafts; null: there is no such model
+ReferenceAnswer generateAlone(const RequestOptions& options, int32_t vocabulary, int32_t contextLength, const std::function<bool(int32_t)>& isProposed = {});
+
+/// A token of the distribution p, of a guess that is drawn from q: the rule as the papers write it.
+int32_t chooseByRejection(std::span<const Candidate> p, std::span<const Candidate> q, uint64_t seed, uint64_t position);
 
 /// The distribution of the next token in float64, written down without thought of speed.
 ///

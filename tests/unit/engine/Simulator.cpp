@@ -42,6 +42,8 @@ struct Shape {
   bool poisons, cancels;
   bool findsBest; ///< the model, and most requests ask for no more
   bool isPressed; ///< few pages for many requests with long outputs: preemptions
+  bool hasDraftModel;
+  int32_t draftFaultsOneIn; ///< 0: no faults
   EngineOptions engine;
 };
 
@@ -63,10 +65,11 @@ Shape drawShape(Random& random, int overlaps) {
   scheduler.cachesPrefixes = !random.oneIn(8);
   shape.engine.key = {random.next(), random.next()};
   shape.engine.maxWaiting = random.oneIn(3) ? random.between(1, 4) : 100;
-  shape.engine.now_s = [] { return 0.0; };
   const bool draw = random.oneIn(2);
   shape.engine.overlaps = overlaps < 0 ? draw : overlaps == 1;
   shape.findsBest = random.oneIn(3);
+  shape.hasDraftModel = random.oneIn(3);
+  shape.draftFaultsOneIn = random.oneIn(3) ? random.between(4, 60) : 0;
   return shape;
 }
 
@@ -113,6 +116,25 @@ class WatchedModel : public ToyModel {
   std::optional<std::pair<int32_t, ToyKey>> late_, later_;
 };
 
+/// The toy draft model, with faults.
+class WatchedDraft : public ToyDraftModel {
+ public:
+  WatchedDraft(Simulation& simulation, int32_t vocabulary, int32_t pages) : ToyDraftModel(vocabulary, pages), simulation_(simulation) {}
+
+  Status run(const StepInput& input, StepRows rows) override;
+  Status copyPage(int32_t from, int32_t to) override;
+  void scramble(int32_t page, uint64_t noise) {
+    for (int32_t row = 0; row < kPageTokens; ++row)
+      ToyModel::write(page * kPageTokens + row, {toyMix(noise - row), static_cast<int32_t>(noise % 5), row});
+  }
+
+ protected:
+  void write(int32_t slot, ToyKey key) override;
+
+ private:
+  Simulation& simulation_;
+};
+
 /// Sees each step on its way to the model.
 class WatchedStream : public StepStream {
  public:
@@ -138,8 +160,9 @@ class Simulation {
  public:
   Simulation(uint64_t seed, const SimulationOptions& options)
       : options_(options), seed_(seed), random_(seed), plants_(seed + 1), shape_(drawShape(random_, options.overlaps)),
-        model_(*this, shape_.vocabulary, shape_.pages), stream_(*this, model_) {
+        model_(*this, shape_.vocabulary, shape_.pages), draft_(*this, shape_.vocabulary, shape_.pages + 1), stream_(*this, model_) {
     model_.findBest(shape_.findsBest);
+    draft_.findBest(shape_.findsBest);
     for (auto& document : documents_)
       for (int i = 0; i < 96; ++i)
         document.push_back(random_.below(shape_.vocabulary - 1));
@@ -151,6 +174,8 @@ class Simulation {
   bool plants(Plant plant, int32_t oneIn = 20) { return options_.plant == plant && plants_.oneIn(oneIn); }
   Random& plantRandom() { return plants_; }
   bool fails() { return shape_.faultsOneIn > 0 && random_.oneIn(shape_.faultsOneIn); }
+  bool failsDraft() { return shape_.draftFaultsOneIn > 0 && random_.oneIn(shape_.draftFaultsOneIn); }
+  bool poisonsDraft() { return shape_.draftFaultsOneIn > 0 && random_.oneIn(shape_.draftFaultsOneIn * 20); }
   bool poisonsNow() { return shape_.faultsOneIn > 0 && random_.oneIn(shape_.faultsOneIn * 20); }
   const StepPlan& newest() const { return engine_->planInFlight(engine_->inFlight() - 1); }
   const Engine& engine() const { return *engine_; }
@@ -160,6 +185,7 @@ class Simulation {
   void noteFailure(const StepPlan& plan);
   void notePoison(int32_t slot);
   void noteCopy() { ++result_.copies; }
+  void noteDraftFault();
 
  private:
   struct Submitted {
@@ -170,6 +196,7 @@ class Simulation {
     FinishReason finish = FinishReason::kNone;
     uint32_t epoch = 0;
     bool mayFail = false, mustFail = false, isCancelled = false;
+    std::map<int32_t, bool> proposed; ///< whether the draft model said what the token at a position may be
   };
 
   RequestOptions drawRequest();
@@ -191,6 +218,7 @@ class Simulation {
   Random random_, plants_;
   const Shape shape_;
   WatchedModel model_;
+  WatchedDraft draft_;
   WatchedStream stream_;
   std::unique_ptr<Engine> engine_;
   std::vector<int32_t> documents_[3];
@@ -198,9 +226,11 @@ class Simulation {
   int asked_ = 0;
   std::set<std::pair<RequestId, uint32_t>> seen_;
   std::map<int32_t, std::pair<Hash128, std::vector<ToyKey>>> published_; ///< as each page was when it was first seen published
+  Snapshot last_; ///< the state after the step before
+  double now_s_ = 0;
   const StepPlan* running_ = nullptr;                                     ///< the plan that the model runs
   uint64_t expectedStale_ = 0, preemptions_ = 0;
-  bool anyLaunchFailed_ = false;
+  bool anyLaunchFailed_ = false, anyDraftFault_ = false;
   SimulationResult result_;
 };
 
@@ -243,6 +273,37 @@ Status WatchedModel::run(const StepInput& input, StepRows rows) {
         break;
       }
   return status;
+}
+
+void WatchedDraft::write(int32_t slot, ToyKey key) {
+  if (simulation_.plants(Plant::kDraftMissingWrite, 60)) return;
+  if (simulation_.poisonsDraft()) {
+    key.isPoisoned = true;
+    simulation_.noteDraftFault();
+  }
+  ToyModel::write(slot, key);
+}
+
+Status WatchedDraft::copyPage(int32_t from, int32_t to) {
+  if (simulation_.plants(Plant::kDraftMissingCopy, 2)) return Status::ok();
+  if (simulation_.failsDraft()) {
+    simulation_.noteDraftFault();
+    return resourceError("no copy");
+  }
+  return ToyModel::copyPage(from, to);
+}
+
+Status WatchedDraft::run(const StepInput& input, StepRows rows) {
+  if (simulation_.failsDraft()) {
+    simulation_.noteDraftFault();
+    for (int32_t slot : input.slots)
+      ToyModel::write(slot, {toyMix(static_cast<uint64_t>(slot)), 1, 0});
+    if (!simulation_.plants(Plant::kDraftHiddenFailure, 1)) return resourceError("the device is lost for a moment");
+    std::ranges::fill(rows.logits, 0.0f);
+    std::ranges::fill(rows.best, 0);
+    return Status::ok();
+  }
+  return ToyModel::run(input, rows);
 }
 
 Status WatchedStream::copyPage(int32_t from, int32_t to) {
@@ -343,9 +404,18 @@ void Simulation::noteLaunchFailure(const StepPlan& plan) {
   }
 }
 
+void Simulation::noteDraftFault() {
+  anyDraftFault_ = true;
+  ++result_.draftFaults;
+}
+
 void Simulation::noteSettle(const StepPlan& plan) {
-  for (const PlannedSequence& sequence : plan.sequences)
+  for (const PlannedSequence& sequence : plan.sequences) {
     expectedStale_ += !isLive(sequence);
+    if (!shape_.hasDraftModel || !sequence.samples || !isLive(sequence)) continue;
+    for (int32_t row = 0; row < sequence.wanted; ++row)
+      find(sequence.request)->proposed[sequence.start + sequence.tokens - sequence.drafts + row] = !plan.proposals[sequence.firstWanted + row].isEmpty();
+  }
   running_ = &plan;
 }
 
@@ -369,13 +439,16 @@ std::vector<PageView> Simulation::pageViews() const {
   std::vector<PageView> views(static_cast<size_t>(pool.pages()));
   for (int32_t page = 0; page < pool.pages(); ++page) {
     PageView& view = views[page];
-    view = {pool.references(page), pool.isFree(page), pool.isRetired(page), pool.isPublished(page), pool.fence(page), {}, {}, {}, {}};
+    view = {.references = pool.references(page), .isFree = pool.isFree(page), .isRetired = pool.isRetired(page), .isPublished = pool.isPublished(page),
+            .fence = pool.fence(page), .freed = pool.freedAt(page)};
     if (!view.isPublished) continue;
     view.hash = pool.index().hash(page);
+    view.kept = pool.keptWith(page);
     const PageContent tokens = pool.index().tokens(page);
     view.tokens.assign(tokens.begin(), tokens.end());
     const auto keys = model_.page(page);
     view.keys.assign(keys.begin(), keys.end());
+    if (const auto drafts = draft_.page(page); shape_.hasDraftModel) view.draftKeys.assign(drafts.begin(), drafts.end());
     for (int32_t row = 0; row < kPageTokens; ++row)
       view.writer.push_back(model_.writer(page * kPageTokens + row));
   }
@@ -395,6 +468,7 @@ Snapshot Simulation::snapshot() const {
   for (size_t i = 0; i < engine_->inFlight(); ++i)
     snapshot.inFlight.push_back(engine_->planInFlight(i));
   snapshot.isIdle = engine_->isIdle();
+  snapshot.now_s = now_s_;
   return snapshot;
 }
 
@@ -426,6 +500,7 @@ RequestOptions Simulation::drawRequest() {
   options.tenant = static_cast<uint64_t>(random.below(3));
   options.priority = random.oneIn(3) ? random.between(0, 2) : 0;
   options.retention = random.below(BlockPool::kPriorities);
+  if (random.oneIn(2)) options.retentionSeconds = random.between(0, 12);
   options.sharesPublicly = random.oneIn(3);
   return options;
 }
@@ -478,6 +553,9 @@ void Simulation::checkState() {
   if (options_.snapshots) options_.snapshots->push_back(now);
   for (std::string& text : problemsOf(now))
     problem(std::move(text));
+  for (std::string& text : problemsOf(last_, now))
+    problem(std::move(text));
+  last_ = now;
   // 3. What is published does not change.
   for (int32_t page = 0; page < static_cast<int32_t>(now.pages.size()); ++page) {
     const PageView& view = now.pages[page];
@@ -485,6 +563,7 @@ void Simulation::checkState() {
       published_.erase(page);
       // Nobody may see what is in a free page: make it something else.
       if (view.isFree) model_.scramble(page, random_.next());
+      if (view.isFree) draft_.scramble(page, random_.next());
       continue;
     }
     auto& [hash, keys] = published_[page];
@@ -501,9 +580,20 @@ void Simulation::checkState() {
 
 /// 7 and 9. The tokens are those of the request alone, whatever happened around it, and with drafts as without.
 void Simulation::checkAnswer(const Submitted& request) {
-  const ReferenceAnswer expected = generateAlone(request.options, shape_.vocabulary, shape_.engine.scheduler.contextLength);
+  const auto isProposed = [&](int32_t position) {
+    const auto found = request.proposed.find(position);
+    return found != request.proposed.end() && found->second;
+  };
+  const ReferenceAnswer expected = generateAlone(request.options, shape_.vocabulary, shape_.engine.scheduler.contextLength, isProposed);
   const std::string name = "invariant 7: request " + std::to_string(request.id);
   const size_t count = request.output.size();
+  const bool isDrawnByRule = shape_.hasDraftModel && request.options.maxDrafts > 0 && request.options.sampling.temperature > 0;
+  for (size_t i = 0; isDrawnByRule && i < count; ++i) {
+    const auto position = static_cast<int32_t>(request.options.prompt.size() + i);
+    result_.proposed += isProposed(position);
+    if (!isProposed(position) && !anyDraftFault_ && position < expected.silentFrom)
+      return problem(name + " has a token at " + std::to_string(position) + " that was not asked of the draft model");
+  }
   if (count > expected.output.size() || !std::equal(request.output.begin(), request.output.end(), expected.output.begin()))
     return problem(name + " gives other tokens than alone");
   if (request.isCancelled != (request.finish == FinishReason::kCancelled)) return problem("invariant 10: a cancel of " + name + " is lost");
@@ -517,12 +607,17 @@ void Simulation::checkAnswer(const Submitted& request) {
   result_.errors += request.finish == FinishReason::kError;
   if (request.finish != FinishReason::kError) {
     ++result_.answers;
-    if (options_.answers) (*options_.answers)[request.order] = request.output;
+    // What the draft model could not say at some time, another schedule may have asked at another.
+    const bool mayDiffer = isDrawnByRule && (anyDraftFault_ || expected.silentFrom < static_cast<int32_t>(request.options.prompt.size() + count));
+    if (options_.answers && !mayDiffer) (*options_.answers)[request.order] = request.output;
   }
 }
 
 SimulationResult Simulation::run() {
-  auto engine = Engine::create(shape_.engine, stream_);
+  EngineOptions options = shape_.engine;
+  if (shape_.hasDraftModel) options.draftModel = &draft_;
+  options.now_s = [this] { return now_s_; };
+  auto engine = Engine::create(options, stream_);
   if (!engine) {
     problem(engine.status().message());
     return result_;
@@ -534,6 +629,7 @@ SimulationResult Simulation::run() {
     if (asked_ < shape_.requests && random_.oneIn(arrivalOneIn)) submitOne();
     if (shape_.cancels && random_.oneIn(25)) cancelOne();
     preemptions_ = engine_->scheduler().preemptions();
+    if (random_.oneIn(3)) now_s_ += 0.5 * random_.between(1, 4);
     for (const Output& output : engine_->step())
       take(output);
     checkState();

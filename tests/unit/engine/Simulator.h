@@ -1,4 +1,4 @@
-// Random schedules of an engine over the toy model, each a function of its seed, and the ten invariants that are looked at after every step.
+// Random schedules of an engine over the toy model, each a function of its seed, and the eleven invariants that are looked at after every step.
 #pragma once
 
 #include <functional>
@@ -27,8 +27,11 @@ struct PageView {
   bool isFree = false, isRetired = false, isPublished = false;
   StepId fence = 0;
   Hash128 hash; ///< of a published page
+  int32_t kept = 0;   ///< of a free published page: the priority of its retention now
+  uint64_t freed = 0; ///< when it came into its list
   std::vector<int32_t> tokens;
   std::vector<ToyKey> keys;   ///< what the model holds
+  std::vector<ToyKey> draftKeys; ///< what the draft model holds; empty where there is none
   std::vector<StepId> writer; ///< the step that wrote each row last
 };
 
@@ -40,10 +43,15 @@ struct Snapshot {
   std::vector<RequestView> requests;
   std::vector<StepPlan> inFlight;
   bool isIdle = false;
+  double now_s = 0;
 };
 
 /// Each problem begins with "invariant N:".
 std::vector<std::string> problemsOf(const Snapshot& snapshot);
+
+/// Of two states in succession: which pages were taken between them. No page goes while one stays that should have gone before it. Says nothing where
+/// the clock went on between them, and retentions may have ended.
+std::vector<std::string> problemsOf(const Snapshot& before, const Snapshot& after);
 
 /// A plan when it is launched, and what is asked of it.
 struct LaunchLimits {
@@ -76,18 +84,21 @@ enum class Plant {
   kWrongPlaceholder,  ///< placeholders stand for the token of another row
   kHiddenNan,         ///< NaN logits come as numbers
   kHiddenFailure,     ///< a step that did not run says that it did
+  kDraftMissingWrite, ///< a key of the draft model is not written
+  kDraftMissingCopy,  ///< a page of the draft model is not copied
+  kDraftHiddenFailure, ///< a pass of the draft model that did not run says that it did
 };
 
 struct SimulationResult {
   std::vector<std::string> problems; ///< the first ones; empty: all is well
   uint64_t steps = 0, tokens = 0, preemptions = 0, cachedTokens = 0, acceptedDrafts = 0, staleRows = 0, failedSteps = 0, errors = 0, cancels = 0,
-           refusals = 0, copies = 0, answers = 0;
+           refusals = 0, copies = 0, answers = 0, draftFaults = 0, proposed = 0;
 };
 
 struct SimulationOptions {
   Plant plant = Plant::kNothing;
   int overlaps = -1; ///< 0, 1; -1: by the seed
-  /// Asked for the tokens of each request that ended by itself, by order of submission.
+  /// Asked for the tokens of each request that ended by itself, by order of submission; but for those whose tokens follow a draft model that failed.
   std::map<int, std::vector<int32_t>>* answers = nullptr;
   std::vector<Snapshot>* snapshots = nullptr; ///< asked for the state after every step
   std::vector<Launch>* launches = nullptr;    ///< asked for all plans

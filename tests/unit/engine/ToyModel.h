@@ -61,6 +61,17 @@ inline void toyLogits(const ToySight& sight, std::span<float> logits) {
       logits[token] = std::numeric_limits<float>::quiet_NaN();
 }
 
+/// Whether the draft model says nothing (NaN) to whoever sees this.
+inline bool toyDraftIsSilent(const ToySight& sight) { return sight.isPoisoned || sight.hash % 211 == 5; }
+
+/// What a draft model says: often the same, sometimes something else, and seldom nothing (NaN), by what it sees.
+inline void toyDraftLogits(const ToySight& sight, std::span<float> logits) {
+  ToySight other = sight;
+  if (sight.hash % 3 == 0) other.hash = toyMix(sight.hash);
+  toyLogits(other, logits);
+  if (toyDraftIsSilent(sight)) logits[0] = std::numeric_limits<float>::quiet_NaN();
+}
+
 class ToyModel : public StepModel {
  public:
   ToyModel(int32_t vocabulary, int32_t pages) : vocabulary_(vocabulary), keys_(static_cast<size_t>(pages) * kPageTokens) {
@@ -90,8 +101,9 @@ class ToyModel : public StepModel {
     for (size_t w = 0; w < input.wanted.size(); ++w) {
       const size_t i = static_cast<size_t>(input.wanted[w]);
       JINX_TRY_ASSIGN(const ToySight sight, look(input, i, input.position[i] + 1));
-      toyLogits(sight, own_);
-      if (input.wantsBest) rows.best[w] = sight.isPoisoned ? vocabulary_ : static_cast<int32_t>(std::ranges::max_element(own_) - own_.begin());
+      giveLogits(sight, own_);
+      const bool isFinite = std::ranges::none_of(own_, [](float logit) { return logit != logit; });
+      if (input.wantsBest) rows.best[w] = isFinite ? static_cast<int32_t>(std::ranges::max_element(own_) - own_.begin()) : vocabulary_;
       else std::ranges::copy(own_, rows.logits.begin() + static_cast<ptrdiff_t>(w) * vocabulary_);
     }
     return Status::ok();
@@ -99,6 +111,7 @@ class ToyModel : public StepModel {
 
  protected:
   virtual void write(int32_t slot, ToyKey key) { keys_[slot] = key; }
+  virtual void giveLogits(const ToySight& sight, std::span<float> logits) const { toyLogits(sight, logits); }
 
  private:
   /// Keys [0, end) of the sequence of token i.
@@ -116,6 +129,14 @@ class ToyModel : public StepModel {
   bool findsBest_ = false;
   std::vector<ToyKey> keys_;
   std::vector<float> own_; ///< logits of a row
+};
+
+class ToyDraftModel : public ToyModel {
+ public:
+  using ToyModel::ToyModel;
+
+ protected:
+  void giveLogits(const ToySight& sight, std::span<float> logits) const override { toyDraftLogits(sight, logits); }
 };
 
 } // namespace jinx::engine

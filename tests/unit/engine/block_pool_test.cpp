@@ -178,6 +178,72 @@ TEST(BlockPool, RetentionComesBeforeAge) {
   EXPECT_EQ(pool.allocate(), kept);
 }
 
+TEST(BlockPool, APageIsKeptForItsTime) {
+  BlockPool pool(5, kKey);
+  pool.advance(100);
+  const int32_t soon = cache(pool, text(0, 16))[0], later = cache(pool, text(100, 16))[0], always = cache(pool, text(200, 16))[0],
+                low = cache(pool, text(300, 16))[0], never = cache(pool, text(400, 16))[0];
+  pool.release(later, 0, {3, 20});
+  pool.release(soon, 0, {3, 10});
+  pool.release(always, 0, 1);
+  pool.release(low, 0, 0);
+  pool.release(never, 0, {2, 0});
+  EXPECT_EQ(pool.keptWith(soon), 3);
+  EXPECT_EQ(pool.keptWith(never), -1);
+  pool.advance(109.9);
+  EXPECT_EQ(pool.keptWith(soon), 3);
+  pool.advance(110);
+  EXPECT_EQ(pool.keptWith(soon), -1);
+  EXPECT_EQ(pool.keptWith(later), 3);
+  pool.advance(50); // a clock that goes back changes nothing
+  EXPECT_EQ(pool.available(), 5);
+  for (const int32_t page : {never, soon, low, always, later})
+    EXPECT_EQ(pool.allocate(), page);
+}
+
+TEST(BlockPool, OwnersTogetherSayHowLongAPageIsKept) {
+  BlockPool pool(3, kKey);
+  const std::vector<int32_t> pages = cache(pool, text(0, 48));
+  pool.retain(pages[0]);
+  pool.release(pages[0], 0, {3, 10});
+  pool.release(pages[0], 0, {1, 30});
+  pool.release(pages[1], 0, {1, 20});
+  pool.release(pages[2], 0, {1, 40});
+  const auto kept = [&](double now_s) {
+    pool.advance(now_s);
+    return std::vector{pool.keptWith(pages[0]), pool.keptWith(pages[1]), pool.keptWith(pages[2])};
+  };
+  EXPECT_EQ(kept(9), (std::vector{3, 1, 1}));
+  EXPECT_EQ(kept(10), (std::vector{1, 1, 1}));
+  EXPECT_EQ(kept(20), (std::vector{1, -1, 1}));
+  pool.retain(pages[0]); // found again, by one that only looks: its time goes on
+  EXPECT_EQ(kept(30)[2], 1);
+  pool.release(pages[0], 0, Retention::unchanged());
+  EXPECT_EQ(kept(31), (std::vector{-1, -1, 1}));
+  pool.retain(pages[0]); // and by one that wants it
+  pool.release(pages[0], 0, {2, 5});
+  EXPECT_EQ(kept(35), (std::vector{2, -1, 1}));
+  EXPECT_EQ(kept(36), (std::vector{-1, -1, 1}));
+  EXPECT_EQ(pool.allocate(), pages[1]);
+  EXPECT_EQ(pool.allocate(), pages[0]);
+  EXPECT_EQ(pool.allocate(), pages[2]);
+}
+
+TEST(BlockPool, DeadlinesOfPagesThatAreUsedAgainAreForgotten) {
+  BlockPool pool(2, kKey);
+  const int32_t page = cache(pool, text(0, 16))[0];
+  pool.release(page, 0, {2, 1000});
+  for (int i = 1; i < 100; ++i) {
+    pool.advance(i);
+    pool.retain(page);
+    pool.release(page, 0, {2, 1000});
+  }
+  pool.advance(1098);
+  EXPECT_EQ(pool.keptWith(page), 2); // the last one was at 99
+  pool.advance(1099);
+  EXPECT_EQ(pool.keptWith(page), -1);
+}
+
 TEST(BlockPool, APageTakenForOthersIsNotFound) {
   BlockPool pool(2, kKey);
   const std::vector<int32_t> tokens = text(0, 32), pages = cache(pool, tokens);

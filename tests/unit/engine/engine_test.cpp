@@ -47,6 +47,35 @@ TEST_P(BothModes, GivesTheTokensOfEachRequestAlone) {
   }
 }
 
+TEST_P(BothModes, AWantedPrefixOutlivesOthersForItsTime) {
+  double now_s = 5;
+  EngineOptions engine = options();
+  engine.now_s = [&] { return now_s; };
+  Harness harness(engine, 12);
+  RequestOptions wanted = greedyRequest(toyText(1, 65), 4);
+  wanted.retention = 3;
+  wanted.retentionSeconds = 10;
+  const auto cachedFor = [&](const RequestOptions& request) {
+    const uint64_t before = harness.engine->scheduler().cachedTokens();
+    harness.submit(request);
+    harness.run();
+    return harness.engine->scheduler().cachedTokens() - before;
+  };
+  const auto pressTheOthers = [&] {
+    for (uint64_t i = 10; i < 16; ++i)
+      cachedFor(greedyRequest(toyText(i, 90), 4));
+  };
+  EXPECT_EQ(cachedFor(wanted), 0u);
+  pressTheOthers();
+  EXPECT_EQ(cachedFor(wanted), 64u);
+  now_s = 14.9;
+  pressTheOthers();
+  EXPECT_EQ(cachedFor(wanted), 64u); // and from here on ten seconds more
+  now_s = 24.9;
+  pressTheOthers();
+  EXPECT_LT(cachedFor(wanted), 64u);
+}
+
 TEST_P(BothModes, EndsAtAStopToken) {
   RequestOptions request = greedyRequest(toyText(1, 20), 40);
   const std::vector<int32_t> text = alone(request).output;
@@ -231,6 +260,7 @@ TEST(Engine, RefusesWhatCannotBeServed) {
   EXPECT_EQ(invalid([](RequestOptions& o) { o.stopSequences = {{}}; }), "a stop sequence is empty");
   EXPECT_EQ(invalid([](RequestOptions& o) { o.maxDrafts = 65; }), "max_drafts is 65, expected 0 to 64");
   EXPECT_EQ(invalid([](RequestOptions& o) { o.retention = 4; }), "retention is 4, expected 0 to 3");
+  EXPECT_EQ(invalid([](RequestOptions& o) { o.retentionSeconds = -1; }), "retention_seconds is -1.000000, expected 0 or more");
   EXPECT_EQ(invalid([](RequestOptions& o) { o.sampling.topP = 2; }), "top_p is 2.000000, expected more than 0 and at most 1");
   EXPECT_EQ(refusal(harness, greedyRequest(toyText(1, 100), 29), Reason::kTooLong),
             "prompt and output may have 129 tokens, and there is room for 128");

@@ -46,6 +46,38 @@ PageView* firstPage(Snapshot& state, bool (*fits)(const PageView&)) {
   return found == state.pages.end() ? nullptr : &*found;
 }
 
+TEST(Invariants, TakenOutOfTurn) {
+  int planted = 0;
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    std::vector<Snapshot> states;
+    SimulationOptions options;
+    options.snapshots = &states;
+    EXPECT_TRUE(simulate(seed, options).problems.empty());
+    for (size_t i = 1; i < states.size(); ++i) {
+      Snapshot &before = states[i - 1], &after = states[i];
+      if (before.now_s != after.now_s) continue;
+      // A page that went, and one that stayed where it was: as if the second one had been wanted less, or as much and had been there longer.
+      const auto isCached = [](const PageView& view) { return view.isFree && view.isPublished; };
+      size_t taken = 0, stays = 0;
+      while (taken < before.pages.size() && !(isCached(before.pages[taken]) && !after.pages[taken].isPublished))
+        ++taken;
+      while (stays < before.pages.size() && !(isCached(before.pages[stays]) && isCached(after.pages[stays]) && before.pages[stays].freed == after.pages[stays].freed))
+        ++stays;
+      if (taken == before.pages.size() || stays == before.pages.size()) continue;
+      ++planted;
+      EXPECT_TRUE(problemsOf(before, after).empty());
+      after.pages[stays].kept = before.pages[taken].kept - 1;
+      EXPECT_TRUE(isNamed(problemsOf(before, after), "11"));
+      after.pages[stays].kept = before.pages[taken].kept;
+      before.pages[stays].freed = after.pages[stays].freed = 0;
+      EXPECT_TRUE(isNamed(problemsOf(before, after), "11"));
+      break; // the states after this one are damaged
+    }
+  }
+  std::printf("  %d planted\n", planted);
+  EXPECT_GE(planted, 10);
+}
+
 TEST(Invariants, LostReference) {
   expectTold("1", [](Snapshot& state) {
     PageView* page = firstPage(state, [](const PageView& view) { return view.references > 0; });

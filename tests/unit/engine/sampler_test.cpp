@@ -180,6 +180,29 @@ TEST(Sampler, LongRowsAreDrawnByTheirDistribution) {
   EXPECT_EQ(greedy(logits), 2300);
 }
 
+TEST(Sampler, LongRowsWithTiesEqualThePlainDistribution) {
+  std::mt19937 random(17);
+  const auto below = [&](int32_t count) { return static_cast<int32_t>(random() % static_cast<uint32_t>(count)); };
+  for (int round = 0; round < 60; ++round) {
+    const int32_t vocabulary = 256 * (1 + below(14)) + (below(3) == 0 ? 0 : below(256));
+    std::vector<float> logits;
+    for (int32_t i = 0; i < vocabulary; ++i) // few values, many of them equal, and few of the largest
+      logits.push_back(below(40) == 0 ? 3.0f + static_cast<float>(below(3)) : below(6) == 0 ? -kInfinity : static_cast<float>(below(4)) - 9);
+    SamplingOptions options;
+    options.temperature = round % 3 == 0 ? 0.5f : 1.0f;
+    if (round % 4 != 0) options.topK = 1 + below(30);
+    if (round % 2 != 0) options.topP = 0.05f * static_cast<float>(1 + below(19));
+    if (round % 5 == 0) options.minP = 0.01f;
+    const std::vector<double> expected = exactDistribution(logits, options, {}, {});
+    const std::vector<double> found = dense({logits, {}, {}}, options);
+    for (int32_t i = 0; i < vocabulary; ++i)
+      ASSERT_NEAR(found[i], expected[i], 2e-5) << "round " << round << ", token " << i << " of " << vocabulary;
+    logits[below(vocabulary)] = round % 2 == 0 ? NAN : kInfinity;
+    EXPECT_FALSE(checkLogits(logits).isOk());
+    EXPECT_FALSE(Sampler(vocabulary).sample({logits, {}, {}}, options, 0));
+  }
+}
+
 TEST(Sampler, LogprobsAreOfTheModel) {
   const std::vector<float> logits{0.5f, 2, -1, 2};
   double total = 0;

@@ -1,4 +1,4 @@
-// Random schedules keep the ten invariants, and every kind of planted fault is told.
+// Random schedules keep the eleven invariants, and every kind of planted fault is told.
 //
 // A failure prints its seed; JINX_SIMULATION_SEED=N replays that one. JINX_SIMULATIONS=N runs so many (2,000 where nothing is said).
 #include <cstdlib>
@@ -45,6 +45,8 @@ TEST(Simulator, RandomSchedulesKeepTheInvariants) {
     sum.refusals += result.refusals;
     sum.copies += result.copies;
     sum.answers += result.answers;
+    sum.draftFaults += result.draftFaults;
+    sum.proposed += result.proposed;
   }
   // Everything that is to be tested did happen.
   for (const auto& [name, times] : std::initializer_list<std::pair<const char*, uint64_t>>{{"steps", sum.steps},
@@ -58,7 +60,9 @@ TEST(Simulator, RandomSchedulesKeepTheInvariants) {
                                                                                            {"cancels", sum.cancels},
                                                                                            {"refusals", sum.refusals},
                                                                                            {"copied pages", sum.copies},
-                                                                                           {"answers", sum.answers}}) {
+                                                                                           {"answers", sum.answers},
+                                                                                           {"faults of the draft model", sum.draftFaults},
+                                                                                           {"tokens of proposals", sum.proposed}}) {
     RecordProperty(name, std::to_string(times));
     std::printf("  %-35s %llu\n", name, static_cast<unsigned long long>(times));
     EXPECT_GE(times, count / 20) << name;
@@ -104,7 +108,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair(Plant::kWrongPosition, "wrong_position"), std::pair(Plant::kWrongToken, "wrong_token"),
                     std::pair(Plant::kWrongRowWanted, "wrong_row_wanted"), std::pair(Plant::kSwappedLogits, "swapped_logits"),
                     std::pair(Plant::kWrongPlaceholder, "wrong_placeholder"), std::pair(Plant::kHiddenNan, "hidden_nan"),
-                    std::pair(Plant::kHiddenFailure, "hidden_failure")),
+                    std::pair(Plant::kHiddenFailure, "hidden_failure"), std::pair(Plant::kDraftMissingWrite, "draft_missing_write"),
+                    std::pair(Plant::kDraftMissingCopy, "draft_missing_copy"), std::pair(Plant::kDraftHiddenFailure, "draft_hidden_failure")),
     [](const auto& info) { return info.param.second; });
 
 } // namespace
