@@ -171,11 +171,13 @@ bool FusionHeap::hasDetour(const FusionGroup *producer, const FusionGroup *consu
 
 // ---- what fusing a producer would bring -------------------------------------------------------------------------------------------
 
-/// Of a product's group: what only reductions read, which no product's group can hold (the squares of a norm). Null: there is nothing such.
-Operation *FusionHeap::leftForReduction(ArrayRef<Operation *> members) const {
+/// Of a product's group: what only reductions read, which no product's group can hold, and is made of what is in memory anyway (the squares of a norm). Null:
+/// there is nothing such.
+Operation *FusionHeap::leftForReduction(ArrayRef<Operation *> members, ArrayRef<Value> results) const {
   if (!llvm::any_of(members, isProduct) || llvm::any_of(members, llvm::IsaPred<ReduceOp>)) return nullptr;
   auto found = llvm::find_if(members, [&](Operation *op) {
-    return !isProduct(op) && !readers(op).empty() && llvm::all_of(readers(op), llvm::IsaPred<ReduceOp>);
+    return !isProduct(op) && !readers(op).empty() && llvm::all_of(readers(op), llvm::IsaPred<ReduceOp>) &&
+           llvm::all_of(op->getOperands(), [&](Value v) { return llvm::is_contained(results, v) || !llvm::is_contained(members, v.getDefiningOp()); });
   });
   return found == members.end() ? nullptr : *found;
 }
@@ -189,7 +191,7 @@ std::optional<FusionHeap::Plan> FusionHeap::joinPlan(FusionGroup *producer, Fusi
   Members all = merged(producer->members, consumer->members, through);
   SmallVector<Value> values = resultsOf(all, {producer, consumer});
   if (Verdict verdict = canShareKernel(shapes_, all, values, refusals != nullptr); !verdict) return refuse(Decision::Kind::kIllegal, 0, verdict.why);
-  if (Operation *summand = leftForReduction(all))
+  if (Operation *summand = leftForReduction(all, values))
     return refuse(Decision::Kind::kNotWorthwhile, 0, "only reductions read " + kindOf(summand) + ": beside them it is never in memory");
   double saved = producer->us + consumer->us - costOf(all, values);
   if (saved <= kWorthwhileUs) return refuse(Decision::Kind::kNotWorthwhile, saved, "one kernel for both would take longer");

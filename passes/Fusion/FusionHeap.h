@@ -81,7 +81,7 @@ class FusionHeap {
   bool isHome(mlir::Operation *op, const FusionGroup *group) const;
   llvm::SmallVector<mlir::Value> resultsOf(llvm::ArrayRef<mlir::Operation *> members, llvm::ArrayRef<const FusionGroup *> standFor) const;
   Members merged(llvm::ArrayRef<mlir::Operation *> a, llvm::ArrayRef<mlir::Operation *> b, llvm::ArrayRef<mlir::Operation *> c) const;
-  mlir::Operation *leftForReduction(llvm::ArrayRef<mlir::Operation *> members) const;
+  mlir::Operation *leftForReduction(llvm::ArrayRef<mlir::Operation *> members, llvm::ArrayRef<mlir::Value> results) const;
   bool hasDetour(const FusionGroup *producer, const FusionGroup *consumer, llvm::ArrayRef<mlir::Operation *> through) const;
 
   Plan bestPlan(FusionGroup *producer, std::vector<Decision> *refusals) const;

@@ -164,3 +164,42 @@ func.func @mean_of_any_length(%x: tensor<?x?xf32, #jinx.dims<"n", "w">>) -> tens
   %y = jinx.sub %x, %m : tensor<?x?xf32, #jinx.dims<"n", "w">>, tensor<?x1xf32, #jinx.dims<"n", "1">> -> tensor<?x?xf32, #jinx.dims<"n", "w">>
   return %y : tensor<?x?xf32, #jinx.dims<"n", "w">>
 }
+
+// -----
+
+// Squares that only a reduction reads are computed beside it, not written by the product: what they are made of is in memory anyway. So the product's sums are
+// rounded before they are stored.
+// CHECK-LABEL: @norm_behind_product
+// CHECK: jinx.group "matmul"
+// CHECK: jinx.packed_matmul
+// CHECK-NOT: jinx.mul
+// CHECK: jinx.group "rows"
+// CHECK: jinx.mul
+// CHECK: jinx.reduce sum
+// CHECK: return
+func.func @norm_behind_product(%x: tensor<4x8xf32>, %w: tensor<2x8x16xf32>, %r: tensor<4x32xf32>) -> (tensor<4x32xf32>, tensor<4x32xf32>) {
+  %p = jinx.packed_matmul %x, %w : tensor<4x8xf32>, tensor<2x8x16xf32> -> tensor<4x32xf32>
+  %y = jinx.add %p, %r : tensor<4x32xf32>, tensor<4x32xf32> -> tensor<4x32xf32>
+  %q = jinx.mul %y, %y : tensor<4x32xf32>, tensor<4x32xf32> -> tensor<4x32xf32>
+  %s = jinx.reduce sum, %q axes [1] : tensor<4x32xf32> -> tensor<4x1xf32>
+  %i = jinx.rsqrt %s : tensor<4x1xf32> -> tensor<4x1xf32>
+  %n = jinx.mul %y, %i : tensor<4x32xf32>, tensor<4x1xf32> -> tensor<4x32xf32>
+  return %y, %n : tensor<4x32xf32>, tensor<4x32xf32>
+}
+
+// -----
+
+// A reduction's operand that is all that is in memory stays with the product.
+// CHECK-LABEL: @pool_behind_product
+// CHECK: jinx.group "matmul"
+// CHECK: jinx.packed_matmul
+// CHECK: jinx.relu
+// CHECK: jinx.group "rows"
+// CHECK-NOT: jinx.relu
+// CHECK: jinx.reduce sum
+func.func @pool_behind_product(%x: tensor<4x8xf32>, %w: tensor<2x8x16xf32>) -> tensor<4x1xf32> {
+  %p = jinx.packed_matmul %x, %w : tensor<4x8xf32>, tensor<2x8x16xf32> -> tensor<4x32xf32>
+  %y = jinx.relu %p : tensor<4x32xf32> -> tensor<4x32xf32>
+  %s = jinx.reduce sum, %y axes [1] : tensor<4x32xf32> -> tensor<4x1xf32>
+  return %s : tensor<4x1xf32>
+}
