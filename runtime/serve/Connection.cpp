@@ -60,6 +60,7 @@ awaitable<bool> Connection::answer(HttpRequest request) {
   Answer answer = co_await asio::co_spawn(
       parts_.workers, [&api, &request]() -> awaitable<Answer> { co_return api.answer(request); }, asio::use_awaitable);
   if (auto* found = std::get_if<HttpReply>(&answer.what)) co_return co_await Connection::reply(std::move(*found));
+  if (auto* job = std::get_if<std::shared_ptr<EmbeddingJob>>(&answer.what)) co_return co_await embed(std::move(*job));
   co_return co_await generate(std::move(std::get<std::unique_ptr<Generation>>(answer.what)), answer.tenant, arrived_s);
 }
 
@@ -74,15 +75,32 @@ awaitable<bool> Connection::generate(std::unique_ptr<Generation> generation, Ten
   trace(generation->id(), "prepare", arrived_s);
   const auto wake = std::make_shared<asio::steady_timer>(executor());
   const auto events = std::make_shared<EventQueue>(parts_.limits.pendingEvents, [wake] { asio::post(wake->get_executor(), [wake] { wake->cancel(); }); });
-  const JobId job = parts_.engine.submit({generation->takeRequests(tenant), events, arrived_s, generation->id()});
+  const JobId job = parts_.served.engine->submit({generation->takeRequests(tenant), events, arrived_s, generation->id()});
   parts_.api.open().add(generation->id(), job, tenant);
   const auto watch = std::make_shared<ClientWatch>(client_, parts_.limits.aheadBytes, [wake] { wake->cancel(); });
   watch->begin(shared_from_this());
   const bool goesOn = co_await follow(*generation, *events, job, *wake, *watch);
   parts_.api.open().remove(generation->id());
-  if (!generation->isDone()) parts_.engine.cancel(job, isTooSlow_ ? Outcome::kSlowReader : Outcome::kDisconnected);
+  if (!generation->isDone()) parts_.served.engine->cancel(job, isTooSlow_ ? Outcome::kSlowReader : Outcome::kDisconnected);
   co_await watch->end();
   co_return goesOn && !watch->isGone();
+}
+
+/// Gives the job to the encoder's thread, and its reply to the client.
+awaitable<bool> Connection::embed(std::shared_ptr<EmbeddingJob> job) {
+  const auto wake = std::make_shared<asio::steady_timer>(executor());
+  job->notify = [wake] { asio::post(wake->get_executor(), [wake] { wake->cancel(); }); };
+  if (std::optional<ApiError> refusal = parts_.served.embeddings->submit(job)) co_return co_await reply(replyOf(*refusal));
+  const auto watch = std::make_shared<ClientWatch>(client_, parts_.limits.aheadBytes, [wake] { wake->cancel(); });
+  watch->begin(shared_from_this());
+  while (!job->isDone() && !watch->isGone()) {
+    wake->expires_at(asio::steady_timer::time_point::max());
+    co_await wake->async_wait(asTuple);
+  }
+  if (!job->isDone()) parts_.served.embeddings->cancel(*job, EmbeddingOutcome::kDisconnected);
+  const bool isWritten = !watch->isGone() && co_await reply(std::move(job->reply));
+  co_await watch->end();
+  co_return isWritten && !watch->isGone();
 }
 
 /// Until all choices have ended, the client has gone, or does not read. \returns whether the connection can go on
@@ -97,7 +115,7 @@ awaitable<bool> Connection::follow(Generation& generation, EventQueue& events, J
     }
     std::string text = generation.take(batch);
     for (uint32_t choice : generation.takeStopped())
-      parts_.engine.cancelChoice(job, choice, Outcome::kStop);
+      parts_.served.engine->cancelChoice(job, choice, Outcome::kStop);
     if (events.hasOverflowed()) co_return false; // tokens are missing: no answer is better than a wrong one
     if (!hasHead && generation.error()) co_return co_await reply(replyOf(*generation.error()));
     if (!generation.isStream()) continue;

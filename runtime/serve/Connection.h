@@ -18,7 +18,7 @@ namespace jinx::serve {
 /// What all connections share. All must outlive them.
 struct ServerParts {
   Api& api;
-  EngineThread& engine;
+  const Served& served;
   Metrics& metrics;
   Tracer* tracer; ///< may be null
   const Limits& limits;
@@ -38,6 +38,7 @@ class Connection final : public NetworkClient, public std::enable_shared_from_th
   awaitable<bool> answer(HttpRequest request);
   awaitable<bool> reply(HttpReply reply);
   awaitable<bool> generate(std::unique_ptr<Generation> generation, TenantId tenant, double arrived_s);
+  awaitable<bool> embed(std::shared_ptr<EmbeddingJob> job);
   awaitable<bool> follow(Generation& generation, EventQueue& events, JobId job, asio::steady_timer& wake, const ClientWatch& watch);
   awaitable<bool> writeStreamHead(const std::string& id);
   awaitable<bool> writeChunk(std::string text);
