@@ -27,9 +27,11 @@ def compiled(jinx, folder):
 
 
 class Server:
-    def __init__(self, jinx, plan, model, *options):
-        self.runner = pathlib.Path(jinx).parent / "jinx-rt"
-        self.process = subprocess.Popen([self.runner, "serve", plan, "--tokenizer", model, "--name", NAME, "--port", "0", "--threads", "1", *map(str, options)],
+    def __init__(self, jinx, plan, model, *options, program="jinx-rt"):
+        """plan None: what is served is among the options."""
+        self.runner = pathlib.Path(jinx).parent / program
+        language = [plan, "--tokenizer", model, "--name", NAME] if plan else []
+        self.process = subprocess.Popen([self.runner, "serve", *language, "--port", "0", "--threads", "1", *map(str, options)],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if "http://" not in line:
@@ -140,8 +142,8 @@ def main_over_model(description, check, needs=None, arguments=lambda parser: Non
         folder = pathlib.Path(name)
         try:
             plan, model = compiled(options.jinx, folder)
+            check(outcomes, options, plan, model, folder)
         except Missing as missing:
             print(f"skipped: {missing}")
             return 77
-        check(outcomes, options, plan, model, folder)
     return outcomes.end()
