@@ -107,10 +107,13 @@ void EmbeddingThread::runTurn(const JobPointer& job) {
     lock.unlock();
     if (ending) return finish(*job, endingReply(), *ending);
   }
-  if (job->begun_s_ == 0) job->begun_s_ = secondsNow();
+  const double begin_s = secondsNow();
+  if (job->begun_s_ == 0 && job->trace) job->trace->add("queue", job->arrived_s_, begin_s);
+  if (job->begun_s_ == 0) job->begun_s_ = begin_s;
   size_t tokens = 0;
-  const size_t end = endOfTurn(*job, tokens);
+  const size_t first = job->next_, end = endOfTurn(*job, tokens);
   if (const Status status = runTexts(*job, end); !status.isOk()) return finish(*job, replyOf(errorOf(status, "input")), EmbeddingOutcome::kError);
+  if (job->trace) job->trace->add("embed", begin_s, secondsNow(), -1, {{"jinx.texts", static_cast<int64_t>(end - first)}, {"jinx.tokens", static_cast<int64_t>(tokens)}});
   const bool isWhole = end == job->order_.size();
   {
     std::lock_guard lock(mutex_);

@@ -23,6 +23,7 @@
 #include "runtime/serve/EmbeddingApi.h"
 #include "runtime/serve/Http.h"
 #include "runtime/serve/Metrics.h"
+#include "runtime/serve/RequestTrace.h"
 
 namespace jinx::serve {
 
@@ -34,6 +35,8 @@ class EmbeddingJob {
   std::function<void()> notify;
   bool isDone() const { return isDone_.load(std::memory_order_acquire); }
   HttpReply reply; ///< once it is done
+  const EmbeddingRequest& request() const { return request_; } ///< before it is submitted
+  std::shared_ptr<RequestTrace> trace; ///< set before it is submitted; null: nobody traces it
 
  private:
   friend class EmbeddingThread;

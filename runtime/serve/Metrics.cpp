@@ -138,6 +138,9 @@ std::string exposition(const Metrics& metrics) {
   to.histogram("prefill_seconds", metrics.prefill, "From then to its first token.");
   to.histogram("decode_seconds", metrics.decode, "From its first token to its last.");
   exposeEmbeddings(to, metrics);
+  to.counter("spans_exported_total", metrics.spansExported.load(), "Spans that a collector has taken.");
+  to.counter("spans_dropped_total", metrics.spansDropped.load(), "Spans that nobody has: queues were full, or the collector did not take them.");
+  to.counter("span_export_failures_total", metrics.spanExportFailures.load(), "Attempts to give a batch of spans to the collector that failed.");
   return std::move(to).text();
 }
 

@@ -43,6 +43,8 @@ class Metrics {
   std::atomic<int64_t> embeddingsOpen = 0;
   Histogram embeddingQueue, embeddingWhole;
 
+  std::atomic<uint64_t> spansExported = 0, spansDropped = 0, spanExportFailures = 0; ///< of traces; failures are of batches, tried again or not
+
   void count(EmbeddingOutcome outcome) { ++embeddings[static_cast<size_t>(outcome)]; }
   void count(Outcome outcome) { ++requests[static_cast<size_t>(outcome)]; }
   void setEngine(const EngineState& state);

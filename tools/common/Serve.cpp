@@ -7,6 +7,7 @@
 
 #include "runtime/llm/PlanModel.h"
 #include "runtime/serve/Formats.h"
+#include "runtime/serve/OtlpExporter.h"
 #include "runtime/serve/Router.h"
 #include "runtime/serve/Server.h"
 #include "runtime/text/OpenTokenizer.h"
@@ -20,7 +21,7 @@ namespace {
 struct ServeOptions {
   PlanRequest request;
   EncoderOptions encoder;
-  std::string tokenizer, name, chatTemplate, keyFile, traceFile;
+  std::string tokenizer, name, chatTemplate, keyFile, traceFile, collector;
   std::vector<std::string> replicas;
   serve::ServerOptions server;
   serve::Limits limits;
@@ -54,13 +55,17 @@ Expected<std::shared_ptr<const chat::ChatTemplate>> readTemplate(const ServeOpti
 
 bool isLoopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
 
-Expected<std::unique_ptr<serve::Tracer>> makeTracer(const ServeOptions& options) {
+Expected<std::unique_ptr<serve::Tracer>> makeTracer(const ServeOptions& options, serve::Metrics& metrics) {
   std::vector<serve::SpanWriter> writers;
   if (!options.traceFile.empty()) {
     JINX_TRY_ASSIGN(serve::SpanWriter writer, serve::chromeTraceWriter(options.traceFile));
     writers.push_back(std::move(writer));
   }
-  return writers.empty() ? nullptr : std::make_unique<serve::Tracer>(std::move(writers));
+  if (!options.collector.empty()) {
+    JINX_TRY_ASSIGN(serve::SpanWriter writer, serve::otlpWriter(options.collector, metrics));
+    writers.push_back(std::move(writer));
+  }
+  return writers.empty() ? nullptr : std::make_unique<serve::Tracer>(std::move(writers), metrics);
 }
 
 /// A language model as the server needs it. Its parts point to each other: not to be moved.
@@ -91,11 +96,11 @@ Expected<std::unique_ptr<OpenLanguage>> openLanguage(const PlanSource& source, c
   return opened;
 }
 
-Expected<std::unique_ptr<serve::EngineThread>> startEngine(const OpenLanguage& opened, engine::EngineOptions options, const serve::Auth& auth, serve::Metrics& metrics, serve::Tracer* tracer) {
+Expected<std::unique_ptr<serve::EngineThread>> startEngine(const OpenLanguage& opened, engine::EngineOptions options, const serve::Auth& auth, serve::Metrics& metrics) {
   options.scheduler.contextLength = opened.served->contextLength;
   options.scheduler.maxRunning = std::min(options.scheduler.maxRunning, options.scheduler.tokenBudget);
   JINX_TRY_ASSIGN(options.key, engine::randomHashKey());
-  return serve::EngineThread::start({std::move(options), auth.weights()}, *opened.steps, metrics, tracer);
+  return serve::EngineThread::start({std::move(options), auth.weights()}, *opened.steps, metrics);
 }
 
 void printListening(const ServeOptions& options, const serve::Served& served, uint16_t port) {
@@ -120,12 +125,12 @@ Status run(const PlanSource& source, const ServeOptions& options) {
     if (language && language->served->name == encoder->served.name) return invalidArgument("both models are called \"" + encoder->served.name + "\": pass --embedding-name");
   }
   serve::Metrics metrics;
-  JINX_TRY_ASSIGN(const std::unique_ptr<serve::Tracer> tracer, makeTracer(options));
+  JINX_TRY_ASSIGN(const std::unique_ptr<serve::Tracer> tracer, makeTracer(options, metrics));
   std::unique_ptr<serve::EngineThread> engine;
   std::unique_ptr<serve::EmbeddingThread> embeddings;
   serve::Served served;
   if (language) {
-    JINX_TRY_ASSIGN(engine, startEngine(*language, options.engine, auth, metrics, tracer.get()));
+    JINX_TRY_ASSIGN(engine, startEngine(*language, options.engine, auth, metrics));
     served.language = language->served.get(), served.engine = engine.get();
   }
   if (encoder) {
@@ -202,6 +207,7 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   command->add_option("--drafts", options->drafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
   command->add_option("--io-threads", options->server.ioThreads, "Threads that serve connections")->check(CLI::Range(1, 256));
   command->add_option("--trace", options->traceFile, "Write where the time of requests goes, for chrome://tracing")->type_name("FILE");
+  command->add_option("--otlp", options->collector, "Give spans of requests to a collector of OpenTelemetry: http://HOST:PORT, to which they are posted as JSON under /v1/traces")->type_name("URL");
   addEncoder(*command, options->encoder, canCompile);
   addLimits(*command, *options);
   options->request.device.parallelWork = llm::kParallelWork;
