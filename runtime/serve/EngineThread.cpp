@@ -152,7 +152,8 @@ void EngineThread::settled(const engine::SettledStep& step) {
       trace(request, "preempted", request.last_s > 0 ? request.last_s : step.launched_s, step.launched_s, {{"jinx.epoch", int64_t{sequence.epoch}}});
       request.epoch = sequence.epoch;
     }
-    if (!sequence.samples || sequence.tokens - sequence.drafts > 1) trace(request, "prefill", step.launched_s, step.settled_s, {{"jinx.tokens", int64_t{sequence.tokens}}});
+    // A prompt that was found all but its last token has a step of its own as well.
+    if (request.first_s == 0 || !sequence.samples || sequence.tokens - sequence.drafts > 1) trace(request, "prefill", step.launched_s, step.settled_s, {{"jinx.tokens", int64_t{sequence.tokens}}});
     if (request.first_s == 0 && sequence.samples) metrics_.prefill.observe(step.settled_s - request.admitted_s);
   }
 }
