@@ -10,7 +10,6 @@ field that their refusal must name, keys, a full queue, clients that leave, figu
 
 import base64
 import json
-import pathlib
 import signal
 import socket
 import subprocess
@@ -18,7 +17,7 @@ import sys
 import threading
 import time
 
-from server import NAME, Server, data, main_over_model
+from server import NAME, Server, data, main_over_model, runner_of
 
 try:
     import numpy as np
@@ -217,7 +216,7 @@ def check_keys(outcomes, options, beside, folder):
 
 def check_options(outcomes, options, plan, model, encoder, encoder_plan):
     """Commands that cannot be."""
-    runner = pathlib.Path(options.jinx).parent / "jinx-rt"
+    runner = runner_of(options.jinx)
     tokenizer = encoder / "tokenizer.json"
     for arguments, says in (
         ([], "no --embedding-model"),

@@ -18,7 +18,7 @@ import threading
 import time
 
 from embeddings import ENCODER, encoder_folder
-from server import NAME, Server, main_over_model
+from server import NAME, Server, main_over_model, runner_of
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -281,7 +281,7 @@ def check_away(outcomes, options, plan, model):
 
 
 def check_options(outcomes, options, plan, model):
-    runner = options.jinx.parent / "jinx-rt"
+    runner = runner_of(options.jinx)
     for arguments, says in ((["--otlp", "https://127.0.0.1:4318"], "expected http://HOST:PORT"), (["--trace", "/nowhere/at/all"], "cannot write the trace")):
         done = subprocess.run([runner, "serve", plan, "--tokenizer", model, "--port", "0", *arguments], capture_output=True, text=True, timeout=60)
         outcomes.expect(done.returncode != 0 and says in done.stderr, f"{arguments}: {done.returncode} {done.stderr!r}")
