@@ -21,7 +21,7 @@ namespace {
 
 using namespace jinx::serve;
 
-constexpr int32_t kVocabulary = 256, kContext = 512, kWidth = 5;
+constexpr int32_t kVocabulary = 256, kContext = 512, kWidth = 64;
 
 constexpr const char* kTemplate = R"({% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name }}{{ c.function.arguments | tojson }}{% endfor %}
 {% endfor %}{% if add_generation_prompt %}<assistant>{% endif %})";
@@ -125,7 +125,9 @@ void embed(EmbeddingRequestOrError read) {
       require(token >= 0 && token < kVocabulary);
   }
   require(!request.texts.empty() && request.texts.size() <= 2048 && tokens == request.tokens && request.dimensions >= 1 && request.dimensions <= kWidth);
-  std::vector<std::vector<float>> vectors(request.texts.size(), {0.5f, -1e-30f, 0, 3, 0.25f});
+  std::vector<float> vector(kWidth, -1e-30f);
+  vector[0] = 0.5f, vector[2] = 0, vector[63] = 3;
+  std::vector<std::vector<float>> vectors(request.texts.size(), vector);
   const auto body = embeddingAnswer(request, "toy", vectors);
   require(body.isOk());
   const auto json = parseJson(*body);
