@@ -12,6 +12,8 @@
 namespace jinx::serve {
 namespace {
 
+using Texts = std::vector<std::vector<text::TokenId>>;
+
 constexpr int32_t kWidth = 4;
 
 /// The vector of a text: (3, 4, sum of its tokens, their number).
@@ -45,7 +47,6 @@ std::string faultOf(const char* json, Limits limits = {}) {
 }
 
 TEST(Embeddings, ReadEveryFormOfInput) {
-  using Texts = std::vector<std::vector<text::TokenId>>;
   EXPECT_EQ(std::get<EmbeddingRequest>(read(R"({"input": "a man"})")).texts, (Texts{{1, 3, 4, 2}}));
   EXPECT_EQ(std::get<EmbeddingRequest>(read(R"({"input": ["a", "the guitar"]})")).texts, (Texts{{1, 3, 2}, {1, 6, 7, 2}}));
   EXPECT_EQ(std::get<EmbeddingRequest>(read(R"({"input": [5, 6, 7]})")).texts, (Texts{{5, 6, 7}}));
@@ -156,7 +157,7 @@ struct Waited {
   std::condition_variable changed;
   int notified = 0;
 
-  Waited(std::vector<std::vector<text::TokenId>> texts, TenantId tenant = 0) {
+  explicit Waited(Texts texts, TenantId tenant = 0) {
     EmbeddingRequest request{.texts = std::move(texts), .tokens = 0, .dimensions = kWidth, .isBase64 = false};
     for (const auto& text : request.texts)
       request.tokens += static_cast<int64_t>(text.size());
@@ -181,7 +182,7 @@ TEST(EmbeddingThread, GivesVectorsInTheOrderOfTheTexts) {
   const ServedEncoder encoder = toyEncoder();
   Metrics metrics;
   EmbeddingThread thread({.tokensOfTurn = 3}, encoder, metrics); // several turns
-  Waited waited({{3}, {4, 5, 6}, {7}, {3, 3}});
+  Waited waited(Texts{{3}, {4, 5, 6}, {7}, {3, 3}});
   EXPECT_FALSE(thread.submit(waited.job));
   const Json answer = *parseJson(waited.wait().body);
   const std::vector<std::vector<float>> want = {{3, 4, 3, 1}, {3, 4, 15, 3}, {3, 4, 7, 1}, {3, 4, 6, 2}};
@@ -200,7 +201,7 @@ TEST(EmbeddingThread, LetsShortRequestsInBetween) {
   const ServedEncoder encoder = toyEncoder(gate.embedder());
   Metrics metrics;
   EmbeddingThread thread({.tokensOfTurn = 2}, encoder, metrics);
-  Waited whole({{3}, {3}, {3}, {3}, {3}, {3}}), single({{4}}), other({{5}}, 1);
+  Waited whole(Texts{{3}, {3}, {3}, {3}, {3}, {3}}), single(Texts{{4}}), other(Texts{{5}}, 1);
   thread.submit(whole.job);
   gate.waitForRun(1); // its first turn runs
   thread.submit(single.job);
@@ -218,8 +219,8 @@ TEST(EmbeddingThread, SharesByWeight) {
   const ServedEncoder encoder = toyEncoder(gate.embedder());
   Metrics metrics;
   EmbeddingThread thread({.tokensOfTurn = 1, .weights = {{1, 3.0}, {2, 1.0}}}, encoder, metrics);
-  const std::vector<std::vector<text::TokenId>> many(8, {3}), others(8, {4});
-  Waited first({{5}}, 3), heavy(many, 1), light(others, 2);
+  const Texts many(8, {3}), others(8, {4});
+  Waited first(Texts{{5}}, 3), heavy(many, 1), light(others, 2);
   thread.submit(first.job);
   gate.waitForRun(1);
   thread.submit(heavy.job);
@@ -238,7 +239,7 @@ TEST(EmbeddingThread, RefusesWhatIsTooMuch) {
   const ServedEncoder encoder = toyEncoder(gate.embedder());
   Metrics metrics;
   EmbeddingThread thread({.maxWaiting = 3, .maxWaitingOfTenant = 2, .maxWaitingNumbers = 18}, encoder, metrics);
-  Waited first({{3}}, 1), second({{3}}, 1), third({{3}}, 1), large({{3}, {3}}, 2), fourth({{3}}, 2), fifth({{3}}, 3);
+  Waited first(Texts{{3}}, 1), second(Texts{{3}}, 1), third(Texts{{3}}, 1), large(Texts{{3}, {3}}, 2), fourth(Texts{{3}}, 2), fifth(Texts{{3}}, 3);
   EXPECT_FALSE(thread.submit(first.job));
   EXPECT_FALSE(thread.submit(second.job));
   const auto refusal = [&](Waited& waited) { return thread.submit(waited.job).value_or(ApiError{.status = 0}); };
@@ -260,7 +261,7 @@ TEST(EmbeddingThread, EndsWhatNobodyWaitsFor) {
   const ServedEncoder encoder = toyEncoder(gate.embedder());
   Metrics metrics;
   EmbeddingThread thread({.tokensOfTurn = 1}, encoder, metrics);
-  Waited gone({{3}, {3}, {3}}), behind({{4}}), stays({{5}});
+  Waited gone(Texts{{3}, {3}, {3}}), behind(Texts{{4}}), stays(Texts{{5}});
   thread.submit(gone.job);
   gate.waitForRun(1);
   thread.submit(behind.job);
@@ -278,7 +279,7 @@ TEST(EmbeddingThread, TellsThoseThatWaitWhenItEnds) {
   Gate gate;
   const ServedEncoder encoder = toyEncoder(gate.embedder());
   Metrics metrics;
-  Waited runs({{3}, {3}}), waits({{4}});
+  Waited runs(Texts{{3}, {3}}), waits(Texts{{4}});
   EmbeddingThread thread({.tokensOfTurn = 1}, encoder, metrics);
   thread.submit(runs.job);
   gate.waitForRun(1);
@@ -300,7 +301,7 @@ TEST(EmbeddingThread, AnswersAnEncoderThatFails) {
   });
   Metrics metrics;
   EmbeddingThread thread({}, encoder, metrics);
-  Waited fails({{3}}), next({{4}});
+  Waited fails(Texts{{3}}), next(Texts{{4}});
   thread.submit(fails.job);
   EXPECT_EQ(fails.wait().status, 500);
   thread.submit(next.job);
