@@ -282,8 +282,10 @@ def check_away(outcomes, options, plan, model):
 
 def check_options(outcomes, options, plan, model):
     runner = runner_of(options.jinx)
-    for arguments, says in ((["--otlp", "https://127.0.0.1:4318"], "expected http://HOST:PORT"), (["--trace", "/nowhere/at/all"], "cannot write the trace")):
-        done = subprocess.run([runner, "serve", plan, "--tokenizer", model, "--port", "0", *arguments], capture_output=True, text=True, timeout=60)
+    for arguments, says in ((["--otlp", "https://127.0.0.1:4318"], "expected http://HOST:PORT"), (["--trace", "/nowhere/at/all"], "cannot write the trace"),
+                            (["--replicas", "http://127.0.0.1:9", "--otlp", "http://127.0.0.1:4318"], "a router (--replicas) has none")):
+        served = [] if "--replicas" in arguments else [plan, "--tokenizer", model]
+        done = subprocess.run([runner, "serve", *served, "--port", "0", *arguments], capture_output=True, text=True, timeout=60)
         outcomes.expect(done.returncode != 0 and says in done.stderr, f"{arguments}: {done.returncode} {done.stderr!r}")
 
 

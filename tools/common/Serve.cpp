@@ -159,7 +159,10 @@ Status runRouter(const ServeOptions& options) {
 /// A router has no model; a server needs one, and where it cannot compile a tokenizer too.
 Status runEither(const PlanSource& source, const ServeOptions& options, bool canCompile) {
   const bool hasModel = !options.request.path.empty(), hasEncoder = !options.encoder.path.empty();
-  if (!options.replicas.empty()) return hasModel || hasEncoder ? invalidArgument("a router (--replicas) takes no model") : runRouter(options);
+  const bool isRouter = !options.replicas.empty();
+  if (isRouter && (hasModel || hasEncoder)) return invalidArgument("a router (--replicas) takes no model");
+  if (isRouter && !(options.collector.empty() && options.traceFile.empty())) return invalidArgument("spans (--otlp, --trace) are the replicas' own, and a router (--replicas) has none");
+  if (isRouter) return runRouter(options);
   if (!hasModel && !hasEncoder) return invalidArgument("there is no MODEL, no --embedding-model, and no --replicas");
   if (!canCompile && hasModel && options.tokenizer.empty()) return invalidArgument("a plan has no tokenizer, expected --tokenizer FILE");
   if (!hasEncoder && !(options.encoder.tokenizer.empty() && options.encoder.name.empty())) return invalidArgument("--embedding-tokenizer and --embedding-name are about --embedding-model");
