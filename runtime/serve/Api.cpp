@@ -52,6 +52,7 @@ Answer Api::answer(const HttpRequest& request) {
   }
   if (auto* error = std::get_if<ApiError>(&result)) return {tenant.value_or(0), replyOf(*error)};
   if (auto* reply = std::get_if<HttpReply>(&result)) return {tenant.value_or(0), std::move(*reply)};
+  if (auto* job = std::get_if<std::shared_ptr<EmbeddingJob>>(&result)) return {*tenant, std::move(*job)};
   return {*tenant, std::move(std::get<std::unique_ptr<Generation>>(result))};
 }
 
@@ -76,15 +77,6 @@ Api::Result Api::get(const std::string& path) {
   return ApiError{.status = 404, .message = "there is no model \"" + name.substr(0, 100) + "\" here", .param = "model", .code = "model_not_found"};
 }
 
-namespace {
-
-std::variant<HttpReply, std::unique_ptr<Generation>, ApiError> fromReply(ReplyOrError reply) {
-  if (auto* error = std::get_if<ApiError>(&reply)) return std::move(*error);
-  return std::get<HttpReply>(std::move(reply));
-}
-
-} // namespace
-
 Api::Result Api::post(const HttpRequest& request, TenantId tenant) {
   // A page of another site can send a form or plain text with its reader's browser, but no JSON.
   if (!request.contentType.starts_with("application/json"))
@@ -97,19 +89,41 @@ Api::Result Api::post(const HttpRequest& request, TenantId tenant) {
     if (fields.error()) return *fields.error();
     return cancel(id, tenant);
   }
-  if (request.path == "/tokenize") return fromReply(tokenize(*json, model_));
-  if (request.path == "/detokenize") return fromReply(detokenize(*json, model_));
+  if (request.path == "/tokenize" || request.path == "/detokenize") return postTokens(request.path, *json);
   if (isDraining_) return ApiError{.status = 503, .type = "server_error", .message = "the server is about to end", .code = "shutting_down", .retryAfter_s = 5};
-  if (request.path == "/v1/embeddings") return fromReply(embed(*json, model_, limits_));
-  GenerationOrError read = request.path == "/v1/completions" ? readCompletion(*json, model_, limits_) : readChat(*json, model_, limits_);
-  if (auto* error = std::get_if<ApiError>(&read)) return *error;
+  if (request.path == "/v1/embeddings") return embed(request, *json, tenant);
+  return generate(request.path, *json);
+}
+
+/// Of the language model, but for requests that name the encoder.
+Api::Result Api::postTokens(const std::string& path, const Json& json) const {
+  const TextModel* model = served_.language;
+  const auto named = json.is_object() ? json.find("model") : json.end();
+  const bool namesEncoder = served_.encoder && named != json.end() && *named == served_.encoder->name;
+  if (!model || (namesEncoder && served_.encoder->name != model->name)) model = served_.encoder;
+  ReplyOrError reply = path == "/tokenize" ? tokenize(json, *model) : detokenize(json, *model);
+  if (auto* error = std::get_if<ApiError>(&reply)) return std::move(*error);
+  return std::get<HttpReply>(std::move(reply));
+}
+
+Api::Result Api::generate(const std::string& path, const Json& json) const {
+  if (!served_.language) return ApiError{.status = 404, .message = "no language model is served here, only an encoder: ask /v1/embeddings", .code = "model_not_found"};
+  GenerationOrError read = path == "/v1/completions" ? readCompletion(json, *served_.language, limits_) : readChat(json, *served_.language, limits_);
+  if (auto* error = std::get_if<ApiError>(&read)) return std::move(*error);
   return std::move(std::get<std::unique_ptr<Generation>>(read));
+}
+
+Api::Result Api::embed(const HttpRequest& request, const Json& json, TenantId tenant) const {
+  if (!served_.encoder) return ApiError{.status = 404, .message = "no model for embeddings is served here", .code = "model_not_found"};
+  EmbeddingRequestOrError read = readEmbeddings(json, *served_.encoder, limits_);
+  if (auto* error = std::get_if<ApiError>(&read)) return std::move(*error);
+  return std::make_shared<EmbeddingJob>(std::move(std::get<EmbeddingRequest>(read)), tenant, request.arrived_s);
 }
 
 Api::Result Api::cancel(const std::string& id, TenantId tenant) {
   const std::optional<JobId> job = open_.find(id, tenant);
   if (!job) return ApiError{.status = 404, .message = "there is no request \"" + id.substr(0, 60) + "\", or no longer", .param = "id", .code = "not_found"};
-  engine_.cancel(*job);
+  served_.engine->cancel(*job);
   return replyOf(Json{{"id", id}, {"object", "cancellation"}, {"cancelled", true}});
 }
 
@@ -120,12 +134,9 @@ HttpReply Api::health() const {
 }
 
 Json Api::describeModels() const {
-  const auto describe = [&](const std::string& name) {
-    return Json{{"id", name}, {"object", "model"}, {"created", model_.created}, {"owned_by", "jinx"}};
-  };
-  Json data = Json::array({describe(model_.name)});
-  data[0]["max_model_len"] = model_.contextLength;
-  if (model_.embed) data.push_back(describe(model_.embeddingName));
+  Json data = Json::array();
+  for (const TextModel* model : {static_cast<const TextModel*>(served_.language), static_cast<const TextModel*>(served_.encoder)})
+    if (model) data.push_back({{"id", model->name}, {"object", "model"}, {"created", model->created}, {"owned_by", "jinx"}, {"max_model_len", model->contextLength}});
   return {{"object", "list"}, {"data", std::move(data)}};
 }
 

@@ -1,4 +1,5 @@
-// Chrome's trace events: an array of complete events ("X"), microseconds, a thread for each request.
+// Chrome's trace events: an array of complete events ("X"), microseconds. A thread for each request, with what its connection does, and one for each of its choices:
+// the spans of one thread nest.
 #include <fstream>
 #include <memory>
 #include <unordered_map>
@@ -24,12 +25,14 @@ class ChromeTrace {
 
  private:
   void write(const Span& span) {
-    const auto [row, isNew] = rows_.try_emplace(span.request, lastRow_ + 1);
+    const std::string name = span.choice < 0 ? span.request : span.request + " choice " + std::to_string(span.choice);
+    const auto [row, isNew] = rows_.try_emplace(name, lastRow_ + 1);
     if (isNew) ++lastRow_;
-    if (isNew) put({{"name", "thread_name"}, {"ph", "M"}, {"pid", 1}, {"tid", row->second}, {"args", {{"name", span.request}}}});
+    if (isNew) put({{"name", "thread_name"}, {"ph", "M"}, {"pid", 1}, {"tid", row->second}, {"args", {{"name", name}}}});
     nlohmann::json values = nlohmann::json::object();
     for (const auto& [key, value] : span.values)
-      values[key] = value;
+      std::visit([&values, &key](const auto& known) { values[key] = known; }, value);
+    if (!span.error.empty()) values["error"] = span.error;
     put({{"name", span.name}, {"ph", "X"}, {"pid", 1}, {"tid", row->second}, {"ts", span.begin_s * 1e6},
          {"dur", (span.end_s - span.begin_s) * 1e6}, {"args", std::move(values)}});
     // Rows are for requests at hand: a server that runs for weeks must not keep them all.

@@ -77,7 +77,7 @@ class CompletionFormat final : public AnswerFormat {
   const std::vector<std::string> echoes_; ///< by choice; empty: none
 };
 
-std::vector<text::TokenId> promptOf(Fields& fields, const char* name, const Json& prompt, const ServedModel& model) {
+std::vector<text::TokenId> promptOf(Fields& fields, const char* name, const Json& prompt, const TextModel& model) {
   if (prompt.is_string()) {
     auto tokens = model.tokenizer.encode(prompt.get_ref<const std::string&>(), {});
     if (tokens) return std::move(*tokens);
@@ -106,7 +106,7 @@ std::vector<std::string> echoesOf(const Json& prompts, const std::vector<std::ve
 
 } // namespace
 
-std::vector<std::vector<text::TokenId>> readPrompts(Fields& fields, const char* name, const ServedModel& model, const Limits& limits) {
+std::vector<std::vector<text::TokenId>> readPrompts(Fields& fields, const char* name, const TextModel& model, size_t most) {
   const Json* given = fields.find(name);
   const bool isArray = given && given->is_array() && !given->empty();
   if (!given || !(given->is_string() || isArray)) {
@@ -114,8 +114,8 @@ std::vector<std::vector<text::TokenId>> readPrompts(Fields& fields, const char* 
     return {};
   }
   const bool isMany = isArray && ((*given)[0].is_string() || (*given)[0].is_array());
-  if (isMany && given->size() > static_cast<size_t>(limits.choices)) {
-    fields.fail(name, std::string(name) + " has " + std::to_string(given->size()) + " texts, expected at most " + std::to_string(limits.choices));
+  if (isMany && given->size() > most) {
+    fields.fail(name, std::string(name) + " has " + std::to_string(given->size()) + " texts, expected at most " + std::to_string(most));
     return {};
   }
   std::vector<std::vector<text::TokenId>> prompts;
@@ -141,7 +141,7 @@ GenerationOrError readCompletion(const Json& json, const ServedModel& model, con
   fields.refuseOthers(kHarmlessFields);
   if (bestOf != 0 && bestOf != read.n) fields.fail("best_of", "best_of is " + std::to_string(bestOf) + ", expected n, " + std::to_string(read.n));
   if (fields.error()) return *fields.error();
-  auto prompts = readPrompts(fields, "prompt", model, limits);
+  auto prompts = readPrompts(fields, "prompt", model, static_cast<size_t>(limits.choices));
   if (prompts.size() * static_cast<size_t>(read.n) > static_cast<size_t>(limits.choices))
     fields.fail("n", "prompts times n is " + std::to_string(prompts.size() * static_cast<size_t>(read.n)) + ", expected at most " + std::to_string(limits.choices));
   if (fields.error()) return *fields.error();

@@ -12,8 +12,8 @@ using GenerationOrError = std::variant<std::unique_ptr<Generation>, ApiError>;
 /// \param json  the request's body
 GenerationOrError readCompletion(const Json& json, const ServedModel& model, const Limits& limits);
 
-/// Prompts in all forms that OpenAI's interface has: a text, tokens, or an array of either; an error is left in `fields`.
-std::vector<std::vector<text::TokenId>> readPrompts(Fields& fields, const char* name, const ServedModel& model, const Limits& limits);
+/// Prompts in all forms that OpenAI's interface has: a text, tokens, or an array of at most so many of either; an error is left in `fields`.
+std::vector<std::vector<text::TokenId>> readPrompts(Fields& fields, const char* name, const TextModel& model, size_t most);
 
 /// Bytes of a token as a name: as they are where they are UTF-8, else "bytes:\xe2\x80".
 std::string tokenName(const std::string& bytes);

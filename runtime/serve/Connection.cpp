@@ -1,5 +1,7 @@
 #include "runtime/serve/Connection.h"
 
+#include "runtime/serve/RequestAttributes.h"
+
 #include <boost/asio/write.hpp>
 #include <boost/beast/http.hpp>
 
@@ -14,6 +16,7 @@ HttpRequest toRequest(RequestMessage&& message, double arrived_s) {
   request.path = std::string(target.substr(0, target.find('?')));
   request.authorization = std::string(message[http::field::authorization]);
   request.contentType = std::string(message[http::field::content_type]);
+  request.traceparent = std::string(message["traceparent"]);
   request.body = std::move(message.body());
   request.arrived_s = arrived_s;
   return request;
@@ -54,39 +57,66 @@ void Connection::closeIfIdle() {
 // ---- answering ----
 
 awaitable<bool> Connection::answer(HttpRequest request) {
-  const double arrived_s = request.arrived_s;
   Api& api = parts_.api;
   // Long texts and grammars take their time: not on the thread that serves all others.
   Answer answer = co_await asio::co_spawn(
       parts_.workers, [&api, &request]() -> awaitable<Answer> { co_return api.answer(request); }, asio::use_awaitable);
   if (auto* found = std::get_if<HttpReply>(&answer.what)) co_return co_await Connection::reply(std::move(*found));
-  co_return co_await generate(std::move(std::get<std::unique_ptr<Generation>>(answer.what)), answer.tenant, arrived_s);
+  if (auto* job = std::get_if<std::shared_ptr<EmbeddingJob>>(&answer.what)) co_return co_await embed(std::move(*job), request);
+  co_return co_await generate(std::move(std::get<std::unique_ptr<Generation>>(answer.what)), answer.tenant, request);
 }
 
-awaitable<bool> Connection::reply(HttpReply reply) {
+awaitable<bool> Connection::reply(HttpReply reply, RequestTrace* trace) {
+  if (trace) describeStatus(*trace, reply.status);
   ++parts_.metrics.httpAnswers[static_cast<size_t>(std::clamp(reply.status / 100, 1, 5))];
   if (parts_.isDraining) client_.keepsAlive = false;
   co_return co_await writeReply(client_, parts_.limits, std::move(reply));
 }
 
 /// Gives the generation to the engine, and what comes back to the client.
-awaitable<bool> Connection::generate(std::unique_ptr<Generation> generation, TenantId tenant, double arrived_s) {
-  trace(generation->id(), "prepare", arrived_s);
+awaitable<bool> Connection::generate(std::unique_ptr<Generation> generation, TenantId tenant, const HttpRequest& request) {
+  const auto trace = beginTrace(request, generation->id(), generation->model());
+  if (trace) describeRequest(*trace, *generation);
   const auto wake = std::make_shared<asio::steady_timer>(executor());
   const auto events = std::make_shared<EventQueue>(parts_.limits.pendingEvents, [wake] { asio::post(wake->get_executor(), [wake] { wake->cancel(); }); });
-  const JobId job = parts_.engine.submit({generation->takeRequests(tenant), events, arrived_s, generation->id()});
+  const JobId job = parts_.served.engine->submit({generation->takeRequests(tenant), events, request.arrived_s, trace});
   parts_.api.open().add(generation->id(), job, tenant);
   const auto watch = std::make_shared<ClientWatch>(client_, parts_.limits.aheadBytes, [wake] { wake->cancel(); });
   watch->begin(shared_from_this());
-  const bool goesOn = co_await follow(*generation, *events, job, *wake, *watch);
+  const bool goesOn = co_await follow(*generation, *events, job, *wake, *watch, trace.get());
   parts_.api.open().remove(generation->id());
-  if (!generation->isDone()) parts_.engine.cancel(job, isTooSlow_ ? Outcome::kSlowReader : Outcome::kDisconnected);
+  if (!generation->isDone()) parts_.served.engine->cancel(job, isTooSlow_ ? Outcome::kSlowReader : Outcome::kDisconnected);
+  if (trace) describeAnswer(*trace, *generation);
+  if (trace && !generation->isDone()) trace->fail(nameOf(isTooSlow_ ? Outcome::kSlowReader : Outcome::kDisconnected));
   co_await watch->end();
+  if (trace) trace->endAfter(secondsNow());
   co_return goesOn && !watch->isGone();
 }
 
+/// Gives the job to the encoder's thread, and its reply to the client.
+awaitable<bool> Connection::embed(std::shared_ptr<EmbeddingJob> job, const HttpRequest& request) {
+  const auto trace = beginTrace(request, parts_.tracer ? randomId("embd-") : "", parts_.served.encoder->name);
+  if (trace) describeRequest(*trace, job->request());
+  job->trace = trace;
+  const auto wake = std::make_shared<asio::steady_timer>(executor());
+  job->notify = [wake] { asio::post(wake->get_executor(), [wake] { wake->cancel(); }); };
+  if (std::optional<ApiError> refusal = parts_.served.embeddings->submit(job)) co_return co_await reply(replyOf(*refusal), trace.get());
+  const auto watch = std::make_shared<ClientWatch>(client_, parts_.limits.aheadBytes, [wake] { wake->cancel(); });
+  watch->begin(shared_from_this());
+  while (!job->isDone() && !watch->isGone()) {
+    wake->expires_at(asio::steady_timer::time_point::max());
+    co_await wake->async_wait(asTuple);
+  }
+  if (!job->isDone()) parts_.served.embeddings->cancel(*job, EmbeddingOutcome::kDisconnected);
+  if (trace && !job->isDone()) trace->fail(nameOf(EmbeddingOutcome::kDisconnected));
+  const bool isWritten = !watch->isGone() && co_await reply(std::move(job->reply), trace.get());
+  co_await watch->end();
+  if (trace) trace->endAfter(secondsNow());
+  co_return isWritten && !watch->isGone();
+}
+
 /// Until all choices have ended, the client has gone, or does not read. \returns whether the connection can go on
-awaitable<bool> Connection::follow(Generation& generation, EventQueue& events, JobId job, asio::steady_timer& wake, const ClientWatch& watch) {
+awaitable<bool> Connection::follow(Generation& generation, EventQueue& events, JobId job, asio::steady_timer& wake, const ClientWatch& watch, RequestTrace* trace) {
   bool hasHead = false;
   while (!generation.isDone() && !watch.isGone()) {
     const std::vector<Event> batch = events.take();
@@ -97,22 +127,23 @@ awaitable<bool> Connection::follow(Generation& generation, EventQueue& events, J
     }
     std::string text = generation.take(batch);
     for (uint32_t choice : generation.takeStopped())
-      parts_.engine.cancelChoice(job, choice, Outcome::kStop);
+      parts_.served.engine->cancelChoice(job, choice, Outcome::kStop);
     if (events.hasOverflowed()) co_return false; // tokens are missing: no answer is better than a wrong one
-    if (!hasHead && generation.error()) co_return co_await reply(replyOf(*generation.error()));
+    if (!hasHead && generation.error()) co_return co_await reply(replyOf(*generation.error()), trace);
     if (!generation.isStream()) continue;
+    if (!hasHead && trace) describeStatus(*trace, 200);
     if (!hasHead && !co_await writeStreamHead(generation.id())) co_return false;
     hasHead = true;
     const double begin_s = secondsNow();
     if (!text.empty() && !co_await writeChunk(std::move(text))) co_return false;
-    trace(generation.id(), "flush", begin_s);
+    if (trace) trace->add("flush", begin_s, secondsNow());
   }
   if (watch.isGone()) co_return false;
   if (generation.isStream()) co_return co_await writeStreamEnd();
   HttpReply whole;
   whole.body = generation.whole();
   whole.headers.emplace_back("X-Request-Id", generation.id());
-  co_return co_await reply(std::move(whole));
+  co_return co_await reply(std::move(whole), trace);
 }
 
 // ---- server-sent events ----
@@ -149,8 +180,13 @@ awaitable<bool> Connection::writeStreamEnd() {
   co_return !error;
 }
 
-void Connection::trace(const std::string& request, const char* name, double begin_s) {
-  if (parts_.tracer) parts_.tracer->add({name, request, begin_s, secondsNow(), {}});
+/// Null where nobody traces. What has been done of the request until now is its first span.
+std::shared_ptr<RequestTrace> Connection::beginTrace(const HttpRequest& request, std::string id, const std::string& model) {
+  if (!parts_.tracer) return nullptr;
+  auto trace = std::make_shared<RequestTrace>(*parts_.tracer, std::move(id), std::string(operationOf(request)) + " " + model, request.arrived_s, traceContextOf(request.traceparent));
+  trace->add("prepare", request.arrived_s, secondsNow());
+  describeRoute(*trace, request, model);
+  return trace;
 }
 
 } // namespace jinx::serve

@@ -18,7 +18,7 @@ namespace jinx::serve {
 /// What all connections share. All must outlive them.
 struct ServerParts {
   Api& api;
-  EngineThread& engine;
+  const Served& served;
   Metrics& metrics;
   Tracer* tracer; ///< may be null
   const Limits& limits;
@@ -36,13 +36,14 @@ class Connection final : public NetworkClient, public std::enable_shared_from_th
 
  private:
   awaitable<bool> answer(HttpRequest request);
-  awaitable<bool> reply(HttpReply reply);
-  awaitable<bool> generate(std::unique_ptr<Generation> generation, TenantId tenant, double arrived_s);
-  awaitable<bool> follow(Generation& generation, EventQueue& events, JobId job, asio::steady_timer& wake, const ClientWatch& watch);
+  awaitable<bool> reply(HttpReply reply, RequestTrace* trace = nullptr);
+  awaitable<bool> generate(std::unique_ptr<Generation> generation, TenantId tenant, const HttpRequest& request);
+  awaitable<bool> embed(std::shared_ptr<EmbeddingJob> job, const HttpRequest& request);
+  awaitable<bool> follow(Generation& generation, EventQueue& events, JobId job, asio::steady_timer& wake, const ClientWatch& watch, RequestTrace* trace);
   awaitable<bool> writeStreamHead(const std::string& id);
   awaitable<bool> writeChunk(std::string text);
   awaitable<bool> writeStreamEnd();
-  void trace(const std::string& request, const char* name, double begin_s);
+  std::shared_ptr<RequestTrace> beginTrace(const HttpRequest& request, std::string id, const std::string& model);
 
   ClientStream client_;
   ServerParts& parts_;

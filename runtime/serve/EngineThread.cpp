@@ -8,8 +8,8 @@ using engine::FinishReason;
 
 double secondsNow() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
-Expected<std::unique_ptr<EngineThread>> EngineThread::start(Options options, engine::StepStream& stream, Metrics& metrics, Tracer* tracer) {
-  std::unique_ptr<EngineThread> made(new EngineThread(metrics, tracer));
+Expected<std::unique_ptr<EngineThread>> EngineThread::start(Options options, engine::StepStream& stream, Metrics& metrics) {
+  std::unique_ptr<EngineThread> made(new EngineThread(metrics));
   options.engine.onSettled = [thread = made.get()](const engine::SettledStep& step) { thread->settled(step); };
   options.engine.now_s = secondsNow;
   JINX_TRY_ASSIGN(made->engine_, engine::Engine::create(std::move(options.engine), stream));
@@ -149,10 +149,11 @@ void EngineThread::settled(const engine::SettledStep& step) {
       trace(request, "queue", arrived_s, step.launched_s);
     }
     if (sequence.epoch != request.epoch) {
-      trace(request, "preempted", request.last_s > 0 ? request.last_s : step.launched_s, step.launched_s, "epoch", sequence.epoch);
+      trace(request, "preempted", request.last_s > 0 ? request.last_s : step.launched_s, step.launched_s, {{"jinx.epoch", int64_t{sequence.epoch}}});
       request.epoch = sequence.epoch;
     }
-    if (!sequence.samples || sequence.tokens - sequence.drafts > 1) trace(request, "prefill", step.launched_s, step.settled_s, "tokens", sequence.tokens);
+    // A prompt that was found all but its last token has a step of its own as well.
+    if (request.first_s == 0 || !sequence.samples || sequence.tokens - sequence.drafts > 1) trace(request, "prefill", step.launched_s, step.settled_s, {{"jinx.tokens", int64_t{sequence.tokens}}});
     if (request.first_s == 0 && sequence.samples) metrics_.prefill.observe(step.settled_s - request.admitted_s);
   }
 }
@@ -200,14 +201,11 @@ void EngineThread::countEnd(const OpenRequest& request, const Job& job, FinishRe
   metrics_.whole.observe(secondsNow() - job.arrived_s);
   if (request.tokens == 0) return;
   metrics_.decode.observe(request.last_s - request.first_s);
-  trace(request, "decode", request.first_s, request.last_s, "tokens", request.tokens);
+  trace(request, "decode", request.first_s, request.last_s, {{"jinx.tokens", int64_t{request.tokens}}});
 }
 
-void EngineThread::trace(const OpenRequest& request, std::string_view name, double begin_s, double end_s, std::string_view key, int64_t value) {
-  if (!tracer_) return;
-  Span span{std::string(name), jobs_.at(request.job).job.name, begin_s, end_s, {{"choice", request.choice}}};
-  if (!key.empty()) span.values.emplace_back(key, value);
-  tracer_->add(std::move(span));
+void EngineThread::trace(const OpenRequest& request, const char* name, double begin_s, double end_s, SpanValues values) {
+  if (RequestTrace* trace = jobs_.at(request.job).job.trace.get()) trace->add(name, begin_s, end_s, static_cast<int32_t>(request.choice), std::move(values));
 }
 
 void EngineThread::publishState() {

@@ -18,7 +18,7 @@
 #include "runtime/engine/Engine.h"
 #include "runtime/serve/EventQueue.h"
 #include "runtime/serve/Metrics.h"
-#include "runtime/serve/Tracer.h"
+#include "runtime/serve/RequestTrace.h"
 
 namespace jinx::serve {
 
@@ -28,7 +28,7 @@ struct Job {
   std::vector<engine::RequestOptions> choices;
   std::shared_ptr<EventQueue> events;
   double arrived_s = 0; ///< by the steady clock: secondsNow
-  std::string name;     ///< for traces
+  std::shared_ptr<RequestTrace> trace = nullptr; ///< null: nobody traces it
 };
 
 /// By a clock that does not go back.
@@ -43,8 +43,7 @@ class EngineThread {
   /// Makes the engine and starts.
   ///
   /// \param stream, metrics  must outlive the thread; the stream is the engine's alone
-  /// \param tracer           gets spans; may be null
-  static Expected<std::unique_ptr<EngineThread>> start(Options options, engine::StepStream& stream, Metrics& metrics, Tracer* tracer);
+  static Expected<std::unique_ptr<EngineThread>> start(Options options, engine::StepStream& stream, Metrics& metrics);
   /// Ends what runs, with events, and then the thread; what is submitted afterwards has no events.
   void end();
   ~EngineThread() { end(); }
@@ -84,7 +83,7 @@ class EngineThread {
     double admitted_s = 0, first_s = 0, last_s = 0;
   };
 
-  EngineThread(Metrics& metrics, Tracer* tracer) : metrics_(metrics), tracer_(tracer) {}
+  explicit EngineThread(Metrics& metrics) : metrics_(metrics) {}
   void put(Message message);
   void run();
   bool takeMessages(std::vector<Message>& messages);
@@ -94,11 +93,10 @@ class EngineThread {
   void settled(const engine::SettledStep& step);
   void deliver(const engine::Output& output);
   void countEnd(const OpenRequest& request, const Job& job, engine::FinishReason finish);
-  void trace(const OpenRequest& request, std::string_view name, double begin_s, double end_s, std::string_view key = "", int64_t value = 0);
+  void trace(const OpenRequest& request, const char* name, double begin_s, double end_s, SpanValues values = {});
   void publishState();
 
   Metrics& metrics_;
-  Tracer* tracer_;
   std::unique_ptr<engine::Engine> engine_; ///< the thread's alone, as all below it
 
   std::unordered_map<JobId, OpenJob> jobs_;

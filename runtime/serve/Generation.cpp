@@ -25,11 +25,12 @@ Json toJson(const Usage& usage) {
 
 Generation::Generation(std::string id, const ServedModel& model, GenerationFields fields, std::vector<std::vector<text::TokenId>> prompts,
                        std::unique_ptr<AnswerFormat> format)
-    : id_(std::move(id)), fields_(std::move(fields)), prompts_(std::move(prompts)), format_(std::move(format)) {
+    : id_(std::move(id)), model_(model.name), fields_(std::move(fields)), prompts_(std::move(prompts)), format_(std::move(format)) {
   open_ = prompts_.size() * static_cast<size_t>(fields_.n);
   for (size_t i = 0; i < open_; ++i)
     texts_.emplace_back(model.tokenizer, fields_.decode, fields_.stops);
   deltas_.resize(open_);
+  finishes_.resize(open_);
   isOpened_.resize(open_);
   for (const auto& prompt : prompts_)
     promptTokens_ += static_cast<int64_t>(prompt.size());
@@ -73,6 +74,7 @@ std::string Generation::take(std::span<const Event> events) {
 void Generation::takeDelta(uint32_t choice, Delta delta) {
   if (!delta.finish.empty()) {
     --open_;
+    finishes_[choice] = delta.finish;
     if (texts_[choice].isStopped()) stopped_.push_back(choice);
     if (delta.finish == "error" && !isStream()) error_ = ApiError{.status = 500, .type = "server_error", .message = delta.error};
   }

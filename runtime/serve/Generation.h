@@ -38,6 +38,8 @@ class Generation {
   Generation(std::string id, const ServedModel& model, GenerationFields fields, std::vector<std::vector<text::TokenId>> prompts, std::unique_ptr<AnswerFormat> format);
 
   const std::string& id() const { return id_; }
+  const std::string& model() const { return model_; } ///< its name
+  const GenerationFields& fields() const { return fields_; }
   bool isStream() const { return fields_.isStream; }
   /// What the engine is asked for; once.
   std::vector<engine::RequestOptions> takeRequests(uint64_t tenant);
@@ -51,18 +53,22 @@ class Generation {
   const std::optional<ApiError>& error() const { return error_; }
   /// The answer, where it is not streamed. \pre isDone, no error
   std::string whole();
+  /// So far.
+  Usage usage() const;
+  /// Why choices have ended, by choice; "" for one that has not.
+  const std::vector<std::string>& finishes() const { return finishes_; }
 
  private:
   void takeDelta(uint32_t choice, Delta delta);
   std::string chunksOf(uint32_t choice, Delta delta);
-  Usage usage() const;
 
-  const std::string id_;
+  const std::string id_, model_;
   GenerationFields fields_;
   std::vector<std::vector<text::TokenId>> prompts_;
   std::unique_ptr<AnswerFormat> format_;
   std::vector<ChoiceText> texts_;
   std::vector<Delta> deltas_; ///< by choice: all of it, or where it is streamed what is new
+  std::vector<std::string> finishes_;
   std::vector<bool> isOpened_;
   std::vector<uint32_t> stopped_;
   size_t open_;

@@ -11,7 +11,7 @@ namespace jinx::serve {
 
 struct HttpRequest {
   std::string method, path; ///< the path without its query
-  std::string authorization, contentType;
+  std::string authorization, contentType, traceparent;
   std::string body;
   double arrived_s = 0;
 };

@@ -14,6 +14,8 @@ struct Limits {
   size_t pendingEvents = 2048;    ///< of an answer that its reader has not taken; one more ends the request
   int socketBytes = 64 << 10;     ///< that the system keeps of an answer for a reader; more wait as events
   int32_t choices = 64;           ///< answers of one request: prompts times n
+  int32_t embeddingTexts = 2048;  ///< of one request for vectors, as OpenAI has it
+  int64_t embeddingTokens = 300000; ///< of all its texts, as OpenAI has it
   int32_t logprobs = 20;          ///< of the most probable tokens
   int32_t stopStrings = 16;
   size_t stopBytes = 1024;        ///< of one of them

@@ -80,7 +80,29 @@ void exposeEngine(Exposition& to, const EngineState& engine) {
   to.counter("accepted_draft_tokens_total", engine.acceptedDrafts, "Guesses that stood.");
 }
 
+void exposeEmbeddings(Exposition& to, const Metrics& metrics) {
+  to.family("embedding_requests_total", "counter", "Requests for vectors that have ended, by how.");
+  for (size_t i = 0; i < kEmbeddingOutcomes; ++i)
+    to.sample(metrics.embeddings[i].load(), std::string("outcome=\"") + nameOf(static_cast<EmbeddingOutcome>(i)) + "\"");
+  to.gauge("embedding_requests_open", metrics.embeddingsOpen.load(), "Requests for vectors that wait or run.");
+  to.counter("embedding_texts_total", metrics.embeddingTexts.load(), "Texts whose vectors were answered.");
+  to.counter("embedding_tokens_total", metrics.embeddingTokens.load(), "Tokens of those.");
+  to.histogram("embedding_queue_seconds", metrics.embeddingQueue, "From the arrival of a request for vectors until its first texts run.");
+  to.histogram("embedding_seconds", metrics.embeddingWhole, "From its arrival to its end.");
+}
+
 } // namespace
+
+const char* nameOf(EmbeddingOutcome outcome) {
+  switch (outcome) {
+  case EmbeddingOutcome::kAnswered: return "answered";
+  case EmbeddingOutcome::kCancelled: return "cancelled";
+  case EmbeddingOutcome::kDisconnected: return "disconnected";
+  case EmbeddingOutcome::kError: return "error";
+  case EmbeddingOutcome::kRefused: return "refused";
+  }
+  return "unknown";
+}
 
 const char* nameOf(Outcome outcome) {
   switch (outcome) {
@@ -115,6 +137,10 @@ std::string exposition(const Metrics& metrics) {
   to.histogram("queue_seconds", metrics.queue, "Until the first step with a request begins.");
   to.histogram("prefill_seconds", metrics.prefill, "From then to its first token.");
   to.histogram("decode_seconds", metrics.decode, "From its first token to its last.");
+  exposeEmbeddings(to, metrics);
+  to.counter("spans_exported_total", metrics.spansExported.load(), "Spans that a collector has taken.");
+  to.counter("spans_dropped_total", metrics.spansDropped.load(), "Spans that nobody has: queues were full, or the collector did not take them.");
+  to.counter("span_export_failures_total", metrics.spanExportFailures.load(), "Attempts to give a batch of spans to the collector that failed.");
   return std::move(to).text();
 }
 

@@ -16,6 +16,11 @@ enum class Outcome { kStop, kLength, kCancelled, kDisconnected, kSlowReader, kEr
 inline constexpr size_t kOutcomes = 7;
 const char* nameOf(Outcome outcome);
 
+/// How a request for vectors ended.
+enum class EmbeddingOutcome { kAnswered, kCancelled, kDisconnected, kError, kRefused };
+inline constexpr size_t kEmbeddingOutcomes = 5;
+const char* nameOf(EmbeddingOutcome outcome);
+
 /// What the engine holds now; all numbers are of the same moment.
 struct EngineState {
   int64_t running = 0, waiting = 0, waitingTokens = 0;
@@ -32,6 +37,15 @@ class Metrics {
   // Seconds: from a request's arrival to its first token; between tokens; to its end; until it is in a step; of its prompt's steps; of the rest.
   Histogram firstToken, betweenTokens, whole, queue, prefill, decode;
 
+  // Of vectors: answered texts and their tokens; requests that have not ended; seconds until the first texts run, and to the end.
+  std::array<std::atomic<uint64_t>, kEmbeddingOutcomes> embeddings{};
+  std::atomic<uint64_t> embeddingTexts = 0, embeddingTokens = 0;
+  std::atomic<int64_t> embeddingsOpen = 0;
+  Histogram embeddingQueue, embeddingWhole;
+
+  std::atomic<uint64_t> spansExported = 0, spansDropped = 0, spanExportFailures = 0; ///< of traces; failures are of batches, tried again or not
+
+  void count(EmbeddingOutcome outcome) { ++embeddings[static_cast<size_t>(outcome)]; }
   void count(Outcome outcome) { ++requests[static_cast<size_t>(outcome)]; }
   void setEngine(const EngineState& state);
   EngineState engine() const;

@@ -5,20 +5,24 @@
 
 namespace jinx::serve {
 
-Status serve(const ServerOptions& options, Api& api, EngineThread& engine, Metrics& metrics, Tracer* tracer, const Limits& limits,
+Status serve(const ServerOptions& options, Api& api, const Served& served, Metrics& metrics, Tracer* tracer, const Limits& limits,
              const std::function<void(uint16_t)>& listening) {
   asio::thread_pool workers(static_cast<size_t>(options.workers));
-  ServerParts parts{api, engine, metrics, tracer, limits, workers};
+  ServerParts parts{api, served, metrics, tracer, limits, workers};
   ListenerHooks hooks;
   hooks.accept = [&](tcp::socket socket) { return std::make_shared<Connection>(std::move(socket), parts); };
   hooks.beginDrain = [&] {
     parts.isDraining = true;
     api.beginDrain();
   };
-  hooks.cancelAll = [&] { engine.cancelAll(); };
+  hooks.cancelAll = [&] {
+    if (served.engine) served.engine->cancelAll();
+    if (served.embeddings) served.embeddings->cancelAll();
+  };
   hooks.ended = [&] {
     workers.join();
-    engine.end();
+    if (served.engine) served.engine->end();
+    if (served.embeddings) served.embeddings->end();
   };
   return listenUntilEnd(options, limits, std::move(hooks), listening);
 }

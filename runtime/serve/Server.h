@@ -21,11 +21,11 @@ struct ServerOptions {
 /// Serves until the process is told to end (SIGTERM, SIGINT): then no connection is accepted and no generation begun; those that run may go on for
 /// `drainSeconds`, or until a second signal, and are then cancelled, which their clients are told.
 ///
-/// The engine's thread has ended when this returns.
+/// The threads of what is served have ended when this returns.
 ///
 /// \param listening  called with the port once clients can connect
 /// \returns kInvalidArgument for an address that is none, kResource when it cannot be listened on
-Status serve(const ServerOptions& options, Api& api, EngineThread& engine, Metrics& metrics, Tracer* tracer, const Limits& limits,
+Status serve(const ServerOptions& options, Api& api, const Served& served, Metrics& metrics, Tracer* tracer, const Limits& limits,
              const std::function<void(uint16_t)>& listening);
 
 } // namespace jinx::serve

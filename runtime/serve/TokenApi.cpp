@@ -1,32 +1,9 @@
 #include "runtime/serve/TokenApi.h"
 
-#include <bit>
-#include <cstring>
-
 #include "runtime/serve/CompletionApi.h"
 
 namespace jinx::serve {
-namespace {
-
-/// RFC 4648, of the floats' bytes, lowest first.
-std::string base64(std::span<const float> values) {
-  static_assert(std::endian::native == std::endian::little);
-  constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const auto bytes = std::as_bytes(values);
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k)
-      group = group << 8 | (i + k < bytes.size() ? std::to_integer<uint32_t>(bytes[i + k]) : 0);
-    for (size_t k = 0; k < 4; ++k)
-      text += i + k > bytes.size() ? '=' : kLetters[group >> (18 - 6 * k) & 63];
-  }
-  return text;
-}
-
-} // namespace
-
-ReplyOrError tokenize(const Json& json, const ServedModel& model) {
+ReplyOrError tokenize(const Json& json, const TextModel& model) {
   Fields fields(json);
   if (auto error = checkModel(fields, model.name)) return *error;
   const Json* prompt = fields.find("prompt");
@@ -39,7 +16,7 @@ ReplyOrError tokenize(const Json& json, const ServedModel& model) {
   return replyOf(Json{{"count", tokens->size()}, {"max_model_len", model.contextLength}, {"tokens", *tokens}});
 }
 
-ReplyOrError detokenize(const Json& json, const ServedModel& model) {
+ReplyOrError detokenize(const Json& json, const TextModel& model) {
   Fields fields(json);
   if (auto error = checkModel(fields, model.name)) return *error;
   const Json* given = fields.find("tokens");
@@ -55,26 +32,6 @@ ReplyOrError detokenize(const Json& json, const ServedModel& model) {
   auto text = model.tokenizer.decode(tokens, {.skipSpecial = false});
   if (!text) return errorOf(text.status(), "tokens");
   return replyOf(Json{{"prompt", *text}});
-}
-
-ReplyOrError embed(const Json& json, const ServedModel& model, const Limits& limits) {
-  if (!model.embed) return ApiError{.status = 404, .message = "no model for embeddings is served here", .code = "model_not_found"};
-  Fields fields(json);
-  if (auto error = checkModel(fields, model.embeddingName)) return *error;
-  const std::string encoding = fields.text("encoding_format", "float");
-  const auto inputs = readPrompts(fields, "input", model, limits);
-  fields.refuseOthers(kHarmlessFields);
-  if (encoding != "float" && encoding != "base64") fields.fail("encoding_format", "encoding_format is \"" + encoding.substr(0, 40) + "\", expected float or base64");
-  if (fields.error()) return *fields.error();
-  Json data = Json::array();
-  size_t tokens = 0;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    auto vector = model.embed(inputs[i]);
-    if (!vector) return errorOf(vector.status(), "input");
-    tokens += inputs[i].size();
-    data.push_back({{"object", "embedding"}, {"index", i}, {"embedding", encoding == "base64" ? Json(base64(*vector)) : Json(*vector)}});
-  }
-  return replyOf(Json{{"object", "list"}, {"data", std::move(data)}, {"model", model.embeddingName}, {"usage", {{"prompt_tokens", tokens}, {"total_tokens", tokens}}}});
 }
 
 } // namespace jinx::serve

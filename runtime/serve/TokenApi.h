@@ -1,10 +1,9 @@
-// POST /tokenize, /detokenize and /v1/embeddings: tokens of texts, texts of tokens, vectors of texts.
+// POST /tokenize and /detokenize: tokens of texts, texts of tokens.
 #pragma once
 
 #include <variant>
 
 #include "runtime/serve/Http.h"
-#include "runtime/serve/Limits.h"
 #include "runtime/serve/ServedModel.h"
 
 namespace jinx::serve {
@@ -12,10 +11,8 @@ namespace jinx::serve {
 using ReplyOrError = std::variant<HttpReply, ApiError>;
 
 /// {"prompt": "…", "add_special_tokens": true} -> {"count", "max_model_len", "tokens"}
-ReplyOrError tokenize(const Json& json, const ServedModel& model);
+ReplyOrError tokenize(const Json& json, const TextModel& model);
 /// {"tokens": […]} -> {"prompt": "…"}
-ReplyOrError detokenize(const Json& json, const ServedModel& model);
-/// OpenAI's; 404 where no model for it is served.
-ReplyOrError embed(const Json& json, const ServedModel& model, const Limits& limits);
+ReplyOrError detokenize(const Json& json, const TextModel& model);
 
 } // namespace jinx::serve

@@ -4,7 +4,7 @@
 
 namespace jinx::serve {
 
-Tracer::Tracer(std::vector<SpanWriter> writers) : writers_(std::move(writers)), thread_([this] { run(); }) {}
+Tracer::Tracer(std::vector<SpanWriter> writers, Metrics& metrics) : writers_(std::move(writers)), metrics_(metrics), thread_([this] { run(); }) {}
 
 Tracer::~Tracer() {
   {
@@ -17,13 +17,8 @@ Tracer::~Tracer() {
 
 void Tracer::add(Span span) {
   std::lock_guard lock(mutex_);
-  if (spans_.size() >= kMostPending) ++dropped_;
+  if (spans_.size() >= kMostPending) ++metrics_.spansDropped;
   else spans_.push_back(std::move(span));
-}
-
-uint64_t Tracer::dropped() const {
-  std::lock_guard lock(mutex_);
-  return dropped_;
 }
 
 /// A few times a second: who adds a span need not wake anybody.

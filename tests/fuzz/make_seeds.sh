@@ -3,7 +3,7 @@
 #
 # OUT/native: modules of docs/spec and of the lit tests, one each. OUT/onnx: node tests. OUT/plan: plans of both. OUT/gguf: a
 # file written here. OUT/safetensors, OUT/tokenizer: so, too, one of each kind. OUT/language_model: config.json of several kinds, and a whole GGUF file.
-# OUT/grammar: schemas, patterns and grammars. OUT/chat: templates, a zero, and the context.
+# OUT/grammar: schemas, patterns and grammars. OUT/chat: templates, a zero, and the context. OUT/request: a letter for the route, and a body.
 set -eu
 jinx=$1 jinx_opt=$2 source=$3 node_tests=$4 out=$5
 
@@ -176,5 +176,18 @@ cat >"$out/chat/list" <<'EOF'
 {{ l[1:] + [1, 'a', (2,)] }}{{ l | unique | list | length }}{{ range(1, 9, 2) | sum }}{% set a, b = l[0], 1 %}{{ a // b - 7 % -3 ** 2 }}{{ 1 < n <= 9 and n not in l or not n is odd }}
 {% set x %}block{% endset %}{% with y = x ~ x %}{{ y }}{% endwith %}{% generation %}{{ dict(d, z=1).z }}{% endgeneration %}{{ d.items() | list | tojson }}{{ strftime_now('%Y') | length }}
 EOF
+# Bodies of requests: the first letter says of which route.
+mkdir -p "$out/request"
+printf %s 'c{"model": "toy", "prompt": ["Once upon", "a time"], "n": 2, "max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "top_k": 5, "seed": 3, "stop": ["END", "x"], "logit_bias": {"65": -100, "66": 1.5}, "logprobs": 2, "user": "me"}' >"$out/request/completion"
+printf %s 'c{"prompt": [72, 105], "stream": true, "stream_options": {"include_usage": true}, "echo": true, "presence_penalty": 1, "frequency_penalty": -1, "repetition_penalty": 1.1, "min_p": 0.1, "ignore_eos": true, "stop_token_ids": [7], "skip_special_tokens": false}' >"$out/request/stream"
+printf %s 'c{"prompt": "x", "best_of": 1, "response_format": {"type": "json_schema", "json_schema": {"name": "p", "strict": true, "schema": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}}}}' >"$out/request/schema"
+printf %s 'c{"prompt": "x", "response_format": {"type": "regex", "regex": "[ab]{2,3}"}}' >"$out/request/pattern"
+printf %s 'm{"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "Hi \u00fc"}]}], "max_completion_tokens": 9, "logprobs": true, "top_logprobs": 3, "response_format": {"type": "json_object"}}' >"$out/request/chat"
+printf %s 'm{"messages": [{"role": "user", "content": "Weather?"}, {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{\"a\": 1}"}}]}, {"role": "tool", "tool_call_id": "c1", "content": "Sun"}], "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {"a": {"type": "string"}}}}}], "tool_choice": "auto", "stream": true, "chat_template_kwargs": {"x": [1]}}' >"$out/request/tools"
+printf %s 'm{"messages": [{"role": "user", "content": "Weather?"}], "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}], "tool_choice": {"type": "function", "function": {"name": "f"}}, "n": 3}' >"$out/request/call"
+printf %s 'e{"model": "toy", "input": ["one", "two \u20ac"], "encoding_format": "base64", "dimensions": 3, "user": "me"}' >"$out/request/vectors"
+printf %s 'e{"input": [[1, 2], [3]], "encoding_format": "float"}' >"$out/request/token_vectors"
+printf %s 't{"prompt": "a b\u0000", "add_special_tokens": false}' >"$out/request/tokenize"
+printf %s 'd{"tokens": [226, 130, 172, 65]}' >"$out/request/detokenize"
 echo "$(ls "$out/native" | wc -l) modules, $(ls "$out/onnx" | wc -l) ONNX models, $(ls "$out/plan" | wc -l) plans"
 [ -n "$(ls "$out/plan")" ]

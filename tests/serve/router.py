@@ -5,25 +5,19 @@
 """
 
 import json
-import pathlib
 import signal
 import socket
-import subprocess
 import sys
 import time
 
-from server import Server, generated, main_over_model
+from server import Server, generated, main_over_model, runner_of
 
 PROMPTS = [f"{name} lived in a house by the sea. " for name in ("Anna", "Bert", "Clara", "Dora", "Emil", "Fritz", "Gerda", "Hans")]
 
 
 class Router(Server):
     def __init__(self, jinx, *replicas):  # noqa: super's start has a model
-        self.process = subprocess.Popen([pathlib.Path(jinx).parent / "jinx-rt", "serve", "--replicas", ",".join(replica.url for replica in replicas), "--port", "0"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        self.port = int(line.split("http://")[1].split()[0].rsplit(":", 1)[1])
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.start([runner_of(jinx), "serve", "--replicas", ",".join(replica.url for replica in replicas), "--port", "0"])
 
 
 def ended(server, outcome="length"):

@@ -16,6 +16,12 @@ sys.path.insert(0, str(ROOT / "tests" / "models"))
 from packages import Missing, data  # noqa: E402, F401
 
 NAME = "smollm2"
+# Which jinx-rt is tested, where it is not the one beside jinx: one with a sanitizer has no compiler beside it.
+chosen_runner = None
+
+
+def runner_of(jinx):
+    return chosen_runner or pathlib.Path(jinx).parent / "jinx-rt"
 
 
 def compiled(jinx, folder):
@@ -27,13 +33,19 @@ def compiled(jinx, folder):
 
 
 class Server:
-    def __init__(self, jinx, plan, model, *options):
-        self.runner = pathlib.Path(jinx).parent / "jinx-rt"
-        self.process = subprocess.Popen([self.runner, "serve", plan, "--tokenizer", model, "--name", NAME, "--port", "0", "--threads", "1", *map(str, options)],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def __init__(self, jinx, plan, model, *options, program="jinx-rt"):
+        """plan None: what is served is among the options."""
+        self.runner = runner_of(jinx) if program == "jinx-rt" else pathlib.Path(jinx).parent / program
+        language = [plan, "--tokenizer", model, "--name", NAME] if plan else []
+        self.start([self.runner, "serve", *language, "--port", "0", "--threads", "1", *map(str, options)])
+
+    def start(self, command):
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115: read when the server has ended
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.errors, text=True)
         line = self.process.stdout.readline()
         if "http://" not in line:
-            raise RuntimeError(f"the server says {line!r} {self.process.stderr.read()!r}")
+            self.process.wait(10)
+            raise RuntimeError(f"the server says {line!r} {self.said()!r}")
         self.port = int(line.split("http://")[1].split()[0].rsplit(":", 1)[1])
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -89,11 +101,19 @@ class Server:
             self.process.wait()
             return None
 
+    def said(self):
+        """The end of what it wrote to its standard error."""
+        self.errors.seek(0)
+        return self.errors.read()[-4000:]
+
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.end()
+    def __exit__(self, kind, *_):
+        """A server that does not end well is a fault in every test, but where a test has killed it."""
+        code = self.end()
+        if kind is None and code not in (0, -signal.SIGKILL):
+            raise AssertionError(f"the server ended with {code}: {self.said()}")
 
 
 def generated(jinx, plan, model, requests):
@@ -130,8 +150,11 @@ def main_over_model(description, check, needs=None, arguments=lambda parser: Non
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jinx", type=pathlib.Path, default="build/dev/bin/jinx")
+    parser.add_argument("--runner", type=pathlib.Path, help="the jinx-rt to test, where it is not beside jinx: one with a sanitizer")
     arguments(parser)
     options = parser.parse_args()
+    global chosen_runner
+    chosen_runner = options.runner
     if needs:
         print(f"skipped: {needs}")
         return 77
@@ -140,8 +163,8 @@ def main_over_model(description, check, needs=None, arguments=lambda parser: Non
         folder = pathlib.Path(name)
         try:
             plan, model = compiled(options.jinx, folder)
+            check(outcomes, options, plan, model, folder)
         except Missing as missing:
             print(f"skipped: {missing}")
             return 77
-        check(outcomes, options, plan, model, folder)
     return outcomes.end()

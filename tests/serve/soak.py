@@ -119,7 +119,10 @@ def check(outcomes, options, plan, model, folder):
             if part == 0:
                 memory, descriptors = server.memory_kib(), server.descriptors()
         outcomes.expect(server.descriptors() <= descriptors, f"{server.descriptors()} descriptors open, {descriptors} before")
-        outcomes.expect(server.memory_kib() < memory + 8192, f"{server.memory_kib()} KiB of memory, {memory} before")
+        if options.runner:
+            print("memory is not judged with --runner: a sanitizer's own grows")
+        else:
+            outcomes.expect(server.memory_kib() < memory + 8192, f"{server.memory_kib()} KiB of memory, {memory} before")
         outcomes.expect(found['jinx_pages{state="free"}'] == PAGES, f"pages free: {found}")
         ended = {name.split('"')[1]: int(value) for name, value in found.items() if name.startswith("jinx_requests_total")}
         outcomes.expect(ended["slow_reader"] == ended["error"] == 0, f"requests ended as {ended}")

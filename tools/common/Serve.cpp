@@ -2,15 +2,16 @@
 
 #include <cstdio>
 #include <ctime>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "runtime/llm/PlanModel.h"
 #include "runtime/serve/Formats.h"
+#include "runtime/serve/OtlpExporter.h"
 #include "runtime/serve/Router.h"
 #include "runtime/serve/Server.h"
 #include "runtime/text/OpenTokenizer.h"
+#include "tools/common/Encoder.h"
 #include "tools/common/Exit.h"
 #include "tools/common/LanguageModel.h"
 
@@ -19,7 +20,8 @@ namespace {
 
 struct ServeOptions {
   PlanRequest request;
-  std::string tokenizer, name, chatTemplate, keyFile, traceFile;
+  EncoderOptions encoder;
+  std::string tokenizer, name, chatTemplate, keyFile, traceFile, collector;
   std::vector<std::string> replicas;
   DraftOptions draft;
   serve::ServerOptions server;
@@ -54,46 +56,98 @@ Expected<std::shared_ptr<const chat::ChatTemplate>> readTemplate(const ServeOpti
 
 bool isLoopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
 
-Expected<std::unique_ptr<serve::Tracer>> makeTracer(const ServeOptions& options) {
+Expected<std::unique_ptr<serve::Tracer>> makeTracer(const ServeOptions& options, serve::Metrics& metrics) {
   std::vector<serve::SpanWriter> writers;
   if (!options.traceFile.empty()) {
     JINX_TRY_ASSIGN(serve::SpanWriter writer, serve::chromeTraceWriter(options.traceFile));
     writers.push_back(std::move(writer));
   }
-  return writers.empty() ? nullptr : std::make_unique<serve::Tracer>(std::move(writers));
+  if (!options.collector.empty()) {
+    JINX_TRY_ASSIGN(serve::SpanWriter writer, serve::otlpWriter(options.collector, metrics));
+    writers.push_back(std::move(writer));
+  }
+  return writers.empty() ? nullptr : std::make_unique<serve::Tracer>(std::move(writers), metrics);
 }
 
-Status run(const PlanSource& source, ServeOptions options) {
-  JINX_TRY_ASSIGN(serve::Auth auth, readKeys(options.keyFile));
+/// A language model as the server needs it. Its parts point to each other: not to be moved.
+struct OpenLanguage {
+  LoadedPlan plan;
+  std::unique_ptr<llm::PlanModel> model;
+  std::unique_ptr<engine::QueuedSteps> steps;
+  DraftModel draft;
+  engine::EngineOptions engine;
+  std::unique_ptr<serve::ServedModel> served;
+};
+
+Expected<std::unique_ptr<OpenLanguage>> openLanguage(const PlanSource& source, const ServeOptions& options) {
+  auto opened = std::make_unique<OpenLanguage>();
   const std::string tokenizerFile = options.tokenizer.empty() ? options.request.path : options.tokenizer;
   JINX_TRY_ASSIGN(text::Tokenizer tokenizer, text::openTokenizer(tokenizerFile), "tokenizer");
-  JINX_TRY_ASSIGN(LoadedPlan plan, source(options.request));
+  JINX_TRY_ASSIGN(opened->plan, source(options.request));
+  if (llm::EmbeddingModel::isEncoder(*opened->plan.file)) return invalidArgument(options.request.path + " is an encoder: pass it as --embedding-model");
   JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
-  JINX_TRY_ASSIGN(auto model, llm::PlanModel::create(plan.file, std::move(device), {.pages = options.pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork}));
-  engine::QueuedSteps steps(*model);
-
+  JINX_TRY_ASSIGN(opened->model, llm::PlanModel::create(opened->plan.file, std::move(device), {.pages = options.pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork}));
+  const llm::PlanModel& model = *opened->model;
+  opened->steps = std::make_unique<engine::QueuedSteps>(*opened->model);
   // What is longer than all pages would be refused: then a sequence is as long as they are.
-  options.engine.scheduler.contextLength = std::min(model->contextLength(), options.pages * engine::kPageTokens);
-  JINX_TRY_ASSIGN(const DraftModel draft, openDraftModel(source, options.draft, options.request, tokenizer, *model, options.engine));
-  const int32_t contextLength = options.engine.scheduler.contextLength;
-  options.engine.scheduler.maxRunning = std::min(options.engine.scheduler.maxRunning, options.engine.scheduler.tokenBudget);
-  JINX_TRY_ASSIGN(options.engine.key, engine::randomHashKey());
-  if (options.name.empty()) options.name = std::filesystem::path(options.request.path).stem().string();
-  serve::ServedModel served{options.name, std::time(nullptr), tokenizer, endTokensOf(tokenizer, *model), model->vocabulary(), contextLength, options.drafts, {}, nullptr, {}, {}};
-  JINX_TRY_ASSIGN(served.chatTemplate, readTemplate(options, tokenizerFile));
-  JINX_TRY_ASSIGN(auto table, grammar::TokenTable::make(tokenizer, served.endTokens, model->vocabulary()));
-  served.makeMask = serve::maskMakerOf(std::move(table));
+  opened->engine = options.engine;
+  opened->engine.scheduler.contextLength = std::min(model.contextLength(), options.pages * engine::kPageTokens);
+  JINX_TRY_ASSIGN(opened->draft, openDraftModel(source, options.draft, options.request, tokenizer, model, opened->engine));
+  const int32_t contextLength = opened->engine.scheduler.contextLength;
+  const std::string name = options.name.empty() ? modelNameOf(options.request.path) : options.name;
+  opened->served = std::make_unique<serve::ServedModel>(serve::ServedModel{{name, std::time(nullptr), tokenizer, model.vocabulary(), contextLength}, endTokensOf(tokenizer, model), options.drafts, {}, nullptr});
+  JINX_TRY_ASSIGN(opened->served->chatTemplate, readTemplate(options, tokenizerFile));
+  JINX_TRY_ASSIGN(auto table, grammar::TokenTable::make(tokenizer, opened->served->endTokens, model.vocabulary()));
+  opened->served->makeMask = serve::maskMakerOf(std::move(table));
+  return opened;
+}
 
+Expected<std::unique_ptr<serve::EngineThread>> startEngine(const OpenLanguage& opened, const serve::Auth& auth, serve::Metrics& metrics) {
+  engine::EngineOptions options = opened.engine;
+  options.scheduler.maxRunning = std::min(options.scheduler.maxRunning, options.scheduler.tokenBudget);
+  JINX_TRY_ASSIGN(options.key, engine::randomHashKey());
+  return serve::EngineThread::start({std::move(options), auth.weights()}, *opened.steps, metrics);
+}
+
+void printListening(const ServeOptions& options, const serve::Served& served, uint16_t port) {
+  const serve::TextModel& first = served.language ? static_cast<const serve::TextModel&>(*served.language) : *served.encoder;
+  std::printf("%s on http://%s:%u (", first.name.c_str(), options.server.address.c_str(), port);
+  if (served.language) std::printf("pages %d, context %d%s", options.pages, served.language->contextLength, served.encoder ? "; " : "");
+  if (served.encoder) std::printf("embeddings of %s, %d numbers, context %d", served.encoder->name.c_str(), served.encoder->width, served.encoder->contextLength);
+  std::printf(")\n");
+  std::fflush(stdout);
+}
+
+Status run(const PlanSource& source, const ServeOptions& options) {
+  JINX_TRY_ASSIGN(serve::Auth auth, readKeys(options.keyFile));
+  std::unique_ptr<OpenLanguage> language;
+  std::unique_ptr<OpenEncoder> encoder;
+  if (!options.request.path.empty()) {
+    JINX_TRY_ASSIGN(language, openLanguage(source, options));
+  }
+  if (!options.encoder.path.empty()) {
+    JINX_TRY_ASSIGN(OpenEncoder opened, openEncoder(source, options.encoder, options.request));
+    encoder = std::make_unique<OpenEncoder>(std::move(opened));
+    if (language && language->served->name == encoder->served.name) return invalidArgument("both models are called \"" + encoder->served.name + "\": pass --embedding-name");
+  }
   serve::Metrics metrics;
-  JINX_TRY_ASSIGN(const std::unique_ptr<serve::Tracer> tracer, makeTracer(options));
-  JINX_TRY_ASSIGN(auto engine, serve::EngineThread::start({options.engine, auth.weights()}, steps, metrics, tracer.get()));
-  serve::Api api(served, options.limits, auth, *engine, metrics);
+  JINX_TRY_ASSIGN(const std::unique_ptr<serve::Tracer> tracer, makeTracer(options, metrics));
+  std::unique_ptr<serve::EngineThread> engine;
+  std::unique_ptr<serve::EmbeddingThread> embeddings;
+  serve::Served served;
+  if (language) {
+    JINX_TRY_ASSIGN(engine, startEngine(*language, auth, metrics));
+    served.language = language->served.get(), served.engine = engine.get();
+  }
+  if (encoder) {
+    const serve::EmbeddingThread::Options how{.maxWaiting = options.engine.maxWaiting, .maxWaitingOfTenant = options.engine.maxWaitingOfTenant, .weights = auth.weights()};
+    embeddings = std::make_unique<serve::EmbeddingThread>(how, encoder->served, metrics);
+    served.encoder = &encoder->served, served.embeddings = embeddings.get();
+  }
+  serve::Api api(served, options.limits, auth, metrics);
   if (!isLoopback(options.server.address) && auth.isOpen())
     std::fprintf(stderr, "warning: whoever reaches %s may use this server, because there are no keys; pass --api-key-file\n", options.server.address.c_str());
-  return serve::serve(options.server, api, *engine, metrics, tracer.get(), options.limits, [&](uint16_t port) {
-    std::printf("%s on http://%s:%u (pages %d, context %d)\n", options.name.c_str(), options.server.address.c_str(), port, options.pages, contextLength);
-    std::fflush(stdout);
-  });
+  return serve::serve(options.server, api, served, metrics, tracer.get(), options.limits, [&](uint16_t port) { printListening(options, served, port); });
 }
 
 Status runRouter(const ServeOptions& options) {
@@ -110,10 +164,21 @@ Status runRouter(const ServeOptions& options) {
 
 /// A router has no model; a server needs one, and where it cannot compile a tokenizer too.
 Status runEither(const PlanSource& source, const ServeOptions& options, bool canCompile) {
-  if (!options.replicas.empty()) return options.request.path.empty() ? runRouter(options) : invalidArgument("a router (--replicas) takes no MODEL");
-  if (options.request.path.empty()) return invalidArgument("there is no MODEL, and no --replicas");
-  if (!canCompile && options.tokenizer.empty()) return invalidArgument("a plan has no tokenizer, expected --tokenizer FILE");
+  const bool hasModel = !options.request.path.empty(), hasEncoder = !options.encoder.path.empty();
+  const bool isRouter = !options.replicas.empty();
+  if (isRouter && (hasModel || hasEncoder)) return invalidArgument("a router (--replicas) takes no model");
+  if (isRouter && !(options.collector.empty() && options.traceFile.empty())) return invalidArgument("spans (--otlp, --trace) are the replicas' own, and a router (--replicas) has none");
+  if (isRouter) return runRouter(options);
+  if (!hasModel && !hasEncoder) return invalidArgument("there is no MODEL, no --embedding-model, and no --replicas");
+  if (!canCompile && hasModel && options.tokenizer.empty()) return invalidArgument("a plan has no tokenizer, expected --tokenizer FILE");
+  if (!hasEncoder && !(options.encoder.tokenizer.empty() && options.encoder.name.empty())) return invalidArgument("--embedding-tokenizer and --embedding-name are about --embedding-model");
   return run(source, options);
+}
+
+void addEncoder(CLI::App& command, EncoderOptions& options, bool canCompile) {
+  command.add_option("--embedding-model", options.path, canCompile ? "Encoder for /v1/embeddings: folder of a BERT encoder, or a plan of one" : "Encoder for /v1/embeddings: plan of one")->type_name("PATH");
+  command.add_option("--embedding-tokenizer", options.tokenizer, "tokenizer.json or a folder with one; else that in the encoder's folder")->type_name("FILE");
+  command.add_option("--embedding-name", options.name, "Of the encoder, for clients; else the file's");
 }
 
 void addLimits(CLI::App& command, ServeOptions& options) {
@@ -152,6 +217,8 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   command->add_option("--io-threads", options->server.ioThreads, "Threads that serve connections")->check(CLI::Range(1, 256));
   command->add_option("--trace", options->traceFile, "Write where the time of requests goes, for chrome://tracing")->type_name("FILE");
   addDraftOptions(*command, options->draft, lookup);
+  command->add_option("--otlp", options->collector, "Give spans of requests to a collector of OpenTelemetry: http://HOST:PORT, to which they are posted as JSON under /v1/traces")->type_name("URL");
+  addEncoder(*command, options->encoder, canCompile);
   addLimits(*command, *options);
   options->request.device.parallelWork = llm::kParallelWork;
   addDeviceOptions(*command, options->request.device);

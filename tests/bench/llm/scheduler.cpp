@@ -192,7 +192,7 @@ double timeGap(const Options& options, const Variant& variant) {
   StillModel model(options, pagesFor(options), variant.findsBest);
   TimedStream stream(model, options.requests);
   serve::Metrics metrics;
-  auto thread = std::move(*serve::EngineThread::start({engineOptions(options, false), {}}, stream, metrics, nullptr));
+  auto thread = std::move(*serve::EngineThread::start({engineOptions(options, false), {}}, stream, metrics));
   const int32_t steps = std::min(options.steps, 64);
   for (int32_t i = 0; i < options.requests; ++i) {
     serve::Job job;

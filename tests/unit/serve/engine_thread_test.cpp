@@ -64,11 +64,11 @@ struct Served {
   std::unique_ptr<EngineThread> thread;
 
   explicit Served(engine::EngineOptions options = engine::smallEngine()) {
-    auto made = EngineThread::start({std::move(options), {}}, stream, metrics, nullptr);
+    auto made = EngineThread::start({std::move(options), {}}, stream, metrics);
     EXPECT_TRUE(made) << made.status().message();
     thread = std::move(*made);
   }
-  JobId submit(Watched& watched, std::vector<engine::RequestOptions> choices) { return thread->submit({std::move(choices), watched.events, secondsNow(), "test"}); }
+  JobId submit(Watched& watched, std::vector<engine::RequestOptions> choices) { return thread->submit({std::move(choices), watched.events, secondsNow(), nullptr}); }
   uint64_t count(Outcome outcome) const { return metrics.requests[static_cast<size_t>(outcome)]; }
   /// Pages are free again and nothing is open.
   void expectRest() {
