@@ -38,11 +38,14 @@ awaitable<void> Connection::run() {
   socket.set_option(tcp::no_delay(true), ignored);
   // The system would keep megabytes for who does not read.
   socket.set_option(asio::socket_base::send_buffer_size(parts_.limits.socketBytes), ignored);
+  // No `co_await` behind && or ?: here and below. What g++ 12 passes to a coroutine it makes before it looks at what stands in front.
   bool goesOn = true;
   while (goesOn) {
     double arrived_s = 0;
     std::optional<RequestMessage> message = co_await readMessage(client_, parts_.limits, arrived_s);
-    goesOn = message && co_await answer(toRequest(std::move(*message), arrived_s)) && client_.keepsAlive && !parts_.isDraining;
+    if (!message) break;
+    goesOn = co_await answer(toRequest(std::move(*message), arrived_s));
+    goesOn &= client_.keepsAlive && !parts_.isDraining;
   }
   socket.shutdown(tcp::socket::shutdown_both, ignored);
   client_.stream.close();
@@ -109,7 +112,8 @@ awaitable<bool> Connection::embed(std::shared_ptr<EmbeddingJob> job, const HttpR
   }
   if (!job->isDone()) parts_.served.embeddings->cancel(*job, EmbeddingOutcome::kDisconnected);
   if (trace && !job->isDone()) trace->fail(nameOf(EmbeddingOutcome::kDisconnected));
-  const bool isWritten = !watch->isGone() && co_await reply(std::move(job->reply), trace.get());
+  bool isWritten = false;
+  if (!watch->isGone()) isWritten = co_await reply(std::move(job->reply), trace.get());
   co_await watch->end();
   if (trace) trace->endAfter(secondsNow());
   co_return isWritten && !watch->isGone();
@@ -132,10 +136,12 @@ awaitable<bool> Connection::follow(Generation& generation, EventQueue& events, J
     if (!hasHead && generation.error()) co_return co_await reply(replyOf(*generation.error()), trace);
     if (!generation.isStream()) continue;
     if (!hasHead && trace) describeStatus(*trace, 200);
-    if (!hasHead && !co_await writeStreamHead(generation.id())) co_return false;
-    hasHead = true;
+    if (!hasHead) hasHead = co_await writeStreamHead(generation.id());
+    if (!hasHead) co_return false;
     const double begin_s = secondsNow();
-    if (!text.empty() && !co_await writeChunk(std::move(text))) co_return false;
+    bool isWritten = true;
+    if (!text.empty()) isWritten = co_await writeChunk(std::move(text));
+    if (!isWritten) co_return false;
     if (trace) trace->add("flush", begin_s, secondsNow());
   }
   if (watch.isGone()) co_return false;

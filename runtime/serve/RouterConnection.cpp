@@ -47,7 +47,9 @@ awaitable<void> RouterConnection::run() {
   while (goesOn) {
     double arrived_s = 0;
     std::optional<RequestMessage> message = co_await readMessage(client_, parts_.limits, arrived_s);
-    goesOn = message && co_await forward(std::move(*message)) && client_.keepsAlive && !parts_.isDraining;
+    if (!message) break; // no `co_await` behind &&: see Connection::run
+    goesOn = co_await forward(std::move(*message));
+    goesOn &= client_.keepsAlive && !parts_.isDraining;
   }
   client_.stream.socket().shutdown(tcp::socket::shutdown_both, ignored);
   client_.stream.close();
