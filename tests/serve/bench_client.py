@@ -45,14 +45,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.asked.append((time.monotonic(), self.path, self.headers.get("Authorization"), body))
             self.server.running += 1
             self.server.most = max(self.server.most, self.server.running)
+        self.runs = True
         try:
             self.server.gate()
             self.answer(body)
         except OSError:  # the client has gone
             self.close_connection = True
         finally:
+            self.leave()
+
+    def leave(self):
+        """Before the client can know that its answer has ended: then it asks the next one."""
+        if self.runs:
             with self.server.lock:
                 self.server.running -= 1
+        self.runs = False
 
     def write(self, data, step=1 << 20):
         for i in range(0, len(data), step):
@@ -85,6 +92,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(GAP if i < TOKENS - 1 else 0)
         if what != "no usage":
             send({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 2 * TOKENS, "total_tokens": 11 + 2 * TOKENS, "prompt_tokens_details": {"cached_tokens": 3}}})
+        self.leave()
         send("[DONE]")
         self.wfile.write(b"0\r\n\r\n")
         return None
