@@ -264,6 +264,8 @@ __device__ void finish() { asm volatile("wgmma.commit_group.sync.aligned;\n wgmm
 '''
 NAMED = 'asm volatile("ld.global.L1::no_allocate.f32 %0, [%1];" : "=f"(v) : "l"(p) : "memory"); return v; }\n\n'
 WAIT = '__device__ __forceinline__ void grid_wait_previous() { asm volatile("griddepcontrol.wait;" ::: "memory"); }\n\n'
+BULK = 'asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %2}], [%3];" :: "r"(to), "l"(map), "r"(0), "r"(bar) : "memory"); }\n\n'
+BULK_LOAD = 'extern "C" __global__ void broken(const void* map, float* y) { NAME(0, map, 1024); grid_wait_previous(); y[threadIdx.x] = 1; }\n'
 BROKEN = {
     "right": ("", TITLE + 'extern "C" __global__ void broken(float* x) { x[threadIdx.x] = 1.0f; }\n'),
     "no such name": ("nothing", TITLE + 'extern "C" __global__ void broken(float* x) { *x = nothing; }\n'),
@@ -277,6 +279,8 @@ BROKEN = {
     "a load past the nearest cache before the wait": ("stands before the wait for the launch before", WAIT + "__device__ float load_any(const float* p) { float v; " + NAMED + TITLE + 'extern "C" __global__ void broken(const float* x, float* y) { float v = 2; while (v > 1) v = load_any(x + int(v)); grid_wait_previous(); y[threadIdx.x] = v; }\n'),
     "a constant before the wait": ("", WAIT + "__device__ float load_one_constant(const float* p) { float v; " + NAMED + TITLE + 'extern "C" __global__ void broken(const float* x, float* y) { float v = 2; while (v > 1) v = load_one_constant(x + int(v)); grid_wait_previous(); y[threadIdx.x] = v; }\n'),
     "a load beside constants before the wait": ("stands before the wait for the launch before", WAIT + "__device__ float load_one_constant(const float* p) { float v; " + NAMED + TITLE + 'extern "C" __global__ void broken(const float* x, volatile float* y) { float v = load_one_constant(x + threadIdx.x), w = y[threadIdx.x]; grid_wait_previous(); y[threadIdx.x] = v + w; }\n'),
+    "a bulk constant before the wait": ("", WAIT + "__device__ void tma_load_2d_constant(unsigned to, const void* map, unsigned bar) { " + BULK + TITLE + BULK_LOAD.replace("NAME", "tma_load_2d_constant")),
+    "a bulk load before the wait": ("stands before the wait for the launch before", WAIT + "__device__ void tma_load_2d(unsigned to, const void* map, unsigned bar) { " + BULK + TITLE + BULK_LOAD.replace("NAME", "tma_load_2d")),
     "no HGMMA": ("no HGMMA", "__device__ void wgmma_m64n8k16(float* x) { *x += 1; }\n\n" + TITLE + 'extern "C" __global__ void broken(float* x) { wgmma_m64n8k16(x); }\n'),
 }
 
