@@ -21,8 +21,11 @@ std::string provenanceOf(graph::GroupOp group) {
 SmallVector<StringAttr> nodesOf(graph::GroupOp group) {
   SmallVector<StringAttr> nodes;
   group.getBody().walk([&](Operation *op) {
-    auto name = dyn_cast<NameLoc>(op->getLoc());
-    if (name && !isa<graph::ConstantOp>(op) && !llvm::is_contained(nodes, name.getName())) nodes.push_back(name.getName());
+    if (isa<graph::ConstantOp>(op)) return;
+    op->getLoc()->walk([&](Location inner) {  // what stands for several nodes has the names of all
+      if (auto name = dyn_cast<NameLoc>(inner); name && !llvm::is_contained(nodes, name.getName())) nodes.push_back(name.getName());
+      return isa<NameLoc>(inner) ? WalkResult::skip() : WalkResult::advance();
+    });
   });
   return nodes;
 }
