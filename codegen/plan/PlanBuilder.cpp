@@ -165,13 +165,12 @@ class PlanBuilder {
     JINX_TRY_ASSIGN(Tensor tensor, tensorOf(op.getValue()));
     uint32_t index = addValue(op.getY(), "const." + nameOf(op.getY()), plan::Value::CONSTANT);
     constants_[op.getValue()] = index;
-    plan::ConstantData *data = plan_.mutable_values(index)->mutable_constant();
-    if (tensor.dtype() == DType::kString) {
-      for (int64_t i = 0; i < tensor.size(); ++i) data->add_strings(tensor.getString(i));
-      return Status::ok();
-    }
-    place(tensor, *data);
+    fill(tensor, *plan_.mutable_values(index)->mutable_constant());
     return Status::ok();
+  }
+  void fill(const Tensor &tensor, plan::ConstantData &data) {
+    if (tensor.dtype() != DType::kString) return place(tensor, data);
+    for (int64_t i = 0; i < tensor.size(); ++i) data.add_strings(tensor.getString(i));
   }
 
   /// A constant in pieces. One of them may be a constant by itself, too; then its bytes are in the plan twice.
@@ -304,15 +303,7 @@ class PlanBuilder {
     value->set_where(plan::Value::CONSTANT);
     value->set_dtype(uint32_t(tensor.dtype()));
     for (int64_t d : tensor.shape()) value->add_dims(std::to_string(d));
-    plan::ConstantData *data = value->mutable_constant();
-    if (tensor.dtype() == DType::kString) {
-      for (int64_t i = 0; i < tensor.size(); ++i) data->add_strings(tensor.getString(i));
-      return index;
-    }
-    data->set_offset(weightBytes_);
-    data->set_size(tensor.sizeBytes());
-    weights_.push_back({weightBytes_, tensor});
-    weightBytes_ = (weightBytes_ + tensor.sizeBytes() + 63) / 64 * 64;
+    fill(tensor, *value->mutable_constant());
     return index;
   }
 

@@ -5,7 +5,7 @@
 
 namespace jinx::graph {
 
-/// Constants behind each other: `jinx.concat` of nothing but constants along the first dimension. As a plan has it, it is one constant in pieces, and its elements
+/// Constants behind each other: `jinx.concat` of nothing but constants along the first dimension, of elements that are whole bytes. As a plan has it, it is one constant in pieces, and its elements
 /// stay where they are. Such a concat is made by jinx-merge-products; others fold.
 bool isStackedConstant(mlir::Operation *op);
 /// A constant, whole or in pieces: the plan's, there before the first launch.

@@ -7,6 +7,7 @@
 #include "codegen/schedules/cuda/GroupEpilogue.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
 #include "ir/Graph/Codes.h"
+#include "ir/Graph/StackedConstants.h"
 
 using namespace mlir;
 using namespace jinx::graph;
@@ -38,7 +39,7 @@ class GroupCodes {
 
  private:
   OpBuilder &b() { return kb_.b(); }
-  bool isConstant(Value operand) { return group_.getInputs()[cast<BlockArgument>(operand).getArgNumber()].getDefiningOp<ConstantOp>() != nullptr; }
+  bool isConstant(Value operand) { return graph::isConstant(group_.getInputs()[cast<BlockArgument>(operand).getArgNumber()]); }
   Value input(Value operand) { return kb_.input(cast<BlockArgument>(operand)); }
 
   void emitProgram() {

@@ -125,7 +125,7 @@ void Machine::copyAsync(void *dst, const void *src, unsigned dstBytes, unsigned 
   checkSharedRange(*cta, address, dstBytes, "an asynchronous copy", line);
   if (address % dstBytes) fail("the destination of an asynchronous copy must be aligned to its size", line);
   if (srcBytes && reinterpret_cast<uintptr_t>(src) % dstBytes) fail("the source of an asynchronous copy must be aligned to its size", line);
-  if (srcBytes) touchGlobal(src, srcBytes, false, line);
+  if (srcBytes) touchGlobal(src, srcBytes, JINX_EMU_READ, line);
   cta->shadow.access(t->index, address, dstBytes, line);
   demandNone(cta->shadow.startCopy({address, dstBytes, eventOfSelf(line)}, t->knows), *cta, "an asynchronous copy", true, line);
   poison(*cta, address, dstBytes);
@@ -167,10 +167,7 @@ void Machine::tmaLoad(unsigned dst, const EmulatedTensorMap &map, unsigned bar, 
   unsigned mask = rankMask ? rankMask : 1u << t.cta->rank;
   if (mask >> ctas_.size()) fail("a multicast to a block outside the cluster", line);
   for (unsigned r = 0; r < rows; ++r)
-    if (Row row = globalRow(map, at.data(), r); row.valid) {
-      TouchedRange *touched = touchGlobal(row.begin, row.valid * map.elementBytes, false, line);
-      if (access == JINX_EMU_CONSTANT && touched) touched->isConstant = true;
-    }
+    if (Row row = globalRow(map, at.data(), r); row.valid) touchGlobal(row.begin, row.valid * map.elementBytes, access, line);
   for (Cta &cta : ctas_) {
     if (!(mask >> cta.rank & 1)) continue;
     checkSharedRange(cta, dst, total, "a bulk load", line);
@@ -218,7 +215,7 @@ void Machine::tmaStore(const EmulatedTensorMap &map, unsigned src, const int *co
   std::array<int, 5> at{};
   for (unsigned d = 0; d < map.rank; ++d) at[d] = coordinates[d];
   for (unsigned r = 0; r < rows; ++r)
-    if (Row row = globalRow(map, at.data(), r); row.valid) touchGlobal(row.begin, row.valid * map.elementBytes, true, line);
+    if (Row row = globalRow(map, at.data(), r); row.valid) touchGlobal(row.begin, row.valid * map.elementBytes, JINX_EMU_WRITE, line);
   uint64_t readGroup = t->storeReads.open(), writeGroup = t->storeWrites.open();
   for (unsigned first = 0; first < rows; first += kRowsPerPiece) {
     unsigned count = std::min(kRowsPerPiece, rows - first);

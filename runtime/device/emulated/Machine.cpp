@@ -323,11 +323,9 @@ void Machine::clusterLoad(void *to, unsigned address, unsigned rank, unsigned by
 }
 
 void Machine::globalAccess(const void *p, unsigned bytes, JinxEmuAccess access, int line) {
-  const bool isWrite = access == JINX_EMU_WRITE, isConstant = access == JINX_EMU_CONSTANT;
-  if (!isConstant) demandGridWait(isWrite ? "a store" : "a load", line);
+  if (access != JINX_EMU_CONSTANT) demandGridWait(access == JINX_EMU_WRITE ? "a store" : "a load", line);
   if (reinterpret_cast<uintptr_t>(p) % std::min(bytes, 16u) != 0) fail("a misaligned global access of " + std::to_string(bytes) + " bytes", line);
-  TouchedRange *touched = touchGlobal(p, bytes, isWrite, line);
-  if (isConstant && touched) touched->isConstant = true;
+  touchGlobal(p, bytes, access, line);
 }
 
 void Machine::demandGridWait(const char *what, int line) {
@@ -335,9 +333,10 @@ void Machine::demandGridWait(const char *what, int line) {
   fail(std::string("missing grid_wait_previous: ") + what + " of global memory, while the launch before may still run", line);
 }
 
-TouchedRange *Machine::touchGlobal(const void *p, unsigned bytes, bool isWrite, int line) {
+void Machine::touchGlobal(const void *p, unsigned bytes, JinxEmuAccess access, int line) {
+  const bool isWrite = access == JINX_EMU_WRITE;
   count(line);
-  if (options_.ranges.empty()) return nullptr;
+  if (options_.ranges.empty()) return;
   auto it = std::upper_bound(options_.ranges.begin(), options_.ranges.end(), p, [](const void *q, auto &r) { return q < r.begin; });
   if (it == options_.ranges.begin()) fail("a global access outside every buffer", line);
   --it;
@@ -352,7 +351,7 @@ TouchedRange *Machine::touchGlobal(const void *p, unsigned bytes, bool isWrite, 
   size_t &reach = isWrite ? touched.written : touched.read;
   reach = std::max(reach, static_cast<size_t>(at - begin) + bytes);
   orderGlobal(static_cast<size_t>(it - options_.ranges.begin()), static_cast<size_t>(at - begin), bytes, isWrite, line);
-  return &touched;
+  touched.isConstant |= access == JINX_EMU_CONSTANT;
 }
 
 void Machine::poison(Cta &cta, unsigned address, unsigned bytes) {

@@ -253,7 +253,7 @@ class Machine {
   void demandNone(const std::optional<Hazard> &hazard, const Cta &cta, const char *what, bool isWrite, int line);
   /// Fails where the launch before may still run, as far as this thread knows.
   void demandGridWait(const char *what, int line);
-  TouchedRange *touchGlobal(const void *p, unsigned bytes, bool isWrite, int line);  ///< null: no ranges are known
+  void touchGlobal(const void *p, unsigned bytes, JinxEmuAccess access, int line);
   void orderGlobal(size_t range, size_t offset, unsigned bytes, bool isWrite, int line);
   /// Every so often; fails when the launch does not come to an end.
   void count(int line) {
