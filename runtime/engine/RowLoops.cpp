@@ -101,31 +101,35 @@ JINX_FOR("avx512f,avx512dq,avx512vl,avx512bw") double weighAvx512(const float* r
   return weighBody(row, size, largest, temperature, weights);
 }
 
-LargestLoop largestLoop() {
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return largestAvx512;
-  return __builtin_cpu_supports("avx2") ? largestAvx2 : largestPlain;
-}
-WeighLoop weighLoop() {
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return weighAvx512;
-  return __builtin_cpu_supports("avx2") ? weighAvx2 : weighPlain;
-}
-#else
-LargestLoop largestLoop() { return largestPlain; }
-WeighLoop weighLoop() { return weighPlain; }
 #endif
+
+struct Loops {
+  LargestLoop largest;
+  WeighLoop weigh;
+};
+
+/// Those of the widest registers that this processor has.
+const Loops& loops() {
+  static const Loops found = [] {
+#ifdef JINX_WIDE
+    if (__builtin_cpu_supports("x86-64-v4")) return Loops{largestAvx512, weighAvx512};
+    if (__builtin_cpu_supports("avx2")) return Loops{largestAvx2, weighAvx2};
+#endif
+    return Loops{largestPlain, weighPlain};
+  }();
+  return found;
+}
 
 } // namespace
 
 float expOf(float x) { return expBody(x); }
 
 bool largestOfChunks(std::span<const float> row, std::span<float> largest) {
-  static const LargestLoop loop = largestLoop();
-  return loop(row.data(), row.size(), largest.data());
+  return loops().largest(row.data(), row.size(), largest.data());
 }
 
 double weighBlock(std::span<const float> row, float largest, float temperature, std::span<float> weights) {
-  static const WeighLoop loop = weighLoop();
-  return loop(row.data(), row.size(), largest, temperature, weights.data());
+  return loops().weigh(row.data(), row.size(), largest, temperature, weights.data());
 }
 
 } // namespace jinx::engine
