@@ -103,6 +103,10 @@ Status CpuDevice::copyOnDevice(void* target, const void* source, size_t sizeByte
   if (sizeBytes) std::memmove(target, source, sizeBytes);
   return Status::ok();
 }
+Status CpuDevice::clear(void* device, size_t sizeBytes, Stream&) {
+  if (sizeBytes) std::memset(device, 0, sizeBytes);
+  return Status::ok();
+}
 
 Expected<std::unique_ptr<Module>> CpuDevice::loadModule(std::shared_ptr<const PlanFile> plan) {
   const plan::Plan& p = plan->plan();

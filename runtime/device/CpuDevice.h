@@ -25,6 +25,7 @@ class CpuDevice final : public Device {
   Status copyToDevice(void* device, const void* host, size_t sizeBytes, Stream& stream) override;
   Status copyToHost(void* host, const void* device, size_t sizeBytes, Stream& stream) override;
   Status copyOnDevice(void* target, const void* source, size_t sizeBytes, Stream& stream) override;
+  Status clear(void* device, size_t sizeBytes, Stream& stream) override;
 
   /// Takes the ELF object of the highest ISA level that the processor runs and `DeviceOptions::isa` admits. Symbols
   /// named in `DeviceOptions::kernels` come from there; a plan all of whose kernels do needs no code object.

@@ -124,6 +124,8 @@ class Device : public MemorySource {
   virtual Status copyToDevice(void* device, const void* host, size_t sizeBytes, Stream& stream) = 0;
   virtual Status copyToHost(void* host, const void* device, size_t sizeBytes, Stream& stream) = 0;
   virtual Status copyOnDevice(void* target, const void* source, size_t sizeBytes, Stream& stream) = 0;
+  /// Writes zeros; `size` 0 is allowed.
+  virtual Status clear(void* device, size_t sizeBytes, Stream& stream) = 0;
 
   /// Loads the best code object that the device can run. kUnimplemented, naming what the plan carries and what the
   /// device takes, when there is none. A plan without kernels loads as an empty module.

@@ -178,7 +178,7 @@ std::optional<PageCopy> Scheduler::findPrefix(Request& request) {
   request.published = prefix.pages;
   request.computed = roomIn(static_cast<size_t>(prefix.pages));
   request.cached = request.computed;
-  if (prefix.tail.rows == 0) return std::nullopt;
+  if (prefix.tail.rows < std::max(options_.leastCopied, 1)) return std::nullopt;
   pool_.retain(prefix.tail.page);
   const int32_t page = pool_.allocate();
   if (page == kNoPage) {

@@ -26,6 +26,7 @@ struct SchedulerOptions {
   int32_t prefillWhileDecoding = 512; ///< tokens of prompts in a step in which requests decode, at least 1
   int32_t contextLength = 4096;      ///< tokens of prompt and output, at least 2
   bool cachesPrefixes = true;        ///< whether published pages are looked for
+  int32_t leastCopied = 1;           ///< rows of a page that begins alike, from which on it is copied and not computed
 };
 
 class Scheduler {

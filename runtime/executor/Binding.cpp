@@ -192,7 +192,7 @@ class Binder {
       items.push_back({b_.placements[i].sizeBytes, v.input >= 0 ? 0 : v.firstUse, lastsToEnd ? p_.endTime : v.lastUse});
       owners.push_back(i);
     }
-    ArenaLayout layout = planArena(items);
+    ArenaLayout layout = planArena(items, options_.arenaSlack);
     std::vector<int64_t> offsets(p_.values.size(), 0);
     for (size_t k = 0; k < owners.size(); ++k)
       offsets[owners[k]] = layout.offsets[k];

@@ -123,7 +123,7 @@ Expected<Binding*> Session::findBinding(std::span<const Value> inputs, bool onDe
 }
 
 Expected<Binding*> Session::makeBinding(std::span<const Value> inputs, bool callerMemory) {
-  BindingOptions options{callerMemory, options_.parallelWork, kernels_};
+  BindingOptions options{callerMemory, options_.parallelWork, options_.arenaSlack, kernels_};
   JINX_TRY_ASSIGN(Binding made, jinx::makeBinding(*program_, inputs, options));
   made.key = key_;
   ++bindingsMade_;

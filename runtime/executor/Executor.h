@@ -32,6 +32,8 @@ namespace jinx {
 struct SessionOptions {
   int bindingCacheSize = 8;                   ///< sets of input sizes kept ready
   int64_t parallelWork = 32768;               ///< launches with less work (scalar operations) stay on one thread
+  bool recordsRuns = false;                   ///< `enqueue` records launches whose sizes and addresses come again, and replays them; nobody else captures its stream
+  double arenaSlack = kTightArena;            ///< of `planArena`: more memory, and new sizes are ready sooner
   std::shared_ptr<const HostOpTable> hostOps; ///< null: HostOpTable::standard()
 };
 
@@ -132,6 +134,8 @@ class Session {
   Status checkEnqueueable() const;
   Status enqueueLocked(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream, Trace* trace);
   Status enqueueSteps(Binding& binding, Stream& stream, Trace* trace);
+  Status enqueueStep(Binding& binding, const StepInfo& step, Stream& stream, Trace* trace);
+  bool isSettled(Binding& binding) const;
   Status prepareOutput(const Binding& binding, size_t k, Value& output);
   Status finishOutputs(const Binding& binding, std::span<Value> outputs);
   Status expectShape(size_t k, const Tensor& given, std::span<const int64_t> shape, DType type) const;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "runtime/executor/ControlFlow.h"
+#include "runtime/executor/RecordedLaunches.h"
 #include "runtime/executor/Trace.h"
 
 namespace jinx {
@@ -113,28 +114,12 @@ void Interpreter::release(const StepInfo& step) {
 /// Where the launches end that begin at step `at` and can be one graph; `at` where there are none: no graphs, or each is looked at.
 size_t Interpreter::launchRun(uint32_t block, size_t at) const {
   if (!hasGraphs_ || block != 0 || trace_ || observer_ || binding_->runs < 2) return at;
-  const std::vector<uint32_t>& steps = program_.blocks[block].steps;
-  while (at < steps.size() && program_.steps[steps[at]].staticLaunch >= 0)
-    ++at;
-  return at;
+  return endOfLaunches(program_, program_.blocks[block].steps, at);
 }
 
-/// Launches [begin, end) of the main program as one graph, recorded when it is first wanted.
+/// Launches [begin, end) of the main program as one graph.
 Status Interpreter::runGraph(const std::vector<uint32_t>& steps, size_t begin, size_t end) {
-  std::unique_ptr<LaunchGraph>& graph = binding_->graphs[static_cast<uint32_t>(begin)];
-  if (!graph) {
-    JINX_TRY(device_.beginCapture(stream_));
-    Status status;
-    for (size_t at = begin; at < end && status.isOk(); ++at) {
-      const StepInfo& step = program_.steps[steps[at]];
-      status = launchStatic(step).withContext("step " + quoted(step.name()));
-    }
-    auto recorded = device_.endCapture(stream_);
-    JINX_TRY(std::move(status));
-    if (!recorded) return recorded.status();
-    graph = std::move(*recorded);
-  }
-  JINX_TRY(device_.replay(*graph, stream_));
+  JINX_TRY(replayLaunches(device_, stream_, program_, *binding_, steps, begin, end));
   for (size_t at = begin; at < end; ++at)
     release(program_.steps[steps[at]]);
   return Status::ok();

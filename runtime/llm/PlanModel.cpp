@@ -15,6 +15,8 @@ constexpr const char* kStepNames[] = {"tokens", "sequence", "position", "slots",
 constexpr std::string_view kPoolNames[] = {"keys.", "values.", "key_scales.", "value_scales."};
 constexpr size_t kPoolRank = 3; ///< at least: pages, heads, rows
 constexpr int32_t kLeastEntries = 16;
+constexpr size_t kPortAlignment = 64; ///< values: 256 bytes
+constexpr double kArenaSlack = 1.25;  ///< a batch has new sizes again and again, and arenas of a step are small beside weights and pages
 
 std::string quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
 
@@ -34,9 +36,7 @@ PlanModel::~PlanModel() {
   session_.reset();
   for (Pool& pool : pools_)
     device_->release(pool.memory.data, pool.memory.sizeBytes);
-  for (StepPort& port : ports_)
-    if (port.memory.data) device_->release(port.memory.data, port.memory.sizeBytes);
-  for (Block* block : {&logits_, &best_})
+  for (Block* block : {&step_, &logits_, &best_})
     if (block->data) device_->release(block->data, block->sizeBytes);
 }
 
@@ -46,7 +46,7 @@ Status PlanModel::load(std::shared_ptr<const PlanFile> plan, const PlanModelOpti
   contextLength_ = options.contextLength;
   hostMemory_ = device_->has(capability::kHostMemory);
   // Steps differ in their numbers of tokens, sequences and rows: what a binding takes is little beside a step.
-  JINX_TRY_ASSIGN(session_, Session::create(plan, device_, {.bindingCacheSize = 64, .parallelWork = options.parallelWork}));
+  JINX_TRY_ASSIGN(session_, Session::create(plan, device_, {.bindingCacheSize = 64, .parallelWork = options.parallelWork, .recordsRuns = true, .arenaSlack = kArenaSlack}));
   JINX_TRY_ASSIGN(stream_, device_->createStream());
   JINX_TRY(findPorts());
   if (contextLength_ == 0) {
@@ -69,7 +69,7 @@ Status PlanModel::findPorts() {
     const size_t rank = std::string_view(name) == "table" ? 2 : 1;
     if (at->dtype != DType::kI32 || at->dims.size() != rank)
       return invalidArgument("input " + quoted(name) + " is " + std::string(jinx::name(at->dtype)) + " of rank " + std::to_string(at->dims.size()) + ", expected i32 of rank " + std::to_string(rank));
-    ports_.push_back({name, static_cast<size_t>(at - ports.begin()), {}, {}, {}});
+    ports_.push_back({name, static_cast<size_t>(at - ports.begin()), {}, 0});
   }
   return Status::ok();
 }
@@ -91,11 +91,9 @@ Status PlanModel::makePools() {
     bytesOfPage_ += bytes / pages_;
     inputs_[k] = Tensor::wrap(port.dtype, shape, pools_.back().memory.data);
     // What was never written is never read, but zeros are never NaN either.
-    std::vector<std::byte> zeros(static_cast<size_t>(bytes / pages_));
-    for (int32_t page = 0; page < pages_; ++page)
-      JINX_TRY(device_->copyToDevice(static_cast<std::byte*>(pools_.back().memory.data) + page * pools_.back().bytesOfPage, zeros.data(), zeros.size(), *stream_));
-    JINX_TRY(stream_->synchronize());
+    JINX_TRY(device_->clear(pools_.back().memory.data, static_cast<size_t>(bytes), *stream_));
   }
+  JINX_TRY(stream_->synchronize());
   return pools_.empty() ? invalidArgument("the plan has no pools, expected keys.0, values.0, …") : Status::ok();
 }
 
@@ -112,9 +110,10 @@ Status PlanModel::makeLogits() {
   return Status::ok();
 }
 
-/// Room for so many bytes; what was in it is lost.
+/// Room for so many bytes, and where it moves for up to twice as many: recorded launches have its address. What was in it is lost.
 Status PlanModel::reserve(Block& block, size_t sizeBytes) {
   if (block.sizeBytes >= sizeBytes && block.data) return Status::ok();
+  if (block.data) sizeBytes = std::bit_ceil(sizeBytes);
   if (block.data) device_->release(block.data, block.sizeBytes);
   block = {};
   JINX_TRY_ASSIGN(block.data, device_->allocate(std::max<size_t>(sizeBytes, 64)));
@@ -122,20 +121,26 @@ Status PlanModel::reserve(Block& block, size_t sizeBytes) {
   return Status::ok();
 }
 
+/// Room for a port's values behind those of the ports before it, zeros.
+std::span<int32_t> PlanModel::place(StepPort& port, Shape shape) {
+  port.begin = (values_.size() + kPortAlignment - 1) / kPortAlignment * kPortAlignment;
+  const auto count = static_cast<size_t>(numElements(shape));
+  port.shape = std::move(shape);
+  values_.resize(port.begin + count, 0);
+  return std::span(values_).subspan(port.begin, count);
+}
+
 void PlanModel::fill(const engine::StepInput& input) {
   const std::span<const int32_t> values[kStepInputs] = {input.tokens, input.sequence, input.position, input.slots, input.table, input.wanted};
-  for (size_t i = 0; i < kStepInputs; ++i) {
-    ports_[i].values.assign(values[i].begin(), values[i].end());
-    ports_[i].shape = {static_cast<int64_t>(values[i].size())};
-  }
   // Widths of a table are powers of two, so that sizes repeat from step to step.
   const auto entries = static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(std::max(input.entries, kLeastEntries))));
-  StepPort& table = ports_[kTable];
-  table.shape = {input.sequences, entries};
-  table.values.assign(static_cast<size_t>(input.sequences) * static_cast<size_t>(entries), 0);
+  values_.clear();
+  for (size_t i = 0; i < kStepInputs; ++i)
+    if (i != kTable) std::ranges::copy(values[i], place(ports_[i], {static_cast<int64_t>(values[i].size())}).begin());
+  const std::span<int32_t> table = place(ports_[kTable], {input.sequences, entries});
   for (int32_t s = 0; s < input.sequences; ++s)
     for (int32_t e = 0; e < input.entries; ++e)
-      table.values[static_cast<size_t>(s * entries + e)] = std::max(input.table[static_cast<size_t>(s * input.entries + e)], 0);
+      table[static_cast<size_t>(s * entries + e)] = std::max(input.table[static_cast<size_t>(s * input.entries + e)], 0);
 }
 
 Status PlanModel::run(const engine::StepInput& input, engine::StepRows rows) {
@@ -150,7 +155,7 @@ Status PlanModel::run(const engine::StepInput& input, engine::StepRows rows) {
 
 Status PlanModel::runOnHost(std::span<float> logits) {
   for (StepPort& port : ports_)
-    inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, port.values.data());
+    inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, values_.data() + port.begin);
   const int64_t wanted = ports_[kRows].shape[0];
   outputs_[0] = Tensor::wrap(DType::kF32, {wanted, vocabulary_}, logits.data());
   hostBest_.resize(static_cast<size_t>(wanted));
@@ -159,12 +164,11 @@ Status PlanModel::runOnHost(std::span<float> logits) {
 }
 
 Status PlanModel::runOnDevice(const engine::StepRows& rows, bool wantsBest) {
-  for (StepPort& port : ports_) {
-    const size_t bytes = port.values.size() * sizeof(int32_t);
-    JINX_TRY(reserve(port.memory, bytes));
-    JINX_TRY(device_->copyToDevice(port.memory.data, port.values.data(), bytes, *stream_));
-    inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, port.memory.data);
-  }
+  const size_t bytes = values_.size() * sizeof(int32_t);
+  JINX_TRY(reserve(step_, bytes));
+  JINX_TRY(device_->copyToDevice(step_.data, values_.data(), bytes, *stream_));
+  for (StepPort& port : ports_)
+    inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, static_cast<int32_t*>(step_.data) + port.begin);
   const int64_t wanted = ports_[kRows].shape[0];
   JINX_TRY(reserve(logits_, static_cast<size_t>(wanted) * static_cast<size_t>(vocabulary_) * sizeof(float)));
   outputs_[0] = Tensor::wrap(DType::kF32, {wanted, vocabulary_}, logits_.data);
@@ -185,7 +189,7 @@ Status PlanModel::copyPage(int32_t from, int32_t to) {
     auto* bytes = static_cast<std::byte*>(pool.memory.data);
     JINX_TRY(device_->copyOnDevice(bytes + to * pool.bytesOfPage, bytes + from * pool.bytesOfPage, static_cast<size_t>(pool.bytesOfPage), *stream_));
   }
-  return hostMemory_ ? Status::ok() : stream_->synchronize();
+  return Status::ok(); // a step is enqueued behind them
 }
 
 } // namespace jinx::llm

@@ -42,6 +42,8 @@ class PlanModel final : public engine::StepModel {
   int32_t contextLength() const { return contextLength_; }
   /// Tokens that end a text, as the plan says (metadata "llm.eos_token_id", separated by commas); empty where it does not, or names none of the vocabulary.
   std::span<const int32_t> endTokens() const { return endTokens_; }
+  /// Rows of a page from which on copying it is worth more than computing them: on a device it is a launch for each pool.
+  int32_t leastCopied() const { return hostMemory_ ? 1 : engine::kPageTokens / 2; }
   int64_t bytesOfPage() const { return bytesOfPage_; } ///< of all layers: keys, values and scales
 
   bool findsBest() const override { return outputs_.size() > 1 && !hostMemory_; }
@@ -62,9 +64,8 @@ class PlanModel final : public engine::StepModel {
   struct StepPort {
     const char* name;
     size_t input;
-    std::vector<int32_t> values; ///< of the step, on the host
     Shape shape;
-    Block memory; ///< where the device's memory is not the host's
+    size_t begin; ///< of its values in `values_`
   };
   enum StepInputs { kTokens, kSequence, kPosition, kSlots, kTable, kRows, kStepInputs };
 
@@ -74,6 +75,7 @@ class PlanModel final : public engine::StepModel {
   Status makePools();
   Status makeLogits();
   Status reserve(Block& block, size_t sizeBytes);
+  std::span<int32_t> place(StepPort& port, Shape shape);
   void fill(const engine::StepInput& input);
   Status runOnHost(std::span<float> logits);
   Status runOnDevice(const engine::StepRows& rows, bool wantsBest);
@@ -86,6 +88,8 @@ class PlanModel final : public engine::StepModel {
   int64_t bytesOfPage_ = 0;
   std::vector<int32_t> endTokens_;
   std::vector<StepPort> ports_; ///< by StepInputs
+  std::vector<int32_t> values_; ///< of the ports, one behind the other: one copy brings them to a device
+  Block step_;                  ///< `values_` there, where its memory is not the host's
   std::vector<Pool> pools_;
   Block logits_, best_;
   std::vector<int32_t> hostBest_; ///< where nobody asks for it

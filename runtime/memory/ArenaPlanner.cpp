@@ -8,9 +8,6 @@
 namespace jinx {
 namespace {
 
-/// A layout further than this from the lower bound makes the other orders worth trying.
-constexpr double kGoodEnough = 1.02;
-
 using Order = std::vector<uint32_t>;
 
 /// Items placed so far, sorted by offset.
@@ -141,7 +138,7 @@ Order byBreadth(std::span<const ArenaItem> items, std::vector<std::pair<int32_t,
 /// Keeps the lowest layout of the orders tried.
 class Search {
  public:
-  Search(std::span<const ArenaItem> items, int64_t lowerBound) : items_(items), lowerBound_(lowerBound) {}
+  Search(std::span<const ArenaItem> items, int64_t lowerBound, double goodEnough) : items_(items), lowerBound_(lowerBound), goodEnough_(goodEnough) {}
 
   /// Places in this order; true when no better layout is worth looking for.
   bool attempt(const Order& order, bool hanging = false) {
@@ -153,7 +150,7 @@ class Search {
       hanging_ = hanging;
       offsets_ = placer.takeOffsets();
     }
-    return static_cast<double>(size_) <= kGoodEnough * static_cast<double>(lowerBound_);
+    return static_cast<double>(size_) <= goodEnough_ * static_cast<double>(lowerBound_);
   }
 
   /// Moves an item to an earlier place in the order, as long as the work stays small: by turns one that reaches the top of the arena
@@ -185,6 +182,7 @@ class Search {
  private:
   std::span<const ArenaItem> items_;
   const int64_t lowerBound_;
+  const double goodEnough_;
   Order best_;
   bool hanging_ = false;
   int64_t size_ = 0;
@@ -193,7 +191,7 @@ class Search {
 
 } // namespace
 
-ArenaLayout planArena(std::span<const ArenaItem> items) {
+ArenaLayout planArena(std::span<const ArenaItem> items, double goodEnough) {
   std::vector<ArenaItem> rounded(items.begin(), items.end());
   ArenaLayout layout;
   for (ArenaItem& item : rounded) {
@@ -204,7 +202,7 @@ ArenaLayout planArena(std::span<const ArenaItem> items) {
   for (const auto& [step, bytes] : live)
     layout.largestLiveBytes = std::max(layout.largestLiveBytes, bytes);
 
-  Search search(rounded, layout.largestLiveBytes);
+  Search search(rounded, layout.largestLiveBytes, goodEnough);
   if (!search.attempt(bySize(rounded)) && !search.attempt(byFirstUse(rounded), true) &&
       !search.attempt(byFirstUse(rounded)) && !search.attempt(byLifetime(rounded), true) && !search.attempt(byBreadth(rounded, live)) &&
       !search.attempt(byArea(rounded)) && !search.attempt(bySize(rounded), true))

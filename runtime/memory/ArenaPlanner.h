@@ -33,7 +33,12 @@ struct ArenaLayout {
   int64_t totalBytes = 0;       ///< what separate buffers would take
 };
 
-/// Deterministic; O(n^2) an order, milliseconds for the hundreds of values of a network, and a few more for the search.
-ArenaLayout planArena(std::span<const ArenaItem> items);
+/// A layout further than this from the largest live set makes the other orders worth trying.
+inline constexpr double kTightArena = 1.02;
+
+/// Deterministic; O(n^2) an order, a fraction of a millisecond for the hundreds of values of a network, and some milliseconds for all orders and the search.
+///
+/// \param goodEnough  the first layout of at most so many times the largest live set is taken, at least 1
+ArenaLayout planArena(std::span<const ArenaItem> items, double goodEnough = kTightArena);
 
 } // namespace jinx

@@ -44,11 +44,12 @@ Expected<LanguageModel> openLanguageModel(const PlanSource& source, const Langua
   opened.steps = std::make_unique<engine::QueuedSteps>(*opened.model);
   engine::EngineOptions engineOptions;
   engineOptions.scheduler.contextLength = opened.model->contextLength();
-  engineOptions.scheduler.tokenBudget = options.budget;
+  engineOptions.scheduler.tokenBudget = engineOptions.scheduler.prefillWhileDecoding = options.budget; // nobody waits for the next token of a text
   engineOptions.scheduler.maxRunning = std::min(options.budget, engineOptions.scheduler.maxRunning);
   engineOptions.maxWaiting = engineOptions.maxWaitingOfTenant = static_cast<int32_t>(std::max<size_t>(requests, 1));
   engineOptions.overlaps = options.overlaps;
   engineOptions.scheduler.cachesPrefixes = options.cachesPrefixes;
+  engineOptions.scheduler.leastCopied = opened.model->leastCopied();
   engineOptions.maxWaitingTokens = std::numeric_limits<int32_t>::max();
   JINX_TRY_ASSIGN(opened.draft, openDraftModel(source, options.draft, options.request, tokenizer, *opened.model, engineOptions));
   JINX_TRY_ASSIGN(opened.engine, engine::Engine::create(std::move(engineOptions), *opened.steps));

@@ -91,6 +91,7 @@ Expected<std::unique_ptr<OpenLanguage>> openLanguage(const PlanSource& source, c
   opened->steps = std::make_unique<engine::QueuedSteps>(*opened->model);
   // What is longer than all pages would be refused: then a sequence is as long as they are.
   opened->engine = options.engine;
+  opened->engine.scheduler.leastCopied = model.leastCopied();
   opened->engine.scheduler.contextLength = std::min(model.contextLength(), options.pages * engine::kPageTokens);
   JINX_TRY_ASSIGN(opened->draft, openDraftModel(source, options.draft, options.request, tokenizer, model, opened->engine));
   const int32_t contextLength = opened->engine.scheduler.contextLength;

@@ -299,6 +299,11 @@ class CudaDevice final : public Device {
     JINX_TRY(context_->enter());
     return context_->check(context_->driver.copyOnDevice(pointer(target), pointer(source), sizeBytes, handleOf(stream)), "cuMemcpyDtoDAsync");
   }
+  Status clear(void* device, size_t sizeBytes, Stream& stream) override {
+    if (sizeBytes == 0) return Status::ok();
+    JINX_TRY(context_->enter());
+    return context_->check(context_->driver.setBytes(pointer(device), 0, sizeBytes, handleOf(stream)), "cuMemsetD8Async");
+  }
 
   Expected<std::unique_ptr<Module>> loadModule(std::shared_ptr<const PlanFile> plan) override {
     const plan::Plan& p = plan->plan();

@@ -35,6 +35,7 @@ Expected<Driver> Driver::open() {
   get(d.copyToDevice, "cuMemcpyHtoDAsync_v2");
   get(d.copyToHost, "cuMemcpyDtoHAsync_v2");
   get(d.copyOnDevice, "cuMemcpyDtoDAsync_v2");
+  get(d.setBytes, "cuMemsetD8Async");
   get(d.streamCreate, "cuStreamCreate");
   get(d.streamDestroy, "cuStreamDestroy_v2");
   get(d.streamSynchronize, "cuStreamSynchronize");

@@ -67,6 +67,7 @@ struct Driver {
   int (*copyToDevice)(DevicePointer, const void*, size_t, void*) = nullptr;
   int (*copyToHost)(void*, DevicePointer, size_t, void*) = nullptr;
   int (*copyOnDevice)(DevicePointer, DevicePointer, size_t, void*) = nullptr;
+  int (*setBytes)(DevicePointer, unsigned char, size_t, void*) = nullptr;
   int (*streamCreate)(void**, unsigned int) = nullptr;
   int (*streamDestroy)(void*) = nullptr;
   int (*streamSynchronize)(void*) = nullptr;

@@ -152,6 +152,12 @@ Status EmulatedDevice::copyOnDevice(void *target, const void *source, size_t siz
   std::memmove(target, source, sizeBytes);
   return Status::ok();
 }
+Status EmulatedDevice::clear(void *device, size_t sizeBytes, Stream &) {
+  if (sizeBytes == 0) return Status::ok();
+  JINX_TRY(checkRange(device, sizeBytes, "what is cleared"));
+  std::memset(device, 0, sizeBytes);
+  return Status::ok();
+}
 
 Expected<std::unique_ptr<Module>> EmulatedDevice::loadModule(std::shared_ptr<const PlanFile> plan) {
   const plan::Plan &p = plan->plan();

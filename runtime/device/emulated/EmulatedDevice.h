@@ -34,6 +34,7 @@ class EmulatedDevice final : public Device {
   Status copyToDevice(void *device, const void *host, size_t sizeBytes, Stream &stream) override;
   Status copyToHost(void *host, const void *device, size_t sizeBytes, Stream &stream) override;
   Status copyOnDevice(void *target, const void *source, size_t sizeBytes, Stream &stream) override;
+  Status clear(void *device, size_t sizeBytes, Stream &stream) override;
   /// Compiles every code object of format "cuda".
   Expected<std::unique_ptr<Module>> loadModule(std::shared_ptr<const PlanFile> plan) override;
   Status prepare(const KernelLaunch &launch) override;

@@ -148,6 +148,19 @@ TEST_P(DeviceConformance, CopiesKeepEveryByte) {
   }
 }
 
+TEST_P(DeviceConformance, ClearsAsManyBytesAsAsked) {
+  for (size_t bytes : {size_t{0}, size_t{1}, size_t{63}, size_t{4099}}) {
+    std::vector<unsigned char> in(bytes + 1, 0x5A), out(bytes + 1, 0xAA), expected(bytes + 1, 0);
+    expected.back() = 0x5A;
+    void* a = allocate(bytes + 1);
+    ASSERT_TRUE(device->copyToDevice(a, in.data(), bytes + 1, *stream).isOk());
+    ASSERT_TRUE(device->clear(a, bytes, *stream).isOk());
+    ASSERT_TRUE(device->copyToHost(out.data(), a, bytes + 1, *stream).isOk());
+    ASSERT_TRUE(stream->synchronize().isOk());
+    EXPECT_EQ(out, expected);
+  }
+}
+
 TEST_P(DeviceConformance, RunsOutOfMemoryWithAnErrorAndGoesOn) {
   auto all = device->allocate(size_t{1} << 50);
   ASSERT_FALSE(all.isOk());
@@ -283,6 +296,42 @@ TEST_P(DeviceConformance, ASessionIsEnqueuedOnDeviceMemory) {
     std::vector<Value> onHost = {Tensor::wrap(DType::kF32, {n}, a.data()), Tensor::wrap(DType::kF32, {n}, b.data())}, results(1);
     ASSERT_TRUE((*session)->run(onHost, results).isOk());
     EXPECT_EQ(toFloats(std::get<Tensor>(results[0])).back(), a.back() + 2 * b.back());
+  }
+}
+
+/// Launches that come again with their addresses are recorded: new values at the same place are seen, other places and sizes are not mixed up.
+TEST_P(DeviceConformance, AnEnqueuedSessionRecordsWhatComesAgain) {
+  TestPlan t;
+  t.symbol("n", 0, 100000);
+  const uint32_t x = t.input("x", {"n"}), y = t.input("y", {"n"}), sum = t.arena("sum", {"n"}), out = t.output("out", {"n"}), copied = t.output("copied", {"n"});
+  addKernel(t);
+  t.launch(0, {x, y}, {sum}, {"n"}, "(n + 127) floordiv 128");
+  t.step(0, "copy", {sum}, {copied}).mutable_copy(); // between two runs of launches
+  t.launch(0, {sum, y}, {out}, {"n"}, "(n + 127) floordiv 128");
+  const std::shared_ptr<Device> kept(device.get(), [](Device*) {}); // whose memory the places are
+  auto session = take(Session::create(t.finish(), kept, {.recordsRuns = true}));
+  struct Place {
+    int64_t n;
+    void *x, *y, *copied, *out;
+  };
+  const auto place = [&](int64_t n) {
+    const std::vector<float> some(static_cast<size_t>(n), -1);
+    return Place{n, upload(some), upload(some), upload(some), upload(some)};
+  };
+  const Place places[] = {place(300), place(300), place(3000)}; // the last one moves the arena
+  float value = 0;
+  for (int at : {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 2, 0, 0, 0, 0, 2, 2, 2, 2}) {
+    const Place& p = places[at];
+    const std::vector<float> a(static_cast<size_t>(p.n), ++value), b(a.size(), 100 * value);
+    ASSERT_TRUE(device->copyToDevice(p.x, a.data(), a.size() * 4, *stream).isOk());
+    ASSERT_TRUE(device->copyToDevice(p.y, b.data(), b.size() * 4, *stream).isOk());
+    const auto wrap = [&](void* data) { return Value(Tensor::wrap(DType::kF32, {p.n}, data)); };
+    std::vector<Value> inputs = {wrap(p.x), wrap(p.y)}, outputs = {wrap(p.out), wrap(p.copied)};
+    const Status status = session->enqueue(inputs, outputs, *stream);
+    ASSERT_TRUE(status.isOk()) << status.message();
+    ASSERT_TRUE(stream->synchronize().isOk());
+    EXPECT_EQ(download(p.copied, a.size()), std::vector<float>(a.size(), 101 * value));
+    EXPECT_EQ(download(p.out, a.size()), std::vector<float>(a.size(), 201 * value));
   }
 }
 

@@ -133,6 +133,10 @@ class SeparateDevice final : public Device {
     Open open(*this);
     return cpu_.copyOnDevice(t, f, n, s);
   }
+  Status clear(void* d, size_t n, Stream& s) override {
+    Open open(*this);
+    return cpu_.clear(d, n, s);
+  }
   Expected<std::unique_ptr<Module>> loadModule(std::shared_ptr<const PlanFile> plan) override {
     return cpu_.loadModule(plan);
   }

@@ -1,0 +1,30 @@
+#include "runtime/executor/RecordedLaunches.h"
+
+namespace jinx {
+
+size_t endOfLaunches(const Program& program, std::span<const uint32_t> steps, size_t at) {
+  while (at < steps.size() && program.steps[steps[at]].staticLaunch >= 0)
+    ++at;
+  return at;
+}
+
+Status replayLaunches(Device& device, Stream& stream, const Program& program, Binding& binding, std::span<const uint32_t> steps, size_t begin, size_t end) {
+  std::unique_ptr<LaunchGraph>& graph = binding.graphs[static_cast<uint32_t>(begin)];
+  if (!graph) {
+    JINX_TRY(device.beginCapture(stream));
+    Status status;
+    for (size_t at = begin; at < end && status.isOk(); ++at) {
+      const StepInfo& step = program.steps[steps[at]];
+      KernelLaunch& launch = binding.launches[static_cast<size_t>(step.staticLaunch)];
+      launch.trace = nullptr;
+      if (launch.programs > 0) status = device.launch(launch, stream).withContext("step \"" + step.name() + "\"");
+    }
+    auto recorded = device.endCapture(stream);
+    JINX_TRY(std::move(status));
+    if (!recorded) return recorded.status();
+    graph = std::move(*recorded);
+  }
+  return device.replay(*graph, stream);
+}
+
+} // namespace jinx
