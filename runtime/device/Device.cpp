@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 #include "runtime/device/CpuDevice.h"
 #include "runtime/device/cuda/CudaDevice.h"
@@ -17,6 +18,13 @@ Expected<std::unique_ptr<Stream>> Device::wrapStream(void* native) {
   if (native) return invalidArgument(std::string(name()) + " has no streams of a driver: expected NULL");
   return createStream();
 }
+
+Expected<void*> Device::allocateHost(size_t sizeBytes) {
+  void* block = std::malloc(std::max<size_t>(sizeBytes, 1));
+  if (!block) return resourceError("allocating " + std::to_string(sizeBytes) + " bytes of the host for " + std::string(name()));
+  return block;
+}
+void Device::releaseHost(void* block, size_t) noexcept { std::free(block); }
 
 Status Device::beginCapture(Stream&) { return unimplemented(std::string(name()) + " records no launches"); }
 Expected<std::unique_ptr<LaunchGraph>> Device::endCapture(Stream&) { return unimplemented(std::string(name()) + " records no launches"); }

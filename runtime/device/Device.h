@@ -120,6 +120,10 @@ class Device : public MemorySource {
   /// their own take NULL only.
   virtual Expected<std::unique_ptr<Stream>> wrapStream(void* native);
 
+  /// Memory of the host from and to which copies run while the host goes on; with other memory they may wait. Plain memory where a device makes no difference.
+  virtual Expected<void*> allocateHost(size_t sizeBytes);
+  virtual void releaseHost(void* block, size_t sizeBytes) noexcept;
+
   /// Copies; `size` 0 is allowed. The host side must stay valid until the stream is synchronized.
   virtual Status copyToDevice(void* device, const void* host, size_t sizeBytes, Stream& stream) = 0;
   virtual Status copyToHost(void* host, const void* device, size_t sizeBytes, Stream& stream) = 0;

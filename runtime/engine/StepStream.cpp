@@ -15,15 +15,7 @@ Status QueuedSteps::launch(const StepInput& input) {
   }
   entry.copies.assign(copies_.begin(), copies_.end());
   copies_.clear();
-  entry.tokens.assign(input.tokens.begin(), input.tokens.end());
-  entry.sequence.assign(input.sequence.begin(), input.sequence.end());
-  entry.position.assign(input.position.begin(), input.position.end());
-  entry.slots.assign(input.slots.begin(), input.slots.end());
-  entry.table.assign(input.table.begin(), input.table.end());
-  entry.wanted.assign(input.wanted.begin(), input.wanted.end());
-  entry.sequences = input.sequences;
-  entry.entries = input.entries;
-  entry.wantsBest = input.wantsBest;
+  entry.step.assign(input);
   queue_.push_back(std::move(entry));
   return Status::ok();
 }
@@ -31,17 +23,12 @@ Status QueuedSteps::launch(const StepInput& input) {
 Expected<StepRows> QueuedSteps::runEntry(Entry& entry) {
   for (const Copy& copy : entry.copies)
     JINX_TRY(model_.copyPage(copy.from, copy.to), "copying a page");
-  for (int32_t& token : entry.tokens) {
-    if (token >= 0) continue;
-    const size_t row = static_cast<size_t>(-1 - static_cast<int64_t>(token));
-    if (row >= resolved_.size()) return internalError("a placeholder names row " + std::to_string(row) + " of " + std::to_string(resolved_.size()));
-    token = resolved_[row];
-  }
-  StepInput input{entry.tokens, entry.sequence, entry.position, entry.slots, entry.table, entry.sequences, entry.entries, entry.wanted, entry.wantsBest};
-  logits_.resize(entry.wantsBest ? 0 : entry.wanted.size() * static_cast<size_t>(model_.vocabulary()));
-  best_.resize(entry.wantsBest ? entry.wanted.size() : 0);
+  OwnedStep& step = entry.step;
+  JINX_TRY(step.resolve(resolved_));
+  logits_.resize(step.wantsBest ? 0 : step.wanted.size() * static_cast<size_t>(model_.vocabulary()));
+  best_.resize(step.wantsBest ? step.wanted.size() : 0);
   const StepRows rows{logits_, best_};
-  JINX_TRY(model_.run(input, rows));
+  JINX_TRY(model_.run(step.input(), rows));
   return rows;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/engine/Model.h"
+#include "runtime/engine/OwnedStep.h"
 
 namespace jinx::engine {
 
@@ -48,12 +49,10 @@ class QueuedSteps final : public StepStream {
   struct Copy {
     int32_t from, to;
   };
-  /// A step with the copies in front of it; its vectors are reused.
+  /// A step with the copies in front of it.
   struct Entry {
     std::vector<Copy> copies;
-    std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
-    int32_t sequences = 0, entries = 0;
-    bool wantsBest = false;
+    OwnedStep step;
   };
   Expected<StepRows> runEntry(Entry& entry);
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "runtime/engine/OwnedStep.h"
 #include "runtime/llm/Metadata.h"
 #include "runtime/memory/AlignedBuffer.h"
 
@@ -15,6 +16,7 @@ constexpr const char* kStepNames[] = {"tokens", "sequence", "position", "slots",
 constexpr std::string_view kPoolNames[] = {"keys.", "values.", "key_scales.", "value_scales."};
 constexpr size_t kPoolRank = 3; ///< at least: pages, heads, rows
 constexpr int32_t kLeastEntries = 16;
+constexpr size_t kLeastBlock = 4096; ///< bytes
 constexpr size_t kPortAlignment = 64; ///< values: 256 bytes
 constexpr double kArenaSlack = 1.25;  ///< a batch has new sizes again and again, and arenas of a step are small beside weights and pages
 
@@ -110,50 +112,66 @@ Status PlanModel::makeLogits() {
   return Status::ok();
 }
 
-/// Room for so many bytes, and where it moves for up to twice as many: recorded launches have its address. What was in it is lost.
+/// Room for so many bytes, and where it moves for up to twice as many: recorded launches have its address. It is zeros.
 Status PlanModel::reserve(Block& block, size_t sizeBytes) {
   if (block.sizeBytes >= sizeBytes && block.data) return Status::ok();
-  if (block.data) sizeBytes = std::bit_ceil(sizeBytes);
-  if (block.data) device_->release(block.data, block.sizeBytes);
-  block = {};
-  JINX_TRY_ASSIGN(block.data, device_->allocate(std::max<size_t>(sizeBytes, 64)));
-  block.sizeBytes = std::max<size_t>(sizeBytes, 64);
+  Block larger{nullptr, block.data ? std::bit_ceil(sizeBytes) : std::max(sizeBytes, kLeastBlock)};
+  JINX_TRY_ASSIGN(larger.data, device_->allocate(larger.sizeBytes));
+  JINX_TRY(device_->clear(larger.data, larger.sizeBytes, *stream_));
+  if (block.data) {
+    JINX_TRY(stream_->synchronize()); // a step on its way uses the old one
+    device_->release(block.data, block.sizeBytes);
+  }
+  block = larger;
   return Status::ok();
 }
 
-/// Room for a port's values behind those of the ports before it, zeros.
-std::span<int32_t> PlanModel::place(StepPort& port, Shape shape) {
-  port.begin = (values_.size() + kPortAlignment - 1) / kPortAlignment * kPortAlignment;
-  const auto count = static_cast<size_t>(numElements(shape));
-  port.shape = std::move(shape);
-  values_.resize(port.begin + count, 0);
-  return std::span(values_).subspan(port.begin, count);
-}
-
-void PlanModel::fill(const engine::StepInput& input) {
-  const std::span<const int32_t> values[kStepInputs] = {input.tokens, input.sequence, input.position, input.slots, input.table, input.wanted};
+/// Where the values of each port lie behind those of the ports before it. \returns their number
+size_t PlanModel::place(const engine::StepInput& input) {
   // Widths of a table are powers of two, so that sizes repeat from step to step.
   const auto entries = static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(std::max(input.entries, kLeastEntries))));
-  values_.clear();
+  const auto tokens = static_cast<int64_t>(input.tokens.size()), wanted = static_cast<int64_t>(input.wanted.size());
+  const Shape shapes[kStepInputs] = {{tokens}, {tokens}, {tokens}, {tokens}, {input.sequences, entries}, {wanted}};
+  size_t end = 0;
+  for (size_t i = 0; i < kStepInputs; ++i) {
+    ports_[i].shape = shapes[i];
+    ports_[i].begin = (end + kPortAlignment - 1) / kPortAlignment * kPortAlignment;
+    end = ports_[i].begin + static_cast<size_t>(numElements(shapes[i]));
+  }
+  return end;
+}
+
+/// Placeholders are token 0.
+void PlanModel::fill(const engine::StepInput& input, std::span<int32_t> values) const {
+  const std::span<const int32_t> given[kStepInputs] = {input.tokens, input.sequence, input.position, input.slots, {}, input.wanted};
   for (size_t i = 0; i < kStepInputs; ++i)
-    if (i != kTable) std::ranges::copy(values[i], place(ports_[i], {static_cast<int64_t>(values[i].size())}).begin());
-  const std::span<int32_t> table = place(ports_[kTable], {input.sequences, entries});
-  for (int32_t s = 0; s < input.sequences; ++s)
-    for (int32_t e = 0; e < input.entries; ++e)
-      table[static_cast<size_t>(s * entries + e)] = std::max(input.table[static_cast<size_t>(s * input.entries + e)], 0);
+    std::ranges::copy(given[i], values.begin() + static_cast<ptrdiff_t>(ports_[i].begin));
+  for (int32_t& token : values.subspan(ports_[kTokens].begin, input.tokens.size()))
+    token = std::max(token, 0);
+  const std::span<int32_t> table = values.subspan(ports_[kTable].begin);
+  const auto width = static_cast<size_t>(ports_[kTable].shape[1]), entries = static_cast<size_t>(input.entries);
+  for (size_t s = 0; s < static_cast<size_t>(input.sequences); ++s)
+    for (size_t e = 0; e < width; ++e)
+      table[s * width + e] = e < entries ? std::max(input.table[s * entries + e], 0) : 0;
+}
+
+Status PlanModel::checkWanted(const engine::StepInput& input) const {
+  if (!input.wantsBest || findsBest()) return Status::ok();
+  return invalidArgument("the plan does not find the most probable tokens, expected that logits are asked for");
 }
 
 Status PlanModel::run(const engine::StepInput& input, engine::StepRows rows) {
   const size_t wanted = input.wanted.size();
-  if (input.wantsBest && !findsBest()) return invalidArgument("the plan does not find the most probable tokens, expected that logits are asked for");
+  JINX_TRY(checkWanted(input));
   if (input.wantsBest ? rows.best.size() != wanted : rows.logits.size() != wanted * static_cast<size_t>(vocabulary_))
     return invalidArgument("got room for " + std::to_string(rows.logits.size()) + " logits and " + std::to_string(rows.best.size()) + " tokens, expected " + std::to_string(wanted) + " rows of " +
                            std::to_string(vocabulary_) + ", or tokens for them");
-  fill(input);
-  return hostMemory_ ? runOnHost(rows.logits) : runOnDevice(rows, input.wantsBest);
+  return hostMemory_ ? runOnHost(input, rows.logits) : runOnDevice(input, rows);
 }
 
-Status PlanModel::runOnHost(std::span<float> logits) {
+Status PlanModel::runOnHost(const engine::StepInput& input, std::span<float> logits) {
+  values_.resize(place(input));
+  fill(input, values_);
   for (StepPort& port : ports_)
     inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, values_.data() + port.begin);
   const int64_t wanted = ports_[kRows].shape[0];
@@ -163,23 +181,80 @@ Status PlanModel::runOnHost(std::span<float> logits) {
   return session_->run(inputs_, outputs_);
 }
 
-Status PlanModel::runOnDevice(const engine::StepRows& rows, bool wantsBest) {
-  const size_t bytes = values_.size() * sizeof(int32_t);
-  JINX_TRY(reserve(step_, bytes));
-  JINX_TRY(device_->copyToDevice(step_.data, values_.data(), bytes, *stream_));
-  for (StepPort& port : ports_)
-    inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, static_cast<int32_t*>(step_.data) + port.begin);
-  const int64_t wanted = ports_[kRows].shape[0];
-  JINX_TRY(reserve(logits_, static_cast<size_t>(wanted) * static_cast<size_t>(vocabulary_) * sizeof(float)));
-  outputs_[0] = Tensor::wrap(DType::kF32, {wanted, vocabulary_}, logits_.data);
+Status PlanModel::runOnDevice(const engine::StepInput& input, const engine::StepRows& rows) {
+  JINX_TRY(enqueue(input, flight_));
+  JINX_TRY_ASSIGN(const engine::StepRows found, wait(flight_));
+  std::ranges::copy(found.logits, rows.logits.begin());
+  std::ranges::copy(found.best, rows.best.begin());
+  return Status::ok();
+}
+
+// ---- steps that are enqueued ----
+
+Status PlanModel::enqueue(const engine::StepInput& input, StepFlight& flight) {
+  JINX_TRY(checkWanted(input));
+  flight.rows = input.wanted.size();
+  flight.givesBest = input.wantsBest;
+  if (!flight.done) {
+    JINX_TRY_ASSIGN(flight.done, device_->createEvent());
+  }
+  JINX_TRY(upload(input, flight));
+  JINX_TRY(reserve(logits_, flight.rows * static_cast<size_t>(vocabulary_) * sizeof(float)));
+  outputs_[0] = Tensor::wrap(DType::kF32, {static_cast<int64_t>(flight.rows), vocabulary_}, logits_.data);
   if (outputs_.size() > 1) {
-    JINX_TRY(reserve(best_, static_cast<size_t>(wanted) * sizeof(int32_t)));
-    outputs_[1] = Tensor::wrap(DType::kI32, {wanted}, best_.data);
+    JINX_TRY(reserve(best_, flight.rows * sizeof(int32_t)));
+    outputs_[1] = Tensor::wrap(DType::kI32, {static_cast<int64_t>(flight.rows)}, best_.data);
   }
   JINX_TRY(session_->enqueue(inputs_, outputs_, *stream_));
-  if (wantsBest) JINX_TRY(device_->copyToHost(rows.best.data(), best_.data, rows.best.size_bytes(), *stream_));
-  else JINX_TRY(device_->copyToHost(rows.logits.data(), logits_.data, rows.logits.size_bytes(), *stream_));
-  return stream_->synchronize();
+  JINX_TRY(download(flight));
+  return flight.done->record(*stream_);
+}
+
+Status PlanModel::upload(const engine::StepInput& input, StepFlight& flight) {
+  const size_t count = place(input), bytes = count * sizeof(int32_t);
+  JINX_TRY(flight.inputs.reserve(device_, std::bit_ceil(bytes)));
+  auto* values = static_cast<int32_t*>(flight.inputs.data());
+  fill(input, {values, count});
+  JINX_TRY(reserve(step_, bytes));
+  JINX_TRY(device_->copyToDevice(step_.data, values, bytes, *stream_));
+  for (StepPort& port : ports_)
+    inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, static_cast<int32_t*>(step_.data) + port.begin);
+  return fillPlaceholders(input);
+}
+
+/// Neighbouring tokens that stand for neighbouring rows come in one copy: in decode that is all of them.
+Status PlanModel::fillPlaceholders(const engine::StepInput& input) {
+  auto* tokens = static_cast<int32_t*>(step_.data) + ports_[kTokens].begin;
+  for (size_t begin = 0; begin < input.tokens.size();) {
+    const size_t row = engine::rowOfPlaceholder(input.tokens[begin]);
+    size_t end = begin + 1;
+    if (input.tokens[begin] >= 0) {
+      begin = end;
+      continue;
+    }
+    while (end < input.tokens.size() && input.tokens[end] < 0 && engine::rowOfPlaceholder(input.tokens[end]) == row + (end - begin))
+      ++end;
+    const size_t bytes = (end - begin) * sizeof(int32_t);
+    if (row * sizeof(int32_t) + bytes > best_.sizeBytes) return internalError("a placeholder names row " + std::to_string(row + (end - begin) - 1) + ", which no step has given");
+    JINX_TRY(device_->copyOnDevice(tokens + begin, static_cast<int32_t*>(best_.data) + row, bytes, *stream_));
+    begin = end;
+  }
+  return Status::ok();
+}
+
+Status PlanModel::download(StepFlight& flight) {
+  const Block& from = flight.givesBest ? best_ : logits_;
+  const size_t bytes = flight.rows * (flight.givesBest ? sizeof(int32_t) : static_cast<size_t>(vocabulary_) * sizeof(float));
+  JINX_TRY(flight.results.reserve(device_, std::bit_ceil(bytes)));
+  return device_->copyToHost(flight.results.data(), from.data, bytes, *stream_);
+}
+
+Expected<engine::StepRows> PlanModel::wait(StepFlight& flight) {
+  JINX_TRY(flight.done->synchronize());
+  engine::StepRows rows;
+  if (flight.givesBest) rows.best = {static_cast<int32_t*>(flight.results.data()), flight.rows};
+  else rows.logits = {static_cast<float*>(flight.results.data()), flight.rows * static_cast<size_t>(vocabulary_)};
+  return rows;
 }
 
 Status PlanModel::copyPage(int32_t from, int32_t to) {

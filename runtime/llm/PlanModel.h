@@ -17,6 +17,7 @@
 
 #include "runtime/engine/Model.h"
 #include "runtime/executor/Executor.h"
+#include "runtime/llm/StepFlight.h"
 
 namespace jinx::llm {
 
@@ -50,6 +51,15 @@ class PlanModel final : public engine::StepModel {
   Status run(const engine::StepInput& input, engine::StepRows rows) override;
   Status copyPage(int32_t from, int32_t to) override;
 
+  /// Whether steps are enqueued: the device has memory of its own.
+  bool isEnqueued() const { return !hostMemory_; }
+  /// Enqueues a step behind those before it. A token -1 - k stands for what the step enqueued last gives as the most probable token of its k-th wanted one, which it must have been asked for.
+  ///
+  /// \param flight  holds the step's memory of the host until `wait`
+  Status enqueue(const engine::StepInput& input, StepFlight& flight);
+  /// What the step gives, when it has run; it stays until the flight's next step.
+  Expected<engine::StepRows> wait(StepFlight& flight);
+
  private:
   /// Memory of the device: a pool, or room for an input of a step.
   struct Block {
@@ -65,7 +75,7 @@ class PlanModel final : public engine::StepModel {
     const char* name;
     size_t input;
     Shape shape;
-    size_t begin; ///< of its values in `values_`
+    size_t begin; ///< of its values among those of all ports
   };
   enum StepInputs { kTokens, kSequence, kPosition, kSlots, kTable, kRows, kStepInputs };
 
@@ -75,10 +85,14 @@ class PlanModel final : public engine::StepModel {
   Status makePools();
   Status makeLogits();
   Status reserve(Block& block, size_t sizeBytes);
-  std::span<int32_t> place(StepPort& port, Shape shape);
-  void fill(const engine::StepInput& input);
-  Status runOnHost(std::span<float> logits);
-  Status runOnDevice(const engine::StepRows& rows, bool wantsBest);
+  size_t place(const engine::StepInput& input);
+  void fill(const engine::StepInput& input, std::span<int32_t> values) const;
+  Status checkWanted(const engine::StepInput& input) const;
+  Status runOnHost(const engine::StepInput& input, std::span<float> logits);
+  Status runOnDevice(const engine::StepInput& input, const engine::StepRows& rows);
+  Status upload(const engine::StepInput& input, StepFlight& flight);
+  Status fillPlaceholders(const engine::StepInput& input);
+  Status download(StepFlight& flight);
 
   std::shared_ptr<Device> device_;
   std::unique_ptr<Session> session_;
@@ -88,8 +102,9 @@ class PlanModel final : public engine::StepModel {
   int64_t bytesOfPage_ = 0;
   std::vector<int32_t> endTokens_;
   std::vector<StepPort> ports_; ///< by StepInputs
-  std::vector<int32_t> values_; ///< of the ports, one behind the other: one copy brings them to a device
-  Block step_;                  ///< `values_` there, where its memory is not the host's
+  std::vector<int32_t> values_; ///< of all ports, one behind the other, where the device's memory is the host's
+  Block step_;                  ///< else: one copy brings them there
+  StepFlight flight_;           ///< of `run`
   std::vector<Pool> pools_;
   Block logits_, best_;
   std::vector<int32_t> hostBest_; ///< where nobody asks for it

@@ -41,13 +41,13 @@ Expected<LanguageModel> openLanguageModel(const PlanSource& source, const Langua
   JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
   const llm::PlanModelOptions how{.pages = options.pages > 0 ? options.pages : pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork};
   JINX_TRY_ASSIGN(opened.model, llm::PlanModel::create(opened.plan.file, std::move(device), how));
-  opened.steps = std::make_unique<engine::QueuedSteps>(*opened.model);
+  opened.steps = llm::makeSteps(*opened.model);
   engine::EngineOptions engineOptions;
   engineOptions.scheduler.contextLength = opened.model->contextLength();
   engineOptions.scheduler.tokenBudget = engineOptions.scheduler.prefillWhileDecoding = options.budget; // nobody waits for the next token of a text
   engineOptions.scheduler.maxRunning = std::min(options.budget, engineOptions.scheduler.maxRunning);
   engineOptions.maxWaiting = engineOptions.maxWaitingOfTenant = static_cast<int32_t>(std::max<size_t>(requests, 1));
-  engineOptions.overlaps = options.overlaps;
+  engineOptions.overlaps = options.overlaps || opened.model->isEnqueued(); // a device computes while the host plans
   engineOptions.scheduler.cachesPrefixes = options.cachesPrefixes;
   engineOptions.scheduler.leastCopied = opened.model->leastCopied();
   engineOptions.maxWaitingTokens = std::numeric_limits<int32_t>::max();

@@ -6,6 +6,7 @@
 
 #include "runtime/engine/Engine.h"
 #include "runtime/engine/StepStream.h"
+#include "runtime/llm/DeviceSteps.h"
 #include "runtime/llm/PlanModel.h"
 #include "runtime/text/Tokenizer.h"
 #include "tools/common/Arguments.h"
@@ -37,7 +38,7 @@ struct LanguageModel {
   LoadedPlan plan;
   std::unique_ptr<llm::PlanModel> model;
   DraftModel draft;
-  std::unique_ptr<engine::QueuedSteps> steps;
+  std::unique_ptr<engine::StepStream> steps;
   std::unique_ptr<engine::Engine> engine;
 };
 

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "runtime/llm/DeviceSteps.h"
 #include "runtime/llm/PlanModel.h"
 #include "runtime/serve/Formats.h"
 #include "runtime/serve/OtlpExporter.h"
@@ -73,7 +74,7 @@ Expected<std::unique_ptr<serve::Tracer>> makeTracer(const ServeOptions& options,
 struct OpenLanguage {
   LoadedPlan plan;
   std::unique_ptr<llm::PlanModel> model;
-  std::unique_ptr<engine::QueuedSteps> steps;
+  std::unique_ptr<engine::StepStream> steps;
   DraftModel draft;
   engine::EngineOptions engine;
   std::unique_ptr<serve::ServedModel> served;
@@ -88,10 +89,11 @@ Expected<std::unique_ptr<OpenLanguage>> openLanguage(const PlanSource& source, c
   JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
   JINX_TRY_ASSIGN(opened->model, llm::PlanModel::create(opened->plan.file, std::move(device), {.pages = options.pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork}));
   const llm::PlanModel& model = *opened->model;
-  opened->steps = std::make_unique<engine::QueuedSteps>(*opened->model);
+  opened->steps = llm::makeSteps(*opened->model);
   // What is longer than all pages would be refused: then a sequence is as long as they are.
   opened->engine = options.engine;
   opened->engine.scheduler.leastCopied = model.leastCopied();
+  opened->engine.overlaps = model.isEnqueued(); // a device computes while the host plans
   opened->engine.scheduler.contextLength = std::min(model.contextLength(), options.pages * engine::kPageTokens);
   JINX_TRY_ASSIGN(opened->draft, openDraftModel(source, options.draft, options.request, tokenizer, model, opened->engine));
   const int32_t contextLength = opened->engine.scheduler.contextLength;
@@ -200,7 +202,6 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   options->engine.scheduler.tokenBudget = 512;
   options->engine.scheduler.maxRunning = 64;
   options->engine.scheduler.prefillWhileDecoding = 128;
-  options->engine.overlaps = false;
   CLI::App* command = app.add_subcommand("serve", "Serve a language model by HTTP, with OpenAI's interface");
   command->add_option("MODEL", options->request.path, canCompile ? "GGUF file, or a plan of one" : "Plan of a language model");
   command->add_option("--replicas", options->replicas, "No model: forward to these servers, each http://HOST:PORT")->type_name("URL")->delimiter(',');

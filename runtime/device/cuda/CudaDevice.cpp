@@ -270,6 +270,17 @@ class CudaDevice final : public Device {
     if (context_->enter().isOk()) context_->driver.memFree(pointer(block));
   }
 
+  Expected<void*> allocateHost(size_t sizeBytes) override {
+    void* block = nullptr;
+    JINX_TRY(context_->enter());
+    JINX_TRY(context_->check(context_->driver.hostAlloc(&block, std::max<size_t>(sizeBytes, 1), 0), "cuMemHostAlloc"),
+             "allocating " + std::to_string(sizeBytes) + " bytes of the host for " + name_);
+    return block;
+  }
+  void releaseHost(void* block, size_t) noexcept override {
+    if (context_->enter().isOk()) context_->driver.hostFree(block);
+  }
+
   Expected<std::unique_ptr<Stream>> createStream() override {
     void* handle = nullptr;
     JINX_TRY(context_->enter());

@@ -32,6 +32,8 @@ Expected<Driver> Driver::open() {
   get(d.memAlloc, "cuMemAlloc_v2");
   get(d.memFree, "cuMemFree_v2");
   get(d.memInfo, "cuMemGetInfo_v2");
+  get(d.hostAlloc, "cuMemHostAlloc");
+  get(d.hostFree, "cuMemFreeHost");
   get(d.copyToDevice, "cuMemcpyHtoDAsync_v2");
   get(d.copyToHost, "cuMemcpyDtoHAsync_v2");
   get(d.copyOnDevice, "cuMemcpyDtoDAsync_v2");

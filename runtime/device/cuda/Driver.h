@@ -64,6 +64,8 @@ struct Driver {
   int (*memAlloc)(DevicePointer*, size_t) = nullptr;
   int (*memFree)(DevicePointer) = nullptr;
   int (*memInfo)(size_t*, size_t*) = nullptr;
+  int (*hostAlloc)(void**, size_t, unsigned int) = nullptr;
+  int (*hostFree)(void*) = nullptr;
   int (*copyToDevice)(DevicePointer, const void*, size_t, void*) = nullptr;
   int (*copyToHost)(void*, DevicePointer, size_t, void*) = nullptr;
   int (*copyOnDevice)(DevicePointer, DevicePointer, size_t, void*) = nullptr;

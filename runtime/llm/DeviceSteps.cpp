@@ -1,0 +1,68 @@
+#include "runtime/llm/DeviceSteps.h"
+
+#include <algorithm>
+
+namespace jinx::llm {
+
+DeviceSteps::~DeviceSteps() {
+  for (const std::unique_ptr<StepFlight>& flight : flights_)
+    (void)model_.wait(*flight);
+}
+
+Status DeviceSteps::copyPage(int32_t from, int32_t to) {
+  copies_.push_back({from, to});
+  return Status::ok();
+}
+
+/// Whether all tokens are known, or will be where the device needs them.
+bool DeviceSteps::isReady(const engine::StepInput& input) const {
+  const bool hasPlaceholders = std::ranges::any_of(input.tokens, [](int32_t token) { return token < 0; });
+  return waiting_.empty() && (!hasPlaceholders || (!flights_.empty() && flights_.back()->givesBest));
+}
+
+Status DeviceSteps::launch(const engine::StepInput& input) {
+  std::vector<Copy> copies;
+  copies.swap(copies_);
+  if (isReady(input)) return enqueue(copies, input);
+  waiting_.push_back({std::move(copies), {}});
+  waiting_.back().step.assign(input);
+  return Status::ok();
+}
+
+Status DeviceSteps::enqueue(std::span<const Copy> copies, const engine::StepInput& input) {
+  for (const Copy& copy : copies)
+    JINX_TRY(model_.copyPage(copy.from, copy.to), "copying a page");
+  std::unique_ptr<StepFlight> flight;
+  if (spare_.empty()) {
+    flight = std::make_unique<StepFlight>();
+  } else {
+    flight = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  JINX_TRY(model_.enqueue(input, *flight));
+  flights_.push_back(std::move(flight));
+  return Status::ok();
+}
+
+Expected<engine::StepRows> DeviceSteps::settle() {
+  if (flights_.empty()) return internalError("no step was launched that could settle");
+  if (settled_) spare_.push_back(std::move(settled_));
+  settled_ = std::move(flights_.front());
+  flights_.erase(flights_.begin());
+  return model_.wait(*settled_);
+}
+
+Status DeviceSteps::resolve(std::span<const int32_t> tokens) {
+  if (waiting_.empty()) return Status::ok();
+  Waiting next = std::move(waiting_.front());
+  waiting_.erase(waiting_.begin());
+  JINX_TRY(next.step.resolve(tokens));
+  return enqueue(next.copies, next.step.input());
+}
+
+std::unique_ptr<engine::StepStream> makeSteps(PlanModel& model) {
+  if (model.isEnqueued()) return std::make_unique<DeviceSteps>(model);
+  return std::make_unique<engine::QueuedSteps>(model);
+}
+
+} // namespace jinx::llm

@@ -1,0 +1,57 @@
+// How does a device compute a step while the host plans the next one?
+//
+// A step is enqueued when it is launched: one copy of its inputs, the launches of the plan, one copy of what it gives. The host waits for it when it is to settle. A
+// placeholder for what the step in front gives as its most probable token is filled on the device, so the next step is enqueued before that one has run:
+//
+//   host      launch N   plan N + 1, launch      settle N   sample, plan N + 2, launch      settle N + 1 …
+//   device    [ step N                        ][ step N + 1                              ][ step N + 2 …
+//
+// Where the step in front gives logits, the host draws the token: a step with placeholders waits for `resolve` then.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/engine/StepStream.h"
+#include "runtime/llm/PlanModel.h"
+
+namespace jinx::llm {
+
+class DeviceSteps final : public engine::StepStream {
+ public:
+  /// \param model  whose steps can be enqueued (`PlanModel::isEnqueued`); must outlive the stream
+  explicit DeviceSteps(PlanModel& model) : model_(model) {}
+  /// Waits for what is on its way.
+  ~DeviceSteps() override;
+
+  int32_t vocabulary() const override { return model_.vocabulary(); }
+  int32_t pages() const override { return model_.pages(); }
+  bool findsBest() const override { return model_.findsBest(); }
+  Status copyPage(int32_t from, int32_t to) override;
+  Status launch(const engine::StepInput& input) override;
+  Expected<engine::StepRows> settle() override;
+  Status resolve(std::span<const int32_t> tokens) override;
+
+ private:
+  struct Copy {
+    int32_t from, to;
+  };
+  /// A step whose placeholders are not known yet, with the copies in front of it.
+  struct Waiting {
+    std::vector<Copy> copies;
+    engine::OwnedStep step;
+  };
+  bool isReady(const engine::StepInput& input) const;
+  Status enqueue(std::span<const Copy> copies, const engine::StepInput& input);
+
+  PlanModel& model_;
+  std::vector<Copy> copies_;     ///< before the next step
+  std::vector<Waiting> waiting_; ///< oldest first, at most a few
+  std::vector<std::unique_ptr<StepFlight>> flights_, spare_; ///< on their way, oldest first; free
+  std::unique_ptr<StepFlight> settled_; ///< whose rows the caller reads
+};
+
+/// The stream for a model: of enqueued steps where its device has memory of its own.
+std::unique_ptr<engine::StepStream> makeSteps(PlanModel& model);
+
+} // namespace jinx::llm

@@ -1,0 +1,159 @@
+// Do enqueued steps give what steps give that run at once, also where a token is known to the device only?
+#include "runtime/llm/DeviceSteps.h"
+
+#include <map>
+
+#include "runtime/device/CpuDevice.h"
+#include "runtime/engine/Engine.h"
+#include "tests/unit/runtime/TestPlan.h"
+#include "tests/unit/runtime/TestSession.h"
+
+namespace jinx::llm {
+namespace {
+
+using namespace jinx::test;
+
+constexpr int32_t kVocabulary = 8;
+
+/// What follows a token at a position.
+int32_t next(int32_t token, int32_t position) { return (3 * token + position + 1) % kVocabulary; }
+
+/// Of tokens, positions and wanted rows: logits whose largest one is at `next`, and that token.
+void nextKernel(void* const* b, const int64_t*, int64_t begin, int64_t end, void*) {
+  for (int64_t i = begin; i < end; ++i) {
+    const int32_t row = static_cast<const int32_t*>(b[2])[i];
+    const int32_t best = next(static_cast<const int32_t*>(b[0])[row], static_cast<const int32_t*>(b[1])[row]);
+    for (int32_t v = 0; v < kVocabulary; ++v)
+      static_cast<float*>(b[3])[i * kVocabulary + v] = static_cast<float>(-std::abs(v - best));
+    static_cast<int32_t*>(b[4])[i] = best;
+  }
+}
+
+std::shared_ptr<const PlanFile> toyPlan() {
+  TestPlan t;
+  for (const char* s : {"n", "s", "e", "r", "p"})
+    t.symbol(s);
+  std::map<std::string, uint32_t> in;
+  for (const char* name : {"tokens", "sequence", "position", "slots"})
+    in[name] = t.input(name, {"n"}, DType::kI32);
+  t.input("table", {"s", "e"}, DType::kI32);
+  in["rows"] = t.input("rows", {"r"}, DType::kI32);
+  t.input("keys.0", {"p", "1", "16", "1"});
+  const uint32_t logits = t.output("logits", {"r", std::to_string(kVocabulary)}), best = t.output("best", {"r"}, DType::kI32);
+  t.launch(t.kernel("k_next", 5, 0), {in["tokens"], in["position"], in["rows"]}, {logits, best}, {}, "r");
+  (*t.p.mutable_metadata())["llm.context_length"] = "64";
+  return t.finish();
+}
+
+std::unique_ptr<PlanModel> toyModel(std::shared_ptr<Device> device) { return take(PlanModel::create(toyPlan(), std::move(device), {.pages = 40})); }
+DeviceOptions toyOptions() { return {.threads = 1, .kernels = {{"k_next", nextKernel}}}; }
+std::unique_ptr<PlanModel> modelOnDevice() { return toyModel(std::make_shared<SeparateDevice>(toyOptions())); }
+
+/// Tokens of different sequences at one position, all of them wanted.
+struct Step {
+  std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
+  bool wantsBest;
+  Step(std::vector<int32_t> of, int32_t at, bool best) : tokens(std::move(of)), wantsBest(best) {
+    for (int32_t i = 0; i < static_cast<int32_t>(tokens.size()); ++i) {
+      sequence.push_back(i);
+      position.push_back(at);
+      slots.push_back(16 * i + at);
+      table.push_back(i);
+      wanted.push_back(i);
+    }
+  }
+  engine::StepInput input() const { return {tokens, sequence, position, slots, table, static_cast<int32_t>(tokens.size()), 1, wanted, wantsBest}; }
+};
+
+std::vector<int32_t> bestOf(DeviceSteps& steps) {
+  const engine::StepRows rows = take(steps.settle());
+  EXPECT_TRUE(rows.logits.empty());
+  return {rows.best.begin(), rows.best.end()};
+}
+
+TEST(DeviceSteps, ATokenThatTheDeviceFoundIsFilledInThere) {
+  auto model = modelOnDevice();
+  DeviceSteps steps(*model);
+  ASSERT_TRUE(steps.findsBest());
+  ASSERT_TRUE(steps.launch(Step({5, 6, 7}, 0, true).input()).isOk());
+  ASSERT_TRUE(steps.launch(Step({-1, -2, -3}, 1, true).input()).isOk()); // in their order: one copy
+  ASSERT_TRUE(steps.launch(Step({-3, 4, -1, -2}, 2, true).input()).isOk());
+  const std::vector<int32_t> first = {next(5, 0), next(6, 0), next(7, 0)};
+  EXPECT_EQ(bestOf(steps), first);
+  ASSERT_TRUE(steps.resolve(first).isOk());
+  const std::vector<int32_t> second = {next(first[0], 1), next(first[1], 1), next(first[2], 1)};
+  EXPECT_EQ(bestOf(steps), second);
+  ASSERT_TRUE(steps.resolve(second).isOk());
+  EXPECT_EQ(bestOf(steps), (std::vector<int32_t>{next(second[2], 2), next(4, 2), next(second[0], 2), next(second[1], 2)}));
+  EXPECT_EQ(steps.settle().status().message(), "no step was launched that could settle");
+}
+
+TEST(DeviceSteps, ATokenThatTheHostDrawsIsWaitedFor) {
+  auto model = modelOnDevice();
+  DeviceSteps steps(*model);
+  ASSERT_TRUE(steps.launch(Step({5, 6}, 0, false).input()).isOk());
+  ASSERT_TRUE(steps.copyPage(0, 2).isOk());
+  ASSERT_TRUE(steps.launch(Step({-2, -1}, 1, true).input()).isOk());
+  const engine::StepRows rows = take(steps.settle());
+  ASSERT_EQ(rows.logits.size(), size_t{2 * kVocabulary});
+  EXPECT_EQ(rows.logits[static_cast<size_t>(next(5, 0))], 0);
+  EXPECT_EQ(rows.logits[static_cast<size_t>(kVocabulary + next(6, 0))], 0);
+  ASSERT_TRUE(steps.resolve(std::vector<int32_t>{2, 3}).isOk()); // what was drawn, not the largest
+  EXPECT_EQ(bestOf(steps), (std::vector<int32_t>{next(3, 1), next(2, 1)}));
+}
+
+TEST(DeviceSteps, RefusesAPlaceholderThatNamesNoRow) {
+  auto model = modelOnDevice();
+  DeviceSteps steps(*model);
+  ASSERT_TRUE(steps.launch(Step({5, 6}, 0, false).input()).isOk());
+  ASSERT_TRUE(steps.launch(Step({-3}, 1, true).input()).isOk());
+  ASSERT_TRUE(steps.settle().isOk());
+  EXPECT_EQ(steps.resolve(std::vector<int32_t>{2, 3}).message(), "a placeholder names row 2 of 2");
+  ASSERT_TRUE(steps.launch(Step({5}, 0, true).input()).isOk());
+  EXPECT_EQ(steps.launch(Step({-5000}, 1, true).input()).message(), "a placeholder names row 4999, which no step has given");
+}
+
+/// All tokens of requests of many lengths.
+std::vector<std::vector<int32_t>> answersOf(engine::StepStream& stream, bool overlaps) {
+  engine::EngineOptions options;
+  options.key = {1, 2};
+  options.scheduler.maxRunning = 4;
+  options.scheduler.tokenBudget = options.scheduler.prefillWhileDecoding = 7;
+  options.scheduler.contextLength = 64;
+  options.overlaps = overlaps;
+  auto engine = take(engine::Engine::create(std::move(options), stream));
+  std::map<engine::RequestId, std::vector<int32_t>> answers;
+  for (int32_t i = 0; i < 9; ++i) {
+    engine::RequestOptions request;
+    for (int32_t k = 0; k <= 5 * i % 17; ++k)
+      request.prompt.push_back((i + k) % kVocabulary);
+    request.maxTokens = 1 + 7 * i % 12;
+    request.sampling.temperature = 0;
+    if (i == 5) request.sampling.logprobs = 2; // a step with it gives logits
+    const engine::Admission admission = engine->submit(std::move(request));
+    EXPECT_TRUE(std::holds_alternative<engine::RequestId>(admission));
+  }
+  for (int i = 0; i < 1000 && !engine->isIdle(); ++i)
+    for (const engine::Output& output : engine->step())
+      if (output.index >= 0) answers[output.request].push_back(output.token);
+  EXPECT_TRUE(engine->isIdle());
+  std::vector<std::vector<int32_t>> ordered;
+  for (auto& [id, tokens] : answers)
+    ordered.push_back(tokens);
+  return ordered;
+}
+
+TEST(DeviceSteps, AnEngineGivesTheSameTokensOverlappedOrNot) {
+  auto onHost = toyModel(std::make_shared<CpuDevice>(toyOptions()));
+  engine::QueuedSteps queued(*onHost);
+  const std::vector<std::vector<int32_t>> expected = answersOf(queued, false);
+  ASSERT_EQ(expected.size(), 9u);
+  for (bool overlaps : {false, true}) {
+    auto model = modelOnDevice();
+    DeviceSteps steps(*model);
+    EXPECT_EQ(answersOf(steps, overlaps), expected) << (overlaps ? "overlapped" : "one after the other");
+  }
+}
+
+} // namespace
+} // namespace jinx::llm
