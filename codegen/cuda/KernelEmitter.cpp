@@ -220,6 +220,7 @@ CudaKernel KernelEmitter::assemble() {
   SourceWriter body(1);
   for (const std::string &text : shared) body.line(text);
   for (const std::string &text : prologue_) body.line(text);
+  for (const std::string &text : ahead_) body.line(text);
   if (startsEarly() && !pipeline_->startsGrid()) {
     body.line("grid_release_next();");
     body.line("grid_wait_previous();");

@@ -138,6 +138,7 @@ class KernelEmitter {
 
   // RowMemory.cpp: rank-1 loads and stores, reductions, gathers
   mlir::LogicalResult emitLoad(tile::LoadOp op);
+  void askAhead(jinx::tile::LoadOp op);
   mlir::LogicalResult emitStore(tile::StoreOp op);
   mlir::LogicalResult emitGather(tile::GatherOp op);
   mlir::LogicalResult emitReduce(tile::ReduceOp op);
@@ -183,6 +184,7 @@ class KernelEmitter {
   EmitOptions options_;
   SourceWriter out_{1};  ///< the function's body
   std::vector<std::string> constants_, prologue_;
+  std::vector<std::string> ahead_; ///< statements that ask for constants, before the wait for the launch in front
   std::vector<std::string> libraries_;
   llvm::DenseMap<mlir::Value, Bound> bound_;
   llvm::SmallVector<std::pair<Shape, llvm::SmallVector<mlir::Operation *>>> pending_;

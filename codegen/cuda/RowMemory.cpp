@@ -272,6 +272,19 @@ std::string KernelEmitter::tileAccess(const std::string &verb, Value buffer, Val
   return text + ");";
 }
 
+/// A constant of the plan that every program reads at one place is asked for before the launch in front has ended: what launches behind this one fetch by then
+/// would stand before it in the queue of memory (decision 0043).
+void KernelEmitter::askAhead(tile::LoadOp op) {
+  auto argument = dyn_cast<BlockArgument>(op.getPtr());
+  auto constants = kernel_->getAttrOfType<DenseI64ArrayAttr>("constants");
+  const TileLayout layout = layoutOf(shapeOf(op.getTile().getType()));
+  if (!argument || !constants || !llvm::is_contained(constants.asArrayRef(), int64_t{argument.getArgNumber()})) return;
+  if (!startsEarly() || pipeline_->startsGrid() || op->getBlock() != outer_ || !getConstantIntValue(op.getOffset())) return;
+  if (!op.getLimits().empty() || !layout.complete || layout.run == 1 || !isConstant(op.getStrides().back(), 1)) return;
+  const std::string at = address(bound_[argument], {scalar(op.getOffset()), layout.row}).text, extents = llvm::join(layout.extents, ", ");
+  ahead_.push_back("prefetch_constant<" + (layout.runs > 1 ? extents : "1, " + extents) + ">(" + at + ", " + (layout.runs > 1 ? layout.stride : "0") + ");");
+}
+
 LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
   auto type = cast<VectorType>(op.getTile().getType());
   auto pointer = bound_[op.getPtr()];
@@ -294,6 +307,7 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
   std::string name = out_.unique(pointer.expr.text + "_tile");
   out_.line(cType(type.getElementType()) + " " + layoutOf(shapeOf(type)).declare(name) + ";");
   out_.line(tileAccess("load", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), name));
+  askAhead(op);
   bindArray(op.getTile(), name);
   return success();
 }

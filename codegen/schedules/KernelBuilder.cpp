@@ -3,6 +3,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "ir/Graph/StackedConstants.h"
 
 using namespace mlir;
 
@@ -39,6 +40,11 @@ KernelBuilder::KernelBuilder(OpBuilder &builder, Location loc, StringRef name, g
   for (Type type : inputs) add(type);
   for (Type type : results) add(type);
   kernel_ = tile::KernelOp::create(builder, loc, name, buffers, inputs.size(), 0, provenanceOf(group));
+  SmallVector<int64_t> constants;
+  for (auto [i, input] : llvm::enumerate(group.getInputs()))
+    if (graph::isConstant(input)) constants.push_back(static_cast<int64_t>(i));
+  // Which buffers nobody writes while the plan is loaded.
+  if (inputs.size() == group.getInputs().size() && !constants.empty()) kernel_->setAttr("constants", builder.getDenseI64ArrayAttr(constants));
   builder.setInsertionPointToStart(&kernel_.getBody().front());
 }
 

@@ -37,10 +37,10 @@ struct Binding {
   int64_t scratchBytes = 0;             ///< most that a launch asks per thread
   int64_t arenaBytes = 0, largestLiveBytes = 0, totalBytes = 0; ///< as in ArenaLayout
   const void* arenaBase = nullptr;                              ///< for which `pointers` was filled
-  /// Runs of launches of the main program, recorded for `arenaBase` and `callerAddresses`, by the position of their first step; null where none is yet.
+  /// Runs of launches of the main program, recorded for `arenaBase` and `recordedCallers`, by the position of their first step; null where none is yet.
   std::map<uint32_t, std::unique_ptr<LaunchGraph>> graphs;
-  std::vector<void*> callerAddresses; ///< of inputs and outputs, where they are launched on: of the last run
-  int64_t sameAddresses = 0;          ///< runs before the next one that had these
+  std::vector<void*> recordedCallers; ///< the pointers of `callerPointers` in the last run that was enqueued
+  int64_t sameCallers = 0;            ///< runs since then that had these
   uint64_t lastUsed = 0;
   uint64_t runs = 0; ///< so far
 

@@ -1,8 +1,6 @@
 // Runs that stay on the device: inputs, outputs and everything between lie in its memory, and the host only enqueues.
 // What a program needs that has the device's memory and streams in its own hands: one that records runs in a graph, or
 // times them between two events.
-#include <algorithm>
-
 #include "runtime/executor/Executor.h"
 #include "runtime/executor/RecordedLaunches.h"
 
@@ -52,17 +50,18 @@ Status Session::enqueueStep(Binding& binding, const StepInfo& step, Stream& stre
 /// Whether these sizes have come with these addresses often enough that a recording pays: making one takes as long as some runs.
 bool Session::isSettled(Binding& binding) const {
   constexpr int64_t kRunsBefore = 2;
-  std::vector<void*>& known = binding.callerAddresses;
-  const size_t numInputs = inputAddresses_.size();
-  const bool same = known.size() == numInputs + outputAddresses_.size() && std::equal(inputAddresses_.begin(), inputAddresses_.end(), known.begin()) &&
-                    std::equal(outputAddresses_.begin(), outputAddresses_.end(), known.begin() + static_cast<ptrdiff_t>(numInputs));
+  std::vector<void*>& known = binding.recordedCallers;
+  bool same = known.size() == binding.callerPointers.size();
+  for (size_t k = 0; same && k < known.size(); ++k)
+    same = known[k] == binding.pointers[binding.callerPointers[k]];
   if (!same) {
-    known.assign(inputAddresses_.begin(), inputAddresses_.end());
-    known.insert(known.end(), outputAddresses_.begin(), outputAddresses_.end());
+    known.clear();
+    for (uint32_t i : binding.callerPointers)
+      known.push_back(binding.pointers[i]);
     binding.graphs.clear();
-    binding.sameAddresses = 0;
+    binding.sameCallers = 0;
   }
-  return binding.sameAddresses++ >= kRunsBefore;
+  return binding.sameCallers++ >= kRunsBefore;
 }
 
 Status Session::enqueueSteps(Binding& binding, Stream& stream, Trace* trace) {

@@ -38,7 +38,7 @@ PlanModel::~PlanModel() {
   session_.reset();
   for (Pool& pool : pools_)
     device_->release(pool.memory.data, pool.memory.sizeBytes);
-  for (Block* block : {&step_, &logits_, &best_})
+  for (Block* block : {&step_, &logits_, &turns_[0].inputs, &turns_[0].best, &turns_[1].inputs, &turns_[1].best})
     if (block->data) device_->release(block->data, block->sizeBytes);
 }
 
@@ -57,6 +57,7 @@ Status PlanModel::load(std::shared_ptr<const PlanFile> plan, const PlanModelOpti
     contextLength_ = *length;
   }
   JINX_TRY(makePools());
+  if (!hostMemory_) JINX_TRY(makeTurns());
   JINX_TRY(makeLogits());
   endTokens_ = numbersOf(*plan, "llm.eos_token_id", 0, vocabulary_ - 1);
   return Status::ok();
@@ -191,6 +192,16 @@ Status PlanModel::runOnDevice(const engine::StepInput& input, const engine::Step
 
 // ---- steps that are enqueued ----
 
+Status PlanModel::makeTurns() {
+  JINX_TRY_ASSIGN(uploads_, device_->createStream());
+  JINX_TRY_ASSIGN(downloads_, device_->createStream());
+  for (Turn& turn : turns_)
+    for (std::unique_ptr<Event>* event : {&turn.uploaded, &turn.taken, &turn.ran, &turn.downloaded}) {
+      JINX_TRY_ASSIGN(*event, device_->createEvent());
+    }
+  return Status::ok();
+}
+
 Status PlanModel::enqueue(const engine::StepInput& input, StepFlight& flight) {
   JINX_TRY(checkWanted(input));
   flight.rows = input.wanted.size();
@@ -201,13 +212,9 @@ Status PlanModel::enqueue(const engine::StepInput& input, StepFlight& flight) {
   JINX_TRY(upload(input, flight));
   JINX_TRY(reserve(logits_, flight.rows * static_cast<size_t>(vocabulary_) * sizeof(float)));
   outputs_[0] = Tensor::wrap(DType::kF32, {static_cast<int64_t>(flight.rows), vocabulary_}, logits_.data);
-  if (outputs_.size() > 1) {
-    JINX_TRY(reserve(best_, flight.rows * sizeof(int32_t)));
-    outputs_[1] = Tensor::wrap(DType::kI32, {static_cast<int64_t>(flight.rows)}, best_.data);
-  }
+  if (outputs_.size() > 1) outputs_[1] = Tensor::wrap(DType::kI32, {static_cast<int64_t>(flight.rows)}, turns_[turn_].best.data);
   JINX_TRY(session_->enqueue(inputs_, outputs_, *stream_));
-  JINX_TRY(download(flight));
-  return flight.done->record(*stream_);
+  return download(flight);
 }
 
 Status PlanModel::upload(const engine::StepInput& input, StepFlight& flight) {
@@ -215,16 +222,31 @@ Status PlanModel::upload(const engine::StepInput& input, StepFlight& flight) {
   JINX_TRY(flight.inputs.reserve(device_, std::bit_ceil(bytes)));
   auto* values = static_cast<int32_t*>(flight.inputs.data());
   fill(input, {values, count});
+  Turn& turn = turns_[1 - turn_];
   JINX_TRY(reserve(step_, bytes));
-  JINX_TRY(device_->copyToDevice(step_.data, values, bytes, *stream_));
+  JINX_TRY(reserve(turn.inputs, bytes));
+  JINX_TRY(reserve(turn.best, flight.rows * sizeof(int32_t)));
+  if (turn.isUsed) {
+    JINX_TRY(turn.taken->wait(*uploads_));
+    JINX_TRY(turn.downloaded->wait(*stream_));
+  }
+  JINX_TRY(device_->copyToDevice(turn.inputs.data, values, bytes, *uploads_));
+  JINX_TRY(turn.uploaded->record(*uploads_));
+  JINX_TRY(turn.uploaded->wait(*stream_));
+  JINX_TRY(device_->copyOnDevice(step_.data, turn.inputs.data, bytes, *stream_));
+  JINX_TRY(turn.taken->record(*stream_));
   for (StepPort& port : ports_)
     inputs_[port.input] = Tensor::wrap(DType::kI32, port.shape, static_cast<int32_t*>(step_.data) + port.begin);
-  return fillPlaceholders(input);
+  JINX_TRY(fillPlaceholders(input));
+  turn.isUsed = true;
+  turn_ = 1 - turn_;
+  return Status::ok();
 }
 
 /// Neighbouring tokens that stand for neighbouring rows come in one copy: in decode that is all of them.
 Status PlanModel::fillPlaceholders(const engine::StepInput& input) {
   auto* tokens = static_cast<int32_t*>(step_.data) + ports_[kTokens].begin;
+  const Block& best = turns_[turn_].best; // of the step enqueued last
   for (size_t begin = 0; begin < input.tokens.size();) {
     const size_t row = engine::rowOfPlaceholder(input.tokens[begin]);
     size_t end = begin + 1;
@@ -235,18 +257,24 @@ Status PlanModel::fillPlaceholders(const engine::StepInput& input) {
     while (end < input.tokens.size() && input.tokens[end] < 0 && engine::rowOfPlaceholder(input.tokens[end]) == row + (end - begin))
       ++end;
     const size_t bytes = (end - begin) * sizeof(int32_t);
-    if (row * sizeof(int32_t) + bytes > best_.sizeBytes) return internalError("a placeholder names row " + std::to_string(row + (end - begin) - 1) + ", which no step has given");
-    JINX_TRY(device_->copyOnDevice(tokens + begin, static_cast<int32_t*>(best_.data) + row, bytes, *stream_));
+    if (row * sizeof(int32_t) + bytes > best.sizeBytes) return internalError("a placeholder names row " + std::to_string(row + (end - begin) - 1) + ", which no step has given");
+    JINX_TRY(device_->copyOnDevice(tokens + begin, static_cast<int32_t*>(best.data) + row, bytes, *stream_));
     begin = end;
   }
   return Status::ok();
 }
 
 Status PlanModel::download(StepFlight& flight) {
-  const Block& from = flight.givesBest ? best_ : logits_;
+  const Turn& turn = turns_[turn_];
+  const Block& from = flight.givesBest ? turn.best : logits_;
   const size_t bytes = flight.rows * (flight.givesBest ? sizeof(int32_t) : static_cast<size_t>(vocabulary_) * sizeof(float));
   JINX_TRY(flight.results.reserve(device_, std::bit_ceil(bytes)));
-  return device_->copyToHost(flight.results.data(), from.data, bytes, *stream_);
+  JINX_TRY(turn.ran->record(*stream_));
+  JINX_TRY(turn.ran->wait(*downloads_));
+  JINX_TRY(device_->copyToHost(flight.results.data(), from.data, bytes, *downloads_));
+  JINX_TRY(turn.downloaded->record(*downloads_));
+  if (!flight.givesBest) JINX_TRY(turn.downloaded->wait(*stream_)); // the next step writes its logits there, too
+  return flight.done->record(*downloads_);
 }
 
 Expected<engine::StepRows> PlanModel::wait(StepFlight& flight) {

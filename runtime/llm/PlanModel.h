@@ -77,6 +77,15 @@ class PlanModel final : public engine::StepModel {
     Shape shape;
     size_t begin; ///< of its values among those of all ports
   };
+  /// What steps that are enqueued use by turns, so that copies of one run beside the launches of another.
+  struct Turn {
+    Block inputs, best;               ///< on the device
+    std::unique_ptr<Event> uploaded;  ///< the inputs are there
+    std::unique_ptr<Event> taken;     ///< they have been copied to where launches read them
+    std::unique_ptr<Event> ran;       ///< results are there
+    std::unique_ptr<Event> downloaded;
+    bool isUsed = false;
+  };
   enum StepInputs { kTokens, kSequence, kPosition, kSlots, kTable, kRows, kStepInputs };
 
   PlanModel(std::shared_ptr<Device> device) : device_(std::move(device)) {}
@@ -90,23 +99,26 @@ class PlanModel final : public engine::StepModel {
   Status checkWanted(const engine::StepInput& input) const;
   Status runOnHost(const engine::StepInput& input, std::span<float> logits);
   Status runOnDevice(const engine::StepInput& input, const engine::StepRows& rows);
+  Status makeTurns();
   Status upload(const engine::StepInput& input, StepFlight& flight);
   Status fillPlaceholders(const engine::StepInput& input);
   Status download(StepFlight& flight);
 
   std::shared_ptr<Device> device_;
   std::unique_ptr<Session> session_;
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Stream> stream_, uploads_, downloads_;
   bool hostMemory_ = true;
   int32_t vocabulary_ = 0, pages_ = 0, contextLength_ = 0;
   int64_t bytesOfPage_ = 0;
   std::vector<int32_t> endTokens_;
   std::vector<StepPort> ports_; ///< by StepInputs
   std::vector<int32_t> values_; ///< of all ports, one behind the other, where the device's memory is the host's
-  Block step_;                  ///< else: one copy brings them there
+  Block step_;                  ///< else: where launches read them
+  Turn turns_[2];
+  size_t turn_ = 0;             ///< of the step enqueued last
   StepFlight flight_;           ///< of `run`
   std::vector<Pool> pools_;
-  Block logits_, best_;
+  Block logits_;
   std::vector<int32_t> hostBest_; ///< where nobody asks for it
   std::vector<Value> inputs_, outputs_;
 };
