@@ -316,7 +316,13 @@ LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
   auto name = arrayOf(op.getTile(), pointer.expr.text + "_tile");
   if (failed(name)) return failure();
   beforeWrite(op.getPtr());
-  out_.line(tileAccess("store", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), *name));
+  std::string text = tileAccess("store", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), *name);
+  const int64_t bytes = type.getDimSize(0) * std::max(1u, type.getElementTypeBitWidth() / 8);
+  if (op->hasAttr("whole") && threads_ == 1 && bytes % 16 == 0 && StringRef(text).consume_front("store_run(")) {
+    needLibrary("stores.cuh");
+    text = "store_run_whole(" + text.substr(StringRef("store_run(").size());
+  }
+  out_.line(text);
   return success();
 }
 
