@@ -298,6 +298,7 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
   return success();
 }
 
+/// Attribute `whole`: by instructions of as many bytes as an access may have (device/stores.cuh), whatever a compiler makes of others.
 LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
   auto type = cast<VectorType>(op.getTile().getType());
   if (type.getRank() == 2 && isTile(type)) return emitFragmentStore(op);
@@ -317,10 +318,9 @@ LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
   if (failed(name)) return failure();
   beforeWrite(op.getPtr());
   std::string text = tileAccess("store", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), *name);
-  const int64_t bytes = type.getDimSize(0) * std::max(1u, type.getElementTypeBitWidth() / 8);
-  if (op->hasAttr("whole") && threads_ == 1 && bytes % 16 == 0 && StringRef(text).consume_front("store_run(")) {
+  if (op->hasAttr("whole") && !pointer.shared && StringRef(text).starts_with("store_run(") && layoutOf(shapeOf(type)).run * std::max(1u, type.getElementTypeBitWidth() / 8) % 4 == 0) {
     needLibrary("stores.cuh");
-    text = "store_run_whole(" + text.substr(StringRef("store_run(").size());
+    text.replace(0, StringRef("store_run(").size(), "store_run_whole(");
   }
   out_.line(text);
   return success();

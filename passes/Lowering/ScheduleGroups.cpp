@@ -302,6 +302,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       last = sharedLaunch(group, *each, inputs);
       if (!last) {
         last = launchOf(group, *each, results, inputs, /*isCounted=*/each == counted);
+        if (!each->inPlace.empty()) last.setInPlace(each->inPlace);
         if (each->then && !each->takes.empty()) unfinished_.push_back(last);
       }
       inputs.assign(last.getResults().begin(), last.getResults().end());

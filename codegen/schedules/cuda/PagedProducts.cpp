@@ -371,10 +371,21 @@ class ProductsProgram {
   }
 
   void store(Value joined, Value largest, Value total) {
-    Value out = arith::MulFOp::create(b(), loc(), joined, splat(inverseOf(total, arith::FastMathFlags::afn), outType_));
+    Value out = called(arith::MulFOp::create(b(), loc(), joined, splat(inverseOf(total, arith::FastMathFlags::afn), outType_)), "rows_out");
+    Value rows = called(ix_.mul(at_.count, p_.padded), "rows");
+    if (!p_.writesWhole()) return storePart(out, largest, total, rows);
+    Value isWhole = compare(arith::CmpIPredicate::eq, at_.places, ix_.c(1));
+    auto branch = scf::IfOp::create(b(), loc(), TypeRange(), isWhole, /*withElse=*/true);
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(branch.thenBlock());
+    storeWhole(out, rows);
+    b().setInsertionPointToStart(branch.elseBlock());
+    storePart(out, largest, total, rows);
+  }
+  /// What the third kernel joins with other items.
+  void storePart(Value out, Value largest, Value total, Value rows) {
     Value logarithm =
         called(arith::AddFOp::create(b(), loc(), largest, math::Log2Op::create(b(), loc(), total)), "logarithm");
-    Value rows = called(ix_.mul(at_.count, p_.padded), "rows");
     Value place = called(ix_.add(ix_.mul(at_.place, p_.heads), at_.head), "at"),
           stride = called(ix_.mul(at_.places, p_.heads), "stride");
     auto stored =
@@ -384,6 +395,17 @@ class ProductsProgram {
     phase(stored, "Rows, and the logarithms of their sums, by which items of a token are weighed");
     tile::StoreOp::create(b(), loc(), logarithm, kb_.output(1), place, ValueRange{stride, ix_.c(0)},
                           ValueRange{rows, ix_.c(1)});
+  }
+  /// The result: a token's rows are its heads, which lie together.
+  void storeWhole(Value out, Value rows) {
+    Value narrow = arith::TruncFOp::create(b(), loc(), VectorType::get(outType_.getShape(), element_), out);
+    const int64_t token = p_.heads * p_.shared * p_.depth;
+    Value offset = called(ix_.add(ix_.mul(at_.token, token), ix_.mul(at_.head, p_.shared * p_.depth)), "result_at");
+    auto stored = tile::StoreOp::create(b(), loc(), narrow, kb_.output(2), offset, ValueRange{ix_.c(token), ix_.c(1)},
+                                        ValueRange{rows, ix_.c(p_.depth)});
+    stored->setAttr("whole", b().getUnitAttr());
+    if (p_.padded > 1) stored->setAttr("row_groups", b().getDenseI64ArrayAttr({p_.padded, p_.depth}));
+    phase(stored, "Rows that no other item has a part of");
   }
 
   // ---- short names
