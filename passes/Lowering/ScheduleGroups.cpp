@@ -301,7 +301,8 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       if (!each->takes.empty()) inputs = llvm::map_to_vector(each->takes, [&](unsigned i) { return known[i]; });
       last = sharedLaunch(group, *each, inputs);
       if (!last) {
-        last = launchOf(group, *each, results, inputs, /*isCounted=*/each == counted);
+        const bool isShare = !each->share.isConstant(1);  // of sizes: another kernel counts for the rest
+        last = launchOf(group, *each, results, inputs, each == counted || isShare);
         if (!each->inPlace.empty()) last.setInPlace(each->inPlace);
         if (each->then && !each->takes.empty()) unfinished_.push_back(last);
       }

@@ -117,6 +117,15 @@ class JoinProgram : WarpProgram {
   Value tokens_, apart_, queryHead_, head_, first_, places_;
 };
 
+/// Slots of the rings of keys and of values, each.
+int64_t stagesOf(const PagedTiles& tiles) {
+  const int64_t rowBytes = kSlotBytes / tiles.steps;
+  return (kRingBytes / tiles.blocks - PagedTiles::kQueryStages * PagedTiles::kRows * rowBytes) / (2 * kSlotBytes);
+}
+
+/// 1 for a step of few tokens, else 0.
+SizeExpr isFew(const SizeExpr& tokens) { return max(SizeExpr(0), min(SizeExpr(1), SizeExpr(PagedTiles::kFewTokens + 1) - tokens)); }
+
 } // namespace
 
 std::optional<PagedTiles> PagedTiles::of(PagedAttentionOp op) {
@@ -136,10 +145,17 @@ std::optional<PagedTiles> PagedTiles::of(PagedAttentionOp op) {
   tiles.padded = padded;
   const int64_t rowBytes = int64_t(llvm::alignTo(keys.depth, 64)) * 2;
   tiles.steps = kSlotBytes / rowBytes;
-  tiles.stages = (kRingBytes / tiles.blocks - kQueryStages * kRows * rowBytes) / (2 * kSlotBytes);
+  tiles.stages = stagesOf(tiles);
   tiles.tokens = sizes[0], tiles.entries = sizesOf(op.getTable().getType())[1],
   tiles.pages = sizesOf(op.getKeys().getType())[0];
   return tiles;
+}
+
+PagedTiles PagedTiles::forFewTokens() const {
+  PagedTiles few = *this;
+  few.isForFew = true, few.blocks = 1;
+  few.stages = stagesOf(few);
+  return few;
 }
 
 SmallVector<Type> PagedTiles::lists() const {
@@ -155,6 +171,36 @@ SmallVector<Type> PagedTiles::results() const {
   return types;
 }
 
+/// The kernels that compute items, chained: for few tokens, for more, or one of them where the model says how many there are.
+static std::shared_ptr<Scheduled> schedulePagedItemsOf(GroupOp group, StringRef name, const PagedTiles& tiles, OpBuilder& builder, unsigned& results) {
+  const unsigned inputs = group.getInputs().size(), lists = 3;
+  auto schedule = [&](StringRef own, const PagedTiles& form) {
+    auto products = std::make_shared<Scheduled>(schedulePagedProducts(group, own, form, builder));
+    products->parts = tiles.results();
+    for (unsigned i = 0; i < inputs; ++i) products->takes.push_back(i);
+    products->takes.append({inputs, inputs + 2});
+    builder.setInsertionPointAfter(products->kernel);
+    return products;
+  };
+  results = inputs + lists;
+  if (!PagedTiles::kFewTokens) return schedule(name, tiles);
+  const SizeExpr few = isFew(tiles.tokens);
+  if (auto known = few.constant()) return schedule(name, *known ? tiles.forFewTokens() : tiles);
+  std::shared_ptr<Scheduled> first = schedule((name + "_few").str(), tiles.forFewTokens());
+  first->within(few);
+  PagedTiles more = tiles;
+  more.isBehind = true;
+  std::shared_ptr<Scheduled> second = schedule(name, more);
+  second->within(SizeExpr(1) - few);
+  for (unsigned i = 0; i < first->parts.size(); ++i) {
+    second->inPlace.push_back(int64_t(second->takes.size()));
+    second->takes.push_back(results + i);
+  }
+  results += first->parts.size();
+  first->then = second;
+  return first;
+}
+
 FailureOr<Scheduled> schedulePagedTiles(GroupOp group, StringRef name, const PagedTiles& tiles, OpBuilder& builder) {
   const unsigned inputs = group.getInputs().size();
   Scheduled items = schedulePagedItems(group, (name + "_items").str(), tiles, builder);
@@ -163,19 +209,16 @@ FailureOr<Scheduled> schedulePagedTiles(GroupOp group, StringRef name, const Pag
   PagedAttentionOp op = tiles.op;
   items.takes = {inputOf(op.getSequence()), inputOf(op.getPosition())};
   builder.setInsertionPointAfter(items.kernel);
-  Scheduled products = schedulePagedProducts(group, name, tiles, builder);
-  products.parts = tiles.results();
-  for (unsigned i = 0; i < inputs; ++i)
-    products.takes.push_back(i);
-  products.takes.append({inputs, inputs + 2});
-  builder.setInsertionPointAfter(products.kernel);
+  unsigned results = 0;
+  items.then = schedulePagedItemsOf(group, name, tiles, builder, results);
   SmallVector<Type> joined = tiles.results();
   joined.insert(joined.begin() + 2, tiles.lists()[1]);
   Scheduled join = JoinProgram(builder, group, (name + "_join").str(), tiles, joined).run();
-  join.takes = {inputs + 3, inputs + 4, inputs + 1};
-  if (tiles.writesWhole()) join.takes.push_back(inputs + 5), join.inPlace = {3};
-  products.then = std::make_shared<Scheduled>(std::move(join));
-  items.then = std::make_shared<Scheduled>(std::move(products));
+  join.takes = {results, results + 1, inputs + 1};
+  if (tiles.writesWhole()) join.takes.push_back(results + 2), join.inPlace = {3};
+  Scheduled* last = items.then.get();
+  while (last->then) last = last->then.get();
+  last->then = std::make_shared<Scheduled>(std::move(join));
   return items;
 }
 

@@ -30,8 +30,12 @@ struct PagedTiles {
       2048; ///< tokens times parts that are items of their own: more are joined in registers
   static constexpr int64_t kItemNumbers = 8;
   static constexpr int64_t kQueryStages = 2; ///< the next item's queries and keys come while this one is computed
+  static constexpr int64_t kFewTokens = 8; ///< a step of so many has a second kernel of its own (forFewTokens); 0: none
   static constexpr bool kWritesWhole = true; ///< the second kernel writes the results of tokens that are one item's
 
+  /// Of a kernel for steps of few tokens. Their items do not fill the machine: one block a multiprocessor with rings as deep as it has memory, which
+  /// looks up all pages of a part at once, and asks for its first item beside the number of items. The additions are the same.
+  PagedTiles forFewTokens() const;
   /// None where tensor cores or the copy engine do not take the types, extents or target.
   static std::optional<PagedTiles> of(graph::PagedAttentionOp op);
 
@@ -42,6 +46,8 @@ struct PagedTiles {
   int64_t partKeys = 512;
   int64_t steps = 0, stages = 0;       ///< keys of a step; slots of a ring
   int64_t blocks = 2;                  ///< of a multiprocessor
+  bool isForFew = false;               ///< tokens: one block waits for what is far away, and asks for as much as it can hold
+  bool isBehind = false;               ///< that kernel: its results are operands, whose memory is written
   SizeExpr tokens, entries, pages;
 
   int64_t tileTokens() const { return kRows / padded; }
