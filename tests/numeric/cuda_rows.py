@@ -161,6 +161,9 @@ def cases():
                                ["%m = jinx.max {x}, {z} : <33,16>, <33,16> -> <33,16>", "%j = jinx.concat {x}, %m, {z} axis 1 : <33,16>, <33,16>, <33,16> -> <33,48>",
                                 "%y = jinx.add %j, {b} : <33,48>, <48> -> <33,48>"],
                                lambda o: (np.concatenate([o["x"], np.maximum(o["x"], o["z"]), o["z"]], 1) + o["b"], np.zeros((33, 48))))
+    yield "empty_piece", Case({"x": "33,16", "z": "33,24"},
+                              ['%n = jinx.slice {x} starts ["0", "16"] steps [1, 1] : <33,16> -> <33,0>', "%y = jinx.concat {x}, {z}, %n axis 1 : <33,16>, <33,24>, <33,0> -> <33,40>"],
+                              lambda o: exact(np.concatenate([o["x"], o["z"]], 1)))
     yield "unequal_pieces", Case({"x": "33,16", "z": "33,24"}, ["%y = jinx.concat {x}, {z} axis 1 : <33,16>, <33,24> -> <33,40>"], lambda o: exact(np.concatenate([o["x"], o["z"]], 1)))
     yield "part_of_heads", Case({"x": "n,9,64"}, ['%y = jinx.slice {x} starts ["0", "3", "0"] steps [1, 1, 1] : <n,9,64> -> <n,4,64>'], lambda o: exact(o["x"][:, 3:7]), {"n": 37})
     # Rows, and what they share.
