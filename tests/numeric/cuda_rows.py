@@ -161,6 +161,17 @@ def cases():
                                ["%m = jinx.max {x}, {z} : <33,16>, <33,16> -> <33,16>", "%j = jinx.concat {x}, %m, {z} axis 1 : <33,16>, <33,16>, <33,16> -> <33,48>",
                                 "%y = jinx.add %j, {b} : <33,48>, <48> -> <33,48>"],
                                lambda o: (np.concatenate([o["x"], np.maximum(o["x"], o["z"]), o["z"]], 1) + o["b"], np.zeros((33, 48))))
+    yield "pieces_of_all_rows", Case({"x": "33,48", "z": "24"},
+                                     ["%j = jinx.concat {z}, {z} axis 0 : <24>, <24> -> <48>", "%y = jinx.add {x}, %j : <33,48>, <48> -> <33,48>"],
+                                     lambda o: (o["x"] + np.concatenate([o["z"], o["z"]]), np.zeros((33, 48))))
+    yield "pieces_beside_a_part", Case({"x": "33,24", "z": "33,24", "r": "33,60"},
+                                       ["%j = jinx.concat {x}, {z} axis 1 : <33,24>, <33,24> -> <33,48>", '%p = jinx.slice {r} starts ["0", "8"] steps [1, 1] : <33,60> -> <33,48>',
+                                        "%y = jinx.add %p, %j : <33,48>, <33,48> -> <33,48>"],
+                                       lambda o: (np.concatenate([o["x"], o["z"]], 1) + o["r"][:, 8:56], np.zeros((33, 48))))
+    yield "turned_pieces", Case({"x": "33,24", "z": "33,24"},
+                                ["%j = jinx.concat {x}, {z} axis 1 : <33,24>, <33,24> -> <33,48>", '%p = jinx.slice %j starts ["0", "24"] steps [1, 1] : <33,48> -> <33,24>',
+                                 "%k = jinx.concat %p, %p axis 1 : <33,24>, <33,24> -> <33,48>", "%y = jinx.add %k, %j : <33,48>, <33,48> -> <33,48>"],
+                                lambda o: (np.concatenate([o["x"] + o["z"], 2 * o["z"]], 1), np.zeros((33, 48))))
     yield "empty_piece", Case({"x": "33,16", "z": "33,24"},
                               ['%n = jinx.slice {x} starts ["0", "16"] steps [1, 1] : <33,16> -> <33,0>', "%y = jinx.concat {x}, {z}, %n axis 1 : <33,16>, <33,24>, <33,0> -> <33,40>"],
                               lambda o: exact(np.concatenate([o["x"], o["z"]], 1)))
