@@ -136,7 +136,7 @@ LogicalResult KernelEmitter::emitEarlyLoad(tile::LoadOp op) {
 }
 
 /// A tile of rank 2 to memory: runs along columns are stored at once. Attribute `whole`: rows begin at multiples of 16 bytes and are stored to
-/// their ends, so that nothing is asked of an address.
+/// their ends, so that nothing is asked of an address. Attribute `row_groups` [g, s]: a row's stride is from one group of g rows to the next, and s within one.
 LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
   auto type = cast<VectorType>(op.getTile().getType());
   auto pointer = bound_[op.getPtr()];
@@ -163,7 +163,13 @@ LogicalResult KernelEmitter::emitFragmentStore(tile::StoreOp op) {
     Expr first = layout.firstColumn();
     std::string column = first.text;
     Expr at = add(pointer.expr, scalar(op.getOffset()));
-    at = add(at, isConstant(op.getStrides()[0], 1) ? layout.row : multiply(call("i64", layout.row.text), scalar(op.getStrides()[0])));
+    if (auto groups = op->getAttrOfType<DenseI64ArrayAttr>("row_groups")) {
+      const std::string row = "u32(" + layout.row.text + ")", of = std::to_string(groups[0]);
+      at = add(at, multiply(call("i64", row + " / " + of), scalar(op.getStrides()[0])));
+      at = add(at, {row + " % " + of + " * " + std::to_string(groups[1]), Expr::kMultiply});
+    } else {
+      at = add(at, isConstant(op.getStrides()[0], 1) ? layout.row : multiply(call("i64", layout.row.text), scalar(op.getStrides()[0])));
+    }
     bool contiguous = isConstant(op.getStrides()[1], 1);
     at = add(at, contiguous ? first : multiply(call("i64", column), scalar(op.getStrides()[1])));
     std::string valid = inner.extent;

@@ -312,6 +312,7 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
   return success();
 }
 
+/// Attribute `whole`: by instructions of as many bytes as an access may have (device/stores.cuh), whatever a compiler makes of others.
 LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
   auto type = cast<VectorType>(op.getTile().getType());
   if (type.getRank() == 2 && isTile(type)) return emitFragmentStore(op);
@@ -330,7 +331,12 @@ LogicalResult KernelEmitter::emitStore(tile::StoreOp op) {
   auto name = arrayOf(op.getTile(), pointer.expr.text + "_tile");
   if (failed(name)) return failure();
   beforeWrite(op.getPtr());
-  out_.line(tileAccess("store", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), *name));
+  std::string text = tileAccess("store", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), *name);
+  if (op->hasAttr("whole") && !pointer.shared && StringRef(text).starts_with("store_run(") && layoutOf(shapeOf(type)).run * std::max(1u, type.getElementTypeBitWidth() / 8) % 4 == 0) {
+    needLibrary("stores.cuh");
+    text.replace(0, StringRef("store_run(").size(), "store_run_whole(");
+  }
+  out_.line(text);
   return success();
 }
 

@@ -297,12 +297,16 @@ Value ExpressionEmitter::emitConcat(ConcatOp op, ArrayRef<Coordinate> at) {
   int64_t axis = op.getAxis();
   Type type = tileType(registerType(elementOf(op.getY())));
   bool scalar = isScalar(at[axis]);
+  SmallVector<Value> xs;  // without those that have nothing to read
+  for (Value x : op.getXs())
+    if (!sizesOf(x.getType())[axis].isConstant(0)) xs.push_back(x);
+  if (xs.empty()) xs.push_back(op.getXs().front());
   std::function<Value(size_t, SizeExpr)> choose = [&](size_t i, SizeExpr begin) -> Value {
-    SizeExpr extent = sizesOf(op.getXs()[i].getType())[axis], end = begin + extent;
+    SizeExpr extent = sizesOf(xs[i].getType())[axis], end = begin + extent;
     if (at[axis].range && at[axis].range->isWithin(begin, end)) {
       Coordinates mapped(at.begin(), at.end());
       mapped[axis] = {kb_.sub(at[axis].base, kb_.size(begin)), at[axis].step, {}, at[axis].range->shifted(SizeExpr(0) - begin)};
-      return evaluate(op.getXs()[i], mapped);
+      return evaluate(xs[i], mapped);
     }
     auto read = [&]() -> Value {
       Coordinates mapped(at.begin(), at.end());
@@ -313,9 +317,9 @@ Value ExpressionEmitter::emitConcat(ConcatOp op, ArrayRef<Coordinate> at) {
         lanes = arith::MinSIOp::create(kb_.b(), kb_.loc(), lanes, kb_.splat(kb_.size(extent - 1), width_));
         mapped[axis] = {{}, 0, arith::MaxSIOp::create(kb_.b(), kb_.loc(), lanes, kb_.splat(kb_.constant(0), width_))};
       }
-      return evaluate(op.getXs()[i], mapped);
+      return evaluate(xs[i], mapped);
     };
-    if (i + 1 == op.getXs().size()) return read();
+    if (i + 1 == xs.size()) return read();
     if (at[axis].range && (at[axis].range->begin - end).isAtLeast(0)) return choose(i + 1, end);
     if (scalar) {
       Value inside = arith::CmpIOp::create(kb_.b(), kb_.loc(), arith::CmpIPredicate::slt, at[axis].base, kb_.size(end));

@@ -26,6 +26,7 @@
 #include "codegen/schedules/cuda/GroupSort.h"
 #include "codegen/schedules/cuda/GroupTranspose.h"
 #include "codegen/schedules/cuda/GroupedMatmul.h"
+#include "codegen/schedules/cuda/Pieces.h"
 #include "codegen/schedules/cuda/WidenHalves.h"
 
 using namespace mlir;
@@ -55,6 +56,7 @@ static FailureOr<Scheduled> scheduleAny(graph::GroupOp group, StringRef name, co
   if (group.getSchedule() == "rows" && target.cuda && isTransposeGroup(group)) return scheduleCudaTranspose(group, name, builder);
   if (group.getSchedule() == "rows" && target.cuda && isRunsGroup(group)) return scheduleCudaRuns(group, name, builder);
   if (group.getSchedule() == "rows" && target.cuda && isFlatGroup(group)) return scheduleCudaFlat(group, name, builder);
+  if (group.getSchedule() == "rows" && target.cuda && isPiecesGroup(group)) return schedulePieces(group, name, builder);
   if (group.getSchedule() == "rows") return scheduleRows(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "matmul") return scheduleCudaMatmul(group, name, target, builder);
   if (target.cuda && group.getSchedule() == "grouped") return scheduleCudaGrouped(group, name, target, builder);

@@ -38,6 +38,8 @@ struct Scheduled {
   /// What a kernel behind the first reads, where that is not the results of the one before: numbers among the group's inputs and all results before, in order.
   llvm::SmallVector<unsigned> takes;
   llvm::SmallVector<mlir::Type> parts;
+  /// Of a kernel behind the first, whose results are the memory of what it reads: the number of that among what it takes, for each. Empty: none is.
+  llvm::SmallVector<int64_t> inPlace;
   std::optional<Question> question;  ///< the choice of its sizes, where there was one
   SizeExpr share = SizeExpr(1);      ///< 0 where the sizes are those of another kernel, which stands beside it
 

@@ -1,5 +1,5 @@
-// The schedule of jinx.write_pages: a program has a token, and writes its row of each head, 16 columns at a time. On CUDA a program is a warp that has a row of
-// one head, all of it in registers. Rows are an operand, or what the group makes of its operands (rotated keys), evaluated where they are written.
+// The schedule of jinx.write_pages: a program has a token, and writes its row of each head, 16 columns at a time. On CUDA a program is a thread that has a
+// run of a head's row, or the same run of each of the pieces that the row is made of (cuda/Pieces.h); with scales it is a warp that has the row, all of it in registers. Rows are an operand, or what the group makes of its operands (rotated keys), evaluated where they are written.
 //
 // With scales a row is walked twice, for its largest magnitude and for its codes:
 //
@@ -10,6 +10,7 @@
 
 #include "codegen/schedules/PageLayout.h"
 #include "codegen/schedules/ScalarOps.h"
+#include "codegen/schedules/cuda/Pieces.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -29,7 +30,11 @@ class WritePagesSchedule {
       : op_(write), kb_(builder, group.getLoc(), name, group), layout_(PageLayout::of(write.getPool(), write.getKind(), target.cuda)),
         from_(elementOf(write.getRows())), to_(elementOf(write.getPool())), width_(target.cuda ? layout_.depth : kPageColumns) {}
 
-  Scheduled run() { return layout_.isRows ? byWarps() : byTokens(); }
+  Scheduled run() {
+    if (!layout_.isRows) return byTokens();
+    auto pieces = op_.getScales() ? std::nullopt : piecesOf(op_.getRows());
+    return pieces ? byThreads(*pieces) : byWarps();
+  }
 
  private:
   Scheduled byTokens() {
@@ -39,6 +44,31 @@ class WritePagesSchedule {
       forRange(c(layout_.heads), 1, [&](Value h) { writeRow(token, page, row, h); });
     });
     return kb_.finish(tokens, SizeExpr(0), tokens * SizeExpr(layout_.heads * layout_.depth));
+  }
+  Scheduled byThreads(const Pieces &pieces) {
+    const SizeExpr tokens = sizesOf(op_.getRows().getType())[0];
+    const SmallVector<SizeExpr> extents = {tokens, SizeExpr(layout_.heads), SizeExpr(pieces.threads())};
+    const SizeExpr programs = volume(extents);
+    Value program = tile::ProgramIdOp::create(b(), loc(), b().getIndexType());
+    when(arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::slt, program, kb_.size(programs)), [&] {
+      auto at = kb_.delinearize(program, extents);
+      Value slot = kb_.loadIndex(input(op_.getSlots()), at[0]);
+      SmallVector<std::pair<Value, Value>> tiles;  // and their columns: read beside the slot, which is as far away
+      ExpressionEmitter emitter(kb_, pieces.run);
+      forPieces(kb_, emitter, pieces, op_.getRows(), {Coordinate{at[0]}, Coordinate{at[1]}, Coordinate{}}, at[2], [&](Value tile, const Coordinates &place) {
+        Value y = from_ == to_ ? tile : buildCast(b(), loc(), buildCast(b(), loc(), tile, from_, b().getF32Type()), b().getF32Type(), to_);
+        tiles.push_back({y, place.back().base});
+      });
+      ifSlot(slot, [&](Value page, Value row) {
+        Value to = kb_.add(layout_.head(kb_, page, at[1]), layout_.row(kb_, row));
+        for (auto [tile, column] : tiles)
+          tile::StoreOp::create(b(), loc(), tile, kb_.output(0), kb_.add(to, column), ValueRange{c(1)}, ValueRange())->setAttr("whole", b().getUnitAttr());
+      });
+    });
+    sayThreads(kb_.kernel());
+    Scheduled scheduled = kb_.finish(programs, SizeExpr(0), tokens * SizeExpr(layout_.heads * layout_.depth));
+    sayMultiples(kb_.kernel(), scheduled.sizes);
+    return scheduled;
   }
   Scheduled byWarps() {
     const SizeExpr tokens = sizesOf(op_.getRows().getType())[0], programs = tokens * SizeExpr(layout_.heads);
@@ -67,8 +97,8 @@ class WritePagesSchedule {
     b().setInsertionPointToStart(branch.thenBlock());
     then();
   }
-  void ifWritten(Value token, function_ref<void(Value page, Value row)> write) {
-    Value slot = kb_.loadIndex(input(op_.getSlots()), token);
+  void ifWritten(Value token, function_ref<void(Value page, Value row)> write) { ifSlot(kb_.loadIndex(input(op_.getSlots()), token), write); }
+  void ifSlot(Value slot, function_ref<void(Value page, Value row)> write) {
     when(arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::sge, slot, c(0)), [&] { write(kb_.floorDiv(slot, c(kPageRows)), kb_.rem(slot, c(kPageRows))); });
   }
   void forRange(Value end, int64_t step, function_ref<void(Value)> body) {

@@ -6,7 +6,7 @@
 // The pair stands where its second launch stood; what needed the first one's results and came before moves below.
 //
 // A launch on CUDA takes some microseconds whatever it does. Those that read one result (what is made of q, k and v: rotations, rows of pages) and whose
-// programs are warps become one, however many there are.
+// programs are warps, or all of them single threads, become one, however many there are.
 #include "llvm/ADT/MapVector.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/SymbolTable.h"
@@ -54,12 +54,13 @@ Operation *madeBy(Value v) {
   return isa_and_nonnull<LaunchOp>(def) ? def : nullptr;
 }
 
-/// Programs are warps, several to a block, and nothing else is said of the kernel.
-bool isOfWarps(tile::KernelOp kernel) {
+/// Threads of a program where those are warps or single threads, several to a block, and nothing else is said of the kernel; 0 otherwise.
+int64_t threadsOfSmall(tile::KernelOp kernel) {
   constexpr int64_t kWarp = 32;
   auto threads = kernel->getAttrOfType<IntegerAttr>("threads");
-  return threads && threads.getInt() == kWarp && kernel->hasAttr("programs_per_block") && kernel.getScratch() == "0" &&
-         llvm::all_of(kernel->getDiscardableAttrs(), [](NamedAttribute a) { return llvm::is_contained({"threads", "programs_per_block", "multiples"}, a.getName().getValue()); });
+  if (!threads || (threads.getInt() != kWarp && threads.getInt() != 1) || !kernel->hasAttr("programs_per_block") || kernel.getScratch() != "0") return 0;
+  const bool isAll = llvm::all_of(kernel->getDiscardableAttrs(), [](NamedAttribute a) { return llvm::is_contained({"threads", "programs_per_block", "multiples"}, a.getName().getValue()); });
+  return isAll ? threads.getInt() : 0;
 }
 
 struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
@@ -75,12 +76,13 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
 
   /// Those that read one result, from the last one on: the first kernel of a pair is then one of a launch that was there.
   void joinSmall() {
-    llvm::MapVector<Operation *, SmallVector<LaunchOp>> readers;
+    llvm::MapVector<std::pair<Operation *, int64_t>, SmallVector<LaunchOp>> readers;  // by what they read, and threads of a program
     getOperation().walk([&](LaunchOp op) {
-      if (!isOfWarps(lookup(op))) return;
+      const int64_t threads = threadsOfSmall(lookup(op));
+      if (!threads) return;
       for (Value v : op.getInputs())
         if (Operation *producer = madeBy(v)) {
-          readers[producer].push_back(op);
+          readers[{producer, threads}].push_back(op);
           return;  // its first operand that is a result: what the launch is about
         }
     });
@@ -225,7 +227,7 @@ struct PairLaunchesPass : impl::PairLaunchesBase<PairLaunchesPass> {
     pair->setAttr("multiples", b.getDenseI64ArrayAttr(multiples));
   }
 
-  /// A kernel of warps asks whether there is such a program: the branch has.
+  /// A small kernel asks whether there is such a program: the branch has.
   static bool asksAgain(scf::IfOp guard, IRMapping &map, Value id, Value boundary) {
     auto compare = guard.getCondition().getDefiningOp<arith::CmpIOp>();
     return compare && guard.getNumResults() == 0 && guard.getElseRegion().empty() && compare.getPredicate() == arith::CmpIPredicate::slt &&

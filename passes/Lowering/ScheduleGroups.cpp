@@ -4,6 +4,7 @@
 #include "codegen/schedules/cuda/GroupMatmul.h"
 #include "codegen/schedules/cuda/GroupRecurrent.h"
 #include "codegen/schedules/cuda/RowParts.h"
+#include "codegen/schedules/cuda/RowStrips.h"
 #include "ir/Graph/Pages.h"
 #include "llvm/ADT/DenseSet.h"
 #include "mlir/IR/Diagnostics.h"
@@ -69,6 +70,8 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
         allRows = parts->each == 0;
         if (!allRows && cutRows(group, *parts, name, kernels, groups)) continue;
       }
+      if (auto strips = cuda ? schedules::rowStripsOf(group) : std::nullopt)
+        if (cutStrips(group, *strips, name, kernels, groups)) continue;
       if (cuda && scheduleByRows(group, name, target, kernels)) continue;
       auto schedule = [&] { return allRows ? schedules::scheduleAllRows(group, name, kernels) : schedules::scheduleGroup(group, name, target, kernels); };
       auto scheduled = cuda ? tryKernel(name, reason, schedule) : schedule();
@@ -109,6 +112,25 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     auto launch = launchOf(group, *scheduled, parts.partials, inputs);
     groups.push_back(schedules::restOfRowParts(group, launch.getResults()));
     rests_.insert(groups.back());
+    group->replaceAllUsesWith(groups.back());
+    group.erase();
+    return true;
+  }
+
+  /// The largest of long rows becomes the launch of a kernel of strips of them, and a group that stands at the end of `groups`.
+  bool cutStrips(graph::GroupOp group, const schedules::RowStrips &strips, const std::string &name, OpBuilder &kernels, SmallVectorImpl<graph::GroupOp> &groups) {
+    std::string reason;
+    auto scheduled = tryKernel(name, reason, [&] { return schedules::scheduleRowStrips(group, strips, name, kernels); });
+    if (mlir::failed(scheduled)) return false;
+    ++numCut;
+    say(passed(group, "jinx-schedule", "Cut"), [&] {
+      return "reduces rows of " + strips.length.str() + " in " + std::to_string(strips.count) + " strips, by a kernel of its own";
+    });
+    SmallVector<Value> inputs;
+    for (unsigned i : strips.inputs) inputs.push_back(group.getInputs()[i]);
+    scheduled->kernel = unique(scheduled->kernel);
+    auto launch = launchOf(group, *scheduled, strips.partials, inputs);
+    groups.push_back(schedules::restOfRowStrips(group, strips, launch.getResults()));
     group->replaceAllUsesWith(groups.back());
     group.erase();
     return true;
@@ -279,7 +301,9 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       if (!each->takes.empty()) inputs = llvm::map_to_vector(each->takes, [&](unsigned i) { return known[i]; });
       last = sharedLaunch(group, *each, inputs);
       if (!last) {
-        last = launchOf(group, *each, results, inputs, /*isCounted=*/each == counted);
+        const bool isShare = !each->share.isConstant(1);  // of sizes: another kernel counts for the rest
+        last = launchOf(group, *each, results, inputs, each == counted || isShare);
+        if (!each->inPlace.empty()) last.setInPlace(each->inPlace);
         if (each->then && !each->takes.empty()) unfinished_.push_back(last);
       }
       inputs.assign(last.getResults().begin(), last.getResults().end());

@@ -127,6 +127,56 @@ def cases():
         yield name, Case({"x": "2,24,6,8", "s": least, "b": bias},
                          [f"%p = jinx.max {{x}}, {{s}} : <2,24,6,8>, <{least}> -> <2,24,6,8>", "%t = jinx.transpose %p, [0, 2, 3, 1] : <2,24,6,8> -> <2,6,8,24>",
                           f"%y = jinx.add %t, {{b}} : <2,6,8,24>, <{bias}> -> <2,6,8,24>"], oracle)
+    # Rows of pieces: the halves of a rotated row, taken out of more heads; three pieces; runs shorter than 16 bytes; rows that are parts of others.
+    for depth, name in ((64, "rotated"), (40, "rotated_short_runs"), (12, "rotated_few")):
+        h = depth // 2
+
+        def oracle(o, h=h):
+            x, c, s = o["x"][:, 1:5], o["c"], o["s"]
+            a, b = x[..., :h], x[..., h:]
+            terms = [np.concatenate(t, -1) for t in ((a * c, b * c), (-b * s, a * s))]
+            return sum(terms), 4 * EPS * sum(map(np.abs, terms))
+        yield name, Case({"x": f"n,6,{depth}", "c": f"n,1,{h}", "s": f"n,1,{h}"},
+                         [f'%q = jinx.slice {{x}} starts ["0", "1", "0"] steps [1, 1, 1] : <n,6,{depth}> -> <n,4,{depth}>',
+                          f'%a = jinx.slice %q starts ["0", "0", "0"] steps [1, 1, 1] : <n,4,{depth}> -> <n,4,{h}>', f'%b = jinx.slice %q starts ["0", "0", "{h}"] steps [1, 1, 1] : <n,4,{depth}> -> <n,4,{h}>',
+                          *(f"%{z} = jinx.mul %{x}, {{{y}}} : <n,4,{h}>, <n,1,{h}> -> <n,4,{h}>" for z, x, y in (("d", "a", "c"), ("e", "b", "s"), ("f", "b", "c"), ("g", "a", "s"))),
+                          f"%l = jinx.sub %d, %e : <n,4,{h}>, <n,4,{h}> -> <n,4,{h}>", f"%r = jinx.add %f, %g : <n,4,{h}>, <n,4,{h}> -> <n,4,{h}>",
+                          f"%y = jinx.concat %l, %r axis 2 : <n,4,{h}>, <n,4,{h}> -> <n,4,{depth}>"], oracle, {"n": 37})
+    def written(o):
+        x, c, s, pool = o["x"][:, 4:6], o["c"], o["s"], o["p"].copy()
+        a, b = x[..., :32], x[..., 32:]
+        rows, off = np.concatenate((a * c - b * s, b * c + a * s), -1), np.zeros(pool.shape)
+        for token, slot in enumerate((5, 17, -1, 47)):  # a negative one is not written
+            if slot >= 0:
+                pool[slot // 16, :, slot % 16] = rows[token]
+                off[slot // 16, :, slot % 16] = 4 * EPS * (np.abs(x).max() * (np.abs(c).max() + np.abs(s).max()))
+        return pool, off
+    yield "rotated_into_pages", Case(
+        {"x": "4,8,64", "c": "4,1,32", "s": "4,1,32", "p": "3,2,16,64"},
+        ['%a = jinx.slice {x} starts ["0", "4", "0"] steps [1, 1, 1] : <4,8,64> -> <4,2,32>', '%b = jinx.slice {x} starts ["0", "4", "32"] steps [1, 1, 1] : <4,8,64> -> <4,2,32>',
+         *(f"%{z} = jinx.mul %{x}, {{{y}}} : <4,2,32>, <4,1,32> -> <4,2,32>" for z, x, y in (("d", "a", "c"), ("e", "b", "s"), ("f", "b", "c"), ("g", "a", "s"))),
+         "%l = jinx.sub %d, %e : <4,2,32>, <4,2,32> -> <4,2,32>", "%r = jinx.add %f, %g : <4,2,32>, <4,2,32> -> <4,2,32>", "%k = jinx.concat %l, %r axis 2 : <4,2,32>, <4,2,32> -> <4,2,64>",
+         "%n = jinx.constant dense<[5, 17, -1, 47]> : tensor<4xi32>", "%y = jinx.write_pages keys {p}, %k, %n : <3,2,16,64>, <4,2,64>, tensor<4xi32> -> <3,2,16,64>"], written)
+    yield "three_pieces", Case({"x": "33,16", "z": "33,16", "b": "48"},
+                               ["%m = jinx.max {x}, {z} : <33,16>, <33,16> -> <33,16>", "%j = jinx.concat {x}, %m, {z} axis 1 : <33,16>, <33,16>, <33,16> -> <33,48>",
+                                "%y = jinx.add %j, {b} : <33,48>, <48> -> <33,48>"],
+                               lambda o: (np.concatenate([o["x"], np.maximum(o["x"], o["z"]), o["z"]], 1) + o["b"], np.zeros((33, 48))))
+    yield "pieces_of_all_rows", Case({"x": "33,48", "z": "24"},
+                                     ["%j = jinx.concat {z}, {z} axis 0 : <24>, <24> -> <48>", "%y = jinx.add {x}, %j : <33,48>, <48> -> <33,48>"],
+                                     lambda o: (o["x"] + np.concatenate([o["z"], o["z"]]), np.zeros((33, 48))))
+    yield "pieces_beside_a_part", Case({"x": "33,24", "z": "33,24", "r": "33,60"},
+                                       ["%j = jinx.concat {x}, {z} axis 1 : <33,24>, <33,24> -> <33,48>", '%p = jinx.slice {r} starts ["0", "8"] steps [1, 1] : <33,60> -> <33,48>',
+                                        "%y = jinx.add %p, %j : <33,48>, <33,48> -> <33,48>"],
+                                       lambda o: (np.concatenate([o["x"], o["z"]], 1) + o["r"][:, 8:56], np.zeros((33, 48))))
+    yield "turned_pieces", Case({"x": "33,24", "z": "33,24"},
+                                ["%j = jinx.concat {x}, {z} axis 1 : <33,24>, <33,24> -> <33,48>", '%p = jinx.slice %j starts ["0", "24"] steps [1, 1] : <33,48> -> <33,24>',
+                                 "%k = jinx.concat %p, %p axis 1 : <33,24>, <33,24> -> <33,48>", "%y = jinx.add %k, %j : <33,48>, <33,48> -> <33,48>"],
+                                lambda o: (np.concatenate([o["x"] + o["z"], 2 * o["z"]], 1), np.zeros((33, 48))))
+    yield "empty_piece", Case({"x": "33,16", "z": "33,24"},
+                              ['%n = jinx.slice {x} starts ["0", "16"] steps [1, 1] : <33,16> -> <33,0>', "%y = jinx.concat {x}, {z}, %n axis 1 : <33,16>, <33,24>, <33,0> -> <33,40>"],
+                              lambda o: exact(np.concatenate([o["x"], o["z"]], 1)))
+    yield "unequal_pieces", Case({"x": "33,16", "z": "33,24"}, ["%y = jinx.concat {x}, {z} axis 1 : <33,16>, <33,24> -> <33,40>"], lambda o: exact(np.concatenate([o["x"], o["z"]], 1)))
+    yield "part_of_heads", Case({"x": "n,9,64"}, ['%y = jinx.slice {x} starts ["0", "3", "0"] steps [1, 1, 1] : <n,9,64> -> <n,4,64>'], lambda o: exact(o["x"][:, 3:7]), {"n": 37})
     # Rows, and what they share.
     wide = ["%k = jinx.constant dense<64.0> : tensor<{element}>", "%w = jinx.mul {x}, %k : <R,W>, tensor<{element}> -> <R,W>",
             *(line.replace("{x}", "%w") for line in SOFTMAX)]  # most of a row is far below the largest

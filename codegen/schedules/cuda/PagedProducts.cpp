@@ -26,6 +26,7 @@ namespace {
 
 constexpr int64_t kPanel = 64; // columns of a swizzle span of 128 bytes
 constexpr int64_t kMultiprocessors = 132, kProducerRegisters = 56, kConsumerRegisters = 200;
+constexpr int64_t kFewProducerRegisters = 104; // it holds the numbers of a part's pages
 constexpr double kToLog2 = 1.4426950408889634;
 constexpr double kLowest = -std::numeric_limits<double>::infinity();
 
@@ -43,14 +44,14 @@ class ProductsProgram {
     ringV_ = ring(p_.stages, p_.steps, "v");
     {
       OpBuilder::InsertionGuard guard(b());
-      auto roles = tile::RolesOp::create(b(), loc(), 1, kProducerRegisters, kConsumerRegisters);
+      auto roles = tile::RolesOp::create(b(), loc(), 1, p_.isForFew ? kFewProducerRegisters : kProducerRegisters, kConsumerRegisters);
       b().setInsertionPointToStart(&roles.getProducer().emplaceBlock());
-      walkItems([&](const Item& item) { produce(item); });
+      walk([&](const Item& item) { produce(item); });
       b().setInsertionPointToStart(&roles.getConsumer().emplaceBlock());
-      walkItems([&](const Item& item) { consume(item); });
+      walk([&](const Item& item) { consume(item); });
     }
-      if (p_.blocks > 1) kb_.kernel()->setAttr("blocks", b().getI64IntegerAttr(p_.blocks));
-  const SizeExpr programs = min(p_.places() * SizeExpr(p_.heads), SizeExpr(kMultiprocessors * p_.blocks));
+    if (p_.blocks > 1) kb_.kernel()->setAttr("blocks", b().getI64IntegerAttr(p_.blocks));
+    const SizeExpr programs = min(p_.places() * SizeExpr(p_.heads), SizeExpr(kMultiprocessors * p_.blocks));
     return kb_.finish(programs, 0, p_.tokens * SizeExpr(p_.heads * p_.shared * p_.depth * 2) * p_.entries);
   }
 
@@ -59,6 +60,7 @@ class ProductsProgram {
     SmallVector<Type> types(group.getInputs().getTypes());
     SmallVector<Type> lists = p.lists();
     types.append({lists[0], lists[2]});
+    if (p.isBehind) types.append(p.results());
     return types;
   }
 
@@ -122,9 +124,11 @@ class ProductsProgram {
     Value end;       ///< keys that its last token sees
     Value seenFirst; ///< the first key that any token sees; null: 0
   };
+  void walk(const std::function<void(const Item&)>& body) { p_.isForFew ? walkFew(body) : walkItems(body); }
+  Value itemCount() { return called(ix_.mul(loadNumber(kb_.kernel().buffer(inputs_ + 1), ix_.c(0)), p_.heads), "count"); }
   /// `body` for each of this block, the last ones first: of a prompt, those are the longest. Dealt out to and fro.
   void walkItems(const std::function<void(const Item&)>& body) {
-    Value count = called(ix_.mul(loadNumber(kb_.kernel().buffer(inputs_ + 1), ix_.c(0)), p_.heads), "count");
+    Value count = itemCount();
     auto loop = loopOver(ix_.c(0), count, programs_, program_, "round");
     loop.getRegionIterArg(0).setLoc(nameLoc(b(), loc(), "turn"));
     OpBuilder::InsertionGuard guard(b());
@@ -133,19 +137,39 @@ class ProductsProgram {
     auto inside = scf::IfOp::create(b(), loc(), compare(arith::CmpIPredicate::slt, index, count), false);
     scf::YieldOp::create(b(), loc(), ix_.sub(ix_.sub(programs_, ix_.c(1)), turn));
     b().setInsertionPointToStart(inside.thenBlock());
-    body(itemAt(called(ix_.sub(ix_.sub(count, ix_.c(1)), index), "descending")));
+    Value descending = called(ix_.sub(ix_.sub(count, ix_.c(1)), index), "descending");
+    body(itemOf(descending, numbersAt(descending)));
   }
-  Item itemAt(Value index) {
-    Item at;
-    Value item = called(ix_.div(index, p_.heads), "item");
-    at.head = called(ix_.sub(index, ix_.mul(item, p_.heads)), "head");
-    Value from = called(ix_.mul(item, PagedTiles::kItemNumbers), "from");
-    Value* numbers[] = {&at.token,     &at.count,   &at.sequence, &at.position,
-                        &at.firstPart, &at.endPart, &at.place,    &at.places};
-    static constexpr const char* names[] = {"token",      "tokens",   "sequence", "position",
-                                            "first_part", "end_part", "place",    "places"};
+  /// `body` for each of this block in their order. The first one's numbers are asked for beside how many items there are, whether there is such a one or not; the
+  /// place exists: there are at most as many blocks as places. The next one's numbers come while one is computed.
+  void walkFew(const std::function<void(const Item&)>& body) {
+    SmallVector<Value> first = numbersAt(program_);
+    Value count = itemCount();
+    auto loop = loopOver(program_, count, programs_, first, "index");
+    for (auto [arg, name] : llvm::zip(loop.getRegionIterArgs(), kNames)) arg.setLoc(nameLoc(b(), loc(), name));
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(loop.getBody());
+    Value index = loop.getInductionVar();
+    body(itemOf(index, SmallVector<Value>(loop.getRegionIterArgs())));
+    SmallVector<Value> next = numbersAt(ix_.min(ix_.add(index, programs_), ix_.sub(count, ix_.c(1))));
+    scf::YieldOp::create(b(), loc(), next);
+  }
+  static constexpr const char* kNames[] = {"token",      "tokens",   "sequence", "position",
+                                           "first_part", "end_part", "place",    "places"};
+  Value itemNumber(Value index) { return called(ix_.div(index, p_.heads), "item"); }
+  SmallVector<Value> numbersAt(Value index) {
+    Value from = called(ix_.mul(itemNumber(index), PagedTiles::kItemNumbers), "from");
+    SmallVector<Value> numbers;
     for (int i = 0; i < PagedTiles::kItemNumbers; ++i)
-      *numbers[i] = called(loadNumber(items(), ix_.add(from, i)), names[i]);
+      numbers.push_back(called(loadNumber(items(), ix_.add(from, i)), kNames[i]));
+    return numbers;
+  }
+  Item itemOf(Value index, ArrayRef<Value> numbers) {
+    Item at;
+    at.head = called(ix_.sub(index, ix_.mul(itemNumber(index), p_.heads)), "head");
+    Value* fields[] = {&at.token,     &at.count,   &at.sequence, &at.position,
+                       &at.firstPart, &at.endPart, &at.place,    &at.places};
+    for (auto [field, number] : llvm::zip(fields, numbers)) *field = number;
     at.end = called(ix_.add(at.position, at.count), "end");
     if (const int64_t window = op_.getWindow(); window > 0)
       at.seenFirst = called(max(ix_.add(at.position, 1 - window), 0), "seen_first");
@@ -182,13 +206,29 @@ class ProductsProgram {
     OpBuilder::InsertionGuard guard(b());
     b().setInsertionPointToStart(parts.getBody());
     Steps s = stepsOf(at, parts.getInductionVar());
+    if (p_.isForFew) return fetchPart(at, table, s);
     auto loop = loopOver(s.first, s.end, ix_.c(1), {}, "forth");
     b().setInsertionPointToStart(loop.getBody());
     Value step = ix_.sub(ix_.sub(ix_.add(s.first, s.end), ix_.c(1)), loop.getInductionVar());
-    fetchStep(at, table, keyOf(s, called(step, "step")));
+    Value key = keyOf(s, called(step, "step"));
+    fetchStep(at, pagesOf(at, table, key));
   }
-  /// Keys and values of a step. The numbers of all pages first: each is as far away as the keys.
-  void fetchStep(const Item& at, Value table, Value key) {
+  /// All steps of a part, the last one first. All pages are looked up before the first is fetched.
+  void fetchPart(const Item& at, Value table, const Steps& s) {
+    const int64_t steps = p_.partKeys / p_.steps;
+    SmallVector<SmallVector<Value>> pages;
+    for (int64_t i = 0; i < steps; ++i) pages.push_back(pagesOf(at, table, keyOf(s, ix_.c(i))));
+    for (int64_t i = steps; i-- > 0;) {
+      Value isInside = compare(arith::CmpIPredicate::slt, ix_.c(i), s.end);
+      if (at.seenFirst) isInside = arith::AndIOp::create(b(), loc(), isInside, compare(arith::CmpIPredicate::sge, ix_.c(i), s.first));
+      auto branch = scf::IfOp::create(b(), loc(), isInside, false);
+      OpBuilder::InsertionGuard guard(b());
+      b().setInsertionPointToStart(branch.thenBlock());
+      fetchStep(at, pages[i]);
+    }
+  }
+  /// The numbers of a step's pages, all asked for together: each is as far away as the keys. -1 where nobody sees one.
+  SmallVector<Value> pagesOf(const Item& at, Value table, Value key) {
     SmallVector<Value> pages;
     Value entry = called(ix_.add(table, ix_.div(key, kPageRows)), "entry");
     for (int64_t i = 0; i < p_.steps; i += kPageRows) {
@@ -202,6 +242,10 @@ class ProductsProgram {
       Value page = loadNumber(input(op_.getTable()), ix_.add(entry, i / kPageRows), limit);
       pages.push_back(called(arith::SelectOp::create(b(), loc(), isSeen, page, ix_.c(-1)), "page"));
     }
+    return pages;
+  }
+  /// Keys and values of a step.
+  void fetchStep(const Item& at, ArrayRef<Value> pages) {
     for (auto [ring, map] : {std::pair(ringK_, mapK_), std::pair(ringV_, mapV_)}) {
       auto slot = tile::RingAcquireOp::create(b(), loc(), slotType_, ring).getSlot();
       for (auto [i, page] : llvm::enumerate(pages))
@@ -371,10 +415,21 @@ class ProductsProgram {
   }
 
   void store(Value joined, Value largest, Value total) {
-    Value out = arith::MulFOp::create(b(), loc(), joined, splat(inverseOf(total, arith::FastMathFlags::afn), outType_));
+    Value out = called(arith::MulFOp::create(b(), loc(), joined, splat(inverseOf(total, arith::FastMathFlags::afn), outType_)), "rows_out");
+    Value rows = called(ix_.mul(at_.count, p_.padded), "rows");
+    if (!p_.writesWhole()) return storePart(out, largest, total, rows);
+    Value isWhole = compare(arith::CmpIPredicate::eq, at_.places, ix_.c(1));
+    auto branch = scf::IfOp::create(b(), loc(), TypeRange(), isWhole, /*withElse=*/true);
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(branch.thenBlock());
+    storeWhole(out, rows);
+    b().setInsertionPointToStart(branch.elseBlock());
+    storePart(out, largest, total, rows);
+  }
+  /// What the third kernel joins with other items.
+  void storePart(Value out, Value largest, Value total, Value rows) {
     Value logarithm =
         called(arith::AddFOp::create(b(), loc(), largest, math::Log2Op::create(b(), loc(), total)), "logarithm");
-    Value rows = called(ix_.mul(at_.count, p_.padded), "rows");
     Value place = called(ix_.add(ix_.mul(at_.place, p_.heads), at_.head), "at"),
           stride = called(ix_.mul(at_.places, p_.heads), "stride");
     auto stored =
@@ -384,6 +439,17 @@ class ProductsProgram {
     phase(stored, "Rows, and the logarithms of their sums, by which items of a token are weighed");
     tile::StoreOp::create(b(), loc(), logarithm, kb_.output(1), place, ValueRange{stride, ix_.c(0)},
                           ValueRange{rows, ix_.c(1)});
+  }
+  /// The result: a token's rows are its heads, which lie together.
+  void storeWhole(Value out, Value rows) {
+    Value narrow = arith::TruncFOp::create(b(), loc(), VectorType::get(outType_.getShape(), element_), out);
+    const int64_t token = p_.heads * p_.shared * p_.depth;
+    Value offset = called(ix_.add(ix_.mul(at_.token, token), ix_.mul(at_.head, p_.shared * p_.depth)), "result_at");
+    auto stored = tile::StoreOp::create(b(), loc(), narrow, kb_.output(2), offset, ValueRange{ix_.c(token), ix_.c(1)},
+                                        ValueRange{rows, ix_.c(p_.depth)});
+    stored->setAttr("whole", b().getUnitAttr());
+    if (p_.padded > 1) stored->setAttr("row_groups", b().getDenseI64ArrayAttr({p_.padded, p_.depth}));
+    phase(stored, "Rows that no other item has a part of");
   }
 
   // ---- short names

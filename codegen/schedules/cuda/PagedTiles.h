@@ -2,7 +2,7 @@
 // size.
 //
 // Three kernels. The first one finds tiles and items (PagedItems.cpp), the second one computes items
-// (PagedTilesProgram.cpp), the third one joins what several items have of a token.
+// (PagedProducts.cpp) and writes tokens that are one item's, the third one joins what several items have of a token.
 //
 //   tokens    sequence 7, positions 100 to 130 | sequence 3, position 900 | sequence 9, position 40 …
 //   tiles     up to `tokens` neighbours that follow each other, from a multiple of that on. Rows of a tile are the
@@ -30,8 +30,12 @@ struct PagedTiles {
       2048; ///< tokens times parts that are items of their own: more are joined in registers
   static constexpr int64_t kItemNumbers = 8;
   static constexpr int64_t kQueryStages = 2; ///< the next item's queries and keys come while this one is computed
-  static constexpr int64_t kBlocks = 1; ///< of a multiprocessor
+  static constexpr int64_t kFewTokens = 8; ///< a step of so many has a second kernel of its own (forFewTokens); 0: none
+  static constexpr bool kWritesWhole = true; ///< the second kernel writes the results of tokens that are one item's
 
+  /// Of a kernel for steps of few tokens. Their items do not fill the machine: one block a multiprocessor with rings as deep as it has memory, which
+  /// looks up all pages of a part at once, and asks for its first item beside the number of items. The additions are the same.
+  PagedTiles forFewTokens() const;
   /// None where tensor cores or the copy engine do not take the types, extents or target.
   static std::optional<PagedTiles> of(graph::PagedAttentionOp op);
 
@@ -42,9 +46,12 @@ struct PagedTiles {
   int64_t partKeys = 512;
   int64_t steps = 0, stages = 0;       ///< keys of a step; slots of a ring
   int64_t blocks = 2;                  ///< of a multiprocessor
+  bool isForFew = false;               ///< tokens: one block waits for what is far away, and asks for as much as it can hold
+  bool isBehind = false;               ///< that kernel: its results are operands, whose memory is written
   SizeExpr tokens, entries, pages;
 
   int64_t tileTokens() const { return kRows / padded; }
+  bool writesWhole() const { return kWritesWhole && padded == shared; }
   SizeExpr parts() const { return max(SizeExpr(1), ceilDiv(entries, partKeys / graph::kPageRows)); }
   /// Tokens times items of each, at most.
   SizeExpr places() const { return max(tokens, min(tokens * parts(), SizeExpr(kMostPlaces))); }
@@ -54,7 +61,8 @@ struct PagedTiles {
   ///   places of a row ranges  i32 [tokens, 2]: places of the tokens before, of this one count   i32 [1]: items
   llvm::SmallVector<mlir::Type> lists() const;
   /// And from the second to the third: out f32 [places * padded, heads, depth], logarithms to base 2 f32 [places *
-  /// padded, heads]. Row r of an item lies at place + r * places of a row.
+  /// padded, heads]. Row r of an item lies at place + r * places of a row. With writesWhole also the result, where tokens
+  /// that are one item's are written; the third kernel writes the others in its place.
   llvm::SmallVector<mlir::Type> results() const;
 };
 

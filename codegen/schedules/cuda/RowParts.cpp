@@ -26,25 +26,6 @@ constexpr int64_t kPartOfAny = 256;       // where the model does not say how ma
 
 Block &bodyOf(GroupOp group) { return group.getBody().front(); }
 
-/// The operators that `roots` are made of, in order, up to and without reductions.
-SmallVector<Operation *> operatorsBefore(Block &body, ArrayRef<Value> roots, bool &meetsReduction) {
-  llvm::SmallSetVector<Operation *, 16> needed;
-  SmallVector<Value> work(roots);
-  while (!work.empty()) {
-    Operation *op = work.pop_back_val().getDefiningOp();
-    if (!op) continue;
-    if (isa<ReduceOp>(op)) {
-      meetsReduction = true;
-    } else if (needed.insert(op)) {
-      llvm::append_range(work, op->getOperands());
-    }
-  }
-  SmallVector<Operation *> ordered;
-  for (Operation &op : body)
-    if (needed.contains(&op)) ordered.push_back(&op);
-  return ordered;
-}
-
 SmallVector<ReduceOp> reducesOf(GroupOp group) { return llvm::to_vector(bodyOf(group).getOps<ReduceOp>()); }
 SmallVector<Value> operandsOf(ArrayRef<ReduceOp> reduces) {
   return llvm::map_to_vector(reduces, [](ReduceOp op) -> Value { return ReduceOp(op).getX(); });
@@ -141,6 +122,24 @@ GroupOp partialGroup(GroupOp collapsed, size_t d, const RowParts &parts, OpBuild
 }
 
 }  // namespace
+
+SmallVector<Operation *> operatorsBefore(Block &body, ArrayRef<Value> roots, bool &meetsReduction) {
+  llvm::SmallSetVector<Operation *, 16> needed;
+  SmallVector<Value> work(roots);
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val().getDefiningOp();
+    if (!op) continue;
+    if (isa<ReduceOp>(op)) {
+      meetsReduction = true;
+    } else if (needed.insert(op)) {
+      llvm::append_range(work, op->getOperands());
+    }
+  }
+  SmallVector<Operation *> ordered;
+  for (Operation &op : body)
+    if (needed.contains(&op)) ordered.push_back(&op);
+  return ordered;
+}
 
 std::optional<RowParts> rowPartsOf(GroupOp group) {
   auto reduces = reducesOf(group);

@@ -24,6 +24,9 @@ struct RowParts {
   SizeExpr count() const { return ceilDiv(rows, each); }
 };
 
+/// The operators of a group's body that `roots` are made of, in order, up to and without reductions.
+llvm::SmallVector<mlir::Operation *> operatorsBefore(mlir::Block &body, llvm::ArrayRef<mlir::Value> roots, bool &meetsReduction);
+
 /// How to cut `group`; nothing for a group that is no reduction over outer dimensions alone, and for one that would not gain.
 std::optional<RowParts> rowPartsOf(graph::GroupOp group);
 

@@ -4,15 +4,16 @@
 // RUN: jinx compile %t.f32.mlir --target cuda:sm_90a --emit tile | FileCheck %s --check-prefix=WARPS
 
 // Tensor cores where there is a copy engine, for elements of 16 bits. Both layers have the same tiles: they are found once.
+// The third kernel writes where the second one has written what no other item has a part of.
 // TILES: %[[FOUND:.*]]:3 = jinx.launch @k0_paged_attention_items(
 // TILES-NOT: _items(
-// TILES: jinx.launch @k0_paged_attention({{.*}}, %[[FOUND]]#0, %[[FOUND]]#2)
+// TILES: %[[DONE:.*]]:3 = jinx.launch @k0_paged_attention({{.*}}, %[[FOUND]]#0, %[[FOUND]]#2)
 // TILES-NOT: _items(
-// TILES: jinx.launch @k0_paged_attention_join({{.*}}, %[[FOUND]]#1)
+// TILES: jinx.launch @k0_paged_attention_join(%[[DONE]]#0, %[[DONE]]#1, %[[FOUND]]#1, %[[DONE]]#2){{.*}}in_place = array<i64: 3>
 // TILES-NOT: _items(
-// TILES: jinx.launch @k0_paged_attention({{.*}}, %[[FOUND]]#0, %[[FOUND]]#2)
+// TILES: %[[DONE:.*]]:3 = jinx.launch @k0_paged_attention({{.*}}, %[[FOUND]]#0, %[[FOUND]]#2)
 // TILES-NOT: _items(
-// TILES: jinx.launch @k0_paged_attention_join({{.*}}, %[[FOUND]]#1)
+// TILES: jinx.launch @k0_paged_attention_join(%[[DONE]]#0, %[[DONE]]#1, %[[FOUND]]#1, %[[DONE]]#2){{.*}}in_place = array<i64: 3>
 // TILES: tile.mma_shared
 
 // WARPS-NOT: _items(

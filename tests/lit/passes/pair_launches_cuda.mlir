@@ -1,11 +1,11 @@
 // RUN: jinx-opt %s --split-input-file --jinx-fuse=target=cuda --jinx-schedule=cuda --jinx-pair-launches=cuda | FileCheck %s
 
-// Three kernels of warps read one product: one launch of all, in place where they were. Each kernel asks whether there is such a program; where a branch has
+// Three kernels of single threads read one product: one launch of all, in place where they were. Each kernel asks whether there is such a program; where a branch has
 // asked, it does not.
 // CHECK-LABEL: @siblings
 // CHECK: %[[Y:.*]] = jinx.launch @k0_packed_matmul
 // CHECK: jinx.launch @[[ALL:k[0-9]+_slice_beside_k[0-9]+_write_pages_beside_k[0-9]+_write_pages]](
-// CHECK-SAME: programs "8*n"
+// CHECK-SAME: programs "64*n"
 // CHECK-SAME: in_place = array<i64: -1, 2, 5>
 // CHECK-NOT: jinx.launch
 // CHECK: return
