@@ -196,28 +196,42 @@ std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps,
   return found;
 }
 
-static WgmmaTile flatTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
-  constexpr int64_t kLeastSteps = 8;  // of a part of k
-  WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
-  t = t.as(like);
-  while (t.n < columns && t.n < 64) t.n *= 2;
-  const int64_t tiles = ceilDiv(m, t.m) * matrices;
-  // 14,336 rows: 224 tiles on 132 multiprocessors end later than 112 of twice the rows (5 %). 4,096: 64 tiles leave half of them idle (3 to 6 %).
-  if (tiles > sms && !t.promotes) t.m = 128, t.consumers = 2;
-  // Clusters of 4 do not fill the machine, and those of 8 cost more than they spare (64 x 1024 x 4096: by 4 6.5 us, by 8 9.8).
-  auto fits = [&](int64_t splits) { return splits * tiles <= (splits > 2 ? sms * 10 / 11 : sms) && steps >= splits * kLeastSteps; };
-  while (t.splits < 4 && fits(2 * t.splits)) t.splits *= 2;
-  t.n = std::max(t.n, 8 * t.splits);
-  return filledUp(t, ceilDiv(steps, t.splits) * ceilDiv(tiles, sms));
+/// The transposed tile of so many columns, as wide as `splits` blocks that share k need it: each stores a multiple of 8 columns.
+static WgmmaTile sharedFlatTile(WgmmaTile t, int64_t columns, int64_t splits, int64_t steps, int64_t tiles, int64_t sms) {
+  t.splits = splits;
+  if (splits == 3) {
+    t.n = ceilDiv(columns, 8 * splits) * 8 * splits;
+  } else {
+    for (t.n = 8; t.n < columns && t.n < 64;) t.n *= 2;
+    t.n = std::max(t.n, 8 * splits);
+  }
+  return filledUp(t, ceilDiv(steps, splits) * ceilDiv(tiles, sms));
 }
 
 std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
-  const WgmmaTile best = flatTile(columns, m, steps, matrices, like, sms);
-  std::vector<WgmmaCandidate> found = {{best, 0}};
-  WgmmaTile other = best;  // half as many blocks, or twice as many
-  other.m = best.m == 64 ? 128 : 64, other.consumers = other.m / 64, other.splits = 1;
+  constexpr int64_t kLeastSteps = 8;     // of a part of k
+  constexpr int64_t kMostSplits = 4;     // clusters of 8 cost more than they spare (64 x 1024 x 4096: by 4 6.5 us, by 8 9.8)
+  constexpr int64_t kLeastOfGpc = 16;    // multiprocessors of a GPC: a cluster of 4 lies in one of them, and some have 18
+  WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
+  t = t.as(like);
+  // 14,336 rows: 224 tiles on 132 multiprocessors end later than 112 of twice the rows (5 %). 4,096: 64 tiles leave half of them idle (3 to 6 %).
+  if (ceilDiv(m, t.m) * matrices > sms && !t.promotes) t.m *= 2, t.consumers *= 2;
+  const int64_t tiles = ceilDiv(m, t.m) * matrices;
+  auto fits = [&](int64_t splits) { return splits * tiles <= (splits > 2 ? sms / kLeastOfGpc * kLeastOfGpc : sms) && steps >= splits * kLeastSteps; };
+  int64_t splits = 1;
+  while (splits < kMostSplits && fits(2 * splits)) splits *= 2;
+  std::vector<WgmmaCandidate> found;
+  auto add = [&](const WgmmaTile &tile) {
+    if (wgmmaInfeasible(tile).empty()) found.push_back({tile, double(found.size())});
+  };
+  add(sharedFlatTile(t, columns, splits, steps, tiles, sms));
+  WgmmaTile other = found.front().tile;  // half as many blocks, or twice as many
+  other.m = other.consumers == 1 ? 2 * other.m : other.m / 2, other.consumers = other.consumers == 1 ? 2 : 1, other.splits = 1;
   while (other.stages > 2 && wgmmaSharedBytes(other) > kMaxShared) --other.stages;
-  if (wgmmaInfeasible(other).empty()) found.push_back({other, 1});
+  add(other);
+  // What a measurement may find: fewer blocks for a tile, or three.
+  for (int64_t each = kMostSplits; each > 0; --each)
+    if (each != splits && fits(each)) add(sharedFlatTile(t, columns, each, steps, tiles, sms));
   return found;
 }
 
