@@ -392,7 +392,7 @@ LogicalResult PipelineEmitter::emitUnpair(tile::UnpairOp op) {
   TileLayout layout = e_.layoutOf(Shape(half.getShape()));
   const bool ofRows = whole.getDimSize(0) != half.getDimSize(0);
   SourceWriter &out = e_.out_;
-  const std::string first = out.unique(e_.hint(op.getFirst())), second = out.unique(e_.hint(op.getSecond()));
+  const std::string first = out.unique("first_sums"), second = out.unique("second_sums");
   out.line(cType(half.getElementType()) + " " + layout.declare(first) + ", " + layout.declare(second) + ";");
   out.directive("#pragma unroll");
   out.open("for (int block = 0; block < " + layout.extents[0] + "; ++block)");
