@@ -112,6 +112,8 @@ def cases():
     for rows in (5, 45):
         yield f"few_rows_choices_{rows}", Case({"a": f"{rows},2056", "b": "200,2056"}, [f"%y = jinx.matmul {{a}}, {{b}} transpose_b : <{rows},2056>, <200,2056> -> <{rows},200>"],
                                                lambda o: product(o["a"], turned(o["b"])), {}, ["packed_matmul"], "kSplits = 4", ("splits=3", "splits=2", "consumers=2"))
+    yield "shared_choices", Case({"a": "200,1104", "b": "1104,136", "r": "200,136"}, ["%p = jinx.matmul {a}, {b} : <200,1104>, <1104,136> -> <200,136>", "%y = jinx.add %p, {r} : <200,136>, <200,136> -> <200,136>"],
+                                 lambda o: (plain(o)[0] + o["r"], plain(o)[1] + np.abs(o["r"])), {}, ["packed_matmul"], "", ("tile=128x128 stages=", "tile=128x64 stages=", "splits=2"))
     for rows in (7, 16, 33, 64):
         yield f"few_rows_{rows}", Case({"a": f"{rows},136", "b": "136,130"}, [f"%y = jinx.matmul {{a}}, {{b}} : <{rows},136>, <136,130> -> <{rows},130>"], plain)
     yield "symbolic", Case({"a": "m,k", "b": "k,72"}, ["%y = jinx.matmul {a}, {b} : <m,k>, <k,72> -> <m,72>"], plain, {"m": 75, "k": 45})

@@ -174,6 +174,22 @@ static WgmmaTile fewRowsTile(int64_t m, int64_t n, int64_t steps, int64_t matric
   return filledUp(withResiduals(t, like.residuals, steps), steps * waves);
 }
 
+/// Some hundred rows: tiles that blocks share, behind all others, for a measurement to find. They fetch half as much as as many narrow ones.
+static void addShared(std::vector<WgmmaCandidate> &found, int64_t m, int64_t n, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+  constexpr int64_t kMostRows = 256, kLeastSteps = 8;  // of a part of k
+  if (m > kMostRows || like.pair != WgmmaPair::none) return;
+  for (int64_t width : {128, 64})
+    for (int64_t splits : {4, 2}) {
+      WgmmaTile t{128, width, 2, 1, 1, 2, 8, false};
+      t = t.as(like);
+      t.splits = splits;
+      const int64_t tiles = ceilDiv(m, t.m) * ceilDiv(n, t.n) * matrices;
+      if (splits * tiles > sms || steps < splits * kLeastSteps) continue;
+      t = filledUp(t, ceilDiv(steps, splits));
+      if (wgmmaInfeasible(t).empty()) found.push_back({t, found.back().cost});
+    }
+}
+
 std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms,
                                             ArrayRef<WgmmaTile> more) {
   constexpr int64_t kReads = 100;  // instructions that the read of a residual where it is used compares with
@@ -200,6 +216,7 @@ std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps,
   const bool isFlat = m <= 64;
   WgmmaTile ruled = isFlat ? fewRowsTile(m, n, steps, matrices, like, sms) : like.pair == WgmmaPair::none ? splitTile(m, n, steps, matrices, sms, found.front().tile) : found.front().tile;
   if (isFlat || ruled.splits > 1) found.insert(found.begin(), {ruled, found.front().cost});
+  if (!isFlat) addShared(found, m, n, steps, matrices, like, sms);
   return found;
 }
 
