@@ -213,6 +213,17 @@ def MergeProducts : Pass<"jinx-merge-products", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numMerged", "num-merged", "Products that stand for several">];
 }
 
+def PairProducts : Pass<"jinx-pair-products", "::mlir::func::FuncOp"> {
+  let summary = "One group with one product in place of a gate and what it is multiplied with";
+  let description = [{
+    Two `packed_matmul` of 16-bit floats, of one operand with constants of one shape, whose results are read element by element alone until one value is made of
+    both, become a `jinx.group "matmul"`: one product with both constants behind each other (jinx.concat along the first dimension: a constant in pieces), slices
+    of its halves of columns, and the operators between. For GPUs with a copy engine. Comes behind the last folding of constants, and before jinx-fuse, which
+    leaves the group as it is.
+  }];
+  let statistics = [Statistic<"numPaired", "num-paired", "Products that stand for two">];
+}
+
 def ExpandAttentionGrad : Pass<"jinx-expand-attention-grad", "::mlir::func::FuncOp"> {
   let summary = "Write gradients of attention as products and elementwise operators";
   let description = [{

@@ -54,6 +54,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   if (options.cuda) add(createFetchByWarps());
   // Nothing folds constants after this: it makes some that lie in pieces.
   if (options.cuda && options.fusion) add(createMergeProducts());
+  if (options.cuda && options.fusion) add(createPairProducts());
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
   if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit, options.tuning));

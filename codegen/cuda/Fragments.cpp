@@ -30,15 +30,16 @@ std::pair<std::string, std::string> PipelineEmitter::fragmentPlace(int64_t colum
 TileLayout PipelineEmitter::wgmmaLayout(const Shape &shape) {
   TileLayout layout;
   int64_t blocks = shape[0] / 64, columns = shape[1];
-  // A kernel may also hold a slice of its product's columns (tile.cluster_reduce).
+  // A kernel may also hold a slice of its product's columns (tile.cluster_reduce), or half of its rows or columns (tile.unpair).
   std::string part = wgmmaShapes_.empty() || llvm::is_contained(wgmmaShapes_, columns) ? "" : "OfSlice";
-  e_.constant("kBlocks", blocks, "products of 64 rows that a warpgroup holds");
+  const std::string blockCount = wgmmaRows_ == 0 || wgmmaRows_ == shape[0] ? "kBlocks" : "kBlocksOfHalf";
+  e_.constant(blockCount, blocks, "products of 64 rows that a warpgroup holds");
   e_.constant("kAccumulators" + part, columns / 2, "of a thread for one of them");
   e_.constant("kOctets" + part, columns / 8, "groups of 8 columns");
   auto [row, column] = fragmentPlace(columns);
-  layout.loops = {{"block", "kBlocks", blocks}, {"j", "kOctets" + part, columns / 8}, {"h", "2", 2}, {"e", "2", 2}};
+  layout.loops = {{"block", blockCount, blocks}, {"j", "kOctets" + part, columns / 8}, {"h", "2", 2}, {"e", "2", 2}};
   layout.subscripts = {"block", "4 * j + 2 * h + e"};
-  layout.extents = {"kBlocks", "kAccumulators" + part};
+  layout.extents = {blockCount, "kAccumulators" + part};
   layout.columnLoop = layout.loops[1];
   layout.row = {"fragment_row + block * 64 + " + row, Expr::kAdd};
   layout.column = {"fragment_column + " + column, Expr::kAdd};
@@ -297,13 +298,14 @@ LogicalResult PipelineEmitter::emitWgmma(tile::MmaOp op, RingInfo &ring, const s
   out.line("const u64 " + descA + " = wgmma_descriptor_128b(smem + kOffset" + sa + " + " + take + " * kStageBytes" + sa + rowBytes + ");");
   out.line("const u64 " + descB + " = wgmma_descriptor_128b(smem + kOffset" + sb + " + " + take + " * kStageBytes" + sb + ");");
   e_.constant("kSteps", k / types.k(), "products along k in one slot; a step is 32 bytes, 2 in descriptor units");
+  wgmmaRows_ = type.getDimSize(0);
   e_.layoutOf(Shape(type.getShape()));
   out.line("wgmma_fence();");
   out.directive("#pragma unroll");
   out.open("for (int kk = 0; kk < kSteps; ++kk)");
   out.directive("#pragma unroll");
   out.open("for (int block = 0; block < kBlocks; ++block)");
-  out.line(wgmmaName(columns, types) + "(" + acc + "[block], " + descA + " + block * (64 * 128 / 16) + 2 * kk, " + descB + " + 2 * kk, " + adds + ");");
+  out.line(wgmmaName(columns, types) + "(" + acc + "[block], " + descA + " + block * (" + str(int64_t(op.getRowStep())) + " * 128 / 16) + 2 * kk, " + descB + " + 2 * kk, " + adds + ");");
   out.close();
   out.close();
   out.line("wgmma_commit();");
@@ -384,6 +386,30 @@ LogicalResult PipelineEmitter::emitClusterReduce(tile::ClusterReduceOp op) {
   out.line("if (lane < kSplits) mbar_arrive_publish(parts_read, lane);");
   out.line("parts_turn ^= 1;");
   e_.bindArray(op.getSlice(), sums);
+  return success();
+}
+
+// Registers get other names: a thread has both halves of a place.
+LogicalResult PipelineEmitter::emitUnpair(tile::UnpairOp op) {
+  auto acc = takeAccumulator(op.getTile(), op.getFirst());
+  if (failed(acc)) return failure();
+  auto whole = cast<VectorType>(op.getTile().getType()), half = cast<VectorType>(op.getFirst().getType());
+  if (!wgmma_ || fragments_) return op.emitOpError("expects the tile of a product of buffers, on tensor cores");
+  TileLayout layout = e_.layoutOf(Shape(half.getShape()));
+  const bool ofRows = whole.getDimSize(0) != half.getDimSize(0);
+  SourceWriter &out = e_.out_;
+  const std::string first = out.unique("first_sums"), second = out.unique("second_sums");
+  out.line(cType(half.getElementType()) + " " + layout.declare(first) + ", " + layout.declare(second) + ";");
+  out.directive("#pragma unroll");
+  out.open("for (int block = 0; block < " + layout.extents[0] + "; ++block)");
+  out.directive("#pragma unroll");
+  out.open("for (int i = 0; i < " + layout.extents[1] + "; ++i)");
+  out.line(first + "[block][i] = " + *acc + "[block][i];");
+  out.line(second + "[block][i] = " + *acc + (ofRows ? "[" + layout.extents[0] + " + block][i];" : "[block][" + layout.extents[1] + " + i];"));
+  out.close();
+  out.close();
+  e_.bindArray(op.getFirst(), first);
+  e_.bindArray(op.getSecond(), second);
   return success();
 }
 

@@ -242,7 +242,7 @@ bool PipelineEmitter::handles(Operation *op) const {
   return isa<tile::RingOp, tile::RingAcquireOp, tile::CopyOp, tile::CopyBulkOp, tile::RingCommitOp, tile::RingWaitOp, tile::RingReleaseOp,
              tile::RingDrainOp, tile::RingSkipOp, tile::TurnWaitOp, tile::TurnPassOp, tile::RolesOp, tile::MmaOp, tile::MmaWaitOp, tile::StoreBulkOp, tile::TensorMapOp, tile::ConsumerIdOp,
              tile::ClusterRankOp, tile::NumProgramsOp, tile::MmaSharedOp, tile::MmaOperandOp, tile::MmaRegistersOp, tile::RowReduceOp,
-             tile::MmaHighLowOp, tile::SplitLowOp, tile::DotCodesOp, tile::SumWarpsOp, tile::RowCombineOp, tile::IotaOp, tile::WarpAnyOp, tile::ColumnLoadOp, tile::ClusterReduceOp, tile::ClearRowsOp>(op);
+             tile::MmaHighLowOp, tile::SplitLowOp, tile::DotCodesOp, tile::SumWarpsOp, tile::RowCombineOp, tile::IotaOp, tile::WarpAnyOp, tile::ColumnLoadOp, tile::ClusterReduceOp, tile::UnpairOp, tile::ClearRowsOp>(op);
 }
 
 LogicalResult PipelineEmitter::emit(Operation *op) {
@@ -263,6 +263,7 @@ LogicalResult PipelineEmitter::emit(Operation *op) {
       .Case([&](tile::MmaWaitOp o) { return emitMmaWait(o); })
       .Case([&](tile::StoreBulkOp o) { return emitStoreBulk(o); })
       .Case([&](tile::ClusterReduceOp o) { return emitClusterReduce(o); })
+      .Case([&](tile::UnpairOp o) { return emitUnpair(o); })
       .Case([&](tile::ClearRowsOp o) { return emitClearRows(o); })
       .Case([&](tile::MmaSharedOp o) { return emitMmaShared(o); })
       .Case([&](tile::MmaOperandOp o) { return emitMmaOperand(o); })
@@ -576,7 +577,7 @@ LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
   std::string rank = str(int64_t(op.getAt().size())) + "d";
   // Attribute `constant`: of the plan, by a thread that does not wait for the launch in front.
   if (op->hasAttr("constant")) {
-    if (!op.getTap().empty() || b.slices > 1 || op.getAt().size() != 2) return op.emitOpError("of a constant has two coordinates, no tap, and a block of its own");
+    if (!op.getTap().empty() || b.slices > 1 || op.getAt().size() > 3) return op.emitOpError("of a constant has two or three coordinates, no tap, and a block of its own");
     rank += "_constant";
   }
   // Attribute `once`: the caches need not keep it.
@@ -600,6 +601,7 @@ LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
     return success();
   }
   if (b.panels() > 1) return op.emitOpError("a buffer of several panels is not shared in a cluster");
+  if (op->hasAttr("halves") && (b.slices != 2 || op.getAt().size() != 3)) return op.emitOpError("of halves has three coordinates, and two blocks that share it");
   // One slice for each block along the axis.
   std::string slice = b.across == 0 ? "rank_m" : "rank_n", mask;
   if (b.across == 0) {
@@ -612,7 +614,11 @@ LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
   std::string at;
   for (auto [d, v] : llvm::enumerate(op.getAt())) {
     at += ", int(" + e_.scalar(v).text + ")";
-    if (d == 1) at += " + " + slice + " * kSlice" + suffix;
+    if (op->hasAttr("halves")) {
+      if (d == 2) at += " + " + slice;
+    } else if (d == 1) {
+      at += " + " + slice + " * kSlice" + suffix;
+    }
   }
   e_.out_.line("tma_load_" + rank + "_multicast(" + dst + " + " + slice + " * (kSlice" + suffix + " * " + str(kRowBytes) + "), " + map + ",");
   e_.out_.line("    " + bar + at + ", static_cast<u16>(" + mask + "));");

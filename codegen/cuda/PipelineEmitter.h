@@ -136,6 +136,7 @@ class PipelineEmitter {
   mlir::LogicalResult printPair(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, const std::string &type, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult printPairs(llvm::ArrayRef<mlir::Operation *> ops, mlir::Value stored, const TileLayout &layout, mlir::Operation *at);
   mlir::LogicalResult emitClusterReduce(tile::ClusterReduceOp op);
+  mlir::LogicalResult emitUnpair(tile::UnpairOp op);
   /// Whether each slot is one consumer's; consumers that read slots together may have turns all the same (anyTurns_).
   bool takesTurns() const { return roles_ && const_cast<tile::RolesOp &>(roles_).getTurns(); }
   /// Blocks that share what they fetch: the cluster, but for its blocks along k.
@@ -207,6 +208,7 @@ class PipelineEmitter {
   int64_t turnBarriers_ = 0;
   int64_t sharedBytes_ = 0, storeOffset_ = 0, storeColumns_ = 0, storeBytes_ = 2;  ///< storeBytes_: of an element
   llvm::SmallVector<int64_t, 4> wgmmaShapes_;  ///< whose wrappers are printed already
+  int64_t wgmmaRows_ = 0;                      ///< of the accumulator of a product of buffers
 };
 
 }  // namespace jinx::cuda

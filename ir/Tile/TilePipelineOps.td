@@ -109,7 +109,8 @@ def Tile_CopyBulkOp : Tile_Op<"copy_bulk", [AttrSizedOperandSegments]> {
   let description = [{
     A buffer of several panels takes a box for each, side by side along the first coordinate.
     `across`: axis of the cluster along which blocks want the same tile. Coordinates are those of the whole tile; each block fetches its
-    slice of the second dimension and multicasts it to the blocks along that axis.
+    slice of the second dimension and multicasts it to the blocks along that axis. With the attribute `halves` two blocks do so, and a slice is a box of
+    its own: its number is added to the third coordinate.
     `tap` (map with a window): every pixel of the run is read that many to the right and down (w, h).
     `row`: the box is part of the buffer, from that row on, a multiple of 8. The boxes of a slot must fill it between them.
   }];
@@ -204,12 +205,12 @@ def Tile_MmaOp : Tile_Op<"mma"> {
     Bulk ring: A is stored [m, k] and B [n, k], 16-bit floats, 8-bit floats, bytes of either sign, or f32, of which products see what TF32
     has, the upper 19 bits (the types of the ring's buffers say which); acc is i32 for bytes, else f32. A warpgroup holds acc, whose rows are a multiple of 64. The product is asynchronous: `pending`
     says how many products may still run when this returns; acc may be used after tile.mma_wait only. On 8-bit floats each instruction, 32
-    elements of k, keeps about 14 bits of acc; tile.mma_shared has a sum of its own for each slot.
+    elements of k, keeps about 14 bits of acc; tile.mma_shared has a sum of its own for each slot. `row_step`: rows of A from 64 rows of acc to the next 64.
   }];
   let arguments = (ins Tile_Vector:$acc, Tile_SlotType:$slot, I64Attr:$a, I64Attr:$b, Optional<Index>:$row,
-                       DefaultValuedAttr<I64Attr, "0">:$pending);
+                       DefaultValuedAttr<I64Attr, "0">:$pending, DefaultValuedAttr<I64Attr, "64">:$row_step);
   let results = (outs Tile_Vector:$result);
-  let assemblyFormat = "$acc `,` $slot $a `,` $b (`row` $row^)? (`pending` $pending^)? attr-dict `:` type($acc) `->` type($result)";
+  let assemblyFormat = "$acc `,` $slot $a `,` $b (`row` $row^)? (`pending` $pending^)? (`row_step` $row_step^)? attr-dict `:` type($acc) `->` type($result)";
 }
 def Tile_SplitLowOp : Tile_Op<"split_low"> {
   let summary = "writes what TF32 leaves of buffer `from` into buffer `to`: by the splitter, of a slot waited for, which consumers may then read";
@@ -240,6 +241,17 @@ def Tile_ClusterReduceOp : Tile_Op<"cluster_reduce"> {
   let arguments = (ins Tile_Vector:$tile);
   let results = (outs Tile_Vector:$slice);
   let assemblyFormat = "$tile attr-dict `:` type($tile) `->` type($slice)";
+}
+def Tile_UnpairOp : Tile_Op<"unpair", [Pure]> {
+  let summary = "the halves of a warpgroup's tile, its upper and lower rows or its left and right columns, as two tiles";
+  let description = [{
+    Of products of one operand with two, whose rows lie behind each other in a buffer. A thread has elements of one place of both halves: rows are a multiple of
+    128, or columns of 16.
+  }];
+  let arguments = (ins Tile_Vector:$tile);
+  let results = (outs Tile_Vector:$first, Tile_Vector:$second);
+  let assemblyFormat = "$tile attr-dict `:` type($tile) `->` type($first) `,` type($second)";
+  let hasVerifier = 1;
 }
 def Tile_StoreBulkOp : Tile_Op<"store_bulk"> {
   let summary = "stores a warpgroup's tile at these coordinates of the map, through shared memory and TMA; clipped at edges";

@@ -82,6 +82,15 @@ LogicalResult MmaWaitOp::verify() {
   return success();
 }
 
+LogicalResult UnpairOp::verify() {
+  auto whole = cast<VectorType>(getTile().getType()), first = cast<VectorType>(getFirst().getType());
+  auto isHalf = [&](int64_t rows, int64_t columns) { return whole.getDimSize(0) == rows * first.getDimSize(0) && whole.getDimSize(1) == columns * first.getDimSize(1); };
+  const bool isWhole = whole.getRank() == 2 && first.getRank() == 2 && first == getSecond().getType() && first.getElementType() == whole.getElementType();
+  if (!isWhole || !(isHalf(2, 1) ? first.getDimSize(0) % 64 == 0 : isHalf(1, 2) && first.getDimSize(1) % 8 == 0))
+    return emitOpError("gives two halves, of a multiple of 64 rows or of 8 columns, of ") << whole << ", got " << first << " and " << getSecond().getType();
+  return success();
+}
+
 LogicalResult WarpAnyOp::verify() {
   auto type = cast<VectorType>(getSays().getType());
   if (!isRowTile(type) || !type.getElementType().isInteger(1)) return emitOpError("asks a row tile of i1, got ") << type;

@@ -33,8 +33,9 @@ TYPE = {"f16": np.float16, "f32": np.float32, "tf32": np.float32, "scalar": np.f
 HOW = {"f16": [], "f32": [], "tf32": ["--f32-products", "tf32"], "scalar": ["--f32-products", "scalar"]}
 
 # Operands {name: sizes}; lines of IR, {name} an operand, <sizes> a tensor type; the result's float64 value and the sum of the sizes of what
-# was added up, from float64 operands; symbols with their value; what the launches must be called; what their text says on tensor cores.
-Case = collections.namedtuple("Case", "operands lines oracle symbols kernels says", defaults=[{}, ["packed_matmul"], ""])
+# was added up, from float64 operands; symbols with their value; what the launches must be called; what their text says on tensor cores; a part
+# of the name of each other candidate that is run, too.
+Case = collections.namedtuple("Case", "operands lines oracle symbols kernels says others", defaults=[{}, ["packed_matmul"], "", ()])
 PIECES = "residual_pairs"  # residuals that come through shared memory
 
 # Of the narrow cases sizes carry their element type, "90,64:i8"; the oracle gives the result's exact value.
@@ -108,6 +109,11 @@ def cases():
                                    ("split_wide", 31, 1104, 136, "kSplits = 2"), ("wide", 50, 72, 1100, "kConsumers = 1"), ("even", 62, 72, 8460, "kOctets = 10"), ("even_narrow", 64, 200, 520, "kOctets = 2")):
         yield f"few_rows_{name}", Case({"a": f"{rows},{k}", "b": f"{n},{k}"}, [f"%y = jinx.matmul {{a}}, {{b}} transpose_b : <{rows},{k}>, <{n},{k}> -> <{rows},{n}>"],
                                        lambda o: product(o["a"], turned(o["b"])), {}, ["packed_matmul"], says)
+    for rows in (5, 45):
+        yield f"few_rows_choices_{rows}", Case({"a": f"{rows},2056", "b": "200,2056"}, [f"%y = jinx.matmul {{a}}, {{b}} transpose_b : <{rows},2056>, <200,2056> -> <{rows},200>"],
+                                               lambda o: product(o["a"], turned(o["b"])), {}, ["packed_matmul"], "kSplits = 4", ("splits=3", "splits=2", "consumers=2"))
+    yield "shared_choices", Case({"a": "200,1104", "b": "1104,136", "r": "200,136"}, ["%p = jinx.matmul {a}, {b} : <200,1104>, <1104,136> -> <200,136>", "%y = jinx.add %p, {r} : <200,136>, <200,136> -> <200,136>"],
+                                 lambda o: (plain(o)[0] + o["r"], plain(o)[1] + np.abs(o["r"])), {}, ["packed_matmul"], "", ("tile=128x128 stages=", "tile=128x64 stages=", "splits=2"))
     for rows in (7, 16, 33, 64):
         yield f"few_rows_{rows}", Case({"a": f"{rows},136", "b": "136,130"}, [f"%y = jinx.matmul {{a}}, {{b}} : <{rows},136>, <136,130> -> <{rows},130>"], plain)
     yield "symbolic", Case({"a": "m,k", "b": "k,72"}, ["%y = jinx.matmul {a}, {b} : <m,k>, <k,72> -> <m,72>"], plain, {"m": 75, "k": 45})
@@ -330,7 +336,7 @@ class Run:
             text = self.call("compile", folder / "model.mlir", "--target", "cuda:sm_90a", "--emit", "cuda").stdout
             self.outcome(case.says in text, f"{name}: its text has no {case.says}")
 
-    def run_drawn(self, name, case, kind, folder):
+    def run_drawn(self, name, case, kind, folder, plan="plan.jxp"):
         """Runs the folder's plan on normal numbers, which are returned as float64; its result is out/y.npy. None: it does not run, which is noted."""
         generator, arguments, o = np.random.default_rng(self.seed), [], {}
         for operand, sizes in case.operands.items():
@@ -338,7 +344,7 @@ class Run:
             np.save(folder / f"{operand}.npy", value)
             arguments += ["--input", f"{operand}={folder}/{operand}.npy"]
             o[operand] = value.astype(np.float64)
-        done = self.call("run", folder / "plan.jxp", "--device", "emulated", *arguments, "--output-dir", folder / "out")
+        done = self.call("run", folder / plan, "--device", "emulated", *arguments, "--output-dir", folder / "out")
         if done.returncode:
             self.outcome(False, f"{name} does not run: {done.stderr[-800:]}")
             return None
@@ -357,7 +363,23 @@ class Run:
         self.outcome(all(any(kernel.startswith(k) for _, kernel in launches) for k in kernels), f"{name}: launches {launches}, expected {kernels}")
         if element == "f16":
             self.read(name, case, folder)
-        o = self.run_drawn(name, case, TYPE[element], folder)
+        self.judge_plan(name, case, element, folder, "plan.jxp")
+        if element == "f16" and self.target == "cuda:sm_90a" and case.others:
+            self.judge_others(name, case, element, folder)
+
+    def judge_others(self, name, case, element, folder):
+        """The plans that `tune` would measure: each has another candidate."""
+        top = 16
+        done = self.call("tune", folder / "model.mlir", "--target", self.target, "--top", top, "--emit", folder / "plans")
+        plans = sorted((folder / "plans").glob("plan*.jxp"))
+        choices = [" ".join(re.findall(r'"choice": *"([^"]*)"', self.call("inspect", "--json", plan).stdout)) for plan in plans]
+        for other in case.others:
+            self.outcome(any(other in choice for choice in choices), f"{name}: no candidate has {other}, there are {choices}: {done.stderr[-300:]}")
+        for plan, choice in zip(plans, choices):
+            self.judge_plan(f"{name} ({choice})", case, element, folder, plan.relative_to(folder))
+
+    def judge_plan(self, name, case, element, folder, plan):
+        o = self.run_drawn(name, case, TYPE[element], folder, plan)
         if o is None:
             return
         o["root"] = float(TYPE[element](0.70710678))

@@ -307,6 +307,17 @@ JINX_DEVICE void tma_load_3d(u32 dst, const TensorMap* map, u32 bar, int x, int 
       ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z) : "memory");
 #endif
 }
+/// Of a constant of the plan.
+JINX_DEVICE void tma_load_3d_constant(u32 dst, const TensorMap* map, u32 bar, int x, int y, int z JINX_AT) {
+#ifdef JINX_EMULATED
+  const int at[3] = {x, y, z};
+  emu->tma_load_constant(dst, map, bar, at, line);
+#else
+  asm volatile(
+      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];"
+      ::"r"(dst), "l"(map), "r"(bar), "r"(x), "r"(y), "r"(z) : "memory");
+#endif
+}
 JINX_DEVICE void tma_load_3d_multicast(u32 dst, const TensorMap* map, u32 bar, int x, int y, int z, u16 ranks JINX_AT) {
 #ifdef JINX_EMULATED
   const int at[3] = {x, y, z};

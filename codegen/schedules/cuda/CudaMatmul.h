@@ -98,6 +98,13 @@ void emitMmaMatmul(mlir::OpBuilder &b, tile::KernelOp kernel, const MmaMatmul &p
 
 // ---- wgmma ------------------------------------------------------------------------------------------------------------------------
 
+/// Two products of one operand, whose sums a thread has side by side: what is a pair in a tile (WgmmaMatmul).
+enum class WgmmaPair {
+  none,
+  rows,     ///< of A: the tile's upper half is of the first matrix, its lower half of the second
+  columns,  ///< rows of B: its left and its right half
+};
+
 struct WgmmaTile {
   int64_t m = 128, n = 256;        ///< rows and columns of the result a block computes at a time
   int64_t stages = 4;              ///< slots of the ring, 128 bytes of k each
@@ -114,10 +121,13 @@ struct WgmmaTile {
   int64_t residuals = 0;           ///< operands of the epilogue that come in pieces (WgmmaMatmul::residuals)
   int64_t pieces = 0;              ///< slots of their ring
   int64_t sharedColumns = 0;       ///< neighbouring columns of B^T that share scales of blocks (BlockScales); 0: there are none
+  WgmmaPair pair = WgmmaPair::none;
 
   int64_t rows() const { return turns ? m : m / consumers; }  ///< of a consumer
   int64_t cluster() const { return clusterM * clusterN * splits; }
-  int64_t storedColumns() const { return n / splits; }  ///< that a block stores
+  int64_t resultRows() const { return pair == WgmmaPair::rows ? m / 2 : m; }        ///< of the result that a tile makes
+  int64_t resultColumns() const { return pair == WgmmaPair::columns ? n / 2 : n; }
+  int64_t storedColumns() const { return resultColumns() / splits; }                ///< that a block stores
   // A piece: 64 rows of the consumer whose turn it is, or of each, by 128 bytes of columns.
   int64_t pieceRows() const { return turns ? 64 : 64 * consumers; }
   int64_t pieceColumns() const { return 128 / storedBytes; }
@@ -126,7 +136,7 @@ struct WgmmaTile {
   WgmmaTile as(const WgmmaTile &like) const {
     WgmmaTile t = *this;
     t.promotes = like.promotes, t.highLow = like.highLow, t.storedBytes = like.storedBytes, t.elementBytes = like.elementBytes;
-    t.sharedColumns = like.sharedColumns;
+    t.sharedColumns = like.sharedColumns, t.pair = like.pair;
     return t;
   }
 };
@@ -144,9 +154,13 @@ struct WgmmaSource {
   std::function<Place(mlir::OpBuilder &, mlir::ValueRange begun, mlir::Value step)> place;
   /// Of the plan, and not of a group: a thread of its own fetches it, without waiting for the launch in front.
   bool isEarly = false;
+  bool isPair = false;  ///< two matrices (pairSource)
 };
 /// Matrices [matrices, rows, k] of a buffer, by rows. Formulas are over the kernel's sizes.
 WgmmaSource matrixSource(mlir::Value buffer, const std::string &rows, const std::string &k, const std::string &matrices = "");
+/// Two matrices [rows, k] behind each other: a tile's rows are as many of the first, and then of the second from the same row on.
+/// \param isShared  two blocks fetch a matrix each, for both
+WgmmaSource pairSource(mlir::Value buffer, const std::string &rows, const std::string &k, bool isShared);
 
 /// Scales of an operand's blocks, 128 bytes of k each: scale(row, step) = buffer[offset(matrix) + row / shared * steps + step].
 struct BlockScales {
@@ -155,7 +169,8 @@ struct BlockScales {
   bool hasBatch = false;   ///< the matrices' scales follow one another
 };
 
-/// d = hole(a * b^T), for each matrix of a batch.
+/// d = hole(a * b^T), for each matrix of a batch. Where the tile has a pair, a or b is one (WgmmaSource::isPair), m and n are the result's, and the hole's sums
+/// are of both products (tile.unpair).
 struct WgmmaMatmul {
   WgmmaSource a, b;
   mlir::Value m, n, steps;         ///< rows and columns of the result; slices of 128 bytes of k

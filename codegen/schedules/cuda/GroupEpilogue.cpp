@@ -13,8 +13,28 @@ constexpr const char *kPhase = "Epilogue and store";
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
 }  // namespace
 
+/// Its first or its second half of columns; nothing where the slice is another one.
+static std::optional<int> halfOf(SliceOp slice, Value whole) {
+  const Sizes from = sizesOf(whole.getType()), to = sizesOf(slice.getY().getType());
+  const std::optional<int64_t> columns = from.back().constant();
+  if (from.size() != 2 || !(to[0] == from[0]) || !columns || *columns % 2 || !to[1].isConstant(*columns / 2) || llvm::any_of(slice.getSteps(), [](int64_t step) { return step != 1; })) return {};
+  const auto starts = llvm::to_vector(slice.getStarts().getAsValueRange<StringAttr>());
+  if (starts[0] != "0") return {};
+  if (starts[1] == "0") return 0;
+  return starts[1] == std::to_string(*columns / 2) ? std::optional(1) : std::nullopt;
+}
+
+bool isPairOfProducts(Operation *product) {
+  if (!isa<PackedMatmulOp>(product)) return false;
+  Value whole = product->getResult(0);
+  return !whole.use_empty() && llvm::all_of(whole.getUsers(), [&](Operation *user) {
+    auto slice = dyn_cast<SliceOp>(user);
+    return slice && halfOf(slice, whole);
+  });
+}
+
 GroupEpilogue::GroupEpilogue(KernelBuilder &kb, GroupOp group, Operation *product)
-    : kb_(kb), group_(group), product_(product), out_(sizesOf(product->getResult(0).getType())), rowBegin_(out_.size() - 2), rowEnd_(out_.size() - 1) {}
+    : kb_(kb), group_(group), product_(product), out_(sizesOf(isPairOfProducts(product) ? group.getResult(0).getType() : product->getResult(0).getType())), rowBegin_(out_.size() - 2), rowEnd_(out_.size() - 1) {}
 
 size_t GroupEpilogue::firstRowDim(size_t end) {
   size_t begin = end - 1;
@@ -121,18 +141,24 @@ void GroupEpilogue::loadColumns(VectorType sums, const Tile &at) {
   }
 }
 
-SmallVector<Value> GroupEpilogue::evaluate(Value sums, const Tile &at) {
+SmallVector<Value> GroupEpilogue::evaluate(ArrayRef<Value> sums, const Tile &at) {
   OpBuilder &b = kb_.b();
-  auto shape = cast<VectorType>(sums.getType());
+  auto shape = cast<VectorType>(sums[0].getType());
   llvm::DenseMap<Value, Value> tiles;
   Value anchor = product_->getResult(0);
   Type element = registerType(elementOf(anchor));
-  tiles[anchor] = element == shape.getElementType() ? sums : Value(arith::TruncFOp::create(b, kb_.loc(), shape.clone(element), sums));
+  auto rounded = [&](Value sum) { return element == shape.getElementType() ? sum : Value(arith::TruncFOp::create(b, kb_.loc(), shape.clone(element), sum)); };
+  if (sums.size() == 1) {
+    tiles[anchor] = rounded(sums[0]);
+  } else {
+    const Value halves[] = {rounded(sums[0]), rounded(sums[1])};
+    for (Operation *user : anchor.getUsers()) tiles[user->getResult(0)] = halves[*halfOf(cast<SliceOp>(user), anchor)];
+  }
   Block &body = group_.getBody().front();
   for (BlockArgument arg : body.getArguments())
     if (!isOperand(arg)) tiles[arg] = early_.contains(arg) ? early_.lookup(arg) : load(arg, shape, at);
   for (Operation &op : body.without_terminator()) {
-    if (op.getNumResults() != 1 || tiles.contains(op.getResult(0))) continue;
+    if (&op == product_ || op.getNumResults() != 1 || tiles.contains(op.getResult(0))) continue;
     if (auto constant = dyn_cast<ConstantOp>(op)) {
       tiles[constant.getY()] = kb_.splatTile(constant, shape);
       continue;

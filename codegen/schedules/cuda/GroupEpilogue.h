@@ -11,6 +11,10 @@
 
 namespace jinx::schedules {
 
+/// A product with two matrices behind each other, of which nothing is read but its two halves of columns (jinx.slice): the group's other operators read both at
+/// the same place, and its results have half of the product's columns.
+bool isPairOfProducts(mlir::Operation *product);
+
 class GroupEpilogue {
  public:
   /// \param product  the group's product; its operands are no operands of the epilogue
@@ -42,8 +46,8 @@ class GroupEpilogue {
   bool readsColumns();
   /// Bytes of an element of the result, if there is one result, of rows of `columns` that tensor maps can address.
   std::optional<int64_t> bulkStoreBytes(const SizeExpr &columns);
-  /// The group's results for a tile of sums.
-  llvm::SmallVector<mlir::Value> evaluate(mlir::Value sums, const Tile &at);
+  /// The group's results for a tile of sums; of a pair of products (isPairOfProducts) the sums of each.
+  llvm::SmallVector<mlir::Value> evaluate(llvm::ArrayRef<mlir::Value> sums, const Tile &at);
   void store(int64_t result, mlir::Value tile, const Tile &at);
 
  private:

@@ -9,6 +9,9 @@
 //                   128 bytes of channels. The copy engine walks the pixels of a tile as the convolution does, and fills in zeros for padding.
 //                   With `runs` k runs over the rows of the window: a "pixel" is a row of it, of which the next one begins a step later
 //
+// A packed_matmul by two matrices behind each other, whose halves alone are read, each at the place of the other, is a pair: y = epilogue(a * b0^T, a * b1^T)
+// has as many columns as one of them.
+//
 // A product of few rows (a decoder's) is computed transposed: y^T = b * a^T. Tensor cores take 64 rows at a time and as few as 8 columns.
 #include "codegen/schedules/cuda/GroupWgmma.h"
 
@@ -37,7 +40,8 @@ int64_t bytesOf(Value v) { return std::max<int64_t>(1, elementOf(v).getIntOrFloa
 class GroupWgmma {
  public:
   GroupWgmma(GroupOp group, Operation *product, StringRef name, const Target &target, OpBuilder &builder)
-      : group_(group), product_(product), target_(target), kb_(builder, group.getLoc(), name, group), out_(sizesOf(product->getResult(0).getType())) {}
+      : group_(group), product_(product), target_(target), kb_(builder, group.getLoc(), name, group), isPair_(isPairOfProducts(product)),
+        out_(sizesOf(isPair_ ? group.getResult(0).getType() : product->getResult(0).getType())) {}
 
   FailureOr<Scheduled> run() {
     a_ = dyn_cast<BlockArgument>(product_->getOperand(0));
@@ -50,7 +54,7 @@ class GroupWgmma {
     chooseRows();
     emitProgram();
     Scheduled scheduled = kb_.finish(wgmmaPrograms(tile_, isTransposed_ ? columns_ : rows_, isTransposed_ ? rows_ : columns_, matrices_), 0,
-                                     rows_ * columns_ * matrices_ * steps_);
+                                     rows_ * columns_ * matrices_ * steps_ * SizeExpr(isPair_ ? 2 : 1));
     scheduled.question = std::move(question_);
     return scheduled;
   }
@@ -85,7 +89,8 @@ class GroupWgmma {
     tile_.promotes = tile_.highLow || (isByteFloat(elementOf(a_)) && !(matmul && matmul.getFastSums()));
     if (auto scaled = dyn_cast<ScaledMatmulOp>(product_)) tile_.sharedColumns = isTransposed_ ? 1 : int64_t(scaled.getShared());
     tile_.storedBytes = bytesOf(group_.getResult(0)), tile_.elementBytes = bytesOf(a_);
-    if (storeBytes() && tile_.storedBytes > 1 && !tile_.highLow) residuals_ = epilogue_->residuals(tile_.storedBytes);
+    if (isPair_) tile_.pair = isTransposed_ ? WgmmaPair::rows : WgmmaPair::columns, n *= 2;
+    if (storeBytes() && tile_.storedBytes > 1 && !tile_.highLow && !isPair_) residuals_ = epilogue_->residuals(tile_.storedBytes);
     if (residuals_.size() > kMostResiduals) residuals_.clear();
     tile_.residuals = int64_t(residuals_.size());
     int64_t matrices = matrices_.constant().value_or(1);
@@ -93,7 +98,7 @@ class GroupWgmma {
     static constexpr WgmmaTile kOfThree[] = {{192, 128, 4, 2, 1, 3, 8, false}};
     const ArrayRef<WgmmaTile> more = tile_.sharedColumns > 1 ? ArrayRef<WgmmaTile>(kOfThree) : ArrayRef<WgmmaTile>();
     Choice<WgmmaTile> choice;
-    auto candidates = isTransposed_ ? flatWgmmaCandidates(m, n, steps, matrices, tile_) : wgmmaCandidates(m, n, steps, matrices, epilogue_->operations(), tile_, 132, more);
+    auto candidates = isTransposed_ ? flatWgmmaCandidates(m, n, steps, matrices, tile_) : wgmmaCandidates(m, n, steps, matrices, epilogue_->operations() / (isPair_ ? 2 : 1), tile_, 132, more);
     for (WgmmaCandidate &candidate : candidates) {
       WgmmaTile &t = candidate.tile;
       if (isConv() && t.clusterN > 1) t.clusterN = 1, t.clusterM = 2;  // a run of pixels is no two runs
@@ -111,6 +116,7 @@ class GroupWgmma {
         << (rows_.constant() || !target_.mostRows ? "" : " up to " + std::to_string(target_.mostRows)) << " matrices=" << textOf(matrices_) << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
     if (tile_.promotes) out << " promoted";
     if (tile_.sharedColumns) out << " scaled";
+    if (isPair_) out << " paired";
     return text;
   }
   bool isConv() const { return isa<PackedConvOp>(product_); }
@@ -205,7 +211,8 @@ class GroupWgmma {
     WgmmaMatmul p;
     auto conv = dyn_cast<PackedConvOp>(product_);
     p.a = conv ? pixels(conv) : matrices(a_, rows_, 1);
-    p.b = matrices(b_, columns_, 2);
+    const bool isShared = !isTransposed_ && tile_.clusterM > 1;
+    p.b = isPair_ ? pairSource(kb_.input(b_), kb_.formula(columns_), kb_.formula(depth_), isShared) : matrices(b_, columns_, 2);
     // Long products have better use for their time than to be some microseconds early.
     p.b.isEarly = !conv && standsStill(b_) && (isTransposed_ || tile_.splits > 1) && isConstant(group_.getInputs()[b_.getArgNumber()]);
     p.m = kb_.size(rows_);
@@ -226,7 +233,7 @@ class GroupWgmma {
     if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n), std::swap(p.elementA, p.elementB), std::swap(p.scalesA, p.scalesB);
     constexpr int64_t kMostSums = 128;  // of a thread, that leave registers for values of columns
     const bool hasRegisters = !tile_.promotes && tile_.rows() * tile_.n / 128 <= kMostSums;
-    if (hasRegisters && tile_.splits == 1 && !isTransposed_ && epilogue_->readsColumns())
+    if (hasRegisters && tile_.splits == 1 && !isTransposed_ && !isPair_ && epilogue_->readsColumns())
       p.begin = [this](OpBuilder &, Location, VectorType sums, const TilePlace &at) { epilogue_->loadColumns(sums, placeOf(at)); };
     emitWgmmaMatmul(b(), kb_.kernel(), p, tile_, [&](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
       return epilogue(acc, at, bool(p.d));
@@ -248,7 +255,14 @@ class GroupWgmma {
   }
   Value epilogue(Value acc, const TilePlace &at, bool isBulk) {
     GroupEpilogue::Tile place = placeOf(at);
-    auto results = epilogue_->evaluate(acc, place);
+    SmallVector<Value> sums = {acc};
+    if (isPair_) {
+      auto type = cast<VectorType>(acc.getType());
+      auto half = VectorType::get({type.getDimSize(0) / (isTransposed_ ? 2 : 1), type.getDimSize(1) / (isTransposed_ ? 1 : 2)}, type.getElementType());
+      auto both = tile::UnpairOp::create(b(), kb_.loc(), half, half, acc);
+      sums = {both.getFirst(), both.getSecond()};
+    }
+    auto results = epilogue_->evaluate(sums, place);
     if (isBulk) return results[0];
     for (auto [i, tile] : llvm::enumerate(results)) epilogue_->store(i, tile, place);
     return {};
@@ -258,7 +272,8 @@ class GroupWgmma {
   Operation *product_;
   const Target &target_;
   KernelBuilder kb_;
-  Sizes out_;
+  bool isPair_;  ///< two products of one operand (isPairOfProducts)
+  Sizes out_;    ///< of the group's results
   BlockArgument a_, b_;
   SmallVector<BlockArgument> residuals_;  ///< of the epilogue; in pieces if the tile has room for them
   std::optional<GroupEpilogue> epilogue_;

@@ -20,6 +20,10 @@
 // warp takes its 16 rows of a piece into registers as it makes the patch that it stores there. Where consumers take turns, a piece is of one
 // of them, and the ring holds all that a tile of each has: else the one whose products end first might wait a round too early.
 //
+// A gate and what it is multiplied with (WgmmaPair) are two products of one operand. The rows of both weights lie behind each other, and a slot has as many of
+// one as of the other, fetched as a box of three dimensions; nothing else changes in the loop. A thread's sums of both are of one place, so the epilogue
+// makes one value of two.
+//
 // On 8-bit floats a tensor core aligns products and old sums and keeps about 14 bits: over a long k errors of some thousandths build up (decision
 // 0012). So a slot's products, 128 of k, get sums of their own, and f32 registers add these up (promotes) while the tensor core works for
 // another warpgroup. That takes twice the registers, so tiles are smaller. All but the widest take two slots at a time: the second one's products run
@@ -78,6 +82,9 @@ std::string wgmmaInfeasible(const WgmmaTile &t) {
   if (t.m / t.clusterN % 8 || t.n / t.clusterM % 8 || t.m % t.clusterN || t.n % t.clusterM) return "a block's slice is a multiple of 8 rows";
   if (t.m / t.clusterN > 256) return "a TMA box has at most 256 rows";
   if (t.cluster() > 8) return "a cluster has at most 8 blocks";
+  if (t.pair == WgmmaPair::rows && t.rows() % 128) return "each consumer takes 64 rows of both products";
+  if (t.pair == WgmmaPair::columns && (t.n % 16 || t.splits > 1)) return "half of the columns is a multiple of 8, of a tile of one block";
+  if (t.pair != WgmmaPair::none && (t.promotes || t.sharedColumns || t.residuals)) return "sums of two products are plain sums, without pieces of residuals";
   if (t.splits > 1 && t.clusterM * t.clusterN > 1) return "the blocks of a cluster share either a tile or what they fetch";
   if (t.n % (8 * t.splits)) return "each block stores a multiple of 8 columns";
   if (t.turns && (t.splits > 1 || t.promotes)) return "consumers take turns at tiles, or blocks share a tile, or sums are promoted";
@@ -159,12 +166,28 @@ static WgmmaTile filledUp(WgmmaTile t, int64_t steps) {
 static WgmmaTile fewRowsTile(int64_t m, int64_t n, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
   WgmmaTile t{64, 64, 2, 1, 1, 1, 64, true};
   t = t.as(like);
-  WgmmaTile shared = splitTile(m, n, steps, matrices, sms, t);
+  WgmmaTile shared = t.pair == WgmmaPair::none ? splitTile(m, n, steps, matrices, sms, t) : t;
   if (shared.splits > 1) return shared;
   const int64_t widest = t.promotes ? 128 : 256, waves = ceilDiv(n * matrices, sms * widest), even = ceilDiv(n * matrices, sms * waves);
   t.n = std::min(ceilDiv(even, 16) * 16, std::min(widest, ceilDiv(n, 16) * 16));
   while (t.sharedColumns > 1 && t.sharedColumns % t.n) t.n += 16;
   return filledUp(withResiduals(t, like.residuals, steps), steps * waves);
+}
+
+/// Some hundred rows: tiles that blocks share, behind all others, for a measurement to find. They fetch half as much as as many narrow ones.
+static void addShared(std::vector<WgmmaCandidate> &found, int64_t m, int64_t n, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
+  constexpr int64_t kMostRows = 256, kLeastSteps = 8;  // of a part of k
+  if (m > kMostRows || like.pair != WgmmaPair::none) return;
+  for (int64_t width : {128, 64})
+    for (int64_t splits : {4, 2}) {
+      WgmmaTile t{128, width, 2, 1, 1, 2, 8, false};
+      t = t.as(like);
+      t.splits = splits;
+      const int64_t tiles = ceilDiv(m, t.m) * ceilDiv(n, t.n) * matrices;
+      if (splits * tiles > sms || steps < splits * kLeastSteps) continue;
+      t = filledUp(t, ceilDiv(steps, splits));
+      if (wgmmaInfeasible(t).empty()) found.push_back({t, found.back().cost});
+    }
 }
 
 std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms,
@@ -191,39 +214,55 @@ std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps,
   std::stable_sort(found.begin(), found.end(), [](const WgmmaCandidate &a, const WgmmaCandidate &b) { return a.cost < b.cost; });
   // For few rows, and where blocks share tiles, a rule decides and no estimate: what it gives is before all others.
   const bool isFlat = m <= 64;
-  WgmmaTile ruled = isFlat ? fewRowsTile(m, n, steps, matrices, like, sms) : splitTile(m, n, steps, matrices, sms, found.front().tile);
+  WgmmaTile ruled = isFlat ? fewRowsTile(m, n, steps, matrices, like, sms) : like.pair == WgmmaPair::none ? splitTile(m, n, steps, matrices, sms, found.front().tile) : found.front().tile;
   if (isFlat || ruled.splits > 1) found.insert(found.begin(), {ruled, found.front().cost});
+  if (!isFlat) addShared(found, m, n, steps, matrices, like, sms);
   return found;
 }
 
-static WgmmaTile flatTile(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
-  constexpr int64_t kLeastSteps = 8;  // of a part of k
-  WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
-  t = t.as(like);
-  while (t.n < columns && t.n < 64) t.n *= 2;
-  const int64_t tiles = ceilDiv(m, t.m) * matrices;
-  // 14,336 rows: 224 tiles on 132 multiprocessors end later than 112 of twice the rows (5 %). 4,096: 64 tiles leave half of them idle (3 to 6 %).
-  if (tiles > sms && !t.promotes) t.m = 128, t.consumers = 2;
-  // Clusters of 4 do not fill the machine, and those of 8 cost more than they spare (64 x 1024 x 4096: by 4 6.5 us, by 8 9.8).
-  auto fits = [&](int64_t splits) { return splits * tiles <= (splits > 2 ? sms * 10 / 11 : sms) && steps >= splits * kLeastSteps; };
-  while (t.splits < 4 && fits(2 * t.splits)) t.splits *= 2;
-  t.n = std::max(t.n, 8 * t.splits);
-  return filledUp(t, ceilDiv(steps, t.splits) * ceilDiv(tiles, sms));
+/// The transposed tile of so many columns, as wide as `splits` blocks that share k need it: each stores a multiple of 8 columns.
+static WgmmaTile sharedFlatTile(WgmmaTile t, int64_t columns, int64_t splits, int64_t steps, int64_t tiles, int64_t sms) {
+  t.splits = splits;
+  if (splits == 3) {
+    t.n = ceilDiv(columns, 8 * splits) * 8 * splits;
+  } else {
+    for (t.n = 8; t.n < columns && t.n < 64;) t.n *= 2;
+    t.n = std::max(t.n, 8 * splits);
+  }
+  return filledUp(t, ceilDiv(steps, splits) * ceilDiv(tiles, sms));
 }
 
 std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int64_t steps, int64_t matrices, const WgmmaTile &like, int64_t sms) {
-  const WgmmaTile best = flatTile(columns, m, steps, matrices, like, sms);
-  std::vector<WgmmaCandidate> found = {{best, 0}};
-  WgmmaTile other = best;  // half as many blocks, or twice as many
-  other.m = best.m == 64 ? 128 : 64, other.consumers = other.m / 64, other.splits = 1;
+  constexpr int64_t kLeastSteps = 8;     // of a part of k
+  constexpr int64_t kMostSplits = 4;     // clusters of 8 cost more than they spare (64 x 1024 x 4096: by 4 6.5 us, by 8 9.8)
+  constexpr int64_t kLeastOfGpc = 16;    // multiprocessors of a GPC: a cluster of 4 lies in one of them, and some have 18
+  WgmmaTile t{64, 8, 2, 1, 1, 1, 64, true};
+  t = t.as(like);
+  if (t.pair == WgmmaPair::rows) t.m *= 2;
+  // 14,336 rows: 224 tiles on 132 multiprocessors end later than 112 of twice the rows (5 %). 4,096: 64 tiles leave half of them idle (3 to 6 %).
+  if (ceilDiv(m, t.m) * matrices > sms && !t.promotes) t.m *= 2, t.consumers *= 2;
+  const int64_t tiles = ceilDiv(m, t.m) * matrices;
+  auto fits = [&](int64_t splits) { return splits * tiles <= (splits > 2 ? sms / kLeastOfGpc * kLeastOfGpc : sms) && steps >= splits * kLeastSteps; };
+  int64_t splits = 1;
+  while (splits < kMostSplits && fits(2 * splits)) splits *= 2;
+  std::vector<WgmmaCandidate> found;
+  auto add = [&](const WgmmaTile &tile) {
+    if (wgmmaInfeasible(tile).empty()) found.push_back({tile, double(found.size())});
+  };
+  add(sharedFlatTile(t, columns, splits, steps, tiles, sms));
+  WgmmaTile other = found.front().tile;  // half as many blocks, or twice as many
+  other.m = other.consumers == 1 ? 2 * other.m : other.m / 2, other.consumers = other.consumers == 1 ? 2 : 1, other.splits = 1;
   while (other.stages > 2 && wgmmaSharedBytes(other) > kMaxShared) --other.stages;
-  if (wgmmaInfeasible(other).empty()) found.push_back({other, 1});
+  add(other);
+  // What a measurement may find: fewer blocks for a tile, or three.
+  for (int64_t each = kMostSplits; each > 0; --each)
+    if (each != splits && fits(each)) add(sharedFlatTile(t, columns, each, steps, tiles, sms));
   return found;
 }
 
 SizeExpr wgmmaPrograms(const WgmmaTile &t, const SizeExpr &m, const SizeExpr &n, const SizeExpr &matrices, int64_t sms) {
   int64_t cluster = t.cluster();
-  SizeExpr tiles = ceilDiv(m, t.m * t.clusterM) * ceilDiv(n, t.n * t.clusterN) * matrices;
+  SizeExpr tiles = ceilDiv(m, t.resultRows() * t.clusterM) * ceilDiv(n, t.resultColumns() * t.clusterN) * matrices;
   return SizeExpr(cluster) * min(tiles, SizeExpr(std::max<int64_t>(1, sms / cluster)));
 }
 
@@ -257,6 +296,22 @@ WgmmaSource matrixSource(Value buffer, const std::string &rows, const std::strin
   return source;
 }
 
+WgmmaSource pairSource(Value buffer, const std::string &rows, const std::string &k, bool isShared) {
+  WgmmaSource source;
+  source.isPair = true;
+  const int64_t depth = kSlotBytes / bytesOf(cast<tile::PtrType>(buffer.getType()).getElement());
+  source.map = [=](OpBuilder &b, int64_t boxRows) -> Value {
+    return isShared ? makeMap(b, buffer, {k, rows, "2"}, {depth, boxRows, 1}, kSlotBytes) : makeMap(b, buffer, {k, rows, "2"}, {depth, boxRows / 2, 2}, kSlotBytes);
+  };
+  source.place = [=](OpBuilder &b, ValueRange begun, Value step) {
+    IndexBuilder ix{b, step.getLoc()};
+    WgmmaSource::Place place;
+    place.at = {ix.mul(step, depth), begun[1], ix.c(0)};
+    return place;
+  };
+  return source;
+}
+
 void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, const WgmmaTile &t, const EpilogueHole &hole) {
   Location loc = kernel.getLoc();
   MLIRContext *context = b.getContext();
@@ -279,8 +334,8 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     return v;
   };
   Value rankM = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 0), rankN = tile::ClusterRankOp::create(b, loc, b.getIndexType(), 1);
-  auto tilesOfM = [&](Value m) { return called(ix.tiles(m, t.m * t.clusterM), "tiles_m"); };
-  auto tilesOfN = [&](Value n) { return called(ix.tiles(n, t.n * t.clusterN), "tiles_n"); };
+  auto tilesOfM = [&](Value m) { return called(ix.tiles(m, t.resultRows() * t.clusterM), "tiles_m"); };
+  auto tilesOfN = [&](Value n) { return called(ix.tiles(n, t.resultColumns() * t.clusterN), "tiles_n"); };
   // Of grouped products one of them is a matter of the group.
   const bool isMGrouped = p.groups && !p.areTokensColumns, isNGrouped = p.groups && p.areTokensColumns;
   Value allTilesM = isMGrouped ? Value() : tilesOfM(p.m), allTilesN = isNGrouped ? Value() : tilesOfN(p.n), each, count;
@@ -304,8 +359,8 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     Value advanced = called(ix.div(within, width), "advanced");
     Value crossed = called(ix.sub(ix.add(ix.mul(band, t.band), within), ix.mul(advanced, width)), "crossed");
     Value m = t.walkN ? advanced : crossed, n = t.walkN ? crossed : advanced;
-    place.row = called(ix.mul(ix.add(ix.mul(m, t.clusterM), rankM), t.m), "row");
-    place.column = called(ix.mul(ix.add(ix.mul(n, t.clusterN), rankN), t.n), "column");
+    place.row = called(ix.mul(ix.add(ix.mul(m, t.clusterM), rankM), t.resultRows()), "row");
+    place.column = called(ix.mul(ix.add(ix.mul(n, t.clusterN), rankN), t.resultColumns()), "column");
     return place;
   };
   auto place = [&](Value index) {
@@ -399,6 +454,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
         auto place = source.place(b, begun, stepLoop.getInductionVar());
         auto copy = tile::CopyBulkOp::create(b, loc, map, place.at, place.tap, slot, b.getI64IntegerAttr(buffer), across);
         if (early) copy->setAttr("constant", b.getUnitAttr());
+        if (source.isPair && across) copy->setAttr("halves", b.getUnitAttr());
       };
       copy(mapA, p.a, begunA, 0, t.clusterN > 1 ? b.getI64IntegerAttr(1) : IntegerAttr());
       copy(mapB, p.b, begunB, 1, t.clusterM > 1 ? b.getI64IntegerAttr(0) : IntegerAttr());
@@ -450,7 +506,9 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   b.setInsertionPointToStart(&roles.getConsumer().emplaceBlock());
   auto [consumerFirst, consumerEnd] = stepsOfBlock();
   Value consumer = tile::ConsumerIdOp::create(b, loc, b.getIndexType());
-  Value firstRow = t.turns ? zero : called(ix.mul(consumer, rows), "first_row"), from = firstTile, every = stride;
+  // Of a pair of A's rows each consumer has 64 from both halves of the tile.
+  const bool ofTwo = t.pair == WgmmaPair::rows;
+  Value firstRow = t.turns ? zero : called(ix.mul(consumer, ofTwo ? rows / 2 : rows), "first_row"), from = firstTile, every = stride;
   if (t.turns) {
     tile::RingSkipOp::create(b, loc, ring, ix.mul(consumer, p.steps));
     if (pieces) tile::RingSkipOp::create(b, loc, pieces, ix.mul(consumer, t.piecesOfTile()));
@@ -466,7 +524,7 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   auto multiply = [&](Value zeros, Value endStep) {
     auto loop = loopOver(consumerFirst, endStep, one, ValueRange{zeros}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingWaitOp::create(b, loc, slotType, ring, 0).getSlot();
-      Value next = tile::MmaOp::create(b, loc, accType, stepLoop.getRegionIterArg(0), slot, 0, 1, firstRow, 1).getResult();
+      Value next = tile::MmaOp::create(b, loc, accType, stepLoop.getRegionIterArg(0), slot, 0, 1, firstRow, 1, ofTwo ? t.m / 2 : 64).getResult();
       tile::RingReleaseOp::create(b, loc, ring, 1);
       scf::YieldOp::create(b, loc, next);
     });

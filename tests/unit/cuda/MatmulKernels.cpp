@@ -31,6 +31,46 @@ Value ceilSteps(OpBuilder &b, Location loc, Value k, int64_t elements = 64) {
 
 }  // namespace
 
+Built buildPairWgmma(const schedules::WgmmaTile &tile, int64_t sms) {
+  OpBuilder b(&context());
+  Location loc = b.getUnknownLoc();
+  Built built;
+  built.module = ModuleOp::create(loc);
+  b.setInsertionPointToEnd(built.module->getBody());
+  const bool ofRows = tile.pair == schedules::WgmmaPair::rows;
+  Type bf16 = tile::PtrType::get(b.getContext(), b.getBF16Type());
+  auto kernel = tile::KernelOp::create(b, loc, ofRows ? "wgmma_pair_rows" : "wgmma_pair", TypeRange{bf16, bf16, bf16}, 2, 3, "/mlp/gate, /mlp/up");
+  b.setInsertionPointToEnd(&kernel.getBody().front());
+  schedules::WgmmaMatmul p;
+  p.a = schedules::matrixSource(named(kernel.buffer(0), "x"), "a0", "a2");
+  p.b = schedules::pairSource(named(kernel.buffer(1), "w"), "a1", "a2", tile.clusterM > 1);
+  Value d = named(kernel.buffer(2), "d"), m = named(kernel.size(0), "m"), n = named(kernel.size(1), "n");
+  p.m = m, p.n = n, p.mText = "a0", p.nText = "a1";
+  if (!ofRows) p.d = d;
+  p.steps = ceilSteps(b, loc, named(kernel.size(2), "k"));
+  p.elementA = p.elementB = b.getBF16Type();
+  p.b.isEarly = ofRows;
+  if (ofRows) std::swap(p.a, p.b), std::swap(p.m, p.n);
+  const SizeExpr rows = SizeExpr::symbol("a0"), columns = SizeExpr::symbol("a1");
+  kernel.setPrograms(schedules::wgmmaPrograms(tile, ofRows ? columns : rows, ofRows ? rows : columns, 1, sms).str());
+  schedules::emitWgmmaMatmul(b, kernel, p, tile, [&](OpBuilder &b, Location loc, Value acc, const schedules::TilePlace &at) -> Value {
+    auto whole = cast<VectorType>(acc.getType());
+    auto half = VectorType::get({whole.getDimSize(0) / (ofRows ? 2 : 1), whole.getDimSize(1) / (ofRows ? 1 : 2)}, whole.getElementType());
+    auto both = tile::UnpairOp::create(b, loc, half, half, acc);
+    Value gate = arith::MaximumFOp::create(b, loc, both.getFirst(), arith::ConstantOp::create(b, loc, DenseElementsAttr::get(half, 0.0f)));
+    Value gated = arith::TruncFOp::create(b, loc, VectorType::get(half.getShape(), b.getBF16Type()), arith::MulFOp::create(b, loc, gate, both.getSecond()));
+    if (!ofRows) return gated;
+    Value one = arith::ConstantIndexOp::create(b, loc, 1);
+    Value offset = arith::AddIOp::create(b, loc, arith::MulIOp::create(b, loc, at.column, n), at.row);
+    tile::StoreOp::create(b, loc, gated, d, offset, ValueRange{one, n}, ValueRange{arith::SubIOp::create(b, loc, n, at.row), arith::SubIOp::create(b, loc, m, at.column)});
+    return {};
+  });
+  auto emitted = emitCuda(kernel);
+  EXPECT_TRUE(succeeded(emitted));
+  if (succeeded(emitted)) built.kernel = *emitted;
+  return built;
+}
+
 Built buildSimt(const schedules::SimtTile &tile, bool withHole) {
   OpBuilder b(&context());
   Location loc = b.getUnknownLoc();

@@ -129,6 +129,38 @@ class WgmmaFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(WgmmaFaults, IsReported) { checkFault(wgmmaKernel(), GetParam(), WgmmaRun()); }
 TEST(WgmmaFaults, NoneInTheRightText) { checkRight(wgmmaKernel(), WgmmaRun()); }
 
+// Pairs of products: a slot has rows of two matrices. Transposed, three blocks share k, and weights come before the launch in front has ended.
+constexpr Fault kGateRowsFaults[] = {
+    {"activations come before the launch before has ended", "grid_wait_previous();\n      Ring fill", "Ring fill", "missing grid_wait_previous: a bulk load of global memory"},
+    {"the second product reads another slot", "block * (64 * 128 / 16)", "block * (192 * 128 / 16)", "wgmma (reads|touches) shared\\+\\d+, (which nothing|where a bulk load|whose stage)"},
+    {"weights of one product are announced", "full + fill.slot * 8, kStageBytesA);", "full + fill.slot * 8, kStageBytesA / 2);", "lands after its phase"},
+    {"one fetcher of a slot is waited for", "mbar_init(full + s * 8, 2);", "mbar_init(full + s * 8, 1);", "lands after its phase|more arrivals|may not have landed|deadlock|which nothing has written"},
+    {"parts of one block too few", "if (lane < kSplits) mbar_arrive_publish(parts_there, lane);", "if (lane < kSplits - 1) mbar_arrive_publish(parts_there, lane);", "deadlock"},
+};
+constexpr Fault kGateColumnsFaults[] = {
+    {"both halves land in one place", " + rank_m * (kSliceB * 128), &map_w", ", &map_w", "bulk load (touches|overwrites) shared|wgmma (reads|touches) shared\\+\\d+, (which nothing|where a bulk load)"},
+    {"a half for one block of two", "(1u << kClusterM) - 1u", "1u", "deadlock[^]*bytes outstanding|lands after|may not have landed|bulk load overwrites"},
+    {"stores overlap", "block * 64 + warp * kStoreRows);", "block * 64 + warp * (kStoreRows - 1));", "a store overwrites byte \\d+ of buffer 2"},
+};
+struct GateRun {
+  int64_t m, n, k;
+  std::vector<uint16_t> x = std::vector<uint16_t>(m * k, 0x3F80), w = std::vector<uint16_t>(2 * n * k, 0x3F80), d = std::vector<uint16_t>(m * n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), in(w), out(d)}, {m, n, k}, options); }
+};
+CudaKernel gateKernel(schedules::WgmmaPair pair, schedules::WgmmaTile tile) {
+  tile.pair = pair;
+  return buildPairWgmma(tile, 3).kernel;
+}
+CudaKernel gateRowsKernel() { return gateKernel(schedules::WgmmaPair::rows, {128, 24, 3, 1, 1, 1, 64, true, 3}); }
+CudaKernel gateColumnsKernel() { return gateKernel(schedules::WgmmaPair::columns, {128, 128, 3, 2, 1, 2, 2, false}); }
+
+class GateRowsFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GateRowsFaults, IsReported) { checkFault(gateRowsKernel(), GetParam(), GateRun{5, 200, 968}); }
+TEST(GateRowsFaults, NoneInTheRightText) { checkRight(gateRowsKernel(), GateRun{5, 200, 968}); }
+class GateColumnsFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GateColumnsFaults, IsReported) { checkFault(gateColumnsKernel(), GetParam(), GateRun{300, 200, 264}); }
+TEST(GateColumnsFaults, NoneInTheRightText) { checkRight(gateColumnsKernel(), GateRun{300, 200, 264}); }
+
 // Grouped products: which rows are whose is data, and every row is one block's.
 constexpr Fault kGroupedFaults[] = {
     {"the last rows of a group are stored in bulk", "if (my_row + 64 <= group_end2)", "if (my_row + 64 <= 300)", "a bulk store overwrites byte \\d+ of buffer 3|a store overwrites byte \\d+ of buffer 3"},
@@ -712,6 +744,8 @@ INSTANTIATE_TEST_SUITE_P(Planted, ResidualFaults, ::testing::ValuesIn(kResidualF
 INSTANTIATE_TEST_SUITE_P(Planted, ResidualTurnFaults, ::testing::ValuesIn(kResidualTurnFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PromotedFaults, ::testing::ValuesIn(kPromotedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, HighLowFaults, ::testing::ValuesIn(kHighLowFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GateRowsFaults, ::testing::ValuesIn(kGateRowsFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GateColumnsFaults, ::testing::ValuesIn(kGateColumnsFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);

@@ -154,6 +154,82 @@ TEST(CudaMatmul, WgmmaConsumersThatTakeTurns) {
   }
 }
 
+// ---- pairs of products --------------------------------------------------------------------------------------------------------------
+
+schedules::WgmmaTile pairOf(schedules::WgmmaPair pair, schedules::WgmmaTile tile) {
+  tile.pair = pair;
+  return tile;
+}
+schedules::WgmmaTile rowPair(schedules::WgmmaTile tile) { return pairOf(schedules::WgmmaPair::rows, tile); }
+schedules::WgmmaTile columnPair(schedules::WgmmaTile tile) { return pairOf(schedules::WgmmaPair::columns, tile); }
+
+TEST(CudaMatmul, WgmmaPairTextAndGate) {
+  Built columns = buildPairWgmma(columnPair({128, 256, 4, 2, 1, 2, 8, false})), rows = buildPairWgmma(rowPair({128, 8, 12, 1, 1, 1, 64, true}));
+  expectGolden("wgmma_pair.cu", columns.kernel.text);
+  expectGolden("wgmma_pair_rows.cu", rows.kernel.text);
+  dumpForGpu(columns.kernel, "wgmma_pair");
+  dumpForGpu(rows.kernel, "wgmma_pair_rows");
+  if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
+  for (const Built *built : {&columns, &rows}) {
+    CompiledCuda compiled = compileThroughGate(built->kernel);
+    EXPECT_GT(countSass(compiled.cubin, kSassHgmma), 0) << "the products must be HGMMA instructions";
+    EXPECT_EQ(countSass(compiled.cubin, kSassLdl) + countSass(compiled.cubin, kSassStl), 0) << "local memory";
+  }
+}
+
+/// D = relu(X W0^T) * (X W1^T), a guard row behind D.
+void checkPair(Runner &r, int64_t m, int64_t n, int64_t k, uint64_t seed) {
+  auto xf = randomFloats(m * k, seed), wf = randomFloats(2 * n * k, seed + 1);
+  std::vector<uint16_t> x(m * k), w(2 * n * k), d((m + 1) * n, 0x7FC1);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = toBf16(xf[i]);
+  for (size_t i = 0; i < w.size(); ++i) w[i] = toBf16(wf[i]);
+  emulated::LaunchOptions options;
+  options.seed = seed;
+  auto report = r.run({in(x), in(w), out(d)}, {m, n, k}, options);
+  ASSERT_TRUE(report.isOk()) << report.status().message();
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double sum[2] = {}, off[2] = {};
+      for (int64_t which = 0; which < 2; ++which)
+        for (int64_t p = 0; p < k; ++p) {
+          const double product = double(fromBf16(x[i * k + p])) * fromBf16(w[(which * n + j) * k + p]);
+          sum[which] += product, off[which] += double(k) * std::ldexp(std::abs(product), -24);
+        }
+      const double gate = std::max(0.0, sum[0]), want = gate * sum[1];
+      const double allowed = std::ldexp(std::abs(want), -8) + off[0] * (std::abs(sum[1]) + off[1]) + gate * off[1] + std::ldexp(1.0, -24);
+      ASSERT_LE(std::abs(fromBf16(d[i * n + j]) - want), allowed) << "at " << i << ", " << j << " of " << m << "x" << n << "x" << k << " seed " << seed;
+    }
+  for (int64_t j = 0; j < n; ++j) EXPECT_EQ(d[m * n + j], 0x7FC1) << "wrote past the last row";
+}
+
+TEST(CudaMatmul, WgmmaPairs) {
+  // Few blocks, so that each walks several tiles: clusters that share the weights, or the activations; consumers that take turns; 128 rows of a consumer.
+  for (schedules::WgmmaTile tile : {schedules::WgmmaTile{128, 128, 3, 1, 1, 2, 8, false}, {128, 64, 3, 2, 1, 2, 2, false}, {64, 96, 3, 1, 2, 1, 4, true},
+                                    {256, 32, 2, 1, 2, 2, 4, false}, {64, 64, 5, 2, 1, 2, 2, false, 1, true}}) {
+    tile = columnPair(tile);
+    ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
+    Runner r(buildPairWgmma(tile, 4).kernel);
+    ASSERT_TRUE(r.ok());
+    uint64_t seed = 70;
+    for (auto [m, n, k] : {std::array<int64_t, 3>{1, 8, 8}, {200, 136, 72}, {300, 264, 200}}) checkPair(r, m, n, k, ++seed);
+  }
+  // Transposed: one and two consumers, and blocks that share k.
+  for (schedules::WgmmaTile tile : {schedules::WgmmaTile{128, 8, 3, 1, 1, 1, 64, true}, {256, 16, 3, 1, 1, 2, 64, true}, {128, 24, 3, 1, 1, 1, 64, true, 3}, {128, 32, 2, 1, 1, 1, 64, true, 4}}) {
+    tile = rowPair(tile);
+    ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
+    Runner r(buildPairWgmma(tile, 12).kernel);
+    ASSERT_TRUE(r.ok());
+    uint64_t seed = 80;
+    for (auto [m, n, k] : {std::array<int64_t, 3>{1, 8, 8}, {5, 200, 328}, {40, 72, 712}}) checkPair(r, m, n, k, ++seed);
+  }
+}
+
+TEST(CudaMatmul, PairsThatCannotBe) {
+  EXPECT_NE(schedules::wgmmaInfeasible(rowPair({64, 8, 12, 1, 1, 1, 64, true})), "") << "64 rows are of one product";
+  EXPECT_NE(schedules::wgmmaInfeasible(columnPair({128, 24, 4, 1, 1, 2, 8, false})), "") << "12 columns of each";
+  EXPECT_NE(schedules::wgmmaInfeasible(columnPair({64, 64, 4, 1, 1, 1, 8, false, 2})), "") << "a block would store one product's columns";
+}
+
 // ---- residuals in pieces ------------------------------------------------------------------------------------------------------------
 
 schedules::WgmmaTile tileWithPieces(schedules::WgmmaTile tile, int64_t pieces, int64_t bytes = 2) {

@@ -125,3 +125,27 @@ tile.kernel @lag(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
   // expected-error @+1 {{reads the latest slot or the one before, lag 0 or 1, got 2}}
   %o = tile.mma_registers %t, %r, %slot 0 lag 2 : (vector<64x64xf32>, vector<64x64xbf16>)
 }
+
+// -----
+
+tile.kernel @thirds(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %t = arith.constant dense<0.0> : vector<128x96xf32>
+  // expected-error @+1 {{gives two halves, of a multiple of 64 rows or of 8 columns, of 'vector<128x96xf32>', got 'vector<128x32xf32>' and 'vector<128x32xf32>'}}
+  %a, %b = tile.unpair %t : vector<128x96xf32> -> vector<128x32xf32>, vector<128x32xf32>
+}
+
+// -----
+
+tile.kernel @few_rows(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %t = arith.constant dense<0.0> : vector<64x96xf32>
+  // expected-error @+1 {{gives two halves, of a multiple of 64 rows or of 8 columns, of 'vector<64x96xf32>', got 'vector<32x96xf32>' and 'vector<32x96xf32>'}}
+  %a, %b = tile.unpair %t : vector<64x96xf32> -> vector<32x96xf32>, vector<32x96xf32>
+}
+
+// -----
+
+tile.kernel @unlike(%x: !tile.ptr<f32>) inputs 1 programs "1" scratch "0" from "" {
+  %t = arith.constant dense<0.0> : vector<128x96xf32>
+  // expected-error @+1 {{gives two halves, of a multiple of 64 rows or of 8 columns, of 'vector<128x96xf32>', got 'vector<64x96xf32>' and 'vector<128x48xf32>'}}
+  %a, %b = tile.unpair %t : vector<128x96xf32> -> vector<64x96xf32>, vector<128x48xf32>
+}

@@ -57,6 +57,11 @@ tile.kernel @bulk(%a: !tile.ptr<bf16>, %b: !tile.ptr<bf16>, %y: !tile.ptr<bf16>,
     %acc = tile.mma %zero, %s 0, 1 row %id pending 1 : vector<64x256xf32> -> vector<64x256xf32>
     // CHECK: %[[DONE:.*]] = tile.mma_wait %[[ACC]] : vector<64x256xf32> -> vector<64x256xf32>
     %done = tile.mma_wait %acc : vector<64x256xf32> -> vector<64x256xf32>
+    %zeros = arith.constant dense<0.0> : vector<128x8xf32>
+    // CHECK: %[[BOTH:.*]] = tile.mma %{{.*}}, %{{.*}} 0, 1 row_step 128 : vector<128x8xf32> -> vector<128x8xf32>
+    %both = tile.mma %zeros, %s 0, 1 row_step 128 : vector<128x8xf32> -> vector<128x8xf32>
+    // CHECK: %{{.*}}, %{{.*}} = tile.unpair %[[BOTH]] : vector<128x8xf32> -> vector<64x8xf32>, vector<64x8xf32>
+    %first, %second = tile.unpair %both : vector<128x8xf32> -> vector<64x8xf32>, vector<64x8xf32>
     %out = arith.truncf %done : vector<64x256xf32> to vector<64x256xbf16>
     // CHECK: tile.store_bulk %{{.*}}, %[[MAP]][%{{.*}}, %{{.*}}] : vector<64x256xbf16>
     tile.store_bulk %out, %map[%c0, %c0] : vector<64x256xbf16>
