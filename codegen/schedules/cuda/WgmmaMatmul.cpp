@@ -193,6 +193,7 @@ static void addShared(std::vector<WgmmaCandidate> &found, int64_t m, int64_t n, 
 std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps, int64_t matrices, int64_t operations, const WgmmaTile &like, int64_t sms,
                                             ArrayRef<WgmmaTile> more) {
   constexpr int64_t kReads = 100;  // instructions that the read of a residual where it is used compares with
+  constexpr double kTurnsOfPairs = 1.1;  // measured: 128 x 128 by turns takes 4 % longer for 2,048 x 2 x 8,192 x 2,048 than 256 x 128
   constexpr int64_t kTurnSteps = 8;  // of less the changes of turns are too many (ResNet-50: 3 % slower)
   // Measured over seven shapes: what wins anywhere is among these.
   static const WgmmaTile candidates[] = {
@@ -208,7 +209,8 @@ std::vector<WgmmaCandidate> wgmmaCandidates(int64_t m, int64_t n, int64_t steps,
     t = withResiduals(t, like.residuals, steps);
     if (!wgmmaInfeasible(t).empty() || (t.turns && (steps < kTurnSteps || t.elementBytes == 1))) continue;
     if (t.elementBytes == 1 && t.m > 128 && !t.sharedColumns) continue;  // measured: at 4096^3 by a fifth slower than 128 x 256
-    const double cost = wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms);
+    double cost = wgmmaCost(t, m, n, steps, matrices, operations + kReads * (like.residuals - t.residuals), sms);
+    if (t.turns && t.pair != WgmmaPair::none) cost *= kTurnsOfPairs;
     if (std::isfinite(cost)) found.push_back({t, cost});
   }
   std::stable_sort(found.begin(), found.end(), [](const WgmmaCandidate &a, const WgmmaCandidate &b) { return a.cost < b.cost; });
@@ -245,6 +247,8 @@ std::vector<WgmmaCandidate> flatWgmmaCandidates(int64_t columns, int64_t m, int6
   auto fits = [&](int64_t splits) { return splits * tiles <= (splits > 2 ? sms / kLeastOfGpc * kLeastOfGpc : sms) && steps >= splits * kLeastSteps; };
   int64_t splits = 1;
   while (splits < kMostSplits && fits(2 * splits)) splits *= 2;
+  // Clusters of 4 on nearly every multiprocessor wait for each other's GPC (measured, 2048 columns of a decode step: by 2 64 us a layer, by 3 61, by 4 65).
+  if (splits == 4 && splits * tiles > sms / 2 && wgmmaInfeasible(sharedFlatTile(t, columns, 3, steps, tiles, sms)).empty()) splits = 3;
   std::vector<WgmmaCandidate> found;
   auto add = [&](const WgmmaTile &tile) {
     if (wgmmaInfeasible(tile).empty()) found.push_back({tile, double(found.size())});
