@@ -22,6 +22,11 @@ namespace jinx::engine {
 inline constexpr int32_t kPageTokens = 16;
 inline constexpr int32_t kNoPage = -1;
 
+/// All rows of a page, of all layers, are copied before a step.
+struct PageCopy {
+  int32_t from, to;
+};
+
 /// One step; see above. All values are checked by who makes the input: a model may index with them.
 struct StepInput {
   std::span<const int32_t> tokens;   ///< [n] ids in the vocabulary

@@ -2,7 +2,9 @@
 
 namespace jinx::engine {
 
-void OwnedStep::assign(const StepInput& input) {
+void OwnedStep::assign(const StepInput& input, std::vector<PageCopy>& before) {
+  copies.assign(before.begin(), before.end());
+  before.clear();
   tokens.assign(input.tokens.begin(), input.tokens.end());
   sequence.assign(input.sequence.begin(), input.sequence.end());
   position.assign(input.position.begin(), input.position.end());

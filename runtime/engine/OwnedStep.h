@@ -1,4 +1,4 @@
-// A step with its own copy of its input, for streams that run it later. The vectors are reused.
+// A step with its own copy of its input, and the copies of pages in front of it, for streams that run it later. The vectors are reused.
 #pragma once
 
 #include <vector>
@@ -8,11 +8,13 @@
 namespace jinx::engine {
 
 struct OwnedStep {
+  std::vector<PageCopy> copies;
   std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
   int32_t sequences = 0, entries = 0;
   bool wantsBest = false;
 
-  void assign(const StepInput& input);
+  /// Takes the copies: `before` is empty then.
+  void assign(const StepInput& input, std::vector<PageCopy>& before);
   StepInput input() const { return {tokens, sequence, position, slots, table, sequences, entries, wanted, wantsBest}; }
   /// Placeholders become what they stand for (StepStream.h). kInternal where one names a row that is not there.
   Status resolve(std::span<const int32_t> sampled);

@@ -22,10 +22,6 @@ struct PlannedSequence {
   int32_t firstWanted = 0, wanted = 0; ///< 1 + drafts rows: also a chunk in the middle of a prompt shows by a row that its keys are finite
 };
 
-struct PageCopy {
-  int32_t from, to;
-};
-
 struct StepPlan {
   StepId step = 0;
   std::vector<PlannedSequence> sequences; ///< a row of the table each

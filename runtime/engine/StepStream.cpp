@@ -8,22 +8,19 @@ Status QueuedSteps::copyPage(int32_t from, int32_t to) {
 }
 
 Status QueuedSteps::launch(const StepInput& input) {
-  Entry entry;
+  OwnedStep step;
   if (!spare_.empty()) {
-    entry = std::move(spare_.back());
+    step = std::move(spare_.back());
     spare_.pop_back();
   }
-  entry.copies.assign(copies_.begin(), copies_.end());
-  copies_.clear();
-  entry.step.assign(input);
-  queue_.push_back(std::move(entry));
+  step.assign(input, copies_);
+  queue_.push_back(std::move(step));
   return Status::ok();
 }
 
-Expected<StepRows> QueuedSteps::runEntry(Entry& entry) {
-  for (const Copy& copy : entry.copies)
+Expected<StepRows> QueuedSteps::runStep(OwnedStep& step) {
+  for (const PageCopy& copy : step.copies)
     JINX_TRY(model_.copyPage(copy.from, copy.to), "copying a page");
-  OwnedStep& step = entry.step;
   JINX_TRY(step.resolve(resolved_));
   logits_.resize(step.wantsBest ? 0 : step.wanted.size() * static_cast<size_t>(model_.vocabulary()));
   best_.resize(step.wantsBest ? step.wanted.size() : 0);
@@ -34,10 +31,10 @@ Expected<StepRows> QueuedSteps::runEntry(Entry& entry) {
 
 Expected<StepRows> QueuedSteps::settle() {
   if (queue_.empty()) return internalError("no step was launched that could settle");
-  Entry entry = std::move(queue_.front());
+  OwnedStep step = std::move(queue_.front());
   queue_.erase(queue_.begin());
-  Expected<StepRows> rows = runEntry(entry);
-  spare_.push_back(std::move(entry));
+  Expected<StepRows> rows = runStep(step);
+  spare_.push_back(std::move(step));
   return rows;
 }
 

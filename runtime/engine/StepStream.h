@@ -46,20 +46,12 @@ class QueuedSteps final : public StepStream {
   Status resolve(std::span<const int32_t> tokens) override;
 
  private:
-  struct Copy {
-    int32_t from, to;
-  };
-  /// A step with the copies in front of it.
-  struct Entry {
-    std::vector<Copy> copies;
-    OwnedStep step;
-  };
-  Expected<StepRows> runEntry(Entry& entry);
+  Expected<StepRows> runStep(OwnedStep& step);
 
   StepModel& model_;
-  std::vector<Copy> copies_; ///< before the next step
-  std::vector<Entry> queue_; ///< oldest first, few
-  std::vector<Entry> spare_;
+  std::vector<PageCopy> copies_; ///< before the next step
+  std::vector<OwnedStep> queue_; ///< oldest first, few
+  std::vector<OwnedStep> spare_;
   std::vector<int32_t> resolved_;
   std::vector<float> logits_;
   std::vector<int32_t> best_;

@@ -1,6 +1,7 @@
 #include "runtime/llm/DeviceSteps.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace jinx::llm {
 
@@ -21,16 +22,16 @@ bool DeviceSteps::isReady(const engine::StepInput& input) const {
 }
 
 Status DeviceSteps::launch(const engine::StepInput& input) {
-  std::vector<Copy> copies;
-  copies.swap(copies_);
-  if (isReady(input)) return enqueue(copies, input);
-  waiting_.push_back({std::move(copies), {}});
-  waiting_.back().step.assign(input);
-  return Status::ok();
+  if (!isReady(input)) {
+    waiting_.emplace_back().assign(input, copies_);
+    return Status::ok();
+  }
+  const std::vector<engine::PageCopy> copies = std::exchange(copies_, {});
+  return enqueue(copies, input);
 }
 
-Status DeviceSteps::enqueue(std::span<const Copy> copies, const engine::StepInput& input) {
-  for (const Copy& copy : copies)
+Status DeviceSteps::enqueue(std::span<const engine::PageCopy> copies, const engine::StepInput& input) {
+  for (const engine::PageCopy& copy : copies)
     JINX_TRY(model_.copyPage(copy.from, copy.to), "copying a page");
   std::unique_ptr<StepFlight> flight;
   if (spare_.empty()) {
@@ -39,9 +40,9 @@ Status DeviceSteps::enqueue(std::span<const Copy> copies, const engine::StepInpu
     flight = std::move(spare_.back());
     spare_.pop_back();
   }
-  JINX_TRY(model_.enqueue(input, *flight));
-  flights_.push_back(std::move(flight));
-  return Status::ok();
+  Status status = model_.enqueue(input, *flight);
+  (status.isOk() ? flights_ : spare_).push_back(std::move(flight)); // a copy of its inputs may be on its way
+  return status;
 }
 
 Expected<engine::StepRows> DeviceSteps::settle() {
@@ -54,10 +55,10 @@ Expected<engine::StepRows> DeviceSteps::settle() {
 
 Status DeviceSteps::resolve(std::span<const int32_t> tokens) {
   if (waiting_.empty()) return Status::ok();
-  Waiting next = std::move(waiting_.front());
+  engine::OwnedStep next = std::move(waiting_.front());
   waiting_.erase(waiting_.begin());
-  JINX_TRY(next.step.resolve(tokens));
-  return enqueue(next.copies, next.step.input());
+  JINX_TRY(next.resolve(tokens));
+  return enqueue(next.copies, next.input());
 }
 
 std::unique_ptr<engine::StepStream> makeSteps(PlanModel& model) {

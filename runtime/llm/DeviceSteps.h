@@ -33,20 +33,12 @@ class DeviceSteps final : public engine::StepStream {
   Status resolve(std::span<const int32_t> tokens) override;
 
  private:
-  struct Copy {
-    int32_t from, to;
-  };
-  /// A step whose placeholders are not known yet, with the copies in front of it.
-  struct Waiting {
-    std::vector<Copy> copies;
-    engine::OwnedStep step;
-  };
   bool isReady(const engine::StepInput& input) const;
-  Status enqueue(std::span<const Copy> copies, const engine::StepInput& input);
+  Status enqueue(std::span<const engine::PageCopy> copies, const engine::StepInput& input);
 
   PlanModel& model_;
-  std::vector<Copy> copies_;     ///< before the next step
-  std::vector<Waiting> waiting_; ///< oldest first, at most a few
+  std::vector<engine::PageCopy> copies_;   ///< before the next step
+  std::vector<engine::OwnedStep> waiting_; ///< whose placeholders are not known yet; oldest first, at most a few
   std::vector<std::unique_ptr<StepFlight>> flights_, spare_; ///< on their way, oldest first; free
   std::unique_ptr<StepFlight> settled_; ///< whose rows the caller reads
 };

@@ -119,10 +119,9 @@ Status PlanModel::reserve(Block& block, size_t sizeBytes) {
   Block larger{nullptr, block.data ? std::bit_ceil(sizeBytes) : std::max(sizeBytes, kLeastBlock)};
   JINX_TRY_ASSIGN(larger.data, device_->allocate(larger.sizeBytes));
   JINX_TRY(device_->clear(larger.data, larger.sizeBytes, *stream_));
-  if (block.data) {
-    JINX_TRY(stream_->synchronize()); // a step on its way uses the old one
-    device_->release(block.data, block.sizeBytes);
-  }
+  JINX_TRY(stream_->synchronize()); // other streams write there, and a step on its way uses the old one
+  if (downloads_) JINX_TRY(downloads_->synchronize());
+  if (block.data) device_->release(block.data, block.sizeBytes);
   block = larger;
   return Status::ok();
 }

@@ -339,7 +339,7 @@ class Engine:
 class Run:
     def __init__(self, options):
         self.jinx, self.threads = options.jinx, options.threads
-        self.library = jinx_capi.Library(pathlib.Path(options.jinx).resolve().parents[1] / "lib" / "libjinx.so")
+        self.library = jinx_capi.Library(pathlib.Path(options.jinx).resolve().parents[1] / "lib" / f"libjinx{'-emulated' if getattr(options, 'emulated', False) else ''}.so")
         self.failures, self.count = [], 0
 
     def outcome(self, good, text):

@@ -378,15 +378,20 @@ CASES = {
 }  # fmt: skip
 
 
+# On the emulated CUDA device: weights and activations of bf16, where products of one operand are one over weights in pieces. What bf16 through all layers is worth, of the largest logit.
+EMULATED, EMULATED_BOUND = ("llama3 in shards", "mistral", "qwen2", "gemma3"), 3e-2
+
+
 class Run(gguf_model.Run):
     def compile_folder(self, folder, *more):
-        plan = folder.with_suffix(".jxp")
+        plan = folder / "m.jxp" if "--external-weights" in more else folder.with_suffix(".jxp")
         done = subprocess.run([self.jinx, "compile", folder, "-o", plan, *more], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{folder} does not compile: {done.stderr.strip()}")
-        return jinx_capi.Session(self.library, plan, threads=self.threads)
+        return jinx_capi.Session(self.library, plan, device="emulated") if "--target" in more else jinx_capi.Session(self.library, plan, threads=self.threads)
 
-    def decoder(self, name, folder):
+    def made(self, name, folder):
+        """A folder of a case, its float64 model, a prompt and what follows it."""
         config, kind, shards, prefix = CASES[name]
         config = {field: value for field, value in config.items() if value is not None}
         maker = Maker(kind, len(name))
@@ -396,6 +401,26 @@ class Run(gguf_model.Run):
         model = (GptModel if config["model_type"] == "gpt2" else LlamaModel)(config, maker.weights(), prefix)
         generator = np.random.default_rng(3)
         ids, after = (list(map(int, generator.integers(0, VOCABULARY, count))) for count in (37, 6))
+        return path, model, generator, ids, after
+
+    def emulated(self, name, folder):
+        """A prompt whole and in chunks, each with tokens after it: kernels of several ranges of rows."""
+        path, model, _, ids, after = self.made(name, folder)
+        session = self.compile_folder(path, "--target", "cuda:sm_90a", "--activations", "bf16", "--kv", "bf16", "--external-weights")
+        nodes = [step["nodes"] for step in json.loads(subprocess.run([self.jinx, "inspect", path / "m.jxp", "--json"], capture_output=True, text=True, check=True).stdout)["steps"] if "nodes" in step]
+        together = lambda *parts: any(all(f"blk.0.{part}" in each for part in parts) for each in nodes)
+        self.outcome(together("attn_q", "attn_k", "attn_v") != (name == "qwen2"), f"{name}: q, k and v are one product where no bias keeps them apart, and not else")
+        self.outcome(together("ffn_gate", "ffn_up"), f"{name}: gate and up are no product of two matrices")
+        want, worst = model.logits(ids + after)[len(ids) - 1 :], 0
+        for chunk in (len(ids), 5):
+            engine = gguf_model.Engine(session, "bf16")
+            found = [engine.prefill(0, ids, chunk)] + [engine.step([(0, len(ids) + i, token)])[0] for i, token in enumerate(after)]
+            for i, (y, row) in enumerate(zip(found, want)):
+                worst = max(worst, self.near(f"{name}, chunks of {chunk}, position {len(ids) - 1 + i}", y, row, EMULATED_BOUND))
+        print(f"{name}: off by {worst:.1e} of the largest logit")
+
+    def decoder(self, name, folder):
+        path, model, generator, ids, after = self.made(name, folder)
         session = self.compile_folder(path)
         self.judge(name, session, "f32", model, ids, after)
         self.metadata(name, session.metadata, "3,7" if name == "llama" else "7")
@@ -580,13 +605,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jinx", default=str(jinx_capi.ROOT / "build" / "dev" / "bin" / "jinx"))
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("cases", nargs="*", metavar="CASE", default=[*CASES, *OTHERS])
+    parser.add_argument("--emulated", action="store_true", help="some of them in bf16 on the emulated CUDA device")
+    parser.add_argument("cases", nargs="*", metavar="CASE")
     options = parser.parse_args()
     run, skipped = Run(options), 0
     with tempfile.TemporaryDirectory() as folder:
-        for name in options.cases:
+        for name in options.cases or (EMULATED if options.emulated else [*CASES, *OTHERS]):
             try:
-                OTHERS[name](run, folder) if name in OTHERS else run.decoder(name, folder)
+                run.emulated(name, folder) if options.emulated else OTHERS[name](run, folder) if name in OTHERS else run.decoder(name, folder)
             except Missing as missing:
                 print(f"skipped: {name}: {missing}")
                 skipped += 1

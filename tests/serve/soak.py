@@ -30,6 +30,8 @@ def requests():
 
 
 class Client(threading.Thread):
+    ACTIONS = {"whole": 8, "stream": 8, "leave": 4, "half": 2, "reset": 2, "cancel": 2, "bad": 1, "idle": 1}
+
     def __init__(self, server, wanted, outcomes, end, seed):
         super().__init__()
         self.server, self.wanted, self.outcomes, self.end, self.random = server, wanted, outcomes, end, random.Random(seed)
@@ -37,7 +39,7 @@ class Client(threading.Thread):
 
     def run(self):
         while time.monotonic() < self.end:
-            action = self.random.choices(["whole", "stream", "leave", "half", "reset", "cancel", "bad", "idle"], [8, 8, 4, 2, 2, 2, 1, 1])[0]
+            action = self.random.choices(list(self.ACTIONS), list(self.ACTIONS.values()))[0]
             try:
                 self.act(action)
                 self.counts[action] = self.counts.get(action, 0) + 1
@@ -99,15 +101,17 @@ class Client(threading.Thread):
             self.outcomes.expect((said, ended) == (text, finish), f"{request}: {said!r} {ended}, expected {text!r} {finish}")
 
 
-def check(outcomes, options, plan, model, folder):
-    asked = requests()
+def hold(outcomes, options, plan, model, kind=Client):
+    """A server under clients of a kind, in two parts. \returns all of them"""
+    asked, all_clients = requests(), []
     wanted = list(zip(asked, generated(options.jinx, plan, model, asked)))
     with Server(options.jinx, plan, model, "--pages", PAGES, "--max-running", 8, "--max-waiting", 6, "--drafts", 3, "--budget", 64) as server:
         begin, counts = time.monotonic(), {}
         memory = descriptors = 0
         for part in range(2):  # memory grows at first: the second part must not
             end = begin + options.seconds * (part + 1) / 2
-            clients = [Client(server, wanted, outcomes, end, options.seed * 1000 + part * 100 + i) for i in range(options.clients)]
+            clients = [kind(server, wanted, outcomes, end, options.seed * 1000 + part * 100 + i) for i in range(options.clients)]
+            all_clients += clients
             for client in clients:
                 client.start()
             for client in clients:
@@ -130,6 +134,11 @@ def check(outcomes, options, plan, model, folder):
               f"drafts {found['jinx_accepted_draft_tokens_total']:.0f} of {found['jinx_draft_tokens_total']:.0f}, memory {memory} then {server.memory_kib()} KiB")
         status = server.end()
         outcomes.expect(status == 0, f"the server ended with {status}")
+    return all_clients
+
+
+def check(outcomes, options, plan, model, folder):
+    hold(outcomes, options, plan, model)
 
 
 def arguments(parser):

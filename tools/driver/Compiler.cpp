@@ -424,14 +424,21 @@ Expected<Compiled> compileModel(const std::string& path, const CompileOptions& o
   JINX_TRY(checkOptions(options));
   std::shared_ptr<mlir::MLIRContext> context = makeContext(options.threads);
   std::vector<ExternalFile> external;
+  std::string outside; // a file of weights that the plan's folder is not above
   CompileOptions own = options;
   if (!options.externalFolder.empty())
     own.import.mapped = [&](const std::string& file, std::span<const std::byte> bytes) {
       std::error_code error;
       const std::string name = std::filesystem::relative(file, options.externalFolder, error).generic_string();
       if (!error && !name.starts_with("..")) external.push_back({name, bytes});
+      else outside = file;
     };
-  return compileFrom([&] { return import(*context, path, own); }, context, path, own, external);
+  const auto imported = [&] {
+    auto module = import(*context, path, own);
+    if (!module || outside.empty()) return module;
+    return decltype(module)(invalidArgument("weights cannot stay in " + outside + ": the plan goes to " + options.externalFolder + ", expected the folder of the weights or one above it"));
+  };
+  return compileFrom(imported, context, path, own, external);
 }
 
 Expected<std::shared_ptr<ModelModule>> importModel(const std::string& path, const CompileOptions& options) {

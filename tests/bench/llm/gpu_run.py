@@ -67,24 +67,42 @@ def weight_bytes(shape):
     return sum(2 * rows[0] * (rows[1] if len(rows) > 1 else 1) for name, rows in shapes.tensors(sizes) if sizes["tie_word_embeddings"] or name != "model.embed_tokens.weight")
 
 
+def page_bytes(shape, batch):
+    """Keys and values, bf16, that a step of decode reads at the middle of what is measured."""
+    sizes = shapes.SHAPES[shape]
+    width = sizes["hidden_size"] // sizes["num_attention_heads"] * sizes["num_key_value_heads"]
+    return batch * (PROMPT + (SHORT + LONG) // 2) * 2 * width * 2 * sizes["num_hidden_layers"]
+
+
+def prompt_flops(shape, tokens):
+    """Products with weights, of the last token alone with those of the output, and attention of each token to those before it."""
+    sizes = shapes.SHAPES[shape]
+    weights = sum(rows[0] * rows[1] for name, rows in shapes.tensors(sizes) if "layers" in name and len(rows) > 1)
+    output = sizes["vocab_size"] * sizes["hidden_size"]
+    return 2 * weights * tokens + 2 * output + sizes["num_hidden_layers"] * 2 * tokens * tokens * sizes["hidden_size"]
+
+
 def page(result):
     lines = ["# Language models on a GPU: NVIDIA H200", "",
              "Written by `tests/bench/llm/gpu_run.py`; do not edit. Times of a step in ms, random bf16 weights, keys and values in bf16. Jinx: all of `jinx-rt generate`, scheduler and host included, at",
              "positions 1,174 to 1,302 of each request (differences of two runs). PyTorch: the model alone at position 1,024 of 2,048 slots, eager and compiled (CUDA graphs), q, k and v as one",
-             "matrix, gate and up as another. Ratio: the faster PyTorch over Jinx, above 1 Jinx is faster. Weights: their bytes over a step's time, as a share of what a copy of 2 GiB moves.", "",
+             "matrix, gate and up as another. Ratio: the faster PyTorch over Jinx, above 1 Jinx is faster. Weights: their bytes over a step's time, as a share of what a copy of 2 GiB moves. All: with",
+             "the keys and values of all requests; of prompts, what is multiplied.", "",
              f"- {result['about'].get('device', '?')}, torch {result['about'].get('torch', '?')}, copy {result['about'].get('TB/s', 0):.2f} TB/s; Jinx {result['version']}",
              "- `tests/bench/llm/gpu_pack.py DIR`, there `python3 gpu_run.py`", *([f"- {result['note']}"] if "note" in result else []), "",
-             "| shape | case | Jinx | tokens/s | weights | PyTorch eager | compiled | ratio |", "|---|---|---|---|---|---|---|---|"]
+             "| shape | case | Jinx | tokens/s | weights | all | PyTorch eager | compiled | ratio |", "|---|---|---|---|---|---|---|---|---|"]
     copy = result["about"].get("TB/s")
     for shape, figures in result["jinx"].items():
         for case, ms in figures.items():
             what, count = case.split()
             peer = result["torch"].get(shape, {}).get(case, {})
             times = [peer[key] for key in ("eager", "compiled") if key in peer]
-            rate = weight_bytes(shape) / ms / 1e9
-            share = f"{rate:.2f} TB/s ({rate / copy:.0%})" if copy and what == "decode" else "–"
+            weights, everything = "–", f"{prompt_flops(shape, int(count)) / ms / 1e9:.0f} TFLOP/s"
+            if what == "decode":
+                rates = [(weight_bytes(shape) + more) / ms / 1e9 for more in (0, page_bytes(shape, int(count)))]
+                weights, everything = (f"{rate:.2f} TB/s" + (f" ({rate / copy:.0%})" if copy else "") for rate in rates)
             cell = lambda key: f"{peer[key]:.2f}" if key in peer else "–"
-            lines.append(f"| {shape} | {case} | {ms:.2f} | {int(count) / ms * 1e3:,.0f} | {share} | {cell('eager')} | {cell('compiled')} | {f'{min(times) / ms:.2f}' if times else '–'} |")
+            lines.append(f"| {shape} | {case} | {ms:.2f} | {int(count) / ms * 1e3:,.0f} | {weights} | {everything} | {cell('eager')} | {cell('compiled')} | {f'{min(times) / ms:.2f}' if times else '–'} |")
     return "\n".join(lines) + "\n"
 
 
