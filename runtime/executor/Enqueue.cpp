@@ -36,11 +36,7 @@ Status Session::checkEnqueueable() const {
 
 /// A launch or a copy.
 Status Session::enqueueStep(Binding& binding, const StepInfo& step, Stream& stream, Trace* trace) {
-  if (step.staticLaunch >= 0) {
-    KernelLaunch& launch = binding.launches[static_cast<size_t>(step.staticLaunch)];
-    launch.trace = trace;
-    return launch.programs > 0 ? device_->launch(launch, stream) : Status::ok();
-  }
+  if (step.staticLaunch >= 0) return launchStep(*device_, stream, binding, step, trace);
   const Placement &from = binding.placements[step.inputs[0]], &to = binding.placements[step.outputs[0]];
   if (from.sizeBytes != to.sizeBytes)
     return invalidArgument("copies " + std::to_string(from.sizeBytes) + " bytes into " + std::to_string(to.sizeBytes));

@@ -101,9 +101,7 @@ Status Interpreter::runBlock(uint32_t blockIndex) {
 
 /// A launch whose numbers the binding has.
 Status Interpreter::launchStatic(const StepInfo& step) {
-  KernelLaunch& launch = binding_->launches[static_cast<size_t>(step.staticLaunch)];
-  launch.trace = trace_;
-  return launch.programs > 0 ? device_.launch(launch, stream_) : Status::ok();
+  return launchStep(device_, stream_, *binding_, step, trace_);
 }
 
 void Interpreter::release(const StepInfo& step) {

@@ -2,6 +2,12 @@
 
 namespace jinx {
 
+Status launchStep(Device& device, Stream& stream, Binding& binding, const StepInfo& step, Trace* trace) {
+  KernelLaunch& launch = binding.launches[static_cast<size_t>(step.staticLaunch)];
+  launch.trace = trace;
+  return launch.programs > 0 ? device.launch(launch, stream) : Status::ok();
+}
+
 size_t endOfLaunches(const Program& program, std::span<const uint32_t> steps, size_t at) {
   while (at < steps.size() && program.steps[steps[at]].staticLaunch >= 0)
     ++at;
@@ -15,9 +21,7 @@ Status replayLaunches(Device& device, Stream& stream, const Program& program, Bi
     Status status;
     for (size_t at = begin; at < end && status.isOk(); ++at) {
       const StepInfo& step = program.steps[steps[at]];
-      KernelLaunch& launch = binding.launches[static_cast<size_t>(step.staticLaunch)];
-      launch.trace = nullptr;
-      if (launch.programs > 0) status = device.launch(launch, stream).withContext("step \"" + step.name() + "\"");
+      status = launchStep(device, stream, binding, step, nullptr).withContext("step \"" + step.name() + "\"");
     }
     auto recorded = device.endCapture(stream);
     JINX_TRY(std::move(status));

@@ -12,6 +12,9 @@
 
 namespace jinx {
 
+/// Enqueues a step that is a launch of known sizes; where those leave it no programs, nothing.
+Status launchStep(Device& device, Stream& stream, Binding& binding, const StepInfo& step, Trace* trace);
+
 /// The end of the launches of known sizes that begin at `steps[at]`; `at` where none does.
 size_t endOfLaunches(const Program& program, std::span<const uint32_t> steps, size_t at);
 

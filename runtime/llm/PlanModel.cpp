@@ -247,12 +247,12 @@ Status PlanModel::fillPlaceholders(const engine::StepInput& input) {
   auto* tokens = static_cast<int32_t*>(step_.data) + ports_[kTokens].begin;
   const Block& best = turns_[turn_].best; // of the step enqueued last
   for (size_t begin = 0; begin < input.tokens.size();) {
-    const size_t row = engine::rowOfPlaceholder(input.tokens[begin]);
-    size_t end = begin + 1;
     if (input.tokens[begin] >= 0) {
-      begin = end;
+      ++begin;
       continue;
     }
+    const size_t row = engine::rowOfPlaceholder(input.tokens[begin]);
+    size_t end = begin + 1;
     while (end < input.tokens.size() && input.tokens[end] < 0 && engine::rowOfPlaceholder(input.tokens[end]) == row + (end - begin))
       ++end;
     const size_t bytes = (end - begin) * sizeof(int32_t);
