@@ -2,7 +2,7 @@
 #
 # The whole suite on the dev preset; the runtime's unit tests as g++ builds it; then, under each sanitizer, the runtime's tests
 # labelled `unit` (the property tests among them) and `numeric`, for which the dev build compiles the plans. Every ctest run
-# leaves a JUnit file, from which the last line is counted.
+# leaves a JUnit file, from which the last line is counted; what failed is shown again in front of it, by name and with its output.
 
 SANITIZERS=(asan tsan)
 
@@ -26,6 +26,7 @@ run_ctest() {
   all=$(count_of "$report" tests) bad=$(count_of "$report" failures)
   out=$(($(count_of "$report" skipped) + $(count_of "$report" disabled)))
   failed=$((failed + bad)) skipped=$((skipped + out)) passed=$((passed + all - bad - out))
+  if ((bad)); then failures+=("$preset=$report"); fi
   return "$status"
 }
 
@@ -40,7 +41,7 @@ run_step() {
 }
 
 run_tests() {
-  local quick=0 only=() unit=(-L unit -LE property) sanitized=(-L 'unit|numeric') passed=0 failed=0 skipped=0 status=0 preset
+  local quick=0 only=() unit=(-L unit -LE property) sanitized=(-L 'unit|numeric') passed=0 failed=0 skipped=0 failures=() status=0 preset
   if [[ ${1:-} == --quick ]]; then
     quick=1
     only=(-LE slow)
@@ -70,6 +71,7 @@ run_tests() {
     say "no test ran"
     status=1
   fi
+  if ((${#failures[@]})); then "$JINX_PYTHON" tools/dev/failures.py "${failures[@]}"; fi
   if ((skipped)); then
     echo "$passed passed, $failed failed, $skipped skipped"
   else
