@@ -34,9 +34,10 @@ Status checkConsistent(const std::vector<DimOverride> &dims);
 
 struct ImportOptions {
   std::vector<DimOverride> dims;
+  bool isForGpu = false;      ///< where the next three say nothing, language models have activations of bf16, pages of their activations' type, and draw tokens
   std::string keyValueType;   ///< of pages of a language model: f32 (also when empty), f16, bf16, i8 or f8
   std::string activationType; ///< of what goes from one operator of a language model to the next: f32 (also when empty), f16 or bf16
-  bool findsBest = false;     ///< a language model says, beside logits, which one is the largest
+  bool picksTokens = false;   ///< a language model draws tokens, beside giving logits
   /// Told of each file of weights that is mapped and that constants share memory with; may be empty.
   std::function<void(const std::string& path, std::span<const std::byte> bytes)> mapped;
   int64_t maxBytes = int64_t(2) << 30; ///< of the model file itself, external data not counted

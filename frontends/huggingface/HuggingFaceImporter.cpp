@@ -41,7 +41,10 @@ Expected<OwningOpRef<ModuleOp>> importDecoder(MLIRContext& context, const std::s
 }
 
 Expected<OwningOpRef<ModuleOp>> importEncoder(MLIRContext& context, const std::string& name, const Checkpoint& checkpoint, const Architecture& architecture, const ImportOptions& options) {
-  if (!options.keyValueType.empty()) return invalidArgument("--kv is about models that make tokens, got one of architecture " + std::string(architecture.name));
+  const auto refused = [&](const char* option) { return invalidArgument(std::string(option) + " is about models that make tokens, got one of architecture " + std::string(architecture.name)); };
+  if (!options.keyValueType.empty()) return refused("--kv");
+  if (!options.activationType.empty()) return refused("--activations");
+  if (options.picksTokens) return refused("--draws");
   JINX_TRY_ASSIGN(llm::EncoderShape shape, readEncoderShape(Fields(checkpoint.config), checkpoint.pooling), "config.json");
   if (uint64_t(shape.layers) > checkpoint.tensors.size())
     return invalidArgument("the model has " + std::to_string(checkpoint.tensors.size()) + " tensors, expected several for each of " + std::to_string(shape.layers) + " layers");

@@ -59,16 +59,20 @@ Status finishModule(ModuleOp module, const ImportOptions& options) {
 
 Expected<OwningOpRef<ModuleOp>> makeStepModule(MLIRContext& context, const std::string& name, const ModelShape& shape, const Tensors& weights, const Metadata& tokens,
                                                const ImportOptions& options) {
-  const std::string pools = options.keyValueType.empty() ? "f32" : options.keyValueType;
+  const std::string activations = !options.activationType.empty() ? options.activationType : options.isForGpu ? "bf16" : "f32";
+  const std::string pools = !options.keyValueType.empty() ? options.keyValueType : options.isForGpu ? activations : "f32";
+  const bool picksTokens = options.picksTokens || options.isForGpu;
   JINX_TRY_ASSIGN(PoolType pool, poolType(&context, pools));
-  JINX_TRY_ASSIGN(Type activation, activationType(&context, options.activationType.empty() ? "f32" : options.activationType));
+  JINX_TRY_ASSIGN(Type activation, activationType(&context, activations));
   Metadata metadata = {{"architecture", shape.architecture}, {"key_value_type", pools}};
   const std::pair<const char*, int64_t> numbers[] = {{"context_length", shape.context}, {"vocabulary", shape.vocabulary}, {"page_rows", graph::kPageRows}, {"layers", shape.layers},
                                                      {"heads", shape.heads},            {"key_heads", shape.keyHeads},    {"depth", shape.depth}};
   for (const auto& [key, value] : numbers) metadata.emplace_back(key, std::to_string(value));
   metadata.insert(metadata.end(), tokens.begin(), tokens.end());
-  OwningOpRef<ModuleOp> module = makeModule(context, name, metadata, {"n", "s", "e", "p", "r"});
-  addStep(*module, shape, weights, pool, activation, options.findsBest);
+  std::vector<std::string> symbols = {"n", "s", "e", "p", "r"};
+  if (picksTokens) symbols.insert(symbols.end(), {"d", "q"});
+  OwningOpRef<ModuleOp> module = makeModule(context, name, metadata, symbols);
+  addStep(*module, shape, weights, pool, activation, picksTokens);
   JINX_TRY(finishModule(*module, options));
   return module;
 }

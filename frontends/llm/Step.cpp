@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "frontends/llm/Draw.h"
 #include "frontends/llm/Experts.h"
 #include "frontends/llm/Rope.h"
 #include "ir/Graph/Pages.h"
@@ -46,7 +47,7 @@ struct Signature {
   }
 };
 
-Signature signatureOf(MLIRContext* context, const ModelShape& shape, const PoolType& pools) {
+Signature signatureOf(MLIRContext* context, const ModelShape& shape, const PoolType& pools, bool picksTokens) {
   Builder b(context);
   auto integers = [&](std::initializer_list<const char*> symbols) {
     Sizes sizes;
@@ -64,6 +65,11 @@ Signature signatureOf(MLIRContext* context, const ModelShape& shape, const PoolT
     for (const char* name : {"keys", "values"}) signature.add(name + end, tensorOf(pool, pools.element));
     if (pools.hasScales)
       for (const char* name : {"key_scales", "value_scales"}) signature.add(name + end, tensorOf(rows, b.getF32Type()));
+  }
+  if (!picksTokens) return signature;
+  for (const auto& [name, isFloat] : kDrawInputs) {
+    const SizeExpr size = SizeExpr::symbol(name == std::string_view("draw.choice") ? "q" : "d");
+    signature.add(name, tensorOf({size}, isFloat ? Type(b.getF32Type()) : b.getI32Type()));
   }
   return signature;
 }
@@ -97,6 +103,12 @@ public:
     std::iota(ids.as<int32_t>(), ids.as<int32_t>() + shape_.vocabulary, 0);
     Value id = SelectOp::create(b, g_.loc(), isOne, g_.constant(ids), g_.integer(shape_.vocabulary));
     return g_.reshape(ReduceOp::create(b, g_.loc(), ReduceKind::min, id, ArrayRef<int64_t>{1}), {sizesOf(logits.getType())[0]});
+  }
+
+  /// The tokens that draws ask for; see drawTokens.
+  Value picked(Value logits, Value best) {
+    auto in = main_.getArguments().take_back(std::size(kDrawInputs));
+    return drawTokens(g_, {logits, best, in[0], in[1], in[2], in[3], in[4], in[5], in[6]});
   }
 
   Graph& graph() { return g_; }
@@ -232,9 +244,9 @@ private:
 
 } // namespace
 
-void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, Type activation, bool findsBest) {
+void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, Type activation, bool picksTokens) {
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  Signature signature = signatureOf(module.getContext(), shape, pools);
+  Signature signature = signatureOf(module.getContext(), shape, pools, picksTokens);
   auto main = func::FuncOp::create(builder, module.getLoc(), "main", builder.getFunctionType(signature.types, {}));
   Block* block = main.addEntryBlock();
   for (auto [i, name] : llvm::enumerate(signature.names)) {
@@ -243,10 +255,14 @@ void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, c
   }
   StepBuilder step(main, shape, weights, pools, activation);
   SmallVector<Value> results = {step.build()};
-  if (findsBest) results.push_back(step.best(results[0]));
+  if (picksTokens) {
+    results.push_back(step.best(results[0]));
+    results.push_back(step.picked(results[0], results[1]));
+  }
   func::ReturnOp::create(step.graph().builder, main.getLoc(), results);
   main.setType(builder.getFunctionType(signature.types, ValueRange(results).getTypes()));
-  for (auto [i, result] : llvm::enumerate(results)) main.setResultAttr(unsigned(i), "jinx.name", builder.getStringAttr(i == 0 ? "logits" : "best"));
+  constexpr const char* kResultNames[] = {"logits", "best", "picked"};
+  for (size_t i = 0; i < results.size(); ++i) main.setResultAttr(unsigned(i), "jinx.name", builder.getStringAttr(kResultNames[i]));
 }
 
 } // namespace jinx::frontends::llm

@@ -28,9 +28,16 @@ Expected<mlir::Type> activationType(mlir::MLIRContext* context, const std::strin
 ///   keys.L, values.L                    [p, heads, 16, depth] for each layer L, changed in place
 ///   key_scales.L, value_scales.L        f32 [p, heads, 16], beside pools of 8 bits
 ///   → logits                            f32 [r, vocabulary]
-///   → best                              i32 [r], with `findsBest`: the id of the largest logit, of equal ones the smallest; the vocabulary's size where a logit is no number
 ///
-/// Inputs are in this order: tokens, slots, table, sequence, position, rows, then layer by layer. `Tensors::check` has passed.
-void addStep(mlir::ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, mlir::Type activation, bool findsBest);
+/// and with `picksTokens`, as in DrawInputs (Draw.h):
+///
+///   draw.rows, draw.top_k               i32 [d]
+///   draw.inverse_temperature, draw.top_p, draw.min_p, draw.u   f32 [d]
+///   draw.choice                         i32 [q]
+///   → best                              i32 [r]: the id of the largest logit, of equal ones the smallest; the vocabulary's size where a logit is no number
+///   → picked                            i32 [q]
+///
+/// Inputs are in this order: tokens, slots, table, sequence, position, rows, then layer by layer, then those of draws. `Tensors::check` has passed.
+void addStep(mlir::ModuleOp module, const ModelShape& shape, const Tensors& weights, const PoolType& pools, mlir::Type activation, bool picksTokens);
 
 } // namespace jinx::frontends::llm

@@ -126,10 +126,7 @@ bool Engine::launchNext() {
   scheduler_.plan(lastStep_ + 1, flight.plan);
   const bool isAny = !flight.plan.isEmpty();
   if (isAny) {
-    flight.plan.wantsBest = stream_.findsBest() && std::ranges::all_of(flight.plan.sequences, [&](const PlannedSequence& sequence) {
-                              const Request* request = find(sequence.request, sequence.epoch);
-                              return request && request->takesBest();
-                            });
+    addDraws(flight.plan);
     ++lastStep_;
     ++counts_.steps;
     counts_.tokens += flight.plan.tokens.size();
@@ -143,6 +140,27 @@ bool Engine::launchNext() {
     spare_.push_back(std::move(flight.plan));
   }
   return isAny;
+}
+
+/// Whether the model picks its tokens, in every step. Guesses of a draft model are judged by distributions, which only logits give.
+bool Engine::isPicked(const Request& request) const {
+  const bool needsDistribution = options_.draftModel && request.options.sampling.temperature > 0;
+  return stream_.picksTokens() && request.isPickable() && !needsDistribution;
+}
+
+/// Who asks for tokens, and who for logits. A chunk in the middle of a prompt has no token behind it: any draw shows whether its row is finite.
+void Engine::addDraws(StepPlan& plan) {
+  plan.draws.assign(plan.wanted.size(), {});
+  plan.wantsLogits = false;
+  bool isAnyPicked = false;
+  for (const PlannedSequence& sequence : plan.sequences) {
+    const Request& request = *find(sequence.request, sequence.epoch);
+    const bool isPicked = this->isPicked(request);
+    (isPicked ? isAnyPicked : plan.wantsLogits) = true;
+    for (int32_t wanted = sequence.firstWanted; isPicked && sequence.samples && wanted < sequence.firstWanted + sequence.wanted; ++wanted)
+      plan.draws[wanted] = drawOf(request.options.sampling, plan.position[plan.wanted[wanted]] + 1);
+  }
+  if (!isAnyPicked) plan.draws.clear();
 }
 
 Status Engine::launch(const StepPlan& plan) {

@@ -4,6 +4,9 @@
 // launched before the tokens of step N are known: they are placeholders in it (StepStream.h). A request that turns out to have ended leaves one row
 // too many in the step in flight; that row's request, or its epoch, is gone when the step settles, and the row is dropped.
 //
+// A request's tokens are picked by the model, or drawn here from logits. Which of them is a function of the request and of the engine's options: the two ways round
+// differently. Where the model cannot pick one (kUndecided) it is drawn here as well, and a row of the step in flight that stands on it is dropped.
+//
 // Both give the same tokens, because a token is a function of the request alone: of its logits, which see its own tokens only, and of a random number at (seed,
 // position). See decision 0037.
 //
@@ -81,6 +84,7 @@ struct EngineCounts {
   uint64_t steps = 0, tokens = 0;         ///< launched, and computed in them
   uint64_t drafts = 0, acceptedDrafts = 0;
   uint64_t staleRows = 0;                 ///< sequences of settled steps whose request or epoch was gone
+  uint64_t undecidedRows = 0;             ///< that stood on a token that the model could not say
   uint64_t failedSteps = 0;
 };
 
@@ -120,11 +124,14 @@ class Engine {
   };
   Engine(EngineOptions options, StepStream& stream);
   bool launchNext();
+  bool isPicked(const Request& request) const;
+  void addDraws(StepPlan& plan);
   Status launch(const StepPlan& plan);
   void settleOldest();
   void settleSequence(const StepPlan& plan, const PlannedSequence& sequence, const StepRows& rows);
   FinishReason settleSamples(Request& request, const StepPlan& plan, const PlannedSequence& sequence, const StepRows& rows, Status& failure);
-  StepRows rowOf(const StepRows& rows, int32_t wanted) const;
+  void dropNext(Request& request);
+  StepRows rowOf(const Request& request, const StepRows& rows, int32_t wanted) const;
   Expected<int32_t> sampleNext(const Request& request, const StepPlan& plan, int32_t wanted, const StepRows& row);
   void publish(Request& request, int32_t end);
   void emitToken(const Request& request, const StepRows& row, FinishReason finish);

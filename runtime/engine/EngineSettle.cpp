@@ -5,6 +5,14 @@
 
 namespace jinx::engine {
 
+/// kInternal where a stream gave something else than it was asked for.
+static Status checkRows(const StepPlan& plan, const StepRows& rows, int32_t vocabulary) {
+  const size_t logits = plan.wantsLogits ? plan.wanted.size() * static_cast<size_t>(vocabulary) : 0;
+  if (rows.tokens.size() == plan.draws.size() && rows.logits.size() == logits) return Status::ok();
+  return internalError("got " + std::to_string(rows.logits.size()) + " logits and " + std::to_string(rows.tokens.size()) + " tokens, expected " +
+                       std::to_string(logits) + " and " + std::to_string(plan.draws.size()));
+}
+
 void Engine::settleOldest() {
   Flight flight = std::move(flights_.front());
   flights_.erase(flights_.begin());
@@ -12,8 +20,9 @@ void Engine::settleOldest() {
   StepRows rows;
   if (flight.isLaunched) {
     Expected<StepRows> settled = stream_.settle();
-    if (!settled && flight.failure.isOk()) flight.failure = settled.status().withContext("step " + std::to_string(plan.step));
     if (settled) rows = *settled;
+    Status status = settled ? checkRows(plan, rows, stream_.vocabulary()) : settled.status();
+    if (!status.isOk() && flight.failure.isOk()) flight.failure = std::move(status).withContext("step " + std::to_string(plan.step));
   }
   if (options_.onSettled) options_.onSettled({plan, flight.launched_s, options_.now_s(), flight.failure.isOk()});
   pool_.settle(plan.step);
@@ -23,7 +32,9 @@ void Engine::settleOldest() {
   resolved_.assign(plan.wanted.size(), 0);
   for (const PlannedSequence& sequence : plan.sequences) {
     Request* request = find(sequence.request, sequence.epoch);
-    if (!request)
+    if (sequence.isVoid)
+      ++counts_.undecidedRows;
+    else if (!request)
       ++counts_.staleRows;
     else if (!flight.failure.isOk())
       end(*request, FinishReason::kError, flight.failure.message());
@@ -35,18 +46,28 @@ void Engine::settleOldest() {
   spare_.push_back(std::move(flight.plan));
 }
 
-/// One of them.
-StepRows Engine::rowOf(const StepRows& rows, int32_t wanted) const {
-  if (!rows.best.empty()) return {{}, rows.best.subspan(static_cast<size_t>(wanted), 1)};
+/// What a request sees of one of them: a token where the model picks its tokens, else logits.
+StepRows Engine::rowOf(const Request& request, const StepRows& rows, int32_t wanted) const {
+  if (isPicked(request)) return {{}, rows.tokens.subspan(static_cast<size_t>(wanted), 1)};
   const auto vocabulary = static_cast<size_t>(stream_.vocabulary());
   return {rows.logits.subspan(static_cast<size_t>(wanted) * vocabulary, vocabulary), {}};
 }
 
-/// kInvalidArgument where a logit is NaN or infinity.
+static bool isUndecided(const StepRows& row) { return !row.tokens.empty() && row.tokens[0] == kUndecided; }
+
+/// kInvalidArgument where a logit is NaN or infinity. An undecided row has been found finite before.
 static Status checkRow(const StepRows& row, int32_t vocabulary) {
-  if (row.best.empty()) return checkLogits(row.logits);
-  const int32_t best = row.best[0];
-  return best >= 0 && best < vocabulary ? Status::ok() : invalidArgument("a logit is NaN or infinity, expected numbers");
+  if (row.tokens.empty()) return checkLogits(row.logits);
+  const int32_t token = row.tokens[0];
+  const bool isFinite = isUndecided(row) || (token >= 0 && token < vocabulary);
+  return isFinite ? Status::ok() : invalidArgument("a logit is NaN or infinity, expected numbers");
+}
+
+/// The step in flight goes on from a token of the request that the model could not say.
+void Engine::dropNext(Request& request) {
+  if (flights_.empty()) return;
+  for (PlannedSequence& sequence : flights_.front().plan.sequences)
+    if (sequence.request == request.id && sequence.epoch == request.epoch) scheduler_.takeBack(request, sequence);
 }
 
 void Engine::settleSequence(const StepPlan& plan, const PlannedSequence& sequence, const StepRows& rows) {
@@ -56,13 +77,15 @@ void Engine::settleSequence(const StepPlan& plan, const PlannedSequence& sequenc
   if (sequence.samples) {
     finish = settleSamples(request, plan, sequence, rows, failure);
   } else {
-    failure = checkRow(rowOf(rows, sequence.firstWanted), stream_.vocabulary());
+    failure = checkRow(rowOf(request, rows, sequence.firstWanted), stream_.vocabulary());
     if (failure.isOk()) publish(request, sequence.start + sequence.tokens);
   }
   if (!failure.isOk()) {
     end(request, FinishReason::kError, failure.message());
   } else if (finish != FinishReason::kNone) {
     remove(request); // its last token said so
+  } else if (sequence.samples && sequence.drafts == 0 && isUndecided(rowOf(request, rows, sequence.firstWanted))) {
+    dropNext(request); // behind drafts nothing is in flight
   }
 }
 
@@ -75,7 +98,7 @@ FinishReason Engine::settleSamples(Request& request, const StepPlan& plan, const
   --request.pending;
   while (true) {
     const int32_t wanted = sequence.firstWanted + accepted;
-    const StepRows row = rowOf(rows, wanted);
+    const StepRows row = rowOf(request, rows, wanted);
     if (static_cast<size_t>(wanted) < plan.proposals.size() && plan.proposals[wanted].lacksKeys) request.lacksDraftKeys = true;
     const Expected<int32_t> token = sampleNext(request, plan, wanted, row);
     if (!token) {
@@ -100,11 +123,12 @@ FinishReason Engine::settleSamples(Request& request, const StepPlan& plan, const
 }
 
 Expected<int32_t> Engine::sampleNext(const Request& request, const StepPlan& plan, int32_t wanted, const StepRows& row) {
-  if (!row.best.empty()) {
-    JINX_TRY(checkRow(row, stream_.vocabulary()));
-    return row.best[0];
-  }
   SampleInput input{row.logits, request.prompt(), request.output()};
+  if (!row.tokens.empty()) {
+    JINX_TRY(checkRow(row, stream_.vocabulary()));
+    if (!isUndecided(row)) return row.tokens[0];
+    JINX_TRY_ASSIGN(input.logits, stream_.logitsOf(static_cast<size_t>(wanted)));
+  }
   if (request.options.mask) {
     JINX_TRY_ASSIGN(input.mask, request.options.mask->allowed(request.output()));
   }

@@ -27,6 +27,19 @@ struct PageCopy {
   int32_t from, to;
 };
 
+/// How a model picks the token behind a wanted one by itself, from its row of logits: as Sampler.h says, with fewer filters and sums in f32. What comes of it is a
+/// function of the row and of this.
+struct RowDraw {
+  float inverseTemperature = 0; ///< 0: the largest logit, of equal ones the smallest id; the rest does not matter
+  int32_t topK = 0;             ///< 0: all; at most kMostPicked
+  float topP = 1;               ///< (0, 1]
+  float minP = 0;               ///< [0, 1]
+  float u = 0;                  ///< [0, 1): where in the cumulative distribution; a multiple of 2^-23, so that a product with a sum stays below that sum
+};
+inline constexpr int32_t kMostPicked = 64; ///< of so many most probable tokens a model knows the order
+
+inline constexpr int32_t kUndecided = -1; ///< for a token: the model cannot say, as with a nucleus of more than kMostPicked tokens; the logits tell
+
 /// One step; see above. All values are checked by who makes the input: a model may index with them.
 struct StepInput {
   std::span<const int32_t> tokens;   ///< [n] ids in the vocabulary
@@ -37,13 +50,14 @@ struct StepInput {
   int32_t sequences = 0;
   int32_t entries = 0;
   std::span<const int32_t> wanted; ///< [w] tokens of the step whose logits are wanted, ascending
-  bool wantsBest = false; ///< of them only the most probable tokens: of a model that finds them
+  bool wantsLogits = true;         ///< of them
+  std::span<const RowDraw> draws;  ///< [w] of a model that picks tokens: how, for each wanted one; empty: no tokens are asked for
 };
 
-/// What a step gives for its wanted tokens: logits, or with `wantsBest` the most probable tokens.
+/// What a step gives for its wanted tokens: logits, the tokens behind them, or both.
 struct StepRows {
-  std::span<float> logits; ///< [wanted, vocabulary], f32, host; empty with `wantsBest`
-  std::span<int32_t> best; ///< [wanted]: the id of the largest logit, of equal ones the smallest; no id where a logit is NaN or infinity. Empty without
+  std::span<float> logits;   ///< [wanted, vocabulary], f32, host; empty where nobody asked
+  std::span<int32_t> tokens; ///< [wanted] by `draws`: an id, kUndecided, or the vocabulary's size where a logit is NaN or infinity. Empty without draws
 };
 
 /// A model that runs a step at once. It owns the pages.
@@ -56,8 +70,8 @@ class StepModel {
   virtual int32_t vocabulary() const = 0; ///< number of ids, at least 1
   virtual int32_t pages() const = 0;      ///< number of pages, at least 1
 
-  /// Whether it can say which token is the most probable one: a device then need not hand out logits, a vocabulary of them for each token.
-  virtual bool findsBest() const { return false; }
+  /// Whether it takes draws: a device then need not hand out logits, a vocabulary of them for each token.
+  virtual bool picksTokens() const { return false; }
 
   /// Runs the step and writes what it gives for its wanted tokens.
   ///

@@ -57,14 +57,17 @@ Status ModelDrafter::copyPages(const StepPlan& plan) {
   return Status::ok();
 }
 
-/// Runs the pass. Where everybody takes the most probable token, and the model finds it, logits stay where they are.
+/// Runs the pass. Where everybody takes the most probable token, and the model picks tokens, logits stay where they are.
 Expected<StepRows> ModelDrafter::run(const StepPlan& plan, std::span<Request* const> requests) {
-  const bool wantsBest = model_.findsBest() && std::ranges::all_of(pass_.owners, [&](size_t owner) { return requests[owner]->takesBest(); });
-  logits_.resize(wantsBest ? 0 : pass_.wanted.size() * static_cast<size_t>(model_.vocabulary()));
-  best_.resize(wantsBest ? pass_.wanted.size() : 0);
-  const StepRows rows{logits_, best_};
+  const bool isGreedy = model_.picksTokens() && std::ranges::all_of(pass_.owners, [&](size_t owner) {
+                          return requests[owner]->isPickable() && requests[owner]->options.sampling.temperature == 0;
+                        });
+  logits_.resize(isGreedy ? 0 : pass_.wanted.size() * static_cast<size_t>(model_.vocabulary()));
+  greedy_.assign(isGreedy ? pass_.wanted.size() : 0, RowDraw());
+  picked_.resize(greedy_.size());
+  const StepRows rows{logits_, picked_};
   JINX_TRY(model_.run({pass_.tokens, pass_.sequence, pass_.position, pass_.slots, plan.table, static_cast<int32_t>(plan.sequences.size()), plan.entries,
-                       pass_.wanted, wantsBest},
+                       pass_.wanted, !isGreedy, greedy_},
                       rows));
   return rows;
 }
@@ -100,7 +103,7 @@ void ModelDrafter::readRows(StepPlan& plan, std::span<Request* const> requests, 
     Request& request = *requests[owner];
     if (request.lacksDraftKeys) continue;
     StepRows own;
-    if (rows) own = rows->best.empty() ? StepRows{rows->logits.subspan(row * vocabulary, vocabulary), {}} : StepRows{{}, rows->best.subspan(row, 1)};
+    if (rows) own = rows->tokens.empty() ? StepRows{rows->logits.subspan(row * vocabulary, vocabulary), {}} : StepRows{{}, rows->tokens.subspan(row, 1)};
     if (!rows || !isFinite(own)) {
       miss(plan, sequence, request, depth);
       continue;
@@ -116,7 +119,7 @@ void ModelDrafter::readRows(StepPlan& plan, std::span<Request* const> requests, 
 }
 
 bool ModelDrafter::isFinite(const StepRows& row) const {
-  return row.best.empty() ? checkLogits(row.logits).isOk() : row.best[0] >= 0 && row.best[0] < model_.vocabulary();
+  return row.tokens.empty() ? checkLogits(row.logits).isOk() : row.tokens[0] >= 0 && row.tokens[0] < model_.vocabulary();
 }
 
 /// Keys of the sequence are missing from a draft on, or from the tokens that stand already.
@@ -127,7 +130,7 @@ void ModelDrafter::miss(StepPlan& plan, const PlannedSequence& sequence, Request
 }
 
 Expected<int32_t> ModelDrafter::guess(StepPlan& plan, const PlannedSequence& sequence, const Request& request, int32_t depth, const StepRows& row) {
-  if (!row.best.empty()) return row.best[0];
+  if (!row.tokens.empty()) return row.tokens[0];
   const auto drafts = plan.tokens.begin() + firstDraft(sequence);
   output_.assign(request.output().begin(), request.output().end());
   output_.insert(output_.end(), drafts, drafts + depth);

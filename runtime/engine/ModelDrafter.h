@@ -52,7 +52,8 @@ class ModelDrafter final : public Drafter {
   Sampler sampler_;
   Pass pass_, next_;
   std::vector<float> logits_;
-  std::vector<int32_t> best_;
+  std::vector<RowDraw> greedy_; ///< a draw a row
+  std::vector<int32_t> picked_;
   std::vector<int32_t> output_; ///< of a request, with its drafts
   SamplingOptions sampling_;
 };

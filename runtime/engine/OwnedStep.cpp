@@ -13,7 +13,8 @@ void OwnedStep::assign(const StepInput& input, std::vector<PageCopy>& before) {
   wanted.assign(input.wanted.begin(), input.wanted.end());
   sequences = input.sequences;
   entries = input.entries;
-  wantsBest = input.wantsBest;
+  wantsLogits = input.wantsLogits;
+  draws.assign(input.draws.begin(), input.draws.end());
 }
 
 Status OwnedStep::resolve(std::span<const int32_t> sampled) {

@@ -11,11 +11,12 @@ struct OwnedStep {
   std::vector<PageCopy> copies;
   std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
   int32_t sequences = 0, entries = 0;
-  bool wantsBest = false;
+  bool wantsLogits = true;
+  std::vector<RowDraw> draws;
 
   /// Takes the copies: `before` is empty then.
   void assign(const StepInput& input, std::vector<PageCopy>& before);
-  StepInput input() const { return {tokens, sequence, position, slots, table, sequences, entries, wanted, wantsBest}; }
+  StepInput input() const { return {tokens, sequence, position, slots, table, sequences, entries, wanted, wantsLogits, draws}; }
   /// Placeholders become what they stand for (StepStream.h). kInternal where one names a row that is not there.
   Status resolve(std::span<const int32_t> sampled);
 };

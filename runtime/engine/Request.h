@@ -77,8 +77,8 @@ struct Request {
   int32_t generated() const { return known() - promptLength; }
   /// Tokens that the next step could compute, drafts aside.
   int32_t remaining() const { return known() + pending - computed; }
-  /// Its tokens follow from which logit is the largest, and nobody asks for more.
-  bool takesBest() const { return !options.mask && isPlainGreedy(options.sampling); }
+  /// A model that picks tokens may pick its own.
+  bool isPickable() const { return !options.mask && engine::isPickable(options.sampling); }
   std::span<const int32_t> prompt() const { return std::span(tokens).first(static_cast<size_t>(promptLength)); }
   std::span<const int32_t> output() const { return std::span(tokens).subspan(static_cast<size_t>(promptLength)); }
 };

@@ -69,8 +69,16 @@ bool hasPenalties(const SamplingOptions& options) {
 
 } // namespace
 
-bool isPlainGreedy(const SamplingOptions& options) {
-  return options.temperature == 0 && options.logprobs < 0 && options.logitBias.empty() && !hasPenalties(options);
+bool isPickable(const SamplingOptions& options) {
+  const bool isFilterKnown = options.temperature == 0 || options.topK <= kMostPicked;
+  return isFilterKnown && options.logprobs < 0 && options.logitBias.empty() && !hasPenalties(options);
+}
+
+RowDraw drawOf(const SamplingOptions& options, int64_t position) {
+  if (options.temperature == 0) return {};
+  const double u = std::floor(uniformAt(options.seed, static_cast<uint64_t>(position)) * 0x1p23) * 0x1p-23;
+  // The inverse of a tiny temperature would be infinite, and its product with the zero of the largest logit no number.
+  return {std::min(1 / options.temperature, kMost), options.topK, options.topP, options.minP, static_cast<float>(u)};
 }
 
 Status validate(const SamplingOptions& options, int32_t vocabulary) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/base/Status.h"
+#include "runtime/engine/Model.h"
 
 namespace jinx::engine {
 
@@ -28,8 +29,13 @@ struct SamplingOptions {
   int32_t logprobs = -1; ///< -1: none; n: of the token and of the n most probable ones, of the logits as the model gave them
 };
 
-/// Whether a token is the one of the largest logit as the model gave it, and no logprobs are told.
-bool isPlainGreedy(const SamplingOptions& options);
+/// Whether a model that picks tokens may pick this one: by the logits as it gives them, with filters that it has, and no logprobs are told.
+bool isPickable(const SamplingOptions& options);
+
+/// How a model picks the token at `position` (0 is the first of the prompt): its random number is that of Sampler::sample, cut to 23 bits.
+///
+/// \pre  isPickable(options)
+RowDraw drawOf(const SamplingOptions& options, int64_t position);
 
 /// kInvalidArgument with the option, what it is and what it may be.
 Status validate(const SamplingOptions& options, int32_t vocabulary);

@@ -70,6 +70,14 @@ void Scheduler::plan(StepId step, StepPlan& plan) {
   if (!plan.isEmpty()) drafter_.complete(plan, planned_);
 }
 
+/// Its tenant has paid, and the step may still write to the page: `charged` and `lastStep` stay.
+void Scheduler::takeBack(Request& request, PlannedSequence& sequence) {
+  assert(request.id == sequence.request && request.epoch == sequence.epoch && request.pending == 1 && sequence.samples && sequence.tokens == 1);
+  sequence.isVoid = true;
+  request.computed = sequence.start;
+  request.pending = 0;
+}
+
 void Scheduler::settle(const StepPlan& plan) {
   for (const PageCopy& copy : plan.copies)
     pool_.release(copy.from, plan.step, Retention::unchanged());

@@ -42,6 +42,10 @@ class Scheduler {
   ///
   /// \param step  one more than the last that was planned
   void plan(StepId step, StepPlan& plan);
+  /// What the sequence, of a step in flight, computes of the request stands on a token that nobody knew: it is void, and is computed again by a later step.
+  ///
+  /// \pre the sequence is a placeholder and nothing else, and the request's newest
+  void takeBack(Request& request, PlannedSequence& sequence);
   /// The step has settled: what it copied from is released.
   void settle(const StepPlan& plan);
 

@@ -20,6 +20,7 @@ struct PlannedSequence {
   bool samples = false;   ///< whether its last token but the drafts is the last that is known: its logits give the next one
   int32_t firstToken = 0; ///< in the step
   int32_t firstWanted = 0, wanted = 0; ///< 1 + drafts rows: also a chunk in the middle of a prompt shows by a row that its keys are finite
+  bool isVoid = false;    ///< its placeholder stands for a token that the model could not say: what comes of it is dropped
 };
 
 struct StepPlan {
@@ -27,14 +28,15 @@ struct StepPlan {
   std::vector<PlannedSequence> sequences; ///< a row of the table each
   std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
   int32_t entries = 0;
-  bool wantsBest = false; ///< of all wanted rows the most probable token is all that is asked for
+  bool wantsLogits = true;    ///< of the wanted rows: a request is there whose tokens are drawn from them
+  std::vector<RowDraw> draws; ///< by wanted row; none: no request is there whose tokens the model picks. Rows of other requests have one that does not matter
   std::vector<Proposal> proposals; ///< of a draft model, by wanted row: for the token behind it. None, or at least one a row; the rest are empty
   std::vector<PageCopy> copies; ///< before the step; their sources are referenced until it has settled
 
   bool isEmpty() const { return sequences.empty(); }
   void clear();
   StepInput input() const {
-    return {tokens, sequence, position, slots, table, static_cast<int32_t>(sequences.size()), entries, wanted, wantsBest};
+    return {tokens, sequence, position, slots, table, static_cast<int32_t>(sequences.size()), entries, wanted, wantsLogits, draws};
   }
 };
 
@@ -45,8 +47,9 @@ inline void StepPlan::clear() {
   copies.clear();
   for (Proposal& proposal : proposals)
     proposal.clear();
+  draws.clear();
   entries = 0;
-  wantsBest = false;
+  wantsLogits = true;
 }
 
 } // namespace jinx::engine

@@ -18,7 +18,7 @@ Status DeviceSteps::copyPage(int32_t from, int32_t to) {
 /// Whether all tokens are known, or will be where the device needs them.
 bool DeviceSteps::isReady(const engine::StepInput& input) const {
   const bool hasPlaceholders = std::ranges::any_of(input.tokens, [](int32_t token) { return token < 0; });
-  return waiting_.empty() && (!hasPlaceholders || (!flights_.empty() && flights_.back()->givesBest));
+  return waiting_.empty() && (!hasPlaceholders || (!flights_.empty() && flights_.back()->logits == 0));
 }
 
 Status DeviceSteps::launch(const engine::StepInput& input) {
@@ -51,6 +51,11 @@ Expected<engine::StepRows> DeviceSteps::settle() {
   settled_ = std::move(flights_.front());
   flights_.erase(flights_.begin());
   return model_.wait(*settled_);
+}
+
+Expected<std::span<const float>> DeviceSteps::logitsOf(size_t wanted) {
+  if (!settled_) return internalError("no step has settled whose logits could be looked at");
+  return model_.logitsOf(*settled_, wanted);
 }
 
 Status DeviceSteps::resolve(std::span<const int32_t> tokens) {

@@ -1,12 +1,12 @@
 // How does a device compute a step while the host plans the next one?
 //
 // A step is enqueued when it is launched: one copy of its inputs, the launches of the plan, one copy of what it gives. The host waits for it when it is to settle. A
-// placeholder for what the step in front gives as its most probable token is filled on the device, so the next step is enqueued before that one has run:
+// placeholder for a token that the step in front picks is filled on the device, so the next step is enqueued before that one has run:
 //
 //   host      launch N   plan N + 1, launch      settle N   sample, plan N + 2, launch      settle N + 1 …
 //   device    [ step N                        ][ step N + 1                              ][ step N + 2 …
 //
-// Where the step in front gives logits, the host draws the token: a step with placeholders waits for `resolve` then.
+// Where the step in front gives logits, the host draws a token: a step with placeholders waits for `resolve` then.
 #pragma once
 
 #include <memory>
@@ -26,10 +26,11 @@ class DeviceSteps final : public engine::StepStream {
 
   int32_t vocabulary() const override { return model_.vocabulary(); }
   int32_t pages() const override { return model_.pages(); }
-  bool findsBest() const override { return model_.findsBest(); }
+  bool picksTokens() const override { return model_.picksTokens(); }
   Status copyPage(int32_t from, int32_t to) override;
   Status launch(const engine::StepInput& input) override;
   Expected<engine::StepRows> settle() override;
+  Expected<std::span<const float>> logitsOf(size_t wanted) override;
   Status resolve(std::span<const int32_t> tokens) override;
 
  private:

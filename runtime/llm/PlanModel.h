@@ -6,8 +6,9 @@
 //   keys.0, values.0, keys.1, …                pools [p, heads, 16, depth] of any element type
 //   key_scales.0, value_scales.0, …            f32 [p, heads, 16], beside pools of 8 bits
 //
-// Its output is `logits`, f32 [r, vocabulary]; behind it there may be `best`, i32 [r]: the id of the largest logit of a row, the smallest of equal ones, no id where
-// a logit is no number. What frontends/llm makes of a file has this form.
+// and of a plan that draws tokens `draw.rows` and others (StepPorts.h). Its output is `logits`, f32 [r, vocabulary]; of one that draws also `best`, i32 [r]: the id
+// of the largest logit of a row, the smallest of equal ones, the vocabulary's size where a logit is no number; and `picked`, i32 [q]. What frontends/llm makes of a file
+// has this form.
 #pragma once
 
 #include <memory>
@@ -18,6 +19,7 @@
 #include "runtime/engine/Model.h"
 #include "runtime/executor/Executor.h"
 #include "runtime/llm/StepFlight.h"
+#include "runtime/llm/StepPorts.h"
 
 namespace jinx::llm {
 
@@ -47,18 +49,21 @@ class PlanModel final : public engine::StepModel {
   int32_t leastCopied() const { return hostMemory_ ? 1 : engine::kPageTokens / 2; }
   int64_t bytesOfPage() const { return bytesOfPage_; } ///< of all layers: keys, values and scales
 
-  bool findsBest() const override { return outputs_.size() > 1 && !hostMemory_; }
+  bool picksTokens() const override { return ports_.haveDraws() && !hostMemory_; }
   Status run(const engine::StepInput& input, engine::StepRows rows) override;
   Status copyPage(int32_t from, int32_t to) override;
 
   /// Whether steps are enqueued: the device has memory of its own.
   bool isEnqueued() const { return !hostMemory_; }
-  /// Enqueues a step behind those before it. A token -1 - k stands for what the step enqueued last gives as the most probable token of its k-th wanted one, which it must have been asked for.
+  /// Enqueues a step behind those before it. A token -1 - k stands for what the step enqueued last picks behind its k-th wanted one, which it must have been asked for.
   ///
   /// \param flight  holds the step's memory of the host until `wait`
   Status enqueue(const engine::StepInput& input, StepFlight& flight);
   /// What the step gives, when it has run; it stays until the flight's next step.
   Expected<engine::StepRows> wait(StepFlight& flight);
+  /// Logits of a wanted row of a step that has run, whether asked for or not. \pre at most one step was enqueued behind it. \returns [vocabulary], until the flight's next
+  /// call of this
+  Expected<std::span<const float>> logitsOf(StepFlight& flight, size_t wanted);
 
  private:
   /// Memory of the device: a pool, or room for an input of a step.
@@ -71,54 +76,44 @@ class PlanModel final : public engine::StepModel {
     Block memory;
     int64_t bytesOfPage;
   };
-  struct StepPort {
-    const char* name;
-    size_t input;
-    Shape shape;
-    size_t begin; ///< of its values among those of all ports
-  };
   /// What steps that are enqueued use by turns, so that copies of one run beside the launches of another.
   struct Turn {
-    Block inputs, best;               ///< on the device
+    Block inputs, logits, best, picked; ///< on the device
+    const Block* tokens = nullptr;    ///< the one of the last two that has the step's
     std::unique_ptr<Event> uploaded;  ///< the inputs are there
     std::unique_ptr<Event> taken;     ///< they have been copied to where launches read them
     std::unique_ptr<Event> ran;       ///< results are there
     std::unique_ptr<Event> downloaded;
     bool isUsed = false;
   };
-  enum StepInputs { kTokens, kSequence, kPosition, kSlots, kTable, kRows, kStepInputs };
-
   PlanModel(std::shared_ptr<Device> device) : device_(std::move(device)) {}
   Status load(std::shared_ptr<const PlanFile> plan, const PlanModelOptions& options);
-  Status findPorts();
   Status makePools();
-  Status makeLogits();
+  Status checkOutputs();
   Status reserve(Block& block, size_t sizeBytes);
-  size_t place(const engine::StepInput& input);
-  void fill(const engine::StepInput& input, std::span<int32_t> values) const;
   Status checkWanted(const engine::StepInput& input) const;
   Status runOnHost(const engine::StepInput& input, std::span<float> logits);
   Status runOnDevice(const engine::StepInput& input, const engine::StepRows& rows);
   Status makeTurns();
   Status upload(const engine::StepInput& input, StepFlight& flight);
-  Status fillPlaceholders(const engine::StepInput& input);
+  Status reserveResults(Turn& turn);
+  Status fillPlaceholders(const engine::StepInput& input, const Turn& before);
   Status download(StepFlight& flight);
 
   std::shared_ptr<Device> device_;
   std::unique_ptr<Session> session_;
-  std::unique_ptr<Stream> stream_, uploads_, downloads_;
+  std::unique_ptr<Stream> stream_, uploads_, downloads_, lookups_;
   bool hostMemory_ = true;
   int32_t vocabulary_ = 0, pages_ = 0, contextLength_ = 0;
   int64_t bytesOfPage_ = 0;
   std::vector<int32_t> endTokens_;
-  std::vector<StepPort> ports_; ///< by StepInputs
+  StepPorts ports_;
   std::vector<int32_t> values_; ///< of all ports, one behind the other, where the device's memory is the host's
   Block step_;                  ///< else: where launches read them
   Turn turns_[2];
   size_t turn_ = 0;             ///< of the step enqueued last
   StepFlight flight_;           ///< of `run`
   std::vector<Pool> pools_;
-  Block logits_;
   std::vector<int32_t> hostBest_; ///< where nobody asks for it
   std::vector<Value> inputs_, outputs_;
 };

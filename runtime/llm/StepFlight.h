@@ -36,10 +36,10 @@ class HostMemory {
 
 /// For one step at a time, again and again.
 struct StepFlight {
-  HostMemory inputs, results;
+  HostMemory inputs, results, row;
   std::unique_ptr<Event> done;
-  size_t rows = 0;        ///< wanted tokens
-  bool givesBest = false; ///< of them the most probable tokens, else logits
+  size_t turn = 0;               ///< whose memory of the device it has
+  size_t tokens = 0, logits = 0; ///< how many of each it gives
 };
 
 } // namespace jinx::llm

@@ -297,6 +297,11 @@ def write_small(path, name):
 # ---- running a plan ------------------------------------------------------------------------------------------------------------------
 
 
+# What a plan that draws tokens takes where nobody asks for any (runtime/llm/StepPorts.h).
+DRAWS = {"rows": np.int32, "inverse_temperature": np.float32, "top_k": np.int32, "top_p": np.float32, "min_p": np.float32, "u": np.float32, "choice": np.int32}
+NO_DRAWS = {f"draw.{name}": np.empty(0, kind) for name, kind in DRAWS.items()}
+
+
 class Engine:
     """Pools and tables; steps of (sequence, position, token) go in, logits of the last token of each sequence in the step come out."""
 
@@ -320,7 +325,7 @@ class Engine:
             slots.append(self.table[s, at // PAGE] * PAGE + at % PAGE)
         sequences, positions, ids = (np.array(part, np.int32) for part in zip(*tokens))
         rows = [i for i, (s, _, _) in enumerate(tokens) if s not in [t[0] for t in tokens[i + 1 :]]]
-        inputs = {**self.pools, "tokens": ids, "slots": np.array(slots, np.int32), "table": self.table, "sequence": sequences, "position": positions, "rows": np.array(rows, np.int32)}
+        inputs = {**self.pools, "tokens": ids, "slots": np.array(slots, np.int32), "table": self.table, "sequence": sequences, "position": positions, "rows": np.array(rows, np.int32), **NO_DRAWS}
         return self.session.call([inputs[port.name] for port in self.session.inputs])
 
     def step(self, tokens):

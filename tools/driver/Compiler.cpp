@@ -89,13 +89,9 @@ class CollectDiagnostics : public mlir::ScopedDiagnosticHandler {
   std::string text_;
 };
 
-/// Where nothing is said, language models on a GPU have activations and pages of bf16, and say which logit is the largest: logits need not come to the host.
 frontends::ImportOptions languageModelOptions(const CompileOptions& options) {
   frontends::ImportOptions import = options.import;
-  if (!isCuda(options.target)) return import;
-  if (import.activationType.empty()) import.activationType = "bf16";
-  if (import.keyValueType.empty()) import.keyValueType = import.activationType;
-  import.findsBest = true;
+  import.isForGpu = isCuda(options.target);
   return import;
 }
 
@@ -115,6 +111,7 @@ Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext& context, c
   if (std::string_view(head, 4) == "GGUF" || endsWith(".gguf")) return frontends::importGguf(context, path, languageModelOptions(options));
   if (!options.import.keyValueType.empty()) return invalidArgument("--kv is about language models, got " + path);
   if (!options.import.activationType.empty()) return invalidArgument("--activations is about language models, got " + path);
+  if (options.import.picksTokens) return invalidArgument("--draws is about language models, got " + path);
   bool native =
       endsWith(".mlir") || endsWith(".mlirbc") || (head[0] == 'M' && head[1] == 'L' && uint8_t(head[2]) == 0xEF);
   if (native) return frontends::importNative(context, path, options.import);
@@ -310,6 +307,7 @@ void recordOptions(plan::Plan& plan, const CompileOptions& options, int64_t acti
   if (!options.f32Products.empty()) lines.push_back("f32-products=" + options.f32Products);
   if (!options.import.keyValueType.empty()) lines.push_back("kv=" + options.import.keyValueType);
   if (!options.import.activationType.empty()) lines.push_back("activations=" + options.import.activationType);
+  if (options.import.picksTokens) lines.push_back("draws=on");
   if (options.cubins) lines.push_back("cubins=nvrtc " + cuda::nvrtcVersion());
   if (!options.quantized.empty()) lines.push_back("quantize=" + options.quantized);
   for (const frontends::DimOverride& dim : options.import.dims)

@@ -130,6 +130,7 @@ void addCompile(CLI::App& app, Action& action) {
   command->add_option("MODEL", options->model, "ONNX model, language model (.gguf, or a folder with config.json and safetensors), or native IR (.mlir, .mlirbc)")->required();
   command->add_option("--activations", compiler.import.activationType, "Language models: what goes from one operator to the next: f32 (default), f16 or bf16")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
+  command->add_flag("--draws", compiler.import.picksTokens, "Language models: the plan draws tokens, beside giving logits (on CUDA it always does)");
   command->add_flag("--external-weights", options->keepsWeights, "Weights of a Hugging Face folder stay in its files where they lie as the plan wants them; the plan must be in the folder, or above it");
   command->add_option("--kv", compiler.import.keyValueType, "Language models: how pages hold keys and values: f32 (default), f16, bf16, i8 or f8 (with scales)")
       ->check(CLI::IsMember({"f32", "f16", "bf16", "i8", "f8"}));

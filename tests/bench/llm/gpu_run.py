@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Language models of known shapes on a GPU, random bf16 weights: a decode step of a batch at position 1,024 and on, a prompt, beside PyTorch. Made by gpu_pack.py; needs torch and numpy.
 
-    gpu_run.py [1B 8B] [--batches 1 32 256] [--json FILE] [--markdown FILE] [--no-torch]
+    gpu_run.py [1B 8B] [--batches 1 32 256] [--json FILE] [--markdown FILE] [--no-torch] [--no-draws]
 
 Jinx: the whole of `jinx-rt generate`, scheduler and host included. A step's time is the difference of two runs of all requests, of 150 and 278 tokens of output each, over 128: both read
 the prompts alike, and in between every request decodes: all prompts are read before the first request ends (137 steps of 2,048 tokens for 256 requests). A prompt's time is that from the
-first of nine requests to the last, one token of output each, over eight: a step reads one prompt. PyTorch: torch_peer.py, one call of the model alone, eager and compiled, in the same run.
+first of nine requests to the last, one token of output each, over eight: a step reads one prompt. "drawn": decode at temperature 1; "cut": at temperature
+1 with top-k 50 and top-p 0.9. PyTorch: torch_peer.py, one call of the model alone, eager and compiled, in the same run.
 """
 
 import argparse
@@ -33,13 +34,17 @@ def environment():
     return {**os.environ, "LD_LIBRARY_PATH": str(HERE / "lib"), "JINX_NVRTC": sorted(found)[0]}
 
 
-def run(env, shape, batch, count, prompt):
+SAMPLING = {"decode": ({}, []), "drawn": ({"temperature": 1}, []), "cut": ({"temperature": 1}, ["--top-k", 50, "--top-p", 0.9])}
+
+
+def run(env, shape, batch, count, prompt, sampling="decode"):
     """Seconds to the first token of all, and to the last one."""
-    lines = "".join(json.dumps({"prompt": chr(65 + i % 26) + chr(65 + i // 26) + " a" * (prompt - 2), "max_tokens": count}) + "\n" for i in range(batch))
+    fields, more = SAMPLING[sampling]
+    lines = "".join(json.dumps({"prompt": chr(65 + i % 26) + chr(65 + i // 26) + " a" * (prompt - 2), "max_tokens": count, **fields}) + "\n" for i in range(batch))
     (HERE / "batch.jsonl").write_text(lines)
     pages = batch * (-(-(prompt + LONG) // 16) + 2)
     command = [HERE / "jinx-rt", "generate", HERE / shape / "m.jxp", "--batch", HERE / "batch.jsonl", "--tokenizer", HERE / "tokenizer.json", "--device", "cuda", "--ignore-end", "--times",
-               "--context", "4096", "--budget", "2048", "--pages", pages]
+               "--context", "4096", "--budget", "2048", "--pages", pages, *more]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=env)
     found = re.search(r"first of output in ([\d.]+) (us|ms|s), then ([\d.]+) tokens/s", done.stderr)
     if not found:
@@ -48,13 +53,14 @@ def run(env, shape, batch, count, prompt):
     return first, first + ((batch * count - 1) / rate if rate else 0)
 
 
-def measure(env, shape, batches):
+def measure(env, shape, batches, draws):
     figures = {}
     run(env, shape, 1, 2, 8)  # kernels are compiled
-    for batch in batches:
-        each = [(run(env, shape, batch, LONG, PROMPT)[1] - run(env, shape, batch, SHORT, PROMPT)[1]) / (LONG - SHORT) for _ in range(2 if batch < 100 else 1)]
-        figures[f"decode {batch}"] = statistics.median(each) * 1e3
-        print(f"{shape} decode {batch}: {figures[f'decode {batch}']:.3f} ms", flush=True)
+    for how in SAMPLING if draws else ["decode"]:
+        for batch in batches:
+            spans = [[run(env, shape, batch, count, PROMPT, how)[1] for count in (SHORT, LONG)] for _ in range(2 if batch < 100 else 1)]
+            figures[f"{how} {batch}"] = statistics.median((long - short) / (LONG - SHORT) for short, long in spans) * 1e3
+            print(f"{shape} {how} {batch}: {figures[f'{how} {batch}']:.3f} ms", flush=True)
     spans = [run(env, shape, 1 + PROMPTS, 1, 2048) for _ in range(2)]
     figures["prompt 2048"] = statistics.median((last - first) / PROMPTS for first, last in spans) * 1e3
     print(f"{shape} prompt 2048: {figures['prompt 2048']:.2f} ms", flush=True)
@@ -87,7 +93,7 @@ def page(result):
              "Written by `tests/bench/llm/gpu_run.py`; do not edit. Times of a step in ms, random bf16 weights, keys and values in bf16. Jinx: all of `jinx-rt generate`, scheduler and host included, at",
              "positions 1,174 to 1,302 of each request (differences of two runs). PyTorch: the model alone at position 1,024 of 2,048 slots, eager and compiled (CUDA graphs), q, k and v as one",
              "matrix, gate and up as another. Ratio: the faster PyTorch over Jinx, above 1 Jinx is faster. Weights: their bytes over a step's time, as a share of what a copy of 2 GiB moves. All: with",
-             "the keys and values of all requests; of prompts, what is multiplied.", "",
+             "the keys and values of all requests; of prompts, what is multiplied. decode: greedy; drawn: at temperature 1; cut: also top-k 50 and top-p 0.9.", "",
              f"- {result['about'].get('device', '?')}, torch {result['about'].get('torch', '?')}, copy {result['about'].get('TB/s', 0):.2f} TB/s; Jinx {result['version']}",
              "- `tests/bench/llm/gpu_pack.py DIR`, there `python3 gpu_run.py`", *([f"- {result['note']}"] if "note" in result else []), "",
              "| shape | case | Jinx | tokens/s | weights | all | PyTorch eager | compiled | ratio |", "|---|---|---|---|---|---|---|---|---|"]
@@ -98,7 +104,7 @@ def page(result):
             peer = result["torch"].get(shape, {}).get(case, {})
             times = [peer[key] for key in ("eager", "compiled") if key in peer]
             weights, everything = "–", f"{prompt_flops(shape, int(count)) / ms / 1e9:.0f} TFLOP/s"
-            if what == "decode":
+            if what != "prompt":
                 rates = [(weight_bytes(shape) + more) / ms / 1e9 for more in (0, page_bytes(shape, int(count)))]
                 weights, everything = (f"{rate:.2f} TB/s" + (f" ({rate / copy:.0%})" if copy else "") for rate in rates)
             cell = lambda key: f"{peer[key]:.2f}" if key in peer else "–"
@@ -113,6 +119,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--markdown", type=pathlib.Path)
     parser.add_argument("--no-torch", action="store_true")
+    parser.add_argument("--no-draws", action="store_true", help="greedy requests only")
     parser.add_argument("--page", type=pathlib.Path, help="write the page of this JSON file, and measure nothing")
     options = parser.parse_args()
     if options.page:
@@ -122,7 +129,7 @@ def main():
     for shape in options.shapes:
         shapes.make(HERE / shape, shape)
         shapes.fill(HERE / shape)
-        result["jinx"][shape] = measure(env, shape, options.batches)
+        result["jinx"][shape] = measure(env, shape, options.batches, not options.no_draws)
         if not options.no_torch:
             done = subprocess.run([sys.executable, HERE / "torch_peer.py", shape, "--decode", *map(str, options.batches)], capture_output=True, text=True)
             for line in done.stdout.splitlines():

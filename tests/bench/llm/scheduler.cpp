@@ -1,9 +1,9 @@
 // What does the host spend on a step of many decoding requests, beside the model?
 //
-//     jinx_bench_llm_scheduler [--requests 256] [--context 1000] [--steps 200] [--vocabulary 128256] [--tokenizer FILE] [--json FILE]
+//     jinx_bench_llm_scheduler [--requests 256] [--context 1000] [--steps 200] [--vocabulary 128256] [--undecided 100] [--tokenizer FILE] [--json FILE]
 //
 // The model takes no time: its logits lie there once and for all, drawn from a normal distribution of which 64 tokens stand out, as those of language models do, and so do its most
-// probable tokens. Medians over steps in which every request
+// probable tokens, and those that it draws. One in `--undecided` of these it cannot say. Medians over steps in which every request
 // decodes one token, in microseconds of the thread's own time, by part:
 //
 //   schedule   the next step is planned: who runs, pages, slots, the table
@@ -36,6 +36,7 @@ namespace {
 
 struct Options {
   int32_t requests = 256, context = 1000, steps = 200, vocabulary = 128256;
+  int32_t undecided = 100; ///< of so many rows that are drawn one is undecided; 0: none
   std::string tokenizer, json;
 };
 
@@ -56,17 +57,21 @@ double medianOf(std::vector<double> values) {
 /// Gives what it gave before.
 class StillModel : public engine::StepModel {
  public:
-  StillModel(const Options& options, int32_t pages, bool findsBest) : vocabulary_(options.vocabulary), pages_(pages), findsBest_(findsBest) {}
+  StillModel(const Options& options, int32_t pages, bool picksTokens)
+      : vocabulary_(options.vocabulary), pages_(pages), undecided_(options.undecided), picksTokens_(picksTokens) {}
   int32_t vocabulary() const override { return vocabulary_; }
   int32_t pages() const override { return pages_; }
-  bool findsBest() const override { return findsBest_; }
+  bool picksTokens() const override { return picksTokens_; }
   Status run(const engine::StepInput& input, engine::StepRows rows) override {
     const double begin = microseconds();
     // The rows of a stream stay where they are as long as their number does not grow.
     if (rows.logits.size() > drawn_) draw(rows.logits.subspan(drawn_));
     drawn_ = std::max(drawn_, rows.logits.size());
-    for (size_t row = 0; row < rows.best.size(); ++row)
-      rows.best[row] = static_cast<int32_t>((input.position[input.wanted[row]] * 7919 + row) % static_cast<size_t>(vocabulary_));
+    for (size_t row = 0; row < rows.tokens.size(); ++row) {
+      const size_t number = static_cast<size_t>(input.position[input.wanted[row]]) * 7919 + row;
+      const bool isUndecided = undecided_ > 0 && input.draws[row].inverseTemperature > 0 && number % static_cast<size_t>(undecided_) == 0;
+      rows.tokens[row] = isUndecided ? engine::kUndecided : static_cast<int32_t>(number % static_cast<size_t>(vocabulary_));
+    }
     spent = microseconds() - begin;
     return Status::ok();
   }
@@ -85,8 +90,8 @@ class StillModel : public engine::StepModel {
         logits[row + random_() % static_cast<size_t>(vocabulary_)] = 18 - 0.25f * static_cast<float>(rank);
   }
 
-  const int32_t vocabulary_, pages_;
-  const bool findsBest_;
+  const int32_t vocabulary_, pages_, undecided_;
+  const bool picksTokens_;
   size_t drawn_ = 0;
   std::mt19937 random_{7};
 };
@@ -97,7 +102,8 @@ class TimedStream : public engine::StepStream {
   TimedStream(StillModel& model, int32_t requests) : model_(model), steps_(model), requests_(requests) {}
   int32_t vocabulary() const override { return model_.vocabulary(); }
   int32_t pages() const override { return model_.pages(); }
-  bool findsBest() const override { return model_.findsBest(); }
+  bool picksTokens() const override { return model_.picksTokens(); }
+  Expected<std::span<const float>> logitsOf(size_t wanted) override { return steps_.logitsOf(wanted); }
   Status copyPage(int32_t from, int32_t to) override { return steps_.copyPage(from, to); }
   Status launch(const engine::StepInput& input) override {
     launched = microseconds();
@@ -135,7 +141,7 @@ class TimedStream : public engine::StepStream {
 
 struct Variant {
   std::string name;
-  bool findsBest = false, overlaps = false;
+  bool picksTokens = false, overlaps = false;
   engine::SamplingOptions sampling;
 };
 
@@ -168,7 +174,7 @@ int32_t pagesFor(const Options& options) { return options.requests * ((options.c
 
 /// The engine alone.
 Figures timeEngine(const Options& options, const Variant& variant) {
-  StillModel model(options, pagesFor(options), variant.findsBest);
+  StillModel model(options, pagesFor(options), variant.picksTokens);
   TimedStream stream(model, options.requests);
   auto engine = std::move(*engine::Engine::create(engineOptions(options, variant.overlaps), stream));
   for (int32_t i = 0; i < options.requests; ++i)
@@ -189,7 +195,7 @@ Figures timeEngine(const Options& options, const Variant& variant) {
 
 /// The engine's thread of the server: from the end of a step to the launch of the next one events are delivered, and it is scheduled.
 double timeGap(const Options& options, const Variant& variant) {
-  StillModel model(options, pagesFor(options), variant.findsBest);
+  StillModel model(options, pagesFor(options), variant.picksTokens);
   TimedStream stream(model, options.requests);
   serve::Metrics metrics;
   auto thread = std::move(*serve::EngineThread::start({engineOptions(options, false), {}}, stream, metrics));
@@ -233,12 +239,16 @@ std::vector<Variant> variants() {
     sampling.topP = topP;
     return sampling;
   };
-  return {{"greedy, the device finds the token", true, false, drawn(0, 0, 1)},
-          {"greedy, the device finds the token, overlapped", true, true, drawn(0, 0, 1)},
+  return {{"greedy, picked by the device", true, false, drawn(0, 0, 1)},
+          {"greedy, picked by the device, overlapped", true, true, drawn(0, 0, 1)},
+          {"temperature 1, picked by the device", true, false, drawn(1, 0, 1)},
+          {"temperature 1, picked by the device, overlapped", true, true, drawn(1, 0, 1)},
+          {"top-p 0.9, top-k 50, picked by the device", true, false, drawn(1, 50, 0.9f)},
           {"greedy, by logits", false, false, drawn(0, 0, 1)},
           {"temperature 1, by logits", false, false, drawn(1, 0, 1)},
           {"temperature 0.8, top-p 0.95, by logits", false, false, drawn(0.8f, 0, 0.95f)},
-          {"temperature 0.8, top-k 40, by logits", false, false, drawn(0.8f, 40, 1)}};
+          {"temperature 0.8, top-k 40, by logits", false, false, drawn(0.8f, 40, 1)},
+          {"top-p 0.9, top-k 50, by logits", false, false, drawn(1, 50, 0.9f)}};
 }
 
 int run(const Options& options) {
@@ -247,7 +257,7 @@ int run(const Options& options) {
   std::printf("| %-48s | schedule | prepare | sample | deliver |\n|---|---|---|---|---|\n", "");
   for (const Variant& variant : variants()) {
     Figures figures = timeEngine(options, variant);
-    if (variant.findsBest && !variant.overlaps) figures.deliver = std::max(timeGap(options, variant) - figures.schedule, 0.0);
+    if (variant.picksTokens && variant.sampling.temperature == 0 && !variant.overlaps) figures.deliver = std::max(timeGap(options, variant) - figures.schedule, 0.0);
     const std::string deliver = figures.deliver > 0 ? std::to_string(std::lround(figures.deliver)) : "as above";
     std::printf("| %-48s | %8.0f | %7.0f | %6.0f | %s |\n", variant.name.c_str(), figures.schedule, figures.prepare, figures.sample, deliver.c_str());
     std::fflush(stdout);
@@ -274,6 +284,7 @@ int main(int argc, char** argv) {
   app.add_option("--context", options.context, "Tokens of each prompt")->check(CLI::Range(1, 100000))->capture_default_str();
   app.add_option("--steps", options.steps)->check(CLI::Range(1, 10000))->capture_default_str();
   app.add_option("--vocabulary", options.vocabulary)->check(CLI::Range(2, 1 << 20))->capture_default_str();
+  app.add_option("--undecided", options.undecided, "Of so many tokens that the device draws it cannot say one; 0: it can say all")->check(CLI::Range(0, 1 << 20))->capture_default_str();
   app.add_option("--tokenizer", options.tokenizer, "Whose tokens become text");
   app.add_option("--json", options.json, "File for the figures");
   CLI11_PARSE(app, argc, argv);

@@ -100,6 +100,21 @@ void checkRetired(const Snapshot& snapshot, Problems& problems) {
   }
 }
 
+bool isSame(const RowDraw& a, const RowDraw& b) {
+  return a.inverseTemperature == b.inverseTemperature && a.topK == b.topK && a.topP == b.topP && a.minP == b.minP && a.u == b.u;
+}
+
+/// 12. Who draws a token, and how, follows from its request alone.
+void checkDraws(const Launch& launch, Problems& problems) {
+  const StepPlan& plan = launch.plan;
+  const std::string step = "step " + std::to_string(plan.step);
+  if (plan.wantsLogits != launch.hasDrawn) problems.push_back("invariant 12: " + step + (plan.wantsLogits ? " asks for logits in vain" : " lacks logits"));
+  if (plan.draws.size() != (launch.hasPicked ? launch.draws.size() : 0))
+    problems.push_back("invariant 12: " + step + " asks for " + std::to_string(plan.draws.size()) + " tokens of " + std::to_string(launch.draws.size()) + " rows");
+  for (size_t row = 0; row < std::min(plan.draws.size(), launch.draws.size()); ++row)
+    if (!isSame(plan.draws[row], launch.draws[row])) problems.push_back("invariant 12: " + step + " draws the token behind row " + std::to_string(row) + " in another way");
+}
+
 } // namespace
 
 Problems problemsOf(const Snapshot& snapshot) {
@@ -132,9 +147,10 @@ Problems problemsOf(const Snapshot& before, const Snapshot& after) {
 }
 
 Problems problemsOf(const Launch& launch) {
-  const auto& [plan, pages, limits, seenBefore] = launch;
+  const auto& [plan, pages, limits, seenBefore, draws, hasPicked, hasDrawn] = launch;
   Problems problems;
   const std::string step = "step " + std::to_string(plan.step);
+  checkDraws(launch, problems);
   // 5. Each sequence computes a token at least, into pages of its own that are not published.
   for (const PlannedSequence& sequence : plan.sequences)
     if (sequence.tokens - sequence.drafts < 1 || sequence.wanted != 1 + sequence.drafts)

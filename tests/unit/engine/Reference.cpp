@@ -26,6 +26,25 @@ FinishReason reasonToStop(const RequestOptions& options, const std::vector<int32
 
 } // namespace
 
+bool isPickedAlone(const RequestOptions& options, bool hasDraftModel) {
+  const SamplingOptions& sampling = options.sampling;
+  if (options.mask || sampling.logprobs != -1 || !sampling.logitBias.empty()) return false;
+  if (sampling.repetitionPenalty != 1 || sampling.presencePenalty != 0 || sampling.frequencyPenalty != 0) return false;
+  return sampling.temperature == 0 || (sampling.topK <= 64 && !hasDraftModel);
+}
+
+RowDraw drawAlone(const SamplingOptions& sampling, int32_t position) {
+  RowDraw draw;
+  if (sampling.temperature == 0) return draw;
+  draw.inverseTemperature = 1.0f / sampling.temperature;
+  draw.topK = sampling.topK;
+  draw.topP = sampling.topP;
+  draw.minP = sampling.minP;
+  const auto steps = static_cast<int32_t>(uniformAt(sampling.seed, static_cast<uint64_t>(position)) * (1 << 23));
+  draw.u = static_cast<float>(steps) / (1 << 23);
+  return draw;
+}
+
 int32_t chooseByRejection(std::span<const Candidate> p, std::span<const Candidate> q, uint64_t seed, uint64_t position) {
   const auto draw = [](std::span<const Candidate> weights, double u) {
     double total = 0, sum = 0;
@@ -47,7 +66,8 @@ int32_t chooseByRejection(std::span<const Candidate> p, std::span<const Candidat
   return draw(residual, uniformAt(seed, position, Purpose::kResidual));
 }
 
-ReferenceAnswer generateAlone(const RequestOptions& options, int32_t vocabulary, int32_t contextLength, const std::function<bool(int32_t)>& isProposed) {
+ReferenceAnswer generateAlone(const RequestOptions& options, int32_t vocabulary, int32_t contextLength, const std::function<bool(int32_t)>& isProposed,
+                              const ToyPicking& picking) {
   ReferenceAnswer answer;
   ToySight sight;
   int32_t position = 0;
@@ -60,6 +80,7 @@ ReferenceAnswer generateAlone(const RequestOptions& options, int32_t vocabulary,
     feed(token);
   Sampler sampler(vocabulary); // judged by itself in sampler_test.cpp
   std::vector<float> logits(static_cast<size_t>(vocabulary));
+  const bool isPicked = picking.picks && isPickedAlone(options, isProposed != nullptr) && options.sampling.temperature > 0; // the most probable token is the same, whoever finds it
   const auto sample = [&]() -> Expected<int32_t> {
     SampleInput input{logits, options.prompt, answer.output};
     if (options.mask) {
@@ -69,6 +90,7 @@ ReferenceAnswer generateAlone(const RequestOptions& options, int32_t vocabulary,
     const bool isOfDraft = options.maxDrafts > 0 && options.sampling.temperature > 0 && isProposed && isProposed(position);
     if (!isOfDraft) {
       toyLogits(sight, logits);
+      if (isPicked && !sight.isPoisoned && !toyIsUndecided(sight, position, picking)) return toyPick(logits, drawAlone(options.sampling, position));
       return sampler.sample(input, options.sampling, position);
     }
     const auto distribution = [&](const SamplingOptions& sampling) -> Expected<std::vector<Candidate>> {

@@ -40,7 +40,8 @@ class ToyMask : public TokenMask {
 struct Shape {
   int32_t vocabulary, pages, requests, faultsOneIn; ///< 0: no faults
   bool poisons, cancels;
-  bool findsBest; ///< the model, and most requests ask for no more
+  ToyPicking picking;  ///< of the model
+  bool fillsEarly;     ///< placeholders, with whatever comes where the model could not pick a token
   bool isPressed; ///< few pages for many requests with long outputs: preemptions
   bool hasDraftModel;
   int32_t draftFaultsOneIn; ///< 0: no faults
@@ -67,8 +68,9 @@ Shape drawShape(Random& random, int overlaps) {
   shape.engine.maxWaiting = random.oneIn(3) ? random.between(1, 4) : 100;
   const bool draw = random.oneIn(2);
   shape.engine.overlaps = overlaps < 0 ? draw : overlaps == 1;
-  shape.findsBest = random.oneIn(3);
   shape.hasDraftModel = random.oneIn(3);
+  shape.picking = {.picks = !random.oneIn(3), .undecidedOneIn = random.oneIn(4) ? 3 : 30};
+  shape.fillsEarly = random.oneIn(2);
   shape.draftFaultsOneIn = random.oneIn(3) ? random.between(4, 60) : 0;
   return shape;
 }
@@ -141,7 +143,8 @@ class WatchedStream : public StepStream {
   WatchedStream(Simulation& simulation, WatchedModel& model) : simulation_(simulation), model_(model), steps_(model) {}
   int32_t vocabulary() const override { return model_.vocabulary(); }
   int32_t pages() const override { return model_.pages(); }
-  bool findsBest() const override { return model_.findsBest(); }
+  bool picksTokens() const override { return model_.picksTokens(); }
+  Expected<std::span<const float>> logitsOf(size_t wanted) override;
   Status copyPage(int32_t from, int32_t to) override;
   Status launch(const StepInput& input) override;
   Expected<StepRows> settle() override;
@@ -152,8 +155,9 @@ class WatchedStream : public StepStream {
   WatchedModel& model_;
   QueuedSteps steps_;
   std::deque<StepPlan> launched_;
+  StepPlan settled_;
   std::vector<float> logits_;
-  std::vector<int32_t> best_;
+  std::vector<int32_t> tokens_;
 };
 
 class Simulation {
@@ -161,8 +165,8 @@ class Simulation {
   Simulation(uint64_t seed, const SimulationOptions& options)
       : options_(options), seed_(seed), random_(seed), plants_(seed + 1), shape_(drawShape(random_, options.overlaps)),
         model_(*this, shape_.vocabulary, shape_.pages), draft_(*this, shape_.vocabulary, shape_.pages + 1), stream_(*this, model_) {
-    model_.findBest(shape_.findsBest);
-    draft_.findBest(shape_.findsBest);
+    model_.pickTokens(shape_.picking);
+    draft_.pickTokens({.picks = shape_.picking.picks});
     for (auto& document : documents_)
       for (int i = 0; i < 96; ++i)
         document.push_back(random_.below(shape_.vocabulary - 1));
@@ -173,6 +177,7 @@ class Simulation {
   // What the watchers ask and tell.
   bool plants(Plant plant, int32_t oneIn = 20) { return options_.plant == plant && plants_.oneIn(oneIn); }
   Random& plantRandom() { return plants_; }
+  bool fillsEarly() const { return shape_.fillsEarly; }
   bool fails() { return shape_.faultsOneIn > 0 && random_.oneIn(shape_.faultsOneIn); }
   bool failsDraft() { return shape_.draftFaultsOneIn > 0 && random_.oneIn(shape_.draftFaultsOneIn); }
   bool poisonsDraft() { return shape_.draftFaultsOneIn > 0 && random_.oneIn(shape_.draftFaultsOneIn * 20); }
@@ -183,6 +188,8 @@ class Simulation {
   void noteLaunchFailure(const StepPlan& plan);
   void noteSettle(const StepPlan& plan);
   void noteFailure(const StepPlan& plan);
+  void noteVoid(const StepPlan& plan, std::span<const int32_t> tokens);
+  void noteFetch(const StepPlan& plan, size_t wanted, bool fails);
   void notePoison(int32_t slot);
   void noteCopy() { ++result_.copies; }
   void noteDraftFault();
@@ -208,6 +215,8 @@ class Simulation {
   Snapshot snapshot() const;
   std::vector<PageView> pageViews() const;
   bool isLive(const PlannedSequence& sequence) const;
+  bool isVoid(const StepPlan& plan, const PlannedSequence& sequence) const { return void_.contains({plan.step, sequence.request}); }
+  void addExpectedDraws(Launch& launch);
   Submitted* find(RequestId id);
   void problem(std::string text) {
     if (result_.problems.size() < 5) result_.problems.push_back(std::move(text));
@@ -229,7 +238,8 @@ class Simulation {
   Snapshot last_; ///< the state after the step before
   double now_s_ = 0;
   const StepPlan* running_ = nullptr;                                     ///< the plan that the model runs
-  uint64_t expectedStale_ = 0, preemptions_ = 0;
+  std::set<std::pair<StepId, RequestId>> void_;                           ///< what steps compute in vain, of requests that go on
+  uint64_t expectedStale_ = 0, expectedUndecided_ = 0, preemptions_ = 0;
   bool anyLaunchFailed_ = false, anyDraftFault_ = false;
   SimulationResult result_;
 };
@@ -300,7 +310,7 @@ Status WatchedDraft::run(const StepInput& input, StepRows rows) {
       ToyModel::write(slot, {toyMix(static_cast<uint64_t>(slot)), 1, 0});
     if (!simulation_.plants(Plant::kDraftHiddenFailure, 1)) return resourceError("the device is lost for a moment");
     std::ranges::fill(rows.logits, 0.0f);
-    std::ranges::fill(rows.best, 0);
+    std::ranges::fill(rows.tokens, 0);
     return Status::ok();
   }
   return ToyModel::run(input, rows);
@@ -331,42 +341,58 @@ Status WatchedStream::launch(const StepInput& input) {
   if (simulation_.plants(Plant::kWrongPosition)) position[one] += position[one] % kPageTokens == kPageTokens - 1 ? -1 : 1;
   if (simulation_.plants(Plant::kWrongToken)) tokens[one] = (std::max(tokens[one], 0) + 1) % (vocabulary() - 1);
   if (simulation_.plants(Plant::kWrongRowWanted)) wanted.back() = std::max(wanted.back() - 1, 0);
-  return steps_.launch({tokens, input.sequence, position, slots, table, input.sequences, input.entries, wanted, input.wantsBest});
+  std::vector<RowDraw> draws(input.draws.begin(), input.draws.end());
+  if (!draws.empty() && simulation_.plants(Plant::kWrongDraw)) draws[random.next() % draws.size()].u += draws[0].u < 0.5f ? 0.5f : -0.5f;
+  return steps_.launch({tokens, input.sequence, position, slots, table, input.sequences, input.entries, wanted, input.wantsLogits, draws});
+}
+
+Expected<std::span<const float>> WatchedStream::logitsOf(size_t wanted) {
+  const bool fails = simulation_.fails();
+  simulation_.noteFetch(settled_, wanted, fails);
+  if (fails) return resourceError("no logits");
+  if (settled_.wanted.size() > 1 && simulation_.plants(Plant::kWrongLogitsOf, 1)) wanted = (wanted + 1) % settled_.wanted.size();
+  return steps_.logitsOf(wanted);
 }
 
 Expected<StepRows> WatchedStream::settle() {
-  const StepPlan plan = std::move(launched_.front());
+  settled_ = std::move(launched_.front());
   launched_.pop_front();
+  const StepPlan& plan = settled_;
   model_.step = plan.step;
   simulation_.noteSettle(plan);
   Expected<StepRows> settled = steps_.settle();
   const auto row = static_cast<ptrdiff_t>(vocabulary());
   if (!settled) {
     if (simulation_.plants(Plant::kHiddenFailure, 1)) {
-      logits_.assign(plan.wantsBest ? 0 : plan.wanted.size() * static_cast<size_t>(row), 0);
-      best_.assign(plan.wantsBest ? plan.wanted.size() : 0, 0);
-      return StepRows{logits_, best_};
+      logits_.assign(plan.wantsLogits ? plan.wanted.size() * static_cast<size_t>(row) : 0, 0);
+      tokens_.assign(plan.draws.size(), 0);
+      return StepRows{logits_, tokens_};
     }
+    tokens_.clear();
     simulation_.noteFailure(plan);
     return settled;
   }
   logits_.assign(settled->logits.begin(), settled->logits.end());
-  best_.assign(settled->best.begin(), settled->best.end());
+  tokens_.assign(settled->tokens.begin(), settled->tokens.end());
   if (plan.wanted.size() > 1 && simulation_.plants(Plant::kSwappedLogits)) {
-    if (plan.wantsBest) std::swap(best_[0], best_[1]);
-    else std::swap_ranges(logits_.begin(), logits_.begin() + row, logits_.begin() + row);
+    if (!plan.draws.empty()) std::swap(tokens_[0], tokens_[1]);
+    if (plan.wantsLogits) std::swap_ranges(logits_.begin(), logits_.begin() + row, logits_.begin() + row);
   }
+  if (simulation_.plants(Plant::kHiddenUndecided, 1)) std::ranges::replace(tokens_, kUndecided, 0);
   if (simulation_.plants(Plant::kHiddenNan, 1)) {
     for (float& logit : logits_)
       if (std::isnan(logit)) logit = 0;
-    for (int32_t& token : best_)
+    for (int32_t& token : tokens_)
       if (token == row) token = 0;
   }
-  return StepRows{logits_, best_};
+  return StepRows{logits_, tokens_};
 }
 
 Status WatchedStream::resolve(std::span<const int32_t> tokens) {
   std::vector<int32_t> changed(tokens.begin(), tokens.end());
+  if (!launched_.empty()) simulation_.noteVoid(launched_.front(), tokens_);
+  for (size_t row = 0; row < tokens_.size() && simulation_.fillsEarly(); ++row)
+    if (tokens_[row] == kUndecided) changed[row] = static_cast<int32_t>(toyMix(settled_.step + row) % static_cast<uint64_t>(vocabulary()));
   if (simulation_.plants(Plant::kWrongPlaceholder, 3)) std::rotate(changed.begin(), changed.begin() + 1, changed.end());
   return steps_.resolve(changed);
 }
@@ -386,7 +412,9 @@ bool Simulation::isLive(const PlannedSequence& sequence) const {
 
 void Simulation::noteLaunch(const StepPlan& plan) {
   const SchedulerOptions& scheduler = shape_.engine.scheduler;
-  Launch launch{plan, pageViews(), {scheduler.tokenBudget, scheduler.prefillWhileDecoding}, seen_};
+  Launch launch{plan, pageViews(), {scheduler.tokenBudget, scheduler.prefillWhileDecoding}, seen_, {}, false, false};
+  addExpectedDraws(launch);
+  result_.mixedSteps += launch.hasPicked && launch.hasDrawn;
   for (std::string& text : problemsOf(launch))
     problem(std::move(text));
   if (options_.launches) options_.launches->push_back(std::move(launch));
@@ -394,6 +422,20 @@ void Simulation::noteLaunch(const StepPlan& plan) {
   for (const PlannedSequence& sequence : plan.sequences)
     if (seen_.insert({sequence.request, sequence.epoch}).second && preemptions != preemptions_)
       problem("step " + std::to_string(plan.step) + " admits a request and preempts another");
+}
+
+/// What of the plan says who picks tokens, by the options of each request alone.
+void Simulation::addExpectedDraws(Launch& launch) {
+  const StepPlan& plan = launch.plan;
+  launch.draws.resize(plan.wanted.size());
+  for (const PlannedSequence& sequence : plan.sequences) {
+    const RequestOptions& options = find(sequence.request)->options;
+    const bool isPicked = shape_.picking.picks && isPickedAlone(options, shape_.hasDraftModel);
+    (isPicked ? launch.hasPicked : launch.hasDrawn) = true;
+    const int32_t next = sequence.start + sequence.tokens - sequence.drafts;
+    for (int32_t row = 0; isPicked && sequence.samples && row <= sequence.drafts; ++row)
+      launch.draws[sequence.firstWanted + row] = drawAlone(options.sampling, next + row);
+  }
 }
 
 void Simulation::noteLaunchFailure(const StepPlan& plan) {
@@ -411,7 +453,8 @@ void Simulation::noteDraftFault() {
 
 void Simulation::noteSettle(const StepPlan& plan) {
   for (const PlannedSequence& sequence : plan.sequences) {
-    expectedStale_ += !isLive(sequence);
+    if (isVoid(plan, sequence)) ++expectedUndecided_;
+    else if (!isLive(sequence)) ++expectedStale_;
     if (!shape_.hasDraftModel || !sequence.samples || !isLive(sequence)) continue;
     for (int32_t row = 0; row < sequence.wanted; ++row)
       find(sequence.request)->proposed[sequence.start + sequence.tokens - sequence.drafts + row] = !plan.proposals[sequence.firstWanted + row].isEmpty();
@@ -421,12 +464,27 @@ void Simulation::noteSettle(const StepPlan& plan) {
 
 void Simulation::noteFailure(const StepPlan& plan) {
   for (const PlannedSequence& sequence : plan.sequences)
-    if (isLive(sequence)) find(sequence.request)->mayFail = find(sequence.request)->mustFail = true;
+    if (isLive(sequence) && !isVoid(plan, sequence)) find(sequence.request)->mayFail = find(sequence.request)->mustFail = true;
+}
+
+/// The plan stands in flight behind a step with these tokens, whose requests have got theirs.
+void Simulation::noteVoid(const StepPlan& plan, std::span<const int32_t> tokens) {
+  for (const PlannedSequence& sequence : plan.sequences) {
+    const int32_t token = plan.tokens[sequence.firstToken];
+    if (token < 0 && !tokens.empty() && tokens[rowOfPlaceholder(token)] == kUndecided && isLive(sequence)) void_.insert({plan.step, sequence.request});
+  }
+}
+
+void Simulation::noteFetch(const StepPlan& plan, size_t wanted, bool fails) {
+  ++result_.fetchedRows;
+  for (const PlannedSequence& sequence : plan.sequences)
+    if (static_cast<int32_t>(wanted) >= sequence.firstWanted && static_cast<int32_t>(wanted) < sequence.firstWanted + sequence.wanted && fails)
+      find(sequence.request)->mayFail = find(sequence.request)->mustFail = true;
 }
 
 void Simulation::notePoison(int32_t slot) {
   for (size_t i = 0; i < running_->slots.size(); ++i)
-    if (running_->slots[i] == slot) find(running_->sequences[running_->sequence[i]].request)->mayFail = true;
+    if (running_->slots[i] == slot && !isVoid(*running_, running_->sequences[running_->sequence[i]])) find(running_->sequences[running_->sequence[i]].request)->mayFail = true;
   // A copied row is poisoned for whoever the page is copied for.
   for (const PageCopy& copy : running_->copies)
     for (size_t i = 0; i < running_->slots.size(); ++i)
@@ -493,9 +551,14 @@ RequestOptions Simulation::drawRequest() {
   if (random.oneIn(shape_.isPressed ? 12 : 3)) options.stopTokens = {random.below(shape_.vocabulary)};
   if (random.oneIn(shape_.isPressed ? 12 : 4)) options.stopSequences = {{random.below(shape_.vocabulary), random.below(shape_.vocabulary)}};
   options.sampling = drawSampling(random, shape_.vocabulary);
-  const bool takesBest = shape_.findsBest && !random.oneIn(6);
-  if (takesBest) options.sampling = {.temperature = 0};
-  if (!takesBest && random.oneIn(8)) options.mask = std::make_shared<ToyMask>(shape_.vocabulary);
+  const bool isPlain = random.oneIn(2);
+  if (isPlain) {
+    SamplingOptions plain{.temperature = options.sampling.temperature, .topK = options.sampling.topK, .topP = options.sampling.topP, .minP = options.sampling.minP};
+    plain.seed = options.sampling.seed;
+    options.sampling = plain;
+    if (random.oneIn(6)) options.sampling.topK = random.between(kMostPicked - 2, kMostPicked + 2);
+  }
+  if (random.oneIn(isPlain ? 16 : 8)) options.mask = std::make_shared<ToyMask>(shape_.vocabulary);
   if (!random.oneIn(3)) options.maxDrafts = random.between(1, 6);
   options.tenant = static_cast<uint64_t>(random.below(3));
   options.priority = random.oneIn(3) ? random.between(0, 2) : 0;
@@ -576,15 +639,18 @@ void Simulation::checkState() {
     if (find(view.id)->isCancelled) problem("invariant 10: cancelled request " + std::to_string(view.id) + " is still there");
   if (!anyLaunchFailed_ && engine_->counts().staleRows != expectedStale_)
     problem("invariant 8: " + std::to_string(engine_->counts().staleRows) + " stale rows were dropped, there were " + std::to_string(expectedStale_));
+  if (!anyLaunchFailed_ && engine_->counts().undecidedRows != expectedUndecided_)
+    problem("invariant 8: " + std::to_string(engine_->counts().undecidedRows) + " undecided rows were dropped, there were " + std::to_string(expectedUndecided_));
 }
 
 /// 7 and 9. The tokens are those of the request alone, whatever happened around it, and with drafts as without.
 void Simulation::checkAnswer(const Submitted& request) {
-  const auto isProposed = [&](int32_t position) {
+  std::function<bool(int32_t)> isProposed = [&](int32_t position) {
     const auto found = request.proposed.find(position);
     return found != request.proposed.end() && found->second;
   };
-  const ReferenceAnswer expected = generateAlone(request.options, shape_.vocabulary, shape_.engine.scheduler.contextLength, isProposed);
+  if (!shape_.hasDraftModel) isProposed = nullptr;
+  const ReferenceAnswer expected = generateAlone(request.options, shape_.vocabulary, shape_.engine.scheduler.contextLength, isProposed, shape_.picking);
   const std::string name = "invariant 7: request " + std::to_string(request.id);
   const size_t count = request.output.size();
   const bool isDrawnByRule = shape_.hasDraftModel && request.options.maxDrafts > 0 && request.options.sampling.temperature > 0;
@@ -646,6 +712,7 @@ SimulationResult Simulation::run() {
   result_.cachedTokens = engine_->scheduler().cachedTokens();
   result_.acceptedDrafts = counts.acceptedDrafts;
   result_.staleRows = counts.staleRows;
+  result_.undecidedRows = counts.undecidedRows;
   result_.failedSteps = counts.failedSteps;
   return result_;
 }

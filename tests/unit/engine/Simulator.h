@@ -1,4 +1,4 @@
-// Random schedules of an engine over the toy model, each a function of its seed, and the eleven invariants that are looked at after every step.
+// Random schedules of an engine over the toy model, each a function of its seed, and the twelve invariants that are looked at after every step.
 #pragma once
 
 #include <functional>
@@ -62,6 +62,8 @@ struct Launch {
   std::vector<PageView> pages;
   LaunchLimits limits;
   std::set<std::pair<RequestId, uint32_t>> seenBefore; ///< requests and epochs of plans before it
+  std::vector<RowDraw> draws;                          ///< by wanted row: what each request's options say, whoever stands beside it
+  bool hasPicked = false, hasDrawn = false;            ///< whether there is a request whose tokens the model picks, and one whose tokens are drawn from logits
 };
 std::vector<std::string> problemsOf(const Launch& launch);
 
@@ -81,6 +83,9 @@ enum class Plant {
   kWrongToken,        ///< a token is another one
   kWrongRowWanted,    ///< the logits of the token before are given
   kSwappedLogits,     ///< two rows of logits change places
+  kWrongDraw,         ///< a token is picked by another number
+  kHiddenUndecided,   ///< a token comes where the model could not say one
+  kWrongLogitsOf,     ///< the logits of another row are fetched
   kWrongPlaceholder,  ///< placeholders stand for the token of another row
   kHiddenNan,         ///< NaN logits come as numbers
   kHiddenFailure,     ///< a step that did not run says that it did
@@ -92,7 +97,7 @@ enum class Plant {
 struct SimulationResult {
   std::vector<std::string> problems; ///< the first ones; empty: all is well
   uint64_t steps = 0, tokens = 0, preemptions = 0, cachedTokens = 0, acceptedDrafts = 0, staleRows = 0, failedSteps = 0, errors = 0, cancels = 0,
-           refusals = 0, copies = 0, answers = 0, draftFaults = 0, proposed = 0;
+           refusals = 0, copies = 0, answers = 0, draftFaults = 0, proposed = 0, undecidedRows = 0, fetchedRows = 0, mixedSteps = 0;
 };
 
 struct SimulationOptions {

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -72,6 +74,36 @@ inline void toyDraftLogits(const ToySight& sight, std::span<float> logits) {
   if (toyDraftIsSilent(sight)) logits[0] = std::numeric_limits<float>::quiet_NaN();
 }
 
+/// Which tokens the toy model picks by itself.
+struct ToyPicking {
+  bool picks = false;
+  int32_t undecidedOneIn = 0;           ///< of so many at a temperature it cannot, by what is seen; 0: it always can
+  std::vector<int32_t> undecidedAt = {}; ///< nor those at these positions
+};
+
+/// Whether the toy model cannot pick a token at a temperature. \param sight  of all tokens before its position
+inline bool toyIsUndecided(const ToySight& sight, int32_t position, const ToyPicking& picking) {
+  if (std::ranges::find(picking.undecidedAt, position) != picking.undecidedAt.end()) return true;
+  return picking.undecidedOneIn > 0 && toyMix(sight.hash + 77) % static_cast<uint64_t>(picking.undecidedOneIn) == 0;
+}
+
+/// How the toy model picks a token at a temperature, so that it is seen who did: of the weights of all tokens, from the last id down, at a number that each filter moves.
+inline int32_t toyPick(std::span<const float> logits, const RowDraw& draw) {
+  uint64_t filters = static_cast<uint64_t>(draw.topK);
+  for (const float filter : {draw.topP, draw.minP})
+    filters = toyMix(filters + std::bit_cast<uint32_t>(filter));
+  const double moved = static_cast<double>(draw.u) + static_cast<double>(filters >> 11) * 0x1p-53, u = moved - std::floor(moved);
+  const float largest = *std::ranges::max_element(logits);
+  std::vector<double> weights;
+  double total = 0;
+  for (const float logit : logits)
+    total += weights.emplace_back(std::exp(static_cast<double>(draw.inverseTemperature) * (logit - largest)));
+  size_t token = logits.size();
+  for (double sum = 0; token > 0 && sum <= u * total;)
+    sum += weights[--token];
+  return static_cast<int32_t>(token);
+}
+
 class ToyModel : public StepModel {
  public:
   ToyModel(int32_t vocabulary, int32_t pages) : vocabulary_(vocabulary), keys_(static_cast<size_t>(pages) * kPageTokens) {
@@ -89,22 +121,25 @@ class ToyModel : public StepModel {
     return Status::ok();
   }
 
-  bool findsBest() const override { return findsBest_; }
-  void findBest(bool finds) { findsBest_ = finds; }
+  bool picksTokens() const override { return picking_.picks; }
+  void pickTokens(ToyPicking picking) { picking_ = std::move(picking); }
 
   Status run(const StepInput& input, StepRows rows) override {
     for (size_t i = 0; i < input.tokens.size(); ++i) {
       JINX_TRY_ASSIGN(const ToySight before, look(input, i, input.position[i]));
       if (input.slots[i] >= 0) write(input.slots[i], toyKey(before, input.tokens[i], input.position[i], vocabulary_));
     }
+    const size_t logits = input.wantsLogits ? input.wanted.size() * static_cast<size_t>(vocabulary_) : 0, draws = input.draws.empty() ? 0 : input.wanted.size();
+    if (rows.logits.size() != logits || rows.tokens.size() != draws || input.draws.size() != draws || (draws > 0 && !picking_.picks))
+      return internalError("rows have room for " + std::to_string(rows.logits.size()) + " logits and " + std::to_string(rows.tokens.size()) + " tokens, expected " +
+                           std::to_string(logits) + " and " + std::to_string(draws));
     own_.resize(static_cast<size_t>(vocabulary_));
     for (size_t w = 0; w < input.wanted.size(); ++w) {
       const size_t i = static_cast<size_t>(input.wanted[w]);
       JINX_TRY_ASSIGN(const ToySight sight, look(input, i, input.position[i] + 1));
       giveLogits(sight, own_);
-      const bool isFinite = std::ranges::none_of(own_, [](float logit) { return logit != logit; });
-      if (input.wantsBest) rows.best[w] = isFinite ? static_cast<int32_t>(std::ranges::max_element(own_) - own_.begin()) : vocabulary_;
-      else std::ranges::copy(own_, rows.logits.begin() + static_cast<ptrdiff_t>(w) * vocabulary_);
+      if (draws > 0) rows.tokens[w] = pick(sight, own_, input.position[i] + 1, input.draws[w]);
+      if (logits > 0) std::ranges::copy(own_, rows.logits.begin() + static_cast<ptrdiff_t>(w) * vocabulary_);
     }
     return Status::ok();
   }
@@ -114,6 +149,11 @@ class ToyModel : public StepModel {
   virtual void giveLogits(const ToySight& sight, std::span<float> logits) const { toyLogits(sight, logits); }
 
  private:
+  int32_t pick(const ToySight& sight, std::span<const float> logits, int32_t position, const RowDraw& draw) const {
+    if (std::ranges::any_of(logits, [](float logit) { return logit != logit; })) return vocabulary_;
+    if (draw.inverseTemperature == 0) return static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin());
+    return toyIsUndecided(sight, position, picking_) ? kUndecided : toyPick(logits, draw);
+  }
   /// Keys [0, end) of the sequence of token i.
   Expected<ToySight> look(const StepInput& input, size_t i, int32_t end) const {
     ToySight sight;
@@ -126,7 +166,7 @@ class ToyModel : public StepModel {
   }
 
   int32_t vocabulary_;
-  bool findsBest_ = false;
+  ToyPicking picking_;
   std::vector<ToyKey> keys_;
   std::vector<float> own_; ///< logits of a row
 };

@@ -82,12 +82,12 @@ TEST(DraftModel, AGuessThatTheTargetNeverGivesIsReplaced) {
 
 TEST(DraftModel, GreedyTokensAreThoseWithoutDrafts) {
   for (const bool overlaps : {false, true})
-    for (const bool findsBest : {false, true}) {
+    for (const bool picksTokens : {false, true}) {
       EngineOptions options = smallEngine();
       options.overlaps = overlaps;
       Drafted drafted(options);
-      drafted.draft.findBest(findsBest);
-      drafted.harness.model.findBest(findsBest);
+      drafted.draft.pickTokens({.picks = picksTokens});
+      drafted.harness.model.pickTokens({.picks = picksTokens});
       for (uint64_t i = 0; i < 8; ++i)
         drafted.harness.submit(draftedRequest(toyText(i, 30), 60, static_cast<int32_t>(i % 5)));
       drafted.harness.run();

@@ -291,38 +291,6 @@ TEST(Engine, TheQueueIsBounded) {
   harness.run();
 }
 
-TEST(Engine, AskedForTheBestOnlyWhereAllRequestsTakeIt) {
-  const auto tokensOf = [](bool findsBest, std::vector<float> temperatures, std::vector<bool>& asked) {
-    struct Model : RecordingModel {
-      using RecordingModel::RecordingModel;
-      Status run(const StepInput& input, StepRows rows) override {
-        asked->push_back(input.wantsBest);
-        return RecordingModel::run(input, rows);
-      }
-      std::vector<bool>* asked = nullptr;
-    } model(16, 24);
-    model.asked = &asked;
-    model.findBest(findsBest);
-    QueuedSteps stream(model);
-    auto engine = Engine::create(smallEngine(), stream);
-    std::vector<std::vector<int32_t>> tokens(temperatures.size());
-    std::vector<RequestId> ids;
-    for (float temperature : temperatures)
-      ids.push_back(std::get<RequestId>((*engine)->submit({.prompt = {3, 1, 2}, .maxTokens = 5, .sampling = {.temperature = temperature}})));
-    while (!(*engine)->isIdle())
-      for (const Output& output : (*engine)->step())
-        if (output.token >= 0) tokens[static_cast<size_t>(std::ranges::find(ids, output.request) - ids.begin())].push_back(output.token);
-    return tokens;
-  };
-  std::vector<bool> plain, best, mixed;
-  const auto wanted = tokensOf(false, {0, 0}, plain);
-  EXPECT_EQ(tokensOf(true, {0, 0}, best), wanted);
-  EXPECT_EQ(tokensOf(true, {0, 1}, mixed)[0], wanted[0]);
-  EXPECT_EQ(plain, std::vector<bool>(plain.size(), false));
-  EXPECT_EQ(best, std::vector<bool>(best.size(), true));
-  EXPECT_EQ(mixed, std::vector<bool>(mixed.size(), false));
-}
-
 TEST(Engine, AStreamSaysWhatItCannotDo) {
   ToyModel model(16, 4);
   QueuedSteps stream(model);

@@ -212,5 +212,26 @@ TEST(Invariants, PromptsThatStallDecoders) {
   });
 }
 
+TEST(Invariants, DrawsByTheBatch) {
+  expectLaunchTold("12", [](Launch& launch) {
+    const auto drawn = std::ranges::find_if(launch.plan.draws, [](const RowDraw& draw) { return draw.inverseTemperature > 0; });
+    if (drawn == launch.plan.draws.end()) return false;
+    drawn->u += 0x1p-23f;
+    return true;
+  });
+}
+
+TEST(Invariants, PicksWhatOthersDraw) {
+  expectLaunchTold("12", [](Launch& launch) { return launch.hasPicked && std::exchange(launch.plan.wantsLogits, false); });
+}
+
+TEST(Invariants, DrawsWhatTheModelPicks) {
+  expectLaunchTold("12", [](Launch& launch) {
+    if (launch.plan.draws.empty()) return false;
+    launch.plan.draws.clear();
+    return true;
+  });
+}
+
 } // namespace
 } // namespace jinx::engine

@@ -1,4 +1,4 @@
-// Random schedules keep the eleven invariants, and every kind of planted fault is told.
+// Random schedules keep the twelve invariants, and every kind of planted fault is told.
 //
 // A failure prints its seed; JINX_SIMULATION_SEED=N replays that one. JINX_SIMULATIONS=N runs so many (2,000 where nothing is said).
 #include <cstdlib>
@@ -47,6 +47,9 @@ TEST(Simulator, RandomSchedulesKeepTheInvariants) {
     sum.answers += result.answers;
     sum.draftFaults += result.draftFaults;
     sum.proposed += result.proposed;
+    sum.undecidedRows += result.undecidedRows;
+    sum.fetchedRows += result.fetchedRows;
+    sum.mixedSteps += result.mixedSteps;
   }
   // Everything that is to be tested did happen.
   for (const auto& [name, times] : std::initializer_list<std::pair<const char*, uint64_t>>{{"steps", sum.steps},
@@ -62,7 +65,10 @@ TEST(Simulator, RandomSchedulesKeepTheInvariants) {
                                                                                            {"copied pages", sum.copies},
                                                                                            {"answers", sum.answers},
                                                                                            {"faults of the draft model", sum.draftFaults},
-                                                                                           {"tokens of proposals", sum.proposed}}) {
+                                                                                           {"tokens of proposals", sum.proposed},
+                                                                                           {"undecided rows", sum.undecidedRows},
+                                                                                           {"rows of logits that were fetched", sum.fetchedRows},
+                                                                                           {"steps that pick and draw", sum.mixedSteps}}) {
     RecordProperty(name, std::to_string(times));
     std::printf("  %-35s %llu\n", name, static_cast<unsigned long long>(times));
     EXPECT_GE(times, count / 20) << name;
@@ -107,7 +113,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair(Plant::kMissingCopy, "missing_copy"), std::pair(Plant::kWrongCopy, "wrong_copy"),
                     std::pair(Plant::kWrongPosition, "wrong_position"), std::pair(Plant::kWrongToken, "wrong_token"),
                     std::pair(Plant::kWrongRowWanted, "wrong_row_wanted"), std::pair(Plant::kSwappedLogits, "swapped_logits"),
-                    std::pair(Plant::kWrongPlaceholder, "wrong_placeholder"), std::pair(Plant::kHiddenNan, "hidden_nan"),
+                    std::pair(Plant::kWrongDraw, "wrong_draw"), std::pair(Plant::kHiddenUndecided, "hidden_undecided"),
+                    std::pair(Plant::kWrongLogitsOf, "wrong_logits_of"), std::pair(Plant::kWrongPlaceholder, "wrong_placeholder"), std::pair(Plant::kHiddenNan, "hidden_nan"),
                     std::pair(Plant::kHiddenFailure, "hidden_failure"), std::pair(Plant::kDraftMissingWrite, "draft_missing_write"),
                     std::pair(Plant::kDraftMissingCopy, "draft_missing_copy"), std::pair(Plant::kDraftHiddenFailure, "draft_hidden_failure")),
     [](const auto& info) { return info.param.second; });

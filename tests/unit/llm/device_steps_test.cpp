@@ -29,9 +29,21 @@ void nextKernel(void* const* b, const int64_t*, int64_t begin, int64_t end, void
   }
 }
 
+/// What the toy draws of a row whose largest logit is at `best`: a cut of 5 is what it cannot decide.
+int32_t drawn(int32_t best, int32_t topK) { return topK == 5 ? engine::kUndecided : (best + topK) % kVocabulary; }
+
+/// Of best, rows that are drawn from, top-k and choices: what was picked.
+void pickKernel(void* const* b, const int64_t* sizes, int64_t begin, int64_t end, void*) {
+  const auto* best = static_cast<const int32_t*>(b[0]);
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t draw = static_cast<const int32_t*>(b[3])[i] - sizes[0];
+    static_cast<int32_t*>(b[4])[i] = draw < 0 ? best[i] : drawn(best[static_cast<const int32_t*>(b[1])[draw]], static_cast<const int32_t*>(b[2])[draw]);
+  }
+}
+
 std::shared_ptr<const PlanFile> toyPlan() {
   TestPlan t;
-  for (const char* s : {"n", "s", "e", "r", "p"})
+  for (const char* s : {"n", "s", "e", "r", "p", "d", "q"})
     t.symbol(s);
   std::map<std::string, uint32_t> in;
   for (const char* name : {"tokens", "sequence", "position", "slots"})
@@ -39,21 +51,28 @@ std::shared_ptr<const PlanFile> toyPlan() {
   t.input("table", {"s", "e"}, DType::kI32);
   in["rows"] = t.input("rows", {"r"}, DType::kI32);
   t.input("keys.0", {"p", "1", "16", "1"});
-  const uint32_t logits = t.output("logits", {"r", std::to_string(kVocabulary)}), best = t.output("best", {"r"}, DType::kI32);
+  for (const char* name : {"draw.rows", "draw.top_k"})
+    in[name] = t.input(name, {"d"}, DType::kI32);
+  for (const char* name : {"draw.inverse_temperature", "draw.top_p", "draw.min_p", "draw.u"})
+    t.input(name, {"d"});
+  in["draw.choice"] = t.input("draw.choice", {"q"}, DType::kI32);
+  const uint32_t logits = t.output("logits", {"r", std::to_string(kVocabulary)}), best = t.output("best", {"r"}, DType::kI32), picked = t.output("picked", {"q"}, DType::kI32);
   t.launch(t.kernel("k_next", 5, 0), {in["tokens"], in["position"], in["rows"]}, {logits, best}, {}, "r");
+  t.launch(t.kernel("k_pick", 5, 1), {best, in["draw.rows"], in["draw.top_k"], in["draw.choice"]}, {picked}, {"r"}, "q");
   (*t.p.mutable_metadata())["llm.context_length"] = "64";
   return t.finish();
 }
 
 std::unique_ptr<PlanModel> toyModel(std::shared_ptr<Device> device) { return take(PlanModel::create(toyPlan(), std::move(device), {.pages = 40})); }
-DeviceOptions toyOptions() { return {.threads = 1, .kernels = {{"k_next", nextKernel}}}; }
+DeviceOptions toyOptions() { return {.threads = 1, .kernels = {{"k_next", nextKernel}, {"k_pick", pickKernel}}}; }
 std::unique_ptr<PlanModel> modelOnDevice() { return toyModel(std::make_shared<SeparateDevice>(toyOptions())); }
 
 /// Tokens of different sequences at one position, all of them wanted.
 struct Step {
   std::vector<int32_t> tokens, sequence, position, slots, table, wanted;
-  bool wantsBest;
-  Step(std::vector<int32_t> of, int32_t at, bool best) : tokens(std::move(of)), wantsBest(best) {
+  std::vector<engine::RowDraw> draws; ///< greedy ones, or none
+  bool wantsLogits;
+  Step(std::vector<int32_t> of, int32_t at, bool best) : tokens(std::move(of)), draws(best ? tokens.size() : 0), wantsLogits(!best) {
     for (int32_t i = 0; i < static_cast<int32_t>(tokens.size()); ++i) {
       sequence.push_back(i);
       position.push_back(at);
@@ -62,19 +81,19 @@ struct Step {
       wanted.push_back(i);
     }
   }
-  engine::StepInput input() const { return {tokens, sequence, position, slots, table, static_cast<int32_t>(tokens.size()), 1, wanted, wantsBest}; }
+  engine::StepInput input() const { return {tokens, sequence, position, slots, table, static_cast<int32_t>(tokens.size()), 1, wanted, wantsLogits, draws}; }
 };
 
 std::vector<int32_t> bestOf(DeviceSteps& steps) {
   const engine::StepRows rows = take(steps.settle());
   EXPECT_TRUE(rows.logits.empty());
-  return {rows.best.begin(), rows.best.end()};
+  return {rows.tokens.begin(), rows.tokens.end()};
 }
 
 TEST(DeviceSteps, ATokenThatTheDeviceFoundIsFilledInThere) {
   auto model = modelOnDevice();
   DeviceSteps steps(*model);
-  ASSERT_TRUE(steps.findsBest());
+  ASSERT_TRUE(steps.picksTokens());
   ASSERT_TRUE(steps.launch(Step({5, 6, 7}, 0, true).input()).isOk());
   ASSERT_TRUE(steps.launch(Step({-1, -2, -3}, 1, true).input()).isOk()); // in their order: one copy
   ASSERT_TRUE(steps.launch(Step({-3, 4, -1, -2}, 2, true).input()).isOk());
@@ -99,6 +118,56 @@ TEST(DeviceSteps, ATokenThatTheHostDrawsIsWaitedFor) {
   EXPECT_EQ(rows.logits[static_cast<size_t>(next(5, 0))], 0);
   EXPECT_EQ(rows.logits[static_cast<size_t>(kVocabulary + next(6, 0))], 0);
   ASSERT_TRUE(steps.resolve(std::vector<int32_t>{2, 3}).isOk()); // what was drawn, not the largest
+  EXPECT_EQ(bestOf(steps), (std::vector<int32_t>{next(3, 1), next(2, 1)}));
+}
+
+TEST(DeviceSteps, TokensThatTheDeviceDrawsAreFilledInThere) {
+  auto model = modelOnDevice();
+  DeviceSteps steps(*model);
+  Step first({5, 6, 7}, 0, true), second({-1, -2, -3}, 1, true);
+  first.draws[0] = {.inverseTemperature = 1, .topK = 3};
+  first.draws[2] = {.inverseTemperature = 2, .topK = 1};
+  second.draws[1] = {.inverseTemperature = 1, .topK = 5};
+  ASSERT_TRUE(steps.launch(first.input()).isOk());
+  ASSERT_TRUE(steps.launch(second.input()).isOk());
+  const std::vector<int32_t> found = {drawn(next(5, 0), 3), next(6, 0), drawn(next(7, 0), 1)};
+  EXPECT_EQ(bestOf(steps), found);
+  ASSERT_TRUE(steps.resolve(found).isOk());
+  EXPECT_EQ(bestOf(steps), (std::vector<int32_t>{next(found[0], 1), engine::kUndecided, next(found[2], 1)}));
+}
+
+TEST(DeviceSteps, LogitsOfARowAreThereThoughNobodyAskedAndTheNextStepRuns) {
+  auto model = modelOnDevice();
+  DeviceSteps steps(*model);
+  EXPECT_EQ(steps.logitsOf(0).status().message(), "no step has settled whose logits could be looked at");
+  Step first({5, 6}, 0, true);
+  first.draws[1] = {.inverseTemperature = 1, .topK = 5};
+  ASSERT_TRUE(steps.launch(first.input()).isOk());
+  ASSERT_TRUE(steps.launch(Step({-1, 3}, 1, true).input()).isOk());
+  EXPECT_EQ(bestOf(steps), (std::vector<int32_t>{next(5, 0), engine::kUndecided}));
+  for (size_t row : {1, 0}) {
+    const std::span<const float> logits = take(steps.logitsOf(row));
+    ASSERT_EQ(logits.size(), size_t{kVocabulary});
+    EXPECT_EQ(std::ranges::max_element(logits) - logits.begin(), next(first.tokens[row], 0));
+  }
+  EXPECT_EQ(steps.logitsOf(4096).status().message(), "asks for logits of row 4096, which the step has not");
+  ASSERT_TRUE(steps.resolve(std::vector<int32_t>{next(5, 0), 1}).isOk());
+  EXPECT_EQ(bestOf(steps), (std::vector<int32_t>{next(next(5, 0), 1), next(3, 1)}));
+}
+
+TEST(DeviceSteps, AMixedStepGivesBoth) {
+  auto model = modelOnDevice();
+  DeviceSteps steps(*model);
+  Step step({5, 6}, 0, true);
+  step.wantsLogits = true;
+  step.draws[0] = {.inverseTemperature = 1, .topK = 2};
+  ASSERT_TRUE(steps.launch(step.input()).isOk());
+  ASSERT_TRUE(steps.launch(Step({-2, -1}, 1, true).input()).isOk()); // waits: the host draws one of them
+  const engine::StepRows rows = take(steps.settle());
+  EXPECT_EQ(std::vector<int32_t>(rows.tokens.begin(), rows.tokens.end()), (std::vector<int32_t>{drawn(next(5, 0), 2), next(6, 0)}));
+  ASSERT_EQ(rows.logits.size(), size_t{2 * kVocabulary});
+  EXPECT_EQ(rows.logits[static_cast<size_t>(kVocabulary + next(6, 0))], 0);
+  ASSERT_TRUE(steps.resolve(std::vector<int32_t>{2, 3}).isOk());
   EXPECT_EQ(bestOf(steps), (std::vector<int32_t>{next(3, 1), next(2, 1)}));
 }
 
@@ -128,7 +197,8 @@ std::vector<std::vector<int32_t>> answersOf(engine::StepStream& stream, bool ove
     for (int32_t k = 0; k <= 5 * i % 17; ++k)
       request.prompt.push_back((i + k) % kVocabulary);
     request.maxTokens = 1 + 7 * i % 12;
-    request.sampling.temperature = 0;
+    // The toy draws in a way of its own, and with a cut of 5 not at all: the host does, from logits.
+    request.sampling = {.temperature = i % 3 == 1 ? 1.0f : 0.0f, .topK = i == 4 ? 5 : 3, .seed = static_cast<uint64_t>(i)};
     if (i == 5) request.sampling.logprobs = 2; // a step with it gives logits
     const engine::Admission admission = engine->submit(std::move(request));
     EXPECT_TRUE(std::holds_alternative<engine::RequestId>(admission));
@@ -144,8 +214,8 @@ std::vector<std::vector<int32_t>> answersOf(engine::StepStream& stream, bool ove
 }
 
 TEST(DeviceSteps, AnEngineGivesTheSameTokensOverlappedOrNot) {
-  auto onHost = toyModel(std::make_shared<CpuDevice>(toyOptions()));
-  engine::QueuedSteps queued(*onHost);
+  auto atOnce = modelOnDevice();
+  engine::QueuedSteps queued(*atOnce);
   const std::vector<std::vector<int32_t>> expected = answersOf(queued, false);
   ASSERT_EQ(expected.size(), 9u);
   for (bool overlaps : {false, true}) {
@@ -153,6 +223,13 @@ TEST(DeviceSteps, AnEngineGivesTheSameTokensOverlappedOrNot) {
     DeviceSteps steps(*model);
     EXPECT_EQ(answersOf(steps, overlaps), expected) << (overlaps ? "overlapped" : "one after the other");
   }
+  // Where the model draws nothing, requests that take the largest logit have the same tokens.
+  auto onHost = toyModel(std::make_shared<CpuDevice>(toyOptions()));
+  engine::QueuedSteps hostSteps(*onHost);
+  const std::vector<std::vector<int32_t>> greedy = answersOf(hostSteps, false);
+  for (size_t i = 0; i < greedy.size(); ++i)
+    if (i % 3 != 1) EXPECT_EQ(greedy[i], expected[i]) << i;
+  EXPECT_NE(greedy[1], expected[1]);
 }
 
 } // namespace

@@ -49,10 +49,11 @@ TEST(PlanModel, RunsStepsAndCopiesPages) {
   ASSERT_TRUE(status.isOk()) << status.message();
   for (size_t i = 0; i < logits.size(); ++i)
     EXPECT_EQ(logits[i], static_cast<float>(kVocabulary + static_cast<int64_t>(i)));
-  EXPECT_EQ(model->run(step, {std::span(logits).first(3), {}}).message(), "got room for 3 logits and 0 tokens, expected 2 rows of 8, or tokens for them");
-  EXPECT_FALSE(model->findsBest());
-  step.wantsBest = true;
-  EXPECT_EQ(model->run(step, {}).message(), "the plan does not find the most probable tokens, expected that logits are asked for");
+  EXPECT_EQ(model->run(step, {std::span(logits).first(3), {}}).message(), "got room for 3 logits and 0 tokens, expected 16 and 0");
+  EXPECT_FALSE(model->picksTokens());
+  const std::vector<engine::RowDraw> draws(wanted.size());
+  step.draws = draws;
+  EXPECT_EQ(model->run(step, {}).message(), "the plan draws no tokens, expected that logits are asked for");
   EXPECT_TRUE(model->copyPage(2, 0).isOk());
   EXPECT_EQ(model->copyPage(0, 3).message(), "copies page 0 to 3 of 3");
 }
@@ -77,7 +78,7 @@ TEST(PlanModel, RefusesWhatIsNoStep) {
   EXPECT_EQ(refusal(StepPlan("table", {"s", "e", "2"})), "loading a language model: input \"table\" is i32 of rank 3, expected i32 of rank 2");
   EXPECT_EQ(refusal(StepPlan("keys.0", {"p", "2", "n", "4"}, DType::kF32)), "loading a language model: input \"keys.0\" has extent n in dimension 2, expected a number");
   EXPECT_EQ(refusal(StepPlan("keys.0", {"p", "2"}, DType::kF32)), "loading a language model: input \"keys.0\" is no pool, expected keys.0, values.0, … beside those of a step");
-  EXPECT_EQ(refusal(StepPlan("logits")), "loading a language model: the plan has 1 outputs, expected \"logits\", f32 [rows, vocabulary], and nothing else but \"best\", i32 [rows]");
+  EXPECT_EQ(refusal(StepPlan("logits")), "loading a language model: the plan has 1 outputs, expected \"logits\", f32 [rows, vocabulary], and with an input \"draw.rows\" also \"best\" and \"picked\", i32");
   EXPECT_EQ(refusal(StepPlan(), {.pages = 0}), "loading a language model: has 0 pages, expected at least 1");
   StepPlan nameless;
   nameless.p.mutable_metadata()->clear();

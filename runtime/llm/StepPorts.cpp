@@ -1,0 +1,95 @@
+#include "runtime/llm/StepPorts.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace jinx::llm {
+namespace {
+
+struct Form {
+  const char* name;
+  DType dtype;
+  size_t rank;
+};
+constexpr Form kForms[] = {{"tokens", DType::kI32, 1},     {"sequence", DType::kI32, 1},   {"position", DType::kI32, 1},
+                           {"slots", DType::kI32, 1},      {"table", DType::kI32, 2},      {"rows", DType::kI32, 1},
+                           {"draw.rows", DType::kI32, 1},  {"draw.inverse_temperature", DType::kF32, 1},
+                           {"draw.top_k", DType::kI32, 1}, {"draw.top_p", DType::kF32, 1}, {"draw.min_p", DType::kF32, 1},
+                           {"draw.u", DType::kF32, 1},    {"draw.choice", DType::kI32, 1}};
+constexpr int32_t kLeastEntries = 16;
+constexpr size_t kPortAlignment = 64; ///< values: 256 bytes
+
+bool isDrawn(const engine::RowDraw& draw) { return draw.inverseTemperature > 0; }
+
+} // namespace
+
+Status StepPorts::find(std::span<const Port> inputs) {
+  const bool draws = std::ranges::any_of(inputs, [](const Port& p) { return p.name == kForms[kDrawRows].name; });
+  for (const Form& form : std::span(kForms).first(draws ? kPorts : kStepPorts)) {
+    const std::string name = "\"" + std::string(form.name) + "\"";
+    const auto at = std::ranges::find_if(inputs, [&](const Port& p) { return p.name == form.name; });
+    if (at == inputs.end()) return invalidArgument("the plan has no input " + name + ": it is no step of a language model");
+    if (at->dtype != form.dtype || at->dims.size() != form.rank)
+      return invalidArgument("input " + name + " is " + std::string(jinx::name(at->dtype)) + " of rank " + std::to_string(at->dims.size()) + ", expected " +
+                             std::string(jinx::name(form.dtype)) + " of rank " + std::to_string(form.rank));
+    ports_.push_back({static_cast<size_t>(at - inputs.begin()), form.dtype, {}, 0});
+  }
+  return Status::ok();
+}
+
+bool StepPorts::contains(size_t input) const {
+  return std::ranges::any_of(ports_, [&](const StepPort& p) { return p.input == input; });
+}
+
+size_t StepPorts::place(const engine::StepInput& input) {
+  // Widths of a table are powers of two, so that sizes repeat from step to step.
+  const auto entries = static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(std::max(input.entries, kLeastEntries))));
+  const auto tokens = static_cast<int64_t>(input.tokens.size()), wanted = static_cast<int64_t>(input.wanted.size());
+  const int64_t drawn = std::ranges::count_if(input.draws, isDrawn);
+  const Shape shapes[kStepPorts] = {{tokens}, {tokens}, {tokens}, {tokens}, {input.sequences, entries}, {wanted}};
+  size_t end = 0;
+  for (size_t i = 0; i < ports_.size(); ++i) {
+    ports_[i].shape = i < kStepPorts ? shapes[i] : Shape{i < kChoice ? drawn : drawn > 0 ? wanted : 0};
+    ports_[i].begin = (end + kPortAlignment - 1) / kPortAlignment * kPortAlignment;
+    end = ports_[i].begin + static_cast<size_t>(numElements(ports_[i].shape));
+  }
+  return end;
+}
+
+void StepPorts::fill(const engine::StepInput& input, std::span<int32_t> values) const {
+  const std::span<const int32_t> given[kStepPorts] = {input.tokens, input.sequence, input.position, input.slots, {}, input.wanted};
+  for (size_t i = 0; i < kStepPorts; ++i)
+    std::ranges::copy(given[i], values.begin() + static_cast<ptrdiff_t>(ports_[i].begin));
+  for (int32_t& token : values.subspan(ports_[kTokens].begin, input.tokens.size()))
+    token = std::max(token, 0);
+  const std::span<int32_t> table = values.subspan(ports_[kTable].begin);
+  const auto width = static_cast<size_t>(ports_[kTable].shape[1]), entries = static_cast<size_t>(input.entries);
+  for (size_t s = 0; s < static_cast<size_t>(input.sequences); ++s)
+    for (size_t e = 0; e < width; ++e)
+      table[s * width + e] = e < entries ? std::max(input.table[s * entries + e], 0) : 0;
+  if (picked() > 0) fillDraws(input.draws, values);
+}
+
+void StepPorts::fillDraws(std::span<const engine::RowDraw> draws, std::span<int32_t> values) const {
+  const auto to = [&](Which which) { return values.begin() + static_cast<ptrdiff_t>(ports_[which].begin); };
+  const auto rows = static_cast<int32_t>(draws.size());
+  for (int32_t row = 0, drawn = 0; row < rows; ++row) {
+    const engine::RowDraw& draw = draws[static_cast<size_t>(row)];
+    to(kChoice)[row] = isDrawn(draw) ? rows + drawn : row;
+    if (!isDrawn(draw)) continue;
+    to(kDrawRows)[drawn] = row;
+    to(kInverseTemperature)[drawn] = std::bit_cast<int32_t>(draw.inverseTemperature);
+    to(kTopK)[drawn] = draw.topK;
+    to(kTopP)[drawn] = std::bit_cast<int32_t>(draw.topP);
+    to(kMinP)[drawn] = std::bit_cast<int32_t>(draw.minP);
+    to(kU)[drawn] = std::bit_cast<int32_t>(draw.u);
+    ++drawn;
+  }
+}
+
+void StepPorts::view(int32_t* values, std::span<Value> inputs) const {
+  for (const StepPort& port : ports_)
+    inputs[port.input] = Tensor::wrap(port.dtype, port.shape, values + port.begin);
+}
+
+} // namespace jinx::llm

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Does a plan that draws tokens (frontends/llm/Draw.h) draw those that its own logits say? Judged in float64, by sorting whole rows.
+
+Small random Llamas with vocabularies of several sizes (whole chunks, a prime number of tokens, fewer than are sorted), some tokens with equal logits, run on the CPU and on
+the emulated CUDA device. Each row of logits is drawn from with every filter, alone and together, at many places of the distribution. A draw whose place is nearer to a token's
+end than rounding in f32 may be decided either way: such draws are counted. It is asked that nuclei of more than the sorted tokens are called undecided, and no others are; that
+rows with a NaN or an infinity are; that greedy rows have the largest logit; and that a row draws the same token alone and among others.
+
+    draws.py [--jinx build/dev/bin/jinx] [--emulated] [--seed N]
+"""
+
+import argparse
+import collections
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+import jinx_capi
+
+try:
+    import gguf_model
+    import huggingface_model as folders
+except ImportError as missing:
+    print(f"skipped: {missing}; run this with the Python of ./dev setup ($JINX_CACHE/python/bin/python)")
+    sys.exit(77)
+
+SORTED, UNDECIDED, STEP = 64, -1, 2.0**-23
+TINY = 1e-36
+NEAR = 1e-4  # of the sum of weights: what sums in f32 over a vocabulary, and exponentials of a device, may be off by
+Draw = collections.namedtuple("Draw", "temperature k p least u")
+
+# ---- what a draw means -----------------------------------------------------------------------------------------------------------------
+
+
+def answers(logits, draw):
+    """The tokens that a draw may give: one, or those on both sides of an end that is too near to call."""
+    if not np.isfinite(logits.max()):
+        return {len(logits)}
+    if draw.temperature == 0:
+        return {int(logits.argmax())}
+    x = logits.astype(np.float64)
+    w = np.exp((x - x.max()) / draw.temperature)
+    order = np.lexsort((np.arange(len(w)), -x))
+    k = draw.k if 0 < draw.k < len(w) else 0
+    if not k and draw.p == 1:
+        return set().union(*(places(np.where(w >= least, w, 0), range(len(w)), draw.u) for least in around(draw.least)))
+    allowed = set()
+    for share in around(draw.p):
+        for least in around(draw.least):
+            allowed |= listed(w, order, k, share, least, draw.u)
+    return allowed
+
+
+def around(x):
+    """A share, and what is too near to it to be told from it; the largest weight is 1, so no token has more."""
+    return x, x * (1 - NEAR), min(x * (1 + NEAR), 1)
+
+
+def listed(w, order, k, share, least, u):
+    sorted_weights = w[order]
+    among = sorted_weights[:k] if k else sorted_weights
+    before = np.concatenate([[0], np.cumsum(among)[:-1]])
+    kept = (before < share * among.sum()) & (among >= least) & (among > 0)
+    if not k and kept[SORTED:].any():
+        return {UNDECIDED}
+    return places(np.where(kept, among, 0), order, u)
+
+
+def places(weights, ids, u):
+    """Where the running sum passes u of the whole; neighbors too where it is nearly there, and at the very beginning tokens whose weight may be 0 in f32."""
+    found = {int(ids[i]) for i in np.flatnonzero((weights > 0) & (weights < TINY))} if u < TINY else set()
+    for at, least in ((u, 0), (u - NEAR, 0), (u + NEAR, 0), (u, TINY)):
+        weights = np.where(weights >= least, weights, 0)
+        sums = np.cumsum(weights)
+        place = int(np.searchsorted(sums, min(max(at, 0), 1 - 1e-12) * sums[-1], side="right"))
+        place = min(place, len(sums) - 1)
+        while weights[place] == 0:  # behind the last
+            place -= 1
+        found.add(int(ids[place]))
+    return found
+
+
+# ---- cases -----------------------------------------------------------------------------------------------------------------------------
+
+
+def draws_of(random, count):
+    """Filters alone and together, at ends of the distribution and inside it."""
+    result = []
+    for i in range(count):
+        temperature = float(random.choice([0.05, 0.3, 0.7, 1, 1, 1.5, 5]))
+        k = int(random.choice([0, 0, 0, 1, 2, 20, 63, 64]))
+        p = float(random.choice([1, 1, 1e-6, 0.2, 0.5, 0.9, 0.95, 0.999]))
+        least = float(random.choice([0, 0, 0, 0.02, 0.1, 0.5, 1]))
+        u = float(random.choice([0, 1 - STEP, STEP, -1, -1, -1, -1]))
+        u = u if u >= 0 else float(np.floor(random.random() / STEP) * STEP)
+        result.append(Draw(temperature if i % 17 else 0, k, p, least, u))
+    return result
+
+
+def make(folder, vocabulary, scale, seed, poison):
+    """A Llama of two layers whose logits have about this deviation. Tokens 3 and 4, and 7 and 8, have equal rows. Token `poison` makes what sees it NaN."""
+    config = {**folders.llama("llama"), "vocab_size": vocabulary}
+    folders.VOCABULARY = vocabulary
+    maker = folders.Maker("BF16", seed)
+    folders.make_llama(config, maker)
+    kind, head = maker.tensors["lm_head.weight"]
+    head = head * scale
+    head[4], head[8] = head[3], head[7]
+    maker.tensors["lm_head.weight"] = (kind, head)
+    kind, embedding = maker.tensors["model.embed_tokens.weight"]
+    embedding[poison] = np.nan
+    folders.write_folder(folder, config, maker.tensors)
+
+
+class Run:
+    def __init__(self, options):
+        self.options, self.failures = options, []
+        self.counts = collections.Counter()
+        self.library = jinx_capi.Library(pathlib.Path(options.library or pathlib.Path(options.jinx).resolve().parents[1] / "lib" / f"libjinx{'-emulated' if options.emulated else ''}.so"))
+
+    def session(self, folder):
+        target = ["--target", "cuda:sm_90a"] if self.options.emulated else ["--draws"]
+        plan = folder.with_suffix(".jxp")
+        done = subprocess.run([self.options.jinx, "compile", folder, "-o", plan, *target], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{folder} does not compile: {done.stderr.strip()}")
+        return jinx_capi.Session(self.library, plan, device="emulated" if self.options.emulated else "cpu")
+
+    def step(self, session, tokens, draws):
+        """One step over first tokens of sequences, each row drawn from by each of its draws. draws: (row, Draw). \\returns logits, best, picked of each draw"""
+        count, drawn = len(tokens), [(row, draw) for row, draw in draws if draw.temperature > 0]
+        rows = np.arange(count, dtype=np.int32)
+        inputs = {"tokens": np.array(tokens, np.int32), "sequence": rows, "position": np.zeros(count, np.int32), "slots": rows * 16, "table": rows[:, None].repeat(16, 1), "rows": rows}
+        at = iter(range(count, count + len(drawn)))
+        values = {"rows": [row for row, _ in drawn], "choice": [next(at) if draw.temperature > 0 else row for row, draw in draws]}
+        for name, get in (("inverse_temperature", lambda d: 1 / d.temperature), ("top_k", lambda d: d.k), ("top_p", lambda d: d.p), ("min_p", lambda d: d.least), ("u", lambda d: d.u)):
+            values[name] = [get(draw) for _, draw in drawn]
+        inputs |= {f"draw.{name}": np.array(values[name], kind) for name, kind in gguf_model.DRAWS.items()}
+        pool = lambda port: np.zeros((count, folders.KEY_HEADS, 16, folders.DEPTH), port.dtype)
+        call = session.call([inputs[p.name] if p.name in inputs else pool(p) for p in session.inputs])
+        call.run()
+        return [call.output(i) for i in range(3)]
+
+    def case(self, name, folder, vocabulary, scale):
+        random, poison = np.random.default_rng(self.options.seed + vocabulary), 2
+        make(folder, vocabulary, scale, self.options.seed + vocabulary, poison)
+        session = self.session(folder)
+        tokens = [poison] + [int(t) for t in random.integers(9, vocabulary, 5)]
+        draws = [(int(random.integers(0, len(tokens))), draw) for draw in draws_of(random, 240)]
+        logits, best, picked = self.step(session, tokens, draws)
+        for row, token in enumerate(best):
+            want = vocabulary if row == 0 else int(logits[row].argmax())
+            self.judge(name, f"the largest of row {row}", {want}, int(token))
+        for (row, draw), token in zip(draws, picked):
+            self.judge(name, f"{draw} of row {row}", answers(logits[row], draw), int(token))
+        for (row, draw), token in list(zip(draws, picked))[:6]:
+            _, _, alone = self.step(session, [tokens[row]], [(0, draw)])
+            self.judge(name, f"{draw} of row {row} alone", {int(token)}, int(alone[0]))
+        _, _, none = self.step(session, tokens, [])
+        self.judge(name, "no draws", {0}, len(none))
+
+    def judge(self, name, what, allowed, found):
+        self.counts["asked"] += 1
+        self.counts["too near to call"] += len(allowed) > 1
+        self.counts["undecided"] += found == UNDECIDED
+        if found not in allowed:
+            self.failures.append(f"{name}, {what}: {found}, expected {' or '.join(map(str, sorted(allowed)))}")
+
+
+CASES = {  # vocabulary, deviation of logits
+    "chunks of 256": (512, 2),
+    "chunks of 250": (1000, 4),
+    "a prime number of tokens": (509, 1),
+    "many chunks, nearly even": (4096, 0.3),
+    "as many as are sorted": (64, 2),
+    "fewer than are sorted": (50, 2),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--jinx", default="build/dev/bin/jinx")
+    parser.add_argument("--library", help="default: beside the program")
+    parser.add_argument("--emulated", action="store_true", help="the emulated CUDA device")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    run = Run(options)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (vocabulary, scale) in CASES.items():
+            before = len(run.failures)
+            run.case(name, pathlib.Path(folder) / str(vocabulary), vocabulary, scale)
+            print(f"{name}: {len(run.failures) - before} failed")
+    counts = run.counts
+    for failure in run.failures[:20]:
+        print(failure)
+    # A test that decides nothing, or is never asked about wide nuclei, shows nothing.
+    if counts["too near to call"] > counts["asked"] / 20 or not counts["undecided"]:
+        run.failures.append("")
+        print(f"the cases do not ask what they are for: {dict(counts)}")
+    print(f"{counts['asked'] - len(run.failures)} passed, {len(run.failures)} failed; {counts['too near to call']} too near to call, {counts['undecided']} undecided")
+    return 1 if run.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
