@@ -207,7 +207,9 @@ def MergeProducts : Pass<"jinx-merge-products", "::mlir::func::FuncOp"> {
   let summary = "One product in place of several with one operand, whose results are heads";
   let description = [{
     `packed_matmul` of one operand with several constants, each result read as [n, heads, depth] and as nothing else, become one product with a constant
-    that lies in pieces (jinx.concat of constants along the first dimension), and slices of its heads. So q, k and v of attention are one launch.
+    that lies in pieces (jinx.concat of constants along the first dimension), and slices of its heads. So q, k and v of attention are one launch. Where a constant
+    of one row is added to each result before its heads, the rows become one constant, added to the one product; a product without one gets -0. Roundings behind
+    the sums go behind the slices.
     Comes behind the last folding of constants, which would copy the pieces.
   }];
   let statistics = [Statistic<"numMerged", "num-merged", "Products that stand for several">];

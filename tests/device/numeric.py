@@ -26,7 +26,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 LARGEST = 450_000  # bytes of inputs that a run may have to be taken along
-NAMES = ["cuda_attention", "cuda_attention_grad", "cuda_codes", "cuda_decode", "cuda_gates", "cuda_grouped", "cuda_ops", "cuda_products", "cuda_row_strips", "cuda_rows", "cuda_scaled"]
+NAMES = ["cuda_attention", "cuda_attention_grad", "cuda_codes", "cuda_decode", "cuda_gates", "cuda_grouped", "cuda_heads", "cuda_ops", "cuda_products", "cuda_row_strips", "cuda_rows", "cuda_scaled"]
 
 
 def digest(path):
