@@ -6,11 +6,14 @@ the emulated CUDA device. Each row of logits is drawn from with every filter, al
 end than rounding in f32 may be decided either way: such draws are counted. It is asked that nuclei of more than the sorted tokens are called undecided, and no others are; that
 rows with a NaN or an infinity are; that greedy rows have the largest logit; and that a row draws the same token alone and among others.
 
+On the emulated device also the whole of `jinx-rt generate`: requests of many kinds in one batch, whose tokens are judged by the logits of their own texts and the random numbers of their seeds.
+
     draws.py [--jinx build/dev/bin/jinx] [--emulated] [--seed N]
 """
 
 import argparse
 import collections
+import json
 import pathlib
 import subprocess
 import sys
@@ -19,10 +22,12 @@ import tempfile
 import numpy as np
 
 import jinx_capi
+from packages import Missing, data
 
 try:
     import gguf_model
     import huggingface_model as folders
+    import tokenizers_check  # whose table names the tokenizer's file
 except ImportError as missing:
     print(f"skipped: {missing}; run this with the Python of ./dev setup ($JINX_CACHE/python/bin/python)")
     sys.exit(77)
@@ -35,8 +40,8 @@ Draw = collections.namedtuple("Draw", "temperature k p least u")
 # ---- what a draw means -----------------------------------------------------------------------------------------------------------------
 
 
-def answers(logits, draw):
-    """The tokens that a draw may give: one, or those on both sides of an end that is too near to call."""
+def answers(logits, draw, wide=False):
+    """The tokens that a draw may give: one, or those on both sides of an end that is too near to call. wide: nuclei of more than the sorted tokens, too, as the host draws."""
     if not np.isfinite(logits.max()):
         return {len(logits)}
     if draw.temperature == 0:
@@ -50,7 +55,7 @@ def answers(logits, draw):
     allowed = set()
     for share in around(draw.p):
         for least in around(draw.least):
-            allowed |= listed(w, order, k, share, least, draw.u)
+            allowed |= listed(w, order, k, share, least, draw.u, wide)
     return allowed
 
 
@@ -59,12 +64,12 @@ def around(x):
     return x, x * (1 - NEAR), min(x * (1 + NEAR), 1)
 
 
-def listed(w, order, k, share, least, u):
+def listed(w, order, k, share, least, u, wide):
     sorted_weights = w[order]
     among = sorted_weights[:k] if k else sorted_weights
     before = np.concatenate([[0], np.cumsum(among)[:-1]])
     kept = (before < share * among.sum()) & (among >= least) & (among > 0)
-    if not k and kept[SORTED:].any():
+    if not k and not wide and kept[SORTED:].any():
         return {UNDECIDED}
     return places(np.where(kept, among, 0), order, u)
 
@@ -81,6 +86,16 @@ def places(weights, ids, u):
             place -= 1
         found.add(int(ids[place]))
     return found
+
+
+def uniform(seed, position):
+    """In [0, 1): Philox of 4 words and ten rounds (Salmon et al. 2011, table 2) at (position, 0), key seed; 53 bits of the first two words."""
+    words, key, full = [position, 0, 0, 0], [seed, 0], 2**32
+    for _ in range(10):
+        a, b = 0xD2511F53 * words[0], 0xCD9E8D57 * words[2]
+        words = [b // full ^ words[1] ^ key[0], b % full, a // full ^ words[3] ^ key[1], a % full]
+        key = [(key[0] + 0x9E3779B9) % full, (key[1] + 0xBB67AE85) % full]
+    return (words[0] * full + words[1] >> 11) / 2.0**53
 
 
 # ---- cases -----------------------------------------------------------------------------------------------------------------------------
@@ -162,6 +177,34 @@ class Run:
         _, _, none = self.step(session, tokens, [])
         self.judge(name, "no draws", {0}, len(none))
 
+    def generate(self, folder):
+        """All of it: scheduler, steps before the one in front has ended, rows that the host draws."""
+        make(folder, 512, 2, self.options.seed, poison=2)
+        session = self.session(folder)
+        runner, tokenizer = pathlib.Path(self.options.jinx).parent / "jinx-rt", data("whisper.gpt2.tiktoken")
+        for filters in ({}, {"top-k": 8}, {"top-p": 0.9}, {"min-p": 0.2, "top-p": 0.99}):
+            # "!" to "~" are the tokens 0 to 93 of GPT-2.
+            requests = [{"prompt": chr(33 + prompt), "max_tokens": 7 - prompt % 3, "temperature": t, "seed": 10 + prompt} for prompt, t in ((0, 0), (5, 1), (6, 0.4), (7, 5), (9, 5))]
+            requests.append({**requests[1], "logprobs": 1, "max_tokens": 3})  # the host draws it, in steps with others
+            batch = folder.with_suffix(".jsonl")
+            batch.write_text("".join(json.dumps(request) + "\n" for request in requests))
+            command = [runner, "generate", folder.with_suffix(".jxp"), "--tokenizer", tokenizer, "--device", "emulated", "--batch", batch, "--ignore-end"]
+            done = subprocess.run(list(map(str, command + [part for key, value in filters.items() for part in (f"--{key}", value)])), capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(f"generate fails: {done.stderr.strip()}")
+            for answer in map(json.loads, done.stdout.splitlines()):
+                self.judge_text(f"generate {filters}", session, requests[answer["index"]], answer["tokens"], filters)
+
+    def judge_text(self, name, session, request, tokens, filters):
+        self.judge(name, f"length of {request}", {request["max_tokens"]}, len(tokens))
+        engine, token = gguf_model.Engine(session, "bf16"), ord(request["prompt"]) - 33
+        for i, found in enumerate(tokens):
+            logits = engine.step([(0, i, token)])[0]
+            draw = Draw(request["temperature"], filters.get("top-k", 0), filters.get("top-p", 1), filters.get("min-p", 0), uniform(request["seed"], i + 1))
+            self.counts["drawn by the host"] += UNDECIDED in answers(logits, draw)
+            self.judge(name, f"token {i} of {request}", answers(logits, draw, wide=True), found)
+            token = found
+
     def judge(self, name, what, allowed, found):
         self.counts["asked"] += 1
         self.counts["too near to call"] += len(allowed) > 1
@@ -193,6 +236,12 @@ def main():
             before = len(run.failures)
             run.case(name, pathlib.Path(folder) / str(vocabulary), vocabulary, scale)
             print(f"{name}: {len(run.failures) - before} failed")
+        if options.emulated:
+            try:
+                run.generate(pathlib.Path(folder) / "generate")
+            except Missing as missing:
+                print(f"generate: skipped: {missing}")
+            print(f"generate: {run.counts['drawn by the host']} tokens are drawn by the host")
     counts = run.counts
     for failure in run.failures[:20]:
         print(failure)
