@@ -11,27 +11,41 @@ inline constexpr int64_t kSortedTokens = 64;
 struct DrawInputs {
   Value logits;             ///< f32 [r, vocabulary]
   Value best;               ///< i32 [r]: of the largest logits; the vocabulary's size where one is no number
-  Value rows;               ///< i32 [d]: rows of logits that are drawn from
+  // Of each draw:
+  Value rows;               ///< i32 [d]: the row of logits
   Value inverseTemperature; ///< f32 [d], above 0
-  Value topK;               ///< i32 [d]: at most kSortedTokens; 0: all
-  Value topP;               ///< f32 [d], (0, 1]
-  Value minP;               ///< f32 [d], [0, 1]
+  Value minP;               ///< f32 [d], [0, 1]; 0 where the draw is listed
   Value u;                  ///< f32 [d]: multiples of 2^-23 in [0, 1), so that a product with a sum stays below that sum
-  Value choice;             ///< i32 [q]: i < r for the best of row i, r + j for what was drawn from row rows[j]
+  // Of those with top-k or top-p below 1, whose tokens are sorted, once more and the rest:
+  Value listed;                   ///< i32 [l]: which draw it is
+  Value listedRows;               ///< i32 [l]
+  Value listedInverseTemperature; ///< f32 [l]
+  Value topK;                     ///< i32 [l]: at most kSortedTokens; 0: all
+  Value topP;                     ///< f32 [l], (0, 1]
+  Value listedMinP;               ///< f32 [l]
+  Value listedU;                  ///< f32 [l]
+  Value choice; ///< i32 [q]: i < r for the best of row i, r + j for draw j by id, r + d + j for the sorted one, draw listed[j]
 };
-/// What the plan's inputs of these are called, from `rows` on, and which of them are f32.
-inline constexpr std::pair<const char*, bool> kDrawInputs[] = {{"draw.rows", false},  {"draw.inverse_temperature", true}, {"draw.top_k", false}, {"draw.top_p", true},
-                                                               {"draw.min_p", true}, {"draw.u", true},                  {"draw.choice", false}};
+/// The plan's inputs of these, from `rows` on.
+struct DrawInput {
+  const char* name;
+  const char* size; ///< its symbol
+  bool isFloat;
+};
+inline constexpr DrawInput kDrawInputs[] = {{"draw.rows", "d", false},   {"draw.inverse_temperature", "d", true},   {"draw.min_p", "d", true},
+                                            {"draw.u", "d", true},       {"listed.draw", "l", false},               {"listed.rows", "l", false},
+                                            {"listed.inverse_temperature", "l", true}, {"listed.top_k", "l", false}, {"listed.top_p", "l", true},
+                                            {"listed.min_p", "l", true}, {"listed.u", "l", true},                   {"draw.choice", "q", false}};
 
 /// i32 [q]. A token is drawn from what is left of its row's distribution:
 ///
 ///   weights   w = exp((logit - largest) / temperature), sums in f32
 ///   top-k     of the k most probable tokens, largest first
 ///   top-p     of those before which the sum is less than p times the sum of all (of the k)
-///   min-p     of those with w >= min-p; without top-k and top-p of all tokens, by id
+///   min-p     of those with w >= min-p; not listed: of all tokens, by id
 ///   token     the first at which the running sum of what is left exceeds `u` times that sum; never one whose weight is 0 in f32
 ///
-/// -1 (undecided) where top-p alone leaves more than kSortedTokens tokens, the vocabulary's size where `best` says so. With d = 0 nothing but q elements is computed.
+/// -1 (undecided) where top-p alone leaves more than kSortedTokens tokens, the vocabulary's size where `best` says so. Nothing is sorted where l is 0, and nothing summed where d is.
 Value drawTokens(Graph& g, const DrawInputs& in);
 
 } // namespace jinx::frontends::llm

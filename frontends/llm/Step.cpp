@@ -67,10 +67,8 @@ Signature signatureOf(MLIRContext* context, const ModelShape& shape, const PoolT
       for (const char* name : {"key_scales", "value_scales"}) signature.add(name + end, tensorOf(rows, b.getF32Type()));
   }
   if (!picksTokens) return signature;
-  for (const auto& [name, isFloat] : kDrawInputs) {
-    const SizeExpr size = SizeExpr::symbol(name == std::string_view("draw.choice") ? "q" : "d");
-    signature.add(name, tensorOf({size}, isFloat ? Type(b.getF32Type()) : b.getI32Type()));
-  }
+  for (const DrawInput& input : kDrawInputs)
+    signature.add(input.name, tensorOf({SizeExpr::symbol(input.size)}, input.isFloat ? Type(b.getF32Type()) : b.getI32Type()));
   return signature;
 }
 
@@ -108,7 +106,7 @@ public:
   /// The tokens that draws ask for; see drawTokens.
   Value picked(Value logits, Value best) {
     auto in = main_.getArguments().take_back(std::size(kDrawInputs));
-    return drawTokens(g_, {logits, best, in[0], in[1], in[2], in[3], in[4], in[5], in[6]});
+    return drawTokens(g_, {logits, best, in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], in[8], in[9], in[10], in[11]});
   }
 
   Graph& graph() { return g_; }

@@ -31,9 +31,10 @@ Expected<mlir::Type> activationType(mlir::MLIRContext* context, const std::strin
 ///
 /// and with `picksTokens`, as in DrawInputs (Draw.h):
 ///
-///   draw.rows, draw.top_k               i32 [d]
-///   draw.inverse_temperature, draw.top_p, draw.min_p, draw.u   f32 [d]
-///   draw.choice                         i32 [q]
+///   draw.rows, draw.choice              i32 [d], i32 [q]
+///   draw.inverse_temperature, draw.min_p, draw.u   f32 [d]
+///   listed.draw, listed.rows, listed.top_k         i32 [l]
+///   listed.inverse_temperature, listed.top_p, listed.min_p, listed.u   f32 [l]
 ///   → best                              i32 [r]: the id of the largest logit, of equal ones the smallest; the vocabulary's size where a logit is no number
 ///   → picked                            i32 [q]
 ///

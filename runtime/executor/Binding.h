@@ -23,6 +23,15 @@ struct Placement {
   int64_t sizeBytes = 0;
 };
 
+/// Launches of the main program, recorded for where the caller's tensors lie.
+struct Recording {
+  std::vector<void*> callers; ///< the pointers of `Binding::callerPointers`
+  int64_t runs = 0;           ///< that had these
+  std::map<uint32_t, std::unique_ptr<LaunchGraph>> graphs; ///< by the position of their first step; null where none is yet
+};
+/// A caller that goes on while a step runs takes turns between two sets of memory.
+inline constexpr size_t kRecordings = 2;
+
 struct Binding {
   std::vector<int64_t> key; ///< extents of all ranked inputs, in order
   std::vector<int64_t> symbols;
@@ -37,10 +46,7 @@ struct Binding {
   int64_t scratchBytes = 0;             ///< most that a launch asks per thread
   int64_t arenaBytes = 0, largestLiveBytes = 0, totalBytes = 0; ///< as in ArenaLayout
   const void* arenaBase = nullptr;                              ///< for which `pointers` was filled
-  /// Runs of launches of the main program, recorded for `arenaBase` and `recordedCallers`, by the position of their first step; null where none is yet.
-  std::map<uint32_t, std::unique_ptr<LaunchGraph>> graphs;
-  std::vector<void*> recordedCallers; ///< the pointers of `callerPointers` in the last run that was enqueued
-  int64_t sameCallers = 0;            ///< runs since then that had these
+  std::vector<Recording> recordings; ///< for `arenaBase`; at most kRecordings, the one used last behind
   uint64_t lastUsed = 0;
   uint64_t runs = 0; ///< so far
 

@@ -1,6 +1,8 @@
 // Runs that stay on the device: inputs, outputs and everything between lie in its memory, and the host only enqueues.
 // What a program needs that has the device's memory and streams in its own hands: one that records runs in a graph, or
 // times them between two events.
+#include <algorithm>
+
 #include "runtime/executor/Executor.h"
 #include "runtime/executor/RecordedLaunches.h"
 
@@ -43,32 +45,37 @@ Status Session::enqueueStep(Binding& binding, const StepInfo& step, Stream& stre
   return device_->copyOnDevice(addressOf(to, bases_), addressOf(from, bases_), static_cast<size_t>(from.sizeBytes), stream);
 }
 
-/// Whether these sizes have come with these addresses often enough that a recording pays: making one takes as long as some runs.
-bool Session::isSettled(Binding& binding) const {
-  constexpr int64_t kRunsBefore = 2;
-  std::vector<void*>& known = binding.recordedCallers;
-  bool same = known.size() == binding.callerPointers.size();
-  for (size_t k = 0; same && k < known.size(); ++k)
-    same = known[k] == binding.pointers[binding.callerPointers[k]];
-  if (!same) {
-    known.clear();
-    for (uint32_t i : binding.callerPointers)
-      known.push_back(binding.pointers[i]);
-    binding.graphs.clear();
-    binding.sameCallers = 0;
+/// Where launches with the present addresses are recorded: one of few places, of which the one that was not used for longest is given to new addresses.
+Recording& Session::recordingOf(Binding& binding) const {
+  std::vector<Recording>& all = binding.recordings;
+  const auto isIt = [&](const Recording& recording) {
+    return std::ranges::equal(recording.callers, binding.callerPointers, [&](void* known, uint32_t now) { return known == binding.pointers[now]; });
+  };
+  const auto found = std::ranges::find_if(all, isIt);
+  if (found != all.end()) {
+    std::rotate(found, found + 1, all.end());
+    return all.back();
   }
-  return binding.sameCallers++ >= kRunsBefore;
+  if (all.size() >= kRecordings) all.erase(all.begin());
+  Recording& recording = all.emplace_back();
+  for (uint32_t i : binding.callerPointers)
+    recording.callers.push_back(binding.pointers[i]);
+  return recording;
 }
 
 Status Session::enqueueSteps(Binding& binding, Stream& stream, Trace* trace) {
   auto copy = [&](const Placement& from, void* to) {
     return device_->copyOnDevice(to, addressOf(from, bases_), static_cast<size_t>(from.sizeBytes), stream);
   };
-  const bool replays = options_.recordsRuns && !trace && device_->has(capability::kGraphs) && isSettled(binding);
+  // Making a recording takes as long as some runs: it pays where these addresses come again.
+  constexpr int64_t kRunsBefore = 2;
+  const bool mayRecord = options_.recordsRuns && !trace && device_->has(capability::kGraphs);
+  Recording* recording = mayRecord ? &recordingOf(binding) : nullptr;
+  const bool replays = recording && recording->runs++ >= kRunsBefore;
   const std::vector<uint32_t>& steps = program_->blocks[0].steps;
   for (size_t at = 0; at < steps.size(); ++at) {
     if (const size_t end = replays ? endOfLaunches(*program_, steps, at) : at; end > at) {
-      JINX_TRY(replayLaunches(*device_, stream, *program_, binding, steps, at, end));
+      JINX_TRY(replayLaunches(*device_, stream, *program_, binding, recording->graphs, steps, at, end));
       at = end - 1;
       continue;
     }

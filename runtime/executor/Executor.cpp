@@ -152,7 +152,7 @@ Status Session::setBases(Binding& binding, std::span<const Value> inputs, std::s
   // A binding whose arena has not moved needs only its pointers into the caller's tensors.
   bool moved = binding.arenaBase != arena_.data || binding.lastUsed == 0;
   setAddresses(binding, bases_, !moved);
-  if (moved) binding.graphs.clear();
+  if (moved) binding.recordings.clear();
   binding.arenaBase = arena_.data;
   return Status::ok();
 }

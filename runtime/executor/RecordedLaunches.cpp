@@ -14,8 +14,9 @@ size_t endOfLaunches(const Program& program, std::span<const uint32_t> steps, si
   return at;
 }
 
-Status replayLaunches(Device& device, Stream& stream, const Program& program, Binding& binding, std::span<const uint32_t> steps, size_t begin, size_t end) {
-  std::unique_ptr<LaunchGraph>& graph = binding.graphs[static_cast<uint32_t>(begin)];
+Status replayLaunches(Device& device, Stream& stream, const Program& program, Binding& binding, std::map<uint32_t, std::unique_ptr<LaunchGraph>>& graphs,
+                      std::span<const uint32_t> steps, size_t begin, size_t end) {
+  std::unique_ptr<LaunchGraph>& graph = graphs[static_cast<uint32_t>(begin)];
   if (!graph) {
     JINX_TRY(device.beginCapture(stream));
     Status status;

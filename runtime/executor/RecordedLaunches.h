@@ -1,7 +1,7 @@
 // Launches that follow each other are recorded once and enqueued as one graph.
 //
 // On a GPU a launch takes the host some microseconds, and a graph of a hundred not many more than one. A graph has addresses and sizes in it: it belongs to a binding,
-// is made for the addresses that the binding has, and is thrown away when one of them changes.
+// is made for the addresses that the binding has (`Recording`), and is thrown away when the arena moves.
 //
 //   steps   launch  launch  launch  copy  launch      two runs: [0, 3) and [4, 5)
 #pragma once
@@ -18,7 +18,8 @@ Status launchStep(Device& device, Stream& stream, Binding& binding, const StepIn
 /// The end of the launches of known sizes that begin at `steps[at]`; `at` where none does.
 size_t endOfLaunches(const Program& program, std::span<const uint32_t> steps, size_t at);
 
-/// Enqueues the launches of `steps` in [begin, end) on `stream` as one graph of the binding, which is recorded where there is none yet (capability kGraphs).
-Status replayLaunches(Device& device, Stream& stream, const Program& program, Binding& binding, std::span<const uint32_t> steps, size_t begin, size_t end);
+/// Enqueues the launches of `steps` in [begin, end) on `stream` as one graph of `graphs`, which is recorded where there is none yet (capability kGraphs).
+Status replayLaunches(Device& device, Stream& stream, const Program& program, Binding& binding, std::map<uint32_t, std::unique_ptr<LaunchGraph>>& graphs,
+                      std::span<const uint32_t> steps, size_t begin, size_t end);
 
 } // namespace jinx

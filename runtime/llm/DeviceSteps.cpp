@@ -6,8 +6,8 @@
 namespace jinx::llm {
 
 DeviceSteps::~DeviceSteps() {
-  for (const std::unique_ptr<StepFlight>& flight : flights_)
-    (void)model_.wait(*flight);
+  for (const Place& place : places_)
+    if (place.flight) (void)model_.wait(*place.flight);
 }
 
 Status DeviceSteps::copyPage(int32_t from, int32_t to) {
@@ -15,22 +15,44 @@ Status DeviceSteps::copyPage(int32_t from, int32_t to) {
   return Status::ok();
 }
 
+static bool hasPlaceholders(const engine::StepInput& input) {
+  return std::ranges::any_of(input.tokens, [](int32_t token) { return token < 0; });
+}
+
 /// Whether all tokens are known, or will be where the device needs them.
 bool DeviceSteps::isReady(const engine::StepInput& input) const {
-  const bool hasPlaceholders = std::ranges::any_of(input.tokens, [](int32_t token) { return token < 0; });
-  return waiting_.empty() && (!hasPlaceholders || (!flights_.empty() && flights_.back()->logits == 0));
+  if (!places_.empty() && places_.back().waits()) return false;
+  return !hasPlaceholders(input) || (!places_.empty() && places_.back().flight && places_.back().flight->logits == 0);
 }
 
 Status DeviceSteps::launch(const engine::StepInput& input) {
-  if (!isReady(input)) {
-    waiting_.emplace_back().assign(input, copies_);
-    return Status::ok();
+  Place place;
+  const bool isCut = std::exchange(isCut_, false);
+  if (!isCut && isReady(input)) {
+    const std::vector<engine::PageCopy> copies = std::exchange(copies_, {});
+    JINX_TRY(start(place, copies, input));
+  } else {
+    place.waiting.assign(input, copies_);
   }
-  const std::vector<engine::PageCopy> copies = std::exchange(copies_, {});
-  return enqueue(copies, input);
+  if (isCut) {
+    for (int32_t& token : place.waiting.tokens)
+      token = std::max(token, 0);
+    JINX_TRY(start(place, place.waiting.copies, place.waiting.input()));
+  }
+  places_.push_back(std::move(place));
+  return Status::ok();
 }
 
-Status DeviceSteps::enqueue(std::span<const engine::PageCopy> copies, const engine::StepInput& input) {
+/// Enqueues the step of a place. On a failure the next one has nothing to go on from.
+Status DeviceSteps::start(Place& place, std::span<const engine::PageCopy> copies, const engine::StepInput& input) {
+  Expected<std::unique_ptr<StepFlight>> flight = enqueue(copies, input);
+  isCut_ = !flight;
+  if (!flight) return flight.status();
+  place.flight = std::move(*flight);
+  return Status::ok();
+}
+
+Expected<std::unique_ptr<StepFlight>> DeviceSteps::enqueue(std::span<const engine::PageCopy> copies, const engine::StepInput& input) {
   for (const engine::PageCopy& copy : copies)
     JINX_TRY(model_.copyPage(copy.from, copy.to), "copying a page");
   std::unique_ptr<StepFlight> flight;
@@ -41,16 +63,19 @@ Status DeviceSteps::enqueue(std::span<const engine::PageCopy> copies, const engi
     spare_.pop_back();
   }
   Status status = model_.enqueue(input, *flight);
-  (status.isOk() ? flights_ : spare_).push_back(std::move(flight)); // a copy of its inputs may be on its way
+  if (status.isOk()) return flight;
+  spare_.push_back(std::move(flight)); // a copy of its inputs may be on its way
   return status;
 }
 
 Expected<engine::StepRows> DeviceSteps::settle() {
-  if (flights_.empty()) return internalError("no step was launched that could settle");
+  if (places_.empty()) return internalError("no step was launched that could settle");
+  Place place = std::move(places_.front());
+  places_.erase(places_.begin());
   if (settled_) spare_.push_back(std::move(settled_));
-  settled_ = std::move(flights_.front());
-  flights_.erase(flights_.begin());
-  return model_.wait(*settled_);
+  settled_ = std::move(place.flight);
+  if (settled_) return model_.wait(*settled_);
+  return place.failure.isOk() ? internalError("the step waits for tokens that nobody has given") : place.failure;
 }
 
 Expected<std::span<const float>> DeviceSteps::logitsOf(size_t wanted) {
@@ -59,11 +84,12 @@ Expected<std::span<const float>> DeviceSteps::logitsOf(size_t wanted) {
 }
 
 Status DeviceSteps::resolve(std::span<const int32_t> tokens) {
-  if (waiting_.empty()) return Status::ok();
-  engine::OwnedStep next = std::move(waiting_.front());
-  waiting_.erase(waiting_.begin());
-  JINX_TRY(next.resolve(tokens));
-  return enqueue(next.copies, next.input());
+  const auto next = std::ranges::find_if(places_, &Place::waits);
+  if (next == places_.end()) return Status::ok();
+  next->failure = next->waiting.resolve(tokens);
+  isCut_ = !next->failure.isOk();
+  if (!isCut_) next->failure = start(*next, next->waiting.copies, next->waiting.input());
+  return next->failure;
 }
 
 std::unique_ptr<engine::StepStream> makeSteps(PlanModel& model) {

@@ -6,7 +6,8 @@
 //   host      launch N   plan N + 1, launch      settle N   sample, plan N + 2, launch      settle N + 1 …
 //   device    [ step N                        ][ step N + 1                              ][ step N + 2 …
 //
-// Where the step in front gives logits, the host draws a token: a step with placeholders waits for `resolve` then.
+// Where the step in front gives logits, the host draws a token: a step with placeholders waits for `resolve` then. Where it has failed, their requests end with it: they
+// stand for token 0, of which nobody reads what comes.
 #pragma once
 
 #include <memory>
@@ -34,13 +35,22 @@ class DeviceSteps final : public engine::StepStream {
   Status resolve(std::span<const int32_t> tokens) override;
 
  private:
+  /// A step that was launched, in its place: on its way, waiting for tokens that the host draws, or failed since.
+  struct Place {
+    std::unique_ptr<StepFlight> flight; ///< null where it is not on its way
+    engine::OwnedStep waiting;          ///< where it waits
+    Status failure;
+    bool waits() const { return !flight && failure.isOk(); }
+  };
   bool isReady(const engine::StepInput& input) const;
-  Status enqueue(std::span<const engine::PageCopy> copies, const engine::StepInput& input);
+  Status start(Place& place, std::span<const engine::PageCopy> copies, const engine::StepInput& input);
+  Expected<std::unique_ptr<StepFlight>> enqueue(std::span<const engine::PageCopy> copies, const engine::StepInput& input);
 
   PlanModel& model_;
-  std::vector<engine::PageCopy> copies_;   ///< before the next step
-  std::vector<engine::OwnedStep> waiting_; ///< whose placeholders are not known yet; oldest first, at most a few
-  std::vector<std::unique_ptr<StepFlight>> flights_, spare_; ///< on their way, oldest first; free
+  std::vector<engine::PageCopy> copies_; ///< before the next step
+  std::vector<Place> places_;            ///< oldest first, at most a few
+  bool isCut_ = false;                   ///< the step before the next one has failed: placeholders stand for nothing
+  std::vector<std::unique_ptr<StepFlight>> spare_;
   std::unique_ptr<StepFlight> settled_; ///< whose rows the caller reads
 };
 

@@ -94,7 +94,7 @@ Status PlanModel::checkOutputs() {
   const bool isLogits = !ports.empty() && ports[0].name == "logits" && ports[0].dtype == DType::kF32 && ports[0].dims.size() == 2;
   const bool isDrawn = ports.size() == 3 && isTokens(1, "best") && isTokens(2, "picked");
   if (!isLogits || !(ports_.haveDraws() ? isDrawn : ports.size() == 1))
-    return invalidArgument("the plan has " + std::to_string(ports.size()) + " outputs, expected \"logits\", f32 [rows, vocabulary], and with an input \"draw.rows\" also \"best\" and \"picked\", i32");
+    return invalidArgument("the plan has " + std::to_string(ports.size()) + " outputs, expected \"logits\", f32 [rows, vocabulary], and with an input \"draw.rows\" also \"best\" and \"picked\", i32; compile the model again");
   auto size = numberIn(ports[0].dims[1]);
   if (!size || *size < 1 || *size > (1 << 30)) return invalidArgument("logits have " + ports[0].dims[1] + " columns, expected the size of a vocabulary");
   vocabulary_ = static_cast<int32_t>(*size);
@@ -102,17 +102,21 @@ Status PlanModel::checkOutputs() {
   return Status::ok();
 }
 
-/// Room for so many bytes, and where it moves for up to twice as many: recorded launches have its address. It is zeros.
+/// Room for so many bytes, and where it moves for half as many again: recorded launches have its address. It is zeros; what was there is lost, and the room with it where there is
+/// no more.
 Status PlanModel::reserve(Block& block, size_t sizeBytes) {
   if (block.sizeBytes >= sizeBytes && block.data) return Status::ok();
-  Block larger{nullptr, block.data ? std::bit_ceil(sizeBytes) : std::max(sizeBytes, kLeastBlock)};
-  JINX_TRY_ASSIGN(larger.data, device_->allocate(larger.sizeBytes));
-  JINX_TRY(device_->clear(larger.data, larger.sizeBytes, *stream_));
-  JINX_TRY(stream_->synchronize()); // other streams write there, and a step on its way uses the old one
-  if (downloads_) JINX_TRY(downloads_->synchronize());
-  if (block.data) device_->release(block.data, block.sizeBytes);
-  block = larger;
-  return Status::ok();
+  const size_t size = std::max({sizeBytes, block.sizeBytes + block.sizeBytes / 2, kLeastBlock});
+  if (block.data) { // a step on its way may use it
+    JINX_TRY(stream_->synchronize());
+    if (downloads_) JINX_TRY(downloads_->synchronize());
+    device_->release(block.data, block.sizeBytes);
+    block = {};
+  }
+  JINX_TRY_ASSIGN(block.data, device_->allocate(size));
+  block.sizeBytes = size;
+  JINX_TRY(device_->clear(block.data, size, *stream_));
+  return stream_->synchronize(); // other streams write there
 }
 
 Status PlanModel::checkWanted(const engine::StepInput& input) const {

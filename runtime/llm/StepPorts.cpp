@@ -11,15 +11,30 @@ struct Form {
   DType dtype;
   size_t rank;
 };
-constexpr Form kForms[] = {{"tokens", DType::kI32, 1},     {"sequence", DType::kI32, 1},   {"position", DType::kI32, 1},
-                           {"slots", DType::kI32, 1},      {"table", DType::kI32, 2},      {"rows", DType::kI32, 1},
-                           {"draw.rows", DType::kI32, 1},  {"draw.inverse_temperature", DType::kF32, 1},
-                           {"draw.top_k", DType::kI32, 1}, {"draw.top_p", DType::kF32, 1}, {"draw.min_p", DType::kF32, 1},
-                           {"draw.u", DType::kF32, 1},    {"draw.choice", DType::kI32, 1}};
+constexpr Form kForms[] = {{"tokens", DType::kI32, 1},
+                           {"sequence", DType::kI32, 1},
+                           {"position", DType::kI32, 1},
+                           {"slots", DType::kI32, 1},
+                           {"table", DType::kI32, 2},
+                           {"rows", DType::kI32, 1},
+                           {"draw.rows", DType::kI32, 1},
+                           {"draw.inverse_temperature", DType::kF32, 1},
+                           {"draw.min_p", DType::kF32, 1},
+                           {"draw.u", DType::kF32, 1},
+                           {"listed.draw", DType::kI32, 1},
+                           {"listed.rows", DType::kI32, 1},
+                           {"listed.inverse_temperature", DType::kF32, 1},
+                           {"listed.top_k", DType::kI32, 1},
+                           {"listed.top_p", DType::kF32, 1},
+                           {"listed.min_p", DType::kF32, 1},
+                           {"listed.u", DType::kF32, 1},
+                           {"draw.choice", DType::kI32, 1}};
 constexpr int32_t kLeastEntries = 16;
 constexpr size_t kPortAlignment = 64; ///< values: 256 bytes
 
 bool isDrawn(const engine::RowDraw& draw) { return draw.inverseTemperature > 0; }
+/// Whether its token is one of the most probable ones, which are sorted for it.
+bool isListed(const engine::RowDraw& draw) { return isDrawn(draw) && (draw.topK > 0 || draw.topP < 1); }
 
 } // namespace
 
@@ -45,11 +60,11 @@ size_t StepPorts::place(const engine::StepInput& input) {
   // Widths of a table are powers of two, so that sizes repeat from step to step.
   const auto entries = static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(std::max(input.entries, kLeastEntries))));
   const auto tokens = static_cast<int64_t>(input.tokens.size()), wanted = static_cast<int64_t>(input.wanted.size());
-  const int64_t drawn = std::ranges::count_if(input.draws, isDrawn);
+  const int64_t drawn = std::ranges::count_if(input.draws, isDrawn), listed = std::ranges::count_if(input.draws, isListed);
   const Shape shapes[kStepPorts] = {{tokens}, {tokens}, {tokens}, {tokens}, {input.sequences, entries}, {wanted}};
   size_t end = 0;
   for (size_t i = 0; i < ports_.size(); ++i) {
-    ports_[i].shape = i < kStepPorts ? shapes[i] : Shape{i < kChoice ? drawn : drawn > 0 ? wanted : 0};
+    ports_[i].shape = i < kStepPorts ? shapes[i] : Shape{i < kListed ? drawn : i < kChoice ? listed : drawn > 0 ? wanted : 0};
     ports_[i].begin = (end + kPortAlignment - 1) / kPortAlignment * kPortAlignment;
     end = ports_[i].begin + static_cast<size_t>(numElements(ports_[i].shape));
   }
@@ -71,18 +86,26 @@ void StepPorts::fill(const engine::StepInput& input, std::span<int32_t> values) 
 }
 
 void StepPorts::fillDraws(std::span<const engine::RowDraw> draws, std::span<int32_t> values) const {
-  const auto to = [&](Which which) { return values.begin() + static_cast<ptrdiff_t>(ports_[which].begin); };
-  const auto rows = static_cast<int32_t>(draws.size());
-  for (int32_t row = 0, drawn = 0; row < rows; ++row) {
+  const auto put = [&](Which which, int32_t at, auto value) { values[ports_[which].begin + static_cast<size_t>(at)] = std::bit_cast<int32_t>(value); };
+  const auto rows = static_cast<int32_t>(draws.size()), all = static_cast<int32_t>(ports_[kDrawRows].shape[0]);
+  for (int32_t row = 0, drawn = 0, listed = 0; row < rows; ++row) {
     const engine::RowDraw& draw = draws[static_cast<size_t>(row)];
-    to(kChoice)[row] = isDrawn(draw) ? rows + drawn : row;
+    put(kChoice, row, isListed(draw) ? rows + all + listed : isDrawn(draw) ? rows + drawn : row);
     if (!isDrawn(draw)) continue;
-    to(kDrawRows)[drawn] = row;
-    to(kInverseTemperature)[drawn] = std::bit_cast<int32_t>(draw.inverseTemperature);
-    to(kTopK)[drawn] = draw.topK;
-    to(kTopP)[drawn] = std::bit_cast<int32_t>(draw.topP);
-    to(kMinP)[drawn] = std::bit_cast<int32_t>(draw.minP);
-    to(kU)[drawn] = std::bit_cast<int32_t>(draw.u);
+    put(kDrawRows, drawn, row);
+    put(kInverseTemperature, drawn, draw.inverseTemperature);
+    put(kMinP, drawn, isListed(draw) ? 0 : draw.minP);
+    put(kU, drawn, draw.u);
+    if (isListed(draw)) {
+      put(kListed, listed, drawn);
+      put(kListedRows, listed, row);
+      put(kListedInverseTemperature, listed, draw.inverseTemperature);
+      put(kTopK, listed, draw.topK);
+      put(kTopP, listed, draw.topP);
+      put(kListedMinP, listed, draw.minP);
+      put(kListedU, listed, draw.u);
+      ++listed;
+    }
     ++drawn;
   }
 }

@@ -1,10 +1,10 @@
 // Which inputs of a plan are those of a step, and where do they lie? One behind the other, each from a multiple of 256 bytes on, so that they go to a device
 // in one copy:
 //
-//   tokens [n] · sequence [n] · position [n] · slots [n] · table [s, e] · rows [r] · draw.rows [d] · draw.inverse_temperature [d] · … · draw.choice [q]
+//   tokens [n] · sequence [n] · position [n] · slots [n] · table [s, e] · rows [r] · draw.rows [d] · … · listed.draw [l] · … · draw.choice [q]
 //
-// Those of draws are inputs of a plan that draws tokens (frontends/llm/Draw.h). Only rows that are not greedy are drawn from: where a step has none of them, d and q
-// are 0 and `best` has its tokens, else q is r and `picked` has them.
+// Those of draws are inputs of a plan that draws tokens (frontends/llm/Draw.h). Only rows that are not greedy are drawn from, and only those with top-k or top-p are listed:
+// where a step has none of them, d, l and q are 0 and `best` has its tokens, else q is r and `picked` has them.
 #pragma once
 
 #include <span>
@@ -35,7 +35,12 @@ class StepPorts {
   int64_t picked() const { return haveDraws() ? ports_[kChoice].shape[0] : 0; } ///< rows whose tokens are in `picked`: all, or none
 
  private:
-  enum Which { kTokens, kSequence, kPosition, kSlots, kTable, kRows, kStepPorts, kDrawRows = kStepPorts, kInverseTemperature, kTopK, kTopP, kMinP, kU, kChoice, kPorts };
+  enum Which {
+    kTokens, kSequence, kPosition, kSlots, kTable, kRows, kStepPorts,
+    kDrawRows = kStepPorts, kInverseTemperature, kMinP, kU, // [d]
+    kListed, kListedRows, kListedInverseTemperature, kTopK, kTopP, kListedMinP, kListedU, // [l]
+    kChoice, kPorts
+  };
   struct StepPort {
     size_t input; ///< of the plan
     DType dtype;

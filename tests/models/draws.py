@@ -50,7 +50,7 @@ def answers(logits, draw, wide=False):
     w = np.exp((x - x.max()) / draw.temperature)
     order = np.lexsort((np.arange(len(w)), -x))
     k = draw.k if 0 < draw.k < len(w) else 0
-    if not k and draw.p == 1:
+    if not draw.k and draw.p == 1:
         return set().union(*(places(np.where(w >= least, w, 0), range(len(w)), draw.u) for least in around(draw.least)))
     allowed = set()
     for share in around(draw.p):
@@ -149,11 +149,16 @@ class Run:
         count, drawn = len(tokens), [(row, draw) for row, draw in draws if draw.temperature > 0]
         rows = np.arange(count, dtype=np.int32)
         inputs = {"tokens": np.array(tokens, np.int32), "sequence": rows, "position": np.zeros(count, np.int32), "slots": rows * 16, "table": rows[:, None].repeat(16, 1), "rows": rows}
-        at = iter(range(count, count + len(drawn)))
-        values = {"rows": [row for row, _ in drawn], "choice": [next(at) if draw.temperature > 0 else row for row, draw in draws]}
-        for name, get in (("inverse_temperature", lambda d: 1 / d.temperature), ("top_k", lambda d: d.k), ("top_p", lambda d: d.p), ("min_p", lambda d: d.least), ("u", lambda d: d.u)):
-            values[name] = [get(draw) for _, draw in drawn]
-        inputs |= {f"draw.{name}": np.array(values[name], kind) for name, kind in gguf_model.DRAWS.items()}
+        listed = [j for j, (_, draw) in enumerate(drawn) if draw.k > 0 or draw.p < 1]
+        place = {j: count + j for j in range(len(drawn))} | {j: count + len(drawn) + i for i, j in enumerate(listed)}
+        at = iter(range(len(drawn)))
+        values = {"draw.choice": [place[next(at)] if draw.temperature > 0 else row for row, draw in draws], "listed.draw": listed}
+        for group, members in (("draw", drawn), ("listed", [drawn[j] for j in listed])):
+            values[f"{group}.rows"] = [row for row, _ in members]
+            for name, get in (("inverse_temperature", lambda d: 1 / d.temperature), ("top_k", lambda d: d.k), ("top_p", lambda d: d.p), ("min_p", lambda d: d.least), ("u", lambda d: d.u)):
+                values[f"{group}.{name}"] = [get(draw) for _, draw in members]
+        values["draw.min_p"] = [0 if j in listed else draw.least for j, (_, draw) in enumerate(drawn)]
+        inputs |= {name: np.array(values[name], kind) for name, kind in gguf_model.DRAWS.items()}
         pool = lambda port: np.zeros((count, folders.KEY_HEADS, 16, folders.DEPTH), port.dtype)
         call = session.call([inputs[p.name] if p.name in inputs else pool(p) for p in session.inputs])
         call.run()

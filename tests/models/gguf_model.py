@@ -298,8 +298,9 @@ def write_small(path, name):
 
 
 # What a plan that draws tokens takes where nobody asks for any (runtime/llm/StepPorts.h).
-DRAWS = {"rows": np.int32, "inverse_temperature": np.float32, "top_k": np.int32, "top_p": np.float32, "min_p": np.float32, "u": np.float32, "choice": np.int32}
-NO_DRAWS = {f"draw.{name}": np.empty(0, kind) for name, kind in DRAWS.items()}
+DRAWS = {f"draw.{name}": kind for name, kind in {"rows": np.int32, "inverse_temperature": np.float32, "min_p": np.float32, "u": np.float32, "choice": np.int32}.items()}
+DRAWS |= {f"listed.{name}": np.int32 for name in ("draw", "rows", "top_k")} | {f"listed.{name}": np.float32 for name in ("inverse_temperature", "top_p", "min_p", "u")}
+NO_DRAWS = {name: np.empty(0, kind) for name, kind in DRAWS.items()}
 
 
 class Engine:

@@ -178,11 +178,9 @@ void addChat(CLI::App& app, Action& action, const PlanSource& source, bool canCo
   command->add_option("--system", options->system, "What the model is told first");
   command->add_option("--chat-template", options->templateFile, "Jinja source, or a file that has one, instead of the tokenizer's")->type_name("FILE");
   command->add_option("--max-tokens", options->what.maxTokens, "At most so many tokens of an answer")->check(CLI::Range(1, 1 << 30));
-  auto* lookup = command->add_option("--drafts", options->what.maxDrafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
-  addDraftOptions(*command, options->model.draft, lookup);
+  addDraftOptions(*command, options->model.draft, options->what.maxDrafts);
   addSamplingOptions(*command, options->what.sampling);
   command->callback([options, source, &action] {
-    if (!options->model.draft.path.empty()) options->what.maxDrafts = options->model.draft.tokens;
     action = [options, source] { return report(run(source, *options)); };
   });
 }

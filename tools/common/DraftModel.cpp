@@ -40,10 +40,14 @@ Expected<DraftModel> open(const PlanSource& source, const DraftOptions& options,
 
 } // namespace
 
-void addDraftOptions(CLI::App& command, DraftOptions& options, CLI::Option* lookup) {
+void addDraftOptions(CLI::App& command, DraftOptions& options, int32_t& drafts) {
+  auto* lookup = command.add_option("--drafts", drafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
   auto* model = command.add_option("--draft-model", options.path, "A small model with the same tokenizer, whose guesses are verified")->type_name("FILE")->excludes(lookup);
   command.add_option("--draft-tokens", options.tokens, "Guess up to so many tokens a step with the draft model")->check(CLI::Range(1, 64))->capture_default_str()->needs(model);
   command.add_option("--draft-tokenizer", options.tokenizer, "Of the draft model, to compare; else its own")->type_name("FILE")->needs(model);
+  command.parse_complete_callback([&options, &drafts] {
+    if (!options.path.empty()) drafts = options.tokens;
+  });
 }
 
 Expected<DraftModel> openDraftModel(const PlanSource& source, const DraftOptions& options, const PlanRequest& like, const text::Tokenizer& tokenizer,

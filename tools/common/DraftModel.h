@@ -17,10 +17,10 @@ struct DraftOptions {
   int32_t tokens = 4;    ///< guesses a step
 };
 
-/// --draft-model, --draft-tokens, --draft-tokenizer
+/// --drafts, and instead of it --draft-model, --draft-tokens, --draft-tokenizer
 ///
-/// \param lookup  the option for guesses from what is there already, which excludes these
-void addDraftOptions(CLI::App& command, DraftOptions& options, CLI::Option* lookup);
+/// \param options, drafts  drafts: of a request, for each step, whoever makes them. Both must outlive the command
+void addDraftOptions(CLI::App& command, DraftOptions& options, int32_t& drafts);
 
 /// Parts that the engine points to.
 struct DraftModel {

@@ -245,12 +245,10 @@ void addGenerate(CLI::App& app, Action& action, const PlanSource& source, bool c
   command->add_option("--grammar", options->grammarFile, "The output is of this grammar (GBNF)")->type_name("FILE")->excludes(schema)->excludes(regex);
   command->add_flag("--special", options->parsesSpecial, "Control tokens in the prompt's text become those tokens");
   command->add_flag("--ignore-end", options->ignoresEnd, "Go on after the token that ends a text");
-  auto* lookup = command->add_option("--drafts", options->what.maxDrafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
   command->add_flag("--times", options->showsTimes, "Print tokens a second to standard error");
-  addDraftOptions(*command, options->model.draft, lookup);
+  addDraftOptions(*command, options->model.draft, options->what.maxDrafts);
   addSamplingOptions(*command, options->what.sampling);
   command->callback([options, source, &action] {
-    if (!options->model.draft.path.empty()) options->what.maxDrafts = options->model.draft.tokens;
     action = [options, source] { return report(run(source, *options)); };
   });
 }

@@ -215,10 +215,9 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   command->add_option("--context", options->contextLength, "Tokens of prompt and output; 0: as many as the model was made for")->check(CLI::NonNegativeNumber);
   command->add_option("--budget", options->engine.scheduler.tokenBudget, "Tokens of a step")->check(CLI::Range(1, 1 << 20))->capture_default_str();
   command->add_option("--max-running", options->engine.scheduler.maxRunning, "Requests of a step")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-  auto* lookup = command->add_option("--drafts", options->drafts, "Guess up to so many tokens a step from what is there already")->check(CLI::Range(0, 64));
   command->add_option("--io-threads", options->server.ioThreads, "Threads that serve connections")->check(CLI::Range(1, 256));
   command->add_option("--trace", options->traceFile, "Write where the time of requests goes, for chrome://tracing")->type_name("FILE");
-  addDraftOptions(*command, options->draft, lookup);
+  addDraftOptions(*command, options->draft, options->drafts);
   command->add_option("--otlp", options->collector, "Give spans of requests to a collector of OpenTelemetry: http://HOST:PORT, to which they are posted as JSON under /v1/traces")->type_name("URL");
   addEncoder(*command, options->encoder, canCompile);
   addLimits(*command, *options);
@@ -226,7 +225,6 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   addDeviceOptions(*command, options->request.device);
   command->callback([options, source, canCompile, &action] {
     options->request.quiet = options->request.keepsPlan = true;
-    if (!options->draft.path.empty()) options->drafts = options->draft.tokens;
     action = [options, source, canCompile] { return report(runEither(source, *options, canCompile)); };
   });
 }

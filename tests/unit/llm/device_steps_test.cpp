@@ -32,18 +32,20 @@ void nextKernel(void* const* b, const int64_t*, int64_t begin, int64_t end, void
 /// What the toy draws of a row whose largest logit is at `best`: a cut of 5 is what it cannot decide.
 int32_t drawn(int32_t best, int32_t topK) { return topK == 5 ? engine::kUndecided : (best + topK) % kVocabulary; }
 
-/// Of best, rows that are drawn from, top-k and choices: what was picked.
+/// Of best, rows of draws, listed draws, their rows and top-k, and choices: what was picked. One that is not listed has no top-k.
 void pickKernel(void* const* b, const int64_t* sizes, int64_t begin, int64_t end, void*) {
-  const auto* best = static_cast<const int32_t*>(b[0]);
+  const auto value = [&](int operand, int64_t at) { return static_cast<const int32_t*>(b[operand])[at]; };
   for (int64_t i = begin; i < end; ++i) {
-    const int64_t draw = static_cast<const int32_t*>(b[3])[i] - sizes[0];
-    static_cast<int32_t*>(b[4])[i] = draw < 0 ? best[i] : drawn(best[static_cast<const int32_t*>(b[1])[draw]], static_cast<const int32_t*>(b[2])[draw]);
+    const int64_t draw = value(5, i) - sizes[0], listed = draw - sizes[1];
+    static_cast<int32_t*>(b[6])[i] = draw < 0     ? value(0, i)
+                                     : listed < 0 ? drawn(value(0, value(1, draw)), 0)
+                                                  : drawn(value(0, value(3, listed)), value(1, value(2, listed)) == value(3, listed) ? value(4, listed) : -1);
   }
 }
 
 std::shared_ptr<const PlanFile> toyPlan() {
   TestPlan t;
-  for (const char* s : {"n", "s", "e", "r", "p", "d", "q"})
+  for (const char* s : {"n", "s", "e", "r", "p", "d", "l", "q"})
     t.symbol(s);
   std::map<std::string, uint32_t> in;
   for (const char* name : {"tokens", "sequence", "position", "slots"})
@@ -51,14 +53,17 @@ std::shared_ptr<const PlanFile> toyPlan() {
   t.input("table", {"s", "e"}, DType::kI32);
   in["rows"] = t.input("rows", {"r"}, DType::kI32);
   t.input("keys.0", {"p", "1", "16", "1"});
-  for (const char* name : {"draw.rows", "draw.top_k"})
-    in[name] = t.input(name, {"d"}, DType::kI32);
-  for (const char* name : {"draw.inverse_temperature", "draw.top_p", "draw.min_p", "draw.u"})
+  in["draw.rows"] = t.input("draw.rows", {"d"}, DType::kI32);
+  for (const char* name : {"draw.inverse_temperature", "draw.min_p", "draw.u"})
     t.input(name, {"d"});
+  for (const char* name : {"listed.draw", "listed.rows", "listed.top_k"})
+    in[name] = t.input(name, {"l"}, DType::kI32);
+  for (const char* name : {"listed.inverse_temperature", "listed.top_p", "listed.min_p", "listed.u"})
+    t.input(name, {"l"});
   in["draw.choice"] = t.input("draw.choice", {"q"}, DType::kI32);
   const uint32_t logits = t.output("logits", {"r", std::to_string(kVocabulary)}), best = t.output("best", {"r"}, DType::kI32), picked = t.output("picked", {"q"}, DType::kI32);
   t.launch(t.kernel("k_next", 5, 0), {in["tokens"], in["position"], in["rows"]}, {logits, best}, {}, "r");
-  t.launch(t.kernel("k_pick", 5, 1), {best, in["draw.rows"], in["draw.top_k"], in["draw.choice"]}, {picked}, {"r"}, "q");
+  t.launch(t.kernel("k_pick", 7, 2), {best, in["draw.rows"], in["listed.draw"], in["listed.rows"], in["listed.top_k"], in["draw.choice"]}, {picked}, {"r", "d"}, "q");
   (*t.p.mutable_metadata())["llm.context_length"] = "64";
   return t.finish();
 }
@@ -180,6 +185,99 @@ TEST(DeviceSteps, RefusesAPlaceholderThatNamesNoRow) {
   EXPECT_EQ(steps.resolve(std::vector<int32_t>{2, 3}).message(), "a placeholder names row 2 of 2");
   ASSERT_TRUE(steps.launch(Step({5}, 0, true).input()).isOk());
   EXPECT_EQ(steps.launch(Step({-5000}, 1, true).input()).message(), "a placeholder names row 4999, which no step has given");
+}
+
+TEST(DeviceSteps, AFailedStepIsInItsPlace) {
+  auto device = std::make_shared<SeparateDevice>(toyOptions());
+  auto model = toyModel(device);
+  DeviceSteps steps(*model);
+  ASSERT_TRUE(steps.launch(Step({5}, 0, true).input()).isOk());
+  device->failCopyIn = 1;
+  EXPECT_EQ(steps.launch(Step({-1, 4}, 1, true).input()).message(), "injected failure");
+  ASSERT_TRUE(steps.launch(Step({-1, -2, 6}, 2, true).input()).isOk()); // of its placeholders nobody reads what comes
+  EXPECT_EQ(bestOf(steps), std::vector<int32_t>{next(5, 0)});
+  ASSERT_TRUE(steps.resolve(std::vector<int32_t>{1}).isOk());
+  EXPECT_EQ(bestOf(steps), (std::vector<int32_t>{next(0, 2), next(0, 2), next(6, 2)}));
+  // One that waited, and fails when it is to go on.
+  ASSERT_TRUE(steps.launch(Step({5}, 0, false).input()).isOk());
+  ASSERT_TRUE(steps.launch(Step({-1}, 1, true).input()).isOk());
+  ASSERT_TRUE(steps.settle().isOk());
+  device->failCopyIn = 1;
+  EXPECT_EQ(steps.resolve(std::vector<int32_t>{2}).message(), "injected failure");
+  ASSERT_TRUE(steps.launch(Step({-1, 7}, 2, true).input()).isOk());
+  EXPECT_EQ(steps.settle().status().message(), "injected failure");
+  EXPECT_EQ(bestOf(steps), (std::vector<int32_t>{next(0, 2), next(7, 2)}));
+}
+
+TEST(DeviceSteps, LaunchesAreRecordedForBothSetsOfMemory) {
+  auto device = std::make_shared<SeparateDevice>(toyOptions());
+  device->hasGraphs = true;
+  auto model = toyModel(device);
+  DeviceSteps steps(*model);
+  std::vector<int32_t> tokens = {5, 6};
+  for (int32_t at = 0; at < 12; ++at) {
+    Step step(tokens, at, true);
+    step.draws[1] = {.inverseTemperature = 1, .topK = 3};
+    ASSERT_TRUE(steps.launch(step.input()).isOk());
+    const std::vector<int32_t> expected = {next(tokens[0], at), drawn(next(tokens[1], at), 3)};
+    EXPECT_EQ(bestOf(steps), expected);
+    ASSERT_TRUE(steps.resolve(expected).isOk());
+    tokens = expected;
+  }
+  // Each set of memory comes twice before its launches are recorded.
+  EXPECT_EQ(device->recordings, 2);
+  EXPECT_EQ(device->replays, 12 - 4);
+}
+
+/// Tokens of requests that come one by one, overlapped; an error in place of the tokens of a request that a step fails for, the one at which `failAt` copies have been made.
+std::map<engine::RequestId, std::string> textsWith(int failAt, bool givesLogits) {
+  auto device = std::make_shared<SeparateDevice>(toyOptions());
+  auto model = toyModel(device);
+  DeviceSteps steps(*model);
+  engine::EngineOptions options;
+  options.key = {1, 2};
+  options.scheduler = {.tokenBudget = 7, .maxRunning = 4, .prefillWhileDecoding = 7, .contextLength = 64};
+  options.overlaps = true;
+  auto engine = take(engine::Engine::create(std::move(options), steps));
+  device->failCopyIn = failAt;
+  std::map<engine::RequestId, std::string> texts;
+  for (int32_t i = 0; i < 12 || !engine->isIdle(); ++i) {
+    if (i < 12) {
+      engine::RequestOptions request;
+      for (int32_t k = 0; k <= 5 * i % 17; ++k)
+        request.prompt.push_back((i + k) % kVocabulary);
+      request.maxTokens = 6 + i % 3;
+      request.sampling = {.temperature = i % 3 == 1 ? 1.0f : 0.0f, .topK = 3, .seed = static_cast<uint64_t>(i), .logprobs = givesLogits ? 1 : -1};
+      EXPECT_TRUE(std::holds_alternative<engine::RequestId>(engine->submit(std::move(request))));
+    }
+    for (const engine::Output& output : engine->step()) {
+      std::string& text = texts[output.request];
+      if (output.finish == engine::FinishReason::kError) text = "error";
+      else if (output.index >= 0) text += std::to_string(output.token) + " ";
+    }
+    if (i > 1000) return {};
+  }
+  return texts;
+}
+
+TEST(DeviceSteps, AFailedStepEndsItsRequestsAndNoOthers) {
+  for (bool givesLogits : {false, true}) {
+    const auto expected = textsWith(0, givesLogits);
+    ASSERT_EQ(expected.size(), 12u);
+    int failed = 0;
+    for (int failAt = 1; failAt <= 40; ++failAt) {
+      const auto texts = textsWith(failAt, givesLogits);
+      ASSERT_EQ(texts.size(), 12u) << failAt;
+      int errors = 0;
+      for (const auto& [id, text] : texts) {
+        errors += text == "error";
+        if (text != "error") EXPECT_EQ(text, expected.at(id)) << "request " << id << ", copy " << failAt << (givesLogits ? ", logits" : "");
+      }
+      EXPECT_LE(errors, 4); // as many as run
+      failed += errors;
+    }
+    EXPECT_GT(failed, 40);
+  }
 }
 
 /// All tokens of requests of many lengths.

@@ -78,7 +78,7 @@ TEST(PlanModel, RefusesWhatIsNoStep) {
   EXPECT_EQ(refusal(StepPlan("table", {"s", "e", "2"})), "loading a language model: input \"table\" is i32 of rank 3, expected i32 of rank 2");
   EXPECT_EQ(refusal(StepPlan("keys.0", {"p", "2", "n", "4"}, DType::kF32)), "loading a language model: input \"keys.0\" has extent n in dimension 2, expected a number");
   EXPECT_EQ(refusal(StepPlan("keys.0", {"p", "2"}, DType::kF32)), "loading a language model: input \"keys.0\" is no pool, expected keys.0, values.0, … beside those of a step");
-  EXPECT_EQ(refusal(StepPlan("logits")), "loading a language model: the plan has 1 outputs, expected \"logits\", f32 [rows, vocabulary], and with an input \"draw.rows\" also \"best\" and \"picked\", i32");
+  EXPECT_EQ(refusal(StepPlan("logits")), "loading a language model: the plan has 1 outputs, expected \"logits\", f32 [rows, vocabulary], and with an input \"draw.rows\" also \"best\" and \"picked\", i32; compile the model again");
   EXPECT_EQ(refusal(StepPlan(), {.pages = 0}), "loading a language model: has 0 pages, expected at least 1");
   StepPlan nameless;
   nameless.p.mutable_metadata()->clear();

@@ -107,10 +107,16 @@ class SeparateDevice final : public Device {
     pool_ = static_cast<std::byte*>(mmap(nullptr, kPoolBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   }
   ~SeparateDevice() override { munmap(pool_, kPoolBytes); }
-  int failIn = 0; ///< counts down; the allocation that reaches 0 fails
+  int failIn = 0;     ///< counts down; the allocation that reaches 0 fails
+  int failCopyIn = 0; ///< … the copy to the device
+  bool hasGraphs = false;
+  int recordings = 0, replays = 0;
   std::string_view name() const override { return "separate"; }
   std::string description() const override { return "test device"; }
-  std::span<const std::string_view> capabilities() const override { return {}; }
+  std::span<const std::string_view> capabilities() const override {
+    static constexpr std::string_view kAll[] = {capability::kGraphs};
+    return std::span(kAll).first(hasGraphs ? 1 : 0);
+  }
   Expected<void*> allocate(size_t sizeBytes) override {
     if (failIn > 0 && --failIn == 0) return resourceError("injected failure");
     if (sizeBytes > kPoolBytes || used_ + sizeBytes > kPoolBytes) return resourceError("test device is full");
@@ -122,6 +128,7 @@ class SeparateDevice final : public Device {
   Expected<std::unique_ptr<Stream>> createStream() override { return cpu_.createStream(); }
   Expected<std::unique_ptr<Event>> createEvent() override { return cpu_.createEvent(); }
   Status copyToDevice(void* d, const void* h, size_t n, Stream& s) override {
+    if (failCopyIn > 0 && --failCopyIn == 0) return internalError("injected failure");
     Open open(*this);
     return cpu_.copyToDevice(d, h, n, s);
   }
@@ -144,11 +151,42 @@ class SeparateDevice final : public Device {
   Status launch(const KernelLaunch& launch, Stream& s) override {
     for (void* b : launch.buffers)
       if (b < pool_ || b >= pool_ + kPoolBytes) return internalError("launch on host memory");
+    if (graph_) {
+      graph_->launches.push_back({launch, {launch.buffers.begin(), launch.buffers.end()}, {launch.sizes.begin(), launch.sizes.end()}});
+      return Status::ok();
+    }
     Open open(*this);
     return cpu_.launch(launch, s);
   }
+  Status beginCapture(Stream&) override {
+    graph_ = std::make_unique<Graph>();
+    return Status::ok();
+  }
+  Expected<std::unique_ptr<LaunchGraph>> endCapture(Stream&) override {
+    ++recordings;
+    return std::unique_ptr<LaunchGraph>(std::move(graph_));
+  }
+  Status replay(const LaunchGraph& graph, Stream& s) override {
+    ++replays;
+    Open open(*this);
+    for (const Graph::Kept& kept : static_cast<const Graph&>(graph).launches) {
+      KernelLaunch launch = kept.launch;
+      launch.buffers = kept.buffers;
+      launch.sizes = kept.sizes;
+      JINX_TRY(cpu_.launch(launch, s));
+    }
+    return Status::ok();
+  }
 
  private:
+  struct Graph : LaunchGraph {
+    struct Kept {
+      KernelLaunch launch;
+      std::vector<void*> buffers;
+      std::vector<int64_t> sizes;
+    };
+    std::vector<Kept> launches;
+  };
   static constexpr size_t kPoolBytes = 1 << 20;
   struct Open {
     explicit Open(SeparateDevice& d) : device(d) { mprotect(d.pool_, kPoolBytes, PROT_READ | PROT_WRITE); }
@@ -158,6 +196,7 @@ class SeparateDevice final : public Device {
   CpuDevice cpu_;
   std::byte* pool_;
   size_t used_ = 0;
+  std::unique_ptr<Graph> graph_; ///< that is being recorded
 };
 
 } // namespace jinx::test
