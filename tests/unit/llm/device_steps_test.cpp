@@ -5,6 +5,7 @@
 
 #include "runtime/device/CpuDevice.h"
 #include "runtime/engine/Engine.h"
+#include "tests/unit/runtime/LateDevice.h"
 #include "tests/unit/runtime/TestPlan.h"
 #include "tests/unit/runtime/TestSession.h"
 
@@ -328,6 +329,38 @@ TEST(DeviceSteps, AnEngineGivesTheSameTokensOverlappedOrNot) {
   for (size_t i = 0; i < greedy.size(); ++i)
     if (i % 3 != 1) EXPECT_EQ(greedy[i], expected[i]) << i;
   EXPECT_NE(greedy[1], expected[1]);
+}
+
+/// Copies of a step run beside launches of another; nothing but the events between streams keeps them in order.
+TEST(DeviceSteps, StreamsMayRunInAnyOrderThatEventsLeave) {
+  auto atOnce = modelOnDevice();
+  engine::QueuedSteps queued(*atOnce);
+  const std::vector<std::vector<int32_t>> expected = answersOf(queued, false);
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    auto model = toyModel(std::make_shared<LateDevice>(toyOptions(), seed));
+    DeviceSteps steps(*model);
+    ASSERT_EQ(answersOf(steps, seed % 4 > 0), expected) << "seed " << seed;
+  }
+}
+
+/// Steps of a few sets of memory, more than there are.
+TEST(DeviceSteps, ManyStepsMayBeOnTheirWay) {
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    auto model = toyModel(std::make_shared<LateDevice>(toyOptions(), seed));
+    DeviceSteps steps(*model);
+    std::vector<std::vector<int32_t>> expected = {{5, 6, 7}};
+    for (int32_t at = 0; at < 8; ++at) {
+      Step step(at == 0 ? expected[0] : std::vector<int32_t>{-1, -2, -3}, at, true);
+      step.draws[2] = {.inverseTemperature = 1, .topK = 3};
+      ASSERT_TRUE(steps.launch(step.input()).isOk());
+      const std::vector<int32_t>& before = expected.back();
+      expected.push_back({next(before[0], at), next(before[1], at), drawn(next(before[2], at), 3)});
+    }
+    for (size_t at = 1; at < expected.size(); ++at) {
+      ASSERT_EQ(bestOf(steps), expected[at]) << "seed " << seed << ", step " << at;
+      ASSERT_TRUE(steps.resolve(expected[at]).isOk());
+    }
+  }
 }
 
 } // namespace
