@@ -11,17 +11,16 @@ k 2^-24 of the sum of their sizes. The gate's slope, at most 1.13, passes on wha
     cuda_gates.py --jinx build/dev/bin/jinx [--seed N] [CASE…]
 """
 
-import argparse
 import collections
 import json
-import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
 import ml_dtypes
 import numpy as np
+
+from case_main import main_over_cases
 
 UNIT = {"bf16": 2.0**-8, "f16": 2.0**-11}
 TYPE = {"bf16": ml_dtypes.bfloat16, "f16": np.float16}
@@ -158,23 +157,5 @@ class Run:
                      + (f", element {first} is {got[first]!r}, expected {want[first]!r} ± {allowed[first]:.3g}" if got.shape == want.shape else ""))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jinx", required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("cases", nargs="*")
-    args = parser.parse_args()
-    if unknown := [c for c in args.cases if c not in CASES]:
-        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
-    run = Run(args.jinx, args.seed)
-    for name, case in CASES.items():
-        if args.cases and name not in args.cases:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            run.judge(name, case, pathlib.Path(folder))
-    print(f"{run.passed} passed, {run.failed} failed")
-    return run.failed > 0 or run.passed == 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_over_cases(__doc__, CASES, Run))

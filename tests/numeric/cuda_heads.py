@@ -11,16 +11,15 @@ Tolerance, u being the type's unit roundoff: the sum with the bias is rounded on
     cuda_heads.py --jinx build/dev/bin/jinx [--seed N] [CASE…]
 """
 
-import argparse
 import collections
 import json
-import pathlib
 import subprocess
 import sys
-import tempfile
 
 import ml_dtypes
 import numpy as np
+
+from case_main import main_over_cases
 
 UNIT = {"bf16": 2.0**-8, "f16": 2.0**-11}
 TYPE = {"bf16": ml_dtypes.bfloat16, "f16": np.float16}
@@ -137,23 +136,5 @@ class Run:
         self.outcome(near.all(), f"{name} seed={self.seed}: {(~near).sum()} of {near.size} are off, element {first} is {got[first]!r}, expected {want[first]!r} ± {allowed[first]:.3g}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jinx", required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("cases", nargs="*")
-    args = parser.parse_args()
-    if unknown := [c for c in args.cases if c not in CASES]:
-        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(CASES)}")
-    run = Run(args.jinx, args.seed)
-    for name, case in CASES.items():
-        if args.cases and name not in args.cases:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            run.judge(name, case, pathlib.Path(folder))
-    print(f"{run.passed} passed, {run.failed} failed")
-    return run.failed > 0 or run.passed == 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_over_cases(__doc__, CASES, Run))

@@ -8,17 +8,15 @@ rounds, so results are equal. It also asks that the plan has the launches that t
     cuda_row_strips.py --jinx build/dev/bin/jinx [--seed N] [CASE…]
 """
 
-import argparse
 import collections
-import pathlib
 import re
 import sys
-import tempfile
 
 import ml_dtypes
 import numpy as np
 
 import cuda_products as base
+from case_main import main_over_cases
 
 KINDS = {"f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16, "i32": np.int32}
 # The row's element, its length, lines that make %y of {x}, %y's type, what y is of x, launches, rows where they are a number.
@@ -129,22 +127,5 @@ class Run(base.Run):
         self.outcome(same, f"{name} seed={self.seed}: rows {wrong}: {got.ravel()[wrong]}, expected {want.ravel()[wrong]}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jinx", required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("cases", nargs="*")
-    args = parser.parse_args()
-    run, known = Run(args.jinx, "cuda:sm_90a", args.seed), dict(cases())
-    unknown = [c for c in args.cases if c not in known]
-    if unknown:
-        parser.error(f"no case {', '.join(unknown)}; there are {', '.join(known)}")
-    for name in args.cases or known:
-        with tempfile.TemporaryDirectory() as folder:
-            run.judge(name, known[name], pathlib.Path(folder))
-    print(f"{run.passed} passed, {run.failed} failed")
-    return run.failed > 0 or run.passed == 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_over_cases(__doc__, dict(cases()), lambda jinx, seed: Run(jinx, "cuda:sm_90a", seed)))
