@@ -1,12 +1,9 @@
 #include "runtime/llm/PlanModel.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 #include <optional>
 
 #include "runtime/llm/Metadata.h"
-#include "runtime/memory/AlignedBuffer.h"
 
 namespace jinx::llm {
 namespace {

@@ -1,7 +1,4 @@
 // How does a step get to a device and back while the one in front of it runs? (decision 0045)
-#include <algorithm>
-#include <bit>
-
 #include "runtime/engine/OwnedStep.h"
 #include "runtime/llm/PlanModel.h"
 
@@ -39,7 +36,7 @@ Status PlanModel::enqueue(const engine::StepInput& input, StepFlight& flight) {
 
 Status PlanModel::upload(const engine::StepInput& input, StepFlight& flight) {
   const size_t count = ports_.place(input), bytes = count * sizeof(int32_t);
-  JINX_TRY(flight.inputs.reserve(device_, std::bit_ceil(bytes)));
+  JINX_TRY(flight.inputs.reserve(device_, bytes));
   auto* values = static_cast<int32_t*>(flight.inputs.data());
   ports_.fill(input, {values, count});
   const Turn& before = turns_[turn_];
@@ -97,7 +94,7 @@ Status PlanModel::fillPlaceholders(const engine::StepInput& input, const Turn& b
 Status PlanModel::download(StepFlight& flight) {
   const Turn& turn = turns_[turn_];
   const size_t tokens = flight.tokens * sizeof(int32_t), logits = flight.logits * sizeof(float);
-  JINX_TRY(flight.results.reserve(device_, std::bit_ceil(tokens + logits)));
+  JINX_TRY(flight.results.reserve(device_, tokens + logits));
   JINX_TRY(turn.ran->record(*stream_));
   JINX_TRY(turn.ran->wait(*downloads_));
   auto* to = static_cast<std::byte*>(flight.results.data());

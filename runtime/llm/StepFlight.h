@@ -1,6 +1,7 @@
 // What a step that runs on a device needs of the host until it has run: memory for its inputs and for what it gives, and the point behind it.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include "runtime/device/Device.h"
@@ -16,9 +17,10 @@ class HostMemory {
   ~HostMemory() {
     if (data_) device_->releaseHost(data_, sizeBytes_);
   }
-  /// Room for so many bytes; what was in it is lost where it is too small.
+  /// Room for so many bytes; what was in it is lost where it is too small, and it grows by half at least.
   Status reserve(const std::shared_ptr<Device>& device, size_t sizeBytes) {
     if (data_ && sizeBytes_ >= sizeBytes) return Status::ok();
+    sizeBytes = std::max({sizeBytes, sizeBytes_ + sizeBytes_ / 2, size_t{1}});
     if (data_) device_->releaseHost(data_, sizeBytes_);
     data_ = nullptr;
     device_ = device;
