@@ -9,12 +9,15 @@ rows with a NaN or an infinity are; that greedy rows have the largest logit; and
 On the emulated device also the whole of `jinx-rt generate`: requests of many kinds in one batch, whose tokens are judged by the logits of their own texts and the random numbers of their seeds.
 
     draws.py [--jinx build/dev/bin/jinx] [--emulated] [--seed N]
+    draws.py --save DIR                                                    plans for CUDA alone, and the tokenizer, into DIR
+    draws.py --plans DIR --library FILE --runner FILE [--device cuda]      (a machine with a GPU, without a compiler) runs them
 """
 
 import argparse
 import collections
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +35,7 @@ except ImportError as missing:
     print(f"skipped: {missing}; run this with the Python of ./dev setup ($JINX_CACHE/python/bin/python)")
     sys.exit(77)
 
+POISON = 2  # a token that makes all that sees it NaN
 SORTED, UNDECIDED, STEP = 64, -1, 2.0**-23
 TINY = 1e-36
 NEAR = 1e-4  # of the sum of weights: what sums in f32 over a vocabulary, and exponentials of a device, may be off by
@@ -131,18 +135,28 @@ def make(folder, vocabulary, scale, seed, poison):
 
 
 class Run:
-    def __init__(self, options):
-        self.options, self.failures = options, []
+    def __init__(self, options, folder):
+        self.options, self.folder, self.failures = options, pathlib.Path(folder), []
         self.counts = collections.Counter()
-        self.library = jinx_capi.Library(pathlib.Path(options.library or pathlib.Path(options.jinx).resolve().parents[1] / "lib" / f"libjinx{'-emulated' if options.emulated else ''}.so"))
+        if options.save:
+            pathlib.Path(options.save).mkdir(parents=True, exist_ok=True)
+        built = pathlib.Path(options.jinx).resolve().parents[1] / "lib" / f"libjinx{'-emulated' if options.device == 'emulated' else ''}.so"
+        self.library = None if options.save else jinx_capi.Library(pathlib.Path(options.library or built))
 
-    def session(self, folder):
-        target = ["--target", "cuda:sm_90a"] if self.options.emulated else ["--draws"]
-        plan = folder.with_suffix(".jxp")
-        done = subprocess.run([self.options.jinx, "compile", folder, "-o", plan, *target], capture_output=True, text=True)
+    def session(self, name, vocabulary, scale, seed):
+        """A plan of a random model, made now or before."""
+        if self.options.plans:
+            return jinx_capi.Session(self.library, self.plan(name), device=self.options.device)
+        target = ["--draws"] if self.options.device == "cpu" else ["--target", "cuda:sm_90a"]
+        with tempfile.TemporaryDirectory() as folder:
+            make(pathlib.Path(folder) / name, vocabulary, scale, seed, POISON)
+            done = subprocess.run([self.options.jinx, "compile", pathlib.Path(folder) / name, "-o", self.plan(name), *target], capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(f"{folder} does not compile: {done.stderr.strip()}")
-        return jinx_capi.Session(self.library, plan, device="emulated" if self.options.emulated else "cpu")
+            raise RuntimeError(f"{name} does not compile: {done.stderr.strip()}")
+        return None if self.options.save else jinx_capi.Session(self.library, self.plan(name), device=self.options.device)
+
+    def plan(self, name):
+        return pathlib.Path(self.options.plans or self.options.save or self.folder) / f"{name}.jxp"
 
     def step(self, session, tokens, draws):
         """One step over first tokens of sequences, each row drawn from by each of its draws. draws: (row, Draw). \\returns logits, best, picked of each draw"""
@@ -164,11 +178,12 @@ class Run:
         call.run()
         return [call.output(i) for i in range(3)]
 
-    def case(self, name, folder, vocabulary, scale):
-        random, poison = np.random.default_rng(self.options.seed + vocabulary), 2
-        make(folder, vocabulary, scale, self.options.seed + vocabulary, poison)
-        session = self.session(folder)
-        tokens = [poison] + [int(t) for t in random.integers(9, vocabulary, 5)]
+    def case(self, name, vocabulary, scale):
+        random = np.random.default_rng(self.options.seed + vocabulary)
+        session = self.session(str(vocabulary), vocabulary, scale, self.options.seed + vocabulary)
+        if not session:
+            return
+        tokens = [POISON] + [int(t) for t in random.integers(9, vocabulary, 5)]
         draws = [(int(random.integers(0, len(tokens))), draw) for draw in draws_of(random, 240)]
         logits, best, picked = self.step(session, tokens, draws)
         for row, token in enumerate(best):
@@ -182,18 +197,21 @@ class Run:
         _, _, none = self.step(session, tokens, [])
         self.judge(name, "no draws", {0}, len(none))
 
-    def generate(self, folder):
+    def generate(self):
         """All of it: scheduler, steps before the one in front has ended, rows that the host draws."""
-        make(folder, 512, 2, self.options.seed, poison=2)
-        session = self.session(folder)
-        runner, tokenizer = pathlib.Path(self.options.jinx).parent / "jinx-rt", data("whisper.gpt2.tiktoken")
+        session = self.session("generate", 512, 2, self.options.seed)
+        tokenizer = self.plan("generate").with_name("gpt2.tiktoken")
+        if not self.options.plans:
+            shutil.copyfile(data("whisper.gpt2.tiktoken"), tokenizer)
+        if not session:
+            return
+        runner, batch = self.options.runner or pathlib.Path(self.options.jinx).parent / "jinx-rt", self.folder / "batch.jsonl"
         for filters in ({}, {"top-k": 8}, {"top-p": 0.9}, {"min-p": 0.2, "top-p": 0.99}):
             # "!" to "~" are the tokens 0 to 93 of GPT-2.
             requests = [{"prompt": chr(33 + prompt), "max_tokens": 7 - prompt % 3, "temperature": t, "seed": 10 + prompt} for prompt, t in ((0, 0), (5, 1), (6, 0.4), (7, 5), (9, 5))]
             requests.append({**requests[1], "logprobs": 1, "max_tokens": 3})  # the host draws it, in steps with others
-            batch = folder.with_suffix(".jsonl")
             batch.write_text("".join(json.dumps(request) + "\n" for request in requests))
-            command = [runner, "generate", folder.with_suffix(".jxp"), "--tokenizer", tokenizer, "--device", "emulated", "--batch", batch, "--ignore-end"]
+            command = [runner, "generate", self.plan("generate"), "--tokenizer", tokenizer, "--device", self.options.device, "--batch", batch, "--ignore-end"]
             done = subprocess.run(list(map(str, command + [part for key, value in filters.items() for part in (f"--{key}", value)])), capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(f"generate fails: {done.stderr.strip()}")
@@ -234,19 +252,28 @@ def main():
     parser.add_argument("--library", help="default: beside the program")
     parser.add_argument("--emulated", action="store_true", help="the emulated CUDA device")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--save", default="", metavar="DIR")
+    parser.add_argument("--plans", default="", metavar="DIR")
+    parser.add_argument("--runner", default="", help="jinx-rt; default: beside the program")
+    parser.add_argument("--device", default="", help="default: cpu, and cuda with --plans")
     options = parser.parse_args()
-    run = Run(options)
+    options.device = options.device or ("emulated" if options.emulated or options.save else "cuda" if options.plans else "cpu")
     with tempfile.TemporaryDirectory() as folder:
+        run = Run(options, folder)
         for name, (vocabulary, scale) in CASES.items():
             before = len(run.failures)
-            run.case(name, pathlib.Path(folder) / str(vocabulary), vocabulary, scale)
-            print(f"{name}: {len(run.failures) - before} failed")
-        if options.emulated:
+            run.case(name, vocabulary, scale)
+            if not options.save:
+                print(f"{name}: {len(run.failures) - before} failed")
+        if options.device != "cpu":
             try:
-                run.generate(pathlib.Path(folder) / "generate")
+                run.generate()
             except Missing as missing:
                 print(f"generate: skipped: {missing}")
-            print(f"generate: {run.counts['drawn by the host']} tokens are drawn by the host")
+    if options.save:
+        return 0
+    if options.device != "cpu":
+        print(f"generate: {run.counts['drawn by the host']} tokens are drawn by the host")
     counts = run.counts
     for failure in run.failures[:20]:
         print(failure)
