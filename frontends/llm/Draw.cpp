@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 using namespace mlir;
 using namespace jinx::graph;
@@ -30,15 +29,8 @@ struct DrawOps {
   template <typename Op> Value logical(Value a, Value b) { return Op::create(g.builder, g.loc(), a, b); }
   Value select(Value condition, Value a, Value b) { return SelectOp::create(g.builder, g.loc(), condition, a, b); }
   Value reduce(ReduceKind kind, Value x) { return ReduceOp::create(g.builder, g.loc(), kind, x, ArrayRef<int64_t>{int64_t(sizesOf(x.getType()).size()) - 1}); }
-  Value runningSum(Value x) { return CumsumOp::create(g.builder, g.loc(), x, 1, /*exclusive=*/false, /*reverse=*/false); }
   /// The last of running sums, which rise. (In rows of a kernel the largest is at hand, the last one is not.)
   Value total(Value runningSums) { return reduce(ReduceKind::max, runningSums); }
-  /// 0, 1, … [1, count]
-  Value numbers(int64_t count) {
-    Tensor values = Tensor::make(DType::kI32, {1, count});
-    std::iota(values.as<int32_t>(), values.as<int32_t>() + count, 0);
-    return g.constant(values);
-  }
 
   /// Weights of logits [rows, …]; that of the largest logit is 1.
   Value weigh(Value logits, Value largest, Value inverseTemperature) {
@@ -51,8 +43,8 @@ struct DrawOps {
   /// The place of the first element of `kept` at which the running sum exceeds `at`; the last kept one where rounding left none; -1 where none is kept.
   Value placeAt(Value runningSums, Value at, Value kept, int64_t count) {
     Value isBehind = logical<AndOp>(compare(ComparePredicate::gt, runningSums, at), kept);
-    Value first = reduce(ReduceKind::min, select(isBehind, numbers(count), g.integer(count)));
-    Value last = reduce(ReduceKind::max, select(kept, numbers(count), g.integer(-1)));
+    Value first = reduce(ReduceKind::min, select(isBehind, g.numbers(count), g.integer(count)));
+    Value last = reduce(ReduceKind::max, select(kept, g.numbers(count), g.integer(-1)));
     return select(compare(ComparePredicate::lt, first, g.integer(count)), first, last);
   }
 };
@@ -86,7 +78,7 @@ public:
                                g.add(g.mul(in_.rows, g.integer(chunks_)), g.reshape(which, {drawn_})));
     Value weights = weigh(chunk, largest_, in_.inverseTemperature);
     Value isLeft = logical<AndOp>(compare(ComparePredicate::ge, weights, column(in_.minP)), compare(ComparePredicate::gt, weights, g.number(0)));
-    Value place = placeAt(g.add(base, runningSum(select(isLeft, weights, g.number(0)))), at, isLeft, chunk_);
+    Value place = placeAt(g.add(base, g.runningSum(select(isLeft, weights, g.number(0)), 1)), at, isLeft, chunk_);
     Value id = g.add(g.mul(which, g.integer(chunk_)), place);
     return select(compare(ComparePredicate::lt, place, g.integer(0)), g.integer(kUndecided), id);
   }
@@ -105,7 +97,7 @@ private:
     Value chunks = g.gatherRows(g.reshape(logits_, {sizesOf(logits_.getType())[0], SizeExpr(chunks_), SizeExpr(chunk_)}), in_.rows);
     Value weights = weigh(chunks, largest_, in_.inverseTemperature);
     Value left = select(compare(ComparePredicate::ge, weights, g.reshape(in_.minP, {drawn_, SizeExpr(1), SizeExpr(1)})), weights, g.number(0));
-    chunkSums_ = runningSum(g.reshape(reduce(ReduceKind::sum, left), {drawn_, SizeExpr(chunks_)}));
+    chunkSums_ = g.runningSum(g.reshape(reduce(ReduceKind::sum, left), {drawn_, SizeExpr(chunks_)}), 1);
     total_ = DrawOps::total(chunkSums_);
   }
 
@@ -124,9 +116,7 @@ public:
   DrawListed(Graph& g, const DrawInputs& in, Value total)
       : DrawOps{g}, in_(in), vocabulary_(*sizesOf(in.logits.getType())[1].constant()), sorted_(std::min(kSortedTokens, vocabulary_)), all_(g.gatherRows(total, in.listed)) {
     g.at("draw.sorted");
-    const Sizes sizes = {sizesOf(in.listed.getType())[0], SizeExpr(sorted_)};
-    Value rows = g.gatherRows(in.logits, in.listedRows);
-    auto top = TopKOp::create(g.builder, g.loc(), tensorOf(sizes, g.builder.getF32Type()), tensorOf(sizes, g.builder.getI64Type()), rows, 1, /*ascending=*/false);
+    TopKOp top = g.largest(g.gatherRows(in.logits, in.listedRows), SizeExpr(sorted_));
     ids_ = g.cast(top.getIndices(), g.builder.getI32Type());
     weights_ = weigh(top.getValues(), g.sliceLast(top.getValues(), 0, 1), in.listedInverseTemperature);
   }
@@ -137,13 +127,13 @@ public:
     Value zero = g.number(0), topK = column(in_.topK), topP = column(in_.topP), least = column(in_.listedMinP);
     Value isCut = logical<AndOp>(compare(ComparePredicate::gt, topK, g.integer(0)), compare(ComparePredicate::lt, topK, g.integer(vocabulary_)));
     Value among = select(isCut, topK, g.integer(sorted_));
-    Value weights = select(compare(ComparePredicate::lt, numbers(sorted_), among), weights_, zero), sums = runningSum(weights);
+    Value weights = select(compare(ComparePredicate::lt, g.numbers(sorted_), among), weights_, zero), sums = g.runningSum(weights, 1);
     Value enough = g.mul(topP, select(isCut, total(sums), all_));
     Value isInNucleus = compare(ComparePredicate::lt, g.sub(sums, weights), enough);
     Value isLeft = logical<AndOp>(isInNucleus, logical<AndOp>(compare(ComparePredicate::ge, weights, least), compare(ComparePredicate::gt, weights, zero)));
-    Value leftSums = runningSum(select(isLeft, weights, zero));
+    Value leftSums = g.runningSum(select(isLeft, weights, zero), 1);
     Value place = placeAt(leftSums, g.mul(column(in_.listedU), total(leftSums)), isLeft, sorted_);
-    Value id = reduce(ReduceKind::max, select(compare(ComparePredicate::eq, numbers(sorted_), place), ids_, g.integer(kUndecided)));
+    Value id = reduce(ReduceKind::max, select(compare(ComparePredicate::eq, g.numbers(sorted_), place), ids_, g.integer(kUndecided)));
     if (sorted_ == vocabulary_) return id;
     // What comes behind the sorted tokens does not matter where the nucleus ends among them, or min-p leaves none of it.
     Value lightest = reduce(ReduceKind::min, weights_);

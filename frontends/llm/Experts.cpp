@@ -6,16 +6,6 @@ using namespace jinx::graph;
 namespace jinx::frontends::llm {
 namespace {
 
-/// The largest `count` of the last dimension, and where they are; of equal ones the first.
-TopKOp largest(Graph& g, Value x, SizeExpr count) {
-  Sizes sizes = sizesOf(x.getType());
-  sizes.back() = count;
-  auto values = tensorOf(sizes, cast<RankedTensorType>(x.getType()).getElementType()), indices = tensorOf(sizes, g.builder.getI64Type());
-  return TopKOp::create(g.builder, g.loc(), values, indices, x, sizes.size() - 1, /*ascending=*/false);
-}
-
-Value cumulative(Graph& g, Value x, uint64_t axis) { return CumsumOp::create(g.builder, g.loc(), x, axis, /*exclusive=*/false, /*reverse=*/false); }
-
 Value numbers(Graph& g, ArrayRef<SizeExpr> sizes, uint64_t axis) { return IotaOp::create(g.builder, g.loc(), tensorOf(sizes, g.builder.getI32Type()), axis, 0, 1); }
 
 } // namespace
@@ -24,13 +14,13 @@ Value numbers(Graph& g, ArrayRef<SizeExpr> sizes, uint64_t axis) { return IotaOp
 // has a row for each pair and a column for each expert. No sort, which would be a step of the host where there are many pairs.
 Routes routeTokens(Graph& g, Value scores, const ExpertShape& experts) {
   const SizeExpr tokens = sizesOf(scores.getType())[0], used(experts.used), pairs = tokens * used, one(1), count(experts.count);
-  TopKOp best = largest(g, g.softmax(scores), used);
+  TopKOp best = g.largest(g.softmax(scores), used);
   Value weights = best.getValues();
   if (experts.normsWeights) weights = g.div(weights, g.sum(weights, 1));
   Value chosen = g.reshape(g.cast(best.getIndices(), g.builder.getI32Type()), {pairs, one});
   Value isChosen = g.cast(CompareOp::create(g.builder, g.loc(), ComparePredicate::eq, chosen, numbers(g, {one, count}, 1)), g.builder.getI32Type());
-  Value sizes = g.sum(isChosen, 0), ends = cumulative(g, sizes, 1);
-  Value place = g.sub(g.add(cumulative(g, isChosen, 0), g.sub(ends, sizes)), g.integer(1));
+  Value sizes = g.sum(isChosen, 0), ends = g.runningSum(sizes, 1);
+  Value place = g.sub(g.add(g.runningSum(isChosen, 0), g.sub(ends, sizes)), g.integer(1));
   Value back = g.reshape(g.sum(g.mul(isChosen, place), 1), {pairs});
   // The pair that lies at each place: what `back` says, turned around.
   Value pair = numbers(g, {pairs}, 0);

@@ -1,5 +1,7 @@
 #include "frontends/llm/Graph.h"
 
+#include <numeric>
+
 #include "ir/Graph/Constants.h"
 
 using namespace mlir;
@@ -46,6 +48,19 @@ Value Graph::layerNorm(Value x, Value gain, Value bias, double epsilon) {
 }
 
 Value Graph::sum(Value x, int64_t axis) { return ReduceOp::create(builder, loc_, ReduceKind::sum, x, ArrayRef<int64_t>{axis}); }
+
+TopKOp Graph::largest(Value x, SizeExpr count) {
+  Sizes sizes = sizesOf(x.getType());
+  sizes.back() = count;
+  auto values = tensorOf(sizes, mlir::cast<RankedTensorType>(x.getType()).getElementType()), indices = tensorOf(sizes, builder.getI64Type());
+  return TopKOp::create(builder, loc_, values, indices, x, sizes.size() - 1, /*ascending=*/false);
+}
+
+Value Graph::numbers(int64_t count) {
+  Tensor values = Tensor::make(DType::kI32, {1, count});
+  std::iota(values.as<int32_t>(), values.as<int32_t>() + count, 0);
+  return constant(values);
+}
 
 Value Graph::softmax(Value x) {
   const int64_t last = int64_t(sizesOf(x.getType()).size()) - 1;

@@ -40,6 +40,10 @@ public:
   /// (x - mean) / sqrt(mean((x - mean)²) + epsilon) * gain + bias, over the last dimension.
   Value layerNorm(Value x, Value gain, Value bias, double epsilon);
   Value sum(Value x, int64_t axis); ///< the dimension stays, with extent 1
+  Value runningSum(Value x, int64_t axis) { return graph::CumsumOp::create(builder, loc_, x, axis, /*exclusive=*/false, /*reverse=*/false); }
+  /// The largest `count` of the last dimension, and where they are; of equal ones the first.
+  graph::TopKOp largest(Value x, SizeExpr count);
+  Value numbers(int64_t count); ///< the constant 0, 1, …, i32 [1, count]
   Value softmax(Value x);           ///< over the last dimension
   Value sigmoid(Value x) { return graph::SigmoidOp::create(builder, loc_, x); }
   Value cast(Value x, mlir::Type element);

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "frontends/llm/Draw.h"
 #include "frontends/llm/Experts.h"
@@ -97,9 +96,7 @@ public:
     Value largest = ReduceOp::create(b, g_.loc(), ReduceKind::max, logits, ArrayRef<int64_t>{1});
     Value isNumber = CompareOp::create(b, g_.loc(), ComparePredicate::lt, largest, g_.number(std::numeric_limits<double>::infinity()));
     Value isOne = AndOp::create(b, g_.loc(), CompareOp::create(b, g_.loc(), ComparePredicate::eq, logits, largest), isNumber);
-    Tensor ids = Tensor::make(DType::kI32, {1, shape_.vocabulary});
-    std::iota(ids.as<int32_t>(), ids.as<int32_t>() + shape_.vocabulary, 0);
-    Value id = SelectOp::create(b, g_.loc(), isOne, g_.constant(ids), g_.integer(shape_.vocabulary));
+    Value id = SelectOp::create(b, g_.loc(), isOne, g_.numbers(shape_.vocabulary), g_.integer(shape_.vocabulary));
     return g_.reshape(ReduceOp::create(b, g_.loc(), ReduceKind::min, id, ArrayRef<int64_t>{1}), {sizesOf(logits.getType())[0]});
   }
 
