@@ -1,8 +1,6 @@
 // Runs that stay on the device: inputs, outputs and everything between lie in its memory, and the host only enqueues.
 // What a program needs that has the device's memory and streams in its own hands: one that records runs in a graph, or
 // times them between two events.
-#include <algorithm>
-
 #include "runtime/executor/Executor.h"
 #include "runtime/executor/RecordedLaunches.h"
 
@@ -45,24 +43,6 @@ Status Session::enqueueStep(Binding& binding, const StepInfo& step, Stream& stre
   return device_->copyOnDevice(addressOf(to, bases_), addressOf(from, bases_), static_cast<size_t>(from.sizeBytes), stream);
 }
 
-/// Where launches with the present addresses are recorded: one of few places, of which the one that was not used for longest is given to new addresses.
-Recording& Session::recordingOf(Binding& binding) const {
-  std::vector<Recording>& all = binding.recordings;
-  const auto isIt = [&](const Recording& recording) {
-    return std::ranges::equal(recording.callers, binding.callerPointers, [&](void* known, uint32_t now) { return known == binding.pointers[now]; });
-  };
-  const auto found = std::ranges::find_if(all, isIt);
-  if (found != all.end()) {
-    std::rotate(found, found + 1, all.end());
-    return all.back();
-  }
-  if (all.size() >= kRecordings) all.erase(all.begin());
-  Recording& recording = all.emplace_back();
-  for (uint32_t i : binding.callerPointers)
-    recording.callers.push_back(binding.pointers[i]);
-  return recording;
-}
-
 Status Session::enqueueSteps(Binding& binding, Stream& stream, Trace* trace) {
   auto copy = [&](const Placement& from, void* to) {
     return device_->copyOnDevice(to, addressOf(from, bases_), static_cast<size_t>(from.sizeBytes), stream);
@@ -75,7 +55,7 @@ Status Session::enqueueSteps(Binding& binding, Stream& stream, Trace* trace) {
   const std::vector<uint32_t>& steps = program_->blocks[0].steps;
   for (size_t at = 0; at < steps.size(); ++at) {
     if (const size_t end = replays ? endOfLaunches(*program_, steps, at) : at; end > at) {
-      JINX_TRY(replayLaunches(*device_, stream, *program_, binding, recording->graphs, steps, at, end));
+      JINX_TRY(replayLaunches(*device_, stream, *program_, binding, *recording, steps, at, end));
       at = end - 1;
       continue;
     }

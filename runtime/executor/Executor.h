@@ -135,7 +135,6 @@ class Session {
   Status enqueueLocked(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream, Trace* trace);
   Status enqueueSteps(Binding& binding, Stream& stream, Trace* trace);
   Status enqueueStep(Binding& binding, const StepInfo& step, Stream& stream, Trace* trace);
-  Recording& recordingOf(Binding& binding) const;
   Status prepareOutput(const Binding& binding, size_t k, Value& output);
   Status finishOutputs(const Binding& binding, std::span<Value> outputs);
   Status expectShape(size_t k, const Tensor& given, std::span<const int64_t> shape, DType type) const;

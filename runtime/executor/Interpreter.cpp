@@ -117,9 +117,7 @@ size_t Interpreter::launchRun(uint32_t block, size_t at) const {
 
 /// Launches [begin, end) of the main program as one graph.
 Status Interpreter::runGraph(const std::vector<uint32_t>& steps, size_t begin, size_t end) {
-  // Inputs and outputs are in the arena: there are no other addresses.
-  if (binding_->recordings.empty()) binding_->recordings.emplace_back();
-  JINX_TRY(replayLaunches(device_, stream_, program_, *binding_, binding_->recordings.front().graphs, steps, begin, end));
+  JINX_TRY(replayLaunches(device_, stream_, program_, *binding_, recordingOf(*binding_), steps, begin, end));
   for (size_t at = begin; at < end; ++at)
     release(program_.steps[steps[at]]);
   return Status::ok();

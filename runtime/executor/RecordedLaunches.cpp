@@ -1,5 +1,7 @@
 #include "runtime/executor/RecordedLaunches.h"
 
+#include <algorithm>
+
 namespace jinx {
 
 Status launchStep(Device& device, Stream& stream, Binding& binding, const StepInfo& step, Trace* trace) {
@@ -14,9 +16,26 @@ size_t endOfLaunches(const Program& program, std::span<const uint32_t> steps, si
   return at;
 }
 
-Status replayLaunches(Device& device, Stream& stream, const Program& program, Binding& binding, std::map<uint32_t, std::unique_ptr<LaunchGraph>>& graphs,
-                      std::span<const uint32_t> steps, size_t begin, size_t end) {
-  std::unique_ptr<LaunchGraph>& graph = graphs[static_cast<uint32_t>(begin)];
+Recording& recordingOf(Binding& binding) {
+  std::vector<Recording>& all = binding.recordings;
+  const auto isIt = [&](const Recording& recording) {
+    return std::ranges::equal(recording.callers, binding.callerPointers, [&](void* known, uint32_t now) { return known == binding.pointers[now]; });
+  };
+  const auto found = std::ranges::find_if(all, isIt);
+  if (found != all.end()) {
+    std::rotate(found, found + 1, all.end());
+    return all.back();
+  }
+  if (all.size() >= kRecordings) all.erase(all.begin());
+  Recording& recording = all.emplace_back();
+  for (uint32_t i : binding.callerPointers)
+    recording.callers.push_back(binding.pointers[i]);
+  return recording;
+}
+
+Status replayLaunches(Device& device, Stream& stream, const Program& program, Binding& binding, Recording& recording, std::span<const uint32_t> steps,
+                      size_t begin, size_t end) {
+  std::unique_ptr<LaunchGraph>& graph = recording.graphs[static_cast<uint32_t>(begin)];
   if (!graph) {
     JINX_TRY(device.beginCapture(stream));
     Status status;

@@ -18,8 +18,12 @@ Status launchStep(Device& device, Stream& stream, Binding& binding, const StepIn
 /// The end of the launches of known sizes that begin at `steps[at]`; `at` where none does.
 size_t endOfLaunches(const Program& program, std::span<const uint32_t> steps, size_t at);
 
-/// Enqueues the launches of `steps` in [begin, end) on `stream` as one graph of `graphs`, which is recorded where there is none yet (capability kGraphs).
-Status replayLaunches(Device& device, Stream& stream, const Program& program, Binding& binding, std::map<uint32_t, std::unique_ptr<LaunchGraph>>& graphs,
-                      std::span<const uint32_t> steps, size_t begin, size_t end);
+/// Where launches with the binding's present addresses are recorded: one of few places, of which the one that was not used for longest is given to new addresses.
+/// Until the next call.
+Recording& recordingOf(Binding& binding);
+
+/// Enqueues the launches of `steps` in [begin, end) on `stream` as one graph of the recording, which is made where there is none yet (capability kGraphs).
+Status replayLaunches(Device& device, Stream& stream, const Program& program, Binding& binding, Recording& recording, std::span<const uint32_t> steps,
+                      size_t begin, size_t end);
 
 } // namespace jinx
