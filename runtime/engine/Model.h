@@ -35,6 +35,7 @@ struct RowDraw {
   float topP = 1;               ///< (0, 1]
   float minP = 0;               ///< [0, 1]
   float u = 0;                  ///< [0, 1): where in the cumulative distribution; a multiple of 2^-23, so that a product with a sum stays below that sum
+  bool isGreedy() const { return inverseTemperature == 0; }
 };
 inline constexpr int32_t kMostPicked = 64; ///< of so many most probable tokens a model knows the order
 

@@ -26,7 +26,7 @@ Expected<StepRows> QueuedSteps::runStep(OwnedStep& step) {
     JINX_TRY(model_.copyPage(copy.from, copy.to), "copying a page");
   JINX_TRY(step.resolve(resolved_));
   StepInput input = step.input();
-  input.wantsLogits |= std::ranges::any_of(step.draws, [](const RowDraw& draw) { return draw.inverseTemperature > 0; });
+  input.wantsLogits |= std::ranges::any_of(step.draws, [](const RowDraw& draw) { return !draw.isGreedy(); });
   logits_.resize(input.wantsLogits ? step.wanted.size() * static_cast<size_t>(model_.vocabulary()) : 0);
   tokens_.resize(step.draws.size());
   JINX_TRY(model_.run(input, {logits_, tokens_}));

@@ -27,17 +27,16 @@ bool DeviceSteps::isReady(const engine::StepInput& input) const {
 
 Status DeviceSteps::launch(const engine::StepInput& input) {
   Place place;
-  const bool isCut = std::exchange(isCut_, false);
-  if (!isCut && isReady(input)) {
+  if (isCut_) {
+    place.waiting.assign(input, copies_);
+    for (int32_t& token : place.waiting.tokens)
+      token = std::max(token, 0);
+    JINX_TRY(start(place, place.waiting.copies, place.waiting.input()));
+  } else if (isReady(input)) {
     const std::vector<engine::PageCopy> copies = std::exchange(copies_, {});
     JINX_TRY(start(place, copies, input));
   } else {
     place.waiting.assign(input, copies_);
-  }
-  if (isCut) {
-    for (int32_t& token : place.waiting.tokens)
-      token = std::max(token, 0);
-    JINX_TRY(start(place, place.waiting.copies, place.waiting.input()));
   }
   places_.push_back(std::move(place));
   return Status::ok();
@@ -45,14 +44,7 @@ Status DeviceSteps::launch(const engine::StepInput& input) {
 
 /// Enqueues the step of a place. On a failure the next one has nothing to go on from.
 Status DeviceSteps::start(Place& place, std::span<const engine::PageCopy> copies, const engine::StepInput& input) {
-  Expected<std::unique_ptr<StepFlight>> flight = enqueue(copies, input);
-  isCut_ = !flight;
-  if (!flight) return flight.status();
-  place.flight = std::move(*flight);
-  return Status::ok();
-}
-
-Expected<std::unique_ptr<StepFlight>> DeviceSteps::enqueue(std::span<const engine::PageCopy> copies, const engine::StepInput& input) {
+  isCut_ = true;
   for (const engine::PageCopy& copy : copies)
     JINX_TRY(model_.copyPage(copy.from, copy.to), "copying a page");
   std::unique_ptr<StepFlight> flight;
@@ -63,8 +55,9 @@ Expected<std::unique_ptr<StepFlight>> DeviceSteps::enqueue(std::span<const engin
     spare_.pop_back();
   }
   Status status = model_.enqueue(input, *flight);
-  if (status.isOk()) return flight;
-  spare_.push_back(std::move(flight)); // a copy of its inputs may be on its way
+  isCut_ = !status.isOk();
+  if (isCut_) spare_.push_back(std::move(flight)); // a copy of its inputs may be on its way
+  else place.flight = std::move(flight);
   return status;
 }
 

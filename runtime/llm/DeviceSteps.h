@@ -44,7 +44,6 @@ class DeviceSteps final : public engine::StepStream {
   };
   bool isReady(const engine::StepInput& input) const;
   Status start(Place& place, std::span<const engine::PageCopy> copies, const engine::StepInput& input);
-  Expected<std::unique_ptr<StepFlight>> enqueue(std::span<const engine::PageCopy> copies, const engine::StepInput& input);
 
   PlanModel& model_;
   std::vector<engine::PageCopy> copies_; ///< before the next step

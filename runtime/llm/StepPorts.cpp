@@ -32,7 +32,7 @@ constexpr Form kForms[] = {{"tokens", DType::kI32, 1},
 constexpr int32_t kLeastEntries = 16;
 constexpr size_t kPortAlignment = 64; ///< values: 256 bytes
 
-bool isDrawn(const engine::RowDraw& draw) { return draw.inverseTemperature > 0; }
+bool isDrawn(const engine::RowDraw& draw) { return !draw.isGreedy(); }
 /// Whether its token is one of the most probable ones, which are sorted for it.
 bool isListed(const engine::RowDraw& draw) { return isDrawn(draw) && (draw.topK > 0 || draw.topP < 1); }
 

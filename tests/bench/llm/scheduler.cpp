@@ -69,7 +69,7 @@ class StillModel : public engine::StepModel {
     drawn_ = std::max(drawn_, rows.logits.size());
     for (size_t row = 0; row < rows.tokens.size(); ++row) {
       const size_t number = static_cast<size_t>(input.position[input.wanted[row]]) * 7919 + row;
-      const bool isUndecided = undecided_ > 0 && input.draws[row].inverseTemperature > 0 && number % static_cast<size_t>(undecided_) == 0;
+      const bool isUndecided = undecided_ > 0 && !input.draws[row].isGreedy() && number % static_cast<size_t>(undecided_) == 0;
       rows.tokens[row] = isUndecided ? engine::kUndecided : static_cast<int32_t>(number % static_cast<size_t>(vocabulary_));
     }
     spent = microseconds() - begin;

@@ -38,6 +38,12 @@ struct Answer {
   std::vector<int32_t> tokens;
   FinishReason finish = FinishReason::kNone;
   std::string error;
+
+  void take(const Output& output) {
+    if (output.index >= 0) tokens.push_back(output.token);
+    finish = output.finish;
+    error = output.error;
+  }
 };
 
 inline EngineOptions smallEngine() {
@@ -68,10 +74,7 @@ class Harness {
   /// One step; its events are taken in.
   void step() {
     for (const Output& output : engine->step()) {
-      Answer& answer = answers[output.request];
-      if (output.index >= 0) answer.tokens.push_back(output.token);
-      answer.finish = output.finish;
-      answer.error = output.error;
+      answers[output.request].take(output);
       if (output.finish != FinishReason::kNone) ended.push_back(output.request);
     }
   }

@@ -151,7 +151,7 @@ class ToyModel : public StepModel {
  private:
   int32_t pick(const ToySight& sight, std::span<const float> logits, int32_t position, const RowDraw& draw) const {
     if (std::ranges::any_of(logits, [](float logit) { return logit != logit; })) return vocabulary_;
-    if (draw.inverseTemperature == 0) return static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin());
+    if (draw.isGreedy()) return static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin());
     return toyIsUndecided(sight, position, picking_) ? kUndecided : toyPick(logits, draw);
   }
   /// Keys [0, end) of the sequence of token i.

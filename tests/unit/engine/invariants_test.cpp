@@ -214,7 +214,7 @@ TEST(Invariants, PromptsThatStallDecoders) {
 
 TEST(Invariants, DrawsByTheBatch) {
   expectLaunchTold("12", [](Launch& launch) {
-    const auto drawn = std::ranges::find_if(launch.plan.draws, [](const RowDraw& draw) { return draw.inverseTemperature > 0; });
+    const auto drawn = std::ranges::find_if(launch.plan.draws, [](const RowDraw& draw) { return !draw.isGreedy(); });
     if (drawn == launch.plan.draws.end()) return false;
     drawn->u += 0x1p-23f;
     return true;

@@ -122,12 +122,8 @@ struct Picked {
   }
   RequestId submit(const RequestOptions& options) { return std::get<RequestId>(engine->submit(options)); }
   void step() {
-    for (const Output& output : engine->step()) {
-      Answer& answer = answers[output.request];
-      if (output.index >= 0) answer.tokens.push_back(output.token);
-      answer.finish = output.finish;
-      answer.error = output.error;
-    }
+    for (const Output& output : engine->step())
+      answers[output.request].take(output);
   }
   /// Steps until the request has so many tokens.
   void stepUntil(RequestId request, size_t tokens) {
