@@ -1,8 +1,25 @@
-"""The command line of a numeric test whose cases have names: which cases, with what numbers, how many passed."""
+"""A numeric test whose cases have names: which cases, with what numbers, how many passed."""
 
 import argparse
 import pathlib
+import subprocess
 import tempfile
+
+
+class CaseRun:
+    """Counts what is judged, and calls the compiler."""
+
+    def __init__(self, jinx, seed):
+        self.jinx, self.seed, self.passed, self.failed = jinx, seed, 0, 0
+
+    def outcome(self, good, problem):
+        self.passed, self.failed = self.passed + bool(good), self.failed + (not good)
+        if not good:
+            print("FAIL", problem)
+        return good
+
+    def call(self, *arguments):
+        return subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
 
 
 def main_over_cases(doc, cases, make_run):

@@ -14,13 +14,12 @@ k 2^-24 of the sum of their sizes. The gate's slope, at most 1.13, passes on wha
 import collections
 import json
 import re
-import subprocess
 import sys
 
 import ml_dtypes
 import numpy as np
 
-from case_main import main_over_cases
+from case_main import CaseRun, main_over_cases
 
 UNIT = {"bf16": 2.0**-8, "f16": 2.0**-11}
 TYPE = {"bf16": ml_dtypes.bfloat16, "f16": np.float16}
@@ -98,18 +97,7 @@ def module(case, weights, biases):
     return f'func.func @main(%x: {x} {{jinx.name = "x"}}) -> ({y} {{jinx.name = "y"}}) {{\n' + "\n".join(lines) + f"\n  return %y : {y}\n}}\n"
 
 
-class Run:
-    def __init__(self, jinx, seed):
-        self.jinx, self.seed, self.passed, self.failed = jinx, seed, 0, 0
-
-    def outcome(self, good, problem):
-        self.passed, self.failed = self.passed + bool(good), self.failed + (not good)
-        if not good:
-            print("FAIL", problem)
-
-    def call(self, *arguments):
-        return subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
-
+class Run(CaseRun):
     def judge(self, name, case, folder):
         generator = np.random.default_rng(self.seed)
         element = TYPE[case.element]

@@ -13,13 +13,12 @@ Tolerance, u being the type's unit roundoff: the sum with the bias is rounded on
 
 import collections
 import json
-import subprocess
 import sys
 
 import ml_dtypes
 import numpy as np
 
-from case_main import main_over_cases
+from case_main import CaseRun, main_over_cases
 
 UNIT = {"bf16": 2.0**-8, "f16": 2.0**-11}
 TYPE = {"bf16": ml_dtypes.bfloat16, "f16": np.float16}
@@ -74,19 +73,7 @@ def module(case, weights, biases):
     return f'func.func @main(%x: {x} {{jinx.name = "x"}}) -> ({signature}) {{\n  ' + "\n  ".join(lines) + f"\n  return {returned}\n}}\n"
 
 
-class Run:
-    def __init__(self, jinx, seed):
-        self.jinx, self.seed, self.passed, self.failed = jinx, seed, 0, 0
-
-    def outcome(self, good, problem):
-        self.passed, self.failed = self.passed + bool(good), self.failed + (not good)
-        if not good:
-            print("FAIL", problem)
-        return good
-
-    def call(self, *arguments):
-        return subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
-
+class Run(CaseRun):
     def compile(self, name, folder, products, *more):
         """A plan, which must have so many products; where only the run knows the rows, there is a kernel for each range of them, and the first range is counted."""
         plan = folder / f"plan{products}.jxp"

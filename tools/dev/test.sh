@@ -71,6 +71,7 @@ run_tests() {
     say "no test ran"
     status=1
   fi
+  # Whether anything failed is counted already; what cannot be shown must not hide the counts.
   if ((${#failures[@]})); then "$JINX_PYTHON" tools/dev/failures.py "${failures[@]}" || true; fi
   if ((skipped)); then
     echo "$passed passed, $failed failed, $skipped skipped"
