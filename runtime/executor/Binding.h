@@ -10,6 +10,7 @@
 
 #include "runtime/device/Device.h"
 #include "runtime/executor/Program.h"
+#include "runtime/memory/AlignedBuffer.h"
 #include "runtime/memory/ArenaPlanner.h"
 
 namespace jinx {
@@ -65,6 +66,7 @@ struct BindingOptions {
   bool callerMemory = true;                       ///< false: inputs and outputs get device buffers in the arena
   int64_t parallelWork = 0;                       ///< launches with less work stay on one thread
   double arenaSlack = kTightArena;                ///< of `planArena`
+  int64_t alignment = kBufferAlignment;           ///< of activations
   std::span<const KernelFunction* const> kernels; ///< per plan kernel
 };
 

@@ -94,7 +94,7 @@ Status Session::loadConstants() {
     if (v.source->where() != plan::Value::CONSTANT || !v.placed) continue;
     if (hostMemory_) constantAddresses_[i] = const_cast<std::byte*>(file.constantBytes(i).data());
     offsets.push_back({i, total});
-    total += alignUp(static_cast<int64_t>(v.source->constant().size()));
+    total += alignUp(static_cast<int64_t>(v.source->constant().size()), kDeviceAlignment);
   }
   if (hostMemory_ || offsets.empty()) return Status::ok();
   JINX_TRY(constants_.allocate(*device_, static_cast<size_t>(total)), "constants");
@@ -123,7 +123,8 @@ Expected<Binding*> Session::findBinding(std::span<const Value> inputs, bool onDe
 }
 
 Expected<Binding*> Session::makeBinding(std::span<const Value> inputs, bool callerMemory) {
-  BindingOptions options{callerMemory, options_.parallelWork, options_.arenaSlack, kernels_};
+  const int64_t alignment = hostMemory_ ? static_cast<int64_t>(kBufferAlignment) : kDeviceAlignment;
+  BindingOptions options{callerMemory, options_.parallelWork, options_.arenaSlack, alignment, kernels_};
   JINX_TRY_ASSIGN(Binding made, jinx::makeBinding(*program_, inputs, options));
   made.key = key_;
   ++bindingsMade_;

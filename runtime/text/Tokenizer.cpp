@@ -167,13 +167,17 @@ Expected<std::vector<TokenId>> Tokenizer::encodeParts(std::span<const TextPart> 
 
 // ---- decode ------------------------------------------------------------------------------------------------------------------------
 
-Expected<std::string> Tokenizer::decodeBytes(std::span<const TokenId> ids, bool skipSpecial, bool bytesAsTheyAre) const {
+bool Tokenizer::skips(TokenId id, const DecodeOptions& options) const {
+  return (options.skipSpecial && isSpecial(id)) || (options.skipMissing && !checkId(id, vocabularySize()).isOk());
+}
+
+Expected<std::string> Tokenizer::decodeBytes(std::span<const TokenId> ids, const DecodeOptions& options, bool bytesAsTheyAre) const {
   const TokenizerParts& parts = state_->parts;
   std::vector<std::string> texts;
   texts.reserve(ids.size());
   for (TokenId id : ids) {
+    if (skips(id, options)) continue;
     JINX_TRY(checkId(id, parts.vocabulary.size()));
-    if (skipSpecial && isSpecial(id)) continue;
     const bool unknown = id == parts.unknown && !parts.unknownText.empty();
     texts.emplace_back(unknown ? std::string_view(parts.unknownText) : parts.vocabulary.bytes(id));
   }
@@ -181,15 +185,15 @@ Expected<std::string> Tokenizer::decodeBytes(std::span<const TokenId> ids, bool 
 }
 
 Expected<std::string> Tokenizer::decode(std::span<const TokenId> ids, const DecodeOptions& options) const {
-  JINX_TRY_ASSIGN(std::string bytes, decodeBytes(ids, options.skipSpecial, false));
+  JINX_TRY_ASSIGN(std::string bytes, decodeBytes(ids, options, false));
   return isUtf8(bytes) ? bytes : replaceInvalidUtf8(bytes);
 }
 
 Expected<std::string> Tokenizer::tokenBytes(TokenId id) const {
   // Behind itself: what stands in front of a text may be changed, what stands inside may not.
   const TokenId twice[] = {id, id};
-  JINX_TRY_ASSIGN(std::string one, decodeBytes(std::span(twice, 1), false, true));
-  JINX_TRY_ASSIGN(std::string two, decodeBytes(twice, false, true));
+  JINX_TRY_ASSIGN(std::string one, decodeBytes(std::span(twice, 1), {.skipSpecial = false}, true));
+  JINX_TRY_ASSIGN(std::string two, decodeBytes(twice, {.skipSpecial = false}, true));
   return two.substr(std::min(one.size(), two.size()));
 }
 
@@ -215,10 +219,10 @@ std::vector<TokenId> Tokenizer::specialTokens() const {
 // ---- token by token ----------------------------------------------------------------------------------------------------------------
 
 Expected<std::string> Detokenizer::push(TokenId id) {
+  if (tokenizer_.skips(id, options_)) return std::string();
   JINX_TRY(checkId(id, tokenizer_.vocabularySize()));
-  if (options_.skipSpecial && tokenizer_.isSpecial(id)) return std::string();
   window_.push_back(id);
-  JINX_TRY_ASSIGN(std::string bytes, tokenizer_.decodeBytes(window_, options_.skipSpecial, true));
+  JINX_TRY_ASSIGN(std::string bytes, tokenizer_.decodeBytes(window_, options_, true));
   rest_ = bytes.substr(std::min(told_, bytes.size()));
   const size_t complete = completeUtf8(rest_);
   std::string text = replaceInvalidUtf8(std::string_view(rest_).substr(0, complete));
@@ -226,7 +230,7 @@ Expected<std::string> Detokenizer::push(TokenId id) {
   told_ += complete;
   if (!rest_.empty()) return text;
   const TokenId alone[] = {id};
-  JINX_TRY_ASSIGN(std::string last, tokenizer_.decodeBytes(alone, options_.skipSpecial, true));
+  JINX_TRY_ASSIGN(std::string last, tokenizer_.decodeBytes(alone, options_, true));
   if (last.empty()) return text; // what begins a text may be changed: something must stand in front
   window_.assign(1, id);
   told_ = last.size();

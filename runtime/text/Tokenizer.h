@@ -36,8 +36,12 @@ struct EncodeOptions {
 };
 
 struct DecodeOptions {
-  bool skipSpecial = true; ///< control tokens are left out
+  bool skipSpecial = true;  ///< control tokens are left out
+  bool skipMissing = false; ///< so are ids that are none: a model may have more tokens than its tokenizer, to have a round number of them
 };
+
+/// How what a model says is read.
+inline constexpr DecodeOptions kGenerated = {.skipSpecial = true, .skipMissing = true};
 
 /// A part of a text that several have written.
 struct TextPart {
@@ -76,7 +80,7 @@ class Tokenizer {
   /// \returns as `encode`; kInvalidArgument for a text in which the model itself would find a control token, as some Unigram models do
   Expected<std::vector<TokenId>> encodeParts(std::span<const TextPart> parts) const;
 
-  /// \returns valid UTF-8; kInvalidArgument for an id that is none
+  /// \returns valid UTF-8; kInvalidArgument for an id that is none, unless such are skipped
   Expected<std::string> decode(std::span<const TokenId> ids, const DecodeOptions& options) const;
 
   /// The bytes that the token stands for inside a text; they need not be UTF-8. kInvalidArgument for an id that is none.
@@ -105,7 +109,8 @@ class Tokenizer {
   Status encodeMixed(std::string_view text, size_t begin, bool first, std::span<const Range> control, Workspace& workspace, std::vector<TokenId>& ids) const;
   void encodeRepeating(const Pieces& pieces, Workspace& workspace, std::vector<TokenId>& ids) const;
   Status encodePiece(const Section& section, Workspace& workspace, std::vector<TokenId>& ids) const;
-  Expected<std::string> decodeBytes(std::span<const TokenId> ids, bool skipSpecial, bool bytesAsTheyAre) const;
+  bool skips(TokenId id, const DecodeOptions& options) const;
+  Expected<std::string> decodeBytes(std::span<const TokenId> ids, const DecodeOptions& options, bool bytesAsTheyAre) const;
 
   std::shared_ptr<const State> state_;
 };
@@ -120,7 +125,7 @@ class Tokenizer {
 class Detokenizer {
  public:
   explicit Detokenizer(Tokenizer tokenizer, DecodeOptions options = {}) : tokenizer_(std::move(tokenizer)), options_(options) {}
-  /// \returns the text that this token completes; kInvalidArgument for an id that is none
+  /// \returns the text that this token completes; kInvalidArgument for an id that is none, unless such are skipped
   Expected<std::string> push(TokenId id);
   std::string finish();
 

@@ -104,7 +104,7 @@ class Conversation {
     request.stopTokens = endTokens_;
     engine::Admission admission = engine_.submit(std::move(request));
     if (auto* refusal = std::get_if<engine::Refusal>(&admission)) return invalidArgument(refusal->message + "; /clear begins anew");
-    text::Detokenizer detokenizer(tokenizer_);
+    text::Detokenizer detokenizer(tokenizer_, text::kGenerated);
     std::string all;
     const auto write = [&](const std::string& text) {
       all += text;

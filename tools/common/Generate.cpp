@@ -74,7 +74,7 @@ struct Times {
 Expected<Times> generate(engine::Engine& engine, const text::Tokenizer& tokenizer, engine::RequestOptions request) {
   Times times;
   times.prompt = static_cast<int32_t>(request.prompt.size());
-  text::Detokenizer detokenizer(tokenizer);
+  text::Detokenizer detokenizer(tokenizer, text::kGenerated);
   Timer timer;
   engine::Admission admission = engine.submit(std::move(request));
   if (auto* refusal = std::get_if<engine::Refusal>(&admission)) return invalidArgument(refusal->message);
@@ -171,7 +171,7 @@ Expected<Times> generateMany(engine::Engine& engine, const text::Tokenizer& toke
         if (times.output++ == 0) times.firstMs = timer.ms();
       }
       if (output.finish == engine::FinishReason::kNone) continue;
-      JINX_TRY_ASSIGN(std::string text, tokenizer.decode(answer.tokens, {}));
+      JINX_TRY_ASSIGN(std::string text, tokenizer.decode(answer.tokens, text::kGenerated));
       nlohmann::json json = {{"index", answer.index}, {"text", text}, {"tokens", answer.tokens}, {"finish", nameOf(output.finish)}};
       if (!answer.logprobs.empty()) json["logprobs"] = answer.logprobs;
       if (!output.error.empty()) json["error"] = output.error;

@@ -115,7 +115,8 @@ class ReportBuilder {
       inputs.push_back(ports[i].kind == plan::Value::TENSOR ? Value(Tensor::wrap(ports[i].dtype, shapes[i], nullptr))
                                                             : Value());
     const std::vector<const KernelFunction*> kernels(static_cast<size_t>(plan_.kernels_size()), nullptr);
-    auto binding = makeBinding(*program_, inputs, BindingOptions{.kernels = kernels});
+    const int64_t alignment = plan_.target().starts_with("cpu") ? static_cast<int64_t>(kBufferAlignment) : kDeviceAlignment;
+    auto binding = makeBinding(*program_, inputs, BindingOptions{.alignment = alignment, .kernels = kernels});
     if (!binding) {
       if (report_.memory.problem.empty()) report_.memory.problem = binding.status().message();
       return Status::ok();

@@ -111,6 +111,7 @@ class SeparateDevice final : public Device {
   int failCopyIn = 0; ///< … the copy to the device
   bool hasGraphs = false;
   int recordings = 0, replays = 0;
+  std::vector<const void*> launched; ///< buffers of all launches
   std::string_view name() const override { return "separate"; }
   std::string description() const override { return "test device"; }
   std::span<const std::string_view> capabilities() const override {
@@ -121,7 +122,7 @@ class SeparateDevice final : public Device {
     if (failIn > 0 && --failIn == 0) return resourceError("injected failure");
     if (sizeBytes > kPoolBytes || used_ + sizeBytes > kPoolBytes) return resourceError("test device is full");
     void* block = pool_ + used_;
-    used_ += (sizeBytes + 127) / 64 * 64;
+    used_ += (sizeBytes + 511) / 256 * 256; // and a gap behind it
     return block;
   }
   void release(void*, size_t) noexcept override {}
@@ -151,6 +152,7 @@ class SeparateDevice final : public Device {
   Status launch(const KernelLaunch& launch, Stream& s) override {
     for (void* b : launch.buffers)
       if (b < pool_ || b >= pool_ + kPoolBytes) return internalError("launch on host memory");
+    launched.insert(launched.end(), launch.buffers.begin(), launch.buffers.end());
     if (graph_) {
       graph_->launches.push_back({launch, {launch.buffers.begin(), launch.buffers.end()}, {launch.sizes.begin(), launch.sizes.end()}});
       return Status::ok();

@@ -488,6 +488,23 @@ TEST(Session, ShowsWhatStepsCompute) {
   }
 }
 
+TEST(Session, ValuesOnDevicesBeginWithLines) {
+  TestPlan t;
+  t.symbol("n");
+  uint32_t x = t.input("x", {"n"}), w = t.constant("w", floats({1}, {2})), v = t.constant("v", floats({1}, {3}));
+  uint32_t first = t.arena("first", {"n"}), second = t.arena("second", {"n"}), y = t.output("y", {"n"});
+  const uint32_t axpy = t.kernel("k_axpy", 3, 2);
+  t.launch(axpy, {x, w}, {first}, {"n", "1"}, "n");
+  t.launch(axpy, {first, v}, {second}, {"n", "1"}, "n");
+  t.launch(axpy, {first, second}, {y}, {"n", "1"}, "n");
+  auto device = std::make_shared<SeparateDevice>(DeviceOptions{.threads = 1, .kernels = kKernels});
+  auto session = take(Session::create(t.finish(), device, testOptions()));
+  ASSERT_TRUE(session->run({{"x", floats({1}, {5})}}).isOk());
+  EXPECT_EQ(device->launched.size(), 9u);
+  for (const void* buffer : device->launched)
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer) % kDeviceAlignment, 0u);
+}
+
 TEST(Session, ReportsMemory) {
   TestPlan t;
   t.symbol("n");
