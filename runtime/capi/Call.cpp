@@ -60,13 +60,11 @@ std::map<std::string, int64_t, std::less<>> boundSymbols(const jinx_call& call) 
   return symbols;
 }
 
-/// The alignment that the device's own buffers have: kernels may rely on it.
-constexpr uintptr_t kDeviceAlignment = 64;
-
+/// Kernels may rely on it, whoever's memory it is.
 Status checkDeviceMemory(const Tensor& tensor, const void* data) {
   if (tensor.size() > 0) JINX_EXPECT_ARGUMENT(data);
-  if (reinterpret_cast<uintptr_t>(data) % kDeviceAlignment != 0)
-    return invalidArgument("the memory is not aligned to " + std::to_string(kDeviceAlignment) + " bytes");
+  if (reinterpret_cast<uintptr_t>(data) % kBufferAlignment != 0)
+    return invalidArgument("the memory is not aligned to " + std::to_string(kBufferAlignment) + " bytes");
   return Status::ok();
 }
 

@@ -189,10 +189,10 @@ class Binder {
       const ValueInfo& v = p_.values[i];
       if (v.root != i || b_.placements[i].base != Placement::Base::kArena || v.firstUse < 0) continue;
       const bool lastsToEnd = v.output >= 0 || v.written; // the caller gets it back
-      items.push_back({alignUp(b_.placements[i].sizeBytes, options_.alignment), v.input >= 0 ? 0 : v.firstUse, lastsToEnd ? p_.endTime : v.lastUse});
+      items.push_back({b_.placements[i].sizeBytes, v.input >= 0 ? 0 : v.firstUse, lastsToEnd ? p_.endTime : v.lastUse});
       owners.push_back(i);
     }
-    ArenaLayout layout = planArena(items, options_.arenaSlack);
+    ArenaLayout layout = planArena(items, options_.arenaSlack, options_.alignment);
     std::vector<int64_t> offsets(p_.values.size(), 0);
     for (size_t k = 0; k < owners.size(); ++k)
       offsets[owners[k]] = layout.offsets[k];

@@ -10,7 +10,6 @@
 
 #include "runtime/device/Device.h"
 #include "runtime/executor/Program.h"
-#include "runtime/memory/AlignedBuffer.h"
 #include "runtime/memory/ArenaPlanner.h"
 
 namespace jinx {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "runtime/memory/AlignedBuffer.h"
-
 namespace jinx {
 namespace {
 
@@ -191,11 +189,11 @@ class Search {
 
 } // namespace
 
-ArenaLayout planArena(std::span<const ArenaItem> items, double goodEnough) {
+ArenaLayout planArena(std::span<const ArenaItem> items, double goodEnough, int64_t alignment) {
   std::vector<ArenaItem> rounded(items.begin(), items.end());
   ArenaLayout layout;
   for (ArenaItem& item : rounded) {
-    item.sizeBytes = alignUp(item.sizeBytes);
+    item.sizeBytes = alignUp(item.sizeBytes, alignment);
     layout.totalBytes += item.sizeBytes;
   }
   auto live = liveSets(rounded);

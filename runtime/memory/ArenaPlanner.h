@@ -17,6 +17,8 @@
 #include <span>
 #include <vector>
 
+#include "runtime/memory/AlignedBuffer.h"
+
 namespace jinx {
 
 /// One value: its bytes and the first and last step (inclusive) that touch it.
@@ -27,9 +29,9 @@ struct ArenaItem {
 };
 
 struct ArenaLayout {
-  std::vector<int64_t> offsets; ///< per item, multiples of 64; 0 for items without bytes
+  std::vector<int64_t> offsets; ///< per item, multiples of the alignment; 0 for items without bytes
   int64_t sizeBytes = 0;        ///< of the arena
-  int64_t largestLiveBytes = 0; ///< most bytes (rounded up to 64 each) alive at one step: no layout can be smaller
+  int64_t largestLiveBytes = 0; ///< most bytes (rounded up to the alignment each) alive at one step: no layout can be smaller
   int64_t totalBytes = 0;       ///< what separate buffers would take
 };
 
@@ -39,6 +41,7 @@ inline constexpr double kTightArena = 1.02;
 /// Deterministic; O(n^2) an order, a fraction of a millisecond for the hundreds of values of a network, and some milliseconds for all orders and the search.
 ///
 /// \param goodEnough  the first layout of at most so many times the largest live set is taken, at least 1
-ArenaLayout planArena(std::span<const ArenaItem> items, double goodEnough = kTightArena);
+/// \param alignment  of offsets; items take multiples of it
+ArenaLayout planArena(std::span<const ArenaItem> items, double goodEnough = kTightArena, int64_t alignment = kBufferAlignment);
 
 } // namespace jinx

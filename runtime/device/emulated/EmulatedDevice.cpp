@@ -10,12 +10,11 @@
 #include "runtime/device/cuda/LaunchFormulas.h"
 #include "runtime/device/emulated/HostModule.h"
 #include "runtime/executor/Trace.h"
+#include "runtime/memory/AlignedBuffer.h"
 
 namespace jinx::emulated {
 
 namespace {
-
-constexpr size_t kAlignment = 256;
 
 /// Launches with copies of what they were given.
 class EmulatedGraph final : public LaunchGraph {
@@ -106,8 +105,8 @@ EmulatedDevice::~EmulatedDevice() {
 std::string EmulatedDevice::description() const { return "emulated CUDA (sm_90a) on the host, seed " + std::to_string(seed_); }
 
 Expected<void *> EmulatedDevice::allocate(size_t sizeBytes) {
-  size_t rounded = (std::max<size_t>(sizeBytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
-  void *block = rounded < sizeBytes ? nullptr : std::aligned_alloc(kAlignment, rounded);
+  size_t rounded = (std::max<size_t>(sizeBytes, 1) + kDeviceAlignment - 1) / kDeviceAlignment * kDeviceAlignment;
+  void *block = rounded < sizeBytes ? nullptr : std::aligned_alloc(kDeviceAlignment, rounded);
   if (!block) return resourceError("cannot allocate " + std::to_string(sizeBytes) + " bytes on the emulated device");
   std::memset(block, 0xFF, rounded);
   blocks_[static_cast<const char *>(block)] = sizeBytes;

@@ -122,7 +122,7 @@ class SeparateDevice final : public Device {
     if (failIn > 0 && --failIn == 0) return resourceError("injected failure");
     if (sizeBytes > kPoolBytes || used_ + sizeBytes > kPoolBytes) return resourceError("test device is full");
     void* block = pool_ + used_;
-    used_ += (sizeBytes + 511) / 256 * 256; // and a gap behind it
+    used_ += static_cast<size_t>(alignUp(static_cast<int64_t>(sizeBytes), kDeviceAlignment) + kDeviceAlignment); // a gap is behind it
     return block;
   }
   void release(void*, size_t) noexcept override {}
