@@ -1,0 +1,24 @@
+// The dist dialect's C++ face: meshes, states of values, wishes, collectives.
+#pragma once
+
+#include "ir/Dist/States.h"
+#include "ir/Graph/Graph.h"
+#include "mlir/IR/SymbolTable.h"
+
+namespace jinx::dist {
+
+/// The network between ranks, as a resource of MLIR's side effects: nothing moves one collective across another.
+struct Wire : mlir::SideEffects::Resource::Base<Wire> {
+  llvm::StringRef getName() final { return "dist.wire"; }
+};
+
+}  // namespace jinx::dist
+
+#include "ir/Dist/DistDialect.h.inc"
+#include "ir/Dist/DistInterfaces.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "ir/Dist/DistAttrs.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "ir/Dist/DistTypes.h.inc"
+#define GET_OP_CLASSES
+#include "ir/Dist/DistOps.h.inc"

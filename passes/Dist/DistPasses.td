@@ -1,0 +1,37 @@
+// The passes of sharding: one definition here, one file of the same name, one lit test of the same name (tests/lit/dist).
+#ifndef JINX_DIST_PASSES_TD
+#define JINX_DIST_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def PlaceValues : Pass<"jinx-place-values", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: from wishes to what ranks have of every value";
+  let description = [{
+    Takes a function that is `dist.annotated`. Axes of the mesh spread from the values that have wishes over the factors of operators (passes/Dist/Propagation.h), each with a remark that says
+    from where, or which conflict keeps it away. Then types get their states, `dist.reshard` stands wherever they change, and the function is `dist.placed`.
+  }];
+  let statistics = [Statistic<"numTaken", "num-taken", "Dimensions that took axes from another value">, Statistic<"numReshards", "num-reshards", "Reshards">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def Partition : Pass<"jinx-partition", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: from whole values to those of one rank, with collectives";
+  let description = [{
+    Takes a function that is `dist.placed` and leaves one that is `dist.own`: shapes of a rank, `dist.reshard` as the cheapest path of slices and collectives (passes/Dist/ReshardPath.h), masks where
+    parts are filled up and a sum would see it. One program for all ranks; coordinates are symbols. A path that gives every rank all of a value that was split is a remark with its line.
+  }];
+  let options = [Option<"latency", "latency", "double", "10", "Of a collective, in microseconds: what paths are compared by">,
+                 Option<"bandwidth", "bandwidth", "double", "50", "Of a rank's link, in GB/s">];
+  let statistics = [Statistic<"numCollectives", "num-collectives", "Collectives made">, Statistic<"numMasks", "num-masks", "Operands masked where they are filled up">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def RankProgram : Pass<"jinx-rank-program", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: the program of one rank";
+  let description = [{
+    Takes a function that is `dist.own` and leaves one that is `dist.ranked`: coordinates are numbers, types have no states, so that graph passes take it. A group of one rank has no collective.
+  }];
+  let options = [Option<"rank", "rank", "int64_t", "0", "Which one">];
+}
+
+#endif

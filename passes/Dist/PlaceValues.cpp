@@ -1,0 +1,233 @@
+// From wishes to a placed function: every type says what ranks have of the value, and dist.reshard stands wherever that changes.
+//
+// Propagation finds what each value would like to be. Then, operator by operator: its factors get the axes of the operands and results that have them; where those differ, the largest
+// tensor has the last word. Operands that are something else are resharded in front, results that propagation wants otherwise (sums of parts, above all) behind.
+#include "mlir/IR/Builders.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "passes/Dist/Propagation.h"
+#include "passes/Dist/ReshardPath.h"
+#include "passes/Dist/DistPasses.h"
+
+using namespace mlir;
+using namespace jinx::dist;
+
+namespace jinx::passes {
+#define GEN_PASS_DEF_PLACEVALUES
+#include "passes/Dist/DistPasses.h.inc"
+
+namespace {
+
+class Placer {
+ public:
+  Placer(func::FuncOp function, MeshOp mesh, const Propagation &wanted) : function_(function), mesh_(mesh), wanted_(wanted), builder_(function) {}
+
+  int64_t run() {
+    Block &body = function_.getBody().front();
+    SmallVector<Operation *> ops;
+    for (Operation &op : body) ops.push_back(&op);
+    // Types first: what a value is wanted to be is asked by the types that it has before.
+    SmallVector<std::pair<Value, RankedTensorType>> arguments;
+    for (BlockArgument argument : body.getArguments())
+      if (isa<RankedTensorType>(argument.getType())) arguments.push_back({argument, wanted_.typeOf(argument)});
+    for (auto [argument, type] : arguments) argument.setType(type);
+    for (Operation *op : ops) place(op);
+    joinReshards(body);
+    placeSignature();
+    return numReshards_;
+  }
+
+ private:
+  void place(Operation *op) {
+    builder_.setInsertionPoint(op);
+    if (auto constrain = dyn_cast<ConstrainOp>(op)) return placeConstrain(constrain);
+    if (op->hasTrait<OpTrait::IsTerminator>()) return placeReturn(op);
+    auto rule = graph::factorRule(op);
+    rule ? placeByRule(op, *rule) : placeWhole(op);
+  }
+
+  /// `value` with the states of `type`; the same reshard for all who ask.
+  Value as(Value value, RankedTensorType type) {
+    if (value.getType() == type) return value;
+    Value &made = reshards_[{value, type}];
+    if (!made) {
+      OpBuilder::InsertionGuard guard(builder_);
+      builder_.setInsertionPointAfterValue(value);
+      made = ReshardOp::create(builder_, value.getLoc(), type, value);
+      ++numReshards_;
+    }
+    return made;
+  }
+  RankedTensorType wholeType(Value value) { return withoutStates(cast<RankedTensorType>(value.getType())); }
+
+  void placeConstrain(ConstrainOp op) {
+    RankedTensorType type = wanted_.typeOf(op.getY());
+    op.getY().replaceAllUsesWith(as(op.getX(), type));
+    op.erase();
+  }
+
+  void placeReturn(Operation *op) {
+    for (auto [i, operand] : llvm::enumerate(op->getOpOperands())) {
+      if (!isa<RankedTensorType>(operand.get().getType())) continue;
+      RankedTensorType type = wholeType(operand.get());
+      if (auto sharding = function_.getResultAttrOfType<ShardingAttr>(i, kSharding)) type = withStates(type, statesOf(sharding));
+      operand.set(as(operand.get(), type));
+    }
+  }
+  static States statesOf(ShardingAttr sharding) {
+    States states;
+    for (auto [d, dim] : llvm::enumerate(sharding.getPerDim()))
+      for (StringAttr axis : dim.getAxes()) states.push_back(AxisState::shard(axis, d));
+    return states;
+  }
+
+  void placeWhole(Operation *op) {
+    for (OpOperand &operand : op->getOpOperands())
+      if (isa<RankedTensorType>(operand.get().getType())) operand.set(as(operand.get(), wholeType(operand.get())));
+    if (op->getNumRegions() == 0) return;
+    llvm::SetVector<Value> used;
+    getUsedValuesDefinedAbove(op->getRegions(), used);
+    for (Value value : used) {
+      if (!isa<RankedTensorType>(value.getType()) || value.getType() == wholeType(value)) continue;
+      Value whole = as(value, wholeType(value));
+      for (Region &region : op->getRegions()) replaceAllUsesInRegionWith(value, whole, region);
+    }
+  }
+
+  void placeByRule(Operation *op, const graph::FactorRule &rule) {
+    FactorAxes axes = chooseAxes(op, rule);
+    for (auto [operand, factored] : llvm::zip_equal(op->getOpOperands(), rule.operands)) operand.set(as(operand.get(), typeBy(operand.get(), factored, rule, axes, /*partial=*/false)));
+    for (auto [result, factored] : llvm::zip_equal(op->getResults(), rule.results)) {
+      RankedTensorType made = typeBy(result, factored, rule, axes, /*partial=*/true), wanted = wanted_.typeOf(result);
+      result.setType(made);
+      if (made == wanted || result.use_empty()) continue;
+      SmallVector<OpOperand *> uses;
+      for (OpOperand &use : result.getUses()) uses.push_back(&use);
+      Value settled = as(result, wanted);
+      for (OpOperand *use : uses) use->set(settled);
+    }
+  }
+
+  /// What nobody sees between two reshards need not be there: partial, then replicated, then a shard is partial, then a shard.
+  void joinReshards(Block &body) {
+    for (Operation &op : llvm::make_early_inc_range(body)) {
+      auto outer = dyn_cast<ReshardOp>(op);
+      auto inner = outer ? outer.getX().getDefiningOp<ReshardOp>() : ReshardOp();
+      if (!inner || !inner->hasOneUse()) continue;
+      outer.getXMutable().assign(inner.getX());
+      inner.erase();
+      --numReshards_;
+      if (outer.getX().getType() != outer.getY().getType()) continue;
+      outer.getY().replaceAllUsesWith(outer.getX());
+      outer.erase();
+      --numReshards_;
+    }
+  }
+
+  /// Whether parts of a factor can be computed by themselves (Partition.cpp): gathers know how, of what is read by data.
+  static bool canSplit(Operation *op, const graph::Factor &factor) {
+    if (op->hasTrait<OpTrait::ConstantLike>() || isa<graph::SizesOp>(op)) return false;  // every rank has them; a slice is free
+    if (factor.kind == graph::FactorKind::kWhole) return false;
+    return factor.kind != graph::FactorKind::kGathered || isa<graph::GatherOp>(op);
+  }
+
+  /// For each factor the axes of the largest tensor that has any; an axis that two factors want goes to the larger one's.
+  FactorAxes chooseAxes(Operation *op, const graph::FactorRule &rule) {
+    FactorAxes axes(rule.factors.size());
+    SmallVector<double> weight(rule.factors.size(), -1);
+    auto vote = [&](Value value, RankedTensorType type, const graph::FactoredValue &factored) {
+      double bytes = ownBytes(wholeType(value), mesh_, WireCost().symbol);
+      for (auto [d, loops] : llvm::enumerate(factored.dims)) {
+        std::string why;
+        auto parts = distribute(axesOf(type, d), loops, rule, mesh_, why);
+        if (!parts) continue;
+        for (auto [f, part] : llvm::zip_equal(loops, *parts)) {
+          if (part.empty() || bytes <= weight[f] || !canSplit(op, rule.factors[f])) continue;
+          axes[f] = part;
+          weight[f] = bytes;
+        }
+      }
+    };
+    for (auto [value, factored] : llvm::zip_equal(op->getOperands(), rule.operands)) vote(value, cast<RankedTensorType>(value.getType()), factored);
+    for (auto [value, factored] : llvm::zip_equal(op->getResults(), rule.results)) vote(value, wanted_.typeOf(value), factored);
+    dropSecondUses(rule, weight, axes);
+    return dropUncollectable(rule, axes);
+  }
+
+  static void dropSecondUses(const graph::FactorRule &rule, ArrayRef<double> weight, FactorAxes &axes) {
+    SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, rule.factors.size()));
+    llvm::stable_sort(order, [&](int64_t a, int64_t b) { return weight[a] > weight[b]; });
+    llvm::SmallDenseSet<StringAttr> used;
+    for (int64_t f : order)
+      for (size_t i = 0; i < axes[f].size(); ++i)
+        if (!used.insert(axes[f][i]).second) {
+          axes[f].truncate(i);
+          break;
+        }
+  }
+
+  /// Factors whose parts would not be neighbours in some dimension stay whole.
+  FactorAxes dropUncollectable(const graph::FactorRule &rule, FactorAxes axes) {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const auto *values : {&rule.operands, &rule.results})
+        for (const graph::FactoredValue &value : *values)
+          for (const graph::Loops &loops : value.dims) {
+            if (collect(loops, axes, rule, mesh_)) continue;
+            // The last factor that is split goes first.
+            int64_t last = -1;
+            for (int64_t f : loops)
+              if (!axes[f].empty()) last = f;
+            axes[last].clear();
+            changed = true;
+          }
+    }
+    return axes;
+  }
+
+  RankedTensorType typeBy(Value value, const graph::FactoredValue &factored, const graph::FactorRule &rule, const FactorAxes &axes, bool partial) {
+    States states;
+    SmallVector<bool> has(rule.factors.size());
+    for (auto [d, loops] : llvm::enumerate(factored.dims)) {
+      for (StringAttr axis : *collect(loops, axes, rule, mesh_)) states.push_back(AxisState::shard(axis, d));
+      for (int64_t f : loops) has[f] = true;
+    }
+    for (StringAttr axis : mesh_.getAxes().getAsRange<StringAttr>())
+      for (auto [f, factor] : llvm::enumerate(rule.factors)) {
+        if (!partial || has[f] || !llvm::is_contained(axes[f], axis)) continue;
+        if (factor.kind == graph::FactorKind::kReduced) states.push_back(AxisState::partial(axis, toReduceKind(factor.reduction)));
+        if (factor.kind == graph::FactorKind::kGathered) states.push_back(AxisState::partial(axis, graph::ReduceKind::sum));
+      }
+    return withStates(cast<RankedTensorType>(value.getType()), states);
+  }
+
+  void placeSignature() {
+    Block &body = function_.getBody().front();
+    function_.setType(FunctionType::get(function_.getContext(), body.getArgumentTypes(), body.getTerminator()->getOperandTypes()));
+    for (unsigned i = 0; i < function_.getNumArguments(); ++i) function_.removeArgAttr(i, kSharding);
+    for (unsigned i = 0; i < function_.getNumResults(); ++i) function_.removeResultAttr(i, builder_.getStringAttr(kSharding));
+    function_->setAttr(kPlaced, function_->getAttr(kAnnotated));
+    function_->removeAttr(kAnnotated);
+  }
+
+  func::FuncOp function_;
+  MeshOp mesh_;
+  const Propagation &wanted_;
+  OpBuilder builder_;
+  llvm::MapVector<std::pair<Value, Type>, Value> reshards_;
+  int64_t numReshards_ = 0;
+};
+
+struct PlaceValues : impl::PlaceValuesBase<PlaceValues> {
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    MeshOp mesh = meshOf(function, kAnnotated);
+    if (!mesh || function.isExternal()) return;
+    Propagation propagation(function, mesh);
+    propagation.run();
+    numTaken += propagation.numTaken();
+    numReshards += Placer(function, mesh, propagation).run();
+  }
+};
+
+}  // namespace
+}  // namespace jinx::passes
