@@ -13,7 +13,8 @@
 //   constexpr FactorRow kRows[] = {row<CumsumOp, cumsum>(), …};
 //
 // Operands and results are given in the order of the definition; an omitted one is passed as it is, and has no entry. What has no rule has a row in
-// kWithoutRule (Factors.cpp). tests/numeric/complete.py names operators that have neither, tests/numeric/factors.py computes with the parts that a rule promises.
+// kWithoutRule (Factors.cpp). tests/numeric/complete.py names operators that have neither, tests/numeric/factors.py computes with the parts that a rule
+// promises.
 #pragma once
 
 #include "ir/Graph/Factors.h"
@@ -31,7 +32,9 @@ class RuleWriter {
 
   // A new factor. One of size 1, or that no dimension has, is not in the rule.
   int64_t free(const llvm::Twine &name, SizeExpr size) { return add({name.str(), std::move(size), FactorKind::kFree}); }
-  int64_t reduced(const llvm::Twine &name, SizeExpr size, Reduction by = Reduction::kSum) { return add({name.str(), std::move(size), FactorKind::kReduced, by}); }
+  int64_t reduced(const llvm::Twine &name, SizeExpr size, Reduction by = Reduction::kSum) {
+    return add({name.str(), std::move(size), FactorKind::kReduced, by});
+  }
   int64_t gathered(const llvm::Twine &name, SizeExpr size) { return add({name.str(), std::move(size), FactorKind::kGathered}); }
   int64_t whole(const llvm::Twine &name, SizeExpr size) { return add({name.str(), std::move(size), FactorKind::kWhole}); }
   int64_t whole(const llvm::Twine &name, mlir::Value v, int64_t dim) { return whole(name, sizesOf(v.getType())[dim]); }
@@ -57,8 +60,8 @@ class RuleWriter {
   FactorRule rule_;
 };
 
-/// A dimension that lies in pieces of a fixed size, as 16 columns of a panel. Where the size divides, the number of pieces is a factor, and the piece is whole, since
-/// the layout says how large it is. Where not, the last piece is filled up, and both sides are whole:
+/// A dimension that lies in pieces of a fixed size, as 16 columns of a panel. Where the size divides, the number of pieces is a factor, and the piece is
+/// whole, since the layout says how large it is. Where not, the last piece is filled up, and both sides are whole:
 ///
 ///   pack   b [8, 32] -> y [2, 8, 16]     b[k, n*nr] -> y[n, k, nr]; whole: nr
 ///   pack   b [8, 20] -> y [2, 8, 16]     b[k, nx] -> y[np, k, nr]; whole: nx, np, nr

@@ -23,8 +23,8 @@ constexpr std::pair<StringLiteral, StringLiteral> kWithoutRule[] = {
 };
 
 const FactorRow *find(StringRef name) {
-  for (ArrayRef<FactorRow> family : {elementwiseFactors(), shapeFactors(), reshapeFactors(), reductionFactors(), indexFactors(), contractionFactors(), windowFactors(),
-                                     packedFactors(), quantFactors(), sequenceFactors()})
+  for (ArrayRef<FactorRow> family : {elementwiseFactors(), shapeFactors(), reshapeFactors(), reductionFactors(), indexFactors(), contractionFactors(),
+                                     windowFactors(), packedFactors(), quantFactors(), sequenceFactors()})
     for (const FactorRow &row : family)
       if (row.name == name) return &row;
   return nullptr;

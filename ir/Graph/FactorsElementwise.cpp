@@ -1,8 +1,8 @@
 // Factor rules of the elementwise operators: a free factor for each dimension of the result, which operands that broadcast have not.
 //
-// What differs is which partial operands they take. A function that never falls passes the largest and the smallest: relu(max(x1, x2)) = max(relu(x1), relu(x2)).
-// That holds to the bit for those that choose or round; of exp, tanh and the like only as far as their implementation never falls, so they take none. A cast
-// between floats rounds, which never falls; sums pass one that rounds nothing.
+// What differs is which partial operands they take. A function that never falls passes the largest and the smallest: relu(max(x1, x2)) = max(relu(x1),
+// relu(x2)). That holds to the bit for those that choose or round; of exp, tanh and the like only as far as their implementation never falls, so they take
+// none. A cast between floats rounds, which never falls; sums pass one that rounds nothing.
 #include "ir/Graph/FactorRules.h"
 
 using namespace mlir;

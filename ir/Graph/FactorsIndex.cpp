@@ -1,7 +1,7 @@
 // Factor rules of operators whose indices are data.
 //
-// Rows of x that indices name may lie in any part of x. A gather still splits them: of its part each device gives what lies in it and 0 for the rest, and the sum
-// is the result (an embedding whose vocabulary is split). So the dimension is gathered, and a partial operand passes, whatever it is combined by: an
+// Rows of x that indices name may lie in any part of x. A gather still splits them: of its part each device gives what lies in it and 0 for the rest, and the
+// sum is the result (an embedding whose vocabulary is split). So the dimension is gathered, and a partial operand passes, whatever it is combined by: an
 // element moves, and is added to nothing.
 //
 // A scatter writes where indices say, in their order: what it writes by, and where it writes to, is whole; what it moves along is free.
@@ -28,7 +28,7 @@ FactorRule gather(GatherOp op) {
   return rule.take();
 }
 
-/// Dimensions of x and of indices beside it. Outside of `axis` they are one factor where extents agree, else each has a whole one: indices may be shorter than x.
+/// Dimensions of x and of indices beside it. Outside of `axis` they are one factor where extents agree, else each has a whole one, for indices may be shorter.
 std::pair<Dims, Dims> besideIndices(RuleWriter &rule, Value x, Value indices, int64_t axis) {
   Sizes in = sizesOf(x.getType()), at = sizesOf(indices.getType());
   Dims xs = rule.each("d", x), is = xs;

@@ -1,7 +1,7 @@
 // Factor rules of codes of few bits, their scales, and the products that read them.
 //
-// A dimension in which neighbours share a scale is two factors: the groups, which the scales have too, and what is in a group. Codes lie in units besides (words of
-// eight, fragments of 64); the larger of group and unit is what a part is made of, where it divides k:
+// A dimension in which neighbours share a scale is two factors: the groups, which the scales have too, and what is in a group. Codes lie in units besides
+// (words of eight, fragments of 64); the larger of group and unit is what a part is made of, where it divides k:
 //
 //   dequantize      q [64, 8], scale [2, 8], block 32 along 0     q[q*i, d1] scale[q, d1] -> y[q*i, d1]
 //   dequant_matmul  words of 8, group 32, k = 64                  a[m, k*ka] codes[n, k*kc, run] scales[n, k, nr] -> y[m, n*nr]; k sums; whole: all others

@@ -1,7 +1,7 @@
 // Factor rules of recurrences, of gradients of attention, and of pages of keys and values.
 //
-// Heads of queries are [g, s]: each of g heads of keys is read by s neighbouring ones of queries, so a device that has a part of g has all that its queries read.
-// The depth of attention is whole: an exponential stands over the sum along it.
+// Heads of queries are [g, s]: each of g heads of keys is read by s neighbouring ones of queries, so a device that has a part of g has all that its queries
+// read. The depth of attention is whole: an exponential stands over the sum along it.
 #include "ir/Graph/FactorRules.h"
 #include "ir/Graph/Pages.h"
 
@@ -45,8 +45,8 @@ FactorRule gru(GruOp op) {
   return rule.take();
 }
 
-/// Rows, columns and heads that share keys are reduced: an index of one gradient, and the other gradients are sums over it. With `causal` a row's number says what
-/// it sees, so rows and columns are whole; so are rows whose logarithms are filled up. All gradients are linear in dy and delta together.
+/// Rows, columns and heads that share keys are reduced: an index of one gradient, and the other gradients are sums over it. With `causal` a row's number says
+/// what it sees, so rows and columns are whole; so are rows whose logarithms are filled up. All gradients are linear in dy and delta together.
 FactorRule attentionGrad(AttentionGradOp op) {
   RuleWriter rule(op);
   Sizes q = sizesOf(op.getQ().getType()), k = sizesOf(op.getK().getType());

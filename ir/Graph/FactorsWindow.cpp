@@ -1,11 +1,11 @@
 // Factor rules of operators that look at a neighbourhood: convolutions, pools, resizes.
 //
-// A window that slides reads beyond the edge of a part, from the next one: a halo, which no rule speaks of. So spatial dimensions are whole, but for a window of
-// one element that stops at each, which does not slide. Channels of a grouped convolution are groups of channels:
+// A window that slides reads beyond the edge of a part, from the next one: a halo, which no rule speaks of. So spatial dimensions are whole, but for a window
+// of one element that stops at each, which does not slide. Channels of a grouped convolution are groups of channels:
 //
 //   conv, group 2    x[n, g*c, x0] w[g*o, c, w0] -> y[n, g*o, y0]; c sums      x [8, 6, 32], w [4, 3, 5]: g = 2, c = 3, o = 2
 //
-// A part of g is a convolution of fewer groups: its `group` is the size of the part.
+// A part of g is a convolution of fewer groups: its `group` is the size of the part. Averages of integers are rounded, and take no partial sums.
 #include "ir/Graph/FactorRules.h"
 
 using namespace mlir;
@@ -47,7 +47,8 @@ FactorRule conv(ConvOp op) {
   Sizes w = sizesOf(op.getW().getType());
   const bool last = op.getChannelsLast();
   const SizeExpr group = int64_t(op.getGroup());
-  const int64_t n = rule.free("n", sizesOf(op.getX().getType())[0]), g = rule.free("g", group), c = rule.reduced("c", w[1]), o = rule.free("o", floorDiv(w[0], group));
+  const int64_t n = rule.free("n", sizesOf(op.getX().getType())[0]), g = rule.free("g", group);
+  const int64_t c = rule.reduced("c", w[1]), o = rule.free("o", floorDiv(w[0], group));
   auto [xs, ws, ys] = windowOf(rule, op.getX(), op.getY(), last ? 1 : 2, ArrayRef(w).drop_front(2), op.getStrides(), op.getPads());
   rule.operand("x", op.getX(), imageOf(n, xs, {g, c}, last));
   rule.operand("w", op.getW(), with({{g, o}, {c}}, ws));
@@ -77,7 +78,8 @@ FactorRule pool(PoolOp op) {
   Window window = windowOf(rule, op.getX(), op.getY(), last ? 1 : 2, kernel, op.getStrides(), op.getPads());
   rule.operand("x", op.getX(), imageOf(n, window.x, {c}, last));
   rule.result("y", op.getY(), imageOf(n, window.y, {c}, last));
-  rule.partial({"x"}, {op.getKind() == PoolKind::max ? Reduction::kMax : Reduction::kSum});
+  if (op.getKind() == PoolKind::max) rule.partial({"x"}, {Reduction::kMax});
+  else if (isa<FloatType>(elementOf(op.getX()))) rule.partial({"x"}, kSums);
   return rule.take();
 }
 
@@ -94,7 +96,8 @@ FactorRule resize(ResizeOp op) {
   }
   rule.operand("x", op.getX(), xs);
   rule.result("y", op.getY(), ys);
-  rule.partial({"x"}, op.getMode() == "nearest" ? ArrayRef(kAny) : ArrayRef(kSums));
+  if (op.getMode() == "nearest") rule.partial({"x"}, kAny);
+  else if (isa<FloatType>(elementOf(op.getX()))) rule.partial({"x"}, kSums);
   return rule.take();
 }
 

@@ -2,7 +2,9 @@
 
 An answer takes the shapes of its results and the operands. It is called with those of the whole and with those of parts, so it derives from them what an attribute
 of the operator repeats: the group of a convolution, the block of a quantization. Its layouts inside of what no rule splits (a word, a run of fragments) are
-simpler than the real ones: to the rule they are all the same."""
+simpler than the real ones: to the rule they are all the same.
+
+Extents may be formulas over n and s, as in 2*nx8xf32; rules are printed of formulas, and computed where n and s are numbers."""
 
 import re
 
@@ -13,6 +15,7 @@ import graph_reference as reference
 from graph_reference import REFERENCES
 
 CASES = []
+SYMBOLS = {"n": 4, "s": 6}
 
 
 class Case:
@@ -24,10 +27,10 @@ class Case:
         self.types = inputs.split(), outputs.split()
 
     def parameters(self):
-        return ", ".join(f"%x{i}: tensor<{t}>" for i, t in enumerate(self.types[0]))
+        return ", ".join(f"%x{i}: {tensor(t)}" for i, t in enumerate(self.types[0]))
 
     def text(self):
-        names = {f"{letter}{i}": f"tensor<{t}>" for letter, types in zip("tu", self.types) for i, t in enumerate(types)}
+        names = {f"{letter}{i}": tensor(t) for letter, types in zip("tu", self.types) for i, t in enumerate(types)}
         results = ", ".join(f"%y{i}" for i in range(len(self.outputs)))
         return f"{results} = jinx.{self.line}".format(*[f"%x{i}" for i in range(len(self.inputs))], **names)
 
@@ -37,7 +40,14 @@ class Case:
 
 def parse(text):
     *shape, element = text.split("x")
-    return tuple(map(int, shape)), element
+    return tuple(eval(extent, dict(SYMBOLS)) for extent in shape), element
+
+
+def tensor(text):
+    *shape, element = text.split("x")
+    dims = "x".join([extent if extent.isdigit() else "?" for extent in shape] + [element])
+    formulas = ", ".join(f'"{extent}"' for extent in shape)
+    return f"tensor<{dims}, #jinx.dims<{formulas}>>" if "?" in dims else f"tensor<{dims}>"
 
 
 def between(low, high):
@@ -99,6 +109,24 @@ case("broadcast", "{0} : {t0} -> {u0}", "3x1xf32", "2x3x4xf32", lambda s, x: np.
 for given, made in (("6x4", "2x12"), ("6x4", "4x6"), ("24", "2x3x4"), ("2x3x4", "24"), ("4x6", "6x4"), ("2x1x6", "1x4x3"), ("3x5x4", "5x3x2x2"), ("2x15x4", "3x10x4"),
                     ("1x1", "1"), ("2x0x3", "0x5")):
     case("reshape", "{0} : {t0} -> {u0}", f"{given}xf32", f"{made}xf32", lambda s, x: x.reshape(s[0]))
+
+# Two groupings of one list of factors: the list is their common refinement, and nothing is whole. And shapes that only have as many elements.
+generator = np.random.default_rng(1)
+SPLITTABLE = set()
+
+
+def grouped(factors):
+    cuts = sorted(generator.choice(len(factors) - 1, generator.integers(0, len(factors)), replace=False) + 1)
+    groups = ["*".join(g) for g in np.split(np.array(factors), cuts)]
+    return "x".join(str(eval(g)) if g.replace("*", "").isdigit() else g for g in groups)
+
+
+for _ in range(40):
+    factors = list(generator.choice(["2", "3", "4", "5", "n", "s"], generator.integers(2, 6)))
+    SPLITTABLE.add(len(CASES))
+    case("reshape", "{0} : {t0} -> {u0}", f"{grouped(factors)}xf32", f"{grouped(factors)}xf32", lambda s, x: x.reshape(s[0]))
+    other = list(generator.permutation(factors))
+    case("reshape", "{0} : {t0} -> {u0}", f"{grouped(factors)}xf32", f"{grouped(other)}xf32", lambda s, x: x.reshape(s[0]))
 case("slice", '{0} starts ["0", "2", "1"] steps [1, 1, 1] : {t0} -> {u0}', "4x8x2xf32", "4x3x1xf32", lambda s, x: reference.strided(x, [0, 2, 1], [1, 1, 1], s[0]))
 case("slice", '{0} starts ["0", "5"] steps [1, -2] : {t0} -> {u0}', "4x6xf32", "4x3xf32", lambda s, x: reference.strided(x, [0, 5], [1, -2], s[0]))
 case("concat", "{0}, {1} axis 1 : {t0}, {t1} -> {u0}", "4x3xf32 4x2xf32", "4x5xf32", lambda s, *xs: np.concatenate(xs, 1))
@@ -378,3 +406,21 @@ case("paged_attention", "{0}, {1}, {2}, {3}, {4}, {5} scale 0.25 : {t0}, {t1}, {
      "5x6x16xf32 3x2x16x16xf32 3x2x16x32xf32 2x2xi32 5xi32 5xi32", "5x6x32xf32", paged_attention, **PAGES)
 case("paged_attention", "{0}, {1}, {2}, {3}, {4}, {5} scales {6}, {7} scale 0.25 : {t0}, {t1}, {t2}, {t3}, {t4}, {t5} scales {t6}, {t7} -> {u0}",
      "5x6x16xf32 3x2x16x16xi8 3x2x16x16xi8 2x2xi32 5xi32 5xi32 3x2x16xf32 3x2x16xf32", "5x6x16xf32", paged_attention, **PAGES, x6=SMALL, x7=SMALL)
+
+# ---- formulas ----------------------------------------------------------------------------------------------------------------------
+
+case("add", "{0}, {1} : {t0}, {t1} -> {u0}", "nx1x4xf32 sx1xf32", "nxsx4xf32")
+case("broadcast", "{0} : {t0} -> {u0}", "nx1xf32", "3xnxsxf32", lambda s, x: np.broadcast_to(x, s[0]))
+case("slice", '{0} starts ["0", "n"] steps [1, 1] : {t0} -> {u0}', "nx2*nxf32", "nxnxf32", lambda s, x: reference.strided(x, [0, SYMBOLS["n"]], [1, 1], s[0]))
+case("pad", '{0} low ["n", "0"] mode constant : {t0} -> {u0}', "nxsxf32", "2*nxsxf32", lambda s, x: reference.pad(x, None, [SYMBOLS["n"], 0], s[0], "constant"))
+case("concat", "{0}, {1} axis 0 : {t0}, {t1} -> {u0}", "nxsxf32 sxsxf32", "n+sxsxf32", lambda s, *xs: np.concatenate(xs, 0))
+case("gather", "{0}, {1} axis 0 : {t0}, {t1} -> {u0}", "nxsxf32 sxi64", "sxsxf32", lambda s, x, i: reference.gather(x, i, 0), x1=between(0, 3))
+case("reduce", "sum, {0} axes [0] : {t0} -> {u0}", "nxsxf32", "1xsxf32", lambda s, x: reference.reduce(x, "sum", [0]))
+case("conv", CONV.format("1", "1, 1", "1", 1, ""), "nx6x5xf32 4x6x3xf32", "nx4x5xf32", lambda s, x, w: convolved(x, w, [1], [1, 1]))
+case("matmul", PRODUCT, "nx1x4xsxf32 3xsx2*nxf32", "nx3x4x2*nxf32")
+case("pack", "{0} : {t0} -> {u0}", "sx16*nxf32", "nxsx16xf32")
+case("packed_matmul", PRODUCT, "sx6xf32 nx6x16xf32", "sx16*nxf32", lambda s, a, b: reference.packed_matmul(a, b, s[0][-1]))
+case("grouped_matmul", "{0}, {1}, {2} : {t0}, {t1}, {t2} -> {u0}", "sx4xf32 nx4x6xf32 nxi32", "sx6xf32", x2=ENDS)
+case("dequantize", "{0}, {1} block 4 along 0 : {t0}, {t1} -> {u0}", "4*nx6xi8 nx6xf32", "4*nx6xf32", lambda s, q, c: dequantized(s, q, c))
+case("paged_attention", "{0}, {1}, {2}, {3}, {4}, {5} scale 0.25 : {t0}, {t1}, {t2}, {t3}, {t4}, {t5} -> {u0}",
+     "nx6x16xf32 sx2x16x16xf32 sx2x16x32xf32 2x2xi32 nxi32 nxi32", "nx6x32xf32", paged_attention, **PAGES)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Do the parts that a factor rule promises make up the whole?
 
-`jinx-opt --jinx-print-factors` prints the rule of each case below (ir/Graph/Factors.h). What it says is computed, by references in NumPy that know nothing of rules
-(graph_reference.py, and what this file adds): each factor that is not whole is cut in two unequal parts, the operator is computed on each, and the results side by
-side, or combined as the rule says, must be those of the whole. Of each partial rule the operands are two summands (factors, candidates for the largest, …), and so
-must the results be. Data are small integers: what is integer is compared exactly, all else up to the order of additions.
+`jinx-opt --jinx-print-factors` prints the rule of each case (ir/Graph/Factors.h). What it says is computed, by references in NumPy that know nothing of rules
+(factor_cases.py, graph_reference.py): each factor that is not whole is cut in two parts, the operator is computed on each, and the results side by side, or
+combined as the rule says, must be those of the whole. Of each partial rule the operands are two summands (factors, candidates for the largest, …), and so must
+the results be. Data are small integers: what is integer is compared exactly, all else up to the order of additions.
 
     matmul   a[m, k] b[k, n] -> y[m, n]; k sums       a[:, :4] b[:4] + a[:, 4:] b[4:] = a b
                                                       a[:3] b over a[3:] b = a b
@@ -27,7 +27,7 @@ import sys
 import numpy as np
 
 import dialect
-from factor_cases import CASES
+from factor_cases import CASES, SPLITTABLE, SYMBOLS
 
 # A case has no answer where a part of the operator is no operator of that kind.
 NOT_COMPUTED = {"constant": "a part of it is a part of its value"}
@@ -50,7 +50,8 @@ class Rule:
                 for names, by in re.findall(r"([\w+]+) \(([\w ]+)\)", clause):
                     self.partials.append((names.split("+"), list(COMBINE) if by == "any" else by.split(" or ")))
             elif clause.startswith("sizes:"):
-                self.sizes = {name: int(size) for name, size in re.findall(r"(\w+)=(\d+)", clause)}
+                sizes = re.findall(r" (\w+)=((?:(?! \w+=).)+)", clause)
+                self.sizes = {name: eval(size.replace("floordiv", "//"), dict(SYMBOLS)) for name, size in sizes}
             elif clause.startswith(("gathered: ", "whole: ")):
                 kind, _, names = clause.partition(": ")
                 self.kinds |= dict.fromkeys(names.split(", "), kind)
@@ -61,7 +62,8 @@ class Rule:
 
     @staticmethod
     def values(text):
-        return [(name, [[] if dim == "1" else dim.split("*") for dim in dims.split(", ")] if dims else []) for name, dims in re.findall(r"(\w+)\[([^]]*)\]", text)]
+        factors = lambda dims: [[] if dim == "1" else dim.split("*") for dim in dims.split(", ")] if dims else []
+        return [(name, factors(dims)) for name, dims in re.findall(r"(\w+)\[([^]]*)\]", text)]
 
     def shape(self, dims, sizes):
         return tuple(math.prod(sizes[f] for f in loops) for loops in dims)
@@ -116,7 +118,9 @@ def problems(case, rule):
     for seed in SEEDS:
         operands = case.operands(np.random.default_rng(seed))
         whole = compute(case, [shape for shape, _ in case.outputs], operands)
-        found += [p for factor, size in rule.sizes.items() if rule.kinds[factor] != "whole" and size > 1 for p in of_factor(case, rule, factor, operands, whole)]
+        for factor, size in rule.sizes.items():
+            if rule.kinds[factor] != "whole" and size > 1:
+                found += of_factor(case, rule, factor, operands, whole)
         found += [p for names, reductions in rule.partials for by in reductions for p in of_partial(case, rule, names, by, seed)]
     yield from dict.fromkeys(found)
 
@@ -197,12 +201,15 @@ def coverage(arguments, cases):
 
 
 def judge(cases, lines):
+    refined = [CASES[i] for i in SPLITTABLE]
     for case, line in zip(cases, lines, strict=True):
         rule = Rule(line)
         if rule.op != case.op:
             yield f"{case.op}: printed as {line}"
         else:
             yield from (f"{line}\n    {problem}" for problem in problems(case, rule))
+        if case in refined and "whole" in rule.kinds.values():
+            yield f"{line}\n    says that something is whole, expected the common refinement of both shapes"
 
 
 # ---- self-test ---------------------------------------------------------------------------------------------------------------------
