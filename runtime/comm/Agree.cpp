@@ -114,6 +114,12 @@ std::string compare(int a, const std::vector<std::string>& ofA, int b, const std
 
 Status agree(Communicator& comm, const Schedule& schedule) {
   if (!comm.movesData()) return Status::ok();
+  Status valid = checkSchedule(schedule, comm.size());
+  if (schedule.rank != comm.rank()) valid = invalidArgument("rank " + std::to_string(comm.rank()) + " has the schedule of rank " + std::to_string(schedule.rank));
+  if (!valid.isOk()) {
+    comm.abort(valid); // others would wait for this one
+    return valid;
+  }
   const std::vector<Order> orders = ordersOf(schedule);
   std::string rows;
   for (const Order& order : orders) {
@@ -129,7 +135,6 @@ Status agree(Communicator& comm, const Schedule& schedule) {
   const std::vector<int> ranks = ranksOf(split(*known)[0]);
   std::string what = split(*known)[0] + " does not have all of its ranks";
   for (int rank : ranks) {
-    if (rank < 0 || rank >= comm.size()) continue;
     const std::string differs = compare(ranks[0], split(texts[static_cast<size_t>(ranks[0])]), rank, split(texts[static_cast<size_t>(rank)]));
     if (!differs.empty()) {
       what = differs;

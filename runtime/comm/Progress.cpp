@@ -20,10 +20,13 @@ struct Spot {
   int64_t number = 0;
 };
 
-/// An order as the game sees it: who has started how many of its calls.
-struct Counts {
+/// An order as the game sees it: for each of its calls, who has started it and who waits for the others.
+struct Table {
+  struct Seat {
+    std::vector<int> started, waiting;
+  };
   std::vector<int> ranks;
-  std::map<int, int64_t> started;
+  std::vector<Seat> seats;
 };
 
 struct Player {
@@ -56,6 +59,8 @@ class Game {
       for (const Order& order : ordersOf(schedule)) {
         const size_t place = places.try_emplace(order.key, orders_.size()).first->second;
         if (place == orders_.size()) orders_.push_back({ranksOfFirst(schedule, order), {}});
+        Table& table = orders_[place];
+        table.seats.resize(std::max(table.seats.size(), order.sequences.size()));
         for (size_t i = 0; i < order.sequences.size(); ++i)
           player.spots[static_cast<size_t>(order.sequences[i])] = {place, static_cast<int64_t>(i)};
       }
@@ -63,37 +68,37 @@ class Game {
     }
   }
 
-  /// Until nobody can go on. A rank is looked at again when one that it waited for has started the call.
+  /// Until nobody can go on. A rank is looked at again when all have started the call that it waits in.
   void play() {
     std::vector<int> ready;
-    for (size_t rank = 0; rank < players_.size(); ++rank)
-      ready.push_back(static_cast<int>(rank));
+    for (int rank = static_cast<int>(players_.size()) - 1; rank >= 0; --rank)
+      ready.push_back(rank);
     while (!ready.empty()) {
       const int rank = ready.back();
       ready.pop_back();
       Player& player = players_[static_cast<size_t>(rank)];
       for (; !player.ended(); ++player.next) {
         const Event event = player.events[player.next];
-        Counts& order = orders_[player.spots[event.call].order];
-        if (event.isWait && missing(rank) >= 0) break;
-        if (event.isWait) continue;
-        ++order.started[rank];
-        for (int other : order.ranks)
-          if (other != rank && inWorld(other)) ready.push_back(other);
+        const Spot spot = player.spots[event.call];
+        Table& order = orders_[spot.order];
+        Table::Seat& seat = order.seats[static_cast<size_t>(spot.number)];
+        if (!event.isWait) seat.started.push_back(rank);
+        const bool complete = seat.started.size() == order.ranks.size();
+        if (event.isWait && !complete) {
+          seat.waiting.push_back(rank);
+          break;
+        }
+        if (!event.isWait && complete) ready.insert(ready.end(), seat.waiting.begin(), seat.waiting.end());
       }
     }
   }
 
-  /// The rank that has not started what `rank` waits for; -1 when it need not wait.
+  /// The first rank that has not started what `rank` waits in.
   int missing(int rank) const {
     const Player& player = players_[static_cast<size_t>(rank)];
     const Spot spot = player.spots[player.events[player.next].call];
-    const Counts& order = orders_[spot.order];
-    for (int other : order.ranks) {
-      const auto started = order.started.find(other);
-      if (!inWorld(other) || started == order.started.end() || started->second <= spot.number) return other;
-    }
-    return -1;
+    const std::vector<int>& started = orders_[spot.order].seats[static_cast<size_t>(spot.number)].started;
+    return *std::ranges::find_if(orders_[spot.order].ranks, [&](int other) { return std::ranges::find(started, other) == started.end(); });
   }
 
   Status verdict() const {
@@ -104,7 +109,6 @@ class Game {
     std::vector<int> path{static_cast<int>(first)};
     while (true) {
       const int next = missing(path.back());
-      if (!inWorld(next)) return invalidArgument(waits(path.back(), next) + ", which has no schedule");
       if (players_[static_cast<size_t>(next)].ended()) return invalidArgument(waits(path.back(), next) + ", which has made all its calls");
       const auto seen = std::ranges::find(path, next);
       if (seen != path.end()) {
@@ -125,7 +129,6 @@ class Game {
     if (call.op != Op::kSend && call.op != Op::kRecv) return call.ranks;
     return {schedule.rank, call.ranks[static_cast<size_t>(call.root)]};
   }
-  bool inWorld(int rank) const { return rank >= 0 && rank < static_cast<int>(players_.size()); }
   std::string waits(int rank, int forRank) const {
     const Player& player = players_[static_cast<size_t>(rank)];
     const size_t at = player.events[player.next].call;
@@ -136,13 +139,18 @@ class Game {
   }
 
   std::span<const Schedule> schedules_;
-  std::vector<Counts> orders_;
+  std::vector<Table> orders_;
   std::vector<Player> players_;
 };
 
 } // namespace
 
 Status checkProgress(std::span<const Schedule> schedules) {
+  for (size_t rank = 0; rank < schedules.size(); ++rank) {
+    if (schedules[rank].rank != static_cast<int>(rank))
+      return invalidArgument("got the schedule of rank " + std::to_string(schedules[rank].rank) + " at place " + std::to_string(rank) + "; expected one of each rank, in order");
+    JINX_TRY(checkSchedule(schedules[rank], static_cast<int>(schedules.size())));
+  }
   Game game(schedules);
   game.play();
   return game.verdict();

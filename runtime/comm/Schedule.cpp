@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "runtime/comm/Calls.h"
+#include "runtime/comm/Groups.h"
 
 namespace jinx::comm {
 namespace {
@@ -32,6 +33,21 @@ std::string textOf(const ScheduledCall& call) {
 }
 
 } // namespace
+
+Status checkSchedule(const Schedule& schedule, int size) {
+  Groups groups(schedule.rank, size);
+  for (size_t i = 0; i < schedule.calls.size(); ++i) {
+    const ScheduledCall& call = schedule.calls[i];
+    const std::string what = "call " + std::to_string(i) + " of rank " + std::to_string(schedule.rank) + "'s schedule, " + textOf(call);
+    JINX_TRY_ASSIGN([[maybe_unused]] const int group, groups.make(call.ranks), what);
+    const int n = static_cast<int>(call.ranks.size());
+    if (call.root < 0 || call.root >= n)
+      return invalidArgument(what + ": got root " + std::to_string(call.root) + ", expected 0 to " + std::to_string(n - 1) + ", a place in the group");
+    if ((call.op == Op::kSend || call.op == Op::kRecv) && call.ranks[static_cast<size_t>(call.root)] == schedule.rank)
+      return invalidArgument(what + ": the other end is this rank itself");
+  }
+  return Status::ok();
+}
 
 std::vector<Order> ordersOf(const Schedule& schedule) {
   std::vector<Order> orders;

@@ -44,6 +44,9 @@ struct Schedule {
   std::vector<ScheduledCall> calls;
 };
 
+/// kInvalidArgument for a call whose group is none of a world of `size`, does not have the rank, or has no place `root`.
+Status checkSchedule(const Schedule& schedule, int size);
+
 /// The calls of one order, as ranks compare them.
 struct Order {
   std::string key;                ///< "ranks 4, 5, 6, 7", "from place 0 to place 1 of ranks 4, 5, 6, 7"
@@ -53,10 +56,11 @@ struct Order {
   uint64_t hash = 0;              ///< of the texts
 };
 /// In the order of their first calls.
+/// \pre `checkSchedule`
 std::vector<Order> ordersOf(const Schedule& schedule);
 
 /// All ranks of the world call this, and get the same answer. kInvalidArgument names the order, the first call in which two ranks differ,
-/// or the rank that has one more.
+/// or the rank that has one more. A rank whose own schedule is no schedule ends the world.
 Status agree(Communicator& comm, const Schedule& schedule);
 
 /// Whether these schedules, one for each rank of the world in order, run to their ends together. kInvalidArgument names the cycle of ranks

@@ -3,7 +3,7 @@
 //   auto world = *VirtualWorld::create(4, {.timeout = std::chrono::seconds(30)});
 //   for (int rank = 0; rank < 4; ++rank)
 //     threads.emplace_back([&, rank] {
-//       auto comm = *world->communicator(rank);         // this thread's; destroyed when the rank has made all its calls
+//       auto comm = world->communicator(rank);          // this thread's; destroyed when the rank has made all its calls
 //       …
 //     });
 //
