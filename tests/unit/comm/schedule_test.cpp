@@ -97,6 +97,13 @@ TEST(Schedule, RootsSourcesTypes) {
   }
 }
 
+TEST(Schedule, OtherRootOfABroadcast) {
+  auto schedules = good();
+  for (size_t rank : {2, 3})
+    schedules[rank].calls[0].op = Op::kBroadcast, schedules[rank].calls[0].root = static_cast<int>(rank) - 2;
+  expectDisagreement(schedules, "is #0 broadcast f32[8] from place 0 of /a at rank 2 and #0 broadcast f32[8] from place 1 of /a at rank 3");
+}
+
 TEST(Schedule, NoSchedule) {
   for (auto [call, text] : {std::pair{sum({0, 9}, "/a"), "got rank 9"}, {sum({1, 2}, "/a"), "is not in it"}, {send({0, 1}, 2), "got root 2"}, {send({0, 1}, 0), "this rank itself"}}) {
     auto schedules = good();

@@ -121,6 +121,24 @@ TEST(VirtualWorld, EndsOfASendThatDiffer) {
   expectAllSay(said, {"calls differ, count", "rank 0 makes #0 send f32[4] of /a", "rank 1 makes #0 recv f32[5] of /b"});
 }
 
+/// Whoever comes first: what one sends the other is compared both ways.
+TEST(VirtualWorld, PartSizesAreComparedBothWays) {
+  const std::vector<int64_t> two{2, 2}, more{2, 3}, other{3, 2};
+  struct Row {
+    std::vector<int64_t> sends0, receives0, sends1, receives1;
+    const char* said;
+  };
+  for (const Row& row : {Row{more, two, two, two, "the first sends the second, and the second receives, 3 and 2"}, Row{two, more, two, two, "the second sends the first, and the first receives, 2 and 3"},
+                         Row{two, two, other, two, "the second sends the first, and the first receives, 3 and 2"}, Row{two, two, two, other, "the first sends the second, and the second receives, 2 and 3"}}) {
+    auto world = *VirtualWorld::create(2, kPatient);
+    auto zero = rankOf(world, 0), one = rankOf(world, 1);
+    float in[8] = {}, out[2][8] = {};
+    EXPECT_TRUE(zero->start({.op = Op::kAllToAllV, .sends = row.sends0, .receives = row.receives0}, in, out[0]).isOk());
+    const std::string said = one->start({.op = Op::kAllToAllV, .sends = row.sends1, .receives = row.receives1}, in, out[1]).status().message();
+    EXPECT_NE(said.find(row.said), std::string::npos) << said << "\nexpected " << row.said;
+  }
+}
+
 // ---- ranks that do not come ----
 
 TEST(VirtualWorld, TimeoutNamesWhoHasNotCome) {
@@ -207,6 +225,7 @@ TEST(VirtualWorld, AbortIsEverybodysError) {
     float in[1] = {}, out[1] = {};
     if (comm.rank() == 5) {
       comm.abort(resourceError("no memory for 12 GiB"));
+      comm.abort(resourceError("something else")); // the first error stays
       return comm.run({.count = 1}, in, out).message();
     }
     return comm.run({.count = 1}, in, out).message();
