@@ -22,6 +22,8 @@
 //   send            count       -           to member `root`; the counterpart is its recv from this one
 //   recv            -           count       of member `root`
 //
+// Sends and receives of two members are in one order from each to the other, whatever else happens on the group.
+//
 // all_to_all_v has parts of different sizes: `sends[j]` elements go to member j, `receives[j]` come from it, both behind each other.
 //
 // Sums of one call are made in one order, the same on each rank and in each run: equal inputs give equal bits everywhere. 16-bit floats
@@ -32,7 +34,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -77,6 +78,9 @@ struct Traffic {
 };
 
 /// One rank's end. Thread-compatible: one thread of a rank calls it at a time.
+///
+/// Others may read and write the buffers of a call that was started until its wait ends, with an error too: free them after the
+/// communicator where calls may be left without a wait.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -103,6 +107,10 @@ class Communicator {
   virtual void abort(const Status& why) = 0;
 
   virtual Traffic traffic() const = 0;
+  /// This rank's last calls, one a line, with their states and times (`Watch.h`).
+  virtual std::string recentCalls() const = 0;
+  /// False where outputs are left as they are: a world that only counts.
+  virtual bool movesData() const { return true; }
 
   /// `start` and `wait`.
   Status run(const Call& call, const void* in, void* out) {
