@@ -52,7 +52,9 @@ TEST(Fit, FindsPlantedConstants) {
 }
 
 JINX_PROPERTY(FitLaws, NoiseInProportionMovesConstantsByLess, 100) {
-  const Truth truth{*rc::gen::inRange(1, 300) * 1e-7, *rc::gen::inRange(1, 300) * 1e8};
+  // A step takes as long as 4 KiB to 256 KiB: sizes on both sides of it are measured.
+  const double latency = *rc::gen::inRange(1, 300) * 1e-7;
+  const Truth truth{latency, std::exp2(*rc::gen::inRange(12, 19)) / latency};
   const auto [op, algorithm] = *rc::gen::elementOf(std::vector(std::begin(kKinds), std::end(kKinds)));
   const Fit fit = test::must(fitTogether(measured(truth, op, algorithm, 0.05, *test::seeds())));
   // 33 times of 5 %, of which some 15 say each constant: 5 % / sqrt(15) is 1.3 %; four of it, and Huber's 3 % more.
