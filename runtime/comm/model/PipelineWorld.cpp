@@ -2,6 +2,7 @@
 
 #include <map>
 #include <tuple>
+#include <utility>
 
 namespace jinx::comm::model {
 namespace {
@@ -21,6 +22,7 @@ class StageWriter {
     receive();
     for (const Piece& piece : row(stage_))
       compute(piece);
+    lookUp();
     if (costs_.gradientReduce > 0 && mesh_.data > 1)
       program_.tasks.push_back({.name = "reduce gradients", .use = Op::kAllReduce, .slot = kReplicas, .stream = kOverReplicas, .seconds = costs_.gradientReduce,
                                 .after = {lastPiece_}});
@@ -65,33 +67,33 @@ class StageWriter {
     return 0;
   }
 
-  /// What a pass reads: what a neighbour sent, and what earlier passes of this rank left.
-  std::vector<int> inputsOf(const Piece& piece) const {
-    std::vector<int> inputs;
-    const auto add = [&](const auto& map, bool forward, int chunk) {
-      const auto found = map.find({forward, piece.microbatch, chunk});
-      if (found != map.end()) inputs.push_back(found->second);
-    };
-    if (piece.work == Work::kWeightGradient) {
-      add(done_, false, piece.chunk);
-      return inputs;
-    }
-    add(came_, isForward(piece), piece.chunk);
-    if (!isForward(piece)) add(done_, true, piece.chunk);
-    // On one stage the next part is here.
-    if (schedule_.stages == 1) add(done_, isForward(piece), piece.chunk + (isForward(piece) ? -1 : 1));
-    if (reduced_ >= 0) inputs.push_back(reduced_);
-    return inputs;
+  /// What a pass reads of this rank and of neighbours. It is looked up when all is written: in a bad table it may come later.
+  void addInputs(int task, const Piece& piece) {
+    const bool forward = isForward(piece);
+    const auto reads = [&](bool isForwardPass, int chunk) { reads_.push_back({task, {isForwardPass, piece.microbatch, chunk}}); };
+    if (!forward) reads(piece.work != Work::kWeightGradient, piece.chunk);
+    if (piece.work == Work::kWeightGradient) return;
+    const auto came = came_.find({forward, piece.microbatch, piece.chunk});
+    if (came != came_.end()) program_.tasks[static_cast<size_t>(task)].after.push_back(came->second);
+    // On one stage the part before is here.
+    if (schedule_.stages == 1) reads(forward, piece.chunk + (forward ? -1 : 1));
+    if (reduced_ >= 0) program_.tasks[static_cast<size_t>(task)].after.push_back(reduced_);
+  }
+
+  void lookUp() {
+    for (const auto& [task, key] : reads_)
+      if (const auto found = done_.find(key); found != done_.end()) program_.tasks[static_cast<size_t>(task)].after.push_back(found->second);
   }
 
   void compute(const Piece& piece) {
     const std::string name = pieceText(schedule_, piece);
     const bool isLast = piece.work == Work::kWeightGradient || piece.work == Work::kBackward;
     const int64_t bytes = costs_.activationBytes / schedule_.chunks;
-    Task task{.name = name, .stream = kCompute, .seconds = secondsOf(piece.work) / schedule_.chunks, .after = inputsOf(piece)};
+    Task task{.name = name, .stream = kCompute, .seconds = secondsOf(piece.work) / schedule_.chunks};
     if (isForward(piece)) task.allocates = bytes;
     if (isLast || (isForward(piece) && !isTrained())) task.frees = bytes;
     lastPiece_ = add(std::move(task));
+    addInputs(lastPiece_, piece);
     int result = lastPiece_;
     if (costs_.tensorReduce > 0 && mesh_.tensor > 1 && piece.work != Work::kWeightGradient)
       reduced_ = result = add({.name = "reduce " + name, .use = Op::kAllReduce, .slot = kParts, .stream = kOverParts, .seconds = costs_.tensorReduce, .after = {result}});
@@ -113,7 +115,9 @@ class StageWriter {
   const PipelineMesh& mesh_;
   int stage_;
   Program program_;
-  std::map<std::tuple<bool, int, int>, int> came_, done_;  // by forward or not, microbatch, chunk: tasks
+  using Key = std::tuple<bool, int, int>;  // forward or not, microbatch, chunk
+  std::map<Key, int> came_, done_;         // tasks: receives; passes
+  std::vector<std::pair<int, Key>> reads_; // by task, passes of this rank
   int lastPiece_ = 0;
   int reduced_ = -1;  // the last reduction over parts, for which the next pass waits
 };
