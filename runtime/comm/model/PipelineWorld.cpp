@@ -23,7 +23,7 @@ class StageWriter {
     for (const Piece& piece : row(stage_))
       compute(piece);
     lookUp();
-    if (costs_.gradientReduce > 0 && mesh_.data > 1)
+    if (costs_.gradientReduce > 0 && mesh_.data > 1 && isTrained())
       program_.tasks.push_back({.name = "reduce gradients", .use = Op::kAllReduce, .slot = kReplicas, .stream = kOverReplicas, .seconds = costs_.gradientReduce,
                                 .after = {lastPiece_}});
     return std::move(program_);
@@ -53,7 +53,7 @@ class StageWriter {
   void receiveOne(const Piece& piece, int part, Slot slot, Stream stream) {
     Piece mine = piece;
     mine.chunk = part / schedule_.stages;
-    came_[{isForward(piece), piece.microbatch, mine.chunk}] = static_cast<int>(program_.tasks.size());
+    came_[{isForward(piece) ? kActivation : kGradient, piece.microbatch, mine.chunk}] = static_cast<int>(program_.tasks.size());
     program_.tasks.push_back({.name = "receive for " + pieceText(schedule_, mine), .use = Op::kRecv, .slot = slot, .stream = stream, .seconds = costs_.transfer});
   }
 
@@ -70,13 +70,13 @@ class StageWriter {
   /// What a pass reads of this rank and of neighbours. It is looked up when all is written: in a bad table it may come later.
   void addInputs(int task, const Piece& piece) {
     const bool forward = isForward(piece);
-    const auto reads = [&](bool isForwardPass, int chunk) { reads_.push_back({task, {isForwardPass, piece.microbatch, chunk}}); };
-    if (!forward) reads(piece.work != Work::kWeightGradient, piece.chunk);
-    if (piece.work == Work::kWeightGradient) return;
-    const auto came = came_.find({forward, piece.microbatch, piece.chunk});
+    const auto reads = [&](Result result, int chunk) { reads_.push_back({task, {result, piece.microbatch, chunk}}); };
+    if (piece.work == Work::kWeightGradient) return reads(kUnreduced, piece.chunk);
+    if (!forward) reads(kActivation, piece.chunk);
+    const auto came = came_.find({forward ? kActivation : kGradient, piece.microbatch, piece.chunk});
     if (came != came_.end()) program_.tasks[static_cast<size_t>(task)].after.push_back(came->second);
     // On one stage the part before is here.
-    if (schedule_.stages == 1) reads(forward, piece.chunk + (forward ? -1 : 1));
+    if (schedule_.stages == 1) reads(forward ? kActivation : kGradient, piece.chunk + (forward ? -1 : 1));
     if (reduced_ >= 0) program_.tasks[static_cast<size_t>(task)].after.push_back(reduced_);
   }
 
@@ -94,10 +94,11 @@ class StageWriter {
     if (isLast || (isForward(piece) && !isTrained())) task.frees = bytes;
     lastPiece_ = add(std::move(task));
     addInputs(lastPiece_, piece);
+    if (piece.work == Work::kInputGradient) done_[{kUnreduced, piece.microbatch, piece.chunk}] = lastPiece_;
     int result = lastPiece_;
     if (costs_.tensorReduce > 0 && mesh_.tensor > 1 && piece.work != Work::kWeightGradient)
       reduced_ = result = add({.name = "reduce " + name, .use = Op::kAllReduce, .slot = kParts, .stream = kOverParts, .seconds = costs_.tensorReduce, .after = {result}});
-    if (piece.work != Work::kWeightGradient) done_[{isForward(piece), piece.microbatch, piece.chunk}] = result;
+    if (piece.work != Work::kWeightGradient) done_[{isForward(piece) ? kActivation : kGradient, piece.microbatch, piece.chunk}] = result;
     if (leaves(piece, stage_))
       add({.name = "send " + name, .use = Op::kSend, .slot = isForward(piece) ? kToNext : kToBefore, .stream = isForward(piece) ? kSendActivation : kSendGradient,
            .seconds = costs_.transfer, .after = {result}});
@@ -115,9 +116,11 @@ class StageWriter {
   const PipelineMesh& mesh_;
   int stage_;
   Program program_;
-  using Key = std::tuple<bool, int, int>;  // forward or not, microbatch, chunk
-  std::map<Key, int> came_, done_;         // tasks: receives; passes
-  std::vector<std::pair<int, Key>> reads_; // by task, passes of this rank
+  /// What a pass leaves; weights' gradients are made beside the reduction of the input's.
+  enum Result { kActivation, kGradient, kUnreduced };
+  using Key = std::tuple<Result, int, int>;  // with microbatch and chunk
+  std::map<Key, int> came_, done_;           // tasks: receives; passes
+  std::vector<std::pair<int, Key>> reads_;   // by task: what it reads of this rank
   int lastPiece_ = 0;
   int reduced_ = -1;  // the last reduction over parts, for which the next pass waits
 };

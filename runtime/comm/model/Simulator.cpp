@@ -174,8 +174,8 @@ void account(const Program& program, double makespan, ClassTimeline& timeline) {
   }
   const double any = covered(std::move(all));
   timeline.busy = covered(std::move(computing));
-  timeline.exposed = any - timeline.busy;
-  timeline.idle = makespan - any;
+  timeline.exposed = std::max(0.0, any - timeline.busy);
+  timeline.idle = std::max(0.0, makespan - any);
   for (const auto& [when, bytes] : memoryOverTime(program, timeline))
     timeline.peakBytes = std::max(timeline.peakBytes, bytes);
 }

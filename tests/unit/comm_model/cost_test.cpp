@@ -246,6 +246,25 @@ JINX_PROPERTY(CostLaws, AtEachCrossingTheOrderChanges, 60) {
   RC_ASSERT(isRingFaster(anywhere) == (isRingFaster(1) != (above % 2 == 1)));
 }
 
+TEST(Cheapest, FindsEveryCrossingThatADenseLookFinds) {
+  for (const int nodes : {1, 2, 3, 4, 6, 8, 16, 24, 32, 64}) {
+    const Group group{8 * nodes, 8};
+    const auto seconds = [&](Algorithm algorithm, double bytes) {
+      const auto costs = *costsOf(h100(), Op::kAllReduce, group, bytes);
+      return std::find_if(costs.begin(), costs.end(), [&](const Cost& cost) { return cost.algorithm == algorithm; })->seconds;
+    };
+    size_t changes = 0;
+    std::optional<bool> before;
+    for (int look = 0; look <= 40 * 100; ++look) {
+      const double bytes = std::round(std::exp2(look / 100.0));
+      const bool isRingFaster = seconds(Algorithm::kRing, bytes) < seconds(Algorithm::kTree, bytes);
+      if (before && *before != isRingFaster) ++changes;
+      before = isRingFaster;
+    }
+    EXPECT_EQ(crossings(h100(), Op::kAllReduce, group, Algorithm::kRing, Algorithm::kTree).size(), changes) << nodes << " nodes";
+  }
+}
+
 JINX_PROPERTY(CostLaws, CrossingsOfLinesAreTheClosedForm, 200) {
   // A host's ring and tree are lines.
   Network host = *networkNamed("host");

@@ -61,6 +61,10 @@ TEST(Overlap, WhoNeedsNotWaitComesFirst) {
   EXPECT_EQ(result.waitsBefore[1], 2);
 }
 
+TEST(Overlap, TheFirstOfManyReadersWaits) {
+  EXPECT_EQ(overlap({gather("w", 1), kernel("a", 1, {0}), kernel("b", 1, {0, 1})}).value().waitsBefore[0], 1);
+}
+
 TEST(Overlap, AGradientThatNobodyReadsIsWaitedForAtTheEnd) {
   const Items items = {kernel("a", 1), {.name = "sum", .use = Op::kAllReduce, .slot = 0, .seconds = 4, .after = {0}}, kernel("b", 3, {0})};
   EXPECT_EQ(overlap(items).value().waitsBefore[1], -1);

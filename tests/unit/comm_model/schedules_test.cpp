@@ -81,9 +81,9 @@ JINX_PROPERTY(ScheduleLaws, StagesHoldNoMoreThanTheyMay, 150) {
   for (int stage = 0; stage < p; ++stage) {
     RC_ASSERT(mostHeld(test::must(gpipe(p, m)), stage) == m);
     RC_ASSERT(mostHeld(test::must(oneForwardOneBackward(p, m)), stage) == std::min(m, p - stage));
-    RC_ASSERT(mostHeld(test::must(zeroBubbleH1(p, m)), stage) <= std::min(m, p));
+    RC_ASSERT(mostHeld(test::must(zeroBubbleH1(p, m)), stage) == std::min(m, p));
     RC_ASSERT(mostHeld(test::must(forwardOnly(p, m)), stage) == 1);
-    RC_ASSERT(mostHeld(test::must(interleaved(p, p * rounds, v)), stage) <= std::min(2 * (p - stage - 1) + (v - 1) * p + 1, p * rounds * v));
+    RC_ASSERT(mostHeld(test::must(interleaved(p, p * rounds, v)), stage) == std::min(2 * (p - stage - 1) + (v - 1) * p + 1, p * rounds * v));
   }
 }
 
@@ -117,6 +117,17 @@ TEST(Schedules, TransfersAreOnTheWayOfTheFirstMicrobatch) {
   // 3 stages, 1 microbatch: there and back over 2 pipes each.
   EXPECT_EQ(run(*oneForwardOneBackward(3, 1), {.transfer = 0.5}).makespan, 3 * 3 + 4 * 0.5);
   EXPECT_EQ(run(*interleaved(2, 2, 2), {.forward = 2, .inputGradient = 2, .weightGradient = 2, .gradientReduce = 5}, {.data = 2}).makespan, (2 * 2 + 1) * 3 + 5);
+}
+
+TEST(Schedules, PassesWaitForTheirReductionsOverParts) {
+  EXPECT_EQ(run(*gpipe(1, 4), {.tensorReduce = 0.5}, {.tensor = 2}).makespan, 4 * (3 + 2 * 0.5));
+  EXPECT_EQ(run(*zeroBubbleH1(1, 4), {.tensorReduce = 0.5}, {.tensor = 2}).makespan, 4 * (3 + 0.5));  // weights' gradients are made beside the second one
+  EXPECT_EQ(run(*gpipe(1, 4), {.tensorReduce = 0.5}, {.tensor = 1}).makespan, 4 * 3);
+}
+
+TEST(Schedules, ReplicasReduceOnceAndOnlyWhatWasTrained) {
+  EXPECT_EQ(run(*zeroBubbleH1(1, 4), {.gradientReduce = 5}, {.data = 2}).makespan, 4 * 3 + 5);
+  EXPECT_EQ(run(*forwardOnly(1, 4), {.gradientReduce = 5}, {.data = 2}).makespan, 4);
 }
 
 TEST(Schedules, ATableWhoseOrderCannotBeIsADeadlockThatIsNamed) {
