@@ -10,7 +10,8 @@ namespace {
 Status checkTask(const Program& program, size_t place, size_t slots, const std::string& who) {
   const Task& task = program.tasks[place];
   const std::string what = who + ", task '" + task.name + "': ";
-  if (!(task.seconds >= 0) || !std::isfinite(task.seconds)) return invalidArgument(what + "got " + std::to_string(task.seconds) + " seconds, expected 0 or more");
+  if (!(task.seconds >= 0) || !std::isfinite(task.seconds))
+    return invalidArgument(what + "got " + std::to_string(task.seconds) + " seconds, expected 0 or more");
   if (task.stream < 0) return invalidArgument(what + "got stream " + std::to_string(task.stream) + ", expected 0 (computes) or more");
   if (task.allocates < 0 || task.frees < 0) return invalidArgument(what + "got a negative number of bytes, expected 0 or more");
   if (task.use && (task.slot < 0 || static_cast<size_t>(task.slot) >= slots))
@@ -23,7 +24,7 @@ Status checkTask(const Program& program, size_t place, size_t slots, const std::
   return Status::ok();
 }
 
-} // namespace
+}  // namespace
 
 Status checkWorld(const World& world) {
   std::vector<int> checkedWith(world.programs.size(), -1);  // slots that each program was last checked with
@@ -51,4 +52,4 @@ Status checkWorld(const World& world) {
   return Status::ok();
 }
 
-} // namespace jinx::comm::model
+}  // namespace jinx::comm::model

@@ -33,11 +33,13 @@ struct Row {
 /// What a network of unit links asks of α and 1/β.
 Expected<Row> rowOf(const Measurement& m) {
   const std::string what = std::string(opText(m.op)) + " by " + std::string(nameOf(m.algorithm)) + " of " + bytesText(m.bytes);
-  if (!(m.seconds > 0) || !std::isfinite(m.seconds)) return invalidArgument(what + ": got " + std::to_string(m.seconds) + " seconds, expected more than 0; leave it out");
+  if (!(m.seconds > 0) || !std::isfinite(m.seconds))
+    return invalidArgument(what + ": got " + std::to_string(m.seconds) + " seconds, expected more than 0; leave it out");
   if (!(m.bytes >= 0)) return invalidArgument(what + ": got a negative size, expected 0 bytes or more");
   const auto line = lineOf(hostWith(1, 1), m.op, {m.ranks, 1}, m.algorithm, Protocol::kSimple, m.bytes);
   if (!line)
-    return invalidArgument(what + " on " + std::to_string(m.ranks) + " ranks has no formula on links of one kind; measure at least 2 ranks, and ring, tree or direct");
+    return invalidArgument(what + " on " + std::to_string(m.ranks) +
+                           " ranks has no formula on links of one kind; measure at least 2 ranks, and ring, tree or direct");
   return Row{line->latency, m.bytes / line->bandwidth, m.seconds};
 }
 
@@ -122,7 +124,7 @@ Status checkRows(std::span<const Row> rows) {
                          " a step, expected sizes of which one is at least twice another; measure a small and a large one, to tell latency from bandwidth");
 }
 
-} // namespace
+}  // namespace
 
 double Fit::predicted(const Measurement& m) const {
   const auto row = rowOf({m.op, m.algorithm, m.ranks, m.bytes, 1});
@@ -169,4 +171,4 @@ Expected<std::vector<Fit>> fitEach(std::span<const Measurement> measurements) {
 
 Network networkOf(const Fit& fit) { return hostWith(fit.latency, fit.bandwidth); }
 
-} // namespace jinx::comm::model
+}  // namespace jinx::comm::model

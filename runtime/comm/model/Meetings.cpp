@@ -35,16 +35,18 @@ Status checkMeeting(const World& world, const Folding& folding, const Meeting& m
       const Op other = *taskOf(world, folding, meeting.members[1]).use;
       if (other == (op == Op::kSend ? Op::kRecv : Op::kSend)) return Status::ok();
     }
-    return invalidArgument(where + comes(world, folding, first) + ", " + (meeting.members.size() == 2 ? comes(world, folding, meeting.members[1]) : "and so does the other") +
+    return invalidArgument(where + comes(world, folding, first) + ", " +
+                           (meeting.members.size() == 2 ? comes(world, folding, meeting.members[1]) : "and so does the other") +
                            ", expected a send and a recv; change the order of one of the programs");
   }
   for (const Place& place : meeting.members)
     if (*taskOf(world, folding, place).use != op)
-      return invalidArgument(where + comes(world, folding, first) + ", " + comes(world, folding, place) + ", expected the same; change the order of one of the programs");
+      return invalidArgument(where + comes(world, folding, first) + ", " + comes(world, folding, place) +
+                             ", expected the same; change the order of one of the programs");
   return Status::ok();
 }
 
-} // namespace
+}  // namespace
 
 std::string rankText(const Folding& folding, int rankClass) {
   const auto number = static_cast<size_t>(rankClass);
@@ -69,8 +71,8 @@ Expected<std::vector<Meeting>> meetingsOf(const World& world, const Folding& fol
     const size_t turns = usesOf(ports[0]).size();
     for (const Port& port : ports)
       if (usesOf(port).size() != turns)
-        return invalidArgument("group '" + world.groups[static_cast<size_t>(folding.firstGroup[g])] + "': " + rankText(folding, ports[0].rankClass) + " comes " +
-                               std::to_string(turns) + " times, " + rankText(folding, port.rankClass) + " " + std::to_string(usesOf(port).size()) +
+        return invalidArgument("group '" + world.groups[static_cast<size_t>(folding.firstGroup[g])] + "': " + rankText(folding, ports[0].rankClass) +
+                               " comes " + std::to_string(turns) + " times, " + rankText(folding, port.rankClass) + " " + std::to_string(usesOf(port).size()) +
                                " times, expected the same; add what is missing to one of the programs");
     for (size_t turn = 0; turn < turns; ++turn) {
       Meeting meeting{{}, static_cast<int>(g), 0};
@@ -85,4 +87,4 @@ Expected<std::vector<Meeting>> meetingsOf(const World& world, const Folding& fol
   return meetings;
 }
 
-} // namespace jinx::comm::model
+}  // namespace jinx::comm::model

@@ -57,8 +57,9 @@ class Memory {
 /// The walk through time.
 class Walk {
  public:
-  Walk(const Items& items, int64_t limit) : items_(items), limit_(limit), memory_(items), inputs_(items.size()), readers_(items.size()), tail_(items.size()),
-                                            isBegun_(items.size(), false), freedAt_(items.size(), 0), causes_(items.size(), -1) {
+  Walk(const Items& items, int64_t limit)
+      : items_(items), limit_(limit), memory_(items), inputs_(items.size()), readers_(items.size()), tail_(items.size()), isBegun_(items.size(), false),
+        freedAt_(items.size(), 0), causes_(items.size(), -1) {
     for (size_t i = items.size(); i-- > 0;) {
       tail_[i] += items[i].seconds;
       inputs_[i] = static_cast<int>(items[i].after.size());
@@ -87,7 +88,13 @@ class Walk {
       place[at(order_[p])] = static_cast<int>(p);
     for (int i : order_) {
       const OverlapItem& item = items_[at(i)];
-      Task task{.name = item.name, .use = item.use, .slot = item.slot, .stream = handOf(i), .seconds = item.seconds, .allocates = item.bytes, .frees = freedAt_[at(i)]};
+      Task task{.name = item.name,
+                .use = item.use,
+                .slot = item.slot,
+                .stream = handOf(i),
+                .seconds = item.seconds,
+                .allocates = item.bytes,
+                .frees = freedAt_[at(i)]};
       for (int input : item.after) {
         task.after.push_back(place[at(input)]);
         if (items_[at(input)].use && out.waitsBefore[at(input)] < 0) out.waitsBefore[at(input)] = i;
@@ -157,13 +164,13 @@ class Walk {
   const Items& items_;
   int64_t limit_;
   Memory memory_;
-  std::vector<int> inputs_;                 // by item: those that have not ended
+  std::vector<int> inputs_;  // by item: those that have not ended
   std::vector<std::vector<int>> readers_;
-  std::vector<double> tail_;                // seconds of the longest way to the end
+  std::vector<double> tail_;  // seconds of the longest way to the end
   std::vector<bool> isBegun_;
-  std::vector<int64_t> freedAt_;            // by item: bytes that its end frees
-  std::vector<int> causes_;                 // by item: what ended last before it began
-  std::array<std::vector<int>, 2> ready_;   // by hand
+  std::vector<int64_t> freedAt_;           // by item: bytes that its end frees
+  std::vector<int> causes_;                // by item: what ended last before it began
+  std::array<std::vector<int>, 2> ready_;  // by hand
   std::array<int, 2> running_{-1, -1};
   std::array<double, 2> ends_{};
   std::vector<int> order_;
@@ -184,7 +191,7 @@ int64_t serialPeak(const Items& items) {
   return peak;
 }
 
-} // namespace
+}  // namespace
 
 Program serialProgram(const std::vector<OverlapItem>& items) {
   Program program{"serial", {}};
@@ -209,4 +216,4 @@ Expected<Overlapped> overlap(const std::vector<OverlapItem>& items, int64_t limi
   return walk.result();
 }
 
-} // namespace jinx::comm::model
+}  // namespace jinx::comm::model

@@ -22,7 +22,7 @@ Piece turn(const Schedule& s, int k, bool isForward) {
   return {isForward ? Work::kForward : Work::kBackward, round * s.stages + within % s.stages, isForward ? chunk : s.chunks - 1 - chunk};
 }
 
-} // namespace
+}  // namespace
 
 std::string pieceText(const Schedule& schedule, const Piece& piece) {
   return letterOf(piece.work) + std::to_string(piece.microbatch) + (schedule.chunks > 1 ? "." + std::to_string(piece.chunk) : "");
@@ -103,7 +103,8 @@ Expected<Schedule> forwardOnly(int stages, int microbatches) {
 Status checkSchedule(const Schedule& schedule) {
   const std::string who = "schedule " + schedule.name + ": ";
   if (static_cast<int>(schedule.rows.size()) != schedule.stages)
-    return invalidArgument(who + "got " + std::to_string(schedule.rows.size()) + " rows, expected one for each of " + std::to_string(schedule.stages) + " stages");
+    return invalidArgument(who + "got " + std::to_string(schedule.rows.size()) + " rows, expected one for each of " + std::to_string(schedule.stages) +
+                           " stages");
   std::string kinds;  // of the first stage's first part; all others must have the same
   for (size_t stage = 0; stage < schedule.rows.size(); ++stage) {
     std::map<std::pair<int, int>, std::string> found;
@@ -119,8 +120,8 @@ Status checkSchedule(const Schedule& schedule) {
         std::sort(passes.begin(), passes.end());
         if (kinds.empty()) kinds = passes;
         if (passes == kinds && (passes == "F" || passes == "BF" || passes == "FIW")) continue;
-        return invalidArgument(who + "stage " + std::to_string(stage) + " has passes \"" + passes + "\" of microbatch " + std::to_string(microbatch) + ", chunk " +
-                               std::to_string(chunk) + ", expected F, or F and B, or F, I and W, each once and the same on all stages");
+        return invalidArgument(who + "stage " + std::to_string(stage) + " has passes \"" + passes + "\" of microbatch " + std::to_string(microbatch) +
+                               ", chunk " + std::to_string(chunk) + ", expected F, or F and B, or F, I and W, each once and the same on all stages");
       }
   }
   return Status::ok();
@@ -138,4 +139,4 @@ int mostHeld(const Schedule& schedule, int stage) {
   return most;
 }
 
-} // namespace jinx::comm::model
+}  // namespace jinx::comm::model

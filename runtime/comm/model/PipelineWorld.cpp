@@ -24,7 +24,11 @@ class StageWriter {
       compute(piece);
     lookUp();
     if (costs_.gradientReduce > 0 && mesh_.data > 1 && isTrained())
-      program_.tasks.push_back({.name = "reduce gradients", .use = Op::kAllReduce, .slot = kReplicas, .stream = kOverReplicas, .seconds = costs_.gradientReduce,
+      program_.tasks.push_back({.name = "reduce gradients",
+                                .use = Op::kAllReduce,
+                                .slot = kReplicas,
+                                .stream = kOverReplicas,
+                                .seconds = costs_.gradientReduce,
                                 .after = {lastPiece_}});
     return std::move(program_);
   }
@@ -54,15 +58,20 @@ class StageWriter {
     Piece mine = piece;
     mine.chunk = part / schedule_.stages;
     came_[{isForward(piece) ? kActivation : kGradient, piece.microbatch, mine.chunk}] = static_cast<int>(program_.tasks.size());
-    program_.tasks.push_back({.name = "receive for " + pieceText(schedule_, mine), .use = Op::kRecv, .slot = slot, .stream = stream, .seconds = costs_.transfer});
+    program_.tasks.push_back(
+        {.name = "receive for " + pieceText(schedule_, mine), .use = Op::kRecv, .slot = slot, .stream = stream, .seconds = costs_.transfer});
   }
 
   double secondsOf(Work work) const {
     switch (work) {
-    case Work::kForward: return costs_.forward;
-    case Work::kBackward: return costs_.inputGradient + costs_.weightGradient;
-    case Work::kInputGradient: return costs_.inputGradient;
-    case Work::kWeightGradient: return costs_.weightGradient;
+    case Work::kForward:
+      return costs_.forward;
+    case Work::kBackward:
+      return costs_.inputGradient + costs_.weightGradient;
+    case Work::kInputGradient:
+      return costs_.inputGradient;
+    case Work::kWeightGradient:
+      return costs_.weightGradient;
     }
     return 0;
   }
@@ -97,11 +106,16 @@ class StageWriter {
     if (piece.work == Work::kInputGradient) done_[{kUnreduced, piece.microbatch, piece.chunk}] = lastPiece_;
     int result = lastPiece_;
     if (costs_.tensorReduce > 0 && mesh_.tensor > 1 && piece.work != Work::kWeightGradient)
-      reduced_ = result = add({.name = "reduce " + name, .use = Op::kAllReduce, .slot = kParts, .stream = kOverParts, .seconds = costs_.tensorReduce, .after = {result}});
+      reduced_ = result =
+          add({.name = "reduce " + name, .use = Op::kAllReduce, .slot = kParts, .stream = kOverParts, .seconds = costs_.tensorReduce, .after = {result}});
     if (piece.work != Work::kWeightGradient) done_[{isForward(piece) ? kActivation : kGradient, piece.microbatch, piece.chunk}] = result;
     if (leaves(piece, stage_))
-      add({.name = "send " + name, .use = Op::kSend, .slot = isForward(piece) ? kToNext : kToBefore, .stream = isForward(piece) ? kSendActivation : kSendGradient,
-           .seconds = costs_.transfer, .after = {result}});
+      add({.name = "send " + name,
+           .use = Op::kSend,
+           .slot = isForward(piece) ? kToNext : kToBefore,
+           .stream = isForward(piece) ? kSendActivation : kSendGradient,
+           .seconds = costs_.transfer,
+           .after = {result}});
   }
 
   bool isTrained() const { return row(stage_).size() > static_cast<size_t>(schedule_.microbatches) * static_cast<size_t>(schedule_.chunks); }
@@ -125,12 +139,13 @@ class StageWriter {
   int reduced_ = -1;  // the last reduction over parts, for which the next pass waits
 };
 
-} // namespace
+}  // namespace
 
 Expected<World> worldOf(const Schedule& schedule, const PipelineCosts& costs, const PipelineMesh& mesh) {
   JINX_TRY(checkSchedule(schedule), "pipeline");
   if (mesh.tensor < 1 || mesh.data < 1)
-    return invalidArgument("pipeline: got a mesh of " + std::to_string(mesh.data) + " replicas of " + std::to_string(mesh.tensor) + " parts, expected at least 1 of each");
+    return invalidArgument("pipeline: got a mesh of " + std::to_string(mesh.data) + " replicas of " + std::to_string(mesh.tensor) +
+                           " parts, expected at least 1 of each");
   World world;
   const int p = schedule.stages, copies = mesh.data * mesh.tensor;
   for (int stage = 0; stage < p; ++stage)
@@ -170,4 +185,4 @@ Expected<World> worldOf(const Schedule& schedule, const PipelineCosts& costs, co
   return world;
 }
 
-} // namespace jinx::comm::model
+}  // namespace jinx::comm::model

@@ -34,7 +34,8 @@ class Events {
   std::string text() const { return "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n" + json_ + "\n]}\n"; }
 
   void nameOf(const char* what, int rank, int stream, const std::string& name) {
-    add("{\"ph\":\"M\",\"pid\":" + std::to_string(rank) + ",\"tid\":" + std::to_string(stream) + ",\"name\":\"" + what + "\",\"args\":{\"name\":" + quote(name) + "}}");
+    add("{\"ph\":\"M\",\"pid\":" + std::to_string(rank) + ",\"tid\":" + std::to_string(stream) + ",\"name\":\"" + what +
+        "\",\"args\":{\"name\":" + quote(name) + "}}");
   }
 
  private:
@@ -62,17 +63,17 @@ void addClass(const World& world, const ClassTimeline& one, Events& events) {
     const Task& task = program.tasks[t];
     const std::string group = task.use ? world.groups[static_cast<size_t>(rank.groups[static_cast<size_t>(task.slot)])] : "";
     events.add("{\"ph\":\"X\",\"pid\":" + std::to_string(one.rank) + ",\"tid\":" + std::to_string(task.stream) + ",\"ts\":" + microseconds(one.begin[t]) +
-               ",\"dur\":" + microseconds(one.end[t] - one.begin[t]) + ",\"name\":" + quote(task.name) +
-               ",\"cat\":" + quote(task.use ? std::string(opText(*task.use)) : "compute") + ",\"args\":{\"task\":" + std::to_string(t) + ",\"group\":" + quote(group) + "}}");
+               ",\"dur\":" + microseconds(one.end[t] - one.begin[t]) + ",\"name\":" + quote(task.name) + ",\"cat\":" +
+               quote(task.use ? std::string(opText(*task.use)) : "compute") + ",\"args\":{\"task\":" + std::to_string(t) + ",\"group\":" + quote(group) + "}}");
   }
   for (const auto& [when, bytes] : memoryOverTime(program, one))
-    events.add("{\"ph\":\"C\",\"pid\":" + std::to_string(one.rank) + ",\"ts\":" + microseconds(when) + ",\"name\":\"memory\",\"args\":{\"bytes\":" +
-               std::to_string(bytes) + "}}");
+    events.add("{\"ph\":\"C\",\"pid\":" + std::to_string(one.rank) + ",\"ts\":" + microseconds(when) +
+               ",\"name\":\"memory\",\"args\":{\"bytes\":" + std::to_string(bytes) + "}}");
 }
 
 std::string percent(double part, double whole) { return fixedText(whole > 0 ? 100 * part / whole : 0, 1) + " %"; }
 
-} // namespace
+}  // namespace
 
 std::string toChromeTrace(const World& world, const Timeline& timeline, int mostClasses) {
   Events events;
@@ -101,4 +102,4 @@ std::string toTable(const World& world, const Timeline& timeline) {
   return text + "all of it takes " + secondsText(timeline.makespan) + "; ranks compute " + percent(1 - timeline.bubble(), 1) + " of it\n";
 }
 
-} // namespace jinx::comm::model
+}  // namespace jinx::comm::model

@@ -62,7 +62,8 @@ TEST(Cost, TreeAllReduceIsTheNotesFormula) {
   // On one node LL128 has 7 of 9 bytes, and three quarters of 24 channels' 38.7 are more than there is.
   expectClose(us(h100(), Op::kAllReduce, {8, 8}, Algorithm::kTree, Protocol::kLl128, 1 * kMiB), 14 + 2 * 7 * 1.25 + over(kMiB, 331.2 * 7 / 9 / 2 * 0.6));
   // 9 nodes are 3 steps up and down.
-  expectClose(us(h100(), Op::kAllReduce, {72, 8}, Algorithm::kTree, Protocol::kSimple, 1024 * kMiB), 8.4 + 2 * (7 * 4.0 + 3 * 14) + over(1024 * kMiB, 331.2 / 2));
+  expectClose(us(h100(), Op::kAllReduce, {72, 8}, Algorithm::kTree, Protocol::kSimple, 1024 * kMiB),
+              8.4 + 2 * (7 * 4.0 + 3 * 14) + over(1024 * kMiB, 331.2 / 2));
   // The A100's channels carry 12, of which 0.92 are below the bound of 17.8.
   expectClose(us(*networkNamed("a100-8"), Op::kAllReduce, four, Algorithm::kTree, Protocol::kSimple, 1024 * kMiB), latency + over(1024 * kMiB, 192 * 0.92 / 2));
 }
@@ -72,8 +73,10 @@ TEST(Cost, SwitchesReduceInOneStep) {
   expectClose(us(h100(), Op::kAllReduce, {8, 8}, Algorithm::kNvls, Protocol::kSimple, 64 * kMiB), 25 + over(64 * kMiB, 2 * 15 * 20 * 0.85 * 8 / 14));
   expectClose(us(h100(), Op::kAllGather, {8, 8}, Algorithm::kNvls, Protocol::kSimple, 64 * kMiB), 25 + over(64 * kMiB, 15 * 20 * 0.85 * 7 / 8));
   // Between nodes: 22.5 for each channel, on two nodes 31.875 that the switch carries.
-  expectClose(us(h100(), Op::kAllReduce, {32, 8}, Algorithm::kNvlsTree, Protocol::kSimple, 64 * kMiB), 25 + 2 * 2 * 20.9 + over(64 * kMiB, 16 * 22.5 * 32 / 62));
-  expectClose(us(h100(), Op::kAllReduce, {16, 8}, Algorithm::kNvlsTree, Protocol::kSimple, 64 * kMiB), 25 + 2 * 20.9 + over(64 * kMiB, 15 * 2 * 20 * 0.85 * 16 / 30));
+  expectClose(us(h100(), Op::kAllReduce, {32, 8}, Algorithm::kNvlsTree, Protocol::kSimple, 64 * kMiB),
+              25 + 2 * 2 * 20.9 + over(64 * kMiB, 16 * 22.5 * 32 / 62));
+  expectClose(us(h100(), Op::kAllReduce, {16, 8}, Algorithm::kNvlsTree, Protocol::kSimple, 64 * kMiB),
+              25 + 2 * 20.9 + over(64 * kMiB, 15 * 2 * 20 * 0.85 * 16 / 30));
   EXPECT_FALSE(lineOf(h100(), Op::kAllReduce, {16, 8}, Algorithm::kNvls, Protocol::kSimple, kMiB));
   EXPECT_FALSE(lineOf(h100(), Op::kAllReduce, {8, 4}, Algorithm::kNvlsTree, Protocol::kSimple, kMiB));
   EXPECT_FALSE(lineOf(*networkNamed("a100-8"), Op::kAllReduce, {8, 8}, Algorithm::kNvls, Protocol::kSimple, kMiB));
@@ -181,7 +184,9 @@ TEST(Cheapest, OneNodeTakesRingsOverTreesAndManyNodesTrees) {
 
 // ---- laws ----
 
-rc::Gen<Network> networks() { return rc::gen::map(rc::gen::elementOf(networkNames()), [](const std::string& name) { return *networkNamed(name); }); }
+rc::Gen<Network> networks() {
+  return rc::gen::map(rc::gen::elementOf(networkNames()), [](const std::string& name) { return *networkNamed(name); });
+}
 rc::Gen<Op> ops() { return rc::gen::element(Op::kAllReduce, Op::kAllGather, Op::kReduceScatter, Op::kAllToAll, Op::kBroadcast, Op::kPermute, Op::kSend); }
 
 Group groupOn(const Network& network) {
@@ -284,5 +289,5 @@ JINX_PROPERTY(CostLaws, CrossingsOfLinesAreTheClosedForm, 200) {
   RC_ASSERT(std::abs(static_cast<double>(sizes[0]) - want) <= 1 + 1e-9 * want);
 }
 
-} // namespace
-} // namespace jinx::comm::model
+}  // namespace
+}  // namespace jinx::comm::model

@@ -36,7 +36,7 @@ std::vector<Measurement> measured(const Truth& truth, Op op, Algorithm algorithm
   return measurements;
 }
 
-constexpr std::pair<Op, Algorithm> kKinds[] = {{Op::kAllReduce, Algorithm::kRing},  {Op::kAllReduce, Algorithm::kTree},  {Op::kAllGather, Algorithm::kRing},
+constexpr std::pair<Op, Algorithm> kKinds[] = {{Op::kAllReduce, Algorithm::kRing},  {Op::kAllReduce, Algorithm::kTree}, {Op::kAllGather, Algorithm::kRing},
                                                {Op::kAllToAll, Algorithm::kDirect}, {Op::kBroadcast, Algorithm::kTree}, {Op::kSend, Algorithm::kDirect}};
 
 TEST(Fit, FindsPlantedConstants) {
@@ -118,17 +118,19 @@ TEST(Fit, WhatCannotBeFittedIsAnError) {
   const Measurement one{Op::kAllReduce, Algorithm::kRing, 4, 1024, 1e-5};
   const auto message = [](std::vector<Measurement> measurements) { return fitTogether(measurements).status().message(); };
   EXPECT_EQ(message({one}), "fitting: got 1 measurements, expected at least 2; measure more sizes");
-  EXPECT_EQ(message({one, one}), "fitting: got measurements of 256 B to 256 B a step, expected sizes of which one is at least twice another; measure a small and a "
-                                 "large one, to tell latency from bandwidth");
+  EXPECT_EQ(message({one, one}),
+            "fitting: got measurements of 256 B to 256 B a step, expected sizes of which one is at least twice another; measure a small and a "
+            "large one, to tell latency from bandwidth");
   Measurement bad = one;
   bad.seconds = 0;
   EXPECT_EQ(message({one, bad}), "fitting: all_reduce by ring of 1 KiB: got 0.000000 seconds, expected more than 0; leave it out");
   bad = one;
   bad.ranks = 1;
-  EXPECT_EQ(message({one, bad}), "fitting: all_reduce by ring of 1 KiB on 1 ranks has no formula on links of one kind; measure at least 2 ranks, and ring, tree or direct");
+  EXPECT_EQ(message({one, bad}),
+            "fitting: all_reduce by ring of 1 KiB on 1 ranks has no formula on links of one kind; measure at least 2 ranks, and ring, tree or direct");
   EXPECT_EQ(fitEach({}).status().message(), "fitting: got no measurements, expected at least 2");
   EXPECT_EQ(fitEach(std::vector{one}).status().message(), "all_reduce by ring: fitting: got 1 measurements, expected at least 2; measure more sizes");
 }
 
-} // namespace
-} // namespace jinx::comm::model
+}  // namespace
+}  // namespace jinx::comm::model

@@ -27,7 +27,8 @@ World randomMesh(uint64_t seed) {
       const int count = static_cast<int>(program.tasks.size());
       program.tasks.push_back({.name = "c" + std::to_string(count), .seconds = 1.0 + below(7), .allocates = below(5), .frees = below(2)});
       if (count > 2) program.tasks.back().after = {below(static_cast<uint64_t>(count))};
-      program.tasks.push_back({.name = "g" + std::to_string(count), .use = Op::kAllReduce, .slot = slot, .stream = isSerial ? 0 : 1, .seconds = 1, .after = {count}});
+      program.tasks.push_back(
+          {.name = "g" + std::to_string(count), .use = Op::kAllReduce, .slot = slot, .stream = isSerial ? 0 : 1, .seconds = 1, .after = {count}});
     }
     world.programs.push_back(std::move(program));
   }
@@ -63,15 +64,19 @@ JINX_PROPERTY(FoldLaws, FoldingChangesNothingOnMeshes, 400) { expectSame(randomM
 JINX_PROPERTY(FoldLaws, FoldingChangesNothingInPipelines, 60) {
   const int p = *rc::gen::inRange(1, 6), m = p * *rc::gen::inRange(1, 4);
   const Schedule schedule = test::must(*rc::gen::arbitrary<bool>() ? interleaved(p, m, 2) : zeroBubbleH1(p, m));
-  const PipelineCosts costs{.forward = 1, .inputGradient = 1.25, .weightGradient = 0.75, .transfer = 0.125, .tensorReduce = 0.25, .gradientReduce = 3, .activationBytes = 16};
+  const PipelineCosts costs{
+      .forward = 1, .inputGradient = 1.25, .weightGradient = 0.75, .transfer = 0.125, .tensorReduce = 0.25, .gradientReduce = 3, .activationBytes = 16};
   expectSame(test::must(worldOf(schedule, costs, {.tensor = *rc::gen::inRange(1, 4), .data = *rc::gen::inRange(1, 4)})));
 }
 
 /// A ring in which each rank sends to the next: all ranks are alike, though no two have the same groups.
 TEST(Fold, ARingOfAnyLengthIsOneRank) {
   World world;
-  world.programs = {{"p", {{.name = "k", .seconds = 1}, {.name = "s", .use = Op::kSend, .slot = 0, .stream = 1, .seconds = 1, .after = {0}},
-                           {.name = "r", .use = Op::kRecv, .slot = 1, .stream = 2, .seconds = 1}, {.name = "k2", .seconds = 1, .after = {2}}}}};
+  world.programs = {{"p",
+                     {{.name = "k", .seconds = 1},
+                      {.name = "s", .use = Op::kSend, .slot = 0, .stream = 1, .seconds = 1, .after = {0}},
+                      {.name = "r", .use = Op::kRecv, .slot = 1, .stream = 2, .seconds = 1},
+                      {.name = "k2", .seconds = 1, .after = {2}}}}};
   const int n = 1000;
   for (int r = 0; r < n; ++r) {
     world.groups.push_back("edge " + std::to_string(r));
@@ -87,7 +92,10 @@ TEST(Fold, OneOddRankIsFoundAcrossGroups) {
   // 4 x 4; rank 0 is slow. Those of its row and of its column wait with it, each for a different reason.
   World world;
   const auto program = [](const std::string& name, double seconds) {
-    return Program{name, {{.name = "k", .seconds = seconds}, {.name = "row", .use = Op::kAllReduce, .slot = 0, .seconds = 1}, {.name = "column", .use = Op::kAllReduce, .slot = 1, .seconds = 1}}};
+    return Program{name,
+                   {{.name = "k", .seconds = seconds},
+                    {.name = "row", .use = Op::kAllReduce, .slot = 0, .seconds = 1},
+                    {.name = "column", .use = Op::kAllReduce, .slot = 1, .seconds = 1}}};
   };
   world.programs = {program("slow", 5), program("quick", 1)};
   world.groups.assign(8, "g");
@@ -97,10 +105,10 @@ TEST(Fold, OneOddRankIsFoundAcrossGroups) {
   const Folding folding = fold(world, true);
   EXPECT_EQ(folding.count, (std::vector<int>{1, 3, 3, 9}));
   const Timeline timeline = simulate(world).value();
-  EXPECT_EQ(timeline.of(1).begin[1], 5);   // beside it in its row
-  EXPECT_EQ(timeline.of(4).begin[1], 1);   // in its column
+  EXPECT_EQ(timeline.of(1).begin[1], 5);  // beside it in its row
+  EXPECT_EQ(timeline.of(4).begin[1], 1);  // in its column
   EXPECT_EQ(timeline.of(4).begin[2], 6);
-  EXPECT_EQ(timeline.of(5).begin[2], 6);   // waits for rank 1 in its column
+  EXPECT_EQ(timeline.of(5).begin[2], 6);  // waits for rank 1 in its column
 }
 
 TEST(Fold, SixteenThousandRanksAreAsManyAsStages) {
@@ -119,5 +127,5 @@ TEST(Fold, SixteenThousandRanksAreAsManyAsStages) {
   EXPECT_EQ(simulate(small.value()).value().makespan, timeline.value().makespan);
 }
 
-} // namespace
-} // namespace jinx::comm::model
+}  // namespace
+}  // namespace jinx::comm::model

@@ -46,7 +46,8 @@ TEST(Network, AxesOfAMeshAreGroups) {
 TEST(Network, GroupsThatCannotBeAreErrors) {
   const Network network = *networkNamed("h100-8");
   EXPECT_TRUE(checkGroup(network, {16, 8}).isOk());
-  EXPECT_EQ(messageOf(checkGroup(network, {0, 1})), "got a group of 0 ranks with 1 on a node, expected at least 1 of each; give the ranks that the mesh axis has");
+  EXPECT_EQ(messageOf(checkGroup(network, {0, 1})),
+            "got a group of 0 ranks with 1 on a node, expected at least 1 of each; give the ranks that the mesh axis has");
   EXPECT_EQ(messageOf(checkGroup(network, {32, 16})),
             "got a group of 32 ranks with 16 on a node, but a node of network h100-8 has 8; give fewer on a node, or a network of larger nodes");
   EXPECT_EQ(messageOf(checkGroup(network, {12, 8})), "got a group of 12 ranks with 8 on a node, expected the same number on each node; give a divisor of 12");
@@ -112,8 +113,8 @@ TEST(NetworkFile, EveryFaultSaysWhatIsThereAndWhatWasExpected) {
   const std::pair<const char*, const char*> kFaults[] = {
       {"{", "network: got text that is no JSON, expected an object as runtime/comm/model/NetworkFile.h describes it"},
       {"[1]", "network: got [1], expected an object"},
-      {R"({"bandwith": 1})",
-       "network: got a field \"bandwith\", expected one of like, name, ranks_per_node, inside, between, protocols, base_us, ring_plateau, nvls; correct or remove it"},
+      {R"({"bandwith": 1})", "network: got a field \"bandwith\", expected one of like, name, ranks_per_node, inside, between, protocols, base_us, "
+                             "ring_plateau, nvls; correct or remove it"},
       {R"({"like": "tpu"})", "like: got network \"tpu\", expected one of h100-8, h200-8, a100-8, host; or give a file that describes it"},
       {R"({"like": 3})", "like: got 3, expected the name of a network"},
       {R"({"name": 3})", "name: got 3, expected text"},
@@ -157,5 +158,5 @@ TEST(Units, AreReadable) {
   EXPECT_EQ(secondsText(999.7e-6), "1 ms");
 }
 
-} // namespace
-} // namespace jinx::comm::model
+}  // namespace
+}  // namespace jinx::comm::model

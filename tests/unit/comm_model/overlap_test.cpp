@@ -54,16 +54,18 @@ TEST(Overlap, TheHeadersExampleTakesEightMilliseconds) {
 
 TEST(Overlap, WhoNeedsNotWaitComesFirst) {
   // The reduction's reader is next in the given order; two others need nothing of it.
-  const Items items = {kernel("a", 1), {.name = "sum", .use = Op::kAllReduce, .slot = 0, .seconds = 4, .after = {0}}, kernel("reads sum", 1, {1}), kernel("b", 2, {0}), kernel("c", 2, {0})};
+  const Items items = {kernel("a", 1),
+                       {.name = "sum", .use = Op::kAllReduce, .slot = 0, .seconds = 4, .after = {0}},
+                       kernel("reads sum", 1, {1}),
+                       kernel("b", 2, {0}),
+                       kernel("c", 2, {0})};
   const Overlapped result = overlap(items).value();
   EXPECT_EQ(result.order, (std::vector<int>{0, 1, 3, 4, 2}));
   EXPECT_EQ(result.seconds, 6);
   EXPECT_EQ(result.waitsBefore[1], 2);
 }
 
-TEST(Overlap, TheFirstOfManyReadersWaits) {
-  EXPECT_EQ(overlap({gather("w", 1), kernel("a", 1, {0}), kernel("b", 1, {0, 1})}).value().waitsBefore[0], 1);
-}
+TEST(Overlap, TheFirstOfManyReadersWaits) { EXPECT_EQ(overlap({gather("w", 1), kernel("a", 1, {0}), kernel("b", 1, {0, 1})}).value().waitsBefore[0], 1); }
 
 TEST(Overlap, AGradientThatNobodyReadsIsWaitedForAtTheEnd) {
   const Items items = {kernel("a", 1), {.name = "sum", .use = Op::kAllReduce, .slot = 0, .seconds = 4, .after = {0}}, kernel("b", 3, {0})};
@@ -78,15 +80,17 @@ TEST(Overlap, GathersInAdvanceStopAtTheLimit) {
     items.push_back(gather("gather " + std::to_string(layer), 2, {}, 10));
     items.push_back(kernel("layer " + std::to_string(layer), 3, layer == 0 ? std::vector{0} : std::vector{2 * layer, 2 * layer - 1}, 0));
   }
-  EXPECT_EQ(overlap(items).value().seconds, 14);          // 2 + 4 * 3: all gathers hidden
-  EXPECT_EQ(overlap(items).value().peakBytes, 30);        // the third comes while the first is in use
-  EXPECT_EQ(overlap(items, 20).value().seconds, 14);      // one in advance is enough
+  EXPECT_EQ(overlap(items).value().seconds, 14);      // 2 + 4 * 3: all gathers hidden
+  EXPECT_EQ(overlap(items).value().peakBytes, 30);    // the third comes while the first is in use
+  EXPECT_EQ(overlap(items, 20).value().seconds, 14);  // one in advance is enough
   EXPECT_EQ(overlap(items, 20).value().peakBytes, 20);
-  EXPECT_EQ(overlap(items, 10).value().seconds, 20);      // none in advance
+  EXPECT_EQ(overlap(items, 10).value().seconds, 20);  // none in advance
   EXPECT_EQ(overlap(items, 10).value().peakBytes, 10);
   const Status status = overlap(items, 9).status();
   EXPECT_EQ(status.code(), Code::kResource);
-  EXPECT_EQ(status.message(), "overlapping: got a limit of 9 B, but one after the other the items need 10 B; raise the limit, or compute some results again instead of keeping them");
+  EXPECT_EQ(
+      status.message(),
+      "overlapping: got a limit of 9 B, but one after the other the items need 10 B; raise the limit, or compute some results again instead of keeping them");
 }
 
 TEST(Overlap, ItemsThatReadWhatComesLaterAreAnError) {
@@ -109,7 +113,8 @@ void checkLaws(const Items& items, int64_t limit) {
   const auto beginOf = [&](int item) { return one.begin[static_cast<size_t>(place[static_cast<size_t>(item)])]; };
   for (size_t i = 0; i < items.size(); ++i) {
     RC_ASSERT(place[i] >= 0);
-    for (int input : items[i].after) RC_ASSERT(endOf(input) <= beginOf(static_cast<int>(i)));
+    for (int input : items[i].after)
+      RC_ASSERT(endOf(input) <= beginOf(static_cast<int>(i)));
   }
   // Never slower than one after the other, and the walk's times are the simulator's.
   RC_ASSERT(run(serialProgram(items)).makespan == total(items));
@@ -128,7 +133,8 @@ void checkLaws(const Items& items, int64_t limit) {
       ready = std::max(ready, endOf(input));
     double busy = 0;
     for (size_t j = 0; j < items.size(); ++j)
-      if (items[j].use && j != i) busy += std::max(0.0, std::min(endOf(static_cast<int>(j)), beginOf(static_cast<int>(i))) - std::max(beginOf(static_cast<int>(j)), ready));
+      if (items[j].use && j != i)
+        busy += std::max(0.0, std::min(endOf(static_cast<int>(j)), beginOf(static_cast<int>(i))) - std::max(beginOf(static_cast<int>(j)), ready));
     RC_ASSERT(busy == beginOf(static_cast<int>(i)) - ready);
   }
 }
@@ -149,5 +155,5 @@ JINX_PROPERTY(OverlapLaws, ARaisedLimitIsNoError, 50) {
   checkLaws(items, 2 * needed + 1);
 }
 
-} // namespace
-} // namespace jinx::comm::model
+}  // namespace
+}  // namespace jinx::comm::model

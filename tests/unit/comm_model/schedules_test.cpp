@@ -92,8 +92,8 @@ JINX_PROPERTY(ScheduleLaws, MemoryInTimeIsWhatTheTableHolds, 80) {
   PipelineCosts costs = randomCosts(2);
   costs.transfer = *rc::gen::inRange(0, 3);
   costs.activationBytes = 1024;
-  for (const Schedule& schedule : {test::must(gpipe(p, m)), test::must(oneForwardOneBackward(p, m)), test::must(interleaved(p, m, 2)), test::must(zeroBubbleH1(p, m)),
-                                   test::must(forwardOnly(p, m))}) {
+  for (const Schedule& schedule : {test::must(gpipe(p, m)), test::must(oneForwardOneBackward(p, m)), test::must(interleaved(p, m, 2)),
+                                   test::must(zeroBubbleH1(p, m)), test::must(forwardOnly(p, m))}) {
     const Timeline timeline = run(schedule, costs);
     for (int stage = 0; stage < p; ++stage)
       RC_ASSERT(timeline.of(stage).peakBytes == mostHeld(schedule, stage) * 1024 / schedule.chunks);
@@ -106,17 +106,19 @@ JINX_PROPERTY(ScheduleLaws, NoneHasADeadlockWhateverTransfersTake, 100) {
   costs.transfer = *rc::gen::inRange(0, 20);
   costs.tensorReduce = *rc::gen::inRange(0, 3);
   costs.gradientReduce = *rc::gen::inRange(0, 30);
-  for (const Schedule& schedule :
-       {test::must(gpipe(p, m)), test::must(oneForwardOneBackward(p, m)), test::must(interleaved(p, m, v)), test::must(zeroBubbleH1(p, m)), test::must(forwardOnly(p, m))}) {
+  for (const Schedule& schedule : {test::must(gpipe(p, m)), test::must(oneForwardOneBackward(p, m)), test::must(interleaved(p, m, v)),
+                                   test::must(zeroBubbleH1(p, m)), test::must(forwardOnly(p, m))}) {
     RC_ASSERT(checkSchedule(schedule).isOk());
-    RC_ASSERT(run(schedule, costs, {.tensor = 2, .data = 2}).makespan >= run(schedule, {.forward = costs.forward, .inputGradient = costs.inputGradient, .weightGradient = costs.weightGradient}).makespan);
+    RC_ASSERT(run(schedule, costs, {.tensor = 2, .data = 2}).makespan >=
+              run(schedule, {.forward = costs.forward, .inputGradient = costs.inputGradient, .weightGradient = costs.weightGradient}).makespan);
   }
 }
 
 TEST(Schedules, TransfersAreOnTheWayOfTheFirstMicrobatch) {
   // 3 stages, 1 microbatch: there and back over 2 pipes each.
   EXPECT_EQ(run(*oneForwardOneBackward(3, 1), {.transfer = 0.5}).makespan, 3 * 3 + 4 * 0.5);
-  EXPECT_EQ(run(*interleaved(2, 2, 2), {.forward = 2, .inputGradient = 2, .weightGradient = 2, .gradientReduce = 5}, {.data = 2}).makespan, (2 * 2 + 1) * 3 + 5);
+  EXPECT_EQ(run(*interleaved(2, 2, 2), {.forward = 2, .inputGradient = 2, .weightGradient = 2, .gradientReduce = 5}, {.data = 2}).makespan,
+            (2 * 2 + 1) * 3 + 5);
 }
 
 TEST(Schedules, PassesWaitForTheirReductionsOverParts) {
@@ -134,8 +136,9 @@ TEST(Schedules, ATableWhoseOrderCannotBeIsADeadlockThatIsNamed) {
   Schedule schedule = *oneForwardOneBackward(2, 2);
   std::swap(schedule.rows[1][0], schedule.rows[1][1]);  // B0 before F0
   ASSERT_TRUE(checkSchedule(schedule).isOk());
-  EXPECT_NE(simulate(*worldOf(schedule, {})).status().message().find("rank 1 'B0' <- rank 1 'F0' (comes after it) <- rank 1 'B0' (waits behind it on stream 0)"),
-            std::string::npos)
+  EXPECT_NE(
+      simulate(*worldOf(schedule, {})).status().message().find("rank 1 'B0' <- rank 1 'F0' (comes after it) <- rank 1 'B0' (waits behind it on stream 0)"),
+      std::string::npos)
       << simulate(*worldOf(schedule, {})).status().message();
   // Over two ranks: stage 0 wants B1 before F1 has left.
   schedule = *oneForwardOneBackward(2, 2);
@@ -152,10 +155,11 @@ TEST(Schedules, WhatIsNoTableIsAnError) {
     change(schedule);
     return worldOf(schedule, {}).status().message();
   };
-  EXPECT_EQ(message([](Schedule& s) { s.rows[1].pop_back(); }),
-            "pipeline: schedule ZB-H1: stage 1 has passes \"FI\" of microbatch 1, chunk 0, expected F, or F and B, or F, I and W, each once and the same on all stages");
+  EXPECT_EQ(message([](Schedule& s) { s.rows[1].pop_back(); }), "pipeline: schedule ZB-H1: stage 1 has passes \"FI\" of microbatch 1, chunk 0, expected F, or "
+                                                                "F and B, or F, I and W, each once and the same on all stages");
   EXPECT_EQ(message([](Schedule& s) { s.rows[0].push_back({Work::kForward, 0, 0}); }),
-            "pipeline: schedule ZB-H1: stage 0 has passes \"FFIW\" of microbatch 0, chunk 0, expected F, or F and B, or F, I and W, each once and the same on all stages");
+            "pipeline: schedule ZB-H1: stage 0 has passes \"FFIW\" of microbatch 0, chunk 0, expected F, or F and B, or F, I and W, each once and the same on "
+            "all stages");
   EXPECT_EQ(message([](Schedule& s) { s.rows[0].push_back({Work::kForward, 2, 0}); }),
             "pipeline: schedule ZB-H1: stage 0 has F2, expected microbatches below 2 and chunks below 1");
   EXPECT_EQ(message([](Schedule& s) { s.rows.pop_back(); }), "pipeline: schedule ZB-H1: got 1 rows, expected one for each of 2 stages");
@@ -167,5 +171,5 @@ TEST(Schedules, WhatIsNoTableIsAnError) {
   EXPECT_EQ(worldOf(*gpipe(1, 1), {}, {.tensor = 0}).status().message(), "pipeline: got a mesh of 1 replicas of 0 parts, expected at least 1 of each");
 }
 
-} // namespace
-} // namespace jinx::comm::model
+}  // namespace
+}  // namespace jinx::comm::model
