@@ -102,8 +102,8 @@ std::optional<Line> nvls(const Setting& s) {
 std::optional<Line> nvlsTree(const Setting& s) {
   const Network& net = s.network;
   const SwitchReduction& nvls = net.nvls;
-  // Each rank of the node has its part of the channels, so the whole node takes part.
-  if (nvls.channels < 2 || s.nodes < 2 || !s.isSimple() || s.op != Op::kAllReduce || s.group.perNode != net.ranksPerNode) return std::nullopt;
+  // With one rank on a node there is nothing for the switch to add.
+  if (nvls.channels < 2 || s.nodes < 2 || !s.isSimple() || s.op != Op::kAllReduce || s.group.perNode < 2) return std::nullopt;
   const double inside = 2 * nvls.bandwidth * nvls.efficiency * (nvls.channels - 1) / nvls.channels;
   const double between = net.between.bandwidth * net.between.channels * s.group.perNode / nvls.channels * (s.nodes == 2 ? 2 : 1);
   const double channel = bounded(std::min(inside, between), nvls.channelMost[s.row]);

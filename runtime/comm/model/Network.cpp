@@ -41,14 +41,15 @@ Network gpuNetwork(std::string_view name) {
 
 ByNodes giga(double one, double two, double more) { return {one * kGiga, two * kGiga, more * kGiga}; }
 
-/// 18 links of 20.6 GB/s are 370 GB/s of a GPU, which rings fill as 24 channels of 15; over nodes 2 channels of 22.5 for each adapter.
+/// 18 links of 20.6 GB/s are 370 GB/s of a GPU, which rings fill as 24 channels of 15; over nodes 2 channels of 22.5 for each adapter. Over
+/// nodes the processor bounds LL: of Intel's here.
 Network hopper(std::string_view name) {
   Network n = gpuNetwork(name);
   n.inside.bandwidth = 15 * kGiga;
   n.inside.channels = 24;
   n.between.bandwidth = 22.5 * kGiga;
   n.between.channels = 2;
-  n.llMost = giga(141.0, 45.0, 35.0);
+  n.llMost = giga(141.0, 39.0, 20.4);
   n.ringLl128ChannelMost = giga(36.7, 36.7, 36.7);
   n.treeChannelMost = giga(38.7, 41.4, 36.0);
   n.treeLl128ChannelMost = giga(36.7, 36.7, 29.0);
@@ -57,8 +58,8 @@ Network hopper(std::string_view name) {
   return n;
 }
 
-/// 12 links of 20 GB/s: 24 channels of 10; over nodes 2 channels of 12 for each adapter. LL is bounded over nodes as on hosts of AMD, whose
-/// processors these nodes most often have.
+/// 12 links of 20 GB/s: 24 channels of 10; over nodes 2 channels of 12 for each adapter. The
+/// processors are AMD's.
 Network ampere(std::string_view name) {
   Network n = gpuNetwork(name);
   n.inside.bandwidth = 10 * kGiga;

@@ -17,8 +17,8 @@
 // *protocols*, ways to say that data is there: a flag beside each 4 bytes (LL: soonest, half of the bandwidth), beside each 120 (LL128), or
 // one behind each chunk (Simple: last, all of it).
 //
-// What the tuner knows and this does not: PCI, collnet (reductions in the network's switches), rings on processors of AMD, trees of less
-// than full balance. Times of NCCL's tuner are for choosing; `Fit.h` makes a network of measured ones.
+// What the tuner knows and this does not: PCI, collnet (reductions in the network's switches), trees of less than full balance, links slower
+// than the adapters' own. Times of NCCL's tuner are for choosing; `Fit.h` makes a network of measured ones.
 #pragma once
 
 #include <array>
