@@ -51,6 +51,10 @@ RULES = {
     "runtime/text": May(("runtime/base", "runtime/formats"), ("nlohmann", "pcre2.h", "utf8proc.h")),
     "runtime/chat": May(("runtime/base", "runtime/formats", "runtime/text"), ("nlohmann", "utf8proc.h")),
     "runtime/engine": May(("runtime/base",)),  # a model is an interface to it: it knows no plan and no device
+    "runtime/comm": May(("runtime/base",)),  # ranks, bytes and nothing else
+    # Formulas and a simulator: of the communicators it knows the names of ops.
+    "runtime/comm/model": May(("runtime/base", "runtime/comm/Communicator.h")),
+    "runtime/comm/model/NetworkFile": May(("runtime/base", "runtime/comm/model"), ("nlohmann",)),
     # Masks over tokens: the sampler's interface, and the bytes of tokens.
     "runtime/grammar": May(("runtime/base", "runtime/engine/Sampler.h", "runtime/text"), ("utf8proc.h",)),
     "runtime/memory": May(("runtime/base",)),
@@ -77,14 +81,16 @@ RULES = {
     "tests/unit/text": May(("runtime",), ("gtest",)),
     "tests/unit/chat": May(("runtime",), ("gtest", "nlohmann")),
     "tests/unit/engine": May(("runtime/engine", "runtime/base"), ("gtest",)),
+    "tests/unit/comm_model": May(("runtime/comm", "runtime/base", "tests/property/Property.h"), ("gtest", "nlohmann")),
     "tests/unit/grammar": May(("runtime",), ("gtest",)),
     "tests/unit/serve": May(("runtime", "tests/unit/engine"), ("gtest", "nlohmann")),
     "tests/unit/llm": May(("runtime", "tests/unit/runtime"), ("gtest",)),
+    "tests/bench/comm": May(("runtime/comm", "runtime/base"), ("CLI", "nlohmann")),
     "tests/bench/llm": May(("runtime",), ("CLI", "nlohmann")),
     "tests/unit/capi": May(("runtime", "tests/unit/runtime"), ("gtest",)),
 }
 # Where no compiler library may be reached, not even through a header that includes a header.
-CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/chat", "tests/unit/engine", "tests/unit/grammar", "tests/unit/llm", "tests/unit/serve", "tests/unit/capi")
+CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/chat", "tests/unit/engine", "tests/unit/comm_model", "tests/unit/grammar", "tests/unit/llm", "tests/unit/serve", "tests/unit/capi")
 # Headers of the C library and the kernel; those of C++ have no dot.
 SYSTEM_FOLDERS = ("sys", "linux", "sanitizer", "bits")
 SYSTEM = set("""assert.h cpuid.h dlfcn.h elf.h errno.h fcntl.h immintrin.h inttypes.h limits.h link.h locale.h malloc.h math.h poll.h pthread.h
@@ -198,6 +204,9 @@ PLANTED = [
     ("runtime/device/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
     ("runtime/device/Planted.cpp", '#include "runtime/executor/ThreadPool.h"', None),
     ("runtime/engine/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
+    ("runtime/comm/model/Planted.cpp", '#include "runtime/executor/Trace.h"', "not one of its folders"),
+    ("runtime/comm/model/Planted.cpp", "#include <nlohmann/json.hpp>", "not one of its libraries"),
+    ("runtime/comm/Planted.cpp", '#include "runtime/comm/model/Network.h"', None),
     ("runtime/new/Planted.cpp", '#include "runtime/base/Status.h"', "no row of RULES"),
     ("runtime/jinx.h", '#include "runtime/base/Status.h"', "not one of its folders"),
     ("ir/Graph/Planted.td", 'include "passes/Passes.td"', "not one of its folders"),
