@@ -41,24 +41,24 @@ Expected<std::unique_ptr<VirtualRanks>> VirtualRanks::create(std::vector<std::sh
   return made;
 }
 
-Status VirtualRanks::runParts(std::span<const std::vector<Value>> inputs, std::span<std::vector<Value>> outputs) {
+Status VirtualRanks::runParts(std::span<const std::vector<Value>> inputs, std::span<std::vector<Value>> outputs, Trace* trace) {
   std::vector<Status> statuses(sessions_.size());
   std::vector<std::thread> threads;
   for (size_t rank = 1; rank < sessions_.size(); ++rank)
     threads.emplace_back([&, rank] { statuses[rank] = sessions_[rank]->run(inputs[rank], outputs[rank]); });
-  statuses[0] = sessions_[0]->run(inputs[0], outputs[0]);
+  statuses[0] = sessions_[0]->run(inputs[0], outputs[0], trace);
   for (std::thread& thread : threads)
     thread.join();
   return firstCause(statuses);
 }
 
-Expected<std::vector<Value>> VirtualRanks::run(std::span<const Value> wholes) {
+Expected<std::vector<Value>> VirtualRanks::run(std::span<const Value> wholes, Trace* trace) {
   std::vector<std::vector<Value>> inputs(sessions_.size()), outputs(sessions_.size());
   for (size_t rank = 0; rank < sessions_.size(); ++rank) {
     JINX_TRY_ASSIGN(inputs[rank], ports_->cut(wholes, static_cast<int64_t>(rank)));
     outputs[rank].resize(sessions_[rank]->outputs().size());
   }
-  JINX_TRY(runParts(inputs, outputs));
+  JINX_TRY(runParts(inputs, outputs, trace));
   return ports_->join(outputs, wholes);
 }
 

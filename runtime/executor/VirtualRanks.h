@@ -34,9 +34,10 @@ class VirtualRanks {
   Session& session(int rank) { return *sessions_[static_cast<size_t>(rank)]; }
 
   /// Whole inputs in, whole outputs out. The error of a rank begins with its number; of several, the first that is its own.
-  Expected<std::vector<Value>> run(std::span<const Value> wholes);
+  /// \param trace  of rank 0; may be null
+  Expected<std::vector<Value>> run(std::span<const Value> wholes, Trace* trace = nullptr);
   /// Each rank's own inputs and outputs.
-  Status runParts(std::span<const std::vector<Value>> inputs, std::span<std::vector<Value>> outputs);
+  Status runParts(std::span<const std::vector<Value>> inputs, std::span<std::vector<Value>> outputs, Trace* trace = nullptr);
 
  private:
   VirtualRanks() = default;

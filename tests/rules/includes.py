@@ -53,6 +53,9 @@ RULES = {
     "runtime/engine": May(("runtime/base",)),  # a model is an interface to it: it knows no plan and no device
     # Masks over tokens: the sampler's interface, and the bytes of tokens.
     "runtime/grammar": May(("runtime/base", "runtime/engine/Sampler.h", "runtime/text"), ("utf8proc.h",)),
+    # Ranks that compute together know bytes, and nothing of what they compute.
+    "runtime/comm": May(("runtime/base",), ("xxhash.h",)),
+    "runtime/comm/mpi": May(("runtime/comm", "runtime/base"), ("mpi.h", "xxhash.h")),
     "runtime/memory": May(("runtime/base",)),
     "runtime/plan": May(("runtime/base", "runtime/memory"), ("google/protobuf", "xxhash.h")),
     # A CPU device launches on the executor's threads and writes its trace.
