@@ -45,4 +45,12 @@ def RankProgram : Pass<"jinx-rank-program", "::mlir::func::FuncOp"> {
   let options = [Option<"rank", "rank", "int64_t", "0", "Which one">];
 }
 
+def LowerCollectives : Pass<"jinx-lower-collectives", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: collectives over neighbouring memory";
+  let description = [{
+    In a function that is `dist.ranked`, gathers, scatters and exchanges along other dimensions than the first become ones along the first, with reshapes and transposes around them: afterwards
+    buffers of collectives are as communicators have them.
+  }];
+}
+
 #endif
