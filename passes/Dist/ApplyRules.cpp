@@ -16,12 +16,11 @@ namespace jinx::passes {
 
 namespace {
 
-constexpr int64_t kMostRanks = int64_t(1) << 24;
 constexpr StringLiteral kMeshName = "mesh";
 
 std::string quoted(StringRef text) { return "\"" + text.str() + "\""; }
 
-SmallVector<StringRef> split(StringRef text, char by) {
+SmallVector<StringRef> partsOf(StringRef text, char by) {
   SmallVector<StringRef> parts;
   text.split(parts, by, -1, /*KeepEmpty=*/true);
   return parts;
@@ -118,9 +117,10 @@ class Applier {
   void write(const NamedValue &value, ShardingAttr sharding) {
     if (value.output >= 0) return main_.setResultAttr(unsigned(value.output), kSharding, sharding);
     if (auto argument = dyn_cast<BlockArgument>(value.value)) return main_.setArgAttr(argument.getArgNumber(), kSharding, sharding);
-    builder_.setInsertionPointAfterValue(value.value);
-    auto wished = ConstrainOp::create(builder_, value.value.getLoc(), value.value, sharding);
-    value.value.replaceAllUsesExcept(wished.getY(), wished);
+    Value whole = value.value;
+    builder_.setInsertionPointAfterValue(whole);
+    auto wished = ConstrainOp::create(builder_, whole.getLoc(), whole, sharding);
+    whole.replaceAllUsesExcept(wished.getY(), wished);
   }
 
   ModuleOp module_;
@@ -131,11 +131,11 @@ class Applier {
 
 /// "blk.*.weight:tp|:1": pattern, dimensions with a bar between them and '+' between axes, priority.
 Expected<ShardRule> parseRule(StringRef text) {
-  SmallVector<StringRef> parts = split(text, ':');
+  SmallVector<StringRef> parts = partsOf(text, ':');
   if (parts.size() < 2) return invalidArgument("rule is " + quoted(text) + ", expected PATTERN:DIM|DIM… or PATTERN:DIM|DIM…:PRIORITY");
   ShardRule rule{parts[0].str(), {}, 0};
   if (parts.size() > 2 && parts[2].getAsInteger(10, rule.priority)) return invalidArgument("priority is " + quoted(parts[2]) + ", expected a number");
-  for (StringRef dim : split(parts[1], '|')) {
+  for (StringRef dim : partsOf(parts[1], '|')) {
     std::string words = dim.str();
     std::replace(words.begin(), words.end(), '+', ' ');
     JINX_TRY_ASSIGN(DimRule parsed, parseDimRule(words));
@@ -169,61 +169,6 @@ struct ApplyShardRules : impl::ApplyShardRulesBase<ApplyShardRules> {
 };
 
 }  // namespace
-
-int64_t ShardRules::ranks() const {
-  int64_t ranks = 1;
-  for (const MeshAxis &axis : mesh) ranks *= axis.ranks;
-  return ranks;
-}
-
-Expected<DimRule> parseDimRule(std::string_view text) {
-  DimRule dim;
-  for (StringRef word : split(StringRef(text), ' ')) {
-    if (word.empty()) continue;
-    if (dim.isOpen) return invalidArgument("dimension is " + quoted(StringRef(text)) + ", expected '?' at its end");
-    if (word == "?") dim.isOpen = true;
-    else dim.axes.push_back(word.str());
-  }
-  return dim;
-}
-
-std::string describe(const DimRule &dim) {
-  std::string text;
-  for (const std::string &axis : dim.axes) text += (text.empty() ? "" : " ") + axis;
-  return dim.isOpen ? text + (text.empty() ? "?" : " ?") : text;
-}
-
-std::string describe(const std::vector<MeshAxis> &mesh) {
-  std::string text;
-  for (const MeshAxis &axis : mesh) text += (text.empty() ? "" : ",") + axis.name + "=" + std::to_string(axis.ranks);
-  return text;
-}
-
-Expected<std::vector<MeshAxis>> parseMesh(std::string_view text) {
-  std::vector<MeshAxis> mesh;
-  for (StringRef part : split(StringRef(text), ',')) {
-    auto [name, number] = part.split('=');
-    MeshAxis axis{name.trim().str()};
-    if (number.trim().getAsInteger(10, axis.ranks)) return invalidArgument("axis is " + quoted(part) + ", expected NAME=RANKS");
-    mesh.push_back(axis);
-  }
-  JINX_TRY(checkMesh(mesh));
-  return mesh;
-}
-
-Status checkMesh(const std::vector<MeshAxis> &mesh) {
-  if (mesh.empty()) return invalidArgument("the mesh has no axis, expected one at least");
-  std::set<std::string> seen;
-  int64_t ranks = 1;
-  for (const MeshAxis &axis : mesh) {
-    bool isName = !axis.name.empty() && !llvm::isDigit(axis.name[0]) && llvm::all_of(axis.name, [](char c) { return llvm::isAlnum(c) || c == '_'; });
-    if (!isName) return invalidArgument("axis " + quoted(axis.name) + " is no name, expected letters, digits and '_', and no digit in front");
-    if (!seen.insert(axis.name).second) return invalidArgument("axis " + quoted(axis.name) + " is there twice, expected once");
-    if (axis.ranks < 1 || axis.ranks > kMostRanks) return invalidArgument("axis " + quoted(axis.name) + " has " + std::to_string(axis.ranks) + " ranks, expected 1 to " + std::to_string(kMostRanks));
-    if ((ranks *= axis.ranks) > kMostRanks) return invalidArgument("the mesh " + describe(mesh) + " has too many ranks, expected " + std::to_string(kMostRanks) + " at most");
-  }
-  return Status::ok();
-}
 
 Expected<int64_t> applyRules(ModuleOp module, const ShardRules &rules) {
   auto main = module.lookupSymbol<func::FuncOp>("main");

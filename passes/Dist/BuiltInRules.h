@@ -19,13 +19,6 @@
 
 namespace jinx::passes {
 
-/// What was not split, and why; or how it was.
-struct RuleNote {
-  std::string node;
-  std::string text;
-  bool isSplit = false;
-};
-
 /// \param mesh   axes tp, ep and dp
 /// \returns kInvalidArgument for another axis, or where tp has more than one rank and nothing can be split by it
 Expected<ShardRules> builtInRules(mlir::ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes);

@@ -30,8 +30,8 @@ Weight weightOf(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if ((weight.constant = dyn_cast<ConstantOp>(op))) return weight;
     if (auto transpose = dyn_cast<TransposeOp>(op)) {
-      if (transpose.getPermutation().size() != 2) return {};
-      weight.isSwapped ^= transpose.getPermutation()[0] == 1;
+      if (transpose.getPerm().size() != 2) return {};
+      weight.isSwapped ^= transpose.getPerm()[0] == 1;
     } else if (!isa<CastOp, DequantizeOp>(op)) {
       return {};
     }
@@ -138,7 +138,7 @@ class Pairer {
     if (isResidual(user)) return "its columns are added to what is whole in " + node;
     if (auto reshape = dyn_cast<ReshapeOp>(user)) return passReshape(reshape, node, open);
     if (auto transpose = dyn_cast<TransposeOp>(user)) {
-      if (transpose.getPermutation().back() == int64_t(transpose.getPermutation().size()) - 1) open.push_back(transpose.getY());
+      if (transpose.getPerm().back() == int64_t(transpose.getPerm().size()) - 1) open.push_back(transpose.getY());
       return "";
     }
     if (auto product = dyn_cast<MatmulOp>(user)) {
