@@ -192,10 +192,11 @@ class Planner {
   }
 
   void order() {
-    auto rank = [](const ShardCandidate& c) { return c.problem.empty() ? (c.fits ? 0 : 1) : 2; };
-    std::stable_sort(plans_.candidates.begin(), plans_.candidates.end(), [&](const ShardCandidate& a, const ShardCandidate& b) {
+    auto rank = [](const ShardCandidate& c) { return !c.problem.empty() ? 2 : c.fits ? 0 : 1; };
+    std::sort(plans_.candidates.begin(), plans_.candidates.end(), [&](const ShardCandidate& a, const ShardCandidate& b) {
       if (rank(a) != rank(b)) return rank(a) < rank(b);
-      return rank(a) == 1 ? a.memoryBytes() < b.memoryBytes() : a.seconds < b.seconds;
+      const double first = rank(a) == 1 ? a.memoryBytes() : a.seconds, second = rank(b) == 1 ? b.memoryBytes() : b.seconds;
+      return first != second ? first < second : a.name() < b.name();
     });
   }
 
