@@ -85,7 +85,7 @@ func.func @named_sizes(%x: tensor<?x?xf32, #jinx.dims<"n", "(n + 3) floordiv 4">
 // CHECK-NEXT: jinx.transpose %[[W]], [1, 0, 2]
 func.func @started(%x: tensor<8x16xf32>) -> (tensor<8x64xf32>, tensor<8x16xf32>) attributes {dist.ranked = @mesh} {
   %p = dist.all_gather %x dim 1 over ["tp"] : tensor<8x16xf32> -> !dist.pending<tensor<8x64xf32>>
-  %e = jinx.exp %x : tensor<8x16xf32>
+  %e = jinx.exp %x : tensor<8x16xf32> -> tensor<8x16xf32>
   %y = dist.wait %p : !dist.pending<tensor<8x64xf32>>
   return %y, %e : tensor<8x64xf32>, tensor<8x16xf32>
 }

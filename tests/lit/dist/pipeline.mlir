@@ -29,10 +29,10 @@ func.func @kept(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<16xf
 // FUSED: %[[R:.*]] = dist.all_reduce sum %[[G]]
 // FUSED: jinx.group "rows"(%[[R]])
 func.func @materialized(%x: tensor<64x64xf32>) -> tensor<64x64xf32> attributes {dist.ranked = @mesh} {
-  %a = jinx.exp %x : tensor<64x64xf32>
-  %b = jinx.neg %a : tensor<64x64xf32>
+  %a = jinx.exp %x : tensor<64x64xf32> -> tensor<64x64xf32>
+  %b = jinx.neg %a : tensor<64x64xf32> -> tensor<64x64xf32>
   %r = dist.all_reduce sum %b over ["tp"] : tensor<64x64xf32> -> tensor<64x64xf32>
-  %c = jinx.neg %r : tensor<64x64xf32>
+  %c = jinx.neg %r : tensor<64x64xf32> -> tensor<64x64xf32>
   return %c : tensor<64x64xf32>
 }
 
@@ -43,7 +43,7 @@ func.func @materialized(%x: tensor<64x64xf32>) -> tensor<64x64xf32> attributes {
 // FUSED: dist.all_reduce sum
 // FUSED: jinx.group
 func.func @order(%x: tensor<64x64xf32>, %z: tensor<64x64xf32>) -> (tensor<64x64xf32>, tensor<64x64xf32>) attributes {dist.ranked = @mesh} {
-  %a = jinx.exp %x : tensor<64x64xf32>
+  %a = jinx.exp %x : tensor<64x64xf32> -> tensor<64x64xf32>
   %m = dist.all_reduce max %a over ["tp"] : tensor<64x64xf32> -> tensor<64x64xf32>
   %t = dist.all_reduce sum %z over ["tp"] : tensor<64x64xf32> -> tensor<64x64xf32>
   %s = jinx.add %a, %t : tensor<64x64xf32>, tensor<64x64xf32> -> tensor<64x64xf32>
