@@ -188,7 +188,8 @@ class Placer {
     States states;
     SmallVector<bool> has(rule.factors.size());
     for (auto [d, loops] : llvm::enumerate(factored.dims)) {
-      for (StringAttr axis : *collect(loops, axes, rule, mesh_)) states.push_back(AxisState::shard(axis, d));
+      const std::optional<Axes> split = collect(loops, axes, rule, mesh_);  // a name of its own: what a range-for reads of a temporary is gone
+      for (StringAttr axis : *split) states.push_back(AxisState::shard(axis, d));
       for (int64_t f : loops) has[f] = true;
     }
     for (StringAttr axis : mesh_.getAxes().getAsRange<StringAttr>())
