@@ -21,7 +21,8 @@ def Partition : Pass<"jinx-partition", "::mlir::func::FuncOp"> {
     parts are filled up and a sum would see it. One program for all ranks; coordinates are symbols. A path that gives every rank all of a value that was split is a remark with its line.
   }];
   let options = [Option<"latency", "latency", "double", "10", "Of a collective, in microseconds: what paths are compared by">,
-                 Option<"bandwidth", "bandwidth", "double", "50", "Of a rank's link, in GB/s">];
+                 Option<"bandwidth", "bandwidth", "double", "50", "Of a rank's link, in GB/s">,
+                 Option<"zeroFilledArguments", "zero-filled-arguments", "bool", "false", "Arguments come filled up with zeros, and need no masks">];
   let statistics = [Statistic<"numCollectives", "num-collectives", "Collectives made">, Statistic<"numMasks", "num-masks", "Operands masked where they are filled up">];
   let dependentDialects = ["::jinx::dist::DistDialect"];
 }
