@@ -123,7 +123,7 @@ class ProgramWriter {
     return nodes_[v].name;
   }
 
-  Id argument(const Dims& dims, const std::string& element, int64_t low, int64_t high) {
+  Id argument(Dims dims, const std::string& element, int64_t low, int64_t high) {
     std::string name = "%x" + std::to_string(p_.arguments_.size());
     p_.arguments_.push_back({dims, dtypeFromName(element), low, high});
     parameters_ += (parameters_.empty() ? "" : ", ") + name + ": " + typeText(dims, element);
@@ -473,7 +473,7 @@ class ProgramWriter {
     }
     }
   }
-  Id iota(const Dims& dims, size_t axis) {
+  Id iota(Dims dims, size_t axis) {
     std::string made = "%v" + std::to_string(nodes_.size());
     body_ += "    " + made + " = jinx.iota axis " + std::to_string(axis) + " : " + typeText(dims, "i64") + "\n";
     nodes_.push_back({made, dims, "i64", 100, true});
