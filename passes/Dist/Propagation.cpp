@@ -223,8 +223,8 @@ bool Propagation::extendDim(Operation *op, Value value, size_t d, Axes wanted, c
   Axes taken;
   for (StringAttr axis : wanted) {
     int64_t ranks = mesh_.sizeOf(axis);
-    if (isTaken(axis) && !llvm::is_contained(dim.axes, axis)) {
-      remark(op, false, "AxisTaken", what + " does not take " + axis.str() + ", which splits another dimension of it");
+    if (llvm::is_contained(taken, axis) || (isTaken(axis) && !llvm::is_contained(dim.axes, axis))) {
+      remark(op, false, "AxisTaken", what + " does not take " + axis.str() + ", which splits another " + (isTaken(axis) ? "dimension" : "factor") + " of it");
       break;
     }
     if (left.constant() && *left.constant() < ranks && !llvm::is_contained(dim.axes, axis)) {

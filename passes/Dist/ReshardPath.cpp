@@ -118,7 +118,11 @@ class PathFinder {
     SmallVector<StringAttr> after(have);
     after.append(axes.begin(), axes.end());
     if (after.size() > want.size() || !std::equal(after.begin(), after.end(), want.begin())) return false;
-    return oneByOne(dim, at, to_) || (have.empty() && after.size() == want.size());
+    return oneByOne(dim, at, to_) || (have.empty() && after.size() == want.size() && mayFillUp(at));
+  }
+  /// Zeros fill up; parts of a product take none.
+  static bool mayFillUp(RankedTensorType type) {
+    return llvm::none_of(statesOf(type), [](const AxisState &state) { return state.kind == StateKind::partial && state.reduction == graph::ReduceKind::prod; });
   }
   /// Whether axes may come and go one by one on a dimension, or only all together.
   bool oneByOne(int64_t dim, RankedTensorType a, RankedTensorType b) const {
