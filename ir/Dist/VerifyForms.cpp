@@ -80,6 +80,7 @@ LogicalResult verifySharding(Operation *op, Attribute value, Type type, StringRe
 
 LogicalResult DistDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
   StringRef name = attribute.getName();
+  if (name == kStage) return isa<IntegerAttr>(attribute.getValue()) ? success() : op->emitOpError("dist.stage is ") << attribute.getValue() << ", expected a number";
   if (name != kAnnotated && name != kPlaced && name != kOwn && name != kRanked) return op->emitOpError("attribute ") << attribute.getName() << " is none of the dist dialect";
   auto function = dyn_cast<func::FuncOp>(op);
   if (!function) return op->emitOpError("has ") << name << ", which is an attribute of functions";
