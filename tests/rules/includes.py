@@ -51,6 +51,8 @@ RULES = {
     "runtime/text": May(("runtime/base", "runtime/formats"), ("nlohmann", "pcre2.h", "utf8proc.h")),
     "runtime/chat": May(("runtime/base", "runtime/formats", "runtime/text"), ("nlohmann", "utf8proc.h")),
     "runtime/engine": May(("runtime/base",)),  # a model is an interface to it: it knows no plan and no device
+    "runtime/comm": May(("runtime/base",), ("xxhash.h",)),  # ranks and bytes: it knows no plan and no device
+    "runtime/comm/mpi": May(("runtime/base", "runtime/comm"), ("xxhash.h", "mpi.h")),  # a module of its own, which nothing links
     # Masks over tokens: the sampler's interface, and the bytes of tokens.
     "runtime/grammar": May(("runtime/base", "runtime/engine/Sampler.h", "runtime/text"), ("utf8proc.h",)),
     "runtime/memory": May(("runtime/base",)),
@@ -76,6 +78,7 @@ RULES = {
     "tests/unit/runtime": May(("runtime", "tests/fuzz/Mutator.h", "tests/fuzz/FuzzTarget.h"), ("gtest", "google/protobuf", "rapidcheck", "rapidcheck.h")),
     "tests/unit/text": May(("runtime",), ("gtest",)),
     "tests/unit/chat": May(("runtime",), ("gtest", "nlohmann")),
+    "tests/unit/comm": May(("runtime/base", "runtime/comm"), ("gtest",)),
     "tests/unit/engine": May(("runtime/engine", "runtime/base"), ("gtest",)),
     "tests/unit/grammar": May(("runtime",), ("gtest",)),
     "tests/unit/serve": May(("runtime", "tests/unit/engine"), ("gtest", "nlohmann")),
@@ -84,7 +87,7 @@ RULES = {
     "tests/unit/capi": May(("runtime", "tests/unit/runtime"), ("gtest",)),
 }
 # Where no compiler library may be reached, not even through a header that includes a header.
-CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/chat", "tests/unit/engine", "tests/unit/grammar", "tests/unit/llm", "tests/unit/serve", "tests/unit/capi")
+CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/chat", "tests/unit/comm", "tests/unit/engine", "tests/unit/grammar", "tests/unit/llm", "tests/unit/serve", "tests/unit/capi")
 # Headers of the C library and the kernel; those of C++ have no dot.
 SYSTEM_FOLDERS = ("sys", "linux", "sanitizer", "bits")
 SYSTEM = set("""assert.h cpuid.h dlfcn.h elf.h errno.h fcntl.h immintrin.h inttypes.h limits.h link.h locale.h malloc.h math.h poll.h pthread.h
@@ -198,6 +201,10 @@ PLANTED = [
     ("runtime/device/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
     ("runtime/device/Planted.cpp", '#include "runtime/executor/ThreadPool.h"', None),
     ("runtime/engine/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
+    ("runtime/comm/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
+    ("runtime/comm/Planted.cpp", "#include <mpi.h>", "not one of its libraries"),
+    ("runtime/comm/mpi/Planted.cpp", '#include <mpi.h>\n#include "runtime/comm/Watch.h"', None),
+    ("tests/unit/comm/Planted.cpp", '#include "runtime/plan/PlanFile.h"', "not one of its folders"),
     ("runtime/new/Planted.cpp", '#include "runtime/base/Status.h"', "no row of RULES"),
     ("runtime/jinx.h", '#include "runtime/base/Status.h"', "not one of its folders"),
     ("ir/Graph/Planted.td", 'include "passes/Passes.td"', "not one of its folders"),
