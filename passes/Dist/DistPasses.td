@@ -44,4 +44,12 @@ def StageProgram : Pass<"jinx-stage-program", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::jinx::dist::DistDialect"];
 }
 
+def LowerCollectives : Pass<"jinx-lower-collectives", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: collectives over neighbouring memory";
+  let description = [{
+    In a function that is `dist.ranked`, gathers, scatters and exchanges along other dimensions than the first become ones along the first, with reshapes and transposes around them: afterwards
+    buffers of collectives are as communicators have them.
+  }];
+}
+
 #endif

@@ -155,7 +155,9 @@ struct StageProgram : impl::StageProgramBase<StageProgram> {
       function.emitError("stage is ") << stage << ", expected 0.." << mesh.sizeOf(axis) - 1 << " (ranks of axis \"" << axis << "\")";
       return signalPassFailure();
     }
-    if (failed(StageSplitter(function, mesh, axis, stage).run())) signalPassFailure();
+    if (failed(StageSplitter(function, mesh, axis, stage).run())) return signalPassFailure();
+    Builder b(function.getContext());
+    function->setAttr(kCoordinates, b.getDictionaryAttr(b.getNamedAttr(axis, b.getI64IntegerAttr(stage))));
   }
 };
 

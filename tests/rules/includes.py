@@ -33,7 +33,7 @@ RULES = {
     # The two ends of the line below: the compiler uses runtime/base and runtime/hostops; passes ask schedules what they can hold.
     "ir": May(("runtime/base",), MLIR),
     "frontends": May(("runtime/base",)),  # what all importers are told: jinx-rt links it too
-    "frontends/native": May(("frontends/ImportOptions.h", "ir/Graph", "runtime/base"), MLIR),
+    "frontends/native": May(("frontends/ImportOptions.h", "ir/Dist", "ir/Graph", "runtime/base"), MLIR),
     "frontends/llm": May(("frontends/ImportOptions.h", "frontends/native/SymbolTable.h", "ir/Graph", "runtime/base"), MLIR),
     "frontends/gguf": May(("frontends/ImportOptions.h", "frontends/llm", "runtime/base", "runtime/formats"), MLIR),
     "frontends/huggingface": May(("frontends/ImportOptions.h", "frontends/llm", "runtime/base", "runtime/formats", "runtime/text/Json.h"), (*MLIR, "nlohmann")),
@@ -58,12 +58,15 @@ RULES = {
     "runtime/comm/model/NetworkFile": May(("runtime/base", "runtime/comm/model"), ("nlohmann",)),
     # Masks over tokens: the sampler's interface, and the bytes of tokens.
     "runtime/grammar": May(("runtime/base", "runtime/engine/Sampler.h", "runtime/text"), ("utf8proc.h",)),
+    # Ranks that compute together know bytes, and nothing of what they compute.
+    "runtime/comm": May(("runtime/base",), ("xxhash.h",)),
+    "runtime/comm/mpi": May(("runtime/comm", "runtime/base"), ("mpi.h", "xxhash.h")),
     "runtime/memory": May(("runtime/base",)),
     "runtime/plan": May(("runtime/base", "runtime/memory"), ("google/protobuf", "xxhash.h")),
     # A CPU device launches on the executor's threads and writes its trace.
     "runtime/device": May(("runtime/base", "runtime/memory", "runtime/plan", "runtime/executor/KernelAbi.h", "runtime/executor/ThreadPool.h",
                            "runtime/executor/Trace.h"), ("xxhash.h",)),
-    "runtime/executor": May(("runtime/base", "runtime/hostops", "runtime/memory", "runtime/plan", "runtime/device")),
+    "runtime/executor": May(("runtime/base", "runtime/comm", "runtime/hostops", "runtime/memory", "runtime/plan", "runtime/device")),
     # A language model is a plan that the engine steps.
     "runtime/llm": May(("runtime/base", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
     # The server knows the engine and tokenizers, and no plan and no device. Asio and Beast are its network.
