@@ -63,6 +63,7 @@ struct Call {
   std::span<const int64_t> sends, receives;  ///< all_to_all_v: elements, by place
   int64_t sequence = 0;                   ///< its place in this rank's schedule, for messages
   std::string_view name;                  ///< of the nodes it comes from, for messages
+  bool isPatient = false;                 ///< members may come at any time: this rank's wait has no timeout
 };
 
 /// A call that was started and not yet waited for.

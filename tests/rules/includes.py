@@ -68,7 +68,7 @@ RULES = {
                            "runtime/executor/Trace.h"), ("xxhash.h",)),
     "runtime/executor": May(("runtime/base", "runtime/comm", "runtime/hostops", "runtime/memory", "runtime/plan", "runtime/device")),
     # A language model is a plan that the engine steps.
-    "runtime/llm": May(("runtime/base", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
+    "runtime/llm": May(("runtime/base", "runtime/comm", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
     # The server knows the engine and tokenizers, and no plan and no device. Asio and Beast are its network.
     "runtime/serve": May(("runtime/base", "runtime/engine", "runtime/text", "runtime/chat", "runtime/grammar"), ("nlohmann", "boost/asio", "boost/beast")),
     "runtime/capi": May(("runtime",)),

@@ -237,7 +237,7 @@ Status MpiCommunicator::wait(Ticket ticket) {
     if (flight->done()) break;
     Status status = stopped(identify(flight->call()) + ", " + ranksText(flight->route().ranks));
     if (status.isOk()) status = goneMember(*flight);
-    if (status.isOk() && Clock::now() > begin + options_.timeout) status = timedOut(*flight, begin, lock);
+    if (status.isOk() && !flight->call().isPatient && Clock::now() > begin + options_.timeout) status = timedOut(*flight, begin, lock);
     if (!status.isOk()) breakWith(status);
     if (!error_.isOk()) return error_;
     lock.unlock();
