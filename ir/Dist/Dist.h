@@ -22,3 +22,10 @@ struct Wire : mlir::SideEffects::Resource::Base<Wire> {
 #include "ir/Dist/DistTypes.h.inc"
 #define GET_OP_CLASSES
 #include "ir/Dist/DistOps.h.inc"
+
+namespace jinx::dist {
+
+/// Among a rank's own operators: a collective, a send, a receive or a wait, which keep the order in which they stand.
+inline bool isOnWire(mlir::Operation *op) { return llvm::isa<Collective, SendOp, RecvOp, WaitOp>(op); }
+
+}  // namespace jinx::dist

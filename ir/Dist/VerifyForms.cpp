@@ -78,8 +78,27 @@ LogicalResult verifySharding(Operation *op, Attribute value, Type type, StringRe
 
 }  // namespace
 
+namespace {
+/// dist.coordinates says of axes for which of their ranks the function was made.
+LogicalResult verifyCoordinates(Operation *op, Attribute value) {
+  MeshOp mesh = meshOf(op);
+  auto entries = dyn_cast<DictionaryAttr>(value);
+  if (!mesh || !entries) return op->emitOpError() << kCoordinates << " is " << value << ", expected {axis = coordinate} on a function of ranks";
+  for (NamedAttribute entry : entries) {
+    int64_t size = mesh.sizeOf(entry.getName());
+    auto at = dyn_cast<IntegerAttr>(entry.getValue());
+    if (!size) return op->emitOpError() << kCoordinates << ": axis " << entry.getName() << " is not one of @" << mesh.getSymName();
+    if (!at || at.getInt() < 0 || at.getInt() >= size)
+      return op->emitOpError() << kCoordinates << ": " << entry.getName() << " is " << entry.getValue() << ", expected 0.." << size - 1;
+  }
+  return success();
+}
+}  // namespace
+
 LogicalResult DistDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
   StringRef name = attribute.getName();
+  if (name == kStage) return isa<IntegerAttr>(attribute.getValue()) ? success() : op->emitOpError("dist.stage is ") << attribute.getValue() << ", expected a number";
+  if (name == kCoordinates) return verifyCoordinates(op, attribute.getValue());
   if (name != kAnnotated && name != kPlaced && name != kOwn && name != kRanked) return op->emitOpError("attribute ") << attribute.getName() << " is none of the dist dialect";
   auto function = dyn_cast<func::FuncOp>(op);
   if (!function) return op->emitOpError("has ") << name << ", which is an attribute of functions";

@@ -1,6 +1,6 @@
 // The passes of sharding, in the order in which they run: docs/guides/shard.md tells it on an example.
 //
-//   annotated --jinx-place-values--> placed --jinx-partition--> own --jinx-rank-program--> ranked, which the other passes take
+//   annotated --jinx-place-values--> placed --jinx-partition--> own --jinx-rank-program--> ranked, which the other passes take, --jinx-lower-collectives before them
 #pragma once
 
 #include "ir/Dist/Forms.h"
