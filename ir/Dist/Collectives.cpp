@@ -78,4 +78,7 @@ Expected<graph::Sizes> BroadcastOp::expectedSizes(int64_t ranks) {
   if (int64_t(getRoot()) < 0 || int64_t(getRoot()) >= ranks) return invalidArgument("root is " + std::to_string(getRoot()) + ", expected 0.." + std::to_string(ranks - 1));
   return sizesOfOperand(getX());
 }
-Expected<AxisState> BroadcastOp::resultState(const AxisState &x) { return needs(x, StateKind::varying, replicated(x)); }
+Expected<AxisState> BroadcastOp::resultState(const AxisState &x) {
+  if (x.kind == StateKind::replicate) return x;  // a stage of a pipeline has it, or has room for it
+  return needs(x, StateKind::varying, replicated(x));
+}

@@ -19,13 +19,13 @@ std::optional<SmallVector<Axes, 2>> distribute(ArrayRef<StringAttr> axes, const 
   size_t next = 0;
   for (size_t i = 0; i < loops.size() && next < axes.size(); ++i) {
     const graph::Factor &factor = rule.factors[loops[i]];
-    bool last = i + 1 == loops.size();
-    SizeExpr left = factor.size;  // what of the factor no axis walks yet
+    bool alone = i + 1 == loops.size() && next == 0;  // nothing behind it, and nothing of what is in front of it is split
+    SizeExpr left = factor.size;                      // what of the factor no axis walks yet
     while (next < axes.size() && !left.isConstant(1)) {
       int64_t ranks = mesh.sizeOf(axes[next]);
       auto rest = left.exactDivide(ranks);
-      if (!rest && !last) {
-        why = "axis \"" + axes[next].str() + "\" of " + std::to_string(ranks) + " ranks does not divide " + factor.name + ", which is " + factor.size.str() + " and has others behind it";
+      if (!rest && !alone) {
+        why = "axis \"" + axes[next].str() + "\" of " + std::to_string(ranks) + " ranks does not divide " + factor.name + ", which is " + factor.size.str() + " and has others beside it";
         return std::nullopt;
       }
       left = rest ? *rest : ceilDiv(left, ranks);
@@ -47,9 +47,10 @@ std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, c
     }
     if (!more) return std::nullopt;
     SizeExpr left = rule.factors[f].size;
+    const bool alone = i + 1 == loops.size() && all.empty();
     for (StringAttr axis : axes[f]) {
       auto rest = left.exactDivide(mesh.sizeOf(axis));
-      if (!rest && i + 1 < loops.size()) return std::nullopt;
+      if (!rest && !alone) return std::nullopt;
       left = rest ? *rest : ceilDiv(left, mesh.sizeOf(axis));
       all.push_back(axis);
     }

@@ -5,7 +5,8 @@
 //   reshape x[b*s, 64] -> y[b, s, 64], b = 4;  x is "dp" = shard 0 with 4 ranks, "cp" = shard 0:   dp walks b, cp walks s
 //   the same with 2 ranks of dp, cp behind it:                                                       dp and cp both would walk b: 4 = 2 * 2
 //
-// Parts of a factor that is followed by others in a dimension are of equal sizes, or they would not be neighbours there: its axes must divide it.
+// Where a dimension has several factors, the axes of each divide it, or parts would be no neighbours of equal sizes: of [g, c] with g = 2, c = 3 and 2 ranks each, the
+// dimension has parts of 2, 2, 2 and 0 elements, and (g, c) parts of 2, 1, 2 and 1. A factor that is a dimension by itself may be split into any number of parts.
 #pragma once
 
 #include "ir/Dist/Dist.h"

@@ -81,9 +81,9 @@ LogicalResult verifySharding(Operation *op, Attribute value, Type type, StringRe
 namespace {
 /// dist.coordinates says of axes for which of their ranks the function was made.
 LogicalResult verifyCoordinates(Operation *op, Attribute value) {
-  MeshOp mesh = meshOf(op, kRanked);
+  MeshOp mesh = meshOf(op);
   auto entries = dyn_cast<DictionaryAttr>(value);
-  if (!mesh || !entries) return op->emitOpError() << kCoordinates << " is " << value << ", expected {axis = coordinate} on a function that is dist.ranked";
+  if (!mesh || !entries) return op->emitOpError() << kCoordinates << " is " << value << ", expected {axis = coordinate} on a function of ranks";
   for (NamedAttribute entry : entries) {
     int64_t size = mesh.sizeOf(entry.getName());
     auto at = dyn_cast<IntegerAttr>(entry.getValue());
@@ -97,6 +97,7 @@ LogicalResult verifyCoordinates(Operation *op, Attribute value) {
 
 LogicalResult DistDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
   StringRef name = attribute.getName();
+  if (name == kStage) return isa<IntegerAttr>(attribute.getValue()) ? success() : op->emitOpError("dist.stage is ") << attribute.getValue() << ", expected a number";
   if (name == kCoordinates) return verifyCoordinates(op, attribute.getValue());
   if (name != kAnnotated && name != kPlaced && name != kOwn && name != kRanked) return op->emitOpError("attribute ") << attribute.getName() << " is none of the dist dialect";
   auto function = dyn_cast<func::FuncOp>(op);

@@ -32,7 +32,8 @@ def Partition : Pass<"jinx-partition", "::mlir::func::FuncOp"> {
     parts are filled up and a sum would see it. One program for all ranks; coordinates are symbols. A path that gives every rank all of a value that was split is a remark with its line.
   }];
   let options = [Option<"latency", "latency", "double", "10", "Of a collective, in microseconds: what paths are compared by">,
-                 Option<"bandwidth", "bandwidth", "double", "50", "Of a rank's link, in GB/s">];
+                 Option<"bandwidth", "bandwidth", "double", "50", "Of a rank's link, in GB/s">,
+                 Option<"zeroFilledArguments", "zero-filled-arguments", "bool", "false", "Arguments come filled up with zeros, and need no masks">];
   let statistics = [Statistic<"numCollectives", "num-collectives", "Collectives made">, Statistic<"numMasks", "num-masks", "Operands masked where they are filled up">];
   let dependentDialects = ["::jinx::dist::DistDialect"];
 }
@@ -43,6 +44,16 @@ def RankProgram : Pass<"jinx-rank-program", "::mlir::func::FuncOp"> {
     Takes a function that is `dist.own` and leaves one that is `dist.ranked`: coordinates are numbers, types have no states, so that graph passes take it. A group of one rank has no collective.
   }];
   let options = [Option<"rank", "rank", "int64_t", "0", "Which one">];
+}
+
+def StageProgram : Pass<"jinx-stage-program", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: the program of one stage of a pipeline";
+  let description = [{
+    Takes a function that is `dist.own` on a mesh with the axis `axis`, whose operators say in `dist.stage` who computes them, and leaves those of one stage, with dist.send and dist.recv where values go
+    from one stage to another, and results broadcast. Values go forward: an operator of an earlier stage that needs one of a later is an error. Arguments that a stage does not use are gone.
+  }];
+  let options = [Option<"axis", "axis", "std::string", "\"pp\"", "The axis of the mesh that counts stages">, Option<"stage", "stage", "int64_t", "0", "Which one">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
 }
 
 def LowerCollectives : Pass<"jinx-lower-collectives", "::mlir::func::FuncOp"> {

@@ -87,7 +87,7 @@ Value OwnBuilder::number(Location loc, const SizeExpr &formula, int64_t rank) {
   return SizesOp::create(builder_, loc, type, builder_.getStrArrayAttr({StringRef(formula.str())}));
 }
 
-Value OwnBuilder::mask(Location loc, Value x, int64_t dim, const SizeExpr &whole, ArrayRef<StringAttr> axes, ReduceKind reduction) {
+Value OwnBuilder::mask(Location loc, Value x, int64_t dim, const SizeExpr &whole, ArrayRef<StringAttr> axes, TypedAttr filling) {
   auto type = cast<RankedTensorType>(x.getType());
   SizeExpr own = sizesOf(type)[dim];
   Sizes line(type.getRank(), SizeExpr(1));
@@ -97,8 +97,7 @@ Value OwnBuilder::mask(Location loc, Value x, int64_t dim, const SizeExpr &whole
   Value end = number(loc, whole - own * place(axes), type.getRank());
   RankedTensorType flags = varyingOn(withElementType(index, builder_.getI1Type()), axes);
   Value inside = CompareOp::create(builder_, loc, flags, ComparePredicate::lt, at, end);
-  Value neutral = scalar(loc, neutralOf(reduction, type.getElementType()), type.getElementType());
-  return SelectOp::create(builder_, loc, varyingOn(type, axes), inside, x, neutral);
+  return SelectOp::create(builder_, loc, varyingOn(type, axes), inside, x, scalar(loc, filling, type.getElementType()));
 }
 
 }  // namespace jinx::passes

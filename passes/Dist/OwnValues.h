@@ -1,7 +1,7 @@
 // Building blocks of a rank's own program: values that depend on its coordinates, parts of values, and what fills parts up.
 //
 // A dimension of s elements that n ranks split has ceildiv(s, n) of them on each, c; where n does not divide s, the last parts are filled up. What is in the filling is nobody's business
-// until a sum sees it: `mask` puts the neutral element there, by comparing i with s - c * coordinate, which is a formula and folds as soon as the rank is known.
+// until a sum sees it (Filling.h): `mask` puts something else there, by comparing i with s - c * coordinate, which is a formula and folds as soon as the rank is known.
 #pragma once
 
 #include "mlir/IR/Builders.h"
@@ -24,8 +24,8 @@ class OwnBuilder {
   mlir::Value padTo(mlir::Location loc, mlir::Value x, int64_t dim, const SizeExpr &size);
   /// `size` elements of dimension `dim` from `start`, a formula; varies on `axes`, whose coordinates are in it.
   mlir::Value slice(mlir::Location loc, mlir::Value x, int64_t dim, const SizeExpr &start, const SizeExpr &size, llvm::ArrayRef<mlir::StringAttr> axes);
-  /// x, and the neutral element of `reduction` where dimension `dim` is filled up, of a value that has `whole` elements there.
-  mlir::Value mask(mlir::Location loc, mlir::Value x, int64_t dim, const SizeExpr &whole, llvm::ArrayRef<mlir::StringAttr> axes, graph::ReduceKind reduction);
+  /// x, and `filling` where dimension `dim` is filled up, of a value that has `whole` elements there.
+  mlir::Value mask(mlir::Location loc, mlir::Value x, int64_t dim, const SizeExpr &whole, llvm::ArrayRef<mlir::StringAttr> axes, mlir::TypedAttr filling);
   /// A formula as an i64 tensor of one element and `rank` dimensions; varies on the axes whose coordinates are in it.
   mlir::Value number(mlir::Location loc, const SizeExpr &formula, int64_t rank);
   /// A constant of one element of this type.

@@ -8,11 +8,12 @@
 //   %y = jinx.matmul %x, %w : tensor<8x16xf32, #dist.on<"tp" = varying>>, tensor<16x16xf32, …> -> tensor<8x16xf32, #dist.on<"tp" = partial sum>>
 //   %z = dist.all_reduce sum %y over ["tp"] : … -> tensor<8x16xf32>
 //
-// An operator keeps its attributes: what its factor rule lets be split does not stand in them, but for the few in `adapt`. Sums over parts that are filled up see neutral elements
-// there; gathers from a part of a table read what lies in it and give 0 for the rest.
+// An operator keeps its attributes: what its factor rule lets be split does not stand in them, but for the few in AdaptAttributes.cpp. Sums over parts that are filled up see neutral elements
+// there (Filling.h); gathers from a part of a table read what lies in it and give 0 for the rest.
 #include "mlir/IR/IRMapping.h"
-#include "passes/Dist/OwnValues.h"
-#include "passes/Dist/Propagation.h"
+#include "passes/Dist/AdaptAttributes.h"
+#include "passes/Dist/LowerReshards.h"
+#include "passes/Remarks.h"
 #include "passes/Dist/DistPasses.h"
 
 using namespace mlir;
@@ -28,50 +29,48 @@ constexpr StringLiteral kPass = "jinx-partition";
 
 class Partitioner {
  public:
-  Partitioner(func::FuncOp function, MeshOp mesh, WireCost cost) : function_(function), mesh_(mesh), cost_(cost), builder_(function), own_(builder_, mesh) {}
+  Partitioner(func::FuncOp function, MeshOp mesh, WireCost cost, bool zeroFilledArguments)
+      : function_(function), mesh_(mesh), cost_(cost), builder_(function), own_(builder_, mesh), reshards_(own_, mesh, filling_), zeroFilledArguments_(zeroFilledArguments) {}
 
   LogicalResult run() {
     Block &body = function_.getBody().front();
     SmallVector<Operation *> ops;
     for (Operation &op : body) ops.push_back(&op);
+    const unsigned arguments = body.getNumArguments();
     takeSignature(body);
     for (Operation *op : ops) {
       builder_.setInsertionPoint(op);
       if (failed(partition(op))) return failure();
     }
     for (Operation *op : llvm::reverse(ops))
-      if (!op->hasTrait<OpTrait::IsTerminator>() && op->getBlock()) op->erase();
+      if (!op->hasTrait<OpTrait::IsTerminator>()) op->erase();
+    body.eraseArguments(0, arguments);
     function_.setType(FunctionType::get(function_.getContext(), body.getArgumentTypes(), body.getTerminator()->getOperandTypes()));
     function_->setAttr(kOwn, function_->getAttr(kPlaced));
     function_->removeAttr(kPlaced);
     return success();
   }
 
-  int64_t numCollectives = 0, numMasks = 0;
+  int64_t numCollectives() const { return reshards_.numCollectives; }
+  int64_t numMasks() const { return int64_t(masks_.size()); }
 
  private:
-  /// Arguments are what a rank has of them; what they are of stands beside them.
+  /// Arguments are what a rank has of them; what they are of stands beside them. Those of the placed function stay until nothing asks for their types.
   void takeSignature(Block &body) {
-    for (BlockArgument argument : body.getArguments()) {
+    for (BlockArgument argument : llvm::to_vector(body.getArguments())) {
       auto placed = dyn_cast<RankedTensorType>(argument.getType());
+      Value own = body.addArgument(placed ? own_.ownType(placed) : argument.getType(), argument.getLoc());
+      values_[argument] = own;
       if (!placed) continue;
-      placedTypes_[argument] = placed;
       if (!statesOf(placed).empty()) function_.setArgAttr(argument.getArgNumber(), kWholeType, TypeAttr::get(placed));
-      argument.setType(own_.ownType(placed));
+      for (int64_t d = 0; zeroFilledArguments_ && d < placed.getRank(); ++d) filling_.setZero(own, d);
     }
     for (auto [i, type] : llvm::enumerate(function_.getResultTypes()))
       if (!statesOf(type).empty()) function_.setResultAttr(i, kWholeType, TypeAttr::get(type));
   }
 
   /// The value of the rank's own program that stands for a placed one.
-  Value ownOf(Value placed) {
-    Value own = values_.lookup(placed);
-    return own ? own : placed;
-  }
-  RankedTensorType placedType(Value value) {
-    auto found = placedTypes_.find(value);
-    return found == placedTypes_.end() ? cast<RankedTensorType>(value.getType()) : found->second;
-  }
+  Value ownOf(Value placed) { return values_.lookup(placed); }
 
   LogicalResult partition(Operation *op) {
     if (op->hasTrait<OpTrait::IsTerminator>()) {
@@ -91,27 +90,25 @@ class Partitioner {
   }
   /// No axis splits anything of it.
   bool isWhole(Operation *op) {
-    auto whole = [&](Value value) { return !isa<RankedTensorType>(value.getType()) || statesOf(placedType(value)).empty(); };
+    auto whole = [&](Value value) { return !isa<RankedTensorType>(value.getType()) || statesOf(value.getType()).empty(); };
     return llvm::all_of(op->getOperands(), whole) && llvm::all_of(op->getResults(), whole);
   }
 
   LogicalResult split(Operation *op, const graph::FactorRule &rule) {
     FactorAxes axes = axesOfFactors(op, rule);
-    SmallVector<Value> operands;
-    for (auto [value, factored] : llvm::zip_equal(op->getOperands(), rule.operands)) operands.push_back(maskFilling(op, value, factored, rule, axes));
+    SmallVector<Value> operands, results;
+    for (size_t i = 0; i < op->getNumOperands(); ++i) operands.push_back(maskFilling(op, i, rule, axes));
     SmallVector<Type> types;
-    for (Value result : op->getResults()) types.push_back(own_.ownType(placedType(result)));
-    SmallVector<Value> results;
+    for (Value result : op->getResults()) types.push_back(own_.ownType(cast<RankedTensorType>(result.getType())));
     if (auto gather = dyn_cast<graph::GatherOp>(op); gather && isGathered(rule, axes)) {
       results.push_back(splitGather(gather, operands, cast<RankedTensorType>(types[0]), axes, rule));
-    } else if (auto iota = dyn_cast<graph::IotaOp>(op)) {
-      results.push_back(splitIota(iota, cast<RankedTensorType>(types[0])));
     } else {
       OperationState state(op->getLoc(), op->getName(), operands, types, op->getAttrs());
       state.propertiesAttr = op->getPropertiesAsAttribute();
       Operation *copy = builder_.create(state);
-      adapt(copy, rule, axes);
+      adaptAttributes(copy, rule, axes, mesh_);
       llvm::append_range(results, copy->getResults());
+      filling_.keepThrough(op, rule, operands, results);
     }
     for (auto [placed, own] : llvm::zip_equal(op->getResults(), results)) values_[placed] = own;
     return success();
@@ -122,7 +119,7 @@ class Partitioner {
     auto take = [&](Value value, const graph::FactoredValue &factored) {
       for (auto [d, loops] : llvm::enumerate(factored.dims)) {
         std::string why;
-        auto parts = distribute(axesOf(placedType(value), d), loops, rule, mesh_, why);
+        auto parts = distribute(axesOf(value.getType(), d), loops, rule, mesh_, why);
         for (auto [f, part] : llvm::zip_equal(loops, *parts))  // the verifier has seen that they go in
           if (!part.empty()) axes[f] = part;
       }
@@ -132,15 +129,20 @@ class Partitioner {
     return axes;
   }
 
-  /// What a rank has of an operand, with neutral elements where a sum would see the filling.
-  Value maskFilling(Operation *op, Value value, const graph::FactoredValue &factored, const graph::FactorRule &rule, const FactorAxes &axes) {
-    Value own = ownOf(value);
-    for (auto [d, loops] : llvm::enumerate(factored.dims)) {
+  /// What a rank has of an operand; where it is filled up, what the operator may see there.
+  Value maskFilling(Operation *op, size_t operand, const graph::FactorRule &rule, const FactorAxes &axes) {
+    Value own = ownOf(op->getOperand(operand));
+    for (auto [d, loops] : llvm::enumerate(rule.operands[operand].dims)) {
       if (loops.size() != 1 || axes[loops[0]].empty()) continue;  // factors with others behind them divide
       const graph::Factor &factor = rule.factors[loops[0]];
-      if (factor.kind != graph::FactorKind::kReduced || factor.size.exactDivide(ranksOf(axes[loops[0]], mesh_))) continue;
-      own = own_.mask(op->getLoc(), own, d, factor.size, axes[loops[0]], toReduceKind(factor.reduction));
-      ++numMasks;
+      TypedAttr needed = factor.size.exactDivide(ranksOf(axes[loops[0]], mesh_)) ? TypedAttr() : neededFilling(op, rule, operand, factor);
+      if (!needed || (filling_.isZero(own, d) && needed == neutralOf(graph::ReduceKind::sum, needed.getType()))) continue;
+      Value &masked = masks_[{own, int64_t(d), needed}];
+      if (!masked) {
+        masked = own_.mask(op->getLoc(), own, d, factor.size, axes[loops[0]], needed);
+        filling_.keep(own, masked);
+      }
+      own = masked;
     }
     return own;
   }
@@ -190,37 +192,14 @@ class Partitioner {
     return withStates(type, states);
   }
 
-  /// start + step * (first + i), first the place of the rank's part.
-  Value splitIota(graph::IotaOp op, RankedTensorType type) {
-    using namespace graph;
-    Location loc = op.getLoc();
-    auto axes = axesOf(placedType(op.getY()), op.getAxis());
-    RankedTensorType plain = withoutStates(type), wide = withElementType(plain, builder_.getI64Type());
-    if (axes.empty()) return IotaOp::create(builder_, loc, plain, op.getAxis(), op.getStart(), op.getStep());
-    SizeExpr part = sizesOf(type)[op.getAxis()];
-    Value here = IotaOp::create(builder_, loc, wide, op.getAxis(), op.getStart(), op.getStep());
-    Value first = own_.number(loc, SizeExpr(op.getStep()) * part * own_.place(axes), type.getRank());
-    RankedTensorType sum = own_.varyingOn(wide, axes);
-    Value y = AddOp::create(builder_, loc, sum, here, first);
-    return type == sum ? y : CastOp::create(builder_, loc, type, y).getResult();
-  }
-
-  /// Attributes that repeat a size.
-  void adapt(Operation *op, const graph::FactorRule &rule, const FactorAxes &axes) {
-    auto conv = dyn_cast<graph::ConvOp>(op);
-    if (!conv || conv.getGroup() == 1) return;
-    for (auto [f, factor] : llvm::enumerate(rule.factors))
-      if (factor.name == "group") conv.setGroup(conv.getGroup() / ranksOf(axes[f], mesh_));
-  }
-
   LogicalResult lower(ReshardOp op) {
-    RankedTensorType from = placedType(op.getX()), to = placedType(op.getY());
+    auto from = cast<RankedTensorType>(op.getX().getType()), to = cast<RankedTensorType>(op.getY().getType());
     auto path = cheapestPath(from, to, mesh_, cost_);
     if (!path) return op.emitOpError(path.status().message());
     Value value = ownOf(op.getX());
     std::string moves;
     for (const ReshardStep &step : *path) {
-      value = take(op, step, value);
+      value = reshards_.take(op.getLoc(), step, value);
       moves += (moves.empty() ? "" : ", then ") + nameOf(step.move).str();
     }
     values_[op.getY()] = value;
@@ -230,61 +209,16 @@ class Partitioner {
     return success();
   }
 
-  /// One move, of a rank's own values.
-  Value take(ReshardOp op, const ReshardStep &step, Value x) {
-    Location loc = op.getLoc();
-    RankedTensorType after = own_.ownType(step.after);
-    graph::Sizes whole = graph::sizesOf(step.after), own = graph::sizesOf(after);
-    ArrayAttr over = builder_.getArrayAttr(SmallVector<Attribute>(step.axes.begin(), step.axes.end()));
-    int64_t n = ranksOf(step.axes, mesh_);
-    numCollectives += step.move != Move::kSlice;
-    switch (step.move) {
-      case Move::kSlice: {
-        Value filled = own_.padTo(loc, x, step.dim, own[step.dim] * SizeExpr(n));
-        return own_.slice(loc, filled, step.dim, own[step.dim] * own_.place(step.axes), own[step.dim], step.axes);
-      }
-      case Move::kAllGather: {
-        Value all = AllGatherOp::create(builder_, loc, resized(after, step.dim, graph::sizesOf(x.getType())[step.dim] * SizeExpr(n)), x, step.dim, over);
-        return own_.slice(loc, all, step.dim, 0, own[step.dim], {});
-      }
-      case Move::kAllToAll: {
-        Value filled = own_.padTo(loc, x, step.toDim, own[step.toDim] * SizeExpr(n));
-        Value all = AllToAllOp::create(builder_, loc, resized(after, step.dim, graph::sizesOf(x.getType())[step.dim] * SizeExpr(n)), filled, step.toDim, step.dim, over);
-        return own_.slice(loc, all, step.dim, 0, own[step.dim], {});
-      }
-      case Move::kReduceScatter: {
-        Value filled = own_.padTo(loc, x, step.dim, own[step.dim] * SizeExpr(n));
-        return ReduceScatterOp::create(builder_, loc, after, step.reduction, filled, step.dim, over);
-      }
-      case Move::kAllReduce: return AllReduceOp::create(builder_, loc, after, step.reduction, x, over);
-      case Move::kPermute: return permute(loc, step, x, after, over);
-    }
-    return x;
-  }
-  static RankedTensorType resized(RankedTensorType type, int64_t dim, const SizeExpr &size) {
-    graph::Sizes sizes = graph::sizesOf(type);
-    sizes[dim] = size;
-    return withStates(graph::tensorOf(sizes, type.getElementType()), statesOf(type));
-  }
-  /// Rank (i, j) has part i and gets part j: from rank (j, i).
-  Value permute(Location loc, const ReshardStep &step, Value x, RankedTensorType after, ArrayAttr over) {
-    int64_t n = mesh_.sizeOf(step.axes[0]);
-    SmallVector<int64_t> sources;
-    for (int64_t i = 0; i < n; ++i)
-      for (int64_t j = 0; j < n; ++j) sources.push_back(j * n + i);
-    // What is the same along an axis may be called varying there.
-    RankedTensorType type = own_.varyingOn(after, step.axes);
-    Value y = PermuteOp::create(builder_, loc, type, x, builder_.getDenseI64ArrayAttr(sources), over);
-    return y;
-  }
-
   func::FuncOp function_;
   MeshOp mesh_;
   WireCost cost_;
   OpBuilder builder_;
   OwnBuilder own_;
+  Filling filling_;
+  ReshardLowering reshards_;
+  bool zeroFilledArguments_;
   llvm::MapVector<Value, Value> values_;
-  llvm::DenseMap<Value, RankedTensorType> placedTypes_;
+  llvm::DenseMap<std::tuple<Value, int64_t, Attribute>, Value> masks_;
 };
 
 struct Partition : impl::PartitionBase<Partition> {
@@ -296,10 +230,10 @@ struct Partition : impl::PartitionBase<Partition> {
     WireCost cost;
     cost.latencySeconds = latency * 1e-6;
     cost.bytesPerSecond = bandwidth * 1e9;
-    Partitioner partitioner(function, mesh, cost);
+    Partitioner partitioner(function, mesh, cost, zeroFilledArguments);
     if (failed(partitioner.run())) return signalPassFailure();
-    numCollectives += partitioner.numCollectives;
-    numMasks += partitioner.numMasks;
+    numCollectives += partitioner.numCollectives();
+    numMasks += partitioner.numMasks();
   }
 };
 

@@ -65,18 +65,28 @@ class Placer {
     op.erase();
   }
 
+  /// Callers get whole tensors where nobody wished something else.
   void placeReturn(Operation *op) {
     for (auto [i, operand] : llvm::enumerate(op->getOpOperands())) {
       if (!isa<RankedTensorType>(operand.get().getType())) continue;
-      RankedTensorType type = wholeType(operand.get());
-      if (auto sharding = function_.getResultAttrOfType<ShardingAttr>(i, kSharding)) type = withStates(type, statesOf(sharding));
-      operand.set(as(operand.get(), type));
+      auto sharding = function_.getResultAttrOfType<ShardingAttr>(i, kSharding);
+      operand.set(as(operand.get(), withStates(wholeType(operand.get()), sharding ? statesOf(sharding, operand.get()) : States())));
     }
   }
-  static States statesOf(ShardingAttr sharding) {
+  /// As it was wished; where a dimension is open to more, as the value is.
+  States statesOf(ShardingAttr sharding, Value value) {
     States states;
-    for (auto [d, dim] : llvm::enumerate(sharding.getPerDim()))
-      for (StringAttr axis : dim.getAxes()) states.push_back(AxisState::shard(axis, d));
+    llvm::SmallDenseSet<StringAttr> used;
+    for (DimShardingAttr dim : sharding.getPerDim()) used.insert(dim.getAxes().begin(), dim.getAxes().end());
+    for (auto [d, dim] : llvm::enumerate(sharding.getPerDim())) {
+      SmallVector<StringAttr> axes(dim.getAxes()), has = axesOf(value.getType(), d);
+      if (dim.getOpen() && has.size() > axes.size() && std::equal(axes.begin(), axes.end(), has.begin()))
+        for (StringAttr more : ArrayRef(has).drop_front(axes.size())) {
+          if (!used.insert(more).second) break;
+          axes.push_back(more);
+        }
+      for (StringAttr axis : axes) states.push_back(AxisState::shard(axis, d));
+    }
     return states;
   }
 
@@ -123,11 +133,21 @@ class Placer {
     }
   }
 
-  /// Whether parts of a factor can be computed by themselves (Partition.cpp): gathers know how, of what is read by data.
-  static bool canSplit(Operation *op, const graph::Factor &factor) {
-    if (op->hasTrait<OpTrait::ConstantLike>() || isa<graph::SizesOp>(op)) return false;  // every rank has them; a slice is free
-    if (factor.kind == graph::FactorKind::kWhole) return false;
-    return factor.kind != graph::FactorKind::kGathered || isa<graph::GatherOp>(op);
+  /// Why no part of a factor can be computed by itself; empty where it can (Partition.cpp).
+  static StringRef whyWhole(Operation *op, const graph::Factor &factor) {
+    if (op->hasTrait<OpTrait::ConstantLike>() || isa<graph::SizesOp>(op)) return "every rank has it, and a slice costs nothing";
+    if (factor.kind == graph::FactorKind::kWhole) return "it needs all of it";
+    if (factor.kind == graph::FactorKind::kGathered && !isa<graph::GatherOp>(op)) return "only gather reads a part of what data name";
+    return "";
+  }
+  /// The same, by how many parts there would be.
+  StringRef whyNotInParts(Operation *op, const graph::Factor &factor, const Axes &axes) {
+    bool uneven = !factor.size.exactDivide(ranksOf(axes, mesh_));
+    if (uneven && factor.kind == graph::FactorKind::kReduced && isa<graph::AttentionGradOp>(op) && factor.name == "m") return "a key that is filled up has a weight, exp(-lse)";
+    return "";
+  }
+  void remarkWhole(Operation *op, const graph::Factor &factor, const Axes &axes, StringRef why) {
+    say(missed(op, "jinx-place-values", "KeptWhole"), [&] { return factor.name + " of " + kindOf(op) + " is not split by " + textOf(axes) + ": " + why.str(); });
   }
 
   /// For each factor the axes of the largest tensor that has any; an axis that two factors want goes to the larger one's.
@@ -137,11 +157,17 @@ class Placer {
     auto vote = [&](Value value, RankedTensorType type, const graph::FactoredValue &factored) {
       double bytes = ownBytes(wholeType(value), mesh_, WireCost().symbol);
       for (auto [d, loops] : llvm::enumerate(factored.dims)) {
-        std::string why;
-        auto parts = distribute(axesOf(type, d), loops, rule, mesh_, why);
+        std::string reason;
+        auto parts = distribute(axesOf(type, d), loops, rule, mesh_, reason);
         if (!parts) continue;
         for (auto [f, part] : llvm::zip_equal(loops, *parts)) {
-          if (part.empty() || bytes <= weight[f] || !canSplit(op, rule.factors[f])) continue;
+          if (part.empty() || bytes <= weight[f]) continue;
+          StringRef why = whyWhole(op, rule.factors[f]);
+          if (why.empty()) why = whyNotInParts(op, rule.factors[f], part);
+          if (!why.empty()) {
+            if (!op->hasTrait<OpTrait::ConstantLike>()) remarkWhole(op, rule.factors[f], part, why);
+            continue;
+          }
           axes[f] = part;
           weight[f] = bytes;
         }
@@ -188,7 +214,8 @@ class Placer {
     States states;
     SmallVector<bool> has(rule.factors.size());
     for (auto [d, loops] : llvm::enumerate(factored.dims)) {
-      for (StringAttr axis : *collect(loops, axes, rule, mesh_)) states.push_back(AxisState::shard(axis, d));
+      const std::optional<Axes> split = collect(loops, axes, rule, mesh_);  // a name of its own: what a range-for reads of a temporary is gone
+      for (StringAttr axis : *split) states.push_back(AxisState::shard(axis, d));
       for (int64_t f : loops) has[f] = true;
     }
     for (StringAttr axis : mesh_.getAxes().getAsRange<StringAttr>())

@@ -14,12 +14,6 @@ constexpr StringLiteral kPass = "jinx-place-values";
 
 bool begins(const Axes &list, const Axes &with) { return with.size() <= list.size() && std::equal(with.begin(), with.end(), list.begin()); }
 
-std::string textOf(const Axes &axes) {
-  std::string text;
-  for (StringAttr axis : axes) text += (text.empty() ? "" : ", ") + axis.str();
-  return text.empty() ? "no axis" : text;
-}
-
 std::string nameOf(Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value)) return "argument " + std::to_string(argument.getArgNumber());
   return kindOf(value.getDefiningOp()) + (value.getDefiningOp()->getNumResults() > 1 ? "#" + std::to_string(cast<OpResult>(value).getResultNumber()) : "");
@@ -31,6 +25,12 @@ bool handsOn(const graph::FactorRule &rule) {
 }
 
 }  // namespace
+
+std::string textOf(const Axes &axes) {
+  std::string text;
+  for (StringAttr axis : axes) text += (text.empty() ? "" : ", ") + axis.str();
+  return text.empty() ? "no axis" : text;
+}
 
 void Propagation::remark(Operation *op, bool done, StringRef name, const std::string &text) {
   if (!done && !said_.insert(name.str() + text + std::to_string(reinterpret_cast<uintptr_t>(op))).second) return;
@@ -84,6 +84,9 @@ void Propagation::run() {
   int64_t levels = 0;
   for (auto &[value, dims] : shardings_)
     for (DimAxes &dim : dims) levels = std::max(levels, dim.priority);
+  for (unsigned i = 0; i < function_.getNumResults(); ++i)
+    if (auto sharding = dyn_cast_or_null<ShardingAttr>(function_.getResultAttr(i, kSharding)))
+      for (DimShardingAttr dim : sharding.getPerDim()) levels = std::max(levels, dim.getPriority());
   for (level_ = 0; level_ <= levels; ++level_)
     for (bool handingOnOnly : {true, false})
       for (bool changed = true; changed;) {
@@ -98,6 +101,8 @@ bool Propagation::sweep(bool forward, bool handingOnOnly) {
     if (auto constrain = dyn_cast<ConstrainOp>(op)) {
       changed |= hand(&op, constrain.getX(), constrain.getY());
       changed |= hand(&op, constrain.getY(), constrain.getX());
+    } else if (op.hasTrait<OpTrait::IsTerminator>()) {
+      changed |= takeResultWishes(&op);
     } else if (const graph::FactorRule *rule = ruleOf(&op); rule && (!handingOnOnly || handsOn(*rule))) {
       changed |= visit(&op, *rule);
     }
@@ -116,6 +121,18 @@ bool Propagation::hand(Operation *op, Value from, Value to) {
   Sharding &source = shardings_[from];
   for (auto [d, dim] : llvm::enumerate(source))
     if (dim.priority <= level_ && !dim.axes.empty()) changed |= extendDim(op, to, d, dim.axes, "constrain");
+  return changed;
+}
+
+/// What is returned would like to be what the function's results are wished to be.
+bool Propagation::takeResultWishes(Operation *op) {
+  bool changed = false;
+  for (auto [i, value] : llvm::enumerate(op->getOperands())) {
+    auto sharding = dyn_cast_or_null<ShardingAttr>(function_.getResultAttr(i, kSharding));
+    if (!sharding) continue;
+    for (auto [d, dim] : llvm::enumerate(sharding.getPerDim()))
+      if (dim.getPriority() <= level_ && !dim.getAxes().empty()) changed |= extendDim(op, value, d, Axes(dim.getAxes()), "result " + std::to_string(i));
+  }
   return changed;
 }
 
@@ -190,7 +207,7 @@ bool Propagation::extend(Operation *op, const graph::FactorRule &rule, Value val
   return changed;
 }
 
-bool Propagation::extendDim(Operation *op, Value value, size_t d, Axes wanted, StringRef why) {
+bool Propagation::extendDim(Operation *op, Value value, size_t d, Axes wanted, const Twine &why) {
   Sharding &dims = shardings_[value];
   DimAxes &dim = dims[d];
   if (wanted.size() <= dim.axes.size() || !begins(wanted, dim.axes)) return false;
@@ -206,8 +223,8 @@ bool Propagation::extendDim(Operation *op, Value value, size_t d, Axes wanted, S
   Axes taken;
   for (StringAttr axis : wanted) {
     int64_t ranks = mesh_.sizeOf(axis);
-    if (isTaken(axis) && !llvm::is_contained(dim.axes, axis)) {
-      remark(op, false, "AxisTaken", what + " does not take " + axis.str() + ", which splits another dimension of it");
+    if (llvm::is_contained(taken, axis) || (isTaken(axis) && !llvm::is_contained(dim.axes, axis))) {
+      remark(op, false, "AxisTaken", what + " does not take " + axis.str() + ", which splits another " + (isTaken(axis) ? "dimension" : "factor") + " of it");
       break;
     }
     if (left.constant() && *left.constant() < ranks && !llvm::is_contained(dim.axes, axis)) {

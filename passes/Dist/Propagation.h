@@ -30,6 +30,9 @@ struct DimAxes {
 };
 using Sharding = llvm::SmallVector<DimAxes, 4>;
 
+/// "tp, dp", or "no axis".
+std::string textOf(const dist::Axes &axes);
+
 class Propagation {
  public:
   Propagation(mlir::FunctionOpInterface function, dist::MeshOp mesh) : function_(function), mesh_(mesh) {}
@@ -52,7 +55,8 @@ class Propagation {
   bool hand(mlir::Operation *op, mlir::Value from, mlir::Value to);
   dist::Axes agreed(mlir::Operation *op, const graph::FactorRule &rule, int64_t factor, llvm::ArrayRef<Candidate> candidates);
   bool extend(mlir::Operation *op, const graph::FactorRule &rule, mlir::Value value, const graph::FactoredValue &factored, const dist::FactorAxes &axes);
-  bool extendDim(mlir::Operation *op, mlir::Value value, size_t dim, dist::Axes wanted, llvm::StringRef why);
+  bool extendDim(mlir::Operation *op, mlir::Value value, size_t dim, dist::Axes wanted, const llvm::Twine &why);
+  bool takeResultWishes(mlir::Operation *op);
   const graph::FactorRule *ruleOf(mlir::Operation *op);
   void remark(mlir::Operation *op, bool done, llvm::StringRef name, const std::string &text);
 

@@ -44,7 +44,10 @@ namespace {
 
 class PathFinder {
  public:
-  PathFinder(RankedTensorType from, RankedTensorType to, MeshOp mesh, const WireCost &cost) : from_(from), to_(to), mesh_(mesh), cost_(cost) {}
+  PathFinder(RankedTensorType from, RankedTensorType to, MeshOp mesh, const WireCost &cost) : mesh_(mesh), cost_(cost) {
+    from_ = withStates(from, inMeshOrder(statesOf(from)));
+    to_ = withStates(to, inMeshOrder(statesOf(to)));
+  }
 
   Expected<std::vector<ReshardStep>> find() {
     llvm::DenseMap<Type, double> best{{from_, 0}};
@@ -92,15 +95,15 @@ class PathFinder {
       if (!(state.kind == StateKind::shard && state.dim == dim) && !llvm::is_contained(gone, state.axis)) states.push_back(state);
     if (dim >= 0)
       for (StringAttr axis : axes) states.push_back(AxisState::shard(axis, dim));
-    return withStates(inMeshOrder(type, states), states);
+    return withStates(type, inMeshOrder(states));
   }
-  /// States that are no shards come in the mesh's order.
-  RankedTensorType inMeshOrder(RankedTensorType type, States &states) const {
-    llvm::stable_sort(states, [&](const AxisState &a, const AxisState &b) {
-      bool other = a.kind != StateKind::shard && b.kind != StateKind::shard;
-      return other && mesh_.placeOf(a.axis) < mesh_.placeOf(b.axis);
-    });
-    return type;
+  /// One order for equal types: shards as they are, then the rest as it is in the mesh.
+  States inMeshOrder(ArrayRef<AxisState> states) const {
+    States shards, others;
+    for (const AxisState &state : states) (state.kind == StateKind::shard ? shards : others).push_back(state);
+    llvm::stable_sort(others, [&](const AxisState &a, const AxisState &b) { return mesh_.placeOf(a.axis) < mesh_.placeOf(b.axis); });
+    shards.append(others);
+    return shards;
   }
 
   /// The axis that the goal has next on this dimension, behind those that are there; null where they are not the beginning of the goal's.
@@ -108,6 +111,18 @@ class PathFinder {
     auto have = axesOf(at, dim), want = axesOf(to_, dim);
     if (have.size() >= want.size() || !std::equal(have.begin(), have.end(), want.begin())) return {};
     return want[have.size()];
+  }
+  /// Whether these axes are what the goal has next on the dimension, and may come there: one by one, or all together.
+  bool isNext(RankedTensorType at, int64_t dim, ArrayRef<StringAttr> axes) const {
+    auto have = axesOf(at, dim), want = axesOf(to_, dim);
+    SmallVector<StringAttr> after(have);
+    after.append(axes.begin(), axes.end());
+    if (after.size() > want.size() || !std::equal(after.begin(), after.end(), want.begin())) return false;
+    return oneByOne(dim, at, to_) || (have.empty() && after.size() == want.size() && mayFillUp(at));
+  }
+  /// Zeros fill up; parts of a product take none.
+  static bool mayFillUp(RankedTensorType type) {
+    return llvm::none_of(statesOf(type), [](const AxisState &state) { return state.kind == StateKind::partial && state.reduction == graph::ReduceKind::prod; });
   }
   /// Whether axes may come and go one by one on a dimension, or only all together.
   bool oneByOne(int64_t dim, RankedTensorType a, RankedTensorType b) const {
@@ -121,25 +136,20 @@ class PathFinder {
       gathers(at, dim, steps);
       permutes(at, dim, steps);
     }
-    for (const AxisState &state : statesOf(at))
-      if (state.kind == StateKind::partial) reductions(at, state, steps);
+    reductions(at, steps);
     return steps;
   }
 
   void slices(RankedTensorType at, int64_t dim, Steps &steps) const {
-    StringAttr next = nextAxis(at, dim);
-    if (!next) return;
-    SmallVector<StringAttr> have = axesOf(at, dim), added{next};
-    if (!oneByOne(dim, at, to_)) {
-      if (!have.empty()) return;
-      added = axesOf(to_, dim);
-    }
-    for (StringAttr axis : added)
-      if (stateOf(at, axis).kind != StateKind::replicate) return;
-    SmallVector<StringAttr> axes = have;
-    axes.append(added);
+    if (!nextAxis(at, dim)) return;
+    SmallVector<StringAttr> axes = axesOf(at, dim), want = axesOf(to_, dim);
     ReshardStep step{Move::kSlice, {}, dim};
-    step.axes.assign(added.begin(), added.end());
+    for (StringAttr axis : ArrayRef(want).drop_front(axes.size())) {
+      if (stateOf(at, axis).kind != StateKind::replicate) break;
+      step.axes.push_back(axis);
+    }
+    if (step.axes.empty() || !isNext(at, dim, step.axes)) return;
+    axes.append(step.axes.begin(), step.axes.end());
     step.after = with(at, dim, axes, {});
     step.seconds = cost_.latencySeconds / 100;  // memory, not the wire
     steps.push_back(step);
@@ -159,20 +169,25 @@ class PathFinder {
       addWire(step, part * double(ranksOf(gone, mesh_) - 1), steps);
       if (have.size() == 1) break;
     }
-    if (have.size() > 1 && !single) return;
-    // The minor axis may go to another dimension instead.
-    StringAttr axis = have.back();
-    for (int64_t other = 0; other < at.getRank(); ++other) {
-      if (other == dim || nextAxis(at, other) != axis || (!axesOf(to_, other).empty() && axesOf(to_, other).size() > 1 && !oneByOne(other, at, to_))) continue;
-      SmallVector<StringAttr> target = axesOf(at, other);
-      target.push_back(axis);
-      SmallVector<StringAttr> left(have.begin(), have.end() - 1);
-      ReshardStep step{Move::kAllToAll, {axis}, dim, other};
-      RankedTensorType gathered = with(at, dim, left, {axis});
-      step.after = with(gathered, other, target, {});
-      int64_t n = mesh_.sizeOf(axis);
-      addWire(step, ownBytes(at, mesh_, cost_.symbol) * double(n - 1) / double(n), steps);
+    for (size_t count : {size_t(1), have.size()}) {
+      if (count == 1 && have.size() > 1 && !single) continue;
+      for (int64_t other = 0; other < at.getRank(); ++other)
+        if (other != dim) allToAll(at, dim, other, ArrayRef(have).take_back(count), steps);
+      if (have.size() == 1) break;
     }
+  }
+
+  /// The minor axes of a dimension go to another one.
+  void allToAll(RankedTensorType at, int64_t dim, int64_t other, ArrayRef<StringAttr> moved, Steps &steps) const {
+    if (!isNext(at, other, moved)) return;
+    SmallVector<StringAttr> left = axesOf(at, dim), target = axesOf(at, other);
+    left.truncate(left.size() - moved.size());
+    target.append(moved.begin(), moved.end());
+    ReshardStep step{Move::kAllToAll, {}, dim, other};
+    step.axes.assign(moved.begin(), moved.end());
+    step.after = with(with(at, dim, left, moved), other, target, {});
+    double n = double(ranksOf(moved, mesh_));
+    addWire(step, ownBytes(at, mesh_, cost_.symbol) * (n - 1) / n, steps);
   }
 
   /// An axis hands its parts to another of as many ranks, which has nothing of the value yet.
@@ -189,22 +204,44 @@ class PathFinder {
     }
   }
 
-  void reductions(RankedTensorType at, const AxisState &state, Steps &steps) const {
-    int64_t n = mesh_.sizeOf(state.axis);
+  /// Parts of one kind are joined on all of their axes at once, or on those that the goal splits next.
+  void reductions(RankedTensorType at, Steps &steps) const {
     double bytes = ownBytes(at, mesh_, cost_.symbol);
-    ReshardStep reduce{Move::kAllReduce, {state.axis}};
-    reduce.reduction = state.reduction;
-    reduce.after = with(at, -1, {}, {state.axis});
-    addWire(reduce, 2 * bytes * double(n - 1) / double(n), steps);
-    for (int64_t dim = 0; dim < at.getRank(); ++dim) {
-      if (nextAxis(at, dim) != state.axis || (axesOf(to_, dim).size() > 1 && !oneByOne(dim, at, to_))) continue;
-      SmallVector<StringAttr> axes = axesOf(at, dim);
-      axes.push_back(state.axis);
-      ReshardStep step{Move::kReduceScatter, {state.axis}, dim};
-      step.reduction = state.reduction;
-      step.after = with(with(at, -1, {}, {state.axis}), dim, axes, {});
-      addWire(step, bytes * double(n - 1) / double(n), steps);
+    for (auto kind : {graph::ReduceKind::sum, graph::ReduceKind::prod, graph::ReduceKind::max, graph::ReduceKind::min}) {
+      SmallVector<StringAttr> partial;
+      for (const AxisState &state : statesOf(at))
+        if (state.kind == StateKind::partial && state.reduction == kind) partial.push_back(state.axis);
+      if (partial.empty()) continue;
+      reduce(at, kind, partial, bytes, steps);
+      for (StringAttr axis : partial)
+        if (partial.size() > 1) reduce(at, kind, axis, bytes, steps);
+      for (int64_t dim = 0; dim < at.getRank(); ++dim) {
+        SmallVector<StringAttr> have = axesOf(at, dim), want = axesOf(to_, dim), next;
+        for (size_t i = have.size(); i < want.size() && llvm::is_contained(partial, want[i]); ++i) {
+          next.push_back(want[i]);
+          reduceScatter(at, kind, dim, next, bytes, steps);
+        }
+      }
     }
+  }
+  void reduce(RankedTensorType at, graph::ReduceKind kind, ArrayRef<StringAttr> axes, double bytes, Steps &steps) const {
+    ReshardStep step{Move::kAllReduce, {}};
+    step.axes.assign(axes.begin(), axes.end());
+    step.reduction = kind;
+    step.after = with(at, -1, {}, axes);
+    double n = double(ranksOf(axes, mesh_));
+    addWire(step, 2 * bytes * (n - 1) / n, steps);
+  }
+  void reduceScatter(RankedTensorType at, graph::ReduceKind kind, int64_t dim, ArrayRef<StringAttr> axes, double bytes, Steps &steps) const {
+    if (!isNext(at, dim, axes)) return;
+    SmallVector<StringAttr> all = axesOf(at, dim);
+    all.append(axes.begin(), axes.end());
+    ReshardStep step{Move::kReduceScatter, {}, dim};
+    step.axes.assign(axes.begin(), axes.end());
+    step.reduction = kind;
+    step.after = with(with(at, -1, {}, axes), dim, all, {});
+    double n = double(ranksOf(axes, mesh_));
+    addWire(step, bytes * (n - 1) / n, steps);
   }
 
   void addWire(ReshardStep step, double bytes, Steps &steps) const {

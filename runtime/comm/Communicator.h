@@ -63,6 +63,7 @@ struct Call {
   std::span<const int64_t> sends, receives;  ///< all_to_all_v: elements, by place
   int64_t sequence = 0;                   ///< its place in this rank's schedule, for messages
   std::string_view name;                  ///< of the nodes it comes from, for messages
+  bool isPatient = false;                 ///< members may come at any time: this rank's wait has no timeout
 };
 
 /// A call that was started and not yet waited for.
@@ -79,8 +80,8 @@ struct Traffic {
 
 /// One rank's end. Thread-compatible: one thread of a rank calls it at a time.
 ///
-/// Others may read and write the buffers of a call that was started until its wait ends, with an error too: free them after the
-/// communicator where calls may be left without a wait.
+/// Until a call's wait has ended, with an error or without, others may read and write its buffers. A rank that leaves a call without its wait
+/// frees the buffers after its communicator.
 class Communicator {
  public:
   virtual ~Communicator() = default;

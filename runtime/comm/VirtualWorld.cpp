@@ -181,6 +181,8 @@ Status VirtualCommunicator::wait(Ticket ticket) {
     } else if (const int gone = firstGone(exchange); gone >= 0) {
       state_.breakWith(resourceError(identify(exchange.call(place)) + ", " + ranksText(exchange.ranks()) + ": rank " + std::to_string(gone) +
                                      " has gone and did not come; it " + state_.at(gone).watch.lastSeen()));
+    } else if (exchange.call(place).isPatient) {
+      me_.changed.wait(lock);
     } else if (me_.changed.wait_until(lock, begin + state_.options.timeout) == std::cv_status::timeout && !exchange.complete() && state_.error.isOk()) {
       state_.breakWith(timedOut(found->second, begin));
     }

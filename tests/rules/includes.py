@@ -51,7 +51,8 @@ RULES = {
     "runtime/text": May(("runtime/base", "runtime/formats"), ("nlohmann", "pcre2.h", "utf8proc.h")),
     "runtime/chat": May(("runtime/base", "runtime/formats", "runtime/text"), ("nlohmann", "utf8proc.h")),
     "runtime/engine": May(("runtime/base",)),  # a model is an interface to it: it knows no plan and no device
-    "runtime/comm": May(("runtime/base",)),  # ranks, bytes and nothing else
+    "runtime/comm": May(("runtime/base",), ("xxhash.h",)),  # ranks and bytes: it knows no plan and no device
+    "runtime/comm/mpi": May(("runtime/base", "runtime/comm"), ("xxhash.h", "mpi.h")),  # a module of its own, which nothing links
     # Formulas and a simulator: of the communicators it knows the names of ops.
     "runtime/comm/model": May(("runtime/base", "runtime/comm/Communicator.h")),
     "runtime/comm/model/NetworkFile": May(("runtime/base", "runtime/comm/model"), ("nlohmann",)),
@@ -67,7 +68,7 @@ RULES = {
                            "runtime/executor/Trace.h"), ("xxhash.h",)),
     "runtime/executor": May(("runtime/base", "runtime/comm", "runtime/hostops", "runtime/memory", "runtime/plan", "runtime/device")),
     # A language model is a plan that the engine steps.
-    "runtime/llm": May(("runtime/base", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
+    "runtime/llm": May(("runtime/base", "runtime/comm", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
     # The server knows the engine and tokenizers, and no plan and no device. Asio and Beast are its network.
     "runtime/serve": May(("runtime/base", "runtime/engine", "runtime/text", "runtime/chat", "runtime/grammar"), ("nlohmann", "boost/asio", "boost/beast")),
     "runtime/capi": May(("runtime",)),
@@ -83,6 +84,7 @@ RULES = {
     "tests/unit/runtime": May(("runtime", "tests/fuzz/Mutator.h", "tests/fuzz/FuzzTarget.h"), ("gtest", "google/protobuf", "rapidcheck", "rapidcheck.h")),
     "tests/unit/text": May(("runtime",), ("gtest",)),
     "tests/unit/chat": May(("runtime",), ("gtest", "nlohmann")),
+    "tests/unit/comm": May(("runtime/base", "runtime/comm"), ("gtest",)),
     "tests/unit/engine": May(("runtime/engine", "runtime/base"), ("gtest",)),
     "tests/unit/comm_model": May(("runtime/comm", "runtime/base", "tests/property/Property.h"), ("gtest", "nlohmann")),
     "tests/unit/grammar": May(("runtime",), ("gtest",)),
@@ -93,7 +95,7 @@ RULES = {
     "tests/unit/capi": May(("runtime", "tests/unit/runtime"), ("gtest",)),
 }
 # Where no compiler library may be reached, not even through a header that includes a header.
-CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/chat", "tests/unit/engine", "tests/unit/comm_model", "tests/unit/grammar", "tests/unit/llm", "tests/unit/serve", "tests/unit/capi")
+CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/chat", "tests/unit/engine", "tests/unit/comm", "tests/unit/comm_model", "tests/unit/grammar", "tests/unit/llm", "tests/unit/serve", "tests/unit/capi")
 # Headers of the C library and the kernel; those of C++ have no dot.
 SYSTEM_FOLDERS = ("sys", "linux", "sanitizer", "bits")
 SYSTEM = set("""assert.h cpuid.h dlfcn.h elf.h errno.h fcntl.h immintrin.h inttypes.h limits.h link.h locale.h malloc.h math.h poll.h pthread.h
@@ -210,6 +212,10 @@ PLANTED = [
     ("runtime/comm/model/Planted.cpp", '#include "runtime/executor/Trace.h"', "not one of its folders"),
     ("runtime/comm/model/Planted.cpp", "#include <nlohmann/json.hpp>", "not one of its libraries"),
     ("runtime/comm/Planted.cpp", '#include "runtime/comm/model/Network.h"', None),
+    ("runtime/comm/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
+    ("runtime/comm/Planted.cpp", "#include <mpi.h>", "not one of its libraries"),
+    ("runtime/comm/mpi/Planted.cpp", '#include <mpi.h>\n#include "runtime/comm/Watch.h"', None),
+    ("tests/unit/comm/Planted.cpp", '#include "runtime/plan/PlanFile.h"', "not one of its folders"),
     ("runtime/new/Planted.cpp", '#include "runtime/base/Status.h"', "no row of RULES"),
     ("runtime/jinx.h", '#include "runtime/base/Status.h"', "not one of its folders"),
     ("ir/Graph/Planted.td", 'include "passes/Passes.td"', "not one of its folders"),

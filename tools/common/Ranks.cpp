@@ -8,9 +8,22 @@
 #include "tools/common/RankFolder.h"
 
 namespace jinx::tools {
-namespace {
+
+void addRankOptions(CLI::App& command, RankOptions& options) {
+  command.add_option("--ranks", options.ranks, "Of a folder of plans: all N ranks in this process")->type_name("N")->check(CLI::Range(1, 65536));
+  command.add_option("--communicator", options.communicator, "Of a folder of plans: this process is the rank that mpirun or srun says")->type_name("mpi");
+  command.add_option("--rank-timeout", options.timeoutSeconds, "So long ranks wait for one that does not come")->type_name("SECONDS")->check(aboveZero());
+}
 
 std::chrono::milliseconds timeoutOf(const RankOptions& options) { return std::chrono::milliseconds(static_cast<int64_t>(options.timeoutSeconds * 1000)); }
+
+Expected<std::shared_ptr<comm::Communicator>> openWorld(const RankOptions& options) {
+  if (options.communicator.empty()) return std::shared_ptr<comm::Communicator>();
+  JINX_TRY_ASSIGN(auto world, comm::openCommunicator(options.communicator, {.timeout = timeoutOf(options), .module = "", .stop = &comm::stopOnSignals()}));
+  return std::shared_ptr<comm::Communicator>(std::move(world));
+}
+
+namespace {
 
 class ThreadRanks final : public Ranks {
  public:
@@ -37,7 +50,7 @@ class ProcessRank final : public Ranks {
  public:
   static Expected<std::unique_ptr<Ranks>> open(const RankFolder& folder, const RankOptions& options, const DeviceChoice& choice) {
     std::unique_ptr<ProcessRank> made(new ProcessRank());
-    JINX_TRY_ASSIGN(made->comm_, comm::openCommunicator(options.communicator, {.timeout = timeoutOf(options), .module = "", .stop = &comm::stopOnSignals()}));
+    JINX_TRY_ASSIGN(made->comm_, openWorld(options));
     if (made->comm_->size() != folder.size())
       return invalidArgument(folder.path + " has plans for " + std::to_string(folder.size()) + " ranks, there are " + std::to_string(made->comm_->size()) +
                              " processes: start it with mpirun -np " + std::to_string(folder.size()));

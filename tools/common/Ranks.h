@@ -7,12 +7,15 @@
 // Of processes each has all inputs, and gets all outputs; the first one shows them.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "runtime/comm/Communicator.h"
 #include "runtime/executor/Shards.h"
+#include "tools/common/Arguments.h"
 #include "tools/common/PlanSource.h"
 
 namespace jinx::tools {
@@ -24,6 +27,12 @@ struct RankOptions {
 
   bool any() const { return ranks != 0 || !communicator.empty(); }
 };
+
+/// --ranks, --communicator, --rank-timeout
+void addRankOptions(CLI::App& command, RankOptions& options);
+/// The world of this process; null where the options name no communicator.
+Expected<std::shared_ptr<comm::Communicator>> openWorld(const RankOptions& options);
+std::chrono::milliseconds timeoutOf(const RankOptions& options);
 
 class Ranks {
  public:

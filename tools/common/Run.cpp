@@ -173,9 +173,7 @@ void addRun(CLI::App& app, Action& action, const PlanSource& source) {
   addDeviceOptions(*command, options->request.device);
   addInputOptions(*command, options->inputs);
   command->add_option("--output-dir", options->outputDir, "Write each output to DIR/NAME.npy")->type_name("DIR");
-  command->add_option("--ranks", options->ranks.ranks, "Of a folder of plans: all N ranks in this process")->type_name("N")->check(CLI::Range(1, 65536));
-  command->add_option("--communicator", options->ranks.communicator, "Of a folder of plans: this process is the rank that mpirun or srun says")->type_name("mpi");
-  command->add_option("--rank-timeout", options->ranks.timeoutSeconds, "So long ranks wait for one that does not come")->type_name("SECONDS")->check(aboveZero());
+  addRankOptions(*command, options->ranks);
   command->add_option("--repeat", options->repeat, "Run so often")->check(CLI::Range(1, 1000000000));
   command->add_option("--record-launches", options->request.device.record,
                       "With --device emulated: write text, sizes and operands of a launch of each kernel to DIR")

@@ -21,8 +21,9 @@ uint64_t orderOf(std::span<const int> ranks, int from = -1, int to = -1) {
 
 /// First often, then seldom: other ranks may need this processor.
 void rest(int turn) {
-  if (turn < 20) std::this_thread::yield();
-  else std::this_thread::sleep_for(std::chrono::microseconds(std::min(1000, 20 * (turn - 19))));
+  constexpr int kYields = 500;
+  if (turn < kYields) std::this_thread::yield();
+  else std::this_thread::sleep_for(std::chrono::microseconds(std::min(1000, 20 * (turn - kYields + 1))));
 }
 
 } // namespace
@@ -237,7 +238,7 @@ Status MpiCommunicator::wait(Ticket ticket) {
     if (flight->done()) break;
     Status status = stopped(identify(flight->call()) + ", " + ranksText(flight->route().ranks));
     if (status.isOk()) status = goneMember(*flight);
-    if (status.isOk() && Clock::now() > begin + options_.timeout) status = timedOut(*flight, begin, lock);
+    if (status.isOk() && !flight->call().isPatient && Clock::now() > begin + options_.timeout) status = timedOut(*flight, begin, lock);
     if (!status.isOk()) breakWith(status);
     if (!error_.isOk()) return error_;
     lock.unlock();

@@ -31,8 +31,8 @@ inline std::unique_ptr<Communicator> rankOf(const std::shared_ptr<VirtualWorld>&
 
 /// No rank waits so long in a test that is right.
 inline constexpr WorldOptions kPatient{.timeout = std::chrono::minutes(5)};
-/// For tests of ranks that never come.
-inline constexpr WorldOptions kHasty{.timeout = std::chrono::milliseconds(150)};
+/// For tests of ranks that never come; long enough for those that do, on a busy machine.
+inline constexpr WorldOptions kHasty{.timeout = std::chrono::milliseconds(1000)};
 
 inline void expectAllSay(const std::vector<std::string>& said, const std::vector<std::string>& parts) {
   for (size_t rank = 0; rank < said.size(); ++rank)

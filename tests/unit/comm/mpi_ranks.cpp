@@ -119,7 +119,7 @@ std::string aborts(Communicator& comm) {
 
 std::string group(Communicator& comm) {
   if (isLast(comm)) compute();
-  return said(comm.makeGroup(std::vector{0, comm.size() - 1}).status());
+  return said(comm.makeGroup(std::vector{comm.size() - 1, 0}).status());
 }
 
 const std::map<std::string, std::string (*)(Communicator&)> kModes = {

@@ -156,7 +156,7 @@ TEST(VirtualWorld, TimeoutNamesWhoHasNotCome) {
     return message;
   });
   expectAllSayTheSame(said);
-  expectAllSay(said, {"#12 all_reduce sum f32[8] of /down, ranks 0, 1, 2, 3: rank ", " has waited 0.1", "; rank 2: has not come; last done #11 all_gather f32[8] of /up"});
+  expectAllSay(said, {"#12 all_reduce sum f32[8] of /down, ranks 0, 1, 2, 3: rank ", " has waited 1.", "; rank 2: has not come; last done #11 all_gather f32[8] of /up"});
 }
 
 /// Two groups, each with a rank that waits in the other: neither can go on.
