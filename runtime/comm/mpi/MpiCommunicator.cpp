@@ -22,8 +22,10 @@ uint64_t orderOf(std::span<const int> ranks, int from = -1, int to = -1) {
 /// First often, then seldom: other ranks may need this processor.
 void rest(int turn) {
   constexpr int kYields = 500;
-  if (turn < kYields) std::this_thread::yield();
-  else std::this_thread::sleep_for(std::chrono::microseconds(std::min(1000, 20 * (turn - kYields + 1))));
+  if (turn < kYields)
+    std::this_thread::yield();
+  else
+    std::this_thread::sleep_for(std::chrono::microseconds(std::min(1000, 20 * (turn - kYields + 1))));
 }
 
 } // namespace
@@ -36,9 +38,12 @@ Expected<std::unique_ptr<MpiCommunicator>> MpiCommunicator::open(const OpenOptio
   MPI_Finalized(&ended);
   if (ended) return invalidArgument("MPI has ended in this process, and cannot begin again; keep one communicator as long as the process");
   MPI_Initialized(&begun);
-  if (begun) MPI_Query_thread(&level);
-  else JINX_TRY(mpiStatus(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &level), "MPI_Init_thread"));
-  if (level < MPI_THREAD_SERIALIZED) return unimplemented("MPI is for one thread in this process, expected MPI_THREAD_SERIALIZED at least; initialise it so, or leave it to Jinx");
+  if (begun)
+    MPI_Query_thread(&level);
+  else
+    JINX_TRY(mpiStatus(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &level), "MPI_Init_thread"));
+  if (level < MPI_THREAD_SERIALIZED)
+    return unimplemented("MPI is for one thread in this process, expected MPI_THREAD_SERIALIZED at least; initialise it so, or leave it to Jinx");
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   std::unique_ptr<MpiCommunicator> comm(new MpiCommunicator(options, rank, size, !begun));
@@ -59,8 +64,8 @@ void MpiCommunicator::finish() {
   Lock lock(mutex_);
   if (!flights_.empty()) {
     const Flight& first = *flights_.begin()->second;
-    breakWith(resourceError("rank " + std::to_string(rank_) + " has gone and has not waited for " + identify(first.call()) + ", " + ranksText(first.route().ranks) +
-                            "; wait for every call before the communicator is destroyed"));
+    breakWith(resourceError("rank " + std::to_string(rank_) + " has gone and has not waited for " + identify(first.call()) + ", " +
+                            ranksText(first.route().ranks) + "; wait for every call before the communicator is destroyed"));
   }
   for (int other = 0; other < size_ && error_.isOk(); ++other)
     if (other != rank_) control_.send(other, {.kind = Message::Kind::kFinished});
@@ -114,12 +119,21 @@ void MpiCommunicator::answer(const Message& message) {
   switch (message.kind) {
   case Message::Kind::kAsk: {
     const auto started = started_.find(message.order);
-    return control_.send(message.from, {.kind = Message::Kind::kAnswer, .order = message.order, .number = started == started_.end() ? 0 : started->second, .text = watch_.lastSeen()});
+    return control_.send(
+        message.from,
+        {.kind = Message::Kind::kAnswer, .order = message.order, .number = started == started_.end() ? 0 : started->second, .text = watch_.lastSeen()});
   }
-  case Message::Kind::kAnswer: answers_[{message.from, message.order}] = message; return;
-  case Message::Kind::kBroken: return breakWith(Status(static_cast<Code>(message.number), message.text), false);
-  case Message::Kind::kFinished: finished_.insert(message.from); return;
-  case Message::Kind::kMakesGroup: makers_[message.order].insert(message.from); return;
+  case Message::Kind::kAnswer:
+    answers_[{message.from, message.order}] = message;
+    return;
+  case Message::Kind::kBroken:
+    return breakWith(Status(static_cast<Code>(message.number), message.text), false);
+  case Message::Kind::kFinished:
+    finished_.insert(message.from);
+    return;
+  case Message::Kind::kMakesGroup:
+    makers_[message.order].insert(message.from);
+    return;
   }
 }
 
@@ -172,7 +186,8 @@ Expected<MPI_Comm> MpiCommunicator::meet(std::span<const int> ranks, Lock& lock)
     if (Clock::now() > begin + options_.timeout) {
       std::string text = what + ": rank " + std::to_string(rank_) + " has waited " + since(begin);
       for (int other : ranks)
-        if (other != rank_ && !makers_[order].contains(other)) text += "; rank " + std::to_string(other) + " has not come" + (finished_.contains(other) ? " and has finished" : "");
+        if (other != rank_ && !makers_[order].contains(other))
+          text += "; rank " + std::to_string(other) + " has not come" + (finished_.contains(other) ? " and has finished" : "");
       return resourceError(text + "; all members make a group, and those that share several in one order");
     }
     lock.unlock();
@@ -195,15 +210,19 @@ Expected<MPI_Comm> MpiCommunicator::meet(std::span<const int> ranks, Lock& lock)
 Route MpiCommunicator::routeOf(const Call& call) {
   const auto members = groups_.members(call.group);
   Route route{comms_[static_cast<size_t>(call.group)], members, groups_.place(call.group)};
-  if (call.op == Op::kSend) route.order = orderOf(members, route.place, call.root);
-  else if (call.op == Op::kRecv) route.order = orderOf(members, call.root, route.place);
-  else route.order = orderOf(members);
+  if (call.op == Op::kSend)
+    route.order = orderOf(members, route.place, call.root);
+  else if (call.op == Op::kRecv)
+    route.order = orderOf(members, call.root, route.place);
+  else
+    route.order = orderOf(members);
   route.number = started_[route.order]++;
   return route;
 }
 
 Expected<Ticket> MpiCommunicator::start(const Call& call, const void* in, void* out) {
-  if (!groups_.has(call.group)) return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) + ", expected one of makeGroup on this communicator");
+  if (!groups_.has(call.group))
+    return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) + ", expected one of makeGroup on this communicator");
   const auto members = groups_.members(call.group);
   const int n = static_cast<int>(members.size()), place = groups_.place(call.group);
   JINX_TRY(checkCall(call, place, n, in, out));
@@ -266,7 +285,8 @@ Status MpiCommunicator::goneMember(const Flight& flight) {
     if (asked_.insert({other, route.order}).second) control_.send(other, {.kind = Message::Kind::kAsk, .order = route.order, .number = route.number});
     const auto answer = answers_.find({other, route.order});
     if (answer != answers_.end() && answer->second.number <= route.number)
-      return resourceError(identify(flight.call()) + ", " + ranksText(route.ranks) + ": rank " + std::to_string(other) + " has gone and did not come; it " + answer->second.text);
+      return resourceError(identify(flight.call()) + ", " + ranksText(route.ranks) + ": rank " + std::to_string(other) + " has gone and did not come; it " +
+                           answer->second.text);
   }
   return Status::ok();
 }
@@ -276,8 +296,10 @@ Status MpiCommunicator::timedOut(const Flight& flight, Clock::time_point begin, 
   const Route& route = flight.route();
   const std::string waited = "rank " + std::to_string(rank_) + " has waited " + since(begin);
   std::vector<int> others;
-  if (flight.call().op == Op::kSend || flight.call().op == Op::kRecv) others = {route.ranks[static_cast<size_t>(flight.call().root)]};
-  else std::ranges::copy_if(route.ranks, std::back_inserter(others), [&](int other) { return other != rank_; });
+  if (flight.call().op == Op::kSend || flight.call().op == Op::kRecv)
+    others = {route.ranks[static_cast<size_t>(flight.call().root)]};
+  else
+    std::ranges::copy_if(route.ranks, std::back_inserter(others), [&](int other) { return other != rank_; });
   for (int other : others) {
     answers_.erase({other, route.order});
     control_.send(other, {.kind = Message::Kind::kAsk, .order = route.order, .number = route.number});
@@ -296,9 +318,12 @@ Status MpiCommunicator::timedOut(const Flight& flight, Clock::time_point begin, 
   for (int other : others) {
     const auto answer = answers_.find({other, route.order});
     const std::string who = "; rank " + std::to_string(other) + ": ";
-    if (answer == answers_.end()) text += who + "does not answer: it has gone, or its process is stopped";
-    else if (answer->second.number <= route.number) text += who + "has not come; " + answer->second.text;
-    else continue;
+    if (answer == answers_.end())
+      text += who + "does not answer: it has gone, or its process is stopped";
+    else if (answer->second.number <= route.number)
+      text += who + "has not come; " + answer->second.text;
+    else
+      continue;
     allCame = false;
   }
   if (allCame) text += "; all members have come, and their bytes have not: look at the network between them";

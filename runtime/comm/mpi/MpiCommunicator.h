@@ -60,21 +60,21 @@ class MpiCommunicator final : public Communicator {
   const int rank_, size_;
   const bool finalizes_;
   Watch watch_;
-  Groups groups_;      // the caller's thread alone
+  Groups groups_; // the caller's thread alone
   Traffic traffic_;
 
-  std::mutex mutex_;   // guards MPI and all below
+  std::mutex mutex_; // guards MPI and all below
   std::condition_variable ending_;
   bool ends_ = false;
   Status error_;
   Control control_;
-  std::vector<MPI_Comm> comms_;               // by group
-  std::map<uint64_t, int64_t> started_;       // calls by order
-  std::map<uint64_t, Queue> queues_;          // by order; the first moves
+  std::vector<MPI_Comm> comms_;                        // by group
+  std::map<uint64_t, int64_t> started_;                // calls by order
+  std::map<uint64_t, Queue> queues_;                   // by order; the first moves
   std::map<int64_t, std::shared_ptr<Flight>> flights_; // by ticket
   int64_t nextTicket_ = 0;
-  std::set<int> finished_;                    // ranks that have made all their calls
-  std::map<uint64_t, std::set<int>> makers_;  // of groups: who has said that it makes it
+  std::set<int> finished_;                              // ranks that have made all their calls
+  std::map<uint64_t, std::set<int>> makers_;            // of groups: who has said that it makes it
   std::map<std::pair<int, uint64_t>, Message> answers_; // by rank and order
   std::set<std::pair<int, uint64_t>> asked_;
   std::thread monitor_;
