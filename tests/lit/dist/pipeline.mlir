@@ -1,4 +1,4 @@
-// RUN: jinx-opt %s --jinx-fold-constants --cse --canonicalize --jinx-simplify-graph | FileCheck %s --check-prefix=KEPT
+// RUN: jinx-opt %s --jinx-fold-constants --cse --canonicalize --jinx-simplify | FileCheck %s --check-prefix=KEPT
 // RUN: jinx-opt %s --jinx-fuse | FileCheck %s --check-prefix=FUSED
 // Tests that the ordinary passes keep collectives, and their order: all ranks come to each of them.
 
