@@ -59,6 +59,22 @@ std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, c
   return all;
 }
 
+FactorAxes axesOfFactors(Operation *op, const graph::FactorRule &rule, MeshOp mesh) {
+  FactorAxes axes(rule.factors.size());
+  auto take = [&](Value value, const graph::FactoredValue &factored) {
+    for (auto [d, loops] : llvm::enumerate(factored.dims)) {
+      std::string why;
+      auto parts = distribute(axesOf(value.getType(), d), loops, rule, mesh, why);
+      if (!parts) continue;
+      for (auto [f, part] : llvm::zip_equal(loops, *parts))
+        if (!part.empty()) axes[f] = part;
+    }
+  };
+  for (auto [value, factored] : llvm::zip_equal(op->getOperands(), rule.operands)) take(value, factored);
+  for (auto [value, factored] : llvm::zip_equal(op->getResults(), rule.results)) take(value, factored);
+  return axes;
+}
+
 Expected<graph::ReduceKind> partialResult(Operation *op, ArrayRef<std::optional<graph::ReduceKind>> operands) {
   auto rule = graph::factorRule(op);
   if (!rule) {

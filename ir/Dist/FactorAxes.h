@@ -24,6 +24,9 @@ std::optional<llvm::SmallVector<Axes, 2>> distribute(llvm::ArrayRef<mlir::String
 /// The other way: a dimension's axes, by those of its factors; nullopt where a minor factor is split and the one in front of it is not split to the last element.
 std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, const graph::FactorRule &rule, MeshOp mesh);
 
+/// The axes that walk the factors of a placed operator, which the verifier has seen.
+FactorAxes axesOfFactors(mlir::Operation *op, const graph::FactorRule &rule, MeshOp mesh);
+
 /// By which reduction the results of an operator are partial where these operands are; an error that says why they may not be.
 Expected<graph::ReduceKind> partialResult(mlir::Operation *op, llvm::ArrayRef<std::optional<graph::ReduceKind>> operands);
 

@@ -48,13 +48,15 @@ Status checkFit(const ShardRule &rule, const NamedValue &value, const std::vecto
   graph::Sizes sizes = graph::sizesOf(value.type);
   const std::string what = value.name + ", which is [" + graph::describe(sizes) + "]";
   if (rule.dims.size() != sizes.size())
-    return invalidArgument("dims has " + std::to_string(rule.dims.size()) + " entries, expected " + std::to_string(sizes.size()) + ", one for each dimension of " + what);
+    return invalidArgument("dims has " + std::to_string(rule.dims.size()) + " entries, expected " + std::to_string(sizes.size()) +
+                           ", one for each dimension of " + what);
   for (auto [d, dim] : llvm::enumerate(rule.dims)) {
     int64_t parts = 1;
-    for (const std::string &axis : dim.axes) parts *= find(mesh, axis)->ranks;
+    for (const std::string &axis : dim.axes)
+      parts *= find(mesh, axis)->ranks;
     if (auto size = sizes[d].constant(); size && *size < parts)
-      return invalidArgument("dimension " + std::to_string(d) + " of " + what + ", cannot be split into " + std::to_string(parts) + " parts (" + describe(dim) + "), expected " +
-                             std::to_string(*size) + " at most");
+      return invalidArgument("dimension " + std::to_string(d) + " of " + what + ", cannot be split into " + std::to_string(parts) + " parts (" + describe(dim) +
+                             "), expected " + std::to_string(*size) + " at most");
   }
   return Status::ok();
 }
@@ -67,7 +69,8 @@ class Applier {
     JINX_TRY(checkMesh(rules_.mesh), "mesh");
     const std::vector<NamedValue> values = namedValues(main_);
     std::vector<const ShardRule *> chosen(values.size());
-    for (auto [i, rule] : llvm::enumerate(rules_.rules)) JINX_TRY(choose(rule, values, chosen), "rule " + std::to_string(i) + ", " + quoted(rule.values));
+    for (auto [i, rule] : llvm::enumerate(rules_.rules))
+      JINX_TRY(choose(rule, values, chosen), "rule " + std::to_string(i) + ", " + quoted(rule.values));
     addMesh();
     int64_t wishes = 0;
     for (auto [value, rule] : llvm::zip_equal(values, chosen)) {
@@ -108,7 +111,8 @@ class Applier {
     SmallVector<DimShardingAttr> dims;
     for (const DimRule &dim : rule.dims) {
       SmallVector<StringAttr> axes;
-      for (const std::string &axis : dim.axes) axes.push_back(builder_.getStringAttr(axis));
+      for (const std::string &axis : dim.axes)
+        axes.push_back(builder_.getStringAttr(axis));
       dims.push_back(DimShardingAttr::get(builder_.getContext(), axes, dim.isOpen, rule.priority));
     }
     return ShardingAttr::get(builder_.getContext(), dims);

@@ -16,7 +16,8 @@
 namespace jinx::passes {
 
 /// Writes the rules into the module; @main becomes `dist.annotated`. Returns how many values have a wish.
-/// \returns kInvalidArgument, naming rule and value, for a rule that fits no value, that has another number of dimensions than a value that it fits, that names an axis which the mesh has
+/// \returns kInvalidArgument, naming rule and value, for a rule that fits no value, that has another number of dimensions than a value that it fits, that names
+/// an axis which the mesh has
 ///          not or one twice, or splits a dimension into more parts than it has elements
 Expected<int64_t> applyRules(mlir::ModuleOp module, const ShardRules &rules);
 

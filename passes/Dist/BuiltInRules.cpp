@@ -62,11 +62,15 @@ class LanguageRules {
   void attention() {
     const NamedValue *q = first("blk.*.attn_q"), *k = first("blk.*.attn_k");
     if (!q || !k || q->type.getRank() != 3 || k->type.getRank() != 3) return keep("blk.*.attn", "attention stays whole: it has no heads that are known");
-    if (!divides("blk.*.attn", "heads of queries", sizesOf(q->type)[1], tp_, "tp") || !divides("blk.*.attn", "heads of keys", sizesOf(k->type)[1], tp_, "tp")) return;
+    if (!divides("blk.*.attn", "heads of queries", sizesOf(q->type)[1], tp_, "tp") || !divides("blk.*.attn", "heads of keys", sizesOf(k->type)[1], tp_, "tp"))
+      return;
     const DimRule whole, byTp{{"tp"}};
-    for (const char *part : {"attn_q", "attn_k", "attn_v"}) split(std::string("blk.*.") + part, {whole, byTp, whole});
-    for (const char *pool : {"keys.*", "values.*"}) split(pool, {whole, byTp, whole, whole});
-    for (const char *scales : {"key_scales.*", "value_scales.*"}) split(scales, {whole, byTp, whole});
+    for (const char *part : {"attn_q", "attn_k", "attn_v"})
+      split(std::string("blk.*.") + part, {whole, byTp, whole});
+    for (const char *pool : {"keys.*", "values.*"})
+      split(pool, {whole, byTp, whole, whole});
+    for (const char *scales : {"key_scales.*", "value_scales.*"})
+      split(scales, {whole, byTp, whole});
   }
 
   void columns(const std::string &node, const DimRule &dim, int64_t ranks, const std::string &axis) {
@@ -74,7 +78,8 @@ class LanguageRules {
     if (value && divides("blk.*." + node, "columns", sizesOf(value->type)[1], ranks, axis)) split("blk.*." + node, {{}, dim});
   }
   void feedForward() {
-    for (const char *node : {"ffn_gate", "ffn_up", "ffn_gate_shexp", "ffn_up_shexp"}) columns(node, {{"tp"}}, tp_, "tp");
+    for (const char *node : {"ffn_gate", "ffn_up", "ffn_gate_shexp", "ffn_up_shexp"})
+      columns(node, {{"tp"}}, tp_, "tp");
   }
 
   /// Rows of experts are sorted, and where each begins is known to all ranks: experts are split inside.
@@ -90,8 +95,10 @@ class LanguageRules {
         ranks *= ranksAlong(mesh_, name);
       }
     if (dim.axes.empty()) return;
-    for (const char *node : {"ffn_gate_exps", "ffn_up_exps"}) columns(node, dim, ranks, axis);
-    if (ranksAlong(mesh_, "ep") > 1) keep("blk.*.ffn_up_exps", "each expert is split by columns, not one expert from another: a grouped product has no ends of a rank's own");
+    for (const char *node : {"ffn_gate_exps", "ffn_up_exps"})
+      columns(node, dim, ranks, axis);
+    if (ranksAlong(mesh_, "ep") > 1)
+      keep("blk.*.ffn_up_exps", "each expert is split by columns, not one expert from another: a grouped product has no ends of a rank's own");
   }
 
   /// A table is split where it is used: its name is the file's.
@@ -111,7 +118,8 @@ class LanguageRules {
   }
 
   void sequence() {
-    for (const char *node : {"blk.*.attn_add", "blk.*.ffn_add"}) split(node, {{{"tp"}}, {}});
+    for (const char *node : {"blk.*.attn_add", "blk.*.ffn_add"})
+      split(node, {{{"tp"}}, {}});
   }
 
   func::FuncOp main_;
@@ -141,7 +149,8 @@ Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &
   ShardRules rules{mesh, isLanguageModel ? languageRules(module, mesh, isSequenceParallel, notes) : pairedProducts(module, ranksAlong(mesh, "tp"), notes)};
   if (rules.rules.empty() && ranksAlong(mesh, "tp") * ranksAlong(mesh, "ep") > 1) {
     std::string why;
-    for (const RuleNote &note : notes) why += "\n  " + note.node + ": " + note.text;
+    for (const RuleNote &note : notes)
+      why += "\n  " + note.node + ": " + note.text;
     return invalidArgument("the built-in rules find nothing to split by " + describe(mesh) + "; write a file of rules" + why);
   }
   return rules;

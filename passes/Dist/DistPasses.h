@@ -1,6 +1,8 @@
 // The passes of sharding, in the order in which they run: docs/guides/shard.md tells it on an example.
 //
-//   annotated --jinx-place-values--> placed --jinx-partition--> own --jinx-rank-program--> ranked, which the other passes take, --jinx-lower-collectives before them
+//   annotated --jinx-place-values--> placed --jinx-move-reshards--> placed --jinx-partition--> own --jinx-rank-program--> ranked --jinx-lower-collectives--> ranked,
+//
+// which the other passes take.
 #pragma once
 
 #include "ir/Dist/Forms.h"

@@ -25,6 +25,18 @@ def PlaceValues : Pass<"jinx-place-values", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::jinx::dist::DistDialect"];
 }
 
+def MoveReshards : Pass<"jinx-move-reshards", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: fewer and cheaper collectives";
+  let description = [{
+    In a function that is `dist.placed`, reshards of parts move behind operators that take parts (one collective for an add of two sums), two reshards in a row become one (a sum and then a part of
+    it: a reduce_scatter), and reshards of one value are made of each other where that is cheaper. By the α-β model of passes/Dist/ReshardPath.h. Each move is a remark.
+  }];
+  let options = [Option<"latency", "latency", "double", "10", "Of a collective, in microseconds">, Option<"bandwidth", "bandwidth", "double", "50", "Of a rank's link, in GB/s">];
+  let statistics = [Statistic<"numMoved", "num-moved", "Operators that parts go through">, Statistic<"numJoined", "num-joined", "Reshards joined with one in front of them">,
+                    Statistic<"numShared", "num-shared", "Reshards made of another one's result">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
 def Partition : Pass<"jinx-partition", "::mlir::func::FuncOp"> {
   let summary = "Sharding: from whole values to those of one rank, with collectives";
   let description = [{

@@ -1,12 +1,13 @@
 // Which products of a transformer make pairs, the first by columns, the second by rows?
 //
-// A branch begins and ends at a residual add, y = x + f(x). Of the products with constant weights in f, those that read what no other of them made are the first; one that reads what they
-// made is the last:
+// A branch begins and ends at a residual add, y = x + f(x). Of the products with constant weights in f, those that read what no other of them made are the
+// first; one that reads what they made is the last:
 //
 //   x -> q, k, v -> attention -> o -> + x        q, k, v by columns, o by rows
 //   x -> up -> gelu -> down        -> + x        up by columns, down by rows
 //
-// Columns of the first must stay columns until the second: what works element by element keeps them, a reshape to heads does where tp divides the heads, anything else does not.
+// Columns of the first must stay columns until the second: what works element by element keeps them, a reshape to heads does where tp divides the heads,
+// anything else does not.
 #include "ir/Graph/Graph.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Dist/BuiltInRules.h"
@@ -80,8 +81,10 @@ class Pairer {
     while (!open.empty()) {
       Operation *op = open.pop_back_val().getDefiningOp();
       if (!op || !seen.insert(op).second || isResidual(op)) continue;
-      if (auto product = dyn_cast<MatmulOp>(op); product && isWeighted(product)) sources.push_back(product);
-      else llvm::append_range(open, op->getOperands());
+      if (auto product = dyn_cast<MatmulOp>(op); product && isWeighted(product))
+        sources.push_back(product);
+      else
+        llvm::append_range(open, op->getOperands());
     }
     llvm::sort(sources, [](MatmulOp a, MatmulOp b) { return a->isBeforeInBlock(b); });
     return sources;
@@ -155,7 +158,8 @@ class Pairer {
     for (int64_t d = int64_t(sizes.size()) - 1; d >= 0; --d) {
       inner = inner * sizes[d];
       if (!(inner == columns)) continue;
-      if (!sizes[d].exactDivide(tp_)) return "its " + sizes[d].str() + " heads in " + node + " cannot be shared out equally to " + std::to_string(tp_) + " ranks";
+      if (!sizes[d].exactDivide(tp_))
+        return "its " + sizes[d].str() + " heads in " + node + " cannot be shared out equally to " + std::to_string(tp_) + " ranks";
       if (d + 1 == int64_t(sizes.size())) open.push_back(op.getY());
       return "";
     }

@@ -95,7 +95,7 @@ class Partitioner {
   }
 
   LogicalResult split(Operation *op, const graph::FactorRule &rule) {
-    FactorAxes axes = axesOfFactors(op, rule);
+    FactorAxes axes = axesOfFactors(op, rule, mesh_);
     SmallVector<Value> operands, results;
     for (size_t i = 0; i < op->getNumOperands(); ++i) operands.push_back(maskFilling(op, i, rule, axes));
     SmallVector<Type> types;
@@ -112,21 +112,6 @@ class Partitioner {
     }
     for (auto [placed, own] : llvm::zip_equal(op->getResults(), results)) values_[placed] = own;
     return success();
-  }
-
-  FactorAxes axesOfFactors(Operation *op, const graph::FactorRule &rule) {
-    FactorAxes axes(rule.factors.size());
-    auto take = [&](Value value, const graph::FactoredValue &factored) {
-      for (auto [d, loops] : llvm::enumerate(factored.dims)) {
-        std::string why;
-        auto parts = distribute(axesOf(value.getType(), d), loops, rule, mesh_, why);
-        for (auto [f, part] : llvm::zip_equal(loops, *parts))  // the verifier has seen that they go in
-          if (!part.empty()) axes[f] = part;
-      }
-    };
-    for (auto [value, factored] : llvm::zip_equal(op->getOperands(), rule.operands)) take(value, factored);
-    for (auto [value, factored] : llvm::zip_equal(op->getResults(), rule.results)) take(value, factored);
-    return axes;
   }
 
   /// What a rank has of an operand; where it is filled up, what the operator may see there.
@@ -227,10 +212,7 @@ struct Partition : impl::PartitionBase<Partition> {
     func::FuncOp function = getOperation();
     MeshOp mesh = meshOf(function, kPlaced);
     if (!mesh || function.isExternal()) return;
-    WireCost cost;
-    cost.latencySeconds = latency * 1e-6;
-    cost.bytesPerSecond = bandwidth * 1e9;
-    Partitioner partitioner(function, mesh, cost, zeroFilledArguments);
+    Partitioner partitioner(function, mesh, wireCost(latency, bandwidth), zeroFilledArguments);
     if (failed(partitioner.run())) return signalPassFailure();
     numCollectives += partitioner.numCollectives();
     numMasks += partitioner.numMasks();

@@ -25,6 +25,21 @@ int64_t ranksOf(ArrayRef<StringAttr> axes, MeshOp mesh) {
   return ranks;
 }
 
+States inMeshOrder(ArrayRef<AxisState> states, MeshOp mesh) {
+  States shards, others;
+  for (const AxisState &state : states) (state.kind == StateKind::shard ? shards : others).push_back(state);
+  llvm::stable_sort(others, [&](const AxisState &a, const AxisState &b) { return mesh.placeOf(a.axis) < mesh.placeOf(b.axis); });
+  shards.append(others);
+  return shards;
+}
+
+WireCost wireCost(double latency, double bandwidth) {
+  WireCost cost;
+  cost.latencySeconds = latency * 1e-6;
+  cost.bytesPerSecond = bandwidth * 1e9;
+  return cost;
+}
+
 graph::Sizes ownSizes(RankedTensorType type, MeshOp mesh) {
   graph::Sizes sizes = graph::sizesOf(type);
   for (auto [d, size] : llvm::enumerate(sizes)) {
@@ -45,8 +60,8 @@ namespace {
 class PathFinder {
  public:
   PathFinder(RankedTensorType from, RankedTensorType to, MeshOp mesh, const WireCost &cost) : mesh_(mesh), cost_(cost) {
-    from_ = withStates(from, inMeshOrder(statesOf(from)));
-    to_ = withStates(to, inMeshOrder(statesOf(to)));
+    from_ = withStates(from, inMeshOrder(statesOf(from), mesh));
+    to_ = withStates(to, inMeshOrder(statesOf(to), mesh));
   }
 
   Expected<std::vector<ReshardStep>> find() {
@@ -95,17 +110,8 @@ class PathFinder {
       if (!(state.kind == StateKind::shard && state.dim == dim) && !llvm::is_contained(gone, state.axis)) states.push_back(state);
     if (dim >= 0)
       for (StringAttr axis : axes) states.push_back(AxisState::shard(axis, dim));
-    return withStates(type, inMeshOrder(states));
+    return withStates(type, inMeshOrder(states, mesh_));
   }
-  /// One order for equal types: shards as they are, then the rest as it is in the mesh.
-  States inMeshOrder(ArrayRef<AxisState> states) const {
-    States shards, others;
-    for (const AxisState &state : states) (state.kind == StateKind::shard ? shards : others).push_back(state);
-    llvm::stable_sort(others, [&](const AxisState &a, const AxisState &b) { return mesh_.placeOf(a.axis) < mesh_.placeOf(b.axis); });
-    shards.append(others);
-    return shards;
-  }
-
   /// The axis that the goal has next on this dimension, behind those that are there; null where they are not the beginning of the goal's.
   StringAttr nextAxis(RankedTensorType at, int64_t dim) const {
     auto have = axesOf(at, dim), want = axesOf(to_, dim);

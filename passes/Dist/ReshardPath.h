@@ -46,11 +46,16 @@ struct WireCost {
   int64_t symbol = 128;          ///< stands for a size that is not known
 };
 
+/// In microseconds and GB/s, as options of passes have them.
+WireCost wireCost(double latency, double bandwidth);
+
 /// The cheapest path between two states of one whole value; empty where they are equal. kInvalidArgument where none leads there (to partial, from max to sum).
 Expected<std::vector<ReshardStep>> cheapestPath(mlir::RankedTensorType from, mlir::RankedTensorType to, dist::MeshOp mesh, const WireCost &cost = {});
 
 /// Bytes of what one rank has of a value of this type.
 double ownBytes(mlir::RankedTensorType type, dist::MeshOp mesh, int64_t symbol);
+/// One order for equal types: shards as they are, then the rest as it is in the mesh.
+dist::States inMeshOrder(llvm::ArrayRef<dist::AxisState> states, dist::MeshOp mesh);
 /// Ranks that the axes have together.
 int64_t ranksOf(llvm::ArrayRef<mlir::StringAttr> axes, dist::MeshOp mesh);
 /// The sizes that each rank has of a value: dimensions that are split, rounded up.

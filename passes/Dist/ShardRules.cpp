@@ -24,7 +24,8 @@ llvm::SmallVector<StringRef> partsOf(StringRef text, char by) {
 
 int64_t ShardRules::ranks() const {
   int64_t ranks = 1;
-  for (const MeshAxis &axis : mesh) ranks *= axis.ranks;
+  for (const MeshAxis &axis : mesh)
+    ranks *= axis.ranks;
   return ranks;
 }
 
@@ -33,21 +34,25 @@ Expected<DimRule> parseDimRule(std::string_view text) {
   for (StringRef word : partsOf(StringRef(text), ' ')) {
     if (word.empty()) continue;
     if (dim.isOpen) return invalidArgument("dimension is " + quoted(StringRef(text)) + ", expected '?' at its end");
-    if (word == "?") dim.isOpen = true;
-    else dim.axes.push_back(word.str());
+    if (word == "?")
+      dim.isOpen = true;
+    else
+      dim.axes.push_back(word.str());
   }
   return dim;
 }
 
 std::string describe(const DimRule &dim) {
   std::string text;
-  for (const std::string &axis : dim.axes) text += (text.empty() ? "" : " ") + axis;
+  for (const std::string &axis : dim.axes)
+    text += (text.empty() ? "" : " ") + axis;
   return dim.isOpen ? text + (text.empty() ? "?" : " ?") : text;
 }
 
 std::string describe(const std::vector<MeshAxis> &mesh) {
   std::string text;
-  for (const MeshAxis &axis : mesh) text += (text.empty() ? "" : ",") + axis.name + "=" + std::to_string(axis.ranks);
+  for (const MeshAxis &axis : mesh)
+    text += (text.empty() ? "" : ",") + axis.name + "=" + std::to_string(axis.ranks);
   return text;
 }
 
@@ -71,8 +76,10 @@ Status checkMesh(const std::vector<MeshAxis> &mesh) {
     bool isName = !axis.name.empty() && !llvm::isDigit(axis.name[0]) && llvm::all_of(axis.name, [](char c) { return llvm::isAlnum(c) || c == '_'; });
     if (!isName) return invalidArgument("axis " + quoted(axis.name) + " is no name, expected letters, digits and '_', and no digit in front");
     if (!seen.insert(axis.name).second) return invalidArgument("axis " + quoted(axis.name) + " is there twice, expected once");
-    if (axis.ranks < 1 || axis.ranks > kMostRanks) return invalidArgument("axis " + quoted(axis.name) + " has " + std::to_string(axis.ranks) + " ranks, expected 1 to " + std::to_string(kMostRanks));
-    if ((ranks *= axis.ranks) > kMostRanks) return invalidArgument("the mesh " + describe(mesh) + " has too many ranks, expected " + std::to_string(kMostRanks) + " at most");
+    if (axis.ranks < 1 || axis.ranks > kMostRanks)
+      return invalidArgument("axis " + quoted(axis.name) + " has " + std::to_string(axis.ranks) + " ranks, expected 1 to " + std::to_string(kMostRanks));
+    if ((ranks *= axis.ranks) > kMostRanks)
+      return invalidArgument("the mesh " + describe(mesh) + " has too many ranks, expected " + std::to_string(kMostRanks) + " at most");
   }
   return Status::ok();
 }

@@ -38,7 +38,8 @@ std::vector<NamedValue> namedValues(func::FuncOp function) {
   auto add = [&](StringRef name, Value value, int64_t output, Type type) {
     if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && !name.empty()) values.push_back({name.str(), value, output, tensor});
   };
-  for (BlockArgument argument : body.getArguments()) add(portName(function.getArgAttr(argument.getArgNumber(), "jinx.name")), argument, -1, argument.getType());
+  for (BlockArgument argument : body.getArguments())
+    add(portName(function.getArgAttr(argument.getArgNumber(), "jinx.name")), argument, -1, argument.getType());
   llvm::StringMap<int64_t> seen;
   for (Operation &op : body) {
     StringRef name = nodeName(op.getLoc());
@@ -49,7 +50,8 @@ std::vector<NamedValue> namedValues(func::FuncOp function) {
       add(number ? name.str() + "#" + std::to_string(number) : name.str(), result, -1, result.getType());
     }
   }
-  for (auto [i, type] : llvm::enumerate(function.getResultTypes())) add(portName(function.getResultAttr(i, "jinx.name")), Value(), i, type);
+  for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
+    add(portName(function.getResultAttr(i, "jinx.name")), Value(), i, type);
   return values;
 }
 
@@ -80,7 +82,8 @@ std::string nearNames(StringRef pattern, ArrayRef<NamedValue> values) {
     if (near.size() > 3) near.erase(std::prev(near.end()));
   }
   std::string text;
-  for (const auto &[distance, name] : near) text += (text.empty() ? "" : ", ") + name;
+  for (const auto &[distance, name] : near)
+    text += (text.empty() ? "" : ", ") + name;
   return text;
 }
 

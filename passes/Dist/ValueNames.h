@@ -4,8 +4,8 @@
 //   constants         by the tensor's:  "blk.3.ffn_up.weight"
 //   results           by the node's:    "/layer/MatMul", and "/layer/Split#1", "#2" where a node has more than one
 //
-// A node is often several operators. Its values are those that operators of other nodes read, in program order: a weight that is decoded and cast has one, the last. What nobody else
-// reads has no name.
+// A node is often several operators. Its values are those that operators of other nodes read, in program order: a weight that is decoded and cast has one, the
+// last. What nobody else reads has no name.
 #pragma once
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -14,8 +14,8 @@ namespace jinx::passes {
 
 struct NamedValue {
   std::string name;
-  mlir::Value value;        ///< null for an output
-  int64_t output = -1;      ///< of the function
+  mlir::Value value;    ///< null for an output
+  int64_t output = -1;  ///< of the function
   mlir::RankedTensorType type;
 };
 

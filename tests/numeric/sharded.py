@@ -130,7 +130,7 @@ class Runner:
             raise Failed(f"{pathlib.Path(str(command[0])).name} {' '.join(str(c) for c in command[1:3])}: exit status {done.returncode}: {done.stderr.strip()[-600:]}")
         return done.stdout
 
-    def plans(self, case, mesh, folder):
+    def plans(self, case, mesh, folder, target="cpu"):
         """The plans of all ranks in a folder, and their programs."""
         axes = ", ".join(f'"{name}" = {size}' for name, size in mesh)
         signature, _, body = case.text.partition("\n")
@@ -150,7 +150,7 @@ class Runner:
             if key not in made:
                 made[key] = f"rank-{rank:04}.jxp"
                 (folder / "rank.mlir").write_text(program)
-                self.call(self.args.jinx, "compile", folder / "rank.mlir", "-o", folder / made[key])
+                self.call(self.args.jinx, "compile", folder / "rank.mlir", "--target", target, "-o", folder / made[key])
             files.append(made[key])
         (folder / "ranks.json").write_text(json.dumps({"mesh": mesh, "plans": files}))
         return ranks, programs
@@ -166,7 +166,7 @@ class Runner:
     def of_mesh(self, case, mesh, inputs, device="cpu"):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            ranks, programs = self.plans(case, mesh, folder)
+            ranks, programs = self.plans(case, mesh, folder, "cpu" if device == "cpu" else "cuda:sm_90a")
             if ranks > 1 and case.collectives and not re.search(rf"dist\.(\w+)", programs[0]):
                 raise Failed(f"has no collective, expected {case.collectives}")
             if ranks > 1 and case.collectives and case.collectives not in programs[0]:

@@ -42,7 +42,8 @@ std::vector<Split> splitsOf(int64_t ranks, int64_t layers) {
 
 class Planner {
  public:
-  Planner(std::shared_ptr<ModelModule> model, const PlanShardsOptions& options) : model_(std::move(model)), options_(options), layers_(metadataNumber(*model_, "llm.layers")) {}
+  Planner(std::shared_ptr<ModelModule> model, const PlanShardsOptions& options)
+      : model_(std::move(model)), options_(options), layers_(metadataNumber(*model_, "llm.layers")) {}
 
   Expected<ShardPlans> run() {
     JINX_TRY_ASSIGN(std::vector<Split> splits, chooseSplits());
@@ -60,13 +61,18 @@ class Planner {
     if (options_.mesh.empty()) return splitsOf(options_.ranks, layers_);
     Split split;
     for (const MeshAxis& axis : options_.mesh) {
-      if (axis.name == "dp") split.dp = axis.ranks;
-      else if (axis.name == "tp") split.tp = axis.ranks;
-      else if (axis.name == "pp") split.pp = axis.ranks;
-      else return invalidArgument("axis \"" + axis.name + "\" is not planned, expected dp, tp or pp");
+      if (axis.name == "dp")
+        split.dp = axis.ranks;
+      else if (axis.name == "tp")
+        split.tp = axis.ranks;
+      else if (axis.name == "pp")
+        split.pp = axis.ranks;
+      else
+        return invalidArgument("axis \"" + axis.name + "\" is not planned, expected dp, tp or pp");
     }
     if (split.pp > 1 && (layers_ == 0 || layers_ % split.pp != 0))
-      return invalidArgument("pp=" + std::to_string(split.pp) + ": the model has " + (layers_ ? std::to_string(layers_) + " layers, expected a divisor of them" : "no chain of layers that is known"));
+      return invalidArgument("pp=" + std::to_string(split.pp) + ": the model has " +
+                             (layers_ ? std::to_string(layers_) + " layers, expected a divisor of them" : "no chain of layers that is known"));
     std::vector<Split> splits = {split};
     if (split.tp > 1 && layers_ > 0) splits.push_back({split.dp, split.pp, split.tp, true});
     return splits;
@@ -83,7 +89,8 @@ class Planner {
       return made.status();
     }
     entry->second = std::move(*made);
-    for (const auto& [stage, ms] : entry->second.times) plans_.times.emplace_back("tp=" + std::to_string(split.tp) + (split.isSequenceParallel ? ",sp: " : ": ") + stage, ms);
+    for (const auto& [stage, ms] : entry->second.times)
+      plans_.times.emplace_back("tp=" + std::to_string(split.tp) + (split.isSequenceParallel ? ",sp: " : ": ") + stage, ms);
     return &entry->second;
   }
 
@@ -92,12 +99,21 @@ class Planner {
     std::map<std::string, int64_t> sizes;
     if (layers_ > 0) {
       const int64_t pages = (options_.context + options_.tokens + graph::kPageRows - 1) / graph::kPageRows;
-      sizes = {{"n", sequences * options_.tokens}, {"s", sequences}, {"e", pages}, {"p", sequences * pages}, {"r", sequences}, {"d", sequences}, {"q", sequences}, {"l", 0}};
+      sizes = {{"n", sequences * options_.tokens},
+               {"s", sequences},
+               {"e", pages},
+               {"p", sequences * pages},
+               {"r", sequences},
+               {"d", sequences},
+               {"q", sequences},
+               {"l", 0}};
     } else if (model_->main().getNumArguments() > 0) {
-      graph::Sizes first = mlir::isa<mlir::RankedTensorType>(model_->main().getArgumentTypes()[0]) ? graph::sizesOf(model_->main().getArgumentTypes()[0]) : graph::Sizes();
+      graph::Sizes first =
+          mlir::isa<mlir::RankedTensorType>(model_->main().getArgumentTypes()[0]) ? graph::sizesOf(model_->main().getArgumentTypes()[0]) : graph::Sizes();
       if (!first.empty() && first[0].isSymbol()) sizes[first[0].str()] = sequences;
     }
-    for (const auto& [name, size] : options_.sizes) sizes[name] = size;
+    for (const auto& [name, size] : options_.sizes)
+      sizes[name] = size;
     return sizes;
   }
 
@@ -107,7 +123,8 @@ class Planner {
       if (ranks > 1 || std::string(name) == "tp") candidate.mesh.push_back({name, ranks});
     candidate.isSequenceParallel = split.isSequenceParallel;
     const int64_t sequences = (options_.batch + split.dp - 1) / split.dp;
-    if (split.dp > options_.batch) candidate.problem = "there are " + std::to_string(split.dp) + " replicas and " + std::to_string(options_.batch) + " sequences";
+    if (split.dp > options_.batch)
+      candidate.problem = "there are " + std::to_string(split.dp) + " replicas and " + std::to_string(options_.batch) + " sequences";
     if (!candidate.problem.empty()) return candidate;
     auto sharded = partitioned(split);
     if (!sharded) {
@@ -142,7 +159,8 @@ class Planner {
     double send = 0;
     if (split.pp > 1) {
       const double width = double(metadataNumber(*model_, "llm.heads")) * double(metadataNumber(*model_, "llm.depth"));
-      JINX_TRY_ASSIGN(auto choice, comm::model::cheapest(options_.network, Op::kSend, comm::model::groupAlong(options_.network, int(split.tp), 2), width * 2 * double(each * options_.tokens)));
+      JINX_TRY_ASSIGN(auto choice, comm::model::cheapest(options_.network, Op::kSend, comm::model::groupAlong(options_.network, int(split.tp), 2),
+                                                         width * 2 * double(each * options_.tokens)));
       send = choice.best.seconds;
     }
     const double stage = makespan_ / stages + send, rounds = double(parts + split.pp - 1);

@@ -6,9 +6,9 @@
 //   tp   products by columns and rows (passes/Dist/BuiltInRules.h); and the same with rows between blocks split by tp, "sp"
 //   pp   layers in stages, where the model is a chain of them: each rank has 1/pp of the weights and of the pools, and the batch goes through in parts
 //
-// For each tp the model is partitioned up to a rank's own program, which is counted (RankFigures.h) and timed: an operator takes as long as its arithmetic or its bytes, whichever is longer,
-// at the device's peaks; a collective what the cost model says (runtime/comm/model); who waits for whom is simulated. Nothing is compiled. Predictions order candidates; they are
-// no measurements: no kernel reaches a peak, and a step of a few tokens is bound by launches.
+// For each tp the model is partitioned up to a rank's own program, which is counted (RankFigures.h) and timed: an operator takes as long as its arithmetic or
+// its bytes, whichever is longer, at the device's peaks; a collective what the cost model says (runtime/comm/model); who waits for whom is simulated. Nothing
+// is compiled. Predictions order candidates; they are no measurements: no kernel reaches a peak, and a step of a few tokens is bound by launches.
 #pragma once
 
 #include "runtime/comm/model/Network.h"
@@ -45,17 +45,17 @@ struct PlanShardsOptions {
 struct ShardCandidate {
   std::vector<passes::MeshAxis> mesh; ///< dp, pp, tp
   bool isSequenceParallel = false;
-  std::string problem;                ///< why it was not looked at; empty where it was
+  std::string problem;                                                          ///< why it was not looked at; empty where it was
   double weightBytes = 0, inputBytes = 0, activationBytes = 0, outputBytes = 0; ///< of a rank
-  double flops = 0, wireBytes = 0;    ///< of a rank and a call
-  double seconds = 0, computeSeconds = 0, waitSeconds = 0; ///< of a call: all of it, computing, in collectives with nothing to compute
-  double bubbleSeconds = 0;           ///< waiting for other stages
+  double flops = 0, wireBytes = 0;                                              ///< of a rank and a call
+  double seconds = 0, computeSeconds = 0, waitSeconds = 0;                      ///< of a call: all of it, computing, in collectives with nothing to compute
+  double bubbleSeconds = 0;                                                     ///< waiting for other stages
   bool fits = false;
-  std::string notes;                  ///< what stays whole
-  passes::ShardRules rules;           ///< empty with several stages: those have no file
+  std::string notes;        ///< what stays whole
+  passes::ShardRules rules; ///< empty with several stages: those have no file
 
   double memoryBytes() const { return weightBytes + inputBytes + activationBytes + outputBytes; }
-  std::string name() const;           ///< "dp=2,tp=4,sp"
+  std::string name() const; ///< "dp=2,tp=4,sp"
 };
 
 struct ShardPlans {

@@ -15,11 +15,14 @@ constexpr double kLargestGrowth = 4 << 20; ///< that constants are folded at (ji
 
 class Counter {
  public:
-  Counter(func::FuncOp function, dist::MeshOp mesh, const std::map<std::string, int64_t>& sizes) : body_(function.getBody().front()), mesh_(mesh), sizes_(sizes) {}
+  Counter(func::FuncOp function, dist::MeshOp mesh, const std::map<std::string, int64_t>& sizes)
+      : body_(function.getBody().front()), mesh_(mesh), sizes_(sizes) {}
 
   RankFigures run() {
-    for (BlockArgument argument : body_.getArguments()) figures_.inputBytes += bytesOf(argument);
-    for (Value result : body_.getTerminator()->getOperands()) figures_.outputBytes += bytesOf(result);
+    for (BlockArgument argument : body_.getArguments())
+      figures_.inputBytes += bytesOf(argument);
+    for (Value result : body_.getTerminator()->getOperands())
+      figures_.outputBytes += bytesOf(result);
     for (Operation& op : body_)
       if (!isDerived(&op)) count(&op);
     figures_.activationBytes = peak();
@@ -42,7 +45,8 @@ class Counter {
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor) return 0;
     double volume = 1;
-    for (const SizeExpr& size : graph::sizesOf(tensor)) volume *= sizeOf(size);
+    for (const SizeExpr& size : graph::sizesOf(tensor))
+      volume *= sizeOf(size);
     return volume;
   }
   double bytesOf(Value value) {
@@ -78,7 +82,8 @@ class Counter {
       if (!def || !isDerived(def)) return false;
       before += bytesOf(operand);
     }
-    for (Value result : op->getResults()) after += bytesOf(result);
+    for (Value result : op->getResults())
+      after += bytesOf(result);
     return after <= before + kLargestGrowth;
   }
 
@@ -98,7 +103,8 @@ class Counter {
       if (isProduct && !isTable(op, operand)) figure.bytes += bytesOf(operand);
     }
     if (!isAlias(op))
-      for (Value result : op->getResults()) figure.bytes += bytesOf(result);
+      for (Value result : op->getResults())
+        figure.bytes += bytesOf(result);
     if (isAlias(op)) figure.bytes = 0;
     figure.flops = flopsOf(op);
     figures_.flops += figure.flops;
@@ -130,7 +136,8 @@ class Counter {
     if (auto attention = dyn_cast<graph::PagedAttentionOp>(op))
       return 4 * volumeOf(attention.getQ().getType()) * sizeOf(sizesOf(attention.getTable().getType())[1]) * double(graph::kPageRows);
     double flops = 0;
-    for (Value result : op->getResults()) flops += isAlias(op) || isa<dist::Collective>(op) ? 0 : volumeOf(result.getType());
+    for (Value result : op->getResults())
+      flops += isAlias(op) || isa<dist::Collective>(op) ? 0 : volumeOf(result.getType());
     return flops;
   }
 
@@ -144,10 +151,13 @@ class Counter {
       figure.ranks *= mesh_.sizeOf(axis);
       last = std::max(last, mesh_.placeOf(axis));
     }
-    for (int64_t size : mesh_.getSizes().drop_front(size_t(last + 1))) figure.stride *= size;
+    for (int64_t size : mesh_.getSizes().drop_front(size_t(last + 1)))
+      figure.stride *= size;
     figure.bytes = std::max(bytesOf(op->getOperand(0)), bytesOf(op->getResult(0)));
     const double share = double(figure.ranks - 1) / double(figure.ranks);
-    figure.wireBytes = figure.op == comm::Op::kPermute || figure.op == comm::Op::kBroadcast ? figure.bytes : figure.bytes * share * (figure.op == comm::Op::kAllReduce ? 2 : 1);
+    figure.wireBytes = figure.op == comm::Op::kPermute || figure.op == comm::Op::kBroadcast
+                           ? figure.bytes
+                           : figure.bytes * share * (figure.op == comm::Op::kAllReduce ? 2 : 1);
     figures_.wireBytes += figure.wireBytes;
     figures_.collectives.push_back(std::move(figure));
   }
@@ -172,7 +182,8 @@ class Counter {
     llvm::DenseMap<Value, int64_t> lastRead;
     int64_t place = 0;
     for (Operation& op : body_) {
-      for (Value operand : op.getOperands()) lastRead[storage(operand)] = place;
+      for (Value operand : op.getOperands())
+        lastRead[storage(operand)] = place;
       ++place;
     }
     llvm::DenseMap<int64_t, double> freed;

@@ -1,8 +1,8 @@
 // What does one rank have, compute and send? Counted over its own program (`dist.own`), which nobody has compiled.
 //
 //   weights      constants as the rank keeps them: a constant of which it takes a slice counts as the slice
-//   activations  the most that is alive at one time: a value lives from its operator to its last reader. An upper bound, since fusion keeps values out of memory
-//   wire         what a rank sends in a collective, by ring: 2(n-1)/n of the bytes for an all_reduce, (n-1)/n for the others
+//   activations  the most that is alive at one time: a value lives from its operator to its last reader. An upper bound, since fusion keeps values out of
+//   memory wire         what a rank sends in a collective, by ring: 2(n-1)/n of the bytes for an all_reduce, (n-1)/n for the others
 //
 // Symbols of sizes have the values that the caller gives them, 1 where he gives none; coordinates are those of rank 0.
 #pragma once
@@ -30,10 +30,10 @@ struct CollectiveFigure {
 
 /// One operator, in program order.
 struct OperatorFigure {
-  double flops = 0, bytes = 0;     ///< bytes: of weights that it reads and of what it writes, and what a product reads
-  bool isHalf = false;             ///< a product of 16-bit floats
-  int collective = -1;             ///< in RankFigures::collectives
-  std::vector<int> after;          ///< operators whose results it reads
+  double flops = 0, bytes = 0; ///< bytes: of weights that it reads and of what it writes, and what a product reads
+  bool isHalf = false;         ///< a product of 16-bit floats
+  int collective = -1;         ///< in RankFigures::collectives
+  std::vector<int> after;      ///< operators whose results it reads
 };
 
 struct RankFigures {

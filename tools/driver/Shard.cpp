@@ -66,7 +66,8 @@ std::vector<std::string> axesRead(FuncOp function) {
 
 std::vector<int64_t> coordinatesOf(int64_t rank, const std::vector<passes::MeshAxis>& mesh) {
   std::vector<int64_t> coordinates(mesh.size());
-  for (size_t i = mesh.size(); i-- > 0; rank /= mesh[i].ranks) coordinates[i] = rank % mesh[i].ranks;
+  for (size_t i = mesh.size(); i-- > 0; rank /= mesh[i].ranks)
+    coordinates[i] = rank % mesh[i].ranks;
   return coordinates;
 }
 
@@ -117,8 +118,10 @@ std::string fileOf(int64_t rank) {
 Status writeList(const ShardedModel& sharded, const fs::path& folder) {
   nlohmann::ordered_json json;
   json["mesh"] = json["plans"] = nlohmann::ordered_json::array();
-  for (const passes::MeshAxis& axis : sharded.rules.mesh) json["mesh"].push_back({axis.name, axis.ranks});
-  for (size_t program : sharded.programOf) json["plans"].push_back(fileOf(sharded.firstRanks[program]));
+  for (const passes::MeshAxis& axis : sharded.rules.mesh)
+    json["mesh"].push_back({axis.name, axis.ranks});
+  for (size_t program : sharded.programOf)
+    json["plans"].push_back(fileOf(sharded.firstRanks[program]));
   const std::string text = json.dump() + "\n";
   JINX_TRY_ASSIGN(AtomicFile file, AtomicFile::create((folder / "ranks.json").string()));
   JINX_TRY(file.write(std::as_bytes(std::span(text))));
@@ -129,7 +132,8 @@ Status writeList(const ShardedModel& sharded, const fs::path& folder) {
 class FolderAside {
  public:
   static Expected<std::unique_ptr<FolderAside>> create(std::string path) {
-    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    while (path.size() > 1 && path.back() == '/')
+      path.pop_back();
     std::error_code error;
     if (fs::exists(path, error) && !fs::exists(fs::path(path) / "ranks.json", error) && !(fs::is_directory(path, error) && fs::is_empty(path, error)))
       return invalidArgument(path + " is there and is no folder of ranks (it has no ranks.json), expected a new or an empty one");
@@ -190,7 +194,11 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
   lap("rules");
   JINX_TRY(runPasses(*model, "splitting", [](mlir::OpPassManager& pm) { pm.addPass(passes::createPlaceValues()); }));
   lap("place");
-  JINX_TRY(runPasses(*model, "splitting", [&](mlir::OpPassManager& pm) { pm.addPass(passes::createPartition({options.latencyMicroseconds, options.bandwidthGBs})); }));
+  JINX_TRY(runPasses(*model, "splitting",
+                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createMoveReshards({options.latencyMicroseconds, options.bandwidthGBs})); }));
+  lap("move reshards");
+  JINX_TRY(runPasses(*model, "splitting",
+                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createPartition({options.latencyMicroseconds, options.bandwidthGBs})); }));
   lap("partition");
   for (const passes::RuleNote& note : sharded.notes)
     sharded.remarks.push_back({note.isSplit ? "passed" : "missed", "built-in-rules", note.isSplit ? "Split" : "Whole", note.node, note.text});
@@ -214,13 +222,14 @@ std::string printOwn(ShardedModel& sharded) {
 Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const CompileOptions& options) {
   const int64_t rank = sharded.firstRanks[program];
   std::shared_ptr<ModelModule> model = sharded.model->clone();
-  JINX_TRY(runPasses(*model, "splitting", [&](mlir::OpPassManager& pm) {
-    pm.addPass(passes::createStageProgram({kStages, coordinateAlong(sharded.rules.mesh, kStages, rank)}));
-    pm.addPass(passes::createRankProgram({rank}));
-    // Kernels read codes that are constants: those of this rank.
-    pm.addPass(passes::createFoldConstants({.keepCodes = true}));
-    pm.addPass(mlir::createCSEPass());
-  }), "rank " + std::to_string(rank));
+  JINX_TRY(runPasses(*model, "splitting",
+                     [&](mlir::OpPassManager& pm) {
+                       pm.addPass(passes::createRankProgram({rank}));
+                       // Kernels read codes that are constants: those of this rank.
+                       pm.addPass(passes::createFoldConstants({.keepCodes = true}));
+                       pm.addPass(mlir::createCSEPass());
+                     }),
+           "rank " + std::to_string(rank));
   markCoordinates(*model, sharded, rank);
   CompileOptions own = options;
   own.remarks = false; // the context has a listener
@@ -228,15 +237,19 @@ Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const Comp
   return compiled;
 }
 
-Status writeRanks(ShardedModel& sharded, const std::string& path, const CompileOptions& options, const std::function<void(size_t program, const Compiled& compiled)>& done) {
+Status writeRanks(ShardedModel& sharded, const std::string& path, const CompileOptions& options,
+                  const std::function<void(size_t program, const Compiled& compiled)>& done) {
   JINX_TRY_ASSIGN(std::unique_ptr<FolderAside> folder, FolderAside::create(path));
   for (size_t program = 0; program < sharded.firstRanks.size(); ++program) {
     CompileOptions own = options;
     const double share = 1.0 / double(sharded.firstRanks.size());
     if (options.progress)
-      own.progress = [&](const std::string& stage, double fraction) { options.progress("rank " + std::to_string(sharded.firstRanks[program]) + ": " + stage, (double(program) + fraction) * share); };
+      own.progress = [&](const std::string& stage, double fraction) {
+        options.progress("rank " + std::to_string(sharded.firstRanks[program]) + ": " + stage, (double(program) + fraction) * share);
+      };
     JINX_TRY_ASSIGN(Compiled compiled, compileRank(sharded, program, own));
-    JINX_TRY(compiled.plan->writeFile((folder->path() / fileOf(sharded.firstRanks[program])).string()), "writing the plan of rank " + std::to_string(sharded.firstRanks[program]));
+    JINX_TRY(compiled.plan->writeFile((folder->path() / fileOf(sharded.firstRanks[program])).string()),
+             "writing the plan of rank " + std::to_string(sharded.firstRanks[program]));
     done(program, compiled);
   }
   JINX_TRY(writeList(sharded, folder->path()));

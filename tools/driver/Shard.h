@@ -2,8 +2,8 @@
 //
 //   model -> weights as codes -> wishes -> placed -> own -> rank 0, 1, …, each compiled as any model is
 //
-// Up to `own` there is one program for all ranks, in which coordinates are symbols. Ranks whose coordinates agree on the axes that it reads have equal programs, and one plan:
-// where only tp splits weights, the two ranks of dp have it in common.
+// Up to `own` there is one program for all ranks, in which coordinates are symbols. Ranks whose coordinates agree on the axes that it reads have equal
+// programs, and one plan: where only tp splits weights, the two ranks of dp have it in common.
 #pragma once
 
 #include <functional>
@@ -43,9 +43,11 @@ std::string printOwn(ShardedModel& sharded);
 /// The plan of one program.
 Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const CompileOptions& options);
 
-/// Compiles every program and writes `folder`, which appears whole or not at all: rank-0000.jxp, …, ranks.json. A folder of ranks that is there already is replaced.
+/// Compiles every program and writes `folder`, which appears whole or not at all: rank-0000.jxp, …, ranks.json. A folder of ranks that is there already is
+/// replaced.
 /// \param done  called for each program, with what it was compiled to
 /// \returns kInvalidArgument for a folder that is there and is none of ranks
-Status writeRanks(ShardedModel& sharded, const std::string& folder, const CompileOptions& options, const std::function<void(size_t program, const Compiled& compiled)>& done);
+Status writeRanks(ShardedModel& sharded, const std::string& folder, const CompileOptions& options,
+                  const std::function<void(size_t program, const Compiled& compiled)>& done);
 
 } // namespace jinx::driver

@@ -54,7 +54,8 @@ Expected<ShardRule> readRule(const Json& json) {
   JINX_TRY(checkKeys(json, {"values", "dims", "priority"}));
   ShardRule rule;
   if (!json.contains("values") || !json["values"].is_string() || json["values"].get<std::string>().empty())
-    return invalidArgument(json.contains("values") ? "values is " + shown(json["values"]) + ", expected a name or a pattern" : "has no \"values\", expected a name or a pattern");
+    return invalidArgument(json.contains("values") ? "values is " + shown(json["values"]) + ", expected a name or a pattern"
+                                                   : "has no \"values\", expected a name or a pattern");
   rule.values = json["values"];
   if (!json.contains("dims") || !json["dims"].is_array())
     return invalidArgument(json.contains("dims") ? "dims is " + shown(json["dims"]) + ", expected a text for each dimension like [\"tp\", \"\"]"
@@ -73,7 +74,9 @@ Expected<ShardRule> readRule(const Json& json) {
 }
 
 /// "line 3" of the byte at which reading ended.
-std::string lineOf(const std::string& text, size_t byte) { return "line " + std::to_string(1 + std::count(text.begin(), text.begin() + long(std::min(byte, text.size())), '\n')); }
+std::string lineOf(const std::string& text, size_t byte) {
+  return "line " + std::to_string(1 + std::count(text.begin(), text.begin() + long(std::min(byte, text.size())), '\n'));
+}
 
 /// The library says where it stopped through an exception only.
 Expected<Json> parseJson(const std::string& text) {
@@ -106,8 +109,10 @@ Expected<ShardRequest> parseShorthand(const std::string& text) {
   std::stringstream words(text);
   std::string mesh, word;
   while (std::getline(words, word, ',')) {
-    if (word == "sp") request.isSequenceParallel = true;
-    else mesh += (mesh.empty() ? "" : ",") + word;
+    if (word == "sp")
+      request.isSequenceParallel = true;
+    else
+      mesh += (mesh.empty() ? "" : ",") + word;
   }
   JINX_TRY_ASSIGN(request.rules.mesh, passes::parseMesh(mesh), "\"" + text + "\"");
   if (!request.isSequenceParallel) return request;

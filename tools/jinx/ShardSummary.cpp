@@ -17,7 +17,8 @@ struct Kind {
 std::string listed(const std::vector<std::string>& nodes) {
   constexpr size_t kMost = 3;
   std::string text;
-  for (size_t i = 0; i < nodes.size() && i < kMost; ++i) text += (i ? ", " : "") + nodes[i];
+  for (size_t i = 0; i < nodes.size() && i < kMost; ++i)
+    text += (i ? ", " : "") + nodes[i];
   return nodes.size() > kMost ? text + ", … and " + std::to_string(nodes.size() - kMost) + " more" : text;
 }
 
@@ -25,11 +26,13 @@ std::string listed(const std::vector<std::string>& nodes) {
 
 std::string rankTables(const driver::RankFigures& figures) {
   TextTable memory({"each rank has", "weights", "inputs", "outputs", "activations", "flops a call"});
-  memory.add({"", formatBytes(figures.weightBytes), formatBytes(figures.inputBytes), formatBytes(figures.outputBytes), formatBytes(figures.activationBytes), formatFlops(int64_t(figures.flops))});
+  memory.add({"", formatBytes(figures.weightBytes), formatBytes(figures.inputBytes), formatBytes(figures.outputBytes), formatBytes(figures.activationBytes),
+              formatFlops(int64_t(figures.flops))});
   std::string text = memory.str();
   if (!figures.assumed.empty()) {
     std::string names;
-    for (const std::string& name : figures.assumed) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string& name : figures.assumed)
+      names += (names.empty() ? "" : ", ") + name;
     text += "  (sizes without a value are 1: " + names + "; --dim NAME=VALUE gives them one)\n";
   }
   if (figures.collectives.empty()) return text + "  ranks send each other nothing\n";

@@ -49,7 +49,7 @@
 func.func @main(%x: tensor<8x16xf32> {jinx.name = "x"}) -> (tensor<8x4xf32> {jinx.name = "y"}) {
   %w = jinx.constant dense<1.0> : tensor<16x8xf32> loc("blk.0.up.weight")
   %h = jinx.matmul %x, %w : tensor<8x16xf32>, tensor<16x8xf32> -> tensor<8x8xf32> loc("blk.0.up")
-  %t = jinx.tanh %h : tensor<8x8xf32> loc("blk.0.gelu")
+  %t = jinx.tanh %h : tensor<8x8xf32> -> tensor<8x8xf32> loc("blk.0.gelu")
   %g = jinx.mul %h, %t : tensor<8x8xf32>, tensor<8x8xf32> -> tensor<8x8xf32> loc("blk.0.gelu")
   %a = jinx.slice %g starts ["0", "0"] steps [1, 1] : tensor<8x8xf32> -> tensor<8x4xf32> loc("blk.0.split")
   %b = jinx.slice %g starts ["0", "4"] steps [1, 1] : tensor<8x8xf32> -> tensor<8x4xf32> loc("blk.0.split")

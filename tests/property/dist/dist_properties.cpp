@@ -1,6 +1,6 @@
 // A function on a mesh computes what it computes alone: placed, partitioned, and run by all ranks in lockstep.
 //
-//   annotated --jinx-place-values--> placed --jinx-partition--> own --jinx-rank-program--> ranked
+//   annotated --jinx-place-values--> placed --jinx-move-reshards--> placed --jinx-partition--> own --jinx-rank-program--> ranked
 //
 // Each form is verified. Arguments are cut as their types say, and filled up with NaN (integers: with a large number): what is in the filling must not be seen in any result.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -71,7 +71,6 @@ mlir::RankedTensorType wholeType(mlir::Type type, mlir::Attribute whole) {
 }
 
 void check(const RandomProgram& program, const std::string& pipeline, double filling) {
-  if (getenv("DIST_SHOW")) std::cerr << program.text() << std::flush;
   Sharded sharded(program);
   Symbols symbols = {{"n", program.n()}};
   std::vector<Tensor> arguments = program.drawArguments(*seeds());
@@ -98,8 +97,15 @@ void check(const RandomProgram& program, const std::string& pipeline, double fil
   sharded.run(*ranked, "jinx-rank-program{rank=" + std::to_string(int64_t(mesh.ranks()) - 1) + "}");
 }
 
-JINX_PROPERTY(DistLaws, RanksTogetherComputeWhatOneComputesAlone, 300) {
-  check(RandomProgram::draw(8), "jinx-place-values,jinx-partition", std::numeric_limits<double>::quiet_NaN());
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+JINX_PROPERTY(DistLaws, RanksTogetherComputeWhatOneComputesAlone, 500) { check(RandomProgram::draw(8), "jinx-place-values,jinx-partition", kNaN); }
+
+JINX_PROPERTY(DistLaws, MovedReshardsChangeNothing, 500) { check(RandomProgram::draw(8), "jinx-place-values,jinx-move-reshards,jinx-partition", kNaN); }
+
+// Arguments that are filled up with zeros need fewer masks.
+JINX_PROPERTY(DistLaws, ZerosInArgumentsAreBelieved, 300) {
+  check(RandomProgram::draw(8), "jinx-place-values,jinx-move-reshards,jinx-partition{zero-filled-arguments=true}", 0);
 }
 
 } // namespace

@@ -19,17 +19,29 @@ bool fits(const std::string& pattern, const std::string& name) {
 
 TEST(Glob, Names) {
   const std::tuple<const char*, const char*, bool> cases[] = {
-      {"blk.*.ffn_up.weight", "blk.11.ffn_up.weight", true}, {"blk.*.ffn_up.weight", "blk.1.ffn_up.weight#1", false}, {"blk.*.ffn_up.weight*", "blk.1.ffn_up.weight#1", true},
-      {"*", "", true}, {"*", "/a/b", true}, {"", "", true}, {"", "a", false}, {"x", "X", false}, {"a*b*c", "a.b.bc", true}, {"a*b*c", "a.bcb", false}, {"**a", "ba", true}, {"?", "", false},
+      {"blk.*.ffn_up.weight", "blk.11.ffn_up.weight", true},
+      {"blk.*.ffn_up.weight", "blk.1.ffn_up.weight#1", false},
+      {"blk.*.ffn_up.weight*", "blk.1.ffn_up.weight#1", true},
+      {"*", "", true},
+      {"*", "/a/b", true},
+      {"", "", true},
+      {"", "a", false},
+      {"x", "X", false},
+      {"a*b*c", "a.b.bc", true},
+      {"a*b*c", "a.bcb", false},
+      {"**a", "ba", true},
+      {"?", "", false},
   };
-  for (const auto& [pattern, name, expected] : cases) EXPECT_EQ(passes::matchesGlob(pattern, name), expected) << pattern << " " << name;
+  for (const auto& [pattern, name, expected] : cases)
+    EXPECT_EQ(passes::matchesGlob(pattern, name), expected) << pattern << " " << name;
 }
 
 TEST(Glob, AllShortOnes) {
   const std::string letters = "ab*?";
   auto word = [&](int number, int length, int most) {
     std::string text;
-    for (int i = 0; i < length; ++i, number /= most) text += letters[size_t(number % most)];
+    for (int i = 0; i < length; ++i, number /= most)
+      text += letters[size_t(number % most)];
     return text;
   };
   for (int lengths = 0; lengths < 25; ++lengths)
