@@ -60,30 +60,42 @@ class ReshardMover {
     for (const ReshardStep &step : *path) seconds += step.seconds;
     return seconds;
   }
-  /// `type` that is partial on these axes.
+  /// `type` that is partial on these axes, whatever it is there now.
   RankedTensorType partialOn(Type type, ArrayRef<AxisState> partial) {
-    States states(statesOf(type));
-    states.append(partial.begin(), partial.end());
+    States states(partial);
+    for (const AxisState &state : statesOf(type))
+      if (llvm::none_of(partial, [&](const AxisState &other) { return other.axis == state.axis; })) states.push_back(state);
     return withStates(cast<RankedTensorType>(type), inMeshOrder(states, mesh_));
   }
 
   // ---- down ----
 
+  /// Replicated, or the minor axis of a dimension: what is left when the axis goes are parts still.
+  static bool isOnTop(Type type, StringAttr axis) {
+    AxisState state = stateOf(type, axis);
+    return state.kind == StateKind::replicate || (state.kind == StateKind::shard && axesOf(type, state.dim).back() == axis);
+  }
+  static bool isShard(Type type, StringAttr axis) { return stateOf(type, axis).kind == StateKind::shard; }
+
   /// The parts that reshards in front of an operator join and that it would take as they are.
   States partsThrough(Operation *op) {
     States through;
     for (StringAttr axis : mesh_.getAxes().getAsRange<StringAttr>()) {
-      auto isWhole = [&](Type type) { return stateOf(type, axis).kind == StateKind::replicate; };
-      if (!llvm::all_of(op->getOperandTypes(), isWhole) || !llvm::all_of(op->getResultTypes(), isWhole)) continue;
+      auto onTop = [&](Type type) { return isOnTop(type, axis); };
+      auto shard = [&](Type type) { return isShard(type, axis); };
+      if (!llvm::all_of(op->getOperandTypes(), onTop) || !llvm::all_of(op->getResultTypes(), onTop)) continue;
+      if (llvm::any_of(op->getOperandTypes(), shard) != llvm::all_of(op->getResultTypes(), shard)) continue;
       SmallVector<std::optional<graph::ReduceKind>> parts;
-      bool any = false;
+      bool any = false, others = false;
       for (Value operand : op->getOperands()) {
         auto reshard = operand.getDefiningOp<ReshardOp>();
         AxisState before = reshard ? stateOf(reshard.getX().getType(), axis) : AxisState{axis};
-        parts.push_back(before.kind == StateKind::partial ? std::optional(before.reduction) : std::nullopt);
-        any |= parts.back().has_value();
+        const bool isPart = before.kind == StateKind::partial;
+        parts.push_back(isPart ? std::optional(before.reduction) : std::nullopt);
+        any |= isPart;
+        others |= !isPart && shard(operand.getType());
       }
-      if (!any) continue;
+      if (!any || others) continue;
       if (auto kind = partialResult(op, parts)) through.push_back(AxisState::partial(axis, *kind));
     }
     return through;
@@ -116,9 +128,11 @@ class ReshardMover {
       after += *then;
     }
     for (Type type : op->getResultTypes()) {
-      auto behind = costOf(partialOn(type, through), type);
+      RankedTensorType partial = partialOn(type, through);
+      auto behind = costOf(partial, type);
       if (!behind) return;
-      after += *behind;
+      // Of parts of a shard the operator computes more.
+      after += *behind + (ownBytes(partial, mesh_, cost_.symbol) - ownBytes(cast<RankedTensorType>(type), mesh_, cost_.symbol)) / cost_.memoryBytesPerSecond;
     }
     if (after > before * (1 + 1e-9)) return;
     move(op, through, types);

@@ -43,6 +43,7 @@ struct ReshardStep {
 struct WireCost {
   double latencySeconds = 1e-5;  ///< of each collective
   double bytesPerSecond = 5e10;
+  double memoryBytesPerSecond = 1e12;
   int64_t symbol = 128;          ///< stands for a size that is not known
 };
 
