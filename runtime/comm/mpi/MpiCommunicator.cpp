@@ -9,7 +9,10 @@ namespace jinx::comm {
 namespace {
 
 constexpr auto kBusy = std::chrono::milliseconds(1), kIdle = std::chrono::milliseconds(10); // between two looks of the monitor
-constexpr auto kAnswerTime = std::chrono::seconds(3), kTellTime = std::chrono::seconds(1);
+constexpr auto kAnswerTime = std::chrono::seconds(3);
+constexpr auto kTellTime = std::chrono::seconds(1);
+constexpr auto kHearTime = std::chrono::milliseconds(20);   // mpirun ends the ranks that are left soon after others have ended
+constexpr auto kErrorTime = std::chrono::milliseconds(300); // mpirun kills a second after its first signal
 
 /// A hash that all members of a group have alike; of sends, with both ends.
 uint64_t orderOf(std::span<const int> ranks, int from = -1, int to = -1) {
@@ -51,6 +54,8 @@ Expected<std::unique_ptr<MpiCommunicator>> MpiCommunicator::open(const OpenOptio
   comm->comms_.emplace_back();
   JINX_TRY(mpiStatus(MPI_Comm_dup(MPI_COMM_WORLD, &comm->comms_[0]), "MPI_Comm_dup"));
   MPI_Comm_set_errhandler(comm->comms_[0], MPI_ERRORS_RETURN);
+  Lock lock(comm->mutex_);
+  JINX_TRY(comm->barrier(comm->comms_[0], "opening a world of " + std::to_string(size) + " ranks", lock));
   comm->monitor_ = std::thread([comm = comm.get()] { comm->monitor(); });
   return comm;
 }
@@ -69,15 +74,16 @@ void MpiCommunicator::finish() {
   }
   for (int other = 0; other < size_ && error_.isOk(); ++other)
     if (other != rank_) control_.send(other, {.kind = Message::Kind::kFinished});
-  for (int turn = 0; error_.isOk() && stopped("").isOk(); ++turn) {
+  bool whole = false;
+  for (int turn = 0; error_.isOk() && stopped("the end of the others").isOk(); ++turn) {
     progress();
-    if (static_cast<int>(finished_.size()) == size_ - 1 && control_.sent()) break;
+    whole = error_.isOk() && static_cast<int>(finished_.size()) == size_ - 1 && control_.sent();
+    if (whole) break;
     lock.unlock();
     rest(turn);
     lock.lock();
   }
   ends_ = true;
-  const bool whole = error_.isOk() && stopped("").isOk();
   lock.unlock();
   ending_.notify_all();
   monitor_.join();
@@ -127,7 +133,9 @@ void MpiCommunicator::answer(const Message& message) {
     answers_[{message.from, message.order}] = message;
     return;
   case Message::Kind::kBroken:
-    return breakWith(Status(static_cast<Code>(message.number), message.text), false);
+    return hear(message);
+  case Message::Kind::kHeard:
+    return;
   case Message::Kind::kFinished:
     finished_.insert(message.from);
     return;
@@ -138,22 +146,61 @@ void MpiCommunicator::answer(const Message& message) {
 }
 
 /// The first error stays. All ranks are told, and MPI is not called any more: what it would still write may be freed.
-void MpiCommunicator::breakWith(const Status& why, bool tells) {
+void MpiCommunicator::breakWith(const Status& why) {
   if (!error_.isOk()) return;
   error_ = why;
-  if (!tells) return;
   for (int other = 0; other < size_; ++other)
     if (other != rank_) control_.send(other, {.kind = Message::Kind::kBroken, .number = static_cast<int64_t>(why.code()), .text = why.message()});
+  // What was sent has not arrived yet, and this process may end at once: until all have heard, as long as they may need.
+  std::set<int> heard;
   const Clock::time_point begin = Clock::now();
-  for (int turn = 0; !control_.sent() && Clock::now() < begin + kTellTime; ++turn)
+  for (int turn = 0; static_cast<int>(heard.size()) < size_ - 1 && Clock::now() < begin + kTellTime; ++turn) {
+    (void)control_.sent();
+    while (auto message = control_.receive()) {
+      if (message->kind == Message::Kind::kBroken) control_.send(message->from, {.kind = Message::Kind::kHeard});
+      if (message->kind == Message::Kind::kBroken || message->kind == Message::Kind::kHeard) heard.insert(message->from);
+    }
     rest(turn);
+  }
 }
 
-Status MpiCommunicator::stopped(const std::string& where) const {
+/// Another rank's error.
+void MpiCommunicator::hear(const Message& message) {
+  error_ = Status(static_cast<Code>(message.number), message.text);
+  control_.send(message.from, {.kind = Message::Kind::kHeard});
+  const Clock::time_point begin = Clock::now();
+  for (int turn = 0; (turn < 100 || !control_.sent()) && Clock::now() < begin + kHearTime; ++turn) {
+    if (auto next = control_.receive(); next && next->kind == Message::Kind::kBroken) control_.send(next->from, {.kind = Message::Kind::kHeard});
+    rest(turn);
+  }
+}
+
+/// A signal most often follows another rank's error, which may still be on its way: that one says more.
+Status MpiCommunicator::stopped(const std::string& where) {
   const int signal = options_.stop ? options_.stop->load() : 0;
   if (signal == 0) return Status::ok();
-  return resourceError("stopped by signal " + std::to_string(signal) + (where.empty() ? "" : " while it waited in " + where) +
+  if (!signalled_) signalled_ = Clock::now();
+  if (Clock::now() < *signalled_ + kErrorTime) return Status::ok();
+  return resourceError("stopped by signal " + std::to_string(signal) + " while it waited in " + where +
                        "; under mpirun another rank may have died, and what it printed says why");
+}
+
+/// Whoever leaves it knows that all have left what MPI does without end, MPI_Comm_dup and MPI_Comm_create_group: there nobody would hear of an error.
+Status MpiCommunicator::barrier(MPI_Comm comm, const std::string& what, Lock& lock) {
+  MPI_Request request = MPI_REQUEST_NULL;
+  JINX_TRY(mpiStatus(MPI_Ibarrier(comm, &request), "MPI_Ibarrier"));
+  const Clock::time_point begin = Clock::now();
+  for (int turn = 0, done = 0;; ++turn) {
+    JINX_TRY(mpiStatus(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test"));
+    if (done) return Status::ok();
+    progress();
+    if (!error_.isOk()) return error_;
+    JINX_TRY(stopped(what));
+    if (Clock::now() > begin + options_.timeout) return resourceError(what + ": not all ranks have come in " + since(begin));
+    lock.unlock();
+    rest(turn);
+    lock.lock();
+  }
 }
 
 // ---- groups ----
@@ -202,6 +249,7 @@ Expected<MPI_Comm> MpiCommunicator::meet(std::span<const int> ranks, Lock& lock)
   MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
   MPI_Group_free(&group);
   MPI_Group_free(&world);
+  JINX_TRY(barrier(comm, what, lock));
   return comm;
 }
 
@@ -255,8 +303,9 @@ Status MpiCommunicator::wait(Ticket ticket) {
     progress();
     if (!error_.isOk()) return error_;
     if (flight->done()) break;
-    Status status = stopped(identify(flight->call()) + ", " + ranksText(flight->route().ranks));
-    if (status.isOk()) status = goneMember(*flight);
+    error_ = stopped(identify(flight->call()) + ", " + ranksText(flight->route().ranks)); // the others have the signal, too
+    if (!error_.isOk()) return error_;
+    Status status = goneMember(*flight);
     if (status.isOk() && !flight->call().isPatient && Clock::now() > begin + options_.timeout) status = timedOut(*flight, begin, lock);
     if (!status.isOk()) breakWith(status);
     if (!error_.isOk()) return error_;
@@ -306,7 +355,8 @@ Status MpiCommunicator::timedOut(const Flight& flight, Clock::time_point begin, 
   }
   auto missing = [&] { return std::ranges::any_of(others, [&](int other) { return !answers_.contains({other, route.order}); }); };
   const Clock::time_point asked = Clock::now();
-  for (int turn = 0; missing() && error_.isOk() && !flight.done() && Clock::now() < asked + kAnswerTime; ++turn) {
+  auto isStopped = [&] { return options_.stop && options_.stop->load() != 0; };
+  for (int turn = 0; missing() && error_.isOk() && !flight.done() && !isStopped() && Clock::now() < asked + kAnswerTime; ++turn) {
     progress();
     lock.unlock();
     rest(turn);

@@ -14,6 +14,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -48,8 +49,10 @@ class MpiCommunicator final : public Communicator {
   void monitor();
   void progress();
   void answer(const Message& message);
-  void breakWith(const Status& why, bool tells = true);
-  Status stopped(const std::string& where) const;
+  void breakWith(const Status& why);
+  void hear(const Message& message);
+  Status stopped(const std::string& where);
+  Status barrier(MPI_Comm comm, const std::string& what, Lock& lock);
   Route routeOf(const Call& call);
   Expected<MPI_Comm> meet(std::span<const int> ranks, Lock& lock);
   Status goneMember(const Flight& flight);
@@ -67,6 +70,7 @@ class MpiCommunicator final : public Communicator {
   std::condition_variable ending_;
   bool ends_ = false;
   Status error_;
+  std::optional<Clock::time_point> signalled_; // when `options_.stop` was first seen
   Control control_;
   std::vector<MPI_Comm> comms_;                        // by group
   std::map<uint64_t, int64_t> started_;                // calls by order
