@@ -102,7 +102,8 @@ std::string fileOf(int64_t rank) {
 
 Status writeList(const ShardedModel& sharded, const fs::path& folder) {
   nlohmann::ordered_json json;
-  json["mesh"] = json["plans"] = nlohmann::ordered_json::array();
+  json["mesh"] = nlohmann::ordered_json::array();
+  json["plans"] = nlohmann::ordered_json::array();
   for (const passes::MeshAxis& axis : sharded.rules.mesh)
     json["mesh"].push_back({axis.name, axis.ranks});
   for (size_t program : sharded.programOf)
