@@ -4,6 +4,17 @@
 
 include "mlir/Pass/PassBase.td"
 
+def ApplyShardRules : Pass<"jinx-apply-shard-rules", "::mlir::ModuleOp"> {
+  let summary = "Sharding: wishes by names of values";
+  let description = [{
+    `mesh=dp=2,tp=4 rules=input_ids:dp+?|,blk.*.ffn_up.weight:tp|:1` writes a mesh and wishes for the values of @main that the patterns fit (passes/Dist/ApplyRules.h): dimensions have a bar
+    between them, axes a '+', a `?` leaves a dimension open, and a number is a priority. Then @main is `dist.annotated`. Programs read the same from a file (docs/guides/shard.md).
+  }];
+  let options = [ListOption<"mesh", "mesh", "std::string", "Axes: NAME=RANKS">, ListOption<"rules", "rules", "std::string", "PATTERN:DIM|DIM…[:PRIORITY]">];
+  let statistics = [Statistic<"numWishes", "num-wishes", "Values with a wish">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
 def PlaceValues : Pass<"jinx-place-values", "::mlir::func::FuncOp"> {
   let summary = "Sharding: from wishes to what ranks have of every value";
   let description = [{

@@ -51,7 +51,9 @@ Expected<std::vector<std::shared_ptr<const PlanFile>>> RankFolder::openAll() con
   std::vector<std::shared_ptr<const PlanFile>> all;
   for (int rank = 0; rank < size(); ++rank) {
     auto& plan = known[plans[static_cast<size_t>(rank)]];
-    if (!plan) JINX_TRY_ASSIGN(plan, openPlan(rank));
+    if (!plan) {
+      JINX_TRY_ASSIGN(plan, openPlan(rank));
+    }
     all.push_back(plan);
   }
   return all;
