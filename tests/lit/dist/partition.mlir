@@ -200,3 +200,24 @@ func.func @formulas(%x: tensor<?xf32, #dist.on<"tp" = shard 0, sizes "n">>) -> t
   %y = jinx.reduce sum, %x axes [0] : tensor<?xf32, #dist.on<"tp" = shard 0, sizes "n">> -> tensor<1xf32, #dist.on<"tp" = partial sum>>
   return %y : tensor<1xf32, #dist.on<"tp" = partial sum>>
 }
+
+// -----
+
+// An operator with blocks, and all that they read from outside, is whole on every rank.
+// CHECK-LABEL: @blocks_of_code
+// CHECK: %[[X:.*]] = dist.all_gather
+// CHECK: %[[Y:.*]] = jinx.if
+// CHECK: jinx.neg %[[X]] : tensor<4xf32> -> tensor<4xf32>
+// CHECK: jinx.slice %[[Y]] starts ["2*rank.tp"]
+dist.mesh @mesh <"tp" = 2>
+func.func @blocks_of_code(%c: tensor<i1>, %x: tensor<4xf32, #dist.on<"tp" = shard 0>>) -> tensor<4xf32, #dist.on<"tp" = shard 0>> attributes {dist.placed = @mesh} {
+  %w = dist.reshard %x : tensor<4xf32, #dist.on<"tp" = shard 0>> -> tensor<4xf32>
+  %y = jinx.if %c : tensor<i1> -> tensor<4xf32> {
+    %n = jinx.neg %w : tensor<4xf32> -> tensor<4xf32>
+    jinx.yield %n : tensor<4xf32>
+  } else {
+    jinx.yield %w : tensor<4xf32>
+  }
+  %p = dist.reshard %y : tensor<4xf32> -> tensor<4xf32, #dist.on<"tp" = shard 0>>
+  return %p : tensor<4xf32, #dist.on<"tp" = shard 0>>
+}
