@@ -140,8 +140,8 @@ std::vector<ShardRule> languageRules(ModuleOp module, const std::vector<MeshAxis
 Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes) {
   JINX_TRY(checkMesh(mesh));
   for (const MeshAxis &axis : mesh)
-    if (axis.name != "tp" && axis.name != "dp" && axis.name != "ep")
-      return invalidArgument("there are no built-in rules for axis \"" + axis.name + "\", expected tp, ep or dp; other axes need a file of rules");
+    if (axis.name != "tp" && axis.name != "dp" && axis.name != "ep" && axis.name != "pp")
+      return invalidArgument("there are no built-in rules for axis \"" + axis.name + "\", expected tp, ep, dp or pp; other axes need a file of rules");
   auto metadata = module->getAttrOfType<DictionaryAttr>("jinx.metadata");
   const bool isLanguageModel = metadata && metadata.contains("llm.context_length");
   if (!isLanguageModel && (ranksAlong(mesh, "ep") > 1 || isSequenceParallel))

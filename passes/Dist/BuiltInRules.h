@@ -12,7 +12,7 @@
 // - Other models: the products with constant weights are paired by looking for them (PairedProducts.cpp).
 //
 // What does not divide stays whole, and a note says so. Axes are called as the field calls them: tp splits as above, ep splits experts, dp splits nothing
-// inside a model (each of its ranks has requests of its own). With `isSequenceParallel` rows of what goes from block to block are split by tp, too: an
+// inside a model (each of its ranks has requests of its own), pp has stages of layers (MarkStages.h). With `isSequenceParallel` rows of what goes from block to block are split by tp, too: an
 // all_reduce becomes a reduce_scatter and an all_gather, and norms are computed once instead of on each rank. (Shoeybi et al. 2019, Megatron-LM; Korthikanti et
 // al. 2022.)
 #pragma once
@@ -21,7 +21,7 @@
 
 namespace jinx::passes {
 
-/// \param mesh   axes tp, ep and dp
+/// \param mesh   axes tp, ep, dp and pp
 /// \returns kInvalidArgument for another axis, or where tp has more than one rank and nothing can be split by it
 Expected<ShardRules> builtInRules(mlir::ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes);
 

@@ -1,7 +1,7 @@
 // From wishes to a placed function: every type says what ranks have of the value, and dist.reshard stands wherever that changes.
 //
-// Propagation finds what each value would like to be. Then, operator by operator: its factors get the axes of the operands and results that have them; where those differ, the largest
-// tensor has the last word. Operands that are something else are resharded in front, results that propagation wants otherwise (sums of parts, above all) behind.
+// Propagation finds what each value would like to be. Then, operator by operator: its factors get the axes of the operands and results that have them; where those differ, what most
+// bytes have is taken. Operands that are something else are resharded in front, results that propagation wants otherwise (sums of parts, above all) behind.
 #include "mlir/IR/Builders.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "passes/Dist/Propagation.h"
@@ -146,14 +146,17 @@ class Placer {
     if (uneven && factor.kind == graph::FactorKind::kReduced && isa<graph::AttentionGradOp>(op) && factor.name == "m") return "a key that is filled up has a weight, exp(-lse)";
     return "";
   }
-  void remarkWhole(Operation *op, const graph::Factor &factor, const Axes &axes, StringRef why) {
-    say(missed(op, "jinx-place-values", "KeptWhole"), [&] { return factor.name + " of " + kindOf(op) + " is not split by " + textOf(axes) + ": " + why.str(); });
+  bool maySplit(Operation *op, const graph::Factor &factor, const Axes &axes) {
+    StringRef why = whyWhole(op, factor);
+    if (why.empty()) why = whyNotInParts(op, factor, axes);
+    if (!why.empty() && !op->hasTrait<OpTrait::ConstantLike>())
+      say(missed(op, "jinx-place-values", "KeptWhole"), [&] { return factor.name + " of " + kindOf(op) + " is not split by " + textOf(axes) + ": " + why.str(); });
+    return why.empty();
   }
 
-  /// For each factor the axes of the largest tensor that has any; an axis that two factors want goes to the larger one's.
+  /// For each factor the axes that most bytes are split by already; an axis that two factors want goes to the one with more.
   FactorAxes chooseAxes(Operation *op, const graph::FactorRule &rule) {
-    FactorAxes axes(rule.factors.size());
-    SmallVector<double> weight(rule.factors.size(), -1);
+    SmallVector<SmallVector<std::pair<Axes, double>>> votes(rule.factors.size());
     auto vote = [&](Value value, RankedTensorType type, const graph::FactoredValue &factored) {
       double bytes = ownBytes(wholeType(value), mesh_, WireCost().symbol);
       for (auto [d, loops] : llvm::enumerate(factored.dims)) {
@@ -161,20 +164,20 @@ class Placer {
         auto parts = distribute(axesOf(type, d), loops, rule, mesh_, reason);
         if (!parts) continue;
         for (auto [f, part] : llvm::zip_equal(loops, *parts)) {
-          if (part.empty() || bytes <= weight[f]) continue;
-          StringRef why = whyWhole(op, rule.factors[f]);
-          if (why.empty()) why = whyNotInParts(op, rule.factors[f], part);
-          if (!why.empty()) {
-            if (!op->hasTrait<OpTrait::ConstantLike>()) remarkWhole(op, rule.factors[f], part, why);
-            continue;
-          }
-          axes[f] = part;
-          weight[f] = bytes;
+          if (part.empty() || !maySplit(op, rule.factors[f], part)) continue;
+          auto *same = llvm::find_if(votes[f], [&](auto &vote) { return vote.first == part; });
+          if (same == votes[f].end()) votes[f].push_back({part, bytes});
+          else same->second += bytes;
         }
       }
     };
     for (auto [value, factored] : llvm::zip_equal(op->getOperands(), rule.operands)) vote(value, cast<RankedTensorType>(value.getType()), factored);
     for (auto [value, factored] : llvm::zip_equal(op->getResults(), rule.results)) vote(value, wanted_.typeOf(value), factored);
+    FactorAxes axes(rule.factors.size());
+    SmallVector<double> weight(rule.factors.size(), -1);
+    for (auto [f, candidates] : llvm::enumerate(votes))
+      for (auto &candidate : candidates)
+        if (candidate.second > weight[f]) std::tie(axes[f], weight[f]) = candidate;
     dropSecondUses(rule, weight, axes);
     return dropUncollectable(rule, axes);
   }

@@ -42,6 +42,7 @@ class StageSplitter {
         op->erase();
       }
     dropArguments(body);
+    for (Operation &op : body) op.removeAttr(kStage);
     return success();
   }
 

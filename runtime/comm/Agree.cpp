@@ -115,7 +115,8 @@ std::string compare(int a, const std::vector<std::string>& ofA, int b, const std
 Status agree(Communicator& comm, const Schedule& schedule) {
   if (!comm.movesData()) return Status::ok();
   Status valid = checkSchedule(schedule, comm.size());
-  if (schedule.rank != comm.rank()) valid = invalidArgument("rank " + std::to_string(comm.rank()) + " has the schedule of rank " + std::to_string(schedule.rank));
+  if (schedule.rank != comm.rank())
+    valid = invalidArgument("rank " + std::to_string(comm.rank()) + " has the schedule of rank " + std::to_string(schedule.rank));
   if (!valid.isOk()) {
     comm.abort(valid); // others would wait for this one
     return valid;

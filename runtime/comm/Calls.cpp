@@ -39,12 +39,14 @@ Status checkCounts(const Call& call, int n, int place) {
       return refuse(call, "got " + std::to_string(counts.size()) + " counts of " + what + ", expected " + std::to_string(n) + ", one for each member");
     for (int64_t count : counts) {
       if (!countable(count, n, call.dtype)) return refuse(call, "got a count of " + std::to_string(count) + " in " + what + ", expected 0 or more");
-      if (count % elementsOfByte(call.dtype)) return refuse(call, "a part of " + std::to_string(count) + " packed elements in " + what + " does not end with a byte; pad it");
+      if (count % elementsOfByte(call.dtype))
+        return refuse(call, "a part of " + std::to_string(count) + " packed elements in " + what + " does not end with a byte; pad it");
     }
   }
   const auto own = static_cast<size_t>(place);
   if (call.sends[own] != call.receives[own])
-    return refuse(call, "sends itself " + std::to_string(call.sends[own]) + " elements and receives " + std::to_string(call.receives[own]) + " of itself; both are one part");
+    return refuse(call, "sends itself " + std::to_string(call.sends[own]) + " elements and receives " + std::to_string(call.receives[own]) +
+                            " of itself; both are one part");
   return Status::ok();
 }
 
@@ -86,15 +88,24 @@ Part partOf(int64_t count, int n, int place, DType dtype) {
 
 Sizes sizesOf(const Call& call, int place, int n) {
   switch (call.op) {
-  case Op::kAllReduce: return {call.count, call.count};
-  case Op::kAllGather: return {call.count, n * call.count};
-  case Op::kReduceScatter: return {n * call.count, call.count};
-  case Op::kAllToAll: return {n * call.count, n * call.count};
-  case Op::kAllToAllV: return {sumOf(call.sends), sumOf(call.receives)};
-  case Op::kBroadcast: return {place == call.root ? call.count : 0, call.count};
-  case Op::kPermute: return {call.count, call.count};
-  case Op::kSend: return {call.count, 0};
-  case Op::kRecv: return {0, call.count};
+  case Op::kAllReduce:
+    return {call.count, call.count};
+  case Op::kAllGather:
+    return {call.count, n * call.count};
+  case Op::kReduceScatter:
+    return {n * call.count, call.count};
+  case Op::kAllToAll:
+    return {n * call.count, n * call.count};
+  case Op::kAllToAllV:
+    return {sumOf(call.sends), sumOf(call.receives)};
+  case Op::kBroadcast:
+    return {place == call.root ? call.count : 0, call.count};
+  case Op::kPermute:
+    return {call.count, call.count};
+  case Op::kSend:
+    return {call.count, 0};
+  case Op::kRecv:
+    return {0, call.count};
   }
   return {};
 }
@@ -175,12 +186,14 @@ Traffic trafficOf(const Call& call, int place, int n) {
   }
   case Op::kAllGather:
   case Op::kReduceScatter:
-  case Op::kAllToAll: return {others, others, 1};
+  case Op::kAllToAll:
+    return {others, others, 1};
   case Op::kAllToAllV: {
     const int64_t own = call.sends[static_cast<size_t>(place)];
     return {bytes(sumOf(call.sends) - own), bytes(sumOf(call.receives) - own), 1};
   }
-  case Op::kBroadcast: return place == call.root ? Traffic{others, 0, 1} : Traffic{0, whole, 1};
+  case Op::kBroadcast:
+    return place == call.root ? Traffic{others, 0, 1} : Traffic{0, whole, 1};
   case Op::kPermute: {
     Traffic moved{0, 0, 1};
     for (int i = 0; i < n; ++i)
@@ -189,8 +202,10 @@ Traffic trafficOf(const Call& call, int place, int n) {
     if (source >= 0 && source != place) moved.receivedBytes = whole;
     return moved;
   }
-  case Op::kSend: return {whole, 0, 1};
-  case Op::kRecv: return {0, whole, 1};
+  case Op::kSend:
+    return {whole, 0, 1};
+  case Op::kRecv:
+    return {0, whole, 1};
   }
   return {};
 }

@@ -29,11 +29,13 @@
 // Sums of one call are made in one order, the same on each rank and in each run: equal inputs give equal bits everywhere. 16-bit floats
 // are added in f32 and rounded once.
 //
-// Communicators: `VirtualWorld.h` (ranks are threads of one process), `FakeWorld.h` (counts, moves nothing), MPI and NCCL (modules
-// that are opened when asked for). Failures, and ranks that do not come: `Watch.h`.
+// Communicators: `VirtualWorld.h` (ranks are threads of one process), `FakeWorld.h` (counts, moves nothing), `OpenCommunicator.h` (MPI, a
+// module that is opened when asked for). Failures, and ranks that do not come: `Watch.h`. Whether ranks mean to make the same calls:
+// `Schedule.h`.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -109,7 +111,7 @@ class Communicator {
 
   virtual Traffic traffic() const = 0;
   /// This rank's last calls, one a line, with their states and times (`Watch.h`).
-  virtual std::string recentCalls() const = 0;
+  virtual std::string recentCalls() const { return {}; }
   /// False where outputs are left as they are: a world that only counts.
   virtual bool movesData() const { return true; }
 

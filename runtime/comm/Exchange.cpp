@@ -51,21 +51,28 @@ void Exchange::work(int place, const std::function<void(int, int, int64_t)>& mov
   const Call& call = this->call(place);
   const int64_t bytes = packedBytes(call.dtype, call.count);
   switch (call.op) {
-  case Op::kAllReduce: return phase_ == 0 ? sum(place, moved) : gather(place, moved);
-  case Op::kReduceScatter: return sum(place, moved);
-  case Op::kAllGather: return gather(place, moved);
+  case Op::kAllReduce:
+    return phase_ == 0 ? sum(place, moved) : gather(place, moved);
+  case Op::kReduceScatter:
+    return sum(place, moved);
+  case Op::kAllGather:
+    return gather(place, moved);
   case Op::kAllToAll:
     for (int from = 0; from < size(); ++from)
       copyFrom(from, place * bytes, place, from * bytes, bytes, moved);
     return;
-  case Op::kAllToAllV: return gatherDifferent(place, moved);
-  case Op::kBroadcast: return copyFrom(call.root, 0, place, 0, bytes, moved);
+  case Op::kAllToAllV:
+    return gatherDifferent(place, moved);
+  case Op::kBroadcast:
+    return copyFrom(call.root, 0, place, 0, bytes, moved);
   case Op::kPermute:
     if (const int source = call.sources[static_cast<size_t>(place)]; source >= 0) return copyFrom(source, 0, place, 0, bytes, moved);
     if (bytes > 0) std::memset(members_[static_cast<size_t>(place)].out, 0, static_cast<size_t>(bytes));
     return;
-  case Op::kSend: return; // the receiver takes it
-  case Op::kRecv: return copyFrom(0, 0, place, 0, bytes, moved);
+  case Op::kSend:
+    return; // the receiver takes it
+  case Op::kRecv:
+    return copyFrom(0, 0, place, 0, bytes, moved);
   }
 }
 

@@ -20,7 +20,8 @@ class FakeCommunicator final : public Communicator {
 
   Expected<Ticket> start(const Call& call, const void* in, void* out) override {
     JINX_TRY(error_);
-    if (!groups_.has(call.group)) return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) + ", expected one of makeGroup on this communicator");
+    if (!groups_.has(call.group))
+      return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) + ", expected one of makeGroup on this communicator");
     const int n = static_cast<int>(groups_.members(call.group).size()), place = groups_.place(call.group);
     JINX_TRY(checkCall(call, place, n, in, out));
     const Traffic moved = trafficOf(call, place, n);

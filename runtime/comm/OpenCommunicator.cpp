@@ -29,13 +29,15 @@ Expected<void*> openModule(const std::string& file, const std::string& path) {
     if (void* module = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL)) return module;
     if (said.empty() || access(place.c_str(), F_OK) == 0) said = dlerror(); // of a file that is there, rather
   }
-  return notFound("cannot open " + (path.empty() ? file : path) + ": " + said + "; build it with MPI's headers installed (Debian: libopenmpi-dev), or give its path");
+  return notFound("cannot open " + (path.empty() ? file : path) + ": " + said +
+                  "; build it with MPI's headers installed (Debian: libopenmpi-dev), or give its path");
 }
 
 } // namespace
 
 Expected<std::unique_ptr<Communicator>> openCommunicator(const std::string& name, const OpenOptions& options) {
-  if (name == "virtual") return invalidArgument("a virtual world has all its ranks in one process; make it with VirtualWorld::create, or start processes with mpirun and take mpi");
+  if (name == "virtual")
+    return invalidArgument("a virtual world has all its ranks in one process; make it with VirtualWorld::create, or start processes with mpirun and take mpi");
   if (name == "fake") return invalidArgument("a fake world needs a rank and a size; make it with fakeCommunicator");
   if (name != "mpi") return invalidArgument("got the communicator " + name + ", expected mpi");
   JINX_TRY_ASSIGN(void* module, openModule("libjinx_mpi.so", options.module));
@@ -43,7 +45,8 @@ Expected<std::unique_ptr<Communicator>> openCommunicator(const std::string& name
   const char* version = versionOf ? versionOf() : nullptr;
   const auto open = reinterpret_cast<OpenFunction>(dlsym(module, "jinxOpenCommunicator"));
   if (!version || !open || std::strcmp(version, kModuleVersion) != 0)
-    return invalidArgument("the module of " + name + " is " + (version ? version : "none of Jinx") + ", expected " + kModuleVersion + "; build both from one source");
+    return invalidArgument("the module of " + name + " is " + (version ? version : "none of Jinx") + ", expected " + kModuleVersion +
+                           "; build both from one source");
   Status status;
   std::unique_ptr<Communicator> comm(open(options, status));
   if (!comm) return status;

@@ -19,9 +19,9 @@ namespace jinx::comm {
 
 struct OpenOptions {
   std::chrono::milliseconds timeout = std::chrono::minutes(5); ///< of a wait for members that have not come
-  std::string module;                        ///< path of the module; empty: looked for
-  const std::atomic<int>* stop = nullptr;    ///< not 0: a signal asks the program to end, and waits end with an error (StopOnSignals.h)
-  bool comparesCalls = true;                 ///< each call first exchanges 16 bytes a rank, so that calls that differ are an error on all ranks and never wrong numbers
+  std::string module;                                          ///< path of the module; empty: looked for
+  const std::atomic<int>* stop = nullptr;                      ///< not 0: a signal asks the program to end, and waits end with an error (StopOnSignals.h)
+  bool comparesCalls = true; ///< each call first exchanges 16 bytes a rank, so that calls that differ are an error on all ranks and never wrong numbers
 };
 
 /// kNotFound for a module that is not there, kInvalidArgument for a name that is none. One world a process.

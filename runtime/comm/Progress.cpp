@@ -148,7 +148,8 @@ class Game {
 Status checkProgress(std::span<const Schedule> schedules) {
   for (size_t rank = 0; rank < schedules.size(); ++rank) {
     if (schedules[rank].rank != static_cast<int>(rank))
-      return invalidArgument("got the schedule of rank " + std::to_string(schedules[rank].rank) + " at place " + std::to_string(rank) + "; expected one of each rank, in order");
+      return invalidArgument("got the schedule of rank " + std::to_string(schedules[rank].rank) + " at place " + std::to_string(rank) +
+                             "; expected one of each rank, in order");
     JINX_TRY(checkSchedule(schedules[rank], static_cast<int>(schedules.size())));
   }
   Game game(schedules);

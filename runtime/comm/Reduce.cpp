@@ -48,24 +48,32 @@ struct Packed {
 struct Add {
   template <typename T>
   static T apply(T a, T b) {
-    if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-    else return a + b;
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+    else
+      return a + b;
   }
 };
 struct Multiply {
   template <typename T>
   static T apply(T a, T b) {
-    if constexpr (std::is_integral_v<T>) return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-    else return a * b;
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+    else
+      return a * b;
   }
 };
 struct Largest {
   template <typename T>
-  static T apply(T a, T b) { return a != a || a >= b ? a : b; } // b too where b is NaN
+  static T apply(T a, T b) {
+    return a != a || a >= b ? a : b;
+  } // b too where b is NaN
 };
 struct Smallest {
   template <typename T>
-  static T apply(T a, T b) { return a != a || a <= b ? a : b; }
+  static T apply(T a, T b) {
+    return a != a || a <= b ? a : b;
+  }
 };
 
 template <typename Format, typename Combine>
@@ -86,10 +94,14 @@ void reduceAs(std::span<const void* const> inputs, void* out, int64_t count) {
 template <typename Format>
 void reduceBy(Reduction reduction, std::span<const void* const> inputs, void* out, int64_t count) {
   switch (reduction) {
-  case Reduction::kSum: return reduceAs<Format, Add>(inputs, out, count);
-  case Reduction::kProd: return reduceAs<Format, Multiply>(inputs, out, count);
-  case Reduction::kMax: return reduceAs<Format, Largest>(inputs, out, count);
-  case Reduction::kMin: return reduceAs<Format, Smallest>(inputs, out, count);
+  case Reduction::kSum:
+    return reduceAs<Format, Add>(inputs, out, count);
+  case Reduction::kProd:
+    return reduceAs<Format, Multiply>(inputs, out, count);
+  case Reduction::kMax:
+    return reduceAs<Format, Largest>(inputs, out, count);
+  case Reduction::kMin:
+    return reduceAs<Format, Smallest>(inputs, out, count);
   }
 }
 
@@ -112,24 +124,42 @@ void reduce(Reduction reduction, DType dtype, std::span<const void* const> input
     return;
   }
   switch (dtype) {
-  case DType::kF64: return reduceBy<Plain<double>>(reduction, inputs, out, count);
-  case DType::kF32: return reduceBy<Plain<float>>(reduction, inputs, out, count);
-  case DType::kF16: return reduceBy<Half>(reduction, inputs, out, count);
-  case DType::kBF16: return reduceBy<BFloat16>(reduction, inputs, out, count);
-  case DType::kI8: return reduceBy<Plain<int8_t>>(reduction, inputs, out, count);
-  case DType::kI16: return reduceBy<Plain<int16_t>>(reduction, inputs, out, count);
-  case DType::kI32: return reduceBy<Plain<int32_t>>(reduction, inputs, out, count);
-  case DType::kI64: return reduceBy<Plain<int64_t>>(reduction, inputs, out, count);
-  case DType::kU8: return reduceBy<Plain<uint8_t>>(reduction, inputs, out, count);
-  case DType::kU16: return reduceBy<Plain<uint16_t>>(reduction, inputs, out, count);
-  case DType::kU32: return reduceBy<Plain<uint32_t>>(reduction, inputs, out, count);
-  case DType::kU64: return reduceBy<Plain<uint64_t>>(reduction, inputs, out, count);
-  case DType::kBool: return reduceBy<Bool>(reduction, inputs, out, count);
-  case DType::kI4: return reduceBy<Packed<DType::kI4>>(reduction, inputs, out, count);
-  case DType::kU4: return reduceBy<Packed<DType::kU4>>(reduction, inputs, out, count);
-  case DType::kI2: return reduceBy<Packed<DType::kI2>>(reduction, inputs, out, count);
-  case DType::kU2: return reduceBy<Packed<DType::kU2>>(reduction, inputs, out, count);
-  default: return; // refused by checkReduction
+  case DType::kF64:
+    return reduceBy<Plain<double>>(reduction, inputs, out, count);
+  case DType::kF32:
+    return reduceBy<Plain<float>>(reduction, inputs, out, count);
+  case DType::kF16:
+    return reduceBy<Half>(reduction, inputs, out, count);
+  case DType::kBF16:
+    return reduceBy<BFloat16>(reduction, inputs, out, count);
+  case DType::kI8:
+    return reduceBy<Plain<int8_t>>(reduction, inputs, out, count);
+  case DType::kI16:
+    return reduceBy<Plain<int16_t>>(reduction, inputs, out, count);
+  case DType::kI32:
+    return reduceBy<Plain<int32_t>>(reduction, inputs, out, count);
+  case DType::kI64:
+    return reduceBy<Plain<int64_t>>(reduction, inputs, out, count);
+  case DType::kU8:
+    return reduceBy<Plain<uint8_t>>(reduction, inputs, out, count);
+  case DType::kU16:
+    return reduceBy<Plain<uint16_t>>(reduction, inputs, out, count);
+  case DType::kU32:
+    return reduceBy<Plain<uint32_t>>(reduction, inputs, out, count);
+  case DType::kU64:
+    return reduceBy<Plain<uint64_t>>(reduction, inputs, out, count);
+  case DType::kBool:
+    return reduceBy<Bool>(reduction, inputs, out, count);
+  case DType::kI4:
+    return reduceBy<Packed<DType::kI4>>(reduction, inputs, out, count);
+  case DType::kU4:
+    return reduceBy<Packed<DType::kU4>>(reduction, inputs, out, count);
+  case DType::kI2:
+    return reduceBy<Packed<DType::kI2>>(reduction, inputs, out, count);
+  case DType::kU2:
+    return reduceBy<Packed<DType::kU2>>(reduction, inputs, out, count);
+  default:
+    return; // refused by checkReduction
   }
 }
 

@@ -36,7 +36,7 @@ struct ScheduledCall {
   int root = 0;             ///< a place in `ranks`
   std::vector<int> sources; ///< permute
   std::string name;
-  int overlap = 0;          ///< so many of the calls behind it start before it is waited for
+  int overlap = 0; ///< so many of the calls behind it start before it is waited for
 };
 
 struct Schedule {
@@ -53,7 +53,7 @@ struct Order {
   int numRanks = 0;               ///< that have it
   std::vector<std::string> texts; ///< of its calls
   std::vector<int64_t> sequences;
-  uint64_t hash = 0;              ///< of the texts
+  uint64_t hash = 0; ///< of the texts
 };
 /// In the order of their first calls.
 /// \pre `checkSchedule`

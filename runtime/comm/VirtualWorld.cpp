@@ -37,7 +37,7 @@ struct VirtualWorld::State {
 
   WorldOptions options;
   std::deque<Rank> ranks;
-  std::mutex mutex; // guards all below, and `given` and `gone` of ranks
+  std::mutex mutex;                                                             // guards all below, and `given` and `gone` of ranks
   std::map<std::pair<std::vector<int>, std::pair<int, int>>, Channel> channels; // by the group's ranks and, of sends, both ends
   Status error;
 
@@ -146,7 +146,8 @@ VirtualCommunicator::Flight VirtualCommunicator::join(const Call& call) {
 }
 
 Expected<Ticket> VirtualCommunicator::start(const Call& call, const void* in, void* out) {
-  if (!groups_.has(call.group)) return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) + ", expected one of makeGroup on this communicator");
+  if (!groups_.has(call.group))
+    return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) + ", expected one of makeGroup on this communicator");
   const std::span<const int> members = groups_.members(call.group);
   JINX_TRY(checkCall(call, groups_.place(call.group), static_cast<int>(members.size()), in, out));
   Lock lock(state_.mutex);
@@ -212,7 +213,8 @@ int VirtualCommunicator::firstGone(const Exchange& exchange) const {
 
 Status VirtualCommunicator::timedOut(const Flight& flight, Clock::time_point begin) const {
   const Exchange& exchange = *flight.exchange;
-  std::string text = identify(exchange.call(flight.place)) + ", " + ranksText(exchange.ranks()) + ": rank " + std::to_string(rank_) + " has waited " + since(begin);
+  std::string text =
+      identify(exchange.call(flight.place)) + ", " + ranksText(exchange.ranks()) + ": rank " + std::to_string(rank_) + " has waited " + since(begin);
   for (int i = 0; i < exchange.size(); ++i) {
     const int rank = exchange.ranks()[static_cast<size_t>(i)];
     if (!exchange.came(i)) text += "; rank " + std::to_string(rank) + ": has not come; " + state_.at(rank).watch.lastSeen();
@@ -238,7 +240,8 @@ Expected<std::shared_ptr<VirtualWorld>> VirtualWorld::create(int size, const Wor
 }
 
 Expected<std::unique_ptr<Communicator>> VirtualWorld::communicator(int rank) {
-  if (rank < 0 || rank >= size()) return invalidArgument("got rank " + std::to_string(rank) + ", expected 0 to " + std::to_string(size() - 1) + ", the ranks of this world");
+  if (rank < 0 || rank >= size())
+    return invalidArgument("got rank " + std::to_string(rank) + ", expected 0 to " + std::to_string(size() - 1) + ", the ranks of this world");
   std::lock_guard lock(state_->mutex);
   if (std::exchange(state_->at(rank).given, true))
     return invalidArgument("rank " + std::to_string(rank) + " has its communicator already; each rank takes one");

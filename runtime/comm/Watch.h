@@ -48,7 +48,7 @@ class Watch {
   struct Entry {
     int64_t ticket = -1, sequence = 0;
     std::string what, name; // "all_reduce sum f32[4096]", "/layer.3/down"
-    std::vector<int> ranks;         // these are written over and not made anew
+    std::vector<int> ranks; // these are written over and not made anew
     State state = State::kStarted;
     Clock::time_point start, change; // of the call; of its state
   };

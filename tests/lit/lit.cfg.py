@@ -1,6 +1,7 @@
 # lit: what the tests under this folder may use.
 import ctypes
 import os
+import shutil
 import sys
 
 import lit.formats
@@ -22,6 +23,8 @@ for library in (os.environ.get("JINX_NVRTC"), "libnvrtc.so.13", "libnvrtc.so.12"
         break
     except OSError:
         pass
+if shutil.which("mpirun") and os.path.exists(os.path.join(config.jinx_binary_dir, "lib", "libjinx_mpi.so")):
+    config.available_features.add("mpi")
 try:
     ctypes.CDLL("libcuda.so.1")
 except OSError:

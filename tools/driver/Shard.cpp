@@ -15,6 +15,7 @@
 #include "passes/Dist/ApplyRules.h"
 #include "passes/Dist/BuiltInRules.h"
 #include "passes/Dist/DistPasses.h"
+#include "passes/Dist/MarkStages.h"
 #include "passes/Passes.h"
 #include "runtime/base/File.h"
 #include "tools/driver/ModelModule.h"
@@ -68,6 +69,20 @@ std::vector<int64_t> coordinatesOf(int64_t rank, const std::vector<passes::MeshA
   for (size_t i = mesh.size(); i-- > 0; rank /= mesh[i].ranks)
     coordinates[i] = rank % mesh[i].ranks;
   return coordinates;
+}
+
+constexpr const char* kStages = "pp"; ///< the axis of a pipeline
+
+int64_t ranksAlong(const std::vector<passes::MeshAxis>& mesh, const std::string& name) {
+  for (const passes::MeshAxis& axis : mesh)
+    if (axis.name == name) return axis.ranks;
+  return 1;
+}
+int64_t coordinateAlong(const std::vector<passes::MeshAxis>& mesh, const std::string& name, int64_t rank) {
+  const std::vector<int64_t> coordinates = coordinatesOf(rank, mesh);
+  for (size_t i = 0; i < mesh.size(); ++i)
+    if (mesh[i].name == name) return coordinates[i];
+  return 0;
 }
 
 /// Ranks by the coordinates that matter.
@@ -176,6 +191,7 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
     JINX_TRY_ASSIGN(sharded.rules, passes::builtInRules(*model->module, request.rules.mesh, request.isSequenceParallel, sharded.notes), "--shard");
   }
   JINX_TRY(passes::applyRules(*model->module, sharded.rules).status(), "--shard");
+  if (int64_t stages = ranksAlong(sharded.rules.mesh, kStages); stages > 1) JINX_TRY(passes::markStages(model->main(), stages).status(), "--shard");
   lap("rules");
   JINX_TRY(runPasses(*model, "splitting", [](mlir::OpPassManager& pm) { pm.addPass(passes::createPlaceValues()); }));
   lap("place");
@@ -189,6 +205,7 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
     sharded.remarks.push_back({note.isSplit ? "passed" : "missed", "built-in-rules", note.isSplit ? "Split" : "Whole", note.node, note.text});
   sharded.remarks.insert(sharded.remarks.end(), remarks->begin(), remarks->end());
   sharded.readAxes = axesRead(model->main());
+  if (ranksAlong(sharded.rules.mesh, kStages) > 1) sharded.readAxes.push_back(kStages);
   sharded.model = std::move(model);
   findPrograms(sharded);
   return sharded;

@@ -101,11 +101,13 @@ Expected<Network> begun(const Json& file) {
   return network;
 }
 
-Json levelJson(const Level& level) {
-  Json latency;
+/// A file has one latency for rings and trees: those of `like`, where they are the same, are left to it.
+Json levelJson(const Level& level, const Level& like) {
+  Json json = {{"bandwidth_gb_s", level.bandwidth / 1e9}, {"channels", level.channels}};
+  if (level.ringLatency == like.ringLatency && level.treeLatency == like.treeLatency) return json;
   for (size_t p = 0; p < kNumProtocols; ++p)
-    latency[std::string(nameOf(static_cast<Protocol>(p)))] = level.ringLatency[p] * 1e6;
-  return {{"latency_us", latency}, {"bandwidth_gb_s", level.bandwidth / 1e9}, {"channels", level.channels}};
+    json["latency_us"][std::string(nameOf(static_cast<Protocol>(p)))] = level.ringLatency[p] * 1e6;
+  return json;
 }
 
 } // namespace
@@ -138,9 +140,10 @@ Expected<Network> networkFromJson(std::string_view text) {
   return network;
 }
 
-std::string networkToJson(const Network& network, std::string_view like) {
-  Json file = {{"like", like}, {"name", network.name}, {"ranks_per_node", network.ranksPerNode}, {"inside", levelJson(network.inside)},
-               {"between", levelJson(network.between)}, {"protocols", Json::array()}};
+Expected<std::string> networkToJson(const Network& network, std::string_view like) {
+  JINX_TRY_ASSIGN(const Network base, networkNamed(like), "like");
+  Json file = {{"like", like}, {"name", network.name}, {"ranks_per_node", network.ranksPerNode}, {"inside", levelJson(network.inside, base.inside)},
+               {"between", levelJson(network.between, base.between)}, {"protocols", Json::array()}};
   for (size_t p = 0; p < kNumProtocols; ++p)
     if (network.hasProtocol[p]) file["protocols"].push_back(nameOf(static_cast<Protocol>(p)));
   file["ring_plateau"] = network.ringPlateau;

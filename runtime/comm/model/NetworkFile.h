@@ -26,7 +26,8 @@ namespace jinx::comm::model {
 /// kInvalidArgument with the field, what it is and what was expected.
 Expected<Network> networkFromJson(std::string_view text);
 
-/// JSON that `networkFromJson` reads as the same network, for one that differs from the network named `like` in the fields above.
-std::string networkToJson(const Network& network, std::string_view like);
+/// JSON that `networkFromJson` reads as the same network, for one that differs from the network named `like` in the fields above alone: in a
+/// fit's, say. kNotFound for an unknown `like`.
+Expected<std::string> networkToJson(const Network& network, std::string_view like);
 
 } // namespace jinx::comm::model

@@ -23,7 +23,7 @@ namespace jinx::comm {
 Status mpiStatus(int code, const char* call);
 
 struct Message {
-  enum class Kind : int { kAsk, kAnswer, kBroken, kFinished, kMakesGroup };
+  enum class Kind : int { kAsk, kAnswer, kBroken, kHeard, kFinished, kMakesGroup };
   Kind kind = Kind::kAsk;
   int from = 0;
   uint64_t order = 0; ///< of a group's collectives, or of the sends between two ranks: a hash that all members have alike

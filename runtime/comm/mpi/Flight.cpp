@@ -47,8 +47,8 @@ std::string wholeText(const Call& call) {
 Status checkMpiCall(const Call& call, int place, int n) {
   const Sizes sizes = sizesOf(call, place, n);
   if (std::max(sizes.in, sizes.out) <= INT_MAX) return Status::ok();
-  return invalidArgument(identify(call) + ": has a buffer of " + std::to_string(std::max(sizes.in, sizes.out)) + " elements, and MPI counts up to " + std::to_string(INT_MAX) +
-                         "; make it two calls");
+  return invalidArgument(identify(call) + ": has a buffer of " + std::to_string(std::max(sizes.in, sizes.out)) + " elements, and MPI counts up to " +
+                         std::to_string(INT_MAX) + "; make it two calls");
 }
 
 Flight::Flight(const Call& call, const Route& route, const void* in, void* out, bool compares)
@@ -59,11 +59,16 @@ Flight::Flight(const Call& call, const Route& route, const void* in, void* out, 
 
 MPI_Datatype Flight::type() const {
   switch (bitWidth(call_.dtype)) {
-  case 16: return MPI_UINT16_T;
-  case 32: return MPI_UINT32_T;
-  case 64: return MPI_UINT64_T;
-  case 128: return MPI_C_DOUBLE_COMPLEX;
-  default: return MPI_BYTE; // packed ones are counted in bytes
+  case 16:
+    return MPI_UINT16_T;
+  case 32:
+    return MPI_UINT32_T;
+  case 64:
+    return MPI_UINT64_T;
+  case 128:
+    return MPI_C_DOUBLE_COMPLEX;
+  default:
+    return MPI_BYTE; // packed ones are counted in bytes
   }
 }
 
@@ -77,7 +82,8 @@ Flight::Letter Flight::letter() const {
 Status Flight::poke() {
   while (!done()) {
     int arrived = 1;
-    if (!requests_.empty()) JINX_TRY(mpiStatus(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &arrived, MPI_STATUSES_IGNORE), "MPI_Testall"), identify(call_));
+    if (!requests_.empty())
+      JINX_TRY(mpiStatus(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &arrived, MPI_STATUSES_IGNORE), "MPI_Testall"), identify(call_));
     if (!arrived) return Status::ok();
     requests_.clear();
     JINX_TRY(next());
@@ -88,13 +94,19 @@ Status Flight::poke() {
 /// The present step has ended; the next one begins.
 Status Flight::next() {
   switch (step_) {
-  case Step::kStart: step_ = Step::kCompare; return compare();
-  case Step::kCompare: return judge();
-  case Step::kTexts: return judgeTexts();
+  case Step::kStart:
+    step_ = Step::kCompare;
+    return compare();
+  case Step::kCompare:
+    return judge();
+  case Step::kTexts:
+    return judgeTexts();
   case Step::kMove:
     if (call_.op == Op::kAllReduce || call_.op == Op::kReduceScatter) return sum();
     [[fallthrough]];
-  default: step_ = Step::kDone; return Status::ok();
+  default:
+    step_ = Step::kDone;
+    return Status::ok();
   }
 }
 
@@ -123,7 +135,8 @@ Status Flight::judge() {
       step_ = Step::kTexts;
       ownLetter_ = letter();
       letters_.resize(route_.ranks.size());
-      return mpiStatus(MPI_Iallgather(&ownLetter_, sizeof(Letter), MPI_BYTE, letters_.data(), sizeof(Letter), MPI_BYTE, route_.comm, request()), "MPI_Iallgather");
+      return mpiStatus(MPI_Iallgather(&ownLetter_, sizeof(Letter), MPI_BYTE, letters_.data(), sizeof(Letter), MPI_BYTE, route_.comm, request()),
+                       "MPI_Iallgather");
     }
   if (call_.op == Op::kAllToAllV && compares_ && counts_.empty()) { // once more: what each member means to send this one
     counts_.resize(route_.ranks.size());
@@ -131,9 +144,10 @@ Status Flight::judge() {
   }
   for (size_t from = 0; from < counts_.size(); ++from)
     if (counts_[from] != call_.receives[from])
-      return invalidArgument("calls differ, sends and receives: rank " + std::to_string(route_.ranks[from]) + " sends rank " + std::to_string(route_.ranks[static_cast<size_t>(route_.place)]) +
-                             ' ' + std::to_string(counts_[from]) + " elements in its #" + std::to_string(headers_[from].sequence) + ", which receives " +
-                             std::to_string(call_.receives[from]) + " in its " + identify(call_) + ", as call " + std::to_string(route_.number) + " of " + ranksText(route_.ranks));
+      return invalidArgument("calls differ, sends and receives: rank " + std::to_string(route_.ranks[from]) + " sends rank " +
+                             std::to_string(route_.ranks[static_cast<size_t>(route_.place)]) + ' ' + std::to_string(counts_[from]) + " elements in its #" +
+                             std::to_string(headers_[from].sequence) + ", which receives " + std::to_string(call_.receives[from]) + " in its " +
+                             identify(call_) + ", as call " + std::to_string(route_.number) + " of " + ranksText(route_.ranks));
   step_ = Step::kMove;
   return move();
 }
@@ -143,16 +157,16 @@ Status Flight::judgeTexts() const {
   size_t other = 1;
   while (other < letters_.size() && letters_[other].header.hash == letters_[0].header.hash)
     ++other;
-  return invalidArgument("calls differ: rank " + std::to_string(route_.ranks[0]) + " makes " + letters_[0].text.data() + ", rank " + std::to_string(route_.ranks[other]) + " makes " +
-                         letters_[other].text.data() + ", as call " + std::to_string(route_.number) + " of " + ranksText(route_.ranks) +
-                         "; all members make the same calls in the same order");
+  return invalidArgument("calls differ: rank " + std::to_string(route_.ranks[0]) + " makes " + letters_[0].text.data() + ", rank " +
+                         std::to_string(route_.ranks[other]) + " makes " + letters_[other].text.data() + ", as call " + std::to_string(route_.number) + " of " +
+                         ranksText(route_.ranks) + "; all members make the same calls in the same order");
 }
 
 Status Flight::judgeLetter() const {
   if (letters_[0].header.hash == own_.hash) return Status::ok();
-  return invalidArgument("calls differ: rank " + std::to_string(route_.ranks[static_cast<size_t>(call_.root)]) + " makes " + letters_[0].text.data() + ", rank " +
-                         std::to_string(route_.ranks[static_cast<size_t>(route_.place)]) + " makes " + wholeText(call_) + ", as call " + std::to_string(route_.number) +
-                         " of the sends between them; both ends have one count and one type");
+  return invalidArgument("calls differ: rank " + std::to_string(route_.ranks[static_cast<size_t>(call_.root)]) + " makes " + letters_[0].text.data() +
+                         ", rank " + std::to_string(route_.ranks[static_cast<size_t>(route_.place)]) + " makes " + wholeText(call_) + ", as call " +
+                         std::to_string(route_.number) + " of the sends between them; both ends have one count and one type");
 }
 
 // ---- move ----
@@ -161,16 +175,23 @@ Status Flight::move() {
   const int count = units(call_.count);
   switch (call_.op) {
   case Op::kAllReduce:
-  case Op::kReduceScatter: return moveParts();
-  case Op::kAllGather: return mpiStatus(MPI_Iallgather(in_, count, type(), out_, count, type(), route_.comm, request()), "MPI_Iallgather");
-  case Op::kAllToAll: return mpiStatus(MPI_Ialltoall(in_, count, type(), out_, count, type(), route_.comm, request()), "MPI_Ialltoall");
-  case Op::kAllToAllV: return moveDifferent();
+  case Op::kReduceScatter:
+    return moveParts();
+  case Op::kAllGather:
+    return mpiStatus(MPI_Iallgather(in_, count, type(), out_, count, type(), route_.comm, request()), "MPI_Iallgather");
+  case Op::kAllToAll:
+    return mpiStatus(MPI_Ialltoall(in_, count, type(), out_, count, type(), route_.comm, request()), "MPI_Ialltoall");
+  case Op::kAllToAllV:
+    return moveDifferent();
   case Op::kBroadcast:
     if (route_.place == call_.root && in_ != out_ && count > 0) std::memcpy(out_, in_, static_cast<size_t>(bytes(call_.count)));
     return mpiStatus(MPI_Ibcast(out_, count, type(), call_.root, route_.comm, request()), "MPI_Ibcast");
-  case Op::kPermute: return permute();
-  case Op::kSend: return mpiStatus(MPI_Isend(in_, count, type(), call_.root, kDataTag, route_.comm, request()), "MPI_Isend");
-  case Op::kRecv: return mpiStatus(MPI_Irecv(out_, count, type(), call_.root, kDataTag, route_.comm, request()), "MPI_Irecv");
+  case Op::kPermute:
+    return permute();
+  case Op::kSend:
+    return mpiStatus(MPI_Isend(in_, count, type(), call_.root, kDataTag, route_.comm, request()), "MPI_Isend");
+  case Op::kRecv:
+    return mpiStatus(MPI_Irecv(out_, count, type(), call_.root, kDataTag, route_.comm, request()), "MPI_Irecv");
   }
   return Status::ok();
 }
@@ -188,7 +209,8 @@ Status Flight::moveParts() {
     otherPlaces32_.push_back(i * units(own.count));
   }
   parts_.resize(static_cast<size_t>(n() * bytes(own.count)));
-  return mpiStatus(MPI_Ialltoallv(in_, counts32_.data(), places32_.data(), type(), parts_.data(), otherCounts32_.data(), otherPlaces32_.data(), type(), route_.comm, request()),
+  return mpiStatus(MPI_Ialltoallv(in_, counts32_.data(), places32_.data(), type(), parts_.data(), otherCounts32_.data(), otherPlaces32_.data(), type(),
+                                  route_.comm, request()),
                    "MPI_Ialltoallv");
 }
 
@@ -213,7 +235,9 @@ Status Flight::moveDifferent() {
       at += units(count);
     }
   }
-  return mpiStatus(MPI_Ialltoallv(in_, counts32_.data(), places32_.data(), type(), out_, otherCounts32_.data(), otherPlaces32_.data(), type(), route_.comm, request()), "MPI_Ialltoallv");
+  return mpiStatus(
+      MPI_Ialltoallv(in_, counts32_.data(), places32_.data(), type(), out_, otherCounts32_.data(), otherPlaces32_.data(), type(), route_.comm, request()),
+      "MPI_Ialltoallv");
 }
 
 Status Flight::permute() {

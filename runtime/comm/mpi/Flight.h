@@ -6,8 +6,8 @@
 //     (sum)      here, in that order, 16-bit floats in f32
 //     gather     MPI_Iallgatherv: everybody's sums arrive in `out`
 //
-// Why not MPI_Iallreduce: its sums are made in an order that depends on the number of ranks, the size and the library, MPI has no 16-bit floats, and an operation of
-// one's own rounds after each pair. This sends the same bytes as a ring, 2(n-1)/n S, and gives the same bits everywhere: those of a virtual world.
+// Why not MPI_Iallreduce: its sums are made in an order that depends on the number of ranks, the size and the library, MPI has no 16-bit floats, and an
+// operation of one's own rounds after each pair. This sends the same bytes as a ring, 2(n-1)/n S, and gives the same bits everywhere: those of a virtual world.
 //
 // Calls of one order (a group's collectives; the sends from one rank to another) go through one after the other, since MPI asks that
 // collectives of a communicator are called in one order, and a call's later steps are called when its earlier ones are done. Calls of different
@@ -88,10 +88,10 @@ class Flight {
   std::vector<MPI_Request> requests_; // of the present step
   std::vector<Header> headers_;       // everybody's; the own one is sent
   std::vector<Letter> letters_;
-  std::vector<int64_t> counts_;       // all_to_all_v: what members mean to send
+  std::vector<int64_t> counts_; // all_to_all_v: what members mean to send
   Header own_;
   Letter ownLetter_;
-  std::vector<std::byte> parts_;      // of this member, from everybody
+  std::vector<std::byte> parts_; // of this member, from everybody
   std::vector<int> counts32_, places32_, otherCounts32_, otherPlaces32_;
 };
 

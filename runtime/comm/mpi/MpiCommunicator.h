@@ -14,6 +14,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -48,8 +49,10 @@ class MpiCommunicator final : public Communicator {
   void monitor();
   void progress();
   void answer(const Message& message);
-  void breakWith(const Status& why, bool tells = true);
-  Status stopped(const std::string& where) const;
+  void breakWith(const Status& why);
+  void hear(const Message& message);
+  Status stopped(const std::string& where);
+  Status barrier(MPI_Comm comm, const std::string& what, Lock& lock);
   Route routeOf(const Call& call);
   Expected<MPI_Comm> meet(std::span<const int> ranks, Lock& lock);
   Status goneMember(const Flight& flight);
@@ -60,21 +63,22 @@ class MpiCommunicator final : public Communicator {
   const int rank_, size_;
   const bool finalizes_;
   Watch watch_;
-  Groups groups_;      // the caller's thread alone
+  Groups groups_; // the caller's thread alone
   Traffic traffic_;
 
-  std::mutex mutex_;   // guards MPI and all below
+  std::mutex mutex_; // guards MPI and all below
   std::condition_variable ending_;
   bool ends_ = false;
   Status error_;
+  std::optional<Clock::time_point> signalled_; // when `options_.stop` was first seen
   Control control_;
-  std::vector<MPI_Comm> comms_;               // by group
-  std::map<uint64_t, int64_t> started_;       // calls by order
-  std::map<uint64_t, Queue> queues_;          // by order; the first moves
+  std::vector<MPI_Comm> comms_;                        // by group
+  std::map<uint64_t, int64_t> started_;                // calls by order
+  std::map<uint64_t, Queue> queues_;                   // by order; the first moves
   std::map<int64_t, std::shared_ptr<Flight>> flights_; // by ticket
   int64_t nextTicket_ = 0;
-  std::set<int> finished_;                    // ranks that have made all their calls
-  std::map<uint64_t, std::set<int>> makers_;  // of groups: who has said that it makes it
+  std::set<int> finished_;                              // ranks that have made all their calls
+  std::map<uint64_t, std::set<int>> makers_;            // of groups: who has said that it makes it
   std::map<std::pair<int, uint64_t>, Message> answers_; // by rank and order
   std::set<std::pair<int, uint64_t>> asked_;
   std::thread monitor_;

@@ -1,10 +1,12 @@
 // RUN: jinx-opt %s --jinx-fold-constants --cse --canonicalize --jinx-simplify | FileCheck %s --check-prefix=KEPT
+// RUN: jinx-opt %s --remarks-filter='.*' --remark-format=emitRemark --jinx-fold-constants -o /dev/null 2>&1 | FileCheck %s --check-prefix=SILENT --allow-empty
 // RUN: jinx-opt %s --jinx-fuse | FileCheck %s --check-prefix=FUSED
 // Tests that the ordinary passes keep collectives, and their order: all ranks come to each of them.
 
 dist.mesh @mesh <"tp" = 4>
 
 // Equal collectives are two, one whose result nobody reads stays, and one of a constant is not computed: other ranks have other constants.
+// SILENT-NOT: all_gather
 // KEPT-LABEL: @kept
 // KEPT: dist.all_reduce sum
 // KEPT: dist.all_reduce sum
@@ -48,4 +50,21 @@ func.func @order(%x: tensor<64x64xf32>, %z: tensor<64x64xf32>) -> (tensor<64x64x
   %t = dist.all_reduce sum %z over ["tp"] : tensor<64x64xf32> -> tensor<64x64xf32>
   %s = jinx.add %a, %t : tensor<64x64xf32>, tensor<64x64xf32> -> tensor<64x64xf32>
   return %m, %s : tensor<64x64xf32>, tensor<64x64xf32>
+}
+
+// %a and %s do share a kernel here, which stands behind both collectives; the view of %a that stood in front of them comes after it, and they keep their order.
+// FUSED-LABEL: @sorted
+// FUSED: dist.all_reduce max
+// FUSED: dist.all_reduce sum
+// FUSED: jinx.group
+// FUSED: jinx.exp
+// FUSED: jinx.add
+// FUSED: jinx.reshape
+func.func @sorted(%x: tensor<64x64xf32>, %w: tensor<64x64xf32>, %z: tensor<64x64xf32>) -> (tensor<4096xf32>, tensor<64x64xf32>, tensor<64x64xf32>) attributes {dist.ranked = @mesh} {
+  %a = jinx.exp %x : tensor<64x64xf32> -> tensor<64x64xf32>
+  %u = jinx.reshape %a : tensor<64x64xf32> -> tensor<4096xf32>
+  %m = dist.all_reduce max %w over ["tp"] : tensor<64x64xf32> -> tensor<64x64xf32>
+  %t = dist.all_reduce sum %z over ["tp"] : tensor<64x64xf32> -> tensor<64x64xf32>
+  %s = jinx.add %a, %t : tensor<64x64xf32>, tensor<64x64xf32> -> tensor<64x64xf32>
+  return %u, %m, %s : tensor<4096xf32>, tensor<64x64xf32>, tensor<64x64xf32>
 }

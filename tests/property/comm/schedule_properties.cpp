@@ -1,8 +1,9 @@
-// Random schedules over random groups: they agree, run to their ends and give right sums; with one change on one rank, somebody says so.
+// Random schedules over random groups: they agree, run to their ends and give what they should; with one change on one rank, somebody says so.
 #include <algorithm>
 #include <thread>
 
 #include "runtime/comm/Calls.h"
+#include "runtime/comm/Reduce.h"
 #include "runtime/comm/Schedule.h"
 #include "tests/property/Property.h"
 #include "tests/unit/comm/Cases.h"
@@ -27,7 +28,9 @@ ScheduledCall randomCall(int size, int least, int number) {
   const int n = static_cast<int>(call.ranks.size());
   call.op = *rc::gen::element(Op::kAllReduce, Op::kAllReduce, Op::kAllGather, Op::kReduceScatter, Op::kAllToAll, Op::kBroadcast, Op::kPermute, Op::kSend);
   if (call.op == Op::kSend && n == 1) call.op = Op::kAllReduce;
-  call.dtype = *rc::gen::element(DType::kF32, DType::kI32, DType::kU8);
+  call.dtype = *rc::gen::element(DType::kF32, DType::kF64, DType::kBF16, DType::kF16, DType::kI8, DType::kU16, DType::kI32, DType::kU64, DType::kBool);
+  call.reduction = *rc::gen::element(Reduction::kSum, Reduction::kProd, Reduction::kMax, Reduction::kMin);
+  if (!checkReduction(call.reduction, call.dtype).isOk()) call.reduction = Reduction::kMax;
   call.count = *rc::gen::inRange(0, 20);
   call.root = *rc::gen::inRange(0, n);
   for (int i = 0; call.op == Op::kPermute && i < n; ++i)
@@ -56,7 +59,35 @@ std::vector<Schedule> randomSchedules(int size, int least) {
   return schedules;
 }
 
-/// Starts and waits as a schedule says. What the first error is, or which sum is wrong.
+/// What the member at `place` must have in the end, from all members' inputs.
+std::vector<std::byte> outputOf(const ScheduledCall& call, int place, const std::vector<std::vector<std::byte>>& inputs) {
+  const int64_t bytes = packedBytes(call.dtype, call.count), n = static_cast<int64_t>(inputs.size());
+  std::vector<std::byte> out;
+  auto append = [&](const std::vector<std::byte>& from, int64_t at) { out.insert(out.end(), from.begin() + at, from.begin() + at + bytes); };
+  switch (call.op) {
+  case Op::kAllReduce:
+    return reduced(call.reduction, call.dtype, inputs, call.count);
+  case Op::kReduceScatter:
+    append(reduced(call.reduction, call.dtype, inputs, n * call.count), place * bytes);
+    return out;
+  case Op::kAllGather:
+  case Op::kAllToAll:
+    for (const auto& input : inputs)
+      append(input, call.op == Op::kAllToAll ? place * bytes : 0);
+    return out;
+  case Op::kPermute:
+    append(inputs[static_cast<size_t>(call.sources[static_cast<size_t>(place)])], 0);
+    return out;
+  case Op::kBroadcast:
+  case Op::kRecv:
+    append(inputs[static_cast<size_t>(call.root)], 0);
+    return out;
+  default:
+    return out; // a send has none
+  }
+}
+
+/// Starts and waits as a schedule says. What the first error is, or which output is wrong.
 std::string follow(Communicator& comm, const Schedule& schedule, bool judges) {
   struct Flight {
     Ticket ticket;
@@ -70,16 +101,24 @@ std::string follow(Communicator& comm, const Schedule& schedule, bool judges) {
     if (!group) return group.status().message();
     const int n = static_cast<int>(call.ranks.size());
     const auto place = static_cast<int>(std::ranges::find(call.ranks, comm.rank()) - call.ranks.begin());
-    const Call made{.op = call.op, .reduction = call.reduction, .dtype = call.dtype, .count = call.count, .group = *group, .root = call.root, .sources = call.sources,
-                    .sequence = static_cast<int64_t>(i), .name = call.name};
+    const Call made{.op = call.op,
+                    .reduction = call.reduction,
+                    .dtype = call.dtype,
+                    .count = call.count,
+                    .group = *group,
+                    .root = call.root,
+                    .sources = call.sources,
+                    .sequence = static_cast<int64_t>(i),
+                    .name = call.name};
     const Sizes sizes = sizesOf(made, place, n);
+    const uint64_t number = std::stoul(call.name.substr(1)); // all members draw the same inputs
     std::vector<std::vector<std::byte>> inputs;
     for (int rank : call.ranks)
-      inputs.push_back(valuesOf(call.dtype, std::max(sizes.in, call.count), Values::kSmall, static_cast<uint64_t>(rank)));
+      inputs.push_back(valuesOf(call.dtype, n * call.count, Values::kAny, mix(number, static_cast<uint64_t>(rank))));
     Flight& flight = flights[i];
     flight.in = inputs[static_cast<size_t>(place)];
     flight.out.resize(static_cast<size_t>(packedBytes(call.dtype, sizes.out)));
-    if (judges && call.op == Op::kAllReduce) flight.expected = reduced(call.reduction, call.dtype, inputs, call.count);
+    if (judges) flight.expected = outputOf(call, place, inputs);
     flight.until = std::min(schedule.calls.size() - 1, i + static_cast<size_t>(call.overlap));
     auto ticket = comm.start(made, flight.in.data(), flight.out.data());
     if (!ticket) return ticket.status().message();
@@ -87,8 +126,9 @@ std::string follow(Communicator& comm, const Schedule& schedule, bool judges) {
     for (size_t j = 0; j <= i; ++j) {
       if (flights[j].until != i) continue;
       if (Status status = comm.wait(flights[j].ticket); !status.isOk()) return status.message();
-      if (!flights[j].expected.empty())
-        if (std::string wrong = compare(schedule.calls[j].dtype, flights[j].out, flights[j].expected, schedule.calls[j].count); !wrong.empty()) return wrong;
+      const int64_t elements = static_cast<int64_t>(flights[j].out.size()) * 8 / bitWidth(schedule.calls[j].dtype);
+      if (judges)
+        if (std::string wrong = compare(schedule.calls[j].dtype, flights[j].out, flights[j].expected, elements); !wrong.empty()) return wrong;
     }
   }
   return "";
@@ -102,7 +142,9 @@ std::vector<std::string> agreeAll(const std::vector<Schedule>& schedules) {
   return onEveryRank(static_cast<int>(schedules.size()), kPatient,
                      [&](Communicator& comm) { return agree(comm, schedules[static_cast<size_t>(comm.rank())]).message(); });
 }
-bool allEmpty(const std::vector<std::string>& said) { return std::ranges::all_of(said, [](const std::string& text) { return text.empty(); }); }
+bool allEmpty(const std::vector<std::string>& said) {
+  return std::ranges::all_of(said, [](const std::string& text) { return text.empty(); });
+}
 
 JINX_PROPERTY(Schedules, RunToTheirEnds, 150) {
   const auto schedules = randomSchedules(*rc::gen::inRange(1, 7), 1);

@@ -40,9 +40,9 @@ std::string judge(Communicator& comm, Call call, const Bytes& in, const Bytes& e
   return wrong.empty() ? "" : identify(call) + " on " + ranksText(members) + (inPlace ? ", in place" : "") + ": " + wrong;
 }
 
-#define JINX_RIGHT(expr)                                             \
-  do {                                                               \
-    if (std::string wrong = (expr); !wrong.empty()) return wrong;    \
+#define JINX_RIGHT(expr)                                                                                                                                       \
+  do {                                                                                                                                                         \
+    if (std::string wrong = (expr); !wrong.empty()) return wrong;                                                                                              \
   } while (0)
 
 /// Each rank draws what all have: where there are many, a few types stand for all.
@@ -108,7 +108,8 @@ std::string notANumber(Communicator& comm) {
         for (int64_t i = 0; i < count; ++i)
           storeFromDouble(dtype, inputs[static_cast<size_t>(rank)].data(), i, i == rank ? kNan : i == count - 1 ? kInfinity : i == count - 2 ? -kInfinity : 1);
       const Bytes expected = reduced(reduction, dtype, inputs, count);
-      JINX_RIGHT(judge(comm, {.op = Op::kAllReduce, .reduction = reduction, .dtype = dtype, .count = count}, inputs[static_cast<size_t>(comm.rank())], expected));
+      JINX_RIGHT(
+          judge(comm, {.op = Op::kAllReduce, .reduction = reduction, .dtype = dtype, .count = count}, inputs[static_cast<size_t>(comm.rank())], expected));
     }
   return "";
 }
@@ -185,7 +186,8 @@ std::string permute(Communicator& comm) {
       const auto inputs = inputsOf(comm.members(0), DType::kF32, count, Values::kBits, static_cast<uint64_t>(kind));
       const int source = sources[static_cast<size_t>(comm.rank())];
       const Bytes expected = source < 0 ? Bytes(static_cast<size_t>(count * 4)) : inputs[static_cast<size_t>(source)];
-      JINX_RIGHT(judge(comm, {.op = Op::kPermute, .dtype = DType::kF32, .count = count, .sources = sources}, inputs[static_cast<size_t>(comm.rank())], expected));
+      JINX_RIGHT(
+          judge(comm, {.op = Op::kPermute, .dtype = DType::kF32, .count = count, .sources = sources}, inputs[static_cast<size_t>(comm.rank())], expected));
     }
   return "";
 }
@@ -254,8 +256,10 @@ std::string overlap(Communicator& comm) {
     ins.push_back(inputs[static_cast<size_t>(rank)]);
     const bool gathers = i % 3 == 2;
     outs.emplace_back(static_cast<size_t>(gathers ? n * 80 : 80));
-    if (!gathers) expected.push_back(reduced(Reduction::kSum, DType::kI32, inputs, 20));
-    else expected.emplace_back();
+    if (!gathers)
+      expected.push_back(reduced(Reduction::kSum, DType::kI32, inputs, 20));
+    else
+      expected.emplace_back();
     for (int place = 0; gathers && place < n; ++place) {
       const Bytes& input = inputs[static_cast<size_t>(i % 2 ? n - 1 - place : place)];
       expected.back().insert(expected.back().end(), input.begin(), input.end());
@@ -306,18 +310,21 @@ std::string refusals(Communicator& comm) {
   for (const Row& row : rows) {
     auto ticket = comm.start(row.call, row.in, row.out);
     if (ticket) return std::string("a call that should be refused is not: ") + row.said;
-    if (ticket.status().message().find(row.said) == std::string::npos) return "got \"" + ticket.status().message() + "\", expected it to say \"" + row.said + "\"";
+    if (ticket.status().message().find(row.said) == std::string::npos)
+      return "got \"" + ticket.status().message() + "\", expected it to say \"" + row.said + "\"";
   }
   if (Status status = comm.wait({1 << 20}); status.message().find("got ticket") == std::string::npos) return "a wait for no ticket says: " + status.message();
   for (auto [ranks, said] : {std::pair<std::vector<int>, const char*>{{}, "no ranks"}, {{0, n}, "expected 0 to"}, {{comm.rank(), comm.rank()}, "twice"}})
-    if (auto group = comm.makeGroup(ranks); group || group.status().message().find(said) == std::string::npos) return std::string("a group that should be refused: ") + said;
+    if (auto group = comm.makeGroup(ranks); group || group.status().message().find(said) == std::string::npos)
+      return std::string("a group that should be refused: ") + said;
   return judge(comm, {.op = Op::kBroadcast, .dtype = DType::kU8, .count = 1}, {std::byte{7}}, {std::byte{7}}); // the world goes on
 }
 
 constexpr Case kCases[] = {
-    {"AllReduce", allReduce}, {"ReduceScatter", reduceScatter}, {"RoundsOnce", roundsOnce}, {"NotANumber", notANumber}, {"AllGather", allGather},
-    {"AllToAll", allToAll},   {"AllToAllV", allToAllV},         {"Broadcast", broadcast},   {"Permute", permute},       {"SendRecv", sendRecv},
-    {"Meshes", meshes},       {"Overlap", overlap},             {"Refusals", refusals},
+    {"AllReduce", allReduce}, {"ReduceScatter", reduceScatter}, {"RoundsOnce", roundsOnce}, {"NotANumber", notANumber},
+    {"AllGather", allGather}, {"AllToAll", allToAll},           {"AllToAllV", allToAllV},   {"Broadcast", broadcast},
+    {"Permute", permute},     {"SendRecv", sendRecv},           {"Meshes", meshes},         {"Overlap", overlap},
+    {"Refusals", refusals},
 };
 
 } // namespace

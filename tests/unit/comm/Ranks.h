@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "gtest/gtest.h"
 #include "runtime/comm/VirtualWorld.h"
+#include "gtest/gtest.h"
 
 namespace jinx::comm::test {
 

@@ -25,9 +25,12 @@ std::vector<std::byte> valuesOf(DType dtype, int64_t count, Values values, uint6
   for (int64_t i = 0; i < count; ++i) {
     const uint64_t drawn = mix(seed, static_cast<uint64_t>(i));
     const int64_t small = values == Values::kUnit ? static_cast<int64_t>(drawn % 2) * 2 - 1 : static_cast<int64_t>(drawn % 7) - 3;
-    if (values != Values::kAny) storeFromInt(dtype, data.data(), i, small);
-    else if (isFloat(dtype)) storeFromDouble(dtype, data.data(), i, std::ldexp(static_cast<double>(static_cast<int64_t>(drawn)), -63 + static_cast<int>(drawn % 9) - 4));
-    else storeFromInt(dtype, data.data(), i, static_cast<int64_t>(drawn));
+    if (values != Values::kAny)
+      storeFromInt(dtype, data.data(), i, small);
+    else if (isFloat(dtype))
+      storeFromDouble(dtype, data.data(), i, std::ldexp(static_cast<double>(static_cast<int64_t>(drawn)), -63 + static_cast<int>(drawn % 9) - 4));
+    else
+      storeFromInt(dtype, data.data(), i, static_cast<int64_t>(drawn));
   }
   return data;
 }
@@ -37,10 +40,14 @@ namespace {
 template <typename T>
 T combine(Reduction reduction, T a, T b) {
   switch (reduction) {
-  case Reduction::kSum: return a + b;
-  case Reduction::kProd: return a * b;
-  case Reduction::kMax: return a != a ? a : b != b ? b : a > b ? a : b;
-  case Reduction::kMin: return a != a ? a : b != b ? b : a < b ? a : b;
+  case Reduction::kSum:
+    return a + b;
+  case Reduction::kProd:
+    return a * b;
+  case Reduction::kMax:
+    return a != a ? a : b != b ? b : a > b ? a : b;
+  case Reduction::kMin:
+    return a != a ? a : b != b ? b : a < b ? a : b;
   }
   return a;
 }
@@ -61,10 +68,14 @@ std::vector<std::byte> reduced(Reduction reduction, DType dtype, const std::vect
   for (int64_t i = 0; i < count; ++i) {
     auto real = [&](size_t rank) { return loadAsDouble(dtype, inputs[rank].data(), i); };
     auto whole = [&](size_t rank) { return loadAsInt(dtype, inputs[rank].data(), i); };
-    if (dtype == DType::kF64) storeFromDouble(dtype, out.data(), i, loop<double>(reduction, inputs.size(), real));
-    else if (isFloat(dtype)) storeFromDouble(dtype, out.data(), i, loop<float>(reduction, inputs.size(), real));
-    else if (dtype == DType::kU64 || !ordered) storeFromInt(dtype, out.data(), i, static_cast<int64_t>(loop<uint64_t>(reduction, inputs.size(), whole)));
-    else storeFromInt(dtype, out.data(), i, loop<int64_t>(reduction, inputs.size(), whole));
+    if (dtype == DType::kF64)
+      storeFromDouble(dtype, out.data(), i, loop<double>(reduction, inputs.size(), real));
+    else if (isFloat(dtype))
+      storeFromDouble(dtype, out.data(), i, loop<float>(reduction, inputs.size(), real));
+    else if (dtype == DType::kU64 || !ordered)
+      storeFromInt(dtype, out.data(), i, static_cast<int64_t>(loop<uint64_t>(reduction, inputs.size(), whole)));
+    else
+      storeFromInt(dtype, out.data(), i, loop<int64_t>(reduction, inputs.size(), whole));
   }
   return out;
 }
@@ -74,9 +85,11 @@ std::string compare(DType dtype, std::span<const std::byte> got, std::span<const
   if (got.empty() || std::memcmp(got.data(), expected.data(), got.size()) == 0) return "";
   for (int64_t i = 0; i < count; ++i) {
     const double a = loadAsDouble(dtype, got.data(), i), b = loadAsDouble(dtype, expected.data(), i);
-    const bool bits = bitWidth(dtype) < 8 || std::memcmp(got.data() + packedBytes(dtype, i), expected.data() + packedBytes(dtype, i), static_cast<size_t>(packedBytes(dtype, 1))) == 0;
+    const bool bits = bitWidth(dtype) < 8 ||
+                      std::memcmp(got.data() + packedBytes(dtype, i), expected.data() + packedBytes(dtype, i), static_cast<size_t>(packedBytes(dtype, 1))) == 0;
     if ((std::isnan(a) && std::isnan(b)) || (a == b && bits)) continue;
-    return "element " + std::to_string(i) + " of " + std::to_string(count) + " " + std::string(name(dtype)) + " is " + std::to_string(a) + ", expected " + std::to_string(b);
+    return "element " + std::to_string(i) + " of " + std::to_string(count) + " " + std::string(name(dtype)) + " is " + std::to_string(a) + ", expected " +
+           std::to_string(b);
   }
   return "";
 }

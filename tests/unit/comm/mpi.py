@@ -21,17 +21,23 @@ MODES = {
     "cases": (LONG, True, []),
     "agree": (LONG, True, []),
     "large": (LONG, True, ["took"]),
-    "disagree": (LONG, False, [r"call 1 of ranks 0, 1.* is #1 all_reduce sum f32\[4\] of /n1 at rank 0 and #1 all_reduce sum f32\[5\] of /n1 at rank {last}"]),
-    "count": (LONG, False, [r"calls differ: rank 0 makes #1 all_reduce sum f32\[4\] of /usual, rank {last} makes #7 all_reduce sum f32\[5\] of /other, as call 1 of ranks 0, 1"]),
+    "disagree": (LONG, False, [r"call 1 of ranks 0, 1.* is #1 all_reduce sum f32\[4\] of /n1 at rank 0 "
+                                r"and #1 all_reduce sum f32\[5\] of /n1 at rank {last}"]),
+    "count": (LONG, False, [r"calls differ: rank 0 makes #1 all_reduce sum f32\[4\] of /usual, "
+                             r"rank {last} makes #7 all_reduce sum f32\[5\] of /other, as call 1 of ranks 0, 1"]),
     "root": (LONG, False, [r"rank 0 makes #3 broadcast f32\[4\] of /b \(root 0\), rank {last} makes #3 broadcast f32\[4\] of /b \(root 1\)"]),
-    "part-sizes": (LONG, False, [r"sends and receives: rank {last} sends rank 0 3 elements in its #4, which receives 2 in its #4 all_to_all_v f32\[\d+\] of /moe"]),
+    "part-sizes": (LONG, False, [r"sends and receives: rank {last} "
+                                  r"sends rank 0 3 elements in its #4, which receives 2 in its #4 all_to_all_v f32\[\d+\] of /moe"]),
     "ends": (LONG, False, [r"rank 0 makes #0 send f32\[4\] of /out, rank 1 makes #0 recv f32\[5\] of /in"]),
-    "missing": (SHORT, False, [r"#12 all_reduce sum f32\[8\] of /down, ranks 0, .*: rank \d has waited \d+\.\d\d s; rank {last}: has not come; last done #11 all_reduce sum f32\[4\] of /up"]),
-    "stopped": (SHORT, False, [r"#12 all_reduce sum f32\[8\] of /down, ranks 0, .*; rank {last}: does not answer: it has gone, or its process is stopped"]),
+    "missing": (SHORT, False, [r"#12 all_reduce sum f32\[8\] of /down, ranks 0, .*: rank \d has waited \d+\.\d\d s; "
+                                r"rank {last}: has not come; last done #11 all_reduce sum f32\[4\] of /up"]),
+    "stopped": (SHORT, False, [r"#12 all_reduce sum f32\[8\] of /down, ranks 0, .*; "
+                                r"rank {last}: does not answer: it has gone, or its process is stopped"]),
     "killed": (LONG, False, [r"stopped by signal 15 while it waited in #12 all_reduce sum f32\[8\] of /down, ranks 0, 1"]),
-    "gone": (LONG, False, [r"#12 all_reduce sum f32\[8\] of /down, ranks 0, .*: rank {last} has gone and did not come; it last done #11 all_reduce sum f32\[4\] of /up"]),
+    "gone": (LONG, False, [r"#12 all_reduce sum f32\[8\] of /down, ranks 0, .*: rank {last} has gone and did not come; "
+                            r"it last done #11 all_reduce sum f32\[4\] of /up"]),
     "leaves": (LONG, False, [r"rank {last} has gone and has not waited for #1 all_reduce sum f32\[4\] of /x"]),
-    "aborts": (LONG, False, [r"rank 0: rank {last} has failed: no memory for 12 GiB"]),
+    "aborts": (LONG, False, [r"rank (?!{last}:)\d: rank {last} has failed: no memory for 12 GiB"]),
     "group": (SHORT, False, [r"makeGroup of ranks {last}, 0: rank 0 has waited \d+\.\d\d s; rank {last} has not come"]),
 }
 

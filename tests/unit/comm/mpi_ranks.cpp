@@ -30,6 +30,8 @@ std::string runCases(Communicator& comm) {
   std::string wrong;
   for (const Case& each : cases())
     if (std::string text = each.run(comm); !text.empty()) wrong += std::string(each.name) + ": " + text + "\n";
+  const Status large = comm.start({.dtype = DType::kU8, .count = int64_t{1} << 31}, in, in).status();
+  if (large.message().find("make it two calls") == std::string::npos) wrong += "more elements than MPI counts: " + large.message() + "\n";
   return wrong;
 }
 
@@ -123,9 +125,21 @@ std::string group(Communicator& comm) {
 }
 
 const std::map<std::string, std::string (*)(Communicator&)> kModes = {
-    {"cases", runCases}, {"large", large}, {"agree", +[](Communicator& comm) { return agreeing(comm, false); }}, {"disagree", +[](Communicator& comm) { return agreeing(comm, true); }},
-    {"count", count}, {"root", root}, {"part-sizes", partSizes}, {"ends", ends}, {"missing", missing}, {"stopped", stoppedProcess}, {"killed", killed}, {"gone", gone}, {"leaves", leaves},
-    {"aborts", aborts}, {"group", group},
+    {"cases", runCases},
+    {"large", large},
+    {"agree", +[](Communicator& comm) { return agreeing(comm, false); }},
+    {"disagree", +[](Communicator& comm) { return agreeing(comm, true); }},
+    {"count", count},
+    {"root", root},
+    {"part-sizes", partSizes},
+    {"ends", ends},
+    {"missing", missing},
+    {"stopped", stoppedProcess},
+    {"killed", killed},
+    {"gone", gone},
+    {"leaves", leaves},
+    {"aborts", aborts},
+    {"group", group},
 };
 
 int main(int argc, char** argv) {

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Do ranks on two machines add right, and does the network carry what the formula says?
 #
-# Two network namespaces with host names of their own are the machines, a pair of veth interfaces the cable between them. mpirun starts its daemon on the second one
-# by the script `agent` where it would use ssh.
+# Two network namespaces with host names of their own are the machines, a pair of veth interfaces the cable between them. mpirun starts
+# its daemon on the second one by the script `launcher`, where it would use ssh.
 #
 #   namespaces.sh RANKS MODULE      exit status 77 where there is no mpirun, or no namespaces may be made
 set -eu
@@ -40,20 +40,22 @@ namespace=$1 name=$2
 shift 2
 exec ip netns exec "$namespace" unshare --uts sh -c 'hostname "$0" && exec "$@"' "$name" "$@"
 TEXT
-# agent HOST COMMAND…: what ssh would do.
-cat >"$folder/agent" <<TEXT
+# launcher HOST COMMAND…: what ssh would do.
+cat >"$folder/launcher" <<TEXT
 #!/bin/sh
 shift
 exec "$folder/enter" $second jinx-second sh -c "\$*"
 TEXT
-chmod +x "$folder/enter" "$folder/agent"
+chmod +x "$folder/enter" "$folder/launcher"
 received() { ip netns exec "$first" cat /proc/net/dev | sed -n 's/.*jinx0: *\([0-9]*\).*/\1/p'; }
 
 as_root=
 if [ "$(id -u)" = 0 ]; then as_root=--allow-run-as-root; fi
 run() {
-  timeout 120 "$folder/enter" "$first" jinx-first mpirun $as_root --oversubscribe --host 10.77.0.1:1,10.77.0.2:1 -np 2 --mca plm_rsh_agent "$folder/agent" \
-    --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 --mca pml ob1 --mca mpi_yield_when_idle 1 "$ranks" "$module" "$@"
+  timeout 120 "$folder/enter" "$first" jinx-first mpirun $as_root --oversubscribe -np 2 --host 10.77.0.1:1,10.77.0.2:1 \
+    --mca plm_rsh_agent "$folder/launcher" \
+    --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24 \
+    --mca oob_tcp_if_include 10.77.0.0/24 --mca pml ob1 --mca mpi_yield_when_idle 1 "$ranks" "$module" "$@"
 }
 
 run cases 100000

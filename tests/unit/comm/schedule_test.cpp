@@ -10,8 +10,12 @@ namespace {
 ScheduledCall sum(std::vector<int> ranks, std::string name, int64_t count = 8) {
   return {.op = Op::kAllReduce, .count = count, .ranks = std::move(ranks), .name = std::move(name)};
 }
-ScheduledCall send(std::vector<int> ranks, int to, int64_t count = 8) { return {.op = Op::kSend, .count = count, .ranks = std::move(ranks), .root = to, .name = "/out"}; }
-ScheduledCall recv(std::vector<int> ranks, int from, int64_t count = 8) { return {.op = Op::kRecv, .count = count, .ranks = std::move(ranks), .root = from, .name = "/in"}; }
+ScheduledCall send(std::vector<int> ranks, int to, int64_t count = 8) {
+  return {.op = Op::kSend, .count = count, .ranks = std::move(ranks), .root = to, .name = "/out"};
+}
+ScheduledCall recv(std::vector<int> ranks, int from, int64_t count = 8) {
+  return {.op = Op::kRecv, .count = count, .ranks = std::move(ranks), .root = from, .name = "/in"};
+}
 
 /// Two pairs, the world, and a pipe from 1 to 2.
 std::vector<Schedule> good() {
@@ -85,8 +89,9 @@ TEST(Schedule, GroupsInAnotherOrder) {
 }
 
 TEST(Schedule, RootsSourcesTypes) {
-  for (auto change : {+[](ScheduledCall& call) { call.dtype = DType::kI32; }, +[](ScheduledCall& call) { call.reduction = Reduction::kMax; },
-                      +[](ScheduledCall& call) { call.op = Op::kBroadcast, call.root = 1; }, +[](ScheduledCall& call) { call.op = Op::kPermute, call.sources = {1, 0}; }}) {
+  for (auto change :
+       {+[](ScheduledCall& call) { call.dtype = DType::kI32; }, +[](ScheduledCall& call) { call.reduction = Reduction::kMax; },
+        +[](ScheduledCall& call) { call.op = Op::kBroadcast, call.root = 1; }, +[](ScheduledCall& call) { call.op = Op::kPermute, call.sources = {1, 0}; }}) {
     auto schedules = good();
     change(schedules[2].calls[0]);
     expectDisagreement(schedules, " at rank 2 and #0 all_reduce sum f32[8] of /a at rank 3");
@@ -105,7 +110,10 @@ TEST(Schedule, OtherRootOfABroadcast) {
 }
 
 TEST(Schedule, NoSchedule) {
-  for (auto [call, text] : {std::pair{sum({0, 9}, "/a"), "got rank 9"}, {sum({1, 2}, "/a"), "is not in it"}, {send({0, 1}, 2), "got root 2"}, {send({0, 1}, 0), "this rank itself"}}) {
+  for (auto [call, text] : {std::pair{sum({0, 9}, "/a"), "got rank 9"},
+                            {sum({1, 2}, "/a"), "is not in it"},
+                            {send({0, 1}, 2), "got root 2"},
+                            {send({0, 1}, 0), "this rank itself"}}) {
     auto schedules = good();
     schedules[0].calls = {call};
     const auto said = agreement(schedules);
@@ -121,13 +129,16 @@ TEST(Schedule, FakeWorldsAskNobody) {
 }
 
 TEST(Progress, CycleAcrossGroups) {
-  const std::vector<Schedule> schedules = {{0, {sum({0, 1}, "/a"), sum({0, 2}, "/c")}}, {1, {sum({1, 2}, "/b"), sum({0, 1}, "/a")}}, {2, {sum({0, 2}, "/c"), sum({1, 2}, "/b")}}};
+  const std::vector<Schedule> schedules = {
+      {0, {sum({0, 1}, "/a"), sum({0, 2}, "/c")}}, {1, {sum({1, 2}, "/b"), sum({0, 1}, "/a")}}, {2, {sum({0, 2}, "/c"), sum({1, 2}, "/b")}}};
   for (const std::string& said : agreement(schedules))
     EXPECT_EQ(said, ""); // each group's lists are equal
   const std::string said = checkProgress(schedules).message();
-  EXPECT_NE(said.find("rank 0 waits in #0 all_reduce sum f32[8] of /a, ranks 0, 1, for rank 1; rank 1 waits in #0 all_reduce sum f32[8] of /b, ranks 1, 2, for rank 2; "
-                      "rank 2 waits in #0 all_reduce sum f32[8] of /c, ranks 0, 2, for rank 0"),
-            std::string::npos)
+  EXPECT_NE(
+      said.find(
+          "rank 0 waits in #0 all_reduce sum f32[8] of /a, ranks 0, 1, for rank 1; rank 1 waits in #0 all_reduce sum f32[8] of /b, ranks 1, 2, for rank 2; "
+          "rank 2 waits in #0 all_reduce sum f32[8] of /c, ranks 0, 2, for rank 0"),
+      std::string::npos)
       << said;
 }
 
@@ -140,14 +151,16 @@ TEST(Progress, CallsThatOverlapDoNotStop) {
 
 TEST(Progress, RankThatHasEnded) {
   const std::vector<Schedule> schedules = {{0, {sum({0, 1}, "/a"), sum({0, 1}, "/b")}}, {1, {sum({0, 1}, "/a")}}};
-  EXPECT_NE(checkProgress(schedules).message().find("rank 0 waits in #1 all_reduce sum f32[8] of /b, ranks 0, 1, for rank 1, which has made all its calls"), std::string::npos);
+  EXPECT_NE(checkProgress(schedules).message().find("rank 0 waits in #1 all_reduce sum f32[8] of /b, ranks 0, 1, for rank 1, which has made all its calls"),
+            std::string::npos);
   EXPECT_NE(checkProgress(std::vector<Schedule>{{.rank = 1}}).message().find("got the schedule of rank 1 at place 0"), std::string::npos);
 }
 
 /// Both ends of a pipe send first: nobody receives.
 TEST(Progress, SendsThatMeet) {
   const std::vector<Schedule> schedules = {{0, {send({0, 1}, 1), recv({0, 1}, 1)}}, {1, {send({0, 1}, 0), recv({0, 1}, 0)}}};
-  EXPECT_NE(checkProgress(schedules).message().find("rank 0 waits in #0 send f32[8] of /out, ranks 0, 1, for rank 1; rank 1 waits in #0 send"), std::string::npos);
+  EXPECT_NE(checkProgress(schedules).message().find("rank 0 waits in #0 send f32[8] of /out, ranks 0, 1, for rank 1; rank 1 waits in #0 send"),
+            std::string::npos);
 }
 
 TEST(FakeWorld, CountsAndMovesNothing) {

@@ -128,8 +128,10 @@ TEST(VirtualWorld, PartSizesAreComparedBothWays) {
     std::vector<int64_t> sends0, receives0, sends1, receives1;
     const char* said;
   };
-  for (const Row& row : {Row{more, two, two, two, "the first sends the second, and the second receives, 3 and 2"}, Row{two, more, two, two, "the second sends the first, and the first receives, 2 and 3"},
-                         Row{two, two, other, two, "the second sends the first, and the first receives, 3 and 2"}, Row{two, two, two, other, "the first sends the second, and the second receives, 2 and 3"}}) {
+  for (const Row& row : {Row{more, two, two, two, "the first sends the second, and the second receives, 3 and 2"},
+                         Row{two, more, two, two, "the second sends the first, and the first receives, 2 and 3"},
+                         Row{two, two, other, two, "the second sends the first, and the first receives, 3 and 2"},
+                         Row{two, two, two, other, "the first sends the second, and the second receives, 2 and 3"}}) {
     auto world = *VirtualWorld::create(2, kPatient);
     auto zero = rankOf(world, 0), one = rankOf(world, 1);
     float in[8] = {}, out[2][8] = {};
@@ -156,7 +158,8 @@ TEST(VirtualWorld, TimeoutNamesWhoHasNotCome) {
     return message;
   });
   expectAllSayTheSame(said);
-  expectAllSay(said, {"#12 all_reduce sum f32[8] of /down, ranks 0, 1, 2, 3: rank ", " has waited 1.", "; rank 2: has not come; last done #11 all_gather f32[8] of /up"});
+  expectAllSay(said, {"#12 all_reduce sum f32[8] of /down, ranks 0, 1, 2, 3: rank ", " has waited 1.",
+                      "; rank 2: has not come; last done #11 all_gather f32[8] of /up"});
 }
 
 /// Two groups, each with a rank that waits in the other: neither can go on.

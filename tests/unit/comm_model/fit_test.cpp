@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -94,6 +95,36 @@ TEST(Fit, IsTheLeastOfTheLogRatios) {
     EXPECT_GT(sum(fit.latency, fit.bandwidth * factor), least);
   }
   EXPECT_NEAR(fit.typical, std::sqrt(least / 33), 1e-9);
+}
+
+TEST(Fit, CountsWhatIsFarOffByItsDistance) {
+  // Four of 33 are ten times as slow. Nothing near the fit is better by Huber's measure: squares up to 1.345 deviations, lines beyond.
+  std::vector<Measurement> measurements = measured({1e-6, 5e9}, Op::kAllReduce, Algorithm::kRing, 0.02, 7);
+  for (const size_t i : {1, 9, 17, 30})
+    measurements[i].seconds *= 10;
+  const Fit fit = *fitTogether(measurements);
+  const auto distances = [&](double latency, double bandwidth) {
+    std::vector<double> distances;
+    for (const Measurement& m : measurements)
+      distances.push_back(std::abs(std::log(secondsOf({latency, bandwidth}, m.op, m.algorithm, m.ranks, m.bytes) / m.seconds)));
+    return distances;
+  };
+  std::vector<double> sorted = distances(fit.latency, fit.bandwidth);
+  std::sort(sorted.begin(), sorted.end());
+  const double bend = 1.345 * sorted[16] / 0.6745;
+  const auto huber = [&](double latency, double bandwidth) {
+    double sum = 0;
+    for (const double d : distances(latency, bandwidth))
+      sum += d <= bend ? d * d : 2 * bend * d - bend * bend;
+    return sum;
+  };
+  const double least = huber(fit.latency, fit.bandwidth);
+  for (const double factor : {0.9995, 1.0005}) {
+    EXPECT_GT(huber(fit.latency * factor, fit.bandwidth), least);
+    EXPECT_GT(huber(fit.latency, fit.bandwidth * factor), least);
+  }
+  EXPECT_NEAR(fit.latency / 1e-6, 1, 0.03);
+  EXPECT_NEAR(fit.bandwidth / 5e9, 1, 0.03);
 }
 
 TEST(Fit, EachKindHasItsOwn) {

@@ -99,7 +99,7 @@ TEST(NetworkFile, WhatIsWrittenIsRead) {
     level->treeLatency.fill(1.25e-6);
     level->bandwidth = 3.5e9;
   }
-  const auto read = networkFromJson(networkToJson(network, "host"));
+  const auto read = networkFromJson(*networkToJson(network, "host"));
   ASSERT_TRUE(read) << read.status().message();
   for (const Op op : {Op::kAllReduce, Op::kAllGather, Op::kBroadcast, Op::kAllToAll}) {
     const auto want = costsOf(network, op, {4, 1}, 1 << 20), got = costsOf(read.value(), op, {4, 1}, 1 << 20);
@@ -107,6 +107,21 @@ TEST(NetworkFile, WhatIsWrittenIsRead) {
     ASSERT_EQ(want.value().size(), got.value().size());
     EXPECT_NEAR(got.value()[0].seconds, want.value()[0].seconds, 1e-15);
   }
+}
+
+TEST(NetworkFile, ANetworkThatIsLikeItselfStaysWhatItIs) {
+  for (const std::string& name : networkNames()) {
+    const Network network = *networkNamed(name), read = *networkFromJson(*networkToJson(network, name));
+    const Group group{4 * network.ranksPerNode, network.ranksPerNode};
+    for (const Op op : {Op::kAllReduce, Op::kAllGather, Op::kSend}) {
+      const std::vector<Cost> want = *costsOf(network, op, group, 1 << 16), got = *costsOf(read, op, group, 1 << 16);
+      ASSERT_EQ(got.size(), want.size());
+      for (size_t i = 0; i < want.size(); ++i)
+        EXPECT_NEAR(got[i].seconds, want[i].seconds, 1e-12) << name;
+    }
+  }
+  EXPECT_EQ(networkToJson(*networkNamed("host"), "tpu").status().message(),
+            "like: got network \"tpu\", expected one of h100-8, h200-8, a100-8, host; or give a file that describes it");
 }
 
 TEST(NetworkFile, EveryFaultSaysWhatIsThereAndWhatWasExpected) {

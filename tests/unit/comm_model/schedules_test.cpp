@@ -140,6 +140,13 @@ TEST(Schedules, ATableWhoseOrderCannotBeIsADeadlockThatIsNamed) {
       simulate(*worldOf(schedule, {})).status().message().find("rank 1 'B0' <- rank 1 'F0' (comes after it) <- rank 1 'B0' (waits behind it on stream 0)"),
       std::string::npos)
       << simulate(*worldOf(schedule, {})).status().message();
+  // The weights' gradients before the input's, and on one stage a part before the one that it reads.
+  schedule = *zeroBubbleH1(2, 1);
+  std::swap(schedule.rows[0][1], schedule.rows[0][2]);
+  EXPECT_NE(simulate(*worldOf(schedule, {})).status().message().find("'W0' <- rank 0 'I0' (comes after it)"), std::string::npos);
+  schedule = *interleaved(1, 1, 2);
+  std::swap(schedule.rows[0][2], schedule.rows[0][3]);
+  EXPECT_NE(simulate(*worldOf(schedule, {})).status().message().find("'B0.0' <- rank 0 'B0.1' (comes after it)"), std::string::npos);
   // Over two ranks: stage 0 wants B1 before F1 has left.
   schedule = *oneForwardOneBackward(2, 2);
   std::swap(schedule.rows[0][1], schedule.rows[0][2]);
