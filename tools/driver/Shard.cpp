@@ -225,7 +225,9 @@ Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const Comp
   std::shared_ptr<ModelModule> model = sharded.model->clone();
   JINX_TRY(runPasses(*model, "splitting",
                      [&](mlir::OpPassManager& pm) {
-                       pm.addPass(passes::createRankProgram({rank}));
+                       if (ranksAlong(sharded.rules.mesh, kStages) > 1)
+          pm.addPass(passes::createStageProgram({kStages, coordinateAlong(sharded.rules.mesh, kStages, rank)}));
+        pm.addPass(passes::createRankProgram({rank}));
                        // Kernels read codes that are constants: those of this rank.
                        pm.addPass(passes::createFoldConstants({.keepCodes = true}));
                        pm.addPass(mlir::createCSEPass());
