@@ -61,21 +61,31 @@ class LanguageRules {
 
   void attention() {
     const NamedValue *q = first("blk.*.attn_q"), *k = first("blk.*.attn_k");
-    if (!q || !k || q->type.getRank() != 3 || k->type.getRank() != 3) return keep("blk.*.attn", "attention stays whole: it has no heads that are known");
+    // [tokens, heads, depth], or [sequences, heads, tokens, depth] in an encoder.
+    if (!q || !k || q->type.getRank() < 3 || k->type.getRank() != q->type.getRank())
+      return keep("blk.*.attn", "attention stays whole: it has no heads that are known");
     if (!divides("blk.*.attn", "heads of queries", sizesOf(q->type)[1], tp_, "tp") || !divides("blk.*.attn", "heads of keys", sizesOf(k->type)[1], tp_, "tp"))
       return;
     const DimRule whole, byTp{{"tp"}};
+    std::vector<DimRule> heads(size_t(q->type.getRank()), whole);
+    heads[1] = byTp;
     for (const char *part : {"attn_q", "attn_k", "attn_v"})
-      split(std::string("blk.*.") + part, {whole, byTp, whole});
+      split(std::string("blk.*.") + part, heads);
     for (const char *pool : {"keys.*", "values.*"})
       split(pool, {whole, byTp, whole, whole});
     for (const char *scales : {"key_scales.*", "value_scales.*"})
       split(scales, {whole, byTp, whole});
   }
 
+  static std::vector<DimRule> lastOf(int64_t rank, const DimRule &dim) {
+    const auto count = size_t(rank);
+    std::vector<DimRule> dims(count);
+    dims.back() = dim;
+    return dims;
+  }
   void columns(const std::string &node, const DimRule &dim, int64_t ranks, const std::string &axis) {
     const NamedValue *value = first("blk.*." + node);
-    if (value && divides("blk.*." + node, "columns", sizesOf(value->type)[1], ranks, axis)) split("blk.*." + node, {{}, dim});
+    if (value && divides("blk.*." + node, "columns", sizesOf(value->type).back(), ranks, axis)) split("blk.*." + node, lastOf(value->type.getRank(), dim));
   }
   void feedForward() {
     for (const char *node : {"ffn_gate", "ffn_up", "ffn_gate_shexp", "ffn_up_shexp"})

@@ -42,7 +42,8 @@ struct CleanOperand {
 };
 constexpr CleanOperand kClean[] = {{"jinx.gather", "indices", 0},          {"jinx.gather_elements", "indices", 0}, {"jinx.gather_nd", "indices", 0},
                                    {"jinx.scatter_elements", "indices", 0}, {"jinx.scatter_nd", "indices", 0},      {"jinx.paged_attention", "sequence", 0},
-                                   {"jinx.paged_attention", "position", 0}, {"jinx.div", "b", 1, true},             {"jinx.mod", "b", 1, true}};
+                                   {"jinx.paged_attention", "position", 0}, {"jinx.div", "b", 1, true},             {"jinx.mod", "b", 1, true},
+                                   {"jinx.resize", "x", 0}};  // a neighbour counts with weight 0
 }  // namespace
 
 TypedAttr neededFilling(Operation *op, const FactorRule &rule, size_t operand, const Factor &factor) {
@@ -50,7 +51,7 @@ TypedAttr neededFilling(Operation *op, const FactorRule &rule, size_t operand, c
   if (factor.kind == FactorKind::kReduced) return neutralOf(dist::toReduceKind(factor.reduction), element);
   for (const CleanOperand &clean : kClean)
     if (clean.op == op->getName().getStringRef() && clean.operand == rule.operands[operand].name && (!clean.onlyIntegers || element.isInteger()))
-      return IntegerAttr::get(element, clean.filling);
+      return isa<FloatType>(element) ? TypedAttr(FloatAttr::get(element, double(clean.filling))) : IntegerAttr::get(element, clean.filling);
   return {};
 }
 

@@ -6,6 +6,7 @@
 //   maximum of d    reduce max x[d]           -inf
 //   indices         gather x[v] indices[i]    what lies there is read as a place: 0 is one
 //   divisors        div a[d] b[d], integers   1
+//   neighbours      resize x[d]               0: they may count with weight 0, and 0 * NaN is NaN
 //
 // What a slice was filled up with by ourselves is 0, and stays 0 through what makes 0 of 0 (neg, transpose, a + b of two such): there a sum needs no mask.
 #pragma once

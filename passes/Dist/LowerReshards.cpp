@@ -13,14 +13,6 @@ RankedTensorType resized(RankedTensorType type, int64_t dim, const SizeExpr &siz
   return withStates(graph::tensorOf(sizes, type.getElementType()), statesOf(type));
 }
 
-/// Rank (i, j) has part i and gets part j: from rank (j, i).
-SmallVector<int64_t> swappedPlaces(int64_t n) {
-  SmallVector<int64_t> sources;
-  for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < n; ++j) sources.push_back(j * n + i);
-  return sources;
-}
-
 }  // namespace
 
 Value ReshardLowering::take(Location loc, const ReshardStep &step, Value x) {
@@ -67,7 +59,7 @@ Value ReshardLowering::make(Location loc, const ReshardStep &step, Value x) {
       y = ReduceScatterOp::create(b, loc, after, step.reduction, given, step.dim, over);
       break;
     case Move::kAllReduce: y = AllReduceOp::create(b, loc, after, step.reduction, x, over); break;
-    case Move::kPermute: y = PermuteOp::create(b, loc, after, x, swappedPlaces(mesh_.sizeOf(step.axes[0])), over); break;
+    case Move::kPermute: y = PermuteOp::create(b, loc, after, x, step.sources, over); break;
   }
   filling_.keep(given, y);
   return y;

@@ -187,40 +187,62 @@ class ReshardMover {
     outer.erase();
   }
 
-  /// Reshards of one value: each of the cheapest of those that are there by then, the cheapest first.
+  /// In which order reshards of one value are made, and of what: -1 is the value, others are places in the list.
+  struct Plan {
+    SmallVector<std::pair<size_t, int64_t>> steps;
+    double seconds = 0;
+  };
+  /// The one that is named first, then always what costs least.
+  std::optional<Plan> planFrom(size_t first, Value value, MutableArrayRef<ReshardOp> reshards) {
+    Plan plan;
+    SmallVector<bool> isMade(reshards.size());
+    while (plan.steps.size() < reshards.size()) {
+      std::optional<double> least;
+      std::pair<size_t, int64_t> step;
+      for (size_t i = 0; i < reshards.size(); ++i) {
+        if (isMade[i] || (plan.steps.empty() && i != first)) continue;
+        for (int64_t from = -1; from < int64_t(reshards.size()); ++from) {
+          if (from >= 0 && !isMade[from]) continue;
+          auto cost = costOf(from < 0 ? value.getType() : reshards[from].getY().getType(), reshards[i].getY().getType());
+          if (cost && (!least || *cost < *least)) least = cost, step = {i, from};
+        }
+      }
+      if (!least) return std::nullopt;
+      isMade[step.first] = true;
+      plan.steps.push_back(step);
+      plan.seconds += *least;
+    }
+    return plan;
+  }
+
+  /// Reshards of one value: of each other where that is cheaper.
   void share(Value value) {
-    SmallVector<ReshardOp> open;
+    SmallVector<ReshardOp> reshards;
     for (Operation *user : value.getUsers())
-      if (auto reshard = dyn_cast<ReshardOp>(user)) open.push_back(reshard);
-    if (open.size() < 2) return;
-    llvm::sort(open, [](ReshardOp a, ReshardOp b) { return a->isBeforeInBlock(b); });
-    SmallVector<Value> made{value};
+      if (auto reshard = dyn_cast<ReshardOp>(user)) reshards.push_back(reshard);
+    if (reshards.size() < 2) return;
+    llvm::sort(reshards, [](ReshardOp a, ReshardOp b) { return a->isBeforeInBlock(b); });
+    std::optional<Plan> best;
+    for (size_t first = 0; first < reshards.size(); ++first)
+      if (auto plan = planFrom(first, value, reshards); plan && (!best || plan->seconds < best->seconds)) best = plan;
+    if (!best) return;
     builder_.setInsertionPointAfterValue(value);
     Operation *last = nullptr;
-    while (!open.empty()) {
-      size_t next = 0;
-      Value source;
-      double least = 0;
-      for (auto [i, reshard] : llvm::enumerate(open))
-        for (Value from : made)
-          if (auto cost = costOf(from.getType(), reshard.getY().getType()); cost && (!source || *cost < least)) source = from, next = i, least = *cost;
-      if (!source) return;
-      ReshardOp reshard = open[next];
-      open.erase(open.begin() + next);
-      if (source.getType() == reshard.getY().getType()) {
-        reshard.getY().replaceAllUsesWith(source);
-        reshard.erase();
-        ++numShared;
-        continue;
-      }
+    for (auto [place, from] : best->steps) {
+      ReshardOp reshard = reshards[place];
       last ? reshard->moveAfter(last) : reshard->moveBefore(&*builder_.getInsertionPoint());
       last = reshard;
-      made.push_back(reshard.getY());
-      if (source == value) continue;
+      if (from < 0) continue;
+      Value source = reshards[from].getY();
       reshard.getXMutable().assign(source);
       ++numShared;
       say(passed(reshard, kPass, "Shared"), [&] { return describe(statesOf(reshard.getY().getType())) + " is made of " + describe(statesOf(source.getType())) + ", which is there already"; });
     }
+    for (ReshardOp reshard : reshards)
+      if (reshard.getX().getType() == reshard.getY().getType()) {
+        reshard.getY().replaceAllUsesWith(reshard.getX());
+        reshard.erase();
+      }
   }
 
   Block &body_;

@@ -64,7 +64,6 @@ class Pairer {
         return;
       }
     }
-    if (!nameOf(last.getB())) return notes_.push_back({nodeName(last->getLoc()).str(), "its weight has no name of its own"});
     for (MatmulOp first : firsts) {
       split(first, /*byColumns=*/true);
       notes_.push_back({nodeName(first->getLoc()).str(), "by columns, for the rows of " + nodeName(last->getLoc()).str(), /*isSplit=*/true});
@@ -121,7 +120,7 @@ class Pairer {
   std::string whyNot(MatmulOp first, MatmulOp last) {
     SizeExpr columns = sizesOf(first.getY().getType()).back();
     if (!columns.exactDivide(tp_)) return "its " + columns.str() + " columns cannot be shared out equally to " + std::to_string(tp_) + " ranks";
-    if (!nameOf(first.getB())) return "its weight has no name of its own";
+    if (!nameOf(first.getB()) && !named(first.getY())) return "neither its weight nor its result has a name of its own";
     llvm::SmallPtrSet<Operation *, 16> seen;
     SmallVector<Value> open = {first.getY()};
     while (!open.empty()) {
@@ -175,12 +174,22 @@ class Pairer {
     const NamedValue *name = named(weight);
     return name ? name : named(weightOf(weight).constant.getY());
   }
+  /// Weights that have no name, those that `jinx quantize` made, take their parts from the columns of the first product's result.
   void split(MatmulOp op, bool byColumns) {
     const NamedValue *name = nameOf(op.getB());
+    if (!name && byColumns) splitResult(*named(op.getY()));
+    if (!name) return;
     bool isSwapped = op.getTransposeB() ^ (name->value != op.getB() && weightOf(op.getB()).isSwapped);
     std::vector<DimRule> dims(2);
     dims[byColumns != isSwapped ? 1 : 0].axes = {"tp"};
     rules_.push_back({name->name, dims, 0});
+  }
+
+  void splitResult(const NamedValue &result) {
+    std::vector<DimRule> dims(size_t(result.type.getRank()));
+    dims.back().axes = {"tp"};
+    for (DimRule &dim : llvm::MutableArrayRef<DimRule>(dims).drop_back()) dim.isOpen = true;
+    rules_.push_back({result.name, dims, 0});
   }
 
   Block &body_;

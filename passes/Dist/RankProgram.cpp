@@ -26,7 +26,7 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
     MeshOp mesh = meshOf(function, kOwn);
     if (!mesh || function.isExternal()) return;
     if (rank < 0 || rank >= mesh.getRanks()) {
-      function.emitError("rank is ") << rank << ", expected 0.." << mesh.getRanks() - 1 << " (ranks of @" << mesh.getSymName() << ")";
+      function.emitError("rank is ") << int64_t(rank) << ", expected 0.." << mesh.getRanks() - 1 << " (ranks of @" << mesh.getSymName() << ")";
       return signalPassFailure();
     }
     findCoordinates(mesh);

@@ -200,14 +200,37 @@ class PathFinder {
   void permutes(RankedTensorType at, int64_t dim, Steps &steps) const {
     SmallVector<StringAttr> have = axesOf(at, dim), want = axesOf(to_, dim);
     if (have.size() != want.size()) return;
+    reorder(at, dim, have, want, steps);
     for (size_t i = 0; i < have.size(); ++i) {
       if (have[i] == want[i] || mesh_.sizeOf(have[i]) != mesh_.sizeOf(want[i]) || stateOf(at, want[i]).kind != StateKind::replicate) continue;
       SmallVector<StringAttr> axes = have;
       axes[i] = want[i];
       ReshardStep step{Move::kPermute, {have[i], want[i]}, dim};
+      // Rank (i, j) has part i and gets part j: from rank (j, i).
+      const int64_t n = mesh_.sizeOf(have[i]);
+      for (int64_t place = 0; place < n * n; ++place) step.sources.push_back(place % n * n + place / n);
       step.after = with(at, dim, axes, {});
       addWire(step, ownBytes(at, mesh_, cost_.symbol), steps);
     }
+  }
+
+  /// The same axes in another order: with dp = 2, tp = 3 in front of dp, rank (1, 0) has part 3 of 6 and gets part 1, which rank (0, 1) has.
+  void reorder(RankedTensorType at, int64_t dim, ArrayRef<StringAttr> have, ArrayRef<StringAttr> want, Steps &steps) const {
+    if (have == want || !std::is_permutation(have.begin(), have.end(), want.begin())) return;
+    ReshardStep step{Move::kPermute, {}, dim};
+    step.axes.assign(have.begin(), have.end());
+    for (int64_t place = 0; place < ranksOf(have, mesh_); ++place) {
+      llvm::DenseMap<StringAttr, int64_t> coordinates;
+      int64_t rest = place, part = 0;
+      for (StringAttr axis : llvm::reverse(have)) {
+        coordinates[axis] = rest % mesh_.sizeOf(axis);
+        rest /= mesh_.sizeOf(axis);
+      }
+      for (StringAttr axis : want) part = part * mesh_.sizeOf(axis) + coordinates[axis];
+      step.sources.push_back(part);
+    }
+    step.after = with(at, dim, want, {});
+    addWire(step, ownBytes(at, mesh_, cost_.symbol), steps);
   }
 
   /// Parts of one kind are joined on all of their axes at once, or on those that the goal splits next.

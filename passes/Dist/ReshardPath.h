@@ -14,7 +14,7 @@
 //   all_to_all      shard d       -> shard e
 //   reduce_scatter  partial       -> shard d
 //   all_reduce      partial       -> replicated
-//   permute         shard d by a  -> shard d by b, an axis of as many ranks
+//   permute         shard d by a  -> shard d by b, an axis of as many ranks; or by the same axes in another order
 //
 // Where several axes split one dimension, the minor one goes and comes; all at once where the dimension does not divide, since parts of parts that are filled up
 // lie elsewhere than the parts of the whole. A move puts an axis only where the goal has it, so paths are short.
@@ -30,10 +30,11 @@ llvm::StringRef nameOf(Move move);
 /// One edge: what is done on which axes, and the type that the whole value has after it.
 struct ReshardStep {
   Move move;
-  llvm::SmallVector<mlir::StringAttr, 2> axes;  ///< of the group, the major one first; of permute: from, to
+  llvm::SmallVector<mlir::StringAttr, 2> axes;  ///< of the group, the major one first; of a permute to another axis: from, to
   int64_t dim = -1;                             ///< slice, all_gather, reduce_scatter; all_to_all: gathered
   int64_t toDim = -1;                           ///< all_to_all: split
   graph::ReduceKind reduction = graph::ReduceKind::sum;
+  llvm::SmallVector<int64_t> sources = {};      ///< permute: for each rank of the group the one whose part it gets
   mlir::RankedTensorType after;
   double bytes = 0;                             ///< that a rank sends, with `Wire::symbol` for every symbol
   double seconds = 0;

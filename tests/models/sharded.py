@@ -49,9 +49,10 @@ def difference(got, want):
 def convolution_rules(path, ranks):
     """Channels of every convolution's result that the ranks divide: propagation brings its weight along."""
     graph = onnx.load(path).graph
-    shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
-    wide = [node.input[1] for node in graph.node if node.op_type == "Conv" and shapes.get(node.input[1], [0])[0] % ranks == 0 and all(a.i == 1 for a in node.attribute if a.name == "group")]
-    return {"mesh": [["tp", ranks]], "rules": [{"values": name, "dims": ["tp", "", "", ""]} for name in sorted(set(wide)) if name in shapes]}
+    channels = {tensor.name: tensor.dims[0] for tensor in graph.initializer if len(tensor.dims) == 4}
+    channels |= {node.output[0]: a.t.dims[0] for node in graph.node if node.op_type == "Constant" for a in node.attribute if len(a.t.dims) == 4}
+    names = [node.name for node in graph.node if node.op_type == "Conv" and node.name and channels.get(node.input[1], 1) % ranks == 0]
+    return {"mesh": [["tp", ranks]], "rules": [{"values": name, "dims": ["", "tp", "", ""]} for name in names]}
 
 
 def cases(ranks_list):

@@ -117,7 +117,8 @@ std::string fileOf(int64_t rank) {
 
 Status writeList(const ShardedModel& sharded, const fs::path& folder) {
   nlohmann::ordered_json json;
-  json["mesh"] = json["plans"] = nlohmann::ordered_json::array();
+  json["mesh"] = nlohmann::ordered_json::array();
+  json["plans"] = nlohmann::ordered_json::array();
   for (const passes::MeshAxis& axis : sharded.rules.mesh)
     json["mesh"].push_back({axis.name, axis.ranks});
   for (size_t program : sharded.programOf)
@@ -224,7 +225,9 @@ Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const Comp
   std::shared_ptr<ModelModule> model = sharded.model->clone();
   JINX_TRY(runPasses(*model, "splitting",
                      [&](mlir::OpPassManager& pm) {
-                       pm.addPass(passes::createRankProgram({rank}));
+                       if (ranksAlong(sharded.rules.mesh, kStages) > 1)
+          pm.addPass(passes::createStageProgram({kStages, coordinateAlong(sharded.rules.mesh, kStages, rank)}));
+        pm.addPass(passes::createRankProgram({rank}));
                        // Kernels read codes that are constants: those of this rank.
                        pm.addPass(passes::createFoldConstants({.keepCodes = true}));
                        pm.addPass(mlir::createCSEPass());

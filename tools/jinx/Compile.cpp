@@ -142,6 +142,8 @@ Status compileShards(CompileCommand& command) {
     for (const auto& [stage, ms] : sharded.times) std::fprintf(stderr, "%10.1f ms  %s\n", ms, stage.c_str());
   std::printf("%s: %zu ranks (%s), %zu plans, compiled in %s\n%s%s%s", command.output.c_str(), sharded.programOf.size(), passes::describe(sharded.rules.mesh).c_str(), sharded.firstRanks.size(),
               formatMilliseconds(timer.ms()).c_str(), lines.c_str(), notesText(sharded.notes).c_str(), rankTables(figures).c_str());
+  for (const passes::MeshAxis& axis : sharded.rules.mesh)
+    if (axis.name == "pp" && axis.ranks > 1) std::printf("  (tables are of all stages of pp together: a rank has its stage's share)\n");
   return Status::ok();
 }
 

@@ -191,3 +191,21 @@ func.func @gather_nd(%x: tensor<4x3xf32> {dist.sharding = #dist.sharding<[["tp"]
   %y = jinx.gather_nd %x, %i : tensor<4x3xf32>, tensor<5x1xi64> -> tensor<5x3xf32>
   return %y : tensor<5x3xf32>
 }
+
+// -----
+
+// Blocks read whole values.
+// CHECK-LABEL: @blocks_of_code
+// CHECK: %[[W:.*]] = dist.reshard %{{.*}} : tensor<4xf32, #dist.on<"tp" = shard 0>> -> tensor<4xf32>
+// CHECK: jinx.if
+// CHECK: jinx.neg %[[W]]
+dist.mesh @mesh <"tp" = 2>
+func.func @blocks_of_code(%c: tensor<i1>, %x: tensor<4xf32> {dist.sharding = #dist.sharding<[["tp"]]>}) -> tensor<4xf32> attributes {dist.annotated = @mesh} {
+  %y = jinx.if %c : tensor<i1> -> tensor<4xf32> {
+    %n = jinx.neg %x : tensor<4xf32> -> tensor<4xf32>
+    jinx.yield %n : tensor<4xf32>
+  } else {
+    jinx.yield %x : tensor<4xf32>
+  }
+  return %y : tensor<4xf32>
+}

@@ -186,6 +186,18 @@ func.func @to_another_axis(%x: tensor<8xf32, #dist.on<"a" = shard 0>>) -> tensor
 
 // -----
 
+// The same axes in another order: each rank gets one part.
+// CHECK-LABEL: @another_order
+// CHECK: %[[Y:.*]] = dist.permute %{{.*}} from [0, 2, 4, 1, 3, 5] over ["dp", "tp"]
+// CHECK: return %[[Y]]
+dist.mesh @mesh <"dp" = 2, "tp" = 3>
+func.func @another_order(%x: tensor<11xf32, #dist.on<"dp" = shard 0, "tp" = shard 0>>) -> tensor<11xf32, #dist.on<"tp" = shard 0, "dp" = shard 0>> attributes {dist.placed = @mesh} {
+  %y = dist.reshard %x : tensor<11xf32, #dist.on<"dp" = shard 0, "tp" = shard 0>> -> tensor<11xf32, #dist.on<"tp" = shard 0, "dp" = shard 0>>
+  return %y : tensor<11xf32, #dist.on<"tp" = shard 0, "dp" = shard 0>>
+}
+
+// -----
+
 // Two dimensions change their axes: one exchange each and no gather of the whole.
 // CHECK-LABEL: @two_dimensions
 // CHECK-NOT: tensor<8x8xf32>

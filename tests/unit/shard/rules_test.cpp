@@ -30,7 +30,7 @@ TEST(Glob, Names) {
       {"a*b*c", "a.b.bc", true},
       {"a*b*c", "a.bcb", false},
       {"**a", "ba", true},
-      {"?", "", false},
+      {"?", "", false}, {"?", "a", true},
   };
   for (const auto& [pattern, name, expected] : cases)
     EXPECT_EQ(passes::matchesGlob(pattern, name), expected) << pattern << " " << name;

@@ -66,8 +66,16 @@ func.func @whole_factor(%a: tensor<8x64xf32, #dist.on<"tp" = shard 1>>) attribut
 // -----
 dist.mesh @mesh <"dp" = 2, "tp" = 4>
 func.func @not_divided(%a: tensor<18xf32, #dist.on<"tp" = shard 0>>) attributes {dist.placed = @mesh} {
-  // expected-error @+1 {{axis "tp" of 4 ranks does not divide i0, which is 3 and has others behind it}}
+  // expected-error @+1 {{axis "tp" of 4 ranks does not divide i0, which is 3 and has others beside it}}
   %y = jinx.reshape %a : tensor<18xf32, #dist.on<"tp" = shard 0>> -> tensor<3x6xf32, #dist.on<"tp" = shard 0>>
+  return
+}
+// -----
+// The minor factor has parts of 2, 1, 2, 1, and the dimension of 2, 2, 2, 0.
+dist.mesh @mesh <"a" = 2, "b" = 2>
+func.func @not_divided_beside(%a: tensor<6xf32, #dist.on<"a" = shard 0, "b" = shard 0>>) attributes {dist.placed = @mesh} {
+  // expected-error @+1 {{axis "b" of 2 ranks does not divide i1, which is 3 and has others beside it}}
+  %y = jinx.reshape %a : tensor<6xf32, #dist.on<"a" = shard 0, "b" = shard 0>> -> tensor<2x3xf32, #dist.on<"a" = shard 0, "b" = shard 1>>
   return
 }
 // -----
