@@ -67,7 +67,7 @@ Value OwnBuilder::padTo(Location loc, Value x, int64_t dim, const SizeExpr &size
 
 Value OwnBuilder::slice(Location loc, Value x, int64_t dim, const SizeExpr &start, const SizeExpr &size, ArrayRef<StringAttr> axes) {
   auto type = cast<RankedTensorType>(x.getType());
-  if (start.isConstant(0) && sizesOf(type)[dim] == size) return x;
+  if (axes.empty() && start.isConstant(0) && sizesOf(type)[dim] == size) return x;
   SmallVector<Attribute> starts(type.getRank(), builder_.getStringAttr("0"));
   starts[dim] = builder_.getStringAttr(start.str());
   SmallVector<int64_t> steps(type.getRank(), 1);

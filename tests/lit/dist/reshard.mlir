@@ -26,6 +26,20 @@ func.func @replicated_to_uneven_shard(%x: tensor<5xf32>) -> tensor<5xf32, #dist.
 
 // -----
 
+// A part of nothing is a part, too: ranks may be asked for it.
+// CHECK-LABEL: @nothing_to_shard
+// CHECK: %[[S:.*]] = jinx.slice %{{.*}} : tensor<0xf32> -> tensor<0xf32, #dist.on<"tp" = varying>>
+// CHECK: dist.all_gather %[[S]] dim 0 over ["tp"]
+dist.mesh @mesh <"tp" = 4>
+func.func @nothing_to_shard(%x: tensor<0xf32>) -> tensor<0xf32> attributes {dist.placed = @mesh} {
+  %y = dist.reshard %x : tensor<0xf32> -> tensor<0xf32, #dist.on<"tp" = shard 0>>
+  %z = jinx.neg %y : tensor<0xf32, #dist.on<"tp" = shard 0>> -> tensor<0xf32, #dist.on<"tp" = shard 0>>
+  %w = dist.reshard %y : tensor<0xf32, #dist.on<"tp" = shard 0>> -> tensor<0xf32>
+  return %w : tensor<0xf32>
+}
+
+// -----
+
 // Two axes on one dimension are one slice, in the order that the type says.
 // CHECK-LABEL: @replicated_to_two_axes
 // CHECK: jinx.slice %{{.*}} starts ["4*rank.dp + rank.tp"]
@@ -182,6 +196,18 @@ dist.mesh @mesh <"a" = 2, "b" = 2>
 func.func @to_another_axis(%x: tensor<8xf32, #dist.on<"a" = shard 0>>) -> tensor<8xf32, #dist.on<"b" = shard 0>> attributes {dist.placed = @mesh} {
   %y = dist.reshard %x : tensor<8xf32, #dist.on<"a" = shard 0>> -> tensor<8xf32, #dist.on<"b" = shard 0>>
   return %y : tensor<8xf32, #dist.on<"b" = shard 0>>
+}
+
+// -----
+
+// An axis goes behind those that a dimension has already.
+// CHECK-LABEL: @behind_another
+// CHECK: %[[Y:.*]] = dist.all_to_all %{{.*}} split 0 concat 1 over ["tp"] : tensor<4x2xf32, {{.*}}> -> tensor<1x8xf32, {{.*}}>
+// CHECK-NEXT: return %[[Y]]
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @behind_another(%x: tensor<8x8xf32, #dist.on<"dp" = shard 0, "tp" = shard 1>>) -> tensor<8x8xf32, #dist.on<"dp" = shard 0, "tp" = shard 0>> attributes {dist.placed = @mesh} {
+  %y = dist.reshard %x : tensor<8x8xf32, #dist.on<"dp" = shard 0, "tp" = shard 1>> -> tensor<8x8xf32, #dist.on<"dp" = shard 0, "tp" = shard 0>>
+  return %y : tensor<8x8xf32, #dist.on<"dp" = shard 0, "tp" = shard 0>>
 }
 
 // -----

@@ -6,7 +6,8 @@
 namespace jinx::test {
 namespace {
 
-int64_t below(int64_t n) { return *rc::gen::inRange<int64_t>(0, n); }
+/// From the whole range in every case: what comes late in a list is drawn as often.
+int64_t below(int64_t n) { return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange<int64_t>(0, n)); }
 bool oneIn(int64_t n) { return below(n) == 0; }
 
 Shape shapeAt(const Dims& dims, int64_t n) {
@@ -55,6 +56,7 @@ class ProgramWriter {
     std::string type;   ///< of the elements
     double bound = 3;   ///< no element is larger
     bool isUsed = false;
+    bool isExact = true; ///< integers
   };
   using Id = size_t;
 
@@ -159,7 +161,7 @@ class ProgramWriter {
   Id any() {
     std::vector<Id> fits;
     for (Id v = 0; v < nodes_.size(); ++v)
-      if (nodes_[v].type == number() && !(nodes_[v].dims.empty() && nodes_[v].name[1] == 'v' && nodes_[v].isUsed)) fits.push_back(v);
+      if (nodes_[v].type == number() && nodes_[v].isExact && !(nodes_[v].dims.empty() && nodes_[v].name[1] == 'v' && nodes_[v].isUsed)) fits.push_back(v);
     // Late ones, more often than not: chains are longer.
     size_t at = size_t(below(int64_t(fits.size())));
     if (oneIn(2)) at = std::max(at, size_t(below(int64_t(fits.size()))));
@@ -214,7 +216,7 @@ class ProgramWriter {
     Id a = any();
     std::vector<Id> fits;
     for (Id v = 0; v < nodes_.size(); ++v)
-      if (nodes_[v].type == number() && dims(v) == dims(a)) fits.push_back(v);
+      if (nodes_[v].type == number() && nodes_[v].isExact && dims(v) == dims(a)) fits.push_back(v);
     Id b = fits[size_t(below(int64_t(fits.size())))];
     if (oneIn(3)) {
       Dims part(dims(a).begin() + ptrdiff_t(below(int64_t(dims(a).size()) + 1)), dims(a).end());
@@ -234,7 +236,9 @@ class ProgramWriter {
     Id b = add("jinx.abs ", {argument(dims(a), number(), -3, 3)}, "", dims(a), 3);
     b = add("jinx.max ", {b, scalar(literal(1), number())}, "", dims(a), 3);
     Id y = add(oneIn(2) ? "jinx.mod " : "jinx.div ", {a, b}, "", dims(a), nodes_[a].bound);
-    if (float_) add("jinx.floor ", {y}, "", dims(a), nodes_[a].bound + 1);
+    if (!float_) return;
+    nodes_[y].isExact = false;
+    add("jinx.floor ", {y}, "", dims(a), nodes_[a].bound + 1);
   }
 
   Id transposed(Id v, const std::vector<int64_t>& perm) {
