@@ -62,7 +62,7 @@ def StageProgram : Pass<"jinx-stage-program", "::mlir::func::FuncOp"> {
   let summary = "Sharding: the program of one stage of a pipeline";
   let description = [{
     Takes a function that is `dist.own` on a mesh with the axis `axis`, whose operators say in `dist.stage` who computes them, and leaves those of one stage, with dist.send and dist.recv where values go
-    from one stage to another, and results broadcast. Values go forward: an operator of an earlier stage that needs one of a later is an error. Arguments that a stage does not use are gone.
+    from one stage to another, and results broadcast. Values go forward: an operator of an earlier stage that needs one of a later is an error. Pools of pages that a stage does not use are gone.
   }];
   let options = [Option<"axis", "axis", "std::string", "\"pp\"", "The axis of the mesh that counts stages">, Option<"stage", "stage", "int64_t", "0", "Which one">];
   let dependentDialects = ["::jinx::dist::DistDialect"];

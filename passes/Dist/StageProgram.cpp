@@ -8,7 +8,8 @@
 //   %y = layer1(%h) {dist.stage = 1}        stage 1: %h = dist.recv from 0 over ["pp"]    %0 = layer1(%h)  %y = dist.broadcast %0 root 1 over ["pp"]
 //   return %y
 //
-// Results are broadcast from the stage that has them, so every rank returns them. Arguments that a stage does not use are not arguments of it: pools of other layers' keys need no memory.
+// Results are broadcast from the stage that has them, so every rank returns them. All stages have the same arguments, which bind sizes and are cut alike, but for pools of pages: those of other
+// layers' keys and values are gone, and need no memory.
 #include "mlir/IR/IRMapping.h"
 #include "passes/Dist/DistPasses.h"
 
@@ -32,6 +33,7 @@ class StageSplitter {
     for (Operation &op : body)
       if (failed(findStage(op))) return failure();
     findNeeds(body);
+    findPools(body);
     SmallVector<Operation *> ops;
     for (Operation &op : body.without_terminator()) ops.push_back(&op);
     for (Operation *op : ops) place(op);
@@ -41,7 +43,7 @@ class StageSplitter {
         op->dropAllUses();  // what is here takes what was received
         op->erase();
       }
-    dropArguments(body);
+    dropPools(body);
     for (Operation &op : body) op.removeAttr(kStage);
     return success();
   }
@@ -131,11 +133,16 @@ class StageSplitter {
     return graph::BroadcastOp::create(builder_, loc, type, scalar);
   }
 
-  void dropArguments(Block &body) {
-    llvm::BitVector unused(body.getNumArguments());
+  /// Arguments that operators change in place.
+  void findPools(Block &body) {
     for (BlockArgument argument : body.getArguments())
-      if (argument.use_empty()) unused.set(argument.getArgNumber());
-    (void)function_.eraseArguments(unused);
+      if (llvm::any_of(argument.getUsers(), [](Operation *user) { return isa<graph::WritePagesOp>(user); })) pools_.insert(argument);
+  }
+  void dropPools(Block &body) {
+    llvm::BitVector gone(body.getNumArguments());
+    for (BlockArgument argument : body.getArguments())
+      if (argument.use_empty() && pools_.contains(argument)) gone.set(argument.getArgNumber());
+    (void)function_.eraseArguments(gone);
   }
 
   func::FuncOp function_;
@@ -144,6 +151,7 @@ class StageSplitter {
   int64_t stages_, stage_;
   llvm::DenseMap<Operation *, int64_t> stageOf_;
   llvm::DenseSet<Operation *> needed_;
+  llvm::DenseSet<Value> pools_;
 };
 
 struct StageProgram : impl::StageProgramBase<StageProgram> {

@@ -30,23 +30,45 @@ func.func @chain(%x: tensor<8xf32>, %w: tensor<8xf32>) -> tensor<8xf32> attribut
 }
 
 // -----
-// Arguments that only another stage uses are gone, and a value is sent once to each stage.
+// A value is sent once to each stage, and each result is broadcast by the stage that has it. All stages have all arguments.
 dist.mesh @mesh <"pp" = 2>
-// FIRST-LABEL: @arguments
-// FIRST-SAME: (%{{.*}}: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
+// FIRST-LABEL: @results
+// FIRST-SAME: (%{{.*}}: tensor<8xf32>, %{{.*}}: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
 // FIRST-COUNT-1: dist.send
 // FIRST-NOT: dist.send
 // FIRST: dist.broadcast %{{.*}} root 1
 // FIRST: dist.broadcast %{{.*}} root 0
-// SECOND-LABEL: @arguments
-// SECOND-SAME: (%[[W:.*]]: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
+// SECOND-LABEL: @results
+// SECOND-SAME: (%{{.*}}: tensor<8xf32>, %{{.*}}: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>)
 // SECOND-COUNT-1: dist.recv
 // SECOND-NOT: dist.recv
 // SECOND: dist.broadcast %{{.*}} root 1
 // SECOND: dist.broadcast %{{.*}} root 0
-func.func @arguments(%x: tensor<8xf32>, %w: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>) attributes {dist.own = @mesh} {
+func.func @results(%x: tensor<8xf32>, %w: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>) attributes {dist.own = @mesh} {
   %h = jinx.exp %x {dist.stage = 0 : i64} : tensor<8xf32> -> tensor<8xf32>
   %a = jinx.add %h, %w {dist.stage = 1 : i64} : tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
   %b = jinx.mul %h, %a : tensor<8xf32>, tensor<8xf32> -> tensor<8xf32>
   return %b, %h : tensor<8xf32>, tensor<8xf32>
+}
+
+// -----
+// Pools of another stage's layers are gone.
+!pool = tensor<?x2x16x16xf32, #jinx.dims<"p", "2", "16", "16">>
+dist.mesh @mesh <"pp" = 2>
+// FIRST-LABEL: @pools
+// FIRST-SAME: tensor<4x2x16xf32>, %[[K:arg[0-9]+]]: tensor<?x2x16x16xf32, {{.*}}>, %[[V:arg[0-9]+]]: tensor<?x2x16x16xf32,
+// FIRST: jinx.write_pages keys %[[K]]
+// FIRST: jinx.write_pages values %[[V]]
+// SECOND-LABEL: @pools
+// SECOND-SAME: (%{{[^:]*}}: tensor<4x2x16xf32>) ->
+// SECOND-NOT: jinx.write_pages
+// SECOND: dist.recv
+func.func @pools(%x: tensor<4x2x16xf32>, %k: !pool, %v: !pool) -> tensor<4x2x16xf32> attributes {dist.own = @mesh} {
+  %slots = jinx.constant dense<0> : tensor<4xi32>
+  %table = jinx.constant dense<0> : tensor<1x1xi32>
+  %keys = jinx.write_pages keys %k, %x, %slots {dist.stage = 0 : i64} : !pool, tensor<4x2x16xf32>, tensor<4xi32> -> !pool
+  %values = jinx.write_pages values %v, %x, %slots {dist.stage = 0 : i64} : !pool, tensor<4x2x16xf32>, tensor<4xi32> -> !pool
+  %y = jinx.paged_attention %x, %keys, %values, %table, %slots, %slots scale 1.0 {dist.stage = 0 : i64} : tensor<4x2x16xf32>, !pool, !pool, tensor<1x1xi32>, tensor<4xi32>, tensor<4xi32> -> tensor<4x2x16xf32>
+  %z = jinx.exp %y {dist.stage = 1 : i64} : tensor<4x2x16xf32> -> tensor<4x2x16xf32>
+  return %z : tensor<4x2x16xf32>
 }
