@@ -14,7 +14,8 @@ graph::ReduceKind toReduceKind(graph::Reduction reduction) {
   return graph::ReduceKind::sum;
 }
 
-std::optional<SmallVector<Axes, 2>> distribute(ArrayRef<StringAttr> axes, const graph::Loops &loops, const graph::FactorRule &rule, MeshOp mesh, std::string &why) {
+std::optional<SmallVector<Axes, 2>> distribute(ArrayRef<StringAttr> axes, const graph::Loops &loops, const graph::FactorRule &rule, MeshOp mesh,
+                                               std::string &why) {
   SmallVector<Axes, 2> parts(loops.size());
   size_t next = 0;
   for (size_t i = 0; i < loops.size() && next < axes.size(); ++i) {
@@ -25,7 +26,8 @@ std::optional<SmallVector<Axes, 2>> distribute(ArrayRef<StringAttr> axes, const 
       int64_t ranks = mesh.sizeOf(axes[next]);
       auto rest = left.exactDivide(ranks);
       if (!rest && !alone) {
-        why = "axis \"" + axes[next].str() + "\" of " + std::to_string(ranks) + " ranks does not divide " + factor.name + ", which is " + factor.size.str() + " and has others beside it";
+        why = "axis \"" + axes[next].str() + "\" of " + std::to_string(ranks) + " ranks does not divide " + factor.name + ", which is " + factor.size.str() +
+              " and has others beside it";
         return std::nullopt;
       }
       left = rest ? *rest : ceilDiv(left, ranks);
@@ -86,7 +88,8 @@ Expected<graph::ReduceKind> partialResult(Operation *op, ArrayRef<std::optional<
   for (auto [i, operand] : llvm::enumerate(operands)) {
     if (!operand) continue;
     given.push_back(int64_t(i));
-    if (kind && *kind != *operand) return invalidArgument("operands are partial " + graph::stringifyReduceKind(*kind).str() + " and partial " + graph::stringifyReduceKind(*operand).str());
+    if (kind && *kind != *operand)
+      return invalidArgument("operands are partial " + graph::stringifyReduceKind(*kind).str() + " and partial " + graph::stringifyReduceKind(*operand).str());
     kind = operand;
   }
   for (const graph::PartialRule &partial : rule->partials)

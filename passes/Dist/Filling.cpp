@@ -15,7 +15,8 @@ void Filling::keep(Value from, Value to) {
 /// 0 of nothing but 0.
 static bool keepsZeros(Operation *op) {
   if (auto reduce = dyn_cast<ReduceOp>(op)) return reduce.getKind() == ReduceKind::sum;
-  return isa<AbsOp, NegOp, ReluOp, SqrtOp, SinOp, TanhOp, AtanOp, ErfOp, FloorOp, CeilOp, RoundOp, CastOp, TransposeOp, ReshapeOp, BroadcastOp, ConcatOp, SliceOp, AddOp, SubOp, MulOp, MaxOp, MinOp>(op);
+  return isa<AbsOp, NegOp, ReluOp, SqrtOp, SinOp, TanhOp, AtanOp, ErfOp, FloorOp, CeilOp, RoundOp, CastOp, TransposeOp, ReshapeOp, BroadcastOp, ConcatOp,
+             SliceOp, AddOp, SubOp, MulOp, MaxOp, MinOp>(op);
 }
 
 void Filling::keepThrough(Operation *op, const FactorRule &rule, ValueRange operands, ValueRange results) {

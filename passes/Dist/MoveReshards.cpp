@@ -178,7 +178,8 @@ class ReshardMover {
     if (!inner || !costOf(inner.getX().getType(), outer.getY().getType())) return;
     outer.getXMutable().assign(inner.getX());
     if (inner->use_empty()) {
-      say(passed(outer, kPass, "Joined"), [&] { return "two reshards are one, from " + describe(statesOf(inner.getX().getType())) + " to " + describe(statesOf(outer.getY().getType())); });
+      say(passed(outer, kPass, "Joined"),
+          [&] { return "two reshards are one, from " + describe(statesOf(inner.getX().getType())) + " to " + describe(statesOf(outer.getY().getType())); });
       inner.erase();
       ++numJoined;
     }
@@ -236,7 +237,8 @@ class ReshardMover {
       Value source = reshards[from].getY();
       reshard.getXMutable().assign(source);
       ++numShared;
-      say(passed(reshard, kPass, "Shared"), [&] { return describe(statesOf(reshard.getY().getType())) + " is made of " + describe(statesOf(source.getType())) + ", which is there already"; });
+      say(passed(reshard, kPass, "Shared"),
+          [&] { return describe(statesOf(reshard.getY().getType())) + " is made of " + describe(statesOf(source.getType())) + ", which is there already"; });
     }
     for (ReshardOp reshard : reshards)
       if (reshard.getX().getType() == reshard.getY().getType()) {

@@ -30,7 +30,8 @@ constexpr StringLiteral kPass = "jinx-partition";
 class Partitioner {
  public:
   Partitioner(func::FuncOp function, MeshOp mesh, WireCost cost, bool zeroFilledArguments)
-      : function_(function), mesh_(mesh), cost_(cost), builder_(function), own_(builder_, mesh), reshards_(own_, mesh, filling_), zeroFilledArguments_(zeroFilledArguments) {}
+      : function_(function), mesh_(mesh), cost_(cost), builder_(function), own_(builder_, mesh), reshards_(own_, mesh, filling_),
+        zeroFilledArguments_(zeroFilledArguments) {}
 
   LogicalResult run() {
     Block &body = function_.getBody().front();
@@ -133,7 +134,8 @@ class Partitioner {
   }
 
   static bool isGathered(const graph::FactorRule &rule, const FactorAxes &axes) {
-    return llvm::any_of(llvm::enumerate(rule.factors), [&](auto entry) { return entry.value().kind == graph::FactorKind::kGathered && !axes[entry.index()].empty(); });
+    return llvm::any_of(llvm::enumerate(rule.factors),
+                        [&](auto entry) { return entry.value().kind == graph::FactorKind::kGathered && !axes[entry.index()].empty(); });
   }
 
   /// y = x[index - first] where that lies in this rank's part of x, else 0: the sum over ranks is the gather.
@@ -190,7 +192,8 @@ class Partitioner {
     values_[op.getY()] = value;
     say(passed(op, kPass, "Resharded"), [&] { return describe(statesOf(from)) + " to " + describe(statesOf(to)) + ": " + moves; });
     if (statesOf(to).empty() && !path->empty() && path->back().move == Move::kAllGather)
-      say(missed(op, kPass, "GathersWhole"), [&] { return "every rank gets all of " + graph::describe(graph::sizesOf(to)) + ", which was " + describe(statesOf(from)); });
+      say(missed(op, kPass, "GathersWhole"),
+          [&] { return "every rank gets all of " + graph::describe(graph::sizesOf(to)) + ", which was " + describe(statesOf(from)); });
     return success();
   }
 

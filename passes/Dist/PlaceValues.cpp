@@ -105,7 +105,8 @@ class Placer {
 
   void placeByRule(Operation *op, const graph::FactorRule &rule) {
     FactorAxes axes = chooseAxes(op, rule);
-    for (auto [operand, factored] : llvm::zip_equal(op->getOpOperands(), rule.operands)) operand.set(as(operand.get(), typeBy(operand.get(), factored, rule, axes, /*partial=*/false)));
+    for (auto [operand, factored] : llvm::zip_equal(op->getOpOperands(), rule.operands))
+      operand.set(as(operand.get(), typeBy(operand.get(), factored, rule, axes, /*partial=*/false)));
     for (auto [result, factored] : llvm::zip_equal(op->getResults(), rule.results)) {
       RankedTensorType made = typeBy(result, factored, rule, axes, /*partial=*/true), wanted = wanted_.typeOf(result);
       result.setType(made);
@@ -143,14 +144,16 @@ class Placer {
   /// The same, by how many parts there would be.
   StringRef whyNotInParts(Operation *op, const graph::Factor &factor, const Axes &axes) {
     bool uneven = !factor.size.exactDivide(ranksOf(axes, mesh_));
-    if (uneven && factor.kind == graph::FactorKind::kReduced && isa<graph::AttentionGradOp>(op) && factor.name == "m") return "a key that is filled up has a weight, exp(-lse)";
+    if (uneven && factor.kind == graph::FactorKind::kReduced && isa<graph::AttentionGradOp>(op) && factor.name == "m")
+      return "a key that is filled up has a weight, exp(-lse)";
     return "";
   }
   bool maySplit(Operation *op, const graph::Factor &factor, const Axes &axes) {
     StringRef why = whyWhole(op, factor);
     if (why.empty()) why = whyNotInParts(op, factor, axes);
     if (!why.empty() && !op->hasTrait<OpTrait::ConstantLike>())
-      say(missed(op, "jinx-place-values", "KeptWhole"), [&] { return factor.name + " of " + kindOf(op) + " is not split by " + textOf(axes) + ": " + why.str(); });
+      say(missed(op, "jinx-place-values", "KeptWhole"),
+          [&] { return factor.name + " of " + kindOf(op) + " is not split by " + textOf(axes) + ": " + why.str(); });
     return why.empty();
   }
 

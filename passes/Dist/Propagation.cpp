@@ -178,8 +178,9 @@ Axes Propagation::agreed(Operation *op, const graph::FactorRule &rule, int64_t f
     if (begins(longest, candidate.axes)) continue;
     size_t common = 0;
     while (common < longest.size() && common < candidate.axes.size() && longest[common] == candidate.axes[common]) ++common;
-    remark(op, false, "Conflict", rule.factors[factor].name + " of " + kindOf(op) + ": " + nameOf(candidates.front().value) + " has " + textOf(longest) + ", " + nameOf(candidate.value) + " has " +
-                                      textOf(candidate.axes));
+    remark(op, false, "Conflict",
+           rule.factors[factor].name + " of " + kindOf(op) + ": " + nameOf(candidates.front().value) + " has " + textOf(longest) + ", " +
+               nameOf(candidate.value) + " has " + textOf(candidate.axes));
     longest.truncate(common);
   }
   return longest;
@@ -199,7 +200,8 @@ bool Propagation::extend(Operation *op, const graph::FactorRule &rule, Value val
         if (axes[f].size() < part.size()) all[f] = part;
     std::optional<Axes> wanted = collect(loops, all, rule, mesh_);
     if (!wanted) {
-      remark(op, false, "NotNeighbours", factored.name + " of " + kindOf(op) + ": a minor factor of dimension " + std::to_string(d) + " is split and the one in front of it is not");
+      remark(op, false, "NotNeighbours",
+             factored.name + " of " + kindOf(op) + ": a minor factor of dimension " + std::to_string(d) + " is split and the one in front of it is not");
       continue;
     }
     changed |= extendDim(op, value, d, *wanted, rule.factors[loops.front()].name);

@@ -264,7 +264,8 @@ Part partOf(mlir::RankedTensorType placed, const Mesh& mesh, size_t rank, const 
 
 Tensor cut(const Tensor& whole, const Part& part, double filling) {
   Tensor own = Tensor::make(whole.dtype(), part.own);
-  for (int64_t i = 0; i < own.size(); ++i) isFloat(own.dtype()) ? own.setDouble(i, filling) : own.setInt(i, own.dtype() == DType::kBool ? 1 : filling == 0 ? 0 : 1000003);
+  for (int64_t i = 0; i < own.size(); ++i)
+    isFloat(own.dtype()) ? own.setDouble(i, filling) : own.setInt(i, own.dtype() == DType::kBool ? 1 : filling == 0 ? 0 : 1000003);
   eachIndex(part.count, [&](const Shape& index) {
     Shape from = index;
     for (size_t d = 0; d < from.size(); ++d) from[d] += part.start[d];

@@ -137,7 +137,8 @@ class ProgramWriter {
     if (element.empty()) element = nodes_[operands[0]].type;
     std::string names = joined(operands, [&](Id v) { return name(v); }), types = joined(operands, [&](Id v) { return type(v); });
     std::string made = "%v" + std::to_string(nodes_.size());
-    body_ += "    " + made + " = " + op + names + rest + " : " + (types.empty() ? "" : types + (op.find("jinx.iota") == 0 ? "" : " -> ")) + typeText(dims, element) + "\n";
+    body_ += "    " + made + " = " + op + names + rest + " : " + (types.empty() ? "" : types + (op.find("jinx.iota") == 0 ? "" : " -> ")) +
+             typeText(dims, element) + "\n";
     nodes_.push_back({made, std::move(dims), element, bound, false});
     return nodes_.size() - 1;
   }
@@ -411,8 +412,8 @@ class ProgramWriter {
     if (length.b == 0 || elements(out) > kMostElements) return;
     Id w = argument({{0, group * o}, {0, c}, {0, taps}}, "f32", -3, 3);
     add("jinx.conv ", {x, w},
-        " {strides = array<i64: 1>, pads = array<i64: " + numbers({low, high}) + ">, dilations = array<i64: 1>, group = " + std::to_string(group) + " : i64}", out,
-        9.0 * double(c * taps));
+        " {strides = array<i64: 1>, pads = array<i64: " + numbers({low, high}) + ">, dilations = array<i64: 1>, group = " + std::to_string(group) + " : i64}",
+        out, 9.0 * double(c * taps));
   }
 
   void concat() {
@@ -439,7 +440,8 @@ class ProgramWriter {
       if (steps[axis] < 0) starts[axis] += rest - 1, rest = starts[axis] + 1;
       out[axis].b = (rest + std::abs(steps[axis]) - 1) / std::abs(steps[axis]);
     }
-    add("jinx.slice ", {v}, " starts [" + joined(starts, [](int64_t s) { return "\"" + std::to_string(s) + "\""; }) + "] steps [" + numbers(steps) + "]", out, nodes_[v].bound);
+    add("jinx.slice ", {v}, " starts [" + joined(starts, [](int64_t s) { return "\"" + std::to_string(s) + "\""; }) + "] steps [" + numbers(steps) + "]", out,
+        nodes_[v].bound);
   }
 
   void pad() {
@@ -454,7 +456,8 @@ class ProgramWriter {
     if (elements(out) > kMostElements) return;
     Id value = scalar(literal(-1 + below(3)), number());
     std::string made = "%v" + std::to_string(nodes_.size());
-    body_ += "    " + made + " = jinx.pad " + name(v) + " value " + name(value) + " low [" + low + "] mode constant : " + type(v) + ", " + type(value) + " -> " + typeText(out, number()) + "\n";
+    body_ += "    " + made + " = jinx.pad " + name(v) + " value " + name(value) + " low [" + low + "] mode constant : " + type(v) + ", " + type(value) +
+             " -> " + typeText(out, number()) + "\n";
     nodes_.push_back({made, out, number(), std::max(1.0, nodes_[v].bound), false});
   }
 
@@ -488,7 +491,8 @@ class ProgramWriter {
     Dims out = dims(v);
     out[axis] = {0, count};
     std::string made = "%v" + std::to_string(nodes_.size()), places = "%v" + std::to_string(nodes_.size() + 1);
-    body_ += "    " + made + ", " + places + " = jinx.top_k " + name(v) + " axis " + std::to_string(axis) + " : " + type(v) + " -> " + typeText(out, number()) + ", " + typeText(out, "i64") + "\n";
+    body_ += "    " + made + ", " + places + " = jinx.top_k " + name(v) + " axis " + std::to_string(axis) + " : " + type(v) + " -> " + typeText(out, number()) +
+             ", " + typeText(out, "i64") + "\n";
     nodes_.push_back({made, out, number(), nodes_[v].bound, false});
     nodes_.push_back({places, out, "i64", 100, false});
     return nodes_.size() - 2;
@@ -551,8 +555,8 @@ class ProgramWriter {
     if (results.empty()) results.push_back(nodes_.size() - 1);
     std::string kinds = joined(results, [&](Id v) { return type(v) + (oneIn(2) ? " {dist.sharding = #dist.sharding" + wish(dims(v).size()) + "}" : ""); });
     std::string mesh = joined(axes_, [](const Axis& axis) { return "\"" + axis.name + "\" = " + std::to_string(axis.size); });
-    p_.text_ = "module {\n  dist.mesh @mesh <" + mesh + ">\n  func.func @main(" + parameters_ + ") -> (" + kinds + ") attributes {dist.annotated = @mesh} {\n" + body_ + "    return " +
-               joined(results, [&](Id v) { return name(v); }) + " : " + joined(results, [&](Id v) { return type(v); }) + "\n  }\n}\n";
+    p_.text_ = "module {\n  dist.mesh @mesh <" + mesh + ">\n  func.func @main(" + parameters_ + ") -> (" + kinds + ") attributes {dist.annotated = @mesh} {\n" +
+               body_ + "    return " + joined(results, [&](Id v) { return name(v); }) + " : " + joined(results, [&](Id v) { return type(v); }) + "\n  }\n}\n";
   }
 
   RandomProgram& p_;

@@ -19,10 +19,11 @@ namespace {
 
 class Sharded {
  public:
-  explicit Sharded(const RandomProgram& program) : program_(program), context_(registry(), mlir::MLIRContext::Threading::DISABLED), diagnostics_(&context_, [this](mlir::Diagnostic& d) {
-    messages_ += d.str() + "\n";
-    return mlir::success();
-  }) {
+  explicit Sharded(const RandomProgram& program)
+      : program_(program), context_(registry(), mlir::MLIRContext::Threading::DISABLED), diagnostics_(&context_, [this](mlir::Diagnostic& d) {
+          messages_ += d.str() + "\n";
+          return mlir::success();
+        }) {
     context_.loadAllAvailableDialects();
     whole_ = mlir::parseSourceString<mlir::ModuleOp>(program.text(), mlir::ParserConfig(&context_));
     if (!whole_) RC_FAIL("is no valid function: " + messages_ + program.text());
