@@ -41,7 +41,7 @@ Status sendStep(comm::Communicator& world, const engine::StepInput& input, std::
   return broadcast(world, values, "tokens of the leader's step");
 }
 
-Status followStep(PlanModel& model, const Header& header, comm::Communicator& world, std::vector<int32_t>& values, std::vector<float>& logits) {
+Status followStep(engine::StepModel& model, const Header& header, comm::Communicator& world, std::vector<int32_t>& values, std::vector<float>& logits) {
   values.resize(sizeOfStep(header));
   JINX_TRY(broadcast(world, values, "tokens of the leader's step"));
   std::span<const int32_t> parts[6];
@@ -75,7 +75,7 @@ Status LeadModel::copyPage(int32_t from, int32_t to) {
   return own_.copyPage(from, to);
 }
 
-Status follow(PlanModel& model, comm::Communicator& world) {
+Status follow(engine::StepModel& model, comm::Communicator& world) {
   std::vector<int32_t> values;
   std::vector<float> logits;
   while (true) {

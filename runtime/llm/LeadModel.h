@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "runtime/comm/Communicator.h"
-#include "runtime/llm/PlanModel.h"
+#include "runtime/engine/Model.h"
 
 namespace jinx::llm {
 
@@ -22,7 +22,7 @@ class LeadModel final : public engine::StepModel {
  public:
   /// \param own    this rank's part, made with the same communicator; outlives this
   /// \param world  of which this is rank 0
-  LeadModel(PlanModel& own, std::shared_ptr<comm::Communicator> world) : own_(own), world_(std::move(world)) {}
+  LeadModel(StepModel& own, std::shared_ptr<comm::Communicator> world) : own_(own), world_(std::move(world)) {}
   /// Tells the others that it was the last step.
   ~LeadModel() override;
 
@@ -32,12 +32,12 @@ class LeadModel final : public engine::StepModel {
   Status copyPage(int32_t from, int32_t to) override;
 
  private:
-  PlanModel& own_;
+  StepModel& own_;
   std::shared_ptr<comm::Communicator> world_;
   std::vector<int32_t> values_;
 };
 
 /// Does what the leader does, until it ends. \returns the world's first error, or this rank's own, which ends the others, too
-Status follow(PlanModel& model, comm::Communicator& world);
+Status follow(engine::StepModel& model, comm::Communicator& world);
 
 } // namespace jinx::llm

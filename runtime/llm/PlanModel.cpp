@@ -49,7 +49,7 @@ Status PlanModel::load(std::shared_ptr<const PlanFile> plan, const PlanModelOpti
   JINX_TRY_ASSIGN(session_, Session::create(plan, device_, {.bindingCacheSize = 64, .parallelWork = options.parallelWork, .recordsRuns = true, .arenaSlack = kArenaSlack, .communicator = options.communicator}));
   JINX_TRY_ASSIGN(stream_, device_->createStream());
   inputs_.resize(session_->inputs().size());
-  JINX_TRY(ports_.find(session_->inputs(), /*isStage=*/session_->plan().has_mesh()));
+  JINX_TRY(ports_.find(session_->inputs()));
   if (contextLength_ == 0) {
     const std::optional<int32_t> length = numberOf(*plan, "llm.context_length", 2, 1 << 30);
     if (!length) return invalidArgument("the plan does not say how long a sequence may be (metadata \"llm.context_length\"), and no length was given");

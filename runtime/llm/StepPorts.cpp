@@ -38,15 +38,11 @@ bool isListed(const engine::RowDraw& draw) { return isDrawn(draw) && (draw.topK 
 
 } // namespace
 
-Status StepPorts::find(std::span<const Port> inputs, bool isStage) {
+Status StepPorts::find(std::span<const Port> inputs) {
   const bool draws = std::ranges::any_of(inputs, [](const Port& p) { return p.name == kForms[kDrawRows].name; });
   for (const Form& form : std::span(kForms).first(draws ? kPorts : kStepPorts)) {
     const std::string name = "\"" + std::string(form.name) + "\"";
     const auto at = std::ranges::find_if(inputs, [&](const Port& p) { return p.name == form.name; });
-    if (at == inputs.end() && isStage) {
-      ports_.push_back({kNowhere, form.dtype, {}, 0});
-      continue;
-    }
     if (at == inputs.end()) return invalidArgument("the plan has no input " + name + ": it is no step of a language model");
     if (at->dtype != form.dtype || at->dims.size() != form.rank)
       return invalidArgument("input " + name + " is " + std::string(jinx::name(at->dtype)) + " of rank " + std::to_string(at->dims.size()) + ", expected " +
@@ -116,7 +112,7 @@ void StepPorts::fillDraws(std::span<const engine::RowDraw> draws, std::span<int3
 
 void StepPorts::view(int32_t* values, std::span<Value> inputs) const {
   for (const StepPort& port : ports_)
-    if (port.input != kNowhere) inputs[port.input] = Tensor::wrap(port.dtype, port.shape, values + port.begin);
+    inputs[port.input] = Tensor::wrap(port.dtype, port.shape, values + port.begin);
 }
 
 } // namespace jinx::llm

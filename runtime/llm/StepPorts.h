@@ -7,7 +7,6 @@
 // where a step has none of them, d, l and q are 0 and `best` has its tokens, else q is r and `picked` has them.
 #pragma once
 
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -19,9 +18,8 @@ namespace jinx::llm {
 
 class StepPorts {
  public:
-  /// \param isStage  the plan may be a stage of a pipeline, which has only the inputs that it needs
   /// \returns kInvalidArgument, naming it, for an input that is missing or of another form
-  Status find(std::span<const Port> inputs, bool isStage = false);
+  Status find(std::span<const Port> inputs);
   bool contains(size_t input) const; ///< of the plan
   bool haveDraws() const { return ports_.size() == kPorts; }
 
@@ -43,9 +41,8 @@ class StepPorts {
     kListed, kListedRows, kListedInverseTemperature, kTopK, kTopP, kListedMinP, kListedU, // [l]
     kChoice, kPorts
   };
-  static constexpr size_t kNowhere = std::numeric_limits<size_t>::max();
   struct StepPort {
-    size_t input; ///< of the plan; kNowhere: it has none
+    size_t input; ///< of the plan
     DType dtype;
     Shape shape;
     size_t begin; ///< of its values among those of all ports
