@@ -136,7 +136,11 @@ class StageSplitter {
   /// Arguments that operators change in place.
   void findPools(Block &body) {
     for (BlockArgument argument : body.getArguments())
-      if (llvm::any_of(argument.getUsers(), [](Operation *user) { return isa<graph::WritePagesOp>(user); })) pools_.insert(argument);
+      if (llvm::any_of(argument.getUsers(), [&](Operation *user) {
+            auto write = dyn_cast<graph::WritePagesOp>(user);
+            return write && (write.getPool() == argument || write.getScales() == argument);
+          }))
+        pools_.insert(argument);
   }
   void dropPools(Block &body) {
     llvm::BitVector gone(body.getNumArguments());
