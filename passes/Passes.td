@@ -298,4 +298,13 @@ def PairLaunches : Pass<"jinx-pair-launches", "::mlir::ModuleOp"> {
   let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
+def PrintFactors : Pass<"jinx-print-factors", "::mlir::ModuleOp"> {
+  let summary = "Print the factor rule of each operator: which loops it has, and which dimension walks which";
+  let description = [{
+    A line for each operator, on standard output, in the order of the module (ir/Graph/Factors.h): `matmul: a[m, k] b[k, n] -> y[m, n]; k sums; partial: a (sum), b (sum)`.
+    An operator without a rule says why it has none. Leaves the IR as it is; for looking closely and for tests.
+  }];
+  let options = [Option<"sizes", "sizes", "bool", "false", "Print the sizes of the factors, too">];
+}
+
 #endif

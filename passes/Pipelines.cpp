@@ -1,6 +1,7 @@
 // The order of the passes, and why.
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/Dist/DistPasses.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -17,6 +18,8 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
       pm.addPass(std::move(pass));
     }
   };
+  // Of a rank's program: what rearranges around collectives is a part of the graph from here on. Nothing below looks into a collective, or moves one across another.
+  add(createLowerCollectives());
   // Codes before numbers: what no kernel reads as codes is written out, and folds.
   add(createSplitBlocks());
   add(createGatherCodes());

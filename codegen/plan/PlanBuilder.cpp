@@ -5,6 +5,7 @@
 //   jinx.reshape           ALIAS of its operand
 //   jinx.launch            a Launch step, results in the ARENA; those `in_place` are an ALIAS of an operand
 //   jinx.host_call, …      a HostCall step
+//   dist.all_reduce, …      a Collective step; started: a Wait step where it is waited for, of the same operands and results
 //   jinx.if, loop, scan    a Control step, and a block per region
 //   func.return            what it returns becomes OUTPUT; an input, a constant or an alias is copied into one
 #include "codegen/plan/PlanBuilder.h"
@@ -12,6 +13,7 @@
 #include <set>
 
 #include "codegen/plan/HostForm.h"
+#include "codegen/plan/RankedForm.h"
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/StackedConstants.h"
 #include "ir/Tile/Tile.h"
@@ -38,11 +40,15 @@ class PlanBuilder {
     addSizeChecks();
     addMetadata();
     addKernels();
+    mesh_ = dist::meshOf(main, dist::kRanked);
+    if (mesh_) setMesh(mesh_, main, *plan_.mutable_mesh());
     for (BlockArgument arg : main.getArguments()) {
       auto name = main.getArgAttrOfType<StringAttr>(arg.getArgNumber(), "jinx.name");
       uint32_t index = addValue(arg, name ? name.str() : "arg" + std::to_string(arg.getArgNumber()), plan::Value::INPUT);
       plan_.add_inputs(index);
+      if (auto whole = main.getArgAttr(arg.getArgNumber(), dist::kWholeType)) JINX_TRY(addWhole(whole, index), "argument " + std::to_string(arg.getArgNumber()));
     }
+    addSizeInputs();
     plan::Block *block = plan_.add_blocks();
     JINX_TRY(addSteps(main.getBody().front(), 0));
     (void)block;
@@ -120,8 +126,8 @@ class PlanBuilder {
     for (int i = 1; !names_.insert(name).second; ++i) name = wanted + "#" + std::to_string(i);
     return name;
   }
-  static std::string nameOf(MlirValue v) {
-    mlir::Location loc = v.getLoc();
+  static std::string nameOf(MlirValue v) { return nameOf(v.getLoc()); }
+  static std::string nameOf(mlir::Location loc) {
     while (auto fused = dyn_cast<FusedLoc>(loc)) loc = fused.getLocations().back();
     auto name = dyn_cast<NameLoc>(loc);
     return name ? name.getName().str() : "";
@@ -134,6 +140,7 @@ class PlanBuilder {
     value->set_name(uniqueName(name));
     value->set_where(where);
     mlir::Type type = v.getType();
+    if (auto pending = dyn_cast<dist::PendingType>(type)) type = pending.getValue();
     if (auto tensor = dyn_cast<RankedTensorType>(type)) {
       value->set_dtype(uint32_t(dtypeOf(tensor.getElementType())));
       for (const SizeExpr &size : sizesOf(tensor)) {
@@ -241,6 +248,8 @@ class PlanBuilder {
     if (auto reshape = dyn_cast<ReshapeOp>(op)) return addAlias(reshape);
     if (auto launch = dyn_cast<LaunchOp>(op)) return addLaunch(launch, block);
     if (isa<IfOp, LoopOp, ScanOp, SequenceMapOp>(op)) return addControl(op, block);
+    if (auto wait = dyn_cast<dist::WaitOp>(op)) return addWait(wait, block);
+    if (dist::isOnWire(op)) return addCollective(op, block);
     if (auto form = hostForm(op)) return addHostCall(op, *form, block);
     return unimplemented("operator " + op->getName().getStringRef().str() + " of node '" + (op->getNumResults() ? nameOf(op->getResult(0)) : "") +
                          "' has neither a kernel nor a host form");
@@ -323,6 +332,49 @@ class PlanBuilder {
     return Status::ok();
   }
 
+  Status addCollective(mlir::Operation *op, uint32_t block) {
+    const std::string what = op->getName().stripDialect().str(), node = nameOf(op->getLoc());
+    if (block != 0 || !mesh_) return unimplemented("dist." + what + " of node '" + node + "' is in a body of control flow, expected the main program of a rank");
+    std::vector<uint32_t> outputs;
+    addResults(op, outputs);
+    plan::Step *step = addStep(op, block, what);
+    if (!node.empty()) step->add_nodes(node);
+    connect(step, op->getOperands(), outputs);
+    JINX_TRY(setCollective(op, mesh_, *step->mutable_collective()), "node '" + node + "'");
+    step->set_bytes(useFormula(bytesOf(op).str()));
+    if (op->getNumResults() && isa<dist::PendingType>(op->getResult(0).getType())) {
+      step->mutable_collective()->set_starts(true);
+      starts_[op] = uint32_t(plan_.blocks(int(block)).steps_size() - 1);
+    }
+    return Status::ok();
+  }
+  /// Of operands and results, in memory.
+  static SizeExpr bytesOf(mlir::Operation *op) {
+    SizeExpr bytes = 0;
+    auto add = [&](mlir::Type type) {
+      if (auto pending = dyn_cast<dist::PendingType>(type)) type = pending.getValue();
+      bytes = bytes + volume(sizesOf(type)) * SizeExpr(int64_t(std::max(8u, cast<RankedTensorType>(type).getElementTypeBitWidth()) / 8));
+    };
+    llvm::for_each(op->getOperandTypes(), add);
+    llvm::for_each(op->getResultTypes(), add);
+    return bytes;
+  }
+  /// The value is there from the start on; from the wait on it may be read.
+  Status addWait(dist::WaitOp op, uint32_t block) {
+    mlir::Operation *start = op.getPending().getDefiningOp();
+    auto position = starts_.find(start);
+    if (block != 0 || position == starts_.end()) return unimplemented("a dist.wait does not wait for a collective of the main program");
+    plan::Block *steps = plan_.mutable_blocks(int(block));
+    plan::Step *step = steps->add_steps();
+    const plan::Step &started = steps->steps(int(position->second));
+    step->set_name(uniqueStepName("wait for " + started.name()));
+    *step->mutable_nodes() = started.nodes();
+    values_[op.getY()] = indexOf(op.getPending());
+    connect(step, start->getOperands(), {indexOf(op.getPending())});
+    step->mutable_wait()->set_start(position->second);
+    return Status::ok();
+  }
+
   Status addControl(mlir::Operation *op, uint32_t block) {
     std::vector<uint32_t> outputs, blocks;
     for (Region &region : op->getRegions()) {
@@ -353,6 +405,35 @@ class PlanBuilder {
     return Status::ok();
   }
 
+  // ---- what this is a part of -----------------------------------------------------------------------------------------------------
+  Status addWhole(mlir::Attribute wholeType, uint32_t index) {
+    plan::Whole *whole = plan_.mutable_values(int(index))->mutable_whole();
+    JINX_TRY(setWhole(wholeType, mesh_, *whole));
+    for (const plan::WholeDim &dim : whole->dims()) useFormula(dim.size());
+    return Status::ok();
+  }
+  /// A size of which every input has a part only: ceildiv(n, 4) does not tell n. An input without elements does.
+  void addSizeInputs() {
+    std::set<std::string> bound, asked;
+    for (uint32_t i : plan_.inputs()) {
+      for (const std::string &dim : plan_.values(int(i)).dims()) bound.insert(dim);
+      for (const plan::WholeDim &dim : plan_.values(int(i)).whole().dims())
+        if (auto size = SizeExpr::parse(dim.size()))
+          for (const std::string &symbol : size->symbols()) asked.insert(symbol);
+    }
+    for (const std::string &symbol : asked) {
+      if (bound.count(symbol)) continue;
+      plan_.add_inputs(uint32_t(plan_.values_size()));
+      plan::Value *value = plan_.add_values();
+      value->set_name(uniqueName("size." + symbol));
+      value->set_dtype(uint32_t(DType::kU8));
+      value->set_where(plan::Value::INPUT);
+      value->add_dims(symbol);
+      value->add_dims("0");
+      value->set_only_size(true);
+    }
+  }
+
   // ---- outputs ------------------------------------------------------------------------------------------------------------------
   /// The value whose memory launches handed on, in place, until it was `v`'s: as long as nobody else has it, it may be the output.
   static MlirValue firstInPlace(MlirValue v) {
@@ -379,6 +460,7 @@ class PlanBuilder {
         plan::Value *out = plan_.add_values();
         *out = plan_.values(index);
         out->clear_constant();
+        out->clear_whole();
         out->set_alias_of(0);
         out->set_name(uniqueName(name + ".copy"));
         bool host = out->unranked() || DType(out->dtype()) == DType::kString || out->kind() != plan::Value::TENSOR;
@@ -394,6 +476,7 @@ class PlanBuilder {
       // The output's own name is what the caller asks for; a value of that name elsewhere gives way.
       renameTo(index, name);
       plan_.add_outputs(index);
+      if (auto whole = main.getResultAttr(i, dist::kWholeType)) JINX_TRY(addWhole(whole, index), "output '" + name + "'");
     }
     return Status::ok();
   }
@@ -423,6 +506,8 @@ class PlanBuilder {
   }
 
   ModuleOp module_;
+  dist::MeshOp mesh_;  ///< of a rank's program
+  llvm::DenseMap<mlir::Operation *, uint32_t> starts_;  ///< collectives that only begin: their positions among the steps
   PlanWriter &writer_;
   plan::Plan &plan_;
   std::span<const ExternalFile> external_;

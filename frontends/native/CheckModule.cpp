@@ -1,6 +1,7 @@
 #include "frontends/native/CheckModule.h"
 
 #include "frontends/native/SymbolTable.h"
+#include "ir/Dist/Forms.h"
 #include "ir/Graph/Constants.h"
 #include "ir/Graph/Graph.h"
 #include "llvm/Support/raw_ostream.h"
@@ -33,6 +34,7 @@ std::string faultOf(Type type) {
   if (auto sequence = dyn_cast<SequenceType>(type)) return faultOf(sequence.getElement());
   if (auto optional = dyn_cast<OptionalType>(type)) return faultOf(optional.getElement());
   if (isa<graph::NoneType>(type)) return "";
+  if (auto pending = dyn_cast<dist::PendingType>(type)) return faultOf(pending.getValue());
   auto tensor = dyn_cast<TensorType>(type);
   if (!tensor) return "is no tensor, sequence or optional";
   if (dtypeOf(tensor.getElementType()) == DType::kInvalid) return "has an element type that Jinx does not know";
@@ -52,6 +54,9 @@ public:
     auto main = module_.lookupSymbol<func::FuncOp>("main");
     if (!main) return {"has no function @main"};
     if (main.isDeclaration()) return {"has no body for @main"};
+    main_ = main;
+    for (StringRef form : {dist::kAnnotated, dist::kPlaced, dist::kOwn})
+      if (main->hasAttr(form)) add(main, "@main is " + form.str() + ", expected the program of one rank: what jinx-place-values, jinx-partition and jinx-rank-program make of it");
     if (!main.getBody().hasOneBlock()) add(main, "@main has " + std::to_string(main.getBody().getBlocks().size()) + " blocks, expected one");
     for (std::string &problem : findSymbolProblems(module_)) problems_.push_back(std::move(problem));
     // What kernels are chosen by is the compiler's to say.
@@ -69,6 +74,8 @@ private:
     std::string name = "'" + op->getName().getStringRef().str() + "'";
     if (isa<GroupOp, LaunchOp, PackOp, PackedMatmulOp, PackedGroupedMatmulOp, PackedConvOp, PackCodesOp, SplitDigitsOp, DequantMatmulOp, ScaledMatmulOp>(op))
       add(op, name + " is made by passes, it is no part of a model");
+    else if (isa<dist::DistDialect>(op->getDialect()))
+      checkOnWire(op, name);
     else if (!isa<GraphDialect>(op->getDialect()) && !isa<func::FuncOp, func::ReturnOp>(op) && op != module_)
       add(op, name + " is no operator of a model");
     if (auto decode = dyn_cast<DecodeBlocksOp>(op)) check(decode);
@@ -76,6 +83,13 @@ private:
     for (Region &region : op->getRegions())
       for (Block &block : region)
         for (Type type : block.getArgumentTypes()) check(op, type);
+  }
+
+  /// Collectives are in the main program of one rank, where all ranks come to them.
+  void checkOnWire(Operation *op, const std::string &name) {
+    if (isa<dist::MeshOp>(op)) return;
+    if (!main_->hasAttr(dist::kRanked) || !dist::isOnWire(op)) return add(op, name + " is no operator of a model, or @main is not dist.ranked");
+    if (op->getParentOp() != main_) add(op, name + " stands in " + op->getParentOp()->getName().getStringRef().str() + ", expected @main itself: each rank must come to it");
   }
 
   /// Blocks are taken apart when a model is compiled.
@@ -90,6 +104,7 @@ private:
   }
 
   ModuleOp module_;
+  func::FuncOp main_;
   llvm::DenseSet<Type> seen_;
   std::vector<std::string> problems_;
 };

@@ -3,6 +3,7 @@
 #include "frontends/native/CheckModule.h"
 #include "frontends/native/SymbolTable.h"
 #include "frontends/native/TrialRun.h"
+#include "ir/Dist/Dist.h"
 #include "ir/Graph/Graph.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SourceMgr.h"
@@ -40,7 +41,7 @@ llvm::MemoryBufferRef aligned(llvm::MemoryBufferRef buffer, std::unique_ptr<llvm
 OwningOpRef<ModuleOp> parse(MLIRContext &context, llvm::MemoryBufferRef bytes, std::string *message) {
   std::unique_ptr<llvm::WritableMemoryBuffer> copy;
   llvm::MemoryBufferRef buffer = aligned(bytes, copy);
-  context.loadDialect<func::FuncDialect, graph::GraphDialect>();
+  context.loadDialect<func::FuncDialect, graph::GraphDialect, dist::DistDialect>();
   std::string name = buffer.getBufferIdentifier().str(), problems;
   auto add = [&](const std::string &problem) { problems += (problems.empty() ? "" : "\n  ") + problem; };
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {

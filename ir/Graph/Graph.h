@@ -28,6 +28,7 @@ inline bool isByteFloat(mlir::Type element) { return mlir::isa<mlir::FloatType>(
 
 #include "ir/Graph/GraphDialect.h.inc"
 #include "ir/Graph/GraphEnums.h.inc"
+#include "ir/Graph/GraphInterfaces.h.inc"
 #define GET_ATTRDEF_CLASSES
 #include "ir/Graph/GraphAttrs.h.inc"
 #define GET_TYPEDEF_CLASSES

@@ -9,6 +9,7 @@ using namespace jinx::graph;
 
 #include "ir/Graph/GraphDialect.cpp.inc"
 #include "ir/Graph/GraphEnums.cpp.inc"
+#include "ir/Graph/GraphInterfaces.cpp.inc"
 #define GET_ATTRDEF_CLASSES
 #include "ir/Graph/GraphAttrs.cpp.inc"
 #define GET_TYPEDEF_CLASSES
@@ -30,6 +31,8 @@ void GraphDialect::initialize() {
 #include "ir/Graph/GraphOps.cpp.inc"
       >();
 }
+
+ArrayRef<StringAttr> DimsAttr::getSizeFormulas() const { return getExprs(); }
 
 LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType, function_ref<InFlightDiagnostic()> emitError) const {
   if (getExprs().size() != shape.size())

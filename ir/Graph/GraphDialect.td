@@ -26,7 +26,15 @@ def Graph_Dialect : Dialect {
 class Graph_Attr<string name, string mnemonic_, list<Trait> traits = []> : AttrDef<Graph_Dialect, name, traits> { let mnemonic = mnemonic_; }
 class Graph_Type<string name, string mnemonic_> : TypeDef<Graph_Dialect, name> { let mnemonic = mnemonic_; }
 
-def Graph_DimsAttr : Graph_Attr<"Dims", "dims", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+def Graph_SizedEncoding : AttrInterface<"SizedEncoding"> {
+  let cppNamespace = "::jinx::graph";
+  let description = [{ A tensor type's encoding that says, maybe among other things, which formulas its extents have. }];
+  let methods = [
+    InterfaceMethod<"One formula per dimension, as canonical SizeExpr text; none where all extents are numbers.", "::llvm::ArrayRef<::mlir::StringAttr>",
+                    "getSizeFormulas">,
+  ];
+}
+def Graph_DimsAttr : Graph_Attr<"Dims", "dims", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>, DeclareAttrInterfaceMethods<Graph_SizedEncoding>]> {
   let summary = "Formulas of a tensor's extents, one per dimension, as canonical SizeExpr text";
   let parameters = (ins ArrayRefParameter<"::mlir::StringAttr">:$exprs);
   let assemblyFormat = "`<` $exprs `>`";
@@ -47,6 +55,11 @@ def Graph_OptionalType : Graph_Type<"Optional", "optional"> {
 }
 def Graph_NoneType : Graph_Type<"None", "none"> {
   let summary = "An omitted optional operand of a host call";
+}
+
+def Graph_ReduceKind : I32EnumAttr<"ReduceKind", "how elements are combined",
+    [I32EnumAttrCase<"sum", 0>, I32EnumAttrCase<"max", 1>, I32EnumAttrCase<"min", 2>, I32EnumAttrCase<"prod", 3>]> {
+  let cppNamespace = "::jinx::graph";
 }
 
 #endif

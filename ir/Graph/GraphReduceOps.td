@@ -2,10 +2,6 @@
 #ifndef JINX_GRAPH_REDUCE_OPS_TD
 #define JINX_GRAPH_REDUCE_OPS_TD
 
-def Graph_ReduceKind : I32EnumAttr<"ReduceKind", "how elements are combined",
-    [I32EnumAttrCase<"sum", 0>, I32EnumAttrCase<"max", 1>, I32EnumAttrCase<"min", 2>, I32EnumAttrCase<"prod", 3>]> {
-  let cppNamespace = "::jinx::graph";
-}
 def Graph_ReduceOp : Graph_InferredOp<"reduce"> {
   let summary = "combines the elements along `axes`; those dimensions stay with extent 1";
   let description = [{

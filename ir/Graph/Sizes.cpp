@@ -14,15 +14,16 @@ SizeExpr parseSize(StringRef text) {
 
 Sizes sizesOf(Type type) {
   auto tensor = cast<RankedTensorType>(type);
-  auto dims = dyn_cast_or_null<DimsAttr>(tensor.getEncoding());
+  auto sized = dyn_cast_or_null<SizedEncoding>(tensor.getEncoding());
+  ArrayRef<StringAttr> formulas = sized ? sized.getSizeFormulas() : ArrayRef<StringAttr>();
   Sizes sizes;
   for (int64_t i = 0; i < tensor.getRank(); ++i) {
     if (!tensor.isDynamicDim(i)) {
       sizes.push_back(tensor.getDimSize(i));
       continue;
     }
-    bool known = dims && int64_t(dims.getExprs().size()) == tensor.getRank();
-    sizes.push_back(parseSize(known ? dims.getExprs()[i].getValue() : ""));
+    bool known = int64_t(formulas.size()) == tensor.getRank();
+    sizes.push_back(parseSize(known ? formulas[i].getValue() : ""));
   }
   return sizes;
 }

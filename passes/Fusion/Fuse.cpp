@@ -9,6 +9,7 @@
 //   %e = jinx.exp %x                        %y = jinx.group "rows"(%x) {
 //   %y = jinx.add %e, %x            ->        %e = jinx.exp %a   %s = jinx.add %e, %a   jinx.yield %s
 //                                           }
+#include "ir/Dist/Dist.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "mlir/IR/IRMapping.h"
@@ -158,7 +159,14 @@ struct FuseOperatorsPass : impl::FuseOperatorsBase<FuseOperatorsPass> {
   static void sortTopologically(Block *block) {
     llvm::SmallPtrSet<Operation *, 32> placed;
     SmallVector<Operation *> ops;
-    for (Operation &op : block->without_terminator()) ops.push_back(&op);
+    llvm::DenseMap<Operation *, Operation *> before;  // of what is on the wire: what was there last
+    Operation *onWire = nullptr;
+    for (Operation &op : block->without_terminator()) {
+      ops.push_back(&op);
+      if (!dist::isOnWire(&op)) continue;
+      before[&op] = onWire;
+      onWire = &op;
+    }
     Operation *terminator = block->mightHaveTerminator() ? block->getTerminator() : nullptr;
     std::function<void(Operation *)> place = [&](Operation *op) {
       if (!placed.insert(op).second) return;
@@ -167,6 +175,7 @@ struct FuseOperatorsPass : impl::FuseOperatorsBase<FuseOperatorsPass> {
         while (def && def->getBlock() != block) def = def->getParentOp();
         if (def && def != op) place(def);
       };
+      if (Operation *last = before.lookup(op)) place(last);
       for (Value v : op->getOperands()) need(v);
       for (Region &region : op->getRegions())
         region.walk([&](Operation *inner) {

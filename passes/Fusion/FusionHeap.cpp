@@ -1,5 +1,6 @@
 #include "passes/Fusion/FusionHeap.h"
 
+#include "ir/Dist/Dist.h"
 #include "passes/Fusion/Legality.h"
 #include "passes/Passes.h"
 
@@ -29,9 +30,14 @@ FusionHeap::FusionHeap(Block &block, const Machine &machine, bool enable, ArrayR
     : block_(block), machine_(machine), enable_(enable) {
   int64_t position = 0;
   for (Operation &op : block) position_[&op] = position++;
-  for (Operation &op : block) {
+  Operation *onWire = nullptr;
+  for (Operation &op : llvm::reverse(block)) {
     llvm::SetVector<Operation *> all;
     for (Operation *user : op.getUsers()) all.insert(topLevel(user));
+    if (dist::isOnWire(&op)) {
+      if (onWire) all.insert(onWire);
+      onWire = &op;
+    }
     auto &sorted = readers_[&op];
     sorted.assign(all.begin(), all.end());
     llvm::sort(sorted, [&](Operation *a, Operation *b) { return position_.lookup(a) < position_.lookup(b); });

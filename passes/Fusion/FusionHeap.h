@@ -10,6 +10,7 @@
 // twice, whereas a reduction or a window that took a part of such a chain would keep the rest from its product. Clones come last: what can
 // join needs none. Within each the best producer of all is fused, its neighbours are asked again, until none saves anything. A fusion must
 // be legal (Legality.h), save more than nothing, and leave the groups an order: no path from the producer to its reader through a third.
+// What has effects, a collective, stands in an order with others of its kind: each counts as a reader of the one before.
 // At the end a cast that widens what a group has computed moves to the groups that read it, so that the narrow value is what is stored.
 //
 //   conv ── bias ── relu ──┬── add        relu joins bias (or bias conv): each saves a write and a read of the whole tensor;

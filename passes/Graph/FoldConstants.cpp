@@ -26,6 +26,7 @@ struct FoldConstantsPass : impl::FoldConstantsBase<FoldConstantsPass> {
   /// One op with results, every operand a constant (an omitted one counts), no region.
   static bool isFoldable(Operation *op) {
     if (isa<graph::ConstantOp, graph::NoneOp>(op) || op->getNumResults() == 0 || op->getNumRegions() != 0) return false;
+    if (!isa<graph::GraphDialect>(op->getDialect())) return false;  // a collective of constants: other ranks have other ones
     if (op->getNumOperands() == 0) return false;
     return llvm::all_of(op->getOperands(), [](Value v) {
       Operation *def = v.getDefiningOp();

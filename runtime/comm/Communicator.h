@@ -22,13 +22,16 @@
 //   send            count       -           to member `root`; the counterpart is its recv from this one
 //   recv            -           count       of member `root`
 //
+// Sends and receives of two members are in one order from each to the other, whatever else happens on the group.
+//
 // all_to_all_v has parts of different sizes: `sends[j]` elements go to member j, `receives[j]` come from it, both behind each other.
 //
 // Sums of one call are made in one order, the same on each rank and in each run: equal inputs give equal bits everywhere. 16-bit floats
 // are added in f32 and rounded once.
 //
-// Communicators: `VirtualWorld.h` (ranks are threads of one process), `FakeWorld.h` (counts, moves nothing), MPI and NCCL (modules
-// that are opened when asked for). Failures, and ranks that do not come: `Watch.h`.
+// Communicators: `VirtualWorld.h` (ranks are threads of one process), `FakeWorld.h` (counts, moves nothing), `OpenCommunicator.h` (MPI, a
+// module that is opened when asked for). Failures, and ranks that do not come: `Watch.h`. Whether ranks mean to make the same calls:
+// `Schedule.h`.
 #pragma once
 
 #include <cstdint>
@@ -62,6 +65,7 @@ struct Call {
   std::span<const int64_t> sends, receives;  ///< all_to_all_v: elements, by place
   int64_t sequence = 0;                   ///< its place in this rank's schedule, for messages
   std::string_view name;                  ///< of the nodes it comes from, for messages
+  bool isPatient = false;                 ///< members may come at any time: this rank's wait has no timeout
 };
 
 /// A call that was started and not yet waited for.
@@ -77,6 +81,9 @@ struct Traffic {
 };
 
 /// One rank's end. Thread-compatible: one thread of a rank calls it at a time.
+///
+/// Until a call's wait has ended, with an error or without, others may read and write its buffers. A rank that leaves a call without its wait
+/// frees the buffers after its communicator.
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -103,6 +110,10 @@ class Communicator {
   virtual void abort(const Status& why) = 0;
 
   virtual Traffic traffic() const = 0;
+  /// This rank's last calls, one a line, with their states and times (`Watch.h`).
+  virtual std::string recentCalls() const { return {}; }
+  /// False where outputs are left as they are: a world that only counts.
+  virtual bool movesData() const { return true; }
 
   /// `start` and `wait`.
   Status run(const Call& call, const void* in, void* out) {

@@ -43,6 +43,8 @@ struct Binding {
   std::vector<uint32_t> operands;       ///< the value behind each pointer
   std::vector<uint32_t> callerPointers; ///< indices of pointers into the caller's tensors: set anew each run
   std::vector<int64_t> sizes;           ///< of all launches
+  std::vector<int64_t> counts;          ///< of collectives, in elements
+  bool agreed = false;                  ///< all ranks have compared their schedules for these sizes
   int64_t scratchBytes = 0;             ///< most that a launch asks per thread
   int64_t arenaBytes = 0, largestLiveBytes = 0, totalBytes = 0; ///< as in ArenaLayout
   const void* arenaBase = nullptr;                              ///< for which `pointers` was filled

@@ -25,6 +25,8 @@ Status Session::checkEnqueueable() const {
   for (uint32_t s : program_->blocks[0].steps) {
     const StepInfo& step = program_->steps[s];
     if (step.staticLaunch >= 0) continue;
+    if (step.collective >= 0)
+      return refuse("step " + quoted(step.name()), "is a collective through the host's memory");
     const bool launch = step.source->what_case() == plan::Step::kLaunch;
     if (!launch && step.source->what_case() != plan::Step::kCopy)
       return refuse("step " + quoted(step.name()), "runs on the host");

@@ -64,6 +64,7 @@ Status Session::load(std::shared_ptr<const PlanFile> plan, SessionOptions option
   if (!options_.hostOps) options_.hostOps = std::make_shared<HostOpTable>(HostOpTable::standard());
   hostMemory_ = device_->has(capability::kHostMemory);
   JINX_TRY_ASSIGN(program_, Program::build(plan, *options_.hostOps));
+  JINX_TRY_ASSIGN(collectives_, Collectives::create(*program_, options_.communicator, *device_));
   JINX_TRY_ASSIGN(module_, device_->loadModule(plan));
   JINX_TRY_ASSIGN(stream_, device_->createStream());
   allocator_ = std::make_unique<CachingAllocator>(*device_);
@@ -79,7 +80,7 @@ Status Session::load(std::shared_ptr<const PlanFile> plan, SessionOptions option
   outputAddresses_.resize(outputPorts_.size());
   JINX_TRY(loadConstants());
   interpreter_ = std::make_unique<Interpreter>(
-      Interpreter::Environment{*program_, *device_, *stream_, *allocator_, kernels_, options_.parallelWork});
+      Interpreter::Environment{*program_, *device_, *stream_, *allocator_, kernels_, *collectives_, options_.parallelWork});
   return Status::ok();
 }
 
@@ -127,6 +128,7 @@ Expected<Binding*> Session::makeBinding(std::span<const Value> inputs, bool call
   BindingOptions options{callerMemory, options_.parallelWork, options_.arenaSlack, alignment, kernels_};
   JINX_TRY_ASSIGN(Binding made, jinx::makeBinding(*program_, inputs, options));
   made.key = key_;
+  JINX_TRY(collectives_->prepare(made));
   ++bindingsMade_;
   for (const KernelLaunch& launch : made.launches)
     JINX_TRY(device_->prepare(launch));
@@ -288,6 +290,7 @@ Expected<Binding*> Session::bind(std::span<const Value> inputs, std::span<Value>
 Status Session::runLocked(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace,
                           const StepObserver& observer) {
   JINX_TRY_ASSIGN(Binding * binding, bind(inputs, outputs, /*onDevice=*/false));
+  JINX_TRY(collectives_->agree(*binding));
   if (!hostMemory_) JINX_TRY(uploadInputs(*binding));
   JINX_TRY(interpreter_->run(*binding, bases_, inputs, trace, observer));
   JINX_TRY(finishOutputs(*binding, outputs));
@@ -298,17 +301,17 @@ Status Session::runLocked(std::span<const Value> inputs, std::span<Value> output
 Status Session::run(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace,
                     const StepObserver& observer) {
   std::lock_guard lock(mutex_);
+  Status status;
   try {
-    Status status = runLocked(inputs, outputs, trace, observer);
-    interpreter_->reset();
-    return status;
+    status = runLocked(inputs, outputs, trace, observer);
   } catch (const std::bad_alloc&) {
-    interpreter_->reset();
-    return resourceError("out of memory while running the plan");
+    status = resourceError("out of memory while running the plan");
   } catch (const std::exception& error) { // std::length_error and its like: sizes that no container holds
-    interpreter_->reset();
-    return resourceError(std::string("while running the plan: ") + error.what());
+    status = resourceError(std::string("while running the plan: ") + error.what());
   }
+  interpreter_->reset();
+  if (!status.isOk()) collectives_->abort(status); // other ranks would wait for this one
+  return status;
 }
 
 Expected<std::vector<NamedValue>> Session::run(const std::map<std::string, Value>& inputs, Trace* trace) {
@@ -372,6 +375,11 @@ std::vector<TraceStep> Session::steps() const {
     } else if (source.has_control()) {
       s.kind = "control";
       s.kernel = plan::Control::Kind_Name(source.control().kind());
+    } else if (source.has_collective()) {
+      s.kind = "collective";
+      s.kernel = describeCollective(plan().mesh(), source.collective());
+    } else if (source.has_wait()) {
+      s.kind = "wait";
     }
     steps.push_back(std::move(s));
   }
@@ -385,6 +393,7 @@ SessionStatistics Session::statistics() const {
     if (constantAddresses_[i]) s.constantBytes += static_cast<int64_t>(program_->values[i].source->constant().size());
   s.arenaBytes = static_cast<int64_t>(arena_.sizeBytes);
   s.bindingsMade = bindingsMade_;
+  s.collectives = collectives_->statistics();
   MemoryStatistics dynamic = allocator_->statistics();
   s.dynamicPeakBytes = dynamic.peakBytes;
   s.dynamicAllocations = dynamic.allocations;

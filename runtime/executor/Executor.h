@@ -23,6 +23,7 @@
 #include "runtime/base/Tensor.h"
 #include "runtime/device/Device.h"
 #include "runtime/executor/Binding.h"
+#include "runtime/executor/Collectives.h"
 #include "runtime/executor/Interpreter.h"
 #include "runtime/executor/Program.h"
 #include "runtime/executor/Trace.h"
@@ -35,6 +36,7 @@ struct SessionOptions {
   bool recordsRuns = false;                   ///< `enqueue` records launches whose sizes and addresses come again, and replays them; nobody else captures its stream
   double arenaSlack = kTightArena;            ///< of `planArena`: more memory, and new sizes are ready sooner
   std::shared_ptr<const HostOpTable> hostOps; ///< null: HostOpTable::standard()
+  std::shared_ptr<comm::Communicator> communicator; ///< this rank's, for a plan with collectives (Collectives.h); a run that fails ends its world
 };
 
 /// An input or output of a plan.
@@ -62,6 +64,7 @@ struct SessionStatistics {
   int64_t dynamicPeakBytes = 0;   ///< tensors whose size was known only while running
   int64_t dynamicAllocations = 0; ///< of those, requests that went to the system
   int64_t bindingsMade = 0;
+  CollectiveStatistics collectives;
 };
 
 /// Where a value lies in the arena and when it is alive, for the last binding. Times count flattened steps.
@@ -146,6 +149,7 @@ class Session {
   std::unique_ptr<Module> module_;
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<CachingAllocator> allocator_;
+  std::unique_ptr<Collectives> collectives_;
   std::vector<const KernelFunction*> kernels_;
   std::vector<Port> inputPorts_, outputPorts_;
   DeviceBlock constants_, arena_;

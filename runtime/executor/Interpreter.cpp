@@ -40,7 +40,7 @@ Value owned(Value value) {
 }
 
 Interpreter::Interpreter(const Environment& e)
-    : program_(e.program), device_(e.device), stream_(e.stream), allocator_(e.allocator), kernels_(e.kernels),
+    : program_(e.program), device_(e.device), stream_(e.stream), allocator_(e.allocator), kernels_(e.kernels), collectives_(e.collectives),
       parallelWork_(e.parallelWork), hostMemory_(e.device.has(capability::kHostMemory)),
       hasGraphs_(e.device.has(capability::kGraphs)),
       symbols_(e.program.symbols.size()), bound_(e.program.symbols.size()), slots_(e.program.values.size()) {}
@@ -142,6 +142,12 @@ Status Interpreter::runStep(const StepInfo& step) {
   case plan::Step::kCopy:
     JINX_TRY(runCopy(step));
     break;
+  case plan::Step::kCollective:
+    JINX_TRY(collectives_.run(step, *binding_, bases_, stream_));
+    break;
+  case plan::Step::kWait:
+    JINX_TRY(collectives_.wait(step, *binding_, bases_, stream_));
+    break;
   case plan::Step::WHAT_NOT_SET:
     return internalError("empty step");
   }
@@ -227,6 +233,7 @@ Status Interpreter::runCopy(const StepInfo& step) {
 }
 
 Status Interpreter::observe(const StepInfo& step) {
+  if (step.source->has_collective() && step.source->collective().starts()) return Status::ok(); // its wait has the result
   JINX_TRY(stream_.synchronize());
   for (size_t k = 0; k < step.outputs.size(); ++k) {
     if (step.outputs[k] == kNoValue) continue;

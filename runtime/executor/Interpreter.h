@@ -19,6 +19,7 @@
 
 #include "runtime/device/Device.h"
 #include "runtime/executor/Binding.h"
+#include "runtime/executor/Collectives.h"
 #include "runtime/executor/Program.h"
 
 namespace jinx {
@@ -35,6 +36,7 @@ class Interpreter {
     Stream& stream;
     CachingAllocator& allocator; ///< device memory for tensors whose size is known only while running
     std::span<const KernelFunction* const> kernels;
+    Collectives& collectives;
     int64_t parallelWork;
   };
   explicit Interpreter(const Environment& environment);
@@ -98,6 +100,7 @@ class Interpreter {
   Stream& stream_;
   CachingAllocator& allocator_;
   std::span<const KernelFunction* const> kernels_;
+  Collectives& collectives_;
   const int64_t parallelWork_;
   const bool hostMemory_;
   const bool hasGraphs_;

@@ -201,6 +201,16 @@ class ProgramBuilder {
         program_->values[program_->values[o].root].written = true;
     if (source.has_launch()) return fillLaunch(source.launch(), step);
     if (source.has_control()) return fillAttributes(source.control().attributes(), step);
+    if (source.has_collective()) {
+      step.collective = static_cast<int>(program_->collectives.size());
+      program_->collectives.push_back(index);
+      JINX_TRY_ASSIGN(step.count, formula(source.collective().count()));
+      return Status::ok();
+    }
+    if (source.has_wait()) { // both are in the main block
+      step.collective = program_->steps[program_->blocks[0].steps[source.wait().start()]].collective;
+      return Status::ok();
+    }
     if (!source.has_host()) return Status::ok();
     const plan::HostCall& call = source.host();
     step.hostFn = hostOps_.find(call.domain(), call.op(), call.opset());

@@ -85,6 +85,10 @@ struct StepInfo {
   int64_t granule = 1;
   int staticLaunch = -1; ///< index into Binding::launches; -1 when operands or sizes are known only while running
 
+  // collective, and the wait for one
+  Formula count;
+  int collective = -1; ///< index into Program::collectives; a wait has that of its start
+
   // host
   HostOpFn hostFn = nullptr;
   Attributes attributes; ///< of host and control steps
@@ -110,6 +114,7 @@ struct Program {
   std::vector<ValueInfo> values;
   std::vector<StepInfo> steps;   ///< of all blocks, in flattened order (a control step comes before its blocks' steps)
   std::vector<BlockInfo> blocks; ///< as in the plan
+  std::vector<uint32_t> collectives; ///< steps, in order
   std::vector<uint32_t> placementOrder; ///< placed values, aliased ones before their aliases
   int32_t endTime = 0;
   uint32_t numDims = 0; ///< length of Binding::dims

@@ -25,7 +25,7 @@ struct TraceEvent {
 /// What the events of a step mean; a Session gives the table (`Session::steps`).
 struct TraceStep {
   std::string name;
-  std::string kind;               ///< "launch", "host", "control", "copy"
+  std::string kind;               ///< "launch", "host", "control", "copy", "collective", "wait"
   std::string kernel;             ///< kernel symbol or host operator
   std::vector<std::string> nodes; ///< source nodes
 };

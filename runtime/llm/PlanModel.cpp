@@ -46,7 +46,7 @@ Status PlanModel::load(std::shared_ptr<const PlanFile> plan, const PlanModelOpti
   contextLength_ = options.contextLength;
   hostMemory_ = device_->has(capability::kHostMemory);
   // Steps differ in their numbers of tokens, sequences and rows: what a binding takes is little beside a step.
-  JINX_TRY_ASSIGN(session_, Session::create(plan, device_, {.bindingCacheSize = 64, .parallelWork = options.parallelWork, .recordsRuns = true, .arenaSlack = kArenaSlack}));
+  JINX_TRY_ASSIGN(session_, Session::create(plan, device_, {.bindingCacheSize = 64, .parallelWork = options.parallelWork, .recordsRuns = true, .arenaSlack = kArenaSlack, .communicator = options.communicator}));
   JINX_TRY_ASSIGN(stream_, device_->createStream());
   inputs_.resize(session_->inputs().size());
   JINX_TRY(ports_.find(session_->inputs()));

@@ -30,6 +30,7 @@ struct PlanModelOptions {
   int32_t pages = 512;         ///< of 16 tokens, at least 1
   int32_t contextLength = 0;   ///< tokens of one sequence; 0: as many as the plan's metadata says ("llm.context_length")
   int64_t parallelWork = kParallelWork; ///< launches with less work stay on one thread
+  std::shared_ptr<comm::Communicator> communicator; ///< this rank's, of a model that is split over ranks (LeadModel.h)
 };
 
 class PlanModel final : public engine::StepModel {

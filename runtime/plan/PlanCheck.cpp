@@ -1,6 +1,8 @@
 #include "runtime/plan/PlanCheck.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -8,6 +10,7 @@
 
 #include "runtime/base/DType.h"
 #include "runtime/base/SizeExpr.h"
+#include "runtime/plan/CollectiveCheck.h"
 #include "runtime/plan/PlanFile.h"
 
 namespace jinx {
@@ -29,6 +32,7 @@ class PlanChecker {
   Status check() {
     JINX_TRY(checkCounts());
     JINX_TRY(checkSymbols());
+    JINX_TRY(checkMesh(plan_.mesh()));
     JINX_TRY(checkAliasChains());
     for (int i = 0; i < plan_.values_size(); ++i)
       JINX_TRY(checkValue(plan_.values(i)), "value " + quoted(plan_.values(i).name()));
@@ -103,6 +107,7 @@ class PlanChecker {
         return invalidArgument("symbol " + quoted(s.name()) + " is not an identifier");
       if (!symbols_.insert(s.name()).second)
         return invalidArgument("symbol " + quoted(s.name()) + " is declared twice");
+      if (s.defined_by_step()) stepSymbols_.insert(s.name());
       if (s.min() < 0 || s.max() < 0 || (s.max() != 0 && s.max() < s.min()) || s.multiple_of() < 0)
         return invalidArgument("symbol " + quoted(s.name()) + " has an empty range");
     }
@@ -142,6 +147,9 @@ class PlanChecker {
     for (const std::string& dim : v.dims())
       JINX_TRY(checkFormula(dim));
     JINX_TRY(checkOptionalFormula(v.alias_offset()));
+    JINX_TRY(checkPart(plan_.mesh(), v));
+    for (const plan::WholeDim& dim : v.whole().dims())
+      JINX_TRY(checkFormula(dim.size()), "whole");
     DType type = static_cast<DType>(v.dtype());
     bool placed =
         v.where() == plan::Value::ARENA || v.where() == plan::Value::ALIAS || v.where() == plan::Value::CONSTANT;
@@ -264,6 +272,8 @@ class PlanChecker {
     blockUsed_[0] = true;
     if (plan_.blocks(0).params_size() != 0) return invalidArgument("the main block has parameters");
     JINX_TRY(checkBlock(0, 0));
+    if (!inFlight_.empty())
+      return invalidArgument("step " + quoted(plan_.blocks(0).steps(static_cast<int>(inFlight_.begin()->first)).name()) + " starts a collective that nothing waits for");
     for (size_t b = 0; b < blockUsed_.size(); ++b)
       if (!blockUsed_[b]) return invalidArgument("block " + std::to_string(b) + " is used by no step");
     for (uint32_t i : plan_.outputs())
@@ -282,6 +292,9 @@ class PlanChecker {
   Status checkRead(uint32_t index) const {
     if (!isValue(index)) return invalidArgument("operand is no value");
     if (!isDefined(index)) return invalidArgument("reads " + quoted(value(index).name()) + " before it is written");
+    for (const auto& [at, step] : inFlight_)
+      if (touches(step->outputs(), index))
+        return invalidArgument("reads " + quoted(value(index).name()) + ", which " + quoted(step->name()) + " is writing: wait for it first");
     return Status::ok();
   }
 
@@ -295,6 +308,9 @@ class PlanChecker {
 
   Status checkWrite(uint32_t index, const plan::Step* step = nullptr) const {
     if (!isValue(index)) return invalidArgument("result is no value");
+    for (const auto& [at, started] : inFlight_)
+      if (touches(started->outputs(), index) || touches(started->inputs(), index))
+        return invalidArgument("writes " + quoted(value(index).name()) + ", which " + quoted(started->name()) + " is using: wait for it first");
     if (isInPlace(index, step)) return Status::ok();
     plan::Value::Storage where = value(roots_[index]).where();
     if (where == plan::Value::CONSTANT || where == plan::Value::INPUT)
@@ -310,9 +326,12 @@ class PlanChecker {
       JINX_TRY(checkWrite(p), "block parameter");
       define(p);
     }
-    for (const plan::Step& step : block.steps()) {
+    for (int at = 0; at < block.steps_size(); ++at) {
+      const plan::Step& step = block.steps(at);
       if (++numSteps_ > kMaxEntries) return invalidArgument("too many steps");
+      if (step.has_wait()) JINX_TRY(checkWait(step, depth), "step " + quoted(step.name()));
       JINX_TRY(checkStep(step, depth), "step " + quoted(step.name()));
+      if (step.has_collective() && step.collective().starts()) inFlight_[static_cast<uint32_t>(at)] = &step;
     }
     for (uint32_t r : block.results())
       JINX_TRY(checkRead(r), "block result");
@@ -345,12 +364,67 @@ class PlanChecker {
     case plan::Step::kCopy:
       JINX_TRY(checkCopy(step));
       break;
+    case plan::Step::kCollective:
+      JINX_TRY(checkCollective(step, depth));
+      if (step.collective().starts()) return Status::ok(); // its wait has the result
+      break;
+    case plan::Step::kWait:
+      break;
     case plan::Step::WHAT_NOT_SET:
       return invalidArgument("does nothing");
     }
     for (uint32_t o : step.outputs())
       if (o != kNoValue) define(o);
     return Status::ok();
+  }
+
+  Status checkCollective(const plan::Step& step, int depth) {
+    if (depth > 0) return invalidArgument("is a collective in a body of control flow, expected the main block");
+    if (!plan_.has_mesh()) return invalidArgument("is a collective, and the plan has no mesh");
+    JINX_TRY(checkCollectiveFields(plan_.mesh(), step));
+    JINX_TRY(checkFormula(step.collective().count()));
+    JINX_TRY(checkKnownSize(step.collective().count()));
+    std::optional<uint32_t> type;
+    for (const auto* operands : {&step.inputs(), &step.outputs()}) {
+      for (uint32_t i : *operands) {
+        if (i == kNoValue) return invalidArgument("collective with an omitted operand");
+        const plan::Value& v = value(i);
+        if (isHostValue(v) || isHostValue(value(roots_[i])) || v.dtype() == static_cast<uint32_t>(DType::kString) || v.dtype() == 0)
+          return invalidArgument("collective on " + quoted(v.name()) + ", which is no ranked tensor of numbers");
+        if (type.value_or(v.dtype()) != v.dtype()) return invalidArgument("operand and result have different element types");
+        type = v.dtype();
+        for (const auto& text : v.dims())
+          JINX_TRY(checkKnownSize(text));
+        JINX_TRY(checkKnownSize(v.alias_offset()));
+        for (const auto& text : value(roots_[i]).dims())
+          JINX_TRY(checkKnownSize(text));
+      }
+    }
+    return Status::ok();
+  }
+
+  /// The wait ends what the step names, and has its operands.
+  Status checkWait(const plan::Step& step, int depth) {
+    auto started = depth > 0 ? inFlight_.end() : inFlight_.find(step.wait().start());
+    if (started == inFlight_.end()) return invalidArgument("waits for step " + std::to_string(step.wait().start()) + " of the block, which has started no collective");
+    const plan::Step& start = *started->second;
+    if (!std::ranges::equal(step.inputs(), start.inputs()) || !std::ranges::equal(step.outputs(), start.outputs()))
+      return invalidArgument("has other operands than " + quoted(start.name()) + ", for which it waits");
+    inFlight_.erase(started);
+    return Status::ok();
+  }
+
+  /// Ranks compare sizes before the first step.
+  Status checkKnownSize(const std::string& text) const {
+    if (text.empty() || stepSymbols_.empty()) return Status::ok();
+    JINX_TRY_ASSIGN(SizeExpr e, SizeExpr::parse(text));
+    for (const std::string& name : e.symbols())
+      if (stepSymbols_.count(name)) return invalidArgument("has size " + quoted(text) + ", which a step tells: expected one that the inputs do");
+    return Status::ok();
+  }
+
+  template <typename Operands> bool touches(const Operands& operands, uint32_t index) const {
+    return std::any_of(operands.begin(), operands.end(), [&](uint32_t i) { return i != kNoValue && roots_[i] == roots_[index]; });
   }
 
   Status checkLaunch(const plan::Step& step) {
@@ -473,7 +547,8 @@ class PlanChecker {
 
   const plan::Plan& plan_;
   std::span<const uint64_t> segmentSizes_;
-  std::unordered_set<std::string> symbols_, goodFormulas_, kernelNames_;
+  std::unordered_set<std::string> symbols_, stepSymbols_, goodFormulas_, kernelNames_;
+  std::map<uint32_t, const plan::Step*> inFlight_; ///< collectives that are started, by position
   std::vector<uint32_t> roots_; ///< the value at the end of each value's alias chain
   std::vector<bool> defined_;   ///< by alias root
   std::vector<uint32_t> scope_; ///< roots defined in the blocks being walked, innermost last

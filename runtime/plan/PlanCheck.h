@@ -14,6 +14,9 @@
 //            input, a constant, a parameter of an enclosing block, or written by an earlier step of this or an
 //            enclosing block. A host call has a result. A launch has neither omitted operands nor strings, sequences,
 //            optionals or unranked tensors.
+//   ranks    Collectives stand in the main block of a plan with a mesh; what they read and write are ranked tensors of numbers of sizes
+//            that the inputs tell. Each that is started has one wait behind it, of the same operands; between the two nothing writes
+//            what it reads, or touches what it writes.
 #pragma once
 
 #include <cstdint>

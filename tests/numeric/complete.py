@@ -65,13 +65,15 @@ class Facts:
     importer: str  # frontends/onnx, without comments
     verifiers: dict  # path: text, without comments
     handlers: list  # (domain, name, since, until)
+    factors: str  # ir/Graph/Factors*.cpp, without comments
+    printed_factors: str  # tests/lit/dist/factors.mlir
     opt: object  # arguments, module → (exit status, output)
     compile: object
 
 
 def problems(facts):
     for _, op in sorted(facts.ops.items()):
-        for problem in (*of_definition(op, facts), *of_documents(op, facts), *of_importer(op, facts), *of_case(op, facts)):
+        for problem in (*of_definition(op, facts), *of_documents(op, facts), *of_importer(op, facts), *of_factors(op, facts), *of_case(op, facts)):
             yield f"jinx.{op.name}: {problem}"
     yield from graph_ops.coverage(facts.ops, facts.cases, facts.references, facts.excused)
     yield from of_messages(facts)
@@ -106,6 +108,17 @@ def of_importer(op, facts):
         yield f"nothing in frontends/onnx makes a {op.cpp}: write a handler, or say in NATIVE_ONLY of tests/numeric/complete.py why there is none"
     if made and op.name in NATIVE_ONLY:
         yield "frontends/onnx speaks of it, and NATIVE_ONLY says that no ONNX node becomes it"
+
+
+def of_factors(op, facts):
+    """What splitting it over devices must know (ir/Graph/Factors.h)."""
+    has_rule, is_excused = f"row<{op.cpp}," in facts.factors, f'{{"jinx.{op.name}", "' in facts.factors
+    if not has_rule and not is_excused:
+        yield f"it has no factor rule: write row<{op.cpp}, …>() into a table of ir/Graph/Factors*.cpp, or say in kWithoutRule of Factors.cpp why there is none"
+    if has_rule and is_excused:
+        yield "it has a factor rule, and kWithoutRule of ir/Graph/Factors.cpp says that it has none"
+    if (has_rule or is_excused) and not re.search(rf"// CHECK.*: {op.name}: ", facts.printed_factors):
+        yield "tests/lit/dist/factors.mlir does not say what its factor rule is"
 
 
 def of_case(op, facts):
@@ -199,6 +212,8 @@ def read_facts(arguments, file="ir/Graph/GraphOps.td"):
         importer="".join(without_comments(path) for path in sorted((ROOT / "frontends/onnx").glob("*.*"))),
         verifiers={str(path.relative_to(ROOT)): without_comments(path) for path in sorted((ROOT / "ir/Graph").glob("*.cpp"))},
         handlers=handlers,
+        factors="".join(without_comments(path) for path in sorted((ROOT / "ir/Graph").glob("Factors*.cpp"))),
+        printed_factors=(ROOT / "tests/lit/dist/factors.mlir").read_text(),
         opt=runner(arguments.opt),
         compile=runner(arguments.jinx, "compile"),
     )
@@ -215,7 +230,7 @@ def plant(arguments):
                         "  let arguments = (ins AnyRankedTensor:$x);\n  let results = (outs AnyRankedTensor:$y);\n}\n")
         facts = read_facts(arguments, path)
     return list(problems(facts)), ["no summary", "no description", "printed and read", "nothing verifies it", "docs/spec/graph.md", "generate.sh",
-                                   "makes a CbrtOp", "has no reference", "has no case"]
+                                   "makes a CbrtOp", "write row<CbrtOp", "has no reference", "has no case"]
 
 
 def omissions(facts):
@@ -238,6 +253,10 @@ def omissions(facts):
     yield "reference page", replace(facts, pages={**facts.pages, "docs/reference/graph.md": ""}), "jinx.pool: docs/reference/graph.md"
     yield "handler", replace(facts, importer=without(facts.importer, r"\bAtanOp\b")), "jinx.atan: nothing in frontends/onnx"
     yield "native only", replace(facts, importer=facts.importer + "PackOp::create"), "jinx.pack: frontends/onnx speaks of it"
+    yield "factor rule", replace(facts, factors=without(facts.factors, r"row<AtanOp,")), "jinx.atan: it has no factor rule"
+    yield "reason for no rule", replace(facts, factors=without(facts.factors, r'\{"jinx.if",')), "jinx.if: it has no factor rule"
+    yield "one of both", replace(facts, factors=facts.factors + '{"jinx.atan", "x"}'), "jinx.atan: it has a factor rule, and"
+    yield "printed rule", replace(facts, printed_factors=without(facts.printed_factors, r"atan: ")), "jinx.atan: tests/lit/dist/factors.mlir"
     yield "expectation", replace(facts, verifiers={"x.cpp": 'emitOpError("axis is bad");'}), "does not say what was expected"
     yield "provoked message", replace(facts, verifiers={"x.cpp": 'emitOpError("knob is ") << k << ", expected a lever";'}), "provokes the message"
     yield "reached row", replace(facts, handlers=[("", "Atan", 7, 0), ("", "Atan", 22, 0)]), "has two rows for opset 22"

@@ -33,7 +33,7 @@ RULES = {
     # The two ends of the line below: the compiler uses runtime/base and runtime/hostops; passes ask schedules what they can hold.
     "ir": May(("runtime/base",), MLIR),
     "frontends": May(("runtime/base",)),  # what all importers are told: jinx-rt links it too
-    "frontends/native": May(("frontends/ImportOptions.h", "ir/Graph", "runtime/base"), MLIR),
+    "frontends/native": May(("frontends/ImportOptions.h", "ir/Dist", "ir/Graph", "runtime/base"), MLIR),
     "frontends/llm": May(("frontends/ImportOptions.h", "frontends/native/SymbolTable.h", "ir/Graph", "runtime/base"), MLIR),
     "frontends/gguf": May(("frontends/ImportOptions.h", "frontends/llm", "runtime/base", "runtime/formats"), MLIR),
     "frontends/huggingface": May(("frontends/ImportOptions.h", "frontends/llm", "runtime/base", "runtime/formats", "runtime/text/Json.h"), (*MLIR, "nlohmann")),
@@ -51,16 +51,24 @@ RULES = {
     "runtime/text": May(("runtime/base", "runtime/formats"), ("nlohmann", "pcre2.h", "utf8proc.h")),
     "runtime/chat": May(("runtime/base", "runtime/formats", "runtime/text"), ("nlohmann", "utf8proc.h")),
     "runtime/engine": May(("runtime/base",)),  # a model is an interface to it: it knows no plan and no device
+    "runtime/comm": May(("runtime/base",), ("xxhash.h",)),  # ranks and bytes: it knows no plan and no device
+    "runtime/comm/mpi": May(("runtime/base", "runtime/comm"), ("xxhash.h", "mpi.h")),  # a module of its own, which nothing links
+    # Formulas and a simulator: of the communicators it knows the names of ops.
+    "runtime/comm/model": May(("runtime/base", "runtime/comm/Communicator.h")),
+    "runtime/comm/model/NetworkFile": May(("runtime/base", "runtime/comm/model"), ("nlohmann",)),
     # Masks over tokens: the sampler's interface, and the bytes of tokens.
     "runtime/grammar": May(("runtime/base", "runtime/engine/Sampler.h", "runtime/text"), ("utf8proc.h",)),
+    # Ranks that compute together know bytes, and nothing of what they compute.
+    "runtime/comm": May(("runtime/base",), ("xxhash.h",)),
+    "runtime/comm/mpi": May(("runtime/comm", "runtime/base"), ("mpi.h", "xxhash.h")),
     "runtime/memory": May(("runtime/base",)),
     "runtime/plan": May(("runtime/base", "runtime/memory"), ("google/protobuf", "xxhash.h")),
     # A CPU device launches on the executor's threads and writes its trace.
     "runtime/device": May(("runtime/base", "runtime/memory", "runtime/plan", "runtime/executor/KernelAbi.h", "runtime/executor/ThreadPool.h",
                            "runtime/executor/Trace.h"), ("xxhash.h",)),
-    "runtime/executor": May(("runtime/base", "runtime/hostops", "runtime/memory", "runtime/plan", "runtime/device")),
+    "runtime/executor": May(("runtime/base", "runtime/comm", "runtime/hostops", "runtime/memory", "runtime/plan", "runtime/device")),
     # A language model is a plan that the engine steps.
-    "runtime/llm": May(("runtime/base", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
+    "runtime/llm": May(("runtime/base", "runtime/comm", "runtime/engine", "runtime/executor", "runtime/plan", "runtime/memory", "runtime/device")),
     # The server knows the engine and tokenizers, and no plan and no device. Asio and Beast are its network.
     "runtime/serve": May(("runtime/base", "runtime/engine", "runtime/text", "runtime/chat", "runtime/grammar"), ("nlohmann", "boost/asio", "boost/beast")),
     "runtime/capi": May(("runtime",)),
@@ -76,15 +84,18 @@ RULES = {
     "tests/unit/runtime": May(("runtime", "tests/fuzz/Mutator.h", "tests/fuzz/FuzzTarget.h"), ("gtest", "google/protobuf", "rapidcheck", "rapidcheck.h")),
     "tests/unit/text": May(("runtime",), ("gtest",)),
     "tests/unit/chat": May(("runtime",), ("gtest", "nlohmann")),
+    "tests/unit/comm": May(("runtime/base", "runtime/comm"), ("gtest",)),
     "tests/unit/engine": May(("runtime/engine", "runtime/base"), ("gtest",)),
+    "tests/unit/comm_model": May(("runtime/comm", "runtime/base", "tests/property/Property.h"), ("gtest", "nlohmann")),
     "tests/unit/grammar": May(("runtime",), ("gtest",)),
     "tests/unit/serve": May(("runtime", "tests/unit/engine"), ("gtest", "nlohmann")),
     "tests/unit/llm": May(("runtime", "tests/unit/runtime"), ("gtest",)),
+    "tests/bench/comm": May(("runtime/comm", "runtime/base"), ("CLI", "nlohmann")),
     "tests/bench/llm": May(("runtime",), ("CLI", "nlohmann")),
     "tests/unit/capi": May(("runtime", "tests/unit/runtime"), ("gtest",)),
 }
 # Where no compiler library may be reached, not even through a header that includes a header.
-CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/chat", "tests/unit/engine", "tests/unit/grammar", "tests/unit/llm", "tests/unit/serve", "tests/unit/capi")
+CLEAN = ("runtime", "tools/jinx-rt", "tests/unit/runtime", "tests/unit/text", "tests/unit/chat", "tests/unit/engine", "tests/unit/comm", "tests/unit/comm_model", "tests/unit/grammar", "tests/unit/llm", "tests/unit/serve", "tests/unit/capi")
 # Headers of the C library and the kernel; those of C++ have no dot.
 SYSTEM_FOLDERS = ("sys", "linux", "sanitizer", "bits")
 SYSTEM = set("""assert.h cpuid.h dlfcn.h elf.h errno.h fcntl.h immintrin.h inttypes.h limits.h link.h locale.h malloc.h math.h poll.h pthread.h
@@ -198,6 +209,13 @@ PLANTED = [
     ("runtime/device/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
     ("runtime/device/Planted.cpp", '#include "runtime/executor/ThreadPool.h"', None),
     ("runtime/engine/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
+    ("runtime/comm/model/Planted.cpp", '#include "runtime/executor/Trace.h"', "not one of its folders"),
+    ("runtime/comm/model/Planted.cpp", "#include <nlohmann/json.hpp>", "not one of its libraries"),
+    ("runtime/comm/Planted.cpp", '#include "runtime/comm/model/Network.h"', None),
+    ("runtime/comm/Planted.cpp", '#include "runtime/executor/Executor.h"', "not one of its folders"),
+    ("runtime/comm/Planted.cpp", "#include <mpi.h>", "not one of its libraries"),
+    ("runtime/comm/mpi/Planted.cpp", '#include <mpi.h>\n#include "runtime/comm/Watch.h"', None),
+    ("tests/unit/comm/Planted.cpp", '#include "runtime/plan/PlanFile.h"', "not one of its folders"),
     ("runtime/new/Planted.cpp", '#include "runtime/base/Status.h"', "no row of RULES"),
     ("runtime/jinx.h", '#include "runtime/base/Status.h"', "not one of its folders"),
     ("ir/Graph/Planted.td", 'include "passes/Passes.td"', "not one of its folders"),

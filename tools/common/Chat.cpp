@@ -154,12 +154,14 @@ Status converse(Conversation& conversation, Interrupt& interrupt) {
 }
 
 Status run(const PlanSource& source, const ChatOptions& options) {
+  LanguageModelOptions how = options.model;
+  JINX_TRY_ASSIGN(const bool isDone, followed(how));
+  if (isDone) return Status::ok();
   Interrupt interrupt;
   JINX_TRY_ASSIGN(text::Tokenizer tokenizer, openTokenizer(options.model));
   auto from = chat::templateOf(options.templateFile.empty() ? options.model.tokenizerFile() : options.templateFile);
   if (!from) return from.status().withContext("chat template (--chat-template names another file)");
   JINX_TRY_ASSIGN(chat::ChatTemplate chatTemplate, chat::ChatTemplate::parse(*from));
-  LanguageModelOptions how = options.model;
   const int32_t context = how.contextLength > 0 ? how.contextLength : kUsualContext;
   JINX_TRY_ASSIGN(LanguageModel model, openLanguageModel(source, how, tokenizer, context / engine::kPageTokens + 2, 1));
   std::vector<int32_t> ends = answerEnds(tokenizer, *model.model);

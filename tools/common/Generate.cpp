@@ -203,6 +203,8 @@ int32_t pagesFor(std::span<const engine::RequestOptions> requests) {
 }
 
 Status run(const PlanSource& source, GenerateOptions options) {
+  JINX_TRY_ASSIGN(const bool isDone, followed(options.model));
+  if (isDone) return Status::ok();
   JINX_TRY_ASSIGN(text::Tokenizer tokenizer, openTokenizer(options.model));
   std::vector<engine::RequestOptions> requests;
   if (options.batchFile.empty()) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "runtime/text/OpenTokenizer.h"
+#include "tools/common/RankFolder.h"
 
 namespace jinx::tools {
 
@@ -19,6 +20,7 @@ void addLanguageModelOptions(CLI::App& command, LanguageModelOptions& options, b
   command.add_flag("!--no-prefix-cache", options.cachesPrefixes, "Compute each prompt, also where its beginning is there already");
   options.request.device.parallelWork = llm::kParallelWork;
   addDeviceOptions(command, options.request.device);
+  addRankOptions(command, options.ranks);
   options.request.quiet = options.request.keepsPlan = true;
 }
 
@@ -35,13 +37,32 @@ Expected<text::Tokenizer> openTokenizer(const LanguageModelOptions& options) {
   return tokenizer;
 }
 
+namespace {
+llm::PlanModelOptions howOf(const LanguageModelOptions& options) {
+  return {.pages = options.pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork, .communicator = nullptr};
+}
+} // namespace
+
+Expected<bool> followed(LanguageModelOptions& options) {
+  JINX_TRY_ASSIGN(options.world, openWorld(options.ranks));
+  if (!options.world || options.world->rank() == 0) return false;
+  JINX_TRY(followRank(options.request.path, options.world, options.request.device, howOf(options)));
+  return true;
+}
+
 Expected<LanguageModel> openLanguageModel(const PlanSource& source, const LanguageModelOptions& options, const text::Tokenizer& tokenizer, int32_t pages, size_t requests) {
   LanguageModel opened;
-  JINX_TRY_ASSIGN(opened.plan, source(options.request));
-  JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
-  const llm::PlanModelOptions how{.pages = options.pages > 0 ? options.pages : pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork};
-  JINX_TRY_ASSIGN(opened.model, llm::PlanModel::create(opened.plan.file, std::move(device), how));
-  opened.steps = llm::makeSteps(*opened.model);
+  llm::PlanModelOptions how = howOf(options);
+  if (how.pages == 0) how.pages = pages;
+  if (isRankFolder(options.request.path) || options.ranks.any()) {
+    JINX_TRY_ASSIGN(opened.ranks, LanguageModelRanks::open(options.request.path, options.ranks, options.world, options.request.device, how, opened.model));
+    opened.steps = std::make_unique<engine::QueuedSteps>(*opened.ranks.lead());
+  } else {
+    JINX_TRY_ASSIGN(opened.plan, source(options.request));
+    JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
+    JINX_TRY_ASSIGN(opened.model, llm::PlanModel::create(opened.plan.file, std::move(device), how));
+    opened.steps = llm::makeSteps(*opened.model);
+  }
   engine::EngineOptions engineOptions;
   engineOptions.scheduler.contextLength = opened.model->contextLength();
   engineOptions.scheduler.tokenBudget = engineOptions.scheduler.prefillWhileDecoding = options.budget; // nobody waits for the next token of a text

@@ -11,6 +11,7 @@
 #include "runtime/text/Tokenizer.h"
 #include "tools/common/Arguments.h"
 #include "tools/common/DraftModel.h"
+#include "tools/common/LanguageModelRanks.h"
 
 namespace jinx::tools {
 
@@ -22,6 +23,8 @@ struct LanguageModelOptions {
   int32_t budget = 512; ///< tokens of a step
   bool overlaps = false, cachesPrefixes = true; ///< as of the engine
   DraftOptions draft;
+  RankOptions ranks;
+  std::shared_ptr<comm::Communicator> world; ///< of mpirun or srun, whose first rank this is; null: none
 
   const std::string& tokenizerFile() const { return tokenizer.empty() ? request.path : tokenizer; }
 };
@@ -36,7 +39,8 @@ Expected<text::Tokenizer> openTokenizer(const LanguageModelOptions& options);
 /// Not to be moved while its engine has work: parts point to each other.
 struct LanguageModel {
   LoadedPlan plan;
-  std::unique_ptr<llm::PlanModel> model;
+  std::unique_ptr<llm::PlanModel> model; ///< of a model that is split over ranks, this one's part
+  LanguageModelRanks ranks;
   DraftModel draft;
   std::unique_ptr<engine::StepStream> steps;
   std::unique_ptr<engine::Engine> engine;
@@ -46,6 +50,9 @@ struct LanguageModel {
 /// \param pages     where the options do not say how many
 /// \param requests  that may wait at once, at least 1
 Expected<LanguageModel> openLanguageModel(const PlanSource& source, const LanguageModelOptions& options, const text::Tokenizer& tokenizer, int32_t pages, size_t requests);
+
+/// Opens the world that the options name, if any. A process that is not its first does what that one does until it ends, and gets true: there is nothing left for it to do.
+Expected<bool> followed(LanguageModelOptions& options);
 
 /// Tokens that end a text: the tokenizer's, and what the plan says ends one. Some tokenizers do not say; a plan that does may name several.
 std::vector<int32_t> endTokensOf(const text::Tokenizer& tokenizer, const llm::PlanModel& model);

@@ -8,7 +8,9 @@
 
 #include "runtime/device/cuda/Nvrtc.h"
 #include "runtime/executor/Binding.h"
+#include "runtime/executor/Collectives.h"
 #include "runtime/executor/Program.h"
+#include "runtime/plan/Mesh.h"
 #include "runtime/plan/PlanCheck.h"
 #include "tools/common/InputValues.h"
 
@@ -75,6 +77,7 @@ class ReportBuilder {
     report_.version = plan_.version();
     report_.options.assign(plan_.options().begin(), plan_.options().end());
     report_.metadata.insert(plan_.metadata().begin(), plan_.metadata().end());
+    report_.ranks = ranksText();
     JINX_TRY(bind(dims));
     for (uint32_t index : plan_.inputs())
       report_.inputs.push_back(describe(index));
@@ -132,12 +135,31 @@ class ReportBuilder {
     return text.empty() ? std::nullopt : evaluate(text, report_.sizes);
   }
 
+  std::string ranksText() const {
+    std::string text = describeMesh(plan_.mesh()), coordinates;
+    for (const plan::MeshCoordinate& c : plan_.mesh().coordinates())
+      coordinates += (coordinates.empty() ? "; for " : ", ") + plan_.mesh().axes(static_cast<int>(c.axis())).name() + " = " + std::to_string(c.at());
+    return text + coordinates;
+  }
+
+  /// "[8, 64 by tp]".
+  std::string wholeText(const plan::Value& value) const {
+    std::string text;
+    for (const plan::WholeDim& dim : value.whole().dims()) {
+      text += (text.empty() ? "" : ", ") + dim.size();
+      for (int a = 0; a < dim.axes_size(); ++a)
+        text += (a ? ", " : " by ") + plan_.mesh().axes(static_cast<int>(dim.axes(a))).name();
+    }
+    return value.has_whole() ? "[" + text + "]" : "";
+  }
+
   ValueReport describe(uint32_t index) const {
     const plan::Value& value = plan_.values(static_cast<int>(index));
     ValueReport r;
     r.name = value.name();
     r.dtype = std::string(name(static_cast<DType>(value.dtype())));
     r.dims.assign(value.dims().begin(), value.dims().end());
+    r.whole = wholeText(value);
     if (value.kind() != plan::Value::TENSOR)
       r.dtype = (value.kind() == plan::Value::SEQUENCE ? "sequence of " : "optional ") + r.dtype;
     const bool ranked = value.kind() == plan::Value::TENSOR && !value.unranked();
@@ -226,6 +248,11 @@ class ReportBuilder {
     } else if (step.has_control()) {
       r.kind = "control";
       r.kernel = plan::Control::Kind_Name(step.control().kind());
+    } else if (step.has_collective()) {
+      r.kind = "collective";
+      r.kernel = describeCollective(plan_.mesh(), step.collective()) + (step.collective().starts() ? ", starts" : "");
+    } else if (step.has_wait()) {
+      r.kind = "wait";
     }
     for (uint32_t index : step.inputs()) {
       r.inputs.push_back(inShort(index));

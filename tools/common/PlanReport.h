@@ -19,6 +19,7 @@ namespace jinx::tools {
 struct ValueReport {
   std::string name, dtype;
   std::vector<std::string> dims; ///< formulas
+  std::string whole;             ///< "[8, 64 by tp]": what this is a part of; "": it is all
   std::string shape;             ///< "1x3x640x640" for the report's sizes; "?" when only a run tells
   int64_t bytes = 0;
 };
@@ -78,6 +79,7 @@ struct CompileReport {
 
 struct PlanReport {
   std::string name, producer, target, path;
+  std::string ranks; ///< "dp = 2, tp = 4; for tp = 1": the mesh, and whose plan it is; "": it has none
   uint32_t version = 0;
   std::vector<std::string> options;
   std::map<std::string, std::string> metadata;

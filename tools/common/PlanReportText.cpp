@@ -20,7 +20,8 @@ std::string join(const std::vector<std::string>& items, const char* separator = 
 
 std::string valueText(const ValueReport& value) {
   std::string text = value.name + "  " + value.dtype + "[" + join(value.dims) + "]";
-  return value.shape == "?" || value.dims.empty() ? text : text + "  " + value.shape;
+  if (value.shape != "?" && !value.dims.empty()) text += "  " + value.shape;
+  return value.whole.empty() ? text : text + "  of " + value.whole;
 }
 
 std::string stepsText(const PlanReport& report) {
@@ -71,11 +72,9 @@ int countOf(const PlanReport& report, const std::string& isa, std::string_view f
 }
 
 nlohmann::ordered_json toJson(const ValueReport& value) {
-  return {{"name", value.name},
-          {"dtype", value.dtype},
-          {"dims", value.dims},
-          {"shape", value.shape},
-          {"bytes", value.bytes}};
+  nlohmann::ordered_json json = {{"name", value.name}, {"dtype", value.dtype}, {"dims", value.dims}, {"shape", value.shape}, {"bytes", value.bytes}};
+  if (!value.whole.empty()) json["whole"] = value.whole;
+  return json;
 }
 
 nlohmann::ordered_json toJson(const ValueReport& value);
@@ -150,6 +149,7 @@ nlohmann::ordered_json toJson(const MemoryReport& memory) {
 std::string toText(const PlanReport& report) {
   std::string text = (report.name.empty() ? "plan" : report.name) + "  for " + report.target + ", by " +
                      report.producer + ", format " + std::to_string(report.version) + "\n";
+  if (!report.ranks.empty()) text += "of a mesh of ranks: " + report.ranks + "\n";
   if (!report.sizes.empty()) {
     text += "sizes below are for";
     for (const auto& [name, value] : report.sizes)
@@ -191,6 +191,7 @@ nlohmann::ordered_json toJson(const PlanReport& report) {
                                  {"code", list(report.code)},
                                  {"constants", list(report.constants)},
                                  {"memory", toJson(report.memory)}};
+  if (!report.ranks.empty()) json["ranks"] = report.ranks;
   if (!report.measuredOn.empty()) json["measured_on"] = report.measuredOn;
   if (report.compile) {
     auto& compile = json["compile"];

@@ -11,6 +11,8 @@
 #include "tools/common/Exit.h"
 #include "tools/common/OutputFile.h"
 #include "tools/common/Preview.h"
+#include "tools/common/RankFolder.h"
+#include "tools/common/Ranks.h"
 #include "tools/common/Statistics.h"
 #include "tools/common/Terminal.h"
 
@@ -22,6 +24,7 @@ namespace fs = std::filesystem;
 struct RunOptions {
   PlanRequest request;
   InputOptions inputs;
+  RankOptions ranks;
   std::string outputDir;
   std::string traceFile;
   int repeat = 1;
@@ -95,9 +98,50 @@ Expected<std::vector<double>> runRepeatedly(Session& session, std::span<const Va
   return times;
 }
 
+std::unique_ptr<Trace> makeTrace(const RunOptions& options, size_t steps) {
+  if (options.traceFile.empty()) return nullptr;
+  const size_t events = steps * static_cast<size_t>(options.request.device.threadCount());
+  return std::make_unique<Trace>(std::clamp<size_t>(events * static_cast<size_t>(options.repeat), 1 << 12, 1 << 22));
+}
+
+void printTimes(const std::vector<double>& times) {
+  if (times.size() < 2) return;
+  const TimingSummary time = summarize(times);
+  std::printf("%d runs: median %s, 10th percentile %s, 90th %s\n", time.runs, formatMilliseconds(time.median).c_str(),
+              formatMilliseconds(time.p10).c_str(), formatMilliseconds(time.p90).c_str());
+}
+
+Status writeTrace(const RunOptions& options, const Trace* trace, const std::vector<TraceStep>& steps) {
+  if (!trace) return Status::ok();
+  if (trace->dropped())
+    std::fprintf(stderr, "warning: the trace is full, %lld events were left out\n", static_cast<long long>(trace->dropped()));
+  return trace->writeJson(options.traceFile, steps);
+}
+
+/// Plans of all ranks: whole inputs and outputs; of several processes the first one shows and writes.
+Status runRanks(const RunOptions& options) {
+  JINX_TRY_ASSIGN(std::unique_ptr<Ranks> ranks, openRanks(options.request.path, options.ranks, options.request.device));
+  const std::span<const Port> ports = ranks->ports().outputs();
+  JINX_TRY_ASSIGN(std::vector<Value> inputs, makeInputs(ranks->plan(), ranks->ports().inputs(), options.inputs));
+  std::unique_ptr<Trace> trace = ranks->isFirst() ? makeTrace(options, ranks->steps().size()) : nullptr;
+  std::vector<Value> outputs;
+  std::vector<double> times;
+  for (int i = 0; i < options.repeat; ++i) {
+    Timer timer;
+    JINX_TRY_ASSIGN(outputs, ranks->run(inputs, trace.get()), "running the plans");
+    times.push_back(timer.ms());
+  }
+  if (!ranks->isFirst()) return Status::ok();
+  printOutputs(ports, outputs);
+  printTimes(times);
+  if (!options.outputDir.empty()) JINX_TRY(writeOutputs(options.outputDir, ports, outputs));
+  return writeTrace(options, trace.get(), ranks->steps());
+}
+
 Status run(const PlanSource& source, const RunOptions& options) {
   JINX_TRY(checkOutputFile(options.traceFile));
   if (!options.outputDir.empty()) JINX_TRY(makeFolder(options.outputDir));
+  if (options.ranks.any() || isRankFolder(options.request.path)) return runRanks(options);
   JINX_TRY_ASSIGN(LoadedPlan plan, source(options.request));
   JINX_TRY_ASSIGN(LoadedSession loaded, makeSession(std::move(plan), options.request.device));
   Session& session = *loaded.session;
@@ -106,24 +150,12 @@ Status run(const PlanSource& source, const RunOptions& options) {
   JINX_TRY_ASSIGN(std::vector<Value> inputs, makeInputs(session.plan(), session.inputs(), inputOptions));
   std::vector<Value> outputs(session.outputs().size());
 
-  std::unique_ptr<Trace> trace;
-  if (!options.traceFile.empty()) {
-    const size_t events = session.steps().size() * static_cast<size_t>(options.request.device.threadCount());
-    trace = std::make_unique<Trace>(std::clamp<size_t>(events * static_cast<size_t>(options.repeat), 1 << 12, 1 << 22));
-  }
+  const std::unique_ptr<Trace> trace = makeTrace(options, session.steps().size());
   JINX_TRY_ASSIGN(std::vector<double> times, runRepeatedly(session, inputs, outputs, options.repeat, trace.get()));
   printOutputs(session.outputs(), outputs);
-  if (options.repeat > 1) {
-    const TimingSummary time = summarize(times);
-    std::printf("%d runs: median %s, 10th percentile %s, 90th %s\n", time.runs, formatMilliseconds(time.median).c_str(),
-                formatMilliseconds(time.p10).c_str(), formatMilliseconds(time.p90).c_str());
-  }
+  printTimes(times);
   if (!options.outputDir.empty()) JINX_TRY(writeOutputs(options.outputDir, session.outputs(), outputs));
-  if (!trace) return Status::ok();
-  if (trace->dropped())
-    std::fprintf(stderr, "warning: the trace is full, %lld events were left out\n",
-                 static_cast<long long>(trace->dropped()));
-  return trace->writeJson(options.traceFile, session.steps());
+  return writeTrace(options, trace.get(), session.steps());
 }
 
 } // namespace
@@ -137,10 +169,11 @@ std::string outputFileName(const std::string& output) {
 void addRun(CLI::App& app, Action& action, const PlanSource& source) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* command = app.add_subcommand("run", "Run a model or a plan");
-  command->add_option("MODEL", options->request.path, "ONNX model, native IR or plan")->required();
+  command->add_option("MODEL", options->request.path, "ONNX model, native IR or plan; a folder with ranks.json: the plans of all ranks")->required();
   addDeviceOptions(*command, options->request.device);
   addInputOptions(*command, options->inputs);
   command->add_option("--output-dir", options->outputDir, "Write each output to DIR/NAME.npy")->type_name("DIR");
+  addRankOptions(*command, options->ranks);
   command->add_option("--repeat", options->repeat, "Run so often")->check(CLI::Range(1, 1000000000));
   command->add_option("--record-launches", options->request.device.record,
                       "With --device emulated: write text, sizes and operands of a launch of each kernel to DIR")

@@ -30,6 +30,8 @@ page() {
   graph) reference ir/Graph/GraphOps.td "The graph dialect" -gen-dialect-doc -dialect=jinx ;;
   tile) reference ir/Tile/TileOps.td "The tile dialect" -gen-dialect-doc -dialect=tile ;;
   passes) reference passes/Passes.td "The passes" -gen-pass-doc ;;
+  dist) reference ir/Dist/DistOps.td "The dist dialect" -gen-dialect-doc -dialect=dist ;;
+  dist-passes) reference passes/Dist/DistPasses.td "The passes of sharding" -gen-pass-doc ;;
   esac
 }
 
@@ -37,7 +39,7 @@ stale=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p docs/reference
-for name in graph tile passes; do
+for name in graph tile passes dist dist-passes; do
   page "$name" >"$scratch/$name.md"
   if [[ ${1:-} != --check ]]; then
     mv "$scratch/$name.md" "docs/reference/$name.md"

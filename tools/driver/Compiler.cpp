@@ -15,6 +15,7 @@
 #include "frontends/huggingface/HuggingFaceImporter.h"
 #include "frontends/native/NativeImporter.h"
 #include "frontends/onnx/OnnxImporter.h"
+#include "ir/Dist/Dist.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
@@ -45,7 +46,7 @@ std::string archOf(const std::string& target) { return target.substr(target.find
 /// A context with every dialect the compiler uses, loaded up front: passes run in several threads.
 std::unique_ptr<mlir::MLIRContext> makeContext(unsigned threads) {
   mlir::DialectRegistry registry;
-  registry.insert<graph::GraphDialect, tile::TileDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect,
+  registry.insert<dist::DistDialect, graph::GraphDialect, tile::TileDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect,
                   mlir::math::MathDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect, mlir::LLVM::LLVMDialect,
                   mlir::cf::ControlFlowDialect>();
   mlir::registerBuiltinDialectTranslation(registry);

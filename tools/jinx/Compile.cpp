@@ -8,12 +8,13 @@
 #include "tools/jinx/CompileReport.h"
 #include "tools/jinx/ModelSource.h"
 #include "tools/jinx/QuantizeArguments.h"
+#include "tools/jinx/ShardSummary.h"
 
 namespace jinx::tools {
 namespace {
 
 struct CompileCommand {
-  std::string model, output, remarksFile, reportFile, tuningFile, tuningDevice;
+  std::string model, output, remarksFile, reportFile, tuningFile, tuningDevice, shard;
   driver::CompileOptions options;
   driver::QuantizeOptions quantize; ///< no scheme: the model stays as it is
   std::vector<frontends::DimOverride> reportDims;
@@ -86,18 +87,80 @@ Expected<driver::Compiled> compileModel(CompileCommand& command) {
   return compiled;
 }
 
+/// Of a plan for some ranks: which, and what it has.
+std::string programLine(const driver::ShardedModel& sharded, size_t program, const driver::Compiled& compiled) {
+  std::string ranks;
+  int64_t others = 0;
+  for (size_t rank = 0; rank < sharded.programOf.size(); ++rank) {
+    if (sharded.programOf[rank] != program) continue;
+    if (ranks.empty()) ranks = "rank " + std::to_string(rank);
+    else ++others;
+  }
+  int steps = 0, collectives = 0;
+  for (const plan::Block& block : compiled.plan->plan().blocks()) {
+    steps += block.steps_size();
+    for (const plan::Step& step : block.steps()) collectives += step.has_collective();
+  }
+  if (others) ranks += " and " + std::to_string(others) + " more";
+  return "  " + ranks + ": " + std::to_string(steps) + " steps, " + std::to_string(collectives) + " of them collectives, " + std::to_string(compiled.plan->plan().kernels_size()) + " kernels\n";
+}
+
+Expected<std::shared_ptr<driver::ModelModule>> importForShards(CompileCommand& command) {
+  if (command.quantize.scheme.empty()) return driver::importModel(command.model, command.options);
+  command.quantize.progress = command.options.progress;
+  JINX_TRY_ASSIGN(driver::Quantized quantized, driver::quantizeModel(command.model, command.quantize, command.options));
+  command.options.quantized = command.quantize.scheme;
+  return quantized.module;
+}
+
+/// `--shard`: a folder of plans, or the text of a rank's own program.
+Status compileShards(CompileCommand& command) {
+  driver::CompileOptions& options = command.options;
+  JINX_TRY_ASSIGN(driver::ShardRequest request, driver::readShardRequest(command.shard), "--shard");
+  Timer timer;
+  ProgressBar progress("compiling");
+  options.progress = [&](const std::string& stage, double fraction) { progress.update(fraction, stage); };
+  JINX_TRY_ASSIGN(auto model, importForShards(command));
+  JINX_TRY_ASSIGN(driver::ShardedModel sharded, driver::shardModel(std::move(model), request, {.remarks = options.remarks}));
+  if (!command.remarksFile.empty())
+    JINX_TRY(writeText(command.remarksFile, driver::formatRemarks(sharded.remarks, driver::remarkFormatOf(command.remarksFile))), "writing remarks");
+  if (options.emit == "graph") {
+    progress.clear();
+    return writeText(command.output.empty() ? "-" : command.output, driver::printOwn(sharded));
+  }
+  std::map<std::string, int64_t> sizes;
+  for (const frontends::DimOverride& dim : options.import.dims)
+    if (dim.isConstant() && !dim.name.empty()) sizes[dim.name] = dim.min;
+  const driver::RankFigures figures = driver::rankFigures(sharded, sizes);
+  std::string lines;
+  JINX_TRY(driver::writeRanks(sharded, command.output, options, [&](size_t program, const driver::Compiled& compiled) {
+    if (program < 8) lines += programLine(sharded, program, compiled);
+    if (program == 8) lines += "  …\n";
+  }));
+  progress.clear();
+  if (command.timing)
+    for (const auto& [stage, ms] : sharded.times) std::fprintf(stderr, "%10.1f ms  %s\n", ms, stage.c_str());
+  std::printf("%s: %zu ranks (%s), %zu plans, compiled in %s\n%s%s%s", command.output.c_str(), sharded.programOf.size(), passes::describe(sharded.rules.mesh).c_str(), sharded.firstRanks.size(),
+              formatMilliseconds(timer.ms()).c_str(), lines.c_str(), notesText(sharded.notes).c_str(), rankTables(figures).c_str());
+  for (const passes::MeshAxis& axis : sharded.rules.mesh)
+    if (axis.name == "pp" && axis.ranks > 1) std::printf("  (tables are of all stages of pp together: a rank has its stage's share)\n");
+  return Status::ok();
+}
+
 Status compile(CompileCommand& command) {
   driver::CompileOptions& options = command.options;
   options.fusion = !command.noFusion;
   options.threads = static_cast<unsigned>(DeviceChoice{.threads = command.threads}.threadCount());
   options.remarks = !command.remarksFile.empty() || !command.reportFile.empty();
   options.view = !command.reportFile.empty();
-  for (const std::string& file : {command.output, command.remarksFile, command.reportFile})
+  const bool isFolder = !command.shard.empty() && options.emit == "plan";
+  for (const std::string& file : {isFolder ? "" : command.output, command.remarksFile, command.reportFile})
     JINX_TRY(checkOutputFile(file));
   if (command.keepsWeights) options.externalFolder = std::filesystem::absolute(command.output).parent_path();
   if (startsAsPlan(command.model)) return invalidArgument(command.model + " is a plan already, expected a model");
 
   JINX_TRY(readTuning(command));
+  if (!command.shard.empty()) return compileShards(command);
   Timer timer;
   ProgressBar progress("compiling");
   options.progress = [&](const std::string& stage, double fraction) { progress.update(fraction, stage); };
@@ -139,6 +202,8 @@ void addCompile(CLI::App& app, Action& action) {
       ->type_name("FILE");
   command->add_option("--target", compiler.target, "cpu (default), " + gpuTargets())
       ->check(CLI::Validator(checkTarget, "TARGET"));
+  command->add_option("--shard", options->shard, "Split the model over ranks: a file of rules, or a mesh for built-in ones, like tp=4 or dp=2,tp=4 (,sp: rows by tp, too); -o is a folder then")
+      ->type_name("FILE|MESH");
   addDimOption(*command, compiler.import.dims,
                "Fix a dynamic size, or bound it: NAME=VALUE, NAME=LO..HI, INPUT:AXIS=VALUE");
   addRepeated(
@@ -177,6 +242,10 @@ void addCompile(CLI::App& app, Action& action) {
       throw CLI::ValidationError("--report", "is about a plan, not about --emit " + options->options.emit);
     if (options->options.emit != "plan" && options->options.cubins)
       throw CLI::ValidationError("--cubins", "is about a plan, not about --emit " + options->options.emit);
+    if (!options->shard.empty() && options->options.emit != "plan" && options->options.emit != "graph")
+      throw CLI::ValidationError("--shard", "is about plans or, with --emit graph, a rank's program, not about --emit " + options->options.emit);
+    for (const auto& [name, isSet] : {std::pair("--report", !options->reportFile.empty()), std::pair("--external-weights", options->keepsWeights), std::pair("--dump-dir", !options->options.dumpDir.empty())})
+      if (!options->shard.empty() && isSet) throw CLI::ValidationError(name, "is about one plan, and --shard makes one for each rank");
     if (!options->reportDims.empty() && options->reportFile.empty())
       throw CLI::ValidationError("--report-dim", "is about the page of --report, which is not asked for");
     if (options->options.emit == "plan" && options->output.empty()) throw CLI::RequiredError("-o PLAN");

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
                       addChat(app, action, openOrCompile, /*canCompile=*/true);
                       addCompare(app, action);
                       addTune(app, action);
+                      addPlanShards(app, action);
                       addInspect(app, action);
                       addTokenize(app, action);
                       addVerifyOnnx(app, action);

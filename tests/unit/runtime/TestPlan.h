@@ -114,6 +114,32 @@ class TestPlan {
     return id;
   }
 
+  void mesh(const std::vector<std::pair<std::string, int64_t>>& axes) {
+    for (const auto& [name, size] : axes) {
+      plan::MeshAxis& axis = *p.mutable_mesh()->add_axes();
+      axis.set_name(name);
+      axis.set_size(size);
+    }
+  }
+  /// The value is a part of one of these sizes; each size with the axes that split it.
+  void whole(uint32_t value, const std::vector<std::pair<std::string, Ids>>& dims) {
+    for (const auto& [size, axes] : dims) {
+      plan::WholeDim& dim = *p.mutable_values(static_cast<int>(value))->mutable_whole()->add_dims();
+      dim.set_size(size);
+      for (uint32_t axis : axes)
+        dim.add_axes(axis);
+    }
+  }
+  plan::Collective& collective(plan::Collective::Op op, const Ids& inputs, const Ids& outputs, const std::string& count, const Ids& axes = {0}) {
+    plan::Collective& c = *step(0, plan::Collective::Op_Name(op) + std::to_string(++steps_), inputs, outputs).mutable_collective();
+    c.set_op(op);
+    c.set_count(count);
+    for (uint32_t axis : axes)
+      c.add_axes(axis);
+    return c;
+  }
+  void wait(uint32_t start, const Ids& inputs, const Ids& outputs) { step(0, "wait" + std::to_string(++steps_), inputs, outputs).mutable_wait()->set_start(start); }
+
   uint32_t block(const Ids& params, const Ids& results) {
     plan::Block& b = *p.add_blocks();
     for (uint32_t i : params)

@@ -1,0 +1,147 @@
+// All operators of the dist dialect.
+#ifndef JINX_DIST_OPS_TD
+#define JINX_DIST_OPS_TD
+
+include "ir/Dist/DistDialect.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Dist_Op<string mnemonic, list<Trait> traits = []> : Op<Dist_Dialect, mnemonic, traits>;
+
+def Dist_MeshOp : Dist_Op<"mesh", [Symbol]> {
+  let summary = "ranks in rows, planes, …: axes with names and sizes";
+  let description = [{
+    `dist.mesh @mesh <"dp" = 2, "tp" = 4>` has 8 ranks; rank 6 has the coordinates dp = 1, tp = 2. C1: an axis has one rank at least. C2: names are different and
+    could be symbols of sizes. C3: there are at most 2^24 ranks.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrArrayAttr:$axes, DenseI64ArrayAttr:$sizes);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getRanks();
+    /// Ranks along an axis; 0 where there is none of the name.
+    int64_t sizeOf(::llvm::StringRef axis);
+    /// The place of an axis among the axes; -1 where there is none of the name.
+    int64_t placeOf(::llvm::StringRef axis);
+  }];
+}
+
+// Of whole values.
+
+def Dist_ConstrainOp : Dist_Op<"constrain", [Pure, AllTypesMatch<["x", "y"]>]> {
+  let summary = "y = x, on which a wish stands";
+  let description = [{ `%y = dist.constrain %x #dist.sharding<[["dp", ?], []]> : tensor<8x64xf32>`. Propagation takes it away. C1: the wish has x's rank. }];
+  let arguments = (ins AnyRankedTensor:$x, Dist_ShardingAttr:$sharding);
+  let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
+  let assemblyFormat = "$x $sharding attr-dict `:` type($x)";
+}
+def Dist_ReshardOp : Dist_Op<"reshard", [Pure]> {
+  let summary = "the same whole value, of which ranks have something else";
+  let description = [{
+    In placed functions, the one operator that changes states. C1: element type and sizes are the operand's. Lowering takes the cheapest path of slices and
+    collectives (passes/Dist/ReshardPath.h).
+  }];
+  let arguments = (ins AnyRankedTensor:$x);
+  let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
+  let hasFolder = 1;
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($y)";
+}
+
+// Of a rank's own values. `over` names axes, the major one first: the ranks that differ in these coordinates only are a group, in this order; n is their number.
+// The result is a tensor, or `!dist.pending` of one: then the collective is started, and `dist.wait` has its result.
+
+def Dist_CollectiveInterface : OpInterface<"Collective"> {
+  let cppNamespace = "::jinx::dist";
+  let description = [{ What the ranks of a group do together. }];
+  let methods = [
+    InterfaceMethod<"The axes of the group, the major one first.", "::mlir::ArrayAttr", "getAxes">,
+    InterfaceMethod<"The result's sizes in a group of n ranks; empty, with what is wrong, where the operand does not fit.",
+                    "::jinx::Expected<::jinx::graph::Sizes>", "expectedSizes", (ins "int64_t":$ranks)>,
+    InterfaceMethod<"What the result is on an axis of the group where the operand is `operand` there; an error where it may not be that.",
+                    "::jinx::Expected<::jinx::dist::AxisState>", "resultState", (ins "const ::jinx::dist::AxisState &":$operand)>,
+  ];
+}
+
+/// The network between ranks: what touches it keeps its order, and is kept.
+def Dist_Wire : Resource<"::jinx::dist::Wire">;
+class Dist_Collective<string mnemonic> : Dist_Op<mnemonic, [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<Dist_Wire>]>, DeclareOpInterfaceMethods<Dist_CollectiveInterface>]>;
+def Dist_Result : AnyTypeOf<[AnyRankedTensor, Dist_PendingType]>;
+
+def Dist_AllReduceOp : Dist_Collective<"all_reduce"> {
+  let summary = "y = the sum (product, largest, smallest) of what the group has";
+  let description = [{ `%y = dist.all_reduce sum %x over ["tp"] : tensor<8x64xf32> -> tensor<8x64xf32>`. Takes partial to replicated. }];
+  let arguments = (ins Graph_ReduceKind:$kind, AnyRankedTensor:$x, StrArrayAttr:$axes);
+  let results = (outs Dist_Result:$y);
+  let assemblyFormat = "$kind $x `over` $axes attr-dict `:` type($x) `->` type($y)";
+}
+def Dist_AllGatherOp : Dist_Collective<"all_gather"> {
+  let summary = "y = what the group has, one behind the other along `dim`";
+  let description = [{ `%y = dist.all_gather %x dim 0 over ["tp"] : tensor<2x64xf32> -> tensor<8x64xf32>`. Takes varying to replicated. C1: `dim` is one of x's. }];
+  let arguments = (ins AnyRankedTensor:$x, I64Attr:$dim, StrArrayAttr:$axes);
+  let results = (outs Dist_Result:$y);
+  let assemblyFormat = "$x `dim` $dim `over` $axes attr-dict `:` type($x) `->` type($y)";
+}
+def Dist_ReduceScatterOp : Dist_Collective<"reduce_scatter"> {
+  let summary = "y = this rank's part along `dim` of the sum of what the group has";
+  let description = [{
+    `%y = dist.reduce_scatter sum %x dim 0 over ["tp"] : tensor<8x64xf32> -> tensor<2x64xf32>`. Takes partial to varying. C1: `dim` is one of x's, and n divides its extent.
+  }];
+  let arguments = (ins Graph_ReduceKind:$kind, AnyRankedTensor:$x, I64Attr:$dim, StrArrayAttr:$axes);
+  let results = (outs Dist_Result:$y);
+  let assemblyFormat = "$kind $x `dim` $dim `over` $axes attr-dict `:` type($x) `->` type($y)";
+}
+def Dist_AllToAllOp : Dist_Collective<"all_to_all"> {
+  let summary = "cuts x into n parts along `split`, gives each to its rank, and joins what comes along `concat`";
+  let description = [{
+    `%y = dist.all_to_all %x split 0 concat 1 over ["tp"] : tensor<8x16xf32> -> tensor<2x64xf32>`. Varying stays varying. C1: both are dimensions of x, and n divides the
+    extent of `split`.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, I64Attr:$split, I64Attr:$concat, StrArrayAttr:$axes);
+  let results = (outs Dist_Result:$y);
+  let assemblyFormat = "$x `split` $split `concat` $concat `over` $axes attr-dict `:` type($x) `->` type($y)";
+}
+def Dist_PermuteOp : Dist_Collective<"permute"> {
+  let summary = "y = x of the rank that `sources` names for this one; zeros where it names none";
+  let description = [{
+    `%y = dist.permute %x from [3, 0, 1, 2] over ["cp"]`: each rank gets what the one before it has. -1 names none. C1: as many sources as ranks, each -1 or one of 0..n-1.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, DenseI64ArrayAttr:$sources, StrArrayAttr:$axes);
+  let results = (outs Dist_Result:$y);
+  let assemblyFormat = "$x `from` $sources `over` $axes attr-dict `:` type($x) `->` type($y)";
+}
+def Dist_BroadcastOp : Dist_Collective<"broadcast"> {
+  let summary = "y = x of the rank at place `root` of the group";
+  let description = [{ `%y = dist.broadcast %x root 0 over ["pp"]`. Takes varying to replicated. C1: root is one of 0..n-1. }];
+  let arguments = (ins AnyRankedTensor:$x, I64Attr:$root, StrArrayAttr:$axes);
+  let results = (outs Dist_Result:$y);
+  let assemblyFormat = "$x `root` $root `over` $axes attr-dict `:` type($x) `->` type($y)";
+}
+def Dist_SendOp : Dist_Op<"send", [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<Dist_Wire>]>]> {
+  let summary = "gives x to the rank at place `to` of the group, which takes it with dist.recv";
+  let description = [{
+    `dist.send %x to 1 over ["pp"] : tensor<8x64xf32>`. Stages of a pipeline are different functions: only there one rank sends and another takes. Sends between two ranks are taken in order.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, I64Attr:$to, StrArrayAttr:$axes);
+  let assemblyFormat = "$x `to` $to `over` $axes attr-dict `:` type($x)";
+}
+def Dist_RecvOp : Dist_Op<"recv", [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<Dist_Wire>]>]> {
+  let summary = "what the rank at place `from` of the group sends to this one";
+  let description = [{ `%y = dist.recv from 0 over ["pp"] : tensor<8x64xf32>`; see dist.send. }];
+  let arguments = (ins I64Attr:$from, StrArrayAttr:$axes);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "`from` $from `over` $axes attr-dict `:` type($y)";
+}
+def Dist_WaitOp : Dist_Op<"wait", [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<Dist_Wire>]>, TypesMatchWith<"y is what was started", "pending", "y",
+    "::mlir::cast<::jinx::dist::PendingType>($_self).getValue()">]> {
+  let summary = "the result of a collective that was started";
+  let description = [{ `%y = dist.wait %p : !dist.pending<tensor<8x64xf32>>`. Until then nothing writes what the collective reads. C1: each start has one wait. }];
+  let arguments = (ins Dist_PendingType:$pending);
+  let results = (outs AnyRankedTensor:$y);
+  let hasVerifier = 1;
+  let assemblyFormat = "$pending attr-dict `:` type($pending)";
+}
+
+#endif

@@ -1,0 +1,168 @@
+// What a rank's own values may be called (decision 0047): the algebra of replicate, invariant, varying and partial.
+//
+//   %p = jinx.matmul %x, %w : …"tp" = varying… -> tensor<8x64xf32, #dist.on<"tp" = partial sum>>    what varies may be called a part of a sum
+//   %q = jinx.relu %p                                                                                error: relu of a sum is not the sum of relus
+//   %y = dist.all_reduce sum %p over ["tp"] : … -> tensor<8x64xf32>                                  from here on it is the same on all ranks
+//
+// The other way there is only a collective: a result that varies, or is partial, and is called replicated is a reduction that somebody forgot.
+#include "ir/Dist/FactorAxes.h"
+#include "ir/Dist/Forms.h"
+
+using namespace mlir;
+using namespace jinx;
+using namespace jinx::dist;
+
+namespace {
+
+/// True when a formula of the operator's attributes has the coordinate on `axis` in it.
+bool readsCoordinate(Operation *op, StringAttr axis) {
+  std::string symbol = coordinateSymbol(axis);
+  bool found = false;
+  op->getAttrDictionary().walk([&](StringAttr text) {
+    if (!text.getValue().contains(symbol)) return;
+    auto formula = SizeExpr::parse(text.getValue());
+    found |= formula && llvm::is_contained(formula->symbols(), symbol);
+  });
+  return found;
+}
+
+/// What a value that varies, or is the same, may be called: itself, varying, or (where it varies) a part of something.
+bool mayBeCalled(const AxisState &made, const AxisState &declared) {
+  if (made == declared) return true;
+  switch (made.kind) {
+    case StateKind::replicate: return declared.kind == StateKind::varying;
+    case StateKind::invariant: return declared.kind == StateKind::replicate || declared.kind == StateKind::varying;
+    case StateKind::varying: return declared.kind == StateKind::partial;
+    default: return false;
+  }
+}
+
+/// The result has the sizes that the collective makes in a group of so many ranks.
+LogicalResult verifyGroup(Collective op, MeshOp mesh) {
+  FailureOr<int64_t> ranks = groupSize(op, op.getAxes(), mesh);
+  if (failed(ranks)) return failure();
+  Type result = op->getResult(0).getType();
+  if (auto pending = dyn_cast<PendingType>(result)) result = pending.getValue();
+  Expected<graph::Sizes> sizes = op.expectedSizes(*ranks);
+  if (!sizes) return op->emitOpError(sizes.status().message());
+  graph::Sizes got = graph::sizesOf(result);
+  bool fits = got.size() == sizes->size() && llvm::none_of(llvm::zip_equal(got, *sizes), [](auto pair) { return graph::surelyDifferent(std::get<0>(pair), std::get<1>(pair)); });
+  if (fits) return success();
+  return op->emitOpError("result is ") << graph::describe(got) << ", expected " << graph::describe(*sizes);
+}
+
+class OwnVerifier {
+ public:
+  OwnVerifier(FunctionOpInterface function, MeshOp mesh) : function_(function), mesh_(mesh) {}
+
+  LogicalResult verify() {
+    for (Type type : function_.getArgumentTypes())
+      if (failed(noShards(function_, type))) return failure();
+    WalkResult walk = function_.getFunctionBody().walk([&](Operation *op) { return failed(verifyOp(op)) ? WalkResult::interrupt() : WalkResult::advance(); });
+    return failure(walk.wasInterrupted());
+  }
+
+ private:
+  static LogicalResult noShards(Operation *op, Type type) {
+    for (const AxisState &state : statesOf(type))
+      if (state.kind == StateKind::shard) return op->emitOpError("has ") << type << " in an own function, where parts are varying";
+    return success();
+  }
+
+  LogicalResult verifyOp(Operation *op) {
+    for (Type type : op->getResultTypes())
+      if (failed(noShards(op, type))) return failure();
+    if (op->hasTrait<OpTrait::IsTerminator>()) return verifyReturn(op);
+    if (isa<ConstrainOp, ReshardOp>(op)) return op->emitOpError("is of whole values, which an own function has not");
+    if (auto collective = dyn_cast<Collective>(op)) return verifyCollective(collective);
+    if (isa<RecvOp, SendOp, WaitOp>(op)) return success();
+    for (Attribute axis : mesh_.getAxes())
+      if (failed(verifyAxis(op, cast<StringAttr>(axis)))) return failure();
+    return success();
+  }
+
+  LogicalResult verifyReturn(Operation *op) {
+    if (op->getParentOp() != function_) return success();
+    for (auto [i, pair] : llvm::enumerate(llvm::zip_equal(op->getOperandTypes(), function_.getResultTypes())))
+      if (statesOf(std::get<0>(pair)) != statesOf(std::get<1>(pair)))
+        return op->emitOpError("operand ") << i << " is " << describe(statesOf(std::get<0>(pair))) << ", expected the function's result, " << describe(statesOf(std::get<1>(pair)));
+    return success();
+  }
+
+  LogicalResult verifyCollective(Collective op) {
+    if (failed(verifyGroup(op, mesh_))) return failure();
+    Type operand = op->getOperand(0).getType(), result = op->getResult(0).getType();
+    if (auto pending = dyn_cast<PendingType>(result)) result = pending.getValue();
+    for (StringAttr axis : mesh_.getAxes().getAsRange<StringAttr>()) {
+      AxisState made = stateOf(operand, axis), declared = stateOf(result, axis);
+      if (auto other = swappedWith(op, axis)) {
+        made = stateOf(operand, *other);
+        made.axis = axis;
+      } else if (llvm::is_contained(op.getAxes(), axis)) {
+        Expected<AxisState> state = op.resultState(made);
+        if (!state) return op->emitOpError(state.status().message());
+        made = *state;
+      }  // on other axes parts stay parts: the sum of what is moved is the moved sum
+      if (!mayBeCalled(made, declared)) return op->emitOpError("result is ") << describe(declared) << " on " << axis << ", expected " << describe(made);
+    }
+    return success();
+  }
+
+  /// Where rank (i, j) gets what rank (j, i) has, the two axes change places.
+  std::optional<StringAttr> swappedWith(Collective op, StringAttr axis) {
+    auto permute = dyn_cast<PermuteOp>(op.getOperation());
+    if (!permute || op.getAxes().size() != 2 || !llvm::is_contained(op.getAxes(), axis)) return std::nullopt;
+    auto first = cast<StringAttr>(op.getAxes()[0]), second = cast<StringAttr>(op.getAxes()[1]);
+    int64_t n = mesh_.sizeOf(first);
+    for (auto [place, source] : llvm::enumerate(permute.getSources()))
+      if (mesh_.sizeOf(second) != n || source != (int64_t(place) % n) * n + int64_t(place) / n) return std::nullopt;
+    return axis == first ? second : first;
+  }
+
+  LogicalResult verifyAxis(Operation *op, StringAttr axis) {
+    FailureOr<AxisState> made = stateMade(op, axis);
+    if (failed(made)) return failure();
+    for (OpResult result : op->getResults()) {
+      AxisState declared = stateOf(result.getType(), axis);
+      if (mayBeCalled(*made, declared)) continue;
+      InFlightDiagnostic error = op->emitOpError("result ") << result.getResultNumber() << " is called " << describe(declared) << " on " << axis << " and is " << describe(*made);
+      if (declared.kind == StateKind::replicate) error << ": a collective is missing";
+      return error;
+    }
+    return success();
+  }
+
+  /// What the results of an operator are on an axis, by its operands and attributes.
+  FailureOr<AxisState> stateMade(Operation *op, StringAttr axis) {
+    bool varies = readsCoordinate(op, axis), same = op->getNumOperands() > 0;
+    SmallVector<std::optional<graph::ReduceKind>> parts;
+    bool partial = false;
+    for (Value operand : op->getOperands()) {
+      AxisState state = stateOf(operand.getType(), axis);
+      varies |= state.kind == StateKind::varying;
+      same &= state.kind == StateKind::invariant;
+      bool isPart = state.kind == StateKind::partial;
+      partial |= isPart;
+      parts.push_back(isPart ? std::optional(state.reduction) : std::nullopt);
+    }
+    if (partial) {
+      Expected<graph::ReduceKind> through = partialResult(op, parts);
+      if (!through) return op->emitOpError("takes what is partial on ") << axis << ": " << through.status().message();
+      return AxisState::partial(axis, *through);
+    }
+    if (varies) return AxisState{axis, StateKind::varying};
+    return AxisState{axis, same ? StateKind::invariant : StateKind::replicate};
+  }
+
+  FunctionOpInterface function_;
+  MeshOp mesh_;
+};
+
+}  // namespace
+
+LogicalResult dist::verifyOwn(FunctionOpInterface function, MeshOp mesh) { return OwnVerifier(function, mesh).verify(); }
+
+LogicalResult dist::verifyRanked(FunctionOpInterface function, MeshOp mesh) {
+  WalkResult walk = function.getFunctionBody().walk([&](Collective op) { return failed(verifyGroup(op, mesh)) ? WalkResult::interrupt() : WalkResult::advance(); });
+  return failure(walk.wasInterrupted());
+}

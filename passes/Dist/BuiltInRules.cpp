@@ -1,0 +1,169 @@
+#include "passes/Dist/BuiltInRules.h"
+
+#include <map>
+
+#include "ir/Graph/Graph.h"
+#include "passes/Dist/ValueNames.h"
+
+using namespace mlir;
+using namespace jinx::graph;
+
+namespace jinx::passes {
+
+namespace {
+
+int64_t ranksAlong(const std::vector<MeshAxis> &mesh, StringRef name) {
+  for (const MeshAxis &axis : mesh)
+    if (axis.name == name) return axis.ranks;
+  return 1;
+}
+
+/// What lies below `node`: the first operator of a kind.
+template <typename Op>
+Op firstOf(func::FuncOp function, StringRef node) {
+  for (Op op : function.getBody().front().getOps<Op>())
+    if (nodeName(op.getLoc()) == node) return op;
+  return {};
+}
+
+class LanguageRules {
+ public:
+  LanguageRules(func::FuncOp main, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes)
+      : main_(main), values_(namedValues(main)), mesh_(mesh), tp_(ranksAlong(mesh, "tp")), isSequenceParallel_(isSequenceParallel), notes_(notes) {}
+
+  std::vector<ShardRule> run() {
+    if (tp_ > 1) {
+      attention();
+      feedForward();
+      vocabulary();
+      if (isSequenceParallel_) sequence();
+    }
+    experts();
+    return std::move(rules_);
+  }
+
+ private:
+  const NamedValue *first(StringRef pattern) {
+    for (const NamedValue &value : values_)
+      if (matchesGlob(pattern, value.name)) return &value;
+    return nullptr;
+  }
+  void split(StringRef pattern, std::vector<DimRule> dims) {
+    if (first(pattern)) rules_.push_back({pattern.str(), std::move(dims), 0});
+  }
+  void keep(StringRef node, const std::string &why) { notes_.push_back({node.str(), why}); }
+  /// Whether `ranks` divide the extent of a dimension; a note where they do not.
+  bool divides(StringRef node, const std::string &what, SizeExpr size, int64_t ranks, const std::string &axis) {
+    if (size.exactDivide(ranks)) return true;
+    keep(node, what + " stay whole: " + size.str() + " of them cannot be shared out equally to the " + std::to_string(ranks) + " ranks of " + axis);
+    return false;
+  }
+
+  void attention() {
+    const NamedValue *q = first("blk.*.attn_q"), *k = first("blk.*.attn_k");
+    // [tokens, heads, depth], or [sequences, heads, tokens, depth] in an encoder.
+    if (!q || !k || q->type.getRank() < 3 || k->type.getRank() != q->type.getRank())
+      return keep("blk.*.attn", "attention stays whole: it has no heads that are known");
+    if (!divides("blk.*.attn", "heads of queries", sizesOf(q->type)[1], tp_, "tp") || !divides("blk.*.attn", "heads of keys", sizesOf(k->type)[1], tp_, "tp"))
+      return;
+    const DimRule whole, byTp{{"tp"}};
+    std::vector<DimRule> heads(size_t(q->type.getRank()), whole);
+    heads[1] = byTp;
+    for (const char *part : {"attn_q", "attn_k", "attn_v"})
+      split(std::string("blk.*.") + part, heads);
+    for (const char *pool : {"keys.*", "values.*"})
+      split(pool, {whole, byTp, whole, whole});
+    for (const char *scales : {"key_scales.*", "value_scales.*"})
+      split(scales, {whole, byTp, whole});
+  }
+
+  static std::vector<DimRule> lastOf(int64_t rank, const DimRule &dim) {
+    const auto count = size_t(rank);
+    std::vector<DimRule> dims(count);
+    dims.back() = dim;
+    return dims;
+  }
+  void columns(const std::string &node, const DimRule &dim, int64_t ranks, const std::string &axis) {
+    const NamedValue *value = first("blk.*." + node);
+    if (value && divides("blk.*." + node, "columns", sizesOf(value->type).back(), ranks, axis)) split("blk.*." + node, lastOf(value->type.getRank(), dim));
+  }
+  void feedForward() {
+    for (const char *node : {"ffn_gate", "ffn_up", "ffn_gate_shexp", "ffn_up_shexp"})
+      columns(node, {{"tp"}}, tp_, "tp");
+  }
+
+  /// Rows of experts are sorted, and where each begins is known to all ranks: experts are split inside.
+  void experts() {
+    if (!first("blk.*.ffn_up_exps")) return;
+    DimRule dim;
+    std::string axis;
+    int64_t ranks = 1;
+    for (const char *name : {"ep", "tp"})
+      if (ranksAlong(mesh_, name) > 1) {
+        dim.axes.push_back(name);
+        axis += (axis.empty() ? "" : " and ") + std::string(name);
+        ranks *= ranksAlong(mesh_, name);
+      }
+    if (dim.axes.empty()) return;
+    for (const char *node : {"ffn_gate_exps", "ffn_up_exps"})
+      columns(node, dim, ranks, axis);
+    if (ranksAlong(mesh_, "ep") > 1)
+      keep("blk.*.ffn_up_exps", "each expert is split by columns, not one expert from another: a grouped product has no ends of a rank's own");
+  }
+
+  /// A table is split where it is used: its name is the file's.
+  void vocabularyOf(StringRef node, Value table, int64_t dim) {
+    auto named = llvm::find_if(values_, [&](const NamedValue &value) { return value.value == table; });
+    if (named == values_.end()) return keep(node, "its table stays whole: it has no name");
+    // Parts of a sum of codes are no codes.
+    if (!isa<FloatType>(named->type.getElementType())) return keep(node, "its table stays whole: rows of codes are read by data");
+    if (!divides(node, "rows of " + named->name, sizesOf(named->type)[dim], tp_, "tp")) return;
+    std::vector<DimRule> dims(named->type.getRank());
+    dims[dim].axes = {"tp"};
+    rules_.push_back({named->name, dims, 0});
+  }
+  void vocabulary() {
+    if (auto gather = firstOf<GatherOp>(main_, "token_embd")) vocabularyOf("token_embd", gather.getX(), 0);
+    if (auto product = firstOf<MatmulOp>(main_, "logits")) vocabularyOf("logits", product.getB(), product.getTransposeB() ? 0 : 1);
+  }
+
+  void sequence() {
+    for (const char *node : {"blk.*.attn_add", "blk.*.ffn_add"})
+      split(node, {{{"tp"}}, {}});
+  }
+
+  func::FuncOp main_;
+  std::vector<NamedValue> values_;
+  const std::vector<MeshAxis> &mesh_;
+  int64_t tp_;
+  bool isSequenceParallel_;
+  std::vector<RuleNote> &notes_;
+  std::vector<ShardRule> rules_;
+};
+
+}  // namespace
+
+std::vector<ShardRule> languageRules(ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes) {
+  return LanguageRules(module.lookupSymbol<func::FuncOp>("main"), mesh, isSequenceParallel, notes).run();
+}
+
+Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes) {
+  JINX_TRY(checkMesh(mesh));
+  for (const MeshAxis &axis : mesh)
+    if (axis.name != "tp" && axis.name != "dp" && axis.name != "ep" && axis.name != "pp")
+      return invalidArgument("there are no built-in rules for axis \"" + axis.name + "\", expected tp, ep, dp or pp; other axes need a file of rules");
+  auto metadata = module->getAttrOfType<DictionaryAttr>("jinx.metadata");
+  const bool isLanguageModel = metadata && metadata.contains("llm.context_length");
+  if (!isLanguageModel && (ranksAlong(mesh, "ep") > 1 || isSequenceParallel))
+    return invalidArgument(std::string(isSequenceParallel ? "sp" : "axis \"ep\"") + " is about language models, got another model; write a file of rules");
+  ShardRules rules{mesh, isLanguageModel ? languageRules(module, mesh, isSequenceParallel, notes) : pairedProducts(module, ranksAlong(mesh, "tp"), notes)};
+  if (rules.rules.empty() && ranksAlong(mesh, "tp") * ranksAlong(mesh, "ep") > 1) {
+    std::string why;
+    for (const RuleNote &note : notes)
+      why += "\n  " + note.node + ": " + note.text;
+    return invalidArgument("the built-in rules find nothing to split by " + describe(mesh) + "; write a file of rules" + why);
+  }
+  return rules;
+}
+
+}  // namespace jinx::passes

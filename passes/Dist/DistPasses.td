@@ -1,0 +1,79 @@
+// The passes of sharding: one definition here, one file of the same name, one lit test of the same name (tests/lit/dist).
+#ifndef JINX_DIST_PASSES_TD
+#define JINX_DIST_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ApplyShardRules : Pass<"jinx-apply-shard-rules", "::mlir::ModuleOp"> {
+  let summary = "Sharding: wishes by names of values";
+  let description = [{
+    `mesh=dp=2,tp=4 rules=input_ids:dp+?|,blk.*.ffn_up.weight:tp|:1` writes a mesh and wishes for the values of @main that the patterns fit (passes/Dist/ApplyRules.h): dimensions have a bar
+    between them, axes a '+', a `?` leaves a dimension open, and a number is a priority. Then @main is `dist.annotated`. Programs read the same from a file (docs/guides/shard.md).
+  }];
+  let options = [ListOption<"mesh", "mesh", "std::string", "Axes: NAME=RANKS">, ListOption<"rules", "rules", "std::string", "PATTERN:DIM|DIM…[:PRIORITY]">];
+  let statistics = [Statistic<"numWishes", "num-wishes", "Values with a wish">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def PlaceValues : Pass<"jinx-place-values", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: from wishes to what ranks have of every value";
+  let description = [{
+    Takes a function that is `dist.annotated`. Axes of the mesh spread from the values that have wishes over the factors of operators (passes/Dist/Propagation.h), each with a remark that says
+    from where, or which conflict keeps it away. Then types get their states, `dist.reshard` stands wherever they change, and the function is `dist.placed`.
+  }];
+  let statistics = [Statistic<"numTaken", "num-taken", "Dimensions that took axes from another value">, Statistic<"numReshards", "num-reshards", "Reshards">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def MoveReshards : Pass<"jinx-move-reshards", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: fewer and cheaper collectives";
+  let description = [{
+    In a function that is `dist.placed`, reshards of parts move behind operators that take parts (one collective for an add of two sums), two reshards in a row become one (a sum and then a part of
+    it: a reduce_scatter), and reshards of one value are made of each other where that is cheaper. By the α-β model of passes/Dist/ReshardPath.h. Each move is a remark.
+  }];
+  let options = [Option<"latency", "latency", "double", "10", "Of a collective, in microseconds">, Option<"bandwidth", "bandwidth", "double", "50", "Of a rank's link, in GB/s">];
+  let statistics = [Statistic<"numMoved", "num-moved", "Operators that parts go through">, Statistic<"numJoined", "num-joined", "Reshards joined with one in front of them">,
+                    Statistic<"numShared", "num-shared", "Reshards made of another one's result">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def Partition : Pass<"jinx-partition", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: from whole values to those of one rank, with collectives";
+  let description = [{
+    Takes a function that is `dist.placed` and leaves one that is `dist.own`: shapes of a rank, `dist.reshard` as the cheapest path of slices and collectives (passes/Dist/ReshardPath.h), masks where
+    parts are filled up and a sum would see it. One program for all ranks; coordinates are symbols. A path that gives every rank all of a value that was split is a remark with its line.
+  }];
+  let options = [Option<"latency", "latency", "double", "10", "Of a collective, in microseconds: what paths are compared by">,
+                 Option<"bandwidth", "bandwidth", "double", "50", "Of a rank's link, in GB/s">,
+                 Option<"zeroFilledArguments", "zero-filled-arguments", "bool", "false", "Arguments come filled up with zeros, and need no masks">];
+  let statistics = [Statistic<"numCollectives", "num-collectives", "Collectives made">, Statistic<"numMasks", "num-masks", "Operands masked where they are filled up">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def RankProgram : Pass<"jinx-rank-program", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: the program of one rank";
+  let description = [{
+    Takes a function that is `dist.own` and leaves one that is `dist.ranked`: coordinates are numbers, types have no states, so that graph passes take it. A group of one rank has no collective.
+  }];
+  let options = [Option<"rank", "rank", "int64_t", "0", "Which one">];
+}
+
+def StageProgram : Pass<"jinx-stage-program", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: the program of one stage of a pipeline";
+  let description = [{
+    Takes a function that is `dist.own` on a mesh with the axis `axis`, whose operators say in `dist.stage` who computes them, and leaves those of one stage, with dist.send and dist.recv where values go
+    from one stage to another, and results broadcast. Values go forward: an operator of an earlier stage that needs one of a later is an error. Pools of pages that a stage does not use are gone.
+  }];
+  let options = [Option<"axis", "axis", "std::string", "\"pp\"", "The axis of the mesh that counts stages">, Option<"stage", "stage", "int64_t", "0", "Which one">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def LowerCollectives : Pass<"jinx-lower-collectives", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: collectives over neighbouring memory";
+  let description = [{
+    In a function that is `dist.ranked`, gathers, scatters and exchanges along other dimensions than the first become ones along the first, with reshapes and transposes around them: afterwards
+    buffers of collectives are as communicators have them.
+  }];
+}
+
+#endif

@@ -1,0 +1,18 @@
+// Which stage of a pipeline computes which layer?
+//
+// Layers are told by the names of nodes: "blk.3.ffn_up", "/encoder/layer.3/output/dense". Stage s of n has the layers [s * layers / n, (s + 1) * layers / n). What is in front of the layers,
+// between and behind them goes where its operands are (passes/Dist/StageProgram.cpp).
+#pragma once
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "runtime/base/Status.h"
+
+namespace jinx::passes {
+
+/// The layer that a node's name has in it, the first number behind a word for layers; -1 where it has none.
+int64_t layerOf(llvm::StringRef node);
+/// Writes `dist.stage` on operators of layers that depend on the function's arguments. Returns the number of layers.
+/// \returns kInvalidArgument where there are fewer layers than stages
+Expected<int64_t> markStages(mlir::func::FuncOp function, int64_t stages);
+
+}  // namespace jinx::passes

@@ -1,0 +1,226 @@
+// From whole values to those of one rank: the same program for all ranks, with collectives, and the symbols rank.tp, … for a rank's coordinates.
+//
+//   %y = jinx.matmul %x, %w : tensor<8x64xf32, #dist.on<"tp" = shard 1>>, tensor<64x16xf32, #dist.on<"tp" = shard 0>> -> tensor<8x16xf32, #dist.on<"tp" = partial sum>>
+//   %z = dist.reshard %y : … -> tensor<8x16xf32>
+//
+// becomes, on 4 ranks,
+//
+//   %y = jinx.matmul %x, %w : tensor<8x16xf32, #dist.on<"tp" = varying>>, tensor<16x16xf32, …> -> tensor<8x16xf32, #dist.on<"tp" = partial sum>>
+//   %z = dist.all_reduce sum %y over ["tp"] : … -> tensor<8x16xf32>
+//
+// An operator keeps its attributes: what its factor rule lets be split does not stand in them, but for the few in AdaptAttributes.cpp. Sums over parts that are filled up see neutral elements
+// there (Filling.h); gathers from a part of a table read what lies in it and give 0 for the rest.
+#include "mlir/IR/IRMapping.h"
+#include "passes/Dist/AdaptAttributes.h"
+#include "passes/Dist/LowerReshards.h"
+#include "passes/Remarks.h"
+#include "passes/Dist/DistPasses.h"
+
+using namespace mlir;
+using namespace jinx::dist;
+
+namespace jinx::passes {
+#define GEN_PASS_DEF_PARTITION
+#include "passes/Dist/DistPasses.h.inc"
+
+namespace {
+
+constexpr StringLiteral kPass = "jinx-partition";
+
+class Partitioner {
+ public:
+  Partitioner(func::FuncOp function, MeshOp mesh, WireCost cost, bool zeroFilledArguments)
+      : function_(function), mesh_(mesh), cost_(cost), builder_(function), own_(builder_, mesh), reshards_(own_, mesh, filling_),
+        zeroFilledArguments_(zeroFilledArguments) {}
+
+  LogicalResult run() {
+    Block &body = function_.getBody().front();
+    SmallVector<Operation *> ops;
+    for (Operation &op : body) ops.push_back(&op);
+    const unsigned arguments = body.getNumArguments();
+    takeSignature(body);
+    for (Operation *op : ops) {
+      builder_.setInsertionPoint(op);
+      if (failed(partition(op))) return failure();
+    }
+    for (Operation *op : llvm::reverse(ops))
+      if (!op->hasTrait<OpTrait::IsTerminator>()) op->erase();
+    body.eraseArguments(0, arguments);
+    function_.setType(FunctionType::get(function_.getContext(), body.getArgumentTypes(), body.getTerminator()->getOperandTypes()));
+    function_->setAttr(kOwn, function_->getAttr(kPlaced));
+    function_->removeAttr(kPlaced);
+    return success();
+  }
+
+  int64_t numCollectives() const { return reshards_.numCollectives; }
+  int64_t numMasks() const { return int64_t(masks_.size()); }
+
+ private:
+  /// Arguments are what a rank has of them; what they are of stands beside them. Those of the placed function stay until nothing asks for their types.
+  void takeSignature(Block &body) {
+    for (BlockArgument argument : llvm::to_vector(body.getArguments())) {
+      auto placed = dyn_cast<RankedTensorType>(argument.getType());
+      Value own = body.addArgument(placed ? own_.ownType(placed) : argument.getType(), argument.getLoc());
+      values_[argument] = own;
+      if (!placed) continue;
+      if (!statesOf(placed).empty()) function_.setArgAttr(argument.getArgNumber(), kWholeType, TypeAttr::get(placed));
+      for (int64_t d = 0; zeroFilledArguments_ && d < placed.getRank(); ++d) filling_.setZero(own, d);
+    }
+    for (auto [i, type] : llvm::enumerate(function_.getResultTypes()))
+      if (!statesOf(type).empty()) function_.setResultAttr(i, kWholeType, TypeAttr::get(type));
+  }
+
+  /// The value of the rank's own program that stands for a placed one.
+  Value ownOf(Value placed) { return values_.lookup(placed); }
+
+  LogicalResult partition(Operation *op) {
+    if (op->hasTrait<OpTrait::IsTerminator>()) {
+      for (OpOperand &operand : op->getOpOperands()) operand.set(ownOf(operand.get()));
+      return success();
+    }
+    if (auto reshard = dyn_cast<ReshardOp>(op)) return lower(reshard);
+    auto rule = graph::factorRule(op);
+    if (!rule || isWhole(op)) {
+      IRMapping mapping;
+      for (auto [placed, own] : values_) mapping.map(placed, own);
+      Operation *copy = builder_.clone(*op, mapping);
+      for (auto [placed, own] : llvm::zip_equal(op->getResults(), copy->getResults())) values_[placed] = own;
+      return success();
+    }
+    return split(op, *rule);
+  }
+  /// No axis splits anything of it.
+  bool isWhole(Operation *op) {
+    auto whole = [&](Value value) { return !isa<RankedTensorType>(value.getType()) || statesOf(value.getType()).empty(); };
+    return llvm::all_of(op->getOperands(), whole) && llvm::all_of(op->getResults(), whole);
+  }
+
+  LogicalResult split(Operation *op, const graph::FactorRule &rule) {
+    FactorAxes axes = axesOfFactors(op, rule, mesh_);
+    SmallVector<Value> operands, results;
+    for (size_t i = 0; i < op->getNumOperands(); ++i) operands.push_back(maskFilling(op, i, rule, axes));
+    SmallVector<Type> types;
+    for (Value result : op->getResults()) types.push_back(own_.ownType(cast<RankedTensorType>(result.getType())));
+    if (auto gather = dyn_cast<graph::GatherOp>(op); gather && isGathered(rule, axes)) {
+      results.push_back(splitGather(gather, operands, cast<RankedTensorType>(types[0]), axes, rule));
+    } else {
+      OperationState state(op->getLoc(), op->getName(), operands, types, op->getAttrs());
+      state.propertiesAttr = op->getPropertiesAsAttribute();
+      Operation *copy = builder_.create(state);
+      adaptAttributes(copy, rule, axes, mesh_);
+      llvm::append_range(results, copy->getResults());
+      filling_.keepThrough(op, rule, operands, results);
+    }
+    for (auto [placed, own] : llvm::zip_equal(op->getResults(), results)) values_[placed] = own;
+    return success();
+  }
+
+  /// What a rank has of an operand; where it is filled up, what the operator may see there.
+  Value maskFilling(Operation *op, size_t operand, const graph::FactorRule &rule, const FactorAxes &axes) {
+    Value own = ownOf(op->getOperand(operand));
+    for (auto [d, loops] : llvm::enumerate(rule.operands[operand].dims)) {
+      if (loops.size() != 1 || axes[loops[0]].empty()) continue;  // factors with others behind them divide
+      const graph::Factor &factor = rule.factors[loops[0]];
+      TypedAttr needed = factor.size.exactDivide(ranksOf(axes[loops[0]], mesh_)) ? TypedAttr() : neededFilling(op, rule, operand, factor);
+      if (!needed || (filling_.isZero(own, d) && needed == neutralOf(graph::ReduceKind::sum, needed.getType()))) continue;
+      Value &masked = masks_[{own, int64_t(d), needed}];
+      if (!masked) {
+        masked = own_.mask(op->getLoc(), own, d, factor.size, axes[loops[0]], needed);
+        filling_.keep(own, masked);
+      }
+      own = masked;
+    }
+    return own;
+  }
+
+  static bool isGathered(const graph::FactorRule &rule, const FactorAxes &axes) {
+    return llvm::any_of(llvm::enumerate(rule.factors),
+                        [&](auto entry) { return entry.value().kind == graph::FactorKind::kGathered && !axes[entry.index()].empty(); });
+  }
+
+  /// y = x[index - first] where that lies in this rank's part of x, else 0: the sum over ranks is the gather.
+  Value splitGather(graph::GatherOp op, ArrayRef<Value> operands, RankedTensorType type, const FactorAxes &axes, const graph::FactorRule &rule) {
+    using namespace graph;
+    Location loc = op.getLoc();
+    auto gathered = llvm::find_if(llvm::enumerate(rule.factors), [](auto entry) { return entry.value().kind == FactorKind::kGathered; });
+    const Axes &over = axes[(*gathered).index()];
+    int64_t axis = op.getAxis();
+    SizeExpr whole = sizesOf(op.getX().getType())[axis], part = sizesOf(operands[0].getType())[axis];
+    auto indexType = cast<RankedTensorType>(operands[1].getType());
+    RankedTensorType wide = withElementType(indexType, builder_.getI64Type()), local = own_.varyingOn(wide, over);
+    int64_t rank = wide.getRank();
+    Value index = indexType == wide ? operands[1] : CastOp::create(builder_, loc, wide, operands[1]).getResult();
+    Value zero = own_.number(loc, 0, rank);
+    RankedTensorType flags = withElementType(wide, builder_.getI1Type()), localFlags = own_.varyingOn(flags, over);
+    // Negative indices count from the end of the whole.
+    Value negative = CompareOp::create(builder_, loc, flags, ComparePredicate::lt, index, zero);
+    Value fromEnd = AddOp::create(builder_, loc, wide, index, own_.number(loc, whole, rank));
+    index = SelectOp::create(builder_, loc, wide, negative, fromEnd, index);
+    Value inPart = SubOp::create(builder_, loc, local, index, own_.number(loc, part * own_.place(over), rank));
+    Value low = CompareOp::create(builder_, loc, localFlags, ComparePredicate::ge, inPart, zero);
+    Value high = CompareOp::create(builder_, loc, localFlags, ComparePredicate::lt, inPart, own_.number(loc, part, rank));
+    Value inside = AndOp::create(builder_, loc, localFlags, low, high);
+    Value safe = SelectOp::create(builder_, loc, local, inside, inPart, zero);
+    RankedTensorType varying = varyingInstead(type, over);
+    Value y = GatherOp::create(builder_, loc, varying, operands[0], safe, axis);
+    // The flags stand at the dimensions of the indices: axis, axis + 1, …
+    Sizes shape(type.getRank(), SizeExpr(1));
+    Sizes indexSizes = sizesOf(wide);
+    for (int64_t d = 0; d < rank; ++d) shape[axis + d] = indexSizes[d];
+    RankedTensorType spread = withStates(tensorOf(shape, builder_.getI1Type()), statesOf(localFlags));
+    Value at = ReshapeOp::create(builder_, loc, spread, inside);
+    Value none = own_.scalar(loc, neutralOf(ReduceKind::sum, type.getElementType()), type.getElementType());
+    return SelectOp::create(builder_, loc, type, at, y, none);
+  }
+  static RankedTensorType varyingInstead(RankedTensorType type, const Axes &axes) {
+    States states(statesOf(type));
+    for (AxisState &state : states)
+      if (llvm::is_contained(axes, state.axis)) state = {state.axis, StateKind::varying};
+    return withStates(type, states);
+  }
+
+  LogicalResult lower(ReshardOp op) {
+    auto from = cast<RankedTensorType>(op.getX().getType()), to = cast<RankedTensorType>(op.getY().getType());
+    auto path = cheapestPath(from, to, mesh_, cost_);
+    if (!path) return op.emitOpError(path.status().message());
+    Value value = ownOf(op.getX());
+    std::string moves;
+    for (const ReshardStep &step : *path) {
+      value = reshards_.take(op.getLoc(), step, value);
+      moves += (moves.empty() ? "" : ", then ") + nameOf(step.move).str();
+    }
+    values_[op.getY()] = value;
+    say(passed(op, kPass, "Resharded"), [&] { return describe(statesOf(from)) + " to " + describe(statesOf(to)) + ": " + moves; });
+    if (statesOf(to).empty() && !path->empty() && path->back().move == Move::kAllGather)
+      say(missed(op, kPass, "GathersWhole"),
+          [&] { return "every rank gets all of " + graph::describe(graph::sizesOf(to)) + ", which was " + describe(statesOf(from)); });
+    return success();
+  }
+
+  func::FuncOp function_;
+  MeshOp mesh_;
+  WireCost cost_;
+  OpBuilder builder_;
+  OwnBuilder own_;
+  Filling filling_;
+  ReshardLowering reshards_;
+  bool zeroFilledArguments_;
+  llvm::MapVector<Value, Value> values_;
+  llvm::DenseMap<std::tuple<Value, int64_t, Attribute>, Value> masks_;
+};
+
+struct Partition : impl::PartitionBase<Partition> {
+  using PartitionBase::PartitionBase;
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    MeshOp mesh = meshOf(function, kPlaced);
+    if (!mesh || function.isExternal()) return;
+    Partitioner partitioner(function, mesh, wireCost(latency, bandwidth), zeroFilledArguments);
+    if (failed(partitioner.run())) return signalPassFailure();
+    numCollectives += partitioner.numCollectives();
+    numMasks += partitioner.numMasks();
+  }
+};
+
+}  // namespace
+}  // namespace jinx::passes

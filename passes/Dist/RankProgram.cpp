@@ -1,0 +1,116 @@
+// The program of one rank, as the graph passes take it: coordinates become numbers, states go.
+//
+// What is left of the mesh are collectives and their axes. Slices of constants fold from here on, so each rank's plan has its own part of the weights and no other's; masks of what is
+// filled up fold to constants, and on most ranks to nothing.
+#include <map>
+#include <set>
+
+#include "passes/Dist/OwnValues.h"
+#include "passes/Dist/DistPasses.h"
+#include "ir/Dist/Forms.h"
+
+using namespace mlir;
+using namespace jinx::dist;
+
+namespace jinx::passes {
+#define GEN_PASS_DEF_RANKPROGRAM
+#include "passes/Dist/DistPasses.h.inc"
+
+namespace {
+
+struct RankProgram : impl::RankProgramBase<RankProgram> {
+  using RankProgramBase::RankProgramBase;
+
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    MeshOp mesh = meshOf(function, kOwn);
+    if (!mesh || function.isExternal()) return;
+    if (rank < 0 || rank >= mesh.getRanks()) {
+      function.emitError("rank is ") << int64_t(rank) << ", expected 0.." << mesh.getRanks() - 1 << " (ranks of @" << mesh.getSymName() << ")";
+      return signalPassFailure();
+    }
+    findCoordinates(mesh);
+    function.getBody().walk([&](Operation *op) { writeNumbers(op); });
+    dropStates(function);
+    function->setAttr(kRanked, function->getAttr(kOwn));
+    function->removeAttr(kOwn);
+    recordCoordinates(function, mesh);
+    dropLonely(function, mesh);
+  }
+
+ private:
+  void findCoordinates(MeshOp mesh) {
+    coordinates_.clear();
+    read_.clear();
+    int64_t rest = rank;
+    for (auto [axis, size] : llvm::reverse(llvm::zip_equal(mesh.getAxes().getAsRange<StringAttr>(), mesh.getSizes()))) {
+      coordinates_[coordinateSymbol(axis)] = rest % size;
+      rest /= size;
+    }
+  }
+
+  /// Formulas are in the attributes of these operators; types have none with coordinates in them.
+  void writeNumbers(Operation *op) {
+    StringRef name = isa<graph::SizesOp>(op) ? "exprs" : isa<graph::SliceOp>(op) ? "starts" : isa<graph::PadOp>(op) ? "low" : "";
+    if (name.empty()) return;
+    SmallVector<Attribute> formulas;
+    for (StringAttr text : op->getAttrOfType<ArrayAttr>(name).getAsRange<StringAttr>()) {
+      SizeExpr formula = graph::parseSize(text.getValue()).substitute([&](std::string_view symbol) -> std::optional<SizeExpr> {
+        auto found = coordinates_.find(std::string(symbol));
+        if (found != coordinates_.end()) read_.insert(found->first);
+        return found == coordinates_.end() ? std::nullopt : std::optional(SizeExpr(found->second));
+      });
+      formulas.push_back(StringAttr::get(op->getContext(), formula.str()));
+    }
+    op->setAttr(name, ArrayAttr::get(op->getContext(), formulas));
+  }
+
+  /// The coordinates that stand in the program: ranks that have them in common have it in common.
+  void recordCoordinates(func::FuncOp function, MeshOp mesh) {
+    Builder b(function.getContext());
+    NamedAttrList entries(function->getAttrOfType<DictionaryAttr>(kCoordinates));  // of a stage
+    for (StringAttr axis : mesh.getAxes().getAsRange<StringAttr>())
+      if (auto symbol = coordinateSymbol(axis); read_.count(symbol)) entries.set(axis, b.getI64IntegerAttr(coordinates_[symbol]));
+    function->setAttr(kCoordinates, entries.getDictionary(function.getContext()));
+  }
+
+  static Type plain(Type type) {
+    if (auto tensor = dyn_cast<RankedTensorType>(type)) return withoutStates(tensor);
+    if (auto pending = dyn_cast<PendingType>(type)) return PendingType::get(type.getContext(), withoutStates(pending.getValue()));
+    return type;
+  }
+  static void dropStates(func::FuncOp function) {
+    for (BlockArgument argument : function.getArguments()) argument.setType(plain(argument.getType()));
+    function.getBody().walk([](Operation *op) {
+      for (Value result : op->getResults()) result.setType(plain(result.getType()));
+    });
+    Block &body = function.getBody().front();
+    function.setType(FunctionType::get(function.getContext(), body.getArgumentTypes(), body.getTerminator()->getOperandTypes()));
+  }
+
+  /// A group of one rank has nothing to pass on.
+  static void dropLonely(func::FuncOp function, MeshOp mesh) {
+    SmallVector<Collective> lonely;
+    function.getBody().walk([&](Collective op) {
+      if (*groupSize(op, op.getAxes(), mesh) == 1) lonely.push_back(op);
+    });
+    for (Collective op : lonely) {
+      Value operand = op->getOperand(0), result = op->getResult(0);
+      if (isa<PendingType>(result.getType())) {
+        auto wait = cast<WaitOp>(*result.user_begin());
+        result = wait.getY();
+        result.replaceAllUsesWith(operand);
+        wait.erase();
+      } else {
+        result.replaceAllUsesWith(operand);
+      }
+      op.erase();
+    }
+  }
+
+  std::map<std::string, int64_t> coordinates_;
+  std::set<std::string> read_;
+};
+
+}  // namespace
+}  // namespace jinx::passes

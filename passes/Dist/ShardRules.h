@@ -1,0 +1,59 @@
+// Rules about values by their names: which axes of a mesh split which dimension. No MLIR here: programs read them from files (tools/driver/ShardFile.h).
+//
+//   mesh dp = 2, tp = 4
+//   "blk.*.ffn_up.weight"  ["tp", ""]     rows are split by tp, columns are whole
+//   "input_ids"            ["dp ?", ""]   by dp, and propagation may add axes
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/base/Status.h"
+
+namespace jinx::passes {
+
+/// Of one dimension: "dp tp ?" has two axes, the major one first, and is open to more. "" is whole and closed.
+struct DimRule {
+  std::vector<std::string> axes;
+  bool isOpen = false;
+};
+
+struct ShardRule {
+  std::string values;         ///< a pattern over names (ValueNames.h)
+  std::vector<DimRule> dims;  ///< one for each dimension
+  int64_t priority = 0;       ///< those of 0 spread through the whole function first
+};
+
+struct MeshAxis {
+  std::string name;
+  int64_t ranks = 1;
+};
+
+struct ShardRules {
+  std::vector<MeshAxis> mesh;
+  std::vector<ShardRule> rules;  ///< of two that fit a value, the later one counts
+
+  int64_t ranks() const;
+};
+
+/// \returns kInvalidArgument where '?' is not the last word
+Expected<DimRule> parseDimRule(std::string_view text);
+std::string describe(const DimRule &dim);
+/// "dp=2,tp=4".
+std::string describe(const std::vector<MeshAxis> &mesh);
+/// "dp=2,tp=4" as a mesh. \returns kInvalidArgument, naming the part, for a number that is none
+Expected<std::vector<MeshAxis>> parseMesh(std::string_view text);
+
+/// Names that can be symbols, each once, 1 to 2^24 ranks.
+Status checkMesh(const std::vector<MeshAxis> &mesh);
+
+/// What was not split, and why; or how it was.
+struct RuleNote {
+  std::string node;
+  std::string text;
+  bool isSplit = false;
+};
+
+}  // namespace jinx::passes

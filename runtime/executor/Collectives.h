@@ -1,0 +1,78 @@
+// The collectives of one rank's program, through the session's communicator.
+//
+//   a session is made    the plan must be for the communicator's rank; groups are made in the order of the steps
+//   sizes are new        counts follow from their formulas, buffers must be as large as counts say
+//   … and first run      all ranks compare their schedules (comm/Schedule.h): one with another plan, or with other sizes, is an error with a name
+//   a step               starts the call, and waits; one that only starts leaves the wait to the step that names it
+//
+// Data are the host's. With a device whose memory is its own, operands are copied to the host when the call starts, and results back when it has ended.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/comm/Communicator.h"
+#include "runtime/device/Device.h"
+#include "runtime/executor/Binding.h"
+#include "runtime/executor/Program.h"
+#include "runtime/memory/AlignedBuffer.h"
+
+namespace jinx {
+
+/// Of one rank, since its session was made.
+struct CollectiveStatistics {
+  int64_t calls = 0;
+  int64_t sentBytes = 0, receivedBytes = 0; ///< to and from other ranks
+  double waitMs = 0;                        ///< in waits
+};
+
+class Collectives {
+ public:
+  /// \param communicator  may be null where the program has no collectives, or a mesh of one rank. kInvalidArgument, saying what to pass,
+  ///                      where it may not; where the plan is for another rank
+  static Expected<std::unique_ptr<Collectives>> create(const Program& program, std::shared_ptr<comm::Communicator> communicator, Device& device);
+
+  /// Counts of a new binding.
+  Status prepare(Binding& binding);
+  /// Compares the schedule with all ranks', once a binding; all ranks come to it.
+  Status agree(Binding& binding);
+
+  Status run(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream);
+  Status start(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream);
+  /// \param step  the collective's own, or its wait
+  Status wait(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream);
+
+  /// This rank has failed: others need not wait for it.
+  void abort(const Status& why);
+
+  CollectiveStatistics statistics() const;
+
+ private:
+  /// What does not depend on sizes.
+  struct Site {
+    const StepInfo* step = nullptr;
+    comm::Call call; ///< without its count
+    std::vector<int> sources;
+    int ranks = 1;
+    int overlap = 0; ///< collectives that start before it is waited for
+    comm::Ticket ticket;
+    AlignedBuffer in, out; ///< of a device whose memory is its own
+  };
+
+  Collectives(const Program& program, Device& device) : program_(program), device_(device), hostMemory_(device.has(capability::kHostMemory)) {}
+  Status makeSites();
+  Status makeSite(const StepInfo& step, Site& site);
+  Status checkBuffers(const Site& site, const Binding& binding, int64_t count) const;
+
+  const Program& program_;
+  Device& device_;
+  const bool hostMemory_;
+  std::shared_ptr<comm::Communicator> comm_;
+  std::vector<Site> sites_; ///< in the order of the steps
+  int64_t waitNs_ = 0;
+};
+
+/// "all_reduce sum over tp": for traces and tools.
+std::string describeCollective(const plan::Mesh& mesh, const plan::Collective& collective);
+
+} // namespace jinx

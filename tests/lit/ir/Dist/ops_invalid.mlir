@@ -1,0 +1,142 @@
+// RUN: jinx-opt %s --split-input-file --verify-diagnostics
+// What one operator or attribute may not be; forms are in placed_invalid.mlir and own_invalid.mlir.
+
+// expected-error @+1 {{axis "tp" is there twice}}
+dist.mesh @mesh <"tp" = 2, "tp" = 4>
+// -----
+// expected-error @+1 {{axis "tp" has 0 ranks, expected 1 or more}}
+dist.mesh @mesh <"tp" = 0>
+// -----
+// expected-error @+1 {{axis "2d" is no name}}
+dist.mesh @mesh <"2d" = 4>
+// -----
+// expected-error @+1 {{has more than 16777216 ranks}}
+dist.mesh @mesh <"a" = 65536, "b" = 65536>
+// -----
+// expected-error @+1 {{axis "tp" has two states, expected one}}
+func.func private @f(tensor<8x64xf32, #dist.on<"tp" = shard 0, "tp" = shard 1>>)
+// -----
+// expected-error @+1 {{axis "tp" is replicated: leave it out}}
+func.func private @f(tensor<8x64xf32, #dist.on<"tp" = replicate>>)
+// -----
+// expected-error @+1 {{axis "tp" shards dimension 2 of a tensor of rank 2}}
+func.func private @f(tensor<8x64xf32, #dist.on<"tp" = shard 2>>)
+// -----
+// expected-error @+1 {{axis "dp" is out of order: shards come first, by dimension}}
+func.func private @f(tensor<8x64xf32, #dist.on<"tp" = shard 1, "dp" = shard 0>>)
+// -----
+// expected-error @+1 {{state is 'split', expected replicate, invariant, shard, varying or partial}}
+func.func private @f(tensor<8x64xf32, #dist.on<"tp" = split 1>>)
+// -----
+// expected-error @+1 {{parts are joined by 'mean', expected sum, prod, max or min}}
+func.func private @f(tensor<8x64xf32, #dist.on<"tp" = partial mean>>)
+// -----
+// expected-error @+1 {{has 1 formulas, expected 2 (the tensor's rank)}}
+func.func private @f(tensor<?x64xf32, #dist.on<"tp" = shard 0, sizes "n">>)
+// -----
+// expected-error @+1 {{'?' stands last, expected ']'}}
+func.func private @f(tensor<8xf32> {dist.sharding = #dist.sharding<[[?, "tp"]]>})
+// -----
+// expected-error @+1 {{priority is not p0, p1, …}}
+func.func private @f(tensor<8xf32> {dist.sharding = #dist.sharding<[["tp"] first]>})
+// -----
+func.func @f(%x: tensor<8x64xf32>) {
+  // expected-error @+1 {{the wish has 1 dimensions, expected 2 (rank of x)}}
+  %y = dist.constrain %x <[["tp"]]> : tensor<8x64xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x64xf32>) {
+  // expected-error @+1 {{expected the operand's elements and sizes}}
+  %y = dist.reshard %x : tensor<8x64xf32> -> tensor<8x32xf32, #dist.on<"tp" = shard 1>>
+  return
+}
+// -----
+func.func @f(%x: !dist.pending<tensor<8xf32>>) {
+  // expected-error @+1 {{waits for what no collective started}}
+  %y = dist.wait %x : !dist.pending<tensor<8xf32>>
+  return
+}
+// -----
+// expected-error @+1 {{dist.placed is @mesh, which is no dist.mesh of the module}}
+func.func @f() attributes {dist.placed = @mesh} { return }
+// -----
+dist.mesh @mesh <"tp" = 2>
+// expected-error @+1 {{is in two forms}}
+func.func @f() attributes {dist.placed = @mesh, dist.own = @mesh} { return }
+// -----
+dist.mesh @mesh <"tp" = 2>
+// expected-error @+1 {{attribute "dist.split" is none of the dist dialect}}
+func.func @f() attributes {dist.split = @mesh} { return }
+// -----
+dist.mesh @mesh <"tp" = 2>
+// expected-error @+1 {{axis "dp" is not one of @mesh}}
+func.func @f(%x: tensor<8xf32, #dist.on<"dp" = shard 0>>) attributes {dist.placed = @mesh} { return }
+// -----
+// expected-error @+1 {{has a dist.sharding and no mesh: set dist.annotated = @mesh}}
+func.func @f(%x: tensor<8xf32> {dist.sharding = #dist.sharding<[["tp"]]>}) { return }
+// -----
+dist.mesh @mesh <"tp" = 2>
+// expected-error @+1 {{dist.sharding of argument 0: axis "dp" is not one of @mesh}}
+func.func @f(%x: tensor<8xf32> {dist.sharding = #dist.sharding<[["dp"]]>}) attributes {dist.annotated = @mesh} { return }
+// -----
+dist.mesh @mesh <"tp" = 2>
+// expected-error @+1 {{dist.sharding of argument 0: axis "tp" is there twice}}
+func.func @f(%x: tensor<8x8xf32> {dist.sharding = #dist.sharding<[["tp"], ["tp"]]>}) attributes {dist.annotated = @mesh} { return }
+// -----
+dist.mesh @mesh <"tp" = 2>
+// expected-error @+1 {{dist.sharding of argument 0 has 1 dimensions, expected 2}}
+func.func @f(%x: tensor<8x8xf32> {dist.sharding = #dist.sharding<[["tp"]]>}) attributes {dist.annotated = @mesh} { return }
+// -----
+dist.mesh @mesh <"tp" = 2>
+// expected-error @+1 {{dist.whole of argument 0}}
+func.func @f(%x: tensor<8x8xf32> {dist.whole = tensor<8xf32>}) attributes {dist.ranked = @mesh} { return }
+// -----
+dist.mesh @mesh <"tp" = 3>
+func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{result is 8x16, expected 8x24}}
+  %y = dist.all_gather %x dim 1 over ["tp"] : tensor<8x8xf32> -> tensor<8x16xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 3>
+func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{dimension 0 is 8, expected a multiple of the group's 3 ranks}}
+  %y = dist.reduce_scatter sum %x dim 0 over ["tp"] : tensor<8x8xf32> -> tensor<2x8xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 3>
+func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{dim is 2, expected 0..1 (dimensions of x)}}
+  %y = dist.all_gather %x dim 2 over ["tp"] : tensor<8x8xf32> -> tensor<8x24xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 3>
+func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{has 2 sources, expected 3, one for each rank of the group}}
+  %y = dist.permute %x from [1, 0] over ["tp"] : tensor<8x8xf32> -> tensor<8x8xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 3>
+func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{source 3 is no rank of the group, expected -1..2}}
+  %y = dist.permute %x from [1, 0, 3] over ["tp"] : tensor<8x8xf32> -> tensor<8x8xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 3>
+func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{root is 3, expected 0..2}}
+  %y = dist.broadcast %x root 3 over ["tp"] : tensor<8x8xf32> -> tensor<8x8xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 3>
+func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{axis "dp" is not one of @mesh}}
+  %y = dist.all_reduce sum %x over ["dp"] : tensor<8x8xf32> -> tensor<8x8xf32>
+  return
+}

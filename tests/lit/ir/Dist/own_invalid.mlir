@@ -1,0 +1,76 @@
+// RUN: jinx-opt %s --split-input-file --verify-diagnostics
+// An own function: what a value may be called by the algebra of states.
+
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @missing_collective(%a: tensor<8x16xf32, #dist.on<"tp" = varying>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{result 0 is called replicate on "tp" and is varying: a collective is missing}}
+  %y = jinx.relu %a : tensor<8x16xf32, #dist.on<"tp" = varying>> -> tensor<8x16xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @partial_relu(%a: tensor<8x16xf32, #dist.on<"tp" = partial sum>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{takes what is partial on "tp": relu does not go with parts of a sum}}
+  %y = jinx.relu %a : tensor<8x16xf32, #dist.on<"tp" = partial sum>> -> tensor<8x16xf32, #dist.on<"tp" = partial sum>>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @partial_forgotten(%a: tensor<8x16xf32, #dist.on<"tp" = partial sum>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{result 0 is called replicate on "tp" and is partial sum: a collective is missing}}
+  %y = jinx.neg %a : tensor<8x16xf32, #dist.on<"tp" = partial sum>> -> tensor<8x16xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @mixed(%a: tensor<8x16xf32, #dist.on<"tp" = partial sum>>, %b: tensor<8x16xf32, #dist.on<"tp" = partial max>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{operands are partial sum and partial max}}
+  %y = jinx.add %a, %b : tensor<8x16xf32, #dist.on<"tp" = partial sum>>, tensor<8x16xf32, #dist.on<"tp" = partial max>> -> tensor<8x16xf32, #dist.on<"tp" = partial sum>>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @coordinate(%a: tensor<8x16xf32>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{result 0 is called replicate on "tp" and is varying}}
+  %y = jinx.slice %a starts ["2*rank.tp", "0"] steps [1, 1] : tensor<8x16xf32> -> tensor<2x16xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @reduced_twice(%a: tensor<8x16xf32>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{operand is replicate on "tp", expected partial sum}}
+  %y = dist.all_reduce sum %a over ["tp"] : tensor<8x16xf32> -> tensor<8x16xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @wrong_kind(%a: tensor<8x16xf32, #dist.on<"tp" = partial sum>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{operand is partial sum on "tp", expected partial max}}
+  %y = dist.all_reduce max %a over ["tp"] : tensor<8x16xf32, #dist.on<"tp" = partial sum>> -> tensor<8x16xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @gathers_parts_of_a_sum(%a: tensor<8x16xf32, #dist.on<"tp" = partial sum>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{operand is partial sum on "tp", expected varying}}
+  %y = dist.all_gather %a dim 0 over ["tp"] : tensor<8x16xf32, #dist.on<"tp" = partial sum>> -> tensor<32x16xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @other_axis(%a: tensor<8x16xf32, #dist.on<"dp" = varying, "tp" = partial sum>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{result is replicate on "dp", expected varying}}
+  %y = dist.all_reduce sum %a over ["tp"] : tensor<8x16xf32, #dist.on<"dp" = varying, "tp" = partial sum>> -> tensor<8x16xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+// expected-error @+1 {{in an own function, where parts are varying}}
+func.func @shard(%a: tensor<8x16xf32, #dist.on<"tp" = shard 0>>) attributes {dist.own = @mesh} { return }
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @reshard(%a: tensor<8x16xf32>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{is of whole values, which an own function has not}}
+  %y = dist.reshard %a : tensor<8x16xf32> -> tensor<8x16xf32>
+  return
+}

@@ -1,0 +1,113 @@
+// A function on a mesh computes what it computes alone: placed, partitioned, and run by all ranks in lockstep.
+//
+//   annotated --jinx-place-values--> placed --jinx-move-reshards--> placed --jinx-partition--> own --jinx-rank-program--> ranked
+//
+// Each form is verified. Arguments are cut as their types say, and filled up with NaN (integers: with a large number): what is in the filling must not be seen in any result.
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/Dist/DistPasses.h"
+#include "tests/property/dist/Lockstep.h"
+#include "tests/property/dist/RandomProgram.h"
+#include "tests/property/runtime/HostOps.h"
+
+#include <limits>
+
+namespace jinx::test {
+namespace {
+
+class Sharded {
+ public:
+  explicit Sharded(const RandomProgram& program)
+      : program_(program), context_(registry(), mlir::MLIRContext::Threading::DISABLED), diagnostics_(&context_, [this](mlir::Diagnostic& d) {
+          messages_ += d.str() + "\n";
+          return mlir::success();
+        }) {
+    context_.loadAllAvailableDialects();
+    whole_ = mlir::parseSourceString<mlir::ModuleOp>(program.text(), mlir::ParserConfig(&context_));
+    if (!whole_) RC_FAIL("is no valid function: " + messages_ + program.text());
+    sharded_ = mlir::OwningOpRef<mlir::ModuleOp>(whole_->clone());
+  }
+
+  /// Runs passes and the verifier after each.
+  void run(mlir::ModuleOp module, const std::string& pipeline) {
+    std::string before = textOf(module);
+    mlir::PassManager passes(&context_);
+    if (mlir::failed(mlir::parsePassPipeline(pipeline, passes.nest<mlir::func::FuncOp>())) || mlir::failed(passes.run(module)))
+      RC_FAIL(pipeline + " failed: " + messages_ + before + "\nfrom\n" + program_.text());
+  }
+
+  mlir::ModuleOp whole() { return *whole_; }
+  mlir::ModuleOp sharded() { return *sharded_; }
+  static mlir::func::FuncOp main(mlir::ModuleOp module) { return module.lookupSymbol<mlir::func::FuncOp>("main"); }
+  static std::string textOf(mlir::ModuleOp module) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    module->print(stream);
+    return text;
+  }
+
+ private:
+  static const mlir::DialectRegistry& registry() {
+    static const mlir::DialectRegistry all = [] {
+      mlir::DialectRegistry registry;
+      registry.insert<dist::DistDialect, graph::GraphDialect, mlir::func::FuncDialect>();
+      passes::registerJinxDistPasses();
+      return registry;
+    }();
+    return all;
+  }
+
+  const RandomProgram& program_;
+  mlir::MLIRContext context_;
+  std::string messages_;
+  mlir::ScopedDiagnosticHandler diagnostics_;
+  mlir::OwningOpRef<mlir::ModuleOp> whole_, sharded_;
+};
+
+mlir::RankedTensorType wholeType(mlir::Type type, mlir::Attribute whole) {
+  auto named = mlir::dyn_cast_or_null<mlir::TypeAttr>(whole);
+  return mlir::cast<mlir::RankedTensorType>(named ? named.getValue() : type);
+}
+
+void check(const RandomProgram& program, const std::string& pipeline, double filling) {
+  Sharded sharded(program);
+  Symbols symbols = {{"n", program.n()}};
+  std::vector<Tensor> arguments = program.drawArguments(*seeds());
+  auto alone = computeInLockstep(Sharded::main(sharded.whole()), Mesh(), symbols, {arguments}, hostOps());
+  if (!alone.isOk()) RC_FAIL("alone: " + alone.status().message() + "\n" + program.text());
+  const std::vector<Tensor>& expected = (*alone)[0];
+
+  sharded.run(sharded.sharded(), pipeline);
+  mlir::func::FuncOp own = Sharded::main(sharded.sharded());
+  Mesh mesh(sharded.sharded().lookupSymbol<dist::MeshOp>("mesh"));
+  std::string text = "\n" + Sharded::textOf(sharded.sharded()) + "from\n" + program.text() + "n = " + std::to_string(program.n());
+  std::vector<std::vector<Tensor>> given(mesh.ranks());
+  for (size_t rank = 0; rank < mesh.ranks(); ++rank)
+    for (unsigned i = 0; i < own.getNumArguments(); ++i)
+      given[rank].push_back(cut(arguments[i], partOf(wholeType(own.getArgument(i).getType(), own.getArgAttr(i, "dist.whole")), mesh, rank, symbols), filling));
+  auto together = computeInLockstep(own, mesh, symbols, given, hostOps());
+  if (!together.isOk()) RC_FAIL(together.status().message() + text);
+  for (size_t rank = 0; rank < mesh.ranks(); ++rank)
+    for (unsigned i = 0; i < own.getNumResults(); ++i)
+      if (!isPart((*together)[rank][i], expected[i], partOf(wholeType(own.getResultTypes()[i], own.getResultAttr(i, "dist.whole")), mesh, rank, symbols)))
+        RC_FAIL("result " + std::to_string(i) + " of rank " + std::to_string(rank) + " is no part of the whole" + text);
+
+  mlir::OwningOpRef<mlir::ModuleOp> ranked(sharded.sharded().clone());
+  sharded.run(*ranked, "jinx-rank-program{rank=" + std::to_string(int64_t(mesh.ranks()) - 1) + "}");
+}
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+JINX_PROPERTY(DistLaws, RanksTogetherComputeWhatOneComputesAlone, 500) { check(RandomProgram::draw(8), "jinx-place-values,jinx-partition", kNaN); }
+
+JINX_PROPERTY(DistLaws, MovedReshardsChangeNothing, 500) { check(RandomProgram::draw(8), "jinx-place-values,jinx-move-reshards,jinx-partition", kNaN); }
+
+// Arguments that are filled up with zeros need fewer masks.
+JINX_PROPERTY(DistLaws, ZerosInArgumentsAreBelieved, 300) {
+  check(RandomProgram::draw(8), "jinx-place-values,jinx-move-reshards,jinx-partition{zero-filled-arguments=true}", 0);
+}
+
+} // namespace
+} // namespace jinx::test

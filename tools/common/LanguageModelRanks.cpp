@@ -1,0 +1,91 @@
+#include "tools/common/LanguageModelRanks.h"
+
+#include <algorithm>
+
+#include "runtime/comm/VirtualWorld.h"
+#include "tools/common/RankFolder.h"
+
+namespace jinx::tools {
+namespace {
+
+using World = std::shared_ptr<comm::Communicator>;
+
+std::string rankText(int rank) { return "rank " + std::to_string(rank); }
+
+Expected<std::unique_ptr<llm::PlanModel>> openPart(const RankFolder& folder, int rank, World world, const DeviceChoice& choice, llm::PlanModelOptions how) {
+  JINX_TRY_ASSIGN(auto plan, folder.openPlan(rank), rankText(rank));
+  JINX_TRY_ASSIGN(std::unique_ptr<Device> device, openDevice(choice), rankText(rank));
+  how.communicator = std::move(world);
+  JINX_TRY_ASSIGN(auto part, llm::PlanModel::create(std::move(plan), std::move(device), how), rankText(rank));
+  return part;
+}
+
+Expected<RankFolder> folderFor(const std::string& path, int ranks, const char* of) {
+  JINX_TRY_ASSIGN(RankFolder folder, readRankFolder(path));
+  if (folder.size() != ranks) return invalidArgument(path + " has plans for " + std::to_string(folder.size()) + " ranks, there are " + std::to_string(ranks) + " " + of);
+  return folder;
+}
+
+/// What all ranks must have in common and only the first one knows.
+Status agreeOnPages(comm::Communicator& world, llm::PlanModelOptions& how) {
+  int32_t values[] = {how.pages, how.contextLength};
+  JINX_TRY(world.run({.op = comm::Op::kBroadcast, .dtype = DType::kI32, .count = 2, .name = "pages"}, values, values));
+  how.pages = values[0];
+  how.contextLength = values[1];
+  return Status::ok();
+}
+
+/// A rank that fails before it follows ends the world, or the first one would wait for it.
+void followInThread(const RankFolder& folder, int rank, World world, const DeviceChoice& choice, const llm::PlanModelOptions& how) {
+  auto part = openPart(folder, rank, world, choice, how);
+  if (part) (void)llm::follow(**part, *world); // its error is the world's, which the leader gets
+  else world->abort(part.status());
+}
+
+} // namespace
+
+Expected<LanguageModelRanks> LanguageModelRanks::open(const std::string& path, const RankOptions& options, World world, DeviceChoice device, llm::PlanModelOptions how,
+                                                      std::unique_ptr<llm::PlanModel>& model) {
+  LanguageModelRanks opened;
+  if (options.ranks != 0 && world) return invalidArgument("got --ranks and --communicator, expected one: threads of this process, or processes");
+  if (options.ranks == 0 && !world) return invalidArgument(path + " has plans of ranks: pass --ranks N to run all in this process, or --communicator mpi under mpirun");
+  JINX_TRY_ASSIGN(RankFolder folder, folderFor(path, world ? world->size() : options.ranks, world ? "processes" : "of --ranks"));
+  if (world) {
+    JINX_TRY(agreeOnPages(*world, how));
+  } else {
+    device.threads = std::max(1, device.threadCount() / folder.size());
+    JINX_TRY_ASSIGN(auto threads, comm::VirtualWorld::create(folder.size(), {.timeout = timeoutOf(options)}));
+    JINX_TRY_ASSIGN(world, threads->communicator(0));
+    for (int rank = 1; rank < folder.size(); ++rank) {
+      JINX_TRY_ASSIGN(World own, threads->communicator(rank));
+      opened.followers_.emplace_back(followInThread, folder, rank, std::move(own), device, how);
+    }
+  }
+  auto part = openPart(folder, 0, world, device, how);
+  if (!part) {
+    world->abort(part.status()); // or the others would wait for steps
+    return part.status();
+  }
+  model = std::move(*part);
+  opened.lead_ = std::make_unique<llm::LeadModel>(*model, world);
+  return opened;
+}
+
+LanguageModelRanks::~LanguageModelRanks() {
+  lead_.reset();
+  for (std::thread& follower : followers_)
+    follower.join();
+}
+
+Status followRank(const std::string& path, World world, const DeviceChoice& device, llm::PlanModelOptions how) {
+  JINX_TRY_ASSIGN(RankFolder folder, folderFor(path, world->size(), "processes"));
+  JINX_TRY(agreeOnPages(*world, how));
+  auto part = openPart(folder, world->rank(), world, device, how);
+  if (!part) {
+    world->abort(part.status());
+    return part.status();
+  }
+  return llm::follow(**part, *world);
+}
+
+} // namespace jinx::tools

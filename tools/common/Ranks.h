@@ -1,0 +1,52 @@
+// The ranks of a folder of plans as one thing that runs: all of them in this process, or this process's among those of mpirun or srun.
+//
+//   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.ranks = 4}, device));       // a thread for each
+//   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.communicator = "mpi"}, device));
+//   JINX_TRY_ASSIGN(auto outputs, ranks->run(inputs, nullptr));                  // whole tensors in and out
+//
+// Of processes each has all inputs, and gets all outputs; the first one shows them.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/comm/Communicator.h"
+#include "runtime/executor/Shards.h"
+#include "tools/common/Arguments.h"
+#include "tools/common/PlanSource.h"
+
+namespace jinx::tools {
+
+struct RankOptions {
+  int ranks = 0;            ///< threads of this process; 0: not so
+  std::string communicator; ///< "mpi"; empty: not so
+  double timeoutSeconds = 300;
+
+  bool any() const { return ranks != 0 || !communicator.empty(); }
+};
+
+/// --ranks, --communicator, --rank-timeout
+void addRankOptions(CLI::App& command, RankOptions& options);
+/// The world of this process; null where the options name no communicator.
+Expected<std::shared_ptr<comm::Communicator>> openWorld(const RankOptions& options);
+std::chrono::milliseconds timeoutOf(const RankOptions& options);
+
+class Ranks {
+ public:
+  virtual ~Ranks() = default;
+  virtual const WholePorts& ports() const = 0;
+  /// The plan of this process's rank, or of rank 0.
+  virtual const plan::Plan& plan() const = 0;
+  virtual std::vector<TraceStep> steps() const = 0;
+  virtual bool isFirst() const { return true; }
+  /// \param trace  of this process's rank, or of rank 0; may be null
+  virtual Expected<std::vector<Value>> run(std::span<const Value> inputs, Trace* trace) = 0;
+};
+
+/// kInvalidArgument, saying what to pass, where the options do not fit the folder.
+Expected<std::unique_ptr<Ranks>> openRanks(const std::string& folder, const RankOptions& options, const DeviceChoice& device);
+
+} // namespace jinx::tools

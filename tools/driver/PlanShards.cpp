@@ -1,0 +1,244 @@
+#include "tools/driver/PlanShards.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "ir/Graph/Pages.h"
+#include "runtime/comm/model/Cheapest.h"
+#include "runtime/comm/model/Simulator.h"
+#include "tools/driver/ModelModule.h"
+
+namespace jinx::driver {
+namespace {
+
+using comm::Op;
+using passes::MeshAxis;
+
+struct Split {
+  int64_t dp = 1, pp = 1, tp = 1;
+  bool isSequenceParallel = false;
+};
+
+int64_t metadataNumber(ModelModule& model, const char* key) {
+  auto metadata = (*model.module)->getAttrOfType<mlir::DictionaryAttr>("jinx.metadata");
+  auto text = metadata ? metadata.getAs<mlir::StringAttr>(key) : mlir::StringAttr();
+  int64_t number = 0;
+  return text && !text.getValue().getAsInteger(10, number) ? number : 0;
+}
+
+/// All products of the ranks; stages where they divide the layers.
+std::vector<Split> splitsOf(int64_t ranks, int64_t layers) {
+  std::vector<Split> splits;
+  for (int64_t tp = 1; tp <= ranks; ++tp) {
+    if (ranks % tp != 0) continue;
+    for (int64_t pp = 1; pp <= ranks / tp; ++pp) {
+      if (ranks / tp % pp != 0 || (pp > 1 && (layers == 0 || layers % pp != 0))) continue;
+      splits.push_back({ranks / tp / pp, pp, tp, false});
+      if (tp > 1 && layers > 0) splits.push_back({ranks / tp / pp, pp, tp, true});
+    }
+  }
+  return splits;
+}
+
+class Planner {
+ public:
+  Planner(std::shared_ptr<ModelModule> model, const PlanShardsOptions& options)
+      : model_(std::move(model)), options_(options), layers_(metadataNumber(*model_, "llm.layers")) {}
+
+  Expected<ShardPlans> run() {
+    JINX_TRY_ASSIGN(std::vector<Split> splits, chooseSplits());
+    for (size_t i = 0; i < splits.size(); ++i) {
+      if (options_.progress) options_.progress("tp=" + std::to_string(splits[i].tp), double(i) / double(splits.size()));
+      JINX_TRY_ASSIGN(ShardCandidate candidate, look(splits[i]));
+      plans_.candidates.push_back(std::move(candidate));
+    }
+    order();
+    return std::move(plans_);
+  }
+
+ private:
+  Expected<std::vector<Split>> chooseSplits() {
+    if (options_.mesh.empty()) return splitsOf(options_.ranks, layers_);
+    Split split;
+    for (const MeshAxis& axis : options_.mesh) {
+      if (axis.name == "dp")
+        split.dp = axis.ranks;
+      else if (axis.name == "tp")
+        split.tp = axis.ranks;
+      else if (axis.name == "pp")
+        split.pp = axis.ranks;
+      else
+        return invalidArgument("axis \"" + axis.name + "\" is not planned, expected dp, tp or pp");
+    }
+    if (split.pp > 1 && (layers_ == 0 || layers_ % split.pp != 0))
+      return invalidArgument("pp=" + std::to_string(split.pp) + ": the model has " +
+                             (layers_ ? std::to_string(layers_) + " layers, expected a divisor of them" : "no chain of layers that is known"));
+    std::vector<Split> splits = {split};
+    if (split.tp > 1 && layers_ > 0) splits.push_back({split.dp, split.pp, split.tp, true});
+    return splits;
+  }
+
+  /// The model for one tp, partitioned once. Replicas and stages do not change a rank's program.
+  Expected<ShardedModel*> partitioned(const Split& split) {
+    auto [entry, isNew] = sharded_.try_emplace({split.tp, split.isSequenceParallel});
+    if (!isNew) return &entry->second;
+    ShardRequest request{{{{"tp", split.tp}}, {}}, /*isBuiltIn=*/true, split.isSequenceParallel};
+    auto made = shardModel(model_->clone(), request, {});
+    if (!made) {
+      sharded_.erase(entry);
+      return made.status();
+    }
+    entry->second = std::move(*made);
+    for (const auto& [stage, ms] : entry->second.times)
+      plans_.times.emplace_back("tp=" + std::to_string(split.tp) + (split.isSequenceParallel ? ",sp: " : ": ") + stage, ms);
+    return &entry->second;
+  }
+
+  /// What symbols are in one replica that has `sequences` of the batch.
+  std::map<std::string, int64_t> sizesFor(int64_t sequences) {
+    std::map<std::string, int64_t> sizes;
+    if (layers_ > 0) {
+      const int64_t pages = (options_.context + options_.tokens + graph::kPageRows - 1) / graph::kPageRows;
+      sizes = {{"n", sequences * options_.tokens},
+               {"s", sequences},
+               {"e", pages},
+               {"p", sequences * pages},
+               {"r", sequences},
+               {"d", sequences},
+               {"q", sequences},
+               {"l", 0}};
+    } else if (model_->main().getNumArguments() > 0) {
+      graph::Sizes first =
+          mlir::isa<mlir::RankedTensorType>(model_->main().getArgumentTypes()[0]) ? graph::sizesOf(model_->main().getArgumentTypes()[0]) : graph::Sizes();
+      if (!first.empty() && first[0].isSymbol()) sizes[first[0].str()] = sequences;
+    }
+    for (const auto& [name, size] : options_.sizes)
+      sizes[name] = size;
+    return sizes;
+  }
+
+  Expected<ShardCandidate> look(const Split& split) {
+    ShardCandidate candidate;
+    for (auto [name, ranks] : {std::pair("dp", split.dp), std::pair("pp", split.pp), std::pair("tp", split.tp)})
+      if (ranks > 1 || std::string(name) == "tp") candidate.mesh.push_back({name, ranks});
+    candidate.isSequenceParallel = split.isSequenceParallel;
+    const int64_t sequences = (options_.batch + split.dp - 1) / split.dp;
+    if (split.dp > options_.batch)
+      candidate.problem = "there are " + std::to_string(split.dp) + " replicas and " + std::to_string(options_.batch) + " sequences";
+    if (!candidate.problem.empty()) return candidate;
+    auto sharded = partitioned(split);
+    if (!sharded) {
+      candidate.problem = sharded.status().message();
+      if (sharded.status().code() == Code::kInternal) return sharded.status();
+      return candidate;
+    }
+    const int64_t parts = std::min(split.pp, sequences), each = (sequences + parts - 1) / parts;
+    JINX_TRY(measure(**sharded, split, sequences, each, parts, candidate));
+    for (const passes::RuleNote& note : (*sharded)->notes)
+      if (!note.isSplit) candidate.notes += (candidate.notes.empty() ? "" : "; ") + note.node + ": " + note.text;
+    if (split.pp == 1) {
+      candidate.rules = (*sharded)->rules;
+      candidate.rules.mesh = candidate.mesh;
+    }
+    return candidate;
+  }
+
+  /// Memory is that of all sequences; time that of `parts` parts of them, one after the other through the stages.
+  Status measure(ShardedModel& sharded, const Split& split, int64_t sequences, int64_t each, int64_t parts, ShardCandidate& candidate) {
+    const RankFigures all = rankFigures(sharded, sizesFor(sequences));
+    const RankFigures part = parts == 1 ? all : rankFigures(sharded, sizesFor(each));
+    plans_.assumed.insert(all.assumed.begin(), all.assumed.end());
+    const double stages = double(split.pp);
+    candidate.weightBytes = all.weightBytes / stages;
+    candidate.inputBytes = all.inputBytes / stages;
+    candidate.outputBytes = all.outputBytes;
+    candidate.activationBytes = part.activationBytes;
+    candidate.flops = all.flops / stages;
+    candidate.wireBytes = all.wireBytes / stages;
+    JINX_TRY(simulate(part));
+    double send = 0;
+    if (split.pp > 1) {
+      const double width = double(metadataNumber(*model_, "llm.heads")) * double(metadataNumber(*model_, "llm.depth"));
+      JINX_TRY_ASSIGN(auto choice, comm::model::cheapest(options_.network, Op::kSend, comm::model::groupAlong(options_.network, int(split.tp), 2),
+                                                         width * 2 * double(each * options_.tokens)));
+      send = choice.best.seconds;
+    }
+    const double stage = makespan_ / stages + send, rounds = double(parts + split.pp - 1);
+    candidate.seconds = rounds * stage;
+    candidate.computeSeconds = busy_ / stages * double(parts);
+    candidate.waitSeconds = exposed_ / stages * double(parts);
+    candidate.bubbleSeconds = candidate.seconds - double(parts) * makespan_ / stages;
+    candidate.fits = candidate.memoryBytes() <= options_.device.usableBytes();
+    return Status::ok();
+  }
+
+  Expected<double> secondsOf(const CollectiveFigure& collective) {
+    auto [entry, isNew] = costs_.try_emplace({int64_t(collective.op), collective.stride, collective.ranks, collective.bytes}, 0);
+    if (isNew) {
+      const comm::model::Group group = comm::model::groupAlong(options_.network, int(collective.stride), int(collective.ranks));
+      JINX_TRY_ASSIGN(auto choice, comm::model::cheapest(options_.network, collective.op, group, collective.bytes));
+      entry->second = choice.best.seconds;
+    }
+    return entry->second;
+  }
+
+  /// All ranks do the same at the same times: one stands for all.
+  Status simulate(const RankFigures& figures) {
+    comm::model::World world;
+    world.groups = {"all"};
+    world.ranks = {{.program = 0, .groups = {0}}};
+    world.programs.resize(1);
+    for (const OperatorFigure& op : figures.operators) {
+      comm::model::Task task;
+      task.after = op.after;
+      const double peak = op.isHalf ? options_.device.halfFlops : options_.device.flops;
+      task.seconds = std::max(op.flops / peak, op.bytes / options_.device.bytesPerSecond);
+      if (op.collective >= 0) {
+        const CollectiveFigure& collective = figures.collectives[size_t(op.collective)];
+        task.use = collective.op;
+        task.slot = 0;
+        task.stream = 1;
+        JINX_TRY_ASSIGN(task.seconds, secondsOf(collective));
+      }
+      world.programs[0].tasks.push_back(std::move(task));
+    }
+    JINX_TRY_ASSIGN(comm::model::Timeline timeline, comm::model::simulate(world), "simulating a rank");
+    makespan_ = timeline.makespan;
+    busy_ = timeline.of(0).busy;
+    exposed_ = timeline.of(0).exposed;
+    return Status::ok();
+  }
+
+  void order() {
+    auto rank = [](const ShardCandidate& c) { return !c.problem.empty() ? 2 : c.fits ? 0 : 1; };
+    std::sort(plans_.candidates.begin(), plans_.candidates.end(), [&](const ShardCandidate& a, const ShardCandidate& b) {
+      if (rank(a) != rank(b)) return rank(a) < rank(b);
+      const double first = rank(a) == 1 ? a.memoryBytes() : a.seconds, second = rank(b) == 1 ? b.memoryBytes() : b.seconds;
+      return first != second ? first < second : a.name() < b.name();
+    });
+  }
+
+  std::shared_ptr<ModelModule> model_;
+  const PlanShardsOptions& options_;
+  int64_t layers_;
+  std::map<std::pair<int64_t, bool>, ShardedModel> sharded_;
+  std::map<std::tuple<int64_t, int64_t, int64_t, double>, double> costs_;
+  double makespan_ = 0, busy_ = 0, exposed_ = 0;
+  ShardPlans plans_;
+};
+
+} // namespace
+
+DevicePeaks peaksOf(const std::string& network) {
+  // Dense peaks of the data sheets; f32 as TF32. The host's are guesses.
+  if (network == "h200-8") return {"H200", 494e12, 989e12, 4.8e12, 141e9};
+  if (network == "a100-8") return {"A100", 156e12, 312e12, 2.04e12, 80e9};
+  if (network == "host") return {"host", 1e11, 1e11, 2e10, 16e9};
+  return {"H100", 494e12, 989e12, 3.35e12, 80e9};
+}
+
+std::string ShardCandidate::name() const { return passes::describe(mesh) + (isSequenceParallel ? ",sp" : ""); }
+
+Expected<ShardPlans> planShards(std::shared_ptr<ModelModule> model, const PlanShardsOptions& options) { return Planner(std::move(model), options).run(); }
+
+} // namespace jinx::driver

@@ -1,0 +1,69 @@
+// Which split of a model over N ranks fits the memory and is the fastest?
+//
+// Candidates are products N = dp * tp * pp:
+//
+//   dp   replicas with requests of their own: each has 1/dp of the batch
+//   tp   products by columns and rows (passes/Dist/BuiltInRules.h); and the same with rows between blocks split by tp, "sp"
+//   pp   layers in stages, where the model is a chain of them: each rank has 1/pp of the weights and of the pools, and the batch goes through in parts
+//
+// For each tp the model is partitioned up to a rank's own program, which is counted (RankFigures.h) and timed: an operator takes as long as its arithmetic or
+// its bytes, whichever is longer, at the device's peaks; a collective what the cost model says (runtime/comm/model); who waits for whom is simulated. Nothing
+// is compiled. Predictions order candidates; they are no measurements: no kernel reaches a peak, and a step of a few tokens is bound by launches.
+#pragma once
+
+#include "runtime/comm/model/Network.h"
+#include "tools/driver/RankFigures.h"
+#include "tools/driver/Shard.h"
+
+namespace jinx::driver {
+
+/// What computes.
+struct DevicePeaks {
+  std::string name;
+  double flops = 0, halfFlops = 0; ///< a second; of 16-bit floats with tensor cores
+  double bytesPerSecond = 0;       ///< of its memory
+  double memoryBytes = 0;
+
+  double usableBytes() const { return 0.9 * memoryBytes; } ///< for what is counted here; the rest is the runtime's
+};
+/// Of a network's ranks ("h100-8", …); those of h100-8 for a network of another name.
+DevicePeaks peaksOf(const std::string& network);
+
+struct PlanShardsOptions {
+  int64_t ranks = 8;
+  comm::model::Network network;
+  DevicePeaks device;
+  std::vector<passes::MeshAxis> mesh;   ///< only this one; empty: all
+  int64_t batch = 8;                    ///< sequences, or the first size of the first input, over all replicas
+  int64_t tokens = 1;                   ///< language models: that each sequence computes in a call
+  int64_t context = 4096;               ///< and that it has behind it
+  std::map<std::string, int64_t> sizes; ///< of symbols, for one replica; stronger than the above
+  std::function<void(const std::string& stage, double fraction)> progress;
+};
+
+/// One way to split.
+struct ShardCandidate {
+  std::vector<passes::MeshAxis> mesh; ///< dp, pp, tp
+  bool isSequenceParallel = false;
+  std::string problem;                                                          ///< why it was not looked at; empty where it was
+  double weightBytes = 0, inputBytes = 0, activationBytes = 0, outputBytes = 0; ///< of a rank
+  double flops = 0, wireBytes = 0;                                              ///< of a rank and a call
+  double seconds = 0, computeSeconds = 0, waitSeconds = 0;                      ///< of a call: all of it, computing, in collectives with nothing to compute
+  double bubbleSeconds = 0;                                                     ///< waiting for other stages
+  bool fits = false;
+  std::string notes;        ///< what stays whole
+  passes::ShardRules rules; ///< empty with several stages: those have no file
+
+  double memoryBytes() const { return weightBytes + inputBytes + activationBytes + outputBytes; }
+  std::string name() const; ///< "dp=2,tp=4,sp"
+};
+
+struct ShardPlans {
+  std::vector<ShardCandidate> candidates; ///< best first; those that do not fit, and those with a problem, last
+  StageTimes times;
+  std::set<std::string> assumed;
+};
+
+Expected<ShardPlans> planShards(std::shared_ptr<ModelModule> model, const PlanShardsOptions& options);
+
+} // namespace jinx::driver

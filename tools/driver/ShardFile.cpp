@@ -1,0 +1,161 @@
+#include "tools/driver/ShardFile.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+namespace jinx::driver {
+namespace {
+
+using Json = nlohmann::json;
+using passes::DimRule;
+using passes::MeshAxis;
+using passes::ShardRule;
+using passes::ShardRules;
+
+constexpr const char* kExample = R"({"mesh": [["tp", 4]], "rules": [{"values": "blk.*.ffn_up.weight", "dims": ["tp", ""]}]})";
+
+/// A value as it is shown in a message.
+std::string shown(const Json& json) {
+  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.size() > 60 ? text.substr(0, 57) + "..." : text;
+}
+
+Status checkKeys(const Json& object, std::initializer_list<const char*> known) {
+  for (const auto& [key, value] : object.items()) {
+    std::string names;
+    bool found = false;
+    for (const char* name : known) {
+      found = found || key == name;
+      names += (names.empty() ? "" : ", ") + std::string(name);
+    }
+    if (!found) return invalidArgument("has an entry " + shown(key) + ", expected " + names);
+  }
+  return Status::ok();
+}
+
+Expected<std::vector<MeshAxis>> readMesh(const Json& json) {
+  if (!json.is_array() || json.empty()) return invalidArgument("is " + shown(json) + ", expected a list of axes like [[\"tp\", 4]]");
+  std::vector<MeshAxis> mesh;
+  for (const Json& axis : json) {
+    if (!axis.is_array() || axis.size() != 2 || !axis[0].is_string() || !axis[1].is_number_integer())
+      return invalidArgument("has an axis " + shown(axis) + ", expected a name and a number of ranks like [\"tp\", 4]");
+    mesh.push_back({axis[0].get<std::string>(), axis[1].get<int64_t>()});
+  }
+  JINX_TRY(passes::checkMesh(mesh));
+  return mesh;
+}
+
+Expected<ShardRule> readRule(const Json& json) {
+  if (!json.is_object()) return invalidArgument("is " + shown(json) + ", expected an object like {\"values\": \"x\", \"dims\": [\"tp\", \"\"]}");
+  JINX_TRY(checkKeys(json, {"values", "dims", "priority"}));
+  ShardRule rule;
+  if (!json.contains("values") || !json["values"].is_string() || json["values"].get<std::string>().empty())
+    return invalidArgument(json.contains("values") ? "values is " + shown(json["values"]) + ", expected a name or a pattern"
+                                                   : "has no \"values\", expected a name or a pattern");
+  rule.values = json["values"];
+  if (!json.contains("dims") || !json["dims"].is_array())
+    return invalidArgument(json.contains("dims") ? "dims is " + shown(json["dims"]) + ", expected a text for each dimension like [\"tp\", \"\"]"
+                                                 : "has no \"dims\", expected a text for each dimension like [\"tp\", \"\"]");
+  for (size_t d = 0; d < json["dims"].size(); ++d) {
+    const Json& dim = json["dims"][d];
+    const std::string where = "dims[" + std::to_string(d) + "]";
+    if (!dim.is_string()) return invalidArgument(where + " is " + shown(dim) + ", expected axes with spaces between, like \"dp tp\", \"\" or \"dp ?\"");
+    JINX_TRY_ASSIGN(DimRule parsed, passes::parseDimRule(dim.get<std::string>()), where);
+    rule.dims.push_back(std::move(parsed));
+  }
+  if (!json.contains("priority")) return rule;
+  if (!json["priority"].is_number_integer()) return invalidArgument("priority is " + shown(json["priority"]) + ", expected a number from 0 to 1000");
+  rule.priority = json["priority"];
+  return rule;
+}
+
+/// "line 3" of the byte at which reading ended.
+std::string lineOf(const std::string& text, size_t byte) {
+  return "line " + std::to_string(1 + std::count(text.begin(), text.begin() + long(std::min(byte, text.size())), '\n'));
+}
+
+/// The library says where it stopped through an exception only.
+Expected<Json> parseJson(const std::string& text) {
+  try {
+    return Json::parse(text);
+  } catch (const Json::parse_error& error) {
+    return invalidArgument(lineOf(text, error.byte) + " is no JSON, expected an object like " + kExample);
+  }
+}
+
+Expected<ShardRules> readRules(const Json& json) {
+  if (!json.is_object()) return invalidArgument("is " + shown(json) + ", expected an object like " + std::string(kExample));
+  JINX_TRY(checkKeys(json, {"mesh", "rules"}));
+  for (const char* key : {"mesh", "rules"})
+    if (!json.contains(key)) return invalidArgument("has no \"" + std::string(key) + "\", expected an object like " + kExample);
+  ShardRules rules;
+  JINX_TRY_ASSIGN(rules.mesh, readMesh(json["mesh"]), "mesh");
+  if (!json["rules"].is_array()) return invalidArgument("rules is " + shown(json["rules"]) + ", expected a list");
+  for (size_t i = 0; i < json["rules"].size(); ++i) {
+    JINX_TRY_ASSIGN(ShardRule rule, readRule(json["rules"][i]), "rules[" + std::to_string(i) + "]");
+    rules.rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+/// "dp=2,tp=4,sp".
+Expected<ShardRequest> parseShorthand(const std::string& text) {
+  ShardRequest request;
+  request.isBuiltIn = true;
+  std::stringstream words(text);
+  std::string mesh, word;
+  while (std::getline(words, word, ',')) {
+    if (word == "sp")
+      request.isSequenceParallel = true;
+    else
+      mesh += (mesh.empty() ? "" : ",") + word;
+  }
+  JINX_TRY_ASSIGN(request.rules.mesh, passes::parseMesh(mesh), "\"" + text + "\"");
+  if (!request.isSequenceParallel) return request;
+  for (const MeshAxis& axis : request.rules.mesh)
+    if (axis.name == "tp") return request;
+  return invalidArgument("\"" + text + "\": sp splits rows by tp, and there is no tp, expected tp=N,sp");
+}
+
+} // namespace
+
+Expected<passes::ShardRules> parseShardFile(const std::string& text, const std::string& where) {
+  JINX_TRY_ASSIGN(Json json, parseJson(text), where);
+  JINX_TRY_ASSIGN(ShardRules rules, readRules(json), where);
+  return rules;
+}
+
+Expected<ShardRequest> readShardRequest(const std::string& fileOrMesh) {
+  std::ifstream file(fileOrMesh);
+  std::error_code error;
+  const bool isFile = file.good() && std::filesystem::is_regular_file(fileOrMesh, error);
+  if (!isFile && fileOrMesh.find('=') != std::string::npos) return parseShorthand(fileOrMesh);
+  if (!isFile) return notFound("there is no file " + fileOrMesh + ", expected a file of rules or a mesh like tp=4 or dp=2,tp=4");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  ShardRequest request;
+  JINX_TRY_ASSIGN(request.rules, parseShardFile(text, fileOrMesh));
+  return request;
+}
+
+std::string formatShardFile(const ShardRules& rules) {
+  std::string text = "{\"mesh\": [";
+  for (const MeshAxis& axis : rules.mesh)
+    text += (&axis == rules.mesh.data() ? "" : ", ") + Json::array({axis.name, axis.ranks}).dump();
+  text += "],\n \"rules\": [";
+  for (const ShardRule& rule : rules.rules) {
+    nlohmann::ordered_json json;
+    json["values"] = rule.values;
+    json["dims"] = nlohmann::ordered_json::array();
+    for (const DimRule& dim : rule.dims)
+      json["dims"].push_back(passes::describe(dim));
+    if (rule.priority != 0) json["priority"] = rule.priority;
+    text += (&rule == rules.rules.data() ? "\n  " : ",\n  ") + json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  }
+  return text + "]}\n";
+}
+
+} // namespace jinx::driver

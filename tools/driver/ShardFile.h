@@ -1,0 +1,29 @@
+// What `--shard` says: a file of rules, or a mesh for the rules that are built in.
+//
+//   {"mesh": [["dp", 2], ["tp", 4]],
+//    "rules": [{"values": "blk.*.ffn_up.weight", "dims": ["tp", ""]}, {"values": "input_ids", "dims": ["dp ?", ""], "priority": 1}]}
+//
+//   dp=2,tp=4        built-in rules (passes/Dist/BuiltInRules.h)
+//   tp=4,sp          those, and rows between blocks are split by tp, too
+#pragma once
+
+#include "passes/Dist/ShardRules.h"
+
+namespace jinx::driver {
+
+struct ShardRequest {
+  passes::ShardRules rules; ///< without rules where they are built in
+  bool isBuiltIn = false;
+  bool isSequenceParallel = false;
+};
+
+/// A file where there is one of that name, else a mesh.
+/// \returns kNotFound, kInvalidArgument: what was got, what was expected, and where
+Expected<ShardRequest> readShardRequest(const std::string& fileOrMesh);
+
+/// \param where  the file's name, for messages
+Expected<passes::ShardRules> parseShardFile(const std::string& text, const std::string& where);
+/// As a file says it.
+std::string formatShardFile(const passes::ShardRules& rules);
+
+} // namespace jinx::driver
