@@ -114,6 +114,8 @@ std::string leaves(Communicator& comm) {
 }
 
 std::string aborts(Communicator& comm) {
+  // Until all have opened the world: who hears of it earlier has no rank to say.
+  if (std::string wrong = sumOf(comm, 4, 1, "/before"); !wrong.empty()) return wrong;
   if (!isLast(comm)) return sumOf(comm, 4, 1, "/x");
   comm.abort(resourceError("no memory for 12 GiB"));
   return sumOf(comm, 4, 1, "/x");
