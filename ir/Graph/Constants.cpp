@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/xxhash.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 
@@ -135,7 +137,9 @@ ElementsAttr elementsOf(const Tensor &tensor, MLIRContext *context) {
     auto keep = tensor.storage();
     AsmResourceBlob blob(ArrayRef<char>(data, tensor.sizeBytes()), 64, [keep](void *, size_t, size_t) mutable { keep.reset(); },
                          /*dataIsMutable=*/false);
-    return DenseResourceElementsAttr::get(type, "constant", std::move(blob));
+    // A name that is taken gets a number behind it, and the search for one goes through all that are: names follow from contents.
+    uint64_t hash = llvm::xxh3_64bits(ArrayRef(reinterpret_cast<const uint8_t *>(data), size_t(tensor.sizeBytes())));
+    return DenseResourceElementsAttr::get(type, "constant_" + llvm::utohexstr(hash, /*LowerCase=*/true), std::move(blob));
   }
   if (auto integer = dyn_cast<IntegerType>(element)) {
     SmallVector<APInt> values;
