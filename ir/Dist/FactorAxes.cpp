@@ -4,16 +4,6 @@ using namespace mlir;
 
 namespace jinx::dist {
 
-graph::ReduceKind toReduceKind(graph::Reduction reduction) {
-  switch (reduction) {
-    case graph::Reduction::kSum: return graph::ReduceKind::sum;
-    case graph::Reduction::kProd: return graph::ReduceKind::prod;
-    case graph::Reduction::kMax: return graph::ReduceKind::max;
-    case graph::Reduction::kMin: return graph::ReduceKind::min;
-  }
-  return graph::ReduceKind::sum;
-}
-
 std::optional<SmallVector<Axes, 2>> distribute(ArrayRef<StringAttr> axes, const graph::Loops &loops, const graph::FactorRule &rule, MeshOp mesh,
                                                std::string &why) {
   SmallVector<Axes, 2> parts(loops.size());
@@ -93,8 +83,7 @@ Expected<graph::ReduceKind> partialResult(Operation *op, ArrayRef<std::optional<
     kind = operand;
   }
   for (const graph::PartialRule &partial : rule->partials)
-    if (ArrayRef<int64_t>(partial.operands) == ArrayRef<int64_t>(given) &&
-        llvm::any_of(partial.reductions, [&](graph::Reduction by) { return toReduceKind(by) == *kind; }))
+    if (ArrayRef<int64_t>(partial.operands) == ArrayRef<int64_t>(given) && llvm::is_contained(partial.reductions, *kind))
       return *kind;
   std::string names;
   for (int64_t i : given) names += (names.empty() ? "" : " and ") + rule->operands[i].name;

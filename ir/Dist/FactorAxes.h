@@ -30,6 +30,4 @@ FactorAxes axesOfFactors(mlir::Operation *op, const graph::FactorRule &rule, Mes
 /// By which reduction the results of an operator are partial where these operands are; an error that says why they may not be.
 Expected<graph::ReduceKind> partialResult(mlir::Operation *op, llvm::ArrayRef<std::optional<graph::ReduceKind>> operands);
 
-graph::ReduceKind toReduceKind(graph::Reduction reduction);
-
 }  // namespace jinx::dist

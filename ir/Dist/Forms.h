@@ -26,6 +26,11 @@ mlir::LogicalResult verifyPlaced(mlir::FunctionOpInterface function, MeshOp mesh
 /// What varies with what is the same varies; a part of a sum goes through what is linear and nothing else; collectives take one state to another.
 mlir::LogicalResult verifyOwn(mlir::FunctionOpInterface function, MeshOp mesh);
 
+/// True when a formula of the operator's attributes has the coordinate on `axis` in it.
+bool readsCoordinate(mlir::Operation *op, mlir::StringAttr axis);
+/// The axes whose coordinates stand in formulas of an own function: ranks that agree on these have one program.
+llvm::SmallVector<mlir::StringAttr> axesRead(mlir::FunctionOpInterface function, MeshOp mesh);
+
 /// Collectives fit their groups.
 mlir::LogicalResult verifyRanked(mlir::FunctionOpInterface function, MeshOp mesh);
 

@@ -17,6 +17,26 @@ MeshOp dist::meshOf(Operation *function) {
   return {};
 }
 
+bool dist::readsCoordinate(Operation *op, StringAttr axis) {
+  std::string symbol = coordinateSymbol(axis);
+  bool found = false;
+  op->getAttrDictionary().walk([&](StringAttr text) {
+    if (!text.getValue().contains(symbol)) return;
+    auto formula = SizeExpr::parse(text.getValue());
+    found |= formula && llvm::is_contained(formula->symbols(), symbol);
+  });
+  return found;
+}
+
+SmallVector<StringAttr> dist::axesRead(FunctionOpInterface function, MeshOp mesh) {
+  SmallVector<StringAttr> read;
+  for (StringAttr axis : mesh.getAxes().getAsRange<StringAttr>()) {
+    WalkResult walk = function.getFunctionBody().walk([&](Operation *op) { return readsCoordinate(op, axis) ? WalkResult::interrupt() : WalkResult::advance(); });
+    if (walk.wasInterrupted()) read.push_back(axis);
+  }
+  return read;
+}
+
 FailureOr<int64_t> dist::groupSize(Operation *op, ArrayAttr axes, MeshOp mesh) {
   llvm::SmallDenseSet<StringRef> seen;
   int64_t ranks = 1;

@@ -14,18 +14,6 @@ using namespace jinx::dist;
 
 namespace {
 
-/// True when a formula of the operator's attributes has the coordinate on `axis` in it.
-bool readsCoordinate(Operation *op, StringAttr axis) {
-  std::string symbol = coordinateSymbol(axis);
-  bool found = false;
-  op->getAttrDictionary().walk([&](StringAttr text) {
-    if (!text.getValue().contains(symbol)) return;
-    auto formula = SizeExpr::parse(text.getValue());
-    found |= formula && llvm::is_contained(formula->symbols(), symbol);
-  });
-  return found;
-}
-
 /// What a value that varies, or is the same, may be called: itself, varying, or (where it varies) a part of something.
 bool mayBeCalled(const AxisState &made, const AxisState &declared) {
   if (made == declared) return true;

@@ -139,7 +139,7 @@ class PlacedVerifier {
       if (!llvm::is_contained(axes[f], axis)) continue;
       if (given) return op->emitOpError("axis ") << axis << " splits " << factor.name << ", and an operand is partial on it: reshard it";
       if (llvm::any_of(result.dims, [&](const graph::Loops &loops) { return llvm::is_contained(loops, int64_t(f)); })) continue;
-      if (factor.kind == graph::FactorKind::kReduced) made = AxisState::partial(axis, toReduceKind(factor.reduction));
+      if (factor.kind == graph::FactorKind::kReduced) made = AxisState::partial(axis, factor.reduction);
       if (factor.kind == graph::FactorKind::kGathered) made = AxisState::partial(axis, graph::ReduceKind::sum);
     }
     if (!given) return made;

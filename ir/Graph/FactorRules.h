@@ -22,9 +22,9 @@
 namespace jinx::graph {
 
 /// Which reductions a partial operand may have.
-inline constexpr Reduction kAny[] = {Reduction::kSum, Reduction::kProd, Reduction::kMax, Reduction::kMin};
-inline constexpr Reduction kSums[] = {Reduction::kSum};
-inline constexpr Reduction kExtrema[] = {Reduction::kMax, Reduction::kMin};
+inline constexpr ReduceKind kAny[] = {ReduceKind::sum, ReduceKind::prod, ReduceKind::max, ReduceKind::min};
+inline constexpr ReduceKind kSums[] = {ReduceKind::sum};
+inline constexpr ReduceKind kExtrema[] = {ReduceKind::max, ReduceKind::min};
 
 class RuleWriter {
  public:
@@ -32,7 +32,7 @@ class RuleWriter {
 
   // A new factor. One of size 1, or that no dimension has, is not in the rule.
   int64_t free(const llvm::Twine &name, SizeExpr size) { return add({name.str(), std::move(size), FactorKind::kFree}); }
-  int64_t reduced(const llvm::Twine &name, SizeExpr size, Reduction by = Reduction::kSum) {
+  int64_t reduced(const llvm::Twine &name, SizeExpr size, ReduceKind by = ReduceKind::sum) {
     return add({name.str(), std::move(size), FactorKind::kReduced, by});
   }
   int64_t gathered(const llvm::Twine &name, SizeExpr size) { return add({name.str(), std::move(size), FactorKind::kGathered}); }
@@ -47,7 +47,7 @@ class RuleWriter {
   void result(llvm::StringRef name, mlir::Value v, Dims dims) { value(rule_.results, name, v, std::move(dims)); }
 
   /// These operands may be partial by one of these reductions, all of them together (after the last operand). Does nothing where one is omitted.
-  void partial(llvm::ArrayRef<llvm::StringRef> operands, llvm::ArrayRef<Reduction> by);
+  void partial(llvm::ArrayRef<llvm::StringRef> operands, llvm::ArrayRef<ReduceKind> by);
 
   /// The rule, of as many operands and results as the operator has.
   FactorRule take();

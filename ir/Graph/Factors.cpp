@@ -67,7 +67,7 @@ void RuleWriter::value(SmallVectorImpl<FactoredValue> &values, StringRef name, V
   values.push_back({name.str(), std::move(dims)});
 }
 
-void RuleWriter::partial(ArrayRef<StringRef> operands, ArrayRef<Reduction> by) {
+void RuleWriter::partial(ArrayRef<StringRef> operands, ArrayRef<ReduceKind> by) {
   PartialRule partial;
   for (auto [i, operand] : llvm::enumerate(rule_.operands))
     if (llvm::is_contained(operands, operand.name)) partial.operands.push_back(int64_t(i));
@@ -107,11 +107,6 @@ Pieces piecesOf(RuleWriter &rule, StringRef name, const SizeExpr &size, int64_t 
 
 // ---- printing -------------------------------------------------------------------------------------------------------------------
 
-StringRef nameOf(Reduction reduction) {
-  constexpr StringLiteral kNames[] = {"sum", "prod", "max", "min"};
-  return kNames[int(reduction)];
-}
-
 namespace {
 
 /// " a[m, k*i, 1]": a dimension without factors is 1.
@@ -127,7 +122,7 @@ std::string textOf(const FactorRule &rule, const FactoredValue &value) {
 
 /// "; k sums; gathered: v; whole: d, e": what is not free.
 std::string kindsOf(const FactorRule &rule) {
-  constexpr StringLiteral kVerbs[] = {" sums", " multiplies", " takes the maximum", " takes the minimum"};
+  constexpr StringLiteral kVerbs[] = {" sums", " takes the maximum", " takes the minimum", " multiplies"};  // by ReduceKind
   std::string reduced, gathered, whole;
   for (const Factor &factor : rule.factors) {
     if (factor.kind == FactorKind::kReduced) reduced += "; " + factor.name + kVerbs[int(factor.reduction)].str();
@@ -143,7 +138,7 @@ std::string textOf(const FactorRule &rule, const PartialRule &partial) {
   for (int64_t i : partial.operands) text += (text.empty() ? "" : "+") + rule.operands[i].name;
   if (partial.reductions.size() == std::size(kAny)) return text + " (any)";
   text += " (";
-  for (auto [i, reduction] : llvm::enumerate(partial.reductions)) text += (i ? " or " : "") + nameOf(reduction).str();
+  for (auto [i, reduction] : llvm::enumerate(partial.reductions)) text += (i ? " or " : "") + stringifyReduceKind(reduction).str();
   return text + ")";
 }
 

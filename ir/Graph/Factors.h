@@ -39,13 +39,12 @@ enum class FactorKind {
   kGathered,  ///< data say which elements are read: each part gives what lies in it and 0 elsewhere, and the sum of the parts is the result
   kWhole,     ///< no part of it can be computed alone: the axis of a sort, a window that slides, the depth of attention
 };
-enum class Reduction { kSum, kProd, kMax, kMin };
 
 struct Factor {
   std::string name;  ///< "m"; no other factor of the rule has it
   SizeExpr size;
   FactorKind kind = FactorKind::kFree;
-  Reduction reduction = Reduction::kSum;  ///< of kReduced
+  ReduceKind reduction = ReduceKind::sum;  ///< of kReduced
 };
 
 /// Factors of a dimension as indices into FactorRule::factors, the major one first.
@@ -60,7 +59,7 @@ struct FactoredValue {
 /// If exactly these operands are partial, all by one of these reductions, then all results are partial by it.
 struct PartialRule {
   llvm::SmallVector<int64_t, 2> operands;  ///< ascending
-  llvm::SmallVector<Reduction, 4> reductions;
+  llvm::SmallVector<ReduceKind, 4> reductions;
 };
 
 struct FactorRule {
@@ -74,8 +73,6 @@ std::optional<FactorRule> factorRule(mlir::Operation *op);
 /// Why an operator of this name ("jinx.if") has no rule; empty where it has one, or is none of ours.
 llvm::StringRef whyNoFactorRule(llvm::StringRef name);
 
-/// "sum", "prod", "max", "min".
-llvm::StringRef nameOf(Reduction reduction);
 /// "a[m, k] b[k, n] -> y[m, n]; k sums; partial: a (sum), b (sum)", with "; gathered: v" and "; whole: d, e" where there are such. With `sizes` also
 /// "; sizes: m=4 k=8 n=2".
 std::string describe(const FactorRule &rule, bool sizes = false);

@@ -59,7 +59,7 @@ FactorRule mul(MulOp op) {
   broadcastTogether(rule, {"a", "b"}, op);
   rule.partial({"a"}, kSums);
   rule.partial({"b"}, kSums);
-  rule.partial({"a", "b"}, {Reduction::kProd});
+  rule.partial({"a", "b"}, {ReduceKind::prod});
   return rule.take();
 }
 
@@ -69,12 +69,12 @@ FactorRule div(DivOp op) {
   broadcastTogether(rule, {"a", "b"}, op);
   if (!isa<FloatType>(elementOf(op.getA()))) return rule.take();
   rule.partial({"a"}, kSums);
-  rule.partial({"a", "b"}, {Reduction::kProd});
+  rule.partial({"a", "b"}, {ReduceKind::prod});
   return rule.take();
 }
 
 /// max, min: what is not partial may be counted on each device, max(b, b) is b.
-template <typename Op, Reduction by>
+template <typename Op, ReduceKind by>
 FactorRule extremum(Op op) {
   RuleWriter rule(op);
   broadcastTogether(rule, {"a", "b"}, op);
@@ -135,8 +135,8 @@ constexpr FactorRow kRows[] = {
     row<MulOp, mul>(),
     row<DivOp, div>(),
     row<ModOp, binary>(),
-    row<MaxOp, extremum<MaxOp, Reduction::kMax>>(),
-    row<MinOp, extremum<MinOp, Reduction::kMin>>(),
+    row<MaxOp, extremum<MaxOp, ReduceKind::max>>(),
+    row<MinOp, extremum<MinOp, ReduceKind::min>>(),
     row<PowOp, binary>(),
     row<AndOp, binary>(),
     row<OrOp, binary>(),

@@ -75,11 +75,11 @@ void partialScatter(RuleWriter &rule, ScatterKind kind) {
   switch (kind) {
     case ScatterKind::set: return rule.partial({"x", "updates"}, kAny);
     case ScatterKind::add: return rule.partial({"x", "updates"}, kSums);
-    case ScatterKind::mul: return rule.partial({"x", "updates"}, {Reduction::kProd});
+    case ScatterKind::mul: return rule.partial({"x", "updates"}, {ReduceKind::prod});
     case ScatterKind::max:
     case ScatterKind::min: break;
   }
-  const Reduction by = kind == ScatterKind::max ? Reduction::kMax : Reduction::kMin;
+  const ReduceKind by = kind == ScatterKind::max ? ReduceKind::max : ReduceKind::min;
   rule.partial({"x"}, {by});
   rule.partial({"updates"}, {by});
   rule.partial({"x", "updates"}, {by});

@@ -7,20 +7,10 @@ namespace jinx::graph {
 
 namespace {
 
-Reduction reductionOf(ReduceKind kind) {
-  switch (kind) {
-    case ReduceKind::sum: return Reduction::kSum;
-    case ReduceKind::prod: return Reduction::kProd;
-    case ReduceKind::max: return Reduction::kMax;
-    case ReduceKind::min: return Reduction::kMin;
-  }
-  return Reduction::kSum;
-}
-
 /// The sum of sums is a sum, the largest of what is the largest somewhere the largest of all.
 FactorRule reduce(ReduceOp op) {
   RuleWriter rule(op);
-  const Reduction by = reductionOf(op.getKind());
+  const ReduceKind by = op.getKind();
   Dims xs = rule.each("d", op.getX()), ys = xs;
   Sizes sizes = sizesOf(op.getX().getType());
   for (int64_t axis : op.getAxes()) {

@@ -78,7 +78,7 @@ FactorRule pool(PoolOp op) {
   Window window = windowOf(rule, op.getX(), op.getY(), last ? 1 : 2, kernel, op.getStrides(), op.getPads());
   rule.operand("x", op.getX(), imageOf(n, window.x, {c}, last));
   rule.result("y", op.getY(), imageOf(n, window.y, {c}, last));
-  if (op.getKind() == PoolKind::max) rule.partial({"x"}, {Reduction::kMax});
+  if (op.getKind() == PoolKind::max) rule.partial({"x"}, {ReduceKind::max});
   else if (isa<FloatType>(elementOf(op.getX()))) rule.partial({"x"}, kSums);
   return rule.take();
 }

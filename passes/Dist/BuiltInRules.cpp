@@ -12,12 +12,6 @@ namespace jinx::passes {
 
 namespace {
 
-int64_t ranksAlong(const std::vector<MeshAxis> &mesh, StringRef name) {
-  for (const MeshAxis &axis : mesh)
-    if (axis.name == name) return axis.ranks;
-  return 1;
-}
-
 /// What lies below `node`: the first operator of a kind.
 template <typename Op>
 Op firstOf(func::FuncOp function, StringRef node) {

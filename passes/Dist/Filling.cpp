@@ -49,7 +49,7 @@ constexpr CleanOperand kClean[] = {{"jinx.gather", "indices", 0},          {"jin
 
 TypedAttr neededFilling(Operation *op, const FactorRule &rule, size_t operand, const Factor &factor) {
   Type element = cast<RankedTensorType>(op->getOperand(operand).getType()).getElementType();
-  if (factor.kind == FactorKind::kReduced) return neutralOf(dist::toReduceKind(factor.reduction), element);
+  if (factor.kind == FactorKind::kReduced) return neutralOf(factor.reduction, element);
   for (const CleanOperand &clean : kClean)
     if (clean.op == op->getName().getStringRef() && clean.operand == rule.operands[operand].name && (!clean.onlyIntegers || element.isInteger()))
       return isa<FloatType>(element) ? TypedAttr(FloatAttr::get(element, double(clean.filling))) : IntegerAttr::get(element, clean.filling);

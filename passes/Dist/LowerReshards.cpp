@@ -5,16 +5,6 @@ using namespace jinx::dist;
 
 namespace jinx::passes {
 
-namespace {
-
-RankedTensorType resized(RankedTensorType type, int64_t dim, const SizeExpr &size) {
-  graph::Sizes sizes = graph::sizesOf(type);
-  sizes[dim] = size;
-  return withStates(graph::tensorOf(sizes, type.getElementType()), statesOf(type));
-}
-
-}  // namespace
-
 Value ReshardLowering::take(Location loc, const ReshardStep &step, Value x) {
   std::vector<const void *> axes;
   for (StringAttr axis : step.axes) axes.push_back(axis.getAsOpaquePointer());

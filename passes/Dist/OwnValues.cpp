@@ -49,13 +49,11 @@ RankedTensorType OwnBuilder::varyingOn(RankedTensorType type, ArrayRef<StringAtt
   return withStates(type, states);
 }
 
-namespace {
 RankedTensorType resized(RankedTensorType type, int64_t dim, const SizeExpr &size) {
   Sizes sizes = sizesOf(type);
   sizes[dim] = size;
   return withStates(tensorOf(sizes, type.getElementType()), statesOf(type));
 }
-}  // namespace
 
 Value OwnBuilder::padTo(Location loc, Value x, int64_t dim, const SizeExpr &size) {
   auto type = cast<RankedTensorType>(x.getType());

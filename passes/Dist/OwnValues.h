@@ -38,6 +38,8 @@ class OwnBuilder {
   mutable dist::MeshOp mesh_;  ///< a handle: asking it changes nothing
 };
 
+/// `type` with another extent of one dimension; states stay.
+mlir::RankedTensorType resized(mlir::RankedTensorType type, int64_t dim, const SizeExpr &size);
 /// The element that changes nothing: 0, 1, the least or the greatest.
 mlir::TypedAttr neutralOf(graph::ReduceKind reduction, mlir::Type element);
 

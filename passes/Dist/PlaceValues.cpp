@@ -227,7 +227,7 @@ class Placer {
     for (StringAttr axis : mesh_.getAxes().getAsRange<StringAttr>())
       for (auto [f, factor] : llvm::enumerate(rule.factors)) {
         if (!partial || has[f] || !llvm::is_contained(axes[f], axis)) continue;
-        if (factor.kind == graph::FactorKind::kReduced) states.push_back(AxisState::partial(axis, toReduceKind(factor.reduction)));
+        if (factor.kind == graph::FactorKind::kReduced) states.push_back(AxisState::partial(axis, factor.reduction));
         if (factor.kind == graph::FactorKind::kGathered) states.push_back(AxisState::partial(axis, graph::ReduceKind::sum));
       }
     return withStates(cast<RankedTensorType>(value.getType()), states);

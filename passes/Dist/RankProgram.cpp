@@ -3,7 +3,6 @@
 // What is left of the mesh are collectives and their axes. Slices of constants fold from here on, so each rank's plan has its own part of the weights and no other's; masks of what is
 // filled up fold to constants, and on most ranks to nothing.
 #include <map>
-#include <set>
 
 #include "passes/Dist/OwnValues.h"
 #include "passes/Dist/DistPasses.h"
@@ -30,18 +29,17 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
       return signalPassFailure();
     }
     findCoordinates(mesh);
+    recordCoordinates(function, mesh);
     function.getBody().walk([&](Operation *op) { writeNumbers(op); });
     dropStates(function);
     function->setAttr(kRanked, function->getAttr(kOwn));
     function->removeAttr(kOwn);
-    recordCoordinates(function, mesh);
     dropLonely(function, mesh);
   }
 
  private:
   void findCoordinates(MeshOp mesh) {
     coordinates_.clear();
-    read_.clear();
     int64_t rest = rank;
     for (auto [axis, size] : llvm::reverse(llvm::zip_equal(mesh.getAxes().getAsRange<StringAttr>(), mesh.getSizes()))) {
       coordinates_[coordinateSymbol(axis)] = rest % size;
@@ -57,7 +55,6 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
     for (StringAttr text : op->getAttrOfType<ArrayAttr>(name).getAsRange<StringAttr>()) {
       SizeExpr formula = graph::parseSize(text.getValue()).substitute([&](std::string_view symbol) -> std::optional<SizeExpr> {
         auto found = coordinates_.find(std::string(symbol));
-        if (found != coordinates_.end()) read_.insert(found->first);
         return found == coordinates_.end() ? std::nullopt : std::optional(SizeExpr(found->second));
       });
       formulas.push_back(StringAttr::get(op->getContext(), formula.str()));
@@ -69,8 +66,7 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
   void recordCoordinates(func::FuncOp function, MeshOp mesh) {
     Builder b(function.getContext());
     NamedAttrList entries(function->getAttrOfType<DictionaryAttr>(kCoordinates));  // of a stage
-    for (StringAttr axis : mesh.getAxes().getAsRange<StringAttr>())
-      if (auto symbol = coordinateSymbol(axis); read_.count(symbol)) entries.set(axis, b.getI64IntegerAttr(coordinates_[symbol]));
+    for (StringAttr axis : axesRead(function, mesh)) entries.set(axis, b.getI64IntegerAttr(coordinates_[coordinateSymbol(axis)]));
     function->setAttr(kCoordinates, entries.getDictionary(function.getContext()));
   }
 
@@ -109,7 +105,6 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
   }
 
   std::map<std::string, int64_t> coordinates_;
-  std::set<std::string> read_;
 };
 
 }  // namespace

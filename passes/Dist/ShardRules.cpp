@@ -56,6 +56,12 @@ std::string describe(const std::vector<MeshAxis> &mesh) {
   return text;
 }
 
+int64_t ranksAlong(const std::vector<MeshAxis> &mesh, std::string_view name) {
+  for (const MeshAxis &axis : mesh)
+    if (axis.name == name) return axis.ranks;
+  return 1;
+}
+
 Expected<std::vector<MeshAxis>> parseMesh(std::string_view text) {
   std::vector<MeshAxis> mesh;
   for (StringRef part : partsOf(StringRef(text), ',')) {

@@ -43,6 +43,8 @@ Expected<DimRule> parseDimRule(std::string_view text);
 std::string describe(const DimRule &dim);
 /// "dp=2,tp=4".
 std::string describe(const std::vector<MeshAxis> &mesh);
+/// 1 where the mesh has no axis of the name.
+int64_t ranksAlong(const std::vector<MeshAxis> &mesh, std::string_view name);
 /// "dp=2,tp=4" as a mesh. \returns kInvalidArgument, naming the part, for a number that is none
 Expected<std::vector<MeshAxis>> parseMesh(std::string_view text);
 

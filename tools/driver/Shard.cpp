@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <set>
 
 #include <unistd.h>
 
@@ -50,20 +49,6 @@ Status runPasses(ModelModule& model, const char* what, const std::function<void(
   return mlir::succeeded(pm.run(*model.module)) ? Status::ok() : internalError(std::string(what) + " " + model.name + ": " + errors.text());
 }
 
-/// Axes whose coordinates stand in formulas of the program.
-std::vector<std::string> axesRead(FuncOp function) {
-  std::set<std::string> found;
-  function.getBody().walk([&](mlir::Operation* op) {
-    for (const char* name : {"exprs", "starts", "low"})
-      if (auto formulas = op->getAttrOfType<mlir::ArrayAttr>(name))
-        for (mlir::Attribute formula : formulas)
-          if (auto text = mlir::dyn_cast<mlir::StringAttr>(formula); text && text.getValue().contains("rank."))
-            for (const std::string& symbol : graph::parseSize(text).symbols())
-              if (llvm::StringRef(symbol).starts_with("rank.")) found.insert(symbol.substr(5));
-  });
-  return {found.begin(), found.end()};
-}
-
 std::vector<int64_t> coordinatesOf(int64_t rank, const std::vector<passes::MeshAxis>& mesh) {
   std::vector<int64_t> coordinates(mesh.size());
   for (size_t i = mesh.size(); i-- > 0; rank /= mesh[i].ranks)
@@ -73,11 +58,6 @@ std::vector<int64_t> coordinatesOf(int64_t rank, const std::vector<passes::MeshA
 
 constexpr const char* kStages = "pp"; ///< the axis of a pipeline
 
-int64_t ranksAlong(const std::vector<passes::MeshAxis>& mesh, const std::string& name) {
-  for (const passes::MeshAxis& axis : mesh)
-    if (axis.name == name) return axis.ranks;
-  return 1;
-}
 int64_t coordinateAlong(const std::vector<passes::MeshAxis>& mesh, const std::string& name, int64_t rank) {
   const std::vector<int64_t> coordinates = coordinatesOf(rank, mesh);
   for (size_t i = 0; i < mesh.size(); ++i)
@@ -97,17 +77,6 @@ void findPrograms(ShardedModel& sharded) {
     if (isNew) sharded.firstRanks.push_back(rank);
     sharded.programOf.push_back(entry->second);
   }
-}
-
-/// The coordinates that are numbers in a rank's program: its plan says whom it is for.
-void markCoordinates(ModelModule& model, const ShardedModel& sharded, int64_t rank) {
-  mlir::Builder b(model.context.get());
-  llvm::SmallVector<mlir::NamedAttribute> entries;
-  const std::vector<int64_t> coordinates = coordinatesOf(rank, sharded.rules.mesh);
-  for (size_t i = 0; i < coordinates.size(); ++i)
-    if (std::find(sharded.readAxes.begin(), sharded.readAxes.end(), sharded.rules.mesh[i].name) != sharded.readAxes.end())
-      entries.push_back(b.getNamedAttr(sharded.rules.mesh[i].name, b.getI64IntegerAttr(coordinates[i])));
-  if (!entries.empty()) model.main()->setAttr(dist::kCoordinates, b.getDictionaryAttr(entries));
 }
 
 std::string fileOf(int64_t rank) {
@@ -191,7 +160,7 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
     JINX_TRY_ASSIGN(sharded.rules, passes::builtInRules(*model->module, request.rules.mesh, request.isSequenceParallel, sharded.notes), "--shard");
   }
   JINX_TRY(passes::applyRules(*model->module, sharded.rules).status(), "--shard");
-  if (int64_t stages = ranksAlong(sharded.rules.mesh, kStages); stages > 1) JINX_TRY(passes::markStages(model->main(), stages).status(), "--shard");
+  if (int64_t stages = passes::ranksAlong(sharded.rules.mesh, kStages); stages > 1) JINX_TRY(passes::markStages(model->main(), stages).status(), "--shard");
   lap("rules");
   JINX_TRY(runPasses(*model, "splitting", [](mlir::OpPassManager& pm) { pm.addPass(passes::createPlaceValues()); }));
   lap("place");
@@ -204,8 +173,9 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
   for (const passes::RuleNote& note : sharded.notes)
     sharded.remarks.push_back({note.isSplit ? "passed" : "missed", "built-in-rules", note.isSplit ? "Split" : "Whole", note.node, note.text});
   sharded.remarks.insert(sharded.remarks.end(), remarks->begin(), remarks->end());
-  sharded.readAxes = axesRead(model->main());
-  if (ranksAlong(sharded.rules.mesh, kStages) > 1) sharded.readAxes.push_back(kStages);
+  for (mlir::StringAttr axis : dist::axesRead(model->main(), dist::meshOf(model->main(), dist::kOwn)))
+    sharded.readAxes.push_back(axis.str());
+  if (passes::ranksAlong(sharded.rules.mesh, kStages) > 1) sharded.readAxes.push_back(kStages);
   sharded.model = std::move(model);
   findPrograms(sharded);
   return sharded;
@@ -225,7 +195,7 @@ Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const Comp
   std::shared_ptr<ModelModule> model = sharded.model->clone();
   JINX_TRY(runPasses(*model, "splitting",
                      [&](mlir::OpPassManager& pm) {
-                       if (ranksAlong(sharded.rules.mesh, kStages) > 1)
+                       if (passes::ranksAlong(sharded.rules.mesh, kStages) > 1)
           pm.addPass(passes::createStageProgram({kStages, coordinateAlong(sharded.rules.mesh, kStages, rank)}));
         pm.addPass(passes::createRankProgram({rank}));
                        // Kernels read codes that are constants: those of this rank.
@@ -233,7 +203,6 @@ Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const Comp
                        pm.addPass(mlir::createCSEPass());
                      }),
            "rank " + std::to_string(rank));
-  markCoordinates(*model, sharded, rank);
   CompileOptions own = options;
   own.remarks = false; // the context has a listener
   JINX_TRY_ASSIGN(Compiled compiled, compileModule(std::move(model), own), "rank " + std::to_string(rank));

@@ -84,7 +84,7 @@ Expected<Choice> cheapest(const Network& network, Op op, const Group& group, dou
     choice.why += (choice.why.empty() ? "" : ", ") + nameAndTime(cost, hasProtocols);
   choice.why += ": ";
   if (choice.candidates.size() == 1)
-    choice.why += "no other algorithm has " + std::string(opText(op)) + " here";
+    choice.why += "no other algorithm has " + std::string(nameOf(op)) + " here";
   else
     choice.why += place(crossings(network, op, group, choice.candidates[0].algorithm, choice.candidates[1].algorithm), choice, bytes);
   return choice;

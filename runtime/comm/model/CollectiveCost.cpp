@@ -138,11 +138,6 @@ std::optional<Line> direct(const Setting& s) {
 
 } // namespace
 
-std::string_view opText(Op op) {
-  constexpr std::string_view kNames[] = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all", "all_to_all_v", "broadcast", "permute", "send", "recv"};
-  return kNames[static_cast<size_t>(op)];
-}
-
 int64_t wholeBytes(Op op, int64_t count, int64_t elementBytes, int ranks) {
   const bool isInParts = op == Op::kAllGather || op == Op::kReduceScatter || op == Op::kAllToAll;
   return count * elementBytes * (isInParts ? ranks : 1);
@@ -184,9 +179,9 @@ double wireBytes(Op op, const Group& group, Algorithm algorithm, double bytes) {
 }
 
 Expected<std::vector<Cost>> costsOf(const Network& network, Op op, const Group& group, double bytes) {
-  JINX_TRY(checkNetwork(network), opText(op));
-  JINX_TRY(checkGroup(network, group), opText(op));
-  if (!(bytes >= 0) || bytes > 1e18) return invalidArgument(std::string(opText(op)) + ": got " + fixedText(bytes, 0) + " bytes, expected 0 to 1e18");
+  JINX_TRY(checkNetwork(network), nameOf(op));
+  JINX_TRY(checkGroup(network, group), nameOf(op));
+  if (!(bytes >= 0) || bytes > 1e18) return invalidArgument(std::string(nameOf(op)) + ": got " + fixedText(bytes, 0) + " bytes, expected 0 to 1e18");
   if (group.ranks == 1) return std::vector<Cost>{{}};
   std::vector<Cost> costs;
   for (Algorithm algorithm : kAlgorithms) {
@@ -198,7 +193,7 @@ Expected<std::vector<Cost>> costsOf(const Network& network, Op op, const Group& 
     if (best) costs.push_back(*best);
   }
   if (costs.empty())
-    return unimplemented(std::string(opText(op)) + ": network " + network.name + " has no algorithm for it with its protocols; add Simple, which all ops have");
+    return unimplemented(std::string(nameOf(op)) + ": network " + network.name + " has no algorithm for it with its protocols; add Simple, which all ops have");
   std::sort(costs.begin(), costs.end(), [](const Cost& a, const Cost& b) { return std::pair(a.seconds, a.algorithm) < std::pair(b.seconds, b.algorithm); });
   return costs;
 }

@@ -48,9 +48,6 @@ struct Cost {
   Line line;             ///< at this size
 };
 
-/// "all_reduce": for messages. (`nameOf` of the communicators says the same; this library stands without them.)
-std::string_view opText(Op op);
-
 /// The whole, in bytes, of a call with `count` elements (the table in `Communicator.h`) on n ranks.
 int64_t wholeBytes(Op op, int64_t count, int64_t elementBytes, int ranks);
 

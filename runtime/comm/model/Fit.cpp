@@ -32,7 +32,7 @@ struct Row {
 
 /// What a network of unit links asks of α and 1/β.
 Expected<Row> rowOf(const Measurement& m) {
-  const std::string what = std::string(opText(m.op)) + " by " + std::string(nameOf(m.algorithm)) + " of " + bytesText(m.bytes);
+  const std::string what = std::string(nameOf(m.op)) + " by " + std::string(nameOf(m.algorithm)) + " of " + bytesText(m.bytes);
   if (!(m.seconds > 0) || !std::isfinite(m.seconds))
     return invalidArgument(what + ": got " + std::to_string(m.seconds) + " seconds, expected more than 0; leave it out");
   if (!(m.bytes >= 0)) return invalidArgument(what + ": got a negative size, expected 0 bytes or more");
@@ -163,7 +163,7 @@ Expected<std::vector<Fit>> fitEach(std::span<const Measurement> measurements) {
   if (kinds.empty()) return invalidArgument("fitting: got no measurements, expected at least 2");
   std::vector<Fit> fits;
   for (const auto& kind : kinds) {
-    JINX_TRY_ASSIGN(Fit fit, fitTogether(kind), std::string(opText(kind[0].op)) + " by " + std::string(nameOf(kind[0].algorithm)));
+    JINX_TRY_ASSIGN(Fit fit, fitTogether(kind), std::string(nameOf(kind[0].op)) + " by " + std::string(nameOf(kind[0].algorithm)));
     fits.push_back(fit);
   }
   return fits;

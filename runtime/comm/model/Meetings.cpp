@@ -19,7 +19,7 @@ const Task& taskOf(const World& world, const Folding& folding, const Place& plac
 /// "rank 3 comes with all_reduce 'grad 4'"
 std::string comes(const World& world, const Folding& folding, const Place& place) {
   const Task& task = taskOf(world, folding, place);
-  return rankText(folding, place.rankClass) + " comes with " + std::string(opText(*task.use)) + " '" + task.name + "'";
+  return rankText(folding, place.rankClass) + " comes with " + std::string(nameOf(*task.use)) + " '" + task.name + "'";
 }
 
 /// All the same, or a send and its recv.

@@ -64,7 +64,7 @@ void addClass(const World& world, const ClassTimeline& one, Events& events) {
     const std::string group = task.use ? world.groups[static_cast<size_t>(rank.groups[static_cast<size_t>(task.slot)])] : "";
     events.add("{\"ph\":\"X\",\"pid\":" + std::to_string(one.rank) + ",\"tid\":" + std::to_string(task.stream) + ",\"ts\":" + microseconds(one.begin[t]) +
                ",\"dur\":" + microseconds(one.end[t] - one.begin[t]) + ",\"name\":" + quote(task.name) + ",\"cat\":" +
-               quote(task.use ? std::string(opText(*task.use)) : "compute") + ",\"args\":{\"task\":" + std::to_string(t) + ",\"group\":" + quote(group) + "}}");
+               quote(task.use ? std::string(nameOf(*task.use)) : "compute") + ",\"args\":{\"task\":" + std::to_string(t) + ",\"group\":" + quote(group) + "}}");
   }
   for (const auto& [when, bytes] : memoryOverTime(program, one))
     events.add("{\"ph\":\"C\",\"pid\":" + std::to_string(one.rank) + ",\"ts\":" + microseconds(when) +

@@ -45,8 +45,8 @@ TEST(Fit, FindsPlantedConstants) {
   for (const auto& [op, algorithm] : kKinds) {
     const auto fit = fitTogether(measured(truth, op, algorithm, 0, 1));
     ASSERT_TRUE(fit) << fit.status().message();
-    EXPECT_NEAR(fit.value().latency / truth.latency, 1, 1e-6) << opText(op);
-    EXPECT_NEAR(fit.value().bandwidth / truth.bandwidth, 1, 1e-6) << opText(op);
+    EXPECT_NEAR(fit.value().latency / truth.latency, 1, 1e-6) << nameOf(op);
+    EXPECT_NEAR(fit.value().bandwidth / truth.bandwidth, 1, 1e-6) << nameOf(op);
     EXPECT_LT(fit.value().typical, 1e-6);
     EXPECT_EQ(fit.value().count, 33u);
   }
