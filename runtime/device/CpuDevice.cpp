@@ -23,6 +23,7 @@ class CpuEvent final : public Event {
     return Status::ok();
   }
   Status synchronize() override { return Status::ok(); }
+  Expected<bool> isReached() override { return true; }
   Status wait(Stream&) override { return Status::ok(); }
   Expected<double> millisecondsSince(Event& earlier) override {
     return std::chrono::duration<double, std::milli>(time_ - static_cast<CpuEvent&>(earlier).time_).count();

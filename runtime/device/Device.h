@@ -38,7 +38,8 @@ inline constexpr std::string_view kTiming = "timing"; ///< events measure time o
 inline constexpr std::string_view kGraphs = "graphs"; ///< can capture and replay launches: `beginCapture`
 } // namespace capability
 
-/// Rates that no kernel exceeds, a second, by the hardware's own numbers; 0: not known. Operations count a multiply-add as two.
+/// Rates that no kernel exceeds, a second, by the hardware's own numbers; 0: not known. Operations count a multiply-add
+/// as two.
 struct DevicePeaks {
   double memoryBytes = 0;    ///< of the memory's pins; a copy reaches some nine tenths
   double scalarFlops = 0;    ///< f32 multiply-adds
@@ -53,6 +54,8 @@ class Stream {
   virtual ~Stream() = default;
   /// Waits for everything enqueued so far; a failure of earlier asynchronous work shows here.
   virtual Status synchronize() = 0;
+  /// The driver's handle, for libraries that enqueue by themselves; null where there is none.
+  virtual void* native() const { return nullptr; }
 };
 
 /// A point in a stream.
@@ -62,6 +65,8 @@ class Event {
   virtual Status record(Stream& stream) = 0;
   /// Waits on the host until the recorded point is reached.
   virtual Status synchronize() = 0;
+  /// Whether the recorded point is reached; does not wait.
+  virtual Expected<bool> isReached() = 0;
   /// Makes later work of `stream` wait for the recorded point.
   virtual Status wait(Stream& stream) = 0;
   /// Milliseconds from `earlier` to this event, both reached.
@@ -84,8 +89,8 @@ class Module {
   virtual std::string_view isa() const = 0;
 };
 
-/// Launches recorded once and enqueued as one (capability kGraphs). What they were given is part of it: addresses and sizes are fixed, the
-/// memory must be there at every replay. Its module outlives it.
+/// Launches recorded once and enqueued as one (capability kGraphs). What they were given is part of it: addresses and
+/// sizes are fixed, the memory must be there at every replay. Its module outlives it.
 class LaunchGraph {
  public:
   virtual ~LaunchGraph() = default;
@@ -116,11 +121,15 @@ class Device : public MemorySource {
 
   virtual Expected<std::unique_ptr<Stream>> createStream() = 0;
   virtual Expected<std::unique_ptr<Event>> createEvent() = 0;
-  /// A stream of the caller's, who keeps it: on a GPU the driver's handle, where NULL is its default stream. Devices without streams of
-  /// their own take NULL only.
+  /// A stream of the caller's, who keeps it: on a GPU the driver's handle, where NULL is its default stream. Devices
+  /// without streams of their own take NULL only.
   virtual Expected<std::unique_ptr<Stream>> wrapStream(void* native);
 
-  /// Memory of the host from and to which copies run while the host goes on; with other memory they may wait. Plain memory where a device makes no difference.
+  /// Libraries that the calling thread uses from now on find this device.
+  virtual Status makeCurrent() { return Status::ok(); }
+
+  /// Memory of the host from and to which copies run while the host goes on; with other memory they may wait. Plain
+  /// memory where a device makes no difference.
   virtual Expected<void*> allocateHost(size_t sizeBytes);
   virtual void releaseHost(void* block, size_t sizeBytes) noexcept;
 
@@ -139,7 +148,8 @@ class Device : public MemorySource {
   virtual Status prepare(const KernelLaunch& launch) = 0;
   virtual Status launch(const KernelLaunch& launch, Stream& stream) = 0;
 
-  /// From here to `endCapture`, launches on `stream` are recorded and do not run. Nothing else may be enqueued there meanwhile.
+  /// From here to `endCapture`, launches on `stream` are recorded and do not run. Nothing else may be enqueued there
+  /// meanwhile.
   virtual Status beginCapture(Stream& stream);
   /// Ends the recording, also where a launch in it has failed: the stream is usable again.
   virtual Expected<std::unique_ptr<LaunchGraph>> endCapture(Stream& stream);

@@ -12,23 +12,35 @@ namespace {
 
 comm::Op opOf(plan::Collective::Op op) {
   switch (op) {
-  case plan::Collective::ALL_GATHER: return comm::Op::kAllGather;
-  case plan::Collective::REDUCE_SCATTER: return comm::Op::kReduceScatter;
-  case plan::Collective::ALL_TO_ALL: return comm::Op::kAllToAll;
-  case plan::Collective::BROADCAST: return comm::Op::kBroadcast;
-  case plan::Collective::PERMUTE: return comm::Op::kPermute;
-  case plan::Collective::SEND: return comm::Op::kSend;
-  case plan::Collective::RECV: return comm::Op::kRecv;
-  default: return comm::Op::kAllReduce;
+  case plan::Collective::ALL_GATHER:
+    return comm::Op::kAllGather;
+  case plan::Collective::REDUCE_SCATTER:
+    return comm::Op::kReduceScatter;
+  case plan::Collective::ALL_TO_ALL:
+    return comm::Op::kAllToAll;
+  case plan::Collective::BROADCAST:
+    return comm::Op::kBroadcast;
+  case plan::Collective::PERMUTE:
+    return comm::Op::kPermute;
+  case plan::Collective::SEND:
+    return comm::Op::kSend;
+  case plan::Collective::RECV:
+    return comm::Op::kRecv;
+  default:
+    return comm::Op::kAllReduce;
   }
 }
 
 comm::Reduction reductionOf(plan::Collective::Reduction reduction) {
   switch (reduction) {
-  case plan::Collective::PROD: return comm::Reduction::kProd;
-  case plan::Collective::MAX: return comm::Reduction::kMax;
-  case plan::Collective::MIN: return comm::Reduction::kMin;
-  default: return comm::Reduction::kSum;
+  case plan::Collective::PROD:
+    return comm::Reduction::kProd;
+  case plan::Collective::MAX:
+    return comm::Reduction::kMax;
+  case plan::Collective::MIN:
+    return comm::Reduction::kMin;
+  default:
+    return comm::Reduction::kSum;
   }
 }
 
@@ -57,7 +69,8 @@ std::string describeCollective(const plan::Mesh& mesh, const plan::Collective& c
   return text + axes;
 }
 
-Expected<std::unique_ptr<Collectives>> Collectives::create(const Program& program, std::shared_ptr<comm::Communicator> communicator, Device& device) {
+Expected<std::unique_ptr<Collectives>>
+Collectives::create(const Program& program, std::shared_ptr<comm::Communicator> communicator, Device& device) {
   std::unique_ptr<Collectives> made(new Collectives(program, device));
   const plan::Mesh& mesh = program.plan().mesh();
   const int64_t ranks = numRanks(mesh);
@@ -70,11 +83,14 @@ Expected<std::unique_ptr<Collectives>> Collectives::create(const Program& progra
     JINX_TRY_ASSIGN(communicator, world->communicator(0));
   } else {
     const size_t n = program.collectives.size();
-    return invalidArgument("the plan has " + std::to_string(n) + (n == 1 ? " collective" : " collectives") + " between " + std::to_string(ranks) + " ranks (" +
-                           describeMesh(mesh) + "), and the session no communicator: set SessionOptions::communicator, or run all ranks with " +
-                           "`jinx-rt run FOLDER --ranks " + std::to_string(ranks) + "` or `--communicator mpi`");
+    return invalidArgument(
+        "the plan has " + std::to_string(n) + (n == 1 ? " collective" : " collectives") + " between " +
+        std::to_string(ranks) + " ranks (" + describeMesh(mesh) +
+        "), and the session no communicator: set SessionOptions::communicator, or run all ranks with " +
+        "`jinx-rt run FOLDER --ranks " + std::to_string(ranks) + "` or `--communicator mpi`");
   }
   made->comm_ = std::move(communicator);
+  if (!made->hostMemory_) made->onDevice_ = made->comm_->onDevice();
   JINX_TRY(made->makeSites());
   return made;
 }
@@ -90,7 +106,8 @@ Status Collectives::makeSites() {
   for (const StepInfo& step : program_.steps) {
     if (!step.source->has_wait()) continue;
     Site& site = sites_[static_cast<size_t>(step.collective)];
-    site.overlap = static_cast<int>(std::ranges::count_if(program_.collectives, [&](uint32_t other) { return other > site.step->index && other < step.index; }));
+    site.overlap = static_cast<int>(std::ranges::count_if(
+        program_.collectives, [&](uint32_t other) { return other > site.step->index && other < step.index; }));
   }
   return Status::ok();
 }
@@ -108,7 +125,7 @@ Status Collectives::makeSite(const StepInfo& step, Site& site) {
   if (step.source->nodes_size()) site.call.name = step.source->nodes(0);
   site.call.dtype = program_.values[step.inputs.empty() ? step.outputs[0] : step.inputs[0]].dtype;
   JINX_TRY_ASSIGN(site.call.group, comm_->makeGroup(members));
-  return Status::ok();
+  return onDevice_ ? onDevice_->open(site.call.group) : Status::ok();
 }
 
 Status Collectives::prepare(Binding& binding) {
@@ -116,10 +133,11 @@ Status Collectives::prepare(Binding& binding) {
     bool ok = true;
     const int64_t count = site.step->count.program.run(binding.symbols.data(), &ok);
     const std::string what = "step \"" + site.step->name() + "\"";
-    if (!ok || count < 0) return invalidArgument(what + ": its count, " + site.step->source->collective().count() + ", cannot be computed");
+    if (!ok || count < 0)
+      return invalidArgument(what + ": its count, " + site.step->source->collective().count() + ", cannot be computed");
     JINX_TRY(checkBuffers(site, binding, count), what);
     binding.counts.push_back(count);
-    if (hostMemory_) continue;
+    if (hostMemory_ || onDevice_) continue;
     JINX_TRY(grow(site.in, placementOf(binding, site.step->inputs)), what);
     JINX_TRY(grow(site.out, placementOf(binding, site.step->outputs)), what);
   }
@@ -128,14 +146,16 @@ Status Collectives::prepare(Binding& binding) {
 
 /// A plan may say one count and other sizes.
 Status Collectives::checkBuffers(const Site& site, const Binding& binding, int64_t count) const {
-  const bool gathers = site.call.op == comm::Op::kAllGather, scatters = site.call.op == comm::Op::kReduceScatter, exchanges = site.call.op == comm::Op::kAllToAll;
+  const bool gathers = site.call.op == comm::Op::kAllGather, scatters = site.call.op == comm::Op::kReduceScatter,
+             exchanges = site.call.op == comm::Op::kAllToAll;
   const int64_t most = (int64_t{1} << 56) / site.ranks;
   auto check = [&](const Placement* placement, bool isMany, const char* which) {
     if (!placement) return Status::ok();
     const int64_t expected = count > most ? -1 : packedBytes(site.call.dtype, isMany ? count * site.ranks : count);
     if (placement->sizeBytes == expected) return Status::ok();
-    return invalidArgument(std::string(which) + " has " + std::to_string(placement->sizeBytes) + " bytes, a count of " + std::to_string(count) + " in a group of " +
-                           std::to_string(site.ranks) + " needs " + std::to_string(expected));
+    return invalidArgument(std::string(which) + " has " + std::to_string(placement->sizeBytes) + " bytes, a count of " +
+                           std::to_string(count) + " in a group of " + std::to_string(site.ranks) + " needs " +
+                           std::to_string(expected));
   };
   JINX_TRY(check(placementOf(binding, site.step->inputs), scatters || exchanges, "operand"));
   return check(placementOf(binding, site.step->outputs), gathers || exchanges, "result");
@@ -147,37 +167,58 @@ Status Collectives::agree(Binding& binding) {
   for (size_t k = 0; k < sites_.size(); ++k) {
     const Site& site = sites_[k];
     const std::span<const int> members = comm_->members(site.call.group);
-    schedule.calls.push_back({.op = site.call.op, .reduction = site.call.reduction, .dtype = site.call.dtype, .count = binding.counts[k],
-                              .ranks = {members.begin(), members.end()}, .root = site.call.root, .sources = site.sources,
-                              .name = std::string(site.call.name), .overlap = site.overlap});
+    schedule.calls.push_back({.op = site.call.op,
+                              .reduction = site.call.reduction,
+                              .dtype = site.call.dtype,
+                              .count = binding.counts[k],
+                              .ranks = {members.begin(), members.end()},
+                              .root = site.call.root,
+                              .sources = site.sources,
+                              .name = std::string(site.call.name),
+                              .overlap = site.overlap});
   }
   JINX_TRY(comm::agree(*comm_, schedule), "before the first step");
   binding.agreed = true;
   return Status::ok();
 }
 
+comm::Call Collectives::callOf(const StepInfo& step, const Binding& binding) const {
+  comm::Call call = sites_[static_cast<size_t>(step.collective)].call;
+  call.count = binding.counts[static_cast<size_t>(step.collective)];
+  return call;
+}
+
 Status Collectives::run(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream) {
+  if (onDevice_ && !step.source->collective().starts()) {
+    const Placement *from = placementOf(binding, step.inputs), *to = placementOf(binding, step.outputs);
+    return onDevice_->enqueue(callOf(step, binding), from ? addressOf(*from, bases) : nullptr,
+                              to ? addressOf(*to, bases) : nullptr, stream);
+  }
   JINX_TRY(start(step, binding, bases, stream));
   return step.source->collective().starts() ? Status::ok() : wait(step, binding, bases, stream);
 }
 
 Status Collectives::start(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream) {
-  const auto k = static_cast<size_t>(step.collective);
-  Site& site = sites_[k];
+  Site& site = sites_[static_cast<size_t>(step.collective)];
+  const comm::Call call = callOf(step, binding);
   const Placement *from = placementOf(binding, step.inputs), *to = placementOf(binding, step.outputs);
   const void* in = from ? addressOf(*from, bases) : nullptr;
   void* out = to ? addressOf(*to, bases) : nullptr;
-  if (!hostMemory_ && from) JINX_TRY(device_.copyToHost(site.in.data(), in, static_cast<size_t>(from->sizeBytes), stream));
+  if (onDevice_) {
+    JINX_TRY_ASSIGN(site.ticket, onDevice_->start(call, in, out, stream));
+    return Status::ok();
+  }
+  if (!hostMemory_ && from)
+    JINX_TRY(device_.copyToHost(site.in.data(), in, static_cast<size_t>(from->sizeBytes), stream));
   if (!hostMemory_) in = site.in.data(), out = site.out.data();
   JINX_TRY(stream.synchronize());
-  comm::Call call = site.call;
-  call.count = binding.counts[k];
   JINX_TRY_ASSIGN(site.ticket, comm_->start(call, in, out));
   return Status::ok();
 }
 
 Status Collectives::wait(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream) {
   Site& site = sites_[static_cast<size_t>(step.collective)];
+  if (onDevice_) return onDevice_->wait(site.ticket, stream);
   const int64_t begin = Trace::now();
   Status status = comm_->wait(site.ticket);
   waitNs_ += Trace::now() - begin;
@@ -185,6 +226,14 @@ Status Collectives::wait(const StepInfo& step, const Binding& binding, const Bas
   const Placement* to = placementOf(binding, step.outputs);
   if (hostMemory_ || !to) return Status::ok();
   return device_.copyToDevice(addressOf(*to, bases), site.out.data(), static_cast<size_t>(to->sizeBytes), stream);
+}
+
+Status Collectives::replayed(std::span<const uint32_t> steps, const Binding& binding, Stream& stream) {
+  const StepInfo* last = nullptr;
+  int64_t calls = 0;
+  for (uint32_t s : steps)
+    if (const StepInfo& step = program_.steps[s]; step.source->has_collective()) last = &step, ++calls;
+  return last ? onDevice_->replayed(callOf(*last, binding), calls, stream) : Status::ok();
 }
 
 void Collectives::abort(const Status& why) {

@@ -2,16 +2,20 @@
 //
 //   a session is made    the plan must be for the communicator's rank; groups are made in the order of the steps
 //   sizes are new        counts follow from their formulas, buffers must be as large as counts say
-//   … and first run      all ranks compare their schedules (comm/Schedule.h): one with another plan, or with other sizes, is an error with a name
-//   a step               starts the call, and waits; one that only starts leaves the wait to the step that names it
+//   … and first run      all ranks compare their schedules (comm/Schedule.h): one with another plan, or with other
+//   sizes, is an error with a name a step               starts the call, and waits; one that only starts leaves the
+//   wait to the step that names it
 //
-// Data are the host's. With a device whose memory is its own, operands are copied to the host when the call starts, and results back when it has ended.
+// Where the device's memory is its own and the communicator has calls on it (comm/DeviceCollectives.h), they are
+// enqueued and the host goes on. With another communicator operands are copied to the host when the call starts, and
+// results back when it has ended: a step waits for its stream.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "runtime/comm/Communicator.h"
+#include "runtime/comm/DeviceCollectives.h"
 #include "runtime/device/Device.h"
 #include "runtime/executor/Binding.h"
 #include "runtime/executor/Program.h"
@@ -28,9 +32,11 @@ struct CollectiveStatistics {
 
 class Collectives {
  public:
-  /// \param communicator  may be null where the program has no collectives, or a mesh of one rank. kInvalidArgument, saying what to pass,
+  /// \param communicator  may be null where the program has no collectives, or a mesh of one rank. kInvalidArgument,
+  /// saying what to pass,
   ///                      where it may not; where the plan is for another rank
-  static Expected<std::unique_ptr<Collectives>> create(const Program& program, std::shared_ptr<comm::Communicator> communicator, Device& device);
+  static Expected<std::unique_ptr<Collectives>>
+  create(const Program& program, std::shared_ptr<comm::Communicator> communicator, Device& device);
 
   /// Counts of a new binding.
   Status prepare(Binding& binding);
@@ -41,6 +47,18 @@ class Collectives {
   Status start(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream);
   /// \param step  the collective's own, or its wait
   Status wait(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream);
+
+  /// Whether runs of launches may have collectives between them when they are recorded (RecordedLaunches.h).
+  bool canBeRecorded() const {
+    return onDevice_ && device_.has(capability::kGraphs) && device_.has(capability::kAsync);
+  }
+  void beginRecording() { onDevice_->beginRecording(); }
+  void endRecording() { onDevice_->endRecording(); }
+  /// A recording with the collectives of these steps was enqueued again.
+  Status replayed(std::span<const uint32_t> steps, const Binding& binding, Stream& stream);
+
+  /// OK, or why results are none: known once a stream was synchronized.
+  Status status() const { return onDevice_ ? onDevice_->status() : Status::ok(); }
 
   /// This rank has failed: others need not wait for it.
   void abort(const Status& why);
@@ -59,16 +77,19 @@ class Collectives {
     AlignedBuffer in, out; ///< of a device whose memory is its own
   };
 
-  Collectives(const Program& program, Device& device) : program_(program), device_(device), hostMemory_(device.has(capability::kHostMemory)) {}
+  Collectives(const Program& program, Device& device)
+      : program_(program), device_(device), hostMemory_(device.has(capability::kHostMemory)) {}
   Status makeSites();
   Status makeSite(const StepInfo& step, Site& site);
+  comm::Call callOf(const StepInfo& step, const Binding& binding) const;
   Status checkBuffers(const Site& site, const Binding& binding, int64_t count) const;
 
   const Program& program_;
   Device& device_;
   const bool hostMemory_;
   std::shared_ptr<comm::Communicator> comm_;
-  std::vector<Site> sites_; ///< in the order of the steps
+  comm::DeviceCollectives* onDevice_ = nullptr; ///< null: through the host's memory
+  std::vector<Site> sites_;                     ///< in the order of the steps
   int64_t waitNs_ = 0;
 };
 

@@ -24,9 +24,7 @@ Status Session::checkEnqueueable() const {
       return refuse("output " + quoted(values[i].name()), "is made on the host, or its size while running");
   for (uint32_t s : program_->blocks[0].steps) {
     const StepInfo& step = program_->steps[s];
-    if (step.staticLaunch >= 0) continue;
-    if (step.collective >= 0)
-      return refuse("step " + quoted(step.name()), "is a collective through the host's memory");
+    if (step.staticLaunch >= 0 || step.collective >= 0) continue;
     const bool launch = step.source->what_case() == plan::Step::kLaunch;
     if (!launch && step.source->what_case() != plan::Step::kCopy)
       return refuse("step " + quoted(step.name()), "runs on the host");
@@ -36,13 +34,16 @@ Status Session::checkEnqueueable() const {
   return Status::ok();
 }
 
-/// A launch or a copy.
+/// A launch, a collective or a copy.
 Status Session::enqueueStep(Binding& binding, const StepInfo& step, Stream& stream, Trace* trace) {
   if (step.staticLaunch >= 0) return launchStep(*device_, stream, binding, step, trace);
+  if (step.collective >= 0)
+    return enqueueCollective({*device_, *program_, *collectives_, bases_}, stream, binding, step);
   const Placement &from = binding.placements[step.inputs[0]], &to = binding.placements[step.outputs[0]];
   if (from.sizeBytes != to.sizeBytes)
     return invalidArgument("copies " + std::to_string(from.sizeBytes) + " bytes into " + std::to_string(to.sizeBytes));
-  return device_->copyOnDevice(addressOf(to, bases_), addressOf(from, bases_), static_cast<size_t>(from.sizeBytes), stream);
+  return device_->copyOnDevice(addressOf(to, bases_), addressOf(from, bases_), static_cast<size_t>(from.sizeBytes),
+                               stream);
 }
 
 Status Session::enqueueSteps(Binding& binding, Stream& stream, Trace* trace) {
@@ -55,9 +56,11 @@ Status Session::enqueueSteps(Binding& binding, Stream& stream, Trace* trace) {
   Recording* recording = mayRecord ? &recordingOf(binding) : nullptr;
   const bool replays = recording && recording->runs++ >= kRunsBefore;
   const std::vector<uint32_t>& steps = program_->blocks[0].steps;
+  const bool withCollectives = collectives_->canBeRecorded();
   for (size_t at = 0; at < steps.size(); ++at) {
-    if (const size_t end = replays ? endOfLaunches(*program_, steps, at) : at; end > at) {
-      JINX_TRY(replayLaunches(*device_, stream, *program_, binding, *recording, steps, at, end));
+    if (const size_t end = replays ? endOfLaunches(*program_, withCollectives, steps, at) : at; end > at) {
+      JINX_TRY(
+          replayLaunches({*device_, *program_, *collectives_, bases_}, stream, binding, *recording, steps, at, end));
       at = end - 1;
       continue;
     }
@@ -81,18 +84,24 @@ Status Session::enqueueLocked(std::span<const Value> inputs, std::span<Value> ou
       return invalidArgument("output " + quoted(outputPorts_[k].name) + " has no memory on the device");
   }
   JINX_TRY_ASSIGN(Binding * binding, bind(inputs, outputs, /*onDevice=*/true));
+  JINX_TRY(collectives_->agree(*binding));
   return enqueueSteps(*binding, stream, trace);
 }
 
 Status Session::enqueue(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream, Trace* trace) {
   std::lock_guard lock(mutex_);
+  Status status;
   try {
-    return enqueueLocked(inputs, outputs, stream, trace);
+    status = enqueueLocked(inputs, outputs, stream, trace);
   } catch (const std::bad_alloc&) {
-    return resourceError("out of memory while enqueuing the plan");
+    status = resourceError("out of memory while enqueuing the plan");
   } catch (const std::exception& error) {
-    return resourceError(std::string("while enqueuing the plan: ") + error.what());
+    status = resourceError(std::string("while enqueuing the plan: ") + error.what());
   }
+  if (!status.isOk()) collectives_->abort(status); // other ranks would wait for this one
+  return status;
 }
+
+Status Session::status() const { return collectives_->status(); }
 
 } // namespace jinx

@@ -79,8 +79,8 @@ Status Session::load(std::shared_ptr<const PlanFile> plan, SessionOptions option
   inputAddresses_.resize(inputPorts_.size());
   outputAddresses_.resize(outputPorts_.size());
   JINX_TRY(loadConstants());
-  interpreter_ = std::make_unique<Interpreter>(
-      Interpreter::Environment{*program_, *device_, *stream_, *allocator_, kernels_, *collectives_, options_.parallelWork});
+  interpreter_ = std::make_unique<Interpreter>(Interpreter::Environment{
+      *program_, *device_, *stream_, *allocator_, kernels_, *collectives_, options_.parallelWork});
   return Status::ok();
 }
 
@@ -295,7 +295,8 @@ Status Session::runLocked(std::span<const Value> inputs, std::span<Value> output
   JINX_TRY(interpreter_->run(*binding, bases_, inputs, trace, observer));
   JINX_TRY(finishOutputs(*binding, outputs));
   if (!hostMemory_) JINX_TRY(downloadWrittenInputs(*binding));
-  return stream_->synchronize();
+  JINX_TRY(stream_->synchronize());
+  return collectives_->status();
 }
 
 Status Session::run(std::span<const Value> inputs, std::span<Value> outputs, Trace* trace,

@@ -31,12 +31,14 @@
 namespace jinx {
 
 struct SessionOptions {
-  int bindingCacheSize = 8;                   ///< sets of input sizes kept ready
-  int64_t parallelWork = 32768;               ///< launches with less work (scalar operations) stay on one thread
-  bool recordsRuns = false;                   ///< `enqueue` records launches whose sizes and addresses come again, and replays them; nobody else captures its stream
+  int bindingCacheSize = 8;     ///< sets of input sizes kept ready
+  int64_t parallelWork = 32768; ///< launches with less work (scalar operations) stay on one thread
+  bool recordsRuns = false;     ///< `enqueue` records launches whose sizes and addresses come again, and replays them;
+                                ///< nobody else captures its stream
   double arenaSlack = kTightArena;            ///< of `planArena`: more memory, and new sizes are ready sooner
   std::shared_ptr<const HostOpTable> hostOps; ///< null: HostOpTable::standard()
-  std::shared_ptr<comm::Communicator> communicator; ///< this rank's, for a plan with collectives (Collectives.h); a run that fails ends its world
+  std::shared_ptr<comm::Communicator>
+      communicator; ///< this rank's, for a plan with collectives (Collectives.h); a run that fails ends its world
 };
 
 /// An input or output of a plan.
@@ -97,9 +99,13 @@ class Session {
   /// Inputs and outputs are tensors over memory of the device, which stays until the run is over; all outputs are
   /// given. kUnimplemented, naming it, when something in the plan is not a launch or a copy of known size. The first
   /// run with new sizes may allocate device memory; later ones may be captured by the caller. Runs of one session share
-  /// its working memory: the caller orders those on different streams.
+  /// its working memory: the caller orders those on different streams. Collectives are enqueued where the communicator
+  /// has calls on the device's memory (comm/DeviceCollectives.h); with another one this waits for the stream at each.
   /// \param trace  gets the time of each launch when the stream is synchronized; null: nothing is timed
   Status enqueue(std::span<const Value> inputs, std::span<Value> outputs, Stream& stream, Trace* trace = nullptr);
+  /// What went wrong in runs that were enqueued and shows nowhere else: another rank that did not come to a collective.
+  /// Complete once their stream was synchronized.
+  Status status() const;
   /// By name. Missing and unknown names are listed in the error.
   Expected<std::vector<NamedValue>> run(const std::map<std::string, Value>& inputs, Trace* trace = nullptr);
 

@@ -40,10 +40,10 @@ Value owned(Value value) {
 }
 
 Interpreter::Interpreter(const Environment& e)
-    : program_(e.program), device_(e.device), stream_(e.stream), allocator_(e.allocator), kernels_(e.kernels), collectives_(e.collectives),
-      parallelWork_(e.parallelWork), hostMemory_(e.device.has(capability::kHostMemory)),
-      hasGraphs_(e.device.has(capability::kGraphs)),
-      symbols_(e.program.symbols.size()), bound_(e.program.symbols.size()), slots_(e.program.values.size()) {}
+    : program_(e.program), device_(e.device), stream_(e.stream), allocator_(e.allocator), kernels_(e.kernels),
+      collectives_(e.collectives), parallelWork_(e.parallelWork), hostMemory_(e.device.has(capability::kHostMemory)),
+      hasGraphs_(e.device.has(capability::kGraphs)), symbols_(e.program.symbols.size()),
+      bound_(e.program.symbols.size()), slots_(e.program.values.size()) {}
 
 void Interpreter::reset() {
   for (const BlockInfo& block : program_.blocks)
@@ -100,24 +100,24 @@ Status Interpreter::runBlock(uint32_t blockIndex) {
 }
 
 /// A launch whose numbers the binding has.
-Status Interpreter::launchStatic(const StepInfo& step) {
-  return launchStep(device_, stream_, *binding_, step, trace_);
-}
+Status Interpreter::launchStatic(const StepInfo& step) { return launchStep(device_, stream_, *binding_, step, trace_); }
 
 void Interpreter::release(const StepInfo& step) {
   for (uint32_t v : step.released)
     slots_[v] = std::monostate();
 }
 
-/// Where the launches end that begin at step `at` and can be one graph; `at` where there are none: no graphs, or each is looked at.
+/// Where the launches end that begin at step `at` and can be one graph; `at` where there are none: no graphs, or each
+/// is looked at.
 size_t Interpreter::launchRun(uint32_t block, size_t at) const {
   if (!hasGraphs_ || block != 0 || trace_ || observer_ || binding_->runs < 2) return at;
-  return endOfLaunches(program_, program_.blocks[block].steps, at);
+  return endOfLaunches(program_, collectives_.canBeRecorded(), program_.blocks[block].steps, at);
 }
 
 /// Launches [begin, end) of the main program as one graph.
 Status Interpreter::runGraph(const std::vector<uint32_t>& steps, size_t begin, size_t end) {
-  JINX_TRY(replayLaunches(device_, stream_, program_, *binding_, recordingOf(*binding_), steps, begin, end));
+  JINX_TRY(replayLaunches({device_, program_, collectives_, bases_}, stream_, *binding_, recordingOf(*binding_), steps,
+                          begin, end));
   for (size_t at = begin; at < end; ++at)
     release(program_.steps[steps[at]]);
   return Status::ok();
@@ -233,7 +233,8 @@ Status Interpreter::runCopy(const StepInfo& step) {
 }
 
 Status Interpreter::observe(const StepInfo& step) {
-  if (step.source->has_collective() && step.source->collective().starts()) return Status::ok(); // its wait has the result
+  if (step.source->has_collective() && step.source->collective().starts())
+    return Status::ok(); // its wait has the result
   JINX_TRY(stream_.synchronize());
   for (size_t k = 0; k < step.outputs.size(); ++k) {
     if (step.outputs[k] == kNoValue) continue;
@@ -500,7 +501,8 @@ Status Interpreter::checkSizes(const ValueInfo& v) {
     for (uint32_t index : program_.symbols[static_cast<size_t>(dim.symbol)].checks) {
       const SizeCheckInfo& check = program_.sizeChecks[index];
       auto isBound = [&](int slot) { return bound_[static_cast<size_t>(slot)] != 0; };
-      if (std::ranges::all_of(check.left.program.slots(), isBound) && std::ranges::all_of(check.right.program.slots(), isBound))
+      if (std::ranges::all_of(check.left.program.slots(), isBound) &&
+          std::ranges::all_of(check.right.program.slots(), isBound))
         JINX_TRY(check.check(symbols_));
     }
   }

@@ -10,16 +10,27 @@ Status launchStep(Device& device, Stream& stream, Binding& binding, const StepIn
   return launch.programs > 0 ? device.launch(launch, stream) : Status::ok();
 }
 
-size_t endOfLaunches(const Program& program, std::span<const uint32_t> steps, size_t at) {
-  while (at < steps.size() && program.steps[steps[at]].staticLaunch >= 0)
-    ++at;
-  return at;
+size_t endOfLaunches(const Program& program, bool withCollectives, std::span<const uint32_t> steps, size_t at) {
+  std::vector<size_t> started; // where those are that have not ended
+  for (; at < steps.size(); ++at) {
+    const StepInfo& step = program.steps[steps[at]];
+    if (step.staticLaunch >= 0) continue;
+    if (step.collective < 0 || !withCollectives) break;
+    if (step.source->has_collective() && step.source->collective().starts()) started.push_back(at);
+    if (!step.source->has_wait()) continue;
+    const auto its =
+        std::ranges::find_if(started, [&](size_t s) { return program.steps[steps[s]].collective == step.collective; });
+    if (its == started.end()) break; // its start is not in this run
+    started.erase(its);
+  }
+  return started.empty() ? at : started.front();
 }
 
 Recording& recordingOf(Binding& binding) {
   std::vector<Recording>& all = binding.recordings;
   const auto isIt = [&](const Recording& recording) {
-    return std::ranges::equal(recording.callers, binding.callerPointers, [&](void* known, uint32_t now) { return known == binding.pointers[now]; });
+    return std::ranges::equal(recording.callers, binding.callerPointers,
+                              [&](void* known, uint32_t now) { return known == binding.pointers[now]; });
   };
   const auto found = std::ranges::find_if(all, isIt);
   if (found != all.end()) {
@@ -33,22 +44,43 @@ Recording& recordingOf(Binding& binding) {
   return recording;
 }
 
-Status replayLaunches(Device& device, Stream& stream, const Program& program, Binding& binding, Recording& recording, std::span<const uint32_t> steps,
-                      size_t begin, size_t end) {
-  std::unique_ptr<LaunchGraph>& graph = recording.graphs[static_cast<uint32_t>(begin)];
-  if (!graph) {
-    JINX_TRY(device.beginCapture(stream));
-    Status status;
-    for (size_t at = begin; at < end && status.isOk(); ++at) {
-      const StepInfo& step = program.steps[steps[at]];
-      status = launchStep(device, stream, binding, step, nullptr).withContext("step \"" + step.name() + "\"");
-    }
-    auto recorded = device.endCapture(stream);
-    JINX_TRY(std::move(status));
-    if (!recorded) return recorded.status();
-    graph = std::move(*recorded);
+Status enqueueCollective(const LaunchContext& context, Stream& stream, const Binding& binding, const StepInfo& step) {
+  if (step.source->has_wait()) return context.collectives.wait(step, binding, context.bases, stream);
+  return context.collectives.run(step, binding, context.bases, stream);
+}
+
+static Status enqueueAll(const LaunchContext& context, Stream& stream, Binding& binding,
+                         std::span<const uint32_t> steps) {
+  for (uint32_t s : steps) {
+    const StepInfo& step = context.program.steps[s];
+    Status status = step.collective >= 0 ? enqueueCollective(context, stream, binding, step)
+                                         : launchStep(context.device, stream, binding, step, nullptr);
+    JINX_TRY(std::move(status), "step \"" + step.name() + "\"");
   }
-  return device.replay(*graph, stream);
+  return Status::ok();
+}
+
+static Expected<std::unique_ptr<LaunchGraph>> record(const LaunchContext& context, Stream& stream, Binding& binding,
+                                                     std::span<const uint32_t> steps) {
+  const bool withCollectives = context.collectives.canBeRecorded();
+  JINX_TRY(context.device.beginCapture(stream));
+  if (withCollectives) context.collectives.beginRecording();
+  Status status = enqueueAll(context, stream, binding, steps);
+  if (withCollectives) context.collectives.endRecording();
+  auto recorded = context.device.endCapture(stream);
+  JINX_TRY(std::move(status));
+  return recorded;
+}
+
+Status replayLaunches(const LaunchContext& context, Stream& stream, Binding& binding, Recording& recording,
+                      std::span<const uint32_t> steps, size_t begin, size_t end) {
+  std::unique_ptr<LaunchGraph>& graph = recording.graphs[static_cast<uint32_t>(begin)];
+  const std::span<const uint32_t> run = steps.subspan(begin, end - begin);
+  if (!graph) {
+    JINX_TRY_ASSIGN(graph, record(context, stream, binding, run));
+  }
+  JINX_TRY(context.device.replay(*graph, stream));
+  return context.collectives.canBeRecorded() ? context.collectives.replayed(run, binding, stream) : Status::ok();
 }
 
 } // namespace jinx

@@ -79,11 +79,13 @@ Status PlanModel::fillPlaceholders(const engine::StepInput& input, const Turn& b
     }
     const size_t row = engine::rowOfPlaceholder(input.tokens[begin]);
     size_t end = begin + 1;
-    while (end < input.tokens.size() && input.tokens[end] < 0 && engine::rowOfPlaceholder(input.tokens[end]) == row + (end - begin))
+    while (end < input.tokens.size() && input.tokens[end] < 0 &&
+           engine::rowOfPlaceholder(input.tokens[end]) == row + (end - begin))
       ++end;
     const size_t bytes = (end - begin) * sizeof(int32_t);
     if (!before.tokens || row * sizeof(int32_t) + bytes > before.tokens->sizeBytes)
-      return internalError("a placeholder names row " + std::to_string(row + (end - begin) - 1) + ", which no step has given");
+      return internalError("a placeholder names row " + std::to_string(row + (end - begin) - 1) +
+                           ", which no step has given");
     JINX_TRY(device_->copyOnDevice(tokens + begin, static_cast<int32_t*>(before.tokens->data) + row, bytes, *stream_));
     begin = end;
   }
@@ -106,6 +108,7 @@ Status PlanModel::download(StepFlight& flight) {
 
 Expected<engine::StepRows> PlanModel::wait(StepFlight& flight) {
   JINX_TRY(flight.done->synchronize());
+  JINX_TRY(session_->status());
   auto* tokens = static_cast<int32_t*>(flight.results.data());
   return engine::StepRows{{reinterpret_cast<float*>(tokens + flight.tokens), flight.logits}, {tokens, flight.tokens}};
 }
@@ -113,9 +116,11 @@ Expected<engine::StepRows> PlanModel::wait(StepFlight& flight) {
 Expected<std::span<const float>> PlanModel::logitsOf(StepFlight& flight, size_t wanted) {
   const auto row = static_cast<size_t>(vocabulary_);
   const Block& from = turns_[flight.turn].logits;
-  if ((wanted + 1) * row * sizeof(float) > from.sizeBytes) return internalError("asks for logits of row " + std::to_string(wanted) + ", which the step has not");
+  if ((wanted + 1) * row * sizeof(float) > from.sizeBytes)
+    return internalError("asks for logits of row " + std::to_string(wanted) + ", which the step has not");
   JINX_TRY(flight.row.reserve(device_, row * sizeof(float)));
-  JINX_TRY(device_->copyToHost(flight.row.data(), static_cast<const float*>(from.data) + wanted * row, row * sizeof(float), *lookups_));
+  JINX_TRY(device_->copyToHost(flight.row.data(), static_cast<const float*>(from.data) + wanted * row,
+                               row * sizeof(float), *lookups_));
   JINX_TRY(lookups_->synchronize());
   return std::span<const float>(static_cast<const float*>(flight.row.data()), row);
 }

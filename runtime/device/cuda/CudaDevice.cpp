@@ -10,10 +10,11 @@
 namespace jinx::cuda {
 namespace {
 
-constexpr int kNonBlocking = 1;               // CU_STREAM_NON_BLOCKING
-constexpr int kCaptureThreadLocal = 1;        // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
-constexpr int kMaxDynamicSharedBytes = 8;     // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-constexpr int kStaticSharedBytes = 1;         // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
+constexpr int kNonBlocking = 1;                 // CU_STREAM_NON_BLOCKING
+constexpr int kCaptureThreadLocal = 1;          // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+constexpr int kMaxDynamicSharedBytes = 8;       // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+constexpr int kStaticSharedBytes = 1;           // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
+constexpr int kNotReady = 600;                  // CUDA_ERROR_NOT_READY
 constexpr size_t kMaxTimings = size_t{1} << 14; // launches that a stream times between two synchronizations
 
 DevicePointer pointer(const void* address) { return reinterpret_cast<DevicePointer>(address); }
@@ -43,11 +44,19 @@ class CudaEvent final : public Event {
     JINX_TRY(context_->enter());
     return context_->check(context_->driver.eventSynchronize(handle_), "cuEventSynchronize");
   }
+  Expected<bool> isReached() override {
+    JINX_TRY(context_->enter());
+    const int result = context_->driver.eventQuery(handle_);
+    if (result == kNotReady) return false;
+    JINX_TRY(context_->check(result, "cuEventQuery"));
+    return true;
+  }
   Status wait(Stream& stream) override;
   Expected<double> millisecondsSince(Event& earlier) override {
     float ms = 0;
     JINX_TRY(context_->enter());
-    JINX_TRY(context_->check(context_->driver.eventElapsed(&ms, static_cast<CudaEvent&>(earlier).handle_, handle_), "cuEventElapsedTime"));
+    JINX_TRY(context_->check(context_->driver.eventElapsed(&ms, static_cast<CudaEvent&>(earlier).handle_, handle_),
+                             "cuEventElapsedTime"));
     return double{ms};
   }
 
@@ -130,7 +139,7 @@ class CudaStream final : public Stream {
     JINX_TRY(context_->check(context_->driver.streamSynchronize(handle_), "cuStreamSynchronize"));
     return timings.settle();
   }
-  void* handle() const { return handle_; }
+  void* native() const override { return handle_; }
   Timings timings;
 
  private:
@@ -139,7 +148,7 @@ class CudaStream final : public Stream {
   bool owned_;
 };
 
-void* handleOf(Stream& stream) { return static_cast<CudaStream&>(stream).handle(); }
+void* handleOf(const Stream& stream) { return stream.native(); }
 
 Status CudaEvent::record(Stream& stream) {
   JINX_TRY(context_->enter());
@@ -197,22 +206,35 @@ class CudaGraph final : public LaunchGraph {
 /// CU_TENSOR_MAP_DATA_TYPE_…; negative for a type that has none.
 int mapType(DType type) {
   switch (type) {
-    case DType::kU8: case DType::kI8: return 0;
-    case DType::kU16: case DType::kI16: return 1;
-    case DType::kU32: return 2;
-    case DType::kI32: return 3;
-    case DType::kU64: return 4;
-    case DType::kI64: return 5;
-    case DType::kF16: return 6;
-    case DType::kF32: return 7;
-    case DType::kF64: return 8;
-    case DType::kBF16: return 9;
-    default: return -1;
+  case DType::kU8:
+  case DType::kI8:
+    return 0;
+  case DType::kU16:
+  case DType::kI16:
+    return 1;
+  case DType::kU32:
+    return 2;
+  case DType::kI32:
+    return 3;
+  case DType::kU64:
+    return 4;
+  case DType::kI64:
+    return 5;
+  case DType::kF16:
+    return 6;
+  case DType::kF32:
+    return 7;
+  case DType::kF64:
+    return 8;
+  case DType::kBF16:
+    return 9;
+  default:
+    return -1;
   }
 }
 
-/// Multiprocessors times the highest clock times what one does in a clock, as the architecture's white paper has it. At that clock a GPU
-/// multiplies for as long as its power allows.
+/// Multiprocessors times the highest clock times what one does in a clock, as the architecture's white paper has it. At
+/// that clock a GPU multiplies for as long as its power allows.
 DevicePeaks peaksOf(int major, int processors, double clock) {
   DevicePeaks peaks;
   const double each = processors * clock;
@@ -256,6 +278,8 @@ class CudaDevice final : public Device {
     return kTags;
   }
 
+  Status makeCurrent() override { return context_->enter(); }
+
   Expected<void*> allocate(size_t sizeBytes) override {
     const Driver& d = context_->driver;
     JINX_TRY(context_->enter());
@@ -264,7 +288,8 @@ class CudaDevice final : public Device {
     if (status.isOk()) return reinterpret_cast<void*>(block);
     size_t free = 0, total = 0;
     d.memInfo(&free, &total);
-    return std::move(status).withContext("allocating " + std::to_string(sizeBytes) + " bytes of " + std::to_string(free) + " free on " + name_);
+    return std::move(status).withContext("allocating " + std::to_string(sizeBytes) + " bytes of " +
+                                         std::to_string(free) + " free on " + name_);
   }
   void release(void* block, size_t) noexcept override {
     if (context_->enter().isOk()) context_->driver.memFree(pointer(block));
@@ -298,22 +323,26 @@ class CudaDevice final : public Device {
   Status copyToDevice(void* device, const void* host, size_t sizeBytes, Stream& stream) override {
     if (sizeBytes == 0) return Status::ok();
     JINX_TRY(context_->enter());
-    return context_->check(context_->driver.copyToDevice(pointer(device), host, sizeBytes, handleOf(stream)), "cuMemcpyHtoDAsync");
+    return context_->check(context_->driver.copyToDevice(pointer(device), host, sizeBytes, handleOf(stream)),
+                           "cuMemcpyHtoDAsync");
   }
   Status copyToHost(void* host, const void* device, size_t sizeBytes, Stream& stream) override {
     if (sizeBytes == 0) return Status::ok();
     JINX_TRY(context_->enter());
-    return context_->check(context_->driver.copyToHost(host, pointer(device), sizeBytes, handleOf(stream)), "cuMemcpyDtoHAsync");
+    return context_->check(context_->driver.copyToHost(host, pointer(device), sizeBytes, handleOf(stream)),
+                           "cuMemcpyDtoHAsync");
   }
   Status copyOnDevice(void* target, const void* source, size_t sizeBytes, Stream& stream) override {
     if (sizeBytes == 0) return Status::ok();
     JINX_TRY(context_->enter());
-    return context_->check(context_->driver.copyOnDevice(pointer(target), pointer(source), sizeBytes, handleOf(stream)), "cuMemcpyDtoDAsync");
+    return context_->check(context_->driver.copyOnDevice(pointer(target), pointer(source), sizeBytes, handleOf(stream)),
+                           "cuMemcpyDtoDAsync");
   }
   Status clear(void* device, size_t sizeBytes, Stream& stream) override {
     if (sizeBytes == 0) return Status::ok();
     JINX_TRY(context_->enter());
-    return context_->check(context_->driver.setBytes(pointer(device), 0, sizeBytes, handleOf(stream)), "cuMemsetD8Async");
+    return context_->check(context_->driver.setBytes(pointer(device), 0, sizeBytes, handleOf(stream)),
+                           "cuMemsetD8Async");
   }
 
   Expected<std::unique_ptr<Module>> loadModule(std::shared_ptr<const PlanFile> plan) override {
@@ -321,13 +350,15 @@ class CudaDevice final : public Device {
     auto module = std::make_unique<CudaModule>(context_);
     if (p.kernels_size() == 0) return std::unique_ptr<Module>(std::move(module));
     const CompileCudaOptions compile{.arch = arch_, .cacheDir = setting("cache")};
-    JINX_TRY_ASSIGN(std::vector<TextCubin> cubins, cubinsOfPlan(*plan, {name_, arch_, capability_, maxSharedBytes_}, compile));
+    JINX_TRY_ASSIGN(std::vector<TextCubin> cubins,
+                    cubinsOfPlan(*plan, {name_, arch_, capability_, maxSharedBytes_}, compile));
     JINX_TRY(context_->enter());
     CodeOfKernels found;
     for (TextCubin& cubin : cubins) {
       JINX_TRY_ASSIGN(void* code, load(*plan, cubin, compile), "loading the plan");
       module->loaded.push_back(code);
-      for (const auto& [name, bytes] : functionsOf(cubin.bytes())) found.emplace(name, code);
+      for (const auto& [name, bytes] : functionsOf(cubin.bytes()))
+        found.emplace(name, code);
     }
     for (const plan::Kernel& kernel : p.kernels()) {
       JINX_TRY_ASSIGN(CudaKernel function, findKernel(kernel, found));
@@ -386,14 +417,16 @@ class CudaDevice final : public Device {
       JINX_TRY_ASSIGN(timing, static_cast<CudaStream&>(stream).timings.next(launch, stream));
     }
     if (timing) JINX_TRY(timing->before->record(stream));
-    JINX_TRY(context_->check(context_->driver.launch(&config, kernel.function, parameters, nullptr), "cuLaunchKernelEx"),
-             "kernel " + kernel.formulas.symbol());
+    JINX_TRY(
+        context_->check(context_->driver.launch(&config, kernel.function, parameters, nullptr), "cuLaunchKernelEx"),
+        "kernel " + kernel.formulas.symbol());
     return timing ? timing->after->record(stream) : Status::ok();
   }
 
   Status beginCapture(Stream& stream) override {
     JINX_TRY(context_->enter());
-    return context_->check(context_->driver.beginCapture(handleOf(stream), kCaptureThreadLocal), "cuStreamBeginCapture");
+    return context_->check(context_->driver.beginCapture(handleOf(stream), kCaptureThreadLocal),
+                           "cuStreamBeginCapture");
   }
   Expected<std::unique_ptr<LaunchGraph>> endCapture(Stream& stream) override {
     const Driver& d = context_->driver;
@@ -407,7 +440,9 @@ class CudaDevice final : public Device {
   }
   Status replay(const LaunchGraph& graph, Stream& stream) override {
     JINX_TRY(context_->enter());
-    return context_->check(context_->driver.graphLaunch(static_cast<const CudaGraph&>(graph).executable(), handleOf(stream)), "cuGraphLaunch");
+    return context_->check(
+        context_->driver.graphLaunch(static_cast<const CudaGraph&>(graph).executable(), handleOf(stream)),
+        "cuGraphLaunch");
   }
 
  private:
@@ -415,7 +450,8 @@ class CudaDevice final : public Device {
 
   Expected<int> attribute(DeviceAttribute which) const {
     int value = 0;
-    JINX_TRY(context_->check(context_->driver.deviceAttribute(&value, static_cast<int>(which), context_->gpu), "cuDeviceGetAttribute"));
+    JINX_TRY(context_->check(context_->driver.deviceAttribute(&value, static_cast<int>(which), context_->gpu),
+                             "cuDeviceGetAttribute"));
     return value;
   }
   std::string setting(const char* name) const {
@@ -423,12 +459,14 @@ class CudaDevice final : public Device {
     return it == options_.extra.end() ? std::string() : it->second;
   }
 
-  /// The driver's module of a cubin. A driver older than the toolkit that made the plan's may refuse it; then the text decides.
+  /// The driver's module of a cubin. A driver older than the toolkit that made the plan's may refuse it; then the text
+  /// decides.
   Expected<void*> load(const PlanFile& plan, TextCubin& cubin, const CompileCudaOptions& compile) const {
     void* code = nullptr;
     Status status = context_->check(context_->driver.moduleLoad(&code, cubin.bytes().data()), "cuModuleLoadData");
     if (!status.isOk() && cubin.isCarried()) {
-      JINX_TRY(compileInstead(plan, cubin, compile), "the driver refuses the cubin of the plan (" + status.message() + ")");
+      JINX_TRY(compileInstead(plan, cubin, compile),
+               "the driver refuses the cubin of the plan (" + status.message() + ")");
       status = context_->check(context_->driver.moduleLoad(&code, cubin.bytes().data()), "cuModuleLoadData");
     }
     JINX_TRY(std::move(status));
@@ -439,17 +477,21 @@ class CudaDevice final : public Device {
     CudaKernel kernel;
     JINX_TRY_ASSIGN(kernel.formulas, LaunchFormulas::read(from));
     if (kernel.formulas.numMaps() > kMaxMaps)
-      return unimplemented("kernel " + from.symbol() + " has " + std::to_string(kernel.formulas.numMaps()) + " tensor maps, at most " +
-                           std::to_string(kMaxMaps) + " are expected");
+      return unimplemented("kernel " + from.symbol() + " has " + std::to_string(kernel.formulas.numMaps()) +
+                           " tensor maps, at most " + std::to_string(kMaxMaps) + " are expected");
     auto code = found.find(from.symbol());
-    if (code == found.end()) return invalidArgument("no code of the plan for " + name_ + " has the kernel \"" + from.symbol() + "\"");
-    JINX_TRY(context_->check(context_->driver.moduleFunction(&kernel.function, code->second, from.symbol().c_str()), "cuModuleGetFunction"),
+    if (code == found.end())
+      return invalidArgument("no code of the plan for " + name_ + " has the kernel \"" + from.symbol() + "\"");
+    JINX_TRY(context_->check(context_->driver.moduleFunction(&kernel.function, code->second, from.symbol().c_str()),
+                             "cuModuleGetFunction"),
              "kernel " + from.symbol());
     int fixed = 0;
-    JINX_TRY(context_->check(context_->driver.functionAttribute(&fixed, kStaticSharedBytes, kernel.function), "cuFuncGetAttribute"));
+    JINX_TRY(context_->check(context_->driver.functionAttribute(&fixed, kStaticSharedBytes, kernel.function),
+                             "cuFuncGetAttribute"));
     kernel.maxSharedBytes = maxSharedBytes_ - fixed;
-    JINX_TRY(context_->check(context_->driver.functionSetAttribute(kernel.function, kMaxDynamicSharedBytes, kernel.maxSharedBytes),
-                             "cuFuncSetAttribute"),
+    JINX_TRY(context_->check(
+                 context_->driver.functionSetAttribute(kernel.function, kMaxDynamicSharedBytes, kernel.maxSharedBytes),
+                 "cuFuncSetAttribute"),
              "kernel " + from.symbol());
     return kernel;
   }
@@ -459,16 +501,20 @@ class CudaDevice final : public Device {
     constexpr int kNoInterleave = 0, kPromote256 = 3, kZeroFill = 0;
     const int swizzle = map.swizzleBytes == 32 ? 1 : map.swizzleBytes == 64 ? 2 : map.swizzleBytes == 128 ? 3 : 0;
     const int type = mapType(map.dtype);
-    if (type < 0) return internalError("a tensor map of " + std::string(jinx::name(map.dtype)) + ", which the driver has no type for");
+    if (type < 0)
+      return internalError("a tensor map of " + std::string(jinx::name(map.dtype)) +
+                           ", which the driver has no type for");
     if (map.isRun) {
       const auto& w = map.window;
       const uint32_t steps[kMaxMapRank] = {1, static_cast<uint32_t>(w[4]), static_cast<uint32_t>(w[5]), 1, 1};
-      return context_->check(context_->driver.encodeIm2col(to, type, map.rank, base, map.dims.data(), map.strides.data(), &w[0], &w[2], map.box[0],
-                                                           map.box[1], steps, kNoInterleave, swizzle, kPromote256, kZeroFill),
+      return context_->check(context_->driver.encodeIm2col(to, type, map.rank, base, map.dims.data(),
+                                                           map.strides.data(), &w[0], &w[2], map.box[0], map.box[1],
+                                                           steps, kNoInterleave, swizzle, kPromote256, kZeroFill),
                              "cuTensorMapEncodeIm2col");
     }
-    return context_->check(context_->driver.encodeTiled(to, type, map.rank, base, map.dims.data(), map.strides.data(), map.box.data(), kOnes,
-                                                        kNoInterleave, swizzle, kPromote256, kZeroFill),
+    return context_->check(context_->driver.encodeTiled(to, type, map.rank, base, map.dims.data(), map.strides.data(),
+                                                        map.box.data(), kOnes, kNoInterleave, swizzle, kPromote256,
+                                                        kZeroFill),
                            "cuTensorMapEncodeTiled");
   }
 

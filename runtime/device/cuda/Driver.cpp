@@ -11,7 +11,9 @@ constexpr int kOutOfMemory = 2; // CUDA_ERROR_OUT_OF_MEMORY
 
 Expected<Driver> Driver::open() {
   void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!library) return unimplemented("this machine has no CUDA driver: libcuda.so.1 cannot be opened; --device emulated runs CUDA plans without a GPU");
+  if (!library)
+    return unimplemented("this machine has no CUDA driver: libcuda.so.1 cannot be opened; --device emulated runs CUDA "
+                         "plans without a GPU");
   Driver d;
   std::string missing;
   auto get = [&](auto& function, const char* name) {
@@ -46,6 +48,7 @@ Expected<Driver> Driver::open() {
   get(d.eventDestroy, "cuEventDestroy_v2");
   get(d.eventRecord, "cuEventRecord");
   get(d.eventSynchronize, "cuEventSynchronize");
+  get(d.eventQuery, "cuEventQuery");
   get(d.eventElapsed, "cuEventElapsedTime");
   get(d.moduleLoad, "cuModuleLoadData");
   get(d.moduleUnload, "cuModuleUnload");
@@ -61,7 +64,8 @@ Expected<Driver> Driver::open() {
   get(d.graphLaunch, "cuGraphLaunch");
   get(d.encodeTiled, "cuTensorMapEncodeTiled");
   get(d.encodeIm2col, "cuTensorMapEncodeIm2col");
-  if (!missing.empty()) return unimplemented("the CUDA driver is too old, expected 12.0 or later: it has no " + missing);
+  if (!missing.empty())
+    return unimplemented("the CUDA driver is too old, expected 12.0 or later: it has no " + missing);
   JINX_TRY(d.check(d.init(0), "cuInit"), "starting the CUDA driver");
   return d;
 }
@@ -71,7 +75,8 @@ Status Driver::check(int result, const char* call) const {
   const char *name = nullptr, *text = nullptr;
   errorName(result, &name);
   errorString(result, &text);
-  std::string message = std::string(call) + ": " + (name ? name : std::to_string(result)) + (text ? " (" + std::string(text) + ")" : "");
+  std::string message =
+      std::string(call) + ": " + (name ? name : std::to_string(result)) + (text ? " (" + std::string(text) + ")" : "");
   return result == kOutOfMemory ? resourceError(std::move(message)) : internalError(std::move(message));
 }
 

@@ -1,5 +1,6 @@
-// The CUDA driver, opened at run time: one binary for machines with and without it. No CUDA header is used; the functions and the few
-// numbers and structures are as the driver's interface has them (CUDA Driver API 12.0, stable since).
+// The CUDA driver, opened at run time: one binary for machines with and without it. No CUDA header is used; the
+// functions and the few numbers and structures are as the driver's interface has them (CUDA Driver API 12.0, stable
+// since).
 #pragma once
 
 #include <cstddef>
@@ -45,7 +46,8 @@ struct LaunchConfig {
 };
 
 struct Driver {
-  /// Opens and starts the driver. kUnimplemented, saying what was tried, on a machine without one. It stays open until the process ends.
+  /// Opens and starts the driver. kUnimplemented, saying what was tried, on a machine without one. It stays open until
+  /// the process ends.
   static Expected<Driver> open();
   /// OK, or an error that names the call and what the driver says; out of memory is kResource.
   Status check(int result, const char* call) const;
@@ -78,6 +80,7 @@ struct Driver {
   int (*eventDestroy)(void*) = nullptr;
   int (*eventRecord)(void*, void*) = nullptr;
   int (*eventSynchronize)(void*) = nullptr;
+  int (*eventQuery)(void*) = nullptr;
   int (*eventElapsed)(float*, void*, void*) = nullptr;
   int (*moduleLoad)(void**, const void*) = nullptr;
   int (*moduleUnload)(void*) = nullptr;
@@ -91,9 +94,10 @@ struct Driver {
   int (*graphDestroy)(void*) = nullptr;
   int (*graphExecDestroy)(void*) = nullptr;
   int (*graphLaunch)(void*, void*) = nullptr;
-  int (*encodeTiled)(void*, int, uint32_t, void*, const uint64_t*, const uint64_t*, const uint32_t*, const uint32_t*, int, int, int, int) = nullptr;
-  int (*encodeIm2col)(void*, int, uint32_t, void*, const uint64_t*, const uint64_t*, const int*, const int*, uint32_t, uint32_t, const uint32_t*, int,
-                      int, int, int) = nullptr;
+  int (*encodeTiled)(void*, int, uint32_t, void*, const uint64_t*, const uint64_t*, const uint32_t*, const uint32_t*,
+                     int, int, int, int) = nullptr;
+  int (*encodeIm2col)(void*, int, uint32_t, void*, const uint64_t*, const uint64_t*, const int*, const int*, uint32_t,
+                      uint32_t, const uint32_t*, int, int, int, int) = nullptr;
 };
 
 } // namespace jinx::cuda

@@ -19,44 +19,46 @@ namespace {
 /// Launches with copies of what they were given.
 class EmulatedGraph final : public LaunchGraph {
  public:
-  void add(const KernelLaunch &launch) {
-    Recorded &r = launches_.emplace_back();
+  void add(const KernelLaunch& launch) {
+    Recorded& r = launches_.emplace_back();
     r.launch = launch;
     r.buffers.assign(launch.buffers.begin(), launch.buffers.end());
     r.sizes.assign(launch.sizes.begin(), launch.sizes.end());
     r.launch.buffers = r.buffers;
     r.launch.sizes = r.sizes;
   }
-  Status run(EmulatedDevice &device, Stream &stream) const {
-    for (const Recorded &r : launches_) JINX_TRY(device.launch(r.launch, stream));
+  Status run(EmulatedDevice& device, Stream& stream) const {
+    for (const Recorded& r : launches_)
+      JINX_TRY(device.launch(r.launch, stream));
     return Status::ok();
   }
 
  private:
   struct Recorded {
     KernelLaunch launch;
-    std::vector<void *> buffers;
+    std::vector<void*> buffers;
     std::vector<int64_t> sizes;
   };
-  std::deque<Recorded> launches_;  // stays in place: launches point into it
+  std::deque<Recorded> launches_; // stays in place: launches point into it
 };
 
 class EmulatedStream final : public Stream {
  public:
-  Status synchronize() override { return Status::ok(); }  // everything has happened when a call returns
-  std::unique_ptr<EmulatedGraph> capture;                 ///< being recorded, or null
+  Status synchronize() override { return Status::ok(); } // everything has happened when a call returns
+  std::unique_ptr<EmulatedGraph> capture;                ///< being recorded, or null
 };
 
 class EmulatedEvent final : public Event {
  public:
-  Status record(Stream &) override {
+  Status record(Stream&) override {
     time_ = std::chrono::steady_clock::now();
     return Status::ok();
   }
   Status synchronize() override { return Status::ok(); }
-  Status wait(Stream &) override { return Status::ok(); }
-  Expected<double> millisecondsSince(Event &earlier) override {
-    return std::chrono::duration<double, std::milli>(time_ - static_cast<EmulatedEvent &>(earlier).time_).count();
+  Expected<bool> isReached() override { return true; }
+  Status wait(Stream&) override { return Status::ok(); }
+  Expected<double> millisecondsSince(Event& earlier) override {
+    return std::chrono::duration<double, std::milli>(time_ - static_cast<EmulatedEvent&>(earlier).time_).count();
   }
 
  private:
@@ -70,7 +72,7 @@ struct EmulatedKernel final : KernelFunction {
 
 class EmulatedModule final : public Module {
  public:
-  Expected<const KernelFunction *> kernel(uint32_t index) const override {
+  Expected<const KernelFunction*> kernel(uint32_t index) const override {
     if (index >= kernels_.size()) return internalError("no kernel " + std::to_string(index));
     return &kernels_[index];
   }
@@ -81,7 +83,7 @@ class EmulatedModule final : public Module {
   std::string isa_ = "none";
 };
 
-Expected<LaunchShape> shapeOf(const EmulatedKernel &kernel, const KernelLaunch &launch) {
+Expected<LaunchShape> shapeOf(const EmulatedKernel& kernel, const KernelLaunch& launch) {
   JINX_TRY_ASSIGN(cuda::LaunchShape from, kernel.formulas.shapeOf(launch, kMaxSharedBytes));
   LaunchShape shape;
   shape.grid = from.grid;
@@ -91,36 +93,41 @@ Expected<LaunchShape> shapeOf(const EmulatedKernel &kernel, const KernelLaunch &
   return shape;
 }
 
-}  // namespace
+} // namespace
 
-EmulatedDevice::EmulatedDevice(const DeviceOptions &options) : options_(options) {
-  if (auto it = options.extra.find("seed"); it != options.extra.end()) seed_ = std::strtoull(it->second.c_str(), nullptr, 10);
-  if (auto it = options.extra.find("record"); it != options.extra.end()) recorder_ = std::make_unique<LaunchRecorder>(it->second);
+EmulatedDevice::EmulatedDevice(const DeviceOptions& options) : options_(options) {
+  if (auto it = options.extra.find("seed"); it != options.extra.end())
+    seed_ = std::strtoull(it->second.c_str(), nullptr, 10);
+  if (auto it = options.extra.find("record"); it != options.extra.end())
+    recorder_ = std::make_unique<LaunchRecorder>(it->second);
 }
 
 EmulatedDevice::~EmulatedDevice() {
-  for (auto &[block, bytes] : blocks_) std::free(const_cast<char *>(block));
+  for (auto& [block, bytes] : blocks_)
+    std::free(const_cast<char*>(block));
 }
 
-std::string EmulatedDevice::description() const { return "emulated CUDA (sm_90a) on the host, seed " + std::to_string(seed_); }
+std::string EmulatedDevice::description() const {
+  return "emulated CUDA (sm_90a) on the host, seed " + std::to_string(seed_);
+}
 
-Expected<void *> EmulatedDevice::allocate(size_t sizeBytes) {
+Expected<void*> EmulatedDevice::allocate(size_t sizeBytes) {
   size_t rounded = (std::max<size_t>(sizeBytes, 1) + kDeviceAlignment - 1) / kDeviceAlignment * kDeviceAlignment;
-  void *block = rounded < sizeBytes ? nullptr : std::aligned_alloc(kDeviceAlignment, rounded);
+  void* block = rounded < sizeBytes ? nullptr : std::aligned_alloc(kDeviceAlignment, rounded);
   if (!block) return resourceError("cannot allocate " + std::to_string(sizeBytes) + " bytes on the emulated device");
   std::memset(block, 0xFF, rounded);
-  blocks_[static_cast<const char *>(block)] = sizeBytes;
+  blocks_[static_cast<const char*>(block)] = sizeBytes;
   return block;
 }
 
-void EmulatedDevice::release(void *block, size_t) noexcept {
-  blocks_.erase(static_cast<const char *>(block));
+void EmulatedDevice::release(void* block, size_t) noexcept {
+  blocks_.erase(static_cast<const char*>(block));
   constants_.erase(block);
   std::free(block);
 }
 
-Status EmulatedDevice::checkRange(const void *address, size_t sizeBytes, const char *what) const {
-  auto *at = static_cast<const char *>(address);
+Status EmulatedDevice::checkRange(const void* address, size_t sizeBytes, const char* what) const {
+  auto* at = static_cast<const char*>(address);
   auto it = blocks_.upper_bound(at);
   if (it != blocks_.begin()) {
     --it;
@@ -129,29 +136,33 @@ Status EmulatedDevice::checkRange(const void *address, size_t sizeBytes, const c
   return internalError(std::string(what) + " is not memory of the emulated device");
 }
 
-Expected<std::unique_ptr<Stream>> EmulatedDevice::createStream() { return std::unique_ptr<Stream>(std::make_unique<EmulatedStream>()); }
-Expected<std::unique_ptr<Event>> EmulatedDevice::createEvent() { return std::unique_ptr<Event>(std::make_unique<EmulatedEvent>()); }
+Expected<std::unique_ptr<Stream>> EmulatedDevice::createStream() {
+  return std::unique_ptr<Stream>(std::make_unique<EmulatedStream>());
+}
+Expected<std::unique_ptr<Event>> EmulatedDevice::createEvent() {
+  return std::unique_ptr<Event>(std::make_unique<EmulatedEvent>());
+}
 
-Status EmulatedDevice::copyToDevice(void *device, const void *host, size_t sizeBytes, Stream &) {
+Status EmulatedDevice::copyToDevice(void* device, const void* host, size_t sizeBytes, Stream&) {
   if (sizeBytes == 0) return Status::ok();
   JINX_TRY(checkRange(device, sizeBytes, "the target of a copy"));
   std::memcpy(device, host, sizeBytes);
   return Status::ok();
 }
-Status EmulatedDevice::copyToHost(void *host, const void *device, size_t sizeBytes, Stream &) {
+Status EmulatedDevice::copyToHost(void* host, const void* device, size_t sizeBytes, Stream&) {
   if (sizeBytes == 0) return Status::ok();
   JINX_TRY(checkRange(device, sizeBytes, "the source of a copy"));
   std::memcpy(host, device, sizeBytes);
   return Status::ok();
 }
-Status EmulatedDevice::copyOnDevice(void *target, const void *source, size_t sizeBytes, Stream &) {
+Status EmulatedDevice::copyOnDevice(void* target, const void* source, size_t sizeBytes, Stream&) {
   if (sizeBytes == 0) return Status::ok();
   JINX_TRY(checkRange(target, sizeBytes, "the target of a copy"));
   JINX_TRY(checkRange(source, sizeBytes, "the source of a copy"));
   std::memmove(target, source, sizeBytes);
   return Status::ok();
 }
-Status EmulatedDevice::clear(void *device, size_t sizeBytes, Stream &) {
+Status EmulatedDevice::clear(void* device, size_t sizeBytes, Stream&) {
   if (sizeBytes == 0) return Status::ok();
   JINX_TRY(checkRange(device, sizeBytes, "what is cleared"));
   std::memset(device, 0, sizeBytes);
@@ -159,7 +170,7 @@ Status EmulatedDevice::clear(void *device, size_t sizeBytes, Stream &) {
 }
 
 Expected<std::unique_ptr<Module>> EmulatedDevice::loadModule(std::shared_ptr<const PlanFile> plan) {
-  const plan::Plan &p = plan->plan();
+  const plan::Plan& p = plan->plan();
   auto module = std::make_unique<EmulatedModule>();
   module->plan_ = plan;
   CompileOptions compile;
@@ -168,22 +179,23 @@ Expected<std::unique_ptr<Module>> EmulatedDevice::loadModule(std::shared_ptr<con
   std::vector<std::shared_ptr<HostModule>> texts;
   std::string carried;
   if (p.kernels_size() > 0)
-    for (const plan::CodeObject &code : p.code()) {
+    for (const plan::CodeObject& code : p.code()) {
       if (carried.find(code.isa()) == std::string::npos) carried += (carried.empty() ? "" : ", ") + code.isa();
       if (code.format() != "cuda") continue;
       auto bytes = plan->segment(code.segment());
-      std::string text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
-      JINX_TRY_ASSIGN(auto compiled, HostModule::compile(text, "plan_code" + std::to_string(texts.size()), compile), "loading the plan");
+      std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      JINX_TRY_ASSIGN(auto compiled, HostModule::compile(text, "plan_code" + std::to_string(texts.size()), compile),
+                      "loading the plan");
       texts.push_back(std::move(compiled));
       module->isa_ = code.isa();
     }
   if (texts.empty() && p.kernels_size() > 0)
     return unimplemented("plan carries code for " + (carried.empty() ? "nothing" : carried) +
                          ", the emulated device runs CUDA text: compile the model with --target cuda:sm_90a");
-  for (const plan::Kernel &kernel : p.kernels()) {
+  for (const plan::Kernel& kernel : p.kernels()) {
     EmulatedKernel function;
     JINX_TRY_ASSIGN(function.formulas, cuda::LaunchFormulas::read(kernel));
-    for (const auto &text : texts)
+    for (const auto& text : texts)
       if (text->kernel(kernel.symbol())) function.code = text;
     if (!function.code) return invalidArgument("no CUDA text of the plan has the kernel \"" + kernel.symbol() + "\"");
     module->kernels_.push_back(std::move(function));
@@ -191,8 +203,8 @@ Expected<std::unique_ptr<Module>> EmulatedDevice::loadModule(std::shared_ptr<con
   return std::unique_ptr<Module>(std::move(module));
 }
 
-Status EmulatedDevice::prepare(const KernelLaunch &launch) {
-  return shapeOf(*static_cast<const EmulatedKernel *>(launch.kernel), launch).status();
+Status EmulatedDevice::prepare(const KernelLaunch& launch) {
+  return shapeOf(*static_cast<const EmulatedKernel*>(launch.kernel), launch).status();
 }
 
 std::span<const std::string_view> EmulatedDevice::capabilities() const {
@@ -200,50 +212,55 @@ std::span<const std::string_view> EmulatedDevice::capabilities() const {
   return kTags;
 }
 
-Status EmulatedDevice::beginCapture(Stream &stream) {
-  static_cast<EmulatedStream &>(stream).capture = std::make_unique<EmulatedGraph>();
+Status EmulatedDevice::beginCapture(Stream& stream) {
+  static_cast<EmulatedStream&>(stream).capture = std::make_unique<EmulatedGraph>();
   return Status::ok();
 }
-Expected<std::unique_ptr<LaunchGraph>> EmulatedDevice::endCapture(Stream &stream) {
-  auto &from = static_cast<EmulatedStream &>(stream).capture;
+Expected<std::unique_ptr<LaunchGraph>> EmulatedDevice::endCapture(Stream& stream) {
+  auto& from = static_cast<EmulatedStream&>(stream).capture;
   if (!from) return internalError("no launches are being recorded");
   return std::unique_ptr<LaunchGraph>(std::move(from));
 }
-Status EmulatedDevice::replay(const LaunchGraph &graph, Stream &stream) { return static_cast<const EmulatedGraph &>(graph).run(*this, stream); }
+Status EmulatedDevice::replay(const LaunchGraph& graph, Stream& stream) {
+  return static_cast<const EmulatedGraph&>(graph).run(*this, stream);
+}
 
-Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &stream) {
-  if (auto &capture = static_cast<EmulatedStream &>(stream).capture) {
+Status EmulatedDevice::launch(const KernelLaunch& launch, Stream& stream) {
+  if (auto& capture = static_cast<EmulatedStream&>(stream).capture) {
     JINX_TRY(prepare(launch));
     capture->add(launch);
     return Status::ok();
   }
-  const auto &kernel = *static_cast<const EmulatedKernel *>(launch.kernel);
-  const std::string &symbol = kernel.formulas.symbol();
+  const auto& kernel = *static_cast<const EmulatedKernel*>(launch.kernel);
+  const std::string& symbol = kernel.formulas.symbol();
   JINX_TRY_ASSIGN(LaunchShape shape, shapeOf(kernel, launch));
   if (shape.grid == 0) return Status::ok();
   LaunchOptions options;
   options.seed = seed_ + launches_++;
   options.startsEarly = kernel.formulas.waitsForGrid();
-  std::vector<void *> pointers(launch.buffers.begin(), launch.buffers.end());
+  std::vector<void*> pointers(launch.buffers.begin(), launch.buffers.end());
   std::vector<int64_t> sizes(launch.sizes.begin(), launch.sizes.end());
-  std::vector<void *> params;
+  std::vector<void*> params;
   bool known = true;
-  for (void *&pointer : pointers) {
+  for (void*& pointer : pointers) {
     params.push_back(&pointer);
-    auto it = blocks_.upper_bound(static_cast<const char *>(pointer));
+    auto it = blocks_.upper_bound(static_cast<const char*>(pointer));
     known = known && it != blocks_.begin();
     if (known) {
       --it;
-      options.ranges.push_back({it->first, it->second, true, "the memory of buffer " + std::to_string(options.ranges.size()), constants_.contains(it->first)});
+      options.ranges.push_back({it->first, it->second, true,
+                                "the memory of buffer " + std::to_string(options.ranges.size()),
+                                constants_.contains(it->first)});
     }
   }
-  if (!known) options.ranges.clear();  // an empty tensor may lie anywhere
-  for (int64_t &size : sizes) params.push_back(&size);
+  if (!known) options.ranges.clear(); // an empty tensor may lie anywhere
+  for (int64_t& size : sizes)
+    params.push_back(&size);
   std::vector<std::array<unsigned char, 128>> maps(kernel.formulas.numMaps());
   for (size_t i = 0; i < maps.size(); ++i) {
     JINX_TRY_ASSIGN(cuda::TensorMapShape from, kernel.formulas.mapOf(i, launch.sizes));
     EmulatedTensorMap map;
-    map.base = static_cast<unsigned char *>(pointers[from.buffer]);
+    map.base = static_cast<unsigned char*>(pointers[from.buffer]);
     map.rank = static_cast<uint16_t>(from.rank);
     map.elementBytes = static_cast<uint16_t>(bitWidth(from.dtype) / 8);
     std::copy(from.dims.begin(), from.dims.end(), map.dims);
@@ -258,14 +275,14 @@ Status EmulatedDevice::launch(const KernelLaunch &launch, Stream &stream) {
   if (isRecorded) recorder_->begin(pointers, options.ranges);
   const int64_t start = launch.trace ? Trace::now() : 0;
   JINX_TRY_ASSIGN(LaunchReport report, emulated::launch(*kernel.code, symbol, shape, params.data(), options));
-  for (const TouchedRange &range : report.touched)
+  for (const TouchedRange& range : report.touched)
     if (range.isConstant) constants_.insert(range.begin);
   if (launch.trace) launch.trace->record(launch.step, 0, launch.trace->nextExecution(), start, Trace::now());
   return isRecorded ? recorder_->finish(symbol, kernel.code->text(), shape, pointers, sizes, report) : Status::ok();
 }
 
-Expected<std::unique_ptr<Device>> makeEmulatedDevice(const DeviceOptions &options) {
+Expected<std::unique_ptr<Device>> makeEmulatedDevice(const DeviceOptions& options) {
   return std::unique_ptr<Device>(std::make_unique<EmulatedDevice>(options));
 }
 
-}  // namespace jinx::emulated
+} // namespace jinx::emulated

@@ -1,0 +1,49 @@
+// Collectives between the memories of devices, enqueued where kernels are: the host goes on.
+//
+//   DeviceCollectives* calls = comm.onDevice();                   // null for a world that moves the host's bytes only
+//   JINX_TRY(calls->open(tp));                                    // a group of comm.makeGroup; all its members come
+//   JINX_TRY(calls->enqueue(call, in, out, stream));              // behind what `stream` has, in front of what it gets
+//   later
+//
+//   JINX_TRY_ASSIGN(Ticket t, calls->start(call, in, out, stream));  // behind what `stream` has, beside what it gets
+//   from now on …                                                             // kernels that neither read `out` nor
+//   write `in` JINX_TRY(calls->wait(t, stream));                             // what `stream` gets from now on is
+//   behind the call
+//
+// Calls mean what Communicator.h says, with two differences: `in` and `out` are addresses of the device, and sums of
+// 16-bit floats may be rounded at each member. A member that does not come keeps the stream waiting; the first error is
+// found by a thread of the world, which ends the calls that are on their way and lets streams go on: whoever has
+// synchronized a stream asks `status` before it believes what came out.
+#pragma once
+
+#include "runtime/comm/Communicator.h"
+
+namespace jinx {
+class Stream;
+}
+
+namespace jinx::comm {
+
+/// One thread of a rank calls it at a time.
+class DeviceCollectives {
+ public:
+  virtual ~DeviceCollectives() = default;
+
+  /// A group is ready for calls. Members come in one order, as to `makeGroup`; again is nothing.
+  virtual Status open(int group) = 0;
+  /// kUnimplemented, naming it, for what devices cannot do; the world's first error once there is one.
+  virtual Status enqueue(const Call& call, const void* in, void* out, Stream& stream) = 0;
+  virtual Expected<Ticket> start(const Call& call, const void* in, void* out, Stream& stream) = 0;
+  virtual Status wait(Ticket ticket, Stream& stream) = 0;
+
+  /// Calls between these two are recorded (Device::beginCapture), not carried out, and nobody waits for them. They are
+  /// enqueued again with each replay, behind which `replayed` says which call was the last.
+  virtual void beginRecording() = 0;
+  virtual void endRecording() = 0;
+  virtual Status replayed(const Call& last, int64_t calls, Stream& stream) = 0;
+
+  /// OK, or what broke the world.
+  virtual Status status() const = 0;
+};
+
+} // namespace jinx::comm
