@@ -12,7 +12,9 @@ namespace {
 
 bool reduces(Op op) { return op == Op::kAllReduce || op == Op::kReduceScatter; }
 bool hasRoot(Op op) { return op == Op::kBroadcast || op == Op::kSend || op == Op::kRecv; }
-bool hasParts(Op op) { return op == Op::kAllGather || op == Op::kReduceScatter || op == Op::kAllToAll || op == Op::kAllToAllV; }
+bool hasParts(Op op) {
+  return op == Op::kAllGather || op == Op::kReduceScatter || op == Op::kAllToAll || op == Op::kAllToAllV;
+}
 int64_t sumOf(std::span<const int64_t> counts) { return std::accumulate(counts.begin(), counts.end(), int64_t{0}); }
 
 Status refuse(const Call& call, const std::string& why) { return invalidArgument(identify(call) + ": " + why); }
@@ -28,51 +30,64 @@ bool countable(int64_t count, int n, DType dtype) {
 
 Status checkCounts(const Call& call, int n, int place) {
   if (call.op != Op::kAllToAllV) {
-    if (!countable(call.count, n, call.dtype)) return refuse(call, "got a count of " + std::to_string(call.count) + ", expected 0 to what memory can hold");
+    if (!countable(call.count, n, call.dtype))
+      return refuse(call, "got a count of " + std::to_string(call.count) + ", expected 0 to what memory can hold");
     if (hasParts(call.op) && n > 1 && call.count % elementsOfByte(call.dtype))
-      return refuse(call, "parts of " + std::to_string(call.count) + " packed elements do not end with a byte; pad the count to a multiple of " +
+      return refuse(call, "parts of " + std::to_string(call.count) +
+                              " packed elements do not end with a byte; pad the count to a multiple of " +
                               std::to_string(elementsOfByte(call.dtype)));
     return Status::ok();
   }
   for (auto [counts, what] : {std::pair{call.sends, "sends"}, std::pair{call.receives, "receives"}}) {
     if (static_cast<int>(counts.size()) != n)
-      return refuse(call, "got " + std::to_string(counts.size()) + " counts of " + what + ", expected " + std::to_string(n) + ", one for each member");
+      return refuse(call, "got " + std::to_string(counts.size()) + " counts of " + what + ", expected " +
+                              std::to_string(n) + ", one for each member");
     for (int64_t count : counts) {
-      if (!countable(count, n, call.dtype)) return refuse(call, "got a count of " + std::to_string(count) + " in " + what + ", expected 0 or more");
+      if (!countable(count, n, call.dtype))
+        return refuse(call, "got a count of " + std::to_string(count) + " in " + what + ", expected 0 or more");
       if (count % elementsOfByte(call.dtype))
-        return refuse(call, "a part of " + std::to_string(count) + " packed elements in " + what + " does not end with a byte; pad it");
+        return refuse(call, "a part of " + std::to_string(count) + " packed elements in " + what +
+                                " does not end with a byte; pad it");
     }
   }
   const auto own = static_cast<size_t>(place);
   if (call.sends[own] != call.receives[own])
-    return refuse(call, "sends itself " + std::to_string(call.sends[own]) + " elements and receives " + std::to_string(call.receives[own]) +
-                            " of itself; both are one part");
+    return refuse(call, "sends itself " + std::to_string(call.sends[own]) + " elements and receives " +
+                            std::to_string(call.receives[own]) + " of itself; both are one part");
   return Status::ok();
 }
 
 Status checkPlaces(const Call& call, int n, int place) {
   if (hasRoot(call.op) && (call.root < 0 || call.root >= n))
-    return refuse(call, "got root " + std::to_string(call.root) + ", expected 0 to " + std::to_string(n - 1) + ": a member's place in the group, not its rank");
-  if ((call.op == Op::kSend || call.op == Op::kRecv) && call.root == place) return refuse(call, "the other end is this rank itself; copy instead");
+    return refuse(call, "got root " + std::to_string(call.root) + ", expected 0 to " + std::to_string(n - 1) +
+                            ": a member's place in the group, not its rank");
+  if ((call.op == Op::kSend || call.op == Op::kRecv) && call.root == place)
+    return refuse(call, "the other end is this rank itself; copy instead");
   if (call.op != Op::kPermute) return Status::ok();
   if (static_cast<int>(call.sources.size()) != n)
-    return refuse(call, "got " + std::to_string(call.sources.size()) + " sources, expected " + std::to_string(n) + ", one for each member");
+    return refuse(call, "got " + std::to_string(call.sources.size()) + " sources, expected " + std::to_string(n) +
+                            ", one for each member");
   for (int source : call.sources)
     if (source < -1 || source >= n)
-      return refuse(call, "got source " + std::to_string(source) + ", expected 0 to " + std::to_string(n - 1) + ", or -1 for zeros");
+      return refuse(call, "got source " + std::to_string(source) + ", expected 0 to " + std::to_string(n - 1) +
+                              ", or -1 for zeros");
   return Status::ok();
 }
 
 Status checkMemory(const Call& call, int place, int n, const void* in, const void* out) {
   const Sizes sizes = sizesOf(call, place, n);
   const int64_t inBytes = packedBytes(call.dtype, sizes.in), outBytes = packedBytes(call.dtype, sizes.out);
-  if (inBytes > 0 && !in) return refuse(call, "has no memory to read from; expected " + std::to_string(inBytes) + " bytes");
-  if (outBytes > 0 && !out) return refuse(call, "has no memory to write to; expected " + std::to_string(outBytes) + " bytes");
+  if (inBytes > 0 && !in)
+    return refuse(call, "has no memory to read from; expected " + std::to_string(inBytes) + " bytes");
+  if (outBytes > 0 && !out)
+    return refuse(call, "has no memory to write to; expected " + std::to_string(outBytes) + " bytes");
   const auto a = reinterpret_cast<uintptr_t>(in), b = reinterpret_cast<uintptr_t>(out);
-  const bool overlap = inBytes > 0 && outBytes > 0 && a < b + static_cast<uintptr_t>(outBytes) && b < a + static_cast<uintptr_t>(inBytes);
+  const bool overlap = inBytes > 0 && outBytes > 0 && a < b + static_cast<uintptr_t>(outBytes) &&
+                       b < a + static_cast<uintptr_t>(inBytes);
   const bool mayBeOne = call.op == Op::kAllReduce || call.op == Op::kBroadcast;
   if (overlap && !(mayBeOne && in == out))
-    return refuse(call, std::string("in and out overlap; give them memory of their own") + (mayBeOne ? ", or the same" : ""));
+    return refuse(call,
+                  std::string("in and out overlap; give them memory of their own") + (mayBeOne ? ", or the same" : ""));
   return Status::ok();
 }
 
@@ -113,7 +128,7 @@ Sizes sizesOf(const Call& call, int place, int n) {
 std::string describe(const Call& call) {
   std::string text(nameOf(call.op));
   if (reduces(call.op)) (text += ' ') += nameOf(call.reduction);
-  const int64_t count = call.op == Op::kAllToAllV ? sumOf(call.sends) : call.count;
+  const int64_t count = call.op == Op::kAllToAllV && !call.sends.empty() ? sumOf(call.sends) : call.count;
   return text + ' ' + std::string(name(call.dtype)) + '[' + std::to_string(count) + ']';
 }
 
@@ -145,7 +160,9 @@ std::string secondsText(double seconds) {
 }
 
 Status checkCall(const Call& call, int place, int n, const void* in, const void* out) {
-  if (bitWidth(call.dtype) == 0) return refuse(call, "elements of type " + std::string(name(call.dtype)) + " have no fixed size; only numbers are sent");
+  if (bitWidth(call.dtype) == 0)
+    return refuse(call,
+                  "elements of type " + std::string(name(call.dtype)) + " have no fixed size; only numbers are sent");
   if (reduces(call.op)) JINX_TRY(checkReduction(call.reduction, call.dtype), identify(call));
   JINX_TRY(checkCounts(call, n, place));
   JINX_TRY(checkPlaces(call, n, place));
@@ -153,8 +170,12 @@ Status checkCall(const Call& call, int place, int n, const void* in, const void*
 }
 
 std::string difference(const Call& a, int placeOfA, const Call& b, int placeOfB) {
-  auto pair = [](const auto& what, const auto& x, const auto& y) { return std::string(what) + ' ' + std::string(x) + " and " + std::string(y); };
-  auto numbers = [&](const char* what, int64_t x, int64_t y) { return pair(what, std::to_string(x), std::to_string(y)); };
+  auto pair = [](const auto& what, const auto& x, const auto& y) {
+    return std::string(what) + ' ' + std::string(x) + " and " + std::string(y);
+  };
+  auto numbers = [&](const char* what, int64_t x, int64_t y) {
+    return pair(what, std::to_string(x), std::to_string(y));
+  };
   if (a.op != b.op) return pair("operation", nameOf(a.op), nameOf(b.op));
   if (a.dtype != b.dtype) return pair("type", name(a.dtype), name(b.dtype));
   if (reduces(a.op) && a.reduction != b.reduction) return pair("reduction", nameOf(a.reduction), nameOf(b.reduction));

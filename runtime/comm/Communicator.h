@@ -134,6 +134,8 @@ class Communicator {
   /// own.
   virtual void abort(const Status& why) = 0;
 
+  /// OK, or the first error of the world, as far as this rank has heard of it. From any thread.
+  virtual Status status() const { return {}; }
   virtual Traffic traffic() const = 0;
   /// This rank's last calls, one a line, with their states and times (`Watch.h`).
   virtual std::string recentCalls() const { return {}; }

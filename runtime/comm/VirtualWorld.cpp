@@ -1,4 +1,5 @@
-// One lock guards who has come to what; bytes are moved without it. Each rank sleeps on a condition variable of its own.
+// One lock guards who has come to what; bytes are moved without it. Each rank sleeps on a condition variable of its
+// own.
 #include "runtime/comm/VirtualWorld.h"
 
 #include <atomic>
@@ -28,6 +29,7 @@ struct Rank {
   std::atomic<int64_t> sentBytes{0}, receivedBytes{0};
   Watch watch;
   bool given = false, gone = false;
+  Communicator::Answer answer; // of a world over this one
 };
 
 } // namespace
@@ -37,8 +39,9 @@ struct VirtualWorld::State {
 
   WorldOptions options;
   std::deque<Rank> ranks;
-  std::mutex mutex;                                                             // guards all below, and `given` and `gone` of ranks
-  std::map<std::pair<std::vector<int>, std::pair<int, int>>, Channel> channels; // by the group's ranks and, of sends, both ends
+  std::mutex mutex; // guards all below, and what ranks have but counts and watches
+  std::map<std::pair<std::vector<int>, std::pair<int, int>>, Channel>
+      channels; // by the group's ranks and, of sends, both ends
   Status error;
 
   Rank& at(int rank) { return ranks[static_cast<size_t>(rank)]; }
@@ -62,18 +65,30 @@ using Lock = std::unique_lock<std::mutex>;
 class VirtualCommunicator final : public Communicator {
  public:
   VirtualCommunicator(std::shared_ptr<VirtualWorld> world, State& state, int rank)
-      : world_(std::move(world)), state_(state), me_(state.at(rank)), rank_(rank), groups_(rank, static_cast<int>(state.ranks.size())) {}
+      : world_(std::move(world)), state_(state), me_(state.at(rank)), rank_(rank),
+        groups_(rank, static_cast<int>(state.ranks.size())) {}
   ~VirtualCommunicator() override;
 
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(state_.ranks.size()); }
   Expected<int> makeGroup(std::span<const int> ranks) override { return groups_.make(ranks); }
-  std::span<const int> members(int group) const override { return groups_.has(group) ? groups_.members(group) : std::span<const int>(); }
+  std::span<const int> members(int group) const override {
+    return groups_.has(group) ? groups_.members(group) : std::span<const int>();
+  }
   Expected<Ticket> start(const Call& call, const void* in, void* out) override;
   Status wait(Ticket ticket) override;
   void abort(const Status& why) override;
   Traffic traffic() const override { return {me_.sentBytes, me_.receivedBytes, nextTicket_}; }
   std::string recentCalls() const override { return me_.watch.print(); }
+  Status status() const override {
+    Lock lock(state_.mutex);
+    return state_.error;
+  }
+  void answerWith(Answer answer) override {
+    Lock lock(state_.mutex);
+    me_.answer = std::move(answer);
+  }
+  std::vector<Whereabouts> ask(std::span<const int> ranks, uint64_t order) override;
 
  private:
   /// A call that was started and not waited for.
@@ -101,8 +116,10 @@ VirtualCommunicator::~VirtualCommunicator() {
   me_.gone = true;
   if (!flights_.empty() && state_.error.isOk()) {
     const Flight& first = flights_.begin()->second;
-    state_.error = resourceError("rank " + std::to_string(rank_) + " has gone and has not waited for " + identify(first.exchange->call(first.place)) + ", " +
-                                 ranksText(first.exchange->ranks()) + "; wait for every call before the communicator is destroyed");
+    state_.error =
+        resourceError("rank " + std::to_string(rank_) + " has gone and has not waited for " +
+                      identify(first.exchange->call(first.place)) + ", " + ranksText(first.exchange->ranks()) +
+                      "; wait for every call before the communicator is destroyed");
   }
   state_.breakWith(state_.error); // nothing where there is none; those that wait for this rank look again
   if (!state_.error.isOk()) (void)broken(lock);
@@ -135,7 +152,8 @@ VirtualCommunicator::Flight VirtualCommunicator::join(const Call& call) {
   channel.next.resize(ranks.size());
   const int64_t number = channel.next[static_cast<size_t>(place)]++;
   while (channel.first + static_cast<int64_t>(channel.open.size()) <= number)
-    channel.open.push_back(std::make_shared<Exchange>(ranks, channel.first + static_cast<int64_t>(channel.open.size())));
+    channel.open.push_back(
+        std::make_shared<Exchange>(ranks, channel.first + static_cast<int64_t>(channel.open.size())));
   Flight flight{channel.open[static_cast<size_t>(number - channel.first)], place};
   // Members come in order: an exchange that this one completes is the oldest.
   bool last = true;
@@ -147,7 +165,8 @@ VirtualCommunicator::Flight VirtualCommunicator::join(const Call& call) {
 
 Expected<Ticket> VirtualCommunicator::start(const Call& call, const void* in, void* out) {
   if (!groups_.has(call.group))
-    return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) + ", expected one of makeGroup on this communicator");
+    return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) +
+                           ", expected one of makeGroup on this communicator");
   const std::span<const int> members = groups_.members(call.group);
   JINX_TRY(checkCall(call, groups_.place(call.group), static_cast<int>(members.size()), in, out));
   Lock lock(state_.mutex);
@@ -168,7 +187,9 @@ Status VirtualCommunicator::wait(Ticket ticket) {
   Lock lock(state_.mutex);
   if (!state_.error.isOk()) return broken(lock);
   const auto found = flights_.find(ticket.id);
-  if (found == flights_.end()) return invalidArgument("got ticket " + std::to_string(ticket.id) + ", expected one of start that was not waited for");
+  if (found == flights_.end())
+    return invalidArgument("got ticket " + std::to_string(ticket.id) +
+                           ", expected one of start that was not waited for");
   Exchange& exchange = *found->second.exchange;
   const int place = found->second.place;
   me_.watch.waiting(ticket.id);
@@ -180,11 +201,13 @@ Status VirtualCommunicator::wait(Ticket ticket) {
     } else if (exchange.complete()) {
       me_.changed.wait(lock); // others are at it
     } else if (const int gone = firstGone(exchange); gone >= 0) {
-      state_.breakWith(resourceError(identify(exchange.call(place)) + ", " + ranksText(exchange.ranks()) + ": rank " + std::to_string(gone) +
-                                     " has gone and did not come; it " + state_.at(gone).watch.lastSeen()));
+      state_.breakWith(resourceError(identify(exchange.call(place)) + ", " + ranksText(exchange.ranks()) + ": rank " +
+                                     std::to_string(gone) + " has gone and did not come; it " +
+                                     state_.at(gone).watch.lastSeen()));
     } else if (exchange.call(place).isPatient) {
       me_.changed.wait(lock);
-    } else if (me_.changed.wait_until(lock, begin + state_.options.timeout) == std::cv_status::timeout && !exchange.complete() && state_.error.isOk()) {
+    } else if (me_.changed.wait_until(lock, begin + state_.options.timeout) == std::cv_status::timeout &&
+               !exchange.complete() && state_.error.isOk()) {
       state_.breakWith(timedOut(found->second, begin));
     }
   }
@@ -207,24 +230,39 @@ void VirtualCommunicator::work(Exchange& exchange, int place, Lock& lock) {
 /// A member that has not come and never will; -1 when there is none.
 int VirtualCommunicator::firstGone(const Exchange& exchange) const {
   for (int i = 0; i < exchange.size(); ++i)
-    if (const int rank = exchange.ranks()[static_cast<size_t>(i)]; !exchange.came(i) && state_.at(rank).gone) return rank;
+    if (const int rank = exchange.ranks()[static_cast<size_t>(i)]; !exchange.came(i) && state_.at(rank).gone)
+      return rank;
   return -1;
 }
 
 Status VirtualCommunicator::timedOut(const Flight& flight, Clock::time_point begin) const {
   const Exchange& exchange = *flight.exchange;
-  std::string text =
-      identify(exchange.call(flight.place)) + ", " + ranksText(exchange.ranks()) + ": rank " + std::to_string(rank_) + " has waited " + since(begin);
+  std::string text = identify(exchange.call(flight.place)) + ", " + ranksText(exchange.ranks()) + ": rank " +
+                     std::to_string(rank_) + " has waited " + since(begin);
   for (int i = 0; i < exchange.size(); ++i) {
     const int rank = exchange.ranks()[static_cast<size_t>(i)];
-    if (!exchange.came(i)) text += "; rank " + std::to_string(rank) + ": has not come; " + state_.at(rank).watch.lastSeen();
+    if (!exchange.came(i))
+      text += "; rank " + std::to_string(rank) + ": has not come; " + state_.at(rank).watch.lastSeen();
   }
   return resourceError(text + "; where these are only slow, raise the timeout");
 }
 
+std::vector<Whereabouts> VirtualCommunicator::ask(std::span<const int> ranks, uint64_t order) {
+  Lock lock(state_.mutex);
+  std::vector<Whereabouts> all;
+  for (int rank : ranks) {
+    const Rank& other = state_.at(rank);
+    Whereabouts said{.rank = rank, .answers = !other.gone, .text = other.watch.lastSeen()};
+    if (other.answer) said = other.answer(order);
+    all.push_back(std::move(said));
+  }
+  return all;
+}
+
 void VirtualCommunicator::abort(const Status& why) {
   Lock lock(state_.mutex);
-  state_.breakWith(Status(why.isOk() ? Code::kInternal : why.code(), "rank " + std::to_string(rank_) + " has failed: " + why.message()));
+  state_.breakWith(Status(why.isOk() ? Code::kInternal : why.code(),
+                          "rank " + std::to_string(rank_) + " has failed: " + why.message()));
   (void)broken(lock);
 }
 
@@ -241,7 +279,8 @@ Expected<std::shared_ptr<VirtualWorld>> VirtualWorld::create(int size, const Wor
 
 Expected<std::unique_ptr<Communicator>> VirtualWorld::communicator(int rank) {
   if (rank < 0 || rank >= size())
-    return invalidArgument("got rank " + std::to_string(rank) + ", expected 0 to " + std::to_string(size() - 1) + ", the ranks of this world");
+    return invalidArgument("got rank " + std::to_string(rank) + ", expected 0 to " + std::to_string(size() - 1) +
+                           ", the ranks of this world");
   std::lock_guard lock(state_->mutex);
   if (std::exchange(state_->at(rank).given, true))
     return invalidArgument("rank " + std::to_string(rank) + " has its communicator already; each rank takes one");

@@ -53,14 +53,13 @@ RULES = {
     "runtime/engine": May(("runtime/base",)),  # a model is an interface to it: it knows no plan and no device
     "runtime/comm": May(("runtime/base",), ("xxhash.h",)),  # ranks and bytes: it knows no plan and no device
     "runtime/comm/mpi": May(("runtime/base", "runtime/comm"), ("xxhash.h", "mpi.h")),  # a module of its own, which nothing links
+    # Calls on a device, enqueued on its streams; NCCL is opened, and none of its headers.
+    "runtime/comm/nccl": May(("runtime/base", "runtime/comm", "runtime/device"), ("xxhash.h",)),
     # Formulas and a simulator: of the communicators it knows the names of ops.
     "runtime/comm/model": May(("runtime/base", "runtime/comm/Communicator.h")),
     "runtime/comm/model/NetworkFile": May(("runtime/base", "runtime/comm/model"), ("nlohmann",)),
     # Masks over tokens: the sampler's interface, and the bytes of tokens.
     "runtime/grammar": May(("runtime/base", "runtime/engine/Sampler.h", "runtime/text"), ("utf8proc.h",)),
-    # Ranks that compute together know bytes, and nothing of what they compute.
-    "runtime/comm": May(("runtime/base",), ("xxhash.h",)),
-    "runtime/comm/mpi": May(("runtime/comm", "runtime/base"), ("mpi.h", "xxhash.h")),
     "runtime/memory": May(("runtime/base",)),
     "runtime/plan": May(("runtime/base", "runtime/memory"), ("google/protobuf", "xxhash.h")),
     # A CPU device launches on the executor's threads and writes its trace.
@@ -86,6 +85,7 @@ RULES = {
     "tests/unit/chat": May(("runtime",), ("gtest", "nlohmann")),
     "tests/unit/comm": May(("runtime/base", "runtime/comm"), ("gtest",)),
     "tests/unit/engine": May(("runtime/engine", "runtime/base"), ("gtest",)),
+    "tests/unit/nccl": May(("runtime/base", "runtime/comm", "runtime/device", "tests/unit/comm"), ("gtest",)),
     "tests/unit/comm_model": May(("runtime/comm", "runtime/base", "tests/property/Property.h"), ("gtest", "nlohmann")),
     "tests/unit/grammar": May(("runtime",), ("gtest",)),
     "tests/unit/serve": May(("runtime", "tests/unit/engine"), ("gtest", "nlohmann")),

@@ -8,10 +8,12 @@
 namespace jinx::comm {
 namespace {
 
-constexpr auto kBusy = std::chrono::milliseconds(1), kIdle = std::chrono::milliseconds(10); // between two looks of the monitor
+constexpr auto kBusy = std::chrono::milliseconds(1),
+               kIdle = std::chrono::milliseconds(10); // between two looks of the monitor
 constexpr auto kAnswerTime = std::chrono::seconds(3);
 constexpr auto kTellTime = std::chrono::seconds(1);
-constexpr auto kHearTime = std::chrono::milliseconds(20);   // mpirun ends the ranks that are left soon after others have ended
+constexpr auto kHearTime =
+    std::chrono::milliseconds(20); // mpirun ends the ranks that are left soon after others have ended
 constexpr auto kErrorTime = std::chrono::milliseconds(300); // mpirun kills a second after its first signal
 
 /// A hash that all members of a group have alike; of sends, with both ends.
@@ -39,14 +41,17 @@ MpiCommunicator::MpiCommunicator(const OpenOptions& options, int rank, int size,
 Expected<std::unique_ptr<MpiCommunicator>> MpiCommunicator::open(const OpenOptions& options) {
   int begun = 0, ended = 0, level = MPI_THREAD_SINGLE, rank = 0, size = 0;
   MPI_Finalized(&ended);
-  if (ended) return invalidArgument("MPI has ended in this process, and cannot begin again; keep one communicator as long as the process");
+  if (ended)
+    return invalidArgument(
+        "MPI has ended in this process, and cannot begin again; keep one communicator as long as the process");
   MPI_Initialized(&begun);
   if (begun)
     MPI_Query_thread(&level);
   else
     JINX_TRY(mpiStatus(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &level), "MPI_Init_thread"));
   if (level < MPI_THREAD_SERIALIZED)
-    return unimplemented("MPI is for one thread in this process, expected MPI_THREAD_SERIALIZED at least; initialise it so, or leave it to Jinx");
+    return unimplemented("MPI is for one thread in this process, expected MPI_THREAD_SERIALIZED at least; initialise "
+                         "it so, or leave it to Jinx");
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   std::unique_ptr<MpiCommunicator> comm(new MpiCommunicator(options, rank, size, !begun));
@@ -69,8 +74,9 @@ void MpiCommunicator::finish() {
   Lock lock(mutex_);
   if (!flights_.empty()) {
     const Flight& first = *flights_.begin()->second;
-    breakWith(resourceError("rank " + std::to_string(rank_) + " has gone and has not waited for " + identify(first.call()) + ", " +
-                            ranksText(first.route().ranks) + "; wait for every call before the communicator is destroyed"));
+    breakWith(resourceError("rank " + std::to_string(rank_) + " has gone and has not waited for " +
+                            identify(first.call()) + ", " + ranksText(first.route().ranks) +
+                            "; wait for every call before the communicator is destroyed"));
   }
   for (int other = 0; other < size_ && error_.isOk(); ++other)
     if (other != rank_) control_.send(other, {.kind = Message::Kind::kFinished});
@@ -125,9 +131,11 @@ void MpiCommunicator::answer(const Message& message) {
   switch (message.kind) {
   case Message::Kind::kAsk: {
     const auto started = started_.find(message.order);
+    Whereabouts here{.started = started == started_.end() ? 0 : started->second, .text = watch_.lastSeen()};
+    if (started == started_.end() && answer_) here = answer_(message.order);
     return control_.send(
         message.from,
-        {.kind = Message::Kind::kAnswer, .order = message.order, .number = started == started_.end() ? 0 : started->second, .text = watch_.lastSeen()});
+        {.kind = Message::Kind::kAnswer, .order = message.order, .number = here.started, .text = std::move(here.text)});
   }
   case Message::Kind::kAnswer:
     answers_[{message.from, message.order}] = message;
@@ -150,15 +158,19 @@ void MpiCommunicator::breakWith(const Status& why) {
   if (!error_.isOk()) return;
   error_ = why;
   for (int other = 0; other < size_; ++other)
-    if (other != rank_) control_.send(other, {.kind = Message::Kind::kBroken, .number = static_cast<int64_t>(why.code()), .text = why.message()});
-  // What was sent has not arrived yet, and this process may end at once: until all have heard, as long as they may need.
+    if (other != rank_)
+      control_.send(
+          other, {.kind = Message::Kind::kBroken, .number = static_cast<int64_t>(why.code()), .text = why.message()});
+  // What was sent has not arrived yet, and this process may end at once: until all have heard, as long as they may
+  // need.
   std::set<int> heard;
   const Clock::time_point begin = Clock::now();
   for (int turn = 0; static_cast<int>(heard.size()) < size_ - 1 && Clock::now() < begin + kTellTime; ++turn) {
     (void)control_.sent();
     while (auto message = control_.receive()) {
       if (message->kind == Message::Kind::kBroken) control_.send(message->from, {.kind = Message::Kind::kHeard});
-      if (message->kind == Message::Kind::kBroken || message->kind == Message::Kind::kHeard) heard.insert(message->from);
+      if (message->kind == Message::Kind::kBroken || message->kind == Message::Kind::kHeard)
+        heard.insert(message->from);
     }
     rest(turn);
   }
@@ -170,7 +182,8 @@ void MpiCommunicator::hear(const Message& message) {
   control_.send(message.from, {.kind = Message::Kind::kHeard});
   const Clock::time_point begin = Clock::now();
   for (int turn = 0; (turn < 100 || !control_.sent()) && Clock::now() < begin + kHearTime; ++turn) {
-    if (auto next = control_.receive(); next && next->kind == Message::Kind::kBroken) control_.send(next->from, {.kind = Message::Kind::kHeard});
+    if (auto next = control_.receive(); next && next->kind == Message::Kind::kBroken)
+      control_.send(next->from, {.kind = Message::Kind::kHeard});
     rest(turn);
   }
 }
@@ -185,7 +198,8 @@ Status MpiCommunicator::stopped(const std::string& where) {
                        "; under mpirun another rank may have died, and what it printed says why");
 }
 
-/// Whoever leaves it knows that all have left what MPI does without end, MPI_Comm_dup and MPI_Comm_create_group: there nobody would hear of an error.
+/// Whoever leaves it knows that all have left what MPI does without end, MPI_Comm_dup and MPI_Comm_create_group: there
+/// nobody would hear of an error.
 Status MpiCommunicator::barrier(MPI_Comm comm, const std::string& what, Lock& lock) {
   MPI_Request request = MPI_REQUEST_NULL;
   JINX_TRY(mpiStatus(MPI_Ibarrier(comm, &request), "MPI_Ibarrier"));
@@ -196,7 +210,8 @@ Status MpiCommunicator::barrier(MPI_Comm comm, const std::string& what, Lock& lo
     progress();
     if (!error_.isOk()) return error_;
     JINX_TRY(stopped(what));
-    if (Clock::now() > begin + options_.timeout) return resourceError(what + ": not all ranks have come in " + since(begin));
+    if (Clock::now() > begin + options_.timeout)
+      return resourceError(what + ": not all ranks have come in " + since(begin));
     lock.unlock();
     rest(turn);
     lock.lock();
@@ -234,7 +249,8 @@ Expected<MPI_Comm> MpiCommunicator::meet(std::span<const int> ranks, Lock& lock)
       std::string text = what + ": rank " + std::to_string(rank_) + " has waited " + since(begin);
       for (int other : ranks)
         if (other != rank_ && !makers_[order].contains(other))
-          text += "; rank " + std::to_string(other) + " has not come" + (finished_.contains(other) ? " and has finished" : "");
+          text += "; rank " + std::to_string(other) + " has not come" +
+                  (finished_.contains(other) ? " and has finished" : "");
       return resourceError(text + "; all members make a group, and those that share several in one order");
     }
     lock.unlock();
@@ -245,7 +261,8 @@ Expected<MPI_Comm> MpiCommunicator::meet(std::span<const int> ranks, Lock& lock)
   MPI_Comm comm = MPI_COMM_NULL;
   MPI_Comm_group(comms_[0], &world);
   JINX_TRY(mpiStatus(MPI_Group_incl(world, static_cast<int>(ranks.size()), ranks.data(), &group), "MPI_Group_incl"));
-  JINX_TRY(mpiStatus(MPI_Comm_create_group(comms_[0], group, static_cast<int>(order % 30000), &comm), "MPI_Comm_create_group"));
+  JINX_TRY(mpiStatus(MPI_Comm_create_group(comms_[0], group, static_cast<int>(order % 30000), &comm),
+                     "MPI_Comm_create_group"));
   MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
   MPI_Group_free(&group);
   MPI_Group_free(&world);
@@ -270,7 +287,8 @@ Route MpiCommunicator::routeOf(const Call& call) {
 
 Expected<Ticket> MpiCommunicator::start(const Call& call, const void* in, void* out) {
   if (!groups_.has(call.group))
-    return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) + ", expected one of makeGroup on this communicator");
+    return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) +
+                           ", expected one of makeGroup on this communicator");
   const auto members = groups_.members(call.group);
   const int n = static_cast<int>(members.size()), place = groups_.place(call.group);
   JINX_TRY(checkCall(call, place, n, in, out));
@@ -295,7 +313,9 @@ Status MpiCommunicator::wait(Ticket ticket) {
   Lock lock(mutex_);
   if (!error_.isOk()) return error_;
   const auto found = flights_.find(ticket.id);
-  if (found == flights_.end()) return invalidArgument("got ticket " + std::to_string(ticket.id) + ", expected one of start that was not waited for");
+  if (found == flights_.end())
+    return invalidArgument("got ticket " + std::to_string(ticket.id) +
+                           ", expected one of start that was not waited for");
   const std::shared_ptr<Flight> flight = found->second;
   watch_.waiting(ticket.id);
   const Clock::time_point begin = Clock::now();
@@ -303,10 +323,12 @@ Status MpiCommunicator::wait(Ticket ticket) {
     progress();
     if (!error_.isOk()) return error_;
     if (flight->done()) break;
-    error_ = stopped(identify(flight->call()) + ", " + ranksText(flight->route().ranks)); // the others have the signal, too
+    error_ =
+        stopped(identify(flight->call()) + ", " + ranksText(flight->route().ranks)); // the others have the signal, too
     if (!error_.isOk()) return error_;
     Status status = goneMember(*flight);
-    if (status.isOk() && !flight->call().isPatient && Clock::now() > begin + options_.timeout) status = timedOut(*flight, begin, lock);
+    if (status.isOk() && !flight->call().isPatient && Clock::now() > begin + options_.timeout)
+      status = timedOut(*flight, begin, lock);
     if (!status.isOk()) breakWith(status);
     if (!error_.isOk()) return error_;
     lock.unlock();
@@ -320,7 +342,8 @@ Status MpiCommunicator::wait(Ticket ticket) {
 
 void MpiCommunicator::abort(const Status& why) {
   Lock lock(mutex_);
-  breakWith(Status(why.isOk() ? Code::kInternal : why.code(), "rank " + std::to_string(rank_) + " has failed: " + why.message()));
+  breakWith(Status(why.isOk() ? Code::kInternal : why.code(),
+                   "rank " + std::to_string(rank_) + " has failed: " + why.message()));
 }
 
 // ---- members that do not come ----
@@ -331,13 +354,54 @@ Status MpiCommunicator::goneMember(const Flight& flight) {
   const bool ends = flight.call().op == Op::kSend || flight.call().op == Op::kRecv;
   for (int other : route.ranks) {
     if (!finished_.contains(other) || (ends && other != route.ranks[static_cast<size_t>(flight.call().root)])) continue;
-    if (asked_.insert({other, route.order}).second) control_.send(other, {.kind = Message::Kind::kAsk, .order = route.order, .number = route.number});
+    if (asked_.insert({other, route.order}).second)
+      control_.send(other, {.kind = Message::Kind::kAsk, .order = route.order, .number = route.number});
     const auto answer = answers_.find({other, route.order});
     if (answer != answers_.end() && answer->second.number <= route.number)
-      return resourceError(identify(flight.call()) + ", " + ranksText(route.ranks) + ": rank " + std::to_string(other) + " has gone and did not come; it " +
-                           answer->second.text);
+      return resourceError(identify(flight.call()) + ", " + ranksText(route.ranks) + ": rank " + std::to_string(other) +
+                           " has gone and did not come; it " + answer->second.text);
   }
   return Status::ok();
+}
+
+/// Asks, and waits some time for answers.
+void MpiCommunicator::question(std::span<const int> ranks, uint64_t order, int64_t number,
+                               const std::function<bool()>& isOver, Lock& lock) {
+  for (int other : ranks) {
+    answers_.erase({other, order});
+    control_.send(other, {.kind = Message::Kind::kAsk, .order = order, .number = number});
+  }
+  auto missing = [&] {
+    return std::ranges::any_of(ranks, [&](int other) { return !answers_.contains({other, order}); });
+  };
+  auto isStopped = [&] { return options_.stop && options_.stop->load() != 0; };
+  const Clock::time_point asked = Clock::now();
+  for (int turn = 0; missing() && error_.isOk() && !isOver() && !isStopped() && Clock::now() < asked + kAnswerTime;
+       ++turn) {
+    progress();
+    lock.unlock();
+    rest(turn);
+    lock.lock();
+  }
+}
+
+void MpiCommunicator::answerWith(Answer answer) {
+  Lock lock(mutex_);
+  answer_ = std::move(answer);
+}
+
+std::vector<Whereabouts> MpiCommunicator::ask(std::span<const int> ranks, uint64_t order) {
+  Lock lock(mutex_);
+  if (error_.isOk()) question(ranks, order, 0, [] { return false; }, lock);
+  std::vector<Whereabouts> all;
+  for (int rank : ranks) {
+    const auto answer = answers_.find({rank, order});
+    if (answer == answers_.end())
+      all.push_back({.rank = rank});
+    else
+      all.push_back({.rank = rank, .answers = true, .started = answer->second.number, .text = answer->second.text});
+  }
+  return all;
 }
 
 /// Asks everybody; who does not answer in time is named as well.
@@ -349,19 +413,7 @@ Status MpiCommunicator::timedOut(const Flight& flight, Clock::time_point begin, 
     others = {route.ranks[static_cast<size_t>(flight.call().root)]};
   else
     std::ranges::copy_if(route.ranks, std::back_inserter(others), [&](int other) { return other != rank_; });
-  for (int other : others) {
-    answers_.erase({other, route.order});
-    control_.send(other, {.kind = Message::Kind::kAsk, .order = route.order, .number = route.number});
-  }
-  auto missing = [&] { return std::ranges::any_of(others, [&](int other) { return !answers_.contains({other, route.order}); }); };
-  const Clock::time_point asked = Clock::now();
-  auto isStopped = [&] { return options_.stop && options_.stop->load() != 0; };
-  for (int turn = 0; missing() && error_.isOk() && !flight.done() && !isStopped() && Clock::now() < asked + kAnswerTime; ++turn) {
-    progress();
-    lock.unlock();
-    rest(turn);
-    lock.lock();
-  }
+  question(others, route.order, route.number, [&] { return flight.done(); }, lock);
   if (!error_.isOk() || flight.done()) return error_;
   std::string text = identify(flight.call()) + ", " + ranksText(route.ranks) + ": " + waited;
   bool allCame = true;
@@ -386,7 +438,8 @@ Status MpiCommunicator::timedOut(const Flight& flight, Clock::time_point begin, 
 extern "C" {
 __attribute__((visibility("default"))) const char* jinxCommunicatorModule() { return jinx::comm::kModuleVersion; }
 
-__attribute__((visibility("default"))) jinx::comm::Communicator* jinxOpenCommunicator(const jinx::comm::OpenOptions& options, jinx::Status& status) {
+__attribute__((visibility("default"))) jinx::comm::Communicator*
+jinxOpenCommunicator(const jinx::comm::OpenOptions& options, jinx::Status& status) {
   auto comm = jinx::comm::MpiCommunicator::open(options);
   if (!comm) {
     status = comm.status();

@@ -1,0 +1,420 @@
+#include "runtime/comm/nccl/NcclCommunicator.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <optional>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "runtime/comm/Calls.h"
+#include "runtime/comm/DeviceCollectives.h"
+#include "runtime/comm/nccl/DeviceWatch.h"
+#include "runtime/comm/nccl/Nccl.h"
+
+namespace jinx::comm {
+namespace {
+
+constexpr auto kErrorTime = std::chrono::milliseconds(
+    200); // behind a signal: another rank's error, which says more, may be on its way; mpirun kills after a second
+
+/// Of a group's calls on devices: a hash that all members have alike.
+uint64_t orderOf(std::span<const int> ranks) {
+  return XXH3_64bits_withSeed(ranks.data(), ranks.size_bytes(), /*seed=*/0x6e63636c);
+}
+
+size_t bytesOf(DType dtype, int64_t count) { return static_cast<size_t>(packedBytes(dtype, count)); }
+const void* at(const void* base, size_t bytes) { return static_cast<const std::byte*>(base) + bytes; }
+void* at(void* base, size_t bytes) { return static_cast<std::byte*>(base) + bytes; }
+
+class NcclCommunicator final : public Communicator, public DeviceCollectives {
+ public:
+  NcclCommunicator(Nccl nccl, std::shared_ptr<Communicator> world, std::shared_ptr<Device> device,
+                   const NcclOptions& options)
+      : nccl_(nccl), world_(std::move(world)), device_(std::move(device)), options_(options) {}
+  Status start();
+  ~NcclCommunicator() override;
+
+  // ---- the world below ----
+  int rank() const override { return world_->rank(); }
+  int size() const override { return world_->size(); }
+  Expected<int> makeGroup(std::span<const int> ranks) override { return world_->makeGroup(ranks); }
+  std::span<const int> members(int group) const override { return world_->members(group); }
+  Expected<Ticket> start(const Call& call, const void* in, void* out) override { return world_->start(call, in, out); }
+  Status wait(Ticket ticket) override { return world_->wait(ticket); }
+  void abort(const Status& why) override;
+  Traffic traffic() const override;
+  std::string recentCalls() const override { return world_->recentCalls() + watch_->print(); }
+  DeviceCollectives* onDevice() override { return this; }
+  Status status() const override; ///< also that of calls on the device
+
+  // ---- calls on the device ----
+  Status open(int group) override;
+  Status enqueue(const Call& call, const void* in, void* out, Stream& stream) override;
+  Expected<Ticket> start(const Call& call, const void* in, void* out, Stream& stream) override;
+  Status wait(Ticket ticket, Stream& stream) override;
+  void beginRecording() override { isRecording_ = true; }
+  void endRecording() override { isRecording_ = false; }
+  Status replayed(const Call& last, int64_t calls, Stream& stream) override;
+
+ private:
+  /// A group as NCCL knows it.
+  struct Member {
+    Nccl::Comm comm = nullptr;
+    std::vector<int> ranks;
+    int place = 0;
+    uint64_t order = 0;
+    std::atomic<int64_t> started{0}; ///< calls
+  };
+  struct Flight {
+    std::unique_ptr<Event> begin, end;
+  };
+
+  Expected<Member*> memberOf(const Call& call, const void* in, const void* out);
+  Status issue(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
+  Status reduce(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
+  Status exchange(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
+  Status permute(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
+  void count(const Call& call, Member& member);
+  Whereabouts whereabouts(uint64_t order);
+  bool look();
+  bool breakLate(const DeviceWatch::Late& late);
+  void breakWith(const Status& why, bool tellsOthers);
+
+  const Nccl nccl_;
+  const std::shared_ptr<Communicator> world_;
+  const std::shared_ptr<Device> device_;
+  const NcclOptions options_;
+  std::unique_ptr<Stream> beside_; ///< calls that are started run here
+  std::map<int64_t, Flight> flights_;
+  std::vector<Flight> spare_;
+  int64_t nextTicket_ = 0;
+  bool isRecording_ = false;
+  Traffic traffic_;
+
+  mutable std::mutex mutex_; // guards what follows; not held while NCCL is called
+  std::map<int, std::unique_ptr<Member>> members_;
+  Status error_;
+  std::atomic<bool> isBroken_{false};
+  std::optional<Clock::time_point> signalled_;
+  std::unique_ptr<DeviceWatch> watch_; ///< last: its thread uses all others
+};
+
+Status NcclCommunicator::start() {
+  JINX_TRY_ASSIGN(beside_, device_->createStream());
+  watch_ = std::make_unique<DeviceWatch>(
+      device_, options_.timeout,
+      DeviceWatch::Handlers{[this](const DeviceWatch::Late& late) { return breakLate(late); },
+                            [this] { return look(); }});
+  watch_->begin();
+  world_->answerWith([this](uint64_t order) { return whereabouts(order); });
+  return Status::ok();
+}
+
+NcclCommunicator::~NcclCommunicator() {
+  world_->answerWith({});
+  watch_.reset();
+  if (device_->makeCurrent().isOk() && !isBroken_)
+    for (auto& [group, member] : members_)
+      (void)nccl_.commDestroy(member->comm);
+}
+
+void NcclCommunicator::abort(const Status& why) {
+  world_->abort(why);
+  breakWith(world_->status().isOk() ? why : world_->status(), /*tellsOthers=*/false);
+}
+
+Traffic NcclCommunicator::traffic() const {
+  const Traffic below = world_->traffic();
+  return {below.sentBytes + traffic_.sentBytes, below.receivedBytes + traffic_.receivedBytes,
+          below.calls + traffic_.calls};
+}
+
+Status NcclCommunicator::status() const {
+  if (!isBroken_) return {};
+  std::lock_guard lock(mutex_);
+  return error_;
+}
+
+// ---- groups ----
+
+/// The world below knows who does not come, so all members meet there first: NCCL would wait without end.
+Status NcclCommunicator::open(int group) {
+  JINX_TRY(status());
+  if (members_.contains(group)) return Status::ok();
+  auto member = std::make_unique<Member>();
+  const std::span<const int> ranks = world_->members(group);
+  member->ranks.assign(ranks.begin(), ranks.end());
+  member->place = static_cast<int>(std::ranges::find(ranks, rank()) - ranks.begin());
+  member->order = orderOf(ranks);
+  const std::string what = "opening NCCL's communicator of " + ranksText(ranks);
+  NcclUniqueId id{};
+  if (member->place == 0) JINX_TRY(nccl_.check(nccl_.getUniqueId(&id), "ncclGetUniqueId"), what);
+  JINX_TRY(world_->run({.op = Op::kBroadcast, .dtype = DType::kU8, .count = sizeof id, .group = group, .name = what},
+                       &id, &id));
+  JINX_TRY(device_->makeCurrent());
+  JINX_TRY(nccl_.check(nccl_.commInitRank(&member->comm, static_cast<int>(ranks.size()), id, member->place),
+                       "ncclCommInitRank"),
+           what + " at rank " + std::to_string(rank()) + " on " + std::string(device_->name()));
+  std::lock_guard lock(mutex_);
+  members_[group] = std::move(member);
+  return Status::ok();
+}
+
+Expected<NcclCommunicator::Member*> NcclCommunicator::memberOf(const Call& call, const void* in, const void* out) {
+  JINX_TRY(status());
+  const auto found = members_.find(call.group);
+  if (found == members_.end())
+    return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) +
+                           ", expected one that was opened");
+  Member* member = found->second.get();
+  JINX_TRY(checkCall(call, member->place, static_cast<int>(member->ranks.size()), in, out));
+  const bool reduces = call.op == Op::kAllReduce || call.op == Op::kReduceScatter;
+  if (reduces && ncclTypeOf(call.dtype, nccl_.version) < 0)
+    return unimplemented(identify(call) + ": NCCL " + nccl_.versionText() + " does not add up " +
+                         std::string(name(call.dtype)) + "; convert it to a wider type in front of the collective");
+  return member;
+}
+
+// ---- calls ----
+
+Status NcclCommunicator::enqueue(const Call& call, const void* in, void* out, Stream& stream) {
+  JINX_TRY_ASSIGN(Member * member, memberOf(call, in, out));
+  count(call, *member);
+  if (isRecording_) return issue(call, *member, in, out, stream);
+  watch_->begins(call, member->ranks);
+  if (Status issued = issue(call, *member, in, out, stream); !issued.isOk()) {
+    watch_->dropped();
+    JINX_TRY(status()); // what broke the world says more
+    JINX_TRY(world_->status());
+    return issued;
+  }
+  return watch_->enqueued(stream);
+}
+
+Expected<Ticket> NcclCommunicator::start(const Call& call, const void* in, void* out, Stream& stream) {
+  Flight flight;
+  if (!spare_.empty()) {
+    flight = std::move(spare_.back());
+    spare_.pop_back();
+  } else {
+    JINX_TRY_ASSIGN(flight.begin, device_->createEvent());
+    JINX_TRY_ASSIGN(flight.end, device_->createEvent());
+  }
+  JINX_TRY(flight.begin->record(stream));
+  JINX_TRY(flight.begin->wait(*beside_));
+  JINX_TRY(enqueue(call, in, out, *beside_));
+  JINX_TRY(flight.end->record(*beside_));
+  const Ticket ticket{nextTicket_++};
+  flights_[ticket.id] = std::move(flight);
+  return ticket;
+}
+
+Status NcclCommunicator::wait(Ticket ticket, Stream& stream) {
+  const auto found = flights_.find(ticket.id);
+  if (found == flights_.end())
+    return invalidArgument("got ticket " + std::to_string(ticket.id) +
+                           ", expected one of start that was not waited for");
+  Flight flight = std::move(found->second);
+  flights_.erase(found);
+  Status status = flight.end->wait(stream);
+  spare_.push_back(std::move(flight));
+  return status;
+}
+
+Status NcclCommunicator::replayed(const Call& last, int64_t calls, Stream& stream) {
+  JINX_TRY(status());
+  const auto found = members_.find(last.group);
+  if (found == members_.end()) return internalError("a recording has calls on a group that is not open");
+  found->second->started += calls;
+  traffic_.calls += calls;
+  watch_->begins(last, found->second->ranks);
+  return watch_->enqueued(stream);
+}
+
+void NcclCommunicator::count(const Call& call, Member& member) {
+  if (isRecording_) return;
+  ++member.started;
+  const Traffic moved = trafficOf(call, member.place, static_cast<int>(member.ranks.size()));
+  traffic_.sentBytes += moved.sentBytes;
+  traffic_.receivedBytes += moved.receivedBytes;
+  ++traffic_.calls;
+}
+
+Status NcclCommunicator::issue(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {
+  JINX_TRY(device_->makeCurrent());
+  const size_t bytes = bytesOf(call.dtype, call.count);
+  void* const native = stream.native();
+  switch (call.op) {
+  case Op::kAllReduce:
+  case Op::kReduceScatter:
+    return reduce(call, member, in, out, stream);
+  case Op::kAllGather:
+    return nccl_.check(nccl_.allGather(in, out, bytes, kNcclBytes, member.comm, native), "ncclAllGather");
+  case Op::kBroadcast:
+    return nccl_.check(nccl_.broadcast(in ? in : out, out, bytes, kNcclBytes, call.root, member.comm, native),
+                       "ncclBroadcast");
+  case Op::kAllToAll:
+  case Op::kAllToAllV:
+    return exchange(call, member, in, out, stream);
+  case Op::kPermute:
+    return permute(call, member, in, out, stream);
+  case Op::kSend:
+    return nccl_.check(nccl_.send(in, bytes, kNcclBytes, call.root, member.comm, native), "ncclSend");
+  case Op::kRecv:
+    return nccl_.check(nccl_.recv(out, bytes, kNcclBytes, call.root, member.comm, native), "ncclRecv");
+  }
+  return internalError("a collective that is none");
+}
+
+Status NcclCommunicator::reduce(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {
+  const auto count = static_cast<size_t>(call.count);
+  const int type = ncclTypeOf(call.dtype, nccl_.version), reduction = ncclReductionOf(call.reduction);
+  if (call.op == Op::kAllReduce)
+    return nccl_.check(nccl_.allReduce(in, out, count, type, reduction, member.comm, stream.native()), "ncclAllReduce");
+  return nccl_.check(nccl_.reduceScatter(in, out, count, type, reduction, member.comm, stream.native()),
+                     "ncclReduceScatter");
+}
+
+/// Part i goes to member i: sends and receives that begin together.
+Status NcclCommunicator::exchange(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {
+  const bool hasSizes = call.op == Op::kAllToAllV;
+  size_t sent = 0, received = 0;
+  JINX_TRY(nccl_.check(nccl_.groupStart(), "ncclGroupStart"));
+  Status status;
+  for (size_t i = 0; i < member.ranks.size() && status.isOk(); ++i) {
+    const size_t to = bytesOf(call.dtype, hasSizes ? call.sends[i] : call.count),
+                 from = bytesOf(call.dtype, hasSizes ? call.receives[i] : call.count);
+    const int peer = static_cast<int>(i);
+    if (to > 0)
+      status = nccl_.check(nccl_.send(at(in, sent), to, kNcclBytes, peer, member.comm, stream.native()), "ncclSend");
+    if (from > 0 && status.isOk())
+      status =
+          nccl_.check(nccl_.recv(at(out, received), from, kNcclBytes, peer, member.comm, stream.native()), "ncclRecv");
+    sent += to;
+    received += from;
+  }
+  Status ended = nccl_.check(nccl_.groupEnd(), "ncclGroupEnd");
+  return status.isOk() ? ended : status;
+}
+
+Status NcclCommunicator::permute(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {
+  const size_t bytes = bytesOf(call.dtype, call.count);
+  const int source = call.sources[static_cast<size_t>(member.place)];
+  if (source < 0) JINX_TRY(device_->clear(out, bytes, stream));
+  if (bytes == 0) return Status::ok();
+  JINX_TRY(nccl_.check(nccl_.groupStart(), "ncclGroupStart"));
+  Status status;
+  for (int i = 0; i < static_cast<int>(member.ranks.size()) && status.isOk(); ++i)
+    if (call.sources[static_cast<size_t>(i)] == member.place)
+      status = nccl_.check(nccl_.send(in, bytes, kNcclBytes, i, member.comm, stream.native()), "ncclSend");
+  if (source >= 0 && status.isOk())
+    status = nccl_.check(nccl_.recv(out, bytes, kNcclBytes, source, member.comm, stream.native()), "ncclRecv");
+  Status ended = nccl_.check(nccl_.groupEnd(), "ncclGroupEnd");
+  return status.isOk() ? ended : status;
+}
+
+// ---- what goes wrong ----
+
+Whereabouts NcclCommunicator::whereabouts(uint64_t order) {
+  Whereabouts here{.rank = rank(), .answers = true, .started = 0, .text = watch_->lastSeen()};
+  std::lock_guard lock(mutex_);
+  for (const auto& [group, member] : members_)
+    if (member->order == order) here.started = member->started;
+  return here;
+}
+
+/// Errors of the world below, NCCL's own, and signals.
+bool NcclCommunicator::look() {
+  if (isBroken_) return false;
+  if (const Status below = world_->status(); !below.isOk()) {
+    breakWith(below, /*tellsOthers=*/false);
+    return false;
+  }
+  std::vector<Nccl::Comm> comms;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [group, member] : members_)
+      comms.push_back(member->comm);
+  }
+  for (Nccl::Comm comm : comms) {
+    int error = 0;
+    Status asked = nccl_.check(nccl_.commGetAsyncError(comm, &error), "ncclCommGetAsyncError");
+    if (asked.isOk()) asked = nccl_.check(error, "a collective on devices");
+    if (asked.isOk()) continue;
+    breakWith(Status(asked.code(), asked.message() + "; rank " + std::to_string(rank()) + " " + watch_->lastSeen()),
+              /*tellsOthers=*/true);
+    return false;
+  }
+  const int signal = options_.stop ? options_.stop->load() : 0;
+  if (signal == 0) return true;
+  if (!signalled_) signalled_ = Clock::now();
+  if (Clock::now() < *signalled_ + kErrorTime) return true;
+  breakWith(resourceError("stopped by signal " + std::to_string(signal) + "; rank " + std::to_string(rank()) + " " +
+                          watch_->lastSeen() +
+                          "; under mpirun another rank may have died, and what it printed says why"),
+            /*tellsOthers=*/false);
+  return false;
+}
+
+bool NcclCommunicator::breakLate(const DeviceWatch::Late& late) {
+  int64_t started = 0;
+  uint64_t order = 0;
+  std::vector<int> others;
+  {
+    std::lock_guard lock(mutex_);
+    const Member& member = *members_.at(late.group);
+    started = member.started;
+    order = member.order;
+    std::ranges::copy_if(member.ranks, std::back_inserter(others), [&](int other) { return other != rank(); });
+  }
+  std::string text = late.what + ": rank " + std::to_string(rank()) + " has waited " + secondsText(late.seconds);
+  bool allCame = true;
+  for (const Whereabouts& other : world_->ask(others, order)) {
+    const std::string who = "; rank " + std::to_string(other.rank) + ": ";
+    if (!other.answers)
+      text += who + "does not answer: it has gone, or its process is stopped";
+    else if (other.started < started)
+      text += who + "has made " + std::to_string(other.started) + " of " + std::to_string(started) + " calls; " +
+              other.text;
+    else
+      continue;
+    allCame = false;
+  }
+  if (allCame) text += "; all members have made as many calls: look at the links between them, or raise the timeout";
+  breakWith(resourceError(text), /*tellsOthers=*/true);
+  return false;
+}
+
+/// The first error stays. Kernels that wait for other ranks end, and so do streams.
+void NcclCommunicator::breakWith(const Status& why, bool tellsOthers) {
+  std::vector<Nccl::Comm> comms;
+  {
+    std::lock_guard lock(mutex_);
+    if (isBroken_) return;
+    error_ = why;
+    isBroken_ = true;
+    for (auto& [group, member] : members_)
+      comms.push_back(member->comm);
+  }
+  if (tellsOthers) world_->abort(why); // they hear of it before NCCL tells them less
+  if (device_->makeCurrent().isOk())
+    for (Nccl::Comm comm : comms)
+      (void)nccl_.commAbort(comm);
+}
+
+} // namespace
+
+Expected<std::unique_ptr<Communicator>> openNccl(std::shared_ptr<Communicator> world, std::shared_ptr<Device> device,
+                                                 const NcclOptions& options) {
+  if (device->has(capability::kHostMemory))
+    return invalidArgument("NCCL carries collectives between GPUs, got " + std::string(device->name()) +
+                           ", whose memory is the host's: leave the world as it is");
+  JINX_TRY_ASSIGN(const Nccl nccl, Nccl::open());
+  auto made = std::make_unique<NcclCommunicator>(nccl, std::move(world), std::move(device), options);
+  JINX_TRY(made->start());
+  return std::unique_ptr<Communicator>(std::move(made));
+}
+
+} // namespace jinx::comm

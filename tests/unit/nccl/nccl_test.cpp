@@ -1,0 +1,142 @@
+// Ranks as threads over the library that stands in for NCCL (FakeNccl.cpp), each with an emulated device: every case of
+// every world, and what ends a wait.
+#include <thread>
+
+#include "runtime/comm/nccl/DeviceWatch.h"
+#include "runtime/comm/nccl/NcclCommunicator.h"
+#include "runtime/device/emulated/EmulatedDevice.h"
+#include "tests/unit/comm/Cases.h"
+#include "tests/unit/comm/Ranks.h"
+#include "tests/unit/nccl/DeviceAsHost.h"
+
+namespace jinx::comm::test {
+namespace {
+
+/// What each rank says, each with a device of its own.
+std::vector<std::string> onEveryDevice(int size, const NcclOptions& options,
+                                       const std::function<std::string(Communicator&, std::shared_ptr<Device>)>& body) {
+  auto world = *VirtualWorld::create(size, kPatient);
+  std::vector<std::string> said(static_cast<size_t>(size));
+  std::vector<std::thread> threads;
+  for (int rank = 0; rank < size; ++rank)
+    threads.emplace_back([&, rank] {
+      std::shared_ptr<Device> device = std::move(*emulated::makeEmulatedDevice({.threads = 1}));
+      auto comm = openNccl(rankOf(world, rank), device, options);
+      said[static_cast<size_t>(rank)] = comm ? body(**comm, device) : comm.status().message();
+    });
+  for (std::thread& thread : threads)
+    thread.join();
+  return said;
+}
+
+class NcclCases : public testing::TestWithParam<int> {};
+
+TEST_P(NcclCases, EveryRankIsRight) {
+  for (const Case& each : cases()) {
+    const auto said =
+        onEveryDevice(GetParam(), {}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+          auto host =
+              DeviceAsHost::create(std::shared_ptr<Communicator>(std::shared_ptr<void>(), &comm), std::move(device));
+          std::string wrong = host ? each.run(**host) : host.status().message();
+          if (!wrong.empty()) comm.abort(internalError(wrong)); // or the others would wait
+          return wrong;
+        });
+    for (size_t rank = 0; rank < said.size(); ++rank)
+      ASSERT_EQ(said[rank], "") << each.name << ", rank " << rank;
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Sizes, NcclCases, testing::Values(1, 2, 3, 4), testing::PrintToStringParamName());
+
+/// Memory of a device.
+struct Block {
+  Device& device;
+  void* data;
+  explicit Block(Device& d) : device(d), data(*d.allocate(64)) {}
+  ~Block() { device.release(data, 64); }
+};
+
+constexpr NcclOptions kSoon{.timeout = std::chrono::milliseconds(300)};
+
+std::string sum(Communicator& comm, Device& device, int64_t sequence, const char* name) {
+  Block block(device);
+  auto stream = std::move(*device.createStream());
+  DeviceCollectives& calls = *comm.onDevice();
+  if (Status status = calls.open(0); !status.isOk()) return status.message();
+  const Status status =
+      calls.enqueue({.count = 16, .sequence = sequence, .name = name}, block.data, block.data, *stream);
+  return status.isOk() ? calls.status().message() : status.message();
+}
+
+TEST(Nccl, ARankThatDoesNotComeIsNamedWithWhatItDidLast) {
+  std::atomic<bool> over{false};
+  const auto said = onEveryDevice(3, kSoon, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+    if (std::string wrong = sum(comm, *device, 11, "/up"); !wrong.empty()) return wrong;
+    if (comm.rank() == 2) {
+      while (!over)
+        std::this_thread::yield();
+      return comm.onDevice()->status().message() + comm.run({.count = 0}, nullptr, nullptr).message();
+    }
+    std::string text = sum(comm, *device, 12, "/down");
+    over = true;
+    return text;
+  });
+  // Whoever is first asks; it is everybody's error.
+  for (int rank : {0, 1})
+    expectAllSay({said[static_cast<size_t>(rank)]},
+                 {"#12 all_reduce sum f32[16] of /down, ranks 0, 1, 2: rank ", "has waited 0.3",
+                  "rank 2: has made 1 of 2 calls; last done #11 all_reduce sum f32[16] of /up"});
+  expectAllSay({said[2]}, {"has failed: #12 all_reduce sum f32[16] of /down"});
+}
+
+TEST(Nccl, ASignalEndsCallsThatAreOnTheirWay) {
+  std::atomic<int> stop{0};
+  const auto said =
+      onEveryDevice(2, {.stop = &stop}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+        if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
+        if (comm.rank() == 1) {
+          stop = 15;
+          while (comm.onDevice()->status().isOk())
+            std::this_thread::yield();
+          return comm.onDevice()->status().message();
+        }
+        return sum(comm, *device, 2, "/b");
+      });
+  expectAllSay(said, {"stopped by signal 15", "another rank may have died"});
+  expectAllSay({said[0]}, {"#2 all_reduce sum f32[16] of /b"});
+}
+
+TEST(Nccl, ARankThatFailsEndsTheCallsOfTheOthers) {
+  const auto said = onEveryDevice(2, {}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+    if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
+    if (comm.rank() == 0) return sum(comm, *device, 2, "/b");
+    comm.abort(resourceError("no memory for 12 GiB"));
+    return sum(comm, *device, 2, "/b");
+  });
+  expectAllSay(said, {"rank 1 has failed: no memory for 12 GiB"});
+}
+
+TEST(Nccl, RefusesWhatItCannotDo) {
+  const auto said = onEveryDevice(1, {}, [](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+    Block block(*device);
+    auto stream = std::move(*device->createStream());
+    DeviceCollectives& calls = *comm.onDevice();
+    std::string text = calls.enqueue({.count = 1}, block.data, block.data, *stream).message() + "\n";
+    (void)calls.open(0);
+    const Status narrow = calls.enqueue({.dtype = DType::kI16, .count = 1}, block.data, block.data, *stream);
+    if (narrow.code() != Code::kUnimplemented) return "not refused: i16";
+    text += narrow.message() + "\n" + calls.wait({7}, *stream).message();
+    return text;
+  });
+  expectAllSay(said, {"#0 all_reduce sum f32[1]: got group 0, expected one that was opened",
+                      "NCCL 2.28.9 does not add up i16; convert it to a wider type", "got ticket 7"});
+}
+
+TEST(Nccl, IsForDevicesWithMemoryOfTheirOwn) {
+  auto world = *VirtualWorld::create(1, kPatient);
+  auto comm = openNccl(rankOf(world, 0), std::shared_ptr<Device>(std::move(*makeDevice("cpu", {.threads = 1}))));
+  EXPECT_NE(comm.status().message().find("got cpu, whose memory is the host's"), std::string::npos)
+      << comm.status().message();
+}
+
+} // namespace
+} // namespace jinx::comm::test
