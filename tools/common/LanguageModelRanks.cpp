@@ -8,21 +8,23 @@
 namespace jinx::tools {
 namespace {
 
-using World = std::shared_ptr<comm::Communicator>;
-
 std::string rankText(int rank) { return "rank " + std::to_string(rank); }
 
-Expected<std::unique_ptr<llm::PlanModel>> openPart(const RankFolder& folder, int rank, World world, const DeviceChoice& choice, llm::PlanModelOptions how) {
+Expected<std::unique_ptr<llm::PlanModel>> openPart(const RankFolder& folder, const RankOptions& options, World world,
+                                                   const DeviceChoice& choice, llm::PlanModelOptions how) {
+  const int rank = world->rank();
   JINX_TRY_ASSIGN(auto plan, folder.openPlan(rank), rankText(rank));
-  JINX_TRY_ASSIGN(std::unique_ptr<Device> device, openDevice(choice), rankText(rank));
-  how.communicator = std::move(world);
+  JINX_TRY_ASSIGN(std::shared_ptr<Device> device, openDeviceOfRank(options, choice, rank), rankText(rank));
+  JINX_TRY_ASSIGN(how.communicator, worldOnDevice(options, std::move(world), device), rankText(rank));
   JINX_TRY_ASSIGN(auto part, llm::PlanModel::create(std::move(plan), std::move(device), how), rankText(rank));
   return part;
 }
 
 Expected<RankFolder> folderFor(const std::string& path, int ranks, const char* of) {
   JINX_TRY_ASSIGN(RankFolder folder, readRankFolder(path));
-  if (folder.size() != ranks) return invalidArgument(path + " has plans for " + std::to_string(folder.size()) + " ranks, there are " + std::to_string(ranks) + " " + of);
+  if (folder.size() != ranks)
+    return invalidArgument(path + " has plans for " + std::to_string(folder.size()) + " ranks, there are " +
+                           std::to_string(ranks) + " " + of);
   return folder;
 }
 
@@ -36,20 +38,26 @@ Status agreeOnPages(comm::Communicator& world, llm::PlanModelOptions& how) {
 }
 
 /// A rank that fails before it follows ends the world, or the first one would wait for it.
-void followInThread(const RankFolder& folder, int rank, World world, const DeviceChoice& choice, const llm::PlanModelOptions& how) {
-  auto part = openPart(folder, rank, world, choice, how);
-  if (part) (void)llm::follow(**part, *world); // its error is the world's, which the leader gets
-  else world->abort(part.status());
+void followInThread(const RankFolder& folder, const RankOptions& options, World world, const DeviceChoice& choice,
+                    const llm::PlanModelOptions& how) {
+  auto part = openPart(folder, options, world, choice, how);
+  if (part)
+    (void)llm::follow(**part, *world); // its error is the world's, which the leader gets
+  else
+    world->abort(part.status());
 }
 
 } // namespace
 
-Expected<LanguageModelRanks> LanguageModelRanks::open(const std::string& path, const RankOptions& options, World world, DeviceChoice device, llm::PlanModelOptions how,
+Expected<LanguageModelRanks> LanguageModelRanks::open(const std::string& path, const RankOptions& options, World world,
+                                                      DeviceChoice device, llm::PlanModelOptions how,
                                                       std::unique_ptr<llm::PlanModel>& model) {
   LanguageModelRanks opened;
-  if (options.ranks != 0 && world) return invalidArgument("got --ranks and --communicator, expected one: threads of this process, or processes");
-  if (options.ranks == 0 && !world) return invalidArgument(path + " has plans of ranks: pass --ranks N to run all in this process, or --communicator mpi under mpirun");
-  JINX_TRY_ASSIGN(RankFolder folder, folderFor(path, world ? world->size() : options.ranks, world ? "processes" : "of --ranks"));
+  if (options.ranks == 0 && !world)
+    return invalidArgument(
+        path + " has plans of ranks: pass --ranks N to run all in this process, or --communicator mpi under mpirun");
+  JINX_TRY_ASSIGN(RankFolder folder,
+                  folderFor(path, world ? world->size() : options.ranks, world ? "processes" : "of --ranks"));
   if (world) {
     JINX_TRY(agreeOnPages(*world, how));
   } else {
@@ -58,10 +66,10 @@ Expected<LanguageModelRanks> LanguageModelRanks::open(const std::string& path, c
     JINX_TRY_ASSIGN(world, threads->communicator(0));
     for (int rank = 1; rank < folder.size(); ++rank) {
       JINX_TRY_ASSIGN(World own, threads->communicator(rank));
-      opened.followers_.emplace_back(followInThread, folder, rank, std::move(own), device, how);
+      opened.followers_.emplace_back(followInThread, folder, options, std::move(own), device, how);
     }
   }
-  auto part = openPart(folder, 0, world, device, how);
+  auto part = openPart(folder, options, world, device, how);
   if (!part) {
     world->abort(part.status()); // or the others would wait for steps
     return part.status();
@@ -77,10 +85,11 @@ LanguageModelRanks::~LanguageModelRanks() {
     follower.join();
 }
 
-Status followRank(const std::string& path, World world, const DeviceChoice& device, llm::PlanModelOptions how) {
+Status followRank(const std::string& path, const RankOptions& options, World world, const DeviceChoice& device,
+                  llm::PlanModelOptions how) {
   JINX_TRY_ASSIGN(RankFolder folder, folderFor(path, world->size(), "processes"));
   JINX_TRY(agreeOnPages(*world, how));
-  auto part = openPart(folder, world->rank(), world, device, how);
+  auto part = openPart(folder, options, world, device, how);
   if (!part) {
     world->abort(part.status());
     return part.status();

@@ -1,6 +1,7 @@
 // A language model whose folder has a plan for each rank: who leads, and who follows (runtime/llm/LeadModel.h).
 //
-// With --ranks N the others are threads of this process; with --communicator mpi they are the other processes of mpirun or srun, which call `followRank` instead of making an engine.
+// With --ranks N the others are threads of this process; with --communicator mpi (or nccl, and no --ranks) they are the
+// other processes of mpirun or srun, which call `followRank` instead of making an engine.
 #pragma once
 
 #include <memory>
@@ -27,7 +28,8 @@ class LanguageModelRanks {
   /// \param world  of this process, whose first rank it is; null: ranks are threads
   /// \param how    of each part; its communicator is set here
   /// \param model  gets the first rank's part, to be kept as long as this
-  static Expected<LanguageModelRanks> open(const std::string& folder, const RankOptions& options, std::shared_ptr<comm::Communicator> world, DeviceChoice device, llm::PlanModelOptions how,
+  static Expected<LanguageModelRanks> open(const std::string& folder, const RankOptions& options, World world,
+                                           DeviceChoice device, llm::PlanModelOptions how,
                                            std::unique_ptr<llm::PlanModel>& model);
 
   /// What the engine steps; null where there are no ranks.
@@ -38,7 +40,9 @@ class LanguageModelRanks {
   std::unique_ptr<llm::LeadModel> lead_;
 };
 
-/// What the processes behind the first do: returns when the first one has ended. How many pages there are they hear from it.
-Status followRank(const std::string& folder, std::shared_ptr<comm::Communicator> world, const DeviceChoice& device, llm::PlanModelOptions how);
+/// What the processes behind the first do: returns when the first one has ended. How many pages there are they hear
+/// from it.
+Status followRank(const std::string& folder, const RankOptions& options, World world, const DeviceChoice& device,
+                  llm::PlanModelOptions how);
 
 } // namespace jinx::tools

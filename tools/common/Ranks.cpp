@@ -1,46 +1,95 @@
 #include "tools/common/Ranks.h"
 
 #include <chrono>
+#include <cstdlib>
 
 #include "runtime/comm/OpenCommunicator.h"
 #include "runtime/comm/StopOnSignals.h"
+#include "runtime/comm/nccl/NcclCommunicator.h"
 #include "runtime/executor/VirtualRanks.h"
 #include "tools/common/RankFolder.h"
 
 namespace jinx::tools {
 
 void addRankOptions(CLI::App& command, RankOptions& options) {
-  command.add_option("--ranks", options.ranks, "Of a folder of plans: all N ranks in this process")->type_name("N")->check(CLI::Range(1, 65536));
-  command.add_option("--communicator", options.communicator, "Of a folder of plans: this process is the rank that mpirun or srun says")->type_name("mpi");
-  command.add_option("--rank-timeout", options.timeoutSeconds, "So long ranks wait for one that does not come")->type_name("SECONDS")->check(aboveZero());
+  command.add_option("--ranks", options.ranks, "Of a folder of plans: all N ranks in this process")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536));
+  command
+      .add_option("--communicator", options.communicator,
+                  "Of a folder of plans: this process is the rank that mpirun or srun says; nccl: with collectives "
+                  "between GPUs, also of --ranks")
+      ->type_name("mpi|nccl")
+      ->check(CLI::IsMember({"mpi", "nccl"}));
+  command.add_option("--rank-timeout", options.timeoutSeconds, "So long ranks wait for one that does not come")
+      ->type_name("SECONDS")
+      ->check(aboveZero());
 }
 
-std::chrono::milliseconds timeoutOf(const RankOptions& options) { return std::chrono::milliseconds(static_cast<int64_t>(options.timeoutSeconds * 1000)); }
+std::chrono::milliseconds timeoutOf(const RankOptions& options) {
+  return std::chrono::milliseconds(static_cast<int64_t>(options.timeoutSeconds * 1000));
+}
 
-Expected<std::shared_ptr<comm::Communicator>> openWorld(const RankOptions& options) {
-  if (options.communicator.empty()) return std::shared_ptr<comm::Communicator>();
-  JINX_TRY_ASSIGN(auto world, comm::openCommunicator(options.communicator, {.timeout = timeoutOf(options), .module = "", .stop = &comm::stopOnSignals()}));
-  return std::shared_ptr<comm::Communicator>(std::move(world));
+Expected<World> openWorld(const RankOptions& options) {
+  if (options.ranks != 0 && !options.communicator.empty() && !options.isNccl())
+    return invalidArgument("got --ranks and --communicator " + options.communicator +
+                           ", expected one: threads of this process, or processes");
+  if (options.communicator.empty() || options.ranks != 0) return World();
+  // NCCL's ranks meet, compare schedules and end through MPI.
+  JINX_TRY_ASSIGN(
+      auto world,
+      comm::openCommunicator("mpi", {.timeout = timeoutOf(options), .module = "", .stop = &comm::stopOnSignals()}));
+  return World(std::move(world));
+}
+
+/// Of the processes on this machine: what mpirun or srun says, else the rank.
+static int placeOnMachine(int rank) {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "SLURM_LOCALID", "MPI_LOCALRANKID"})
+    if (const char* text = std::getenv(name); text && *text) return std::atoi(text);
+  return rank;
+}
+
+Expected<std::shared_ptr<Device>> openDeviceOfRank(const RankOptions& options, DeviceChoice choice, int rank) {
+  if (options.isNccl() && choice.device == "cuda")
+    choice.device += ':' + std::to_string(options.ranks != 0 ? rank : placeOnMachine(rank));
+  JINX_TRY_ASSIGN(std::unique_ptr<Device> device, openDevice(choice));
+  return std::shared_ptr<Device>(std::move(device));
+}
+
+Expected<World> worldOnDevice(const RankOptions& options, World world, std::shared_ptr<Device> device) {
+  if (!options.isNccl()) return world;
+  JINX_TRY_ASSIGN(auto own, comm::openNccl(std::move(world), std::move(device),
+                                           {.timeout = timeoutOf(options), .stop = &comm::stopOnSignals()}));
+  return World(std::move(own));
 }
 
 namespace {
 
 class ThreadRanks final : public Ranks {
  public:
-  static Expected<std::unique_ptr<Ranks>> open(const RankFolder& folder, const RankOptions& options, DeviceChoice device) {
+  static Expected<std::unique_ptr<Ranks>> open(const RankFolder& folder, const RankOptions& options,
+                                               DeviceChoice device) {
     device.threads = std::max(1, device.threadCount() / folder.size());
     JINX_TRY_ASSIGN(auto plans, folder.openAll());
     VirtualRanksOptions virtualOptions;
     virtualOptions.session.parallelWork = device.parallelWork;
     virtualOptions.timeout = timeoutOf(options);
     std::unique_ptr<ThreadRanks> made(new ThreadRanks());
-    JINX_TRY_ASSIGN(made->ranks_, VirtualRanks::create(std::move(plans), [&] { return openDevice(device); }, std::move(virtualOptions)));
+    virtualOptions.overDevice = [&](World world, std::shared_ptr<Device> own) {
+      return worldOnDevice(options, std::move(world), std::move(own));
+    };
+    JINX_TRY_ASSIGN(made->ranks_,
+                    VirtualRanks::create(
+                        std::move(plans), [&](int rank) { return openDeviceOfRank(options, device, rank); },
+                        std::move(virtualOptions)));
     return std::unique_ptr<Ranks>(std::move(made));
   }
   const WholePorts& ports() const override { return ranks_->ports(); }
   const plan::Plan& plan() const override { return ranks_->session(0).plan(); }
   std::vector<TraceStep> steps() const override { return ranks_->session(0).steps(); }
-  Expected<std::vector<Value>> run(std::span<const Value> inputs, Trace* trace) override { return ranks_->run(inputs, trace); }
+  Expected<std::vector<Value>> run(std::span<const Value> inputs, Trace* trace) override {
+    return ranks_->run(inputs, trace);
+  }
 
  private:
   std::unique_ptr<VirtualRanks> ranks_;
@@ -48,18 +97,22 @@ class ThreadRanks final : public Ranks {
 
 class ProcessRank final : public Ranks {
  public:
-  static Expected<std::unique_ptr<Ranks>> open(const RankFolder& folder, const RankOptions& options, const DeviceChoice& choice) {
+  static Expected<std::unique_ptr<Ranks>> open(const RankFolder& folder, const RankOptions& options,
+                                               const DeviceChoice& choice) {
     std::unique_ptr<ProcessRank> made(new ProcessRank());
     JINX_TRY_ASSIGN(made->comm_, openWorld(options));
     if (made->comm_->size() != folder.size())
-      return invalidArgument(folder.path + " has plans for " + std::to_string(folder.size()) + " ranks, there are " + std::to_string(made->comm_->size()) +
-                             " processes: start it with mpirun -np " + std::to_string(folder.size()));
+      return invalidArgument(folder.path + " has plans for " + std::to_string(folder.size()) + " ranks, there are " +
+                             std::to_string(made->comm_->size()) + " processes: start it with mpirun -np " +
+                             std::to_string(folder.size()));
     JINX_TRY_ASSIGN(auto plan, folder.openPlan(made->comm_->rank()));
-    JINX_TRY_ASSIGN(std::unique_ptr<Device> device, openDevice(choice));
+    JINX_TRY_ASSIGN(std::shared_ptr<Device> device, openDeviceOfRank(options, choice, made->comm_->rank()));
+    JINX_TRY_ASSIGN(made->comm_, worldOnDevice(options, made->comm_, device));
     SessionOptions session;
     session.parallelWork = choice.parallelWork;
     session.communicator = made->comm_;
-    JINX_TRY_ASSIGN(made->session_, Session::create(std::move(plan), std::move(device), std::move(session)), "rank " + std::to_string(made->comm_->rank()));
+    JINX_TRY_ASSIGN(made->session_, Session::create(std::move(plan), std::move(device), std::move(session)),
+                    "rank " + std::to_string(made->comm_->rank()));
     made->ports_ = std::make_unique<WholePorts>(made->plan());
     return std::unique_ptr<Ranks>(std::move(made));
   }
@@ -74,7 +127,8 @@ class ProcessRank final : public Ranks {
     JINX_TRY(session_->run(own, outputs, trace), "rank " + std::to_string(comm_->rank()));
     std::vector<std::vector<Value>> parts(static_cast<size_t>(comm_->size()));
     for (size_t k = 0; k < outputs.size(); ++k)
-      JINX_TRY(gather(session_->outputs()[k].name, outputs[k], parts), "output \"" + session_->outputs()[k].name + "\"");
+      JINX_TRY(gather(session_->outputs()[k].name, outputs[k], parts),
+               "output \"" + session_->outputs()[k].name + "\"");
     return ports_->join(parts, inputs);
   }
 
@@ -89,9 +143,11 @@ class ProcessRank final : public Ranks {
     }
     const int64_t bytes = t->sizeBytes();
     Tensor all = Tensor::make(DType::kU8, {comm_->size(), bytes});
-    JINX_TRY(comm_->run({.op = comm::Op::kAllGather, .dtype = DType::kU8, .count = bytes, .name = name}, t->data(), all.data()));
+    JINX_TRY(comm_->run({.op = comm::Op::kAllGather, .dtype = DType::kU8, .count = bytes, .name = name}, t->data(),
+                        all.data()));
     for (size_t rank = 0; rank < parts.size(); ++rank)
-      parts[rank].push_back(Tensor::wrap(t->dtype(), t->shape(), all.as<std::byte>() + static_cast<int64_t>(rank) * bytes, all.storage()));
+      parts[rank].push_back(Tensor::wrap(t->dtype(), t->shape(),
+                                         all.as<std::byte>() + static_cast<int64_t>(rank) * bytes, all.storage()));
     return Status::ok();
   }
 
@@ -102,13 +158,17 @@ class ProcessRank final : public Ranks {
 
 } // namespace
 
-Expected<std::unique_ptr<Ranks>> openRanks(const std::string& path, const RankOptions& options, const DeviceChoice& device) {
-  if (options.ranks != 0 && !options.communicator.empty()) return invalidArgument("got --ranks and --communicator, expected one: threads of this process, or processes");
+Expected<std::unique_ptr<Ranks>> openRanks(const std::string& path, const RankOptions& options,
+                                           const DeviceChoice& device) {
   JINX_TRY_ASSIGN(RankFolder folder, readRankFolder(path));
   const std::string n = std::to_string(folder.size());
-  if (!options.any()) return invalidArgument(path + " has plans for " + n + " ranks: pass --ranks " + n + " to run all in this process, or --communicator mpi under mpirun");
-  if (!options.communicator.empty()) return ProcessRank::open(folder, options, device);
-  if (options.ranks != folder.size()) return invalidArgument("got --ranks " + std::to_string(options.ranks) + ", " + path + " has plans for " + n + " ranks");
+  if (!options.any())
+    return invalidArgument(path + " has plans for " + n + " ranks: pass --ranks " + n +
+                           " to run all in this process, or --communicator mpi under mpirun");
+  if (options.ranks == 0) return ProcessRank::open(folder, options, device);
+  if (options.ranks != folder.size())
+    return invalidArgument("got --ranks " + std::to_string(options.ranks) + ", " + path + " has plans for " + n +
+                           " ranks");
   return ThreadRanks::open(folder, options, device);
 }
 

@@ -1,7 +1,10 @@
-// The ranks of a folder of plans as one thing that runs: all of them in this process, or this process's among those of mpirun or srun.
+// The ranks of a folder of plans as one thing that runs: all of them in this process, or this process's among those of
+// mpirun or srun.
 //
 //   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.ranks = 4}, device));       // a thread for each
 //   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.communicator = "mpi"}, device));
+//   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.communicator = "nccl"}, device));       // the same; collectives
+//   between GPUs by NCCL JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.ranks = 4, .communicator = "nccl"}, device));
 //   JINX_TRY_ASSIGN(auto outputs, ranks->run(inputs, nullptr));                  // whole tensors in and out
 //
 // Of processes each has all inputs, and gets all outputs; the first one shows them.
@@ -22,16 +25,23 @@ namespace jinx::tools {
 
 struct RankOptions {
   int ranks = 0;            ///< threads of this process; 0: not so
-  std::string communicator; ///< "mpi"; empty: not so
+  std::string communicator; ///< "mpi" or "nccl"; empty: not so
   double timeoutSeconds = 300;
 
   bool any() const { return ranks != 0 || !communicator.empty(); }
+  bool isNccl() const { return communicator == "nccl"; }
 };
 
 /// --ranks, --communicator, --rank-timeout
 void addRankOptions(CLI::App& command, RankOptions& options);
-/// The world of this process; null where the options name no communicator.
-Expected<std::shared_ptr<comm::Communicator>> openWorld(const RankOptions& options);
+using World = std::shared_ptr<comm::Communicator>;
+/// The world of this process; null where its ranks are threads, or the options name no ranks. kInvalidArgument for
+/// options that do not go together.
+Expected<World> openWorld(const RankOptions& options);
+/// A rank's device: with NCCL each has a GPU of its own, "cuda" is the one of its place on this machine.
+Expected<std::shared_ptr<Device>> openDeviceOfRank(const RankOptions& options, DeviceChoice choice, int rank);
+/// The rank's world with calls on its device, where the options want that.
+Expected<World> worldOnDevice(const RankOptions& options, World world, std::shared_ptr<Device> device);
 std::chrono::milliseconds timeoutOf(const RankOptions& options);
 
 class Ranks {
@@ -47,6 +57,7 @@ class Ranks {
 };
 
 /// kInvalidArgument, saying what to pass, where the options do not fit the folder.
-Expected<std::unique_ptr<Ranks>> openRanks(const std::string& folder, const RankOptions& options, const DeviceChoice& device);
+Expected<std::unique_ptr<Ranks>> openRanks(const std::string& folder, const RankOptions& options,
+                                           const DeviceChoice& device);
 
 } // namespace jinx::tools

@@ -14,10 +14,14 @@ namespace {
 using plan::Collective;
 using Values = std::vector<Value>;
 
-Expected<std::unique_ptr<Device>> deviceOf(const std::string& name) {
-  if (name == "separate") return std::unique_ptr<Device>(std::make_unique<SeparateDevice>(DeviceOptions{.threads = 1}));
-  if (name == "emulated") return emulated::makeEmulatedDevice({.threads = 1});
-  return makeDevice("cpu", {.threads = 1});
+Expected<std::shared_ptr<Device>> shared(Expected<std::unique_ptr<Device>> device) {
+  if (!device) return device.status();
+  return std::shared_ptr<Device>(std::move(*device));
+}
+Expected<std::shared_ptr<Device>> deviceOf(const std::string& name) {
+  if (name == "separate") return std::shared_ptr<Device>(std::make_shared<SeparateDevice>(DeviceOptions{.threads = 1}));
+  if (name == "emulated") return shared(emulated::makeEmulatedDevice({.threads = 1}));
+  return shared(makeDevice("cpu", {.threads = 1}));
 }
 
 VirtualRanksOptions rankOptions() {
@@ -30,7 +34,7 @@ VirtualRanksOptions rankOptions() {
 Expected<std::unique_ptr<VirtualRanks>> ranksOf(std::shared_ptr<const PlanFile> plan, int n,
                                                 const std::string& device = "cpu") {
   return VirtualRanks::create(
-      std::vector(static_cast<size_t>(n), std::move(plan)), [device] { return deviceOf(device); }, rankOptions());
+      std::vector(static_cast<size_t>(n), std::move(plan)), [device](int) { return deviceOf(device); }, rankOptions());
 }
 
 /// What rank r has: r * 10, r * 10 + 1, …
@@ -122,8 +126,8 @@ TEST_P(OnDevice, SendAndReceive) {
     }
     t->p.mutable_mesh()->add_coordinates()->set_at(t == &sender ? 0 : 1);
   }
-  auto ranks = take(
-      VirtualRanks::create({sender.finish(), receiver.finish()}, [&] { return deviceOf(GetParam()); }, rankOptions()));
+  auto ranks = take(VirtualRanks::create(
+      {sender.finish(), receiver.finish()}, [&](int) { return deviceOf(GetParam()); }, rankOptions()));
   std::vector<Values> inputs = {{rankValues(0, 2)}, {rankValues(1, 2)}}, outputs(2, Values(1));
   const Status status = ranks->runParts(inputs, outputs);
   ASSERT_TRUE(status.isOk()) << status.message();
@@ -302,7 +306,8 @@ TEST(CollectiveErrors, ARankThatFailsEndsTheOthers) {
     t->hostCall(t == &bad ? "test.Fail" : "test.First", {x}, {a});
     t->collective(Collective::ALL_REDUCE, {a}, {y}, "2");
   }
-  auto ranks = take(VirtualRanks::create({good.finish(), bad.finish()}, [] { return deviceOf("cpu"); }, rankOptions()));
+  auto ranks =
+      take(VirtualRanks::create({good.finish(), bad.finish()}, [](int) { return deviceOf("cpu"); }, rankOptions()));
   std::vector<Values> inputs = {{rankValues(0, 2)}, {rankValues(1, 2)}}, outputs(2, Values(1));
   const Status status = ranks->runParts(inputs, outputs);
   EXPECT_TRUE(contains(messageOf(status), "rank 1: step \"test.Fail1\"")) << messageOf(status);
@@ -315,8 +320,8 @@ TEST(CollectiveErrors, OtherSchedulesAreToldBeforeTheFirstStep) {
   OneCall one(Collective::ALL_REDUCE, 2, 2, 2, 2), other(Collective::ALL_REDUCE, 2, 2, 2, 2);
   other.call->set_reduction(Collective::MAX);
   // Only its first step tells whether rank 0 has begun.
-  auto ranks =
-      take(VirtualRanks::create({one.t.finish(), other.t.finish()}, [] { return deviceOf("cpu"); }, rankOptions()));
+  auto ranks = take(
+      VirtualRanks::create({one.t.finish(), other.t.finish()}, [](int) { return deviceOf("cpu"); }, rankOptions()));
   std::vector<Values> inputs = {{rankValues(0, 2)}, {rankValues(1, 2)}}, outputs(2, Values(1));
   const Status status = ranks->runParts(inputs, outputs);
   EXPECT_TRUE(contains(messageOf(status), "before the first step: ")) << messageOf(status);
