@@ -226,6 +226,16 @@ def PairProducts : Pass<"jinx-pair-products", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"numPaired", "num-paired", "Products that stand for two">];
 }
 
+def ExpandExperts : Pass<"jinx-expand-experts", "::mlir::func::FuncOp"> {
+  let summary = "Write mixtures of experts as grouped products of sorted rows";
+  let description = [{
+    A `jinx.experts` becomes: where each pair of a token and an expert lies among those sorted by expert, by sums; the rows of tokens in this order;
+    three `jinx.grouped_matmul` and the gate between them; the weighted sums of each token's rows. Pairs whose expert is none lie nowhere and add 0.
+    Before constants are folded: weights are transposed and packed by the passes that know grouped products. Leaves IR without `jinx.experts`.
+  }];
+  let statistics = [Statistic<"numExpanded", "num-expanded", "Mixtures written as grouped products">];
+}
+
 def ExpandAttentionGrad : Pass<"jinx-expand-attention-grad", "::mlir::func::FuncOp"> {
   let summary = "Write gradients of attention as products and elementwise operators";
   let description = [{

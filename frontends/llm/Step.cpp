@@ -196,18 +196,11 @@ private:
   Value experts(const std::string& name, Value x) {
     Value scores = g_.wide(linear(name + "ffn_gate_inp", x));
     g_.at(name + "ffn_route");
-    const Routes routes = routeTokens(g_, scores, shape_.experts);
-    auto product = [&](const char* part, Value rows) {
-      Value w = matrix(name + part + ".weight");
-      g_.at(name + part);
-      return expertProduct(g_, rows, w, routes);
-    };
-    g_.at(name + "ffn_route");
-    Value rows = g_.gatherRows(x, routes.tokens);
-    Value gate = product("ffn_gate_exps", rows), up = product("ffn_up_exps", rows);
-    Value down = product("ffn_down_exps", gated(gate, up));
-    g_.at(name + "ffn_merge");
-    Value y = narrow(mergeExperts(g_, g_.wide(down), routes));
+    const Choice choice = chooseExperts(g_, scores, shape_.experts);
+    auto of = [&](const char* part) { return matrix(name + part + ".weight"); };
+    const ExpertMatrices matrices = {of("ffn_gate_exps"), of("ffn_up_exps"), of("ffn_down_exps")};
+    g_.at(name + "ffn_exps");
+    Value y = narrow(mixExperts(g_, x, choice, matrices, shape_.activation));
     if (!shape_.experts.sharedHidden) return y;
     Value shared = feedForward(name, x, "_shexp"), share = g_.sigmoid(g_.wide(linear(name + "ffn_gate_inp_shexp", x)));
     g_.at(name + "ffn_share");

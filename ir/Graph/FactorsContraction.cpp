@@ -26,7 +26,8 @@ FactorRule matmul(MatmulOp op) {
   return rule.take();
 }
 
-/// Rows are sorted by groups and `ends` counts them from the first on: a part of either would begin elsewhere. A split of experts needs ends of its own.
+/// Rows are sorted by groups and `ends` counts them from the first on: a part of either would begin elsewhere. Experts are split where they
+/// are one operator, before their rows are sorted.
 FactorRule groupedMatmul(GroupedMatmulOp op) {
   RuleWriter rule(op);
   Sizes x = sizesOf(op.getX().getType()), y = sizesOf(op.getY().getType());
@@ -40,7 +41,27 @@ FactorRule groupedMatmul(GroupedMatmulOp op) {
   return rule.take();
 }
 
-constexpr FactorRow kRows[] = {row<MatmulOp, matmul>(), row<GroupedMatmulOp, groupedMatmul>()};
+/// Of a part of the experts each rank gives what they add to each token, and the sum is y: data say which experts a token has, as with a gather. So may each
+/// expert be split inside, along f; h is whole, for what is multiplied with it goes through the gate's function, which is not linear.
+FactorRule experts(ExpertsOp op) {
+  RuleWriter rule(op);
+  Sizes x = sizesOf(op.getX().getType()), gate = sizesOf(op.getGate().getType());
+  const int64_t n = rule.free("n", x[0]), h = rule.whole("h", x[1]), j = rule.whole("j", op.getChosen(), 1);
+  const int64_t e = rule.gathered("e", gate[0]), f = rule.reduced("f", gate[1]), o = rule.free("o", sizesOf(op.getY().getType())[1]);
+  rule.operand("x", op.getX(), {{n}, {h}});
+  rule.operand("chosen", op.getChosen(), {{n}, {j}});
+  rule.operand("weights", op.getWeights(), {{n}, {j}});
+  rule.operand("gate", op.getGate(), {{e}, {f}, {h}});
+  rule.operand("up", op.getUp(), {{e}, {f}, {h}});
+  rule.operand("down", op.getDown(), {{e}, {o}, {f}});
+  rule.result("y", op.getY(), {{n}, {o}});
+  rule.partial({"weights"}, kSums);
+  rule.partial({"up"}, kSums);
+  rule.partial({"down"}, kSums);
+  return rule.take();
+}
+
+constexpr FactorRow kRows[] = {row<MatmulOp, matmul>(), row<GroupedMatmulOp, groupedMatmul>(), row<ExpertsOp, experts>()};
 
 }  // namespace
 

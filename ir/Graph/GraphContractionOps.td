@@ -33,6 +33,30 @@ def Graph_GroupedMatmulOp : Graph_InferredOp<"grouped_matmul"> {
   let results = (outs AnyRankedTensor:$y);
   let assemblyFormat = "$x `,` $w (`transpose_w` $transpose_w^)? `,` $ends attr-dict `:` type($x) `,` type($w) `,` type($ends) `->` type($y)";
 }
+def Graph_GateKind : I32EnumAttr<"GateKind", "the function of a gate: x·sigmoid(x), x·Φ(x) by erf, or the latter by tanh",
+    [I32EnumAttrCase<"silu", 0>, I32EnumAttrCase<"gelu", 1>, I32EnumAttrCase<"gelu_tanh", 2>]> {
+  let cppNamespace = "::jinx::graph";
+}
+def Graph_ExpertsOp : Graph_InferredOp<"experts"> {
+  let summary = "y[n] = sum_j weights[n, j] * down[c] (act(gate[c] x[n]) ∘ (up[c] x[n])), c = chosen[n, j]; a c that is no expert adds nothing";
+  let description = [{
+    A mixture of experts, from what a router chose to the sums of its tokens. It is one operator because sharding must see it as one: each rank
+    computes the experts that it has, and the sum over ranks is y (docs/decisions/0051). jinx-expand-experts writes it out, as grouped products.
+
+    I1 `x` [n, h]. I2 `chosen` [n, k], i32 or i64: the experts of each token. A number outside of 0..e-1 is an expert that is elsewhere.
+    I3 `weights` [n, k], f32. I4 `gate`, I5 `up` [e, f, h]. I6 `down` [e, o, f]. y [n, o], f32.
+    C1: ranks are 2, 2, 2, 3, 3 and 3. C2: x, gate, up and down are of one type: f32, f16 or bf16. C3: chosen and weights have one shape, with n
+    rows. C4: chosen is i32 or i64, weights are f32. C5: gate and up are e x f x h, down is e x o x f.
+    Products are of x's type, with sums in f32; the gate, weights and sums over k are f32. (Shazeer et al. 2017; Shazeer 2020, GLU variants.)
+
+    %y = jinx.experts silu %x, %chosen, %weights, %gate, %up, %down
+        : (tensor<4x8xbf16>, tensor<4x2xi64>, tensor<4x2xf32>, tensor<3x16x8xbf16>, tensor<3x16x8xbf16>, tensor<3x8x16xbf16>) -> tensor<4x8xf32>
+  }];
+  let arguments = (ins Graph_GateKind:$kind, AnyRankedTensor:$x, AnyRankedTensor:$chosen, AnyRankedTensor:$weights, AnyRankedTensor:$gate,
+                       AnyRankedTensor:$up, AnyRankedTensor:$down);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$kind operands attr-dict `:` functional-type(operands, results)";
+}
 def Graph_ConvOp : Graph_InferredOp<"conv"> {
   let summary = "convolution of n spatial dimensions, grouped, strided, dilated";
   let description = [{

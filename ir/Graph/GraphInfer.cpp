@@ -214,6 +214,33 @@ LogicalResult GroupedMatmulOp::inferReturnTypes(JINX_INFER_ARGS) {
   return success();
 }
 
+LogicalResult ExpertsOp::inferReturnTypes(JINX_INFER_ARGS) {
+  ExpertsOpAdaptor op(operands, attrs, props, regions);
+  Sizes x = sizesOf(op.getX().getType()), chosen = sizesOf(op.getChosen().getType()), weights = sizesOf(op.getWeights().getType());
+  Sizes gate = sizesOf(op.getGate().getType()), up = sizesOf(op.getUp().getType()), down = sizesOf(op.getDown().getType());
+  if (x.size() != 2 || chosen.size() != 2 || weights.size() != 2 || gate.size() != 3 || up.size() != 3 || down.size() != 3)  // experts C1
+    return emitOptionalError(loc, "operands have ranks ", x.size(), ", ", chosen.size(), ", ", weights.size(), ", ", gate.size(), ", ", up.size(), " and ",
+                             down.size(), ", expected 2, 2, 2, 3, 3 and 3");
+  for (Value matrices : {op.getGate(), op.getUp(), op.getDown()})  // experts C2
+    if (failed(sameElement(loc, op.getX(), matrices))) return failure();
+  Type element = elementOf(op.getX());
+  if (!element.isF32() && !element.isF16() && !element.isBF16()) return wrongElement(loc, op.getX(), "f32, f16 or bf16");
+  auto agree = [&](const Sizes &got, const Sizes &expected, StringRef what) -> LogicalResult {
+    for (auto [a, b] : llvm::zip_equal(got, expected))
+      if (a.constant() && b.constant() && !(a == b))
+        return emitOptionalError(loc, what, " have a shape of ", describe(got), ", expected ", describe(expected));
+    return success();
+  };
+  if (failed(agree(chosen, {x[0], weights[1]}, "chosen")) || failed(agree(weights, {x[0], chosen[1]}, "weights"))) return failure();  // experts C3
+  Type index = elementOf(op.getChosen());
+  if (!index.isSignlessInteger(32) && !index.isSignlessInteger(64)) return wrongElement(loc, op.getChosen(), "i32 or i64");  // experts C4
+  if (!elementOf(op.getWeights()).isF32()) return wrongElement(loc, op.getWeights(), "f32");
+  if (failed(agree(gate, {gate[0], gate[1], x[1]}, "gates"))) return failure();  // experts C5
+  if (failed(agree(up, gate, "ups")) || failed(agree(down, {gate[0], down[1], gate[1]}, "downs"))) return failure();
+  results.push_back(tensorOf({x[0], down[1]}, Float32Type::get(element.getContext())));
+  return success();
+}
+
 LogicalResult ConvOp::inferReturnTypes(JINX_INFER_ARGS) {
   ConvOpAdaptor op(operands, attrs, props, regions);
   Sizes x = sizesOf(op.getX().getType()), w = sizesOf(op.getW().getType());

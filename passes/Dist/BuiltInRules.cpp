@@ -86,23 +86,29 @@ class LanguageRules {
       columns(node, {{"tp"}}, tp_, "tp");
   }
 
-  /// Rows of experts are sorted, and where each begins is known to all ranks: experts are split inside.
+  /// Experts by ep, one from another; each inside by tp, as a feed-forward part is. Where ep does not divide them the last ranks have fewer.
   void experts() {
-    if (!first("blk.*.ffn_up_exps")) return;
-    DimRule dim;
-    std::string axis;
-    int64_t ranks = 1;
-    for (const char *name : {"ep", "tp"})
-      if (ranksAlong(mesh_, name) > 1) {
-        dim.axes.push_back(name);
-        axis += (axis.empty() ? "" : " and ") + std::string(name);
-        ranks *= ranksAlong(mesh_, name);
-      }
-    if (dim.axes.empty()) return;
-    for (const char *node : {"ffn_gate_exps", "ffn_up_exps"})
-      columns(node, dim, ranks, axis);
-    if (ranksAlong(mesh_, "ep") > 1)
-      keep("blk.*.ffn_up_exps", "each expert is split by columns, not one expert from another: a grouped product has no ends of a rank's own");
+    const int64_t ep = ranksAlong(mesh_, "ep");
+    if (ep == 1 && tp_ == 1) return;
+    bool isFirst = true;
+    for (auto op : main_.getBody().front().getOps<ExpertsOp>()) {
+      const Sizes gate = sizesOf(op.getGate().getType());
+      const StringRef node = isFirst ? nodeName(op.getLoc()) : StringRef();  // others are as the first: one note
+      isFirst = false;
+      DimRule count, columns;
+      if (ep > 1 && gate[0].constant().value_or(ep) >= ep) count.axes = {"ep"};
+      else if (ep > 1 && !node.empty()) keep(node, "experts stay whole: there are " + gate[0].str() + " for the " + std::to_string(ep) + " ranks of ep");
+      if (tp_ > 1 && gate[1].exactDivide(tp_)) columns.axes = {"tp"};
+      else if (tp_ > 1 && !node.empty()) divides(node, "columns of experts", gate[1], tp_, "tp");
+      if (count.axes.empty() && columns.axes.empty()) continue;
+      for (Value matrices : {op.getGate(), op.getUp()}) matricesOf(node, matrices, {count, columns, {}});
+      matricesOf(node, op.getDown(), {count, {}, columns});
+    }
+  }
+  void matricesOf(StringRef node, Value matrices, std::vector<DimRule> dims) {
+    auto named = llvm::find_if(values_, [&](const NamedValue &value) { return value.value == matrices; });
+    if (named != values_.end()) rules_.push_back({named->name, std::move(dims), 0});
+    else if (!node.empty()) keep(node, "matrices of experts stay whole: they have no name");
   }
 
   /// A table is split where it is used: its name is the file's.

@@ -7,8 +7,8 @@
 //   y = h w2          w2 [n, m]: n by tp       y is partial: one all_reduce for two products
 //
 // - Language models (frontends/llm): q, k and v by heads, with the pools of keys and values; attention's output by rows; gate and up by columns, down by rows;
-// experts the same;
-//   the embedding and the head by vocabulary. Nodes have the same names whatever file the model comes from, so rules are written over them.
+//   experts the same by tp, and one from another by ep; the embedding and the head by vocabulary. Nodes have the same names
+//   whatever file the model comes from, so rules are written over them.
 // - Other models: the products with constant weights are paired by looking for them (PairedProducts.cpp).
 //
 // What does not divide stays whole, and a note says so. Axes are called as the field calls them: tp splits as above, ep splits experts, dp splits nothing

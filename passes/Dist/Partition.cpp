@@ -9,7 +9,11 @@
 //   %z = dist.all_reduce sum %y over ["tp"] : … -> tensor<8x16xf32>
 //
 // An operator keeps its attributes: what its factor rule lets be split does not stand in them, but for the few in AdaptAttributes.cpp. Sums over parts that are filled up see neutral elements
-// there (Filling.h); gathers from a part of a table read what lies in it and give 0 for the rest.
+// there (Filling.h); gathers from a part of a table read what lies in it and give 0 for the rest, and of experts each rank computes its own:
+//
+//   %y = jinx.experts silu %x, %chosen, %weights, %gate, …      gate 5x8x4, "ep" = shard 0, on 2 ranks
+//   %c = jinx.sub %chosen, "3*rank.ep"                          rank 1 has experts 3 and 4, which are 0 and 1 to it; expert 2 is -1, which is none
+//   %y = jinx.experts silu %x, %c, %weights, %gate, …           gate 3x8x4; partial sum
 #include "mlir/IR/IRMapping.h"
 #include "passes/Dist/AdaptAttributes.h"
 #include "passes/Dist/LowerReshards.h"
@@ -99,6 +103,7 @@ class Partitioner {
     FactorAxes axes = axesOfFactors(op, rule, mesh_);
     SmallVector<Value> operands, results;
     for (size_t i = 0; i < op->getNumOperands(); ++i) operands.push_back(maskFilling(op, i, rule, axes));
+    if (auto experts = dyn_cast<graph::ExpertsOp>(op); experts && isGathered(rule, axes)) countFromFirst(experts, operands, axes, rule);
     SmallVector<Type> types;
     for (Value result : op->getResults()) types.push_back(own_.ownType(cast<RankedTensorType>(result.getType())));
     if (auto gather = dyn_cast<graph::GatherOp>(op); gather && isGathered(rule, axes)) {
@@ -138,12 +143,34 @@ class Partitioner {
                         [&](auto entry) { return entry.value().kind == graph::FactorKind::kGathered && !axes[entry.index()].empty(); });
   }
 
+  /// The axes that split what data read.
+  static const Axes &axesOfGathered(const graph::FactorRule &rule, const FactorAxes &axes) {
+    return axes[(*llvm::find_if(llvm::enumerate(rule.factors), [](auto entry) { return entry.value().kind == graph::FactorKind::kGathered; })).index()];
+  }
+
+  /// Experts by their number among those of this rank. One of another rank has none: it adds nothing here, and the sum over ranks is the mixture.
+  void countFromFirst(graph::ExpertsOp op, SmallVectorImpl<Value> &operands, const FactorAxes &axes, const graph::FactorRule &rule) {
+    using namespace graph;
+    Location loc = op.getLoc();
+    const Axes &over = axesOfGathered(rule, axes);
+    auto chosen = cast<RankedTensorType>(operands[1].getType());
+    RankedTensorType wide = withElementType(chosen, builder_.getI64Type());
+    Value number = chosen == wide ? operands[1] : CastOp::create(builder_, loc, wide, operands[1]).getResult();
+    const SizeExpr count = sizesOf(op.getGate().getType())[0];
+    if (!count.exactDivide(ranksOf(over, mesh_))) {  // behind the last expert lies what is filled up
+      Value end = own_.number(loc, count, chosen.getRank());
+      Value is = CompareOp::create(builder_, loc, withElementType(wide, builder_.getI1Type()), ComparePredicate::lt, number, end);
+      number = SelectOp::create(builder_, loc, wide, is, number, own_.scalar(loc, builder_.getI64IntegerAttr(-1), builder_.getI64Type()));
+    }
+    const SizeExpr first = sizesOf(operands[3].getType())[0] * own_.place(over);
+    operands[1] = SubOp::create(builder_, loc, own_.varyingOn(wide, over), number, own_.number(loc, first, chosen.getRank()));
+  }
+
   /// y = x[index - first] where that lies in this rank's part of x, else 0: the sum over ranks is the gather.
   Value splitGather(graph::GatherOp op, ArrayRef<Value> operands, RankedTensorType type, const FactorAxes &axes, const graph::FactorRule &rule) {
     using namespace graph;
     Location loc = op.getLoc();
-    auto gathered = llvm::find_if(llvm::enumerate(rule.factors), [](auto entry) { return entry.value().kind == FactorKind::kGathered; });
-    const Axes &over = axes[(*gathered).index()];
+    const Axes &over = axesOfGathered(rule, axes);
     int64_t axis = op.getAxis();
     SizeExpr whole = sizesOf(op.getX().getType())[axis], part = sizesOf(operands[0].getType())[axis];
     auto indexType = cast<RankedTensorType>(operands[1].getType());

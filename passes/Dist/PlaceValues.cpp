@@ -138,7 +138,8 @@ class Placer {
   static StringRef whyWhole(Operation *op, const graph::Factor &factor) {
     if (op->hasTrait<OpTrait::ConstantLike>() || isa<graph::SizesOp>(op)) return "every rank has it, and a slice costs nothing";
     if (factor.kind == graph::FactorKind::kWhole) return "it needs all of it";
-    if (factor.kind == graph::FactorKind::kGathered && !isa<graph::GatherOp>(op)) return "only gather reads a part of what data name";
+    if (factor.kind == graph::FactorKind::kGathered && !isa<graph::GatherOp, graph::ExpertsOp>(op))
+      return "only gather and experts read a part of what data name";
     return "";
   }
   /// The same, by how many parts there would be.

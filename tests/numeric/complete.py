@@ -25,6 +25,7 @@ NATIVE_ONLY = {
     "attention_grad": "a gradient: ONNX models have none",
     "depthwise_conv": "the packing pass makes it of a convolution",
     "grouped_matmul": "ONNX has no product of groups",
+    "experts": "ONNX has no mixture of experts",
     "pack": "the packing pass makes it",
     "packed_conv": "the packing pass makes it",
     "packed_grouped_matmul": "the packing pass makes it",

@@ -192,6 +192,10 @@ ENDS = lambda g, shape: np.sort(g.integers(0, 10, shape))
 case("grouped_matmul", "{0}, {1}, {2} : {t0}, {t1}, {t2} -> {u0}", "9x4xf32 3x4x6xf32 3xi32", "9x6xf32", x2=ENDS)
 case("grouped_matmul", "{0}, {1} transpose_w, {2} : {t0}, {t1}, {t2} -> {u0}", "9x4xf32 3x6x4xf32 3xi32", "9x6xf32", lambda s, x, w, e: reference.grouped_matmul(x, w, e, True),
      x2=ENDS)
+# Five experts of which each token has two; a number that none has is of another rank.
+for kind, index in (("silu", "i64"), ("gelu_tanh", "i32")):
+    case("experts", f"{kind} {{0}}, {{1}}, {{2}}, {{3}}, {{4}}, {{5}} : ({{t0}}, {{t1}}, {{t2}}, {{t3}}, {{t4}}, {{t5}}) -> {{u0}}", f"7x3xf32 7x2x{index} 7x2xf32 5x4x3xf32 5x4x3xf32 5x6x4xf32", "7x6xf32",
+         lambda s, *xs, kind=kind: reference.experts(*xs, kind), x1=between(-1, 5))
 case("pack", "{0} : {t0} -> {u0}", "2x6x48xf32", "2x3x6x16xf32")
 case("pack", "{0} transpose : {t0} -> {u0}", "20x6xf32", "2x6x16xf32", lambda s, b: reference.pack(b, True))
 case("pack", "{0} interleave 4 : {t0} -> {u0}", "16x32xi8", "2x4x64xi8", lambda s, b: reference.pack(b, False, 4))

@@ -17,6 +17,7 @@ Every operator of the dialect has a reference and a case, or a reason for none (
 """
 
 import argparse
+import itertools
 import pathlib
 import subprocess
 import sys
@@ -468,6 +469,19 @@ def grouped_products():
                        packed if op.startswith("packed") else lambda n, x, w, ends, f=bool(flag): REFERENCES["grouped_matmul"](x, w, ends, f), draw=given, terms=terms)
 
 
+def mixtures():
+    """Tokens with one to three of five experts: any, one expert for all, none of these experts (as on a rank that has others), numbers on both sides of theirs."""
+    h, f, o = 9, 20, 12
+    terms = lambda n, x, chosen, weights, gate, up, down: (x.shape[1] + gate.shape[1] + chosen.shape[1], 50 * f * np.abs(weights).sum(-1).max(initial=0))
+    kinds = [lambda g, s: g.integers(0, 5, s), lambda g, s: np.full(s, 4), lambda g, s: g.choice([-7, -1, 5, 1 << 20], s), lambda g, s: g.integers(-5, 10, s)]
+    for kind, (dtype, index, used, function) in itertools.product(kinds, (("f4", "i8", 2, "silu"), ("f4", "i4", 1, "gelu"), ("f4", "i8", 3, "gelu_tanh"))):
+        small = lambda g, shape: g.uniform(-1, 1, shape)
+        given = lambda g, n, x, chosen, weights, gate, up, down, kind=kind, small=small: [small(g, x), kind(g, chosen), small(g, weights), small(g, gate), small(g, up), small(g, down)]
+        yield Case("experts", f"jinx.experts {function} {{0}}, {{1}}, {{2}}, {{3}}, {{4}}, {{5}} : ({{t0}}, {{t1}}, {{t2}}, {{t3}}, {{t4}}, {{t5}}) -> {{ty}}",
+                   [Tensor(dtype, "n", h), Tensor(index, "n", used), Tensor("f4", "n", used), Tensor(dtype, 5, f, h), Tensor(dtype, 5, f, h), Tensor(dtype, 5, o, f)], Tensor("f4", "n", o),
+                   lambda n, *xs, function=function: REFERENCES["experts"](*xs, function), draw=given, terms=terms)
+
+
 def byte_products():
     """Constant right operands stay bytes where the processor multiplies them (jinx-pack); the largest sums are beyond f32's integers."""
     least, most = np.full((1100, 17), -128, "i1"), lambda g, n, *shapes: [np.full(s, 255) for s in shapes[:1]] + [np.full((1100, 17), -128)]
@@ -635,7 +649,7 @@ def gradients():
                        lambda n, *xs, c=causal: REFERENCES["attention_grad"](*xs, scale=scale, causal=c), draw=given(causal), terms=terms(causal))
 
 
-FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, grouped_products, byte_products, byte_convolutions, quantized, recurrences, gradients]
+FAMILIES = [elementwise, binary, conditions, casts, movement, resizes, reductions, sums, indexed, scatters, orders, window_cases, products, grouped_products, mixtures, byte_products, byte_convolutions, quantized, recurrences, gradients]
 
 
 # ---- running -----------------------------------------------------------------------------------------------------------------------

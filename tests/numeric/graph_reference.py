@@ -275,6 +275,20 @@ def grouped_matmul(x, w, ends, transpose_w=False):
     return y
 
 
+GATES = {"silu": lambda x: x / (1 + np.exp(-x)), "gelu": lambda x: x * (1 + erf(x / np.sqrt(2))) / 2,
+         "gelu_tanh": lambda x: x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2}  # fmt: skip
+
+
+def experts(x, chosen, weights, gate, up, down, kind="silu"):
+    """A token at a time, an expert at a time; a number that no expert has adds nothing."""
+    y = np.zeros([x.shape[0], down.shape[1]])
+    for t, (row, numbers) in enumerate(zip(x, chosen)):
+        for weight, e in zip(weights[t], numbers):
+            if 0 <= e < len(gate):
+                y[t] += weight * (down[e] @ (GATES[kind](gate[e] @ row) * (up[e] @ row)))
+    return y
+
+
 def pack(b, transpose=False, interleave=1):
     b = np.swapaxes(b, -1, -2) if transpose else b
     *batch, k, n = b.shape
@@ -396,7 +410,7 @@ REFERENCES = {
     "broadcast": np.broadcast_to, "reshape": np.reshape, "transpose": np.transpose, "concat": lambda *xs, axis: np.concatenate(xs, axis),
     "gather": gather, "gather_elements": gather_elements, "gather_nd": gather_nd, "scatter_elements": scatter_elements,
     "scatter_nd": scatter_nd, "top_k": top_k, "cumsum": cumsum, "slice": strided, "pad": pad, "resize": resize, "reduce": reduce, "pool": pool, "conv": conv,
-    "depthwise_conv": depthwise_conv, "matmul": matmul, "grouped_matmul": grouped_matmul, "pack": pack, "packed_matmul": packed_matmul, "packed_grouped_matmul": packed_grouped_matmul, "packed_conv": packed_conv,
+    "depthwise_conv": depthwise_conv, "matmul": matmul, "grouped_matmul": grouped_matmul, "experts": experts, "pack": pack, "packed_matmul": packed_matmul, "packed_grouped_matmul": packed_grouped_matmul, "packed_conv": packed_conv,
     "quantize": quantize, "dequantize": dequantize, "dequant_matmul": dequant_matmul,
     "lstm": lstm, "gru": gru, "attention_grad": attention_grad,
 }

@@ -70,6 +70,34 @@ def mlp(arg0, arg1, arg2):
     return np.maximum(arg0 @ arg1, 0) @ arg2
 
 
+def mixture(tokens='[], []', experts='["ep"], [], []', downs=""):
+    """x [6, 4], of each token two of five experts."""
+    of = lambda axes: f"{{dist.sharding = #dist.sharding<[{axes}]>}}"
+    return f"""(%x: tensor<6x4xf32> {of(tokens)}, %c: tensor<6x2xi64> {of(tokens)}, %p: tensor<6x2xf32> {of(tokens)}, %g: tensor<5x8x4xf32> {of(experts)}, %u: tensor<5x8x4xf32> {of(experts)},
+    %d: tensor<5x4x8xf32> {of(downs or experts)}) -> (tensor<6x4xf32> {of(tokens)})
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<6x4xf32>, tensor<6x2xi64>, tensor<6x2xf32>, tensor<5x8x4xf32>, tensor<5x8x4xf32>, tensor<5x4x8xf32>) -> tensor<6x4xf32>
+  return %y : tensor<6x4xf32>"""
+
+
+MIXTURE_SHAPES = {"arg0": (6, 4), "arg1": ((6, 2), np.int64), "arg2": (6, 2), "arg3": (5, 8, 4), "arg4": (5, 8, 4), "arg5": (5, 4, 8)}
+MIXTURE = {name: np.random.default_rng(9).uniform(-1, 1, shape).astype(np.float32) for name, shape in MIXTURE_SHAPES.items() if name != "arg1"}
+CHOSEN = np.array([[4, 0], [1, 2], [0, 3], [3, 4], [2, 1], [4, 3]])
+
+
+def mixed(arg0, arg1, arg2, arg3, arg4, arg5):
+    gates, ups = np.einsum("nh,efh->nef", arg0, arg3), np.einsum("nh,efh->nef", arg0, arg4)
+    all_of_them = np.einsum("nef,eof->neo", gates / (1 + np.exp(-gates)) * ups, arg5)
+    return np.einsum("nj,njo->no", arg2, np.take_along_axis(all_of_them, arg1[:, :, None], 1))
+
+
+def experts(chosen, meshes, *wishes, collectives="all_reduce", **more):
+    return Case(mixture(*wishes), MIXTURE_SHAPES, mixed, meshes, exact=False, collectives=collectives, whole={**MIXTURE, "arg1": np.array(chosen)}, **more)
+
+
+def ep(*sizes):
+    return [[("ep", n)] for n in sizes]
+
+
 CASES = {
     "columns and rows": Case(MLP.replace("BATCH", ""), MLP_SHAPES, mlp, tp(2, 3, 4, 8), collectives="all_reduce", emulated=True),
     "batch and columns": Case(MLP.replace("BATCH", '"dp"'), MLP_SHAPES, mlp, [[("dp", 2), ("tp", 2)], [("dp", 2), ("tp", 4)], [("dp", 4), ("tp", 2)]], collectives="all_reduce"),
@@ -94,6 +122,11 @@ CASES = {
   %y = jinx.gather %t, %i axis 0 : tensor<11x6xf32>, tensor<7xi64> -> tensor<7x6xf32>
   return %y : tensor<7x6xf32>""", {"arg0": (11, 6), "arg1": ((7,), np.int64)}, lambda arg0, arg1: arg0[arg1], tp(2, 3, 4, 8),
                       whole={"arg1": np.array([0, 10, 5, 3, 10, 6, 1])}),
+    "experts": experts(CHOSEN, ep(2, 3, 4, 8), emulated=True),
+    # All tokens are of rank 0: the others multiply nothing, and come to the collective.
+    "experts of one rank": experts(np.zeros((6, 2), int), ep(2, 4)),
+    "experts in parts": experts(CHOSEN, [[("ep", 2), ("tp", 2)], [("ep", 2), ("tp", 3)]], "[], []", '["ep"], ["tp"], []', '["ep"], [], ["tp"]'),
+    "experts of tokens that are split": experts(CHOSEN, ep(2, 3, 4), '["ep"], []', collectives="reduce_scatter"),
     "gathered columns": Case("""(%x: tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}) -> (tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %y = jinx.neg %x : tensor<4x6xf32> -> tensor<4x6xf32>
   return %y : tensor<4x6xf32>""", {"arg0": (4, 6)}, np.negative, tp(2, 3, 4), collectives="all_gather"),
@@ -138,7 +171,7 @@ class Runner:
             line, _, body = body.partition("\n")
             signature += "\n" + line
         module = f"dist.mesh @mesh <{axes}>\nfunc.func @main{signature} attributes {{dist.annotated = @mesh}} {{\n{body}\n}}\n"
-        for axis in set(re.findall(r'"(dp|tp)"', case.text)) - {name for name, _ in mesh}:
+        for axis in set(re.findall(r'"(dp|ep|tp)"', case.text)) - {name for name, _ in mesh}:
             raise Failed(f"the case has no axis {axis} in {mesh}")
         own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-partition", text=module)
         ranks = int(np.prod([size for _, size in mesh]))

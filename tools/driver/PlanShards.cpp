@@ -15,8 +15,9 @@ using comm::Op;
 using passes::MeshAxis;
 
 struct Split {
-  int64_t dp = 1, pp = 1, tp = 1;
+  int64_t dp = 1, pp = 1, ep = 1, tp = 1;
   bool isSequenceParallel = false;
+  std::string inside() const { return (ep > 1 ? "ep=" + std::to_string(ep) + "," : "") + "tp=" + std::to_string(tp) + (isSequenceParallel ? ",sp" : ""); }
 };
 
 int64_t metadataNumber(ModelModule& model, const char* key) {
@@ -26,15 +27,26 @@ int64_t metadataNumber(ModelModule& model, const char* key) {
   return text && !text.getValue().getAsInteger(10, number) ? number : 0;
 }
 
-/// All products of the ranks; stages where they divide the layers.
-std::vector<Split> splitsOf(int64_t ranks, int64_t layers) {
+/// The fewest experts of any mixture; 1 where there is none.
+int64_t expertsOf(ModelModule& model) {
+  int64_t fewest = 1;
+  for (auto op : model.main().getBody().front().getOps<graph::ExpertsOp>()) {
+    const int64_t count = graph::sizesOf(op.getGate().getType())[0].constant().value_or(1);
+    fewest = fewest == 1 ? count : std::min(fewest, count);
+  }
+  return fewest;
+}
+
+/// All products of the ranks; stages where they divide the layers, experts where each rank has one.
+std::vector<Split> splitsOf(int64_t ranks, int64_t layers, int64_t experts) {
   std::vector<Split> splits;
   for (int64_t tp = 1; tp <= ranks; ++tp) {
-    if (ranks % tp != 0) continue;
-    for (int64_t pp = 1; pp <= ranks / tp; ++pp) {
-      if (ranks / tp % pp != 0 || (pp > 1 && (layers == 0 || layers % pp != 0))) continue;
-      splits.push_back({ranks / tp / pp, pp, tp, false});
-      if (tp > 1 && layers > 0) splits.push_back({ranks / tp / pp, pp, tp, true});
+    for (int64_t ep = 1; ranks % tp == 0 && ep <= std::min(experts, ranks / tp); ++ep) {
+      for (int64_t pp = 1; ranks / tp % ep == 0 && pp <= ranks / tp / ep; ++pp) {
+        if (ranks / tp / ep % pp != 0 || (pp > 1 && (layers == 0 || layers % pp != 0))) continue;
+        splits.push_back({ranks / tp / ep / pp, pp, ep, tp, false});
+        if (tp > 1 && layers > 0) splits.push_back({ranks / tp / ep / pp, pp, ep, tp, true});
+      }
     }
   }
   return splits;
@@ -48,7 +60,7 @@ class Planner {
   Expected<ShardPlans> run() {
     JINX_TRY_ASSIGN(std::vector<Split> splits, chooseSplits());
     for (size_t i = 0; i < splits.size(); ++i) {
-      if (options_.progress) options_.progress("tp=" + std::to_string(splits[i].tp), double(i) / double(splits.size()));
+      if (options_.progress) options_.progress(splits[i].inside(), double(i) / double(splits.size()));
       JINX_TRY_ASSIGN(ShardCandidate candidate, look(splits[i]));
       plans_.candidates.push_back(std::move(candidate));
     }
@@ -58,7 +70,7 @@ class Planner {
 
  private:
   Expected<std::vector<Split>> chooseSplits() {
-    if (options_.mesh.empty()) return splitsOf(options_.ranks, layers_);
+    if (options_.mesh.empty()) return splitsOf(options_.ranks, layers_, expertsOf(*model_));
     Split split;
     for (const MeshAxis& axis : options_.mesh) {
       if (axis.name == "dp")
@@ -67,22 +79,27 @@ class Planner {
         split.tp = axis.ranks;
       else if (axis.name == "pp")
         split.pp = axis.ranks;
+      else if (axis.name == "ep")
+        split.ep = axis.ranks;
       else
-        return invalidArgument("axis \"" + axis.name + "\" is not planned, expected dp, tp or pp");
+        return invalidArgument("axis \"" + axis.name + "\" is not planned, expected dp, pp, ep or tp");
     }
     if (split.pp > 1 && (layers_ == 0 || layers_ % split.pp != 0))
       return invalidArgument("pp=" + std::to_string(split.pp) + ": the model has " +
                              (layers_ ? std::to_string(layers_) + " layers, expected a divisor of them" : "no chain of layers that is known"));
     std::vector<Split> splits = {split};
-    if (split.tp > 1 && layers_ > 0) splits.push_back({split.dp, split.pp, split.tp, true});
+    if (split.tp > 1 && layers_ > 0) splits.push_back({split.dp, split.pp, split.ep, split.tp, true});
     return splits;
   }
 
-  /// The model for one tp, partitioned once. Replicas and stages do not change a rank's program.
+  /// The model for one ep and tp, partitioned once. Replicas and stages do not change a rank's program.
   Expected<ShardedModel*> partitioned(const Split& split) {
-    auto [entry, isNew] = sharded_.try_emplace({split.tp, split.isSequenceParallel});
+    auto [entry, isNew] = sharded_.try_emplace({split.ep, split.tp, split.isSequenceParallel});
     if (!isNew) return &entry->second;
-    ShardRequest request{{{{"tp", split.tp}}, {}}, /*isBuiltIn=*/true, split.isSequenceParallel};
+    std::vector<MeshAxis> mesh;
+    if (split.ep > 1) mesh.push_back({"ep", split.ep});
+    mesh.push_back({"tp", split.tp});
+    ShardRequest request{{std::move(mesh), {}}, /*isBuiltIn=*/true, split.isSequenceParallel};
     auto made = shardModel(model_->clone(), request, {});
     if (!made) {
       sharded_.erase(entry);
@@ -90,7 +107,7 @@ class Planner {
     }
     entry->second = std::move(*made);
     for (const auto& [stage, ms] : entry->second.times)
-      plans_.times.emplace_back("tp=" + std::to_string(split.tp) + (split.isSequenceParallel ? ",sp: " : ": ") + stage, ms);
+      plans_.times.emplace_back(split.inside() + ": " + stage, ms);
     return &entry->second;
   }
 
@@ -119,7 +136,7 @@ class Planner {
 
   Expected<ShardCandidate> look(const Split& split) {
     ShardCandidate candidate;
-    for (auto [name, ranks] : {std::pair("dp", split.dp), std::pair("pp", split.pp), std::pair("tp", split.tp)})
+    for (auto [name, ranks] : {std::pair("dp", split.dp), std::pair("pp", split.pp), std::pair("ep", split.ep), std::pair("tp", split.tp)})
       if (ranks > 1 || std::string(name) == "tp") candidate.mesh.push_back({name, ranks});
     candidate.isSequenceParallel = split.isSequenceParallel;
     const int64_t sequences = (options_.batch + split.dp - 1) / split.dp;
@@ -159,7 +176,7 @@ class Planner {
     double send = 0;
     if (split.pp > 1) {
       const double width = double(metadataNumber(*model_, "llm.heads")) * double(metadataNumber(*model_, "llm.depth"));
-      JINX_TRY_ASSIGN(auto choice, comm::model::cheapest(options_.network, Op::kSend, comm::model::groupAlong(options_.network, int(split.tp), 2),
+      JINX_TRY_ASSIGN(auto choice, comm::model::cheapest(options_.network, Op::kSend, comm::model::groupAlong(options_.network, int(split.ep * split.tp), 2),
                                                          width * 2 * double(each * options_.tokens)));
       send = choice.best.seconds;
     }
@@ -221,7 +238,7 @@ class Planner {
   std::shared_ptr<ModelModule> model_;
   const PlanShardsOptions& options_;
   int64_t layers_;
-  std::map<std::pair<int64_t, bool>, ShardedModel> sharded_;
+  std::map<std::tuple<int64_t, int64_t, bool>, ShardedModel> sharded_;
   std::map<std::tuple<int64_t, int64_t, int64_t, double>, double> costs_;
   double makespan_ = 0, busy_ = 0, exposed_ = 0;
   ShardPlans plans_;

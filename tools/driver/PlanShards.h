@@ -1,14 +1,16 @@
 // Which split of a model over N ranks fits the memory and is the fastest?
 //
-// Candidates are products N = dp * tp * pp:
+// Candidates are products N = dp * pp * ep * tp:
 //
 //   dp   replicas with requests of their own: each has 1/dp of the batch
 //   tp   products by columns and rows (passes/Dist/BuiltInRules.h); and the same with rows between blocks split by tp, "sp"
+//   ep   experts of mixtures, one from another: each rank has 1/ep of them
 //   pp   layers in stages, where the model is a chain of them: each rank has 1/pp of the weights and of the pools, and the batch goes through in parts
 //
-// For each tp the model is partitioned up to a rank's own program, which is counted (RankFigures.h) and timed: an operator takes as long as its arithmetic or
-// its bytes, whichever is longer, at the device's peaks; a collective what the cost model says (runtime/comm/model); who waits for whom is simulated. Nothing
-// is compiled. Predictions order candidates; they are no measurements: no kernel reaches a peak, and a step of a few tokens is bound by launches.
+// For each ep and tp the model is partitioned up to a rank's own program, which is counted (RankFigures.h) and timed: an operator takes as long as its
+// arithmetic or its bytes, whichever is longer, at the device's peaks; a collective what the cost model says (runtime/comm/model); who waits for whom is
+// simulated. Nothing is compiled. Predictions order candidates; they are no measurements: no kernel reaches a peak, and a step of a few tokens is bound by
+// launches.
 #pragma once
 
 #include "runtime/comm/model/Network.h"
@@ -43,7 +45,7 @@ struct PlanShardsOptions {
 
 /// One way to split.
 struct ShardCandidate {
-  std::vector<passes::MeshAxis> mesh; ///< dp, pp, tp
+  std::vector<passes::MeshAxis> mesh; ///< dp, pp, ep, tp
   bool isSequenceParallel = false;
   std::string problem;                                                          ///< why it was not looked at; empty where it was
   double weightBytes = 0, inputBytes = 0, activationBytes = 0, outputBytes = 0; ///< of a rank

@@ -91,7 +91,7 @@ class Counter {
     if (op->hasTrait<OpTrait::IsTerminator>()) return;
     OperatorFigure figure;
     const int index = int(figures_.operators.size());
-    const bool isProduct = isa<graph::MatmulOp, graph::GroupedMatmulOp, graph::ConvOp, graph::PagedAttentionOp>(op);
+    const bool isProduct = isa<graph::MatmulOp, graph::GroupedMatmulOp, graph::ExpertsOp, graph::ConvOp, graph::PagedAttentionOp>(op);
     for (Value operand : op->getOperands()) {
       Operation* def = operand.getDefiningOp();
       if (def && isDerived(def)) {
@@ -129,6 +129,8 @@ class Counter {
     using graph::sizesOf;
     if (auto matmul = dyn_cast<graph::MatmulOp>(op)) return 2 * volumeOf(matmul.getY().getType()) * sizeOf(sizesOf(matmul.getA().getType()).back());
     if (auto grouped = dyn_cast<graph::GroupedMatmulOp>(op)) return 2 * volumeOf(grouped.getY().getType()) * sizeOf(sizesOf(grouped.getX().getType()).back());
+    if (auto experts = dyn_cast<graph::ExpertsOp>(op))
+      return 2 * pairsOf(experts) * (volumeOf(experts.getGate().getType()) * 2 + volumeOf(experts.getDown().getType())) / expertsOf(experts);
     if (auto conv = dyn_cast<graph::ConvOp>(op)) {
       const double channels = sizeOf(sizesOf(conv->getOperand(1).getType())[0]);
       return channels > 0 ? 2 * volumeOf(conv->getResult(0).getType()) * volumeOf(conv->getOperand(1).getType()) / channels : 0;
@@ -139,6 +141,27 @@ class Counter {
     for (Value result : op->getResults())
       flops += isAlias(op) || isa<dist::Collective>(op) ? 0 : volumeOf(result.getType());
     return flops;
+  }
+
+  double expertsOf(graph::ExpertsOp op) { return sizeOf(graph::sizesOf(op.getGate().getType())[0]); }
+  /// Pairs of a token and an expert that this rank computes where each expert is chosen as often as another.
+  double pairsOf(graph::ExpertsOp op) {
+    Value chosen = op.getChosen();
+    while (Operation* def = chosen.getDefiningOp()) {
+      auto best = dyn_cast<graph::TopKOp>(def);
+      if (best) return volumeOf(chosen.getType()) * expertsOf(op) / sizeOf(graph::sizesOf(best.getX().getType()).back());
+      if (!isa<graph::SubOp, graph::CastOp, graph::SelectOp>(def)) break;  // that count from a rank's first expert
+      chosen = def->getOperand(isa<graph::SelectOp>(def) ? 1 : 0);
+    }
+    return volumeOf(chosen.getType());
+  }
+  /// What is alive inside of a mixture (jinx-expand-experts): rows of all pairs, for a rank does not know which are its own before it runs.
+  double bytesInside(Operation* op) {
+    auto experts = dyn_cast<graph::ExpertsOp>(op);
+    if (!experts) return 0;
+    auto x = cast<RankedTensorType>(experts.getX().getType());
+    const double width = sizeOf(graph::sizesOf(x)[1]), hidden = sizeOf(graph::sizesOf(experts.getGate().getType())[1]);
+    return volumeOf(experts.getChosen().getType()) * (width + 2 * hidden) * x.getElementType().getIntOrFloatBitWidth() / 8;
   }
 
   void addCollective(dist::Collective op) {
@@ -196,7 +219,7 @@ class Counter {
           auto last = lastRead.find(result);
           freed[last == lastRead.end() ? place : last->second] += bytesOf(result);
         }
-      most = std::max(most, alive);
+      most = std::max(most, alive + bytesInside(&op));
       alive -= freed.lookup(place++);
     }
     return most;

@@ -569,6 +569,12 @@ func.func @grouped_matmul_2(%x0: tensor<9x4xf32>, %x1: tensor<3x6x4xf32>, %x2: t
   return
 }
 
+// CHECK: experts: x[n, h] chosen[n, j] weights[n, j] gate[e, f, h] up[e, f, h] down[e, o, f] -> y[n, o]; f sums; gathered: e; whole: h, j; partial: weights (sum), up (sum), down (sum)
+func.func @experts(%x0: tensor<7x3xf32>, %x1: tensor<7x2xi64>, %x2: tensor<7x2xf32>, %x3: tensor<5x4x3xf32>, %x4: tensor<5x4x3xf32>, %x5: tensor<5x6x4xf32>) {
+  %y0 = jinx.experts silu %x0, %x1, %x2, %x3, %x4, %x5 : (tensor<7x3xf32>, tensor<7x2xi64>, tensor<7x2xf32>, tensor<5x4x3xf32>, tensor<5x4x3xf32>, tensor<5x6x4xf32>) -> tensor<7x6xf32>
+  return
+}
+
 // CHECK: pack: b[b0, k, n*nr] -> y[b0, n, k, nr]; whole: nr; partial: b (any)
 func.func @pack(%x0: tensor<2x6x48xf32>) {
   %y0 = jinx.pack %x0 : tensor<2x6x48xf32> -> tensor<2x3x6x16xf32>

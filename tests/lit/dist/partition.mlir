@@ -134,6 +134,56 @@ func.func @embedding(%x: tensor<7x4xf32, #dist.on<"tp" = shard 0>>, %i: tensor<5
 
 // -----
 
+// Of the experts: each rank computes its own, which it counts from 0. 5 by 2 are 3 and 2; what is filled up nobody chooses, also not by
+// a number that is no expert.
+// CHECK-LABEL: @mixture
+// CHECK: %[[C:.*]] = jinx.cast %{{.*}} : tensor<7x2xi32> -> tensor<7x2xi64>
+// CHECK: %[[COUNT:.*]] = jinx.sizes ["5"]
+// CHECK: %[[IS:.*]] = jinx.compare lt, %[[C]], %[[COUNT]]
+// CHECK: %[[E:.*]] = jinx.select %[[IS]], %[[C]], %{{.*}}
+// CHECK: %[[FIRST:.*]] = jinx.sizes ["3*rank.ep"]
+// CHECK: %[[MINE:.*]] = jinx.sub %[[E]], %[[FIRST]] : {{.*}} -> tensor<7x2xi64, #dist.on<"ep" = varying>>
+// CHECK: %[[Y:.*]] = jinx.experts silu %{{.*}}, %[[MINE]], {{.*}} tensor<3x8x4xf32, #dist.on<"ep" = varying>>{{.*}} -> tensor<7x6xf32, #dist.on<"ep" = partial sum>>
+// CHECK: dist.all_reduce sum %[[Y]] over ["ep"]
+dist.mesh @mesh <"ep" = 2>
+func.func @mixture(%x: tensor<7x4xf32>, %c: tensor<7x2xi32>, %p: tensor<7x2xf32>, %g: tensor<5x8x4xf32, #dist.on<"ep" = shard 0>>, %d: tensor<5x6x8xf32, #dist.on<"ep" = shard 0>>)
+    -> tensor<7x6xf32> attributes {dist.placed = @mesh} {
+  %y = jinx.experts silu %x, %c, %p, %g, %g, %d
+      : (tensor<7x4xf32>, tensor<7x2xi32>, tensor<7x2xf32>, tensor<5x8x4xf32, #dist.on<"ep" = shard 0>>, tensor<5x8x4xf32, #dist.on<"ep" = shard 0>>, tensor<5x6x8xf32, #dist.on<"ep" = shard 0>>)
+      -> tensor<7x6xf32, #dist.on<"ep" = partial sum>>
+  %z = dist.reshard %y : tensor<7x6xf32, #dist.on<"ep" = partial sum>> -> tensor<7x6xf32>
+  return %z : tensor<7x6xf32>
+}
+
+// -----
+
+// By columns inside of each expert no number changes; both axes are one sum.
+// CHECK-LABEL: @mixture_by_both
+// CHECK: jinx.sizes ["2*rank.ep"]
+// CHECK: %[[Y:.*]] = jinx.experts silu {{.*}} tensor<2x4x4xf32, {{.*}} -> tensor<7x6xf32, #dist.on<"ep" = partial sum, "tp" = partial sum>>
+// CHECK: dist.all_reduce sum %[[Y]] over ["ep", "tp"]
+// CHECK-LABEL: @mixture_by_columns
+// CHECK-NOT: jinx.sub
+// CHECK: jinx.experts
+dist.mesh @mesh <"ep" = 2, "tp" = 2>
+func.func @mixture_by_both(%x: tensor<7x4xf32>, %c: tensor<7x2xi64>, %p: tensor<7x2xf32>, %g: tensor<4x8x4xf32, #dist.on<"ep" = shard 0, "tp" = shard 1>>,
+    %d: tensor<4x6x8xf32, #dist.on<"ep" = shard 0, "tp" = shard 2>>) -> tensor<7x6xf32> attributes {dist.placed = @mesh} {
+  %y = jinx.experts silu %x, %c, %p, %g, %g, %d
+      : (tensor<7x4xf32>, tensor<7x2xi64>, tensor<7x2xf32>, tensor<4x8x4xf32, #dist.on<"ep" = shard 0, "tp" = shard 1>>, tensor<4x8x4xf32, #dist.on<"ep" = shard 0, "tp" = shard 1>>,
+         tensor<4x6x8xf32, #dist.on<"ep" = shard 0, "tp" = shard 2>>) -> tensor<7x6xf32, #dist.on<"ep" = partial sum, "tp" = partial sum>>
+  %z = dist.reshard %y : tensor<7x6xf32, #dist.on<"ep" = partial sum, "tp" = partial sum>> -> tensor<7x6xf32>
+  return %z : tensor<7x6xf32>
+}
+func.func @mixture_by_columns(%x: tensor<7x4xf32>, %c: tensor<7x2xi64>, %p: tensor<7x2xf32>, %g: tensor<4x8x4xf32, #dist.on<"tp" = shard 1>>,
+    %d: tensor<4x6x8xf32, #dist.on<"tp" = shard 2>>) -> tensor<7x6xf32, #dist.on<"tp" = partial sum>> attributes {dist.placed = @mesh} {
+  %y = jinx.experts silu %x, %c, %p, %g, %g, %d
+      : (tensor<7x4xf32>, tensor<7x2xi64>, tensor<7x2xf32>, tensor<4x8x4xf32, #dist.on<"tp" = shard 1>>, tensor<4x8x4xf32, #dist.on<"tp" = shard 1>>, tensor<4x6x8xf32, #dist.on<"tp" = shard 2>>)
+      -> tensor<7x6xf32, #dist.on<"tp" = partial sum>>
+  return %y : tensor<7x6xf32, #dist.on<"tp" = partial sum>>
+}
+
+// -----
+
 // A convolution of 4 groups by 2 ranks has 2 groups on each; one of channels beside them keeps its groups.
 // CHECK-LABEL: @groups
 // CHECK: jinx.conv {{.*}}group = 2 : i64

@@ -187,7 +187,7 @@ func.func @open_result(%x: tensor<4xf32> {dist.sharding = #dist.sharding<[["tp"]
 // CHECK: jinx.gather_nd %[[X]]
 dist.mesh @mesh <"tp" = 2>
 func.func @gather_nd(%x: tensor<4x3xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}, %i: tensor<5x1xi64>) -> tensor<5x3xf32> attributes {dist.annotated = @mesh} {
-  // expected-remark @below {{[Missed] KeptWhole | Category:jinx-place-values | Remark="v0 of gather_nd is not split by tp: only gather reads a part of what data name"}}
+  // expected-remark @below {{[Missed] KeptWhole | Category:jinx-place-values | Remark="v0 of gather_nd is not split by tp: only gather and experts read a part of what data name"}}
   %y = jinx.gather_nd %x, %i : tensor<4x3xf32>, tensor<5x1xi64> -> tensor<5x3xf32>
   return %y : tensor<5x3xf32>
 }

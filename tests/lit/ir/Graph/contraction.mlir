@@ -97,6 +97,19 @@ func.func @grouped_matmul(%x: tensor<?x8xbf16, #jinx.dims<"t", "8">>, %w: tensor
   return %y, %z : tensor<?x16xbf16, #jinx.dims<"t", "16">>, tensor<10x4xf32>
 }
 
+// A mixture of experts: what tokens choose, and what it weighs.
+// CHECK-LABEL: @experts
+// CHECK: jinx.experts silu %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : (tensor<?x8xbf16, #jinx.dims<"n", "8">>, tensor<?x2xi64, #jinx.dims<"n", "2">>, {{.*}}) -> tensor<?x4xf32, #jinx.dims<"n", "4">>
+// CHECK: jinx.experts gelu_tanh
+func.func @experts(%x: tensor<?x8xbf16, #jinx.dims<"n", "8">>, %c: tensor<?x2xi64, #jinx.dims<"n", "2">>, %p: tensor<?x2xf32, #jinx.dims<"n", "2">>, %g: tensor<3x16x8xbf16>,
+                   %d: tensor<3x4x16xbf16>) -> (tensor<?x4xf32, #jinx.dims<"n", "4">>, tensor<?x4xf32, #jinx.dims<"n", "4">>) {
+  %y = jinx.experts silu %x, %c, %p, %g, %g, %d
+      : (tensor<?x8xbf16, #jinx.dims<"n", "8">>, tensor<?x2xi64, #jinx.dims<"n", "2">>, tensor<?x2xf32, #jinx.dims<"n", "2">>, tensor<3x16x8xbf16>, tensor<3x16x8xbf16>, tensor<3x4x16xbf16>) -> tensor<?x4xf32, #jinx.dims<"n", "4">>
+  %z = jinx.experts gelu_tanh %x, %c, %p, %g, %g, %d
+      : (tensor<?x8xbf16, #jinx.dims<"n", "8">>, tensor<?x2xi64, #jinx.dims<"n", "2">>, tensor<?x2xf32, #jinx.dims<"n", "2">>, tensor<3x16x8xbf16>, tensor<3x16x8xbf16>, tensor<3x4x16xbf16>) -> tensor<?x4xf32, #jinx.dims<"n", "4">>
+  return %y, %z : tensor<?x4xf32, #jinx.dims<"n", "4">>, tensor<?x4xf32, #jinx.dims<"n", "4">>
+}
+
 // CHECK-LABEL: @packed_grouped_matmul
 // CHECK: jinx.packed_grouped_matmul %{{.*}}, %{{.*}}, %{{.*}} : tensor<10x8xf32>, tensor<3x2x8x16xf32>, tensor<3xi32> -> tensor<10x20xf32>
 // CHECK: jinx.packed_grouped_matmul %{{.*}}, %{{.*}} by_rows tf32, %{{.*}} : tensor<10x8xf32>, tensor<3x20x8xf32>, tensor<3xi32> -> tensor<10x20xf32>

@@ -621,6 +621,96 @@ func.func @grouped_matmul_end_type(%x: tensor<4x8xf32>, %w: tensor<3x8x16xf32>, 
 
 // -----
 
+func.func @experts_ranks(%x: tensor<7x4xf32>, %c: tensor<7x2xi64>, %p: tensor<7x2xf32>, %g: tensor<8x4xf32>, %u: tensor<3x8x4xf32>, %d: tensor<3x5x8xf32>) {
+  // expected-error @+2 {{operands have ranks 2, 2, 2, 2, 3 and 3, expected 2, 2, 2, 3, 3 and 3}}
+  // expected-error @+1 {{'jinx.experts' op failed to infer returned types}}
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<7x4xf32>, tensor<7x2xi64>, tensor<7x2xf32>, tensor<8x4xf32>, tensor<3x8x4xf32>, tensor<3x5x8xf32>) -> tensor<7x5xf32>
+  return
+}
+
+// -----
+
+func.func @experts_elements(%x: tensor<7x4xf32>, %c: tensor<7x2xi64>, %p: tensor<7x2xf32>, %g: tensor<3x8x4xf32>, %u: tensor<3x8x4xf16>, %d: tensor<3x5x8xf32>) {
+  // expected-error @+2 {{operands have element types 'f32' and 'f16', expected one type}}
+  // expected-error @+1 {{'jinx.experts' op failed to infer returned types}}
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<7x4xf32>, tensor<7x2xi64>, tensor<7x2xf32>, tensor<3x8x4xf32>, tensor<3x8x4xf16>, tensor<3x5x8xf32>) -> tensor<7x5xf32>
+  return
+}
+
+// -----
+
+func.func @experts_floats(%x: tensor<7x4xf64>, %c: tensor<7x2xi64>, %p: tensor<7x2xf32>, %g: tensor<3x8x4xf64>, %u: tensor<3x8x4xf64>, %d: tensor<3x5x8xf64>) {
+  // expected-error @+2 {{operand has element type 'f64', expected f32, f16 or bf16}}
+  // expected-error @+1 {{'jinx.experts' op failed to infer returned types}}
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<7x4xf64>, tensor<7x2xi64>, tensor<7x2xf32>, tensor<3x8x4xf64>, tensor<3x8x4xf64>, tensor<3x5x8xf64>) -> tensor<7x5xf32>
+  return
+}
+
+// -----
+
+func.func @experts_tokens(%x: tensor<7x4xf32>, %c: tensor<6x2xi64>, %p: tensor<7x2xf32>, %g: tensor<3x8x4xf32>, %u: tensor<3x8x4xf32>, %d: tensor<3x5x8xf32>) {
+  // expected-error @+2 {{chosen have a shape of 6x2, expected 7x2}}
+  // expected-error @+1 {{'jinx.experts' op failed to infer returned types}}
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<7x4xf32>, tensor<6x2xi64>, tensor<7x2xf32>, tensor<3x8x4xf32>, tensor<3x8x4xf32>, tensor<3x5x8xf32>) -> tensor<7x5xf32>
+  return
+}
+
+// -----
+
+func.func @experts_choices(%x: tensor<7x4xf32>, %c: tensor<7x2xi64>, %p: tensor<6x2xf32>, %g: tensor<3x8x4xf32>, %u: tensor<3x8x4xf32>, %d: tensor<3x5x8xf32>) {
+  // expected-error @+2 {{weights have a shape of 6x2, expected 7x2}}
+  // expected-error @+1 {{'jinx.experts' op failed to infer returned types}}
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<7x4xf32>, tensor<7x2xi64>, tensor<6x2xf32>, tensor<3x8x4xf32>, tensor<3x8x4xf32>, tensor<3x5x8xf32>) -> tensor<7x5xf32>
+  return
+}
+
+// -----
+
+func.func @experts_indices(%x: tensor<7x4xf32>, %c: tensor<7x2xi16>, %p: tensor<7x2xf32>, %g: tensor<3x8x4xf32>, %u: tensor<3x8x4xf32>, %d: tensor<3x5x8xf32>) {
+  // expected-error @+2 {{operand has element type 'i16', expected i32 or i64}}
+  // expected-error @+1 {{'jinx.experts' op failed to infer returned types}}
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<7x4xf32>, tensor<7x2xi16>, tensor<7x2xf32>, tensor<3x8x4xf32>, tensor<3x8x4xf32>, tensor<3x5x8xf32>) -> tensor<7x5xf32>
+  return
+}
+
+// -----
+
+func.func @experts_weights(%x: tensor<7x4xf32>, %c: tensor<7x2xi64>, %p: tensor<7x2xf16>, %g: tensor<3x8x4xf32>, %u: tensor<3x8x4xf32>, %d: tensor<3x5x8xf32>) {
+  // expected-error @+2 {{operand has element type 'f16', expected f32}}
+  // expected-error @+1 {{'jinx.experts' op failed to infer returned types}}
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<7x4xf32>, tensor<7x2xi64>, tensor<7x2xf16>, tensor<3x8x4xf32>, tensor<3x8x4xf32>, tensor<3x5x8xf32>) -> tensor<7x5xf32>
+  return
+}
+
+// -----
+
+func.func @experts_depth(%x: tensor<7x4xf32>, %c: tensor<7x2xi64>, %p: tensor<7x2xf32>, %g: tensor<3x8x6xf32>, %u: tensor<3x8x4xf32>, %d: tensor<3x5x8xf32>) {
+  // expected-error @+2 {{gates have a shape of 3x8x6, expected 3x8x4}}
+  // expected-error @+1 {{'jinx.experts' op failed to infer returned types}}
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<7x4xf32>, tensor<7x2xi64>, tensor<7x2xf32>, tensor<3x8x6xf32>, tensor<3x8x4xf32>, tensor<3x5x8xf32>) -> tensor<7x5xf32>
+  return
+}
+
+// -----
+
+func.func @experts_ups(%x: tensor<7x4xf32>, %c: tensor<7x2xi64>, %p: tensor<7x2xf32>, %g: tensor<3x8x4xf32>, %u: tensor<2x8x4xf32>, %d: tensor<3x5x8xf32>) {
+  // expected-error @+2 {{ups have a shape of 2x8x4, expected 3x8x4}}
+  // expected-error @+1 {{'jinx.experts' op failed to infer returned types}}
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<7x4xf32>, tensor<7x2xi64>, tensor<7x2xf32>, tensor<3x8x4xf32>, tensor<2x8x4xf32>, tensor<3x5x8xf32>) -> tensor<7x5xf32>
+  return
+}
+
+// -----
+
+func.func @experts_downs(%x: tensor<7x4xf32>, %c: tensor<7x2xi64>, %p: tensor<7x2xf32>, %g: tensor<3x8x4xf32>, %u: tensor<3x8x4xf32>, %d: tensor<3x5x6xf32>) {
+  // expected-error @+2 {{downs have a shape of 3x5x6, expected 3x5x8}}
+  // expected-error @+1 {{'jinx.experts' op failed to infer returned types}}
+  %y = jinx.experts silu %x, %c, %p, %g, %u, %d : (tensor<7x4xf32>, tensor<7x2xi64>, tensor<7x2xf32>, tensor<3x8x4xf32>, tensor<3x8x4xf32>, tensor<3x5x6xf32>) -> tensor<7x5xf32>
+  return
+}
+
+// -----
+
 func.func @packed_grouped_matmul_ranks(%x: tensor<4x8xf32>, %w: tensor<3x8x16xf32>, %ends: tensor<3xi32>) {
   // expected-error @+1 {{'jinx.packed_grouped_matmul' op x, w, ends and y have ranks 2, 3, 1 and 2, expected 2, 4, 1 and 2}}
   %y = jinx.packed_grouped_matmul %x, %w, %ends : tensor<4x8xf32>, tensor<3x8x16xf32>, tensor<3xi32> -> tensor<4x16xf32>
