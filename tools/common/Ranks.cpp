@@ -65,6 +65,11 @@ Expected<World> worldOnDevice(const RankOptions& options, World world, std::shar
 
 namespace {
 
+RankUse useOf(const Session& session) {
+  const SessionStatistics s = session.statistics();
+  return {s.collectives.calls, s.collectives.sentBytes, s.collectives.receivedBytes, s.constantBytes, s.arenaBytes, s.plannedBytes, s.largestLiveBytes};
+}
+
 class ThreadRanks final : public Ranks {
  public:
   static Expected<std::unique_ptr<Ranks>> open(const RankFolder& folder, const RankOptions& options,
@@ -89,6 +94,12 @@ class ThreadRanks final : public Ranks {
   std::vector<TraceStep> steps() const override { return ranks_->session(0).steps(); }
   Expected<std::vector<Value>> run(std::span<const Value> inputs, Trace* trace) override {
     return ranks_->run(inputs, trace);
+  }
+  Expected<std::vector<RankUse>> use() override {
+    std::vector<RankUse> all;
+    for (int rank = 0; rank < ranks_->size(); ++rank)
+      all.push_back(useOf(ranks_->session(rank)));
+    return all;
   }
 
  private:
@@ -130,6 +141,13 @@ class ProcessRank final : public Ranks {
       JINX_TRY(gather(session_->outputs()[k].name, outputs[k], parts),
                "output \"" + session_->outputs()[k].name + "\"");
     return ports_->join(parts, inputs);
+  }
+  Expected<std::vector<RankUse>> use() override {
+    const RankUse own = useOf(*session_);
+    std::vector<RankUse> all(static_cast<size_t>(comm_->size()));
+    static_assert(sizeof(RankUse) % sizeof(int64_t) == 0);
+    JINX_TRY(comm_->run({.op = comm::Op::kAllGather, .dtype = DType::kI64, .count = sizeof(RankUse) / sizeof(int64_t), .name = "use of ranks"}, &own, all.data()));
+    return all;
   }
 
  private:
