@@ -50,7 +50,8 @@ void fill(std::span<const ConstantPart> parts, uint64_t begin, std::span<std::by
 
 } // namespace
 
-Status uploadConstants(std::span<const ConstantPart> parts, std::byte* memory, Device& device, Stream& stream, uint64_t blockBytes) {
+Status uploadConstants(std::span<const ConstantPart> parts, std::byte* memory, Device& device, Stream& stream,
+                       uint64_t blockBytes) {
   if (parts.empty()) return Status::ok();
   const uint64_t begin = parts.front().at, end = parts.back().at + parts.back().bytes.size();
   blockBytes = std::min(blockBytes, end - begin);

@@ -28,15 +28,18 @@ std::vector<std::byte> expected(const StridedBytes& piece) {
 
 TEST(StridedBytes, CopiesEveryRange) {
   const std::vector<std::byte> memory = counted(64);
-  for (const StridedBytes& piece : {StridedBytes{memory.data() + 6, 3, 2, 8, 2}, StridedBytes{memory.data(), 4, 5, 5, 0}, StridedBytes{memory.data() + 1, 5, 3, 11, 0},
-                                    StridedBytes{nullptr, 3, 0, 4, 5}, StridedBytes{memory.data(), 1, 7, 0, 4}}) {
+  for (const StridedBytes& piece :
+       {StridedBytes{memory.data() + 6, 3, 2, 8, 2}, StridedBytes{memory.data(), 4, 5, 5, 0},
+        StridedBytes{memory.data() + 1, 5, 3, 11, 0}, StridedBytes{nullptr, 3, 0, 4, 5},
+        StridedBytes{memory.data(), 1, 7, 0, 4}}) {
     const std::vector<std::byte> want = expected(piece);
     ASSERT_EQ(piece.size(), want.size());
     for (size_t from = 0; from <= want.size(); ++from)
       for (size_t count = 0; from + count <= want.size(); ++count) {
         std::vector<std::byte> got(count, std::byte(0xEE));
         piece.copy(from, got);
-        ASSERT_TRUE(std::equal(got.begin(), got.end(), want.begin() + static_cast<ptrdiff_t>(from))) << from << " " << count;
+        ASSERT_TRUE(std::equal(got.begin(), got.end(), want.begin() + static_cast<ptrdiff_t>(from)))
+            << from << " " << count;
       }
   }
   EXPECT_EQ(StridedBytes::of(memory).whole().size(), 64u);
@@ -62,7 +65,8 @@ void expectArrival(const std::vector<StridedBytes>& pieces, std::initializer_lis
     ASSERT_TRUE(uploadConstants(parts, to.data(), **device, **stream, block).isOk());
     for (const ConstantPart& part : parts) {
       const std::vector<std::byte> want = expected(part.bytes);
-      EXPECT_TRUE(std::equal(want.begin(), want.end(), to.begin() + static_cast<ptrdiff_t>(part.at))) << "block of " << block << ", part at " << part.at;
+      EXPECT_TRUE(std::equal(want.begin(), want.end(), to.begin() + static_cast<ptrdiff_t>(part.at)))
+          << "block of " << block << ", part at " << part.at;
     }
     EXPECT_EQ(to[63], std::byte(0xEE)) << "what is before the first part stays";
   }
@@ -70,9 +74,11 @@ void expectArrival(const std::vector<StridedBytes>& pieces, std::initializer_lis
 
 TEST(ConstantUpload, BlocksOfAnySizeArriveWhole) {
   const std::vector<std::byte> memory = counted(9 << 20);
-  const StridedBytes run = StridedBytes::of(std::span(memory).first(100)), rows{memory.data() + 6, 300, 17, 1000, 2}, zeros{nullptr, 1, 0, 0, 40};
+  const StridedBytes run = StridedBytes::of(std::span(memory).first(100)), rows{memory.data() + 6, 300, 17, 1000, 2},
+                     zeros{nullptr, 1, 0, 0, 40};
   expectArrival({run, rows, zeros, run}, {1, 64, 1000, uint64_t{64} << 20});
-  expectArrival({rows, {memory.data() + 3, 900, 5000, 9001, 0}, zeros, run}, {uint64_t{1} << 20, uint64_t{3} << 20, uint64_t{32} << 20}); // several threads a block
+  expectArrival({rows, {memory.data() + 3, 900, 5000, 9001, 0}, zeros, run},
+                {uint64_t{1} << 20, uint64_t{3} << 20, uint64_t{32} << 20}); // several threads a block
   expectArrival({}, {1000});
 }
 

@@ -56,6 +56,7 @@ def safetensors(shapes, bf16):
         header[name] = {"dtype": "BF16" if bf16 else "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(part)]}
         data += part
     text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8 if bf16 else 0)  # weights of halves are used where they lie
     return struct.pack("<Q", len(text)) + text + data
 
 
