@@ -15,6 +15,7 @@
 #include "codegen/plan/HostForm.h"
 #include "codegen/plan/RankedForm.h"
 #include "ir/Graph/Constants.h"
+#include "ir/Graph/PartAttr.h"
 #include "ir/Graph/StackedConstants.h"
 #include "ir/Tile/Tile.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -169,10 +170,15 @@ class PlanBuilder {
       values_[op.getY()] = it->second;
       return Status::ok();
     }
-    JINX_TRY_ASSIGN(Tensor tensor, tensorOf(op.getValue()));
-    uint32_t index = addValue(op.getY(), "const." + nameOf(op.getY()), plan::Value::CONSTANT);
+    const uint32_t index = addValue(op.getY(), "const." + nameOf(op.getY()), plan::Value::CONSTANT);
     constants_[op.getValue()] = index;
-    fill(tensor, *plan_.mutable_values(index)->mutable_constant());
+    plan::ConstantData &data = *plan_.mutable_values(index)->mutable_constant();
+    if (const uint64_t size = placeInRows(op.getValue(), data)) {
+      data.set_size(size);
+      return Status::ok();
+    }
+    JINX_TRY_ASSIGN(Tensor tensor, tensorOf(op.getValue()));
+    fill(tensor, data);
     return Status::ok();
   }
   void fill(const Tensor &tensor, plan::ConstantData &data) {
@@ -186,7 +192,12 @@ class PlanBuilder {
     plan::ConstantData *data = plan_.mutable_values(index)->mutable_constant();
     uint64_t size = 0;
     for (MlirValue x : op.getXs()) {
-      JINX_TRY_ASSIGN(Tensor tensor, tensorOf(x.getDefiningOp<ConstantOp>().getValue()));
+      const ElementsAttr elements = x.getDefiningOp<ConstantOp>().getValue();
+      if (const uint64_t bytes = placeInRows(elements, *data)) {
+        size += bytes;
+        continue;
+      }
+      JINX_TRY_ASSIGN(Tensor tensor, tensorOf(elements));
       place(tensor, *data->add_pieces());
       size += tensor.sizeBytes();
     }
@@ -194,16 +205,43 @@ class PlanBuilder {
     return Status::ok();
   }
 
+  /// The pieces of a part of a constant that stays in its file, unless the part lies together, behind those of `data`. \returns their bytes, or 0: it is to be placed as a tensor
+  uint64_t placeInRows(ElementsAttr elements, plan::ConstantData &data) {
+    constexpr size_t kMostPieces = 64;  // in more pieces it is shorter in the plan
+    auto part = dyn_cast<PartAttr>(elements);
+    if (!part) return 0;
+    const SmallVector<StridedBytes> pieces = piecesOf(part);
+    const bool isRun = pieces.size() == 1 && pieces[0].whole().data();
+    auto isExternal = [&](const StridedBytes &piece) { return piece.rowBytes == 0 || externalOf(piece.first, (piece.rows - 1) * piece.stride + piece.rowBytes); };
+    if (isRun || pieces.empty() || pieces.size() > kMostPieces || !llvm::all_of(pieces, isExternal)) return 0;
+    uint64_t bytes = 0;
+    for (const StridedBytes &piece : pieces) {
+      plan::ConstantPiece &to = *data.add_pieces();
+      to.set_size(piece.size());
+      to.set_zeros(piece.zeros);
+      if (piece.rows > 1) to.set_rows(piece.rows), to.set_stride(piece.stride);
+      if (piece.rowBytes) setExternal(piece.first, (piece.rows - 1) * piece.stride + piece.rowBytes, to);
+      bytes += piece.size();
+    }
+    return bytes;
+  }
+  /// The file that has the bytes; null: none does.
+  const ExternalFile *externalOf(const std::byte *first, uint64_t size) const {
+    auto at = llvm::find_if(external_, [&](const ExternalFile &file) { return first >= file.bytes.data() && first + size <= file.bytes.data() + file.bytes.size(); });
+    return at == external_.end() ? nullptr : &*at;
+  }
+  /// \param to  a plan::ConstantData or a plan::ConstantPiece. \returns whether a file has the bytes
+  template <typename Place> bool setExternal(const std::byte *first, uint64_t size, Place &to) const {
+    const ExternalFile *file = externalOf(first, size);
+    if (!file) return false;
+    to.set_external_file(file->name);
+    to.set_external_offset(uint64_t(first - file->bytes.data()));
+    return true;
+  }
   /// \param to  a plan::ConstantData or a plan::ConstantPiece, whose place is the tensor's in its file, or one in the plan
   template <typename Place> void place(const Tensor &tensor, Place &to) {
     to.set_size(tensor.sizeBytes());
-    const auto *bytes = static_cast<const std::byte *>(tensor.data());
-    for (const ExternalFile &file : external_)
-      if (bytes >= file.bytes.data() && bytes + tensor.sizeBytes() <= file.bytes.data() + file.bytes.size()) {
-        to.set_external_file(file.name);
-        to.set_external_offset(uint64_t(bytes - file.bytes.data()));
-        return;
-      }
+    if (setExternal(static_cast<const std::byte *>(tensor.data()), uint64_t(tensor.sizeBytes()), to)) return;
     to.set_segment(0);
     to.set_offset(weightBytes_);
     weights_.push_back({weightBytes_, tensor});

@@ -39,6 +39,7 @@ class Case:
     collectives: str = ""  # of the ranks' programs, in a pattern; "": any
     whole: dict = dataclasses.field(default_factory=dict)  # input -> what it holds, where that is no random number
     emulated: bool = False
+    resources: dict = dataclasses.field(default_factory=dict)  # name of a constant's resource -> its elements
 
 
 def tp(*sizes):
@@ -55,7 +56,15 @@ def softmax(x):
     return e / e.sum(axis=1, keepdims=True)
 
 
+def resources(arrays):
+    """The end of a module whose constants are `dense_resource<NAME>`."""
+    lines = ",\n".join(f'    {name}: "0x08000000{array.tobytes().hex().upper()}"' for name, array in arrays.items())
+    return "{-#\n  dialect_resources: {\n    builtin: {\n" + lines + "\n    }\n  }\n#-}\n" if arrays else ""
+
+
 WEIGHTS = np.random.default_rng(7).integers(-3, 4, (10, 12)).astype(np.float32)
+
+LARGE = {"up": np.random.default_rng(8).integers(-3, 4, (20, 42)).astype(np.float32), "down": np.random.default_rng(9).integers(-3, 4, (42, 24)).astype(np.float32)}
 
 MLP = """(%x: tensor<6x10xf32> {dist.sharding = #dist.sharding<[[BATCH], []]>}, %w1: tensor<10x12xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>},
     %w2: tensor<12x8xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<6x8xf32> {dist.sharding = #dist.sharding<[[BATCH], []]>})
@@ -89,22 +98,33 @@ CASES = {
   return %y : tensor<5x6xf32>""", {"arg0": (5, 10), "arg1": (10, 6)}, lambda arg0, arg1: arg0 @ arg1, tp(2, 3, 4, 8), collectives="all_reduce"),
     "scattered sum": Case("""(%x: tensor<5x10xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}, %w: tensor<10x6xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<5x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>})
   %y = jinx.matmul %x, %w : tensor<5x10xf32>, tensor<10x6xf32> -> tensor<5x6xf32>
-  return %y : tensor<5x6xf32>""", {"arg0": (5, 10), "arg1": (10, 6)}, lambda arg0, arg1: arg0 @ arg1, tp(2, 3, 4), collectives="reduce_scatter"),
+  return %y : tensor<5x6xf32>""", {"arg0": (5, 10), "arg1": (10, 6)}, lambda arg0, arg1: arg0 @ arg1, tp(2, 3, 4), collectives="reduce_scatter", emulated=True),
     "embedding": Case("""(%t: tensor<11x6xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}, %i: tensor<7xi64>) -> (tensor<7x6xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %y = jinx.gather %t, %i axis 0 : tensor<11x6xf32>, tensor<7xi64> -> tensor<7x6xf32>
   return %y : tensor<7x6xf32>""", {"arg0": (11, 6), "arg1": ((7,), np.int64)}, lambda arg0, arg1: arg0[arg1], tp(2, 3, 4, 8),
-                      whole={"arg1": np.array([0, 10, 5, 3, 10, 6, 1])}),
+                      whole={"arg1": np.array([0, 10, 5, 3, 10, 6, 1])}, emulated=True),
     "gathered columns": Case("""(%x: tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}) -> (tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %y = jinx.neg %x : tensor<4x6xf32> -> tensor<4x6xf32>
-  return %y : tensor<4x6xf32>""", {"arg0": (4, 6)}, np.negative, tp(2, 3, 4), collectives="all_gather"),
+  return %y : tensor<4x6xf32>""", {"arg0": (4, 6)}, np.negative, tp(2, 3, 4), collectives="all_gather", emulated=True),
     "rows to columns": Case("""(%x: tensor<7x6xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<7x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>})
   %y = jinx.neg %x : tensor<7x6xf32> -> tensor<7x6xf32>
-  return %y : tensor<7x6xf32>""", {"arg0": (7, 6)}, np.negative, tp(2, 3, 4), collectives="all_to_all"),
+  return %y : tensor<7x6xf32>""", {"arg0": (7, 6)}, np.negative, tp(2, 3, 4), collectives="all_to_all", emulated=True),
     "weights in the model": Case("""(%x: tensor<6x10xf32>) -> (tensor<6x12xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %c = jinx.constant DENSE
   %w = dist.constrain %c <[[], ["tp"]]> : tensor<10x12xf32>
   %y = jinx.matmul %x, %w : tensor<6x10xf32>, tensor<10x12xf32> -> tensor<6x12xf32>
   return %y : tensor<6x12xf32>""".replace("DENSE", dense(WEIGHTS)), {"arg0": (6, 10)}, lambda arg0: arg0 @ WEIGHTS.astype(np.float64), tp(2, 3, 8), collectives="all_gather"),
+    # Large enough that a rank has parts of them that are no copies: columns of `up`, rows of `down`; 42 over 4 ranks are filled up.
+    "large weights in the model": Case("""(%x: tensor<6x20xf32>) -> (tensor<6x24xf32> {dist.sharding = #dist.sharding<[[], []]>})
+  %c = jinx.constant dense_resource<up> : tensor<20x42xf32>
+  %u = dist.constrain %c <[[], ["tp"]]> : tensor<20x42xf32>
+  %e = jinx.constant dense_resource<down> : tensor<42x24xf32>
+  %d = dist.constrain %e <[["tp"], []]> : tensor<42x24xf32>
+  %h = jinx.matmul %x, %u : tensor<6x20xf32>, tensor<20x42xf32> -> tensor<6x42xf32>
+  %g = jinx.relu %h : tensor<6x42xf32> -> tensor<6x42xf32>
+  %y = jinx.matmul %g, %d : tensor<6x42xf32>, tensor<42x24xf32> -> tensor<6x24xf32>
+  return %y : tensor<6x24xf32>""", {"arg0": (6, 20)}, lambda arg0: np.maximum(arg0 @ LARGE["up"].astype(np.float64), 0) @ LARGE["down"], tp(2, 3, 4), collectives="all_reduce",
+                                       emulated=True, resources=LARGE),
     "named sizes": Case("""(%x: tensor<?x10xf32, #jinx.dims<"n", "10">> {dist.sharding = #dist.sharding<[["tp"], []]>}, %w: tensor<10x4xf32>) -> (tensor<?x4xf32, #jinx.dims<"n", "4">>)
   %h = jinx.matmul %x, %w : tensor<?x10xf32, #jinx.dims<"n", "10">>, tensor<10x4xf32> -> tensor<?x4xf32, #jinx.dims<"n", "4">>
   %y = jinx.relu %h : tensor<?x4xf32, #jinx.dims<"n", "4">> -> tensor<?x4xf32, #jinx.dims<"n", "4">>
@@ -137,7 +157,7 @@ class Runner:
         while body.startswith("    %"):  # a signature of several lines
             line, _, body = body.partition("\n")
             signature += "\n" + line
-        module = f"dist.mesh @mesh <{axes}>\nfunc.func @main{signature} attributes {{dist.annotated = @mesh}} {{\n{body}\n}}\n"
+        module = f"dist.mesh @mesh <{axes}>\nfunc.func @main{signature} attributes {{dist.annotated = @mesh}} {{\n{body}\n}}\n{resources(case.resources)}"
         for axis in set(re.findall(r'"(dp|tp)"', case.text)) - {name for name, _ in mesh}:
             raise Failed(f"the case has no axis {axis} in {mesh}")
         own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-partition", text=module)

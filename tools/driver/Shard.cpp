@@ -220,6 +220,7 @@ Status writeRanks(ShardedModel& sharded, const std::string& path, const CompileO
         options.progress("rank " + std::to_string(sharded.firstRanks[program]) + ": " + stage, (double(program) + fraction) * share);
       };
     JINX_TRY_ASSIGN(Compiled compiled, compileRank(sharded, program, own));
+    if (!options.externalFolder.empty()) compiled.plan->plan().set_external_above(true);
     JINX_TRY(compiled.plan->writeFile((folder->path() / fileOf(sharded.firstRanks[program])).string()),
              "writing the plan of rank " + std::to_string(sharded.firstRanks[program]));
     done(program, compiled);

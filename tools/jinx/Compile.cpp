@@ -147,6 +147,13 @@ Status compileShards(CompileCommand& command) {
   return Status::ok();
 }
 
+/// In which the plan is, or the folder of plans.
+std::string folderAbove(std::string output) {
+  while (output.size() > 1 && output.back() == '/')
+    output.pop_back();
+  return std::filesystem::absolute(output).parent_path();
+}
+
 Status compile(CompileCommand& command) {
   driver::CompileOptions& options = command.options;
   options.fusion = !command.noFusion;
@@ -156,7 +163,7 @@ Status compile(CompileCommand& command) {
   const bool isFolder = !command.shard.empty() && options.emit == "plan";
   for (const std::string& file : {isFolder ? "" : command.output, command.remarksFile, command.reportFile})
     JINX_TRY(checkOutputFile(file));
-  if (command.keepsWeights) options.externalFolder = std::filesystem::absolute(command.output).parent_path();
+  if (command.keepsWeights) options.externalFolder = folderAbove(command.output);
   if (startsAsPlan(command.model)) return invalidArgument(command.model + " is a plan already, expected a model");
 
   JINX_TRY(readTuning(command));
@@ -244,7 +251,7 @@ void addCompile(CLI::App& app, Action& action) {
       throw CLI::ValidationError("--cubins", "is about a plan, not about --emit " + options->options.emit);
     if (!options->shard.empty() && options->options.emit != "plan" && options->options.emit != "graph")
       throw CLI::ValidationError("--shard", "is about plans or, with --emit graph, a rank's program, not about --emit " + options->options.emit);
-    for (const auto& [name, isSet] : {std::pair("--report", !options->reportFile.empty()), std::pair("--external-weights", options->keepsWeights), std::pair("--dump-dir", !options->options.dumpDir.empty())})
+    for (const auto& [name, isSet] : {std::pair("--report", !options->reportFile.empty()), std::pair("--dump-dir", !options->options.dumpDir.empty())})
       if (!options->shard.empty() && isSet) throw CLI::ValidationError(name, "is about one plan, and --shard makes one for each rank");
     if (!options->reportDims.empty() && options->reportFile.empty())
       throw CLI::ValidationError("--report-dim", "is about the page of --report, which is not asked for");
