@@ -13,45 +13,37 @@ LeadModel::~LeadModel() {
   (void)message_.send(*world_); // where the world has failed, they know
 }
 
-/// What this rank has failed in ends the world. All later steps fail, too.
-Status LeadModel::kept(Status status) {
-  if (status.isOk()) return status;
-  world_->abort(status);
-  std::lock_guard lock(mutex_);
-  if (failure_.isOk()) failure_ = status;
+/// What this rank has failed in ends the world: all later steps fail, too.
+Status LeadModel::endsWorld(Status status) {
+  if (!status.isOk()) world_->abort(status);
   return status;
-}
-
-Status LeadModel::status() const {
-  std::lock_guard lock(mutex_);
-  return failure_;
 }
 
 Status LeadModel::sendStep(const engine::StepInput& input) {
   message_.setStep(input);
-  return kept(message_.send(*world_));
+  return message_.send(*world_);
 }
 
 Status LeadModel::run(const engine::StepInput& input, engine::StepRows rows) {
   JINX_TRY(sendStep(input));
-  return kept(own_.run(input, rows));
+  return endsWorld(own_.run(input, rows));
 }
 
 Status LeadModel::enqueue(const engine::StepInput& input, StepFlight& flight) {
   JINX_TRY(sendStep(input));
-  return kept(own_.enqueue(input, flight));
+  return endsWorld(own_.enqueue(input, flight));
 }
 
 Expected<engine::StepRows> LeadModel::wait(StepFlight& flight) {
   Expected<engine::StepRows> rows = own_.wait(flight);
-  if (!rows) return kept(rows.status());
+  if (!rows) return endsWorld(rows.status());
   return rows;
 }
 
 Status LeadModel::copyPage(int32_t from, int32_t to) {
   message_.setCopy({from, to});
-  JINX_TRY(kept(message_.send(*world_)));
-  return kept(own_.copyPage(from, to));
+  JINX_TRY(message_.send(*world_));
+  return endsWorld(own_.copyPage(from, to));
 }
 
 // ---- the others ----

@@ -19,7 +19,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 
 #include "runtime/comm/Communicator.h"
 #include "runtime/llm/EnqueuedModel.h"
@@ -49,17 +48,15 @@ class LeadModel final : public EnqueuedModel {
   }
 
   /// OK, or why no step will run any more: the first failure of any rank that this one has heard of. From any thread.
-  Status status() const;
+  Status status() const { return world_->status(); }
 
  private:
   Status sendStep(const engine::StepInput& input);
-  Status kept(Status status);
+  Status endsWorld(Status status);
 
   EnqueuedModel& own_;
   std::shared_ptr<comm::Communicator> world_;
   StepMessage message_;
-  mutable std::mutex mutex_;
-  Status failure_; ///< guarded by the mutex
 };
 
 /// Does what the leader does, until it ends. \returns the world's first error, or this rank's own, which ends the

@@ -237,6 +237,17 @@ TEST(LeadModel, AStepThatFailedBehindTheLastOneIsToldOf) {
   EXPECT_EQ(world.status[1].message(), "the device is lost");
 }
 
+TEST(LeadModel, HearsOfAFollowerThatFailsThoughNobodyAsks) {
+  World world(2);
+  NotedModel own(Kind::kEnqueues), second(Kind::kEnqueues, /*failsAt=*/0);
+  world.startFollower(1, second);
+  LeadModel lead(own, world.rank(0));
+  StepFlight flight;
+  (void)lead.enqueue(Step().input(), flight);
+  world.join();
+  EXPECT_EQ(lead.status().message(), "rank 1 has failed: no memory");
+}
+
 TEST(LeadModel, ALeaderThatFailsEndsAllOthers) {
   for (const bool inWait : {false, true}) {
     World world(2);
@@ -253,7 +264,7 @@ TEST(LeadModel, ALeaderThatFailsEndsAllOthers) {
         status = lead.wait(flight).status();
       }
       EXPECT_EQ(status.message(), inWait ? "the device is lost" : "no memory");
-      EXPECT_EQ(lead.status().message(), status.message());
+      EXPECT_EQ(lead.status().message(), "rank 0 has failed: " + status.message());
     }
     world.join();
     EXPECT_NE(world.status[1].message().find("rank 0 has failed"), std::string::npos) << world.status[1].message();
