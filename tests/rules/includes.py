@@ -90,7 +90,7 @@ RULES = {
     "tests/unit/grammar": May(("runtime",), ("gtest",)),
     "tests/unit/serve": May(("runtime", "tests/unit/engine"), ("gtest", "nlohmann")),
     "tests/unit/llm": May(("runtime", "tests/unit/runtime"), ("gtest",)),
-    "tests/bench/comm": May(("runtime/comm", "runtime/base"), ("CLI", "nlohmann")),
+    "tests/bench/comm": May(("runtime/comm", "runtime/base"), ("CLI", "nlohmann", "mpi.h")),
     "tests/bench/llm": May(("runtime",), ("CLI", "nlohmann")),
     "tests/unit/capi": May(("runtime", "tests/unit/runtime"), ("gtest",)),
 }

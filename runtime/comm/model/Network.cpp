@@ -92,7 +92,7 @@ Network host(std::string_view name) {
 const PerProtocol<TreeFactors> Network::kNoTreeFactors = {kOnes, kOnes, kOnes};
 
 std::string_view nameOf(Algorithm algorithm) {
-  constexpr std::string_view kNames[] = {"ring", "tree", "NVLS", "NVLS tree", "PAT", "direct"};
+  constexpr std::string_view kNames[] = {"ring", "tree", "NVLS", "NVLS tree", "PAT", "direct", "recursive doubling", "binomial tree"};
   return kNames[static_cast<size_t>(algorithm)];
 }
 
