@@ -121,6 +121,8 @@ def check_mpi(outcomes, jinx, plans, tokenizer, expected):
     with MpiServer(jinx, plans, tokenizer, "--pages", 128) as running:
         got = answers(running)
         outcomes.expect(got == expected, f"mpirun: {got}, expected {expected}")
+        os.kill(running.rank(1), signal.SIGTERM)  # is for the first one, and ends nothing
+        outcomes.expect(ask(running, REQUESTS[0]) == expected[0][0], f"mpirun, behind a signal to the second rank: {running.said()}")
         os.kill(running.rank(0), signal.SIGTERM)
         code = running.ended(20)
         outcomes.expect(code == 0, f"mpirun, SIGTERM to the first rank: {code}, {running.said()}")

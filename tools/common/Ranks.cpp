@@ -1,5 +1,6 @@
 #include "tools/common/Ranks.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 
@@ -30,15 +31,18 @@ std::chrono::milliseconds timeoutOf(const RankOptions& options) {
   return std::chrono::milliseconds(static_cast<int64_t>(options.timeoutSeconds * 1000));
 }
 
+static const std::atomic<int>* stopOf(const RankOptions& options) {
+  return options.takesSignals ? &comm::stopOnSignals() : nullptr;
+}
+
 Expected<World> openWorld(const RankOptions& options) {
   if (options.ranks != 0 && !options.communicator.empty() && !options.isNccl())
     return invalidArgument("got --ranks and --communicator " + options.communicator +
                            ", expected one: threads of this process, or processes");
   if (options.communicator.empty() || options.ranks != 0) return World();
   // NCCL's ranks meet, compare schedules and end through MPI.
-  JINX_TRY_ASSIGN(
-      auto world,
-      comm::openCommunicator("mpi", {.timeout = timeoutOf(options), .module = "", .stop = &comm::stopOnSignals()}));
+  JINX_TRY_ASSIGN(auto world, comm::openCommunicator(
+                                  "mpi", {.timeout = timeoutOf(options), .module = "", .stop = stopOf(options)}));
   return World(std::move(world));
 }
 
@@ -59,7 +63,7 @@ Expected<std::shared_ptr<Device>> openDeviceOfRank(const RankOptions& options, D
 Expected<World> worldOnDevice(const RankOptions& options, World world, std::shared_ptr<Device> device) {
   if (!options.isNccl()) return world;
   JINX_TRY_ASSIGN(auto own, comm::openNccl(std::move(world), std::move(device),
-                                           {.timeout = timeoutOf(options), .stop = &comm::stopOnSignals()}));
+                                           {.timeout = timeoutOf(options), .stop = stopOf(options)}));
   return World(std::move(own));
 }
 

@@ -27,6 +27,7 @@ struct RankOptions {
   int ranks = 0;            ///< threads of this process; 0: not so
   std::string communicator; ///< "mpi" or "nccl"; empty: not so
   double timeoutSeconds = 300;
+  bool takesSignals = true; ///< one that asks the process to end ends its waits; false: somebody else takes them
 
   bool any() const { return ranks != 0 || !communicator.empty(); }
   bool isNccl() const { return communicator == "nccl"; }

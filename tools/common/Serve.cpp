@@ -243,6 +243,7 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   options->request.device.parallelWork = llm::kParallelWork;
   addDeviceOptions(*command, options->request.device);
   addRankOptions(*command, options->ranks);
+  options->ranks.takesSignals = false; // the server does
   command->callback([options, source, canCompile, &action] {
     options->request.quiet = options->request.keepsPlan = true;
     action = [options, source, canCompile] { return report(runEither(source, *options, canCompile)); };
