@@ -35,10 +35,15 @@ static const std::atomic<int>* stopOf(const RankOptions& options) {
   return options.takesSignals ? &comm::stopOnSignals() : nullptr;
 }
 
+/// Threads or processes; NCCL's ranks may be either.
+static Status checkRankOptions(const RankOptions& options) {
+  if (options.ranks == 0 || options.communicator.empty() || options.isNccl()) return Status::ok();
+  return invalidArgument("got --ranks and --communicator " + options.communicator +
+                         ", expected one: threads of this process, or processes");
+}
+
 Expected<World> openWorld(const RankOptions& options) {
-  if (options.ranks != 0 && !options.communicator.empty() && !options.isNccl())
-    return invalidArgument("got --ranks and --communicator " + options.communicator +
-                           ", expected one: threads of this process, or processes");
+  JINX_TRY(checkRankOptions(options));
   if (options.communicator.empty() || options.ranks != 0) return World();
   // NCCL's ranks meet, compare schedules and end through MPI.
   JINX_TRY_ASSIGN(auto world, comm::openCommunicator(
@@ -182,6 +187,7 @@ class ProcessRank final : public Ranks {
 
 Expected<std::unique_ptr<Ranks>> openRanks(const std::string& path, const RankOptions& options,
                                            const DeviceChoice& device) {
+  JINX_TRY(checkRankOptions(options));
   JINX_TRY_ASSIGN(RankFolder folder, readRankFolder(path));
   const std::string n = std::to_string(folder.size());
   if (!options.any())
