@@ -81,7 +81,9 @@ Steps hoisted(const Items& items, const Steps& steps) {
 /// Collectives that hide less than `least` are waited for at once.
 Steps withoutIdle(const Items& items, const Steps& steps, double least) {
   const IssueTimes times = timesOf(items, steps);
-  auto isIdle = [&](int item) { return items[at(item)].use && items[at(item)].seconds - times.waits[at(item)] < least; };
+  auto isIdle = [&](int item) {
+    return items[at(item)].use && items[at(item)].seconds - times.waits[at(item)] < least;
+  };
   Steps made;
   for (const Issue& step : steps)
     if (!isIdle(step.item))
@@ -103,7 +105,8 @@ class Search {
     tryOrder(given);
   }
 
-  /// The list scheduler's orders. What waits late holds longer what it reads than the scheduler thinks: where its order does not fit, it gets less.
+  /// The list scheduler's orders. What waits late holds longer what it reads than the scheduler thinks: where its order
+  /// does not fit, it gets less.
   Status trySchedules() {
     for (double share : {1.0, 0.75, 0.5}) {
       const auto limit = static_cast<int64_t>(share * static_cast<double>(options_.limitBytes));

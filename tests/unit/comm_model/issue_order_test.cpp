@@ -1,4 +1,5 @@
-// The order in which a rank issues kernels, starts and waits: valid, within the limit, never slower than one after the other, as the simulator says, and one for all ranks.
+// The order in which a rank issues kernels, starts and waits: valid, within the limit, never slower than one after the
+// other, as the simulator says, and one for all ranks.
 #include "runtime/comm/model/IssueOrder.h"
 
 #include <gtest/gtest.h>
@@ -21,14 +22,19 @@ OverlapItem kernel(const std::string& name, double seconds, std::vector<int> aft
   return {.name = name, .seconds = seconds, .after = std::move(after), .bytes = bytes};
 }
 OverlapItem gather(const std::string& name, double seconds, std::vector<int> after = {}, int64_t bytes = 0) {
-  return {.name = name, .use = Op::kAllGather, .slot = 0, .seconds = seconds, .after = std::move(after), .bytes = bytes};
+  return {
+      .name = name, .use = Op::kAllGather, .slot = 0, .seconds = seconds, .after = std::move(after), .bytes = bytes};
 }
 
 /// "run a; start g; wait g"
 std::string text(const Items& items, const Steps& steps) {
   std::string text;
   for (const Issue& step : steps)
-    text += (text.empty() ? "" : "; ") + std::string(step.kind == Kind::kRun ? "run " : step.kind == Kind::kStart ? "start " : "wait ") + items[at(step.item)].name;
+    text += (text.empty() ? "" : "; ") +
+            std::string(step.kind == Kind::kRun     ? "run "
+                        : step.kind == Kind::kStart ? "start "
+                                                    : "wait ") +
+            items[at(step.item)].name;
   return text;
 }
 std::string ordered(const Items& items, int64_t limit = 0, double least = 1e-6) {
@@ -44,12 +50,14 @@ TEST(IssueOrder, TheHeadersExampleTakesEightMilliseconds) {
 }
 
 TEST(IssueOrder, AChainStaysAsItIs) {
-  const Items items = {kernel("a", 3), gather("g", 2, {0}), kernel("b", 3, {1}), gather("h", 2, {2}), kernel("c", 1, {3})};
+  const Items items = {kernel("a", 3), gather("g", 2, {0}), kernel("b", 3, {1}), gather("h", 2, {2}),
+                       kernel("c", 1, {3})};
   EXPECT_EQ(ordered(items), "run a; run g; run b; run h; run c");
 }
 
 TEST(IssueOrder, WhoNeedsNotWaitComesBetween) {
-  const Items items = {kernel("a", 1), gather("sum", 4, {0}), kernel("reads sum", 1, {1}), kernel("b", 2, {0}), kernel("c", 2, {0})};
+  const Items items = {kernel("a", 1), gather("sum", 4, {0}), kernel("reads sum", 1, {1}), kernel("b", 2, {0}),
+                       kernel("c", 2, {0})};
   EXPECT_EQ(ordered(items), "run a; start sum; run b; run c; wait sum; run reads sum");
 }
 
@@ -69,7 +77,8 @@ TEST(IssueOrder, GathersInAdvanceStopAtTheLimit) {
   Items items;
   for (int layer = 0; layer < 4; ++layer) {
     items.push_back(gather("gather " + std::to_string(layer), 2, {}, 10));
-    items.push_back(kernel("layer " + std::to_string(layer), 3, layer == 0 ? std::vector{0} : std::vector{2 * layer, 2 * layer - 1}, 0));
+    items.push_back(kernel("layer " + std::to_string(layer), 3,
+                           layer == 0 ? std::vector{0} : std::vector{2 * layer, 2 * layer - 1}, 0));
   }
   const auto run = [&](int64_t limit) { return issueOrder(items, {.limitBytes = limit}).value().times; };
   EXPECT_EQ(run(0).seconds, 14);  // 2 + 4 * 3: all gathers hidden
@@ -81,7 +90,8 @@ TEST(IssueOrder, GathersInAdvanceStopAtTheLimit) {
 }
 
 TEST(IssueOrder, WhatACollectiveReadsLivesUntilItsWait) {
-  const Items items = {kernel("a", 1, {}, 100), gather("g", 2, {0}, 10), kernel("b", 5, {}, 100), kernel("c", 1, {1, 2}, 1)};
+  const Items items = {kernel("a", 1, {}, 100), gather("g", 2, {0}, 10), kernel("b", 5, {}, 100),
+                       kernel("c", 1, {1, 2}, 1)};
   const IssueOrder order = issueOrder(items, {.limitBytes = 210}).value();
   EXPECT_EQ(text(items, order.steps), "run a; start g; run b; wait g; run c");
   EXPECT_EQ(order.times.peakBytes, 210); // a, g and b
@@ -91,7 +101,8 @@ TEST(IssueOrder, WhatACollectiveReadsLivesUntilItsWait) {
 
 TEST(IssueOrder, ItemsThatReadWhatComesLaterAreAnError) {
   EXPECT_EQ(issueOrder({kernel("a", 1, {0})}, {}).status().message(),
-            "overlapping: item 0 'a': reads item 0, expected one before it; give the items in an order in which they can be done");
+            "overlapping: item 0 'a': reads item 0, expected one before it; give the items in an order in which they "
+            "can be done");
   EXPECT_TRUE(issueOrder({}, {}).value().steps.empty());
 }
 
@@ -113,7 +124,8 @@ Items randomItems(uint64_t seed) {
   return items;
 }
 
-/// The list as the simulator's tasks. A wait is a task of no length on the first stream, as kernels are, behind the collective; a start is one, too, which the collective comes after.
+/// The list as the simulator's tasks. A wait is a task of no length on the first stream, as kernels are, behind the
+/// collective; a start is one, too, which the collective comes after.
 Program programOf(const Items& items, const Steps& steps, double slower = 1) {
   Program program{"issued", {}};
   std::vector<int> tasks(items.size(), -1);
@@ -126,7 +138,8 @@ Program programOf(const Items& items, const Steps& steps, double slower = 1) {
     if (step.kind != Kind::kWait) {
       program.tasks.push_back({.name = "start"});
       const int start = static_cast<int>(program.tasks.size()) - 1;
-      program.tasks.push_back({.name = item.name, .use = item.use, .slot = 0, .stream = 1, .seconds = item.seconds, .after = {start}});
+      program.tasks.push_back(
+          {.name = item.name, .use = item.use, .slot = 0, .stream = 1, .seconds = item.seconds, .after = {start}});
       tasks[at(step.item)] = start + 1;
     }
     if (step.kind != Kind::kStart) program.tasks.push_back({.name = "wait", .after = {tasks[at(step.item)]}});
@@ -179,7 +192,8 @@ int64_t peakOf(const Items& items, const Steps& steps) {
 JINX_PROPERTY(IssueOrderLaws, ValidWithinTheLimitAndNeverSlower, 400) {
   const uint64_t seed = *test::seeds();
   const Items items = randomItems(seed);
-  const double sum = std::accumulate(items.begin(), items.end(), 0.0, [](double s, const OverlapItem& item) { return s + item.seconds; });
+  const double sum = std::accumulate(items.begin(), items.end(), 0.0,
+                                     [](double s, const OverlapItem& item) { return s + item.seconds; });
   const int64_t needed = issueOrder(items, {}).value().serialPeakBytes;
   for (int64_t limit : {int64_t{0}, needed, needed + needed / 4, 2 * needed}) {
     const IssueOrder order = test::must(issueOrder(items, {.limitBytes = limit}));
