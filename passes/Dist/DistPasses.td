@@ -94,7 +94,7 @@ def OverlapCollectives : Pass<"jinx-overlap-collectives", "::mlir::func::FuncOp"
   }];
   let options = [Option<"network", "network", "std::string", "\"h100-8\"", "What joins ranks, and with it the device: h100-8, h200-8, a100-8 or host">,
                  Option<"memory", "memory", "double", "2", "Activations take so many times what they take one after the other, at most">,
-                 Option<"least", "least", "double", "1", "Microseconds that a start hides, at least">];
+                 Option<"least", "least", "double", "2", "Microseconds that a start hides, at least: about what a step more takes">];
   let statistics = [Statistic<"numStarted", "num-started", "Collectives that are started early">, Statistic<"numKept", "num-kept", "Collectives with nothing beside them">];
   let dependentDialects = ["::jinx::dist::DistDialect"];
 }
