@@ -52,14 +52,17 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
     StringRef name = isa<graph::SizesOp>(op) ? "exprs" : isa<graph::SliceOp>(op) ? "starts" : isa<graph::PadOp>(op) ? "low" : "";
     if (name.empty()) return;
     SmallVector<Attribute> formulas;
+    bool hasCoordinates = false;
     for (StringAttr text : op->getAttrOfType<ArrayAttr>(name).getAsRange<StringAttr>()) {
       SizeExpr formula = graph::parseSize(text.getValue()).substitute([&](std::string_view symbol) -> std::optional<SizeExpr> {
         auto found = coordinates_.find(std::string(symbol));
+        hasCoordinates |= found != coordinates_.end();
         return found == coordinates_.end() ? std::nullopt : std::optional(SizeExpr(found->second));
       });
       formulas.push_back(StringAttr::get(op->getContext(), formula.str()));
     }
     op->setAttr(name, ArrayAttr::get(op->getContext(), formulas));
+    numFormulas += hasCoordinates;
   }
 
   /// The coordinates that stand in the program: ranks that have them in common have it in common.
@@ -85,11 +88,12 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
   }
 
   /// A group of one rank has nothing to pass on.
-  static void dropLonely(func::FuncOp function, MeshOp mesh) {
+  void dropLonely(func::FuncOp function, MeshOp mesh) {
     SmallVector<Collective> lonely;
     function.getBody().walk([&](Collective op) {
       if (*groupSize(op, op.getAxes(), mesh) == 1) lonely.push_back(op);
     });
+    numLonely += lonely.size();
     for (Collective op : lonely) {
       Value operand = op->getOperand(0), result = op->getResult(0);
       if (isa<PendingType>(result.getType())) {

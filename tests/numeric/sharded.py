@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Do all ranks together compute what one does?
 
-A module with wishes (dist.annotated) goes through jinx-place-values and jinx-partition, then for each rank through jinx-rank-program; `jinx compile` makes a plan of
+A module with wishes (dist.annotated) goes through jinx-place-values, jinx-partition, jinx-combine-collectives and jinx-overlap-collectives (which starts whatever it can here), then for each rank through jinx-rank-program; `jinx compile` makes a plan of
 each, and `jinx-rt run FOLDER --ranks N` runs them as threads of one process, cuts the inputs and joins the outputs. What comes out is compared
 
     with NumPy in float64      of small integers exactly; else up to a tolerance
@@ -79,6 +79,10 @@ def mlp(arg0, arg1, arg2):
     return np.maximum(arg0 @ arg1, 0) @ arg2
 
 
+def sums_beside(arg0, arg1, arg2, arg3, arg4):
+    return np.concatenate([np.maximum(arg0 @ arg1, 0), np.maximum(arg0 @ arg2, 0) + arg3 @ arg4], axis=1)
+
+
 CASES = {
     "columns and rows": Case(MLP.replace("BATCH", ""), MLP_SHAPES, mlp, tp(2, 3, 4, 8), collectives="all_reduce", emulated=True),
     "batch and columns": Case(MLP.replace("BATCH", '"dp"'), MLP_SHAPES, mlp, [[("dp", 2), ("tp", 2)], [("dp", 2), ("tp", 4)], [("dp", 4), ("tp", 2)]], collectives="all_reduce"),
@@ -132,6 +136,24 @@ CASES = {
     "named sizes, summed": Case("""(%x: tensor<?x10xf32, #jinx.dims<"n", "10">> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<1x10xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %y = jinx.reduce sum, %x axes [0] : tensor<?x10xf32, #jinx.dims<"n", "10">> -> tensor<1x10xf32>
   return %y : tensor<1x10xf32>""", {"arg0": (9, 10)}, lambda arg0: arg0.sum(axis=0, keepdims=True), tp(2, 4), collectives="all_reduce"),
+    # Two sums are one, and a product that needs neither comes between its start and its wait.
+    "sums beside a product": Case("""(%x: tensor<5x10xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}, %w: tensor<10x6xf32> {dist.sharding = #dist.sharding<[["tp"], []]>},
+    %v: tensor<10x4xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}, %u: tensor<5x10xf32> {dist.sharding = #dist.sharding<[[], []]>}, %k: tensor<10x4xf32> {dist.sharding = #dist.sharding<[[], []]>}) -> (tensor<5x10xf32> {dist.sharding = #dist.sharding<[[], []]>})
+  %a0 = jinx.matmul %x, %w : tensor<5x10xf32>, tensor<10x6xf32> -> tensor<5x6xf32>
+  %a = jinx.relu %a0 : tensor<5x6xf32> -> tensor<5x6xf32>
+  %b0 = jinx.matmul %x, %v : tensor<5x10xf32>, tensor<10x4xf32> -> tensor<5x4xf32>
+  %b = jinx.relu %b0 : tensor<5x4xf32> -> tensor<5x4xf32>
+  %m = jinx.matmul %u, %k : tensor<5x10xf32>, tensor<10x4xf32> -> tensor<5x4xf32>
+  %s = jinx.add %b, %m : tensor<5x4xf32>, tensor<5x4xf32> -> tensor<5x4xf32>
+  %y = jinx.concat %a, %s axis 1 : tensor<5x6xf32>, tensor<5x4xf32> -> tensor<5x10xf32>
+  return %y : tensor<5x10xf32>""", {"arg0": (5, 10), "arg1": (10, 6), "arg2": (10, 4), "arg3": (5, 10), "arg4": (10, 4)}, sums_beside, tp(2, 3, 4), collectives="dist.wait", emulated=True),
+    "gathers together": Case("""(%x: tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}, %z: tensor<6x4xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<4x4xf32> {dist.sharding = #dist.sharding<[[], []]>})
+  %a = jinx.neg %x : tensor<4x6xf32> -> tensor<4x6xf32>
+  %wa = dist.constrain %a <[[], []]> : tensor<4x6xf32>
+  %b = jinx.relu %z : tensor<6x4xf32> -> tensor<6x4xf32>
+  %wb = dist.constrain %b <[[], []]> : tensor<6x4xf32>
+  %y = jinx.matmul %wa, %wb : tensor<4x6xf32>, tensor<6x4xf32> -> tensor<4x4xf32>
+  return %y : tensor<4x4xf32>""", {"arg0": (4, 6), "arg1": (6, 4)}, lambda arg0, arg1: -arg0 @ np.maximum(arg1, 0), tp(2, 3, 4), collectives="all_gather"),
 }
 
 
@@ -160,7 +182,7 @@ class Runner:
         module = f"dist.mesh @mesh <{axes}>\nfunc.func @main{signature} attributes {{dist.annotated = @mesh}} {{\n{body}\n}}\n{resources(case.resources)}"
         for axis in set(re.findall(r'"(dp|tp)"', case.text)) - {name for name, _ in mesh}:
             raise Failed(f"the case has no axis {axis} in {mesh}")
-        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-partition", text=module)
+        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-partition=network=host", "--jinx-combine-collectives", "--jinx-overlap-collectives=least=0 memory=4", text=module)
         ranks = int(np.prod([size for _, size in mesh]))
         files, made, programs = [], {}, []
         for rank in range(ranks):

@@ -26,6 +26,12 @@ int64_t metadataNumber(ModelModule& model, const char* key) {
   return text && !text.getValue().getAsInteger(10, number) ? number : 0;
 }
 
+/// By which paths between states are compared; a network of a file has no name that passes know.
+std::string nameOrDefault(const comm::model::Network& network) {
+  const auto& names = comm::model::networkNames();
+  return std::find(names.begin(), names.end(), network.name) != names.end() ? network.name : PartitionOptions().network;
+}
+
 /// All products of the ranks; stages where they divide the layers.
 std::vector<Split> splitsOf(int64_t ranks, int64_t layers) {
   std::vector<Split> splits;
@@ -83,7 +89,7 @@ class Planner {
     auto [entry, isNew] = sharded_.try_emplace({split.tp, split.isSequenceParallel});
     if (!isNew) return &entry->second;
     ShardRequest request{{{{"tp", split.tp}}, {}}, /*isBuiltIn=*/true, split.isSequenceParallel};
-    auto made = shardModel(model_->clone(), request, {});
+    auto made = shardModel(model_->clone(), request, {.network = nameOrDefault(options_.network), .overlaps = false});
     if (!made) {
       sharded_.erase(entry);
       return made.status();
@@ -191,8 +197,7 @@ class Planner {
     for (const OperatorFigure& op : figures.operators) {
       comm::model::Task task;
       task.after = op.after;
-      const double peak = op.isHalf ? options_.device.halfFlops : options_.device.flops;
-      task.seconds = std::max(op.flops / peak, op.bytes / options_.device.bytesPerSecond);
+      task.seconds = options_.device.secondsOf(op.flops, op.bytes, op.isHalf);
       if (op.collective >= 0) {
         const CollectiveFigure& collective = figures.collectives[size_t(op.collective)];
         task.use = collective.op;
@@ -228,14 +233,6 @@ class Planner {
 };
 
 } // namespace
-
-DevicePeaks peaksOf(const std::string& network) {
-  // Dense peaks of the data sheets; f32 as TF32. The host's are guesses.
-  if (network == "h200-8") return {"H200", 494e12, 989e12, 4.8e12, 141e9};
-  if (network == "a100-8") return {"A100", 156e12, 312e12, 2.04e12, 80e9};
-  if (network == "host") return {"host", 1e11, 1e11, 2e10, 16e9};
-  return {"H100", 494e12, 989e12, 3.35e12, 80e9};
-}
 
 std::string ShardCandidate::name() const { return passes::describe(mesh) + (isSequenceParallel ? ",sp" : ""); }
 

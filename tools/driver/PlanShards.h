@@ -12,27 +12,16 @@
 #pragma once
 
 #include "runtime/comm/model/Network.h"
+#include "runtime/comm/model/Peaks.h"
 #include "tools/driver/RankFigures.h"
 #include "tools/driver/Shard.h"
 
 namespace jinx::driver {
 
-/// What computes.
-struct DevicePeaks {
-  std::string name;
-  double flops = 0, halfFlops = 0; ///< a second; of 16-bit floats with tensor cores
-  double bytesPerSecond = 0;       ///< of its memory
-  double memoryBytes = 0;
-
-  double usableBytes() const { return 0.9 * memoryBytes; } ///< for what is counted here; the rest is the runtime's
-};
-/// Of a network's ranks ("h100-8", …); those of h100-8 for a network of another name.
-DevicePeaks peaksOf(const std::string& network);
-
 struct PlanShardsOptions {
   int64_t ranks = 8;
   comm::model::Network network;
-  DevicePeaks device;
+  comm::model::Peaks device;
   std::vector<passes::MeshAxis> mesh;   ///< only this one; empty: all
   int64_t batch = 8;                    ///< sequences, or the first size of the first input, over all replicas
   int64_t tokens = 1;                   ///< language models: that each sequence computes in a call

@@ -58,6 +58,13 @@ std::vector<int64_t> coordinatesOf(int64_t rank, const std::vector<passes::MeshA
 
 constexpr const char* kStages = "pp"; ///< the axis of a pipeline
 
+/// Of a program that all ranks have which come to its collectives: of the whole model, or of a stage.
+void addOverlap(mlir::OpPassManager& pm, const PartitionOptions& options) {
+  if (!options.overlaps) return;
+  pm.addPass(passes::createCombineCollectives({options.network}));
+  pm.addPass(passes::createOverlapCollectives({options.network}));
+}
+
 int64_t coordinateAlong(const std::vector<passes::MeshAxis>& mesh, const std::string& name, int64_t rank) {
   const std::vector<int64_t> coordinates = coordinatesOf(rank, mesh);
   for (size_t i = 0; i < mesh.size(); ++i)
@@ -165,11 +172,16 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
   JINX_TRY(runPasses(*model, "splitting", [](mlir::OpPassManager& pm) { pm.addPass(passes::createPlaceValues()); }));
   lap("place");
   JINX_TRY(runPasses(*model, "splitting",
-                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createMoveReshards({options.latencyMicroseconds, options.bandwidthGBs})); }));
+                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createMoveReshards({options.network})); }));
   lap("move reshards");
   JINX_TRY(runPasses(*model, "splitting",
-                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createPartition({options.latencyMicroseconds, options.bandwidthGBs})); }));
+                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createPartition({options.network})); }));
   lap("partition");
+  sharded.options = options;
+  if (passes::ranksAlong(sharded.rules.mesh, kStages) <= 1) {
+    JINX_TRY(runPasses(*model, "splitting", [&](mlir::OpPassManager& pm) { addOverlap(pm, options); }));
+    lap("overlap");
+  }
   for (const passes::RuleNote& note : sharded.notes)
     sharded.remarks.push_back({note.isSplit ? "passed" : "missed", "built-in-rules", note.isSplit ? "Split" : "Whole", note.node, note.text});
   sharded.remarks.insert(sharded.remarks.end(), remarks->begin(), remarks->end());
@@ -195,9 +207,11 @@ Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const Comp
   std::shared_ptr<ModelModule> model = sharded.model->clone();
   JINX_TRY(runPasses(*model, "splitting",
                      [&](mlir::OpPassManager& pm) {
-                       if (passes::ranksAlong(sharded.rules.mesh, kStages) > 1)
-          pm.addPass(passes::createStageProgram({kStages, coordinateAlong(sharded.rules.mesh, kStages, rank)}));
-        pm.addPass(passes::createRankProgram({rank}));
+                       if (passes::ranksAlong(sharded.rules.mesh, kStages) > 1) {
+                         pm.addPass(passes::createStageProgram({kStages, coordinateAlong(sharded.rules.mesh, kStages, rank)}));
+                         addOverlap(pm, sharded.options);
+                       }
+                       pm.addPass(passes::createRankProgram({rank}));
                        // Kernels read codes that are constants: those of this rank.
                        pm.addPass(passes::createFoldConstants({.keepCodes = true}));
                        pm.addPass(mlir::createCSEPass());

@@ -18,7 +18,7 @@ struct CompileCommand {
   driver::CompileOptions options;
   driver::QuantizeOptions quantize; ///< no scheme: the model stays as it is
   std::vector<frontends::DimOverride> reportDims;
-  bool noFusion = false, timing = false, keepsWeights = false;
+  bool noFusion = false, noOverlap = false, timing = false, keepsWeights = false;
   int threads = 0;
 };
 
@@ -121,7 +121,8 @@ Status compileShards(CompileCommand& command) {
   ProgressBar progress("compiling");
   options.progress = [&](const std::string& stage, double fraction) { progress.update(fraction, stage); };
   JINX_TRY_ASSIGN(auto model, importForShards(command));
-  JINX_TRY_ASSIGN(driver::ShardedModel sharded, driver::shardModel(std::move(model), request, {.remarks = options.remarks}));
+  JINX_TRY_ASSIGN(driver::ShardedModel sharded, driver::shardModel(std::move(model), request,
+                                                                     {.remarks = options.remarks, .network = options.target == "cpu" ? "host" : "h100-8", .overlaps = !command.noOverlap}));
   if (!command.remarksFile.empty())
     JINX_TRY(writeText(command.remarksFile, driver::formatRemarks(sharded.remarks, driver::remarkFormatOf(command.remarksFile))), "writing remarks");
   if (options.emit == "graph") {
@@ -211,6 +212,7 @@ void addCompile(CLI::App& app, Action& action) {
       ->check(CLI::Validator(checkTarget, "TARGET"));
   command->add_option("--shard", options->shard, "Split the model over ranks: a file of rules, or a mesh for built-in ones, like tp=4 or dp=2,tp=4 (,sp: rows by tp, too); -o is a folder then")
       ->type_name("FILE|MESH");
+  command->add_flag("--no-overlap", options->noOverlap, "Of --shard: each collective by itself, and waited for at once");
   addDimOption(*command, compiler.import.dims,
                "Fix a dynamic size, or bound it: NAME=VALUE, NAME=LO..HI, INPUT:AXIS=VALUE");
   addRepeated(
@@ -253,6 +255,7 @@ void addCompile(CLI::App& app, Action& action) {
       throw CLI::ValidationError("--shard", "is about plans or, with --emit graph, a rank's program, not about --emit " + options->options.emit);
     for (const auto& [name, isSet] : {std::pair("--report", !options->reportFile.empty()), std::pair("--dump-dir", !options->options.dumpDir.empty())})
       if (!options->shard.empty() && isSet) throw CLI::ValidationError(name, "is about one plan, and --shard makes one for each rank");
+    if (options->noOverlap && options->shard.empty()) throw CLI::ValidationError("--no-overlap", "is about the collectives of --shard, which is not there");
     if (!options->reportDims.empty() && options->reportFile.empty())
       throw CLI::ValidationError("--report-dim", "is about the page of --report, which is not asked for");
     if (options->options.emit == "plan" && options->output.empty()) throw CLI::RequiredError("-o PLAN");

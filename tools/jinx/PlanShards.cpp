@@ -50,7 +50,7 @@ Expected<double> readBytes(const std::string& text) {
 }
 
 /// Why a split is where it is in the table.
-std::string whyOf(const driver::ShardCandidate& c, const driver::ShardPlans& plans, const driver::DevicePeaks& device) {
+std::string whyOf(const driver::ShardCandidate& c, const driver::ShardPlans& plans, const comm::model::Peaks& device) {
   if (!c.problem.empty()) return c.problem.substr(0, c.problem.find('\n'));
   if (!c.fits) return "needs " + formatBytes(c.memoryBytes()) + ", a device has " + formatBytes(device.usableBytes()) + " for it";
   const driver::ShardCandidate& best = plans.candidates.front();
@@ -62,7 +62,7 @@ std::string whyOf(const driver::ShardCandidate& c, const driver::ShardPlans& pla
   return formatNumber(c.seconds / best.seconds, 3) + "x: " + most.second + " " + formatMilliseconds(most.first * 1e3) + " longer";
 }
 
-std::string tableOf(const driver::ShardPlans& plans, const driver::DevicePeaks& device) {
+std::string tableOf(const driver::ShardPlans& plans, const comm::model::Peaks& device) {
   TextTable table({"split", "fits", "a call", "computes", "waits", "a rank's memory", "weights", "inputs", "activations", "flops", "on the wire", "why"});
   for (const driver::ShardCandidate& c : plans.candidates) {
     if (!c.problem.empty()) {
@@ -80,7 +80,7 @@ std::string jsonOf(const driver::ShardPlans& plans, const driver::PlanShardsOpti
   nlohmann::ordered_json json;
   json["ranks"] = options.ranks;
   json["network"] = options.network.name;
-  json["device"] = {{"name", options.device.name},
+  json["device"] = {{"name", options.device.device},
                     {"flops", options.device.flops},
                     {"half_flops", options.device.halfFlops},
                     {"bytes_per_second", options.device.bytesPerSecond},
@@ -121,7 +121,7 @@ Status planShards(PlanShardsCommand& command) {
   for (const std::string& file : {command.output, command.jsonFile})
     JINX_TRY(checkOutputFile(file));
   JINX_TRY_ASSIGN(command.options.network, readNetwork(command.network), "--network");
-  command.options.device = driver::peaksOf(command.network);
+  command.options.device = comm::model::peaksOf(command.network);
   if (!command.memory.empty()) {
     JINX_TRY_ASSIGN(command.options.device.memoryBytes, readBytes(command.memory));
   }
@@ -150,7 +150,7 @@ Status planShards(PlanShardsCommand& command) {
   if (!command.jsonFile.empty()) JINX_TRY(writeText(command.jsonFile, jsonOf(plans, command.options)));
   if (command.jsonFile != "-") {
     std::printf("%s on %lld ranks of %s, joined as %s; predicted at peaks, best first\n%s", command.model.c_str(),
-                static_cast<long long>(command.options.ranks), command.options.device.name.c_str(), command.options.network.name.c_str(),
+                static_cast<long long>(command.options.ranks), command.options.device.device.c_str(), command.options.network.name.c_str(),
                 tableOf(plans, command.options.device).c_str());
     for (const std::string& name : plans.assumed)
       std::printf("  size %s is taken to be 1; --dim %s=VALUE gives it another\n", name.c_str(), name.c_str());

@@ -102,8 +102,10 @@ std::string_view nameOf(Protocol protocol) {
 }
 
 Group groupAlong(const Network& network, int stride, int size) {
-  const int onNode = std::max(1, network.ranksPerNode / std::max(1, stride));
-  return {size, std::min(size, onNode)};
+  int onNode = std::min(size, std::max(1, network.ranksPerNode / std::max(1, stride)));
+  while (onNode > 1 && size % onNode != 0)
+    --onNode;
+  return {size, onNode};
 }
 
 Status checkGroup(const Network& network, const Group& group) {

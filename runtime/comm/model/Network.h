@@ -112,7 +112,8 @@ struct Group {
 };
 
 /// The group of `size` ranks that are `stride` apart: those along a mesh axis whose inner axes have `stride` ranks together. With nodes of
-/// 8, {stride 1, size 16} has 8 on each of two nodes; {stride 8, size 16} has one on each of 16.
+/// 8, {stride 1, size 16} has 8 on each of two nodes; {stride 8, size 16} has one on each of 16. Nodes are
+/// filled alike: {stride 1, size 12} has 6 on each of two.
 Group groupAlong(const Network& network, int stride, int size);
 
 /// kInvalidArgument for a group that the network cannot have.

@@ -1,6 +1,6 @@
 // A function on a mesh computes what it computes alone: placed, partitioned, and run by all ranks in lockstep.
 //
-//   annotated --jinx-place-values--> placed --jinx-move-reshards--> placed --jinx-partition--> own --jinx-rank-program--> ranked
+//   annotated --jinx-place-values--> placed --jinx-move-reshards--> placed --jinx-partition--> own --jinx-combine-collectives, jinx-overlap-collectives--> own --jinx-rank-program--> ranked
 //
 // Each form is verified. Arguments are cut as their types say, and filled up with NaN (integers: with a large number): what is in the filling must not be seen in any result.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -103,6 +103,12 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 JINX_PROPERTY(DistLaws, RanksTogetherComputeWhatOneComputesAlone, 500) { check(RandomProgram::draw(8), "jinx-place-values,jinx-partition", kNaN); }
 
 JINX_PROPERTY(DistLaws, MovedReshardsChangeNothing, 500) { check(RandomProgram::draw(8), "jinx-place-values,jinx-move-reshards,jinx-partition", kNaN); }
+
+// Costs decide what is combined and what is started early, and nothing else. Here every collective is started that can be. (Reshards stay where they
+// are: of a sum that moves through a division quotients are added, which are rounded.)
+JINX_PROPERTY(DistLaws, CombinedAndOverlappedTheyComputeTheSame, 300) {
+  check(RandomProgram::draw(16), "jinx-place-values,jinx-partition,jinx-combine-collectives,jinx-overlap-collectives{least=0 memory=3}", kNaN);
+}
 
 // Arguments that are filled up with zeros need fewer masks.
 JINX_PROPERTY(DistLaws, ZerosInArgumentsAreBelieved, 300) {
