@@ -26,9 +26,9 @@ def compile_shape(folder, name, splits):
     with tempfile.TemporaryDirectory() as work:
         model = pathlib.Path(work) / name
         shapes.make(model, name)
-        for ranks in [1, *splits]:
-            output = model / ("m.jxp" if ranks == 1 else f"tp{ranks}")
-            shard = [] if ranks == 1 else ["--shard", f"tp={ranks}"]
+        for ranks, how in [(1, ""), *((ranks, how) for ranks in splits for how in ("", "-serial"))]:
+            output = model / ("m.jxp" if ranks == 1 else f"tp{ranks}{how}")
+            shard = [] if ranks == 1 else ["--shard", f"tp={ranks}", *(["--no-overlap"] if how else [])]
             subprocess.run([jinx, "compile", model, "--target", "cuda:sm_90a", "--external-weights", *shard, "-o", output], check=True)
             (shutil.copy if ranks == 1 else shutil.copytree)(output, made / output.name)
 
