@@ -33,10 +33,14 @@ class Sharded {
   /// Runs passes and the verifier after each.
   void run(mlir::ModuleOp module, const std::string& pipeline) {
     std::string before = textOf(module);
-    mlir::PassManager passes(&context_);
-    if (mlir::failed(mlir::parsePassPipeline(pipeline, passes.nest<mlir::func::FuncOp>())) || mlir::failed(passes.run(module)))
-      RC_FAIL(pipeline + " failed: " + messages_ + before + "\nfrom\n" + program_.text());
+    if (!runs(module, "func.func(" + pipeline + ")")) RC_FAIL(pipeline + " failed: " + messages_ + before + "\nfrom\n" + program_.text());
   }
+  /// Passes of modules; false, with messages, where one fails.
+  bool runs(mlir::ModuleOp module, const std::string& pipeline) {
+    mlir::PassManager passes(&context_);
+    return mlir::succeeded(mlir::parsePassPipeline(pipeline, passes)) && mlir::succeeded(passes.run(module));
+  }
+  const std::string& messages() const { return messages_; }
 
   mlir::ModuleOp whole() { return *whole_; }
   mlir::ModuleOp sharded() { return *sharded_; }
@@ -71,7 +75,22 @@ mlir::RankedTensorType wholeType(mlir::Type type, mlir::Attribute whole) {
   return mlir::cast<mlir::RankedTensorType>(named ? named.getValue() : type);
 }
 
-void check(const RandomProgram& program, const std::string& pipeline, double filling) {
+/// The last axis counts microbatches. False where the program would pass something on between them, or its axes do not divide: both are told.
+bool unroll(Sharded& sharded) {
+  auto axes = sharded.sharded().lookupSymbol<dist::MeshOp>("mesh").getAxes();
+  const std::string option = "{axis=" + mlir::cast<mlir::StringAttr>(axes[axes.size() - 1]).str() + "}";
+  sharded.run(sharded.sharded(), "jinx-place-values");
+  if (!sharded.runs(sharded.sharded(), "func.func(jinx-verify-microbatches" + option + ")")) {
+    if (sharded.messages().find("microbatches") == std::string::npos) RC_FAIL("refused without a reason: " + sharded.messages());
+    return false;
+  }
+  sharded.run(sharded.sharded(), "jinx-partition");
+  if (sharded.runs(sharded.sharded(), "jinx-unroll-microbatches" + option)) return true;
+  if (sharded.messages().find("microbatches") == std::string::npos) RC_FAIL("refused without a reason: " + sharded.messages());
+  return false;
+}
+
+void check(const RandomProgram& program, const std::string& pipeline, double filling, bool hasMicrobatches = false) {
   Sharded sharded(program);
   Symbols symbols = {{"n", program.n()}};
   std::vector<Tensor> arguments = program.drawArguments(*seeds());
@@ -79,6 +98,11 @@ void check(const RandomProgram& program, const std::string& pipeline, double fil
   if (!alone.isOk()) RC_FAIL("alone: " + alone.status().message() + "\n" + program.text());
   const std::vector<Tensor>& expected = (*alone)[0];
 
+  if (hasMicrobatches) {
+    const bool isUnrolled = unroll(sharded);
+    RC_CLASSIFY(isUnrolled);
+    if (!isUnrolled) return;
+  }
   sharded.run(sharded.sharded(), pipeline);
   mlir::func::FuncOp own = Sharded::main(sharded.sharded());
   Mesh mesh(sharded.sharded().lookupSymbol<dist::MeshOp>("mesh"));
@@ -109,6 +133,9 @@ JINX_PROPERTY(DistLaws, MovedReshardsChangeNothing, 500) { check(RandomProgram::
 JINX_PROPERTY(DistLaws, CombinedAndOverlappedTheyComputeTheSame, 300) {
   check(RandomProgram::draw(16), "jinx-place-values,jinx-partition,jinx-combine-collectives,jinx-overlap-collectives{least=0 memory=3}", kNaN);
 }
+
+// An axis in time, the last one of the mesh: pieces one behind the other, and collectives of all pieces on the other axes.
+JINX_PROPERTY(DistLaws, MicrobatchesOneBehindTheOtherComputeTheSame, 400) { check(RandomProgram::draw(8), "jinx-start-transfers", kNaN, /*hasMicrobatches=*/true); }
 
 // Arguments that are filled up with zeros need fewer masks.
 JINX_PROPERTY(DistLaws, ZerosInArgumentsAreBelieved, 300) {
