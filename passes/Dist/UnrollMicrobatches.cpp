@@ -62,7 +62,7 @@ class Unroller {
     SmallVector<Operation*> varying;
     for (Operation& op : body_.without_terminator()) {
       if (failed(check(&op))) return failure();
-      varies(&op) ? varying.push_back(&op) : void(++numCommon);
+      varies(&op) || pieces_ == 1 ? varying.push_back(&op) : void(++numCommon);
     }
     numVarying = int64_t(varying.size());
     if (failed(widenArguments())) return failure();
@@ -95,8 +95,9 @@ class Unroller {
     return found;
   }
 
-  /// What nothing but a collective along the axis could make whole again.
+  /// What nothing but a collective along the axis could make whole again; of one microbatch all is there.
   LogicalResult check(Operation* op) {
+    if (pieces_ == 1) return success();
     if (auto collective = dyn_cast<Collective>(op); collective && llvm::is_contained(collective.getAxes(), axis_))
       return op->emitOpError("is over ") << axis_ << ", which counts microbatches: nothing is passed on between them";
     for (Type type : op->getResultTypes())
@@ -179,7 +180,19 @@ class Unroller {
               argument.setType(withoutAxis(argument.getType(), axis_));
       });
       copy->setAttr(kPiece, builder_.getI64IntegerAttr(piece));
+      dropAxis(op, copy, mapping);
     }
+  }
+  /// Over the axis of a single microbatch, a collective is one over its other axes, or none.
+  void dropAxis(Operation* op, Operation* copy, IRMapping& mapping) {
+    auto collective = dyn_cast<Collective>(copy);
+    if (!collective || !llvm::is_contained(collective.getAxes(), axis_)) return;
+    SmallVector<Attribute> others;
+    llvm::copy_if(collective.getAxes(), std::back_inserter(others), [&](Attribute other) { return other != axis_; });
+    copy->setAttr("axes", builder_.getArrayAttr(others));
+    if (!others.empty()) return;
+    mapping.map(op->getResult(0), copy->getOperand(0));
+    copy->erase();
   }
   Value rowsOf(Location loc, Value x, int64_t dim, const SizeExpr& from, RankedTensorType type) {
     if (x.getType() == type) return x;
@@ -195,20 +208,22 @@ class Unroller {
       const unsigned i = operand.getOperandNumber();
       auto whole = function_.getResultAttrOfType<TypeAttr>(i, kWholeType);
       auto placed = whole ? cast<RankedTensorType>(whole.getValue()) : RankedTensorType();
-      if (!placed || stateOf(placed, axis_).kind != StateKind::shard) continue;
+      if (!placed || stateOf(placed, axis_).kind != StateKind::shard) {
+        operand.set(pieces[0].lookupOrDefault(value)); // all pieces have it
+        continue;
+      }
       const std::string what = "result " + std::to_string(i);
-      auto type = cast<RankedTensorType>(value.getType());
-      FailureOr<int64_t> dim = dimOf(placed, what);
-      if (failed(dim)) return failure();
-      FailureOr<SizeExpr> filled = filledRows(placed, *dim, graph::sizesOf(type)[*dim], what);
-      if (failed(filled)) return failure();
-      auto rest = cast<RankedTensorType>(withoutAxis(placed, axis_));
-      statesOf(rest).empty() ? void(function_.removeResultAttr(i, builder_.getStringAttr(kWholeType)))
-                             : function_.setResultAttr(i, kWholeType, TypeAttr::get(rest));
       SmallVector<Value> parts;
       for (const IRMapping& piece : pieces)
         parts.push_back(piece.lookupOrDefault(value));
       auto part = cast<RankedTensorType>(parts[0].getType());
+      FailureOr<int64_t> dim = dimOf(placed, what);
+      if (failed(dim)) return failure();
+      FailureOr<SizeExpr> filled = filledRows(placed, *dim, graph::sizesOf(part)[*dim], what);
+      if (failed(filled)) return failure();
+      auto rest = cast<RankedTensorType>(withoutAxis(placed, axis_));
+      statesOf(rest).empty() ? void(function_.removeResultAttr(i, builder_.getStringAttr(kWholeType)))
+                             : function_.setResultAttr(i, kWholeType, TypeAttr::get(rest));
       Value joined = join(value.getLoc(), parts, *dim, resized(part, *dim, *filled));
       operand.set(
           rowsOf(value.getLoc(), joined, *dim, 0, resized(part, *dim, graph::sizesOf(own_.ownType(rest))[*dim])));

@@ -71,7 +71,7 @@ class MicrobatchVerifier {
     if (op->use_empty()) return success();
     OpOperand& use = *op->use_begin();
     Operation* reader = use.getOwner();
-    const std::string which = std::to_string(dim);
+    if (auto next = dyn_cast<ReshardOp>(reader)) return tellNeed(next, dim);
     if (reader->hasTrait<OpTrait::IsTerminator>())
       return op->emitError() << "output " << use.getOperandNumber() << " is wished whole, and " << pieces()
                              << " its dimension " << dim << "; expected a rule for it with \"" << axis_.getValue()
