@@ -179,7 +179,7 @@ TEST(PlanRanks, StartedSendsAndReceives) {
     t.wait(1, {a}, {});
     t.wait(2, {}, {b});
     t.hostCall("Neg", {b}, {y});
-    if (isEarly) EXPECT_FAULT(t, "which \"SEND1\" is using: wait for it first");
+    if (isEarly) EXPECT_FAULT(t, "which \"SEND2\" is using: wait for it first");
     else EXPECT_EQ(faultOf(t), "");
   }
 }
