@@ -73,7 +73,7 @@ def StartTransfers : Pass<"jinx-start-transfers", "::mlir::func::FuncOp"> {
   let summary = "Sharding: stages send and receive beside what they compute";
   let description = [{
     In the program of one stage with microbatches (`dist.own`, after jinx-stage-program): what a microbatch sends is started, and waited for in front of the next microbatch's sends; what the next one
-    receives is started as soon as this one's is there. One microbatch is on its way in each direction.
+    receives is started before this one's is waited for. One microbatch is on its way in each direction; from k stages in front, k. All stages start their transfers in one order.
   }];
   let statistics = [Statistic<"numStarted", "num-started", "Sends and receives that are started">];
   let dependentDialects = ["::jinx::dist::DistDialect"];

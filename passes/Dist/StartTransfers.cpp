@@ -1,19 +1,25 @@
 // Sends and receives of stages beside what the stages compute.
 //
-//   piece 0:  %a = recv                       %a = recv
-//             %b = f(%a)                      %q = recv, started           piece 1 is on its way while piece 0 is
-//             computed send %b                         %b = f(%a)
-//   piece 1:  %c = recv                 ->    %p = send %b, started        … and piece 0 goes on while piece 1 is
-//             %d = f(%c)                      %c = wait %q
-//             send %d                         %d = f(%c)
+//   piece 0:  %a = recv                       %o = recv, started
+//             %b = f(%a)                      %q = recv, started           piece 1 is on its way while piece 0 comes,
+//             send %b                         %a = wait %o                 and is computed
+//   piece 1:  %c = recv                 ->    %b = f(%a)
+//             %d = f(%c)                      %p = send %b, started        … and piece 0 goes on while piece 1 is
+//             send %d                         %c = wait %q
+//                                             %d = f(%c)
 //                                             wait %p
 //                                             %r = send %d, started
 //                                             wait %r
 //
-// One microbatch in each direction is what stages that take equally long need: a stage has two pieces of what it
-// receives and two of what it sends. Between two stages pieces go in their order, and nobody waits for a receiver
-// before it has started to receive the piece behind: the schedules of all stages run to their ends (comm/Schedule.h,
-// checkProgress).
+// In which order? Stage s computes piece i in slot i + s, and what it makes then goes on in that slot. So at its end of
+// a transfer, too, a stage starts it in the sender's slot: while it computes piece i it receives piece i + 1 of the
+// stage in front, and piece i + 2 of the one in front of that. Within a slot receives come by sender, then sends. So
+// transfers have one order, by slot, sender, and place in the program, which all stages keep: nobody waits for each
+// other even where calls that are started run one behind the other, as on a stream of NCCL.
+//
+// Buffers: two of what is sent, and of what comes from k stages in front k + 1.
+#include <map>
+
 #include "passes/Dist/DistPasses.h"
 
 using namespace mlir;
@@ -27,7 +33,8 @@ namespace {
 
 class TransferStarter {
  public:
-  explicit TransferStarter(func::FuncOp function) : body_(function.getBody().front()), builder_(function) {}
+  TransferStarter(func::FuncOp function, int64_t stage)
+      : body_(function.getBody().front()), builder_(function), stage_(stage) {}
 
   int64_t run() {
     receiveEarly();
@@ -50,29 +57,40 @@ class TransferStarter {
     return ops;
   }
 
-  /// Behind the last receive of the piece in front; those of the first piece stay.
+  struct Receive {
+    int64_t slot = 0, from = 0;
+    RecvOp start;
+  };
+
+  /// Each receive is started in its sender's slot, in front of all that this stage passes on or waits for with the
+  /// piece that it computes then. Its wait has its place.
   void receiveEarly() {
-    Operation *lastOfPiece = nullptr,
-              *behind = nullptr; // of the piece that is looked at; where its receives are started
+    std::vector<Receive> receives;
     for (RecvOp receive : ofPieces<RecvOp>()) {
-      if (lastOfPiece && pieceOf(receive) != pieceOf(lastOfPiece)) behind = lastOfPiece;
-      lastOfPiece = behind ? start(receive, behind) : receive.getOperation();
+      const int64_t piece = pieceOf(receive), from = int64_t(receive.getFrom());
+      receives.push_back({piece + from, from, start(receive)});
     }
+    llvm::stable_sort(receives, [](const Receive& a, const Receive& b) {
+      return std::pair(a.slot, a.from) < std::pair(b.slot, b.from);
+    });
+    std::map<int64_t, Operation*> first; // by piece
+    for (Operation& op : body_)
+      if (isa<SendOp, WaitOp>(op) && pieceOf(&op) >= 0) first.try_emplace(pieceOf(&op), &op);
+    for (Receive& receive : receives)
+      receive.start->moveBefore(first[std::max<int64_t>(0, receive.slot - stage_)]);
   }
-  /// Returns the wait, which has the receive's place.
-  Operation* start(RecvOp receive, Operation*& behind) {
+  /// Returns the start; its wait is of the piece.
+  RecvOp start(RecvOp receive) {
     ++numStarted_;
     auto type = cast<RankedTensorType>(receive.getY().getType());
-    builder_.setInsertionPointAfter(behind);
+    builder_.setInsertionPoint(receive);
     auto started = RecvOp::create(builder_, receive.getLoc(), PendingType::get(type.getContext(), type),
                                   receive.getFrom(), receive.getAxes());
-    behind = started;
-    builder_.setInsertionPoint(receive);
     auto wait = WaitOp::create(builder_, receive.getLoc(), type, started.getY());
     wait->setAttr(kPiece, receive->getAttr(kPiece));
     receive.getY().replaceAllUsesWith(wait.getY());
     receive.erase();
-    return wait;
+    return started;
   }
 
   /// Waited for in front of the next piece's sends; those of the last piece behind everything but the results.
@@ -104,6 +122,7 @@ class TransferStarter {
 
   Block& body_;
   OpBuilder builder_;
+  int64_t stage_;
   int64_t numStarted_ = 0;
 };
 
@@ -111,7 +130,23 @@ struct StartTransfers : impl::StartTransfersBase<StartTransfers> {
   using StartTransfersBase::StartTransfersBase;
   void runOnOperation() override {
     func::FuncOp function = getOperation();
-    if (meshOf(function, kOwn) && !function.isExternal()) numStarted += TransferStarter(function).run();
+    if (!meshOf(function, kOwn) || function.isExternal()) return;
+    FailureOr<int64_t> stage = stageOf(function);
+    if (failed(stage)) return signalPassFailure();
+    numStarted += TransferStarter(function, *stage).run();
+  }
+
+  /// The coordinate on the axis of its receives; 0 where there are none.
+  static FailureOr<int64_t> stageOf(func::FuncOp function) {
+    auto receives = function.getBody().front().getOps<RecvOp>();
+    if (receives.empty()) return 0;
+    RecvOp receive = *receives.begin();
+    auto axis = cast<StringAttr>(receive.getAxes()[0]);
+    auto coordinates = function->getAttrOfType<DictionaryAttr>(kCoordinates);
+    if (auto stage = coordinates ? coordinates.getAs<IntegerAttr>(axis) : IntegerAttr()) return stage.getInt();
+    return function.emitError("receives over ")
+           << axis << " and does not say which stage it is, expected dist.coordinates with " << axis
+           << ", as jinx-stage-program writes it";
   }
 };
 

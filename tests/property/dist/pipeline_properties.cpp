@@ -95,6 +95,13 @@ JINX_PROPERTY(PipelineLaws, StagesComeToTheirEnds, 200) {
   }
   const Status progress = comm::checkProgress(schedules);
   if (!progress.isOk()) RC_FAIL(progress.message() + "\n" + text);
+  // The order of starts is one in which calls could run one behind the other, as on a stream.
+  std::vector<comm::Schedule> inOrder = schedules;
+  for (comm::Schedule& schedule : inOrder)
+    for (comm::ScheduledCall& call : schedule.calls)
+      call.overlap = 0;
+  if (const Status blocking = comm::checkProgress(inOrder); !blocking.isOk())
+    RC_FAIL("one behind the other: " + blocking.message() + "\n" + text);
   size_t sends = 0, receives = 0;
   for (const comm::Schedule& schedule : schedules)
     for (const comm::ScheduledCall& call : schedule.calls)
