@@ -4,13 +4,14 @@
 // shapes are those of one piece. Here it becomes time. What varies is there once for each coordinate, one piece behind
 // the other; the rest is there once, for all:
 //
-//   dist.mesh @mesh <"pp" = 2, "micro" = 2>                                dist.mesh @mesh <"pp" = 2>
-//   @main(%x: tensor<2x8xf32, #dist.on<"micro" = varying>>                 @main(%x: tensor<4x8xf32>) {
-//         {dist.whole = tensor<4x8xf32, …shard 0>}) {                        %s = exp(%c)
-//     %s = exp(%c)                                                           %x0 = dist.rows %x from "0"     %y0 =
-//     mul(%x0, %s) %y = mul(%x, %s)                                             ->        %x1 = dist.rows %x from "2"
-//     %y1 = mul(%x1, %s) return %y                                                              %y = dist.join_rows
-//     %y0, %y1    return %y
+//   dist.mesh @mesh <"pp" = 2, "micro" = 2>                       dist.mesh @mesh <"pp" = 2>
+//   %x: tensor<2x8xf32, #dist.on<"micro" = varying>>              %x: tensor<4x8xf32>
+//   %s = exp(%c)                                                  %s = exp(%c)
+//   %y = mul(%x, %s)                                        ->    %x0 = dist.rows %x from "0"
+//   return %y                                                     %y0 = mul(%x0, %s)
+//                                                                 %x1 = dist.rows %x from "2"
+//                                                                 %y1 = mul(%x1, %s)
+//                                                                 return dist.join_rows %y0, %y1
 //
 // With stages (StageProgram), that order is the pipeline: a stage has its part of piece 0, then of piece 1, …, and
 // while it computes piece i + 1 the next stage computes piece i. All ranks unroll the one program, so all pass pieces

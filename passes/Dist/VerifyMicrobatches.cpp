@@ -1,8 +1,9 @@
 // What microbatches cannot do: pass something on.
 //
-//   %s = jinx.reduce sum, %x axes [0] : tensor<8x4xf32, #dist.on<"micro" = shard 0>> -> tensor<1x4xf32,
-//   #dist.on<"micro" = partial sum>> %y = dist.reshard %s : … -> tensor<1x4xf32>                    error: jinx.reduce
-//   of node 'loss' sums over its factor d0, which "micro" cuts into 4 microbatches
+//   %s = jinx.reduce sum, %x axes [0] : tensor<8x4xf32, #dist.on<"micro" = shard 0>> -> tensor<1x4xf32, #dist…partial>
+//   %y = dist.reshard %s : … -> tensor<1x4xf32>
+//
+//   error: jinx.reduce of node 'loss' sums over its factor d0, which "micro" cuts into 4 microbatches, …
 //
 // Along an axis in space a collective would make the sum whole. In time there is none: each microbatch goes through the
 // stages as soon as it can, and what needs all of them would wait for the last.
