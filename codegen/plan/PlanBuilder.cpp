@@ -6,6 +6,8 @@
 //   jinx.launch            a Launch step, results in the ARENA; those `in_place` are an ALIAS of an operand
 //   jinx.host_call, …      a HostCall step
 //   dist.all_reduce, …      a Collective step; started: a Wait step where it is waited for, of the same operands and results
+//   dist.rows              an ALIAS of its operand; where its bytes are not surely aligned, a copy of one
+//   dist.join_rows         a Copy of each operand into an ALIAS of the result
 //   jinx.if, loop, scan    a Control step, and a block per region
 //   func.return            what it returns becomes OUTPUT; an input, a constant or an alias is copied into one
 #include "codegen/plan/PlanBuilder.h"
@@ -284,6 +286,8 @@ class PlanBuilder {
     if (isStackedConstant(op)) return addStack(cast<ConcatOp>(op));
     if (isa<NoneOp>(op)) return Status::ok();
     if (auto reshape = dyn_cast<ReshapeOp>(op)) return addAlias(reshape);
+    if (auto rows = dyn_cast<dist::RowsOp>(op)) return addRows(rows, block);
+    if (auto join = dyn_cast<dist::JoinRowsOp>(op)) return addJoin(join, block);
     if (auto launch = dyn_cast<LaunchOp>(op)) return addLaunch(launch, block);
     if (isa<IfOp, LoopOp, ScanOp, SequenceMapOp>(op)) return addControl(op, block);
     if (auto wait = dyn_cast<dist::WaitOp>(op)) return addWait(wait, block);
@@ -297,6 +301,48 @@ class PlanBuilder {
     uint32_t source = indexOf(op.getX());
     uint32_t index = addValue(op.getY(), nameOf(op.getY()), plan::Value::ALIAS);
     plan_.mutable_values(index)->set_alias_of(source);
+    return Status::ok();
+  }
+
+  /// A value that is rows of another one, from `from` on.
+  uint32_t addRowsOf(MlirValue rows, const std::string &name, uint32_t all, const SizeExpr &from) {
+    uint32_t index = addValue(rows, name, plan::Value::ALIAS);
+    plan_.mutable_values(index)->set_alias_of(all);
+    plan_.mutable_values(index)->set_alias_offset(useFormula((from * elementsOfRow(rows)).str()));
+    return index;
+  }
+  static SizeExpr elementsOfRow(MlirValue rows) {
+    Sizes sizes = sizesOf(rows.getType());
+    return volume(ArrayRef(sizes).drop_front());
+  }
+  void addCopy(mlir::Operation *op, uint32_t block, uint32_t from, uint32_t to) {
+    plan::Step *step = addStep(op, block, op->getName().stripDialect());
+    if (std::string node = nameOf(op->getLoc()); !node.empty()) step->add_nodes(node);
+    step->add_inputs(from);
+    step->add_outputs(to);
+    step->mutable_copy();
+  }
+  /// Kernels read 64 bytes at a time where a buffer begins at such a place, as all others do.
+  Status addRows(dist::RowsOp op, uint32_t block) {
+    constexpr int64_t kAligned = 64;
+    const SizeExpr from = *SizeExpr::parse(op.getFrom().str());
+    const int64_t width = std::max(8u, op.getY().getType().getElementTypeBitWidth()) / 8;
+    const SizeExpr offset = from * elementsOfRow(op.getY()) * SizeExpr(width);
+    const std::string name = nameOf(op.getY());
+    const uint32_t rows = addRowsOf(op.getY(), name, indexOf(op.getX()), from);
+    if (offset.isConstant(0) || offset.knownDivisor() % kAligned == 0) return Status::ok();
+    addCopy(op, block, rows, addValue(op.getY(), name, plan::Value::ARENA));
+    return Status::ok();
+  }
+  Status addJoin(dist::JoinRowsOp op, uint32_t block) {
+    const uint32_t all = addValue(op.getY(), nameOf(op.getY()), plan::Value::ARENA);
+    SizeExpr from = 0;
+    for (MlirValue x : op.getXs()) {
+      const uint32_t source = indexOf(x);
+      addCopy(op, block, source, addRowsOf(x, nameOf(op.getY()) + ".rows", all, from));
+      values_[x] = source;
+      from = from + sizesOf(x.getType())[0];
+    }
     return Status::ok();
   }
 
@@ -374,7 +420,10 @@ class PlanBuilder {
     const std::string what = op->getName().stripDialect().str(), node = nameOf(op->getLoc());
     if (block != 0 || !mesh_) return unimplemented("dist." + what + " of node '" + node + "' is in a body of control flow, expected the main program of a rank");
     std::vector<uint32_t> outputs;
-    addResults(op, outputs);
+    if (isa<dist::SendOp>(op) && op->getNumResults())
+      values_[op->getResult(0)] = indexOf(op->getOperand(0));  // what was sent
+    else
+      addResults(op, outputs);
     plan::Step *step = addStep(op, block, what);
     if (!node.empty()) step->add_nodes(node);
     connect(step, op->getOperands(), outputs);
@@ -408,7 +457,9 @@ class PlanBuilder {
     step->set_name(uniqueStepName("wait for " + started.name()));
     *step->mutable_nodes() = started.nodes();
     values_[op.getY()] = indexOf(op.getPending());
-    connect(step, start->getOperands(), {indexOf(op.getPending())});
+    std::vector<uint32_t> outputs;
+    if (!isa<dist::SendOp>(start)) outputs.push_back(indexOf(op.getPending()));
+    connect(step, start->getOperands(), outputs);
     step->mutable_wait()->set_start(position->second);
     return Status::ok();
   }

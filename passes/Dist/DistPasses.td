@@ -49,6 +49,36 @@ def Partition : Pass<"jinx-partition", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::jinx::dist::DistDialect"];
 }
 
+def VerifyMicrobatches : Pass<"jinx-verify-microbatches", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: nothing is passed on between microbatches";
+  let description = [{
+    In a function that is `dist.placed` on a mesh with the axis `axis`, which counts microbatches: an operator that needs all of what the axis cuts, or whose result is a sum over microbatches, is an
+    error that names it and the factor (a sum over the batch, a sort along it).
+  }];
+  let options = [Option<"axis", "axis", "std::string", "\"micro\"", "The axis of the mesh that counts microbatches">];
+}
+
+def UnrollMicrobatches : Pass<"jinx-unroll-microbatches", "::mlir::ModuleOp"> {
+  let summary = "Sharding: an axis of the mesh becomes time";
+  let description = [{
+    Takes functions that are `dist.own` on a mesh with the axis `axis` and leaves them on one without it: what varies along the axis is there once for each coordinate, one microbatch behind the
+    other, what does not, once. Arguments are cut into rows, results joined of them (dist.rows, dist.join_rows). Operators say in `dist.piece` to which microbatch they belong.
+  }];
+  let options = [Option<"axis", "axis", "std::string", "\"micro\"", "The axis of the mesh that counts microbatches">];
+  let statistics = [Statistic<"numVarying", "num-varying", "Operators that are there once for each microbatch">, Statistic<"numCommon", "num-common", "Operators that all microbatches share">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def StartTransfers : Pass<"jinx-start-transfers", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: stages send and receive beside what they compute";
+  let description = [{
+    In the program of one stage with microbatches (`dist.own`, after jinx-stage-program): what a microbatch sends is started, and waited for in front of the next microbatch's sends; what the next one
+    receives is started before this one's is waited for. One microbatch is on its way in each direction; from k stages in front, k. All stages start their transfers in one order.
+  }];
+  let statistics = [Statistic<"numStarted", "num-started", "Sends and receives that are started">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
 def RankProgram : Pass<"jinx-rank-program", "::mlir::func::FuncOp"> {
   let summary = "Sharding: the program of one rank";
   let description = [{

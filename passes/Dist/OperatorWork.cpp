@@ -117,7 +117,9 @@ bool OperatorWork::isOfConstants(Operation *op) {
   return ofConstants_[op] = is;
 }
 
-bool OperatorWork::isAlias(Operation *op) { return isa<graph::ReshapeOp, graph::WritePagesOp, WaitOp>(op); }
+bool OperatorWork::isAlias(Operation *op) {
+  return isa<graph::ReshapeOp, graph::WritePagesOp, RowsOp, WaitOp>(op) || (isa<SendOp>(op) && op->getNumResults() > 0);  // what is sent lies there until the wait
+}
 
 Value OperatorWork::storageOf(Value value) {
   while (Operation *op = value.getDefiningOp()) {

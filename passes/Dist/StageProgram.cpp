@@ -107,17 +107,25 @@ class StageSplitter {
     for (Value result : op->getResults())
       for (int64_t to : laterStages(result, from)) {
         if (from == stage_) {
-          SendOp::create(builder_, op->getLoc(), result, to, over);
+          auto send = SendOp::create(builder_, op->getLoc(), Type(), result, to, over);
+          keepPiece(op, send);
           ++numSent;
         }
         if (to != stage_) continue;
         ++numReceived;
-        Value received = RecvOp::create(builder_, op->getLoc(), cast<RankedTensorType>(result.getType()), from, over);
+        auto receive = RecvOp::create(builder_, op->getLoc(), cast<RankedTensorType>(result.getType()), from, over);
+        keepPiece(op, receive);
+        Value received = receive.getY();
         result.replaceUsesWithIf(received, [&](OpOperand &use) {
           Operation *outer = function_.getBody().front().findAncestorOpInBlock(*use.getOwner());
           return stageOf_.lookup(outer) == stage_ && !outer->hasTrait<OpTrait::IsTerminator>();
         });
       }
+  }
+
+  /// What is passed on belongs to the microbatch that it is of.
+  static void keepPiece(Operation *from, Operation *to) {
+    if (Attribute piece = from->getAttr(kPiece)) to->setAttr(kPiece, piece);
   }
 
   /// Every rank returns what the stage that has it broadcasts.

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Do all ranks together compute what one does?
 
-A module with wishes (dist.annotated) goes through jinx-place-values, jinx-partition, jinx-combine-collectives and jinx-overlap-collectives (which starts whatever it can here), then for each rank through jinx-rank-program; `jinx compile` makes a plan of
+A module with wishes (dist.annotated) goes through jinx-place-values, jinx-partition, jinx-unroll-microbatches, jinx-combine-collectives and jinx-overlap-collectives (which starts whatever it can here), then for each rank
+through jinx-rank-program; with stages (axis pp) the latter two come behind jinx-stage-program, and jinx-start-transfers behind them; `jinx compile` makes a plan of
 each, and `jinx-rt run FOLDER --ranks N` runs them as threads of one process, cuts the inputs and joins the outputs. What comes out is compared
 
     with NumPy in float64      of small integers exactly; else up to a tolerance
@@ -73,6 +74,19 @@ MLP = """(%x: tensor<6x10xf32> {dist.sharding = #dist.sharding<[[BATCH], []]>}, 
   %y = jinx.matmul %g, %w2 : tensor<6x12xf32>, tensor<12x8xf32> -> tensor<6x8xf32>
   return %y : tensor<6x8xf32>"""
 MLP_SHAPES = {"arg0": (6, 10), "arg1": (10, 12), "arg2": (12, 8)}
+
+
+ROWS = 'tensor<?xCOLUMNSxf32, #jinx.dims<"n", "COLUMNS">>'
+
+
+def staged(rows):
+    """The same in two stages; `rows` is the type of n rows."""
+    x, h, y = (rows.replace("COLUMNS", str(n)) for n in (10, 12, 8))
+    return f"""(%x: {x} {{dist.sharding = #dist.sharding<[["micro"], []]>}}, %w1: tensor<10x12xf32>, %w2: tensor<12x8xf32>) -> ({y} {{dist.sharding = #dist.sharding<[["micro"], []]>}})
+  %h = jinx.matmul %x, %w1 {{dist.stage = 0 : i64}} : {x}, tensor<10x12xf32> -> {h}
+  %g = jinx.relu %h {{dist.stage = 0 : i64}} : {h} -> {h}
+  %y = jinx.matmul %g, %w2 {{dist.stage = 1 : i64}} : {h}, tensor<12x8xf32> -> {y}
+  return %y : {y}"""
 
 
 def mlp(arg0, arg1, arg2):
@@ -154,6 +168,11 @@ CASES = {
   %wb = dist.constrain %b <[[], []]> : tensor<6x4xf32>
   %y = jinx.matmul %wa, %wb : tensor<4x6xf32>, tensor<6x4xf32> -> tensor<4x4xf32>
   return %y : tensor<4x4xf32>""", {"arg0": (4, 6), "arg1": (6, 4)}, lambda arg0, arg1: -arg0 @ np.maximum(arg1, 0), tp(2, 3, 4), collectives="all_gather"),
+    # Stages with microbatches: an axis in time. 6 rows in 4 pieces are 2, 2, 2 and none.
+    "stages": Case(staged("tensor<6xCOLUMNSxf32>"), MLP_SHAPES, mlp, [[("pp", 2), ("micro", 2)], [("pp", 2), ("micro", 4)], [("micro", 3)]], emulated=True),
+    "stages, named batch": Case(staged(ROWS), MLP_SHAPES, mlp, [[("pp", 2), ("micro", 2)], [("pp", 2), ("micro", 4)]]),
+    "stages and columns": Case(staged("tensor<6xCOLUMNSxf32>").replace("%w1: tensor<10x12xf32>", '%w1: tensor<10x12xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}'), MLP_SHAPES, mlp,
+                               [[("pp", 2), ("tp", 2), ("micro", 3)]], collectives="dist.send"),
 }
 
 
@@ -180,13 +199,17 @@ class Runner:
             line, _, body = body.partition("\n")
             signature += "\n" + line
         module = f"dist.mesh @mesh <{axes}>\nfunc.func @main{signature} attributes {{dist.annotated = @mesh}} {{\n{body}\n}}\n{resources(case.resources)}"
-        for axis in set(re.findall(r'"(dp|tp)"', case.text)) - {name for name, _ in mesh}:
+        for axis in set(re.findall(r'"(dp|tp|micro)"', case.text)) - {name for name, _ in mesh}:
             raise Failed(f"the case has no axis {axis} in {mesh}")
-        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-partition=network=host", "--jinx-combine-collectives", "--jinx-overlap-collectives=least=0 memory=4", text=module)
+        stages = dict(mesh).get("pp", 1)
+        overlap = ["--jinx-combine-collectives", "--jinx-overlap-collectives=least=0 memory=4", "--jinx-start-transfers"]
+        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-verify-microbatches", "--jinx-partition=network=host", "--jinx-unroll-microbatches", *(overlap if stages == 1 else []), text=module)
+        mesh = [axis for axis in mesh if axis[0] != "micro"]
         ranks = int(np.prod([size for _, size in mesh]))
         files, made, programs = [], {}, []
         for rank in range(ranks):
-            program = self.call(self.args.opt, "-", f"--jinx-rank-program=rank={rank}", text=own)
+            stage = rank // int(np.prod([size for _, size in mesh[1:]]))  # pp is the first axis, if it is there
+            program = self.call(self.args.opt, "-", *([f"--jinx-stage-program=stage={stage}", *overlap] if stages > 1 else []), f"--jinx-rank-program=rank={rank}", text=own)
             programs.append(program)
             key = hashlib.sha256(program.encode()).hexdigest()
             if key not in made:

@@ -6,6 +6,9 @@
 //   tp   products by columns and rows (passes/Dist/BuiltInRules.h); and the same with rows between blocks split by tp, "sp"
 //   pp   layers in stages, where the model is a chain of them: each rank has 1/pp of the weights and of the pools, and the batch goes through in parts
 //
+// Of other models than language models, a mesh with stages (pp, and micro for microbatches) is looked at where it is asked for: each stage's own program is counted, and the stages are simulated as a pipeline
+// of what their microbatches take (runtime/comm/model/PipelineSchedules.h).
+//
 // For each tp the model is partitioned up to a rank's own program, which is counted (RankFigures.h) and timed: an operator takes as long as its arithmetic or
 // its bytes, whichever is longer, at the device's peaks; a collective what the cost model says (runtime/comm/model); who waits for whom is simulated. Nothing
 // is compiled. Predictions order candidates; they are no measurements: no kernel reaches a peak, and a step of a few tokens is bound by launches.
@@ -30,6 +33,14 @@ struct PlanShardsOptions {
   std::function<void(const std::string& stage, double fraction)> progress;
 };
 
+/// What a rank of one stage has, and how long it takes for one microbatch.
+struct StageFigure {
+  double weightBytes = 0, inputBytes = 0, activationBytes = 0, outputBytes = 0, flops = 0, wireBytes = 0; ///< of a call
+  double seconds = 0, computeSeconds = 0, waitSeconds = 0;                                                ///< of a microbatch
+
+  double memoryBytes() const { return weightBytes + inputBytes + activationBytes + outputBytes; }
+};
+
 /// One way to split.
 struct ShardCandidate {
   std::vector<passes::MeshAxis> mesh; ///< dp, pp, tp
@@ -40,6 +51,8 @@ struct ShardCandidate {
   double seconds = 0, computeSeconds = 0, waitSeconds = 0;                      ///< of a call: all of it, computing, in collectives with nothing to compute
   double bubbleSeconds = 0;                                                     ///< waiting for other stages
   bool fits = false;
+  std::vector<StageFigure> stages; ///< of a pipeline whose stages were counted one by one; the figures above are of the largest, or the slowest
+  int64_t microbatches = 1;
   std::string notes;        ///< what stays whole
   passes::ShardRules rules; ///< empty with several stages: those have no file
 

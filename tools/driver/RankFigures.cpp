@@ -42,21 +42,21 @@ class Counter {
       }
     }
     figures_.flops += figure.flops;
-    if (auto collective = dyn_cast<dist::Collective>(op)) {
+    if (isa<dist::Collective, dist::SendOp>(op)) {
       figure.collective = int(figures_.collectives.size());
-      addCollective(collective);
+      addCollective(op);
     }
     places_[op] = int(figures_.operators.size());
     figures_.operators.push_back(std::move(figure));
   }
 
-  void addCollective(dist::Collective op) {
+  void addCollective(Operation* op) {
     const passes::WireCall call = work_.callOf(op);
     CollectiveFigure figure{.op = call.op, .node = passes::nodeName(op->getLoc()).str(), .ranks = call.ranks, .stride = call.stride, .bytes = call.bytes};
-    for (StringRef axis : op.getAxes().getAsValueRange<StringAttr>())
+    for (StringRef axis : op->getAttrOfType<ArrayAttr>("axes").getAsValueRange<StringAttr>())
       figure.axes += (figure.axes.empty() ? "" : ", ") + axis.str();
     const double share = double(figure.ranks - 1) / double(figure.ranks);
-    figure.wireBytes = figure.op == comm::Op::kPermute || figure.op == comm::Op::kBroadcast
+    figure.wireBytes = figure.op == comm::Op::kPermute || figure.op == comm::Op::kBroadcast || figure.op == comm::Op::kSend
                            ? figure.bytes
                            : figure.bytes * share * (figure.op == comm::Op::kAllReduce ? 2 : 1);
     figures_.wireBytes += figure.wireBytes;
@@ -99,6 +99,17 @@ class Counter {
 RankFigures rankFigures(ShardedModel& sharded, const std::map<std::string, int64_t>& sizes) {
   func::FuncOp main = sharded.model->main();
   return Counter(main, dist::meshOf(main), sizes).run();
+}
+
+Expected<std::vector<RankFigures>> stageFigures(ShardedModel& sharded, const std::map<std::string, int64_t>& sizes) {
+  const int64_t stages = passes::ranksAlong(sharded.rules.mesh, passes::kStageAxis);
+  if (stages <= 1) return std::vector<RankFigures>{rankFigures(sharded, sizes)};
+  std::vector<RankFigures> figures;
+  for (int64_t stage = 0; stage < stages; ++stage) {
+    JINX_TRY_ASSIGN(std::shared_ptr<ModelModule> model, stageProgram(sharded, stage));
+    figures.push_back(Counter(model->main(), dist::meshOf(model->main()), sizes).run());
+  }
+  return figures;
 }
 
 } // namespace jinx::driver

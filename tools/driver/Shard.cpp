@@ -49,6 +49,32 @@ Status runPasses(ModelModule& model, const char* what, const std::function<void(
   return mlir::succeeded(pm.run(*model.module)) ? Status::ok() : internalError(std::string(what) + " " + model.name + ": " + errors.text());
 }
 
+const std::string kStages(passes::kStageAxis), kMicrobatches(passes::kMicrobatchAxis);
+
+/// From `dist.own` on: what counts microbatches becomes time.
+Status unroll(ShardedModel& sharded, ModelModule& model) {
+  Errors errors(model.context.get());
+  mlir::PassManager pm(model.context.get());
+  pm.addPass(passes::createUnrollMicrobatches({kMicrobatches}));
+  if (mlir::failed(pm.run(*model.module))) return invalidArgument("--shard: " + errors.text());
+  std::erase_if(sharded.rules.mesh, [](const passes::MeshAxis& axis) { return axis.name == kMicrobatches; });
+  return Status::ok();
+}
+
+/// Microbatches that would have to pass something on are a fault of the rules, or of what was asked of the model.
+Status verifyMicrobatches(ModelModule& model) {
+  Errors errors(model.context.get());
+  mlir::PassManager pm(model.context.get());
+  pm.nest<FuncOp>().addPass(passes::createVerifyMicrobatches({kMicrobatches}));
+  return mlir::succeeded(pm.run(*model.module)) ? Status::ok() : invalidArgument("--shard: " + errors.text());
+}
+
+Status markStages(ModelModule& model, const passes::ShardRules& rules) {
+  const int64_t stages = passes::ranksAlong(rules.mesh, kStages);
+  if (stages <= 1) return Status::ok();
+  return rules.stages.empty() ? passes::markStages(model.main(), stages).status() : passes::markStages(model.main(), rules.stages);
+}
+
 std::vector<int64_t> coordinatesOf(int64_t rank, const std::vector<passes::MeshAxis>& mesh) {
   std::vector<int64_t> coordinates(mesh.size());
   for (size_t i = mesh.size(); i-- > 0; rank /= mesh[i].ranks)
@@ -56,7 +82,6 @@ std::vector<int64_t> coordinatesOf(int64_t rank, const std::vector<passes::MeshA
   return coordinates;
 }
 
-constexpr const char* kStages = "pp"; ///< the axis of a pipeline
 
 /// Of a program that all ranks have which come to its collectives: of the whole model, or of a stage.
 void addOverlap(mlir::OpPassManager& pm, const PartitionOptions& options) {
@@ -167,9 +192,11 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
     JINX_TRY_ASSIGN(sharded.rules, passes::builtInRules(*model->module, request.rules.mesh, request.isSequenceParallel, sharded.notes), "--shard");
   }
   JINX_TRY(passes::applyRules(*model->module, sharded.rules).status(), "--shard");
-  if (int64_t stages = passes::ranksAlong(sharded.rules.mesh, kStages); stages > 1) JINX_TRY(passes::markStages(model->main(), stages).status(), "--shard");
+  JINX_TRY(markStages(*model, sharded.rules), "--shard");
+  sharded.microbatches = passes::ranksAlong(sharded.rules.mesh, kMicrobatches);
   lap("rules");
   JINX_TRY(runPasses(*model, "splitting", [](mlir::OpPassManager& pm) { pm.addPass(passes::createPlaceValues()); }));
+  JINX_TRY(verifyMicrobatches(*model));
   lap("place");
   JINX_TRY(runPasses(*model, "splitting",
                      [&](mlir::OpPassManager& pm) { pm.addPass(passes::createMoveReshards({options.network})); }));
@@ -177,9 +204,14 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
   JINX_TRY(runPasses(*model, "splitting",
                      [&](mlir::OpPassManager& pm) { pm.addPass(passes::createPartition({options.network})); }));
   lap("partition");
+  JINX_TRY(unroll(sharded, *model));
+  lap("unroll");
   sharded.options = options;
   if (passes::ranksAlong(sharded.rules.mesh, kStages) <= 1) {
-    JINX_TRY(runPasses(*model, "splitting", [&](mlir::OpPassManager& pm) { addOverlap(pm, options); }));
+    JINX_TRY(runPasses(*model, "splitting", [&](mlir::OpPassManager& pm) {
+      addOverlap(pm, options);
+      pm.addPass(passes::createStartTransfers());
+    }));
     lap("overlap");
   }
   for (const passes::RuleNote& note : sharded.notes)
@@ -202,6 +234,17 @@ std::string printOwn(ShardedModel& sharded) {
   return text;
 }
 
+Expected<std::shared_ptr<ModelModule>> stageProgram(ShardedModel& sharded, int64_t stage) {
+  std::shared_ptr<ModelModule> model = sharded.model->clone();
+  JINX_TRY(runPasses(*model, "splitting",
+                     [&](mlir::OpPassManager& pm) {
+                       pm.addPass(passes::createStageProgram({kStages, stage}));
+                       pm.addPass(passes::createStartTransfers());
+                     }),
+           "stage " + std::to_string(stage));
+  return model;
+}
+
 Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const CompileOptions& options) {
   const int64_t rank = sharded.firstRanks[program];
   std::shared_ptr<ModelModule> model = sharded.model->clone();
@@ -210,6 +253,7 @@ Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const Comp
                        if (passes::ranksAlong(sharded.rules.mesh, kStages) > 1) {
                          pm.addPass(passes::createStageProgram({kStages, coordinateAlong(sharded.rules.mesh, kStages, rank)}));
                          addOverlap(pm, sharded.options);
+                         pm.addPass(passes::createStartTransfers());
                        }
                        pm.addPass(passes::createRankProgram({rank}));
                        // Kernels read codes that are constants: those of this rank.

@@ -132,7 +132,7 @@ Status compileShards(CompileCommand& command) {
   std::map<std::string, int64_t> sizes;
   for (const frontends::DimOverride& dim : options.import.dims)
     if (dim.isConstant() && !dim.name.empty()) sizes[dim.name] = dim.min;
-  const driver::RankFigures figures = driver::rankFigures(sharded, sizes);
+  JINX_TRY_ASSIGN(const std::vector<driver::RankFigures> figures, driver::stageFigures(sharded, sizes));
   std::string lines;
   JINX_TRY(driver::writeRanks(sharded, command.output, options, [&](size_t program, const driver::Compiled& compiled) {
     if (program < 8) lines += programLine(sharded, program, compiled);
@@ -142,9 +142,7 @@ Status compileShards(CompileCommand& command) {
   if (command.timing)
     for (const auto& [stage, ms] : sharded.times) std::fprintf(stderr, "%10.1f ms  %s\n", ms, stage.c_str());
   std::printf("%s: %zu ranks (%s), %zu plans, compiled in %s\n%s%s%s", command.output.c_str(), sharded.programOf.size(), passes::describe(sharded.rules.mesh).c_str(), sharded.firstRanks.size(),
-              formatMilliseconds(timer.ms()).c_str(), lines.c_str(), notesText(sharded.notes).c_str(), rankTables(figures).c_str());
-  for (const passes::MeshAxis& axis : sharded.rules.mesh)
-    if (axis.name == "pp" && axis.ranks > 1) std::printf("  (tables are of all stages of pp together: a rank has its stage's share)\n");
+              formatMilliseconds(timer.ms()).c_str(), lines.c_str(), notesText(sharded.notes).c_str(), rankTables(figures, sharded.microbatches).c_str());
   return Status::ok();
 }
 

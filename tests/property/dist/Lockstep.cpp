@@ -142,6 +142,7 @@ mlir::func::FuncOp specialized(mlir::func::FuncOp function, const Symbols& symbo
   for (mlir::Value argument : copy.getArguments()) fixed(argument);
   copy.getBody().walk([&](mlir::Operation* op) {
     for (mlir::Value result : op->getResults()) fixed(result);
+    if (auto rows = mlir::dyn_cast<dist::RowsOp>(op)) rows.setFrom(std::to_string(valueOf(graph::parseSize(rows.getFrom()), symbols)));
     for (llvm::StringRef name : {"exprs", "starts", "low"})
       if (auto formulas = op->getAttrOfType<mlir::ArrayAttr>(name)) {
         llvm::SmallVector<mlir::Attribute> numbers;
@@ -177,6 +178,8 @@ Expected<std::vector<Tensor>> compute(mlir::Operation* op, const std::vector<Ten
   };
   auto shapeOf = [](mlir::Value value) { return ints(mlir::cast<mlir::RankedTensorType>(value.getType()).getShape()); };
   if (mlir::isa<dist::ConstrainOp, dist::ReshardOp, dist::WaitOp>(op)) return in;
+  if (auto rows = mlir::dyn_cast<dist::RowsOp>(op)) return one(partAlong(in[0], 0, std::stoll(rows.getFrom().str()), shapeOf(rows.getY())[0]));
+  if (mlir::isa<dist::JoinRowsOp>(op)) return one(joined(in, 0));  // microbatches are equally long
   if (auto constant = mlir::dyn_cast<ConstantOp>(op)) return one(graph::tensorOf(constant.getValue()));
   if (auto sizes = mlir::dyn_cast<SizesOp>(op)) {
     Tensor y = Tensor::make(dtypeOf(sizes.getY().getType().getElementType()), shapeOf(sizes.getY()));
