@@ -315,6 +315,7 @@ def PrintFactors : Pass<"jinx-print-factors", "::mlir::ModuleOp"> {
     An operator without a rule says why it has none. Leaves the IR as it is; for looking closely and for tests.
   }];
   let options = [Option<"sizes", "sizes", "bool", "false", "Print the sizes of the factors, too">];
+  let statistics = [Statistic<"numRules", "num-rules", "Operators with a rule">, Statistic<"numWithout", "num-without", "Operators without one">];
 }
 
 #endif

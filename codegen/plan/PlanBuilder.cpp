@@ -6,6 +6,8 @@
 //   jinx.launch            a Launch step, results in the ARENA; those `in_place` are an ALIAS of an operand
 //   jinx.host_call, …      a HostCall step
 //   dist.all_reduce, …      a Collective step; started: a Wait step where it is waited for, of the same operands and results
+//   dist.rows              an ALIAS of its operand; where its bytes are not surely aligned, a copy of one
+//   dist.join_rows         a Copy of each operand into an ALIAS of the result
 //   jinx.if, loop, scan    a Control step, and a block per region
 //   func.return            what it returns becomes OUTPUT; an input, a constant or an alias is copied into one
 #include "codegen/plan/PlanBuilder.h"
@@ -15,6 +17,7 @@
 #include "codegen/plan/HostForm.h"
 #include "codegen/plan/RankedForm.h"
 #include "ir/Graph/Constants.h"
+#include "ir/Graph/PartAttr.h"
 #include "ir/Graph/StackedConstants.h"
 #include "ir/Tile/Tile.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -169,10 +172,15 @@ class PlanBuilder {
       values_[op.getY()] = it->second;
       return Status::ok();
     }
-    JINX_TRY_ASSIGN(Tensor tensor, tensorOf(op.getValue()));
-    uint32_t index = addValue(op.getY(), "const." + nameOf(op.getY()), plan::Value::CONSTANT);
+    const uint32_t index = addValue(op.getY(), "const." + nameOf(op.getY()), plan::Value::CONSTANT);
     constants_[op.getValue()] = index;
-    fill(tensor, *plan_.mutable_values(index)->mutable_constant());
+    plan::ConstantData &data = *plan_.mutable_values(index)->mutable_constant();
+    if (const uint64_t size = placeInRows(op.getValue(), data)) {
+      data.set_size(size);
+      return Status::ok();
+    }
+    JINX_TRY_ASSIGN(Tensor tensor, tensorOf(op.getValue()));
+    fill(tensor, data);
     return Status::ok();
   }
   void fill(const Tensor &tensor, plan::ConstantData &data) {
@@ -186,7 +194,12 @@ class PlanBuilder {
     plan::ConstantData *data = plan_.mutable_values(index)->mutable_constant();
     uint64_t size = 0;
     for (MlirValue x : op.getXs()) {
-      JINX_TRY_ASSIGN(Tensor tensor, tensorOf(x.getDefiningOp<ConstantOp>().getValue()));
+      const ElementsAttr elements = x.getDefiningOp<ConstantOp>().getValue();
+      if (const uint64_t bytes = placeInRows(elements, *data)) {
+        size += bytes;
+        continue;
+      }
+      JINX_TRY_ASSIGN(Tensor tensor, tensorOf(elements));
       place(tensor, *data->add_pieces());
       size += tensor.sizeBytes();
     }
@@ -194,16 +207,43 @@ class PlanBuilder {
     return Status::ok();
   }
 
+  /// The pieces of a part of a constant that stays in its file, unless the part lies together, behind those of `data`. \returns their bytes, or 0: it is to be placed as a tensor
+  uint64_t placeInRows(ElementsAttr elements, plan::ConstantData &data) {
+    constexpr size_t kMostPieces = 64;  // in more pieces it is shorter in the plan
+    auto part = dyn_cast<PartAttr>(elements);
+    if (!part) return 0;
+    const SmallVector<StridedBytes> pieces = piecesOf(part);
+    const bool isRun = pieces.size() == 1 && pieces[0].whole().data();
+    auto isExternal = [&](const StridedBytes &piece) { return piece.rowBytes == 0 || externalOf(piece.first, (piece.rows - 1) * piece.stride + piece.rowBytes); };
+    if (isRun || pieces.empty() || pieces.size() > kMostPieces || !llvm::all_of(pieces, isExternal)) return 0;
+    uint64_t bytes = 0;
+    for (const StridedBytes &piece : pieces) {
+      plan::ConstantPiece &to = *data.add_pieces();
+      to.set_size(piece.size());
+      to.set_zeros(piece.zeros);
+      if (piece.rows > 1) to.set_rows(piece.rows), to.set_stride(piece.stride);
+      if (piece.rowBytes) setExternal(piece.first, (piece.rows - 1) * piece.stride + piece.rowBytes, to);
+      bytes += piece.size();
+    }
+    return bytes;
+  }
+  /// The file that has the bytes; null: none does.
+  const ExternalFile *externalOf(const std::byte *first, uint64_t size) const {
+    auto at = llvm::find_if(external_, [&](const ExternalFile &file) { return first >= file.bytes.data() && first + size <= file.bytes.data() + file.bytes.size(); });
+    return at == external_.end() ? nullptr : &*at;
+  }
+  /// \param to  a plan::ConstantData or a plan::ConstantPiece. \returns whether a file has the bytes
+  template <typename Place> bool setExternal(const std::byte *first, uint64_t size, Place &to) const {
+    const ExternalFile *file = externalOf(first, size);
+    if (!file) return false;
+    to.set_external_file(file->name);
+    to.set_external_offset(uint64_t(first - file->bytes.data()));
+    return true;
+  }
   /// \param to  a plan::ConstantData or a plan::ConstantPiece, whose place is the tensor's in its file, or one in the plan
   template <typename Place> void place(const Tensor &tensor, Place &to) {
     to.set_size(tensor.sizeBytes());
-    const auto *bytes = static_cast<const std::byte *>(tensor.data());
-    for (const ExternalFile &file : external_)
-      if (bytes >= file.bytes.data() && bytes + tensor.sizeBytes() <= file.bytes.data() + file.bytes.size()) {
-        to.set_external_file(file.name);
-        to.set_external_offset(uint64_t(bytes - file.bytes.data()));
-        return;
-      }
+    if (setExternal(static_cast<const std::byte *>(tensor.data()), uint64_t(tensor.sizeBytes()), to)) return;
     to.set_segment(0);
     to.set_offset(weightBytes_);
     weights_.push_back({weightBytes_, tensor});
@@ -246,6 +286,8 @@ class PlanBuilder {
     if (isStackedConstant(op)) return addStack(cast<ConcatOp>(op));
     if (isa<NoneOp>(op)) return Status::ok();
     if (auto reshape = dyn_cast<ReshapeOp>(op)) return addAlias(reshape);
+    if (auto rows = dyn_cast<dist::RowsOp>(op)) return addRows(rows, block);
+    if (auto join = dyn_cast<dist::JoinRowsOp>(op)) return addJoin(join, block);
     if (auto launch = dyn_cast<LaunchOp>(op)) return addLaunch(launch, block);
     if (isa<IfOp, LoopOp, ScanOp, SequenceMapOp>(op)) return addControl(op, block);
     if (auto wait = dyn_cast<dist::WaitOp>(op)) return addWait(wait, block);
@@ -259,6 +301,48 @@ class PlanBuilder {
     uint32_t source = indexOf(op.getX());
     uint32_t index = addValue(op.getY(), nameOf(op.getY()), plan::Value::ALIAS);
     plan_.mutable_values(index)->set_alias_of(source);
+    return Status::ok();
+  }
+
+  /// A value that is rows of another one, from `from` on.
+  uint32_t addRowsOf(MlirValue rows, const std::string &name, uint32_t all, const SizeExpr &from) {
+    uint32_t index = addValue(rows, name, plan::Value::ALIAS);
+    plan_.mutable_values(index)->set_alias_of(all);
+    plan_.mutable_values(index)->set_alias_offset(useFormula((from * elementsOfRow(rows)).str()));
+    return index;
+  }
+  static SizeExpr elementsOfRow(MlirValue rows) {
+    Sizes sizes = sizesOf(rows.getType());
+    return volume(ArrayRef(sizes).drop_front());
+  }
+  void addCopy(mlir::Operation *op, uint32_t block, uint32_t from, uint32_t to) {
+    plan::Step *step = addStep(op, block, op->getName().stripDialect());
+    if (std::string node = nameOf(op->getLoc()); !node.empty()) step->add_nodes(node);
+    step->add_inputs(from);
+    step->add_outputs(to);
+    step->mutable_copy();
+  }
+  /// Kernels read 64 bytes at a time where a buffer begins at such a place, as all others do.
+  Status addRows(dist::RowsOp op, uint32_t block) {
+    constexpr int64_t kAligned = 64;
+    const SizeExpr from = *SizeExpr::parse(op.getFrom().str());
+    const int64_t width = std::max(8u, op.getY().getType().getElementTypeBitWidth()) / 8;
+    const SizeExpr offset = from * elementsOfRow(op.getY()) * SizeExpr(width);
+    const std::string name = nameOf(op.getY());
+    const uint32_t rows = addRowsOf(op.getY(), name, indexOf(op.getX()), from);
+    if (offset.isConstant(0) || offset.knownDivisor() % kAligned == 0) return Status::ok();
+    addCopy(op, block, rows, addValue(op.getY(), name, plan::Value::ARENA));
+    return Status::ok();
+  }
+  Status addJoin(dist::JoinRowsOp op, uint32_t block) {
+    const uint32_t all = addValue(op.getY(), nameOf(op.getY()), plan::Value::ARENA);
+    SizeExpr from = 0;
+    for (MlirValue x : op.getXs()) {
+      const uint32_t source = indexOf(x);
+      addCopy(op, block, source, addRowsOf(x, nameOf(op.getY()) + ".rows", all, from));
+      values_[x] = source;
+      from = from + sizesOf(x.getType())[0];
+    }
     return Status::ok();
   }
 
@@ -336,7 +420,10 @@ class PlanBuilder {
     const std::string what = op->getName().stripDialect().str(), node = nameOf(op->getLoc());
     if (block != 0 || !mesh_) return unimplemented("dist." + what + " of node '" + node + "' is in a body of control flow, expected the main program of a rank");
     std::vector<uint32_t> outputs;
-    addResults(op, outputs);
+    if (isa<dist::SendOp>(op) && op->getNumResults())
+      values_[op->getResult(0)] = indexOf(op->getOperand(0));  // what was sent
+    else
+      addResults(op, outputs);
     plan::Step *step = addStep(op, block, what);
     if (!node.empty()) step->add_nodes(node);
     connect(step, op->getOperands(), outputs);
@@ -370,7 +457,9 @@ class PlanBuilder {
     step->set_name(uniqueStepName("wait for " + started.name()));
     *step->mutable_nodes() = started.nodes();
     values_[op.getY()] = indexOf(op.getPending());
-    connect(step, start->getOperands(), {indexOf(op.getPending())});
+    std::vector<uint32_t> outputs;
+    if (!isa<dist::SendOp>(start)) outputs.push_back(indexOf(op.getPending()));
+    connect(step, start->getOperands(), outputs);
     step->mutable_wait()->set_start(position->second);
     return Status::ok();
   }

@@ -88,7 +88,7 @@ private:
   /// Collectives are in the main program of one rank, where all ranks come to them.
   void checkOnWire(Operation *op, const std::string &name) {
     if (isa<dist::MeshOp>(op)) return;
-    if (!main_->hasAttr(dist::kRanked) || !dist::isOnWire(op)) return add(op, name + " is no operator of a model, or @main is not dist.ranked");
+    if (!main_->hasAttr(dist::kRanked) || (!dist::isOnWire(op) && !isa<dist::RowsOp, dist::JoinRowsOp>(op))) return add(op, name + " is no operator of a model, or @main is not dist.ranked");
     if (op->getParentOp() != main_) add(op, name + " stands in " + op->getParentOp()->getName().getStringRef().str() + ", expected @main itself: each rank must come to it");
   }
 

@@ -216,6 +216,43 @@ OpFoldResult ReshardOp::fold(FoldAdaptor) {
 
 LogicalResult WaitOp::verify() {
   if (!getPending().hasOneUse()) return emitOpError("what it waits for is waited for twice");
-  if (!getPending().getDefiningOp<Collective>()) return emitOpError("waits for what no collective started");
+  Operation *start = getPending().getDefiningOp();
+  if (!isa_and_nonnull<Collective, SendOp, RecvOp>(start)) return emitOpError("waits for what no collective started");
+  return success();
+}
+
+LogicalResult SendOp::verify() {
+  if (!getPending() || getPending().getType().getValue() == getX().getType()) return success();
+  return emitOpError("starts ") << getPending().getType().getValue() << ", expected what it sends, " << getX().getType();
+}
+
+/// All dimensions but the first.
+static LogicalResult verifyRows(Operation *op, const Twine &what, RankedTensorType rows, RankedTensorType all) {
+  if (rows.getRank() == 0 || all.getRank() != rows.getRank() || rows.getElementType() != all.getElementType())
+    return op->emitOpError(what) << " is " << rows << ", expected rows of " << all;
+  graph::Sizes some = graph::sizesOf(rows), whole = graph::sizesOf(all);
+  for (int64_t d = 1; d < rows.getRank(); ++d)
+    if (graph::surelyDifferent(some[d], whole[d]))
+      return op->emitOpError(what) << " has " << some[d].str() << " in dimension " << d << ", expected " << whole[d].str();
+  return success();
+}
+LogicalResult RowsOp::verify() {
+  if (failed(verifyRows(*this, "result", getY().getType(), getX().getType()))) return failure();
+  auto from = SizeExpr::parse(getFrom().str());
+  if (!from) return emitOpError("from is \"") << getFrom() << "\", expected a formula of sizes";
+  auto first = from->constant(), rows = graph::sizesOf(getY().getType())[0].constant(), all = graph::sizesOf(getX().getType())[0].constant();
+  if ((first && *first < 0) || (first && rows && all && *first + *rows > *all))
+    return emitOpError("takes ") << *rows << " rows from " << *first << " on, expected rows of 0.." << *all - 1;
+  return success();
+}
+LogicalResult JoinRowsOp::verify() {
+  if (getXs().empty()) return emitOpError("joins nothing, expected an operand");
+  SizeExpr rows = 0;
+  for (auto [i, x] : llvm::enumerate(getXs())) {
+    if (failed(verifyRows(*this, "operand " + Twine(i), cast<RankedTensorType>(x.getType()), getY().getType()))) return failure();
+    rows = rows + graph::sizesOf(x.getType())[0];
+  }
+  SizeExpr got = graph::sizesOf(getY().getType())[0];
+  if (graph::surelyDifferent(got, rows)) return emitOpError("result has ") << got.str() << " rows, expected " << rows.str() << ", those of its operands";
   return success();
 }

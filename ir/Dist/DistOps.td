@@ -123,25 +123,55 @@ def Dist_SendOp : Dist_Op<"send", [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<D
   let summary = "gives x to the rank at place `to` of the group, which takes it with dist.recv";
   let description = [{
     `dist.send %x to 1 over ["pp"] : tensor<8x64xf32>`. Stages of a pipeline are different functions: only there one rank sends and another takes. Sends between two ranks are taken in order.
+    Started, `%p = dist.send … -> !dist.pending<tensor<8x64xf32>>`, it does not wait for the receiver; `dist.wait %p` does, and nothing writes x until then.
   }];
   let arguments = (ins AnyRankedTensor:$x, I64Attr:$to, StrArrayAttr:$axes);
-  let assemblyFormat = "$x `to` $to `over` $axes attr-dict `:` type($x)";
+  let results = (outs Optional<Dist_PendingType>:$pending);
+  let assemblyFormat = "$x `to` $to `over` $axes attr-dict `:` type($x) (`->` type($pending)^)?";
+  let hasVerifier = 1;
 }
 def Dist_RecvOp : Dist_Op<"recv", [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<Dist_Wire>]>]> {
   let summary = "what the rank at place `from` of the group sends to this one";
   let description = [{ `%y = dist.recv from 0 over ["pp"] : tensor<8x64xf32>`; see dist.send. }];
   let arguments = (ins I64Attr:$from, StrArrayAttr:$axes);
-  let results = (outs AnyRankedTensor:$y);
+  let results = (outs Dist_Result:$y);
   let assemblyFormat = "`from` $from `over` $axes attr-dict `:` type($y)";
 }
 def Dist_WaitOp : Dist_Op<"wait", [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<Dist_Wire>]>, TypesMatchWith<"y is what was started", "pending", "y",
     "::mlir::cast<::jinx::dist::PendingType>($_self).getValue()">]> {
-  let summary = "the result of a collective that was started";
-  let description = [{ `%y = dist.wait %p : !dist.pending<tensor<8x64xf32>>`. Until then nothing writes what the collective reads. C1: each start has one wait. }];
+  let summary = "the result of a collective, or of a receive, that was started";
+  let description = [{
+    `%y = dist.wait %p : !dist.pending<tensor<8x64xf32>>`. Until then nothing writes what the collective reads. C1: each start has one wait. Of a send, y is what was sent.
+  }];
   let arguments = (ins Dist_PendingType:$pending);
   let results = (outs AnyRankedTensor:$y);
   let hasVerifier = 1;
   let assemblyFormat = "$pending attr-dict `:` type($pending)";
+}
+
+// Neighbouring rows: what microbatches are cut into, and joined of (passes/Dist/UnrollMicrobatches.cpp). No kernel reads them through an offset of its own, so that all microbatches
+// have the same kernels.
+
+def Dist_RowsOp : Dist_Op<"rows", [Pure]> {
+  let summary = "neighbouring rows of x: the same memory, or a copy of it where that is not aligned";
+  let description = [{
+    `%y = dist.rows %x from "4" : tensor<8x64xf32> -> tensor<2x64xf32>` is rows 4 and 5. C1: x has dimensions, y the same but for the first. C2: `from` is a formula of sizes. C3: where
+    sizes are numbers, the rows are some of x's.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, StrAttr:$from);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$x `from` $from attr-dict `:` type($x) `->` type($y)";
+  let hasVerifier = 1;
+}
+def Dist_JoinRowsOp : Dist_Op<"join_rows", [Pure]> {
+  let summary = "rows of several values, one behind the other";
+  let description = [{
+    `%y = dist.join_rows %a, %b : tensor<2x64xf32>, tensor<2x64xf32> -> tensor<4x64xf32>`. C1: there is an operand, each with y's dimensions but for the first. C2: y's first is the sum of theirs.
+  }];
+  let arguments = (ins Variadic<AnyRankedTensor>:$xs);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$xs attr-dict `:` type($xs) `->` type($y)";
+  let hasVerifier = 1;
 }
 
 #endif

@@ -14,6 +14,7 @@ constexpr llvm::StringLiteral kCoordinates = "dist.coordinates";  ///< on ranked
 constexpr llvm::StringLiteral kSharding = "dist.sharding";  ///< on arguments and results: a wish
 constexpr llvm::StringLiteral kWholeType = "dist.whole";    ///< on arguments and results of own and ranked functions: the placed type, of which a rank has its part
 
+constexpr llvm::StringLiteral kPiece = "dist.piece";        ///< on operators: which microbatch they compute (passes/Dist/UnrollMicrobatches.cpp)
 constexpr llvm::StringLiteral kStage = "dist.stage";        ///< on operators: which stage of a pipeline computes them (passes/Dist/StageProgram.cpp)
 
 /// The mesh that the function names in the attribute of one form; null where it has none.

@@ -117,7 +117,7 @@ LogicalResult verifyCoordinates(Operation *op, Attribute value) {
 
 LogicalResult DistDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
   StringRef name = attribute.getName();
-  if (name == kStage) return isa<IntegerAttr>(attribute.getValue()) ? success() : op->emitOpError("dist.stage is ") << attribute.getValue() << ", expected a number";
+  if (name == kStage || name == kPiece) return isa<IntegerAttr>(attribute.getValue()) ? success() : op->emitOpError() << name << " is " << attribute.getValue() << ", expected a number";
   if (name == kCoordinates) return verifyCoordinates(op, attribute.getValue());
   if (name != kAnnotated && name != kPlaced && name != kOwn && name != kRanked) return op->emitOpError("attribute ") << attribute.getName() << " is none of the dist dialect";
   auto function = dyn_cast<func::FuncOp>(op);

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "ir/Graph/PartAttr.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/xxhash.h"
 #include "mlir/IR/AsmState.h"
@@ -12,7 +13,35 @@ using namespace mlir;
 namespace jinx::graph {
 namespace {
 constexpr int64_t kInlineBytes = 1024;
+constexpr size_t kHashedBytes = size_t{1} << 20;  // of a constant
+
+/// A name that follows from the elements; of what is larger, from 16 stretches of them: weights in a mapped file need not all come from the disk for it.
+std::string resourceName(ArrayRef<char> data) {
+  constexpr size_t kStretches = 16, kStretch = 4096;
+  ArrayRef<uint8_t> bytes(reinterpret_cast<const uint8_t *>(data.data()), data.size());
+  SmallVector<uint64_t> hashes;
+  for (size_t i = 0; bytes.size() > kHashedBytes && i < kStretches; ++i) hashes.push_back(llvm::xxh3_64bits(bytes.slice((bytes.size() - kStretch) / (kStretches - 1) * i, kStretch)));
+  hashes.push_back(bytes.size());
+  if (hashes.size() > 1) bytes = ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(hashes.data()), hashes.size() * sizeof(uint64_t));
+  return "constant_" + llvm::utohexstr(llvm::xxh3_64bits(bytes), /*LowerCase=*/true);
 }
+
+Expected<Tensor> partTensor(PartAttr part, DType dtype, const Shape &shape) {
+  const auto pieces = piecesOf(part);
+  int64_t bytes = 0;
+  for (const StridedBytes &piece : pieces) bytes += int64_t(piece.size());
+  if (bytes != packedBytes(dtype, numElements(shape)))
+    return invalidArgument("resource '" + part.getWhole().getRawHandle().getKey().str() + "' holds fewer bytes than its type needs");
+  if (pieces.size() == 1 && pieces[0].whole().data()) return Tensor::wrap(dtype, shape, const_cast<std::byte *>(pieces[0].first));
+  Tensor copy = Tensor::make(dtype, shape);
+  auto *to = static_cast<std::byte *>(copy.data());
+  for (const StridedBytes &piece : pieces) {
+    piece.copy(0, {to, size_t(piece.size())});
+    to += piece.size();
+  }
+  return copy;
+}
+}  // namespace
 
 DType dtypeOf(Type type) {
   if (type.isF32()) return DType::kF32;
@@ -100,6 +129,7 @@ Expected<Tensor> tensorOf(ElementsAttr elements) {
                              std::to_string(bytes) + ")");
     return Tensor::wrap(dtype, shape, const_cast<char *>(blob->getData().data()));
   }
+  if (auto part = dyn_cast<PartAttr>(elements)) return partTensor(part, dtype, shape);
   auto dense = dyn_cast<DenseElementsAttr>(elements);
   if (!dense) return unimplemented("constants of this attribute kind");
   Tensor tensor = Tensor::make(dtype, shape);
@@ -138,8 +168,7 @@ ElementsAttr elementsOf(const Tensor &tensor, MLIRContext *context) {
     AsmResourceBlob blob(ArrayRef<char>(data, tensor.sizeBytes()), 64, [keep](void *, size_t, size_t) mutable { keep.reset(); },
                          /*dataIsMutable=*/false);
     // A name that is taken gets a number behind it, and the search for one goes through all that are: names follow from contents.
-    uint64_t hash = llvm::xxh3_64bits(ArrayRef(reinterpret_cast<const uint8_t *>(data), size_t(tensor.sizeBytes())));
-    return DenseResourceElementsAttr::get(type, "constant_" + llvm::utohexstr(hash, /*LowerCase=*/true), std::move(blob));
+    return DenseResourceElementsAttr::get(type, resourceName(ArrayRef<char>(data, tensor.sizeBytes())), std::move(blob));
   }
   if (auto integer = dyn_cast<IntegerType>(element)) {
     SmallVector<APInt> values;

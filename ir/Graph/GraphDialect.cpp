@@ -1,5 +1,6 @@
 // Registration of the graph dialect, and what ODS does not generate for its types.
 #include "ir/Graph/Graph.h"
+#include "ir/Graph/PartAttr.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 #include "mlir/IR/DialectImplementation.h"

@@ -147,21 +147,42 @@ std::vector<ShardRule> languageRules(ModuleOp module, const std::vector<MeshAxis
   return LanguageRules(module.lookupSymbol<func::FuncOp>("main"), mesh, isSequenceParallel, notes).run();
 }
 
+/// The batch is the first dimension of the first input that has one, and of all inputs and outputs whose first dimension is as long.
+static Status batchRules(ModuleOp module, std::vector<ShardRule> &rules) {
+  std::optional<SizeExpr> batch;
+  for (const NamedValue &value : namedValues(module.lookupSymbol<func::FuncOp>("main"))) {
+    if ((value.value && !isa<BlockArgument>(value.value)) || value.type.getRank() == 0) continue;
+    const SizeExpr first = sizesOf(value.type)[0];
+    if (!batch && value.value && !first.isConstant(1)) batch = first;
+    if (!batch || !(first == *batch)) continue;
+    std::vector<DimRule> dims(size_t(value.type.getRank()));
+    dims[0].axes = {std::string(kMicrobatchAxis)};
+    rules.push_back({value.name, std::move(dims), 0});
+  }
+  if (batch) return Status::ok();
+  return invalidArgument("axis \"micro\" cuts the batch, the first dimension of the first input, and no input has a first dimension that is not 1; write a file of rules");
+}
+
 Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes) {
   JINX_TRY(checkMesh(mesh));
   for (const MeshAxis &axis : mesh)
-    if (axis.name != "tp" && axis.name != "dp" && axis.name != "ep" && axis.name != "pp")
-      return invalidArgument("there are no built-in rules for axis \"" + axis.name + "\", expected tp, ep, dp or pp; other axes need a file of rules");
+    if (axis.name != "tp" && axis.name != "dp" && axis.name != "ep" && axis.name != kStageAxis && axis.name != kMicrobatchAxis)
+      return invalidArgument("there are no built-in rules for axis \"" + axis.name + "\", expected tp, ep, dp, pp or micro; other axes need a file of rules");
   auto metadata = module->getAttrOfType<DictionaryAttr>("jinx.metadata");
   const bool isLanguageModel = metadata && metadata.contains("llm.context_length");
   if (!isLanguageModel && (ranksAlong(mesh, "ep") > 1 || isSequenceParallel))
     return invalidArgument(std::string(isSequenceParallel ? "sp" : "axis \"ep\"") + " is about language models, got another model; write a file of rules");
-  ShardRules rules{mesh, isLanguageModel ? languageRules(module, mesh, isSequenceParallel, notes) : pairedProducts(module, ranksAlong(mesh, "tp"), notes)};
+  if (isLanguageModel && ranksAlong(mesh, kMicrobatchAxis) > 1)
+    return invalidArgument("axis \"micro\": a step of a language model goes through its stages whole, expected a mesh without it");
+  ShardRules rules{mesh, isLanguageModel ? languageRules(module, mesh, isSequenceParallel, notes) : pairedProducts(module, ranksAlong(mesh, "tp"), notes), {}};
   if (rules.rules.empty() && ranksAlong(mesh, "tp") * ranksAlong(mesh, "ep") > 1) {
     std::string why;
     for (const RuleNote &note : notes)
       why += "\n  " + note.node + ": " + note.text;
     return invalidArgument("the built-in rules find nothing to split by " + describe(mesh) + "; write a file of rules" + why);
+  }
+  if (ranksAlong(mesh, kMicrobatchAxis) > 1) {
+    JINX_TRY(batchRules(module, rules.rules));
   }
   return rules;
 }

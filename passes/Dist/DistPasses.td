@@ -29,9 +29,9 @@ def MoveReshards : Pass<"jinx-move-reshards", "::mlir::func::FuncOp"> {
   let summary = "Sharding: fewer and cheaper collectives";
   let description = [{
     In a function that is `dist.placed`, reshards of parts move behind operators that take parts (one collective for an add of two sums), two reshards in a row become one (a sum and then a part of
-    it: a reduce_scatter), and reshards of one value are made of each other where that is cheaper. By the α-β model of passes/Dist/ReshardPath.h. Each move is a remark.
+    it: a reduce_scatter), and reshards of one value are made of each other where that is cheaper. By the costs of passes/Dist/ReshardPath.h. Each move is a remark.
   }];
-  let options = [Option<"latency", "latency", "double", "10", "Of a collective, in microseconds">, Option<"bandwidth", "bandwidth", "double", "50", "Of a rank's link, in GB/s">];
+  let options = [Option<"network", "network", "std::string", "\"h100-8\"", "What joins ranks, and with it the device: h100-8, h200-8, a100-8 or host">];
   let statistics = [Statistic<"numMoved", "num-moved", "Operators that parts go through">, Statistic<"numJoined", "num-joined", "Reshards joined with one in front of them">,
                     Statistic<"numShared", "num-shared", "Reshards made of another one's result">];
   let dependentDialects = ["::jinx::dist::DistDialect"];
@@ -43,10 +43,39 @@ def Partition : Pass<"jinx-partition", "::mlir::func::FuncOp"> {
     Takes a function that is `dist.placed` and leaves one that is `dist.own`: shapes of a rank, `dist.reshard` as the cheapest path of slices and collectives (passes/Dist/ReshardPath.h), masks where
     parts are filled up and a sum would see it. One program for all ranks; coordinates are symbols. A path that gives every rank all of a value that was split is a remark with its line.
   }];
-  let options = [Option<"latency", "latency", "double", "10", "Of a collective, in microseconds: what paths are compared by">,
-                 Option<"bandwidth", "bandwidth", "double", "50", "Of a rank's link, in GB/s">,
+  let options = [Option<"network", "network", "std::string", "\"h100-8\"", "What joins ranks, and with it the device: h100-8, h200-8, a100-8 or host">,
                  Option<"zeroFilledArguments", "zero-filled-arguments", "bool", "false", "Arguments come filled up with zeros, and need no masks">];
   let statistics = [Statistic<"numCollectives", "num-collectives", "Collectives made">, Statistic<"numMasks", "num-masks", "Operands masked where they are filled up">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def VerifyMicrobatches : Pass<"jinx-verify-microbatches", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: nothing is passed on between microbatches";
+  let description = [{
+    In a function that is `dist.placed` on a mesh with the axis `axis`, which counts microbatches: an operator that needs all of what the axis cuts, or whose result is a sum over microbatches, is an
+    error that names it and the factor (a sum over the batch, a sort along it).
+  }];
+  let options = [Option<"axis", "axis", "std::string", "\"micro\"", "The axis of the mesh that counts microbatches">];
+}
+
+def UnrollMicrobatches : Pass<"jinx-unroll-microbatches", "::mlir::ModuleOp"> {
+  let summary = "Sharding: an axis of the mesh becomes time";
+  let description = [{
+    Takes functions that are `dist.own` on a mesh with the axis `axis` and leaves them on one without it: what varies along the axis is there once for each coordinate, one microbatch behind the
+    other, what does not, once. Arguments are cut into rows, results joined of them (dist.rows, dist.join_rows). Operators say in `dist.piece` to which microbatch they belong.
+  }];
+  let options = [Option<"axis", "axis", "std::string", "\"micro\"", "The axis of the mesh that counts microbatches">];
+  let statistics = [Statistic<"numVarying", "num-varying", "Operators that are there once for each microbatch">, Statistic<"numCommon", "num-common", "Operators that all microbatches share">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def StartTransfers : Pass<"jinx-start-transfers", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: stages send and receive beside what they compute";
+  let description = [{
+    In the program of one stage with microbatches (`dist.own`, after jinx-stage-program): what a microbatch sends is started, and waited for in front of the next microbatch's sends; what the next one
+    receives is started before this one's is waited for. One microbatch is on its way in each direction; from k stages in front, k. All stages start their transfers in one order.
+  }];
+  let statistics = [Statistic<"numStarted", "num-started", "Sends and receives that are started">];
   let dependentDialects = ["::jinx::dist::DistDialect"];
 }
 
@@ -56,6 +85,8 @@ def RankProgram : Pass<"jinx-rank-program", "::mlir::func::FuncOp"> {
     Takes a function that is `dist.own` and leaves one that is `dist.ranked`: coordinates are numbers, types have no states, so that graph passes take it. A group of one rank has no collective.
   }];
   let options = [Option<"rank", "rank", "int64_t", "0", "Which one">];
+  let statistics = [Statistic<"numFormulas", "num-formulas", "Operators whose formulas had coordinates">,
+                    Statistic<"numLonely", "num-lonely", "Collectives of one rank, which are gone">];
 }
 
 def StageProgram : Pass<"jinx-stage-program", "::mlir::func::FuncOp"> {
@@ -65,6 +96,36 @@ def StageProgram : Pass<"jinx-stage-program", "::mlir::func::FuncOp"> {
     from one stage to another, and results broadcast. Values go forward: an operator of an earlier stage that needs one of a later is an error. Pools of pages that a stage does not use are gone.
   }];
   let options = [Option<"axis", "axis", "std::string", "\"pp\"", "The axis of the mesh that counts stages">, Option<"stage", "stage", "int64_t", "0", "Which one">];
+  let statistics = [Statistic<"numSent", "num-sent", "Values sent to other stages">, Statistic<"numReceived", "num-received", "Values received from other stages">,
+                    Statistic<"numDropped", "num-dropped", "Operators of other stages, which are gone">, Statistic<"numPools", "num-pools", "Pools of pages of other stages, which are gone">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def CombineCollectives : Pass<"jinx-combine-collectives", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: of many small collectives few";
+  let description = [{
+    In a function that is `dist.own`, before collectives are started early. Neighbours of one kind, group and element type, of which none needs another, become one over what they have in a row, as long as
+    a call less saves more than copying there and back costs, and more than what would have hidden the first one. Both are by the network's cost model, so the size up to which it pays is: about
+    latency * memory bandwidth / 4 bytes, some MB between GPUs and some kB between processes of a host. An all_reduce of which a rank only reads its part becomes a reduce_scatter.
+    Each decision is a remark.
+  }];
+  let options = [Option<"network", "network", "std::string", "\"h100-8\"", "What joins ranks, and with it the device: h100-8, h200-8, a100-8 or host">,
+                 Option<"maxBytes", "max-bytes", "int64_t", "0", "Of one combined collective, at most; 0: as the cost model says">];
+  let statistics = [Statistic<"numCombined", "num-combined", "Collectives that are a part of another one">, Statistic<"numScattered", "num-scattered", "all_reduces that became a reduce_scatter">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
+def OverlapCollectives : Pass<"jinx-overlap-collectives", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: collectives are started early and waited for late";
+  let description = [{
+    In a function that is `dist.own`, operators are ordered by list scheduling (runtime/comm/model/IssueOrder.h), and a collective that hides behind others is started as soon as its operand is there, and
+    waited for where its result is read first. One program has one order, so all ranks come to their collectives in it. By the model the result is never slower than one after the other, and
+    never needs more than `memory` times its bytes. A collective with nothing beside it stays as it is. Each decision is a remark.
+  }];
+  let options = [Option<"network", "network", "std::string", "\"h100-8\"", "What joins ranks, and with it the device: h100-8, h200-8, a100-8 or host">,
+                 Option<"memory", "memory", "double", "2", "Activations take so many times what they take one after the other, at most">,
+                 Option<"least", "least", "double", "2", "Microseconds that a start hides, at least: about what a step more takes">];
+  let statistics = [Statistic<"numStarted", "num-started", "Collectives that are started early">, Statistic<"numKept", "num-kept", "Collectives with nothing beside them">];
   let dependentDialects = ["::jinx::dist::DistDialect"];
 }
 
@@ -74,6 +135,7 @@ def LowerCollectives : Pass<"jinx-lower-collectives", "::mlir::func::FuncOp"> {
     In a function that is `dist.ranked`, gathers, scatters and exchanges along other dimensions than the first become ones along the first, with reshapes and transposes around them: afterwards
     buffers of collectives are as communicators have them.
   }];
+  let statistics = [Statistic<"numRearranged", "num-rearranged", "Collectives along other dimensions">];
 }
 
 #endif

@@ -13,6 +13,7 @@
 // Scatters go the other way, an exchange goes both ways. Where only ones stand in front of the dimension, the parts are neighbours already and the
 // transposes are left out. What was started is rearranged behind its wait.
 #include "passes/Dist/DistPasses.h"
+#include "passes/Dist/Rearrange.h"
 
 using namespace mlir;
 using namespace jinx::dist;
@@ -24,49 +25,19 @@ namespace jinx::passes {
 
 namespace {
 
-/// Rearranges around one collective of `ranks`.
-class Rearranger {
+/// Puts one collective of `ranks` in the place of another, with what rearranges around it.
+class Replacement {
  public:
-  Rearranger(Operation *op, int64_t ranks) : op_(op), loc_(op->getLoc()), builder_(op), ranks_(ranks) {}
+  Replacement(Operation *op, int64_t ranks) : op_(op), builder_(op), ranks_(ranks) {}
 
-  /// Parts of dimension `dim`, one behind the other: [s0, n * p, s2] -> [n, s0, p, s2].
-  Value apart(Value x, int64_t dim) {
-    Sizes sizes = sizesOf(x.getType());
-    const SizeExpr part = partOf(sizes[dim]);
-    sizes[dim] = part;
-    Sizes behind = sizes;
-    behind.insert(behind.begin(), SizeExpr(ranks_));
-    if (isInFront(sizes, dim)) return reshape(x, behind);
-    Sizes split = sizes;
-    split.insert(split.begin() + dim, SizeExpr(ranks_));
-    SmallVector<int64_t> perm = {dim};
-    for (int64_t d = 0; d <= int64_t(sizes.size()); ++d)
-      if (d != dim) perm.push_back(d);
-    return TransposeOp::create(builder_, loc_, tensorOf(behind, elementOf(x)), reshape(x, split), perm);
-  }
-
-  /// The other way: [n, s0, p, s2] -> [s0, n * p, s2].
-  Value joined(Value x, int64_t dim) {
-    Sizes sizes = sizesOf(x.getType());
-    sizes.erase(sizes.begin());
-    Sizes whole = sizes;
-    whole[dim] = sizes[dim] * SizeExpr(ranks_);
-    if (isInFront(sizes, dim)) return reshape(x, whole);
-    Sizes split = sizes;
-    split.insert(split.begin() + dim, SizeExpr(ranks_));
-    SmallVector<int64_t> perm;
-    for (int64_t d = 1; d <= int64_t(sizes.size()); ++d) {
-      if (d == dim + 1) perm.push_back(0);
-      perm.push_back(d);
-    }
-    return reshape(TransposeOp::create(builder_, loc_, tensorOf(split, elementOf(x)), x, perm), whole);
-  }
-
-  Value reshape(Value x, const Sizes &sizes) { return ReshapeOp::create(builder_, loc_, tensorOf(sizes, elementOf(x)), x); }
+  Rearranger around() { return Rearranger(builder_, op_->getLoc(), ranks_); }
+  OpBuilder &builder() { return builder_; }
+  Location loc() const { return op_->getLoc(); }
+  SizeExpr ranks() const { return SizeExpr(ranks_); }
 
   /// The type that the collective's result has now: pending, where it is one that starts.
   Type resultType(const Sizes &sizes, Value x) {
-    RankedTensorType type = tensorOf(sizes, elementOf(x));
+    RankedTensorType type = tensorOf(sizes, llvm::cast<RankedTensorType>(x.getType()).getElementType());
     return isa<PendingType>(op_->getResult(0).getType()) ? Type(PendingType::get(type.getContext(), type)) : Type(type);
   }
 
@@ -85,58 +56,50 @@ class Rearranger {
     op_->erase();
   }
 
-  OpBuilder &builder() { return builder_; }
-  Location loc() const { return loc_; }
-  SizeExpr ranks() const { return SizeExpr(ranks_); }
-  SizeExpr partOf(const SizeExpr &size) const {
-    auto part = size.exactDivide(ranks_);
-    return part ? *part : floorDiv(size, ranks_);
-  }
-
  private:
   /// Formulas of one size may be written in two ways.
-  Value as(Value x, Type type) { return x.getType() == type ? x : ReshapeOp::create(builder_, loc_, type, x).getY(); }
-  static Type elementOf(Value x) { return llvm::cast<RankedTensorType>(x.getType()).getElementType(); }
-  static bool isInFront(const Sizes &sizes, int64_t dim) {
-    return llvm::all_of(ArrayRef(sizes).take_front(dim), [](const SizeExpr &size) { return size.isConstant(1); });
-  }
+  Value as(Value x, Type type) { return x.getType() == type ? x : ReshapeOp::create(builder_, loc(), type, x).getY(); }
 
   Operation *op_;
-  Location loc_;
   OpBuilder builder_;
   int64_t ranks_;
 };
 
 void lower(AllGatherOp op, int64_t ranks) {
-  if (op.getDim() == 0) return;
-  Rearranger r(op, ranks);
+  Replacement r(op, ranks);
   const int64_t dim = op.getDim();
   Sizes part = sizesOf(op.getX().getType());
   part.insert(part.begin(), SizeExpr(1));
-  Value x = r.reshape(op.getX(), part);
+  Value x = r.around().reshape(op.getX(), part);
   part[0] = r.ranks();
-  r.replace(AllGatherOp::create(r.builder(), r.loc(), r.resultType(part, x), x, 0, op.getAxes()), [&](Value all) { return r.joined(all, dim); });
+  r.replace(AllGatherOp::create(r.builder(), r.loc(), r.resultType(part, x), x, 0, op.getAxes()), [&](Value all) { return r.around().joined(all, dim); });
 }
 
 void lower(ReduceScatterOp op, int64_t ranks) {
-  if (op.getDim() == 0) return;
-  Rearranger r(op, ranks);
-  Value parts = r.apart(op.getX(), op.getDim());
+  Replacement r(op, ranks);
+  Value parts = r.around().apart(op.getX(), op.getDim());
   Sizes own = sizesOf(parts.getType());
   own[0] = SizeExpr(1);
   r.replace(ReduceScatterOp::create(r.builder(), r.loc(), r.resultType(own, parts), op.getKind(), parts, 0, op.getAxes()), [&](Value part) {
     own.erase(own.begin());
-    return r.reshape(part, own);
+    return r.around().reshape(part, own);
   });
 }
 
 void lower(AllToAllOp op, int64_t ranks) {
-  if (op.getSplit() == 0 && op.getConcat() == 0) return;
-  Rearranger r(op, ranks);
+  Replacement r(op, ranks);
   const int64_t concat = op.getConcat();
-  Value parts = r.apart(op.getX(), op.getSplit());
+  Value parts = r.around().apart(op.getX(), op.getSplit());
   r.replace(AllToAllOp::create(r.builder(), r.loc(), r.resultType(sizesOf(parts.getType()), parts), parts, 0, 0, op.getAxes()),
-            [&](Value all) { return r.joined(all, concat); });
+            [&](Value all) { return r.around().joined(all, concat); });
+}
+
+/// Its parts are neighbours in memory.
+bool isOfRows(Operation *op) {
+  if (auto gather = dyn_cast<AllGatherOp>(op)) return gather.getDim() == 0;
+  if (auto scatter = dyn_cast<ReduceScatterOp>(op)) return scatter.getDim() == 0;
+  if (auto exchange = dyn_cast<AllToAllOp>(op)) return exchange.getSplit() == 0 && exchange.getConcat() == 0;
+  return true;
 }
 
 struct LowerCollectives : impl::LowerCollectivesBase<LowerCollectives> {
@@ -148,6 +111,8 @@ struct LowerCollectives : impl::LowerCollectivesBase<LowerCollectives> {
     SmallVector<Collective> collectives;
     getOperation().getBody().walk([&](Collective op) { collectives.push_back(op); });
     for (Collective op : collectives) {
+      if (isOfRows(op)) continue;
+      ++numRearranged;
       const int64_t ranks = *groupSize(op, op.getAxes(), mesh);  // the verifier has seen its axes
       if (auto gather = dyn_cast<AllGatherOp>(op.getOperation())) lower(gather, ranks);
       else if (auto scatter = dyn_cast<ReduceScatterOp>(op.getOperation())) lower(scatter, ranks);

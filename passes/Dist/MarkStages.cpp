@@ -21,16 +21,44 @@ int64_t layerOf(StringRef node) {
   return -1;
 }
 
-Expected<int64_t> markStages(func::FuncOp function, int64_t stages) {
-  llvm::DenseSet<Value> varying(function.getArguments().begin(), function.getArguments().end());  // depends on an argument
-  std::vector<std::pair<Operation *, int64_t>> found;
-  int64_t layers = 0;
+namespace {
+/// What depends on an argument.
+std::vector<Operation *> varyingOps(func::FuncOp function) {
+  llvm::DenseSet<Value> varying(function.getArguments().begin(), function.getArguments().end());
+  std::vector<Operation *> ops;
   for (Operation &op : function.getBody().front().without_terminator()) {
     if (llvm::none_of(op.getOperands(), [&](Value operand) { return varying.contains(operand); })) continue;
     varying.insert(op.result_begin(), op.result_end());
-    int64_t layer = layerOf(nodeName(op.getLoc()));
+    ops.push_back(&op);
+  }
+  return ops;
+}
+}  // namespace
+
+Status markStages(func::FuncOp function, const std::vector<std::vector<std::string>> &stages) {
+  const std::vector<Operation *> ops = varyingOps(function);
+  Builder b(function.getContext());
+  for (auto [stage, patterns] : llvm::enumerate(stages))
+    for (const std::string &pattern : patterns) {
+      bool fits = false;
+      for (Operation *op : ops) {
+        if (!matchesGlob(pattern, nodeName(op->getLoc()))) continue;
+        op->setAttr(dist::kStage, b.getI64IntegerAttr(int64_t(stage)));
+        fits = true;
+      }
+      if (!fits)
+        return notFound("stages[" + std::to_string(stage) + "], \"" + pattern + "\", fits no node that depends on an input; names that are written like it: " + nearNames(pattern, namedValues(function)));
+    }
+  return Status::ok();
+}
+
+Expected<int64_t> markStages(func::FuncOp function, int64_t stages) {
+  std::vector<std::pair<Operation *, int64_t>> found;
+  int64_t layers = 0;
+  for (Operation *op : varyingOps(function)) {
+    int64_t layer = layerOf(nodeName(op->getLoc()));
     if (layer < 0) continue;
-    found.push_back({&op, layer});
+    found.push_back({op, layer});
     layers = std::max(layers, layer + 1);
   }
   if (layers < stages)

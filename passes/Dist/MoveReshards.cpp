@@ -11,7 +11,7 @@
 //   two all_reduce and a slice                           a reduce_scatter
 //
 // Joined: of two reshards one behind the other there is one. Shared: what several reshards make of one value they make of each other where that is cheaper: of a value that is gathered
-// for somebody a part is a slice. All of this by the model of ReshardPath.h; what costs the same moves, since it may meet another.
+// for somebody a part is a slice. All of this by the costs of ReshardPath.h; what costs the same moves, since it may meet another.
 #include "ir/Dist/FactorAxes.h"
 #include "ir/Dist/Forms.h"
 #include "mlir/IR/Builders.h"
@@ -31,7 +31,7 @@ constexpr StringLiteral kPass = "jinx-move-reshards";
 
 class ReshardMover {
  public:
-  ReshardMover(func::FuncOp function, MeshOp mesh, WireCost cost) : body_(function.getBody().front()), mesh_(mesh), cost_(cost), builder_(function) {}
+  ReshardMover(func::FuncOp function, MeshOp mesh, MeshCosts costs) : body_(function.getBody().front()), mesh_(mesh), costs_(std::move(costs)), builder_(function) {}
 
   void run() {
     for (Operation *op : operators()) moveBehind(op);
@@ -54,12 +54,13 @@ class ReshardMover {
 
   /// Seconds of the path between two types; nullopt where none leads there.
   std::optional<double> costOf(Type from, Type to) {
-    auto path = cheapestPath(cast<RankedTensorType>(from), cast<RankedTensorType>(to), mesh_, cost_);
+    auto path = cheapestPath(cast<RankedTensorType>(from), cast<RankedTensorType>(to), mesh_, costs_);
     if (!path) return std::nullopt;
     double seconds = 0;
     for (const ReshardStep &step : *path) seconds += step.seconds;
     return seconds;
   }
+  double bytesOf(RankedTensorType type) { return ownBytes(type, mesh_, costs_.symbol()); }
   /// `type` that is partial on these axes, whatever it is there now.
   RankedTensorType partialOn(Type type, ArrayRef<AxisState> partial) {
     States states(partial);
@@ -132,7 +133,7 @@ class ReshardMover {
       auto behind = costOf(partial, type);
       if (!behind) return;
       // Of parts of a shard the operator computes more.
-      after += *behind + (ownBytes(partial, mesh_, cost_.symbol) - ownBytes(cast<RankedTensorType>(type), mesh_, cost_.symbol)) / cost_.memoryBytesPerSecond;
+      after += *behind + costs_.secondsOfBytes(bytesOf(partial) - bytesOf(cast<RankedTensorType>(type)));
     }
     if (after > before * (1 + 1e-9)) return;
     move(op, through, types);
@@ -249,7 +250,7 @@ class ReshardMover {
 
   Block &body_;
   MeshOp mesh_;
-  WireCost cost_;
+  MeshCosts costs_;
   OpBuilder builder_;
 };
 
@@ -259,7 +260,12 @@ struct MoveReshards : impl::MoveReshardsBase<MoveReshards> {
     func::FuncOp function = getOperation();
     MeshOp mesh = meshOf(function, kPlaced);
     if (!mesh || function.isExternal()) return;
-    ReshardMover mover(function, mesh, wireCost(latency, bandwidth));
+    auto costs = MeshCosts::of(network);
+    if (!costs) {
+      function.emitError("network: ") << costs.status().message();
+      return signalPassFailure();
+    }
+    ReshardMover mover(function, mesh, *costs);
     mover.run();
     numMoved += mover.numMoved;
     numJoined += mover.numJoined;

@@ -28,6 +28,23 @@ TypedAttr neutralOf(ReduceKind reduction, Type element) {
   return {};
 }
 
+bool writeCoordinates(Operation *op, const Coordinates &coordinates) {
+  StringRef name = isa<SizesOp>(op) ? "exprs" : isa<SliceOp>(op) ? "starts" : isa<PadOp>(op) ? "low" : "";
+  if (name.empty()) return false;
+  SmallVector<Attribute> formulas;
+  bool hasCoordinates = false;
+  for (StringAttr text : op->getAttrOfType<ArrayAttr>(name).getAsRange<StringAttr>()) {
+    SizeExpr formula = parseSize(text.getValue()).substitute([&](std::string_view symbol) -> std::optional<SizeExpr> {
+      auto found = coordinates.find(std::string(symbol));
+      hasCoordinates |= found != coordinates.end();
+      return found == coordinates.end() ? std::nullopt : std::optional(SizeExpr(found->second));
+    });
+    formulas.push_back(StringAttr::get(op->getContext(), formula.str()));
+  }
+  op->setAttr(name, ArrayAttr::get(op->getContext(), formulas));
+  return hasCoordinates;
+}
+
 SizeExpr OwnBuilder::place(ArrayRef<StringAttr> axes) const {
   SizeExpr place = 0;
   for (StringAttr axis : axes) place = place * SizeExpr(mesh_.sizeOf(axis)) + SizeExpr::symbol(coordinateSymbol(axis));

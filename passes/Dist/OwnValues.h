@@ -4,6 +4,8 @@
 // until a sum sees it (Filling.h): `mask` puts something else there, by comparing i with s - c * coordinate, which is a formula and folds as soon as the rank is known.
 #pragma once
 
+#include <map>
+
 #include "mlir/IR/Builders.h"
 #include "passes/Dist/ReshardPath.h"
 
@@ -37,6 +39,11 @@ class OwnBuilder {
   mlir::OpBuilder &builder_;
   mutable dist::MeshOp mesh_;  ///< a handle: asking it changes nothing
 };
+
+/// What coordinates are, by their symbols: "rank.tp".
+using Coordinates = std::map<std::string, int64_t>;
+/// Makes numbers of them in the operator's formulas, which are in the attributes of some; types have none with coordinates in them. False where there was none.
+bool writeCoordinates(mlir::Operation *op, const Coordinates &coordinates);
 
 /// `type` with another extent of one dimension; states stay.
 mlir::RankedTensorType resized(mlir::RankedTensorType type, int64_t dim, const SizeExpr &size);

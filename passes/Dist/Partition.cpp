@@ -33,8 +33,8 @@ constexpr StringLiteral kPass = "jinx-partition";
 
 class Partitioner {
  public:
-  Partitioner(func::FuncOp function, MeshOp mesh, WireCost cost, bool zeroFilledArguments)
-      : function_(function), mesh_(mesh), cost_(cost), builder_(function), own_(builder_, mesh), reshards_(own_, mesh, filling_),
+  Partitioner(func::FuncOp function, MeshOp mesh, MeshCosts costs, bool zeroFilledArguments)
+      : function_(function), mesh_(mesh), costs_(std::move(costs)), builder_(function), own_(builder_, mesh), reshards_(own_, mesh, filling_),
         zeroFilledArguments_(zeroFilledArguments) {}
 
   LogicalResult run() {
@@ -208,7 +208,7 @@ class Partitioner {
 
   LogicalResult lower(ReshardOp op) {
     auto from = cast<RankedTensorType>(op.getX().getType()), to = cast<RankedTensorType>(op.getY().getType());
-    auto path = cheapestPath(from, to, mesh_, cost_);
+    auto path = cheapestPath(from, to, mesh_, costs_);
     if (!path) return op.emitOpError(path.status().message());
     Value value = ownOf(op.getX());
     std::string moves;
@@ -226,7 +226,7 @@ class Partitioner {
 
   func::FuncOp function_;
   MeshOp mesh_;
-  WireCost cost_;
+  MeshCosts costs_;
   OpBuilder builder_;
   OwnBuilder own_;
   Filling filling_;
@@ -242,7 +242,12 @@ struct Partition : impl::PartitionBase<Partition> {
     func::FuncOp function = getOperation();
     MeshOp mesh = meshOf(function, kPlaced);
     if (!mesh || function.isExternal()) return;
-    Partitioner partitioner(function, mesh, wireCost(latency, bandwidth), zeroFilledArguments);
+    auto costs = MeshCosts::of(network);
+    if (!costs) {
+      function.emitError("network: ") << costs.status().message();
+      return signalPassFailure();
+    }
+    Partitioner partitioner(function, mesh, *costs, zeroFilledArguments);
     if (failed(partitioner.run())) return signalPassFailure();
     numCollectives += partitioner.numCollectives();
     numMasks += partitioner.numMasks();

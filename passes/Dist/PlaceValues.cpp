@@ -162,7 +162,7 @@ class Placer {
   FactorAxes chooseAxes(Operation *op, const graph::FactorRule &rule) {
     SmallVector<SmallVector<std::pair<Axes, double>>> votes(rule.factors.size());
     auto vote = [&](Value value, RankedTensorType type, const graph::FactoredValue &factored) {
-      double bytes = ownBytes(wholeType(value), mesh_, WireCost().symbol);
+      double bytes = ownBytes(wholeType(value), mesh_, MeshCosts::symbol());
       for (auto [d, loops] : llvm::enumerate(factored.dims)) {
         std::string reason;
         auto parts = distribute(axesOf(type, d), loops, rule, mesh_, reason);

@@ -22,6 +22,7 @@ struct PrintFactorsPass : impl::PrintFactorsBase<PrintFactorsPass> {
     getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (!isa_and_nonnull<GraphDialect>(op->getDialect())) return;
       auto rule = factorRule(op);
+      rule ? ++numRules : ++numWithout;
       llvm::outs() << kindOf(op) << ": " << (rule ? describe(*rule, sizes) : "no rule: " + whyNoFactorRule(op->getName().getStringRef()).str()) << "\n";
     });
     markAllAnalysesPreserved();

@@ -2,8 +2,6 @@
 //
 // What is left of the mesh are collectives and their axes. Slices of constants fold from here on, so each rank's plan has its own part of the weights and no other's; masks of what is
 // filled up fold to constants, and on most ranks to nothing.
-#include <map>
-
 #include "passes/Dist/OwnValues.h"
 #include "passes/Dist/DistPasses.h"
 #include "ir/Dist/Forms.h"
@@ -30,7 +28,7 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
     }
     findCoordinates(mesh);
     recordCoordinates(function, mesh);
-    function.getBody().walk([&](Operation *op) { writeNumbers(op); });
+    function.getBody().walk([&](Operation *op) { numFormulas += writeCoordinates(op, coordinates_); });
     dropStates(function);
     function->setAttr(kRanked, function->getAttr(kOwn));
     function->removeAttr(kOwn);
@@ -45,21 +43,6 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
       coordinates_[coordinateSymbol(axis)] = rest % size;
       rest /= size;
     }
-  }
-
-  /// Formulas are in the attributes of these operators; types have none with coordinates in them.
-  void writeNumbers(Operation *op) {
-    StringRef name = isa<graph::SizesOp>(op) ? "exprs" : isa<graph::SliceOp>(op) ? "starts" : isa<graph::PadOp>(op) ? "low" : "";
-    if (name.empty()) return;
-    SmallVector<Attribute> formulas;
-    for (StringAttr text : op->getAttrOfType<ArrayAttr>(name).getAsRange<StringAttr>()) {
-      SizeExpr formula = graph::parseSize(text.getValue()).substitute([&](std::string_view symbol) -> std::optional<SizeExpr> {
-        auto found = coordinates_.find(std::string(symbol));
-        return found == coordinates_.end() ? std::nullopt : std::optional(SizeExpr(found->second));
-      });
-      formulas.push_back(StringAttr::get(op->getContext(), formula.str()));
-    }
-    op->setAttr(name, ArrayAttr::get(op->getContext(), formulas));
   }
 
   /// The coordinates that stand in the program: ranks that have them in common have it in common.
@@ -85,11 +68,12 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
   }
 
   /// A group of one rank has nothing to pass on.
-  static void dropLonely(func::FuncOp function, MeshOp mesh) {
+  void dropLonely(func::FuncOp function, MeshOp mesh) {
     SmallVector<Collective> lonely;
     function.getBody().walk([&](Collective op) {
       if (*groupSize(op, op.getAxes(), mesh) == 1) lonely.push_back(op);
     });
+    numLonely += lonely.size();
     for (Collective op : lonely) {
       Value operand = op->getOperand(0), result = op->getResult(0);
       if (isa<PendingType>(result.getType())) {
@@ -104,7 +88,7 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
     }
   }
 
-  std::map<std::string, int64_t> coordinates_;
+  Coordinates coordinates_;
 };
 
 }  // namespace

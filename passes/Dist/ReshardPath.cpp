@@ -33,13 +33,6 @@ States inMeshOrder(ArrayRef<AxisState> states, MeshOp mesh) {
   return shards;
 }
 
-WireCost wireCost(double latency, double bandwidth) {
-  WireCost cost;
-  cost.latencySeconds = latency * 1e-6;
-  cost.bytesPerSecond = bandwidth * 1e9;
-  return cost;
-}
-
 graph::Sizes ownSizes(RankedTensorType type, MeshOp mesh) {
   graph::Sizes sizes = graph::sizesOf(type);
   for (auto [d, size] : llvm::enumerate(sizes)) {
@@ -57,9 +50,11 @@ double ownBytes(RankedTensorType type, MeshOp mesh, int64_t symbol) {
 
 namespace {
 
+constexpr double kSliceSeconds = 1e-7;  // of one however small
+
 class PathFinder {
  public:
-  PathFinder(RankedTensorType from, RankedTensorType to, MeshOp mesh, const WireCost &cost) : mesh_(mesh), cost_(cost) {
+  PathFinder(RankedTensorType from, RankedTensorType to, MeshOp mesh, MeshCosts &costs) : mesh_(mesh), costs_(costs) {
     from_ = withStates(from, inMeshOrder(statesOf(from), mesh));
     to_ = withStates(to, inMeshOrder(statesOf(to), mesh));
   }
@@ -157,7 +152,7 @@ class PathFinder {
     if (step.axes.empty() || !isNext(at, dim, step.axes)) return;
     axes.append(step.axes.begin(), step.axes.end());
     step.after = with(at, dim, axes, {});
-    step.seconds = cost_.latencySeconds / 100;  // memory, not the wire
+    step.seconds = kSliceSeconds + costs_.secondsOfBytes(bytesOf(step.after));  // memory, not the wire
     steps.push_back(step);
   }
 
@@ -171,8 +166,7 @@ class PathFinder {
       ReshardStep step{Move::kAllGather, {}, dim};
       step.axes.assign(gone.begin(), gone.end());
       step.after = with(at, dim, left, gone);
-      double part = ownBytes(at, mesh_, cost_.symbol);
-      addWire(step, part * double(ranksOf(gone, mesh_) - 1), steps);
+      addWire(step, comm::Op::kAllGather, bytesOf(at) * double(ranksOf(gone, mesh_)), steps);
       if (have.size() == 1) break;
     }
     for (size_t count : {size_t(1), have.size()}) {
@@ -192,8 +186,7 @@ class PathFinder {
     ReshardStep step{Move::kAllToAll, {}, dim, other};
     step.axes.assign(moved.begin(), moved.end());
     step.after = with(with(at, dim, left, moved), other, target, {});
-    double n = double(ranksOf(moved, mesh_));
-    addWire(step, ownBytes(at, mesh_, cost_.symbol) * (n - 1) / n, steps);
+    addWire(step, comm::Op::kAllToAll, bytesOf(at), steps);
   }
 
   /// An axis hands its parts to another of as many ranks, which has nothing of the value yet.
@@ -210,7 +203,7 @@ class PathFinder {
       const int64_t n = mesh_.sizeOf(have[i]);
       for (int64_t place = 0; place < n * n; ++place) step.sources.push_back(place % n * n + place / n);
       step.after = with(at, dim, axes, {});
-      addWire(step, ownBytes(at, mesh_, cost_.symbol), steps);
+      addWire(step, comm::Op::kPermute, bytesOf(at), steps);
     }
   }
 
@@ -230,12 +223,12 @@ class PathFinder {
       step.sources.push_back(part);
     }
     step.after = with(at, dim, want, {});
-    addWire(step, ownBytes(at, mesh_, cost_.symbol), steps);
+    addWire(step, comm::Op::kPermute, bytesOf(at), steps);
   }
 
   /// Parts of one kind are joined on all of their axes at once, or on those that the goal splits next.
   void reductions(RankedTensorType at, Steps &steps) const {
-    double bytes = ownBytes(at, mesh_, cost_.symbol);
+    double bytes = bytesOf(at);
     for (auto kind : {graph::ReduceKind::sum, graph::ReduceKind::prod, graph::ReduceKind::max, graph::ReduceKind::min}) {
       SmallVector<StringAttr> partial;
       for (const AxisState &state : statesOf(at))
@@ -258,8 +251,7 @@ class PathFinder {
     step.axes.assign(axes.begin(), axes.end());
     step.reduction = kind;
     step.after = with(at, -1, {}, axes);
-    double n = double(ranksOf(axes, mesh_));
-    addWire(step, 2 * bytes * (n - 1) / n, steps);
+    addWire(step, comm::Op::kAllReduce, bytes, steps);
   }
   void reduceScatter(RankedTensorType at, graph::ReduceKind kind, int64_t dim, ArrayRef<StringAttr> axes, double bytes, Steps &steps) const {
     if (!isNext(at, dim, axes)) return;
@@ -269,25 +261,25 @@ class PathFinder {
     step.axes.assign(axes.begin(), axes.end());
     step.reduction = kind;
     step.after = with(with(at, -1, {}, axes), dim, all, {});
-    double n = double(ranksOf(axes, mesh_));
-    addWire(step, bytes * (n - 1) / n, steps);
+    addWire(step, comm::Op::kReduceScatter, bytes, steps);
   }
 
-  void addWire(ReshardStep step, double bytes, Steps &steps) const {
-    step.bytes = bytes;
-    step.seconds = cost_.latencySeconds + bytes / cost_.bytesPerSecond;
+  /// \param bytes  the whole (CollectiveCost.h)
+  void addWire(ReshardStep step, comm::Op op, double bytes, Steps &steps) const {
+    step.seconds = costs_.secondsOf(WireCall{op, ranksOf(step.axes, mesh_), strideOf(step.axes, mesh_), bytes});
     steps.push_back(std::move(step));
   }
+  double bytesOf(RankedTensorType type) const { return ownBytes(type, mesh_, costs_.symbol()); }
 
   RankedTensorType from_, to_;
   mutable MeshOp mesh_;  // a handle: asking it changes nothing
-  WireCost cost_;
+  MeshCosts &costs_;
 };
 
 }  // namespace
 
-Expected<std::vector<ReshardStep>> cheapestPath(RankedTensorType from, RankedTensorType to, MeshOp mesh, const WireCost &cost) {
-  return PathFinder(from, to, mesh, cost).find();
+Expected<std::vector<ReshardStep>> cheapestPath(RankedTensorType from, RankedTensorType to, MeshOp mesh, MeshCosts &costs) {
+  return PathFinder(from, to, mesh, costs).find();
 }
 
 }  // namespace jinx::passes

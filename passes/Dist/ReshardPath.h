@@ -7,6 +7,9 @@
 //     all_reduce, slice    2 * 3/4 MB on the wire
 //     reduce_scatter           3/4 MB                   taken
 //
+// What a move costs is what the fastest algorithm of the network takes (runtime/comm/model). So it may be otherwise: a tree reduces a few bytes over 64 nodes in 12 steps, a ring that
+// scatters needs 63.
+//
 // Moves, on an axis a of n ranks:
 //
 //   slice           replicated    -> shard d     each rank keeps its part
@@ -20,7 +23,7 @@
 // lie elsewhere than the parts of the whole. A move puts an axis only where the goal has it, so paths are short.
 #pragma once
 
-#include "ir/Dist/Dist.h"
+#include "passes/Dist/MeshCosts.h"
 
 namespace jinx::passes {
 
@@ -36,23 +39,11 @@ struct ReshardStep {
   graph::ReduceKind reduction = graph::ReduceKind::sum;
   llvm::SmallVector<int64_t> sources = {};      ///< permute: for each rank of the group the one whose part it gets
   mlir::RankedTensorType after;
-  double bytes = 0;                             ///< that a rank sends, with `Wire::symbol` for every symbol
-  double seconds = 0;
+  double seconds = 0;                           ///< by the network's cost model, with MeshCosts::symbol for every symbol
 };
-
-/// What joins ranks, roughly: enough to prefer one path to another.
-struct WireCost {
-  double latencySeconds = 1e-5;  ///< of each collective
-  double bytesPerSecond = 5e10;
-  double memoryBytesPerSecond = 1e12;
-  int64_t symbol = 128;          ///< stands for a size that is not known
-};
-
-/// In microseconds and GB/s, as options of passes have them.
-WireCost wireCost(double latency, double bandwidth);
 
 /// The cheapest path between two states of one whole value; empty where they are equal. kInvalidArgument where none leads there (to partial, from max to sum).
-Expected<std::vector<ReshardStep>> cheapestPath(mlir::RankedTensorType from, mlir::RankedTensorType to, dist::MeshOp mesh, const WireCost &cost = {});
+Expected<std::vector<ReshardStep>> cheapestPath(mlir::RankedTensorType from, mlir::RankedTensorType to, dist::MeshOp mesh, MeshCosts &costs);
 
 /// Bytes of what one rank has of a value of this type.
 double ownBytes(mlir::RankedTensorType type, dist::MeshOp mesh, int64_t symbol);

@@ -34,6 +34,7 @@ struct MeshAxis {
 struct ShardRules {
   std::vector<MeshAxis> mesh;
   std::vector<ShardRule> rules;  ///< of two that fit a value, the later one counts
+  std::vector<std::vector<std::string>> stages;  ///< patterns over the names of each stage's nodes; empty: by layers
 
   int64_t ranks() const;
 };
@@ -50,6 +51,9 @@ Expected<std::vector<MeshAxis>> parseMesh(std::string_view text);
 
 /// Names that can be symbols, each once, 1 to 2^24 ranks.
 Status checkMesh(const std::vector<MeshAxis> &mesh);
+
+constexpr std::string_view kStageAxis = "pp";            ///< counts the stages of a pipeline
+constexpr std::string_view kMicrobatchAxis = "micro";    ///< counts microbatches: an axis in time (UnrollMicrobatches.cpp)
 
 /// What was not split, and why; or how it was.
 struct RuleNote {

@@ -42,11 +42,14 @@ class StageSplitter {
       if (!isHere(stageOf_[op]) || !needed_.contains(op)) {
         op->dropAllUses();  // what is here takes what was received
         op->erase();
+        ++numDropped;
       }
     dropPools(body);
     for (Operation &op : body) op.removeAttr(kStage);
     return success();
   }
+
+  int64_t numSent = 0, numReceived = 0, numDropped = 0, numPools = 0;
 
  private:
   bool isHere(int64_t stage) const { return stage == kEvery || stage == stage_; }
@@ -103,14 +106,26 @@ class StageSplitter {
     builder_.setInsertionPointAfter(op);
     for (Value result : op->getResults())
       for (int64_t to : laterStages(result, from)) {
-        if (from == stage_) SendOp::create(builder_, op->getLoc(), result, to, over);
+        if (from == stage_) {
+          auto send = SendOp::create(builder_, op->getLoc(), Type(), result, to, over);
+          keepPiece(op, send);
+          ++numSent;
+        }
         if (to != stage_) continue;
-        Value received = RecvOp::create(builder_, op->getLoc(), cast<RankedTensorType>(result.getType()), from, over);
+        ++numReceived;
+        auto receive = RecvOp::create(builder_, op->getLoc(), cast<RankedTensorType>(result.getType()), from, over);
+        keepPiece(op, receive);
+        Value received = receive.getY();
         result.replaceUsesWithIf(received, [&](OpOperand &use) {
           Operation *outer = function_.getBody().front().findAncestorOpInBlock(*use.getOwner());
           return stageOf_.lookup(outer) == stage_ && !outer->hasTrait<OpTrait::IsTerminator>();
         });
       }
+  }
+
+  /// What is passed on belongs to the microbatch that it is of.
+  static void keepPiece(Operation *from, Operation *to) {
+    if (Attribute piece = from->getAttr(kPiece)) to->setAttr(kPiece, piece);
   }
 
   /// Every rank returns what the stage that has it broadcasts.
@@ -146,6 +161,7 @@ class StageSplitter {
     llvm::BitVector gone(body.getNumArguments());
     for (BlockArgument argument : body.getArguments())
       if (argument.use_empty() && pools_.contains(argument)) gone.set(argument.getArgNumber());
+    numPools = gone.count();
     (void)function_.eraseArguments(gone);
   }
 
@@ -168,7 +184,12 @@ struct StageProgram : impl::StageProgramBase<StageProgram> {
       function.emitError("stage is ") << stage << ", expected 0.." << mesh.sizeOf(axis) - 1 << " (ranks of axis \"" << axis << "\")";
       return signalPassFailure();
     }
-    if (failed(StageSplitter(function, mesh, axis, stage).run())) return signalPassFailure();
+    StageSplitter splitter(function, mesh, axis, stage);
+    if (failed(splitter.run())) return signalPassFailure();
+    numSent += splitter.numSent;
+    numReceived += splitter.numReceived;
+    numDropped += splitter.numDropped;
+    numPools += splitter.numPools;
     Builder b(function.getContext());
     function->setAttr(kCoordinates, b.getDictionaryAttr(b.getNamedAttr(axis, b.getI64IntegerAttr(stage))));
   }

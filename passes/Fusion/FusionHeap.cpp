@@ -24,16 +24,36 @@ bool isWidening(CastOp cast) {
   return from && to && from.getWidth() < to.getWidth();
 }
 
+/// Products that a started collective runs beside, and the first wait behind each: as if the wait read them, so that none goes into the kernel of somebody behind it.
+llvm::DenseMap<Operation *, Operation *> firstWaits(Block &block) {
+  llvm::DenseMap<Operation *, Operation *> hides;
+  llvm::DenseMap<Operation *, SmallVector<Operation *>> since;  // by start: the products behind it
+  for (Operation &op : block) {
+    if (auto wait = dyn_cast<dist::WaitOp>(op)) {
+      Operation *start = wait.getPending().getDefiningOp();
+      for (Operation *product : since.lookup(start)) hides.try_emplace(product, wait);
+      since.erase(start);
+    } else if (isa<dist::Collective>(op) && isa<dist::PendingType>(op.getResult(0).getType())) {
+      since[&op];
+    } else if (isProduct(&op)) {
+      for (auto &[start, products] : since) products.push_back(&op);
+    }
+  }
+  return hides;
+}
+
 }  // namespace
 
 FusionHeap::FusionHeap(Block &block, const Machine &machine, bool enable, ArrayRef<SmallVector<Operation *>> seeds)
     : block_(block), machine_(machine), enable_(enable) {
   int64_t position = 0;
   for (Operation &op : block) position_[&op] = position++;
+  const llvm::DenseMap<Operation *, Operation *> hides = firstWaits(block);
   Operation *onWire = nullptr;
   for (Operation &op : llvm::reverse(block)) {
     llvm::SetVector<Operation *> all;
     for (Operation *user : op.getUsers()) all.insert(topLevel(user));
+    if (Operation *wait = hides.lookup(&op)) all.insert(wait);
     if (dist::isOnWire(&op)) {
       if (onWire) all.insert(onWire);
       onWire = &op;

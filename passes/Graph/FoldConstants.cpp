@@ -1,5 +1,6 @@
 #include "codegen/schedules/Schedules.h"
 #include "ir/Graph/Constants.h"
+#include "ir/Graph/PartAttr.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Graph/Evaluate.h"
 #include "passes/Passes.h"
@@ -39,7 +40,40 @@ struct FoldConstantsPass : impl::FoldConstantsBase<FoldConstantsPass> {
     return llvm::all_of(op->getUsers(), [](Operation *user) { return isa<graph::PackOp>(user); });
   }
 
+  /// What a slice, or a pad with zeros behind the end, has of a large constant: a part, which is no copy.
+  static graph::PartAttr partOf(Operation *op) {
+    auto slice = dyn_cast<graph::SliceOp>(op);
+    auto pad = dyn_cast<graph::PadOp>(op);
+    if (!slice && !(pad && pad.getMode() == graph::PadMode::constant)) return {};
+    const auto whole = op->getOperand(0).getDefiningOp<graph::ConstantOp>().getValue();
+    const auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    if (!type.hasStaticShape() || (slice && !llvm::all_of(slice.getSteps(), [](int64_t step) { return step == 1; }))) return {};
+    SmallVector<int64_t> starts;
+    for (StringRef text : (slice ? slice.getStarts() : pad.getLow()).getAsValueRange<StringAttr>()) {
+      const std::optional<int64_t> start = graph::parseSize(text).constant();
+      if (!start || (pad && *start != 0)) return {};
+      starts.push_back(*start);
+    }
+    if (pad && pad.getValue() && !isZero(pad.getValue())) return {};
+    const ArrayRef<int64_t> from = whole.getShapedType().getShape();
+    for (size_t d = 0; d < starts.size(); ++d)
+      if (pad && type.getDimSize(d) < from[d]) return {};  // crops
+    return graph::partOf(whole, starts, type);
+  }
+  static bool isZero(Value v) {
+    auto tensor = graph::tensorOf(v.getDefiningOp<graph::ConstantOp>().getValue());
+    const auto *bytes = tensor ? static_cast<const char *>(tensor->data()) : nullptr;
+    return bytes && llvm::all_of(ArrayRef(bytes, size_t(tensor->sizeBytes())), [](char byte) { return byte == 0; });
+  }
+
   void fold(Operation *op, const HostOpTable &table) {
+    if (graph::PartAttr part = partOf(op)) {
+      OpBuilder builder(op);
+      op->getResult(0).replaceAllUsesWith(graph::ConstantOp::create(builder, op->getLoc(), part).getY());
+      ++numFolded;
+      say(passes::passed(op, "jinx-fold-constants", "Folded"), [&] { return kindOf(op) + " is a part of a constant"; });
+      return op->erase();
+    }
     int64_t operandBytes = 0;
     std::vector<Tensor> operands;
     for (Value v : op->getOperands()) {

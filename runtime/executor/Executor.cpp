@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/executor/ConstantUpload.h"
 #include "runtime/memory/AlignedBuffer.h"
 
 namespace jinx {
@@ -99,15 +100,17 @@ Status Session::loadConstants() {
   }
   if (hostMemory_ || offsets.empty()) return Status::ok();
   JINX_TRY(constants_.allocate(*device_, static_cast<size_t>(total)), "constants");
+  auto* memory = static_cast<std::byte*>(constants_.data);
+  std::vector<ConstantPart> parts;
   for (const auto& [i, offset] : offsets) {
-    auto* to = static_cast<std::byte*>(constants_.data) + offset;
-    constantAddresses_[i] = to;
-    for (const std::span<const std::byte> bytes : file.constantPieces(i)) {
-      JINX_TRY(device_->copyToDevice(to, bytes.data(), bytes.size(), *stream_), "constants");
-      to += bytes.size();
+    constantAddresses_[i] = memory + offset;
+    uint64_t at = static_cast<uint64_t>(offset);
+    for (const StridedBytes& bytes : file.constantPieces(i)) {
+      parts.push_back({at, bytes});
+      at += bytes.size();
     }
   }
-  return stream_->synchronize();
+  return uploadConstants(parts, memory, *device_, *stream_).withContext("constants");
 }
 
 // ---- bindings ----

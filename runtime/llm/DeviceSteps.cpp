@@ -85,7 +85,7 @@ Status DeviceSteps::resolve(std::span<const int32_t> tokens) {
   return next->failure;
 }
 
-std::unique_ptr<engine::StepStream> makeSteps(PlanModel& model) {
+std::unique_ptr<engine::StepStream> makeSteps(EnqueuedModel& model) {
   if (model.isEnqueued()) return std::make_unique<DeviceSteps>(model);
   return std::make_unique<engine::QueuedSteps>(model);
 }

@@ -14,14 +14,14 @@
 #include <vector>
 
 #include "runtime/engine/StepStream.h"
-#include "runtime/llm/PlanModel.h"
+#include "runtime/llm/EnqueuedModel.h"
 
 namespace jinx::llm {
 
 class DeviceSteps final : public engine::StepStream {
  public:
-  /// \param model  whose steps can be enqueued (`PlanModel::isEnqueued`); must outlive the stream
-  explicit DeviceSteps(PlanModel& model) : model_(model) {}
+  /// \param model  whose steps can be enqueued (`isEnqueued`); must outlive the stream
+  explicit DeviceSteps(EnqueuedModel& model) : model_(model) {}
   /// Waits for what is on its way.
   ~DeviceSteps() override;
 
@@ -45,7 +45,7 @@ class DeviceSteps final : public engine::StepStream {
   bool isReady(const engine::StepInput& input) const;
   Status start(Place& place, std::span<const engine::PageCopy> copies, const engine::StepInput& input);
 
-  PlanModel& model_;
+  EnqueuedModel& model_;
   std::vector<engine::PageCopy> copies_; ///< before the next step
   std::vector<Place> places_;            ///< oldest first, at most a few
   bool isCut_ = false;                   ///< the step before the next one has failed: placeholders stand for nothing
@@ -54,6 +54,6 @@ class DeviceSteps final : public engine::StepStream {
 };
 
 /// The stream for a model: of enqueued steps where its device has memory of its own.
-std::unique_ptr<engine::StepStream> makeSteps(PlanModel& model);
+std::unique_ptr<engine::StepStream> makeSteps(EnqueuedModel& model);
 
 } // namespace jinx::llm

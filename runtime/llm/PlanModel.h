@@ -16,9 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "runtime/engine/Model.h"
 #include "runtime/executor/Executor.h"
-#include "runtime/llm/StepFlight.h"
+#include "runtime/llm/EnqueuedModel.h"
 #include "runtime/llm/StepPorts.h"
 
 namespace jinx::llm {
@@ -33,7 +32,7 @@ struct PlanModelOptions {
   std::shared_ptr<comm::Communicator> communicator; ///< this rank's, of a model that is split over ranks (LeadModel.h)
 };
 
-class PlanModel final : public engine::StepModel {
+class PlanModel final : public EnqueuedModel {
  public:
   /// Loads the plan and makes its pools, of zeros.
   ///
@@ -54,17 +53,10 @@ class PlanModel final : public engine::StepModel {
   Status run(const engine::StepInput& input, engine::StepRows rows) override;
   Status copyPage(int32_t from, int32_t to) override;
 
-  /// Whether steps are enqueued: the device has memory of its own.
-  bool isEnqueued() const { return !hostMemory_; }
-  /// Enqueues a step behind those before it. A token -1 - k stands for what the step enqueued last picks behind its k-th wanted one, which it must have been asked for.
-  ///
-  /// \param flight  holds the step's memory of the host until `wait`
-  Status enqueue(const engine::StepInput& input, StepFlight& flight);
-  /// What the step gives, when it has run; it stays until the flight's next step.
-  Expected<engine::StepRows> wait(StepFlight& flight);
-  /// Logits of a wanted row of a step that has run, whether asked for or not. \pre at most one step was enqueued behind it. \returns [vocabulary], until the flight's next
-  /// call of this
-  Expected<std::span<const float>> logitsOf(StepFlight& flight, size_t wanted);
+  bool isEnqueued() const override { return !hostMemory_; }
+  Status enqueue(const engine::StepInput& input, StepFlight& flight) override;
+  Expected<engine::StepRows> wait(StepFlight& flight) override;
+  Expected<std::span<const float>> logitsOf(StepFlight& flight, size_t wanted) override;
 
  private:
   /// Memory of the device: a pool, or room for an input of a step.

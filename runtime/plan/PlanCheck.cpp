@@ -11,6 +11,7 @@
 #include "runtime/base/DType.h"
 #include "runtime/base/SizeExpr.h"
 #include "runtime/plan/CollectiveCheck.h"
+#include "runtime/plan/Pieces.h"
 #include "runtime/plan/PlanFile.h"
 
 namespace jinx {
@@ -33,6 +34,7 @@ class PlanChecker {
     JINX_TRY(checkCounts());
     JINX_TRY(checkSymbols());
     JINX_TRY(checkMesh(plan_.mesh()));
+    if (plan_.external_above() && !plan_.has_mesh()) return invalidArgument("names external files from the folder above, which only a rank's plan may, and has no mesh");
     JINX_TRY(checkAliasChains());
     for (int i = 0; i < plan_.values_size(); ++i)
       JINX_TRY(checkValue(plan_.values(i)), "value " + quoted(plan_.values(i).name()));
@@ -185,6 +187,7 @@ class PlanChecker {
     if (c.pieces().empty()) return checkPlace(c, elementBytes);
     uint64_t bytes = 0;
     for (const plan::ConstantPiece& piece : c.pieces()) {
+      JINX_TRY(checkPiece(piece, elementBytes));
       JINX_TRY(checkPlace(piece, elementBytes));
       if (piece.size() > c.size() - bytes) return invalidArgument("constant has more bytes in its pieces than in all");
       bytes += piece.size();
@@ -197,15 +200,16 @@ class PlanChecker {
     if ((place.external_file().empty() ? place.offset() : place.external_offset()) % elementBytes != 0)
       return invalidArgument("constant at an unaligned offset");
     if (!place.external_file().empty()) return checkExternalPath(place.external_file());
-    if (place.size() == 0) return Status::ok();
+    const uint64_t reach = reachOf(place);
+    if (reach == 0) return Status::ok();
     if (place.segment() >= segmentSizes_.size()) return invalidArgument("constant in no segment");
     uint64_t available = segmentSizes_[place.segment()];
-    if (place.offset() > available || place.size() > available - place.offset())
+    if (place.offset() > available || reach > available - place.offset())
       return invalidArgument("constant does not lie in its segment");
     return Status::ok();
   }
 
-  /// A plan may name files beside it, not reach out of its folder.
+  /// A plan may name files beside it, a rank's plan files beside the folder of ranks; it may not reach out of that folder.
   static Status checkExternalPath(const std::string& path) {
     bool outside =
         path[0] == '/' || path == ".." || path.rfind("../", 0) == 0 || path.find("/../") != std::string::npos ||

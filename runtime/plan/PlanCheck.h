@@ -5,7 +5,8 @@
 //   values   An alias ends, after finitely many steps, at an ARENA, INPUT, CONSTANT or OUTPUT tensor. Strings,
 //            sequences, optionals and unranked tensors are HOST, INPUT or OUTPUT (a string tensor may be CONSTANT). A
 //            constant's size is that of its (constant) dims and dtype, its offset (in an external
-//            file too) a multiple of its element size.
+//            file too) a multiple of its element size. Rows of a piece are as many bytes each, do not overlap and
+//            are at multiples of the element size, too.
 //   symbols  A symbol is a dimension, alone, of some input (or, with `defined_by_step`, of some value that a host or
 //            control step or a block's parameters set); a formula uses only declared symbols.
 //   blocks   Blocks form a tree under blocks[0]: each other block is the body of exactly one control step. Nesting is

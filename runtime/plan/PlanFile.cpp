@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "runtime/base/Parallel.h"
+#include "runtime/plan/Pieces.h"
 #include "runtime/plan/PlanCheck.h"
 
 namespace jinx {
@@ -42,7 +43,7 @@ Expected<PlanFileHeader> readHeader(std::span<const std::byte> bytes) {
     return invalidArgument("plan format version " + std::to_string(header.version) + ", this runtime reads version " +
                            std::to_string(kPlanVersion) + ": compile the model again");
   if (planChecksum(bytes.first(sizeof header - 8)) != header.checksum) return damaged("checksum of the file header");
-  if (header.flags != 0) return invalidArgument("plan uses features this runtime does not know");
+  if (header.flags & ~kPlanHasRows) return invalidArgument("plan uses features this runtime does not know");
   if (header.fileSize != bytes.size())
     return damaged("file has " + std::to_string(bytes.size()) + " bytes, expected " + std::to_string(header.fileSize));
   if (header.messageSize > kMaxMessageBytes || header.messageSize > bytes.size() - sizeof header)
@@ -166,12 +167,15 @@ Status PlanFile::finish(const PlanOpenOptions& options) {
   return mapExternalFiles(options);
 }
 
+std::string PlanFile::externalFolder(const PlanOpenOptions& options) const {
+  if (!options.externalDirectory.empty()) return options.externalDirectory;
+  const size_t slash = path_.rfind('/');
+  const std::string own = slash == std::string::npos ? "./" : path_.substr(0, slash + 1);
+  return plan_.external_above() ? own + ".." : own;
+}
+
 Status PlanFile::mapExternalFiles(const PlanOpenOptions& options) {
-  std::string directory = options.externalDirectory;
-  if (directory.empty()) {
-    size_t slash = path_.rfind('/');
-    directory = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
-  }
+  const std::string directory = externalFolder(options);
   auto map = [&](const std::string& constant, const auto& place) -> Status {
     const std::string& name = place.external_file();
     if (name.empty()) return Status::ok();
@@ -182,7 +186,7 @@ Status PlanFile::mapExternalFiles(const PlanOpenOptions& options) {
       at = external_.emplace(at, name, std::move(file));
     }
     uint64_t offset = place.external_offset(), size = at->second.bytes().size();
-    if (offset > size || place.size() > size - offset)
+    if (offset > size || reachOf(place) > size - offset)
       return invalidArgument("constant \"" + constant + "\" does not lie in " + name + ", which has " +
                              std::to_string(size) + " bytes");
     return Status::ok();
@@ -197,11 +201,12 @@ Status PlanFile::mapExternalFiles(const PlanOpenOptions& options) {
 }
 
 template <typename Place> std::span<const std::byte> PlanFile::bytesAt(const Place& place) const {
-  if (place.external_file().empty())
-    return place.size() == 0 ? std::span<const std::byte>() : segment(place.segment()).subspan(place.offset(), place.size());
+  const uint64_t reach = reachOf(place);
+  if (reach == 0) return {};
+  if (place.external_file().empty()) return segment(place.segment()).subspan(place.offset(), reach);
   auto at = std::lower_bound(external_.begin(), external_.end(), place.external_file(),
                              [](const auto& e, const auto& n) { return e.first < n; });
-  return at->second.bytes().subspan(place.external_offset(), place.size());
+  return at->second.bytes().subspan(place.external_offset(), reach);
 }
 
 std::span<const std::byte> PlanFile::constantBytes(uint32_t valueIndex) const {
@@ -210,21 +215,22 @@ std::span<const std::byte> PlanFile::constantBytes(uint32_t valueIndex) const {
   std::lock_guard lock(mutex_);
   std::vector<std::byte>& whole = whole_[valueIndex];
   if (whole.empty()) {
-    whole.reserve(c.size());
+    whole.resize(c.size());
+    std::span<std::byte> to(whole);
     for (const plan::ConstantPiece& piece : c.pieces()) {
-      const std::span<const std::byte> bytes = bytesAt(piece);
-      whole.insert(whole.end(), bytes.begin(), bytes.end());
+      stridedBytes(piece, bytesAt(piece)).copy(0, to.first(piece.size()));
+      to = to.subspan(piece.size());
     }
   }
   return whole;
 }
 
-std::vector<std::span<const std::byte>> PlanFile::constantPieces(uint32_t valueIndex) const {
+std::vector<StridedBytes> PlanFile::constantPieces(uint32_t valueIndex) const {
   const plan::ConstantData& c = plan_.values(static_cast<int>(valueIndex)).constant();
-  if (c.pieces().empty()) return {bytesAt(c)};
-  std::vector<std::span<const std::byte>> pieces;
+  if (c.pieces().empty()) return {StridedBytes::of(bytesAt(c))};
+  std::vector<StridedBytes> pieces;
   for (const plan::ConstantPiece& piece : c.pieces())
-    pieces.push_back(bytesAt(piece));
+    pieces.push_back(stridedBytes(piece, bytesAt(piece)));
   return pieces;
 }
 
@@ -263,6 +269,7 @@ Status PlanWriter::writeFile(const std::string& path) {
   PlanFileHeader header = {};
   std::memcpy(header.magic, kPlanMagic, sizeof kPlanMagic);
   header.version = kPlanVersion;
+  header.flags = hasRows(plan_) ? kPlanHasRows : 0;
   do {
     header.messageSize = plan_.ByteSizeLong();
     header.fileSize = layOut(plan_, segments_, header.messageSize);

@@ -33,6 +33,7 @@
 
 #include "runtime/base/File.h"
 #include "runtime/base/Status.h"
+#include "runtime/base/StridedBytes.h"
 #include "runtime/memory/AlignedBuffer.h"
 #include "runtime/plan/plan.pb.h"
 
@@ -43,11 +44,14 @@ inline constexpr char kPlanMagic[8] = {'J', 'I', 'N', 'X', 'P', 'L', 'A', 'N'};
 /// An omitted operand in `Step.inputs` and `Step.outputs`.
 inline constexpr uint32_t kNoValue = 0xFFFFFFFFu;
 
+/// Of PlanFileHeader.flags: constants have rows, or files are named from the folder above (Pieces.h). A reader that does not know a flag refuses the plan.
+inline constexpr uint32_t kPlanHasRows = 1;
+
 /// The first 64 bytes of a plan file.
 struct PlanFileHeader {
   char magic[8];
   uint32_t version;
-  uint32_t flags;       ///< 0
+  uint32_t flags;       ///< 0, or kPlanHasRows
   uint64_t messageSize; ///< of the protobuf message at offset 64
   uint64_t messageChecksum;
   uint64_t fileSize;
@@ -64,7 +68,7 @@ uint64_t segmentChecksum(std::span<const std::byte> bytes);
 struct PlanOpenOptions {
   /// Off: segments named "weights…" and "packed…" are not checksummed (ranges are checked all the same).
   bool verifyWeights = true;
-  /// Where `ConstantData.external_file` is looked for; empty: beside the plan.
+  /// Where `ConstantData.external_file` is looked for; empty: beside the plan, or beside its folder (Plan.external_above).
   std::string externalDirectory;
 };
 
@@ -96,14 +100,15 @@ class PlanFile {
   /// first call, and stays so in memory.
   std::span<const std::byte> constantBytes(uint32_t valueIndex) const;
   /// The same where they lie, for who copies them anyway: behind each other they are the constant.
-  std::vector<std::span<const std::byte>> constantPieces(uint32_t valueIndex) const;
+  std::vector<StridedBytes> constantPieces(uint32_t valueIndex) const;
 
  private:
   PlanFile() = default;
   Status readBytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, const PlanOpenOptions& options);
   Status finish(const PlanOpenOptions& options);
+  std::string externalFolder(const PlanOpenOptions& options) const;
   Status mapExternalFiles(const PlanOpenOptions& options);
-  /// \param place  a plan::ConstantData or a plan::ConstantPiece
+  /// As many as it reaches. \param place  a plan::ConstantData or a plan::ConstantPiece
   template <typename Place> std::span<const std::byte> bytesAt(const Place& place) const;
 
   plan::Plan plan_;

@@ -13,6 +13,7 @@ namespace jinx::serve {
 namespace {
 
 constexpr double kLastSeconds = 5; ///< for answers that were cancelled to reach their clients
+constexpr auto kBetweenLooks = std::chrono::milliseconds(100); ///< for a failure
 
 class Listener {
  public:
@@ -20,11 +21,12 @@ class Listener {
       : options_(options), limits_(limits), hooks_(std::move(hooks)), acceptor_(strand_), signals_(strand_) {}
 
   Expected<uint16_t> listen();
-  void run();
+  Status run(); ///< \returns the failure that has ended it
 
  private:
   awaitable<void> acceptAll();
   awaitable<void> endOnSignal();
+  awaitable<void> endOnFailure();
   awaitable<bool> waitWhileBusy(double seconds);
   void spawn(tcp::socket socket);
   void forgetClosed() { std::erase_if(connections_, [](const auto& connection) { return connection.expired(); }); }
@@ -38,6 +40,7 @@ class Listener {
   asio::signal_set signals_;
   std::list<std::weak_ptr<NetworkClient>> connections_;
   bool isEnding_ = false, isInHaste_ = false;
+  Status failure_;
 };
 
 Expected<uint16_t> Listener::listen() {
@@ -54,12 +57,13 @@ Expected<uint16_t> Listener::listen() {
   return acceptor_.local_endpoint().port();
 }
 
-void Listener::run() {
+Status Listener::run() {
   boost::system::error_code ignored;
   signals_.add(SIGINT, ignored);
   signals_.add(SIGTERM, ignored);
   asio::co_spawn(strand_, acceptAll(), asio::detached);
   asio::co_spawn(strand_, endOnSignal(), asio::detached);
+  if (options_.failure) asio::co_spawn(strand_, endOnFailure(), asio::detached);
   std::vector<std::thread> threads;
   for (int i = 1; i < options_.ioThreads; ++i)
     threads.emplace_back([this] { context_.run(); });
@@ -68,6 +72,7 @@ void Listener::run() {
     thread.join();
   // Who has just woken a coroutine may not have returned from it: the context has to outlive them all.
   if (hooks_.ended) hooks_.ended();
+  return failure_;
 }
 
 awaitable<void> Listener::acceptAll() {
@@ -111,6 +116,18 @@ awaitable<void> Listener::endOnSignal() {
   context_.stop();
 }
 
+/// Does what a signal does, and in haste.
+awaitable<void> Listener::endOnFailure() {
+  asio::steady_timer timer(strand_);
+  while (failure_.isOk()) {
+    timer.expires_after(kBetweenLooks);
+    co_await timer.async_wait(asTuple);
+    failure_ = options_.failure();
+  }
+  isInHaste_ = true;
+  signals_.cancel();
+}
+
 /// False when connections are still open after that time, or somebody is in haste.
 awaitable<bool> Listener::waitWhileBusy(double seconds) {
   asio::steady_timer timer(strand_);
@@ -133,8 +150,7 @@ Status listenUntilEnd(const ServerOptions& options, const Limits& limits, Listen
     Listener listener(options, limits, std::move(hooks));
     JINX_TRY_ASSIGN(const uint16_t port, listener.listen());
     listening(port);
-    listener.run();
-    return Status::ok();
+    return listener.run();
   } catch (const std::exception& error) {
     return resourceError(std::string("the server has ended: ") + error.what());
   }

@@ -16,15 +16,19 @@ struct ServerOptions {
   int ioThreads = 1;
   int workers = 1;                   ///< threads that read requests whole
   double drainSeconds = 30;          ///< for what runs, once it is to end
+  std::function<Status()>
+      failure; ///< asked some times a second: what is not OK ends the server, at once. Empty: nothing does
 };
 
-/// Serves until the process is told to end (SIGTERM, SIGINT): then no connection is accepted and no generation begun; those that run may go on for
-/// `drainSeconds`, or until a second signal, and are then cancelled, which their clients are told.
+/// Serves until the process is told to end (SIGTERM, SIGINT): then no connection is accepted and no generation begun;
+/// those that run may go on for `drainSeconds`, or until a second signal, and are then cancelled, which their clients
+/// are told.
 ///
 /// The threads of what is served have ended when this returns.
 ///
 /// \param listening  called with the port once clients can connect
-/// \returns kInvalidArgument for an address that is none, kResource when it cannot be listened on
+/// \returns kInvalidArgument for an address that is none, kResource when it cannot be listened on; what has ended it,
+/// where that was no signal
 Status serve(const ServerOptions& options, Api& api, const Served& served, Metrics& metrics, Tracer* tracer, const Limits& limits,
              const std::function<void(uint16_t)>& listening);
 

@@ -25,6 +25,8 @@ import tempfile
 
 import numpy as np
 
+from programs import command_of
+
 U = 2.0**-24
 SIZES = [(1, 0, 3), (2, 3, 0), (0, 2, 2), (1, 1, 1), (2, 5, 7), (1, 15, 257), (2, 14, 256), (3, 1, 300), (1, 29, 33), (1, 40, 513)]
 FIXED = [(2, 17, 33), (1, 14, 256), (1, 3, 300), (1, 28, 16)]
@@ -239,7 +241,7 @@ class Run:
             print("FAIL", problem)
 
     def call(self, *arguments):
-        done = subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
+        done = subprocess.run(command_of(self.jinx, *arguments), capture_output=True, text=True)
         return "" if done.returncode == 0 else (done.stderr.strip() or f"exit status {done.returncode}")[-500:]
 
     def operands(self, chosen, at):

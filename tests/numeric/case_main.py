@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import tempfile
 
+from programs import command_of
+
 
 class CaseRun:
     """Counts what is judged, and calls the compiler."""
@@ -19,7 +21,7 @@ class CaseRun:
         return good
 
     def call(self, *arguments):
-        return subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
+        return subprocess.run(command_of(self.jinx, *arguments), capture_output=True, text=True)
 
 
 def main_over_cases(doc, cases, make_run):

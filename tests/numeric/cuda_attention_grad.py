@@ -23,6 +23,8 @@ import tempfile
 
 import numpy as np
 
+from programs import command_of
+
 U, U16, TINY = 2.0**-24, 2.0**-11, 2.0**-25
 Case = collections.namedtuple("Case", "heads shared d causal step", defaults=(False,))
 SIZES = [(1, 1, 1), (2, 5, 7), (1, 65, 130), (1, 200, 131)]
@@ -134,7 +136,7 @@ class Run:
         self.jinx, self.seed, self.passed, self.failed = jinx, seed, 0, 0
 
     def call(self, *arguments):
-        done = subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
+        done = subprocess.run(command_of(self.jinx, *arguments), capture_output=True, text=True)
         return "" if done.returncode == 0 else done.stderr.strip()[-3000:] or f"exit status {done.returncode}"
 
     def outcome(self, good, text):

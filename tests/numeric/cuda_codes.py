@@ -19,6 +19,8 @@ import tempfile
 import ml_dtypes
 import numpy as np
 
+from programs import command_of
+
 NF4 = [-1.0, -0.6961928, -0.52507305, -0.39491749, -0.28444138, -0.18477343, -0.09105004, 0.0, 0.0795803, 0.1609302, 0.2461123, 0.33791524, 0.44070983, 0.562617, 0.72295684, 1.0]  # fmt: skip
 U = {"bf16": 2.0**-8, "f16": 2.0**-11}
 DTYPE = {"bf16": ml_dtypes.bfloat16, "f16": np.float16, "f32": np.float32}
@@ -112,7 +114,7 @@ def check(case, args, folder):
     np.save(folder / "x.npy", x.view("u2") if case.element == "bf16" else x)
 
     def call(*arguments):
-        done = subprocess.run([args.jinx, *map(str, arguments)], capture_output=True, text=True)
+        done = subprocess.run(command_of(args.jinx, *arguments), capture_output=True, text=True)
         return done.stdout, "" if done.returncode == 0 else done.stderr.strip()[-1500:] or f"exit status {done.returncode}"
 
     source, problem = call("compile", folder / "model.mlir", "--target", args.target, "--emit", "cuda")

@@ -28,6 +28,8 @@ import tempfile
 import ml_dtypes
 import numpy as np
 
+from programs import command_of
+
 U = {"f16": 2.0**-11, "f32": 2.0**-24, "tf32": 2.0**-24, "scalar": 2.0**-24}
 TYPE = {"f16": np.float16, "f32": np.float32, "tf32": np.float32, "scalar": np.float32}
 HOW = {"f16": [], "f32": [], "tf32": ["--f32-products", "tf32"], "scalar": ["--f32-products", "scalar"]}
@@ -322,7 +324,7 @@ class Run:
             print("FAIL", problem)
 
     def call(self, *arguments):
-        return subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
+        return subprocess.run(command_of(self.jinx, *arguments), capture_output=True, text=True)
 
     def near(self, name, got, want, off):
         """Is each element of `got` within `off` of what is wanted?"""

@@ -24,6 +24,8 @@ import tempfile
 import ml_dtypes
 import numpy as np
 
+from programs import command_of
+
 F8 = {"f8E4M3FN": ml_dtypes.float8_e4m3fn, "f8E5M2": ml_dtypes.float8_e5m2}
 U = {"bf16": 2.0**-8, "f16": 2.0**-11, "f32": 2.0**-24}
 DTYPE = {"bf16": ml_dtypes.bfloat16, "f16": np.float16, "f32": np.float32}
@@ -195,7 +197,7 @@ def check(case, args, folder):
         given += ["--input", f"{name}={folder / name}.npy"]
 
     def call(*arguments):
-        done = subprocess.run([args.jinx, *map(str, arguments)], capture_output=True, text=True)
+        done = subprocess.run(command_of(args.jinx, *arguments), capture_output=True, text=True)
         return done.stdout, "" if done.returncode == 0 else done.stderr.strip()[-1500:] or f"exit status {done.returncode}"
 
     is_cuda = args.target.startswith("cuda")

@@ -18,6 +18,8 @@ import tempfile
 import ml_dtypes
 import numpy as np
 
+from programs import command_of
+
 FLOATS8 = {"f8E4M3FN": ml_dtypes.float8_e4m3fn, "f8E5M2": ml_dtypes.float8_e5m2}
 TYPES = {**FLOATS8, "f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16, "i8": np.int8, "ui8": np.uint8, "i32": np.int32, "i64": np.int64, "i1": np.bool_}
 TARGETS = ("x86-64", "x86-64-v4", "cuda:sm_90a")
@@ -73,7 +75,7 @@ class Run:
         self.jinx, self.passed, self.failed = jinx, 0, 0
 
     def call(self, *arguments):
-        return subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
+        return subprocess.run(command_of(self.jinx, *arguments), capture_output=True, text=True)
 
     def outcome(self, good, problem):
         self.passed, self.failed = self.passed + bool(good), self.failed + (not good)

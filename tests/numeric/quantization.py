@@ -18,6 +18,8 @@ import tempfile
 import ml_dtypes
 import numpy as np
 
+from programs import command_of
+
 FLOATS8 = {"f8E4M3FN": ml_dtypes.float8_e4m3fn, "f8E5M2": ml_dtypes.float8_e5m2}
 FLOATS = {"f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16}
 CODES = {"i8": np.int8, "ui8": np.uint8, "i16": np.int16, "ui16": np.uint16, **FLOATS8}
@@ -171,7 +173,7 @@ class Run:
             print("FAIL", problem)
 
     def call(self, *arguments):
-        done = subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
+        done = subprocess.run(command_of(self.jinx, *arguments), capture_output=True, text=True)
         return "" if done.returncode == 0 else done.stderr.strip()[-2000:] or f"exit status {done.returncode}"
 
     def judge(self, name, cases, target, folder):

@@ -21,6 +21,8 @@ import tempfile
 import ml_dtypes
 import numpy as np
 
+from programs import command_of
+
 NF4 = np.float32([-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
                   0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0])
 f4 = np.float32
@@ -248,7 +250,7 @@ class Run:
         return good
 
     def call(self, name, *arguments):
-        done = subprocess.run([self.jinx, *map(str, arguments)], capture_output=True, text=True)
+        done = subprocess.run(command_of(self.jinx, *arguments), capture_output=True, text=True)
         return self.outcome(done.returncode == 0, f"{name}: {' '.join(map(str, arguments))}: {done.stderr.strip()[-1500:]}")
 
     def quantized(self, name, folder, weights, transposed, x, *options, ending="mlirbc"):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Do all ranks together compute what one does?
 
-A module with wishes (dist.annotated) goes through jinx-place-values and jinx-partition, then for each rank through jinx-rank-program; `jinx compile` makes a plan of
+A module with wishes (dist.annotated) goes through jinx-place-values, jinx-partition, jinx-unroll-microbatches, jinx-combine-collectives and jinx-overlap-collectives (which starts whatever it can here), then for each rank
+through jinx-rank-program; with stages (axis pp) the latter two come behind jinx-stage-program, and jinx-start-transfers behind them; `jinx compile` makes a plan of
 each, and `jinx-rt run FOLDER --ranks N` runs them as threads of one process, cuts the inputs and joins the outputs. What comes out is compared
 
     with NumPy in float64      of small integers exactly; else up to a tolerance
@@ -39,6 +40,7 @@ class Case:
     collectives: str = ""  # of the ranks' programs, in a pattern; "": any
     whole: dict = dataclasses.field(default_factory=dict)  # input -> what it holds, where that is no random number
     emulated: bool = False
+    resources: dict = dataclasses.field(default_factory=dict)  # name of a constant's resource -> its elements
 
 
 def tp(*sizes):
@@ -55,7 +57,15 @@ def softmax(x):
     return e / e.sum(axis=1, keepdims=True)
 
 
+def resources(arrays):
+    """The end of a module whose constants are `dense_resource<NAME>`."""
+    lines = ",\n".join(f'    {name}: "0x08000000{array.tobytes().hex().upper()}"' for name, array in arrays.items())
+    return "{-#\n  dialect_resources: {\n    builtin: {\n" + lines + "\n    }\n  }\n#-}\n" if arrays else ""
+
+
 WEIGHTS = np.random.default_rng(7).integers(-3, 4, (10, 12)).astype(np.float32)
+
+LARGE = {"up": np.random.default_rng(8).integers(-3, 4, (20, 42)).astype(np.float32), "down": np.random.default_rng(9).integers(-3, 4, (42, 24)).astype(np.float32)}
 
 MLP = """(%x: tensor<6x10xf32> {dist.sharding = #dist.sharding<[[BATCH], []]>}, %w1: tensor<10x12xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>},
     %w2: tensor<12x8xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<6x8xf32> {dist.sharding = #dist.sharding<[[BATCH], []]>})
@@ -66,8 +76,25 @@ MLP = """(%x: tensor<6x10xf32> {dist.sharding = #dist.sharding<[[BATCH], []]>}, 
 MLP_SHAPES = {"arg0": (6, 10), "arg1": (10, 12), "arg2": (12, 8)}
 
 
+ROWS = 'tensor<?xCOLUMNSxf32, #jinx.dims<"n", "COLUMNS">>'
+
+
+def staged(rows):
+    """The same in two stages; `rows` is the type of n rows."""
+    x, h, y = (rows.replace("COLUMNS", str(n)) for n in (10, 12, 8))
+    return f"""(%x: {x} {{dist.sharding = #dist.sharding<[["micro"], []]>}}, %w1: tensor<10x12xf32>, %w2: tensor<12x8xf32>) -> ({y} {{dist.sharding = #dist.sharding<[["micro"], []]>}})
+  %h = jinx.matmul %x, %w1 {{dist.stage = 0 : i64}} : {x}, tensor<10x12xf32> -> {h}
+  %g = jinx.relu %h {{dist.stage = 0 : i64}} : {h} -> {h}
+  %y = jinx.matmul %g, %w2 {{dist.stage = 1 : i64}} : {h}, tensor<12x8xf32> -> {y}
+  return %y : {y}"""
+
+
 def mlp(arg0, arg1, arg2):
     return np.maximum(arg0 @ arg1, 0) @ arg2
+
+
+def sums_beside(arg0, arg1, arg2, arg3, arg4):
+    return np.concatenate([np.maximum(arg0 @ arg1, 0), np.maximum(arg0 @ arg2, 0) + arg3 @ arg4], axis=1)
 
 
 def mixture(tokens='[], []', experts='["ep"], [], []', downs=""):
@@ -117,27 +144,40 @@ CASES = {
   return %y : tensor<5x6xf32>""", {"arg0": (5, 10), "arg1": (10, 6)}, lambda arg0, arg1: arg0 @ arg1, tp(2, 3, 4, 8), collectives="all_reduce"),
     "scattered sum": Case("""(%x: tensor<5x10xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}, %w: tensor<10x6xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<5x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>})
   %y = jinx.matmul %x, %w : tensor<5x10xf32>, tensor<10x6xf32> -> tensor<5x6xf32>
-  return %y : tensor<5x6xf32>""", {"arg0": (5, 10), "arg1": (10, 6)}, lambda arg0, arg1: arg0 @ arg1, tp(2, 3, 4), collectives="reduce_scatter"),
+  return %y : tensor<5x6xf32>""", {"arg0": (5, 10), "arg1": (10, 6)}, lambda arg0, arg1: arg0 @ arg1, tp(2, 3, 4), collectives="reduce_scatter", emulated=True),
     "embedding": Case("""(%t: tensor<11x6xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}, %i: tensor<7xi64>) -> (tensor<7x6xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %y = jinx.gather %t, %i axis 0 : tensor<11x6xf32>, tensor<7xi64> -> tensor<7x6xf32>
   return %y : tensor<7x6xf32>""", {"arg0": (11, 6), "arg1": ((7,), np.int64)}, lambda arg0, arg1: arg0[arg1], tp(2, 3, 4, 8),
-                      whole={"arg1": np.array([0, 10, 5, 3, 10, 6, 1])}),
+                      whole={"arg1": np.array([0, 10, 5, 3, 10, 6, 1])}, emulated=True),
     "experts": experts(CHOSEN, ep(2, 3, 4, 8), emulated=True),
     # All tokens are of rank 0: the others multiply nothing, and come to the collective.
     "experts of one rank": experts(np.zeros((6, 2), int), ep(2, 4)),
     "experts in parts": experts(CHOSEN, [[("ep", 2), ("tp", 2)], [("ep", 2), ("tp", 3)]], "[], []", '["ep"], ["tp"], []', '["ep"], [], ["tp"]'),
+    # Pieces of the batch one behind the other, each with a sum over the experts of all ranks: unrolled and overlapped while a mixture is one operator.
+    "experts in microbatches": experts(CHOSEN, [[("ep", 2), ("micro", 2)], [("ep", 3), ("micro", 3)], [("ep", 2), ("micro", 4)]], '["micro"], []'),
     "experts of tokens that are split": experts(CHOSEN, ep(2, 3, 4), '["ep"], []', collectives="reduce_scatter"),
     "gathered columns": Case("""(%x: tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}) -> (tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %y = jinx.neg %x : tensor<4x6xf32> -> tensor<4x6xf32>
-  return %y : tensor<4x6xf32>""", {"arg0": (4, 6)}, np.negative, tp(2, 3, 4), collectives="all_gather"),
+  return %y : tensor<4x6xf32>""", {"arg0": (4, 6)}, np.negative, tp(2, 3, 4), collectives="all_gather", emulated=True),
     "rows to columns": Case("""(%x: tensor<7x6xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<7x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>})
   %y = jinx.neg %x : tensor<7x6xf32> -> tensor<7x6xf32>
-  return %y : tensor<7x6xf32>""", {"arg0": (7, 6)}, np.negative, tp(2, 3, 4), collectives="all_to_all"),
+  return %y : tensor<7x6xf32>""", {"arg0": (7, 6)}, np.negative, tp(2, 3, 4), collectives="all_to_all", emulated=True),
     "weights in the model": Case("""(%x: tensor<6x10xf32>) -> (tensor<6x12xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %c = jinx.constant DENSE
   %w = dist.constrain %c <[[], ["tp"]]> : tensor<10x12xf32>
   %y = jinx.matmul %x, %w : tensor<6x10xf32>, tensor<10x12xf32> -> tensor<6x12xf32>
   return %y : tensor<6x12xf32>""".replace("DENSE", dense(WEIGHTS)), {"arg0": (6, 10)}, lambda arg0: arg0 @ WEIGHTS.astype(np.float64), tp(2, 3, 8), collectives="all_gather"),
+    # Large enough that a rank has parts of them that are no copies: columns of `up`, rows of `down`; 42 over 4 ranks are filled up.
+    "large weights in the model": Case("""(%x: tensor<6x20xf32>) -> (tensor<6x24xf32> {dist.sharding = #dist.sharding<[[], []]>})
+  %c = jinx.constant dense_resource<up> : tensor<20x42xf32>
+  %u = dist.constrain %c <[[], ["tp"]]> : tensor<20x42xf32>
+  %e = jinx.constant dense_resource<down> : tensor<42x24xf32>
+  %d = dist.constrain %e <[["tp"], []]> : tensor<42x24xf32>
+  %h = jinx.matmul %x, %u : tensor<6x20xf32>, tensor<20x42xf32> -> tensor<6x42xf32>
+  %g = jinx.relu %h : tensor<6x42xf32> -> tensor<6x42xf32>
+  %y = jinx.matmul %g, %d : tensor<6x42xf32>, tensor<42x24xf32> -> tensor<6x24xf32>
+  return %y : tensor<6x24xf32>""", {"arg0": (6, 20)}, lambda arg0: np.maximum(arg0 @ LARGE["up"].astype(np.float64), 0) @ LARGE["down"], tp(2, 3, 4), collectives="all_reduce",
+                                       emulated=True, resources=LARGE),
     "named sizes": Case("""(%x: tensor<?x10xf32, #jinx.dims<"n", "10">> {dist.sharding = #dist.sharding<[["tp"], []]>}, %w: tensor<10x4xf32>) -> (tensor<?x4xf32, #jinx.dims<"n", "4">>)
   %h = jinx.matmul %x, %w : tensor<?x10xf32, #jinx.dims<"n", "10">>, tensor<10x4xf32> -> tensor<?x4xf32, #jinx.dims<"n", "4">>
   %y = jinx.relu %h : tensor<?x4xf32, #jinx.dims<"n", "4">> -> tensor<?x4xf32, #jinx.dims<"n", "4">>
@@ -145,6 +185,29 @@ CASES = {
     "named sizes, summed": Case("""(%x: tensor<?x10xf32, #jinx.dims<"n", "10">> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<1x10xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %y = jinx.reduce sum, %x axes [0] : tensor<?x10xf32, #jinx.dims<"n", "10">> -> tensor<1x10xf32>
   return %y : tensor<1x10xf32>""", {"arg0": (9, 10)}, lambda arg0: arg0.sum(axis=0, keepdims=True), tp(2, 4), collectives="all_reduce"),
+    # Two sums are one, and a product that needs neither comes between its start and its wait.
+    "sums beside a product": Case("""(%x: tensor<5x10xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}, %w: tensor<10x6xf32> {dist.sharding = #dist.sharding<[["tp"], []]>},
+    %v: tensor<10x4xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}, %u: tensor<5x10xf32> {dist.sharding = #dist.sharding<[[], []]>}, %k: tensor<10x4xf32> {dist.sharding = #dist.sharding<[[], []]>}) -> (tensor<5x10xf32> {dist.sharding = #dist.sharding<[[], []]>})
+  %a0 = jinx.matmul %x, %w : tensor<5x10xf32>, tensor<10x6xf32> -> tensor<5x6xf32>
+  %a = jinx.relu %a0 : tensor<5x6xf32> -> tensor<5x6xf32>
+  %b0 = jinx.matmul %x, %v : tensor<5x10xf32>, tensor<10x4xf32> -> tensor<5x4xf32>
+  %b = jinx.relu %b0 : tensor<5x4xf32> -> tensor<5x4xf32>
+  %m = jinx.matmul %u, %k : tensor<5x10xf32>, tensor<10x4xf32> -> tensor<5x4xf32>
+  %s = jinx.add %b, %m : tensor<5x4xf32>, tensor<5x4xf32> -> tensor<5x4xf32>
+  %y = jinx.concat %a, %s axis 1 : tensor<5x6xf32>, tensor<5x4xf32> -> tensor<5x10xf32>
+  return %y : tensor<5x10xf32>""", {"arg0": (5, 10), "arg1": (10, 6), "arg2": (10, 4), "arg3": (5, 10), "arg4": (10, 4)}, sums_beside, tp(2, 3, 4), collectives="dist.wait", emulated=True),
+    "gathers together": Case("""(%x: tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}, %z: tensor<6x4xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<4x4xf32> {dist.sharding = #dist.sharding<[[], []]>})
+  %a = jinx.neg %x : tensor<4x6xf32> -> tensor<4x6xf32>
+  %wa = dist.constrain %a <[[], []]> : tensor<4x6xf32>
+  %b = jinx.relu %z : tensor<6x4xf32> -> tensor<6x4xf32>
+  %wb = dist.constrain %b <[[], []]> : tensor<6x4xf32>
+  %y = jinx.matmul %wa, %wb : tensor<4x6xf32>, tensor<6x4xf32> -> tensor<4x4xf32>
+  return %y : tensor<4x4xf32>""", {"arg0": (4, 6), "arg1": (6, 4)}, lambda arg0, arg1: -arg0 @ np.maximum(arg1, 0), tp(2, 3, 4), collectives="all_gather"),
+    # Stages with microbatches: an axis in time. 6 rows in 4 pieces are 2, 2, 2 and none.
+    "stages": Case(staged("tensor<6xCOLUMNSxf32>"), MLP_SHAPES, mlp, [[("pp", 2), ("micro", 2)], [("pp", 2), ("micro", 4)], [("micro", 3)]], emulated=True),
+    "stages, named batch": Case(staged(ROWS), MLP_SHAPES, mlp, [[("pp", 2), ("micro", 2)], [("pp", 2), ("micro", 4)]]),
+    "stages and columns": Case(staged("tensor<6xCOLUMNSxf32>").replace("%w1: tensor<10x12xf32>", '%w1: tensor<10x12xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}'), MLP_SHAPES, mlp,
+                               [[("pp", 2), ("tp", 2), ("micro", 3)]], collectives="dist.send"),
 }
 
 
@@ -170,14 +233,18 @@ class Runner:
         while body.startswith("    %"):  # a signature of several lines
             line, _, body = body.partition("\n")
             signature += "\n" + line
-        module = f"dist.mesh @mesh <{axes}>\nfunc.func @main{signature} attributes {{dist.annotated = @mesh}} {{\n{body}\n}}\n"
-        for axis in set(re.findall(r'"(dp|ep|tp)"', case.text)) - {name for name, _ in mesh}:
+        module = f"dist.mesh @mesh <{axes}>\nfunc.func @main{signature} attributes {{dist.annotated = @mesh}} {{\n{body}\n}}\n{resources(case.resources)}"
+        for axis in set(re.findall(r'"(dp|tp|ep|micro)"', case.text)) - {name for name, _ in mesh}:
             raise Failed(f"the case has no axis {axis} in {mesh}")
-        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-partition", text=module)
+        stages = dict(mesh).get("pp", 1)
+        overlap = ["--jinx-combine-collectives", "--jinx-overlap-collectives=least=0 memory=4", "--jinx-start-transfers"]
+        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-verify-microbatches", "--jinx-partition=network=host", "--jinx-unroll-microbatches", *(overlap if stages == 1 else []), text=module)
+        mesh = [axis for axis in mesh if axis[0] != "micro"]
         ranks = int(np.prod([size for _, size in mesh]))
         files, made, programs = [], {}, []
         for rank in range(ranks):
-            program = self.call(self.args.opt, "-", f"--jinx-rank-program=rank={rank}", text=own)
+            stage = rank // int(np.prod([size for _, size in mesh[1:]]))  # pp is the first axis, if it is there
+            program = self.call(self.args.opt, "-", *([f"--jinx-stage-program=stage={stage}", *overlap] if stages > 1 else []), f"--jinx-rank-program=rank={rank}", text=own)
             programs.append(program)
             key = hashlib.sha256(program.encode()).hexdigest()
             if key not in made:

@@ -39,6 +39,8 @@ RULES = {
     "frontends/huggingface": May(("frontends/ImportOptions.h", "frontends/llm", "runtime/base", "runtime/formats", "runtime/text/Json.h"), (*MLIR, "nlohmann")),
     "frontends/onnx": May(("frontends/ImportOptions.h", "ir/Graph", "runtime/base", "runtime/hostops"), (*MLIR, "onnx", "google/protobuf")),
     "passes": May(("ir", "codegen/schedules", "runtime/base", "runtime/hostops"), MLIR),
+    # What collectives cost: formulas, which know no plan and no device.
+    "passes/Dist": May(("ir", "passes", "runtime/base", "runtime/comm/Communicator.h", "runtime/comm/model"), MLIR),
     "codegen/schedules": May(("ir", "runtime/base"), MLIR),
     "codegen/cpu": May(("ir/Tile", "runtime/base"), (*MLIR, "lld")),
     "codegen/cuda": May(("ir/Tile", "runtime/base", "runtime/plan"), MLIR),
@@ -90,7 +92,7 @@ RULES = {
     "tests/unit/grammar": May(("runtime",), ("gtest",)),
     "tests/unit/serve": May(("runtime", "tests/unit/engine"), ("gtest", "nlohmann")),
     "tests/unit/llm": May(("runtime", "tests/unit/runtime"), ("gtest",)),
-    "tests/bench/comm": May(("runtime/comm", "runtime/base"), ("CLI", "nlohmann")),
+    "tests/bench/comm": May(("runtime/comm", "runtime/base"), ("CLI", "nlohmann", "mpi.h")),
     "tests/bench/llm": May(("runtime",), ("CLI", "nlohmann")),
     "tests/unit/capi": May(("runtime", "tests/unit/runtime"), ("gtest",)),
 }

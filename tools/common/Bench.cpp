@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/common/BenchComm.h"
 #include "tools/common/BenchServe.h"
 #include "tools/common/Exit.h"
 #include "tools/common/OutputFile.h"
@@ -181,9 +182,10 @@ Status bench(const PlanSource& source, const BenchOptions& options) {
 
 void addBench(CLI::App& app, Action& action, const PlanSource& source, bool canCompile) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App* command = app.add_subcommand("bench", "Time a model or a plan; `bench serve`: put a load on a server");
+  CLI::App* command = app.add_subcommand("bench", "Time a model or a plan; `bench serve`: put a load on a server; `bench comm`: time collectives");
   command->add_option("MODEL", options->request.path, "ONNX model, native IR or plan; needed without a subcommand");
   addBenchServe(*command, action);
+  addBenchComm(*command, action);
   addDeviceOptions(*command, options->request.device);
   addInputOptions(*command, options->inputs);
   command->add_option("--vs", options->versus, "Time this beside it, in turns")
@@ -199,9 +201,9 @@ void addBench(CLI::App& app, Action& action, const PlanSource& source, bool canC
   command->add_flag("--steps", options->steps, "Show each step too: its time, what it moves and computes, its share of what the device can do");
   // Runs after the callback of a subcommand, which has left what is to be done.
   command->callback([options, source, command, &action] {
-    const bool isServe = !command->get_subcommands().empty();
-    if (isServe && !options->request.path.empty()) throw CLI::ExtrasError({options->request.path});
-    if (isServe) return;
+    const bool isOther = !command->get_subcommands().empty();
+    if (isOther && !options->request.path.empty()) throw CLI::ExtrasError({options->request.path});
+    if (isOther) return;
     if (options->request.path.empty()) throw CLI::RequiredError("MODEL");
     action = [options, source] {
       options->request.dims = options->inputs.dims;

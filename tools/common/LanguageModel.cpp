@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "runtime/text/OpenTokenizer.h"
-#include "tools/common/RankFolder.h"
 
 namespace jinx::tools {
 
@@ -72,19 +71,11 @@ Expected<bool> followed(LanguageModelOptions& options) {
 
 Expected<LanguageModel> openLanguageModel(const PlanSource& source, const LanguageModelOptions& options,
                                           const text::Tokenizer& tokenizer, int32_t pages, size_t requests) {
-  LanguageModel opened;
   llm::PlanModelOptions how = howOf(options);
   if (how.pages == 0) how.pages = pages;
-  if (isRankFolder(options.request.path) || options.ranks.any()) {
-    JINX_TRY_ASSIGN(opened.ranks, LanguageModelRanks::open(options.request.path, options.ranks, options.world,
-                                                           options.request.device, how, opened.model));
-    opened.steps = std::make_unique<engine::QueuedSteps>(*opened.ranks.lead());
-  } else {
-    JINX_TRY_ASSIGN(opened.plan, source(options.request));
-    JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
-    JINX_TRY_ASSIGN(opened.model, llm::PlanModel::create(opened.plan.file, std::move(device), how));
-    opened.steps = llm::makeSteps(*opened.model);
-  }
+  LanguageModel opened;
+  JINX_TRY_ASSIGN(static_cast<SteppedModel&>(opened),
+                  openSteppedModel(source, options.request, options.ranks, options.world, how));
   engine::EngineOptions engineOptions;
   engineOptions.scheduler.contextLength = opened.model->contextLength();
   engineOptions.scheduler.tokenBudget = engineOptions.scheduler.prefillWhileDecoding =

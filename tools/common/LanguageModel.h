@@ -5,9 +5,6 @@
 #include <vector>
 
 #include "runtime/engine/Engine.h"
-#include "runtime/engine/StepStream.h"
-#include "runtime/llm/DeviceSteps.h"
-#include "runtime/llm/PlanModel.h"
 #include "runtime/text/Tokenizer.h"
 #include "tools/common/Arguments.h"
 #include "tools/common/DraftModel.h"
@@ -37,12 +34,8 @@ void addSamplingOptions(CLI::App& command, engine::SamplingOptions& sampling);
 Expected<text::Tokenizer> openTokenizer(const LanguageModelOptions& options);
 
 /// Not to be moved while its engine has work: parts point to each other.
-struct LanguageModel {
-  LoadedPlan plan;
-  std::unique_ptr<llm::PlanModel> model; ///< of a model that is split over ranks, this one's part
-  LanguageModelRanks ranks;
+struct LanguageModel : SteppedModel {
   DraftModel draft;
-  std::unique_ptr<engine::StepStream> steps;
   std::unique_ptr<engine::Engine> engine;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "runtime/comm/VirtualWorld.h"
+#include "runtime/llm/DeviceSteps.h"
+#include "runtime/llm/EmbeddingModel.h"
 #include "tools/common/RankFolder.h"
 
 namespace jinx::tools {
@@ -95,6 +97,24 @@ Status followRank(const std::string& path, const RankOptions& options, World wor
     return part.status();
   }
   return llm::follow(**part, *world);
+}
+
+Expected<SteppedModel> openSteppedModel(const PlanSource& source, const PlanRequest& request, const RankOptions& ranks,
+                                        World world, const llm::PlanModelOptions& how) {
+  SteppedModel opened;
+  if (isRankFolder(request.path) || ranks.any()) {
+    JINX_TRY_ASSIGN(opened.ranks,
+                    LanguageModelRanks::open(request.path, ranks, std::move(world), request.device, how, opened.model));
+    opened.steps = llm::makeSteps(*opened.ranks.lead());
+    return opened;
+  }
+  JINX_TRY_ASSIGN(opened.plan, source(request));
+  if (llm::EmbeddingModel::isEncoder(*opened.plan.file))
+    return invalidArgument(request.path + " is an encoder: pass it as --embedding-model of `serve`");
+  JINX_TRY_ASSIGN(auto device, openDevice(request.device));
+  JINX_TRY_ASSIGN(opened.model, llm::PlanModel::create(opened.plan.file, std::move(device), how));
+  opened.steps = llm::makeSteps(*opened.model);
+  return opened;
 }
 
 } // namespace jinx::tools

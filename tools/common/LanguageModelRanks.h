@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/comm/Communicator.h"
+#include "runtime/engine/StepStream.h"
 #include "runtime/llm/LeadModel.h"
 #include "runtime/llm/PlanModel.h"
 #include "tools/common/Ranks.h"
@@ -33,7 +34,7 @@ class LanguageModelRanks {
                                            std::unique_ptr<llm::PlanModel>& model);
 
   /// What the engine steps; null where there are no ranks.
-  engine::StepModel* lead() { return lead_.get(); }
+  llm::LeadModel* lead() const { return lead_.get(); }
 
  private:
   std::vector<std::thread> followers_;
@@ -44,5 +45,22 @@ class LanguageModelRanks {
 /// from it.
 Status followRank(const std::string& folder, const RankOptions& options, World world, const DeviceChoice& device,
                   llm::PlanModelOptions how);
+
+/// A language model that an engine can step: a plan on a device, or the first of the ranks of a folder. Parts point to
+/// each other.
+struct SteppedModel {
+  LoadedPlan plan;                       ///< where there are no ranks
+  std::unique_ptr<llm::PlanModel> model; ///< of a model that is split over ranks, this one's part
+  LanguageModelRanks ranks;
+  std::unique_ptr<engine::StepStream> steps;
+
+  /// OK, or why no step will run any more: what ranks have failed in. From any thread.
+  Status status() const { return ranks.lead() ? ranks.lead()->status() : Status::ok(); }
+};
+
+/// \param world  as of LanguageModelRanks
+/// \param how    its communicator is set here
+Expected<SteppedModel> openSteppedModel(const PlanSource& source, const PlanRequest& request, const RankOptions& ranks,
+                                        World world, const llm::PlanModelOptions& how);
 
 } // namespace jinx::tools

@@ -1,5 +1,6 @@
 #include "tools/common/Ranks.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 
@@ -30,15 +31,23 @@ std::chrono::milliseconds timeoutOf(const RankOptions& options) {
   return std::chrono::milliseconds(static_cast<int64_t>(options.timeoutSeconds * 1000));
 }
 
+static const std::atomic<int>* stopOf(const RankOptions& options) {
+  return options.takesSignals ? &comm::stopOnSignals() : nullptr;
+}
+
+/// Threads or processes; NCCL's ranks may be either.
+static Status checkRankOptions(const RankOptions& options) {
+  if (options.ranks == 0 || options.communicator.empty() || options.isNccl()) return Status::ok();
+  return invalidArgument("got --ranks and --communicator " + options.communicator +
+                         ", expected one: threads of this process, or processes");
+}
+
 Expected<World> openWorld(const RankOptions& options) {
-  if (options.ranks != 0 && !options.communicator.empty() && !options.isNccl())
-    return invalidArgument("got --ranks and --communicator " + options.communicator +
-                           ", expected one: threads of this process, or processes");
+  JINX_TRY(checkRankOptions(options));
   if (options.communicator.empty() || options.ranks != 0) return World();
   // NCCL's ranks meet, compare schedules and end through MPI.
-  JINX_TRY_ASSIGN(
-      auto world,
-      comm::openCommunicator("mpi", {.timeout = timeoutOf(options), .module = "", .stop = &comm::stopOnSignals()}));
+  JINX_TRY_ASSIGN(auto world, comm::openCommunicator(
+                                  "mpi", {.timeout = timeoutOf(options), .module = "", .stop = stopOf(options)}));
   return World(std::move(world));
 }
 
@@ -59,11 +68,16 @@ Expected<std::shared_ptr<Device>> openDeviceOfRank(const RankOptions& options, D
 Expected<World> worldOnDevice(const RankOptions& options, World world, std::shared_ptr<Device> device) {
   if (!options.isNccl()) return world;
   JINX_TRY_ASSIGN(auto own, comm::openNccl(std::move(world), std::move(device),
-                                           {.timeout = timeoutOf(options), .stop = &comm::stopOnSignals()}));
+                                           {.timeout = timeoutOf(options), .stop = stopOf(options)}));
   return World(std::move(own));
 }
 
 namespace {
+
+RankUse useOf(const Session& session) {
+  const SessionStatistics s = session.statistics();
+  return {s.collectives.calls, s.collectives.sentBytes, s.collectives.receivedBytes, s.constantBytes, s.arenaBytes, s.plannedBytes, s.largestLiveBytes};
+}
 
 class ThreadRanks final : public Ranks {
  public:
@@ -89,6 +103,12 @@ class ThreadRanks final : public Ranks {
   std::vector<TraceStep> steps() const override { return ranks_->session(0).steps(); }
   Expected<std::vector<Value>> run(std::span<const Value> inputs, Trace* trace) override {
     return ranks_->run(inputs, trace);
+  }
+  Expected<std::vector<RankUse>> use() override {
+    std::vector<RankUse> all;
+    for (int rank = 0; rank < ranks_->size(); ++rank)
+      all.push_back(useOf(ranks_->session(rank)));
+    return all;
   }
 
  private:
@@ -131,6 +151,13 @@ class ProcessRank final : public Ranks {
                "output \"" + session_->outputs()[k].name + "\"");
     return ports_->join(parts, inputs);
   }
+  Expected<std::vector<RankUse>> use() override {
+    const RankUse own = useOf(*session_);
+    std::vector<RankUse> all(static_cast<size_t>(comm_->size()));
+    static_assert(sizeof(RankUse) % sizeof(int64_t) == 0);
+    JINX_TRY(comm_->run({.op = comm::Op::kAllGather, .dtype = DType::kI64, .count = sizeof(RankUse) / sizeof(int64_t), .name = "use of ranks"}, &own, all.data()));
+    return all;
+  }
 
  private:
   /// All ranks' parts, which are of one size. What is no tensor of numbers is shown as this rank has it.
@@ -160,6 +187,7 @@ class ProcessRank final : public Ranks {
 
 Expected<std::unique_ptr<Ranks>> openRanks(const std::string& path, const RankOptions& options,
                                            const DeviceChoice& device) {
+  JINX_TRY(checkRankOptions(options));
   JINX_TRY_ASSIGN(RankFolder folder, readRankFolder(path));
   const std::string n = std::to_string(folder.size());
   if (!options.any())

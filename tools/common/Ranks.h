@@ -27,6 +27,7 @@ struct RankOptions {
   int ranks = 0;            ///< threads of this process; 0: not so
   std::string communicator; ///< "mpi" or "nccl"; empty: not so
   double timeoutSeconds = 300;
+  bool takesSignals = true; ///< one that asks the process to end ends its waits; false: somebody else takes them
 
   bool any() const { return ranks != 0 || !communicator.empty(); }
   bool isNccl() const { return communicator == "nccl"; }
@@ -44,6 +45,13 @@ Expected<std::shared_ptr<Device>> openDeviceOfRank(const RankOptions& options, D
 Expected<World> worldOnDevice(const RankOptions& options, World world, std::shared_ptr<Device> device);
 std::chrono::milliseconds timeoutOf(const RankOptions& options);
 
+/// What one rank has sent and holds.
+struct RankUse {
+  int64_t collectives = 0, sentBytes = 0, receivedBytes = 0; ///< of all runs so far; also the comparison of schedules in front of the first one
+  int64_t constantBytes = 0, arenaBytes = 0;                 ///< allocated
+  int64_t plannedBytes = 0, largestLiveBytes = 0;            ///< of the arena, by the plan and the last sizes; what no plan could do without
+};
+
 class Ranks {
  public:
   virtual ~Ranks() = default;
@@ -54,6 +62,8 @@ class Ranks {
   virtual bool isFirst() const { return true; }
   /// \param trace  of this process's rank, or of rank 0; may be null
   virtual Expected<std::vector<Value>> run(std::span<const Value> inputs, Trace* trace) = 0;
+  /// Of all ranks, in order. Of processes each calls this, and gets it.
+  virtual Expected<std::vector<RankUse>> use() = 0;
 };
 
 /// kInvalidArgument, saying what to pass, where the options do not fit the folder.

@@ -26,7 +26,7 @@ struct RunOptions {
   InputOptions inputs;
   RankOptions ranks;
   std::string outputDir;
-  std::string traceFile;
+  std::string traceFile, useFile;
   int repeat = 1;
 };
 
@@ -118,6 +118,19 @@ Status writeTrace(const RunOptions& options, const Trace* trace, const std::vect
   return trace->writeJson(options.traceFile, steps);
 }
 
+Status writeUse(const std::string& path, std::span<const RankUse> all) {
+  nlohmann::ordered_json ranks = nlohmann::ordered_json::array();
+  for (const RankUse& use : all)
+    ranks.push_back({{"collectives", use.collectives},
+                     {"sent_bytes", use.sentBytes},
+                     {"received_bytes", use.receivedBytes},
+                     {"constant_bytes", use.constantBytes},
+                     {"arena_bytes", use.arenaBytes},
+                     {"planned_bytes", use.plannedBytes},
+                     {"largest_live_bytes", use.largestLiveBytes}});
+  return writeText(path, ranks.dump(1) + "\n");
+}
+
 /// Plans of all ranks: whole inputs and outputs; of several processes the first one shows and writes.
 Status runRanks(const RunOptions& options) {
   JINX_TRY_ASSIGN(std::unique_ptr<Ranks> ranks, openRanks(options.request.path, options.ranks, options.request.device));
@@ -131,7 +144,9 @@ Status runRanks(const RunOptions& options) {
     JINX_TRY_ASSIGN(outputs, ranks->run(inputs, trace.get()), "running the plans");
     times.push_back(timer.ms());
   }
+  JINX_TRY_ASSIGN(const std::vector<RankUse> use, ranks->use());
   if (!ranks->isFirst()) return Status::ok();
+  if (!options.useFile.empty()) JINX_TRY(writeUse(options.useFile, use));
   printOutputs(ports, outputs);
   printTimes(times);
   if (!options.outputDir.empty()) JINX_TRY(writeOutputs(options.outputDir, ports, outputs));
@@ -140,6 +155,8 @@ Status runRanks(const RunOptions& options) {
 
 Status run(const PlanSource& source, const RunOptions& options) {
   JINX_TRY(checkOutputFile(options.traceFile));
+  JINX_TRY(checkOutputFile(options.useFile));
+  if (!options.useFile.empty() && !options.ranks.any()) return invalidArgument("--rank-use: is about the plans of ranks, expected --ranks or --communicator");
   if (!options.outputDir.empty()) JINX_TRY(makeFolder(options.outputDir));
   if (options.ranks.any() || isRankFolder(options.request.path)) return runRanks(options);
   JINX_TRY_ASSIGN(LoadedPlan plan, source(options.request));
@@ -174,6 +191,7 @@ void addRun(CLI::App& app, Action& action, const PlanSource& source) {
   addInputOptions(*command, options->inputs);
   command->add_option("--output-dir", options->outputDir, "Write each output to DIR/NAME.npy")->type_name("DIR");
   addRankOptions(*command, options->ranks);
+  command->add_option("--rank-use", options->useFile, "Write what each rank has sent and holds (- is standard output)")->type_name("FILE.json");
   command->add_option("--repeat", options->repeat, "Run so often")->check(CLI::Range(1, 1000000000));
   command->add_option("--record-launches", options->request.device.record,
                       "With --device emulated: write text, sizes and operands of a launch of each kernel to DIR")

@@ -1,12 +1,11 @@
 #include "tools/common/Serve.h"
 
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <fstream>
 #include <iterator>
 
-#include "runtime/llm/DeviceSteps.h"
-#include "runtime/llm/PlanModel.h"
 #include "runtime/serve/Formats.h"
 #include "runtime/serve/OtlpExporter.h"
 #include "runtime/serve/Router.h"
@@ -29,6 +28,8 @@ struct ServeOptions {
   serve::Limits limits;
   engine::EngineOptions engine;
   int32_t pages = 2048, contextLength = 0, drafts = 0;
+  RankOptions ranks;
+  World world; ///< as of LanguageModelOptions
 };
 
 Expected<serve::Auth> readKeys(const std::string& path) {
@@ -72,24 +73,26 @@ Expected<std::unique_ptr<serve::Tracer>> makeTracer(const ServeOptions& options,
 
 /// A language model as the server needs it. Its parts point to each other: not to be moved.
 struct OpenLanguage {
-  LoadedPlan plan;
-  std::unique_ptr<llm::PlanModel> model;
-  std::unique_ptr<engine::StepStream> steps;
+  SteppedModel stepped;
   DraftModel draft;
   engine::EngineOptions engine;
   std::unique_ptr<serve::ServedModel> served;
 };
 
+llm::PlanModelOptions howOf(const ServeOptions& options) {
+  return {.pages = options.pages,
+          .contextLength = options.contextLength,
+          .parallelWork = options.request.device.parallelWork,
+          .communicator = nullptr};
+}
+
 Expected<std::unique_ptr<OpenLanguage>> openLanguage(const PlanSource& source, const ServeOptions& options) {
   auto opened = std::make_unique<OpenLanguage>();
   const std::string tokenizerFile = options.tokenizer.empty() ? options.request.path : options.tokenizer;
   JINX_TRY_ASSIGN(text::Tokenizer tokenizer, text::openTokenizer(tokenizerFile), "tokenizer");
-  JINX_TRY_ASSIGN(opened->plan, source(options.request));
-  if (llm::EmbeddingModel::isEncoder(*opened->plan.file)) return invalidArgument(options.request.path + " is an encoder: pass it as --embedding-model");
-  JINX_TRY_ASSIGN(auto device, openDevice(options.request.device));
-  JINX_TRY_ASSIGN(opened->model, llm::PlanModel::create(opened->plan.file, std::move(device), {.pages = options.pages, .contextLength = options.contextLength, .parallelWork = options.request.device.parallelWork}));
-  const llm::PlanModel& model = *opened->model;
-  opened->steps = llm::makeSteps(*opened->model);
+  JINX_TRY_ASSIGN(opened->stepped,
+                  openSteppedModel(source, options.request, options.ranks, options.world, howOf(options)));
+  const llm::PlanModel& model = *opened->stepped.model;
   // What is longer than all pages would be refused: then a sequence is as long as they are.
   opened->engine = options.engine;
   opened->engine.scheduler.leastCopied = model.leastCopied();
@@ -109,7 +112,7 @@ Expected<std::unique_ptr<serve::EngineThread>> startEngine(const OpenLanguage& o
   engine::EngineOptions options = opened.engine;
   options.scheduler.maxRunning = std::min(options.scheduler.maxRunning, options.scheduler.tokenBudget);
   JINX_TRY_ASSIGN(options.key, engine::randomHashKey());
-  return serve::EngineThread::start({std::move(options), auth.weights()}, *opened.steps, metrics);
+  return serve::EngineThread::start({std::move(options), auth.weights()}, *opened.stepped.steps, metrics);
 }
 
 void printListening(const ServeOptions& options, const serve::Served& served, uint16_t port) {
@@ -121,7 +124,20 @@ void printListening(const ServeOptions& options, const serve::Served& served, ui
   std::fflush(stdout);
 }
 
-Status run(const PlanSource& source, const ServeOptions& options) {
+/// A process that is not the first of its world follows, and is told by the first one when it is to end: a signal to
+/// all of them is for that one, which lets requests end.
+Expected<bool> followed(ServeOptions& options) {
+  JINX_TRY_ASSIGN(options.world, openWorld(options.ranks));
+  if (!options.world || options.world->rank() == 0) return false;
+  for (int signal : {SIGTERM, SIGINT})
+    std::signal(signal, SIG_IGN);
+  JINX_TRY(followRank(options.request.path, options.ranks, options.world, options.request.device, howOf(options)));
+  return true;
+}
+
+Status run(const PlanSource& source, ServeOptions options) {
+  JINX_TRY_ASSIGN(const bool isDone, followed(options));
+  if (isDone) return Status::ok();
   JINX_TRY_ASSIGN(serve::Auth auth, readKeys(options.keyFile));
   std::unique_ptr<OpenLanguage> language;
   std::unique_ptr<OpenEncoder> encoder;
@@ -140,6 +156,7 @@ Status run(const PlanSource& source, const ServeOptions& options) {
   serve::Served served;
   if (language) {
     JINX_TRY_ASSIGN(engine, startEngine(*language, auth, metrics));
+    options.server.failure = [&stepped = language->stepped] { return stepped.status(); };
     served.language = language->served.get(), served.engine = engine.get();
   }
   if (encoder) {
@@ -169,6 +186,8 @@ Status runRouter(const ServeOptions& options) {
 Status runEither(const PlanSource& source, const ServeOptions& options, bool canCompile) {
   const bool hasModel = !options.request.path.empty(), hasEncoder = !options.encoder.path.empty();
   const bool isRouter = !options.replicas.empty();
+  if (options.ranks.any() && !hasModel)
+    return invalidArgument("--ranks and --communicator are about MODEL, and there is none");
   if (isRouter && (hasModel || hasEncoder)) return invalidArgument("a router (--replicas) takes no model");
   if (isRouter && !(options.collector.empty() && options.traceFile.empty())) return invalidArgument("spans (--otlp, --trace) are the replicas' own, and a router (--replicas) has none");
   if (isRouter) return runRouter(options);
@@ -223,6 +242,8 @@ void addServe(CLI::App& app, Action& action, const PlanSource& source, bool canC
   addLimits(*command, *options);
   options->request.device.parallelWork = llm::kParallelWork;
   addDeviceOptions(*command, options->request.device);
+  addRankOptions(*command, options->ranks);
+  options->ranks.takesSignals = false; // the server does
   command->callback([options, source, canCompile, &action] {
     options->request.quiet = options->request.keepsPlan = true;
     action = [options, source, canCompile] { return report(runEither(source, *options, canCompile)); };

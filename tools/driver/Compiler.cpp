@@ -419,25 +419,32 @@ Expected<Compiled> compileFrom(const ModuleSource& source, std::shared_ptr<mlir:
 
 } // namespace
 
+namespace {
+
+/// As `import`, and the files in which weights stay, by names relative to the folder that options say.
+Expected<mlir::OwningOpRef<mlir::ModuleOp>> importWithFiles(mlir::MLIRContext& context, const std::string& path, const CompileOptions& options,
+                                                            std::vector<ExternalFile>& external) {
+  if (options.externalFolder.empty()) return import(context, path, options);
+  std::string outside; // a file of weights that the folder is not above
+  CompileOptions own = options;
+  own.import.mapped = [&](const std::string& file, std::span<const std::byte> bytes) {
+    std::error_code error;
+    const std::string name = std::filesystem::relative(file, options.externalFolder, error).generic_string();
+    if (!error && !name.starts_with("..")) external.push_back({name, bytes});
+    else outside = file;
+  };
+  auto module = import(context, path, own);
+  if (!module || outside.empty()) return module;
+  return invalidArgument("weights cannot stay in " + outside + ": the plan goes to " + options.externalFolder + ", expected the folder of the weights or one above it");
+}
+
+} // namespace
+
 Expected<Compiled> compileModel(const std::string& path, const CompileOptions& options) {
   JINX_TRY(checkOptions(options));
   std::shared_ptr<mlir::MLIRContext> context = makeContext(options.threads);
   std::vector<ExternalFile> external;
-  std::string outside; // a file of weights that the plan's folder is not above
-  CompileOptions own = options;
-  if (!options.externalFolder.empty())
-    own.import.mapped = [&](const std::string& file, std::span<const std::byte> bytes) {
-      std::error_code error;
-      const std::string name = std::filesystem::relative(file, options.externalFolder, error).generic_string();
-      if (!error && !name.starts_with("..")) external.push_back({name, bytes});
-      else outside = file;
-    };
-  const auto imported = [&] {
-    auto module = import(*context, path, own);
-    if (!module || outside.empty()) return module;
-    return decltype(module)(invalidArgument("weights cannot stay in " + outside + ": the plan goes to " + options.externalFolder + ", expected the folder of the weights or one above it"));
-  };
-  return compileFrom(imported, context, path, own, external);
+  return compileFrom([&] { return importWithFiles(*context, path, options, external); }, context, path, options, external);
 }
 
 Expected<std::shared_ptr<ModelModule>> importModel(const std::string& path, const CompileOptions& options) {
@@ -447,14 +454,14 @@ Expected<std::shared_ptr<ModelModule>> importModel(const std::string& path, cons
   model->context = makeContext(options.threads);
   std::vector<Remark> warnings;
   CollectDiagnostics diagnostics(model->context.get(), warnings);
-  JINX_TRY_ASSIGN(model->module, import(*model->context, path, options));
+  JINX_TRY_ASSIGN(model->module, importWithFiles(*model->context, path, options, model->external));
   return model;
 }
 
 Expected<Compiled> compileModule(std::shared_ptr<ModelModule> model, const CompileOptions& options) {
   JINX_TRY(checkOptions(options));
   auto source = [&]() -> Expected<mlir::OwningOpRef<mlir::ModuleOp>> { return std::move(model->module); };
-  return compileFrom(source, model->context, model->name, options);
+  return compileFrom(source, model->context, model->name, options, model->external);
 }
 
 Status writeModule(ModelModule& model, const std::string& path) {

@@ -21,7 +21,7 @@ struct CompileOptions {
   bool earlyLaunch = true;   ///< CUDA: a launch may begin before the one in front has ended (device/grid.cuh)
   int64_t activationBits = 0;  ///< CPU: of products with codes of weights: 8, 16, 24, or 32 for floats; 0: 8 of language models, else 24, beside tables of levels 16; decision 0033
   std::string f32Products;   ///< CUDA: how products of f32 are made: split (empty: this), tf32, scalar; decision 0021
-  std::string externalFolder; ///< of the plan; weights that lie in safetensors files below it as the plan wants them stay there; empty: all are in the plan
+  std::string externalFolder; ///< of the plan, or of the folder of ranks' plans; weights that lie in safetensors files below it as the plan wants them stay there; empty: all are in the plan
   bool cubins = false;       ///< CUDA: carry machine code beside the texts, for machines without NVRTC
   unsigned threads = 2;
   bool portable = true;      ///< with `isas` empty: carry baseline code besides the host's

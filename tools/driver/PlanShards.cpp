@@ -5,6 +5,7 @@
 
 #include "ir/Graph/Pages.h"
 #include "runtime/comm/model/Cheapest.h"
+#include "runtime/comm/model/PipelineWorld.h"
 #include "runtime/comm/model/Simulator.h"
 #include "tools/driver/ModelModule.h"
 
@@ -17,6 +18,7 @@ using passes::MeshAxis;
 struct Split {
   int64_t dp = 1, pp = 1, ep = 1, tp = 1;
   bool isSequenceParallel = false;
+  int64_t micro = 1;
   std::string inside() const { return (ep > 1 ? "ep=" + std::to_string(ep) + "," : "") + "tp=" + std::to_string(tp) + (isSequenceParallel ? ",sp" : ""); }
 };
 
@@ -25,6 +27,12 @@ int64_t metadataNumber(ModelModule& model, const char* key) {
   auto text = metadata ? metadata.getAs<mlir::StringAttr>(key) : mlir::StringAttr();
   int64_t number = 0;
   return text && !text.getValue().getAsInteger(10, number) ? number : 0;
+}
+
+/// By which paths between states are compared; a network of a file has no name that passes know.
+std::string nameOrDefault(const comm::model::Network& network) {
+  const auto& names = comm::model::networkNames();
+  return std::find(names.begin(), names.end(), network.name) != names.end() ? network.name : PartitionOptions().network;
 }
 
 /// The fewest experts of any mixture; 1 where there is none.
@@ -81,26 +89,33 @@ class Planner {
         split.pp = axis.ranks;
       else if (axis.name == "ep")
         split.ep = axis.ranks;
+      else if (axis.name == passes::kMicrobatchAxis)
+        split.micro = axis.ranks;
       else
-        return invalidArgument("axis \"" + axis.name + "\" is not planned, expected dp, pp, ep or tp");
+        return invalidArgument("axis \"" + axis.name + "\" is not planned, expected dp, pp, ep, tp or micro");
     }
-    if (split.pp > 1 && (layers_ == 0 || layers_ % split.pp != 0))
-      return invalidArgument("pp=" + std::to_string(split.pp) + ": the model has " +
-                             (layers_ ? std::to_string(layers_) + " layers, expected a divisor of them" : "no chain of layers that is known"));
+    if (split.pp > 1 && layers_ > 0 && layers_ % split.pp != 0)
+      return invalidArgument("pp=" + std::to_string(split.pp) + ": the model has " + std::to_string(layers_) + " layers, expected a divisor of them");
     std::vector<Split> splits = {split};
-    if (split.tp > 1 && layers_ > 0) splits.push_back({split.dp, split.pp, split.ep, split.tp, true});
+    if (split.tp > 1 && layers_ > 0) splits.push_back({split.dp, split.pp, split.ep, split.tp, true, split.micro});
     return splits;
   }
+
+  /// Stages are counted one by one; those of language models are equal parts of the whole.
+  bool hasStageFigures(const Split& split) const { return split.micro > 1 || (split.pp > 1 && layers_ == 0); }
 
   /// The model for one ep and tp, partitioned once. Replicas and stages do not change a rank's program.
   Expected<ShardedModel*> partitioned(const Split& split) {
     auto [entry, isNew] = sharded_.try_emplace({split.ep, split.tp, split.isSequenceParallel});
     if (!isNew) return &entry->second;
+    const bool byStage = hasStageFigures(split);
     std::vector<MeshAxis> mesh;
+    if (byStage) mesh.push_back({"pp", split.pp});
     if (split.ep > 1) mesh.push_back({"ep", split.ep});
     mesh.push_back({"tp", split.tp});
-    ShardRequest request{{std::move(mesh), {}}, /*isBuiltIn=*/true, split.isSequenceParallel};
-    auto made = shardModel(model_->clone(), request, {});
+    if (byStage) mesh.push_back({std::string(passes::kMicrobatchAxis), split.micro});
+    ShardRequest request{{std::move(mesh), {}, {}}, /*isBuiltIn=*/true, split.isSequenceParallel};
+    auto made = shardModel(model_->clone(), request, {.network = nameOrDefault(options_.network), .overlaps = false});
     if (!made) {
       sharded_.erase(entry);
       return made.status();
@@ -138,6 +153,8 @@ class Planner {
     ShardCandidate candidate;
     for (auto [name, ranks] : {std::pair("dp", split.dp), std::pair("pp", split.pp), std::pair("ep", split.ep), std::pair("tp", split.tp)})
       if (ranks > 1 || std::string(name) == "tp") candidate.mesh.push_back({name, ranks});
+    if (split.micro > 1) candidate.mesh.push_back({std::string(passes::kMicrobatchAxis), split.micro});
+    candidate.microbatches = split.micro;
     candidate.isSequenceParallel = split.isSequenceParallel;
     const int64_t sequences = (options_.batch + split.dp - 1) / split.dp;
     if (split.dp > options_.batch)
@@ -150,7 +167,11 @@ class Planner {
       return candidate;
     }
     const int64_t parts = std::min(split.pp, sequences), each = (sequences + parts - 1) / parts;
-    JINX_TRY(measure(**sharded, split, sequences, each, parts, candidate));
+    if (hasStageFigures(split)) {
+      JINX_TRY(measureStages(**sharded, split, sequences, candidate));
+    } else {
+      JINX_TRY(measure(**sharded, split, sequences, each, parts, candidate));
+    }
     for (const passes::RuleNote& note : (*sharded)->notes)
       if (!note.isSplit) candidate.notes += (candidate.notes.empty() ? "" : "; ") + note.node + ": " + note.text;
     if (split.pp == 1) {
@@ -189,6 +210,54 @@ class Planner {
     return Status::ok();
   }
 
+  /// Each stage by its own program; then all as a pipeline.
+  Status measureStages(ShardedModel& sharded, const Split& split, int64_t sequences, ShardCandidate& candidate) {
+    JINX_TRY_ASSIGN(std::vector<RankFigures> stages, stageFigures(sharded, sizesFor(sequences)));
+    comm::model::PipelineCosts costs;
+    const double pieces = double(split.micro);
+    for (RankFigures& stage : stages) {
+      plans_.assumed.insert(stage.assumed.begin(), stage.assumed.end());
+      JINX_TRY_ASSIGN(const double transfer, takeTransfers(stage));
+      costs.transfer = std::max(costs.transfer, transfer / pieces);
+      JINX_TRY(simulate(stage));
+      candidate.stages.push_back({stage.weightBytes, stage.inputBytes, stage.activationBytes, stage.outputBytes, stage.flops, stage.wireBytes, makespan_ / pieces, busy_ / pieces, exposed_ / pieces});
+      costs.forwards.push_back(makespan_ / pieces);
+    }
+    JINX_TRY_ASSIGN(const comm::model::Schedule schedule, comm::model::forwardOnly(int(stages.size()), int(split.micro)));
+    JINX_TRY_ASSIGN(const comm::model::World world, comm::model::worldOf(schedule, costs));
+    JINX_TRY_ASSIGN(const comm::model::Timeline timeline, comm::model::simulate(world), "simulating stages");
+    auto largest = std::max_element(candidate.stages.begin(), candidate.stages.end(), [](const StageFigure& a, const StageFigure& b) { return a.memoryBytes() < b.memoryBytes(); });
+    auto slowest = std::max_element(candidate.stages.begin(), candidate.stages.end(), [](const StageFigure& a, const StageFigure& b) { return a.seconds < b.seconds; });
+    candidate.weightBytes = largest->weightBytes;
+    candidate.inputBytes = largest->inputBytes;
+    candidate.outputBytes = largest->outputBytes;
+    candidate.activationBytes = largest->activationBytes;
+    candidate.flops = slowest->flops;
+    candidate.wireBytes = slowest->wireBytes;
+    candidate.seconds = timeline.makespan;
+    candidate.computeSeconds = slowest->computeSeconds * pieces;
+    candidate.waitSeconds = slowest->waitSeconds * pieces;
+    candidate.bubbleSeconds = std::max(0.0, timeline.makespan - slowest->seconds * pieces);
+    candidate.fits = candidate.memoryBytes() <= options_.device.usableBytes();
+    return Status::ok();
+  }
+
+  /// Between stages: takes sends and broadcasts out of a stage's program, and returns the seconds of its sends.
+  Expected<double> takeTransfers(RankFigures& stage) {
+    double seconds = 0;
+    for (OperatorFigure& op : stage.operators) {
+      if (op.collective < 0) continue;
+      const CollectiveFigure& collective = stage.collectives[size_t(op.collective)];
+      if (collective.op != Op::kSend && collective.op != Op::kBroadcast) continue;
+      op.collective = -1;
+      if (collective.op == Op::kBroadcast) continue;
+      const comm::model::Group group = comm::model::groupAlong(options_.network, int(collective.stride), 2);
+      JINX_TRY_ASSIGN(auto choice, comm::model::cheapest(options_.network, Op::kSend, group, collective.bytes));
+      seconds += choice.best.seconds;
+    }
+    return seconds;
+  }
+
   Expected<double> secondsOf(const CollectiveFigure& collective) {
     auto [entry, isNew] = costs_.try_emplace({int64_t(collective.op), collective.stride, collective.ranks, collective.bytes}, 0);
     if (isNew) {
@@ -208,8 +277,7 @@ class Planner {
     for (const OperatorFigure& op : figures.operators) {
       comm::model::Task task;
       task.after = op.after;
-      const double peak = op.isHalf ? options_.device.halfFlops : options_.device.flops;
-      task.seconds = std::max(op.flops / peak, op.bytes / options_.device.bytesPerSecond);
+      task.seconds = options_.device.secondsOf(op.flops, op.bytes, op.isHalf);
       if (op.collective >= 0) {
         const CollectiveFigure& collective = figures.collectives[size_t(op.collective)];
         task.use = collective.op;
@@ -245,14 +313,6 @@ class Planner {
 };
 
 } // namespace
-
-DevicePeaks peaksOf(const std::string& network) {
-  // Dense peaks of the data sheets; f32 as TF32. The host's are guesses.
-  if (network == "h200-8") return {"H200", 494e12, 989e12, 4.8e12, 141e9};
-  if (network == "a100-8") return {"A100", 156e12, 312e12, 2.04e12, 80e9};
-  if (network == "host") return {"host", 1e11, 1e11, 2e10, 16e9};
-  return {"H100", 494e12, 989e12, 3.35e12, 80e9};
-}
 
 std::string ShardCandidate::name() const { return passes::describe(mesh) + (isSequenceParallel ? ",sp" : ""); }
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/base/Status.h"
 #include "runtime/comm/Communicator.h"
 
 namespace jinx::driver {
@@ -46,5 +47,7 @@ struct RankFigures {
 };
 
 RankFigures rankFigures(ShardedModel& sharded, const std::map<std::string, int64_t>& sizes);
+/// Of each stage of a pipeline; without one, those of all ranks, once.
+Expected<std::vector<RankFigures>> stageFigures(ShardedModel& sharded, const std::map<std::string, int64_t>& sizes);
 
 } // namespace jinx::driver

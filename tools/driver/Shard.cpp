@@ -49,6 +49,32 @@ Status runPasses(ModelModule& model, const char* what, const std::function<void(
   return mlir::succeeded(pm.run(*model.module)) ? Status::ok() : internalError(std::string(what) + " " + model.name + ": " + errors.text());
 }
 
+const std::string kStages(passes::kStageAxis), kMicrobatches(passes::kMicrobatchAxis);
+
+/// From `dist.own` on: what counts microbatches becomes time.
+Status unroll(ShardedModel& sharded, ModelModule& model) {
+  Errors errors(model.context.get());
+  mlir::PassManager pm(model.context.get());
+  pm.addPass(passes::createUnrollMicrobatches({kMicrobatches}));
+  if (mlir::failed(pm.run(*model.module))) return invalidArgument("--shard: " + errors.text());
+  std::erase_if(sharded.rules.mesh, [](const passes::MeshAxis& axis) { return axis.name == kMicrobatches; });
+  return Status::ok();
+}
+
+/// Microbatches that would have to pass something on are a fault of the rules, or of what was asked of the model.
+Status verifyMicrobatches(ModelModule& model) {
+  Errors errors(model.context.get());
+  mlir::PassManager pm(model.context.get());
+  pm.nest<FuncOp>().addPass(passes::createVerifyMicrobatches({kMicrobatches}));
+  return mlir::succeeded(pm.run(*model.module)) ? Status::ok() : invalidArgument("--shard: " + errors.text());
+}
+
+Status markStages(ModelModule& model, const passes::ShardRules& rules) {
+  const int64_t stages = passes::ranksAlong(rules.mesh, kStages);
+  if (stages <= 1) return Status::ok();
+  return rules.stages.empty() ? passes::markStages(model.main(), stages).status() : passes::markStages(model.main(), rules.stages);
+}
+
 std::vector<int64_t> coordinatesOf(int64_t rank, const std::vector<passes::MeshAxis>& mesh) {
   std::vector<int64_t> coordinates(mesh.size());
   for (size_t i = mesh.size(); i-- > 0; rank /= mesh[i].ranks)
@@ -56,7 +82,13 @@ std::vector<int64_t> coordinatesOf(int64_t rank, const std::vector<passes::MeshA
   return coordinates;
 }
 
-constexpr const char* kStages = "pp"; ///< the axis of a pipeline
+
+/// Of a program that all ranks have which come to its collectives: of the whole model, or of a stage.
+void addOverlap(mlir::OpPassManager& pm, const PartitionOptions& options) {
+  if (!options.overlaps) return;
+  pm.addPass(passes::createCombineCollectives({options.network}));
+  pm.addPass(passes::createOverlapCollectives({options.network}));
+}
 
 int64_t coordinateAlong(const std::vector<passes::MeshAxis>& mesh, const std::string& name, int64_t rank) {
   const std::vector<int64_t> coordinates = coordinatesOf(rank, mesh);
@@ -160,16 +192,28 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
     JINX_TRY_ASSIGN(sharded.rules, passes::builtInRules(*model->module, request.rules.mesh, request.isSequenceParallel, sharded.notes), "--shard");
   }
   JINX_TRY(passes::applyRules(*model->module, sharded.rules).status(), "--shard");
-  if (int64_t stages = passes::ranksAlong(sharded.rules.mesh, kStages); stages > 1) JINX_TRY(passes::markStages(model->main(), stages).status(), "--shard");
+  JINX_TRY(markStages(*model, sharded.rules), "--shard");
+  sharded.microbatches = passes::ranksAlong(sharded.rules.mesh, kMicrobatches);
   lap("rules");
   JINX_TRY(runPasses(*model, "splitting", [](mlir::OpPassManager& pm) { pm.addPass(passes::createPlaceValues()); }));
+  JINX_TRY(verifyMicrobatches(*model));
   lap("place");
   JINX_TRY(runPasses(*model, "splitting",
-                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createMoveReshards({options.latencyMicroseconds, options.bandwidthGBs})); }));
+                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createMoveReshards({options.network})); }));
   lap("move reshards");
   JINX_TRY(runPasses(*model, "splitting",
-                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createPartition({options.latencyMicroseconds, options.bandwidthGBs})); }));
+                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createPartition({options.network})); }));
   lap("partition");
+  JINX_TRY(unroll(sharded, *model));
+  lap("unroll");
+  sharded.options = options;
+  if (passes::ranksAlong(sharded.rules.mesh, kStages) <= 1) {
+    JINX_TRY(runPasses(*model, "splitting", [&](mlir::OpPassManager& pm) {
+      addOverlap(pm, options);
+      pm.addPass(passes::createStartTransfers());
+    }));
+    lap("overlap");
+  }
   for (const passes::RuleNote& note : sharded.notes)
     sharded.remarks.push_back({note.isSplit ? "passed" : "missed", "built-in-rules", note.isSplit ? "Split" : "Whole", note.node, note.text});
   sharded.remarks.insert(sharded.remarks.end(), remarks->begin(), remarks->end());
@@ -190,14 +234,28 @@ std::string printOwn(ShardedModel& sharded) {
   return text;
 }
 
+Expected<std::shared_ptr<ModelModule>> stageProgram(ShardedModel& sharded, int64_t stage) {
+  std::shared_ptr<ModelModule> model = sharded.model->clone();
+  JINX_TRY(runPasses(*model, "splitting",
+                     [&](mlir::OpPassManager& pm) {
+                       pm.addPass(passes::createStageProgram({kStages, stage}));
+                       pm.addPass(passes::createStartTransfers());
+                     }),
+           "stage " + std::to_string(stage));
+  return model;
+}
+
 Expected<Compiled> compileRank(ShardedModel& sharded, size_t program, const CompileOptions& options) {
   const int64_t rank = sharded.firstRanks[program];
   std::shared_ptr<ModelModule> model = sharded.model->clone();
   JINX_TRY(runPasses(*model, "splitting",
                      [&](mlir::OpPassManager& pm) {
-                       if (passes::ranksAlong(sharded.rules.mesh, kStages) > 1)
-          pm.addPass(passes::createStageProgram({kStages, coordinateAlong(sharded.rules.mesh, kStages, rank)}));
-        pm.addPass(passes::createRankProgram({rank}));
+                       if (passes::ranksAlong(sharded.rules.mesh, kStages) > 1) {
+                         pm.addPass(passes::createStageProgram({kStages, coordinateAlong(sharded.rules.mesh, kStages, rank)}));
+                         addOverlap(pm, sharded.options);
+                         pm.addPass(passes::createStartTransfers());
+                       }
+                       pm.addPass(passes::createRankProgram({rank}));
                        // Kernels read codes that are constants: those of this rank.
                        pm.addPass(passes::createFoldConstants({.keepCodes = true}));
                        pm.addPass(mlir::createCSEPass());
@@ -220,6 +278,7 @@ Status writeRanks(ShardedModel& sharded, const std::string& path, const CompileO
         options.progress("rank " + std::to_string(sharded.firstRanks[program]) + ": " + stage, (double(program) + fraction) * share);
       };
     JINX_TRY_ASSIGN(Compiled compiled, compileRank(sharded, program, own));
+    if (!options.externalFolder.empty()) compiled.plan->plan().set_external_above(true);
     JINX_TRY(compiled.plan->writeFile((folder->path() / fileOf(sharded.firstRanks[program])).string()),
              "writing the plan of rank " + std::to_string(sharded.firstRanks[program]));
     done(program, compiled);

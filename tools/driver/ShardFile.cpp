@@ -87,13 +87,35 @@ Expected<Json> parseJson(const std::string& text) {
   }
 }
 
+/// A list of patterns for each stage.
+Expected<std::vector<std::vector<std::string>>> readStages(const Json& json, const std::vector<MeshAxis>& mesh) {
+  const int64_t wanted = passes::ranksAlong(mesh, passes::kStageAxis);
+  if (!json.is_array() || int64_t(json.size()) != wanted)
+    return invalidArgument("is " + shown(json) + ", expected a list of " + std::to_string(wanted) + " lists of nodes, one for each stage of axis \"pp\"");
+  std::vector<std::vector<std::string>> stages;
+  for (size_t s = 0; s < json.size(); ++s) {
+    if (!json[s].is_array() || json[s].empty())
+      return invalidArgument("[" + std::to_string(s) + "] is " + shown(json[s]) + ", expected a list of patterns like [\"layer.0.*\"]");
+    stages.emplace_back();
+    for (const Json& pattern : json[s]) {
+      if (!pattern.is_string() || pattern.get<std::string>().empty())
+        return invalidArgument("[" + std::to_string(s) + "] has " + shown(pattern) + ", expected the name of a node or a pattern");
+      stages.back().push_back(pattern);
+    }
+  }
+  return stages;
+}
+
 Expected<ShardRules> readRules(const Json& json) {
   if (!json.is_object()) return invalidArgument("is " + shown(json) + ", expected an object like " + std::string(kExample));
-  JINX_TRY(checkKeys(json, {"mesh", "rules"}));
+  JINX_TRY(checkKeys(json, {"mesh", "rules", "stages"}));
   for (const char* key : {"mesh", "rules"})
     if (!json.contains(key)) return invalidArgument("has no \"" + std::string(key) + "\", expected an object like " + kExample);
   ShardRules rules;
   JINX_TRY_ASSIGN(rules.mesh, readMesh(json["mesh"]), "mesh");
+  if (json.contains("stages")) {
+    JINX_TRY_ASSIGN(rules.stages, readStages(json["stages"], rules.mesh), "stages");
+  }
   if (!json["rules"].is_array()) return invalidArgument("rules is " + shown(json["rules"]) + ", expected a list");
   for (size_t i = 0; i < json["rules"].size(); ++i) {
     JINX_TRY_ASSIGN(ShardRule rule, readRule(json["rules"][i]), "rules[" + std::to_string(i) + "]");
@@ -145,7 +167,9 @@ std::string formatShardFile(const ShardRules& rules) {
   std::string text = "{\"mesh\": [";
   for (const MeshAxis& axis : rules.mesh)
     text += (&axis == rules.mesh.data() ? "" : ", ") + Json::array({axis.name, axis.ranks}).dump();
-  text += "],\n \"rules\": [";
+  text += "],\n ";
+  if (!rules.stages.empty()) text += "\"stages\": " + Json(rules.stages).dump(-1, ' ', false, Json::error_handler_t::replace) + ",\n ";
+  text += "\"rules\": [";
   for (const ShardRule& rule : rules.rules) {
     nlohmann::ordered_json json;
     json["values"] = rule.values;

@@ -3,6 +3,8 @@
 //   {"mesh": [["dp", 2], ["tp", 4]],
 //    "rules": [{"values": "blk.*.ffn_up.weight", "dims": ["tp", ""]}, {"values": "input_ids", "dims": ["dp ?", ""], "priority": 1}]}
 //
+//   {"mesh": [["pp", 2], ["micro", 4]], "stages": [["embed*", "layer.0.*"], ["layer.1.*"]], …}     which nodes each stage of pp has; without it, by layers
+//
 //   dp=2,tp=4        built-in rules (passes/Dist/BuiltInRules.h)
 //   tp=4,sp          those, and rows between blocks are split by tp, too
 #pragma once

@@ -18,7 +18,7 @@ struct CompileCommand {
   driver::CompileOptions options;
   driver::QuantizeOptions quantize; ///< no scheme: the model stays as it is
   std::vector<frontends::DimOverride> reportDims;
-  bool noFusion = false, timing = false, keepsWeights = false;
+  bool noFusion = false, noOverlap = false, timing = false, keepsWeights = false;
   int threads = 0;
 };
 
@@ -121,7 +121,8 @@ Status compileShards(CompileCommand& command) {
   ProgressBar progress("compiling");
   options.progress = [&](const std::string& stage, double fraction) { progress.update(fraction, stage); };
   JINX_TRY_ASSIGN(auto model, importForShards(command));
-  JINX_TRY_ASSIGN(driver::ShardedModel sharded, driver::shardModel(std::move(model), request, {.remarks = options.remarks}));
+  JINX_TRY_ASSIGN(driver::ShardedModel sharded, driver::shardModel(std::move(model), request,
+                                                                     {.remarks = options.remarks, .network = options.target == "cpu" ? "host" : "h100-8", .overlaps = !command.noOverlap}));
   if (!command.remarksFile.empty())
     JINX_TRY(writeText(command.remarksFile, driver::formatRemarks(sharded.remarks, driver::remarkFormatOf(command.remarksFile))), "writing remarks");
   if (options.emit == "graph") {
@@ -131,7 +132,7 @@ Status compileShards(CompileCommand& command) {
   std::map<std::string, int64_t> sizes;
   for (const frontends::DimOverride& dim : options.import.dims)
     if (dim.isConstant() && !dim.name.empty()) sizes[dim.name] = dim.min;
-  const driver::RankFigures figures = driver::rankFigures(sharded, sizes);
+  JINX_TRY_ASSIGN(const std::vector<driver::RankFigures> figures, driver::stageFigures(sharded, sizes));
   std::string lines;
   JINX_TRY(driver::writeRanks(sharded, command.output, options, [&](size_t program, const driver::Compiled& compiled) {
     if (program < 8) lines += programLine(sharded, program, compiled);
@@ -141,10 +142,15 @@ Status compileShards(CompileCommand& command) {
   if (command.timing)
     for (const auto& [stage, ms] : sharded.times) std::fprintf(stderr, "%10.1f ms  %s\n", ms, stage.c_str());
   std::printf("%s: %zu ranks (%s), %zu plans, compiled in %s\n%s%s%s", command.output.c_str(), sharded.programOf.size(), passes::describe(sharded.rules.mesh).c_str(), sharded.firstRanks.size(),
-              formatMilliseconds(timer.ms()).c_str(), lines.c_str(), notesText(sharded.notes).c_str(), rankTables(figures).c_str());
-  for (const passes::MeshAxis& axis : sharded.rules.mesh)
-    if (axis.name == "pp" && axis.ranks > 1) std::printf("  (tables are of all stages of pp together: a rank has its stage's share)\n");
+              formatMilliseconds(timer.ms()).c_str(), lines.c_str(), notesText(sharded.notes).c_str(), rankTables(figures, sharded.microbatches).c_str());
   return Status::ok();
+}
+
+/// In which the plan is, or the folder of plans.
+std::string folderAbove(std::string output) {
+  while (output.size() > 1 && output.back() == '/')
+    output.pop_back();
+  return std::filesystem::absolute(output).parent_path();
 }
 
 Status compile(CompileCommand& command) {
@@ -156,7 +162,7 @@ Status compile(CompileCommand& command) {
   const bool isFolder = !command.shard.empty() && options.emit == "plan";
   for (const std::string& file : {isFolder ? "" : command.output, command.remarksFile, command.reportFile})
     JINX_TRY(checkOutputFile(file));
-  if (command.keepsWeights) options.externalFolder = std::filesystem::absolute(command.output).parent_path();
+  if (command.keepsWeights) options.externalFolder = folderAbove(command.output);
   if (startsAsPlan(command.model)) return invalidArgument(command.model + " is a plan already, expected a model");
 
   JINX_TRY(readTuning(command));
@@ -204,6 +210,7 @@ void addCompile(CLI::App& app, Action& action) {
       ->check(CLI::Validator(checkTarget, "TARGET"));
   command->add_option("--shard", options->shard, "Split the model over ranks: a file of rules, or a mesh for built-in ones, like tp=4 or dp=2,tp=4 (,sp: rows by tp, too); -o is a folder then")
       ->type_name("FILE|MESH");
+  command->add_flag("--no-overlap", options->noOverlap, "Of --shard: each collective by itself, and waited for at once");
   addDimOption(*command, compiler.import.dims,
                "Fix a dynamic size, or bound it: NAME=VALUE, NAME=LO..HI, INPUT:AXIS=VALUE");
   addRepeated(
@@ -244,8 +251,9 @@ void addCompile(CLI::App& app, Action& action) {
       throw CLI::ValidationError("--cubins", "is about a plan, not about --emit " + options->options.emit);
     if (!options->shard.empty() && options->options.emit != "plan" && options->options.emit != "graph")
       throw CLI::ValidationError("--shard", "is about plans or, with --emit graph, a rank's program, not about --emit " + options->options.emit);
-    for (const auto& [name, isSet] : {std::pair("--report", !options->reportFile.empty()), std::pair("--external-weights", options->keepsWeights), std::pair("--dump-dir", !options->options.dumpDir.empty())})
+    for (const auto& [name, isSet] : {std::pair("--report", !options->reportFile.empty()), std::pair("--dump-dir", !options->options.dumpDir.empty())})
       if (!options->shard.empty() && isSet) throw CLI::ValidationError(name, "is about one plan, and --shard makes one for each rank");
+    if (options->noOverlap && options->shard.empty()) throw CLI::ValidationError("--no-overlap", "is about the collectives of --shard, which is not there");
     if (!options->reportDims.empty() && options->reportFile.empty())
       throw CLI::ValidationError("--report-dim", "is about the page of --report, which is not asked for");
     if (options->options.emit == "plan" && options->output.empty()) throw CLI::RequiredError("-o PLAN");

@@ -50,7 +50,7 @@ Expected<double> readBytes(const std::string& text) {
 }
 
 /// Why a split is where it is in the table.
-std::string whyOf(const driver::ShardCandidate& c, const driver::ShardPlans& plans, const driver::DevicePeaks& device) {
+std::string whyOf(const driver::ShardCandidate& c, const driver::ShardPlans& plans, const comm::model::Peaks& device) {
   if (!c.problem.empty()) return c.problem.substr(0, c.problem.find('\n'));
   if (!c.fits) return "needs " + formatBytes(c.memoryBytes()) + ", a device has " + formatBytes(device.usableBytes()) + " for it";
   const driver::ShardCandidate& best = plans.candidates.front();
@@ -62,7 +62,7 @@ std::string whyOf(const driver::ShardCandidate& c, const driver::ShardPlans& pla
   return formatNumber(c.seconds / best.seconds, 3) + "x: " + most.second + " " + formatMilliseconds(most.first * 1e3) + " longer";
 }
 
-std::string tableOf(const driver::ShardPlans& plans, const driver::DevicePeaks& device) {
+std::string tableOf(const driver::ShardPlans& plans, const comm::model::Peaks& device) {
   TextTable table({"split", "fits", "a call", "computes", "waits", "a rank's memory", "weights", "inputs", "activations", "flops", "on the wire", "why"});
   for (const driver::ShardCandidate& c : plans.candidates) {
     if (!c.problem.empty()) {
@@ -76,11 +76,27 @@ std::string tableOf(const driver::ShardPlans& plans, const driver::DevicePeaks& 
   return table.str();
 }
 
+/// Stages of the splits that were counted by stage.
+std::string stageTables(const driver::ShardPlans& plans) {
+  std::string text;
+  for (const driver::ShardCandidate& c : plans.candidates) {
+    if (c.stages.empty()) continue;
+    TextTable table({"stage of " + c.name(), "a microbatch", "computes", "waits", "a rank's memory", "weights", "inputs", "activations", "flops", "on the wire"});
+    for (size_t s = 0; s < c.stages.size(); ++s) {
+      const driver::StageFigure& f = c.stages[s];
+      table.add({std::to_string(s), formatMilliseconds(f.seconds * 1e3), formatMilliseconds(f.computeSeconds * 1e3), formatMilliseconds(f.waitSeconds * 1e3), formatBytes(f.memoryBytes()),
+                 formatBytes(f.weightBytes), formatBytes(f.inputBytes), formatBytes(f.activationBytes), formatFlops(int64_t(f.flops)), formatBytes(f.wireBytes)});
+    }
+    text += table.str() + "  " + std::to_string(c.microbatches) + " microbatches: stages stand still for " + formatNumber(100 * c.bubbleSeconds / std::max(c.seconds, 1e-30), 3) + " % of a call\n";
+  }
+  return text;
+}
+
 std::string jsonOf(const driver::ShardPlans& plans, const driver::PlanShardsOptions& options) {
   nlohmann::ordered_json json;
   json["ranks"] = options.ranks;
   json["network"] = options.network.name;
-  json["device"] = {{"name", options.device.name},
+  json["device"] = {{"name", options.device.device},
                     {"flops", options.device.flops},
                     {"half_flops", options.device.halfFlops},
                     {"bytes_per_second", options.device.bytesPerSecond},
@@ -100,6 +116,14 @@ std::string jsonOf(const driver::ShardPlans& plans, const driver::PlanShardsOpti
       entry["bytes"] = {{"memory", c.memoryBytes()},        {"weights", c.weightBytes}, {"inputs", c.inputBytes},
                         {"activations", c.activationBytes}, {"outputs", c.outputBytes}, {"wire", c.wireBytes}};
       entry["flops"] = c.flops;
+      for (const driver::StageFigure& stage : c.stages)
+        entry["stages"].push_back({{"seconds", stage.seconds},
+                                   {"compute", stage.computeSeconds},
+                                   {"collectives", stage.waitSeconds},
+                                   {"memory", stage.memoryBytes()},
+                                   {"weights", stage.weightBytes},
+                                   {"flops", stage.flops},
+                                   {"wire", stage.wireBytes}});
     }
     json["candidates"].push_back(std::move(entry));
   }
@@ -121,7 +145,7 @@ Status planShards(PlanShardsCommand& command) {
   for (const std::string& file : {command.output, command.jsonFile})
     JINX_TRY(checkOutputFile(file));
   JINX_TRY_ASSIGN(command.options.network, readNetwork(command.network), "--network");
-  command.options.device = driver::peaksOf(command.network);
+  command.options.device = comm::model::peaksOf(command.network);
   if (!command.memory.empty()) {
     JINX_TRY_ASSIGN(command.options.device.memoryBytes, readBytes(command.memory));
   }
@@ -129,7 +153,7 @@ Status planShards(PlanShardsCommand& command) {
     JINX_TRY_ASSIGN(command.options.mesh, passes::parseMesh(command.mesh), "--mesh");
     command.options.ranks = 1;
     for (const passes::MeshAxis& axis : command.options.mesh)
-      command.options.ranks *= axis.ranks;
+      if (axis.name != passes::kMicrobatchAxis) command.options.ranks *= axis.ranks;
   }
   for (const frontends::DimOverride& dim : command.compiler.import.dims)
     if (dim.isConstant() && !dim.name.empty()) command.options.sizes[dim.name] = dim.min;
@@ -150,8 +174,8 @@ Status planShards(PlanShardsCommand& command) {
   if (!command.jsonFile.empty()) JINX_TRY(writeText(command.jsonFile, jsonOf(plans, command.options)));
   if (command.jsonFile != "-") {
     std::printf("%s on %lld ranks of %s, joined as %s; predicted at peaks, best first\n%s", command.model.c_str(),
-                static_cast<long long>(command.options.ranks), command.options.device.name.c_str(), command.options.network.name.c_str(),
-                tableOf(plans, command.options.device).c_str());
+                static_cast<long long>(command.options.ranks), command.options.device.device.c_str(), command.options.network.name.c_str(),
+                (tableOf(plans, command.options.device) + stageTables(plans)).c_str());
     for (const std::string& name : plans.assumed)
       std::printf("  size %s is taken to be 1; --dim %s=VALUE gives it another\n", name.c_str(), name.c_str());
   }
@@ -167,7 +191,7 @@ void addPlanShards(CLI::App& app, Action& action) {
   command->add_option("MODEL", options->model, "ONNX model, language model (.gguf, or a folder with config.json and safetensors), or native IR")->required();
   CLI::Option* ranks =
       command->add_option("--ranks", plan.ranks, "How many (default 8): all splits into dp, pp and tp are looked at")->check(CLI::Range(1, 1 << 20));
-  command->add_option("--mesh", options->mesh, "Only this split, like dp=2,tp=4")->excludes(ranks);
+  command->add_option("--mesh", options->mesh, "Only this split, like dp=2,tp=4; micro=8 are microbatches that go through the stages of pp")->excludes(ranks);
   command->add_option("--network", options->network, "What joins them, and with it the device: h100-8 (default), h200-8, a100-8, host, or a file of a network")
       ->type_name("NAME|FILE");
   command->add_option("--memory", options->memory, "Of a device (default: that of the network's), like 80GB; nine tenths of it are used");

@@ -14,7 +14,7 @@
 
 namespace jinx::tools {
 
-std::string rankTables(const driver::RankFigures& figures);
+std::string rankTables(const std::vector<driver::RankFigures>& stages, int64_t microbatches);
 /// Which built-in rules did not apply, and why.
 std::string notesText(const std::vector<passes::RuleNote>& notes);
 

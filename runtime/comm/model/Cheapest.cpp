@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "runtime/comm/model/Units.h"
 
@@ -69,6 +70,21 @@ std::vector<int64_t> crossings(const Network& network, Op op, const Group& group
     last = here;
   }
   return sizes;
+}
+
+std::string fasterText(const Network& network, Op op, const Group& group, Algorithm a, Algorithm b) {
+  const auto first = secondsOf(network, op, group, a, 1), second = secondsOf(network, op, group, b, 1);
+  if (!first || !second) return "no choice";
+  std::string_view faster = nameOf(a), other = nameOf(b);
+  if (!(*first < *second)) std::swap(faster, other);
+  const std::vector<int64_t> sizes = crossings(network, op, group, a, b);
+  if (sizes.empty()) return std::string(faster) + " at every size";
+  std::string text;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    text += std::string(faster) + (i == 0 ? " below " : " to ") + bytesText(static_cast<double>(sizes[i])) + ", ";
+    std::swap(faster, other);
+  }
+  return text + std::string(faster) + " above";
 }
 
 Expected<Choice> cheapest(const Network& network, Op op, const Group& group, double bytes) {

@@ -28,4 +28,8 @@ std::optional<double> crossover(const Line& a, const Line& b);
 /// shorter than an eighth of a power of two may be missed. Empty where one is always faster, or where the op or the group has not both.
 std::vector<int64_t> crossings(const Network& network, Op op, const Group& group, Algorithm a, Algorithm b);
 
+/// "tree below 17 MiB, ring above", "ring at every size": the crossings, with who is faster between them. "no choice" where the op or the
+/// group has not both.
+std::string fasterText(const Network& network, Op op, const Group& group, Algorithm a, Algorithm b);
+
 } // namespace jinx::comm::model

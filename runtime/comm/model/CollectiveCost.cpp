@@ -10,11 +10,14 @@
 namespace jinx::comm::model {
 namespace {
 
-constexpr Algorithm kAlgorithms[] = {Algorithm::kRing, Algorithm::kTree, Algorithm::kNvls, Algorithm::kNvlsTree, Algorithm::kPat, Algorithm::kDirect};
+constexpr Algorithm kAlgorithms[] = {Algorithm::kRing, Algorithm::kTree, Algorithm::kNvls, Algorithm::kNvlsTree, Algorithm::kPat, Algorithm::kDirect,
+                                    Algorithm::kDoubling, Algorithm::kBinomial};
 constexpr Protocol kProtocols[] = {Protocol::kLl, Protocol::kLl128, Protocol::kSimple};
 
 int floorLog2(int n) { return std::bit_width(static_cast<unsigned>(n)) - 1; }
 int ceilLog2(int n) { return std::bit_width(static_cast<unsigned>(n - 1)); }
+/// Ranks beyond a power of two give theirs to another one first, and get the sum from it last.
+int doublingSteps(int n) { return floorLog2(n) + (std::has_single_bit(static_cast<unsigned>(n)) ? 0 : 2); }
 double bounded(double value, double most) { return most > 0 ? std::min(value, most) : value; }
 
 /// One collective on one group, with what all formulas ask for.
@@ -90,6 +93,14 @@ std::optional<Line> tree(const Setting& s) {
   return Line{latency, carried * 0.5 * treeFactor(s)};
 }
 
+/// Steps of the whole buffer, one behind the other.
+std::optional<Line> wholeSteps(const Setting& s, int steps) {
+  const Network& net = s.network;
+  if (!net.hasWholeSteps || s.op != Op::kAllReduce || !s.isSimple() || (s.nodes > 1 && s.group.perNode > 1)) return std::nullopt;
+  const Level& level = s.nodes == 1 ? net.inside : net.between;
+  return Line{net.treeBase[s.p] + steps * level.treeLatency[s.p], s.total / steps};
+}
+
 std::optional<Line> nvls(const Setting& s) {
   const SwitchReduction& nvls = s.network.nvls;
   if (nvls.channels < 2 || s.nodes != 1 || !s.isSimple()) return std::nullopt;
@@ -153,6 +164,8 @@ std::optional<Line> lineOf(const Network& network, Op op, const Group& group, Al
   case Algorithm::kNvlsTree: return nvlsTree(setting);
   case Algorithm::kPat: return pat(setting);
   case Algorithm::kDirect: return direct(setting);
+  case Algorithm::kDoubling: return wholeSteps(setting, doublingSteps(setting.n));
+  case Algorithm::kBinomial: return wholeSteps(setting, 2 * ceilLog2(setting.n));
   }
   return std::nullopt;
 }
@@ -165,6 +178,10 @@ double wireBytes(Op op, const Group& group, Algorithm algorithm, double bytes) {
     // A rank gives the switch all of its own, which adds it to the others', and the n-th part of the sum for all.
     if (algorithm == Algorithm::kNvls) return bytes + bytes / n;
     if (algorithm == Algorithm::kNvlsTree) return bytes + bytes / g + 2 * (nodes - 1) / nodes * bytes / g;
+    if (algorithm == Algorithm::kDoubling) {
+      const int inner = 1 << floorLog2(group.ranks); // those that take part in all steps
+      return (inner * floorLog2(inner) + 2 * (group.ranks - inner)) / n * bytes;
+    }
     return 2 * (n - 1) / n * bytes;
   case Op::kAllGather: return algorithm == Algorithm::kNvls ? bytes / n : (n - 1) / n * bytes;
   case Op::kReduceScatter: return algorithm == Algorithm::kNvls ? bytes : (n - 1) / n * bytes;

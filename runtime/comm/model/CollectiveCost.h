@@ -11,6 +11,8 @@
 //                   tree       2(g-1)αᵢ + 2⌊log₂N⌋αₒ                     ½ · 0.92 B · c(S); bounded for each channel
 //                   NVLS       flat, one node                            what the switch carries, n/(2(n-1)) of it
 //                   NVLS tree  flat + 2⌊log₂N⌋αₒ, several nodes          the least of switch, adapters and tree, as above
+//                   doubling   (⌊log₂n⌋, and 2 if n is no power of 2)α   B over the same
+//                   binomial   2⌈log₂n⌉α                                 B over the same
 //   all_gather,     ring       (n-N)αᵢ + (N-1)αₒ                         B n/(n-1)
 //   reduce_scatter  NVLS       flat, one node                            what the switch carries
 //                   PAT        ⌊log₂n⌋ steps + n, one rank a node        ¾ B
@@ -18,6 +20,9 @@
 //                   tree       ⌈log₂g⌉αᵢ + ⌈log₂N⌉αₒ                     one link's, over the steps
 //   all_to_all      direct     rounds of `sendsAtOnce` messages          the slower of what stays on the node and what leaves it
 //   permute, send   direct     one α                                     one link: between nodes where the group has several
+//
+// Doubling (all ranks change whole buffers with a partner, then with one twice as far away) and binomial trees (up and down again, whole
+// buffers, nothing in pieces) are MPI's, and on links of one kind only; no network with a name has them, fits have.
 //
 // Where NCCL's tuner is not followed: its broadcast counts one hop where all channels have the same ring; here the last rank waits for all
 // hops. all_to_all, permute and send are no part of that tuner: their lines are ours.

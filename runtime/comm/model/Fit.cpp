@@ -36,10 +36,12 @@ Expected<Row> rowOf(const Measurement& m) {
   if (!(m.seconds > 0) || !std::isfinite(m.seconds))
     return invalidArgument(what + ": got " + std::to_string(m.seconds) + " seconds, expected more than 0; leave it out");
   if (!(m.bytes >= 0)) return invalidArgument(what + ": got a negative size, expected 0 bytes or more");
-  const auto line = lineOf(hostWith(1, 1), m.op, {m.ranks, 1}, m.algorithm, Protocol::kSimple, m.bytes);
+  Network unit = hostWith(1, 1);
+  unit.hasWholeSteps = true;
+  const auto line = lineOf(unit, m.op, {m.ranks, 1}, m.algorithm, Protocol::kSimple, m.bytes);
   if (!line)
     return invalidArgument(what + " on " + std::to_string(m.ranks) +
-                           " ranks has no formula on links of one kind; measure at least 2 ranks, and ring, tree or direct");
+                           " ranks has no formula on links of one kind; measure at least 2 ranks, and ring, tree, direct, recursive doubling or binomial tree");
   return Row{line->latency, m.bytes / line->bandwidth, m.seconds};
 }
 
@@ -126,6 +128,12 @@ Status checkRows(std::span<const Row> rows) {
 
 }  // namespace
 
+Line Fit::line(int ranks) const {
+  constexpr double kLarge = 1 << 30;
+  const double least = predicted({op, algorithm, ranks, 0, 1});
+  return {least, kLarge / (predicted({op, algorithm, ranks, kLarge, 1}) - least)};
+}
+
 double Fit::predicted(const Measurement& m) const {
   const auto row = rowOf({m.op, m.algorithm, m.ranks, m.bytes, 1});
   return row ? Row(row.value()).at(latency, 1 / bandwidth) : 0;
@@ -167,6 +175,19 @@ Expected<std::vector<Fit>> fitEach(std::span<const Measurement> measurements) {
     fits.push_back(fit);
   }
   return fits;
+}
+
+Status checkTold(const Fit& fit, std::span<const Measurement> measurements) {
+  constexpr double kLeastShare = 0.2;
+  double least = 1, most = 0; // shares of latency in a time
+  for (const Measurement& m : measurements) {
+    const double share = fit.predicted({m.op, m.algorithm, m.ranks, 0, 1}) / fit.predicted(m);
+    least = std::min(least, share);
+    most = std::max(most, share);
+  }
+  if (least > 1 - kLeastShare) return invalidArgument("the largest size takes hardly longer than none at all, which says no bandwidth; measure larger ones");
+  if (most < kLeastShare) return invalidArgument("the smallest size takes as long as its bytes, which says no latency; measure smaller ones");
+  return Status::ok();
 }
 
 Network networkOf(const Fit& fit) { return hostWith(fit.latency, fit.bandwidth); }

@@ -38,6 +38,8 @@ struct Fit {
 
   /// Seconds that the fit predicts for a measurement's op, group and size.
   double predicted(const Measurement& m) const;
+  /// Of its op and algorithm on a group of so many ranks.
+  Line line(int ranks) const;
 };
 
 /// One fit of all measurements, whatever their op and algorithm (those of the first are told). kInvalidArgument for less than two
@@ -46,6 +48,9 @@ Expected<Fit> fitTogether(std::span<const Measurement> measurements);
 
 /// One fit for each op and algorithm, in the order in which they first come.
 Expected<std::vector<Fit>> fitEach(std::span<const Measurement> measurements);
+
+/// Every fit has an α and a β. kInvalidArgument where one of them is chance: where latency or bytes are less than a fifth of all of these times.
+Status checkTold(const Fit& fit, std::span<const Measurement> measurements);
 
 /// "host" with these links.
 Network networkOf(const Fit& fit);

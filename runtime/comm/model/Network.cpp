@@ -92,7 +92,7 @@ Network host(std::string_view name) {
 const PerProtocol<TreeFactors> Network::kNoTreeFactors = {kOnes, kOnes, kOnes};
 
 std::string_view nameOf(Algorithm algorithm) {
-  constexpr std::string_view kNames[] = {"ring", "tree", "NVLS", "NVLS tree", "PAT", "direct"};
+  constexpr std::string_view kNames[] = {"ring", "tree", "NVLS", "NVLS tree", "PAT", "direct", "recursive doubling", "binomial tree"};
   return kNames[static_cast<size_t>(algorithm)];
 }
 
@@ -102,8 +102,10 @@ std::string_view nameOf(Protocol protocol) {
 }
 
 Group groupAlong(const Network& network, int stride, int size) {
-  const int onNode = std::max(1, network.ranksPerNode / std::max(1, stride));
-  return {size, std::min(size, onNode)};
+  int onNode = std::min(size, std::max(1, network.ranksPerNode / std::max(1, stride)));
+  while (onNode > 1 && size % onNode != 0)
+    --onNode;
+  return {size, onNode};
 }
 
 Status checkGroup(const Network& network, const Group& group) {

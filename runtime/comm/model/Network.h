@@ -30,7 +30,7 @@
 
 namespace jinx::comm::model {
 
-enum class Algorithm : uint8_t { kRing, kTree, kNvls, kNvlsTree, kPat, kDirect };
+enum class Algorithm : uint8_t { kRing, kTree, kNvls, kNvlsTree, kPat, kDirect, kDoubling, kBinomial };
 enum class Protocol : uint8_t { kLl, kLl128, kSimple };
 
 inline constexpr int kNumProtocols = 3;
@@ -98,6 +98,7 @@ struct Network {
   SwitchReduction nvls;
   ParallelTrees pat;
   bool hasTreeBroadcast = false;  ///< a binomial tree
+  bool hasWholeSteps = false;     ///< all_reduce in steps of whole buffers, as MPI has it: recursive doubling, binomial trees
   int sendsAtOnce = 1;            ///< messages of an all_to_all that a rank has on their way
 
   static const PerProtocol<TreeFactors> kNoTreeFactors;
@@ -111,7 +112,8 @@ struct Group {
 };
 
 /// The group of `size` ranks that are `stride` apart: those along a mesh axis whose inner axes have `stride` ranks together. With nodes of
-/// 8, {stride 1, size 16} has 8 on each of two nodes; {stride 8, size 16} has one on each of 16.
+/// 8, {stride 1, size 16} has 8 on each of two nodes; {stride 8, size 16} has one on each of 16. Nodes are
+/// filled alike: {stride 1, size 12} has 6 on each of two.
 Group groupAlong(const Network& network, int stride, int size);
 
 /// kInvalidArgument for a group that the network cannot have.

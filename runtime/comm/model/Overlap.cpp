@@ -13,18 +13,6 @@ constexpr size_t kMostTried = 16;  // items that are asked about in one moment
 
 size_t at(int place) { return static_cast<size_t>(place); }
 
-Status checkItems(const Items& items) {
-  for (size_t i = 0; i < items.size(); ++i) {
-    const std::string what = "overlapping: item " + std::to_string(i) + " '" + items[i].name + "': ";
-    if (!(items[i].seconds >= 0)) return invalidArgument(what + "got " + std::to_string(items[i].seconds) + " seconds, expected 0 or more");
-    if (items[i].bytes < 0) return invalidArgument(what + "got " + std::to_string(items[i].bytes) + " bytes, expected 0 or more");
-    for (int input : items[i].after)
-      if (input < 0 || at(input) >= i)
-        return invalidArgument(what + "reads item " + std::to_string(input) + ", expected one before it; give the items in an order in which they can be done");
-  }
-  return Status::ok();
-}
-
 /// What lies in memory: results whose readers have not all ended.
 class Memory {
  public:
@@ -192,6 +180,18 @@ int64_t serialPeak(const Items& items) {
 }
 
 }  // namespace
+
+Status checkItems(const std::vector<OverlapItem>& items) {
+  for (size_t i = 0; i < items.size(); ++i) {
+    const std::string what = "overlapping: item " + std::to_string(i) + " '" + items[i].name + "': ";
+    if (!(items[i].seconds >= 0)) return invalidArgument(what + "got " + std::to_string(items[i].seconds) + " seconds, expected 0 or more");
+    if (items[i].bytes < 0) return invalidArgument(what + "got " + std::to_string(items[i].bytes) + " bytes, expected 0 or more");
+    for (int input : items[i].after)
+      if (input < 0 || at(input) >= i)
+        return invalidArgument(what + "reads item " + std::to_string(input) + ", expected one before it; give the items in an order in which they can be done");
+  }
+  return Status::ok();
+}
 
 Program serialProgram(const std::vector<OverlapItem>& items) {
   Program program{"serial", {}};

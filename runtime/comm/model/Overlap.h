@@ -42,6 +42,9 @@ struct Overlapped {
   int64_t peakBytes = 0;
 };
 
+/// kInvalidArgument where an item reads one that is not before it, or takes less than nothing.
+Status checkItems(const std::vector<OverlapItem>& items);
+
 /// The items one after the other on one stream.
 Program serialProgram(const std::vector<OverlapItem>& items);
 

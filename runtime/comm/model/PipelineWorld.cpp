@@ -65,7 +65,7 @@ class StageWriter {
   double secondsOf(Work work) const {
     switch (work) {
     case Work::kForward:
-      return costs_.forward;
+      return costs_.forwards.empty() ? costs_.forward : costs_.forwards[static_cast<size_t>(stage_)];
     case Work::kBackward:
       return costs_.inputGradient + costs_.weightGradient;
     case Work::kInputGradient:
@@ -146,6 +146,8 @@ Expected<World> worldOf(const Schedule& schedule, const PipelineCosts& costs, co
   if (mesh.tensor < 1 || mesh.data < 1)
     return invalidArgument("pipeline: got a mesh of " + std::to_string(mesh.data) + " replicas of " + std::to_string(mesh.tensor) +
                            " parts, expected at least 1 of each");
+  if (!costs.forwards.empty() && costs.forwards.size() != schedule.rows.size())
+    return invalidArgument("pipeline: got the seconds of " + std::to_string(costs.forwards.size()) + " stages, expected those of " + std::to_string(schedule.stages));
   World world;
   const int p = schedule.stages, copies = mesh.data * mesh.tensor;
   for (int stage = 0; stage < p; ++stage)

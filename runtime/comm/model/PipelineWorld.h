@@ -16,6 +16,7 @@ namespace jinx::comm::model {
 /// Seconds and bytes of one microbatch in a stage with all of its chunks; a chunk has an equal part.
 struct PipelineCosts {
   double forward = 1;
+  std::vector<double> forwards;    ///< by stage, where they are not equal; empty: `forward` each
   double inputGradient = 1;
   double weightGradient = 1;       ///< a backward pass that is not split takes both
   double transfer = 0;             ///< of activations or gradients to the next stage, whole for each chunk

@@ -77,24 +77,6 @@ std::string fastest(const std::vector<Cost>& costs) {
   return std::string(nameOf(costs[0].algorithm)) + " " + std::string(nameOf(costs[0].protocol)) + " " + secondsText(costs[0].seconds);
 }
 
-/// "ring below 12 KiB, tree to 192 MiB, ring above": from which sizes on the other one is faster.
-std::string order(const Network& network, const Group& group) {
-  bool isRing = false;
-  if (const auto costs = costsOf(network, Op::kAllReduce, group, 1)) {
-    const Cost *ring = find(costs.value(), Algorithm::kRing), *tree = find(costs.value(), Algorithm::kTree);
-    if (!ring || !tree) return "no choice";
-    isRing = ring->seconds < tree->seconds;
-  }
-  const std::vector<int64_t> sizes = crossings(network, Op::kAllReduce, group, Algorithm::kRing, Algorithm::kTree);
-  if (sizes.empty()) return isRing ? "ring at every size" : "tree at every size";
-  std::string text;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    text += std::string(isRing ? "ring" : "tree") + (i == 0 ? " below " : " to ") + bytesText(static_cast<double>(sizes[i])) + ", ";
-    isRing = !isRing;
-  }
-  return text + (isRing ? "ring" : "tree") + " above";
-}
-
 /// Times of ring and tree, eight sizes for each power of two: for the picture.
 Status writeJson(const Options& options, const Network& network) {
   nlohmann::ordered_json lines = nlohmann::ordered_json::array();
@@ -122,7 +104,7 @@ Status run(const Options& options) {
   JINX_TRY(table(options, network, ringOrTree));
   std::cout << "| nodes | |\n|---|---|\n";
   for (int nodes : options.nodes)
-    std::cout << "| " << nodes << " | " << order(network, groupOf(network, nodes)) << " |\n";
+    std::cout << "| " << nodes << " | " << fasterText(network, Op::kAllReduce, groupOf(network, nodes), Algorithm::kRing, Algorithm::kTree) << " |\n";
   std::cout << "\n## The fastest of all\n\n";
   JINX_TRY(table(options, network, fastest));
   return options.json.empty() ? Status::ok() : writeJson(options, network);

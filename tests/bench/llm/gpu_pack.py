@@ -23,20 +23,25 @@ from packages import data  # noqa: E402
 SYSTEM = ("linux-vdso", "ld-linux", "libc.so", "libm.so", "libgcc_s", "libstdc++", "libpthread", "libdl")
 
 
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    folder, names = pathlib.Path(sys.argv[1]), sys.argv[2:] or ["1B", "8B"]
+def pack_runtime(folder):
+    """jinx-rt, what it links, a tokenizer, and which version this is."""
     (folder / "lib").mkdir(parents=True, exist_ok=True)
     subprocess.run(["strip", "-o", folder / "jinx-rt", BIN / "jinx-rt"], check=True)
     linked = subprocess.run(["ldd", BIN / "jinx-rt"], capture_output=True, text=True, check=True).stdout
     for path in re.findall(r"=> (/\S+)", linked):
         if not pathlib.Path(path).name.startswith(SYSTEM):
             shutil.copy(path, folder / "lib")
-    for script in ("gpu_run.py", "shapes.py", "torch_peer.py"):
-        shutil.copy(HERE / script, folder)
     shutil.copy(data("minilm.tokenizer.json"), folder / "tokenizer.json")
     (folder / "version").write_text(subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty=+"], capture_output=True, text=True).stdout.strip())
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    folder, names = pathlib.Path(sys.argv[1]), sys.argv[2:] or ["1B", "8B"]
+    pack_runtime(folder)
+    for script in ("gpu_run.py", "shapes.py", "torch_peer.py"):
+        shutil.copy(HERE / script, folder)
     for name in names:
         (folder / name).mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory() as made:

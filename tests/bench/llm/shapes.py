@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Language models of known shapes without their weights: folders as Hugging Face publishes them, whose weights are zeros that take no disk (a sparse file), or random ones.
 
-    shapes.py make FOLDER 8B|1B|tiny     config.json, and model.safetensors of zeros: enough to compile with --external-weights
+    shapes.py make FOLDER 8B|1B|tiny     config.json, and model.safetensors of zeros but for the norms, which are ones: a plan with --external-weights carries what is small itself
     shapes.py fill FOLDER                random weights in their place, where the plan is to run: normal, of a deviation of 0.02, the same 64 MiB over and over
 
 `fill` needs numpy. Weights of zeros are no measurement: a GPU draws less power for them and clocks higher.
@@ -58,10 +58,14 @@ def make(folder, name):
     with open(folder / "model.safetensors", "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         file.truncate(8 + len(text) + at)
+        for entry in header.values():
+            if len(entry["shape"]) == 1:
+                file.seek(8 + len(text) + entry["data_offsets"][0])
+                file.write(b"\x80\x3f" * entry["shape"][0])
 
 
 def fill(folder):
-    """Norms stay ones; all else is random."""
+    """Norms are ones; all else is random."""
     import numpy as np
 
     path = folder / "model.safetensors"

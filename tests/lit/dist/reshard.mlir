@@ -1,5 +1,5 @@
 // From every state of a value to every other: which slices and collectives, in which order (passes/Dist/ReshardPath.h).
-// RUN: jinx-opt %s --split-input-file --jinx-partition | FileCheck %s
+// RUN: jinx-opt %s --split-input-file --jinx-partition=network=host | FileCheck %s
 
 // A part of what every rank has is a slice.
 // CHECK-LABEL: @replicated_to_shard

@@ -124,10 +124,15 @@ Tensor reduced(const std::vector<Tensor>& parts, graph::ReduceKind kind) {
 
 // ---- operators ----
 
-/// A copy of the function in which each symbol is a number, in types and in formulas.
+mlir::RankedTensorType startedType(mlir::Type type) {
+  auto pending = mlir::dyn_cast<dist::PendingType>(type);
+  return pending ? pending.getValue() : mlir::dyn_cast<mlir::RankedTensorType>(type);
+}
+
+/// A copy of the function in which each symbol is a number, in types and in formulas. What is started is there: ranks go from operator to operator together.
 mlir::func::FuncOp specialized(mlir::func::FuncOp function, const Symbols& symbols) {
   auto fixed = [&](mlir::Value value) {
-    auto type = mlir::dyn_cast<mlir::RankedTensorType>(value.getType());
+    mlir::RankedTensorType type = startedType(value.getType());
     if (!type) return;
     llvm::SmallVector<int64_t> shape;
     for (const SizeExpr& size : graph::sizesOf(type)) shape.push_back(valueOf(size, symbols));
@@ -137,6 +142,7 @@ mlir::func::FuncOp specialized(mlir::func::FuncOp function, const Symbols& symbo
   for (mlir::Value argument : copy.getArguments()) fixed(argument);
   copy.getBody().walk([&](mlir::Operation* op) {
     for (mlir::Value result : op->getResults()) fixed(result);
+    if (auto rows = mlir::dyn_cast<dist::RowsOp>(op)) rows.setFrom(std::to_string(valueOf(graph::parseSize(rows.getFrom()), symbols)));
     for (llvm::StringRef name : {"exprs", "starts", "low"})
       if (auto formulas = op->getAttrOfType<mlir::ArrayAttr>(name)) {
         llvm::SmallVector<mlir::Attribute> numbers;
@@ -171,7 +177,9 @@ Expected<std::vector<Tensor>> compute(mlir::Operation* op, const std::vector<Ten
     return std::vector<Tensor>{tensor};
   };
   auto shapeOf = [](mlir::Value value) { return ints(mlir::cast<mlir::RankedTensorType>(value.getType()).getShape()); };
-  if (mlir::isa<dist::ConstrainOp, dist::ReshardOp>(op)) return in;
+  if (mlir::isa<dist::ConstrainOp, dist::ReshardOp, dist::WaitOp>(op)) return in;
+  if (auto rows = mlir::dyn_cast<dist::RowsOp>(op)) return one(partAlong(in[0], 0, std::stoll(rows.getFrom().str()), shapeOf(rows.getY())[0]));
+  if (mlir::isa<dist::JoinRowsOp>(op)) return one(joined(in, 0));  // microbatches are equally long
   if (auto constant = mlir::dyn_cast<ConstantOp>(op)) return one(graph::tensorOf(constant.getValue()));
   if (auto sizes = mlir::dyn_cast<SizesOp>(op)) {
     Tensor y = Tensor::make(dtypeOf(sizes.getY().getType().getElementType()), shapeOf(sizes.getY()));
@@ -236,7 +244,7 @@ std::string textOf(mlir::Operation* op) {
 /// What is the same along an axis, by its type, is.
 Status checkStates(mlir::Value value, const Mesh& mesh, const std::vector<Tensor>& byRank) {
   for (const std::string& axis : mesh.axes()) {
-    dist::StateKind kind = dist::stateOf(value.getType(), mlir::StringAttr::get(value.getContext(), axis)).kind;
+    dist::StateKind kind = dist::stateOf(startedType(value.getType()), mlir::StringAttr::get(value.getContext(), axis)).kind;
     if (kind != dist::StateKind::replicate && kind != dist::StateKind::invariant) continue;
     for (size_t rank = 0; rank < mesh.ranks(); ++rank)
       if (size_t first = mesh.group(rank, {axis})[0]; !sameBytes(byRank[first], byRank[rank]))

@@ -1,6 +1,6 @@
 // A function on a mesh computes what it computes alone: placed, partitioned, and run by all ranks in lockstep.
 //
-//   annotated --jinx-place-values--> placed --jinx-move-reshards--> placed --jinx-partition--> own --jinx-rank-program--> ranked
+//   annotated --jinx-place-values--> placed --jinx-move-reshards--> placed --jinx-partition--> own --jinx-combine-collectives, jinx-overlap-collectives--> own --jinx-rank-program--> ranked
 //
 // Each form is verified. Arguments are cut as their types say, and filled up with NaN (integers: with a large number): what is in the filling must not be seen in any result.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -33,10 +33,16 @@ class Sharded {
   /// Runs passes and the verifier after each.
   void run(mlir::ModuleOp module, const std::string& pipeline) {
     std::string before = textOf(module);
-    mlir::PassManager passes(&context_);
-    if (mlir::failed(mlir::parsePassPipeline(pipeline, passes.nest<mlir::func::FuncOp>())) || mlir::failed(passes.run(module)))
-      RC_FAIL(pipeline + " failed: " + messages_ + before + "\nfrom\n" + program_.text());
+    if (!runs(module, "func.func(" + pipeline + ")")) RC_FAIL(pipeline + " failed: " + messages_ + before + "\nfrom\n" + program_.text());
   }
+  /// Passes of modules; false, with messages, where one fails.
+  bool runs(mlir::ModuleOp module, const std::string& pipeline) {
+    mlir::PassManager passes(&context_);
+    return mlir::succeeded(mlir::parsePassPipeline(pipeline, passes)) && mlir::succeeded(passes.run(module));
+  }
+  const std::string& messages() const { return messages_; }
+  void forget() { messages_.clear(); }
+  void replace(mlir::OwningOpRef<mlir::ModuleOp> by) { sharded_ = std::move(by); }
 
   mlir::ModuleOp whole() { return *whole_; }
   mlir::ModuleOp sharded() { return *sharded_; }
@@ -71,7 +77,25 @@ mlir::RankedTensorType wholeType(mlir::Type type, mlir::Attribute whole) {
   return mlir::cast<mlir::RankedTensorType>(named ? named.getValue() : type);
 }
 
-void check(const RandomProgram& program, const std::string& pipeline, double filling) {
+/// The last axis of the mesh that can count microbatches does; returns how many. 0 where the program would pass something on between them, or its axes do not divide, on each: both are told.
+int64_t unroll(Sharded& sharded) {
+  sharded.run(sharded.sharded(), "jinx-place-values");
+  auto mesh = sharded.sharded().lookupSymbol<dist::MeshOp>("mesh");
+  for (size_t i = mesh.getAxes().size(); i-- > 0;) {
+    const std::string option = "{axis=" + mlir::cast<mlir::StringAttr>(mesh.getAxes()[i]).str() + "}";
+    const int64_t pieces = mesh.getSizes()[i];
+    mlir::OwningOpRef<mlir::ModuleOp> tried(sharded.sharded().clone());
+    if (sharded.runs(*tried, "func.func(jinx-verify-microbatches" + option + ",jinx-partition),jinx-unroll-microbatches" + option)) {
+      sharded.replace(std::move(tried));
+      return pieces;
+    }
+    if (sharded.messages().find("microbatches") == std::string::npos) RC_FAIL("refused without a reason: " + sharded.messages());
+    sharded.forget();
+  }
+  return 0;
+}
+
+void check(const RandomProgram& program, const std::string& pipeline, double filling, bool hasMicrobatches = false) {
   Sharded sharded(program);
   Symbols symbols = {{"n", program.n()}};
   std::vector<Tensor> arguments = program.drawArguments(*seeds());
@@ -79,6 +103,12 @@ void check(const RandomProgram& program, const std::string& pipeline, double fil
   if (!alone.isOk()) RC_FAIL("alone: " + alone.status().message() + "\n" + program.text());
   const std::vector<Tensor>& expected = (*alone)[0];
 
+  if (hasMicrobatches) {
+    const int64_t pieces = unroll(sharded);
+    const bool hasPieces = pieces > 1;
+    RC_CLASSIFY(hasPieces);
+    if (pieces == 0) return;
+  }
   sharded.run(sharded.sharded(), pipeline);
   mlir::func::FuncOp own = Sharded::main(sharded.sharded());
   Mesh mesh(sharded.sharded().lookupSymbol<dist::MeshOp>("mesh"));
@@ -103,6 +133,15 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 JINX_PROPERTY(DistLaws, RanksTogetherComputeWhatOneComputesAlone, 500) { check(RandomProgram::draw(8), "jinx-place-values,jinx-partition", kNaN); }
 
 JINX_PROPERTY(DistLaws, MovedReshardsChangeNothing, 500) { check(RandomProgram::draw(8), "jinx-place-values,jinx-move-reshards,jinx-partition", kNaN); }
+
+// Costs decide what is combined and what is started early, and nothing else. Here every collective is started that can be. (Reshards stay where they
+// are: of a sum that moves through a division quotients are added, which are rounded.)
+JINX_PROPERTY(DistLaws, CombinedAndOverlappedTheyComputeTheSame, 300) {
+  check(RandomProgram::draw(16), "jinx-place-values,jinx-partition,jinx-combine-collectives,jinx-overlap-collectives{least=0 memory=3}", kNaN);
+}
+
+// An axis in time: pieces one behind the other, and collectives of all pieces on the other axes.
+JINX_PROPERTY(DistLaws, MicrobatchesOneBehindTheOtherComputeTheSame, 400) { check(RandomProgram::draw(8), "jinx-start-transfers", kNaN, /*hasMicrobatches=*/true); }
 
 // Arguments that are filled up with zeros need fewer masks.
 JINX_PROPERTY(DistLaws, ZerosInArgumentsAreBelieved, 300) {

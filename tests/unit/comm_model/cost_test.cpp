@@ -42,6 +42,31 @@ TEST(Cost, RingAllReduceIsTheNotesFormula) {
   expectClose(us(h100(), Op::kAllReduce, {4, 1}, Algorithm::kRing, Protocol::kLl, kMiB), 6.6 + 6 * 5.0 + over(kMiB, 20.4 * 4 / 6));
 }
 
+TEST(Cost, StepsOfWholeBuffersAreMpis) {
+  Network host = *networkNamed("host"); // 1 us, 5 GB/s
+  EXPECT_FALSE(lineOf(host, Op::kAllReduce, {4, 1}, Algorithm::kDoubling, Protocol::kSimple, kMiB)) << "no network with a name has it";
+  host.hasWholeSteps = true;
+  const auto time = [&](int ranks, Algorithm algorithm) { return us(host, Op::kAllReduce, {ranks, 1}, algorithm, Protocol::kSimple, kMiB); };
+  for (const auto& [ranks, doubling, binomial] : {std::tuple{2, 1, 2}, {3, 3, 4}, {4, 2, 4}, {6, 4, 6}, {8, 3, 6}}) {
+    expectClose(time(ranks, Algorithm::kDoubling), doubling * (1 + over(kMiB, 5)));
+    expectClose(time(ranks, Algorithm::kBinomial), binomial * (1 + over(kMiB, 5)));
+  }
+  EXPECT_FALSE(lineOf(host, Op::kAllGather, {4, 1}, Algorithm::kDoubling, Protocol::kSimple, kMiB));
+  // Three ranks: the third gives its own to another and gets the sum; those two change theirs.
+  EXPECT_DOUBLE_EQ(wireBytes(Op::kAllReduce, {3, 1}, Algorithm::kDoubling, 30), 40);
+  EXPECT_DOUBLE_EQ(wireBytes(Op::kAllReduce, {4, 1}, Algorithm::kDoubling, 30), 60);
+  EXPECT_DOUBLE_EQ(wireBytes(Op::kAllReduce, {4, 1}, Algorithm::kBinomial, 30), 45);
+}
+
+TEST(Cost, WhoIsFasterInWords) {
+  const Network host = *networkNamed("host");
+  EXPECT_EQ(fasterText(host, Op::kAllReduce, {2, 1}, Algorithm::kRing, Algorithm::kTree), "ring at every size");
+  EXPECT_EQ(fasterText(host, Op::kAllReduce, {4, 1}, Algorithm::kRing, Algorithm::kTree), "tree below 20 KiB, ring above");
+  EXPECT_EQ(fasterText(host, Op::kAllReduce, {4, 1}, Algorithm::kTree, Algorithm::kRing), "tree below 20 KiB, ring above");
+  EXPECT_EQ(fasterText(host, Op::kAllToAll, {4, 1}, Algorithm::kRing, Algorithm::kTree), "no choice");
+  EXPECT_EQ(fasterText(h100(), Op::kAllReduce, {64, 8}, Algorithm::kRing, Algorithm::kTree), "tree below 384 MiB, ring to 512 MiB, tree to 1.1 GiB, ring above");
+}
+
 TEST(Cost, SmallMessagesDoNotReachTheRingsPlateau) {
   const Group two{16, 8};  // 16 channels, 16 ranks: 64 bytes for each are 16 KiB
   expectClose(us(h100(), Op::kAllReduce, two, Algorithm::kRing, Protocol::kSimple, 16383), 131.6 + over(16383, 192));

@@ -22,6 +22,8 @@ double secondsOf(const Truth& truth, Op op, Algorithm algorithm, int n, double b
   double steps = 1, volume = 1;
   if (op == Op::kAllReduce && algorithm == Algorithm::kRing) steps = 2 * (n - 1), volume = 2.0 * (n - 1) / n;
   if (op == Op::kAllReduce && algorithm == Algorithm::kTree) steps = 2 * log, volume = 2;
+  if (algorithm == Algorithm::kDoubling) steps = volume = log; // of powers of two
+  if (algorithm == Algorithm::kBinomial) steps = volume = 2 * logUp;
   if (op == Op::kAllGather || op == Op::kAllToAll) steps = n - 1, volume = 1.0 * (n - 1) / n;
   if (op == Op::kBroadcast && algorithm == Algorithm::kTree) steps = logUp, volume = logUp;
   return steps * truth.latency + volume * bytes / truth.bandwidth;
@@ -38,7 +40,8 @@ std::vector<Measurement> measured(const Truth& truth, Op op, Algorithm algorithm
 }
 
 constexpr std::pair<Op, Algorithm> kKinds[] = {{Op::kAllReduce, Algorithm::kRing},  {Op::kAllReduce, Algorithm::kTree}, {Op::kAllGather, Algorithm::kRing},
-                                               {Op::kAllToAll, Algorithm::kDirect}, {Op::kBroadcast, Algorithm::kTree}, {Op::kSend, Algorithm::kDirect}};
+                                               {Op::kAllToAll, Algorithm::kDirect}, {Op::kBroadcast, Algorithm::kTree}, {Op::kSend, Algorithm::kDirect},
+                                               {Op::kAllReduce, Algorithm::kDoubling}, {Op::kAllReduce, Algorithm::kBinomial}};
 
 TEST(Fit, FindsPlantedConstants) {
   const Truth truth{1.7e-6, 6.5e9};
@@ -145,6 +148,20 @@ TEST(Fit, BecomesANetwork) {
   EXPECT_NEAR(costsOf(network, Op::kAllGather, {4, 1}, 1 << 20).value()[0].seconds, secondsOf({3e-6, 2e9}, Op::kAllGather, Algorithm::kRing, 4, 1 << 20), 1e-9);
 }
 
+TEST(Fit, OneConstantMayBeChance) {
+  // 6 steps of 10 us, 1.5 S at 1 GB/s: 40 KB take as long as the steps.
+  const auto told = [](double from, double to) {
+    std::vector<Measurement> measurements;
+    for (const double bytes : {from, to})
+      measurements.push_back({Op::kAllReduce, Algorithm::kRing, 4, bytes, secondsOf({1e-5, 1e9}, Op::kAllReduce, Algorithm::kRing, 4, bytes)});
+    return checkTold(*fitTogether(measurements), measurements).message();
+  };
+  EXPECT_EQ(told(100, 11000), "");    // 21 % of the larger one's time is bytes
+  EXPECT_EQ(told(100, 9000), "the largest size takes hardly longer than none at all, which says no bandwidth; measure larger ones");
+  EXPECT_EQ(told(150000, 1e7), "");   // 21 % of the smaller one's time is latency
+  EXPECT_EQ(told(170000, 1e7), "the smallest size takes as long as its bytes, which says no latency; measure smaller ones");
+}
+
 TEST(Fit, WhatCannotBeFittedIsAnError) {
   const Measurement one{Op::kAllReduce, Algorithm::kRing, 4, 1024, 1e-5};
   const auto message = [](std::vector<Measurement> measurements) { return fitTogether(measurements).status().message(); };
@@ -158,7 +175,8 @@ TEST(Fit, WhatCannotBeFittedIsAnError) {
   bad = one;
   bad.ranks = 1;
   EXPECT_EQ(message({one, bad}),
-            "fitting: all_reduce by ring of 1 KiB on 1 ranks has no formula on links of one kind; measure at least 2 ranks, and ring, tree or direct");
+            "fitting: all_reduce by ring of 1 KiB on 1 ranks has no formula on links of one kind; measure at least 2 ranks, and ring, tree, direct, recursive doubling or "
+            "binomial tree");
   EXPECT_EQ(fitEach({}).status().message(), "fitting: got no measurements, expected at least 2");
   EXPECT_EQ(fitEach(std::vector{one}).status().message(), "all_reduce by ring: fitting: got 1 measurements, expected at least 2; measure more sizes");
 }

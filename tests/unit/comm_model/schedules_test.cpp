@@ -156,6 +156,12 @@ TEST(Schedules, ATableWhoseOrderCannotBeIsADeadlockThatIsNamed) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 
+TEST(Schedules, TheSlowestStageSetsThePace) {
+  // The first microbatch comes to the slowest stage, which does all of them, and the last one leaves it.
+  EXPECT_EQ(run(*forwardOnly(3, 4), {.forwards = {3, 5, 1}}).makespan, 3 + 4 * 5 + 1);
+  EXPECT_EQ(worldOf(*forwardOnly(2, 4), {.forwards = {1, 2, 3}}).status().message(), "pipeline: got the seconds of 3 stages, expected those of 2");
+}
+
 TEST(Schedules, WhatIsNoTableIsAnError) {
   const auto message = [](const auto& change) {
     Schedule schedule = *zeroBubbleH1(2, 2);

@@ -83,6 +83,7 @@ class LateDevice final : public Device {
       return Status::ok();
     }
     Status synchronize() override { return point.stream ? point.stream->device.runUntil(point) : Status::ok(); }
+    Expected<bool> isReached() override { return point.isReached(); }
     Status wait(Stream& stream) override {
       static_cast<LateStream&>(stream).queue.push_back({{}, point});
       return Status::ok();

@@ -134,6 +134,34 @@ TEST_P(OnDevice, SendAndReceive) {
   EXPECT_EQ(toFloats(std::get<Tensor>(outputs[1][0])), (std::vector<float>{0, 1}));
 }
 
+/// Two sends are on their way while both ranks compute: nobody waits for the other's first call.
+TEST_P(OnDevice, StartedSendsAndReceives) {
+  TestPlan first, second;
+  for (TestPlan* t : {&first, &second}) {
+    t->mesh({{"pp", 2}});
+    const int own = t == &first ? 0 : 1;
+    const uint32_t x = t->input("x", {"2"}), a = t->arena("a", {"2"}), came = t->arena("came", {"2"}), y = t->output("y", {"2"});
+    t->hostCall("test.Negate", {x}, {a});
+    plan::Collective& send = t->collective(Collective::SEND, {a}, {}, "2");
+    send.set_root(1 - own);
+    send.set_starts(true);
+    plan::Collective& receive = t->collective(Collective::RECV, {}, {came}, "2");
+    receive.set_root(1 - own);
+    receive.set_starts(true);
+    t->wait(1, {a}, {});
+    t->wait(2, {}, {came});
+    t->hostCall("test.Add", {came, a}, {y});
+    t->p.mutable_mesh()->add_coordinates()->set_at(own);
+  }
+  auto ranks = take(VirtualRanks::create(
+      {first.finish(), second.finish()}, [&](int) { return deviceOf(GetParam()); }, rankOptions()));
+  std::vector<Values> inputs = {{rankValues(0, 2)}, {rankValues(1, 2)}}, outputs(2, Values(1));
+  const Status status = ranks->runParts(inputs, outputs);
+  ASSERT_TRUE(status.isOk()) << status.message();
+  for (const Values& values : outputs)
+    EXPECT_EQ(toFloats(std::get<Tensor>(values[0])), (std::vector<float>{-10, -12}));
+}
+
 /// Between start and wait another step runs, whose result may not lie where the collective reads or writes.
 TestPlan startedPlan() {
   TestPlan t;

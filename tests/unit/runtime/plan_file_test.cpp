@@ -8,6 +8,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <random>
@@ -306,9 +307,10 @@ TEST(PlanFile, AConstantInPiecesIsPutTogether) {
   ASSERT_TRUE(t.writer.writeFile(path.str()).isOk());
   auto plan = PlanFile::open(path.str());
   ASSERT_TRUE(plan.isOk()) << plan.status().message();
-  const std::vector<std::span<const std::byte>> pieces = (*plan)->constantPieces(2);
+  const std::vector<StridedBytes> pieces = (*plan)->constantPieces(2);
   ASSERT_EQ(pieces.size(), 2u);
-  EXPECT_EQ(reinterpret_cast<const float*>(pieces[1].data())[0], 8.0f);
+  ASSERT_EQ(pieces[1].whole().size(), 8u);
+  EXPECT_EQ(reinterpret_cast<const float*>(pieces[1].first)[0], 8.0f);
   const std::span<const std::byte> whole = (*plan)->constantBytes(2);
   ASSERT_EQ(whole.size(), 16u);
   const auto* numbers = reinterpret_cast<const float*>(whole.data());
@@ -317,6 +319,97 @@ TEST(PlanFile, AConstantInPiecesIsPutTogether) {
   c.mutable_pieces(1)->set_external_offset(8);
   ASSERT_TRUE(t.writer.writeFile(path.str()).isOk());
   EXPECT_NE(PlanFile::open(path.str()).status().message().find("which has 12 bytes"), std::string::npos);
+}
+
+/// The constant of the example as the second column of a file's [2, 3], each row with a zero behind it.
+plan::ConstantPiece& inRows(TestPlan& t, const std::string& file) {
+  plan::ConstantPiece* column = t.p.mutable_values(2)->mutable_constant()->add_pieces();
+  column->set_external_file(file);
+  column->set_external_offset(4);
+  column->set_size(16);
+  column->set_rows(2);
+  column->set_stride(12);
+  column->set_zeros(4);
+  return *column;
+}
+
+TEST(PlanFile, RowsOfAPieceArePutTogether) {
+  TempPath weights("rows.bin"), path("rows.jxp");
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  const std::string name = weights.str().substr(weights.str().rfind('/') + 1);
+  auto write = [&](int count) { std::ofstream(weights.str(), std::ios::binary).write(reinterpret_cast<const char*>(values.data()), count * 4); };
+  write(5); // the second row ends with the file
+  TestPlan t = example();
+  plan::ConstantPiece& column = inRows(t, name);
+  ASSERT_TRUE(t.writer.writeFile(path.str()).isOk());
+  auto plan = PlanFile::open(path.str());
+  ASSERT_TRUE(plan.isOk()) << plan.status().message();
+  const auto* numbers = reinterpret_cast<const float*>((*plan)->constantBytes(2).data());
+  EXPECT_EQ(std::vector<float>(numbers, numbers + 4), (std::vector<float>{2, 0, 5, 0}));
+  EXPECT_TRUE((*plan)->constantPieces(2)[0].whole().empty());
+  write(4);
+  EXPECT_NE(PlanFile::open(path.str()).status().message().find("which has 16 bytes"), std::string::npos);
+  column.set_zeros(8); // nothing but zeros: no byte of the file is read
+  ASSERT_TRUE(t.writer.writeFile(path.str()).isOk());
+  plan = PlanFile::open(path.str());
+  ASSERT_TRUE(plan.isOk()) << plan.status().message();
+  EXPECT_EQ(reinterpret_cast<const float*>((*plan)->constantBytes(2).data())[3], 0.0f);
+}
+
+TEST(PlanFile, ReadersThatKnowNoRowsRefuseThem) {
+  TempPath path("flags.jxp");
+  auto flagsOf = [&](TestPlan& t) {
+    EXPECT_TRUE(t.writer.writeFile(path.str()).isOk());
+    PlanFileHeader header;
+    std::memcpy(&header, readAll(path.str()).data(), sizeof header);
+    return header.flags;
+  };
+  TestPlan plain = example(), pieces = example(), rows = example();
+  inPieces(pieces, "file");
+  inRows(rows, "file");
+  EXPECT_EQ(flagsOf(plain), 0u);
+  EXPECT_EQ(flagsOf(pieces), 0u);
+  EXPECT_EQ(flagsOf(rows), kPlanHasRows);
+}
+
+/// A rank's plan is in a folder of ranks, and its weights are beside that.
+TEST(PlanFile, ARankNamesFilesFromTheFolderAbove) {
+  TempPath weights("above.bin"), folder("ranks");
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  std::ofstream(weights.str(), std::ios::binary).write(reinterpret_cast<const char*>(values.data()), 24);
+  std::filesystem::create_directory(folder.str());
+  const std::string path = folder.str() + "/rank-0000.jxp";
+  TestPlan t = example();
+  inRows(t, weights.str().substr(weights.str().rfind('/') + 1));
+  t.p.set_external_above(true);
+  EXPECT_NE(t.writer.writeFile(path).message().find("only a rank's plan may"), std::string::npos);
+  plan::MeshAxis* axis = t.p.mutable_mesh()->add_axes();
+  axis->set_name("tp");
+  axis->set_size(2);
+  ASSERT_TRUE(t.writer.writeFile(path).isOk());
+  auto plan = PlanFile::open(path);
+  ASSERT_TRUE(plan.isOk()) << plan.status().message();
+  EXPECT_EQ(reinterpret_cast<const float*>((*plan)->constantBytes(2).data())[2], 5.0f);
+  EXPECT_EQ(PlanFile::open(path, {.externalDirectory = folder.str()}).status().code(), Code::kNotFound) << "a folder that is given is taken as it is";
+  std::filesystem::remove_all(folder.str());
+}
+
+TEST(PlanCheck, SaysWhatIsWrongWithRows) {
+  auto refused = [](auto change, const std::string& reason) {
+    TestPlan t = example();
+    change(inRows(t, "file"));
+    const Status status = std::move(t.writer).toMemory().status();
+    EXPECT_NE(status.message().find(reason), std::string::npos) << status.message();
+  };
+  using Piece = plan::ConstantPiece;
+  refused([](Piece& p) { p.set_rows(3); }, "piece of 16 bytes is no 3 rows of as many bytes each");
+  refused([](Piece& p) { p.set_zeros(12); }, "piece has rows of 8 bytes, of which 12 are zeros");
+  refused([](Piece& p) { p.set_stride(2); }, "piece has rows of 4 bytes, 2 apart");
+  refused([](Piece& p) { p.set_stride(6); }, "piece has rows at an unaligned offset");
+  refused([](Piece& p) { p.set_zeros(3), p.set_stride(8); }, "piece has rows at an unaligned offset");
+  refused([](Piece& p) { p.set_rows(4), p.set_zeros(0), p.set_stride(UINT64_MAX / 2); }, "piece reaches beyond 2^64 bytes");
+  refused([](Piece& p) { p.set_size(8), p.set_zeros(0); }, "constant has fewer bytes in its pieces than in all");
+  refused([](Piece& p) { p.clear_external_file(), p.set_stride(64); }, "constant does not lie in its segment");
 }
 
 TEST(PlanCheck, SaysWhatIsWrongWithPieces) {

@@ -164,6 +164,26 @@ TEST(PlanRanks, Waits) {
   EXPECT_FAULT(none, "starts a collective that nothing waits for");
 }
 
+/// A send that starts has no result; its operand is in use until the wait. A receive has its result from the wait on.
+TEST(PlanRanks, StartedSendsAndReceives) {
+  for (const bool isEarly : {false, true}) {
+    TestPlan t;
+    t.mesh({{"pp", 2}});
+    const uint32_t x = t.input("x", {"2"}), a = t.arena("a", {"2"}), b = t.arena("b", {"2"}), y = t.output("y", {"2"});
+    t.hostCall("Neg", {x}, {a});
+    plan::Collective& send = t.collective(Collective::SEND, {a}, {}, "2");
+    send.set_root(1);
+    send.set_starts(true);
+    t.collective(Collective::RECV, {}, {b}, "2").set_starts(true);
+    if (isEarly) t.hostCall("Neg", {x}, {a});
+    t.wait(1, {a}, {});
+    t.wait(2, {}, {b});
+    t.hostCall("Neg", {b}, {y});
+    if (isEarly) EXPECT_FAULT(t, "which \"SEND2\" is using: wait for it first");
+    else EXPECT_EQ(faultOf(t), "");
+  }
+}
+
 TEST(Mesh, PlacesAndGroups) {
   TestPlan t;
   t.mesh({{"dp", 2}, {"tp", 4}});

@@ -1,8 +1,8 @@
 """A small language model as a Hugging Face folder, written by hand. Also what tests of damaged folders begin with.
 
-    huggingface_folder.py FOLDER [FIELD=JSON…] [TENSOR=EXTENTxEXTENT…] [-NAME…] [--shards] [--index TENSOR=SHARD…] [--bert]
+    huggingface_folder.py FOLDER [FIELD=JSON…] [TENSOR=EXTENTxEXTENT…] [-NAME…] [--shards] [--bert] [--bf16] [--index TENSOR=SHARD…]
 
-Fields and tensors to change, to add, or (-) to leave out; --index: what the index says of a tensor, whatever is true.
+Fields and tensors to change, to add, or (-) to leave out; --index: what the index says of a tensor, whatever is true; --bf16: of weights, which are f32 else.
 """
 
 import json
@@ -41,15 +41,22 @@ def bert():
     return fields, shapes
 
 
-def safetensors(shapes):
+def numbers(values, bf16):
+    data = struct.pack(f"<{len(values)}f", *values)
+    return b"".join(data[i + 2 : i + 4] for i in range(0, len(data), 4)) if bf16 else data
+
+
+def safetensors(shapes, bf16):
     header, data = {}, b""
     for name, shape in shapes.items():
         count = 1
         for extent in shape:
             count *= extent
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + 4 * count]}
-        data += struct.pack(f"<{count}f", *(((sum(name.encode()) + 37 * i) % 101 - 50) / 400 + (len(shape) == 1) for i in range(count)))
+        part = numbers([((sum(name.encode()) + 37 * i) % 101 - 50) / 400 + (len(shape) == 1) for i in range(count)], bf16)
+        header[name] = {"dtype": "BF16" if bf16 else "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(part)]}
+        data += part
     text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8 if bf16 else 0)  # weights of halves are used where they lie
     return struct.pack("<Q", len(text)) + text + data
 
 
@@ -62,7 +69,7 @@ def main():
         index, changes = dict(entry.split("=") for entry in changes[at + 1 :]), changes[:at] + ["--shards"]
     for change in changes:
         name, _, value = change.partition("=")
-        if change in ("--shards", "--bert"):
+        if change in ("--shards", "--bert", "--bf16"):
             continue
         if change.startswith("-"):
             (fields if name[1:] in fields else shapes).pop(name[1:])
@@ -70,16 +77,17 @@ def main():
             shapes[name] = [int(extent) for extent in value.split("x")]
         else:
             fields[name] = json.loads(value)
+    bf16 = "--bf16" in changes
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
     (folder / "config.json").write_text(json.dumps(fields))
     if "--shards" not in changes:
-        (folder / "model.safetensors").write_bytes(safetensors(shapes))
+        (folder / "model.safetensors").write_bytes(safetensors(shapes, bf16))
         return
     names = list(shapes)
     for shard, part in (("a.safetensors", names[::2]), ("b.safetensors", names[1::2])):
-        (folder / shard).write_bytes(safetensors({name: shapes[name] for name in part}))
+        (folder / shard).write_bytes(safetensors({name: shapes[name] for name in part}, bf16))
         index = {**dict.fromkeys(part, shard), **index}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
 

@@ -46,6 +46,18 @@ func.func @own(%x: tensor<8x64xf32, #dist.on<"tp" = varying>>) -> tensor<8x64xf3
   dist.send %d to 1 over ["dp"] : tensor<8x64xf32>
   // CHECK: dist.recv from 0 over ["dp"] : tensor<8x64xf32>
   %h = dist.recv from 0 over ["dp"] : tensor<8x64xf32>
+  // CHECK: %[[S:.*]] = dist.send %{{.*}} to 1 over ["dp"] : tensor<8x64xf32> -> !dist.pending<tensor<8x64xf32>>
+  %s = dist.send %d to 1 over ["dp"] : tensor<8x64xf32> -> !dist.pending<tensor<8x64xf32>>
+  // CHECK: %[[R:.*]] = dist.recv from 0 over ["dp"] : !dist.pending<tensor<8x64xf32>>
+  %r = dist.recv from 0 over ["dp"] : !dist.pending<tensor<8x64xf32>>
+  // CHECK: dist.wait %[[S]]
+  %sent = dist.wait %s : !dist.pending<tensor<8x64xf32>>
+  // CHECK: dist.wait %[[R]]
+  %came = dist.wait %r : !dist.pending<tensor<8x64xf32>>
+  // CHECK: dist.rows %{{.*}} from "4" : tensor<8x64xf32> -> tensor<2x64xf32>
+  %rows = dist.rows %h from "4" : tensor<8x64xf32> -> tensor<2x64xf32>
+  // CHECK: dist.join_rows %{{.*}}, %{{.*}} : tensor<2x64xf32>, tensor<8x64xf32> -> tensor<10x64xf32>
+  %join = dist.join_rows %rows, %came : tensor<2x64xf32>, tensor<8x64xf32> -> tensor<10x64xf32>
   return %h : tensor<8x64xf32>
 }
 

@@ -58,6 +58,54 @@ func.func @f(%x: !dist.pending<tensor<8xf32>>) {
   return
 }
 // -----
+func.func @f(%x: tensor<8xf32>) {
+  // expected-error @+1 {{starts 'tensor<4xf32>', expected what it sends, 'tensor<8xf32>'}}
+  %p = dist.send %x to 1 over ["pp"] : tensor<8xf32> -> !dist.pending<tensor<4xf32>>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{takes 4 rows from 6 on, expected rows of 0..7}}
+  %y = dist.rows %x from "6" : tensor<8x4xf32> -> tensor<4x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{result has 2 in dimension 1, expected 4}}
+  %y = dist.rows %x from "0" : tensor<8x4xf32> -> tensor<4x2xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{result is 'tensor<4x4xi32>', expected rows of 'tensor<8x4xf32>'}}
+  %y = dist.rows %x from "0" : tensor<8x4xf32> -> tensor<4x4xi32>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{from is "2 +", expected a formula of sizes}}
+  %y = dist.rows %x from "2 +" : tensor<8x4xf32> -> tensor<4x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{result has 12 rows, expected 16, those of its operands}}
+  %y = dist.join_rows %x, %x : tensor<8x4xf32>, tensor<8x4xf32> -> tensor<12x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>, %z: tensor<8x2xf32>) {
+  // expected-error @+1 {{operand 1 has 2 in dimension 1, expected 4}}
+  %y = dist.join_rows %x, %z : tensor<8x4xf32>, tensor<8x2xf32> -> tensor<16x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{dist.piece is "first", expected a number}}
+  %y = jinx.neg %x {dist.piece = "first"} : tensor<8x4xf32> -> tensor<8x4xf32>
+  return
+}
+// -----
 // expected-error @+1 {{dist.placed is @mesh, which is no dist.mesh of the module}}
 func.func @f() attributes {dist.placed = @mesh} { return }
 // -----

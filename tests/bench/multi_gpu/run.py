@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""Ranks with a GPU each, on the GPUs of one machine: are they right, how fast are collectives beside torch.distributed, what does a language model gain, and what happens when a rank dies?
+Made by pack.py; needs torch, numpy, NCCL and, for processes, mpirun.
+
+    run.py [--gpus N] [--only checks bandwidth choice models faults] [--shapes 8B] [--json FILE] [--markdown FILE]
+    run.py --page FILE            the page of such a JSON file, nothing is measured
+
+checks     every case of tests/unit/comm/Cases.h over NCCL, bit by bit, as threads and as processes: all collectives, all types, odd sizes, meshes, calls in flight
+bandwidth  1 KiB to 1 GiB of all-reduce, all-gather, reduce-scatter and all-to-all, `jinx-rt bench comm` and dist_peer.py by turns, twice each; the better median of each
+choice     the fit of these times, and what it says of ring and tree, beside what NCCL's log says that it takes
+models     decode by TP = 1, 2, … n: the same tokens, a step's time at 1, 32 and 256 requests, with collectives beside kernels and without
+faults     a rank is killed, or does not come: what the others say
+"""
+
+import argparse
+import glob
+import json
+import os
+import pathlib
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SMALLEST, LARGEST, FACTOR = 1 << 10, 1 << 30, 4
+PROMPT, SHORT, LONG = 1024, 150, 278
+SCALE = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+def environment():
+    import torch
+
+    beside = pathlib.Path(torch.__file__).parents[1] / "nvidia"
+    nvrtc = glob.glob(str(beside / "*/lib/libnvrtc.so.1[23]")) + glob.glob("/usr/local/cuda*/lib64/libnvrtc.so.1[23]")
+    # The peer's own library, so that both have the same collectives.
+    nccl = glob.glob(str(beside / "nccl/lib/libnccl.so.2"))
+    return {**os.environ, "LD_LIBRARY_PATH": f"{HERE / 'lib'}", "JINX_NVRTC": sorted(nvrtc)[0], "NCCL_NVLS_ENABLE": "0", **({"JINX_NCCL": nccl[0]} if nccl else {})}
+
+
+def mpirun(gpus):
+    return ["mpirun", "-np", str(gpus), "--oversubscribe", *(["--allow-run-as-root"] if os.geteuid() == 0 else [])]
+
+
+def say(command, env, timeout=120):
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, timeout=timeout, errors="replace")
+    return done.returncode, done.stdout
+
+
+def check(env, gpus):
+    found = {}
+    for how, command in (("threads", [HERE / "jinx_nccl_ranks", f"threads:{gpus}"]), ("mpirun", mpirun(gpus) + [HERE / "jinx_nccl_ranks", f"mpi:{HERE / 'libjinx_mpi.so'}"])):
+        status, text = say(command + ["cuda", "cases", 60000], env)
+        found[how] = {"right": status == 0 and text.count("cases are right") == gpus, "said": re.findall(r"^rank \d+: .*", text, re.M)}
+        print(f"checks, {how}: {'right' if found[how]['right'] else text[-600:]}", flush=True)
+    return found
+
+
+def faults(env, gpus):
+    found = {}
+    program = [HERE / "jinx_nccl_ranks", f"mpi:{HERE / 'libjinx_mpi.so'}", "cuda"]
+    for mode, timeout in (("missing", 2000), ("killed", 60000)):
+        begin = time.monotonic()
+        _, text = say(mpirun(gpus) + program + [mode, timeout], env)
+        found[mode] = {"seconds": time.monotonic() - begin, "said": re.findall(r"^rank \d+: .*", text, re.M)}
+        print(mode, *found[mode]["said"], sep="\n  ", flush=True)
+    return found
+
+
+def bandwidth(env, gpus, rounds):
+    """By collective and bytes: the better of two medians, of ours and of torch's."""
+    sizes = ["--from", SMALLEST, "--to", LARGEST, "--factor", FACTOR, "--rounds", rounds]
+    times, about = {}, {}
+    for _ in range(2):
+        status, text = say([HERE / "jinx-rt", "bench", "comm", "--communicator", "nccl", "--ranks", gpus, "--device", "cuda", "--dtype", "bf16",
+                            "--collective", "all_reduce,all_gather,reduce_scatter,all_to_all", *sizes, "--json", HERE / "comm.json", "--write-network", HERE / "network.json"], env, 400)
+        if status:
+            raise SystemExit(f"jinx-rt bench comm fails: {text[-800:]}")
+        ours = json.loads((HERE / "comm.json").read_text())
+        peer = subprocess.run([sys.executable, HERE / "dist_peer.py", str(gpus), *map(str, sizes)], capture_output=True, text=True, env={**os.environ, "NCCL_NVLS_ENABLE": "0"}, timeout=400)
+        if peer.returncode:
+            raise SystemExit(f"dist_peer.py fails: {peer.stderr[-800:]}")
+        theirs = json.loads(peer.stdout.splitlines()[-1])
+        about = {"torch": theirs["torch"], "nccl": theirs["nccl"]}
+        for who, rows in (("jinx", ours["times"]), ("torch", theirs["times"])):
+            for row in rows:
+                entry = times.setdefault(f"{row['collective']} {row['bytes']}", {})
+                entry[who] = min(entry.get(who, 1e30), row["median_us"])
+    return {"about": about, "times": times, "fits": ours["fits"], "ring_or_tree": ours.get("ring_or_tree", [])}
+
+
+def choice(env, gpus):
+    """What NCCL takes for an all-reduce, by bytes."""
+    log = HERE / "nccl.log"
+    for old in HERE.glob("nccl.log*"):
+        old.unlink()
+    say([HERE / "jinx-rt", "bench", "comm", "--communicator", "nccl", "--ranks", gpus, "--device", "cuda", "--from", SMALLEST, "--to", LARGEST, "--factor", FACTOR, "--rounds", 1, "--warm-up", 0],
+        {**env, "NCCL_DEBUG": "INFO", "NCCL_DEBUG_SUBSYS": "TUNING,INIT", "NCCL_DEBUG_FILE": str(log)}, 200)
+    taken = {}
+    for path in HERE.glob("nccl.log*"):
+        for size, algorithm, protocol in re.findall(r"AllReduce: (\d+) Bytes -> Algo (\w+) proto (\w+)", path.read_text(errors="replace")):
+            taken[int(size)] = f"{algorithm} {protocol}"
+    return {str(size): taken[size] for size in sorted(taken)}
+
+
+def ranks_of(shape, tp, how=""):
+    return [HERE / shape / "m.jxp"] if tp == 1 else [HERE / shape / f"tp{tp}{how}", "--ranks", tp, "--communicator", "nccl"]
+
+
+def generate(env, plan, requests, pages, more=()):
+    (HERE / "batch.jsonl").write_text("".join(json.dumps(request) + "\n" for request in requests))
+    done = subprocess.run(list(map(str, [HERE / "jinx-rt", "generate", *plan, "--batch", HERE / "batch.jsonl", "--tokenizer", HERE / "tokenizer.json", "--device", "cuda", "--ignore-end", "--times",
+                                         "--context", 4096, "--budget", 2048, "--pages", pages, *more])), capture_output=True, text=True, env=env, timeout=300)
+    found = re.search(r"first of output in ([\d.]+) (us|ms|s), then ([\d.]+) tokens/s", done.stderr)
+    if not found:
+        raise SystemExit(f"jinx-rt fails on {plan}: {done.stderr[-800:]}")
+    first, rate = float(found[1]) * SCALE[found[2]], float(found[3])
+    count = sum(request["max_tokens"] for request in requests)
+    return first + ((count - 1) / rate if rate else 0), [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def prompt_of(i, length):
+    return chr(65 + i % 26) + chr(97 + i // 26) + " a" * (length - 2)
+
+
+def step_ms(env, plan, batch):
+    """Milliseconds of a decode step at positions 1,174 to 1,302: the difference of two runs, as in ../llm/gpu_run.py."""
+    pages, spans = batch * (-(-(PROMPT + LONG) // 16) + 2), []
+    for _ in range(2 if batch < 100 else 1):
+        spans.append([generate(env, plan, [{"prompt": prompt_of(i, PROMPT), "max_tokens": count} for i in range(batch)], pages)[0] for count in (SHORT, LONG)])
+    return statistics.median((long - short) / (LONG - SHORT) for short, long in spans) * 1e3
+
+
+def tokens(env, plan):
+    """64 requests of 24 tokens with the two likeliest of each place."""
+    requests = [{"prompt": prompt_of(i, 20 + i), "max_tokens": 24, "logprobs": 2} for i in range(64)]
+    return [[(token, top[0][1] - top[1][1] if len(top) > 1 else 0.0, own[1]) for token, (own, *top) in zip(line["tokens"], line["logprobs"])] for line in generate(env, plan, requests, 1024)[1]]
+
+
+def compare_tokens(one, many):
+    """How far two runs say the same: of each request up to the first token that differs, and how sure one GPU was of that one."""
+    equal, differing, drift = 0, [], 0.0
+    for a, b in zip(one, many):
+        for (token, margin, logprob), (other, _, theirs) in zip(a, b):
+            if token != other:
+                differing.append(margin)
+                break
+            equal += 1
+            drift = max(drift, abs(logprob - theirs))
+    return {"equal": equal, "of": sum(map(len, one)), "requests_that_differ": len(differing), "largest_margin_that_differs": max(differing, default=0.0), "largest_logprob_difference": drift}
+
+
+def models(env, gpus, names, batches):
+    import shapes
+
+    found = {}
+    for name in names:
+        shapes.make(HERE / name, name)
+        shapes.fill(HERE / name)
+        found[name] = {"ms": {}}
+        first = None
+        for tp in [t for t in (1, 2, 4, 8) if t <= gpus and (t == 1 or (HERE / name / f"tp{t}").is_dir())]:
+            generate(env, ranks_of(name, tp), [{"prompt": prompt_of(0, 8), "max_tokens": 2}], 64)  # kernels are compiled
+            said = tokens(env, ranks_of(name, tp))
+            if tp == 1:
+                first = said
+            else:
+                found[name][f"tokens tp{tp}"] = compare_tokens(first, said)
+                print(f"{name} tp{tp}: {found[name][f'tokens tp{tp}']}", flush=True)
+            for how in [""] + (["-serial"] if (HERE / name / f"tp{tp}-serial").is_dir() else []):
+                for batch in batches:
+                    found[name]["ms"][f"tp{tp}{how} {batch}"] = ms = step_ms(env, ranks_of(name, tp, how), batch)
+                    print(f"{name} tp{tp}{how}, {batch} requests: {ms:.3f} ms", flush=True)
+    return found
+
+
+def bus(collective, size, us, gpus):
+    factor = (gpus - 1) / gpus * (2 if collective == "all_reduce" else 1)
+    return size * factor / us / 1e3
+
+
+def bytes_text(size):
+    return next(f"{size >> shift} {unit}" for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB"), (0, "B")) if size >> shift)
+
+
+def page(result):
+    gpus = result["gpus"]
+    lines = [f"# Ranks with a GPU each: {gpus} x {result['device']}", "", "Written by `tests/bench/multi_gpu/run.py`; do not edit.", "", f"- Jinx {result['version']}; NVLS off (NCCL_NVLS_ENABLE=0)",
+             "- `tests/bench/multi_gpu/pack.py DIR`, there `python3 run.py --json … --markdown …`", ""]
+    if "checks" in result:
+        lines += ["## Right", ""] + [f"- {how}: {'; '.join(entry['said']) if entry['right'] else 'WRONG'}" for how, entry in result["checks"].items()] + [""]
+    if "bandwidth" in result:
+        about = result["bandwidth"]["about"]
+        lines += ["## Collectives", "", f"bf16, beside torch.distributed of torch {about['torch']} (NCCL {about['nccl']}, both), in one run: the better median of two. Bus: GB/s by nccl-tests' definition.", "",
+                  "| collective | bytes | us | torch us | bus | torch bus | ratio |", "|---|---|---|---|---|---|---|"]
+        for key, entry in result["bandwidth"]["times"].items():
+            collective, size = key.split()[0], int(key.split()[1])
+            ours, theirs = entry["jinx"], entry["torch"]
+            lines.append(f"| {collective} | {bytes_text(size)} | {ours:.1f} | {theirs:.1f} | {bus(collective, size, ours, gpus):.1f} | {bus(collective, size, theirs, gpus):.1f} | {theirs / ours:.2f} |")
+        lines += ["", "Fits: " + "; ".join(f"{fit['collective']} α {fit['latency_us']:.1f} us a step, β {fit['bandwidth_gb_s']:.0f} GB/s a link" for fit in result["bandwidth"]["fits"]) + ".", ""]
+    if "choice" in result:
+        lines += ["What NCCL takes for an all-reduce: " + "; ".join(f"{bytes_text(int(size))} {what}" for size, what in result["choice"].items()) + ".", "",
+                  "By the fit a ring is overtaken by a tree at: " + "; ".join(f"{row['ranks']} ranks {row['crossover_bytes'] or 'never'}" for row in result["bandwidth"]["ring_or_tree"]) + ".", ""]
+    for name, entry in result.get("models", {}).items():
+        lines += [f"## {name}, decode", "", "A step in ms, greedy, random bf16 weights, positions 1,174 to 1,302; all of `jinx-rt generate`.", "", "| requests | " + " | ".join(
+            sorted({key.split()[0] for key in entry["ms"]})) + " | gain |", "|---" * (2 + len({key.split()[0] for key in entry["ms"]})) + "|"]
+        ways = sorted({key.split()[0] for key in entry["ms"]})
+        for batch in sorted({int(key.split()[1]) for key in entry["ms"]}):
+            row = [entry["ms"][f"{way} {batch}"] for way in ways]
+            lines.append(f"| {batch} | " + " | ".join(f"{ms:.3f}" for ms in row) + f" | {row[0] / min(row[1:]):.2f} |")
+        lines.append("")
+        for key, said in entry.items():
+            if key.startswith("tokens"):
+                lines.append(f"- {key}: {said['equal']} of {said['of']} tokens are those of one GPU up to the first that differs; {said['requests_that_differ']} of 64 requests have one, where one GPU "
+                             f"preferred its token by at most {said['largest_margin_that_differs']:.4f} (log probability); log probabilities of equal tokens differ by at most {said['largest_logprob_difference']:.4f}")
+        lines.append("")
+    if "faults" in result:
+        lines += ["## Faults", ""]
+        for mode, entry in result["faults"].items():
+            lines += [f"{mode}, {entry['seconds']:.1f} s:", "", "```", *entry["said"], "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    steps = ["checks", "bandwidth", "choice", "models", "faults"]
+    parser.add_argument("--gpus", type=int, default=0)
+    parser.add_argument("--only", nargs="+", choices=steps, default=steps)
+    parser.add_argument("--shapes", nargs="+", default=["8B"])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--markdown", type=pathlib.Path)
+    parser.add_argument("--page", type=pathlib.Path)
+    options = parser.parse_args()
+    if options.page:
+        print(page(json.loads(options.page.read_text())), end="")
+        return
+    import torch
+
+    gpus, env = options.gpus or torch.cuda.device_count(), environment()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    result = {"gpus": gpus, "device": torch.cuda.get_device_name(0), "version": (HERE / "version").read_text()}
+    work = {"checks": lambda: check(env, gpus), "bandwidth": lambda: bandwidth(env, gpus, options.rounds), "choice": lambda: choice(env, gpus),
+            "models": lambda: models(env, gpus, options.shapes, options.batches), "faults": lambda: faults(env, gpus)}
+    for step in steps:
+        if step in options.only:
+            result[step] = work[step]()
+            if options.json:
+                options.json.write_text(json.dumps(result, indent=1) + "\n")
+    if options.markdown:
+        options.markdown.write_text(page(result))
+    print(page(result))
+
+
+if __name__ == "__main__":
+    main()
