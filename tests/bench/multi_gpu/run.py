@@ -193,7 +193,8 @@ def page(result):
         lines += ["## Right", ""] + [f"- {how}: {'; '.join(entry['said']) if entry['right'] else 'WRONG'}" for how, entry in result["checks"].items()] + [""]
     if "bandwidth" in result:
         about = result["bandwidth"]["about"]
-        lines += ["## Collectives", "", f"bf16, beside torch.distributed of torch {about['torch']} (NCCL {about['nccl']}, both), in one run: the better median of two. Bus: GB/s by nccl-tests' definition.", "",
+        lines += ["## Collectives", "", f"bf16, beside torch.distributed of torch {about['torch']} (NCCL {about['nccl']}, both), in one run: the better median of two; times are those of the slowest rank, ours by the "
+                  "host's clock around enqueued calls and a wait, torch's by events. Small calls of torch are as fast as Python. Bus: GB/s by nccl-tests' definition.", "",
                   "| collective | bytes | us | torch us | bus | torch bus | ratio |", "|---|---|---|---|---|---|---|"]
         for key, entry in result["bandwidth"]["times"].items():
             collective, size = key.split()[0], int(key.split()[1])
@@ -204,7 +205,7 @@ def page(result):
         lines += ["What NCCL takes for an all-reduce: " + "; ".join(f"{bytes_text(int(size))} {what}" for size, what in result["choice"].items()) + ".", "",
                   "By the fit a ring is overtaken by a tree at: " + "; ".join(f"{row['ranks']} ranks {row['crossover_bytes'] or 'never'}" for row in result["bandwidth"]["ring_or_tree"]) + ".", ""]
     for name, entry in result.get("models", {}).items():
-        lines += [f"## {name}, decode", "", "A step in ms, greedy, random bf16 weights, positions 1,174 to 1,302; all of `jinx-rt generate`.", "", "| requests | " + " | ".join(
+        lines += [f"## {name}, decode", "", "A step in ms, greedy, random bf16 weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`.", "", "| requests | " + " | ".join(
             sorted({key.split()[0] for key in entry["ms"]})) + " | gain |", "|---" * (2 + len({key.split()[0] for key in entry["ms"]})) + "|"]
         ways = sorted({key.split()[0] for key in entry["ms"]})
         for batch in sorted({int(key.split()[1]) for key in entry["ms"]}):
