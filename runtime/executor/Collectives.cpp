@@ -52,6 +52,16 @@ const Placement* placementOf(const Binding& binding, const std::vector<uint32_t>
   return operands.empty() ? nullptr : &binding.placements[operands[0]];
 }
 
+/// Where a collective's operand and result are; null where it has none.
+struct Addresses {
+  const void* in = nullptr;
+  void* out = nullptr;
+};
+Addresses addressesOf(const StepInfo& step, const Binding& binding, const BaseAddresses& bases) {
+  const Placement *from = placementOf(binding, step.inputs), *to = placementOf(binding, step.outputs);
+  return {from ? addressOf(*from, bases) : nullptr, to ? addressOf(*to, bases) : nullptr};
+}
+
 Status grow(AlignedBuffer& buffer, const Placement* placement) {
   if (!placement || static_cast<size_t>(placement->sizeBytes) <= buffer.size()) return Status::ok();
   JINX_TRY_ASSIGN(buffer, AlignedBuffer::allocate(static_cast<size_t>(placement->sizeBytes)));
@@ -190,9 +200,8 @@ comm::Call Collectives::callOf(const StepInfo& step, const Binding& binding) con
 
 Status Collectives::run(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream) {
   if (onDevice_ && !step.source->collective().starts()) {
-    const Placement *from = placementOf(binding, step.inputs), *to = placementOf(binding, step.outputs);
-    return onDevice_->enqueue(callOf(step, binding), from ? addressOf(*from, bases) : nullptr,
-                              to ? addressOf(*to, bases) : nullptr, stream);
+    const auto [in, out] = addressesOf(step, binding, bases);
+    return onDevice_->enqueue(callOf(step, binding), in, out, stream);
   }
   JINX_TRY(start(step, binding, bases, stream));
   return step.source->collective().starts() ? Status::ok() : wait(step, binding, bases, stream);
@@ -201,14 +210,12 @@ Status Collectives::run(const StepInfo& step, const Binding& binding, const Base
 Status Collectives::start(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream) {
   Site& site = sites_[static_cast<size_t>(step.collective)];
   const comm::Call call = callOf(step, binding);
-  const Placement *from = placementOf(binding, step.inputs), *to = placementOf(binding, step.outputs);
-  const void* in = from ? addressOf(*from, bases) : nullptr;
-  void* out = to ? addressOf(*to, bases) : nullptr;
+  auto [in, out] = addressesOf(step, binding, bases);
   if (onDevice_) {
     JINX_TRY_ASSIGN(site.ticket, onDevice_->start(call, in, out, stream));
     return Status::ok();
   }
-  if (!hostMemory_ && from)
+  if (const Placement* from = placementOf(binding, step.inputs); !hostMemory_ && from)
     JINX_TRY(device_.copyToHost(site.in.data(), in, static_cast<size_t>(from->sizeBytes), stream));
   if (!hostMemory_) in = site.in.data(), out = site.out.data();
   JINX_TRY(stream.synchronize());

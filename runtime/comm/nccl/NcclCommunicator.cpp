@@ -74,6 +74,10 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   Expected<Member*> memberOf(const Call& call, const void* in, const void* out);
   Status issue(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
   Status reduce(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
+  template <typename Body>
+  Status together(Body&& body);
+  Status sendTo(int peer, const void* in, size_t bytes, const Member& member, Stream& stream);
+  Status receiveFrom(int peer, void* out, size_t bytes, const Member& member, Stream& stream);
   Status exchange(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
   Status permute(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
   void count(const Call& call, Member& member);
@@ -261,9 +265,9 @@ Status NcclCommunicator::issue(const Call& call, const Member& member, const voi
   case Op::kPermute:
     return permute(call, member, in, out, stream);
   case Op::kSend:
-    return nccl_.check(nccl_.send(in, bytes, kNcclBytes, call.root, member.comm, native), "ncclSend");
+    return sendTo(call.root, in, bytes, member, stream);
   case Op::kRecv:
-    return nccl_.check(nccl_.recv(out, bytes, kNcclBytes, call.root, member.comm, native), "ncclRecv");
+    return receiveFrom(call.root, out, bytes, member, stream);
   }
   return internalError("a collective that is none");
 }
@@ -277,26 +281,39 @@ Status NcclCommunicator::reduce(const Call& call, const Member& member, const vo
                      "ncclReduceScatter");
 }
 
-/// Part i goes to member i: sends and receives that begin together.
+/// Sends and receives that begin together. \param body  makes them; the group ends also where one was refused
+template <typename Body>
+Status NcclCommunicator::together(Body&& body) {
+  JINX_TRY(nccl_.check(nccl_.groupStart(), "ncclGroupStart"));
+  Status made = body();
+  Status ended = nccl_.check(nccl_.groupEnd(), "ncclGroupEnd");
+  return made.isOk() ? ended : made;
+}
+
+Status NcclCommunicator::sendTo(int peer, const void* in, size_t bytes, const Member& member, Stream& stream) {
+  return nccl_.check(nccl_.send(in, bytes, kNcclBytes, peer, member.comm, stream.native()), "ncclSend");
+}
+
+Status NcclCommunicator::receiveFrom(int peer, void* out, size_t bytes, const Member& member, Stream& stream) {
+  return nccl_.check(nccl_.recv(out, bytes, kNcclBytes, peer, member.comm, stream.native()), "ncclRecv");
+}
+
+/// Part i goes to member i.
 Status NcclCommunicator::exchange(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {
   const bool hasSizes = call.op == Op::kAllToAllV;
-  size_t sent = 0, received = 0;
-  JINX_TRY(nccl_.check(nccl_.groupStart(), "ncclGroupStart"));
-  Status status;
-  for (size_t i = 0; i < member.ranks.size() && status.isOk(); ++i) {
-    const size_t to = bytesOf(call.dtype, hasSizes ? call.sends[i] : call.count),
-                 from = bytesOf(call.dtype, hasSizes ? call.receives[i] : call.count);
-    const int peer = static_cast<int>(i);
-    if (to > 0)
-      status = nccl_.check(nccl_.send(at(in, sent), to, kNcclBytes, peer, member.comm, stream.native()), "ncclSend");
-    if (from > 0 && status.isOk())
-      status =
-          nccl_.check(nccl_.recv(at(out, received), from, kNcclBytes, peer, member.comm, stream.native()), "ncclRecv");
-    sent += to;
-    received += from;
-  }
-  Status ended = nccl_.check(nccl_.groupEnd(), "ncclGroupEnd");
-  return status.isOk() ? ended : status;
+  return together([&] {
+    size_t sent = 0, received = 0;
+    for (size_t i = 0; i < member.ranks.size(); ++i) {
+      const size_t to = bytesOf(call.dtype, hasSizes ? call.sends[i] : call.count),
+                   from = bytesOf(call.dtype, hasSizes ? call.receives[i] : call.count);
+      const int peer = static_cast<int>(i);
+      if (to > 0) JINX_TRY(sendTo(peer, at(in, sent), to, member, stream));
+      if (from > 0) JINX_TRY(receiveFrom(peer, at(out, received), from, member, stream));
+      sent += to;
+      received += from;
+    }
+    return Status::ok();
+  });
 }
 
 Status NcclCommunicator::permute(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {
@@ -304,15 +321,11 @@ Status NcclCommunicator::permute(const Call& call, const Member& member, const v
   const int source = call.sources[static_cast<size_t>(member.place)];
   if (source < 0) JINX_TRY(device_->clear(out, bytes, stream));
   if (bytes == 0) return Status::ok();
-  JINX_TRY(nccl_.check(nccl_.groupStart(), "ncclGroupStart"));
-  Status status;
-  for (int i = 0; i < static_cast<int>(member.ranks.size()) && status.isOk(); ++i)
-    if (call.sources[static_cast<size_t>(i)] == member.place)
-      status = nccl_.check(nccl_.send(in, bytes, kNcclBytes, i, member.comm, stream.native()), "ncclSend");
-  if (source >= 0 && status.isOk())
-    status = nccl_.check(nccl_.recv(out, bytes, kNcclBytes, source, member.comm, stream.native()), "ncclRecv");
-  Status ended = nccl_.check(nccl_.groupEnd(), "ncclGroupEnd");
-  return status.isOk() ? ended : status;
+  return together([&] {
+    for (int i = 0; i < static_cast<int>(member.ranks.size()); ++i)
+      if (call.sources[static_cast<size_t>(i)] == member.place) JINX_TRY(sendTo(i, in, bytes, member, stream));
+    return source >= 0 ? receiveFrom(source, out, bytes, member, stream) : Status::ok();
+  });
 }
 
 // ---- what goes wrong ----
