@@ -9,6 +9,9 @@
 // Where the device's memory is its own and the communicator has calls on it (comm/DeviceCollectives.h), they are
 // enqueued and the host goes on. With another communicator operands are copied to the host when the call starts, and
 // results back when it has ended: a step waits for its stream.
+//
+// The sizes of an all_to_all_v are data: the host waits for its stream and reads them, on whatever device. So a plan with
+// one is not enqueued, and none is part of a recording (StepInfo::readsCounts).
 #pragma once
 
 #include <memory>
@@ -71,6 +74,7 @@ class Collectives {
     const StepInfo* step = nullptr;
     comm::Call call; ///< without its count
     std::vector<int> sources;
+    std::vector<int64_t> counts; ///< all_to_all_v: the call's sends, then its receives
     int ranks = 1;
     int overlap = 0; ///< collectives that start before it is waited for
     comm::Ticket ticket;
@@ -83,6 +87,10 @@ class Collectives {
   Status makeSite(const StepInfo& step, Site& site);
   comm::Call callOf(const StepInfo& step, const Binding& binding) const;
   Status checkBuffers(const Site& site, const Binding& binding, int64_t count) const;
+  Status checkRows(const Site& site, const Binding& binding, int64_t count) const;
+  int64_t rowsOf(uint32_t value, const Binding& binding) const;
+  Status readCounts(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream);
+  Status clearRest(const StepInfo& step, const Binding& binding, void* out, Stream& stream);
 
   const Program& program_;
   Device& device_;

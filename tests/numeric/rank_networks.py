@@ -141,6 +141,12 @@ def wire_bytes(step, size):
     return whole * (size - 1) // size * width
 
 
+def launcher_of(ranks):
+    """So many processes."""
+    launcher = ["mpirun", "--oversubscribe", "-np", ranks, "--mca", "mpi_yield_when_idle", "1", "--mca", "btl_vader_single_copy_mechanism", "none"]
+    return launcher + (["--allow-run-as-root"] if os.geteuid() == 0 else [])
+
+
 class Networks(Runner):
     def run(self, folder, launcher, flags, inputs, repeat):
         arguments = []
@@ -197,8 +203,7 @@ class Networks(Runner):
         """As threads and, where that is asked, as processes: the same plans."""
         ways = [("threads", (), ("--ranks", ranks))]
         if ranks in PROCESSES and shutil.which("mpirun"):
-            launcher = ["mpirun", "--oversubscribe", "-np", ranks, "--mca", "mpi_yield_when_idle", "1", "--mca", "btl_vader_single_copy_mechanism", "none"]
-            ways.append(("processes", launcher + (["--allow-run-as-root"] if os.geteuid() == 0 else []), ("--communicator", "mpi")))
+            ways.append(("processes", launcher_of(ranks), ("--communicator", "mpi")))
         try:
             self.plans(case, [("tp", ranks)], folder)
         except Failed as why:

@@ -106,15 +106,25 @@ Expected<std::vector<std::vector<std::string>>> readStages(const Json& json, con
   return stages;
 }
 
+/// How tokens come to the experts of a mixture.
+Expected<std::string> readExperts(const Json& json) {
+  for (const char* known : {"auto", "gather", "exchange"})
+    if (json == known) return std::string(known);
+  return invalidArgument("is " + shown(json) + ", expected \"auto\", \"gather\" or \"exchange\"");
+}
+
 Expected<ShardRules> readRules(const Json& json) {
   if (!json.is_object()) return invalidArgument("is " + shown(json) + ", expected an object like " + std::string(kExample));
-  JINX_TRY(checkKeys(json, {"mesh", "rules", "stages"}));
+  JINX_TRY(checkKeys(json, {"mesh", "rules", "stages", "experts"}));
   for (const char* key : {"mesh", "rules"})
     if (!json.contains(key)) return invalidArgument("has no \"" + std::string(key) + "\", expected an object like " + kExample);
   ShardRules rules;
   JINX_TRY_ASSIGN(rules.mesh, readMesh(json["mesh"]), "mesh");
   if (json.contains("stages")) {
     JINX_TRY_ASSIGN(rules.stages, readStages(json["stages"], rules.mesh), "stages");
+  }
+  if (json.contains("experts")) {
+    JINX_TRY_ASSIGN(rules.experts, readExperts(json["experts"]), "experts");
   }
   if (!json["rules"].is_array()) return invalidArgument("rules is " + shown(json["rules"]) + ", expected a list");
   for (size_t i = 0; i < json["rules"].size(); ++i) {
@@ -169,6 +179,7 @@ std::string formatShardFile(const ShardRules& rules) {
     text += (&axis == rules.mesh.data() ? "" : ", ") + Json::array({axis.name, axis.ranks}).dump();
   text += "],\n ";
   if (!rules.stages.empty()) text += "\"stages\": " + Json(rules.stages).dump(-1, ' ', false, Json::error_handler_t::replace) + ",\n ";
+  if (!rules.experts.empty()) text += "\"experts\": " + Json(rules.experts).dump() + ",\n ";
   text += "\"rules\": [";
   for (const ShardRule& rule : rules.rules) {
     nlohmann::ordered_json json;

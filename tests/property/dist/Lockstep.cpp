@@ -211,6 +211,24 @@ Expected<std::vector<Tensor>> compute(mlir::Operation* op, const std::vector<Ten
   return passes::evaluate(op, in, table);
 }
 
+/// So many rows of each member's as its counts say; zeros behind them.
+Expected<Tensor> rowsFor(int64_t place, const std::vector<std::vector<Tensor>>& given, const Shape& shape) {
+  Tensor y = Tensor::make(given[0][0].dtype(), shape);
+  const int64_t bytes = shape[0] ? y.sizeBytes() / shape[0] : 0;
+  int64_t to = 0;
+  for (size_t member = 0; member < given.size(); ++member) {
+    const Tensor &rows = given[member][0], &sends = given[member][1];
+    int64_t from = 0;
+    for (int64_t i = 0; i < place; ++i) from += sends.getInt(i);
+    const int64_t count = sends.getInt(place);
+    if (count != given[size_t(place)][2].getInt(int64_t(member))) return internalError("receives another number of rows than is sent to it");
+    if (count < 0 || from + count > rows.dim(0) || to + count > shape[0]) return internalError("moves more rows than there are");
+    if (count > 0) std::memcpy(static_cast<std::byte*>(y.data()) + to * bytes, static_cast<const std::byte*>(rows.data()) + from * bytes, size_t(count * bytes));
+    to += count;
+  }
+  return y;
+}
+
 /// One collective on all ranks.
 std::vector<Tensor> exchange(mlir::Operation* op, const Mesh& mesh, const std::vector<Tensor>& all) {
   std::vector<std::string> axes;
@@ -314,7 +332,16 @@ Expected<std::vector<std::vector<Tensor>>> computeInLockstep(mlir::func::FuncOp 
     for (size_t rank = 0; rank < ranks; ++rank)
       for (mlir::Value operand : ops[rank]->getOperands()) given[rank].push_back(values[rank].lookup(operand));
     if (op.hasTrait<mlir::OpTrait::IsTerminator>()) return given;
-    if (mlir::isa<dist::Collective>(op)) {
+    if (auto byCounts = mlir::dyn_cast<dist::AllToAllVOp>(op)) {
+      std::vector<std::string> axes;
+      for (auto axis : byCounts.getAxes().getAsValueRange<mlir::StringAttr>()) axes.push_back(axis.str());
+      for (size_t rank = 0; rank < ranks; ++rank) {
+        std::vector<std::vector<Tensor>> members;
+        for (size_t member : mesh.group(rank, axes)) members.push_back(given[member]);
+        JINX_TRY_ASSIGN(Tensor y, rowsFor(mesh.placeOf(rank, axes), members, ints(mlir::cast<mlir::RankedTensorType>(ops[rank]->getResult(0).getType()).getShape())), textOf(&op));
+        made[rank] = {y};
+      }
+    } else if (mlir::isa<dist::Collective>(op)) {
       std::vector<Tensor> all;
       for (auto& operands : given) all.push_back(operands[0]);
       std::vector<Tensor> exchanged = exchange(&op, mesh, all);
