@@ -24,6 +24,8 @@ class MeshCosts {
   /// Of a collective, a send or a receive.
   double secondsOf(const WireCall &call);
   double secondsOf(const Work &work) const { return peaks_.secondsOf(work.flops, work.bytes, work.isHalf); }
+  /// Of one however small.
+  static constexpr double secondsOfStep() { return 2e-6; }
   /// Until the host has a few numbers that its device has made: the stream comes to its end, and begins anew. A guess; nothing where the host is the device.
   double secondsOfHostRead() const { return network_.name == "host" ? 0 : 1e-5; }
   /// Of memory that is read or written.

@@ -160,7 +160,7 @@ func.func @many_experts(%x: tensor<6x4xf32, #dist.on<"ep" = shard 0>>, %c: tenso
 // -----
 
 // Tests that tokens which another axis splits only once they are gathered are not exchanged.
-// WHY: NoExchange{{.*}}tokens are split by "ep" and gathered to "dp" = shard 0, expected that only "ep" goes
+// WHY: NoExchange{{.*}}tokens are split by "ep" in front of it and by "dp" in it, expected that they are gathered only
 dist.mesh @mesh <"dp" = 2, "ep" = 2>
 func.func @other_rows(%x: tensor<8x4xf32, #dist.on<"ep" = shard 0>>, %c: tensor<8x2xi64, #dist.on<"ep" = shard 0>>, %p: tensor<8x2xf32, #dist.on<"ep" = shard 0>>,
     %g: tensor<4x8x4xf32, #dist.on<"ep" = shard 0>>, %d: tensor<4x6x8xf32, #dist.on<"ep" = shard 0>>) -> tensor<8x6xf32, #dist.on<"ep" = shard 0>> attributes {dist.placed = @mesh} {
@@ -190,4 +190,26 @@ func.func @other_order(%x: tensor<8x4xf32, #dist.on<"dp" = shard 0, "ep" = shard
          tensor<4x8x4xf32, #dist.on<"ep" = shard 0>>, tensor<4x6x8xf32, #dist.on<"ep" = shard 0>>) -> tensor<8x6xf32, #dist.on<"dp" = shard 0, "ep" = partial sum>>
   %z = dist.reshard %y : tensor<8x6xf32, #dist.on<"dp" = shard 0, "ep" = partial sum>> -> tensor<8x6xf32, #dist.on<"dp" = shard 0, "ep" = shard 0>>
   return %z : tensor<8x6xf32, #dist.on<"dp" = shard 0, "ep" = shard 0>>
+}
+
+// -----
+
+// Tokens that another axis splits behind this one are gathered from both; an exchange goes over one of them.
+// CHECK-LABEL: @of_two_axes
+// CHECK: dist.all_to_all_v {{.*}} over ["ep"] {{.*}} -> tensor<4x4xf32, #dist.on<"dp" = varying, "ep" = varying>>
+// CHECK: jinx.experts {{.*}} -> tensor<4x6xf32, #dist.on<"dp" = varying, "ep" = varying>>
+// CHECK-NOT: all_gather
+// CHECK: return
+dist.mesh @mesh <"dp" = 2, "ep" = 2>
+func.func @of_two_axes(%x: tensor<8x4xf32, #dist.on<"ep" = shard 0, "dp" = shard 0>>, %c: tensor<8x2xi64, #dist.on<"ep" = shard 0, "dp" = shard 0>>,
+    %p: tensor<8x2xf32, #dist.on<"ep" = shard 0, "dp" = shard 0>>, %g: tensor<4x8x4xf32, #dist.on<"ep" = shard 0>>, %d: tensor<4x6x8xf32, #dist.on<"ep" = shard 0>>)
+    -> tensor<8x6xf32, #dist.on<"ep" = shard 0, "dp" = shard 0>> attributes {dist.placed = @mesh} {
+  %x0 = dist.reshard %x : tensor<8x4xf32, #dist.on<"ep" = shard 0, "dp" = shard 0>> -> tensor<8x4xf32>
+  %c0 = dist.reshard %c : tensor<8x2xi64, #dist.on<"ep" = shard 0, "dp" = shard 0>> -> tensor<8x2xi64>
+  %p0 = dist.reshard %p : tensor<8x2xf32, #dist.on<"ep" = shard 0, "dp" = shard 0>> -> tensor<8x2xf32>
+  %y = jinx.experts silu %x0, %c0, %p0, %g, %g, %d
+      : (tensor<8x4xf32>, tensor<8x2xi64>, tensor<8x2xf32>, tensor<4x8x4xf32, #dist.on<"ep" = shard 0>>, tensor<4x8x4xf32, #dist.on<"ep" = shard 0>>, tensor<4x6x8xf32, #dist.on<"ep" = shard 0>>)
+      -> tensor<8x6xf32, #dist.on<"ep" = partial sum>>
+  %z = dist.reshard %y : tensor<8x6xf32, #dist.on<"ep" = partial sum>> -> tensor<8x6xf32, #dist.on<"ep" = shard 0, "dp" = shard 0>>
+  return %z : tensor<8x6xf32, #dist.on<"ep" = shard 0, "dp" = shard 0>>
 }
