@@ -108,7 +108,7 @@ def Dist_AllToAllVOp : Dist_Op<"all_to_all_v", [MemoryEffects<[MemRead<Dist_Wire
   let description = [{
     `%y = dist.all_to_all_v %x, %sends, %receives over ["ep"] : tensor<8x16xf32>, tensor<4xi64>, tensor<4xi64> -> tensor<12x16xf32>`: with sends [1, 0, 2, 0] row 0 goes to rank 0 and rows
     1 and 2 to rank 2; rows behind them go nowhere. `receives` says how many come from each, which is what those send; they lie one behind the other, in the order of ranks. Both are known while running, and sums
-    are at most the rows of x and y, or the step is an error. It has no result to wait for: the host reads the counts when it comes to it. Varying stays varying; parts of a sum on another axis stay parts where the counts
+    are at most the rows of x and y, or the step is an error. It is never started: the host reads the counts when it comes to it, and then it ends. Varying stays varying; parts of a sum on another axis stay parts where the counts
     are the same along that axis. `share` is how much of the larger one of x and y usually moves, for cost models. C1: x has dimensions, y the same but for the first. C2: sends and receives are i64 [n]. C3: share is in 0..1.
   }];
   let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$sends, AnyRankedTensor:$receives, StrArrayAttr:$axes, OptionalAttr<F64Attr>:$share);

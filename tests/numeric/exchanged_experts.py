@@ -30,7 +30,7 @@ from sharded import TOLERANCE, Case, Failed
 
 TOKENS, EXPERTS, USED, WIDTH, HIDDEN, OUT = 10, 5, 2, 4, 8, 6
 SHAPES = {"arg0": (TOKENS, WIDTH), "arg1": ((TOKENS, USED), np.int64), "arg2": (TOKENS, USED), "arg3": (EXPERTS, HIDDEN, WIDTH), "arg4": (EXPERTS, HIDDEN, WIDTH), "arg5": (EXPERTS, OUT, HIDDEN)}
-MESHES = [[("ep", 2)], [("ep", 3)], [("ep", 4)], [("ep", 8)], [("ep", 2), ("tp", 2)], [("dp", 2), ("ep", 2)], [("ep", 2), ("micro", 5)]]
+MESHES = [[("ep", 2)], [("ep", 3)], [("ep", 4)], [("ep", 8)], [("ep", 2), ("tp", 2)], [("dp", 2), ("ep", 2)], [("ep", 2), ("micro", 5)], [("pp", 2), ("ep", 2)], [("pp", 2), ("ep", 2), ("micro", 5)]]
 PROCESSES = (2, 4)
 
 
@@ -44,18 +44,19 @@ def text_of(mesh):
     result = f"tensor<{TOKENS}x{OUT}xf32>"
     given = of('"micro"', "") if "micro" in axes else tokens  # pieces are the last axis of an argument: ep splits a piece inside, where it is computed with
     arguments = ", ".join(f"%a{i}: {kind} {wish}" for i, (kind, wish) in enumerate(zip(types, [given] * 3 + [columns] * 2 + [downs])))
-    if "micro" not in axes:
+    if "micro" not in axes and "pp" not in axes:
         return f"""({arguments}) -> ({result} {given})
   %y = jinx.experts silu %a0, %a1, %a2, %a3, %a4, %a5 : ({', '.join(types)}) -> {result}
   return %y : {result}"""
-    again = lambda to, x, kind: f"""  %{to}.n = jinx.neg %{x} : {kind} -> {kind}
+    of_stage = lambda stage: f" {{dist.stage = {stage} : i64}}" if "pp" in axes else ""
+    again = lambda to, x, kind, stage: f"""  %{to}.n = jinx.neg %{x}{of_stage(stage)} : {kind} -> {kind}
   %{to}.s = dist.constrain %{to}.n <[[{rows}], []]> : {kind}
-  %{to} = jinx.neg %{to}.s : {kind} -> {kind}
+  %{to} = jinx.neg %{to}.s{of_stage(stage)} : {kind} -> {kind}
 """
-    split = "".join(again(f"t{i}", f"a{i}", types[i]) for i in range(3))
+    split = "".join(again(f"t{i}", f"a{i}", types[i], 0) for i in range(3))
     return f"""({arguments}) -> ({result} {given})
-{split}  %m = jinx.experts silu %t0, %t1, %t2, %a3, %a4, %a5 : ({', '.join(types)}) -> {result}
-{again("y", "m", result)}  return %y : {result}"""
+{split}  %m = jinx.experts silu %t0, %t1, %t2, %a3, %a4, %a5{of_stage(1)} : ({', '.join(types)}) -> {result}
+{again("y", "m", result, 1)}  return %y : {result}"""
 
 
 def mixed(x, chosen, weights, gate, up, down):
