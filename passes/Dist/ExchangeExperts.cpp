@@ -190,8 +190,8 @@ class Writer {
 
   /// i32 [b, k, n]: 1 where the choice's expert is on the rank.
   Value whichRank(Value numbers) {
-    auto firsts = [&](int64_t from) { return IotaOp::create(b_, loc_, RankedTensorType::get({1, 1, ranks_}, i32_), 2, from, each_).getResult(); };
-    return cast(both(compare(ComparePredicate::gt, numbers, firsts(0)), compare(ComparePredicate::le, numbers, firsts(each_))), i32_);
+    auto steps = [&](int64_t from) { return IotaOp::create(b_, loc_, RankedTensorType::get({1, 1, ranks_}, i32_), 2, from, each_).getResult(); };
+    return cast(both(compare(ComparePredicate::gt, numbers, steps(0)), compare(ComparePredicate::le, numbers, steps(each_))), i32_);
   }
 
   /// i32 [b, n]: where a token's row lies among those that go out, if it goes to the rank. Makes `sends_`, `receives_` and `order_`.
@@ -261,7 +261,7 @@ class Writer {
   Value gather(Value x, Value rows) { return GatherOp::create(b_, loc_, resized(typeOf(x), 0, sizesOf(rows.getType())[0]), x, rows, 0); }
   Value concat(Value x, Value y) { return ConcatOp::create(b_, loc_, of({tokens_, used_ * SizeExpr(2)}, typeOf(x).getElementType()), ValueRange{x, y}, 1); }
   /// The half of the columns that begins there.
-  Value columns(Value x, const SizeExpr &from) { return own_.slice(loc_, x, 1, from, used_, exchange_.over); }
+  Value columns(Value x, const SizeExpr &from) { return own_.slice(loc_, x, 1, from, used_, {}); }
   Value compare(ComparePredicate is, Value x, Value y) { return CompareOp::create(b_, loc_, broadcast(x, y, b_.getI1Type()), is, x, y); }
   Value both(Value x, Value y) { return AndOp::create(b_, loc_, like(x), x, y); }
   Value add(Value x, Value y) { return AddOp::create(b_, loc_, broadcast(x, y, typeOf(x).getElementType()), x, y); }

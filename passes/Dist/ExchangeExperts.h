@@ -11,10 +11,10 @@
 //   rows         x[order], and beside them numbers of experts (from 1 on, so that rows of zeros have none) and weights
 //   %r = dist.all_to_all_v %rows, %sends, %receives           room for all tokens of both ranks; zeros behind those that came
 //   %y = jinx.experts %r, …                                   of this rank's experts, for whatever came
-//   %b = dist.all_to_all_v %y, %receives, %sends              the way back: sums lie where the rows lay
+//   %b = dist.all_to_all_v %y, %receives, %sends              the way back: sums lie where the rows lay, of which there are six at most; and a seventh
 //
-//   back         0 2    4 3    1 4             the row that came back for each choice; for the second of a rank, and for none, the last one, which is 0
-//   y            the sum of b[back] over a token's choices, in their order: the same bits every time
+//   back         0 2    3 6    1 6             the row of %b for each choice; where the token has an earlier one of that rank, or the choice is none, the last row, which is 0
+//   y            the sum of %b[back] over a token's choices, in their order: the same bits every time
 //
 // Nothing but the rows on the wire has a size that is data. A place for the worst case, all tokens to one rank, is what gathering them would need, too; so no token is dropped.
 #pragma once
