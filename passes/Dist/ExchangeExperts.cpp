@@ -126,7 +126,7 @@ class Finder {
     auto all = [&](RankedTensorType type) { return found_.share * double(ranks()) * ownBytes(type, mesh_, costs_.symbol()); };
     const double pairs = 2 * all(found_.tokens[2]);  // numbers beside weights, f32
     found_.seconds += secondsOf(comm::Op::kAllToAll, double(ranks()) * sizeof(int64_t)) + secondsOf(comm::Op::kAllToAllV, all(found_.tokens[0])) +
-                      secondsOf(comm::Op::kAllToAllV, pairs) + secondsOf(comm::Op::kAllToAllV, all(found_.result)) + 3 * costs_.secondsOfHostRead() + kSmallSteps * costs_.secondsOfStep();
+                      secondsOf(comm::Op::kAllToAllV, pairs) + secondsOf(comm::Op::kAllToAllV, all(found_.result)) + costs_.secondsOfHostRead() + kSmallSteps * costs_.secondsOfStep();
     return Status::ok();
   }
 

@@ -133,6 +133,7 @@ Status Collectives::makeSites() {
     const StepInfo& step = program_.steps[program_.collectives[k]];
     JINX_TRY(makeSite(step, sites_[k]), "step \"" + step.name() + "\"");
     sites_[k].call.sequence = static_cast<int64_t>(k);
+    if (step.readsCounts()) shareCounts(k);
   }
   for (const StepInfo& step : program_.steps) {
     if (!step.source->has_wait()) continue;
@@ -141,6 +142,16 @@ Status Collectives::makeSites() {
         program_.collectives, [&](uint32_t other) { return other > site.step->index && other < step.index; }));
   }
   return Status::ok();
+}
+
+/// Counts that an earlier step reads are not read again: on a device each time would be a wait for its stream.
+void Collectives::shareCounts(size_t at) {
+  Site& site = sites_[at];
+  for (size_t i : {0, 1})
+    for (size_t before = 0; before < at && site.known[i].empty(); ++before)
+      for (size_t j : {0, 1})
+        if (Site& other = sites_[before]; other.step->readsCounts() && other.step->inputs[j + 1] == site.step->inputs[i + 1])
+          site.known[i] = other.rowsOf(j);
 }
 
 Status Collectives::makeSite(const StepInfo& step, Site& site) {
@@ -156,6 +167,7 @@ Status Collectives::makeSite(const StepInfo& step, Site& site) {
   if (step.readsCounts()) {
     if (!comm_->movesData())
       return unimplemented("its counts come from other ranks, expected a world that moves data: this one only counts bytes");
+    site.rows.resize(2 * members.size());
     site.counts.resize(2 * members.size());
     site.call.sends = std::span(site.counts).first(members.size());
     site.call.receives = std::span(site.counts).last(members.size());
@@ -255,14 +267,24 @@ comm::Call Collectives::callOf(const StepInfo& step, const Binding& binding) con
 Status Collectives::readCounts(const StepInfo& step, const Binding& binding, const BaseAddresses& bases,
                                Stream& stream) {
   Site& site = sites_[static_cast<size_t>(step.collective)];
+  bool reads = false;
+  for (size_t i : {0, 1}) {
+    const std::span<int64_t> rows = site.rowsOf(i);
+    if (!site.known[i].empty()) {
+      std::ranges::copy(site.known[i], rows.begin());
+      continue;
+    }
+    const void* counts = addressOf(binding.placements[step.inputs[i + 1]], bases);
+    JINX_TRY(device_.copyToHost(rows.data(), counts, rows.size_bytes(), stream));
+    reads = true;
+  }
+  if (reads) JINX_TRY(stream.synchronize());
+  site.counts = site.rows;
+  const std::span<int64_t> counts = site.counts;
   const auto ranks = static_cast<size_t>(site.ranks);
-  const std::span<int64_t> sends = std::span(site.counts).first(ranks), receives = std::span(site.counts).last(ranks);
-  for (auto [counts, value] : {std::pair{sends, step.inputs[1]}, std::pair{receives, step.inputs[2]}})
-    JINX_TRY(device_.copyToHost(counts.data(), addressOf(binding.placements[value], bases), counts.size_bytes(), stream));
-  JINX_TRY(stream.synchronize());
   const int64_t elements = binding.counts[static_cast<size_t>(step.collective)];
-  JINX_TRY(toElements(sends, elements, rowsOf(step.inputs[0], binding)), "its sends");
-  JINX_TRY(toElements(receives, elements, rowsOf(step.outputs[0], binding)), "its receives");
+  JINX_TRY(toElements(counts.first(ranks), elements, rowsOf(step.inputs[0], binding)), "its sends");
+  JINX_TRY(toElements(counts.last(ranks), elements, rowsOf(step.outputs[0], binding)), "its receives");
   return Status::ok();
 }
 

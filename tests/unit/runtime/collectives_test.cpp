@@ -327,6 +327,39 @@ TEST(Collectives, WhatIsStartedKeepsItsOperandUntilTheWait) {
           << held << " and " << between << " share memory while the collective runs";
 }
 
+/// There and back by the same counts: they are read once a run, however many steps have them.
+TEST(Collectives, CountsAreReadOnce) {
+  TestPlan t;
+  t.mesh({{"ep", 2}});
+  const uint32_t x = t.input("x", {"3"}), sends = t.input("sends", {"2"}, DType::kI64),
+                 receives = t.input("receives", {"2"}, DType::kI64), there = t.arena("there", {"6"}),
+                 y = t.output("y", {"4"});
+  t.collective(Collective::ALL_TO_ALL_V, {x, sends, receives}, {there}, "1");
+  t.collective(Collective::ALL_TO_ALL_V, {there, receives, sends}, {y}, "1");
+  const std::shared_ptr<const PlanFile> plan = t.finish();
+  std::vector<std::shared_ptr<SeparateDevice>> devices;
+  auto ranks = take(VirtualRanks::create(
+      {plan, plan},
+      [&](int) -> Expected<std::shared_ptr<Device>> {
+        devices.push_back(std::make_shared<SeparateDevice>(DeviceOptions{.threads = 1}));
+        return std::shared_ptr<Device>(devices.back());
+      },
+      rankOptions()));
+  for (const Counts& counts : {Counts{{1, 2}, {0, 1}}, Counts{{0, 0}, {3, 0}}}) {
+    std::vector<Values> inputs, outputs(2, Values(1));
+    for (size_t r = 0; r < 2; ++r)
+      inputs.push_back({rankValues(static_cast<int>(r), 3), ints({2}, counts[r]), ints({2}, receivesOf(counts, r))});
+    const int before = devices[0]->copiesToHost;
+    const Status status = ranks->runParts(inputs, outputs);
+    ASSERT_TRUE(status.isOk()) << status.message();
+    EXPECT_EQ(devices[0]->copiesToHost - before, 2 + 2 + 1); // counts, two operands, the output
+    for (size_t r = 0; r < 2; ++r)
+      for (int64_t i = 0; i < 4; ++i)
+        EXPECT_EQ(toFloats(std::get<Tensor>(outputs[r][0]))[static_cast<size_t>(i)],
+                  i < counts[r][0] + counts[r][1] ? static_cast<float>(10 * static_cast<int64_t>(r) + i) : 0);
+  }
+}
+
 /// A recording would have the counts of one run in it.
 TEST(Collectives, CountsEndARecording) {
   TestPlan t;
