@@ -2,7 +2,7 @@
 """Mixtures whose tokens go to the ranks of their experts: are sums right, whoever has chosen whom, and is nothing sent but what must be?
 
 Tokens and experts are split over ep, by 2, 3, 4 and 8 ranks as threads and 2 and 4 as processes of mpirun; neither number divides. Beside ep there are tp, which splits each expert inside, dp, which splits
-tokens once more, and microbatches. Plans are made once, with `experts=exchange`; who chooses whom is an input:
+tokens once more, stages and microbatches. Plans are made once, with `experts=exchange`; who chooses whom is an input:
 
     even       each token has different experts at random
     one rank   all tokens have the experts of rank 0
