@@ -150,7 +150,8 @@ void Collectives::shareCounts(size_t at) {
   for (size_t i : {0, 1})
     for (size_t before = 0; before < at && site.known[i].empty(); ++before)
       for (size_t j : {0, 1})
-        if (Site& other = sites_[before]; other.step->readsCounts() && other.step->inputs[j + 1] == site.step->inputs[i + 1])
+        if (Site& other = sites_[before];
+            other.step->readsCounts() && other.step->inputs[j + 1] == site.step->inputs[i + 1])
           site.known[i] = other.rowsOf(j);
 }
 
@@ -166,7 +167,8 @@ Status Collectives::makeSite(const StepInfo& step, Site& site) {
   site.call.sources = site.sources;
   if (step.readsCounts()) {
     if (!comm_->movesData())
-      return unimplemented("its counts come from other ranks, expected a world that moves data: this one only counts bytes");
+      return unimplemented(
+          "its counts come from other ranks, expected a world that moves data: this one only counts bytes");
     site.rows.resize(2 * members.size());
     site.counts.resize(2 * members.size());
     site.call.sends = std::span(site.counts).first(members.size());
@@ -226,7 +228,8 @@ Status Collectives::checkRows(const Site& site, const Binding& binding, int64_t 
                    std::to_string(rows) + " rows of " + std::to_string(count)));
   }
   for (uint32_t value : {site.step->inputs[1], site.step->inputs[2]})
-    JINX_TRY(check(value, site.ranks * int64_t{sizeof(int64_t)}, "counts for " + std::to_string(site.ranks) + " ranks"));
+    JINX_TRY(
+        check(value, site.ranks * int64_t{sizeof(int64_t)}, "counts for " + std::to_string(site.ranks) + " ranks"));
   return Status::ok();
 }
 

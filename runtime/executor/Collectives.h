@@ -11,7 +11,8 @@
 // results back when it has ended: a step waits for its stream.
 //
 // The sizes of an all_to_all_v are data: the host waits for its stream and reads them, on whatever device, once for all
-// steps that have the same. So a plan with one is not enqueued, and none is part of a recording (StepInfo::readsCounts).
+// steps that have the same. So a plan with one is not enqueued, and none is part of a recording
+// (StepInfo::readsCounts).
 #pragma once
 
 #include <memory>
@@ -75,8 +76,8 @@ class Collectives {
     comm::Call call; ///< without its count
     std::vector<int> sources;
     // all_to_all_v: sends, then receives
-    std::vector<int64_t> rows, counts;     ///< as the step's operands have them; in elements, as the call has them
-    std::span<const int64_t> known[2];     ///< where an earlier step has read the rows; empty: nowhere
+    std::vector<int64_t> rows, counts; ///< as the step's operands have them; in elements, as the call has them
+    std::span<const int64_t> known[2]; ///< where an earlier step has read the rows; empty: nowhere
     std::span<int64_t> rowsOf(size_t i) { return std::span(rows).subspan(i * rows.size() / 2, rows.size() / 2); }
     int ranks = 1;
     int overlap = 0; ///< collectives that start before it is waited for

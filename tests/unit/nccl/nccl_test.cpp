@@ -152,7 +152,8 @@ TEST(Nccl, SessionsReadCountsThatDevicesHave) {
     std::string text;
     for (const std::vector<int64_t>& counts : {std::vector<int64_t>{1, 2}, {2, 0}}) {
       const float r = static_cast<float>(10 * comm.rank());
-      std::vector<Value> inputs = {jinx::test::floats({3}, {r + 1, r + 2, r + 3}), jinx::test::ints({2}, counts)}, outputs(1);
+      std::vector<Value> inputs = {jinx::test::floats({3}, {r + 1, r + 2, r + 3}), jinx::test::ints({2}, counts)},
+                         outputs(1);
       if (Status status = (*session)->run(inputs, outputs); !status.isOk()) return text + status.message();
       for (float value : jinx::test::toFloats(std::get<Tensor>(outputs[0])))
         text += std::to_string(static_cast<int>(value)) + ' ';
@@ -171,7 +172,11 @@ TEST(Nccl, CountsOfOneRankThatAreNotTheOthers) {
     DeviceCollectives& calls = *comm.onDevice();
     if (Status status = calls.open(0); !status.isOk()) return status.message();
     const int64_t sends[] = {0, 0}, more[] = {0, 2};
-    const Status status = calls.enqueue({.op = Op::kAllToAllV, .sends = sends, .receives = comm.rank() == 0 ? more : sends, .sequence = 3, .name = "/moe"},
+    const Status status = calls.enqueue({.op = Op::kAllToAllV,
+                                         .sends = sends,
+                                         .receives = comm.rank() == 0 ? more : sends,
+                                         .sequence = 3,
+                                         .name = "/moe"},
                                         in.data, out.data, *stream);
     return status.isOk() ? calls.status().message() : status.message();
   });

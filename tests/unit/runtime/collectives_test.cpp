@@ -166,7 +166,8 @@ TEST_P(OnDevice, AllToAllV) {
       EXPECT_EQ(toFloats(std::get<Tensor>(outputs[r][0])), whole) << "rank " << r;
     }
     if (&counts != &runs[0].first) // the first run compares schedules, too
-      EXPECT_EQ(ranks->session(2).statistics().collectives.sentBytes - before.sentBytes, 8 * (counts[2][0] + counts[2][1]));
+      EXPECT_EQ(ranks->session(2).statistics().collectives.sentBytes - before.sentBytes,
+                8 * (counts[2][0] + counts[2][1]));
   }
 }
 
@@ -177,9 +178,21 @@ TEST_P(OnDevice, CountsThatCannotBe) {
     const char* says;
   };
   const Row rows[] = {
-      {{1, -1}, {1, 0}, {0, 0}, {0, 0}, "rank 0: step \"ALL_TO_ALL_V1\": its sends: has -1 rows for place 1 of the group, expected 0 or more"},
-      {{2, 3}, {2, 0}, {0, 0}, {3, 0}, "its sends: has 3 rows for place 1 of the group, expected up to 2: of the 4 of its buffer that are left"},
-      {{2, 0}, {2, 5}, {0, 0}, {0, 0}, "its receives: has 5 rows for place 1 of the group, expected up to 4: of the 6 of its buffer that are left"},
+      {{1, -1},
+       {1, 0},
+       {0, 0},
+       {0, 0},
+       "rank 0: step \"ALL_TO_ALL_V1\": its sends: has -1 rows for place 1 of the group, expected 0 or more"},
+      {{2, 3},
+       {2, 0},
+       {0, 0},
+       {3, 0},
+       "its sends: has 3 rows for place 1 of the group, expected up to 2: of the 4 of its buffer that are left"},
+      {{2, 0},
+       {2, 5},
+       {0, 0},
+       {0, 0},
+       "its receives: has 5 rows for place 1 of the group, expected up to 4: of the 6 of its buffer that are left"},
       {{2, int64_t{1} << 62}, {2, 0}, {0, 0}, {0, 0}, "expected up to 2"},
       {{2, 1}, {1, 0}, {0, 0}, {1, 0}, "sends itself 4 elements and receives 2 of itself"},
       {{1, 2}, {1, 0}, {0, 1}, {1, 1}, "calls differ, the "}, // which end is named first depends on who comes first
@@ -188,7 +201,8 @@ TEST_P(OnDevice, CountsThatCannotBe) {
   for (const Row& row : rows) {
     RowsCall c(2);
     auto ranks = take(ranksOf(c.t.finish(), 2, GetParam()));
-    std::vector<Values> inputs = {rowsInputs(0, row.sends0, row.receives0), rowsInputs(1, row.sends1, row.receives1)}, outputs(2, Values(1));
+    std::vector<Values> inputs = {rowsInputs(0, row.sends0, row.receives0), rowsInputs(1, row.sends1, row.receives1)},
+                        outputs(2, Values(1));
     const std::string said = ranks->runParts(inputs, outputs).message();
     EXPECT_NE(said.find(row.says), std::string::npos) << said;
   }
@@ -201,7 +215,8 @@ TEST_P(OnDevice, CountsAreNotEnqueued) {
   Values inputs, outputs;
   const Status status = ranks->session(0).enqueue(inputs, outputs, *stream);
   EXPECT_EQ(status.code(), Code::kUnimplemented);
-  EXPECT_EQ(status.message(), "step \"ALL_TO_ALL_V1\" has counts that the host must read: this plan runs, and cannot be enqueued");
+  EXPECT_EQ(status.message(),
+            "step \"ALL_TO_ALL_V1\" has counts that the host must read: this plan runs, and cannot be enqueued");
 }
 
 TEST_P(OnDevice, SendAndReceive) {
@@ -231,7 +246,8 @@ TEST_P(OnDevice, StartedSendsAndReceives) {
   for (TestPlan* t : {&first, &second}) {
     t->mesh({{"pp", 2}});
     const int own = t == &first ? 0 : 1;
-    const uint32_t x = t->input("x", {"2"}), a = t->arena("a", {"2"}), came = t->arena("came", {"2"}), y = t->output("y", {"2"});
+    const uint32_t x = t->input("x", {"2"}), a = t->arena("a", {"2"}), came = t->arena("came", {"2"}),
+                   y = t->output("y", {"2"});
     t->hostCall("test.Negate", {x}, {a});
     plan::Collective& send = t->collective(Collective::SEND, {a}, {}, "2");
     send.set_root(1 - own);
@@ -520,7 +536,8 @@ TEST(CollectiveErrors, AWorldThatOnlyCountsHasNoCounts) {
   SessionOptions options = testOptions();
   options.communicator = take(comm::fakeCommunicator(0, 2));
   auto session = Session::create(c.t.finish(), take(deviceOf("cpu")), options);
-  EXPECT_TRUE(contains(messageOf(session.status()), "its counts come from other ranks, expected a world that moves data"))
+  EXPECT_TRUE(
+      contains(messageOf(session.status()), "its counts come from other ranks, expected a world that moves data"))
       << messageOf(session.status());
 }
 
