@@ -59,7 +59,7 @@ def cases(ranks_list):
     """(name, model, inputs, [(ranks, what --shard is), …])"""
     try:
         sentence = minilm.encode(["A man is playing a guitar.", "It is so sunny outside!"])
-        yield "minilm-l6", minilm.cached(), sentence, [(ranks, f"tp={ranks}") for ranks in ranks_list] + [(3, "pp=3,micro=2")]
+        yield "minilm-l6", minilm.cached(), sentence, [(ranks, f"tp={ranks}") for ranks in ranks_list] + [(3, "pp=3,micro=2"), (2, "cp=2"), (3, "cp=3"), (4, "cp=2,tp=2"), (2, "cp=2,gather")]
     except (OSError, ImportError, subprocess.CalledProcessError) as error:
         print(f"skipped minilm-l6: {error}")
     path = known_answers.CACHE / "models" / "ocr-cls.onnx"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Do all ranks together compute what one does?
 
-A module with wishes (dist.annotated) goes through jinx-place-values, jinx-partition, jinx-unroll-microbatches, jinx-combine-collectives and jinx-overlap-collectives (which starts whatever it can here), then for each rank
+A module with wishes (dist.annotated) goes through jinx-place-values, jinx-partition, jinx-unroll-microbatches, jinx-form-rings, jinx-combine-collectives and jinx-overlap-collectives (which starts whatever it can here), then for each rank
 through jinx-rank-program; with stages (axis pp) the latter two come behind jinx-stage-program, and jinx-start-transfers behind them; `jinx compile` makes a plan of
 each, and `jinx-rt run FOLDER --ranks N` runs them as threads of one process, cuts the inputs and joins the outputs. What comes out is compared
 
@@ -226,7 +226,7 @@ class Runner:
             raise Failed(f"{pathlib.Path(str(command[0])).name} {' '.join(str(c) for c in command[1:3])}: exit status {done.returncode}: {done.stderr.strip()[-600:]}")
         return done.stdout
 
-    def plans(self, case, mesh, folder, target="cpu"):
+    def plans(self, case, mesh, folder, target="cpu", keys="ring"):
         """The plans of all ranks in a folder, and their programs."""
         axes = ", ".join(f'"{name}" = {size}' for name, size in mesh)
         signature, _, body = case.text.partition("\n")
@@ -234,11 +234,11 @@ class Runner:
             line, _, body = body.partition("\n")
             signature += "\n" + line
         module = f"dist.mesh @mesh <{axes}>\nfunc.func @main{signature} attributes {{dist.annotated = @mesh}} {{\n{body}\n}}\n{resources(case.resources)}"
-        for axis in set(re.findall(r'"(dp|tp|ep|micro)"', case.text)) - {name for name, _ in mesh}:
+        for axis in set(re.findall(r'"(dp|tp|ep|cp|micro)"', case.text)) - {name for name, _ in mesh}:
             raise Failed(f"the case has no axis {axis} in {mesh}")
         stages = dict(mesh).get("pp", 1)
         overlap = ["--jinx-combine-collectives", "--jinx-overlap-collectives=least=0 memory=4", "--jinx-start-transfers"]
-        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-verify-microbatches", "--jinx-partition=network=host", "--jinx-unroll-microbatches", *(overlap if stages == 1 else []), text=module)
+        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-verify-microbatches", "--jinx-partition=network=host", "--jinx-unroll-microbatches", f"--jinx-form-rings=network=host keys={keys}", *(overlap if stages == 1 else []), text=module)
         mesh = [axis for axis in mesh if axis[0] != "micro"]
         ranks = int(np.prod([size for _, size in mesh]))
         files, made, programs = [], {}, []
