@@ -217,8 +217,8 @@ class RingFormer {
       for (Value value : {k.value, isOne ? Value() : v.value})
         if (value) seconds += costs_.secondsOf(WireCall{comm::Op::kPermute, ring.ranks, strideOf(llvm::to_vector(ring.over.getAsRange<StringAttr>()), mesh_), work_.bytesOf(value)});
       const double gathered = work_.bytesOf(keys.whole()) + (keys.gather == values.gather ? 0 : work_.bytesOf(values.whole()));
-      return llvm::formatv("its keys and values go round {0} ranks in {1} steps: {2:f0} bytes of them are on a rank at a time, {3:f0} where they are gathered; a step of {4:f1} us has {5:f1} us on the wire beside it",
-                           ring.ranks, ring.ranks - 1, 2 * block, gathered, stepSeconds * 1e6, seconds * 1e6)
+      return llvm::formatv("its keys and values go round {0} ranks in {1} step{2}: {3:f0} bytes of them are on a rank at a time, {4:f0} where they are gathered; a step of {5:f1} us has {6:f1} us on the wire beside it",
+                           ring.ranks, ring.ranks - 1, ring.ranks > 2 ? "s" : "", 2 * block, gathered, stepSeconds * 1e6, seconds * 1e6)
           .str();
     });
   }

@@ -20,12 +20,13 @@ class Rows {
   template <typename Op>
   Value binary(Value x, Value y) { return Op::create(b_, loc_, x.getType(), x, y); }
   Value exp(Value x) { return ExpOp::create(b_, loc_, x.getType(), x); }
-  Value scalar(ReduceKind neutral, Value like) { return own_.scalar(loc_, neutralOf(neutral, elementOf(like)), elementOf(like)); }
+  Value scalar(double number, Value like) { return own_.scalar(loc_, FloatAttr::get(elementOf(like), number), elementOf(like)); }
   /// Rows that have seen no key.
   Value areEmpty(Value m) {
-    return CompareOp::create(b_, loc_, withElementType(typeOf(m), b_.getI1Type()), ComparePredicate::eq, m, scalar(ReduceKind::max, m));
+    Value least = own_.scalar(loc_, neutralOf(ReduceKind::max, elementOf(m)), elementOf(m));
+    return CompareOp::create(b_, loc_, withElementType(typeOf(m), b_.getI1Type()), ComparePredicate::eq, m, least);
   }
-  Value zeroWhere(Value condition, Value x) { return SelectOp::create(b_, loc_, x.getType(), condition, scalar(ReduceKind::sum, x), x); }
+  Value where(Value condition, double number, Value x) { return SelectOp::create(b_, loc_, x.getType(), condition, scalar(number, x), x); }
   Value cast(Value x, Type element) { return elementOf(x) == element ? x : CastOp::create(b_, loc_, withElementType(typeOf(x), element), x).getResult(); }
 
  private:
@@ -116,8 +117,9 @@ RingState RingSteps::take(const SoftmaxAttention &attention, const RingKeys &rin
     Value weights = made.lookup(op->getOperand(1));  // rows are set to 0 at the end
     made[op->getResult(0)] = weights ? weights : made.lookup(op->getOperand(2));
   }
-  Value o = cloneWith(context, {made[context.getA()], values}, typeOf(context.getY()));
-  return {Rows(own_, context.getLoc()).cast(o, elementOf(m)), m, l};
+  Rows rows(own_, context.getLoc());
+  Value o = rows.cast(cloneWith(context, {made[context.getA()], values}, typeOf(context.getY())), elementOf(m)), empty = rows.areEmpty(m);
+  return {rows.where(spread(context.getLoc(), empty, o), 0, o), m, rows.where(empty, 0, l)};
 }
 
 /// A value of rows as it stands beside `like`, whose batch may be another view of theirs.
@@ -132,19 +134,14 @@ RingState RingSteps::join(Location loc, const RingState &first, const RingState 
   Rows rows(own_, loc);
   RingState both;
   both.m = rows.binary<MaxOp>(first.m, second.m);
-  auto shareOf = [&](const RingState &state, Value empty) {
-    return rows.zeroWhere(empty, rows.binary<MulOp>(state.l, rows.exp(rows.binary<SubOp>(state.m, both.m))));
-  };
-  Value noFirst = rows.areEmpty(first.m), noSecond = rows.areEmpty(second.m);
-  Value a = shareOf(first, noFirst), b = shareOf(second, noSecond);
+  Value empty = rows.areEmpty(both.m), shift = rows.where(empty, 0, both.m);
+  auto shareOf = [&](const RingState &state) { return rows.binary<MulOp>(state.l, rows.exp(rows.binary<SubOp>(state.m, shift))); };
+  Value a = shareOf(first), b = shareOf(second);
   both.l = rows.binary<AddOp>(a, b);
-  auto part = [&](const RingState &state, Value empty, Value share) {
-    Value o = rows.zeroWhere(spread(loc, empty, state.o), state.o);
-    return rows.binary<MulOp>(o, spread(loc, rows.binary<DivOp>(share, both.l), state.o));
-  };
-  Value ofFirst = part(first, noFirst, a), ofSecond = part(second, noSecond, b);
+  Value whole = isLast ? both.l : rows.where(empty, 1, both.l);
+  auto part = [&](const RingState &state, Value share) { return rows.binary<MulOp>(state.o, spread(loc, rows.binary<DivOp>(share, whole), state.o)); };
+  Value ofFirst = part(first, a), ofSecond = part(second, b);
   both.o = rows.binary<AddOp>(ofFirst, ofSecond);
-  if (isLast) both.m = both.l = {};
   return both;
 }
 
@@ -154,7 +151,7 @@ Value RingSteps::finish(const SoftmaxAttention &attention, const RingState &all)
   Value y = rows.cast(all.o, elementOf(context.getY()));
   if (!attention.rowSelect) return y;
   SelectOp select = attention.rowSelect;
-  Value condition = spread(select.getLoc(), select.getCondition(), y), zero = rows.scalar(ReduceKind::sum, y);
+  Value condition = spread(select.getLoc(), select.getCondition(), y), zero = rows.scalar(0, y);
   const bool zeroFirst = select.getA().getType() != select.getY().getType();
   return SelectOp::create(b_, select.getLoc(), y.getType(), condition, zeroFirst ? zero : y, zeroFirst ? y : zero);
 }

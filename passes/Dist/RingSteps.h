@@ -7,8 +7,10 @@
 //
 //   logits 1 3 | 5 1     mA = 3, lA = 1.135     mB = 5, lB = 1.018     a = 0.154, b = 1.018     o = 0.131 oA + 0.869 oB
 //
-// A row that has seen no key so far has m = -inf, and no l and o to speak of: its a is 0, and 0 stands for its o. When it stays so, l is 0 and o NaN, as softmax is of a row of -inf. A NaN makes its
-// row NaN, as there.
+// A row that has seen no key so far has m = -inf, and 0 for l and o, which are NaN in a softmax: a step puts them there. Its a is 0; shifted is by 0 then, since -inf - -inf is NaN. When it stays so, the
+// last join divides by its l, and o is NaN, as softmax is of a row of -inf. A NaN makes its row NaN, as there.
+//
+// What a join computes needs its own step, so that all of it is computed beside that step's permutes, and no step's o is kept until the next one's.
 //
 // *The mask* is data of all keys, or made by a few operators: a step takes its columns. On rank r of n, step i has the keys of rank (r - i) mod n, so they begin at c * ((r + n - i) mod n),
 // which is a formula until jinx-rank-program. Elementwise operators, broadcasts and iotas are computed of columns; anything else is computed whole, and sliced.
@@ -23,7 +25,7 @@
 
 namespace jinx::passes {
 
-/// Of all keys up to here: o [batch…, queries, columns], m and l [batch…, queries, 1].
+/// Of all keys up to here: o [batch…, queries, columns], m and l [batch…, queries, 1]; o and l are 0 where m is -inf.
 struct RingState {
   mlir::Value o, m, l;
 };
@@ -42,7 +44,7 @@ class RingSteps {
 
   /// The attention over the keys that a rank has at step `step`: `keys` and `values` stand for the right operands of its products.
   RingState take(const SoftmaxAttention &attention, const RingKeys &ring, int64_t step, mlir::Value keys, mlir::Value values);
-  /// \param isLast  nobody asks for m and l
+  /// \param isLast  rows that have seen no key stay NaN
   RingState join(mlir::Location loc, const RingState &first, const RingState &second, bool isLast);
   /// What stands for the attention's result.
   mlir::Value finish(const SoftmaxAttention &attention, const RingState &all);

@@ -26,28 +26,32 @@ dist.mesh @mesh <"cp" = 3>
 // CHECK: %[[M1:.*]] = jinx.reduce max, %[[S1]]
 // CHECK: %[[L1:.*]] = jinx.reduce sum
 // CHECK: %[[O1:.*]] = jinx.matmul %{{.*}}, %[[V1]]
-// A row that has seen no key has a share of 0, whatever its numbers are.
-// CHECK: %[[M:.*]] = jinx.max %[[M0]], %[[M1]]
-// CHECK: %[[E0:.*]] = jinx.compare eq, %[[M0]]
+// Rows that have seen no key have 0, whatever softmax says of them.
 // CHECK: %[[E1:.*]] = jinx.compare eq, %[[M1]]
-// CHECK: jinx.sub %[[M0]], %[[M]]
+// CHECK: %[[C1:.*]] = jinx.select %[[E1]], %{{.*}}, %[[O1]]
+// CHECK: %[[Z1:.*]] = jinx.select %[[E1]], %{{.*}}, %[[L1]]
+// CHECK: %[[M:.*]] = jinx.max %[[M0]], %[[M1]]
+// CHECK: %[[E:.*]] = jinx.compare eq, %[[M]]
+// CHECK: %[[SHIFT:.*]] = jinx.select %[[E]], %{{.*}}, %[[M]]
+// CHECK: jinx.sub %[[M0]], %[[SHIFT]]
 // CHECK: jinx.exp
-// CHECK: jinx.mul %[[L0]]
-// CHECK: %[[A:.*]] = jinx.select %[[E0]]
-// CHECK: jinx.sub %[[M1]], %[[M]]
+// CHECK: %[[A:.*]] = jinx.mul
+// CHECK: jinx.sub %[[M1]], %[[SHIFT]]
 // CHECK: jinx.exp
-// CHECK: jinx.mul %[[L1]]
-// CHECK: %[[B:.*]] = jinx.select %[[E1]]
+// CHECK: %[[B:.*]] = jinx.mul %[[Z1]]
 // CHECK: %[[L:.*]] = jinx.add %[[A]], %[[B]]
-// CHECK: jinx.select %[[E0]], %{{.*}}, %[[O0]]
-// CHECK: jinx.div %[[A]], %[[L]]
-// CHECK: jinx.select %[[E1]], %{{.*}}, %[[O1]]
-// CHECK: jinx.div %[[B]], %[[L]]
+// CHECK: %[[WHOLE:.*]] = jinx.select %[[E]], %{{.*}}, %[[L]]
+// CHECK: jinx.div %[[A]], %[[WHOLE]]
+// CHECK: %[[SHARE:.*]] = jinx.div %[[B]], %[[WHOLE]]
+// CHECK: jinx.mul %[[C1]], %[[SHARE]]
 // CHECK: jinx.add
 // CHECK: dist.wait
 // CHECK: dist.wait
 // CHECK-NOT: dist.permute
 // CHECK: jinx.matmul
+// The last join divides by the sum itself: 0 of rows that have seen nothing at all.
+// CHECK: %[[L:.*]] = jinx.add
+// CHECK-NEXT: jinx.div %{{.*}}, %[[L]]
 // CHECK: return
 // SAYS: remark: {{.*}}Ring{{.*}}its keys and values go round 3 ranks in 2 steps: 1024 bytes of them are on a rank at a time, 1536 where they are gathered; a step of {{.*}} us has {{.*}} us on the wire beside it
 // ASKED: remark: {{.*}}Gathered{{.*}}its keys and values are gathered: so it was asked
@@ -152,7 +156,7 @@ dist.mesh @mesh <"cp" = 2>
 // CHECK: jinx.sizes ["-4*((rank.cp + 1) mod 2) + 7"]
 // CHECK: %[[Z:.*]] = jinx.select %[[NONE]]
 // CHECK-NEXT: return %[[Z]]
-// SAYS: go round 2 ranks in 1 steps: 256 bytes of them are on a rank at a time, 1792 where they are gathered
+// SAYS: go round 2 ranks in 1 step: 256 bytes of them are on a rank at a time, 1792 where they are gathered
 func.func @shared_uneven(%q: tensor<4x4x8xf32, #dist.on<"cp" = varying>>, %k: tensor<1x4x8xf32, #dist.on<"cp" = varying>>, %none: tensor<1x4x1xi1, #dist.on<"cp" = varying>>) -> tensor<4x4x8xf32, #dist.on<"cp" = varying>> attributes {dist.own = @mesh} {
   %zero = jinx.constant dense<0.0> : tensor<f32>
   %kb = jinx.broadcast %k : tensor<1x4x8xf32, #dist.on<"cp" = varying>> -> tensor<4x4x8xf32, #dist.on<"cp" = varying>>
