@@ -166,7 +166,8 @@ def cases():
 
 def by_row_numbers(y, x):
     largest = x.max(-1, keepdims=True, initial=-np.inf)
-    return np.where(largest == -np.inf, 0, y * np.exp(x - largest).sum(-1, keepdims=True) * np.exp(largest / 64))
+    with np.errstate(invalid="ignore"):
+        return np.where(largest == -np.inf, 0, y * np.exp(x - largest).sum(-1, keepdims=True) * np.exp(largest / 64))
 
 
 def draw_masked_rows(generator, operands):

@@ -201,12 +201,12 @@ def drawn(seed):
 
 
 NETWORKS |= {
-    "ring-plain": ring(1, 2, 1, 16, 8, processes=PROCESSES),
-    "ring-uneven": ring(2, 2, 1, 13, 8, "add"),  # on 8 ranks 2, 2, 2, 2, 2, 2, 1 and none
-    "ring-causal": ring(1, 4, 2, 24, 8, "causal", processes=PROCESSES),
-    "ring-blind": ring(1, 2, 1, 10, 4, "choose", threads=(2, 3)),
+    "ring-plain": ring(1, 2, 1, 16, 8),
+    "ring-uneven": ring(2, 2, 1, 13, 8, "add", threads=(3, 8)),  # on 8 ranks 2, 2, 2, 2, 2, 2, 1 and none
+    "ring-causal": ring(1, 4, 2, 24, 8, "causal", threads=(2, 4), processes=PROCESSES),
+    "ring-blind": ring(1, 2, 1, 10, 4, "choose", threads=(3,)),
     "ring-long": ring(1, 4, 1, 256, 32, threads=(2, 8), elements=("f32",), isLean=True),
-    **{f"ring-{seed}": drawn(seed) for seed in range(6)},
+    **{f"ring-{seed}": drawn(seed) for seed in range(4)},
 }
 
 

@@ -196,6 +196,22 @@ CASES = {
   %s = jinx.add %b, %m : tensor<5x4xf32>, tensor<5x4xf32> -> tensor<5x4xf32>
   %y = jinx.concat %a, %s axis 1 : tensor<5x6xf32>, tensor<5x4xf32> -> tensor<5x10xf32>
   return %y : tensor<5x10xf32>""", {"arg0": (5, 10), "arg1": (10, 6), "arg2": (10, 4), "arg3": (5, 10), "arg4": (10, 4)}, sums_beside, tp(2, 3, 4), collectives="dist.wait", emulated=True),
+    # 7 tokens over 2 and 4 ranks; each sees those in front of it, and itself.
+    "keys round a ring": Case("""(%q: tensor<7x6xf32> {dist.sharding = #dist.sharding<[["cp"], []]>}, %k: tensor<7x6xf32> {dist.sharding = #dist.sharding<[["cp"], []]>}, %v: tensor<7x5xf32> {dist.sharding = #dist.sharding<[["cp"], []]>}) -> (tensor<7x5xf32> {dist.sharding = #dist.sharding<[["cp"], []]>})
+  %s = jinx.matmul %q, %k transpose_b : tensor<7x6xf32>, tensor<7x6xf32> -> tensor<7x7xf32>
+  %i = jinx.iota axis 0 : tensor<7x1xi64>
+  %j = jinx.iota axis 1 : tensor<1x7xi64>
+  %c = jinx.compare ge, %i, %j : tensor<7x1xi64>, tensor<1x7xi64> -> tensor<7x7xi1>
+  %n = jinx.constant dense<0xFF800000> : tensor<f32>
+  %x = jinx.select %c, %s, %n : tensor<7x7xi1>, tensor<7x7xf32>, tensor<f32> -> tensor<7x7xf32>
+  %m = jinx.reduce max, %x axes [1] : tensor<7x7xf32> -> tensor<7x1xf32>
+  %d = jinx.sub %x, %m : tensor<7x7xf32>, tensor<7x1xf32> -> tensor<7x7xf32>
+  %e = jinx.exp %d : tensor<7x7xf32> -> tensor<7x7xf32>
+  %l = jinx.reduce sum, %e axes [1] : tensor<7x7xf32> -> tensor<7x1xf32>
+  %p = jinx.div %e, %l : tensor<7x7xf32>, tensor<7x1xf32> -> tensor<7x7xf32>
+  %y = jinx.matmul %p, %v : tensor<7x7xf32>, tensor<7x5xf32> -> tensor<7x5xf32>
+  return %y : tensor<7x5xf32>""", {"arg0": (7, 6), "arg1": (7, 6), "arg2": (7, 5)}, lambda arg0, arg1, arg2: softmax(np.where(np.tri(7) > 0, arg0 @ arg1.T, -np.inf)) @ arg2, [[("cp", 2)], [("cp", 4)]], exact=False,
+                              collectives="dist.permute", emulated=True),
     "gathers together": Case("""(%x: tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}, %z: tensor<6x4xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<4x4xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %a = jinx.neg %x : tensor<4x6xf32> -> tensor<4x6xf32>
   %wa = dist.constrain %a <[[], []]> : tensor<4x6xf32>
