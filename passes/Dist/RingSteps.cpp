@@ -118,7 +118,10 @@ RingState RingSteps::take(const SoftmaxAttention &attention, const RingKeys &rin
     made[op->getResult(0)] = weights ? weights : made.lookup(op->getOperand(2));
   }
   Rows rows(own_, context.getLoc());
-  Value o = rows.cast(cloneWith(context, {made[context.getA()], values}, typeOf(context.getY())), elementOf(m)), empty = rows.areEmpty(m);
+  Value o = cloneWith(context, {made[context.getA()], values}, typeOf(context.getY()));
+  const Type number = elementOf(m).getIntOrFloatBitWidth() < 32 ? b_.getF32Type() : elementOf(m);  // halves would be rounded n times
+  o = rows.cast(o, number), m = rows.cast(m, number), l = rows.cast(l, number);
+  Value empty = rows.areEmpty(m);
   return {rows.where(spread(context.getLoc(), empty, o), 0, o), m, rows.where(empty, 0, l)};
 }
 

@@ -341,6 +341,7 @@ class Networks(Runner):
         self.tell(wire_bytes(step, 4) == (3 * 3 + 10 - 3) * 4, "an all_reduce of ten elements by four")
         self.tell(wire_bytes({"kernel": "all_gather over tp", "inputs": ["y f64[3]"]}, 4) == 9 * 8, "an all_gather of three elements by four")
         self.tell(wire_bytes({"kernel": "reduce_scatter sum over tp", "inputs": ["y f32[8]"]}, 4) == 6 * 4, "a reduce_scatter of eight elements by four")
+        self.tell(wire_bytes({"kernel": "permute over cp", "inputs": ["y f32[8]"]}, 4) == 32, "a permute of eight elements")
         network, case = NETWORKS["mlp"], case_of(NETWORKS["mlp"], "f32")
         inputs = self.inputs_of(case)
         expected = network.answer(**{k: v.astype(np.float64) for k, v in inputs.items()})
@@ -352,6 +353,7 @@ class Networks(Runner):
             self.tell(not self.numbers(network, "f32", got, expected) and not self.use(folder, once, twice, 2), "the network itself")
             got[1, 2] += 1
             self.tell(self.numbers(network, "f32", got, expected), "a wrong number is not told")
+            self.tell(self.use(folder, once, twice, 2, ringed=twice[0]["sent_bytes"]), "keys that have not gone round are not told")
             for key in ("sent_bytes", "collectives", "arena_bytes", "constant_bytes"):
                 twice[0][key] += 4
                 self.tell(self.use(folder, once, twice, 2), f"4 more {key} are not told")

@@ -178,6 +178,30 @@ func.func @shared_uneven(%q: tensor<4x4x8xf32, #dist.on<"cp" = varying>>, %k: te
 
 // -----
 
+dist.mesh @mesh <"cp" = 2>
+
+// Halves are joined as f32.
+// CHECK-LABEL: @halves
+// CHECK: jinx.reduce max, {{.*}} -> tensor<2x4x1xf16
+// CHECK: jinx.cast {{.*}} -> tensor<2x4x8xf32
+// CHECK: jinx.max {{.*}} -> tensor<2x4x1xf32
+// CHECK: %[[Y:.*]] = jinx.cast {{.*}} -> tensor<2x4x8xf16
+// CHECK-NEXT: return %[[Y]]
+func.func @halves(%q: tensor<2x4x8xf16, #dist.on<"cp" = varying>>, %k: tensor<2x4x8xf16, #dist.on<"cp" = varying>>, %v: tensor<2x4x8xf16, #dist.on<"cp" = varying>>) -> tensor<2x4x8xf16, #dist.on<"cp" = varying>> attributes {dist.own = @mesh} {
+  %ka = dist.all_gather %k dim 1 over ["cp"] : tensor<2x4x8xf16, #dist.on<"cp" = varying>> -> tensor<2x8x8xf16>
+  %va = dist.all_gather %v dim 1 over ["cp"] : tensor<2x4x8xf16, #dist.on<"cp" = varying>> -> tensor<2x8x8xf16>
+  %s = jinx.matmul %q, %ka transpose_b : tensor<2x4x8xf16, #dist.on<"cp" = varying>>, tensor<2x8x8xf16> -> tensor<2x4x8xf16, #dist.on<"cp" = varying>>
+  %m = jinx.reduce max, %s axes [2] : tensor<2x4x8xf16, #dist.on<"cp" = varying>> -> tensor<2x4x1xf16, #dist.on<"cp" = varying>>
+  %d = jinx.sub %s, %m : tensor<2x4x8xf16, #dist.on<"cp" = varying>>, tensor<2x4x1xf16, #dist.on<"cp" = varying>> -> tensor<2x4x8xf16, #dist.on<"cp" = varying>>
+  %e = jinx.exp %d : tensor<2x4x8xf16, #dist.on<"cp" = varying>> -> tensor<2x4x8xf16, #dist.on<"cp" = varying>>
+  %l = jinx.reduce sum, %e axes [2] : tensor<2x4x8xf16, #dist.on<"cp" = varying>> -> tensor<2x4x1xf16, #dist.on<"cp" = varying>>
+  %p = jinx.div %e, %l : tensor<2x4x8xf16, #dist.on<"cp" = varying>>, tensor<2x4x1xf16, #dist.on<"cp" = varying>> -> tensor<2x4x8xf16, #dist.on<"cp" = varying>>
+  %y = jinx.matmul %p, %va : tensor<2x4x8xf16, #dist.on<"cp" = varying>>, tensor<2x8x8xf16> -> tensor<2x4x8xf16, #dist.on<"cp" = varying>>
+  return %y : tensor<2x4x8xf16, #dist.on<"cp" = varying>>
+}
+
+// -----
+
 dist.mesh @mesh <"cp" = 3>
 
 // Tests that queries that are the same on all ranks are given all keys.
