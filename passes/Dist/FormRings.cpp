@@ -70,10 +70,22 @@ int64_t valueDim(graph::MatmulOp context) {
   return context.getTransposeB() ? rank - 1 : rank - 2;
 }
 
+/// The operand that an operator only looks at otherwise: moves, repeats, casts, or scales by one number. Null for others.
+OpOperand *viewedBy(Operation *op) {
+  if (isa<graph::BroadcastOp, graph::ReshapeOp, graph::TransposeOp>(op)) return &op->getOpOperand(0);
+  OpOperand *viewed = nullptr;
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (graph::volume(sizesOf(operand.get().getType())).isConstant(1)) continue;
+    if (viewed) return nullptr;
+    viewed = &operand;
+  }
+  return op->hasTrait<graph::Elementwise>() ? viewed : nullptr;
+}
+
 /// What goes round, and how a rank's part is made of it.
 struct Carried {
   Value value;
-  SmallVector<Operation *> views;  ///< in program order
+  SmallVector<OpOperand *> views;  ///< in program order
 };
 
 /// Operators that are made belong to the stage and the microbatch of the attention.
@@ -138,12 +150,16 @@ class RingFormer {
     auto varies = [&](Value value) {
       return llvm::all_of(axes.getAsRange<StringAttr>(), [&](StringAttr axis) { return stateOf(value.getType(), axis).kind == StateKind::varying; });
     };
+    auto isSame = [&](Value value) {
+      return llvm::all_of(axes.getAsRange<StringAttr>(), [&](StringAttr axis) { return stateOf(value.getType(), axis).kind != StateKind::varying; });
+    };
     Carried least{part, {}};
-    SmallVector<Operation *> views;
+    SmallVector<OpOperand *> views;
     for (Value value = part; Operation *op = value.getDefiningOp();) {
-      if (!isa<graph::BroadcastOp, graph::ReshapeOp, graph::TransposeOp, graph::CastOp>(op) || !varies(op->getOperand(0))) break;
-      views.insert(views.begin(), op);
-      value = op->getOperand(0);
+      OpOperand *viewed = viewedBy(op);
+      if (!viewed || !varies(viewed->get()) || !llvm::all_of(op->getOperands(), [&](Value operand) { return operand == viewed->get() || isSame(operand); })) break;
+      views.insert(views.begin(), viewed);
+      value = viewed->get();
       if (work_.bytesOf(value) < work_.bytesOf(least.value)) least = {value, views};
     }
     return least;
@@ -154,9 +170,9 @@ class RingFormer {
   }
   Value wait(Location loc, Value pending) { return WaitOp::create(builder_, loc, cast<PendingType>(pending.getType()).getValue(), pending); }
   Value madeOf(const Carried &carried, Value value) {
-    for (Operation *op : carried.views) {
-      Operation *copy = builder_.clone(*op);
-      copy->setOperand(0, value);
+    for (OpOperand *view : carried.views) {
+      Operation *copy = builder_.clone(*view->getOwner());
+      copy->setOperand(view->getOperandNumber(), value);
       value = copy->getResult(0);
     }
     return value;

@@ -154,7 +154,7 @@ Value RingSteps::finish(const SoftmaxAttention &attention, const RingState &all)
   Value y = rows.cast(all.o, elementOf(context.getY()));
   if (!attention.rowSelect) return y;
   SelectOp select = attention.rowSelect;
-  Value condition = spread(select.getLoc(), select.getCondition(), y), zero = rows.scalar(0, y);
+  Value condition = select.getCondition(), zero = rows.scalar(0, y);
   const bool zeroFirst = select.getA().getType() != select.getY().getType();
   return SelectOp::create(b_, select.getLoc(), y.getType(), condition, zeroFirst ? zero : y, zeroFirst ? y : zero);
 }

@@ -173,9 +173,9 @@ def ring(batch, heads, shared, tokens, depth, mask="", isZeroed=False, seed=0, *
     lines += [f"%m = jinx.reduce max, %x axes [3] : <{s}> -> <{r}>", f"%d = jinx.sub %x, %m : <{s}>, <{r}> -> <{s}>", f"%e = jinx.exp %d : <{s}> -> <{s}>",
               f"%l = jinx.reduce sum, %e axes [3] : <{s}> -> <{r}>", f"%w = jinx.div %e, %l : <{s}>, <{r}> -> <{s}>"]
     if isZeroed:  # rows of the mask alone say which
-        whole["arg4"] = ~seen.any(axis=3)[:, :, :, None]
-        signature.append(("arg4", whole["arg4"].shape, "[], [], [], []"))
-        lines += ["%zero = jinx.constant dense<0.0> : tensor<ELEMENT>", f"%z = jinx.select %arg4, %zero, %w : tensor<{batch}x1x{tokens}x1xi1>, tensor<ELEMENT>, <{s}> -> <{s}>"]
+        whole["arg4"] = ~seen[0, 0].any(axis=1)[:, None]
+        signature.append(("arg4", whole["arg4"].shape, "[], []"))
+        lines += ["%zero = jinx.constant dense<0.0> : tensor<ELEMENT>", f"%z = jinx.select %arg4, %zero, %w : tensor<{tokens}x1xi1>, tensor<ELEMENT>, <{s}> -> <{s}>"]
     lines += [f"%o = jinx.matmul {'%z' if isZeroed else '%w'}, %v : <{s}>, <{q}> -> <{q}>", f"return %o : <{q}>"]
 
     def answer(arg0, arg1, arg2, arg3=None, arg4=None):

@@ -141,7 +141,7 @@ func.func @masks(%q: tensor<2x4x8xf32, #dist.on<"cp" = varying>>, %mask: tensor<
 
 dist.mesh @mesh <"cp" = 2>
 
-// Four heads read one head of keys: that one goes round, and is repeated where it is read. 7 keys are 4 and 3: what is filled up has logits of -inf, and values of 0. Rows of which the mask leaves nothing
+// Four heads read one head of keys: that one goes round, and is repeated and scaled where it is read. 7 keys are 4 and 3: what is filled up has logits of -inf, and values of 0. Rows of which the mask leaves nothing
 // are set to 0 at the end.
 // CHECK-LABEL: @shared_uneven
 // CHECK-SAME: %[[K:[a-z0-9]*]]: tensor<1x4x8xf32, {{.*}}, %[[NONE:[a-z0-9]*]]: tensor<1x4x1xi1
@@ -152,6 +152,7 @@ dist.mesh @mesh <"cp" = 2>
 // CHECK: jinx.select %{{.*}} : tensor<1x4x1xi1
 // CHECK: dist.wait
 // CHECK: jinx.broadcast
+// CHECK: jinx.mul
 // CHECK: jinx.transpose
 // CHECK: jinx.sizes ["-4*((rank.cp + 1) mod 2) + 7"]
 // CHECK: %[[Z:.*]] = jinx.select %[[NONE]]
@@ -159,8 +160,10 @@ dist.mesh @mesh <"cp" = 2>
 // SAYS: go round 2 ranks in 1 step: 256 bytes of them are on a rank at a time, 1792 where they are gathered
 func.func @shared_uneven(%q: tensor<4x4x8xf32, #dist.on<"cp" = varying>>, %k: tensor<1x4x8xf32, #dist.on<"cp" = varying>>, %none: tensor<1x4x1xi1, #dist.on<"cp" = varying>>) -> tensor<4x4x8xf32, #dist.on<"cp" = varying>> attributes {dist.own = @mesh} {
   %zero = jinx.constant dense<0.0> : tensor<f32>
+  %scale = jinx.constant dense<0.5> : tensor<f32>
   %kb = jinx.broadcast %k : tensor<1x4x8xf32, #dist.on<"cp" = varying>> -> tensor<4x4x8xf32, #dist.on<"cp" = varying>>
-  %kt = jinx.transpose %kb, [0, 2, 1] : tensor<4x4x8xf32, #dist.on<"cp" = varying>> -> tensor<4x8x4xf32, #dist.on<"cp" = varying>>
+  %kc = jinx.mul %kb, %scale : tensor<4x4x8xf32, #dist.on<"cp" = varying>>, tensor<f32> -> tensor<4x4x8xf32, #dist.on<"cp" = varying>>
+  %kt = jinx.transpose %kc, [0, 2, 1] : tensor<4x4x8xf32, #dist.on<"cp" = varying>> -> tensor<4x8x4xf32, #dist.on<"cp" = varying>>
   %kg = dist.all_gather %kt dim 2 over ["cp"] : tensor<4x8x4xf32, #dist.on<"cp" = varying>> -> tensor<4x8x8xf32>
   %ka = jinx.slice %kg starts ["0", "0", "0"] steps [1, 1, 1] : tensor<4x8x8xf32> -> tensor<4x8x7xf32>
   %vg = dist.all_gather %kb dim 1 over ["cp"] : tensor<4x4x8xf32, #dist.on<"cp" = varying>> -> tensor<4x8x8xf32>
