@@ -20,11 +20,15 @@
 //   block 2   m = 5   p = e^0, e^-4   c = e^-2  l = 1.135 e^-2 + 1.018 = 1.172  o = e^-2 (e^-2 v0 + v1) + v2 + e^-4 v3
 //   y         o / l: as if all four had been there at once
 //
-// Where m and l are results, too (a step of a ring), they are stored as the operators outside would have them: l is NaN where m is -inf, and m is NaN where l is.
 // A row whose logits were all -inf so far has m = -inf: it is shifted by 0 instead, so that its p are 0 and not NaN; when it stays so, l
 // is 0 and y NaN, as that of softmax is. A NaN or +inf logit makes its row NaN for good, as it does there. No keys at all: zeros, the
 // empty sum. The order of additions depends on the keys alone, never on batch, threads or the tile that a row is in.
+//
+// Where m and l are results, too (a step of a ring: passes/Dist/RingSteps.h), they are stored as the operators themselves would have them:
+// l is NaN where m is -inf, and m is NaN where a logit is.
 #include "codegen/schedules/Attention.h"
+
+#include <limits>
 
 #include "codegen/schedules/AttentionForm.h"
 #include "codegen/schedules/OnlineSoftmax.h"
@@ -32,7 +36,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include <limits>
 
 using namespace mlir;
 using namespace jinx::graph;

@@ -183,8 +183,12 @@ Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &
   }
   if (const int64_t cp = ranksAlong(mesh, "cp"); cp > 1) {
     std::vector<ShardRule> ofTokens = contextRules(module, cp, notes);
-    if (ofTokens.empty())
-      return invalidArgument("axis \"cp\" splits the tokens of attention that a model computes over all of its keys, and there is none such; language models keep keys in pages, other models need a file of rules");
+    if (ofTokens.empty()) {
+      std::string why;
+      for (const RuleNote &note : notes)
+        why += "\n  " + note.node + ": " + note.text;
+      return invalidArgument("axis \"cp\" splits the tokens of attention that a model computes over all of its keys, and none was found that it can split; language models keep keys in pages, other models need a file of rules" + why);
+    }
     rules.rules.insert(rules.rules.end(), ofTokens.begin(), ofTokens.end());
   }
   if (ranksAlong(mesh, kMicrobatchAxis) > 1) {

@@ -38,7 +38,9 @@ class ContextRules {
   void visit(SoftmaxAttention &attention) {
     const std::string node = nodeName(attention.context->getLoc()).str();
     MatmulOp scores = attention.scores, context = attention.context;
-    const Place places[] = {{scores.getY(), rankOf(scores.getY()) - 2}, {scores.getB(), rankOf(scores.getB()) - (scores.getTransposeB() ? 2 : 1)}, {context.getB(), rankOf(context.getB()) - (context.getTransposeB() ? 1 : 2)}};
+    const Place places[] = {{scores.getY(), rankOf(scores.getY()) - 2},
+                            {scores.getB(), rankOf(scores.getB()) - (scores.getTransposeB() ? 2 : 1)},
+                            {context.getB(), rankOf(context.getB()) - (context.getTransposeB() ? 1 : 2)}};
     std::vector<ShardRule> rules;
     for (const Place &place : places) {
       const SizeExpr tokens = sizesOf(place.value.getType())[place.dim];
@@ -74,7 +76,8 @@ class ContextRules {
     if (auto transpose = dyn_cast_or_null<TransposeOp>(op)) return Place{transpose.getX(), transpose.getPerm()[place.dim]};
     if (auto broadcast = dyn_cast_or_null<BroadcastOp>(op)) {
       const int64_t dim = place.dim - rankOf(broadcast.getY()) + rankOf(broadcast.getX());
-      return dim < 0 ? std::nullopt : std::optional(Place{broadcast.getX(), dim});
+      if (dim < 0 || sizesOf(broadcast.getX().getType())[dim] != sizesOf(broadcast.getY().getType())[place.dim]) return std::nullopt;
+      return Place{broadcast.getX(), dim};
     }
     const Sizes sizes = op ? sizesOf(place.value.getType()) : Sizes();
     if (auto reshape = dyn_cast_or_null<ReshapeOp>(op)) {

@@ -19,7 +19,7 @@
 // (RingSteps.h: steps, joins, masks.) As many bytes on the wire as the gathers; a rank has two blocks of keys at a time, the one that it reads and the one that comes. Starts and waits are written
 // here, and not left to jinx-overlap-collectives, which would start all permutes as early as it can, and so have all keys on a rank at once.
 //
-// What goes round is what has the fewest bytes of what keys are made of by views: one head, where several heads of queries share it (%k is a broadcast of it).
+// What goes round is what has the fewest bytes of what keys are made of by views: one head, where several heads of queries share it (%k is a broadcast of it). Views of it are made where it is read.
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "passes/Dist/DistPasses.h"
@@ -70,7 +70,7 @@ int64_t valueDim(graph::MatmulOp context) {
   return context.getTransposeB() ? rank - 1 : rank - 2;
 }
 
-/// The operand that an operator only looks at otherwise: moves, repeats, casts, or scales by one number. Null for others.
+/// The operand of an operator that moves, repeats, casts or scales it by one number. Null for other operators.
 OpOperand *viewedBy(Operation *op) {
   if (isa<graph::BroadcastOp, graph::ReshapeOp, graph::TransposeOp>(op)) return &op->getOpOperand(0);
   OpOperand *viewed = nullptr;
@@ -115,7 +115,7 @@ class RingFormer {
   /// A product of weights and values that were gathered.
   void visit(graph::MatmulOp context) {
     auto values = gatheredAlong(context.getB(), valueDim(context));
-    if (!values) return;
+    if (!values || ranksOf(llvm::to_vector(values->gather.getAxes().getAsRange<StringAttr>()), mesh_) == 1) return;
     std::string why;
     auto attention = softmaxAttention(context, [](graph::MatmulOp scores) { return gatheredAlong(scores.getB(), keyDim(scores)).has_value(); }, why);
     if (!attention && why.empty()) return;  // a product like any other
@@ -136,6 +136,8 @@ class RingFormer {
       if (stateOf(queries.getType(), axis).kind != StateKind::varying) return "its queries are the same along " + axis.str();
     if (sizesOf(keys.whole().getType())[keys.dim] != sizesOf(values.whole().getType())[values.dim] || sizesOf(keys.part().getType())[keys.dim] != sizesOf(values.part().getType())[values.dim])
       return "its keys are not as many as its values";
+    graph::Sizes rows = sizesOf(attention.max->getResult(0).getType()), result = sizesOf(attention.context->getResult(0).getType());
+    if (rows.size() != result.size() && graph::volume(ArrayRef(rows).drop_back(2)) != graph::volume(ArrayRef(result).drop_back(2))) return "its values have more matrices than its scores";
     for (Gathered *gathered : {&keys, &values}) {
       for (Operation *user : gathered->whole().getUsers())
         if (user != attention.scores && user != attention.context) return kindOf(user) + " needs all of them, too";
@@ -182,7 +184,7 @@ class RingFormer {
 
   void write(const SoftmaxAttention &attention, Gathered keys, Gathered values) {
     graph::MatmulOp context = attention.context;
-    RingKeys ring{.over = keys.gather.getAxes(), .keyDim = keys.dim, .valueDim = values.dim};
+    RingKeys ring{.over = keys.gather.getAxes(), .valueDim = values.dim};
     ring.ranks = ranksOf(llvm::to_vector(ring.over.getAsRange<StringAttr>()), mesh_);
     ring.own = sizesOf(keys.part().getType())[keys.dim];
     ring.whole = sizesOf(keys.whole().getType())[keys.dim];

@@ -105,7 +105,6 @@ class Overlapper {
     double now = 0, wireFree = 0;
   };
 
-
   void makeItems() {
     Operation *lastInOrder = nullptr;
     Started started;

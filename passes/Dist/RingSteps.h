@@ -7,7 +7,7 @@
 //
 //   logits 1 3 | 5 1     mA = 3, lA = 1.135     mB = 5, lB = 1.018     a = 0.154, b = 1.018     o = 0.131 oA + 0.869 oB
 //
-// A row that has seen no key so far has m = -inf, and 0 for l and o, which are NaN in a softmax: a step puts them there. Its a is 0; shifted is by 0 then, since -inf - -inf is NaN. When it stays so, the
+// A row that has seen no key so far has m = -inf, and 0 for l and o, which are NaN in a softmax: a step puts them there. Its a is 0; exponents are shifted by 0 then, since -inf - -inf is NaN. When it stays so, the
 // last join divides by its l, and o is NaN, as softmax is of a row of -inf. A NaN makes its row NaN, as there.
 //
 // What a join computes needs its own step, so that all of it is computed beside that step's permutes, and no step's o is kept until the next one's.
@@ -35,7 +35,7 @@ struct RingKeys {
   mlir::ArrayAttr over;   ///< axes of the group
   int64_t ranks = 1;
   SizeExpr own, whole;    ///< keys of a rank, filled up; of all
-  int64_t keyDim = -1, valueDim = -1;  ///< in the right operands of the two products
+  int64_t valueDim = -1;  ///< of keys, in the right operand of the second product
 };
 
 class RingSteps {

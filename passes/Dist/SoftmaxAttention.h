@@ -29,7 +29,7 @@ struct SoftmaxAttention {
 };
 
 /// The attention that ends with `context`, if it is one. `why` gets the reason when it is not: "" when there is no softmax at all.
-/// \param mayBeScores  which product is taken where logits are made of several
+/// \param mayBeScores  which product is taken: of gathered keys, for a ring
 std::optional<SoftmaxAttention> softmaxAttention(graph::MatmulOp context, llvm::function_ref<bool(graph::MatmulOp)> mayBeScores, std::string &why);
 
 }  // namespace jinx::passes

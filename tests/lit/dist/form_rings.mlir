@@ -263,6 +263,23 @@ func.func @weights_are_read(%q: tensor<2x4x8xf32, #dist.on<"cp" = varying>>, %k:
   return %y, %p : tensor<2x4x8xf32, #dist.on<"cp" = varying>>, tensor<2x4x12xf32, #dist.on<"cp" = varying>>
 }
 
+// Tests that values for more matrices than there are scores are gathered: their rows are no view of the scores' rows.
+// CHECK-LABEL: @more_values
+// CHECK-NOT: dist.permute
+// SAYS: remark: {{.*}}Gathered{{.*}}its keys and values are gathered: its values have more matrices than its scores
+func.func @more_values(%q: tensor<2x4x8xf32, #dist.on<"cp" = varying>>, %k: tensor<2x4x8xf32, #dist.on<"cp" = varying>>, %v: tensor<3x2x4x8xf32, #dist.on<"cp" = varying>>) -> tensor<3x2x4x8xf32, #dist.on<"cp" = varying>> attributes {dist.own = @mesh} {
+  %ka = dist.all_gather %k dim 1 over ["cp"] : tensor<2x4x8xf32, #dist.on<"cp" = varying>> -> tensor<2x12x8xf32>
+  %va = dist.all_gather %v dim 2 over ["cp"] : tensor<3x2x4x8xf32, #dist.on<"cp" = varying>> -> tensor<3x2x12x8xf32>
+  %s = jinx.matmul %q, %ka transpose_b : tensor<2x4x8xf32, #dist.on<"cp" = varying>>, tensor<2x12x8xf32> -> tensor<2x4x12xf32, #dist.on<"cp" = varying>>
+  %m = jinx.reduce max, %s axes [2] : tensor<2x4x12xf32, #dist.on<"cp" = varying>> -> tensor<2x4x1xf32, #dist.on<"cp" = varying>>
+  %d = jinx.sub %s, %m : tensor<2x4x12xf32, #dist.on<"cp" = varying>>, tensor<2x4x1xf32, #dist.on<"cp" = varying>> -> tensor<2x4x12xf32, #dist.on<"cp" = varying>>
+  %e = jinx.exp %d : tensor<2x4x12xf32, #dist.on<"cp" = varying>> -> tensor<2x4x12xf32, #dist.on<"cp" = varying>>
+  %l = jinx.reduce sum, %e axes [2] : tensor<2x4x12xf32, #dist.on<"cp" = varying>> -> tensor<2x4x1xf32, #dist.on<"cp" = varying>>
+  %p = jinx.div %e, %l : tensor<2x4x12xf32, #dist.on<"cp" = varying>>, tensor<2x4x1xf32, #dist.on<"cp" = varying>> -> tensor<2x4x12xf32, #dist.on<"cp" = varying>>
+  %y = jinx.matmul %p, %va : tensor<2x4x12xf32, #dist.on<"cp" = varying>>, tensor<3x2x12x8xf32> -> tensor<3x2x4x8xf32, #dist.on<"cp" = varying>>
+  return %y : tensor<3x2x4x8xf32, #dist.on<"cp" = varying>>
+}
+
 // Tests that values alone are no ring.
 // CHECK-LABEL: @keys_are_whole
 // CHECK-NOT: dist.permute
@@ -309,4 +326,25 @@ func.func @other_axes(%q: tensor<2x4x8xf32, #dist.on<"dp" = varying, "cp" = vary
   %p = jinx.div %e, %l : tensor<2x4x8xf32, #dist.on<"dp" = varying, "cp" = varying>>, tensor<2x4x1xf32, #dist.on<"dp" = varying, "cp" = varying>> -> tensor<2x4x8xf32, #dist.on<"dp" = varying, "cp" = varying>>
   %y = jinx.matmul %p, %va : tensor<2x4x8xf32, #dist.on<"dp" = varying, "cp" = varying>>, tensor<2x8x8xf32> -> tensor<2x4x8xf32, #dist.on<"dp" = varying, "cp" = varying>>
   return %y : tensor<2x4x8xf32, #dist.on<"dp" = varying, "cp" = varying>>
+}
+
+// -----
+
+dist.mesh @mesh <"cp" = 1, "dp" = 2>
+
+// Tests that a group of one rank has nothing to pass on.
+// CHECK-LABEL: @lonely
+// CHECK-NOT: dist.permute
+// CHECK: dist.all_gather
+// SAYS-NOT: remark
+func.func @lonely(%q: tensor<2x4x8xf32, #dist.on<"cp" = varying>>, %k: tensor<2x4x8xf32, #dist.on<"cp" = varying>>) -> tensor<2x4x8xf32, #dist.on<"cp" = varying>> attributes {dist.own = @mesh} {
+  %ka = dist.all_gather %k dim 1 over ["cp"] : tensor<2x4x8xf32, #dist.on<"cp" = varying>> -> tensor<2x4x8xf32>
+  %s = jinx.matmul %q, %ka transpose_b : tensor<2x4x8xf32, #dist.on<"cp" = varying>>, tensor<2x4x8xf32> -> tensor<2x4x4xf32, #dist.on<"cp" = varying>>
+  %m = jinx.reduce max, %s axes [2] : tensor<2x4x4xf32, #dist.on<"cp" = varying>> -> tensor<2x4x1xf32, #dist.on<"cp" = varying>>
+  %d = jinx.sub %s, %m : tensor<2x4x4xf32, #dist.on<"cp" = varying>>, tensor<2x4x1xf32, #dist.on<"cp" = varying>> -> tensor<2x4x4xf32, #dist.on<"cp" = varying>>
+  %e = jinx.exp %d : tensor<2x4x4xf32, #dist.on<"cp" = varying>> -> tensor<2x4x4xf32, #dist.on<"cp" = varying>>
+  %l = jinx.reduce sum, %e axes [2] : tensor<2x4x4xf32, #dist.on<"cp" = varying>> -> tensor<2x4x1xf32, #dist.on<"cp" = varying>>
+  %p = jinx.div %e, %l : tensor<2x4x4xf32, #dist.on<"cp" = varying>>, tensor<2x4x1xf32, #dist.on<"cp" = varying>> -> tensor<2x4x4xf32, #dist.on<"cp" = varying>>
+  %y = jinx.matmul %p, %ka : tensor<2x4x4xf32, #dist.on<"cp" = varying>>, tensor<2x4x8xf32> -> tensor<2x4x8xf32, #dist.on<"cp" = varying>>
+  return %y : tensor<2x4x8xf32, #dist.on<"cp" = varying>>
 }
