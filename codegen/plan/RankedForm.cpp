@@ -92,6 +92,12 @@ Status setCollective(mlir::Operation *op, MeshOp mesh, plan::Collective &out) {
         JINX_TRY(isLowered(o, o.getSplit()));
         return isLowered(o, o.getConcat());
       })
+      .Case([&](AllToAllVOp o) {
+        out.set_op(plan::Collective::ALL_TO_ALL_V);
+        const graph::Sizes sizes = graph::sizesOf(o.getX().getType());
+        setGroup(o.getAxes(), graph::volume(ArrayRef(sizes).drop_front()), mesh, out);
+        return Status::ok();
+      })
       .Case([&](BroadcastOp o) {
         out.set_op(plan::Collective::BROADCAST);
         out.set_root(o.getRoot());

@@ -65,6 +65,17 @@ Expected<graph::Sizes> AllToAllOp::expectedSizes(int64_t ranks) {
 }
 Expected<AxisState> AllToAllOp::resultState(const AxisState &x) { return needs(x, StateKind::varying, varying(x)); }
 
+/// As many rows as the result has room for.
+Expected<graph::Sizes> AllToAllVOp::expectedSizes(int64_t ranks) {
+  for (auto [counts, what] : {std::pair{getSends(), "sends"}, std::pair{getReceives(), "receives"}})
+    if (graph::Sizes sizes = sizesOfOperand(counts); graph::surelyDifferent(sizes[0], SizeExpr(ranks)))
+      return invalidArgument(std::string(what) + " has " + sizes[0].str() + " counts, expected " + std::to_string(ranks) + ", one for each rank of the group");
+  graph::Sizes sizes = sizesOfOperand(getX());
+  sizes[0] = graph::sizesOf(getY().getType())[0];
+  return sizes;
+}
+Expected<AxisState> AllToAllVOp::resultState(const AxisState &x) { return needs(x, StateKind::varying, varying(x)); }
+
 Expected<graph::Sizes> PermuteOp::expectedSizes(int64_t ranks) {
   if (int64_t(getSources().size()) != ranks)
     return invalidArgument("has " + std::to_string(getSources().size()) + " sources, expected " + std::to_string(ranks) + ", one for each rank of the group");

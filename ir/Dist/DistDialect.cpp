@@ -236,6 +236,16 @@ static LogicalResult verifyRows(Operation *op, const Twine &what, RankedTensorTy
       return op->emitOpError(what) << " has " << some[d].str() << " in dimension " << d << ", expected " << whole[d].str();
   return success();
 }
+LogicalResult AllToAllVOp::verify() {
+  auto x = cast<RankedTensorType>(getX().getType()), y = cast<RankedTensorType>(getY().getType());
+  if (failed(verifyRows(*this, "result", y, x))) return failure();
+  for (auto [counts, what] : {std::pair{getSends(), "sends"}, std::pair{getReceives(), "receives"}})
+    if (auto type = cast<RankedTensorType>(counts.getType()); type.getRank() != 1 || !type.getElementType().isSignlessInteger(64))
+      return emitOpError(what) << " is " << withoutStates(type) << ", expected i64 with a count for each rank";
+  if (auto share = getShare(); share && !(share->convertToDouble() >= 0 && share->convertToDouble() <= 1))
+    return emitOpError("share is ") << share->convertToDouble() << ", expected 0 to 1: of the rows of x or y";
+  return success();
+}
 LogicalResult RowsOp::verify() {
   if (failed(verifyRows(*this, "result", getY().getType(), getX().getType()))) return failure();
   auto from = SizeExpr::parse(getFrom().str());

@@ -103,6 +103,19 @@ def Dist_AllToAllOp : Dist_Collective<"all_to_all"> {
   let results = (outs Dist_Result:$y);
   let assemblyFormat = "$x `split` $split `concat` $concat `over` $axes attr-dict `:` type($x) `->` type($y)";
 }
+def Dist_AllToAllVOp : Dist_Op<"all_to_all_v", [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<Dist_Wire>]>, DeclareOpInterfaceMethods<Dist_CollectiveInterface>]> {
+  let summary = "gives so many rows of x to each rank as `sends` says, and joins the rows that come; zeros behind them";
+  let description = [{
+    `%y = dist.all_to_all_v %x, %sends, %receives over ["ep"] : tensor<8x16xf32>, tensor<4xi64>, tensor<4xi64> -> tensor<12x16xf32>`: with sends [1, 0, 2, 0] row 0 goes to rank 0 and rows
+    1 and 2 to rank 2; rows behind them go nowhere. `receives` says how many come from each, which is what those send; they lie one behind the other, in the order of ranks. Both are known while running, and sums
+    are at most the rows of x and y, or the step is an error. It is never started: the host reads the counts when it comes to it, and then it ends. Varying stays varying; parts of a sum on another axis stay parts where the counts
+    are the same along that axis. `share` is how much of the larger one of x and y usually moves, for cost models. C1: x has dimensions, y the same but for the first. C2: sends and receives are i64 [n]. C3: share is in 0..1.
+  }];
+  let arguments = (ins AnyRankedTensor:$x, AnyRankedTensor:$sends, AnyRankedTensor:$receives, StrArrayAttr:$axes, OptionalAttr<F64Attr>:$share);
+  let results = (outs AnyRankedTensor:$y);
+  let assemblyFormat = "$x `,` $sends `,` $receives `over` $axes (`share` $share^)? attr-dict `:` type($x) `,` type($sends) `,` type($receives) `->` type($y)";
+  let hasVerifier = 1;
+}
 def Dist_PermuteOp : Dist_Collective<"permute"> {
   let summary = "y = x of the rank that `sources` names for this one; zeros where it names none";
   let description = [{

@@ -91,9 +91,25 @@ class OwnVerifier {
         if (!state) return op->emitOpError(state.status().message());
         made = *state;
       }  // on other axes parts stay parts: the sum of what is moved is the moved sum
+      Expected<AxisState> counted = byCounts(op, axis, made);
+      if (!counted) return op->emitOpError(counted.status().message());
+      made = *counted;
       if (!mayBeCalled(made, declared)) return op->emitOpError("result is ") << describe(declared) << " on " << axis << ", expected " << describe(made);
     }
     return success();
+  }
+
+  /// Where ranks that are none of a group's have other counts, other rows move: what was the same is not, and no row is a part of one sum.
+  Expected<AxisState> byCounts(Collective op, StringAttr axis, const AxisState &made) {
+    for (Value counts : op->getOperands().drop_front()) {
+      const StateKind kind = stateOf(counts.getType(), axis).kind;
+      if (kind == StateKind::partial) return invalidArgument("counts are parts of a sum on \"" + axis.str() + "\", expected the sum: a collective is missing");
+      if (kind != StateKind::varying || llvm::is_contained(op.getAxes(), axis)) continue;
+      if (made.kind == StateKind::partial)
+        return invalidArgument("counts are varying on \"" + axis.str() + "\", where rows are " + describe(made) + ", expected counts that are the same: parts of a sum move together");
+      return AxisState{axis, StateKind::varying};
+    }
+    return made;
   }
 
   /// Where rank (i, j) gets what rank (j, i) has, the two axes change places.

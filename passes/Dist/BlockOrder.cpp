@@ -9,7 +9,7 @@ using namespace jinx::dist;
 namespace jinx::passes {
 
 bool isMovable(Operation *op) {
-  return isa<Collective>(op) && !isa<BroadcastOp>(op) && !isa<PendingType>(op->getResult(0).getType());
+  return isa<Collective>(op) && !isa<AllToAllVOp, BroadcastOp>(op) && !isa<PendingType>(op->getResult(0).getType());
 }
 bool keepsOrder(Operation *op) { return !isMovable(op) && !op->hasTrait<OpTrait::IsTerminator>() && !isMemoryEffectFree(op); }
 

@@ -1,7 +1,7 @@
 // What must come before what, among the operators of a rank's own program?
 //
 // What makes an operand comes before who reads it, in a region too. Operators with effects keep the order that they have. Collectives between ranks that have the same program do not: all
-// of them see them change places. Sends, receives and broadcasts do, since stages of a pipeline have different programs.
+// of them see them change places. Sends, receives and broadcasts do, since stages of a pipeline have different programs; so does an all_to_all_v, for which the host waits.
 #pragma once
 
 #include "ir/Dist/Dist.h"

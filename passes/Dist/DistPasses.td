@@ -42,10 +42,16 @@ def Partition : Pass<"jinx-partition", "::mlir::func::FuncOp"> {
   let description = [{
     Takes a function that is `dist.placed` and leaves one that is `dist.own`: shapes of a rank, `dist.reshard` as the cheapest path of slices and collectives (passes/Dist/ReshardPath.h), masks where
     parts are filled up and a sum would see it. One program for all ranks; coordinates are symbols. A path that gives every rank all of a value that was split is a remark with its line.
+
+    A mixture whose experts and tokens are split by the same axes gathers tokens in front and scatters the sum, or exchanges both by dist.all_to_all_v (passes/Dist/ExchangeExperts.h): `ExchangesTokens` and
+    `GathersTokens` say what each takes, `NoExchange` why there is no choice.
   }];
   let options = [Option<"network", "network", "std::string", "\"h100-8\"", "What joins ranks, and with it the device: h100-8, h200-8, a100-8 or host">,
-                 Option<"zeroFilledArguments", "zero-filled-arguments", "bool", "false", "Arguments come filled up with zeros, and need no masks">];
-  let statistics = [Statistic<"numCollectives", "num-collectives", "Collectives made">, Statistic<"numMasks", "num-masks", "Operands masked where they are filled up">];
+                 Option<"zeroFilledArguments", "zero-filled-arguments", "bool", "false", "Arguments come filled up with zeros, and need no masks">,
+                 Option<"experts", "experts", "std::string", "\"auto\"",
+                        "Tokens of mixtures that are split as the experts are: gather them, exchange them, or as the network's costs say (auto)">];
+  let statistics = [Statistic<"numCollectives", "num-collectives", "Collectives of reshards made">, Statistic<"numMasks", "num-masks", "Operands masked where they are filled up">,
+                    Statistic<"numExchanges", "num-exchanges", "Mixtures whose tokens go to the ranks of their experts alone">];
   let dependentDialects = ["::jinx::dist::DistDialect"];
 }
 

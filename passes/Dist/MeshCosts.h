@@ -24,6 +24,10 @@ class MeshCosts {
   /// Of a collective, a send or a receive.
   double secondsOf(const WireCall &call);
   double secondsOf(const Work &work) const { return peaks_.secondsOf(work.flops, work.bytes, work.isHalf); }
+  /// Of a kernel however small: about what a step more takes.
+  static constexpr double secondsOfStep() { return 2e-6; }
+  /// Until the host has a few numbers that its device has made: the stream comes to its end, and begins anew. A guess; nothing where the host is the device.
+  double secondsOfHostRead() const { return network_.name == "host" ? 0 : 1e-5; }
   /// Of memory that is read or written.
   double secondsOfBytes(double bytes) const { return bytes / peaks_.bytesPerSecond; }
 

@@ -27,6 +27,7 @@ comm::Op wireOp(Operation *op) {
   if (isa<AllGatherOp>(op)) return comm::Op::kAllGather;
   if (isa<ReduceScatterOp>(op)) return comm::Op::kReduceScatter;
   if (isa<AllToAllOp>(op)) return comm::Op::kAllToAll;
+  if (isa<AllToAllVOp>(op)) return comm::Op::kAllToAllV;
   if (isa<PermuteOp>(op)) return comm::Op::kPermute;
   if (isa<BroadcastOp>(op)) return comm::Op::kBroadcast;
   if (isa<SendOp>(op)) return comm::Op::kSend;
@@ -165,7 +166,8 @@ double OperatorWork::pairsOf(graph::ExpertsOp op) {
   Value chosen = op.getChosen();
   while (Operation *def = chosen.getDefiningOp()) {
     if (auto best = dyn_cast<graph::TopKOp>(def)) return volumeOf(chosen.getType()) * expertsOf(op) / sizeOf(graph::sizesOf(best.getX().getType()).back());
-    if (!isa<graph::SubOp, graph::CastOp, graph::SelectOp>(def)) break;  // that count from a rank's first expert
+    // That count from a rank's first expert, and that bring numbers there.
+    if (!isa<Collective, graph::AddOp, graph::SubOp, graph::CastOp, graph::SelectOp, graph::SliceOp, graph::GatherOp, graph::ConcatOp>(def)) break;
     chosen = def->getOperand(isa<graph::SelectOp>(def) ? 1 : 0);
   }
   return volumeOf(chosen.getType());
@@ -186,6 +188,7 @@ WireCall OperatorWork::callOf(Operation *op) {
   call.stride = strideOf(axes, mesh_);
   for (Value value : op->getOperands()) call.bytes = std::max(call.bytes, bytesOf(value));
   for (Value value : op->getResults()) call.bytes = std::max(call.bytes, bytesOf(value));
+  if (auto rows = dyn_cast<AllToAllVOp>(op); rows && rows.getShare()) call.bytes *= rows.getShare()->convertToDouble();
   return call;
 }
 

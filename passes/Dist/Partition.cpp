@@ -14,8 +14,12 @@
 //   %y = jinx.experts silu %x, %chosen, %weights, %gate, …      gate 5x8x4, "ep" = shard 0, on 2 ranks
 //   %c = jinx.sub %chosen, "3*rank.ep"                          rank 1 has experts 3 and 4, which are 0 and 1 to it; expert 2 is -1, which is none
 //   %y = jinx.experts silu %x, %c, %weights, %gate, …           gate 3x8x4; partial sum
+//
+// Where tokens are split by the same axes, they are gathered in front of that and the sum is scattered behind, or each goes only to the ranks that have one of its experts: ExchangeExperts.h.
 #include "mlir/IR/IRMapping.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "passes/Dist/AdaptAttributes.h"
+#include "passes/Dist/ExchangeExperts.h"
 #include "passes/Dist/LowerReshards.h"
 #include "passes/Remarks.h"
 #include "passes/Dist/DistPasses.h"
@@ -33,14 +37,16 @@ constexpr StringLiteral kPass = "jinx-partition";
 
 class Partitioner {
  public:
-  Partitioner(func::FuncOp function, MeshOp mesh, MeshCosts costs, bool zeroFilledArguments)
+  Partitioner(func::FuncOp function, MeshOp mesh, MeshCosts costs, bool zeroFilledArguments, ExpertTokens expertTokens)
       : function_(function), mesh_(mesh), costs_(std::move(costs)), builder_(function), own_(builder_, mesh), reshards_(own_, mesh, filling_),
-        zeroFilledArguments_(zeroFilledArguments) {}
+        zeroFilledArguments_(zeroFilledArguments), expertTokens_(expertTokens) {}
 
   LogicalResult run() {
     Block &body = function_.getBody().front();
     SmallVector<Operation *> ops;
     for (Operation &op : body) ops.push_back(&op);
+    for (Operation *op : ops)
+      if (auto experts = dyn_cast<graph::ExpertsOp>(op)) chooseTokens(experts);
     const unsigned arguments = body.getNumArguments();
     takeSignature(body);
     for (Operation *op : ops) {
@@ -58,6 +64,7 @@ class Partitioner {
 
   int64_t numCollectives() const { return reshards_.numCollectives; }
   int64_t numMasks() const { return int64_t(masks_.size()); }
+  int64_t numExchanges() const { return int64_t(exchanges_.size()); }
 
  private:
   /// Arguments are what a rank has of them; what they are of stands beside them. Those of the placed function stay until nothing asks for their types.
@@ -82,7 +89,8 @@ class Partitioner {
       for (OpOperand &operand : op->getOpOperands()) operand.set(ownOf(operand.get()));
       return success();
     }
-    if (auto reshard = dyn_cast<ReshardOp>(op)) return lower(reshard);
+    if (auto reshard = dyn_cast<ReshardOp>(op)) return isExchanged_.contains(op) ? success() : lower(reshard);
+    if (auto found = exchanges_.find(op); found != exchanges_.end()) return exchange(found->second);
     auto rule = graph::factorRule(op);
     if (!rule || isWhole(op)) {
       IRMapping mapping;
@@ -97,6 +105,51 @@ class Partitioner {
   bool isWhole(Operation *op) {
     auto whole = [&](Value value) { return !isa<RankedTensorType>(value.getType()) || statesOf(value.getType()).empty(); };
     return llvm::all_of(op->getOperands(), whole) && llvm::all_of(op->getResults(), whole);
+  }
+
+  // ---- mixtures ----
+
+  /// Whether a mixture's tokens are exchanged.
+  void chooseTokens(graph::ExpertsOp op) {
+    if (ranksOf(axesOf(op.getGate().getType(), 0), mesh_) == 1) return;
+    Expected<Exchange> found = findExchange(op, mesh_, costs_);
+    if (!found) return say(missed(op, kPass, "NoExchange"), [&] { return found.status().message(); });
+    auto told = [&](StringRef what, double seconds, StringRef other, double others) {
+      const int64_t ranks = ranksOf(found->over, mesh_);
+      return llvm::formatv("{0}: {1:f1} us; {2} it would be {3:f1} us. In even use a token goes to {4:f2} of {5} ranks{6}", what, seconds * 1e6, other, others * 1e6, found->share * double(ranks), ranks,
+                           expertTokens_ == ExpertTokens::kByCost ? "" : "; as asked for")
+          .str();
+    };
+    if (expertTokens_ == ExpertTokens::kExchange || (expertTokens_ == ExpertTokens::kByCost && found->seconds < found->gatherSeconds)) {
+      say(passed(op, kPass, "ExchangesTokens"), [&] { return told("tokens go to the ranks of their experts", found->seconds, "gathered and scattered", found->gatherSeconds); });
+      for (ReshardOp gather : found->gathers)
+        if (gather.getY().hasOneUse()) isExchanged_.insert(gather);
+      for (ReshardOp scatter : found->scatters) isExchanged_.insert(scatter);
+      exchanges_.insert({op, std::move(*found)});
+      return;
+    }
+    say(missed(op, kPass, "GathersTokens"), [&] { return told("every rank gets all tokens", found->gatherSeconds, "by an exchange", found->seconds); });
+  }
+
+  LogicalResult exchange(const Exchange &exchange) {
+    graph::ExpertsOp op = exchange.op;
+    auto rule = graph::factorRule(op);
+    FactorAxes axes = axesOfFactors(op, *rule, mesh_);
+    SmallVector<Value> operands;
+    for (auto [gather, tokens] : llvm::zip_equal(exchange.gathers, exchange.tokens)) {
+      Value split = ReshardOp(gather).getX();
+      auto value = reshard(op, ownOf(split), cast<RankedTensorType>(split.getType()), tokens);
+      if (failed(value)) return failure();
+      operands.push_back(*value);
+    }
+    for (size_t i = operands.size(); i < op->getNumOperands(); ++i) operands.push_back(maskFilling(op, i, *rule, axes));
+    Value y = writeExchange(exchange, {operands[0], operands[1], operands[2], operands[3], operands[4], operands[5]}, own_, mesh_);
+    for (ReshardOp scatter : exchange.scatters) {
+      auto value = reshard(op, y, exchange.result, cast<RankedTensorType>(scatter.getY().getType()));
+      if (failed(value)) return failure();
+      values_[scatter.getY()] = *value;
+    }
+    return success();
   }
 
   LogicalResult split(Operation *op, const graph::FactorRule &rule) {
@@ -206,22 +259,30 @@ class Partitioner {
     return withStates(type, states);
   }
 
+  // ---- reshards ----
+
   LogicalResult lower(ReshardOp op) {
-    auto from = cast<RankedTensorType>(op.getX().getType()), to = cast<RankedTensorType>(op.getY().getType());
+    FailureOr<Value> value = reshard(op, ownOf(op.getX()), cast<RankedTensorType>(op.getX().getType()), cast<RankedTensorType>(op.getY().getType()));
+    if (failed(value)) return failure();
+    values_[op.getY()] = *value;
+    return success();
+  }
+
+  /// What a rank has of a value as placed type `to` says, made of what it has as `from` does. \param op  for messages
+  FailureOr<Value> reshard(Operation *op, Value value, RankedTensorType from, RankedTensorType to) {
     auto path = cheapestPath(from, to, mesh_, costs_);
-    if (!path) return op.emitOpError(path.status().message());
-    Value value = ownOf(op.getX());
+    if (!path) return op->emitOpError(path.status().message());
     std::string moves;
     for (const ReshardStep &step : *path) {
-      value = reshards_.take(op.getLoc(), step, value);
+      value = reshards_.take(op->getLoc(), step, value);
       moves += (moves.empty() ? "" : ", then ") + nameOf(step.move).str();
     }
-    values_[op.getY()] = value;
+    if (from == to) return value;
     say(passed(op, kPass, "Resharded"), [&] { return describe(statesOf(from)) + " to " + describe(statesOf(to)) + ": " + moves; });
     if (statesOf(to).empty() && !path->empty() && path->back().move == Move::kAllGather)
       say(missed(op, kPass, "GathersWhole"),
           [&] { return "every rank gets all of " + graph::describe(graph::sizesOf(to)) + ", which was " + describe(statesOf(from)); });
-    return success();
+    return value;
   }
 
   func::FuncOp function_;
@@ -232,6 +293,9 @@ class Partitioner {
   Filling filling_;
   ReshardLowering reshards_;
   bool zeroFilledArguments_;
+  ExpertTokens expertTokens_;
+  llvm::MapVector<Operation *, Exchange> exchanges_;  ///< by mixture
+  llvm::DenseSet<Operation *> isExchanged_;           ///< reshards that an exchange stands for
   llvm::MapVector<Value, Value> values_;
   llvm::DenseMap<std::tuple<Value, int64_t, Attribute>, Value> masks_;
 };
@@ -247,10 +311,16 @@ struct Partition : impl::PartitionBase<Partition> {
       function.emitError("network: ") << costs.status().message();
       return signalPassFailure();
     }
-    Partitioner partitioner(function, mesh, *costs, zeroFilledArguments);
+    auto tokens = expertTokensNamed(experts);
+    if (!tokens) {
+      function.emitError("experts ") << tokens.status().message();
+      return signalPassFailure();
+    }
+    Partitioner partitioner(function, mesh, *costs, zeroFilledArguments, *tokens);
     if (failed(partitioner.run())) return signalPassFailure();
     numCollectives += partitioner.numCollectives();
     numMasks += partitioner.numMasks();
+    numExchanges += partitioner.numExchanges();
   }
 };
 

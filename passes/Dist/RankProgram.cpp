@@ -71,7 +71,7 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
   void dropLonely(func::FuncOp function, MeshOp mesh) {
     SmallVector<Collective> lonely;
     function.getBody().walk([&](Collective op) {
-      if (*groupSize(op, op.getAxes(), mesh) == 1) lonely.push_back(op);
+      if (!isa<AllToAllVOp>(op) && *groupSize(op, op.getAxes(), mesh) == 1) lonely.push_back(op);  // which has as many rows as its counts say
     });
     numLonely += lonely.size();
     for (Collective op : lonely) {

@@ -34,6 +34,7 @@ struct MeshAxis {
 struct ShardRules {
   std::vector<MeshAxis> mesh;
   std::vector<ShardRule> rules;  ///< of two that fit a value, the later one counts
+  std::string experts;        ///< how tokens that are split come to them: "gather", "exchange", "auto"; "": auto (ExchangeExperts.h)
   std::vector<std::vector<std::string>> stages;  ///< patterns over the names of each stage's nodes; empty: by layers
   bool gathersKeys = false;      ///< of attention whose tokens are split; else they pass round a ring (FormRings.cpp)
 

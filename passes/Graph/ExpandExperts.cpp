@@ -62,8 +62,8 @@ class Expansion {
   }
 
   void route() {
-    Value chosen = reshape(cast(op_.getChosen(), i32_), {pairs_, 1});
-    Value isChosen = cast(CompareOp::create(b_, loc_, ComparePredicate::eq, chosen, numbers({1, count_}, 1)), i32_);
+    Value chosen = reshape(op_.getChosen(), {pairs_, 1}), experts = cast(numbers({1, count_}, 1), elementOf(op_.getChosen()));
+    Value isChosen = cast(CompareOp::create(b_, loc_, ComparePredicate::eq, chosen, experts), i32_);
     Value sizes = sum(isChosen, 0), ends = runningSum(sizes, 1), nowhere = integer(kNowhere);
     Value place = sub(add(runningSum(isChosen, 0), sub(ends, sizes)), integer(1));
     // The one column of a pair's row that is 1 says where it lies.

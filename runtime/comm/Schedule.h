@@ -8,7 +8,7 @@
 // What must be equal is one *order* at a time: the collectives of a group, or the sends from one rank of a group to another, beside the
 // receives there. Each order has a hash (XXH3-64 of its calls' texts: operation, reduction, type, count, root, sources, and the name of a
 // collective; the names of a send and of its receive may differ, since they are in different programs). Sizes of all_to_all_v are of the data and
-// compared when it is called.
+// compared when it is called; its count here is a row's.
 //
 // Equal lists can still stop, when ranks wait for each other across groups:
 //
@@ -31,7 +31,7 @@ struct ScheduledCall {
   Op op = Op::kAllReduce;
   Reduction reduction = Reduction::kSum;
   DType dtype = DType::kF32;
-  int64_t count = 0;        ///< 0 for all_to_all_v
+  int64_t count = 0;        ///< all_to_all_v: of a row
   std::vector<int> ranks;   ///< of the group, in order
   int root = 0;             ///< a place in `ranks`
   std::vector<int> sources; ///< permute

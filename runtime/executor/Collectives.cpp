@@ -1,6 +1,8 @@
 #include "runtime/executor/Collectives.h"
 
 #include <algorithm>
+#include <cstring>
+#include <numeric>
 
 #include "runtime/comm/Schedule.h"
 #include "runtime/comm/VirtualWorld.h"
@@ -18,6 +20,8 @@ comm::Op opOf(plan::Collective::Op op) {
     return comm::Op::kReduceScatter;
   case plan::Collective::ALL_TO_ALL:
     return comm::Op::kAllToAll;
+  case plan::Collective::ALL_TO_ALL_V:
+    return comm::Op::kAllToAllV;
   case plan::Collective::BROADCAST:
     return comm::Op::kBroadcast;
   case plan::Collective::PERMUTE:
@@ -68,6 +72,23 @@ Status grow(AlignedBuffer& buffer, const Placement* placement) {
   return Status::ok();
 }
 
+/// Counts of rows become counts of elements.
+Status toElements(std::span<int64_t> counts, int64_t elements, int64_t room) {
+  int64_t left = room;
+  for (size_t place = 0; place < counts.size(); ++place) {
+    if (counts[place] < 0)
+      return invalidArgument("has " + std::to_string(counts[place]) + " rows for place " + std::to_string(place) +
+                             " of the group, expected 0 or more");
+    if (counts[place] > left)
+      return invalidArgument("has " + std::to_string(counts[place]) + " rows for place " + std::to_string(place) +
+                             " of the group, expected up to " + std::to_string(left) + ": of the " +
+                             std::to_string(room) + " of its buffer that are left");
+    left -= counts[place];
+    counts[place] *= elements;
+  }
+  return Status::ok();
+}
+
 } // namespace
 
 std::string describeCollective(const plan::Mesh& mesh, const plan::Collective& collective) {
@@ -112,6 +133,7 @@ Status Collectives::makeSites() {
     const StepInfo& step = program_.steps[program_.collectives[k]];
     JINX_TRY(makeSite(step, sites_[k]), "step \"" + step.name() + "\"");
     sites_[k].call.sequence = static_cast<int64_t>(k);
+    if (step.readsCounts()) shareCounts(k);
   }
   for (const StepInfo& step : program_.steps) {
     if (!step.source->has_wait()) continue;
@@ -120,6 +142,17 @@ Status Collectives::makeSites() {
         program_.collectives, [&](uint32_t other) { return other > site.step->index && other < step.index; }));
   }
   return Status::ok();
+}
+
+/// Counts that an earlier step reads are not read again: on a device each time would be a wait for its stream.
+void Collectives::shareCounts(size_t at) {
+  Site& site = sites_[at];
+  for (size_t i : {0, 1})
+    for (size_t before = 0; before < at && site.known[i].empty(); ++before)
+      for (size_t j : {0, 1})
+        if (Site& other = sites_[before];
+            other.step->readsCounts() && other.step->inputs[j + 1] == site.step->inputs[i + 1])
+          site.known[i] = other.rowsOf(j);
 }
 
 Status Collectives::makeSite(const StepInfo& step, Site& site) {
@@ -132,6 +165,15 @@ Status Collectives::makeSite(const StepInfo& step, Site& site) {
   site.call.reduction = reductionOf(source.reduction());
   site.call.root = static_cast<int>(source.root());
   site.call.sources = site.sources;
+  if (step.readsCounts()) {
+    if (!comm_->movesData())
+      return unimplemented(
+          "its counts come from other ranks, expected a world that moves data: this one only counts bytes");
+    site.rows.resize(2 * members.size());
+    site.counts.resize(2 * members.size());
+    site.call.sends = std::span(site.counts).first(members.size());
+    site.call.receives = std::span(site.counts).last(members.size());
+  }
   if (step.source->nodes_size()) site.call.name = step.source->nodes(0);
   site.call.dtype = program_.values[step.inputs.empty() ? step.outputs[0] : step.inputs[0]].dtype;
   JINX_TRY_ASSIGN(site.call.group, comm_->makeGroup(members));
@@ -156,6 +198,7 @@ Status Collectives::prepare(Binding& binding) {
 
 /// A plan may say one count and other sizes.
 Status Collectives::checkBuffers(const Site& site, const Binding& binding, int64_t count) const {
+  if (site.step->readsCounts()) return checkRows(site, binding, count);
   const bool gathers = site.call.op == comm::Op::kAllGather, scatters = site.call.op == comm::Op::kReduceScatter,
              exchanges = site.call.op == comm::Op::kAllToAll;
   const int64_t most = (int64_t{1} << 56) / site.ranks;
@@ -169,6 +212,30 @@ Status Collectives::checkBuffers(const Site& site, const Binding& binding, int64
   };
   JINX_TRY(check(placementOf(binding, site.step->inputs), scatters || exchanges, "operand"));
   return check(placementOf(binding, site.step->outputs), gathers || exchanges, "result");
+}
+
+/// Of an all_to_all_v: rows of so many elements, and a count for each rank.
+Status Collectives::checkRows(const Site& site, const Binding& binding, int64_t count) const {
+  auto check = [&](uint32_t value, int64_t expected, const std::string& what) {
+    const int64_t sizeBytes = binding.placements[value].sizeBytes;
+    if (sizeBytes == expected) return Status::ok();
+    return invalidArgument("\"" + program_.values[value].name() + "\" has " + std::to_string(sizeBytes) + " bytes, " +
+                           what + " need " + std::to_string(expected));
+  };
+  for (uint32_t value : {site.step->inputs[0], site.step->outputs[0]}) {
+    const int64_t rows = rowsOf(value, binding), most = (int64_t{1} << 56) / std::max<int64_t>(rows, 1);
+    JINX_TRY(check(value, count > most ? -1 : packedBytes(site.call.dtype, rows * count),
+                   std::to_string(rows) + " rows of " + std::to_string(count)));
+  }
+  for (uint32_t value : {site.step->inputs[1], site.step->inputs[2]})
+    JINX_TRY(
+        check(value, site.ranks * int64_t{sizeof(int64_t)}, "counts for " + std::to_string(site.ranks) + " ranks"));
+  return Status::ok();
+}
+
+int64_t Collectives::rowsOf(uint32_t value, const Binding& binding) const {
+  const auto dims = binding.dimsOf(program_.values[value]);
+  return dims.empty() ? 0 : dims[0];
 }
 
 Status Collectives::agree(Binding& binding) {
@@ -198,9 +265,48 @@ comm::Call Collectives::callOf(const StepInfo& step, const Binding& binding) con
   return call;
 }
 
+/// The call's sends and receives, from rows to elements. They are data: more rows than a buffer has would be written
+/// behind its end.
+Status Collectives::readCounts(const StepInfo& step, const Binding& binding, const BaseAddresses& bases,
+                               Stream& stream) {
+  Site& site = sites_[static_cast<size_t>(step.collective)];
+  bool reads = false;
+  for (size_t i : {0, 1}) {
+    const std::span<int64_t> rows = site.rowsOf(i);
+    if (!site.known[i].empty()) {
+      std::ranges::copy(site.known[i], rows.begin());
+      continue;
+    }
+    const void* counts = addressOf(binding.placements[step.inputs[i + 1]], bases);
+    JINX_TRY(device_.copyToHost(rows.data(), counts, rows.size_bytes(), stream));
+    reads = true;
+  }
+  if (reads) JINX_TRY(stream.synchronize());
+  site.counts = site.rows;
+  const std::span<int64_t> counts = site.counts;
+  const auto ranks = static_cast<size_t>(site.ranks);
+  const int64_t elements = binding.counts[static_cast<size_t>(step.collective)];
+  JINX_TRY(toElements(counts.first(ranks), elements, rowsOf(step.inputs[0], binding)), "its sends");
+  JINX_TRY(toElements(counts.last(ranks), elements, rowsOf(step.outputs[0], binding)), "its receives");
+  return Status::ok();
+}
+
+/// Zeros behind the rows that will come. \param out  the device's memory, or the host's copy of it
+Status Collectives::clearRest(const StepInfo& step, const Binding& binding, void* out, Stream& stream) {
+  const comm::Call& call = sites_[static_cast<size_t>(step.collective)].call;
+  const int64_t came = packedBytes(call.dtype, std::accumulate(call.receives.begin(), call.receives.end(), int64_t{0}));
+  const auto left = static_cast<size_t>(binding.placements[step.outputs[0]].sizeBytes - came);
+  void* const rest = static_cast<std::byte*>(out) + came;
+  if (onDevice_ || hostMemory_) return device_.clear(rest, left, stream);
+  if (left > 0) std::memset(rest, 0, left);
+  return Status::ok();
+}
+
 Status Collectives::run(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream) {
+  if (step.readsCounts()) JINX_TRY(readCounts(step, binding, bases, stream));
   if (onDevice_ && !step.source->collective().starts()) {
     const auto [in, out] = addressesOf(step, binding, bases);
+    if (step.readsCounts()) JINX_TRY(clearRest(step, binding, out, stream));
     return onDevice_->enqueue(callOf(step, binding), in, out, stream);
   }
   JINX_TRY(start(step, binding, bases, stream));
@@ -218,6 +324,7 @@ Status Collectives::start(const StepInfo& step, const Binding& binding, const Ba
   if (const Placement* from = placementOf(binding, step.inputs); !hostMemory_ && from)
     JINX_TRY(device_.copyToHost(site.in.data(), in, static_cast<size_t>(from->sizeBytes), stream));
   if (!hostMemory_) in = site.in.data(), out = site.out.data();
+  if (step.readsCounts()) JINX_TRY(clearRest(step, binding, out, stream));
   JINX_TRY(stream.synchronize());
   JINX_TRY_ASSIGN(site.ticket, comm_->start(call, in, out));
   return Status::ok();

@@ -9,6 +9,10 @@
 // Where the device's memory is its own and the communicator has calls on it (comm/DeviceCollectives.h), they are
 // enqueued and the host goes on. With another communicator operands are copied to the host when the call starts, and
 // results back when it has ended: a step waits for its stream.
+//
+// The sizes of an all_to_all_v are data: the host waits for its stream and reads them, on whatever device, once for all
+// steps that have the same. So a plan with one is not enqueued, and none is part of a recording
+// (StepInfo::readsCounts).
 #pragma once
 
 #include <memory>
@@ -71,6 +75,10 @@ class Collectives {
     const StepInfo* step = nullptr;
     comm::Call call; ///< without its count
     std::vector<int> sources;
+    // all_to_all_v: sends, then receives
+    std::vector<int64_t> rows, counts; ///< as the step's operands have them; in elements, as the call has them
+    std::span<const int64_t> known[2]; ///< where an earlier step has read the rows; empty: nowhere
+    std::span<int64_t> rowsOf(size_t i) { return std::span(rows).subspan(i * rows.size() / 2, rows.size() / 2); }
     int ranks = 1;
     int overlap = 0; ///< collectives that start before it is waited for
     comm::Ticket ticket;
@@ -81,8 +89,13 @@ class Collectives {
       : program_(program), device_(device), hostMemory_(device.has(capability::kHostMemory)) {}
   Status makeSites();
   Status makeSite(const StepInfo& step, Site& site);
+  void shareCounts(size_t at);
   comm::Call callOf(const StepInfo& step, const Binding& binding) const;
   Status checkBuffers(const Site& site, const Binding& binding, int64_t count) const;
+  Status checkRows(const Site& site, const Binding& binding, int64_t count) const;
+  int64_t rowsOf(uint32_t value, const Binding& binding) const;
+  Status readCounts(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream);
+  Status clearRest(const StepInfo& step, const Binding& binding, void* out, Stream& stream);
 
   const Program& program_;
   Device& device_;

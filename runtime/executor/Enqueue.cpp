@@ -24,6 +24,7 @@ Status Session::checkEnqueueable() const {
       return refuse("output " + quoted(values[i].name()), "is made on the host, or its size while running");
   for (uint32_t s : program_->blocks[0].steps) {
     const StepInfo& step = program_->steps[s];
+    if (step.readsCounts()) return refuse("step " + quoted(step.name()), "has counts that the host must read");
     if (step.staticLaunch >= 0 || step.collective >= 0) continue;
     const bool launch = step.source->what_case() == plan::Step::kLaunch;
     if (!launch && step.source->what_case() != plan::Step::kCopy)

@@ -94,6 +94,10 @@ struct StepInfo {
   Attributes attributes; ///< of host and control steps
 
   const std::string& name() const { return source->name(); }
+  /// A collective whose sizes are data: the host must have them before it goes on.
+  bool readsCounts() const {
+    return source->has_collective() && source->collective().op() == plan::Collective::ALL_TO_ALL_V;
+  }
 };
 
 struct BlockInfo {

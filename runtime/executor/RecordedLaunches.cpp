@@ -15,7 +15,7 @@ size_t endOfLaunches(const Program& program, bool withCollectives, std::span<con
   for (; at < steps.size(); ++at) {
     const StepInfo& step = program.steps[steps[at]];
     if (step.staticLaunch >= 0) continue;
-    if (step.collective < 0 || !withCollectives) break;
+    if (step.collective < 0 || !withCollectives || step.readsCounts()) break;
     if (step.source->has_collective() && step.source->collective().starts()) started.push_back(at);
     if (!step.source->has_wait()) continue;
     const auto its =

@@ -6,7 +6,8 @@
 //
 //   steps   launch  launch  launch  copy  launch      two runs: [0, 3) and [4, 5)
 //
-// Collectives that are enqueued (Collectives.h) are part of a run; one that starts in it ends in it.
+// Collectives that are enqueued (Collectives.h) are part of a run; one that starts in it ends in it. One whose sizes are
+// data ends the run: the host reads them.
 #pragma once
 
 #include <span>

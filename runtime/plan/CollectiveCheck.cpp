@@ -64,7 +64,9 @@ Status checkCollectiveFields(const plan::Mesh& mesh, const plan::Step& step) {
   const plan::Collective& c = step.collective();
   if (!plan::Collective::Op_IsValid(c.op()) || !plan::Collective::Reduction_IsValid(c.reduction())) return invalidArgument("unknown collective");
   const bool sends = c.op() == plan::Collective::SEND, receives = c.op() == plan::Collective::RECV;
-  JINX_TRY(checkOperands(step, receives ? 0 : 1, sends ? 0 : 1));
+  const bool counts = c.op() == plan::Collective::ALL_TO_ALL_V;
+  JINX_TRY(checkOperands(step, receives ? 0 : counts ? 3 : 1, sends ? 0 : 1));
+  if (counts && c.starts()) return invalidArgument("starts an all_to_all_v, expected one that ends: the host reads its counts");
   std::set<uint32_t> seen;
   JINX_TRY(checkAxes(mesh, c.axes(), seen));
   const int64_t ranks = groupSize(mesh, axesOf(c));

@@ -390,13 +390,16 @@ class PlanChecker {
     JINX_TRY(checkKnownSize(step.collective().count()));
     std::optional<uint32_t> type;
     for (const auto* operands : {&step.inputs(), &step.outputs()}) {
-      for (uint32_t i : *operands) {
+      for (int at = 0; at < operands->size(); ++at) {
+        const uint32_t i = operands->Get(at);
         if (i == kNoValue) return invalidArgument("collective with an omitted operand");
         const plan::Value& v = value(i);
         if (isHostValue(v) || isHostValue(value(roots_[i])) || v.dtype() == static_cast<uint32_t>(DType::kString) || v.dtype() == 0)
           return invalidArgument("collective on " + quoted(v.name()) + ", which is no ranked tensor of numbers");
-        if (type.value_or(v.dtype()) != v.dtype()) return invalidArgument("operand and result have different element types");
-        type = v.dtype();
+        const bool isCounts = operands == &step.inputs() && at > 0; // of an all_to_all_v
+        if (isCounts && v.dtype() != static_cast<uint32_t>(DType::kI64)) return invalidArgument("counts " + quoted(v.name()) + " are no i64");
+        if (!isCounts && type.value_or(v.dtype()) != v.dtype()) return invalidArgument("operand and result have different element types");
+        if (!isCounts) type = v.dtype();
         for (const auto& text : v.dims())
           JINX_TRY(checkKnownSize(text));
         JINX_TRY(checkKnownSize(v.alias_offset()));

@@ -240,6 +240,12 @@ def wire_bytes(step, size):
     return whole * (size - 1) // size * width
 
 
+def launcher_of(ranks):
+    """So many processes."""
+    launcher = ["mpirun", "--oversubscribe", "-np", ranks, "--mca", "mpi_yield_when_idle", "1", "--mca", "btl_vader_single_copy_mechanism", "none"]
+    return launcher + (["--allow-run-as-root"] if os.geteuid() == 0 else [])
+
+
 class Networks(Runner):
     def run(self, folder, launcher, flags, inputs, repeat):
         arguments = []
@@ -303,8 +309,7 @@ class Networks(Runner):
         ringed = (ranks - 1) * -(-network.tokens // ranks) * network.carried * TYPES[element]().itemsize
         ways = [("threads", (), ("--ranks", ranks))]
         if ranks in network.processes and shutil.which("mpirun"):
-            launcher = ["mpirun", "--oversubscribe", "-np", ranks, "--mca", "mpi_yield_when_idle", "1", "--mca", "btl_vader_single_copy_mechanism", "none"]
-            ways.append(("processes", launcher + (["--allow-run-as-root"] if os.geteuid() == 0 else []), ("--communicator", "mpi")))
+            ways.append(("processes", launcher_of(ranks), ("--communicator", "mpi")))
         try:
             self.plans(case, [(network.axis, ranks)], folder)
             if network.isLean:

@@ -41,6 +41,7 @@ class Case:
     whole: dict = dataclasses.field(default_factory=dict)  # input -> what it holds, where that is no random number
     emulated: bool = False
     resources: dict = dataclasses.field(default_factory=dict)  # name of a constant's resource -> its elements
+    partition: str = ""  # options of jinx-partition
 
 
 def tp(*sizes):
@@ -155,7 +156,7 @@ CASES = {
     "experts in parts": experts(CHOSEN, [[("ep", 2), ("tp", 2)], [("ep", 2), ("tp", 3)]], "[], []", '["ep"], ["tp"], []', '["ep"], [], ["tp"]'),
     # Pieces of the batch one behind the other, each with a sum over the experts of all ranks: unrolled and overlapped while a mixture is one operator.
     "experts in microbatches": experts(CHOSEN, [[("ep", 2), ("micro", 2)], [("ep", 3), ("micro", 3)], [("ep", 2), ("micro", 4)]], '["micro"], []'),
-    "experts of tokens that are split": experts(CHOSEN, ep(2, 3, 4), '["ep"], []', collectives="reduce_scatter"),
+    "experts of tokens that are split": experts(CHOSEN, ep(2, 3, 4), '["ep"], []', collectives="reduce_scatter", partition="experts=gather"),
     "gathered columns": Case("""(%x: tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}) -> (tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %y = jinx.neg %x : tensor<4x6xf32> -> tensor<4x6xf32>
   return %y : tensor<4x6xf32>""", {"arg0": (4, 6)}, np.negative, tp(2, 3, 4), collectives="all_gather", emulated=True),
@@ -254,7 +255,7 @@ class Runner:
             raise Failed(f"the case has no axis {axis} in {mesh}")
         stages = dict(mesh).get("pp", 1)
         overlap = ["--jinx-combine-collectives", "--jinx-overlap-collectives=least=0 memory=4", "--jinx-start-transfers"]
-        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-verify-microbatches", "--jinx-partition=network=host", "--jinx-unroll-microbatches", f"--jinx-form-rings=network=host keys={keys}", *(overlap if stages == 1 else []), text=module)
+        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-verify-microbatches", f"--jinx-partition=network=host {case.partition}", "--jinx-unroll-microbatches", f"--jinx-form-rings=network=host keys={keys}", *(overlap if stages == 1 else []), text=module)
         mesh = [axis for axis in mesh if axis[0] != "micro"]
         ranks = int(np.prod([size for _, size in mesh]))
         files, made, programs = [], {}, []

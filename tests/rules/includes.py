@@ -87,7 +87,7 @@ RULES = {
     "tests/unit/chat": May(("runtime",), ("gtest", "nlohmann")),
     "tests/unit/comm": May(("runtime/base", "runtime/comm"), ("gtest",)),
     "tests/unit/engine": May(("runtime/engine", "runtime/base"), ("gtest",)),
-    "tests/unit/nccl": May(("runtime/base", "runtime/comm", "runtime/device", "tests/unit/comm"), ("gtest",)),
+    "tests/unit/nccl": May(("runtime/base", "runtime/comm", "runtime/device", "runtime/executor", "tests/unit/comm", "tests/unit/runtime/TestPlan.h"), ("gtest",)),
     "tests/unit/comm_model": May(("runtime/comm", "runtime/base", "tests/property/Property.h"), ("gtest", "nlohmann")),
     "tests/unit/grammar": May(("runtime",), ("gtest",)),
     "tests/unit/serve": May(("runtime", "tests/unit/engine"), ("gtest", "nlohmann")),

@@ -203,7 +203,7 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
                      [&](mlir::OpPassManager& pm) { pm.addPass(passes::createMoveReshards({options.network})); }));
   lap("move reshards");
   JINX_TRY(runPasses(*model, "splitting",
-                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createPartition({options.network})); }));
+                     [&](mlir::OpPassManager& pm) { pm.addPass(passes::createPartition({.network = options.network, .experts = sharded.rules.experts})); }));
   lap("partition");
   JINX_TRY(unroll(sharded, *model));
   lap("unroll");

@@ -106,15 +106,25 @@ Expected<std::vector<std::vector<std::string>>> readStages(const Json& json, con
   return stages;
 }
 
+/// How tokens come to the experts of a mixture.
+Expected<std::string> readExperts(const Json& json) {
+  for (const char* known : {"auto", "gather", "exchange"})
+    if (json == known) return std::string(known);
+  return invalidArgument("is " + shown(json) + ", expected \"auto\", \"gather\" or \"exchange\"");
+}
+
 Expected<ShardRules> readRules(const Json& json) {
   if (!json.is_object()) return invalidArgument("is " + shown(json) + ", expected an object like " + std::string(kExample));
-  JINX_TRY(checkKeys(json, {"mesh", "rules", "stages", "keys"}));
+  JINX_TRY(checkKeys(json, {"mesh", "rules", "stages", "experts", "keys"}));
   for (const char* key : {"mesh", "rules"})
     if (!json.contains(key)) return invalidArgument("has no \"" + std::string(key) + "\", expected an object like " + kExample);
   ShardRules rules;
   JINX_TRY_ASSIGN(rules.mesh, readMesh(json["mesh"]), "mesh");
   if (json.contains("stages")) {
     JINX_TRY_ASSIGN(rules.stages, readStages(json["stages"], rules.mesh), "stages");
+  }
+  if (json.contains("experts")) {
+    JINX_TRY_ASSIGN(rules.experts, readExperts(json["experts"]), "experts");
   }
   if (json.contains("keys")) {
     if (json["keys"] != "ring" && json["keys"] != "gather") return invalidArgument("keys is " + shown(json["keys"]) + ", expected \"ring\" or \"gather\": how keys and values come to tokens that are split");
@@ -175,6 +185,7 @@ std::string formatShardFile(const ShardRules& rules) {
     text += (&axis == rules.mesh.data() ? "" : ", ") + Json::array({axis.name, axis.ranks}).dump();
   text += "],\n ";
   if (!rules.stages.empty()) text += "\"stages\": " + Json(rules.stages).dump(-1, ' ', false, Json::error_handler_t::replace) + ",\n ";
+  if (!rules.experts.empty()) text += "\"experts\": " + Json(rules.experts).dump() + ",\n ";
   if (rules.gathersKeys) text += "\"keys\": \"gather\",\n ";
   text += "\"rules\": [";
   for (const ShardRule& rule : rules.rules) {

@@ -4,6 +4,7 @@
 //    "rules": [{"values": "blk.*.ffn_up.weight", "dims": ["tp", ""]}, {"values": "input_ids", "dims": ["dp ?", ""], "priority": 1}]}
 //
 //   {"mesh": [["pp", 2], ["micro", 4]], "stages": [["embed*", "layer.0.*"], ["layer.1.*"]], …}     which nodes each stage of pp has; without it, by layers
+//   {"mesh": [["ep", 8]], "experts": "exchange", …}        tokens that ep splits go to the ranks of their experts ("gather": to all; "auto", or nothing: as costs say)
 //
 //   dp=2,tp=4        built-in rules (passes/Dist/BuiltInRules.h)
 //   tp=4,sp          those, and rows between blocks are split by tp, too

@@ -1,6 +1,7 @@
 #include "tests/property/dist/Lockstep.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "ir/Graph/Constants.h"
@@ -169,6 +170,39 @@ Expected<Tensor> callOne(const HostOpTable& table, const std::string& name, cons
 
 std::vector<int64_t> ints(llvm::ArrayRef<int64_t> values) { return {values.begin(), values.end()}; }
 
+/// Token by token. A choice that is no expert of these adds nothing.
+Tensor mixture(const std::vector<Tensor>& in) {
+  const Tensor &x = in[0], &chosen = in[1], &weights = in[2], &gate = in[3], &up = in[4], &down = in[5];
+  const int64_t experts = gate.dim(0), hidden = gate.dim(1), width = gate.dim(2), out = down.dim(1), used = chosen.dim(1);
+  Tensor y = Tensor::make(DType::kF32, {x.dim(0), out});
+  for (int64_t t = 0; t < x.dim(0); ++t) {
+    std::vector<double> sums(size_t(out), 0);
+    for (int64_t j = 0; j < used; ++j) {
+      const int64_t e = chosen.getInt(t * used + j);
+      if (e < 0 || e >= experts) continue;
+      for (int64_t f = 0; f < hidden; ++f) {
+        double g = 0, u = 0;
+        for (int64_t h = 0; h < width; ++h) {
+          g += gate.getDouble((e * hidden + f) * width + h) * x.getDouble(t * width + h);
+          u += up.getDouble((e * hidden + f) * width + h) * x.getDouble(t * width + h);
+        }
+        const double gated = g / (1 + std::exp(-g)) * u * weights.getDouble(t * used + j);
+        for (int64_t o = 0; o < out; ++o) sums[size_t(o)] += down.getDouble((e * out + o) * hidden + f) * gated;
+      }
+    }
+    for (int64_t o = 0; o < out; ++o) y.setDouble(t * out + o, sums[size_t(o)]);
+  }
+  return y;
+}
+
+/// One after the other, along the only dimension; one that would go elsewhere is left out.
+Tensor scattered(const Tensor& x, const Tensor& indices, const Tensor& updates) {
+  Tensor y = x.clone();
+  for (int64_t i = 0; i < indices.size(); ++i)
+    if (const int64_t to = indices.getInt(i); to >= 0 && to < y.size()) y.setInt(to, updates.getInt(i));
+  return y;
+}
+
 /// What folding constants needs no reference for, and the tests do.
 Expected<std::vector<Tensor>> compute(mlir::Operation* op, const std::vector<Tensor>& in, const HostOpTable& table) {
   using namespace graph;
@@ -178,6 +212,8 @@ Expected<std::vector<Tensor>> compute(mlir::Operation* op, const std::vector<Ten
   };
   auto shapeOf = [](mlir::Value value) { return ints(mlir::cast<mlir::RankedTensorType>(value.getType()).getShape()); };
   if (mlir::isa<dist::ConstrainOp, dist::ReshardOp, dist::WaitOp>(op)) return in;
+  if (mlir::isa<ExpertsOp>(op)) return one(mixture(in));
+  if (auto scatter = mlir::dyn_cast<ScatterElementsOp>(op); scatter && in[0].rank() == 1 && scatter.getKind() == ScatterKind::set && !isFloat(in[0].dtype())) return one(scattered(in[0], in[1], in[2]));
   if (auto rows = mlir::dyn_cast<dist::RowsOp>(op)) return one(partAlong(in[0], 0, std::stoll(rows.getFrom().str()), shapeOf(rows.getY())[0]));
   if (mlir::isa<dist::JoinRowsOp>(op)) return one(joined(in, 0));  // microbatches are equally long
   if (auto constant = mlir::dyn_cast<ConstantOp>(op)) return one(graph::tensorOf(constant.getValue()));
@@ -209,6 +245,24 @@ Expected<std::vector<Tensor>> compute(mlir::Operation* op, const std::vector<Ten
     return one(callOne(table, "MatMul", {in[0], b}, {}));
   }
   return passes::evaluate(op, in, table);
+}
+
+/// So many rows of each member's as its counts say; zeros behind them.
+Expected<Tensor> rowsFor(int64_t place, const std::vector<std::vector<Tensor>>& given, const Shape& shape) {
+  Tensor y = Tensor::make(given[0][0].dtype(), shape);
+  const int64_t bytes = shape[0] ? y.sizeBytes() / shape[0] : 0;
+  int64_t to = 0;
+  for (size_t member = 0; member < given.size(); ++member) {
+    const Tensor &rows = given[member][0], &sends = given[member][1];
+    int64_t from = 0;
+    for (int64_t i = 0; i < place; ++i) from += sends.getInt(i);
+    const int64_t count = sends.getInt(place);
+    if (count != given[size_t(place)][2].getInt(int64_t(member))) return internalError("receives another number of rows than is sent to it");
+    if (count < 0 || from + count > rows.dim(0) || to + count > shape[0]) return internalError("moves more rows than there are");
+    if (count > 0) std::memcpy(static_cast<std::byte*>(y.data()) + to * bytes, static_cast<const std::byte*>(rows.data()) + from * bytes, size_t(count * bytes));
+    to += count;
+  }
+  return y;
 }
 
 /// One collective on all ranks.
@@ -314,7 +368,16 @@ Expected<std::vector<std::vector<Tensor>>> computeInLockstep(mlir::func::FuncOp 
     for (size_t rank = 0; rank < ranks; ++rank)
       for (mlir::Value operand : ops[rank]->getOperands()) given[rank].push_back(values[rank].lookup(operand));
     if (op.hasTrait<mlir::OpTrait::IsTerminator>()) return given;
-    if (mlir::isa<dist::Collective>(op)) {
+    if (auto byCounts = mlir::dyn_cast<dist::AllToAllVOp>(op)) {
+      std::vector<std::string> axes;
+      for (auto axis : byCounts.getAxes().getAsValueRange<mlir::StringAttr>()) axes.push_back(axis.str());
+      for (size_t rank = 0; rank < ranks; ++rank) {
+        std::vector<std::vector<Tensor>> members;
+        for (size_t member : mesh.group(rank, axes)) members.push_back(given[member]);
+        JINX_TRY_ASSIGN(Tensor y, rowsFor(mesh.placeOf(rank, axes), members, ints(mlir::cast<mlir::RankedTensorType>(ops[rank]->getResult(0).getType()).getShape())), textOf(&op));
+        made[rank] = {y};
+      }
+    } else if (mlir::isa<dist::Collective>(op)) {
       std::vector<Tensor> all;
       for (auto& operands : given) all.push_back(operands[0]);
       std::vector<Tensor> exchanged = exchange(&op, mesh, all);

@@ -541,6 +541,37 @@ class ProgramWriter {
     reducedBy("sum", add("jinx.mul ", {each, byExpert}, "", dims(each), 64), {0});
   }
 
+ public:
+  void writeMixture() {
+    float_ = true;
+    p_.n_ = *extents(0, 9);
+    axes_ = {{"ep", 2 + below(7)}, {"dp", 1 + below(2)}, {"tp", 1 + below(2)}};
+    if (oneIn(2)) std::swap(axes_[0], axes_[1]);
+    const Dim tokens = oneIn(3) ? Dim{1 + below(2), below(2)} : Dim{0, below(14)};
+    const Dim experts{0, 1 + below(9)}, used{0, 1 + below(3)}, width{0, 1 + below(4)}, hidden{0, 1 + below(4)}, out{0, 1 + below(3)};
+    const std::string rows = oneIn(3) ? "[\"dp\", \"ep\"], []" : oneIn(2) ? "[\"ep\", \"dp\"], []" : "[\"ep\"], []";
+    const std::string inside = oneIn(2) ? "\"tp\"" : "";
+    auto given = [&](Dims dims, const std::string& element, int64_t low, int64_t high, const std::string& wish) {
+      std::string name = "%x" + std::to_string(p_.arguments_.size());
+      p_.arguments_.push_back({dims, dtypeFromName(element), low, high});
+      parameters_ += (parameters_.empty() ? "" : ", ") + name + ": " + typeText(dims, element) + " {dist.sharding = #dist.sharding<[" + wish + "]>}";
+      nodes_.push_back({name, dims, element, 3, true});
+      return nodes_.size() - 1;
+    };
+    const std::string columns = "[\"ep\"], [" + inside + "], []";
+    const Id x = given({tokens, width}, "f32", -2, 2, rows), chosen = given({tokens, used}, "i64", -2, experts.b + 1, rows), weights = given({tokens, used}, "f32", -2, 2, rows),
+             gate = given({experts, hidden, width}, "f32", -1, 1, columns), up = given({experts, hidden, width}, "f32", -2, 2, columns),
+             down = given({experts, out, hidden}, "f32", -2, 2, "[\"ep\"], [], [" + inside + "]");
+    const Id gates = add("jinx.mul ", {gate, scalar("128.0", "f32")}, "", dims(gate), 128);
+    const std::vector<Id> operands = {x, chosen, weights, gates, up, down};
+    const std::string result = typeText({tokens, out}, "f32");
+    body_ += "    %y = jinx.experts silu " + joined(operands, [&](Id v) { return name(v); }) + " : (" + joined(operands, [&](Id v) { return type(v); }) + ") -> " + result + "\n";
+    const std::string mesh = joined(axes_, [](const Axis& axis) { return "\"" + axis.name + "\" = " + std::to_string(axis.size); });
+    p_.text_ = "module {\n  dist.mesh @mesh <" + mesh + ">\n  func.func @main(" + parameters_ + ") -> (" + result + " {dist.sharding = #dist.sharding<[" + rows + "]>}) attributes {dist.annotated = @mesh} {\n" +
+               body_ + "    return %y : " + result + "\n  }\n}\n";
+  }
+
+ private:
   void constrain() {
     Id v = any();
     std::string made = "%v" + std::to_string(nodes_.size());
@@ -570,6 +601,12 @@ class ProgramWriter {
 RandomProgram RandomProgram::draw(int maxOperators) {
   RandomProgram p;
   ProgramWriter(p).write(maxOperators);
+  return p;
+}
+
+RandomProgram RandomProgram::drawMixture() {
+  RandomProgram p;
+  ProgramWriter(p).writeMixture();
   return p;
 }
 

@@ -18,6 +18,8 @@ class RandomProgram {
  public:
   /// Draws a function; to be called in a property.
   static RandomProgram draw(int maxOperators);
+  /// A mixture whose experts and tokens are split by one axis, beside others that split tokens once more, or each expert inside. Gates are multiples of 128, of which silu is 0 or all.
+  static RandomProgram drawMixture();
 
   const std::string& text() const { return text_; }
   int64_t n() const { return n_; }

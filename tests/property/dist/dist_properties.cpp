@@ -113,6 +113,8 @@ void check(const RandomProgram& program, const std::string& pipeline, double fil
   mlir::func::FuncOp own = Sharded::main(sharded.sharded());
   Mesh mesh(sharded.sharded().lookupSymbol<dist::MeshOp>("mesh"));
   std::string text = "\n" + Sharded::textOf(sharded.sharded()) + "from\n" + program.text() + "n = " + std::to_string(program.n());
+  const bool isExchanged = text.find("all_to_all_v") != std::string::npos;
+  RC_CLASSIFY(isExchanged);
   std::vector<std::vector<Tensor>> given(mesh.ranks());
   for (size_t rank = 0; rank < mesh.ranks(); ++rank)
     for (unsigned i = 0; i < own.getNumArguments(); ++i)
@@ -142,6 +144,12 @@ JINX_PROPERTY(DistLaws, CombinedAndOverlappedTheyComputeTheSame, 300) {
 
 // An axis in time: pieces one behind the other, and collectives of all pieces on the other axes.
 JINX_PROPERTY(DistLaws, MicrobatchesOneBehindTheOtherComputeTheSame, 400) { check(RandomProgram::draw(8), "jinx-start-transfers", kNaN, /*hasMicrobatches=*/true); }
+
+// Whoever chooses whom, and whatever divides whatever: tokens that go to their experts are those that would be gathered.
+JINX_PROPERTY(DistLaws, ExchangedTokensComputeTheSame, 300) {
+  const RandomProgram program = RandomProgram::drawMixture();
+  check(program, "jinx-place-values,jinx-move-reshards,jinx-partition{experts=exchange},jinx-combine-collectives,jinx-overlap-collectives{least=0 memory=3}", kNaN);
+}
 
 // Arguments that are filled up with zeros need fewer masks.
 JINX_PROPERTY(DistLaws, ZerosInArgumentsAreBelieved, 300) {

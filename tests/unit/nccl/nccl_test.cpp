@@ -5,9 +5,11 @@
 #include "runtime/comm/nccl/DeviceWatch.h"
 #include "runtime/comm/nccl/NcclCommunicator.h"
 #include "runtime/device/emulated/EmulatedDevice.h"
+#include "runtime/executor/Executor.h"
 #include "tests/unit/comm/Cases.h"
 #include "tests/unit/comm/Ranks.h"
 #include "tests/unit/nccl/DeviceAsHost.h"
+#include "tests/unit/runtime/TestPlan.h"
 
 namespace jinx::comm::test {
 namespace {
@@ -129,6 +131,56 @@ TEST(Nccl, RefusesWhatItCannotDo) {
   });
   expectAllSay(said, {"#0 all_reduce sum f32[1]: got group 0, expected one that was opened",
                       "NCCL 2.28.9 does not add up i16; convert it to a wider type", "got ticket 7"});
+}
+
+/// A session over calls on devices: counts are sent, read by the host, and say how many rows go. Rows behind those that
+/// came are zeros again in each run.
+TEST(Nccl, SessionsReadCountsThatDevicesHave) {
+  using jinx::test::TestPlan;
+  TestPlan t;
+  t.mesh({{"ep", 2}});
+  const uint32_t x = t.input("x", {"3"}), sends = t.input("sends", {"2"}, DType::kI64),
+                 receives = t.arena("receives", {"2"}, DType::kI64), y = t.output("y", {"6"});
+  t.collective(plan::Collective::ALL_TO_ALL, {sends}, {receives}, "1");
+  t.collective(plan::Collective::ALL_TO_ALL_V, {x, sends, receives}, {y}, "1");
+  const std::shared_ptr<const PlanFile> plan = t.finish();
+  const auto said = onEveryDevice(2, {}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+    SessionOptions options;
+    options.communicator = std::shared_ptr<Communicator>(std::shared_ptr<void>(), &comm);
+    auto session = Session::create(plan, std::move(device), options);
+    if (!session) return session.status().message();
+    std::string text;
+    for (const std::vector<int64_t>& counts : {std::vector<int64_t>{1, 2}, {2, 0}}) {
+      const float r = static_cast<float>(10 * comm.rank());
+      std::vector<Value> inputs = {jinx::test::floats({3}, {r + 1, r + 2, r + 3}), jinx::test::ints({2}, counts)},
+                         outputs(1);
+      if (Status status = (*session)->run(inputs, outputs); !status.isOk()) return text + status.message();
+      for (float value : jinx::test::toFloats(std::get<Tensor>(outputs[0])))
+        text += std::to_string(static_cast<int>(value)) + ' ';
+    }
+    return text;
+  });
+  EXPECT_EQ(said[0], "1 11 0 0 0 0 1 2 11 12 0 0 ");
+  EXPECT_EQ(said[1], "2 3 12 13 0 0 0 0 0 0 0 0 ");
+}
+
+/// Who receives more than is sent waits for the rest until the time is over.
+TEST(Nccl, CountsOfOneRankThatAreNotTheOthers) {
+  const auto said = onEveryDevice(2, kSoon, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+    Block in(*device), out(*device);
+    auto stream = std::move(*device->createStream());
+    DeviceCollectives& calls = *comm.onDevice();
+    if (Status status = calls.open(0); !status.isOk()) return status.message();
+    const int64_t sends[] = {0, 0}, more[] = {0, 2};
+    const Status status = calls.enqueue({.op = Op::kAllToAllV,
+                                         .sends = sends,
+                                         .receives = comm.rank() == 0 ? more : sends,
+                                         .sequence = 3,
+                                         .name = "/moe"},
+                                        in.data, out.data, *stream);
+    return status.isOk() ? calls.status().message() : status.message();
+  });
+  expectAllSay({said[0]}, {"#3 all_to_all_v f32[0] of /moe", "rank 0 has waited 0.3"});
 }
 
 TEST(Nccl, IsForDevicesWithMemoryOfTheirOwn) {

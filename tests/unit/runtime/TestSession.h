@@ -112,7 +112,7 @@ class SeparateDevice final : public Device {
   int failIn = 0;     ///< counts down; the allocation that reaches 0 fails
   int failCopyIn = 0; ///< … the copy to the device
   bool hasGraphs = false;
-  int recordings = 0, replays = 0;
+  int recordings = 0, replays = 0, copiesToHost = 0;
   std::vector<const void*> launched; ///< buffers of all launches
   std::string_view name() const override { return "separate"; }
   std::string description() const override { return "test device"; }
@@ -136,6 +136,7 @@ class SeparateDevice final : public Device {
     return cpu_.copyToDevice(d, h, n, s);
   }
   Status copyToHost(void* h, const void* d, size_t n, Stream& s) override {
+    ++copiesToHost;
     Open open(*this);
     return cpu_.copyToHost(h, d, n, s);
   }

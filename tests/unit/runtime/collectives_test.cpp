@@ -5,6 +5,7 @@
 #include "runtime/comm/FakeWorld.h"
 #include "runtime/comm/VirtualWorld.h"
 #include "runtime/device/emulated/EmulatedDevice.h"
+#include "runtime/executor/RecordedLaunches.h"
 #include "runtime/executor/VirtualRanks.h"
 #include "tests/unit/runtime/TestSession.h"
 
@@ -113,6 +114,111 @@ TEST_P(OnDevice, Permute) {
   EXPECT_EQ(outputsOf(c.t, 3, 2), (Rows{{20, 21}, {0, 1}, {0, 0}}));
 }
 
+/// Rows of two elements, four of which a rank has and six it has room for; counts are inputs.
+struct RowsCall {
+  TestPlan t;
+  explicit RowsCall(int64_t ranks, const std::string& count = "2") {
+    const std::string n = std::to_string(ranks);
+    t.mesh({{"ep", ranks}});
+    const uint32_t x = t.input("x", {"4", "2"}), sends = t.input("sends", {n}, DType::kI64),
+                   receives = t.input("receives", {n}, DType::kI64), y = t.output("y", {"6", "2"});
+    t.collective(Collective::ALL_TO_ALL_V, {x, sends, receives}, {y}, count);
+  }
+};
+using Counts = std::vector<std::vector<int64_t>>; ///< [from][to]
+
+/// What rank r has: rows 100 r, 100 r + 1, …, each twice.
+Values rowsInputs(int rank, const std::vector<int64_t>& sends, const std::vector<int64_t>& receives) {
+  Tensor x = Tensor::make(DType::kF32, {4, 2});
+  for (int64_t i = 0; i < x.size(); ++i)
+    x.as<float>()[i] = static_cast<float>(100 * rank + i / 2);
+  const auto n = static_cast<int64_t>(sends.size());
+  return {x, ints({n}, sends), ints({n}, receives)};
+}
+std::vector<int64_t> receivesOf(const Counts& counts, size_t rank) {
+  std::vector<int64_t> receives;
+  for (const auto& sends : counts)
+    receives.push_back(sends[rank]);
+  return receives;
+}
+
+/// Counts of each run are its own: what one run has left behind its rows, the next one clears.
+TEST_P(OnDevice, AllToAllV) {
+  RowsCall c(3);
+  auto ranks = take(ranksOf(c.t.finish(), 3, GetParam()));
+  const std::vector<std::pair<Counts, Rows>> runs = {
+      {{{1, 2, 0}, {0, 0, 3}, {1, 1, 2}}, {{0, 200}, {1, 2, 201}, {100, 101, 102, 202, 203}}},
+      {{{0, 0, 0}, {0, 1, 0}, {0, 0, 0}}, {{}, {100}, {}}},
+      {{{2, 0, 0}, {2, 0, 0}, {2, 0, 0}}, {{0, 1, 100, 101, 200, 201}, {}, {}}},
+  };
+  std::vector<Values> outputs(3, Values(1));
+  for (const auto& [counts, expected] : runs) {
+    std::vector<Values> inputs;
+    for (size_t r = 0; r < 3; ++r)
+      inputs.push_back(rowsInputs(static_cast<int>(r), counts[r], receivesOf(counts, r)));
+    const CollectiveStatistics before = ranks->session(2).statistics().collectives;
+    const Status status = ranks->runParts(inputs, outputs);
+    ASSERT_TRUE(status.isOk()) << status.message();
+    for (size_t r = 0; r < 3; ++r) {
+      std::vector<float> whole(12, 0);
+      for (size_t i = 0; i < expected[r].size(); ++i)
+        whole[2 * i] = whole[2 * i + 1] = expected[r][i];
+      EXPECT_EQ(toFloats(std::get<Tensor>(outputs[r][0])), whole) << "rank " << r;
+    }
+    if (&counts != &runs[0].first) // the first run compares schedules, too
+      EXPECT_EQ(ranks->session(2).statistics().collectives.sentBytes - before.sentBytes,
+                8 * (counts[2][0] + counts[2][1]));
+  }
+}
+
+/// Counts are data: whatever they are, a run ends, and says what is wrong.
+TEST_P(OnDevice, CountsThatCannotBe) {
+  struct Row {
+    std::vector<int64_t> sends0, receives0, sends1, receives1;
+    const char* says;
+  };
+  const Row rows[] = {
+      {{1, -1},
+       {1, 0},
+       {0, 0},
+       {0, 0},
+       "rank 0: step \"ALL_TO_ALL_V1\": its sends: has -1 rows for place 1 of the group, expected 0 or more"},
+      {{2, 3},
+       {2, 0},
+       {0, 0},
+       {3, 0},
+       "its sends: has 3 rows for place 1 of the group, expected up to 2: of the 4 of its buffer that are left"},
+      {{2, 0},
+       {2, 5},
+       {0, 0},
+       {0, 0},
+       "its receives: has 5 rows for place 1 of the group, expected up to 4: of the 6 of its buffer that are left"},
+      {{2, int64_t{1} << 62}, {2, 0}, {0, 0}, {0, 0}, "expected up to 2"},
+      {{2, 1}, {1, 0}, {0, 0}, {1, 0}, "sends itself 4 elements and receives 2 of itself"},
+      {{1, 2}, {1, 0}, {0, 1}, {1, 1}, "calls differ, the "}, // which end is named first depends on who comes first
+      {{1, 2}, {1, 1}, {0, 1}, {2, 1}, "calls differ, the "},
+  };
+  for (const Row& row : rows) {
+    RowsCall c(2);
+    auto ranks = take(ranksOf(c.t.finish(), 2, GetParam()));
+    std::vector<Values> inputs = {rowsInputs(0, row.sends0, row.receives0), rowsInputs(1, row.sends1, row.receives1)},
+                        outputs(2, Values(1));
+    const std::string said = ranks->runParts(inputs, outputs).message();
+    EXPECT_NE(said.find(row.says), std::string::npos) << said;
+  }
+}
+
+TEST_P(OnDevice, CountsAreNotEnqueued) {
+  RowsCall c(1);
+  auto ranks = take(ranksOf(c.t.finish(), 1, GetParam()));
+  auto stream = take(ranks->session(0).device().createStream());
+  Values inputs, outputs;
+  const Status status = ranks->session(0).enqueue(inputs, outputs, *stream);
+  EXPECT_EQ(status.code(), Code::kUnimplemented);
+  EXPECT_EQ(status.message(),
+            "step \"ALL_TO_ALL_V1\" has counts that the host must read: this plan runs, and cannot be enqueued");
+}
+
 TEST_P(OnDevice, SendAndReceive) {
   TestPlan sender, receiver;
   for (TestPlan* t : {&sender, &receiver}) {
@@ -140,7 +246,8 @@ TEST_P(OnDevice, StartedSendsAndReceives) {
   for (TestPlan* t : {&first, &second}) {
     t->mesh({{"pp", 2}});
     const int own = t == &first ? 0 : 1;
-    const uint32_t x = t->input("x", {"2"}), a = t->arena("a", {"2"}), came = t->arena("came", {"2"}), y = t->output("y", {"2"});
+    const uint32_t x = t->input("x", {"2"}), a = t->arena("a", {"2"}), came = t->arena("came", {"2"}),
+                   y = t->output("y", {"2"});
     t->hostCall("test.Negate", {x}, {a});
     plan::Collective& send = t->collective(Collective::SEND, {a}, {}, "2");
     send.set_root(1 - own);
@@ -234,6 +341,55 @@ TEST(Collectives, WhatIsStartedKeepsItsOperandUntilTheWait) {
       EXPECT_TRUE(at[held].offsetBytes + at[held].sizeBytes <= at[between].offsetBytes ||
                   at[between].offsetBytes + at[between].sizeBytes <= at[held].offsetBytes)
           << held << " and " << between << " share memory while the collective runs";
+}
+
+/// There and back by the same counts: they are read once a run, however many steps have them.
+TEST(Collectives, CountsAreReadOnce) {
+  TestPlan t;
+  t.mesh({{"ep", 2}});
+  const uint32_t x = t.input("x", {"3"}), sends = t.input("sends", {"2"}, DType::kI64),
+                 receives = t.input("receives", {"2"}, DType::kI64), there = t.arena("there", {"6"}),
+                 y = t.output("y", {"4"});
+  t.collective(Collective::ALL_TO_ALL_V, {x, sends, receives}, {there}, "1");
+  t.collective(Collective::ALL_TO_ALL_V, {there, receives, sends}, {y}, "1");
+  const std::shared_ptr<const PlanFile> plan = t.finish();
+  std::vector<std::shared_ptr<SeparateDevice>> devices;
+  auto ranks = take(VirtualRanks::create(
+      {plan, plan},
+      [&](int) -> Expected<std::shared_ptr<Device>> {
+        devices.push_back(std::make_shared<SeparateDevice>(DeviceOptions{.threads = 1}));
+        return std::shared_ptr<Device>(devices.back());
+      },
+      rankOptions()));
+  for (const Counts& counts : {Counts{{1, 2}, {0, 1}}, Counts{{0, 0}, {3, 0}}}) {
+    std::vector<Values> inputs, outputs(2, Values(1));
+    for (size_t r = 0; r < 2; ++r)
+      inputs.push_back({rankValues(static_cast<int>(r), 3), ints({2}, counts[r]), ints({2}, receivesOf(counts, r))});
+    const int before = devices[0]->copiesToHost;
+    const Status status = ranks->runParts(inputs, outputs);
+    ASSERT_TRUE(status.isOk()) << status.message();
+    EXPECT_EQ(devices[0]->copiesToHost - before, 2 + 2 + 1); // counts, two operands, the output
+    for (size_t r = 0; r < 2; ++r)
+      for (int64_t i = 0; i < 4; ++i)
+        EXPECT_EQ(toFloats(std::get<Tensor>(outputs[r][0]))[static_cast<size_t>(i)],
+                  i < counts[r][0] + counts[r][1] ? static_cast<float>(10 * static_cast<int64_t>(r) + i) : 0);
+  }
+}
+
+/// A recording would have the counts of one run in it.
+TEST(Collectives, CountsEndARecording) {
+  TestPlan t;
+  t.mesh({{"ep", 2}});
+  const uint32_t x = t.input("x", {"4"}), counts = t.input("counts", {"2"}, DType::kI64), a = t.arena("a", {"4"}),
+                 b = t.arena("b", {"4"}), y = t.output("y", {"4"});
+  t.collective(Collective::ALL_REDUCE, {x}, {a}, "4");
+  t.collective(Collective::ALL_TO_ALL_V, {a, counts, counts}, {b}, "1");
+  t.collective(Collective::ALL_REDUCE, {b}, {y}, "4");
+  const auto program = take(Program::build(t.finish(), *testOptions().hostOps));
+  const std::vector<uint32_t>& steps = program->blocks[0].steps;
+  EXPECT_EQ(endOfLaunches(*program, /*withCollectives=*/true, steps, 0), 1u);
+  EXPECT_EQ(endOfLaunches(*program, true, steps, 1), 1u);
+  EXPECT_EQ(endOfLaunches(*program, true, steps, 2), 3u);
 }
 
 TEST(Collectives, GroupsAlongEachAxisOfAMesh) {
@@ -366,6 +522,23 @@ TEST(CollectiveErrors, SizesOfOneRankThatAreNotThoseOfTheOthers) {
   std::vector<Values> inputs = {{rankValues(0, 2)}, {rankValues(1, 3)}}, outputs(2, Values(1));
   const Status status = ranks->runParts(inputs, outputs);
   EXPECT_TRUE(contains(messageOf(status), "f32[3]")) << messageOf(status);
+}
+
+TEST(CollectiveErrors, RowsThatAreNotTheBuffers) {
+  RowsCall c(2, "3");
+  auto ranks = take(ranksOf(c.t.finish(), 2));
+  std::vector<Values> inputs = {rowsInputs(0, {0, 0}, {0, 0}), rowsInputs(1, {0, 0}, {0, 0})}, outputs(2, Values(1));
+  EXPECT_TRUE(contains(messageOf(ranks->runParts(inputs, outputs)), "\"x\" has 32 bytes, 4 rows of 3 need 48"));
+}
+
+TEST(CollectiveErrors, AWorldThatOnlyCountsHasNoCounts) {
+  RowsCall c(2);
+  SessionOptions options = testOptions();
+  options.communicator = take(comm::fakeCommunicator(0, 2));
+  auto session = Session::create(c.t.finish(), take(deviceOf("cpu")), options);
+  EXPECT_TRUE(
+      contains(messageOf(session.status()), "its counts come from other ranks, expected a world that moves data"))
+      << messageOf(session.status());
 }
 
 TEST(CollectiveErrors, ACountThatIsNotTheBuffers) {

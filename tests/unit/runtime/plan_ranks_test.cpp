@@ -102,6 +102,37 @@ TEST(PlanRanks, Collectives) {
   EXPECT_FAULT(type, "operand and result have different element types");
 }
 
+/// Rows, and how many of them go and come.
+struct RowsPlan : TestPlan {
+  uint32_t counts;
+  Collective* call;
+  explicit RowsPlan(DType of = DType::kI64) {
+    mesh({{"ep", 2}});
+    const uint32_t x = input("x", {"6", "2"});
+    counts = input("counts", {"2"}, of);
+    call = &collective(Collective::ALL_TO_ALL_V, {x, counts, counts}, {output("y", {"9", "2"})}, "2");
+  }
+};
+
+TEST(PlanRanks, Counts) {
+  RowsPlan good;
+  EXPECT_EQ(faultOf(good), "");
+  RowsPlan narrow(DType::kI32);
+  EXPECT_FAULT(narrow, "counts \"counts\" are no i64");
+  RowsPlan starts;
+  starts.call->set_starts(true);
+  EXPECT_FAULT(starts, "starts an all_to_all_v, expected one that ends: the host reads its counts");
+  Plan none(Collective::ALL_TO_ALL_V);
+  EXPECT_FAULT(none, "has 1 operands and 1 results, expected 3 and 1");
+  TestPlan step;
+  step.mesh({{"ep", 2}});
+  step.stepSymbol("m");
+  const uint32_t x = step.input("x", {"4"}), c = step.arena("c", {"m"}, DType::kI64);
+  step.hostCall("Compress", {x}, {c});
+  step.collective(Collective::ALL_TO_ALL_V, {x, c, c}, {step.output("y", {"4"})}, "1");
+  EXPECT_FAULT(step, "has size \"m\", which a step tells");
+}
+
 TEST(PlanRanks, SizesThatAStepTells) {
   TestPlan t;
   t.mesh({{"tp", 2}});

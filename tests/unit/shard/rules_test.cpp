@@ -54,12 +54,14 @@ TEST(Glob, AllShortOnes) {
 
 TEST(ShardFile, ReadsWhatItWrites) {
   passes::ShardRules rules{{{"dp", 2}, {"tp", 4}}, {{"blk.*.\"up\"", {{{"dp", "tp"}, false}, {{}, false}}, 0}, {"x", {{{"dp"}, true}, {{}, true}}, 3}}};
+  rules.experts = "exchange";
   const std::string text = driver::formatShardFile(rules);
   auto read = driver::parseShardFile(text, "here");
   ASSERT_TRUE(read) << read.status().message();
   EXPECT_EQ(driver::formatShardFile(*read), text);
   ASSERT_EQ(read->rules.size(), 2u);
   EXPECT_EQ(read->ranks(), 8);
+  EXPECT_EQ(read->experts, "exchange");
   EXPECT_EQ(read->rules[0].values, "blk.*.\"up\"");
   EXPECT_EQ(read->rules[0].dims[0].axes, (std::vector<std::string>{"dp", "tp"}));
   EXPECT_FALSE(read->rules[0].dims[0].isOpen);

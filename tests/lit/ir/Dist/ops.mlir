@@ -26,11 +26,13 @@ func.func @placed(%x: tensor<8x64xf32, #dist.on<"dp" = shard 0, "tp" = partial s
 func.func @dynamic(%x: tensor<?x64xf32, #dist.on<"tp" = shard 0, sizes "n", "64">>) attributes {dist.placed = @mesh} { return }
 
 // CHECK-LABEL: @own
-func.func @own(%x: tensor<8x64xf32, #dist.on<"tp" = varying>>) -> tensor<8x64xf32> attributes {dist.own = @mesh} {
+func.func @own(%x: tensor<8x64xf32, #dist.on<"tp" = varying>>, %n: tensor<4xi64, #dist.on<"tp" = varying>>) -> tensor<8x64xf32> attributes {dist.own = @mesh} {
   // CHECK: dist.all_gather %{{.*}} dim 1 over ["tp"] : tensor<8x64xf32, #dist.on<"tp" = varying>> -> tensor<8x256xf32>
   %a = dist.all_gather %x dim 1 over ["tp"] : tensor<8x64xf32, #dist.on<"tp" = varying>> -> tensor<8x256xf32>
   // CHECK: dist.all_to_all %{{.*}} split 0 concat 1 over ["tp"]
   %b = dist.all_to_all %x split 0 concat 1 over ["tp"] : tensor<8x64xf32, #dist.on<"tp" = varying>> -> tensor<2x256xf32, #dist.on<"tp" = varying>>
+  // CHECK: dist.all_to_all_v %{{.*}}, %{{.*}}, %{{.*}} over ["tp"] share 2.500000e-01 : tensor<8x64xf32, #dist.on<"tp" = varying>>, {{.*}} -> tensor<12x64xf32, #dist.on<"tp" = varying>>
+  %v = dist.all_to_all_v %x, %n, %n over ["tp"] share 0.25 : tensor<8x64xf32, #dist.on<"tp" = varying>>, tensor<4xi64, #dist.on<"tp" = varying>>, tensor<4xi64, #dist.on<"tp" = varying>> -> tensor<12x64xf32, #dist.on<"tp" = varying>>
   // CHECK: dist.permute %{{.*}} from [3, 0, 1, -1] over ["tp"]
   %c = dist.permute %x from [3, 0, 1, -1] over ["tp"] : tensor<8x64xf32, #dist.on<"tp" = varying>> -> tensor<8x64xf32, #dist.on<"tp" = varying>>
   // CHECK: dist.broadcast %{{.*}} root 2 over ["tp"]

@@ -188,3 +188,34 @@ func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {
   %y = dist.all_reduce sum %x over ["dp"] : tensor<8x8xf32> -> tensor<8x8xf32>
   return
 }
+// -----
+func.func @f(%x: tensor<8x4xf32>, %n: tensor<2xi64>) {
+  // expected-error @+1 {{result has 2 in dimension 1, expected 4}}
+  %y = dist.all_to_all_v %x, %n, %n over ["ep"] : tensor<8x4xf32>, tensor<2xi64>, tensor<2xi64> -> tensor<8x2xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<f32>, %n: tensor<2xi64>) {
+  // expected-error @+1 {{result is 'tensor<f32>', expected rows of 'tensor<f32>'}}
+  %y = dist.all_to_all_v %x, %n, %n over ["ep"] : tensor<f32>, tensor<2xi64>, tensor<2xi64> -> tensor<f32>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>, %n: tensor<2xi64>, %m: tensor<2xi32>) {
+  // expected-error @+1 {{receives is 'tensor<2xi32>', expected i64 with a count for each rank}}
+  %y = dist.all_to_all_v %x, %n, %m over ["ep"] : tensor<8x4xf32>, tensor<2xi64>, tensor<2xi32> -> tensor<8x4xf32>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>, %n: tensor<2xi64>) {
+  // expected-error @+1 {{share is 1.5}}
+  %y = dist.all_to_all_v %x, %n, %n over ["ep"] share 1.5 : tensor<8x4xf32>, tensor<2xi64>, tensor<2xi64> -> tensor<8x4xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"ep" = 3>
+func.func @f(%x: tensor<8x4xf32>, %n: tensor<3xi64>, %m: tensor<2xi64>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{receives has 2 counts, expected 3, one for each rank of the group}}
+  %y = dist.all_to_all_v %x, %n, %m over ["ep"] : tensor<8x4xf32>, tensor<3xi64>, tensor<2xi64> -> tensor<8x4xf32>
+  return
+}

@@ -74,3 +74,42 @@ func.func @reshard(%a: tensor<8x16xf32>) attributes {dist.own = @mesh} {
   %y = dist.reshard %a : tensor<8x16xf32> -> tensor<8x16xf32>
   return
 }
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @rows_of_all(%a: tensor<8x16xf32>, %n: tensor<4xi64, #dist.on<"tp" = varying>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{operand is replicate on "tp", expected varying}}
+  %y = dist.all_to_all_v %a, %n, %n over ["tp"] : tensor<8x16xf32>, tensor<4xi64, #dist.on<"tp" = varying>>, tensor<4xi64, #dist.on<"tp" = varying>> -> tensor<8x16xf32, #dist.on<"tp" = varying>>
+  return
+}
+// -----
+// Ranks with other counts have other rows.
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @counts_of_another_axis(%a: tensor<8x16xf32, #dist.on<"tp" = varying>>, %n: tensor<4xi64, #dist.on<"dp" = varying, "tp" = varying>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{result is replicate on "dp", expected varying}}
+  %y = dist.all_to_all_v %a, %n, %n over ["tp"] : tensor<8x16xf32, #dist.on<"tp" = varying>>, tensor<4xi64, #dist.on<"dp" = varying, "tp" = varying>>, tensor<4xi64, #dist.on<"dp" = varying, "tp" = varying>>
+      -> tensor<8x16xf32, #dist.on<"tp" = varying>>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @parts_with_other_counts(%a: tensor<8x16xf32, #dist.on<"dp" = partial sum, "tp" = varying>>, %n: tensor<4xi64, #dist.on<"dp" = varying, "tp" = varying>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{counts are varying on "dp", where rows are partial sum, expected counts that are the same: parts of a sum move together}}
+  %y = dist.all_to_all_v %a, %n, %n over ["tp"] : tensor<8x16xf32, #dist.on<"dp" = partial sum, "tp" = varying>>, tensor<4xi64, #dist.on<"dp" = varying, "tp" = varying>>, tensor<4xi64, #dist.on<"dp" = varying, "tp" = varying>>
+      -> tensor<8x16xf32, #dist.on<"dp" = varying, "tp" = varying>>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @counts_in_parts(%a: tensor<8x16xf32, #dist.on<"tp" = varying>>, %n: tensor<4xi64, #dist.on<"tp" = partial sum>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{counts are parts of a sum on "tp", expected the sum: a collective is missing}}
+  %y = dist.all_to_all_v %a, %n, %n over ["tp"] : tensor<8x16xf32, #dist.on<"tp" = varying>>, tensor<4xi64, #dist.on<"tp" = partial sum>>, tensor<4xi64, #dist.on<"tp" = partial sum>> -> tensor<8x16xf32, #dist.on<"tp" = varying>>
+  return
+}
+// -----
+// Parts of a sum over another axis move as parts: no error.
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @parts_move(%a: tensor<8x16xf32, #dist.on<"dp" = partial sum, "tp" = varying>>, %n: tensor<4xi64, #dist.on<"tp" = varying>>) attributes {dist.own = @mesh} {
+  %y = dist.all_to_all_v %a, %n, %n over ["tp"] : tensor<8x16xf32, #dist.on<"dp" = partial sum, "tp" = varying>>, tensor<4xi64, #dist.on<"tp" = varying>>, tensor<4xi64, #dist.on<"tp" = varying>>
+      -> tensor<8x16xf32, #dist.on<"dp" = partial sum, "tp" = varying>>
+  return
+}
