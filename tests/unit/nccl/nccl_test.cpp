@@ -2,12 +2,14 @@
 // every world, and what ends a wait.
 #include <thread>
 
+#include "runtime/comm/DeviceCollectives.h"
 #include "runtime/comm/nccl/DeviceWatch.h"
 #include "runtime/comm/nccl/NcclCommunicator.h"
 #include "runtime/device/emulated/EmulatedDevice.h"
 #include "tests/unit/comm/Cases.h"
 #include "tests/unit/comm/Ranks.h"
 #include "tests/unit/nccl/DeviceAsHost.h"
+#include "tests/unit/nccl/Peers.h"
 
 namespace jinx::comm::test {
 namespace {
@@ -29,12 +31,16 @@ std::vector<std::string> onEveryDevice(int size, const NcclOptions& options,
   return said;
 }
 
-class NcclCases : public testing::TestWithParam<int> {};
+struct Ranks {
+  int size;
+  int64_t peerBytes;
+};
+class NcclCases : public testing::TestWithParam<Ranks> {};
 
 TEST_P(NcclCases, EveryRankIsRight) {
   for (const Case& each : cases()) {
     const auto said =
-        onEveryDevice(GetParam(), {}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+        onEveryDevice(GetParam().size, {.peerBytes = GetParam().peerBytes}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
           auto host =
               DeviceAsHost::create(std::shared_ptr<Communicator>(std::shared_ptr<void>(), &comm), std::move(device));
           std::string wrong = host ? each.run(**host) : host.status().message();
@@ -45,7 +51,10 @@ TEST_P(NcclCases, EveryRankIsRight) {
       ASSERT_EQ(said[rank], "") << each.name << ", rank " << rank;
   }
 }
-INSTANTIATE_TEST_SUITE_P(Sizes, NcclCases, testing::Values(1, 2, 3, 4), testing::PrintToStringParamName());
+constexpr Ranks kSizes[] = {{1, 0}, {2, 0}, {3, 0}, {4, 0}, {2, kPeerBytes}, {3, kPeerBytes}, {4, kPeerBytes}};
+INSTANTIATE_TEST_SUITE_P(Sizes, NcclCases, testing::ValuesIn(kSizes), [](const auto& info) {
+  return std::to_string(info.param.size) + (info.param.peerBytes == 0 ? "" : "Peers");
+});
 
 /// Memory of a device.
 struct Block {
@@ -55,7 +64,12 @@ struct Block {
   ~Block() { device.release(data, 64); }
 };
 
-constexpr NcclOptions kSoon{.timeout = std::chrono::milliseconds(300)};
+NcclOptions soon(int64_t peerBytes) { return {.timeout = std::chrono::milliseconds(300), .peerBytes = peerBytes}; }
+
+/// What ends a wait ends it in NCCL's kernels and in ours: by the bytes that may go over peers' memory.
+class Nccl : public testing::TestWithParam<int64_t> {};
+INSTANTIATE_TEST_SUITE_P(Kernels, Nccl, testing::Values(0, kPeerBytes),
+                         [](const auto& info) { return std::string(info.index == 0 ? "Nccl" : "Peers"); });
 
 std::string sum(Communicator& comm, Device& device, int64_t sequence, const char* name) {
   Block block(device);
@@ -67,9 +81,9 @@ std::string sum(Communicator& comm, Device& device, int64_t sequence, const char
   return status.isOk() ? calls.status().message() : status.message();
 }
 
-TEST(Nccl, ARankThatDoesNotComeIsNamedWithWhatItDidLast) {
+TEST_P(Nccl, ARankThatDoesNotComeIsNamedWithWhatItDidLast) {
   std::atomic<bool> over{false};
-  const auto said = onEveryDevice(3, kSoon, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+  const auto said = onEveryDevice(3, soon(GetParam()), [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
     if (std::string wrong = sum(comm, *device, 11, "/up"); !wrong.empty()) return wrong;
     if (comm.rank() == 2) {
       while (!over)
@@ -88,10 +102,10 @@ TEST(Nccl, ARankThatDoesNotComeIsNamedWithWhatItDidLast) {
   expectAllSay({said[2]}, {"has failed: #12 all_reduce sum f32[16] of /down"});
 }
 
-TEST(Nccl, ASignalEndsCallsThatAreOnTheirWay) {
+TEST_P(Nccl, ASignalEndsCallsThatAreOnTheirWay) {
   std::atomic<int> stop{0};
   const auto said =
-      onEveryDevice(2, {.stop = &stop}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+      onEveryDevice(2, {.stop = &stop, .peerBytes = GetParam()}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
         if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
         if (comm.rank() == 1) {
           stop = 15;
@@ -105,8 +119,8 @@ TEST(Nccl, ASignalEndsCallsThatAreOnTheirWay) {
   expectAllSay({said[0]}, {"#2 all_reduce sum f32[16] of /b"});
 }
 
-TEST(Nccl, ARankThatFailsEndsTheCallsOfTheOthers) {
-  const auto said = onEveryDevice(2, {}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+TEST_P(Nccl, ARankThatFailsEndsTheCallsOfTheOthers) {
+  const auto said = onEveryDevice(2, {.peerBytes = GetParam()}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
     if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
     if (comm.rank() == 0) return sum(comm, *device, 2, "/b");
     comm.abort(resourceError("no memory for 12 GiB"));
@@ -115,7 +129,7 @@ TEST(Nccl, ARankThatFailsEndsTheCallsOfTheOthers) {
   expectAllSay(said, {"rank 1 has failed: no memory for 12 GiB"});
 }
 
-TEST(Nccl, RefusesWhatItCannotDo) {
+TEST(NcclAlone, RefusesWhatItCannotDo) {
   const auto said = onEveryDevice(1, {}, [](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
     Block block(*device);
     auto stream = std::move(*device->createStream());
@@ -131,7 +145,18 @@ TEST(Nccl, RefusesWhatItCannotDo) {
                       "NCCL 2.28.9 does not add up i16; convert it to a wider type", "got ticket 7"});
 }
 
-TEST(Nccl, IsForDevicesWithMemoryOfTheirOwn) {
+TEST_P(Nccl, SaysWhoCarriesWhat) {
+  const auto said = onEveryDevice(2, {.peerBytes = GetParam()}, [](Communicator& comm, std::shared_ptr<Device>) -> std::string {
+    DeviceCollectives& calls = *comm.onDevice();
+    if (Status status = calls.open(0); !status.isOk()) return status.message();
+    const bool isFew = calls.isOverPeers({.count = 16}), isMany = calls.isOverPeers({.count = 1 << 20});
+    return std::string(isFew ? "few" : "none") + (isMany ? ", many" : "") + "; " + calls.carriersOf(0) + "\n" + comm.recentCalls();
+  });
+  const std::string text = GetParam() == 0 ? "all by NCCL: rank 0: it is turned off" : "all_reduce of at most 131072 bytes over peers' memory, all else by NCCL";
+  expectAllSay(said, {(GetParam() == 0 ? "none; " : "few; ") + text, "ranks 0, 1: " + text});
+}
+
+TEST(NcclAlone, IsForDevicesWithMemoryOfTheirOwn) {
   auto world = *VirtualWorld::create(1, kPatient);
   auto comm = openNccl(rankOf(world, 0), std::shared_ptr<Device>(std::move(*makeDevice("cpu", {.threads = 1}))));
   EXPECT_NE(comm.status().message().find("got cpu, whose memory is the host's"), std::string::npos)

@@ -1,0 +1,279 @@
+// All_reduces over peers' memory, on emulated devices, a thread each: the kernels of several ranks run at once, and what
+// they write into each other's memory arrives as the host's threads run. Sums are compared bit by bit with a loop over
+// everybody's inputs.
+#include <atomic>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <thread>
+
+#include "runtime/comm/Calls.h"
+#include "runtime/comm/peers/PeerReduce.h"
+#include "runtime/device/emulated/EmulatedDevice.h"
+#include "tests/unit/comm/Cases.h"
+#include "tests/unit/comm/Ranks.h"
+#include "tests/unit/nccl/Peers.h"
+
+namespace jinx::comm::test {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+std::shared_ptr<Device> emulatedDevice(const std::map<std::string, std::string>& extra = {}) {
+  DeviceOptions options{.threads = 1};
+  options.extra = extra;
+  return std::move(*emulated::makeEmulatedDevice(options));
+}
+
+/// One rank of a test: its device, and all_reduces over peers' memory.
+class Peer {
+ public:
+  Peer(Communicator& world, std::shared_ptr<Device> device, std::unique_ptr<PeerReduce> reduce)
+      : world_(world), device_(std::move(device)), reduce_(std::move(reduce)), stream_(std::move(*device_->createStream())) {}
+  ~Peer() {
+    for (void* block : blocks_)
+      device_->release(block, kBlock);
+  }
+
+  int rank() const { return world_.rank(); }
+  int size() const { return world_.size(); }
+  Device& device() { return *device_; }
+  PeerReduce& reduce() { return *reduce_; }
+  Stream& stream() { return *stream_; }
+  /// Room for an operand, until the end.
+  std::byte* allocate() {
+    blocks_.push_back(*device_->allocate(kBlock));
+    return static_cast<std::byte*>(blocks_.back());
+  }
+  void write(void* to, const Bytes& from) { (void)device_->copyToDevice(to, from.data(), from.size(), *stream_); }
+  Bytes read(const void* from, size_t bytes) {
+    Bytes to(bytes);
+    (void)device_->copyToHost(to.data(), from, bytes, *stream_);
+    return to;
+  }
+  /// What all ranks draw for a call, by rank.
+  std::vector<Bytes> inputsOf(const Call& call, Values values) const {
+    std::vector<Bytes> inputs;
+    for (int rank = 0; rank < size(); ++rank)
+      inputs.push_back(valuesOf(call.dtype, call.count, values, mix(static_cast<uint64_t>(call.sequence), static_cast<uint64_t>(rank))));
+    return inputs;
+  }
+
+  /// What is wrong with the call's result. Operands begin `offset` elements behind a boundary, and nothing around the
+  /// result changes.
+  std::string judge(const Call& call, Values values, bool inPlace, int offset) {
+    const std::vector<Bytes> inputs = inputsOf(call, values);
+    const auto skipped = static_cast<size_t>(packedBytes(call.dtype, offset)), bytes = inputs[0].size();
+    const Bytes around(bytes + skipped + 64, std::byte{0xa5});
+    if (!in_) in_ = allocate(), out_ = allocate();
+    std::byte *const in = in_ + skipped, *const whole = inPlace ? in_ : out_, *const out = whole + skipped;
+    write(whole, around);
+    write(in, inputs[static_cast<size_t>(rank())]);
+    if (Status status = reduce_->enqueue(call, in, out, *stream_); !status.isOk()) return status.message();
+    Bytes got = read(whole, around.size());
+    const Bytes result(got.begin() + static_cast<int64_t>(skipped), got.begin() + static_cast<int64_t>(skipped + bytes));
+    std::string wrong = compare(call.dtype, result, reduced(call.reduction, call.dtype, inputs, call.count), call.count);
+    std::fill_n(got.begin() + static_cast<int64_t>(skipped), bytes, std::byte{0xa5});
+    if (wrong.empty() && got != around) wrong = "bytes around the result have changed";
+    return wrong.empty() ? "" : identify(call) + (inPlace ? ", in place, " : ", ") + std::to_string(offset) + " elements behind a boundary: " + wrong;
+  }
+
+ private:
+  static constexpr size_t kBlock = 256 << 10;
+  Communicator& world_;
+  std::shared_ptr<Device> device_;
+  std::unique_ptr<PeerReduce> reduce_;
+  std::unique_ptr<Stream> stream_;
+  std::vector<void*> blocks_;
+  std::byte *in_ = nullptr, *out_ = nullptr;
+};
+
+/// What each rank says; each runs `body` once all can reach all.
+std::vector<std::string> onEveryPeer(int size, const PeerReduceOptions& options, const std::function<std::string(Peer&)>& body) {
+  return onEveryRank(size, kPatient, [&](Communicator& world) -> std::string {
+    const std::shared_ptr<Device> device = emulatedDevice({{"seed", std::to_string(17 * world.rank())}});
+    auto opened = PeerReduce::open(world, 0, device, options);
+    if (!opened) return opened.status().message();
+    if (!opened->reduce) return opened->why;
+    Peer peer(world, device, std::move(opened->reduce));
+    std::string wrong = body(peer);
+    if (!wrong.empty()) {
+      (void)peer.reduce().stop();
+      world.abort(internalError(wrong));
+    }
+    // A rank's memory is there until all have ended.
+    (void)world.run({.count = 0}, nullptr, nullptr);
+    return wrong;
+  });
+}
+
+class Peers : public testing::TestWithParam<int> {
+ protected:
+  void SetUp() override {
+    if (!kRunsKernels) GTEST_SKIP() << "ThreadSanitizer crashes on the stacks of the emulator's fibres";
+  }
+  void expectRight(const PeerReduceOptions& options, const std::function<std::string(Peer&)>& body) {
+    const auto said = onEveryPeer(GetParam(), options, body);
+    for (size_t rank = 0; rank < said.size(); ++rank)
+      EXPECT_EQ(said[rank], "") << "rank " << rank;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Ranks, Peers, testing::Values(2, 3, 4), testing::PrintToStringParamName());
+
+constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI32, DType::kU32, DType::kI64, DType::kU64};
+
+TEST_P(Peers, EveryTypeAndSizeIsRight) {
+  expectRight({.mostBytes = 16 << 10}, [](Peer& peer) -> std::string {
+    int64_t sequence = 0;
+    for (DType dtype : kTypes)
+      for (Reduction reduction : {Reduction::kSum, Reduction::kProd, Reduction::kMax, Reduction::kMin})
+        for (int64_t count : {1, 2, 3, 5, 130, 1027}) {
+          const Call call{.reduction = reduction, .dtype = dtype, .count = count, .sequence = ++sequence};
+          if (!peer.reduce().takes(call)) return "not taken: " + describe(call);
+          const std::string wrong = peer.judge(call, Values::kAny, sequence % 2 == 0, static_cast<int>(sequence % 4));
+          if (!wrong.empty()) return wrong;
+        }
+    return "";
+  });
+}
+
+/// Of any bits: NaN of one is everybody's, also of max and min.
+TEST_P(Peers, NumbersThatAreNoneStay) {
+  expectRight({.mostBytes = 16 << 10}, [](Peer& peer) -> std::string {
+    for (DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64})
+      for (Reduction reduction : {Reduction::kSum, Reduction::kMax, Reduction::kMin}) {
+        const Call call{.reduction = reduction, .dtype = dtype, .count = 700, .sequence = static_cast<int64_t>(dtype)};
+        if (std::string wrong = peer.judge(call, Values::kBits, false, 0); !wrong.empty()) return wrong;
+      }
+    return "";
+  });
+}
+
+/// Slots are used again and again, by calls of other sizes, while ranks run behind each other.
+TEST_P(Peers, CallsOfChangingSizesFollowEachOther) {
+  expectRight({}, [](Peer& peer) -> std::string {
+    for (int64_t sequence = 1; sequence <= 120; ++sequence) {
+      const uint64_t drawn = mix(7, static_cast<uint64_t>(sequence)), delay = mix(drawn, static_cast<uint64_t>(peer.rank()));
+      if (delay % 8 == 0) std::this_thread::sleep_for(std::chrono::microseconds(delay % 3000));
+      const int64_t count = drawn % 4 == 0 ? 1 + static_cast<int64_t>(drawn >> 8) % 4000 : 1 + static_cast<int64_t>(drawn >> 8) % 300;
+      const Call call{.dtype = drawn % 2 ? DType::kF32 : DType::kBF16, .count = count, .sequence = sequence};
+      if (std::string wrong = peer.judge(call, Values::kAny, drawn % 3 == 0, 0); !wrong.empty()) return wrong;
+    }
+    return "";
+  });
+}
+
+TEST_P(Peers, AsMuchAsIsTakenAndNoMore) {
+  expectRight({}, [](Peer& peer) -> std::string {
+    const int64_t most = peer.reduce().mostBytes();
+    if (most != usualPeerBytes(peer.size())) return "takes " + std::to_string(most);
+    if (peer.reduce().takes({.dtype = DType::kF32, .count = most / 4 + 1})) return "takes more";
+    if (peer.reduce().takes({.dtype = DType::kI8, .count = 4})) return "takes i8";
+    if (peer.reduce().takes({.op = Op::kReduceScatter, .count = 4})) return "takes reduce_scatter";
+    if (peer.reduce().takes({.count = 0})) return "takes nothing";
+    return peer.judge({.dtype = DType::kF32, .count = most / 4, .sequence = 1}, Values::kAny, false, 0);
+  });
+}
+
+/// Slots are cleaned, tags come again, and counters begin anew.
+TEST_P(Peers, CountersMayComeToTheirEnd) {
+  for (uint32_t before : {(1u << 29) - 3, (1u << 31) - 3, 0u - 3})
+    expectRight({.mostBytes = 4 << 10, .callsBefore = before}, [](Peer& peer) -> std::string {
+      for (int64_t sequence = 1; sequence <= 8; ++sequence)
+        if (std::string wrong = peer.judge({.count = sequence % 2 ? 900 : 40, .sequence = sequence}, Values::kAny, false, 0); !wrong.empty()) return wrong;
+      return "";
+    });
+}
+
+/// Calls are recorded once; what is in memory at each replay is added up.
+TEST_P(Peers, RecordedCallsAreReplayed) {
+  expectRight({.mostBytes = 16 << 10}, [](Peer& peer) -> std::string {
+    const Call first{.count = 1500, .sequence = 1}, second{.dtype = DType::kBF16, .count = 77, .sequence = 2};
+    std::byte *const a = peer.allocate(), *const b = peer.allocate();
+    (void)peer.device().beginCapture(peer.stream());
+    peer.reduce().beginRecording();
+    Status status = peer.reduce().enqueue(first, a, a, peer.stream());
+    if (status.isOk()) status = peer.reduce().enqueue(second, b, b, peer.stream());
+    peer.reduce().endRecording();
+    auto graph = peer.device().endCapture(peer.stream());
+    if (!status.isOk()) return status.message();
+    for (int64_t turn = 1; turn <= 5; ++turn) {
+      for (const auto& [base, at] : {std::pair{first, a}, {second, b}}) {
+        Call call = base;
+        call.sequence += 10 * turn;
+        peer.write(at, peer.inputsOf(call, Values::kAny)[static_cast<size_t>(peer.rank())]);
+      }
+      if (turn == 3) // one in between
+        if (std::string wrong = peer.judge({.count = 2000, .sequence = 3}, Values::kAny, true, 0); !wrong.empty()) return wrong;
+      if (status = peer.reduce().replaying(peer.stream()); !status.isOk()) return status.message();
+      if (status = peer.device().replay(**graph, peer.stream()); !status.isOk()) return status.message();
+      if (status = peer.reduce().replayed(peer.stream()); !status.isOk()) return status.message();
+      for (const auto& [base, at] : {std::pair{first, a}, {second, b}}) {
+        Call call = base;
+        call.sequence += 10 * turn;
+        const auto inputs = peer.inputsOf(call, Values::kAny);
+        std::string wrong = compare(call.dtype, peer.read(at, inputs[0].size()), reduced(call.reduction, call.dtype, inputs, call.count), call.count);
+        if (!wrong.empty()) return "replay " + std::to_string(turn) + ": " + wrong;
+      }
+    }
+    return "";
+  });
+}
+
+TEST_P(Peers, KernelsOfThoseWhoCameEndWhenTheyAreStopped) {
+  std::atomic<int> ended{0};
+  const int size = GetParam();
+  expectRight({.mostBytes = 4 << 10}, [&](Peer& peer) -> std::string {
+    if (std::string wrong = peer.judge({.count = 500, .sequence = 1}, Values::kAny, false, 0); !wrong.empty()) return wrong;
+    if (peer.rank() == 0) { // does not come
+      while (ended < size - 1)
+        std::this_thread::yield();
+      return "";
+    }
+    std::byte* const data = peer.allocate();
+    std::thread host([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      (void)peer.reduce().stop();
+    });
+    const Status status = peer.reduce().enqueue({.count = 500}, data, data, peer.stream());
+    host.join();
+    ++ended;
+    return status.message();
+  });
+}
+
+/// Why there is none, by what each rank brings.
+std::vector<std::string> whyNot(const std::function<Expected<PeerReduce::Opened>(Communicator&)>& open) {
+  return onEveryRank(2, kPatient, [&](Communicator& world) -> std::string {
+    auto opened = open(world);
+    if (!opened) return opened.status().message();
+    return opened->reduce ? "there is one" : opened->why;
+  });
+}
+TEST(PeersThatAreNone, AllSayWhyThereAreNone) {
+  expectAllSay(whyNot([](Communicator& world) {
+                 std::shared_ptr<Device> device = emulatedDevice();
+                 if (world.rank() == 1) device = std::move(*makeDevice("cpu", {.threads = 1}));
+                 return PeerReduce::open(world, 0, device, {});
+               }),
+               {"rank 1: cpu has no memory that other devices reach"});
+  expectAllSay(whyNot([](Communicator& world) { return PeerReduce::open(world, 0, emulatedDevice(), {.mostBytes = world.rank() == 0 ? 0 : 1024}); }),
+               {"rank 0: it is turned off"});
+  expectAllSay(whyNot([](Communicator& world) { return PeerReduce::open(world, 0, emulatedDevice(), {.mostBytes = 1024 << world.rank()}); }),
+               {"rank 1: takes 2048 bytes, rank 0 1024"});
+  expectAllSay(whyNot([](Communicator& world) {
+                 return PeerReduce::open(world, 0, emulatedDevice({{"compiler", "/nowhere/c++"}}), {});
+               }),
+               {"rank 0: loading the plan: the emulated device needs a C++ compiler at run time"});
+}
+
+TEST(PeersThatAreNone, MoreRanksTakeLess) {
+  EXPECT_EQ(usualPeerBytes(1), 0);
+  EXPECT_EQ(usualPeerBytes(2), 128 << 10);
+  EXPECT_EQ(usualPeerBytes(3), 64 << 10);
+  EXPECT_EQ(usualPeerBytes(4), 32 << 10);
+  EXPECT_EQ(usualPeerBytes(8), 16 << 10);
+}
+
+} // namespace
+} // namespace jinx::comm::test
