@@ -164,7 +164,7 @@ Expected<PeerReduce::Opened> PeerReduce::open(Communicator& world, int group, st
   Offer own{.name = {}, .mostBytes = mostBytes, .why = {}};
   if (mostBytes <= 0) own.why.set("it is turned off");
   if (mostBytes > 0)
-    if (Status ready = made->prepare(options.callsBefore); !ready.isOk()) own.why.set(ready.message());
+    if (Status ready = made->prepare(); !ready.isOk()) own.why.set(ready.message());
   if (made->own_ && own.why.isNone()) {
     auto name = made->device_->nameOf(*made->own_);
     if (name) own.name = *name;
@@ -198,7 +198,7 @@ Status PeerReduce::reach(std::span<const Offer> offers) {
 }
 
 /// This rank's part: kernels, its memory, which is written by nobody yet.
-Status PeerReduce::prepare(uint32_t callsBefore) {
+Status PeerReduce::prepare() {
   JINX_TRY_ASSIGN(const auto plan, planOf(ranks_));
   const auto bytes = static_cast<size_t>(kMostBlocks * ranks_ * 2 * partsOf(mostBytes_).blockUnits * kPairBytes);
   JINX_TRY_ASSIGN(own_, device_->allocatePeerMemory(bytes));
@@ -211,10 +211,14 @@ Status PeerReduce::prepare(uint32_t callsBefore) {
   *one_ = 1;
   JINX_TRY_ASSIGN(void* state, device_->allocate(kStateBytes));
   state_ = static_cast<uint32_t*>(state);
-  std::vector<uint32_t> counters(kStateBytes / sizeof(uint32_t), callsBefore);
-  std::fill_n(counters.begin(), kFirstCounter, 0);
-  JINX_TRY(device_->copyToDevice(state_, counters.data(), kStateBytes, *beside_));
+  JINX_TRY(device_->clear(state_, kStateBytes, *beside_));
   JINX_TRY(device_->clear(own_->data(), bytes, *beside_));
+  return beside_->synchronize();
+}
+
+Status PeerReduce::countFrom(uint32_t calls) {
+  const std::vector<uint32_t> counters(kMostBlocks, calls);
+  JINX_TRY(device_->copyToDevice(state_ + kFirstCounter, counters.data(), counters.size() * sizeof(uint32_t), *beside_));
   return beside_->synchronize();
 }
 

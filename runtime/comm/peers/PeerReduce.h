@@ -32,7 +32,7 @@
 // lets others go on.
 //
 // What is assumed. All blocks of a launch get to run beside whatever else waits on the GPU: at most 64 of 128 threads,
-// of no shared memory, which is a fourth of what an H200 runs at once. Blocks wait for the same block of other ranks only,
+// 8,192 of the 270,336 that an H200 runs at once. Blocks wait for the same block of other ranks only,
 // in no order. The links keep stores of eight bytes whole (`st.relaxed.sys` of 64-bit elements, which PTX promises).
 //
 // A rank that does not come keeps the others' kernels waiting: now and then they look at a word of their device's memory,
@@ -54,8 +54,7 @@ namespace jinx::comm {
 
 struct PeerReduceOptions {
   static constexpr int64_t kUsual = -1;
-  int64_t mostBytes = kUsual;  ///< of an operand; 0: nothing is taken. kUsual: 128 KiB on two ranks, fewer on more
-  uint32_t callsBefore = 0;    ///< from where counters count (tests of what happens after days)
+  int64_t mostBytes = kUsual; ///< of an operand; 0: nothing is taken. kUsual: 128 KiB on two ranks, fewer on more
 };
 /// The most bytes that go over peers' memory where nobody says otherwise: a rank pushes 2 (ranks - 1) times as many.
 int64_t usualPeerBytes(int ranks);
@@ -85,6 +84,9 @@ class PeerReduce {
   Status replaying(Stream& stream) { return follow(eager_, stream); }
   Status replayed(Stream& stream) { return lead(eager_, stream); }
 
+  /// As if so many calls had been made, for tests of what comes after days. All members', between the same calls.
+  Status countFrom(uint32_t calls);
+
   /// Kernels on their way end, and so do later ones. From any thread.
   Status stop();
 
@@ -99,7 +101,7 @@ class PeerReduce {
   struct Offer;
   static std::string difference(std::span<const int> ranks, std::span<const Offer> offers);
   static Status left(std::unique_ptr<PeerReduce> made, Status why);
-  Status prepare(uint32_t callsBefore);
+  Status prepare();
   Status reach(std::span<const Offer> offers);
   static Status follow(const Order& order, Stream& stream);
   static Status lead(Order& order, Stream& stream);

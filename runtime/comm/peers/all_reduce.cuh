@@ -66,9 +66,10 @@ struct alignas(16) Pair {
 JINX_DEVICE void push(Pair* to, Pair pair JINX_AT) {
 #ifdef JINX_EMULATED
   emu->peer_access(to, sizeof(Pair), line);
-  __atomic_store_n(&to->high, pair.high, __ATOMIC_RELAXED);
+  const bool low_first = threadIdx.x & 1;
+  __atomic_store_n(low_first ? &to->low : &to->high, low_first ? pair.low : pair.high, __ATOMIC_RELAXED);
   emu->yield(line);
-  __atomic_store_n(&to->low, pair.low, __ATOMIC_RELAXED);
+  __atomic_store_n(low_first ? &to->high : &to->low, low_first ? pair.high : pair.low, __ATOMIC_RELAXED);
 #else
   asm volatile("st.relaxed.sys.global.v2.b64 [%0], {%1, %2};" ::"l"(to), "l"(pair.low), "l"(pair.high) : "memory");
 #endif
