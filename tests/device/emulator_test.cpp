@@ -227,10 +227,10 @@ TEST(Emulator, BulkStoresNeedAProxyFenceAndAWait) {
   map.dims[0] = map.dims[1] = 16;
   map.strides[0] = 64;
   map.box[0] = map.box[1] = 16;
-  std::array<unsigned char, 128> encoded;
+  EncodedTensorMap encoded;
   ASSERT_TRUE(encodeTensorMap(map, encoded).isOk());
   int64_t fence = 1, wait = 1;
-  void *params[] = {&fence, &wait, encoded.data()};
+  void *params[] = {&fence, &wait, encoded.bytes};
   LaunchShape shape{.grid = 1, .threads = 32, .sharedBytes = 4096};
   EXPECT_EQ(firstFailure(*module, shape, params), "");
   for (uint32_t v : out) EXPECT_EQ(v, 7u);
@@ -285,12 +285,12 @@ TEST(Emulator, RingMistakesShow) {
   map.dims[0] = 16, map.dims[1] = 64;
   map.strides[0] = 64;
   map.box[0] = 16, map.box[1] = 16;
-  std::array<unsigned char, 128> encoded;
+  EncodedTensorMap encoded;
   ASSERT_TRUE(encodeTensorMap(map, encoded).isOk());
   std::vector<uint32_t> y(32);
   uint32_t *py = y.data();
   for (int64_t mistake = 0; mistake <= 5; ++mistake) {
-    void *params[] = {&py, &mistake, encoded.data()};
+    void *params[] = {&py, &mistake, encoded.bytes};
     int bad = 0;
     for (uint64_t seed = 0; seed < 12; ++seed) {
       auto report = launch(*module, "k", {.grid = 1, .threads = 64, .sharedBytes = 4096}, params, {.seed = seed});

@@ -2,7 +2,8 @@
 #
 # The whole suite on the dev preset; the runtime's unit tests as g++ builds it; then, under each sanitizer, the runtime's tests
 # labelled `unit` (the property tests among them) and `numeric`, for which the dev build compiles the plans. Every ctest run
-# leaves a JUnit file, from which the last line is counted; what failed is shown again in front of it, by name and with its output.
+# leaves a JUnit file, from which the last line is counted; in front of it stand what took how long, and what failed by name and with its
+# output.
 
 SANITIZERS=(asan tsan)
 
@@ -26,14 +27,16 @@ run_ctest() {
   all=$(count_of "$report" tests) bad=$(count_of "$report" failures)
   out=$(($(count_of "$report" skipped) + $(count_of "$report" disabled)))
   failed=$((failed + bad)) skipped=$((skipped + out)) passed=$((passed + all - bad - out))
-  if ((bad)); then failures+=("$preset=$report"); fi
+  reports+=("$preset=$report")
   return "$status"
 }
 
 # run_step NAME COMMAND…: like `stage`, but a failure is counted and the rest goes on.
 run_step() {
-  local before=$failed
-  if ! stage "$@"; then
+  local before=$failed start=$SECONDS result=0
+  stage "$@" || result=1
+  took+=("$1 $((SECONDS - start))")
+  if ((result)); then
     status=1
     if ((failed == before)); then failed=$((failed + 1)); fi
     return 1
@@ -41,7 +44,7 @@ run_step() {
 }
 
 run_tests() {
-  local quick=0 only=() unit=(-L unit -LE property) sanitized=(-L 'unit|numeric') passed=0 failed=0 skipped=0 failures=() status=0 preset
+  local quick=0 only=() unit=(-L unit -LE property) sanitized=(-L 'unit|numeric') passed=0 failed=0 skipped=0 reports=() took=() times status=0 preset
   if [[ ${1:-} == --quick ]]; then
     quick=1
     only=(-LE slow)
@@ -72,7 +75,9 @@ run_tests() {
     status=1
   fi
   # Whether anything failed is counted already; what cannot be shown must not hide the counts.
-  if ((${#failures[@]})); then "$JINX_PYTHON" tools/dev/failures.py "${failures[@]}" || true; fi
+  if ((${#reports[@]})); then "$JINX_PYTHON" tools/dev/summary.py "${reports[@]}" || true; fi
+  printf -v times '%s, ' "${took[@]}"
+  say "seconds: ${times%, }"
   if ((skipped)); then
     echo "$passed passed, $failed failed, $skipped skipped"
   else

@@ -11,14 +11,16 @@
 #include "runtime/base/Status.h"
 #include "runtime/comm/Communicator.h"
 
+// Named as in nccl.h: UndefinedBehaviorSanitizer compares the types of what is called.
+struct ncclUniqueId {
+  char internal[128];
+};
+struct ncclComm;
+
 namespace jinx::comm {
 
-struct NcclUniqueId {
-  char bytes[128];
-};
-
 struct Nccl {
-  using Comm = void*;
+  using Comm = ncclComm*;
   using Stream = void*;
 
   /// kNotFound, saying what was tried, on a machine without it; kUnimplemented for one before 2.18. It stays open until
@@ -31,8 +33,8 @@ struct Nccl {
   int version = 0; ///< 22809: 2.28.9
 
   int (*getVersion)(int*) = nullptr;
-  int (*getUniqueId)(NcclUniqueId*) = nullptr;
-  int (*commInitRank)(Comm*, int ranks, NcclUniqueId, int rank) = nullptr;
+  int (*getUniqueId)(ncclUniqueId*) = nullptr;
+  int (*commInitRank)(Comm*, int ranks, ncclUniqueId, int rank) = nullptr;
   int (*commDestroy)(Comm) = nullptr;
   int (*commAbort)(Comm) = nullptr;
   int (*commGetAsyncError)(Comm, int*) = nullptr;

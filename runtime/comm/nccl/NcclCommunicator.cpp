@@ -4,6 +4,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -89,6 +90,7 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   Status openPeers(int group, Member& member);
   std::string carriers() const;
   void count(const Call& call, Member& member);
+  Status reasonOf(const Status& issued) const;
   Whereabouts whereabouts(uint64_t order);
   bool look();
   bool breakLate(const DeviceWatch::Late& late);
@@ -161,7 +163,7 @@ Status NcclCommunicator::open(int group) {
   member->place = static_cast<int>(std::ranges::find(ranks, rank()) - ranks.begin());
   member->order = orderOf(ranks);
   const std::string what = "opening NCCL's communicator of " + ranksText(ranks);
-  NcclUniqueId id{};
+  ncclUniqueId id{};
   if (member->place == 0) JINX_TRY(nccl_.check(nccl_.getUniqueId(&id), "ncclGetUniqueId"), what);
   JINX_TRY(world_->run({.op = Op::kBroadcast, .dtype = DType::kU8, .count = sizeof id, .group = group, .name = what},
                        &id, &id));
@@ -236,10 +238,9 @@ Status NcclCommunicator::enqueue(const Call& call, const void* in, void* out, St
   if (isRecording_) return issue(call, *member, in, out, stream);
   watch_->begins(call, member->ranks);
   if (Status issued = issue(call, *member, in, out, stream); !issued.isOk()) {
+    Status why = reasonOf(issued);
     watch_->dropped();
-    JINX_TRY(status()); // what broke the world says more
-    JINX_TRY(world_->status());
-    return issued;
+    return why;
   }
   return watch_->enqueued(stream);
 }
@@ -397,6 +398,16 @@ Status NcclCommunicator::permute(const Call& call, const Member& member, const v
 }
 
 // ---- what goes wrong ----
+
+/// Why a call failed. What broke the world says more than NCCL; where another rank heard of it first, it is on its way.
+Status NcclCommunicator::reasonOf(const Status& issued) const {
+  for (const auto end = Clock::now() + 2 * kErrorTime; Clock::now() < end;) {
+    JINX_TRY(status());
+    JINX_TRY(world_->status());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return issued;
+}
 
 Whereabouts NcclCommunicator::whereabouts(uint64_t order) {
   Whereabouts here{.rank = rank(), .answers = true, .started = 0, .text = watch_->lastSeen()};

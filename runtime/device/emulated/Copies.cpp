@@ -77,7 +77,7 @@ constexpr unsigned kRowsPerPiece = 8;
 
 }  // namespace
 
-Status encodeTensorMap(EmulatedTensorMap map, std::array<unsigned char, 128> &out) {
+Status encodeTensorMap(EmulatedTensorMap map, EncodedTensorMap &out) {
   if (map.rank < 1 || map.rank > 5) return invalidArgument("a tensor map has rank 1 to 5");
   if (reinterpret_cast<uintptr_t>(map.base) % 16) return invalidArgument("a tensor map's base must be 16-byte aligned");
   if (map.isRun() && map.rank != 4) return invalidArgument("a tensor map of runs of pixels has rank 4");
@@ -90,8 +90,8 @@ Status encodeTensorMap(EmulatedTensorMap map, std::array<unsigned char, 128> &ou
   unsigned rowBytes = rowBytesOf(map);
   if (rowBytes % 16) return invalidArgument("the box's rows must be multiples of 16 bytes");
   if (map.swizzleBytes && rowBytes > map.swizzleBytes) return invalidArgument("the box's rows exceed the swizzle span");
-  out.fill(0);
-  std::memcpy(out.data(), &map, sizeof map);
+  out = {};
+  std::memcpy(out.bytes, &map, sizeof map);
   return Status::ok();
 }
 

@@ -339,7 +339,7 @@ Status EmulatedDevice::launch(const KernelLaunch& launch, Stream& stream) {
   if (!known) options.ranges.clear(); // an empty tensor may lie anywhere
   for (int64_t& size : sizes)
     params.push_back(&size);
-  std::vector<std::array<unsigned char, 128>> maps(kernel.formulas.numMaps());
+  std::vector<EncodedTensorMap> maps(kernel.formulas.numMaps());
   for (size_t i = 0; i < maps.size(); ++i) {
     JINX_TRY_ASSIGN(cuda::TensorMapShape from, kernel.formulas.mapOf(i, launch.sizes));
     EmulatedTensorMap map;
@@ -352,7 +352,7 @@ Status EmulatedDevice::launch(const KernelLaunch& launch, Stream& stream) {
     map.swizzleBytes = static_cast<uint16_t>(from.swizzleBytes);
     std::copy(from.window.begin(), from.window.end(), map.window);
     JINX_TRY(encodeTensorMap(map, maps[i]), "kernel " + symbol);
-    params.push_back(maps[i].data());
+    params.push_back(maps[i].bytes);
   }
   const bool isRecorded = recorder_ && known && maps.empty() && recorder_->wants(symbol);
   if (isRecorded) recorder_->begin(pointers, options.ranges);

@@ -101,11 +101,16 @@ struct EmulatedTensorMap {
 
   bool isRun() const { return window[4] != 0; }
 };
-static_assert(sizeof(EmulatedTensorMap) <= 128);
+
+/// As a kernel's parameter: opaque, aligned as CUtensorMap is.
+struct alignas(64) EncodedTensorMap {
+  unsigned char bytes[128];
+};
+static_assert(sizeof(EmulatedTensorMap) <= sizeof(EncodedTensorMap));
 
 /// Checks what cuTensorMapEncodeTiled and …Im2col check: 16-byte alignment of base and strides, box at most 256 (1024 pixels) and within
 /// the swizzle span.
-Status encodeTensorMap(EmulatedTensorMap map, std::array<unsigned char, 128> &out);
+Status encodeTensorMap(EmulatedTensorMap map, EncodedTensorMap &out);
 
 class HostModule;
 

@@ -142,7 +142,7 @@ Expected<emulated::LaunchReport> Runner::run(const std::vector<Operand> &buffers
   }
   for (void *&pointer : pointers) params.push_back(&pointer);
   for (int64_t &size : sizes) params.push_back(&size);
-  std::vector<std::array<unsigned char, 128>> maps(kernel_.tensorMaps.size());
+  std::vector<emulated::EncodedTensorMap> maps(kernel_.tensorMaps.size());
   for (auto [i, spec] : llvm::enumerate(kernel_.tensorMaps)) {
     emulated::EmulatedTensorMap map;
     map.base = static_cast<unsigned char *>(buffers[spec.buffer].data);
@@ -154,7 +154,7 @@ Expected<emulated::LaunchReport> Runner::run(const std::vector<Operand> &buffers
     map.swizzleBytes = static_cast<uint32_t>(spec.swizzleBytes);
     Status status = encodeTensorMap(map, maps[i]);
     if (!status.isOk()) return status;
-    params.push_back(maps[i].data());
+    params.push_back(maps[i].bytes);
   }
   emulated::LaunchShape shape;
   shape.grid = static_cast<uint32_t>(blocks ? blocks : evaluate(kernel_.grid, sizes));

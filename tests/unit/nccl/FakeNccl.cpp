@@ -28,10 +28,6 @@ enum Result { kSuccess = 0, kSystemError = 2, kInvalidArgument = 4, kInvalidUsag
 constexpr size_t kRoom = size_t{32} << 20, kMailRoom = size_t{1} << 20;
 constexpr int kMostRanks = 8;
 
-struct Id {
-  char name[128];
-};
-
 struct Seat {
   std::atomic<int64_t> steps;
   alignas(64) char room[kRoom];
@@ -47,7 +43,12 @@ struct World {
   Mailbox mail[kMostRanks][kMostRanks]; // [from][to]
 };
 
-struct Comm {
+} // namespace
+
+struct ncclUniqueId {
+  char internal[128];
+};
+struct ncclComm {
   World* world = nullptr;
   int rank = 0, size = 0;
   int64_t steps = 0;
@@ -69,6 +70,10 @@ struct Comm {
     });
   }
 };
+
+namespace {
+
+using Comm = ncclComm;
 
 /// Sends and receives between ncclGroupStart and ncclGroupEnd.
 struct Transfer {
@@ -266,19 +271,19 @@ int ncclGetVersion(int* version) {
   *version = 22809;
   return kSuccess;
 }
-int ncclGetUniqueId(Id* id) {
+int ncclGetUniqueId(ncclUniqueId* id) {
   static std::atomic<int> made{0};
-  std::snprintf(id->name, sizeof id->name, "/jinx-fake-nccl-%d-%d", getpid(), made++);
-  return mapped(id->name, true) ? kSuccess : kSystemError;
+  std::snprintf(id->internal, sizeof id->internal, "/jinx-fake-nccl-%d-%d", getpid(), made++);
+  return mapped(id->internal, true) ? kSuccess : kSystemError;
 }
-int ncclCommInitRank(Comm** comm, int size, Id id, int rank) {
+int ncclCommInitRank(Comm** comm, int size, ncclUniqueId id, int rank) {
   if (size > kMostRanks || rank < 0 || rank >= size) return kInvalidArgument;
-  World* world = mapped(id.name, false);
+  World* world = mapped(id.internal, false);
   if (!world) return kSystemError;
-  *comm = new Comm{world, rank, size, 0, id.name};
+  *comm = new Comm{world, rank, size, 0, id.internal};
   ++world->ranks;
   if (!(*comm)->meet()) return kRemoteError;
-  if (rank == 0) shm_unlink(id.name); // all have it
+  if (rank == 0) shm_unlink(id.internal); // all have it
   return kSuccess;
 }
 int ncclCommDestroy(Comm* comm) {

@@ -11,6 +11,7 @@ namespace jinx::test {
 
 /// Returns its first input itself, as Identity may.
 inline Status firstOp(HostOpCall& call) {
+  if (call.inputs.empty()) return call.error("got no inputs, expected one");
   call.outputs[0] = call.inputs[0];
   return Status::ok();
 }
@@ -58,6 +59,7 @@ inline Status lessOp(HostOpCall& call) {
 }
 /// Two tensors as a sequence.
 inline Status pairOp(HostOpCall& call) {
+  if (call.inputs.size() < 2) return call.error("got fewer than two inputs");
   auto s = std::make_shared<Sequence>();
   s->items = {call.inputs[0], call.inputs[1]};
   call.outputs[0] = s;
