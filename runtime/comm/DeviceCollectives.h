@@ -37,8 +37,8 @@ class DeviceCollectives {
   virtual Status wait(Ticket ticket, Stream& stream) = 0;
 
   /// Calls between these two are recorded (Device::beginCapture), not carried out, and nobody waits for them. They are
-  /// enqueued again with each replay: `replaying` stands in front of it, and behind it `replayed` says which call was the
-  /// last.
+  /// enqueued again with each replay: `replaying` stands in front of it, and behind it `replayed` says which call was
+  /// the last.
   virtual void beginRecording() = 0;
   virtual void endRecording() = 0;
   virtual Status replaying(Stream& stream) = 0;

@@ -111,8 +111,8 @@ struct KernelLaunch {
   uint32_t step = 0;        ///< step index for the trace
 };
 
-/// Memory of a device that those of other ranks of this machine reach, too, or another's as this device reaches it. It is
-/// destroyed before its device; memory itself goes back when nobody of this process has it open, or later.
+/// Memory of a device that those of other ranks of this machine reach, too, or another's as this device reaches it. It
+/// is destroyed before its device; memory itself goes back when nobody of this process has it open, or later.
 class PeerMemory {
  public:
   virtual ~PeerMemory() = default;
@@ -167,8 +167,8 @@ class Device : public MemorySource {
   virtual Expected<std::unique_ptr<PeerMemory>> allocatePeerMemory(size_t sizeBytes);
   /// Of memory that was allocated here.
   virtual Expected<PeerMemoryName> nameOf(const PeerMemory& memory);
-  /// Memory that another rank has allocated, which must be there until this returns. kUnimplemented, saying why, for what
-  /// this device cannot reach.
+  /// Memory that another rank has allocated, which must be there until this returns. kUnimplemented, saying why, for
+  /// what this device cannot reach.
   virtual Expected<std::unique_ptr<PeerMemory>> openPeerMemory(const PeerMemoryName& name);
 
   /// Loads the best code object that the device can run. kUnimplemented, naming what the plan carries and what the

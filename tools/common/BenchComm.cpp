@@ -57,8 +57,9 @@ struct Told {
 /// What one rank has measured.
 struct Measured {
   std::vector<CollectiveTime> times;
-  std::string carriers;                     ///< with NCCL: who carries what
-  std::map<int64_t, CollectiveTime> byNccl; ///< all_reduces that go over peers' memory, by bytes: what NCCL needs for them
+  std::string carriers; ///< with NCCL: who carries what
+  std::map<int64_t, CollectiveTime>
+      byNccl; ///< all_reduces that go over peers' memory, by bytes: what NCCL needs for them
 };
 
 /// What one world says of itself.
@@ -135,15 +136,14 @@ Expected<Measured> measureRank(const BenchCommOptions& options, World world,
     const DeviceChoice choice{.device = options.device.empty() ? "cuda" : options.device};
     JINX_TRY_ASSIGN(device, openDeviceOfRank(options.ranks, choice, world->rank()));
   }
-  JINX_TRY_ASSIGN(Measured measured,
-                  measureOnce(options, world, device, world->rank() == 0 ? progress : nullptr));
+  JINX_TRY_ASSIGN(Measured measured, measureOnce(options, world, device, world->rank() == 0 ? progress : nullptr));
   if (!measured.byNccl.empty()) JINX_TRY(measureByNccl(options, world, device, measured));
   return measured;
 }
 
 /// Every rank a thread; what the first one has measured, which is everybody's.
 Expected<Measured> measureThreads(const BenchCommOptions& options, int ranks,
-                                                     const std::function<void(double)>& progress) {
+                                  const std::function<void(double)>& progress) {
   JINX_TRY_ASSIGN(auto world, comm::VirtualWorld::create(ranks, {.timeout = timeoutOf(options.ranks)}));
   Measured measured;
   std::vector<Status> statuses(static_cast<size_t>(ranks));
@@ -213,10 +213,13 @@ void print(const BenchCommOptions& options, const Result& result) {
     TextTable table(heads);
     for (const CollectiveTime& time : result.measured.times) {
       if (time.op != op) continue;
-      std::vector<std::string> row = {
-          std::to_string(time.bytes), microseconds(time.median()), gigabytes(time.algorithmBandwidth()),
-          gigabytes(time.busBandwidth(result.ranks)), microseconds(time.least()), microseconds(time.most()),
-          fit ? microseconds(fit->predicted(measurementOf(time, result.ranks))) : "-"};
+      std::vector<std::string> row = {std::to_string(time.bytes),
+                                      microseconds(time.median()),
+                                      gigabytes(time.algorithmBandwidth()),
+                                      gigabytes(time.busBandwidth(result.ranks)),
+                                      microseconds(time.least()),
+                                      microseconds(time.most()),
+                                      fit ? microseconds(fit->predicted(measurementOf(time, result.ranks))) : "-"};
       const CollectiveTime* other = byNcclOf(time, result);
       if (hasBoth) row.push_back(other ? microseconds(other->median()) : "-");
       table.add(row);

@@ -38,15 +38,16 @@ constexpr int64_t kThreads = 128, kMostBlocks = 64;
 constexpr int64_t kUnitBytes = 8, kPairBytes = 16;
 constexpr size_t kFirstCounter = 32; // as in all_reduce.cuh: `stop` has a line of its own
 constexpr size_t kStateBytes = (kFirstCounter + kMostBlocks) * sizeof(uint32_t);
-constexpr int kOwnBuffers = 4;       // in, out, state, this rank's memory; then each rank's
+constexpr int kOwnBuffers = 4;      // in, out, state, this rank's memory; then each rank's
 constexpr uintptr_t kBoundary = 16; // where buffers of a launch begin
 
 struct Type {
   DType dtype;
   const char* text; ///< in all_reduce.cuh
 };
-constexpr Type kTypes[] = {{DType::kF32, "float"}, {DType::kF16, "f16"}, {DType::kBF16, "bf16"}, {DType::kF64, "double"},
-                           {DType::kI32, "i32"},   {DType::kU32, "u32"}, {DType::kI64, "i64"},   {DType::kU64, "u64"}};
+constexpr Type kTypes[] = {{DType::kF32, "float"},  {DType::kF16, "f16"}, {DType::kBF16, "bf16"},
+                           {DType::kF64, "double"}, {DType::kI32, "i32"}, {DType::kU32, "u32"},
+                           {DType::kI64, "i64"},    {DType::kU64, "u64"}};
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -73,7 +74,8 @@ std::string kernelText(const Type& type, int ranks) {
   return "extern \"C\" __global__ void __launch_bounds__(kThreads) " + kernelName(type) +
          "(const char* in, char* out, u32* state, Pair* own, " + memory +
          "i64 in_offset, i64 out_offset, i64 bytes, i64 block_units, i64 room_units, i64 rank, i64 reduction) {\n"
-         "  all_reduce<" + type.text + ">(Call{in + in_offset, out + out_offset, state, own, {" + names +
+         "  all_reduce<" +
+         type.text + ">(Call{in + in_offset, out + out_offset, state, own, {" + names +
          "}, bytes, block_units, room_units, static_cast<int>(rank), static_cast<int>(reduction)});\n}\n";
 }
 
@@ -112,8 +114,8 @@ Expected<std::shared_ptr<const PlanFile>> planOf(int ranks) {
 template <typename T>
 Expected<std::vector<T>> gathered(Communicator& world, int group, const T& own, const std::string& what) {
   std::vector<T> all(world.members(group).size());
-  JINX_TRY(world.run(
-      {.op = Op::kAllGather, .dtype = DType::kU8, .count = sizeof(T), .group = group, .name = what}, &own, all.data()));
+  JINX_TRY(world.run({.op = Op::kAllGather, .dtype = DType::kU8, .count = sizeof(T), .group = group, .name = what},
+                     &own, all.data()));
   return all;
 }
 
@@ -155,7 +157,8 @@ Expected<PeerReduce::Opened> PeerReduce::open(Communicator& world, int group, st
   const std::span<const int> ranks = world.members(group);
   const int n = static_cast<int>(ranks.size());
   if (n < 2 || n > kMostRanks)
-    return Opened{nullptr, "the group has " + std::to_string(n) + " ranks, expected 2 to " + std::to_string(kMostRanks)};
+    return Opened{nullptr,
+                  "the group has " + std::to_string(n) + " ranks, expected 2 to " + std::to_string(kMostRanks)};
   const int place = static_cast<int>(std::ranges::find(ranks, world.rank()) - ranks.begin());
   const int64_t mostBytes = options.mostBytes == PeerReduceOptions::kUsual ? usualPeerBytes(n) : options.mostBytes;
   std::unique_ptr<PeerReduce> made(new PeerReduce(std::move(device), n, place, mostBytes));
@@ -218,7 +221,8 @@ Status PeerReduce::prepare() {
 
 Status PeerReduce::countFrom(uint32_t calls) {
   const std::vector<uint32_t> counters(kMostBlocks, calls);
-  JINX_TRY(device_->copyToDevice(state_ + kFirstCounter, counters.data(), counters.size() * sizeof(uint32_t), *beside_));
+  JINX_TRY(
+      device_->copyToDevice(state_ + kFirstCounter, counters.data(), counters.size() * sizeof(uint32_t), *beside_));
   return beside_->synchronize();
 }
 
@@ -243,7 +247,12 @@ Status PeerReduce::enqueue(const Call& call, const void* in, void* out, Stream& 
   const Parts parts = partsOf(bytes);
   // Launches want buffers at a boundary; an operand may begin behind one.
   auto offsetOf = [](const void* p) { return static_cast<int64_t>(reinterpret_cast<uintptr_t>(p) % kBoundary); };
-  const int64_t sizes[] = {offsetOf(in), offsetOf(out), bytes, parts.blockUnits, partsOf(mostBytes_).blockUnits, place_,
+  const int64_t sizes[] = {offsetOf(in),
+                           offsetOf(out),
+                           bytes,
+                           parts.blockUnits,
+                           partsOf(mostBytes_).blockUnits,
+                           place_,
                            static_cast<int64_t>(call.reduction)};
   std::array<void*, kOwnBuffers + kMostRanks> buffers = {static_cast<char*>(const_cast<void*>(in)) - sizes[0],
                                                          static_cast<char*>(out) - sizes[1], state_, own_->data()};

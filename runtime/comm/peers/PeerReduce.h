@@ -1,15 +1,16 @@
-// Small all_reduces between GPUs of one machine, by a kernel of our own: each rank writes its part into the memory of the
-// others and adds up what they have written into its own. NCCL needs some 15 us for a few KiB, mostly by waiting twice for
-// its neighbour's permission; here nobody asks for any. (The words are those of NCCL's LL protocol, the single shot that
-// of other small all-reduces of the field.)
+// Small all_reduces between GPUs of one machine, by a kernel of our own: each rank writes its part into the memory of
+// the others and adds up what they have written into its own. NCCL's ring needs some 15 us for a few KiB, in two trips
+// at least (docs/benchmarks/multi-gpu-h200.md); here there is one, and nobody asks for room. (The words are those of
+// NCCL's LL protocol, the single shot that of other small all-reduces of the field.)
 //
 //   JINX_TRY_ASSIGN(auto opened, PeerReduce::open(world, group, device, {}));     // all members come
 //   opened.why                                                                    // why there is none, the same at all
 //   if (opened.reduce->takes(call)) JINX_TRY(opened.reduce->enqueue(call, in, out, stream));
 //
-// A *unit* is eight bytes of an operand. It travels as two words of four bytes of data and, above them, the *tag* of its
-// call: a word that carries the tag has arrived, data and all, since eight bytes that are written together are seen
-// together. So there is no flag beside the data, no barrier and no fence. Of f32[6] on ranks 0 and 1, call 7 of the block:
+// A *unit* is eight bytes of an operand. It travels as two words of four bytes of data and, above them, the *tag* of
+// its call: a word that carries the tag has arrived, data and all, since eight bytes that are written together are seen
+// together. So there is no flag beside the data, no barrier and no fence. Of f32[6] on ranks 0 and 1, call 7 of the
+// block:
 //
 //   rank 0 in  a0 a1 | a2 a3 | a4 a5               three units
 //   pushes     {a0,7'} {a1,7'} | {a2,7'} … into rank 1's memory, slot [block][from 0][7 mod 2]
@@ -19,24 +20,24 @@
 // A block of the kernel has a room of its own for each source, two slots of it, and a counter of its calls in the
 // device's memory, from which the tag and the slot follow: parameters stay the same when a graph is replayed.
 //
-// Why a slot is free again two calls later. A rank pushes call c + 2 when its block has ended call c + 1, for which it has
-// seen what each other rank's block pushed in call c + 1; that one pushed it after its kernel of call c had ended, and so
-// had read what is written over now. (Launches of one rank follow each other: on one stream they do, and `enqueue` makes
-// those of several.) This needs that each block that counts a call has a part of it; and the grid is as large as the
-// operand, so it has.
+// Why a slot is free again two calls later. A rank pushes call c + 2 when its block has ended call c + 1, for which it
+// has seen what each other rank's block pushed in call c + 1; that one pushed it after its kernel of call c had ended,
+// and so had read what is written over now. (Launches of one rank follow each other: on one stream they do, and
+// `enqueue` makes those of several.) This needs that each block that counts a call has a part of it; and the grid is as
+// large as the operand, so it has.
 //
-// Why calls of different sizes may follow each other. Rooms do not move with the size of a call: block b of one call reads
-// and writes what block b of another did, and nothing else. Sizes are the same at all ranks, so counters are, too. Words
-// of a longer call stay behind those of a shorter one; their tag is an older one. It comes again after 2^31 calls, and
-// each slot is cleaned every 2^29, when nobody writes there: between the end of the call in front of it and the push that
-// lets others go on.
+// Why calls of different sizes may follow each other. Rooms do not move with the size of a call: block b of one call
+// reads and writes what block b of another did, and nothing else. Sizes are the same at all ranks, so counters are,
+// too. Words of a longer call stay behind those of a shorter one; their tag is an older one. It comes again after 2^31
+// calls, and each slot is cleaned every 2^29, when nobody writes there: between the end of the call in front of it and
+// the push that lets others go on.
 //
 // What is assumed. All blocks of a launch get to run beside whatever else waits on the GPU: at most 64 of 128 threads,
-// 8,192 of the 270,336 that an H200 runs at once. Blocks wait for the same block of other ranks only,
-// in no order. The links keep stores of eight bytes whole (`st.relaxed.sys` of 64-bit elements, which PTX promises).
+// 8,192 of the 270,336 that an H200 runs at once. Blocks wait for the same block of other ranks only, in no order. A
+// store of eight bytes arrives whole (`st.relaxed.sys` of 64-bit elements: PTX's memory model has each as one).
 //
-// A rank that does not come keeps the others' kernels waiting: now and then they look at a word of their device's memory,
-// which `stop` sets from the host. What they write then is nothing.
+// A rank that does not come keeps the others' kernels waiting: now and then they look at a word of their device's
+// memory, which `stop` sets from the host. What they write then is nothing.
 //
 // Sums of 16-bit floats are made in f32 and rounded once; NaN stays, in max and min, too.
 #pragma once

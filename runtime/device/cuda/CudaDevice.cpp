@@ -535,7 +535,8 @@ class CudaDevice final : public Device {
 
   /// What an unreachable peer is: a reason to do without it, not a fault.
   static Status asUnreachable(Status status) {
-    return status.isOk() ? std::move(status) : unimplemented("GPUs do not reach each other's memory: " + status.message());
+    return status.isOk() ? std::move(status)
+                         : unimplemented("GPUs do not reach each other's memory: " + status.message());
   }
   /// Memory of this process: addresses are the same, once this GPU may use them.
   Expected<std::unique_ptr<PeerMemory>> openOwn(PeerBlock& block) const {

@@ -199,8 +199,10 @@ Expected<PeerMemoryName> EmulatedDevice::nameOf(const PeerMemory& memory) {
 Expected<std::unique_ptr<PeerMemory>> EmulatedDevice::openPeerMemory(const PeerMemoryName& name) {
   EmulatedName content;
   std::memcpy(&content, name.bytes.data(), sizeof content);
-  if (content.magic != EmulatedName::kMagic) return unimplemented("the emulated device reaches memory of emulated devices only");
-  if (content.process != processKey()) return unimplemented("emulated devices reach each other's memory within one process only");
+  if (content.magic != EmulatedName::kMagic)
+    return unimplemented("the emulated device reaches memory of emulated devices only");
+  if (content.process != processKey())
+    return unimplemented("emulated devices reach each other's memory within one process only");
   return std::unique_ptr<PeerMemory>(std::make_unique<EmulatedPeerMemory>(
       *this, std::const_pointer_cast<PeerBlock>(content.block->shared_from_this())));
 }

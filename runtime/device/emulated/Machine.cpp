@@ -13,6 +13,10 @@ namespace {
 constexpr size_t kStackBytes = 512 * 1024;  // reserved, not touched until used
 thread_local Machine *theMachine = nullptr;
 
+/// Stacks for this thread's next launch: to map them takes longer than to run a small kernel.
+constexpr size_t kSpareFibres = 256;
+thread_local std::vector<std::unique_ptr<Fibre>> spareFibres;
+
 std::string nameOf(const MemoryRange &range) { return range.name.empty() ? "a buffer" : range.name; }
 }  // namespace
 
@@ -34,6 +38,7 @@ Machine::Machine(const LaunchShape &shape, const LaunchOptions &options, const H
 Expected<LaunchReport> Machine::run() {
   Machine *outer = theMachine;
   theMachine = this;
+  idleFibres_.swap(spareFibres);
   Status status;
   for (uint32_t block = 0; block < shape_.grid && status.isOk(); block += shape_.cluster) {
     startCluster(block);
@@ -41,6 +46,8 @@ Expected<LaunchReport> Machine::run() {
     for (Cta &cta : ctas_) cta.shadow.collect(report_.bankConflicts);
   }
   theMachine = outer;
+  if (idleFibres_.size() > kSpareFibres) idleFibres_.resize(kSpareFibres);
+  idleFibres_.swap(spareFibres);
   for (auto &[line, count] : report_.bankConflicts) {
     if (!status.isOk() || options_.maxBankConflict <= 0 || double(count.wavefronts) <= options_.maxBankConflict * double(count.ideal)) continue;
     std::ostringstream out;

@@ -6,7 +6,8 @@
 //   nccl_ranks threads:2 cuda cases 60000 0                   nothing over peers' memory
 //
 // Modes: cases (every case of every world), missing (the last rank stops in front of a call of 4 MiB; missing-few: of
-// 4 KiB), killed, killed-few (it ends by SIGKILL). A line "rank 1: …" for each rank that has something to say; ends with 1 when a call has failed.
+// 4 KiB), killed, killed-few (it ends by SIGKILL). A line "rank 1: …" for each rank that has something to say; ends
+// with 1 when a call has failed.
 #include <signal.h>
 
 #include <atomic>

@@ -40,13 +40,14 @@ class NcclCases : public testing::TestWithParam<Ranks> {};
 TEST_P(NcclCases, EveryRankIsRight) {
   for (const Case& each : cases()) {
     const auto said =
-        onEveryDevice(GetParam().size, {.peerBytes = GetParam().peerBytes}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
-          auto host =
-              DeviceAsHost::create(std::shared_ptr<Communicator>(std::shared_ptr<void>(), &comm), std::move(device));
-          std::string wrong = host ? each.run(**host) : host.status().message();
-          if (!wrong.empty()) comm.abort(internalError(wrong)); // or the others would wait
-          return wrong;
-        });
+        onEveryDevice(GetParam().size, {.peerBytes = GetParam().peerBytes},
+                      [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+                        auto host = DeviceAsHost::create(std::shared_ptr<Communicator>(std::shared_ptr<void>(), &comm),
+                                                         std::move(device));
+                        std::string wrong = host ? each.run(**host) : host.status().message();
+                        if (!wrong.empty()) comm.abort(internalError(wrong)); // or the others would wait
+                        return wrong;
+                      });
     for (size_t rank = 0; rank < said.size(); ++rank)
       ASSERT_EQ(said[rank], "") << each.name << ", rank " << rank;
   }
@@ -83,17 +84,18 @@ std::string sum(Communicator& comm, Device& device, int64_t sequence, const char
 
 TEST_P(Nccl, ARankThatDoesNotComeIsNamedWithWhatItDidLast) {
   std::atomic<bool> over{false};
-  const auto said = onEveryDevice(3, soon(GetParam()), [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
-    if (std::string wrong = sum(comm, *device, 11, "/up"); !wrong.empty()) return wrong;
-    if (comm.rank() == 2) {
-      while (!over)
-        std::this_thread::yield();
-      return comm.onDevice()->status().message() + comm.run({.count = 0}, nullptr, nullptr).message();
-    }
-    std::string text = sum(comm, *device, 12, "/down");
-    over = true;
-    return text;
-  });
+  const auto said =
+      onEveryDevice(3, soon(GetParam()), [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+        if (std::string wrong = sum(comm, *device, 11, "/up"); !wrong.empty()) return wrong;
+        if (comm.rank() == 2) {
+          while (!over)
+            std::this_thread::yield();
+          return comm.onDevice()->status().message() + comm.run({.count = 0}, nullptr, nullptr).message();
+        }
+        std::string text = sum(comm, *device, 12, "/down");
+        over = true;
+        return text;
+      });
   // Whoever is first asks; it is everybody's error.
   for (int rank : {0, 1})
     expectAllSay({said[static_cast<size_t>(rank)]},
@@ -104,28 +106,29 @@ TEST_P(Nccl, ARankThatDoesNotComeIsNamedWithWhatItDidLast) {
 
 TEST_P(Nccl, ASignalEndsCallsThatAreOnTheirWay) {
   std::atomic<int> stop{0};
-  const auto said =
-      onEveryDevice(2, {.stop = &stop, .peerBytes = GetParam()}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
-        if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
-        if (comm.rank() == 1) {
-          stop = 15;
-          while (comm.onDevice()->status().isOk())
-            std::this_thread::yield();
-          return comm.onDevice()->status().message();
-        }
-        return sum(comm, *device, 2, "/b");
-      });
+  const auto said = onEveryDevice(2, {.stop = &stop, .peerBytes = GetParam()},
+                                  [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+                                    if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
+                                    if (comm.rank() == 1) {
+                                      stop = 15;
+                                      while (comm.onDevice()->status().isOk())
+                                        std::this_thread::yield();
+                                      return comm.onDevice()->status().message();
+                                    }
+                                    return sum(comm, *device, 2, "/b");
+                                  });
   expectAllSay(said, {"stopped by signal 15", "another rank may have died"});
   expectAllSay({said[0]}, {"#2 all_reduce sum f32[16] of /b"});
 }
 
 TEST_P(Nccl, ARankThatFailsEndsTheCallsOfTheOthers) {
-  const auto said = onEveryDevice(2, {.peerBytes = GetParam()}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
-    if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
-    if (comm.rank() == 0) return sum(comm, *device, 2, "/b");
-    comm.abort(resourceError("no memory for 12 GiB"));
-    return sum(comm, *device, 2, "/b");
-  });
+  const auto said = onEveryDevice(2, {.peerBytes = GetParam()},
+                                  [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+                                    if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
+                                    if (comm.rank() == 0) return sum(comm, *device, 2, "/b");
+                                    comm.abort(resourceError("no memory for 12 GiB"));
+                                    return sum(comm, *device, 2, "/b");
+                                  });
   expectAllSay(said, {"rank 1 has failed: no memory for 12 GiB"});
 }
 
@@ -146,13 +149,16 @@ TEST(NcclAlone, RefusesWhatItCannotDo) {
 }
 
 TEST_P(Nccl, SaysWhoCarriesWhat) {
-  const auto said = onEveryDevice(2, {.peerBytes = GetParam()}, [](Communicator& comm, std::shared_ptr<Device>) -> std::string {
-    DeviceCollectives& calls = *comm.onDevice();
-    if (Status status = calls.open(0); !status.isOk()) return status.message();
-    const bool isFew = calls.isOverPeers({.count = 16}), isMany = calls.isOverPeers({.count = 1 << 20});
-    return std::string(isFew ? "few" : "none") + (isMany ? ", many" : "") + "; " + calls.carriersOf(0) + "\n" + comm.recentCalls();
-  });
-  const std::string text = GetParam() == 0 ? "all by NCCL: rank 0: it is turned off" : "all_reduce of at most 131072 bytes over peers' memory, all else by NCCL";
+  const auto said =
+      onEveryDevice(2, {.peerBytes = GetParam()}, [](Communicator& comm, std::shared_ptr<Device>) -> std::string {
+        DeviceCollectives& calls = *comm.onDevice();
+        if (Status status = calls.open(0); !status.isOk()) return status.message();
+        const bool isFew = calls.isOverPeers({.count = 16}), isMany = calls.isOverPeers({.count = 1 << 20});
+        return std::string(isFew ? "few" : "none") + (isMany ? ", many" : "") + "; " + calls.carriersOf(0) + "\n" +
+               comm.recentCalls();
+      });
+  const std::string text = GetParam() == 0 ? "all by NCCL: rank 0: it is turned off"
+                                           : "all_reduce of at most 131072 bytes over peers' memory, all else by NCCL";
   expectAllSay(said, {(GetParam() == 0 ? "none; " : "few; ") + text, "ranks 0, 1: " + text});
 }
 

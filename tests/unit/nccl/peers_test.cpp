@@ -1,6 +1,6 @@
-// All_reduces over peers' memory, on emulated devices, a thread each: the kernels of several ranks run at once, and what
-// they write into each other's memory arrives as the host's threads run. Sums are compared bit by bit with a loop over
-// everybody's inputs.
+// All_reduces over peers' memory, on emulated devices, a thread each: the kernels of several ranks run at once, and
+// what they write into each other's memory arrives as the host's threads run. Sums are compared bit by bit with a loop
+// over everybody's inputs.
 #include <atomic>
 #include <cstring>
 #include <functional>
@@ -30,7 +30,8 @@ std::shared_ptr<Device> emulatedDevice(const std::map<std::string, std::string>&
 class Peer {
  public:
   Peer(Communicator& world, std::shared_ptr<Device> device, std::unique_ptr<PeerReduce> reduce)
-      : world_(world), device_(std::move(device)), reduce_(std::move(reduce)), stream_(std::move(*device_->createStream())) {}
+      : world_(world), device_(std::move(device)), reduce_(std::move(reduce)),
+        stream_(std::move(*device_->createStream())) {}
   ~Peer() {
     for (void* block : blocks_)
       device_->release(block, kBlock);
@@ -57,7 +58,8 @@ class Peer {
   std::vector<Bytes> inputsOf(const Call& call, Values values) const {
     std::vector<Bytes> inputs;
     for (int rank = 0; rank < size(); ++rank)
-      inputs.push_back(valuesOf(call.dtype, call.count, values, mix(static_cast<uint64_t>(call.sequence), static_cast<uint64_t>(rank))));
+      inputs.push_back(valuesOf(call.dtype, call.count, values,
+                                mix(static_cast<uint64_t>(call.sequence), static_cast<uint64_t>(rank))));
     return inputs;
   }
 
@@ -73,11 +75,15 @@ class Peer {
     write(in, inputs[static_cast<size_t>(rank())]);
     if (Status status = reduce_->enqueue(call, in, out, *stream_); !status.isOk()) return status.message();
     Bytes got = read(whole, around.size());
-    const Bytes result(got.begin() + static_cast<int64_t>(skipped), got.begin() + static_cast<int64_t>(skipped + bytes));
-    std::string wrong = compare(call.dtype, result, reduced(call.reduction, call.dtype, inputs, call.count), call.count);
+    const Bytes result(got.begin() + static_cast<int64_t>(skipped),
+                       got.begin() + static_cast<int64_t>(skipped + bytes));
+    std::string wrong =
+        compare(call.dtype, result, reduced(call.reduction, call.dtype, inputs, call.count), call.count);
     std::fill_n(got.begin() + static_cast<int64_t>(skipped), bytes, std::byte{0xa5});
     if (wrong.empty() && got != around) wrong = "bytes around the result have changed";
-    return wrong.empty() ? "" : identify(call) + (inPlace ? ", in place, " : ", ") + std::to_string(offset) + " elements behind a boundary: " + wrong;
+    return wrong.empty() ? ""
+                         : identify(call) + (inPlace ? ", in place, " : ", ") + std::to_string(offset) +
+                               " elements behind a boundary: " + wrong;
   }
 
  private:
@@ -90,7 +96,8 @@ class Peer {
   std::byte *in_ = nullptr, *out_ = nullptr;
 };
 
-/// Stops the kernels of all ranks when one has failed, or when it takes too long: or a test that is wrong would not end.
+/// Stops the kernels of all ranks when one has failed, or when it takes too long: or a test that is wrong would not
+/// end.
 class Guard {
  public:
   Guard() : thread_([this] { watch(); }) {}
@@ -126,7 +133,8 @@ class Guard {
 };
 
 /// What each rank says; each runs `body` once all can reach all.
-std::vector<std::string> onEveryPeer(int size, const PeerReduceOptions& options, const std::function<std::string(Peer&)>& body) {
+std::vector<std::string> onEveryPeer(int size, const PeerReduceOptions& options,
+                                     const std::function<std::string(Peer&)>& body) {
   Guard guard;
   return onEveryRank(size, kPatient, [&](Communicator& world) -> std::string {
     const std::shared_ptr<Device> device = emulatedDevice({{"seed", std::to_string(17 * world.rank())}});
@@ -158,7 +166,8 @@ class Peers : public testing::TestWithParam<int> {
 };
 INSTANTIATE_TEST_SUITE_P(Ranks, Peers, testing::Values(2, 3, 4), testing::PrintToStringParamName());
 
-constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI32, DType::kU32, DType::kI64, DType::kU64};
+constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kF64,
+                            DType::kI32, DType::kU32, DType::kI64,  DType::kU64};
 
 TEST_P(Peers, EveryTypeAndSizeIsRight) {
   expectRight({.mostBytes = 16 << 10}, [](Peer& peer) -> std::string {
@@ -191,9 +200,11 @@ TEST_P(Peers, NumbersThatAreNoneStay) {
 TEST_P(Peers, CallsOfChangingSizesFollowEachOther) {
   expectRight({}, [](Peer& peer) -> std::string {
     for (int64_t sequence = 1; sequence <= 120; ++sequence) {
-      const uint64_t drawn = mix(7, static_cast<uint64_t>(sequence)), delay = mix(drawn, static_cast<uint64_t>(peer.rank()));
+      const uint64_t drawn = mix(7, static_cast<uint64_t>(sequence)),
+                     delay = mix(drawn, static_cast<uint64_t>(peer.rank()));
       if (delay % 8 == 0) std::this_thread::sleep_for(std::chrono::microseconds(delay % 3000));
-      const int64_t count = drawn % 4 == 0 ? 1 + static_cast<int64_t>(drawn >> 8) % 4000 : 1 + static_cast<int64_t>(drawn >> 8) % 300;
+      const int64_t count =
+          drawn % 4 == 0 ? 1 + static_cast<int64_t>(drawn >> 8) % 4000 : 1 + static_cast<int64_t>(drawn >> 8) % 300;
       const Call call{.dtype = drawn % 2 ? DType::kF32 : DType::kBF16, .count = count, .sequence = sequence};
       if (std::string wrong = peer.judge(call, Values::kAny, drawn % 3 == 0, 0); !wrong.empty()) return wrong;
     }
@@ -268,7 +279,8 @@ TEST_P(Peers, RecordedCallsAreReplayed) {
         peer.write(at, peer.inputsOf(call, Values::kAny)[static_cast<size_t>(peer.rank())]);
       }
       if (turn == 3) // one in between
-        if (std::string wrong = peer.judge({.count = 2000, .sequence = 3}, Values::kAny, true, 0); !wrong.empty()) return wrong;
+        if (std::string wrong = peer.judge({.count = 2000, .sequence = 3}, Values::kAny, true, 0); !wrong.empty())
+          return wrong;
       if (status = peer.reduce().replaying(peer.stream()); !status.isOk()) return status.message();
       if (status = peer.device().replay(**graph, peer.stream()); !status.isOk()) return status.message();
       if (status = peer.reduce().replayed(peer.stream()); !status.isOk()) return status.message();
@@ -276,7 +288,8 @@ TEST_P(Peers, RecordedCallsAreReplayed) {
         Call call = base;
         call.sequence += 10 * turn;
         const auto inputs = peer.inputsOf(call, Values::kAny);
-        std::string wrong = compare(call.dtype, peer.read(at, inputs[0].size()), reduced(call.reduction, call.dtype, inputs, call.count), call.count);
+        std::string wrong = compare(call.dtype, peer.read(at, inputs[0].size()),
+                                    reduced(call.reduction, call.dtype, inputs, call.count), call.count);
         if (!wrong.empty()) return "replay " + std::to_string(turn) + ": " + wrong;
       }
     }
@@ -288,7 +301,8 @@ TEST_P(Peers, KernelsOfThoseWhoCameEndWhenTheyAreStopped) {
   std::atomic<int> ended{0};
   const int size = GetParam();
   expectRight({.mostBytes = 4 << 10}, [&](Peer& peer) -> std::string {
-    if (std::string wrong = peer.judge({.count = 500, .sequence = 1}, Values::kAny, false, 0); !wrong.empty()) return wrong;
+    if (std::string wrong = peer.judge({.count = 500, .sequence = 1}, Values::kAny, false, 0); !wrong.empty())
+      return wrong;
     if (peer.rank() == 0) { // does not come
       while (ended < size - 1)
         std::this_thread::yield();
@@ -321,9 +335,13 @@ TEST(PeersThatAreNone, AllSayWhyThereAreNone) {
                  return PeerReduce::open(world, 0, device, {});
                }),
                {"rank 1: cpu has no memory that other devices reach"});
-  expectAllSay(whyNot([](Communicator& world) { return PeerReduce::open(world, 0, emulatedDevice(), {.mostBytes = world.rank() == 0 ? 0 : 1024}); }),
+  expectAllSay(whyNot([](Communicator& world) {
+                 return PeerReduce::open(world, 0, emulatedDevice(), {.mostBytes = world.rank() == 0 ? 0 : 1024});
+               }),
                {"rank 0: it is turned off"});
-  expectAllSay(whyNot([](Communicator& world) { return PeerReduce::open(world, 0, emulatedDevice(), {.mostBytes = 1024 << world.rank()}); }),
+  expectAllSay(whyNot([](Communicator& world) {
+                 return PeerReduce::open(world, 0, emulatedDevice(), {.mostBytes = 1024 << world.rank()});
+               }),
                {"rank 1: takes 2048 bytes, rank 0 1024"});
   expectAllSay(whyNot([](Communicator& world) {
                  return PeerReduce::open(world, 0, emulatedDevice({{"compiler", "/nowhere/c++"}}), {});
