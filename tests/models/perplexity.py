@@ -14,8 +14,9 @@ the float model is smollm2.py's, in onnxruntime. Exit status 1 when a ratio is a
 
     perplexity.py MODEL… [--json FILE] [--at-most 1.08] [--tokens 4096] [--window 1024] [--library libjinx.so] [--threads 2]
     perplexity.py --jinx build/dev/bin/jinx     the test: the float model through Jinx and through onnxruntime agree in four digits
-    perplexity.py --jinx … --quantize "--scheme int8-weights" --at-most 1.005       what jinx quantize makes of the float model
-    perplexity.py --jinx … --quantize "--scheme nf4" --calibrate 96 --at-most 1.08     with so many tokens of another text as a sample
+    perplexity.py --jinx … --quantize "--scheme nf4" [--calibrate 96] --at-most 1.08     what jinx quantize makes of the float model,
+                                                                                         with so many tokens of another text as a sample
+    perplexity.py --jinx … --quantized          the test: each of QUANTIZED, against one reading of the float model
     perplexity.py --self-test                   the figures of distributions whose answers are known
 """
 
@@ -34,6 +35,12 @@ import smollm2
 from packages import Missing, data
 
 TOKENS, WINDOW = 4096, 1024
+QUANTIZED = [  # arguments of jinx quantize, tokens of its sample, the ratio allowed
+    ("--scheme int8-weights --keep logits", 0, 1.005),
+    ("--scheme int4 --asymmetric --group 32 --keep logits", 0, 1.08),
+    ("--scheme int4 --keep logits", 96, 1.08),
+    ("--scheme nf4 --keep logits", 96, 1.08),
+]
 FLOAT_PERPLEXITY = 30.2685  # of the float model, by onnxruntime; Jinx comes to the same four digits
 
 
@@ -130,16 +137,19 @@ def write_sample(path: pathlib.Path, count: int) -> pathlib.Path:
     return path
 
 
-def judge_quantized(text: Text, options) -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        plan = pathlib.Path(folder) / "smollm2.jxp"
-        arguments = shlex.split(options.quantize)
-        if options.calibrate:
-            arguments += ["--calibrate", write_sample(pathlib.Path(folder) / "sample.npz", options.calibrate)]
-        model_runs.call(options.jinx, "quantize", smollm2.cached(), *arguments, "-o", plan)
-        got = text.score(model_runs.open_plan(plan, options.threads, model_runs.library_beside(options.jinx)))
-    print(row("quantized", got))
-    return report([(f"{options.quantize}: ratio {got['ratio']:.4f}, at most {options.at_most}", got["ratio"] <= options.at_most)])
+def judge_quantized(text: Text, options, models: list[tuple[str, int, float]]) -> int:
+    outcomes = []
+    for scheme, sample, at_most in models:
+        with tempfile.TemporaryDirectory() as folder:
+            plan = pathlib.Path(folder) / "smollm2.jxp"
+            arguments = shlex.split(scheme)
+            if sample:
+                arguments += ["--calibrate", write_sample(pathlib.Path(folder) / "sample.npz", sample)]
+            model_runs.call(options.jinx, "quantize", smollm2.cached(), *arguments, "-o", plan)
+            got = text.score(model_runs.open_plan(plan, options.threads, model_runs.library_beside(options.jinx)))
+        print(row(scheme, got), flush=True)
+        outcomes.append((f"{scheme}: ratio {got['ratio']:.4f}, at most {at_most}", got["ratio"] <= at_most))
+    return report(outcomes)
 
 
 def self_test() -> int:
@@ -183,12 +193,13 @@ def main() -> int:
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--at-most", type=float, default=float("inf"), metavar="RATIO")
     parser.add_argument("--quantize", metavar="ARGUMENTS")
+    parser.add_argument("--quantized", action="store_true")
     parser.add_argument("--calibrate", type=int, default=0, metavar="TOKENS")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args()
     if options.self_test:
         return self_test()
-    if options.quantize and not (options.jinx and model_runs.has_command(options.jinx, "quantize")):
+    if (options.quantized or options.quantize) and not (options.jinx and model_runs.has_command(options.jinx, "quantize")):
         print("skipped: this jinx has no quantize\n0 passed, 0 failed")
         return 77
     try:
@@ -198,8 +209,9 @@ def main() -> int:
         return 77
     results = {"float": text.float_summary()}
     print(f"{HEADER}\n{row('float', results['float'])}", flush=True)
-    if options.quantize:
-        return judge_quantized(text, options)
+    if options.quantized or options.quantize:
+        one = (options.quantize, options.calibrate, options.at_most)
+        return judge_quantized(text, options, QUANTIZED if options.quantized else [one])
     if options.jinx:
         return judge_float(text, options.jinx, options.threads)
     for path in options.models:
