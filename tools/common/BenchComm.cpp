@@ -58,8 +58,8 @@ struct Told {
 struct Measured {
   std::vector<CollectiveTime> times;
   std::string carriers; ///< with NCCL: who carries what
-  std::map<int64_t, CollectiveTime>
-      byNccl; ///< all_reduces that go over peers' memory, by bytes: what NCCL needs for them
+  /// Of all_reduces that go over peers' memory, by bytes: what NCCL needs for them.
+  std::map<int64_t, CollectiveTime> byNccl;
 };
 
 /// What one world says of itself.

@@ -167,11 +167,11 @@ Status NcclCommunicator::open(int group) {
   if (member->place == 0) JINX_TRY(nccl_.check(nccl_.getUniqueId(&id), "ncclGetUniqueId"), what);
   JINX_TRY(world_->run({.op = Op::kBroadcast, .dtype = DType::kU8, .count = sizeof id, .group = group, .name = what},
                        &id, &id));
+  JINX_TRY(openPeers(group, *member));
   JINX_TRY(device_->makeCurrent());
   JINX_TRY(nccl_.check(nccl_.commInitRank(&member->comm, static_cast<int>(ranks.size()), id, member->place),
                        "ncclCommInitRank"),
            what + " at rank " + std::to_string(rank()) + " on " + std::string(device_->name()));
-  JINX_TRY(openPeers(group, *member));
   std::lock_guard lock(mutex_);
   members_[group] = std::move(member);
   return Status::ok();

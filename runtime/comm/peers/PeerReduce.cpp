@@ -141,7 +141,7 @@ std::string PeerReduce::difference(std::span<const int> ranks, std::span<const O
 
 /// Where members do not meet any more, others may be opening this rank's memory, now or later: it stays.
 Status PeerReduce::left(std::unique_ptr<PeerReduce> made, Status why) {
-  (void)made.release();
+  if (made->own_) (void)made.release();
   return why;
 }
 

@@ -150,6 +150,36 @@ TEST(NcclAlone, RefusesWhatItCannotDo) {
                       "NCCL 2.28.9 does not add up i16; convert it to a wider type", "got ticket 7"});
 }
 
+TEST(NcclAlone, SumsOverPeersMemoryAreRecorded) {
+  if (!kRunsKernels) GTEST_SKIP() << "ThreadSanitizer crashes on the stacks of the emulator's fibres";
+  const auto said = onEveryDevice(2, {}, [](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+    constexpr Call kCall{.dtype = DType::kI32, .count = 16, .name = "/a"};
+    Block block(*device);
+    auto stream = std::move(*device->createStream());
+    DeviceCollectives& calls = *comm.onDevice();
+    if (Status status = calls.open(0); !status.isOk()) return status.message();
+    (void)device->beginCapture(*stream);
+    calls.beginRecording();
+    const Status recorded = calls.enqueue(kCall, block.data, block.data, *stream);
+    calls.endRecording();
+    auto graph = device->endCapture(*stream);
+    if (!recorded.isOk()) return recorded.message();
+    const int64_t before = comm.traffic().calls;
+    for (int turn = 0; turn < 3; ++turn) {
+      std::vector<int32_t> values(16, 10 * turn + comm.rank());
+      (void)device->copyToDevice(block.data, values.data(), 64, *stream);
+      if (Status status = calls.replaying(*stream); !status.isOk()) return status.message();
+      if (Status status = device->replay(**graph, *stream); !status.isOk()) return status.message();
+      if (Status status = calls.replayed(kCall, 1, *stream); !status.isOk()) return status.message();
+      (void)device->copyToHost(values.data(), block.data, 64, *stream);
+      if (values != std::vector<int32_t>(16, 20 * turn + 1)) return "replay " + std::to_string(turn) + " is wrong";
+    }
+    return comm.traffic().calls == before + 3 ? "" : "calls are not counted";
+  });
+  for (const std::string& wrong : said)
+    EXPECT_EQ(wrong, "");
+}
+
 TEST_P(Nccl, SaysWhoCarriesWhat) {
   const auto said =
       onEveryDevice(2, {.peerBytes = GetParam()}, [](Communicator& comm, std::shared_ptr<Device>) -> std::string {

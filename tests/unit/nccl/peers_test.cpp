@@ -174,7 +174,7 @@ TEST_P(Peers, EveryTypeAndSizeIsRight) {
     int64_t sequence = 0;
     for (DType dtype : kTypes)
       for (Reduction reduction : {Reduction::kSum, Reduction::kProd, Reduction::kMax, Reduction::kMin})
-        for (int64_t count : {1, 2, 3, 5, 130, 1027}) {
+        for (int64_t count : {1, 3, 130, 1027}) {
           const Call call{.reduction = reduction, .dtype = dtype, .count = count, .sequence = ++sequence};
           if (!peer.reduce().takes(call)) return "not taken: " + describe(call);
           const std::string wrong = peer.judge(call, Values::kAny, sequence % 2 == 0, static_cast<int>(sequence % 4));
@@ -199,7 +199,7 @@ TEST_P(Peers, NumbersThatAreNoneStay) {
 /// Slots are used again and again, by calls of other sizes, while ranks run behind each other.
 TEST_P(Peers, CallsOfChangingSizesFollowEachOther) {
   expectRight({}, [](Peer& peer) -> std::string {
-    for (int64_t sequence = 1; sequence <= 120; ++sequence) {
+    for (int64_t sequence = 1; sequence <= 60; ++sequence) {
       const uint64_t drawn = mix(7, static_cast<uint64_t>(sequence)),
                      delay = mix(drawn, static_cast<uint64_t>(peer.rank()));
       if (delay % 8 == 0) std::this_thread::sleep_for(std::chrono::microseconds(delay % 3000));
