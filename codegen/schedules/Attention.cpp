@@ -23,7 +23,12 @@
 // A row whose logits were all -inf so far has m = -inf: it is shifted by 0 instead, so that its p are 0 and not NaN; when it stays so, l
 // is 0 and y NaN, as that of softmax is. A NaN or +inf logit makes its row NaN for good, as it does there. No keys at all: zeros, the
 // empty sum. The order of additions depends on the keys alone, never on batch, threads or the tile that a row is in.
+//
+// Where m and l are results, too (a step of a ring: passes/Dist/RingSteps.h), they are stored as the operators themselves would have them:
+// l is NaN where m is -inf, and m is NaN where a logit is.
 #include "codegen/schedules/Attention.h"
+
+#include <limits>
 
 #include "codegen/schedules/AttentionForm.h"
 #include "codegen/schedules/OnlineSoftmax.h"
@@ -52,7 +57,7 @@ class AttentionSchedule : OnlineSoftmax {
     if (!isa<BlockArgument>(scores().getB()) || !isa<BlockArgument>(context().getB()))
       return group_.emitOpError("packed operands of the products must be inputs of the group");
     for (Value v : group_.getBody().front().getTerminator()->getOperands())
-      if (!follows(v)) return group_.emitOpError("results of an attention group must follow the context");
+      if (!follows(v) && !isOfRows(v)) return group_.emitOpError("results of an attention group must follow the context, or be the largest logits or the sums");
     describe();
     layOutScratch();
     emitProgram();
@@ -100,7 +105,7 @@ class AttentionSchedule : OnlineSoftmax {
     auto parts = kb_.delinearize(id, {lines_, rowTiles_});
     line_ = parts[0];
     firstRow_ = kb_.mul(parts[1], c(tileRows_));
-    for (Value v : {Value(scores().getY()), form_->logits, Value(context().getY())})
+    for (Value v : {Value(scores().getY()), form_->logits, Value(context().getY()), Value(form_->max.getY()), Value(form_->sum.getY())})
       batch_[v] = kb_.delinearize(line_, ArrayRef(sizesOf(v.getType())).drop_back(2));
     auto rows = queries_.constant();
     if (rows && *rows % tileRows_ == 0) return emitTile(tileRows_, c(tileRows_));
@@ -273,29 +278,48 @@ class AttentionSchedule : OnlineSoftmax {
     Operation *op = v.getDefiningOp();
     return op && llvm::any_of(op->getOperands(), [&](Value operand) { return follows(operand); });
   }
+  bool isOfRows(Value v) { return v == Value(form_->max.getY()) || v == Value(form_->sum.getY()); }
 
   /// y = epilogue(o * (1/l)). Without keys l is 0 and so is y.
   void finishRows() {
-    Value l = load(kRowNumbers, sum(), c(0));
+    Value l = load(kRowNumbers, sum(), c(0)), divisor = l;
     if (keys_.constant().value_or(0) == 0) {
       Value none = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::eq, kb_.size(keys_), c(0));
-      l = arith::SelectOp::create(b(), loc(), none, splat(kRowNumbers, 1), l);
+      divisor = arith::SelectOp::create(b(), loc(), none, splat(kRowNumbers, 1), l);
     }
-    store(arith::DivFOp::create(b(), loc(), splat(kRowNumbers, 1), l), sum(), c(0));
+    store(arith::DivFOp::create(b(), loc(), splat(kRowNumbers, 1), divisor), factors(), c(0));
+    auto results = llvm::to_vector(group_.getBody().front().getTerminator()->getOperands());
+    if (llvm::any_of(results, [&](Value v) { return isOfRows(v); })) keepRowNumbers(l);
     int64_t width = widthFor(columns_);
     forRange(c(0), count_, 1, [&](Value r) {
-      Value share = loadSpread(width, sum(), r), base = kb_.mul(r, kb_.size(contextStride_));
+      Value share = loadSpread(width, factors(), r), base = kb_.mul(r, kb_.size(contextStride_)), row = kb_.add(firstRow_, r);
+      for (auto [i, v] : llvm::enumerate(results))
+        if (isOfRows(v)) ExpressionEmitter(kb_, 1).store(i, load(1, v == Value(form_->max.getY()) ? largest() : sum(), r), coordinates(v, row, {c(0), 0, {}}));
       forLanes(kb_.size(columns_), width, [&](Value at, Value limit) {
         ExpressionEmitter emitter(kb_, width);
         emitter.setLimit(limit);
         emitter.define(context().getY(), arith::MulFOp::create(b(), loc(), load(width, context_, kb_.add(base, at), limit), share));
-        Coordinates here = coordinates(context().getY(), kb_.add(firstRow_, r), {at, 1, {}});
-        for (auto [i, v] : llvm::enumerate(group_.getBody().front().getTerminator()->getOperands())) {
+        Coordinates here = coordinates(context().getY(), row, {at, 1, {}});
+        for (auto [i, v] : llvm::enumerate(results)) {
+          if (isOfRows(v)) continue;
           Coordinates there = follow(v, here);
           emitter.store(i, emitter.evaluate(v, there), there);
         }
       });
     });
+  }
+  /// m and l of rows, as the softmax's own operators have them. A NaN among the logits is not in m so far, but in l; +inf makes l NaN as well, and stays m.
+  void keepRowNumbers(Value l) {
+    Value m = load(kRowNumbers, largest(), c(0)), nan = splat(kRowNumbers, std::numeric_limits<double>::quiet_NaN());
+    Value isNone = arith::CmpFOp::create(b(), loc(), arith::CmpFPredicate::OEQ, m, minusInfinity(kRowNumbers));
+    if (keys_.constant().value_or(0) == 0) {
+      Value any = arith::CmpIOp::create(b(), loc(), arith::CmpIPredicate::ne, kb_.size(keys_), c(0));
+      isNone = arith::AndIOp::create(b(), loc(), isNone, kb_.splat(any, kRowNumbers));
+    }
+    Value isNan = arith::CmpFOp::create(b(), loc(), arith::CmpFPredicate::UNO, l, l);
+    Value isFinite = arith::CmpFOp::create(b(), loc(), arith::CmpFPredicate::ONE, m, splat(kRowNumbers, std::numeric_limits<double>::infinity()));
+    store(arith::SelectOp::create(b(), loc(), arith::AndIOp::create(b(), loc(), isNan, isFinite), nan, m), largest(), c(0));
+    store(arith::SelectOp::create(b(), loc(), isNone, nan, l), sum(), c(0));
   }
 
   GroupOp group_;

@@ -42,8 +42,11 @@ class Matcher {
     for (Operation *op : operators_) {
       if (op->getBlock() != form_.context->getBlock()) return no("a part of it is in another block");
       if (op == form_.context) continue;
-      for (Operation *user : op->getUsers())
-        if (!operators_.contains(user)) return no("what lies between the products is read elsewhere too");
+      for (Operation *user : op->getUsers()) {
+        if (operators_.contains(user)) continue;
+        if (byRows_ || (op != form_.max && op != form_.sum)) return no("what lies between the products is read elsewhere too");
+        (op == form_.max ? form_.isMaxRead : form_.isSumRead) = true;
+      }
     }
     form_.operators.assign(operators_.begin(), operators_.end());
     llvm::sort(form_.operators, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });

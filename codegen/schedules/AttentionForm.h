@@ -7,7 +7,9 @@
 //
 // By rows (16-bit floats, for tensor cores) the softmax may be of halves or of f32 between casts, and p may be filled up along the keys.
 // Between them the batch may be reshaped ([b*h, …] to [b, h, …]). Nobody else reads what lies between the products: there is no place
-// where it would be whole. The pass that finds attention, fusion's legality and the schedule all ask here.
+// where it would be whole. But m and l may be read (not by rows): rows are done with their numbers at hand, which become results beside
+// the context. A step of a ring is such an attention (passes/Dist/RingSteps.h). The pass that finds attention, fusion's legality and the
+// schedule all ask here.
 #pragma once
 
 #include <string>
@@ -21,6 +23,7 @@ struct AttentionForm {
   graph::PackedMatmulOp scores, context;
   mlir::Value logits;                              ///< what the softmax is of
   graph::ReduceOp max, sum;
+  bool isMaxRead = false, isSumRead = false;       ///< by others: behind the context
   llvm::SmallVector<mlir::Operation *> operators;  ///< from scores to context, in program order
 };
 

@@ -166,8 +166,8 @@ static Status batchRules(ModuleOp module, std::vector<ShardRule> &rules) {
 Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes) {
   JINX_TRY(checkMesh(mesh));
   for (const MeshAxis &axis : mesh)
-    if (axis.name != "tp" && axis.name != "dp" && axis.name != "ep" && axis.name != kStageAxis && axis.name != kMicrobatchAxis)
-      return invalidArgument("there are no built-in rules for axis \"" + axis.name + "\", expected tp, ep, dp, pp or micro; other axes need a file of rules");
+    if (axis.name != "tp" && axis.name != "dp" && axis.name != "ep" && axis.name != "cp" && axis.name != kStageAxis && axis.name != kMicrobatchAxis)
+      return invalidArgument("there are no built-in rules for axis \"" + axis.name + "\", expected tp, ep, cp, dp, pp or micro; other axes need a file of rules");
   auto metadata = module->getAttrOfType<DictionaryAttr>("jinx.metadata");
   const bool isLanguageModel = metadata && metadata.contains("llm.context_length");
   if (!isLanguageModel && (ranksAlong(mesh, "ep") > 1 || isSequenceParallel))
@@ -180,6 +180,16 @@ Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &
     for (const RuleNote &note : notes)
       why += "\n  " + note.node + ": " + note.text;
     return invalidArgument("the built-in rules find nothing to split by " + describe(mesh) + "; write a file of rules" + why);
+  }
+  if (const int64_t cp = ranksAlong(mesh, "cp"); cp > 1) {
+    std::vector<ShardRule> ofTokens = contextRules(module, cp, notes);
+    if (ofTokens.empty()) {
+      std::string why;
+      for (const RuleNote &note : notes)
+        why += "\n  " + note.node + ": " + note.text;
+      return invalidArgument("axis \"cp\" splits the tokens of attention that a model computes over all of its keys, and none was found that it can split; language models keep keys in pages, other models need a file of rules" + why);
+    }
+    rules.rules.insert(rules.rules.end(), ofTokens.begin(), ofTokens.end());
   }
   if (ranksAlong(mesh, kMicrobatchAxis) > 1) {
     JINX_TRY(batchRules(module, rules.rules));

@@ -10,6 +10,7 @@
 //   experts the same by tp, and one from another by ep; the embedding and the head by vocabulary. Nodes have the same names
 //   whatever file the model comes from, so rules are written over them.
 // - Other models: the products with constant weights are paired by looking for them (PairedProducts.cpp).
+// - Tokens over `cp`, of models that compute attention over all of their keys (ContextRules.cpp); jinx-form-rings lets keys and values go round.
 //
 // What does not divide stays whole, and a note says so. Axes are called as the field calls them: tp splits as above, ep splits experts, dp splits nothing
 // inside a model (each of its ranks has requests of its own), pp has stages of layers (MarkStages.h). With `isSequenceParallel` rows of what goes from block to block are split by tp, too: an
@@ -21,12 +22,13 @@
 
 namespace jinx::passes {
 
-/// \param mesh   axes tp, ep, dp and pp
-/// \returns kInvalidArgument for another axis, or where tp has more than one rank and nothing can be split by it
+/// \param mesh   axes tp, ep, cp, dp and pp
+/// \returns kInvalidArgument for another axis, or where tp or cp has more than one rank and nothing can be split by it
 Expected<ShardRules> builtInRules(mlir::ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes);
 
-/// Their two halves; `tp` is the number of ranks.
+/// Their parts; `tp` and `cp` are numbers of ranks.
 std::vector<ShardRule> languageRules(mlir::ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes);
 std::vector<ShardRule> pairedProducts(mlir::ModuleOp module, int64_t tp, std::vector<RuleNote> &notes);
+std::vector<ShardRule> contextRules(mlir::ModuleOp module, int64_t cp, std::vector<RuleNote> &notes);
 
 }  // namespace jinx::passes

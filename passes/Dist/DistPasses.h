@@ -1,6 +1,6 @@
 // The passes of sharding, in the order in which they run: docs/guides/shard.md tells it on an example.
 //
-//   annotated --jinx-place-values--> placed --jinx-move-reshards--> placed --jinx-partition--> own --jinx-rank-program--> ranked --jinx-lower-collectives--> ranked,
+//   annotated --jinx-place-values--> placed --jinx-move-reshards--> placed --jinx-partition--> own --jinx-form-rings--> own --jinx-rank-program--> ranked --jinx-lower-collectives--> ranked,
 //
 // which the other passes take.
 #pragma once

@@ -49,6 +49,19 @@ def Partition : Pass<"jinx-partition", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::jinx::dist::DistDialect"];
 }
 
+def FormRings : Pass<"jinx-form-rings", "::mlir::func::FuncOp"> {
+  let summary = "Sharding: keys and values of attention pass round a ring of ranks";
+  let description = [{
+    In a function that is `dist.own`, before collectives are combined and started. Attention whose keys and values are gathered along the axes that split its queries becomes n steps over a block of keys
+    each, joined by their largest logits and sums; keys and values of the next step are permuted beside this one's products (Liu, Zaharia & Abbeel 2023, Ring Attention). The same bytes on the wire,
+    and two blocks of keys on a rank. Each attention with gathered values has a remark: `Ring`, with bytes and times, or `Gathered`, with the reason.
+  }];
+  let options = [Option<"network", "network", "std::string", "\"h100-8\"", "What joins ranks, and with it the device: h100-8, h200-8, a100-8 or host; for times in remarks">,
+                 Option<"keys", "keys", "std::string", "\"ring\"", "ring, or gather: leave attention as it is">];
+  let statistics = [Statistic<"numRings", "num-rings", "Attentions whose keys go round">, Statistic<"numGathered", "num-gathered", "Attentions whose keys are gathered">];
+  let dependentDialects = ["::jinx::dist::DistDialect"];
+}
+
 def VerifyMicrobatches : Pass<"jinx-verify-microbatches", "::mlir::func::FuncOp"> {
   let summary = "Sharding: nothing is passed on between microbatches";
   let description = [{

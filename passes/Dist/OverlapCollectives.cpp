@@ -10,8 +10,10 @@
 //   weights              what is made of constants alone is folded, or decoded where it is multiplied: no items, and they stand in front of their first reader
 //   reshapes, pages      take no time, and their readers hold the memory that they show
 //   sends, receives      stay where they are among themselves, and take the walker's time: stages wait for each other as they did
+//   what is started      (jinx-form-rings) stays so: what stands between a start and its wait stays between them, and the wait takes what that does not hide
 //
 // Nothing that is undecided is moved: an order that wins nothing leaves the function as it is.
+#include "llvm/ADT/MapVector.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "passes/Dist/BlockOrder.h"
 #include "passes/Dist/DistPasses.h"
@@ -64,18 +66,59 @@ class Overlapper {
  private:
   // ---- items ----
 
+  double secondsOf(Operation *op) {
+    if (isa<WaitOp>(op)) return 0;
+    return isOnWire(op) ? costs_.secondsOf(work_.callOf(op)) : costs_.secondsOf(work_.workOf(op));
+  }
+
+  /// Collectives that are started already, walked through in program order.
+  struct Started {
+    /// How long the walker stands at an operator that takes `seconds`.
+    double take(Operation *op, double seconds) {
+      if (isa<Collective>(op) && isa<PendingType>(op->getResult(0).getType())) {
+        ends[op] = wireFree = std::max(now, wireFree) + seconds;
+        return 0;
+      }
+      if (auto wait = dyn_cast<WaitOp>(op)) seconds = std::max(0.0, ends.lookup(wait.getPending().getDefiningOp()) - now);
+      now += seconds;
+      return seconds;
+    }
+    /// A wait needs what stands between its start and itself, and that the start.
+    SmallVector<Operation *> neededBy(Operation *op) {
+      SmallVector<Operation *> needed;
+      if (auto wait = dyn_cast<WaitOp>(op)) {
+        Operation *start = wait.getPending().getDefiningOp();
+        needed = std::move(between[start]);
+        between.erase(start);
+      } else if (!isOnWire(op)) {
+        for (auto &[start, ops] : between) {
+          needed.push_back(start);
+          ops.push_back(op);
+        }
+      } else if (ends.contains(op)) {
+        between[op];
+      }
+      return needed;
+    }
+    llvm::MapVector<Operation *, SmallVector<Operation *>> between;  ///< by start, of those that are not waited for so far
+    llvm::DenseMap<Operation *, double> ends;
+    double now = 0, wireFree = 0;
+  };
+
   void makeItems() {
     Operation *lastInOrder = nullptr;
+    Started started;
     for (Operation &op : body_.without_terminator()) {
       if (work_.isOfConstants(&op)) {
         weights_.push_back(&op);
         continue;
       }
-      OverlapItem item{.name = nodeOf(&op), .seconds = isOnWire(&op) ? costs_.secondsOf(work_.callOf(&op)) : costs_.secondsOf(work_.workOf(&op))};
+      OverlapItem item{.name = nodeOf(&op), .seconds = started.take(&op, secondsOf(&op))};
       if (isMovable(&op)) item.use = work_.callOf(&op).op, item.slot = 0;
       if (!OperatorWork::isAlias(&op))
         for (Value result : op.getResults()) item.bytes += int64_t(work_.bytesOf(result));
       for (Operation *needed : neededBy(&op)) addNeed(item, needed);
+      for (Operation *needed : started.neededBy(&op)) addNeed(item, needed);
       if (keepsOrder(&op)) {
         if (lastInOrder) addNeed(item, lastInOrder);
         lastInOrder = &op;

@@ -103,15 +103,19 @@ Value OwnBuilder::number(Location loc, const SizeExpr &formula, int64_t rank) {
 }
 
 Value OwnBuilder::mask(Location loc, Value x, int64_t dim, const SizeExpr &whole, ArrayRef<StringAttr> axes, TypedAttr filling) {
+  return maskFrom(loc, x, dim, whole - sizesOf(x.getType())[dim] * place(axes), filling);
+}
+
+Value OwnBuilder::maskFrom(Location loc, Value x, int64_t dim, const SizeExpr &end, TypedAttr filling) {
   auto type = cast<RankedTensorType>(x.getType());
-  SizeExpr own = sizesOf(type)[dim];
   Sizes line(type.getRank(), SizeExpr(1));
-  line[dim] = own;
+  line[dim] = sizesOf(type)[dim];
   RankedTensorType index = tensorOf(line, builder_.getI64Type());
   Value at = IotaOp::create(builder_, loc, index, dim, 0, 1);
-  Value end = number(loc, whole - own * place(axes), type.getRank());
+  Value limit = number(loc, end, type.getRank());
+  SmallVector<StringAttr> axes = llvm::map_to_vector(statesOf(limit.getType()), [](const AxisState &state) { return state.axis; });
   RankedTensorType flags = varyingOn(withElementType(index, builder_.getI1Type()), axes);
-  Value inside = CompareOp::create(builder_, loc, flags, ComparePredicate::lt, at, end);
+  Value inside = CompareOp::create(builder_, loc, flags, ComparePredicate::lt, at, limit);
   return SelectOp::create(builder_, loc, varyingOn(type, axes), inside, x, scalar(loc, filling, type.getElementType()));
 }
 

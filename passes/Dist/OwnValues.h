@@ -28,6 +28,8 @@ class OwnBuilder {
   mlir::Value slice(mlir::Location loc, mlir::Value x, int64_t dim, const SizeExpr &start, const SizeExpr &size, llvm::ArrayRef<mlir::StringAttr> axes);
   /// x, and `filling` where dimension `dim` is filled up, of a value that has `whole` elements there.
   mlir::Value mask(mlir::Location loc, mlir::Value x, int64_t dim, const SizeExpr &whole, llvm::ArrayRef<mlir::StringAttr> axes, mlir::TypedAttr filling);
+  /// x, and `filling` from `end` on, a formula.
+  mlir::Value maskFrom(mlir::Location loc, mlir::Value x, int64_t dim, const SizeExpr &end, mlir::TypedAttr filling);
   /// A formula as an i64 tensor of one element and `rank` dimensions; varies on the axes whose coordinates are in it.
   mlir::Value number(mlir::Location loc, const SizeExpr &formula, int64_t rank);
   /// A constant of one element of this type.

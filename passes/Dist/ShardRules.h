@@ -35,6 +35,7 @@ struct ShardRules {
   std::vector<MeshAxis> mesh;
   std::vector<ShardRule> rules;  ///< of two that fit a value, the later one counts
   std::vector<std::vector<std::string>> stages;  ///< patterns over the names of each stage's nodes; empty: by layers
+  bool gathersKeys = false;      ///< of attention whose tokens are split; else they pass round a ring (FormRings.cpp)
 
   int64_t ranks() const;
 };

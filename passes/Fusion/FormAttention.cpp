@@ -64,15 +64,24 @@ struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
         say(passed(product, kArgument, "Formed"), [&] {
           return std::to_string(whole->operators.size()) + " operators are an attention of shape " + describe(sizesOf(form->logits.getType()));
         });
-        for (Operation *op : outline(whole->operators, whole->o.data, {whole->q.data, whole->k.data, whole->v.data})) erased.insert(op);
+        for (Operation *op : outline(whole->operators, {whole->o.data}, {whole->q.data, whole->k.data, whole->v.data})) erased.insert(op);
+        continue;
+      }
+      SmallVector<Value> results = {form->context.getY()};
+      if (form->isMaxRead) results.push_back(form->max.getY());
+      if (form->isSumRead) results.push_back(form->sum.getY());
+      if (isReadBefore(*form)) {
+        ++numKept;
+        say(missed(product, kArgument, "Kept"), [&] { return std::string("softmax and packed_matmul stay apart: numbers of rows are read in front of the product"); });
         continue;
       }
       ++numFormed;
       say(passed(product, kArgument, "Formed"), [&] {
-        return std::to_string(form->operators.size()) + " operators are an attention of shape " + describe(sizesOf(form->logits.getType()));
+        return std::to_string(form->operators.size()) + " operators are an attention of shape " + describe(sizesOf(form->logits.getType())) +
+               (results.size() > 1 ? ", which also gives numbers of its rows" : "");
       });
       erased.insert(form->operators.begin(), form->operators.end());
-      outline(form->operators, form->context.getY());
+      outline(form->operators, results);
     }
   }
 
@@ -102,10 +111,19 @@ struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
     return moved;
   }
 
-  /// Puts copies of the operators into a group whose result takes the place of `result`. Erases those that nothing else reads, and gives
-  /// them.
+  /// Whether someone outside of the attention reads its m or l before the last of it.
+  static bool isReadBefore(const schedules::AttentionForm &form) {
+    auto isBefore = [&](Operation *user) {
+      Operation *outer = form.context->getBlock()->findAncestorOpInBlock(*user);
+      return !llvm::is_contained(form.operators, user) && (!outer || outer->isBeforeInBlock(form.context));
+    };
+    return llvm::any_of(form.max->getUsers(), isBefore) || llvm::any_of(form.sum->getUsers(), isBefore);
+  }
+
+  /// Puts copies of the operators into a group whose results take the place of `results`, the last operator's first. Erases those that nothing
+  /// else reads, and gives them.
   /// \param inMemory  what stays an input, constant or not
-  SmallVector<Operation *> outline(ArrayRef<Operation *> operators, Value result, ArrayRef<Value> inMemory = {}) {
+  SmallVector<Operation *> outline(ArrayRef<Operation *> operators, ArrayRef<Value> results, ArrayRef<Value> inMemory = {}) {
     llvm::SmallPtrSet<Operation *, 16> members(operators.begin(), operators.end());
     llvm::SetVector<Value> inputs;
     llvm::SetVector<Operation *> constants;  // that the CUDA schedule must know
@@ -122,16 +140,17 @@ struct FormAttentionPass : impl::FormAttentionBase<FormAttentionPass> {
         }
       }
     }
-    OpBuilder b(result.getDefiningOp());
-    auto group = GroupOp::create(b, FusedLoc::get(b.getContext(), locations), result.getType(), inputs.getArrayRef(), "attention");
+    OpBuilder b(results.front().getDefiningOp());
+    auto group = GroupOp::create(b, FusedLoc::get(b.getContext(), locations), TypeRange(ValueRange(results)), inputs.getArrayRef(), "attention");
     Block *body = b.createBlock(&group.getBody());
     IRMapping mapping;
     for (Value v : inputs) mapping.map(v, body->addArgument(v.getType(), v.getLoc()));
     b.setInsertionPointToStart(body);
     for (Operation *op : constants) b.clone(*op, mapping);
     for (Operation *op : operators) b.clone(*op, mapping);
-    YieldOp::create(b, group.getLoc(), mapping.lookup(result));
-    result.replaceAllUsesWith(group.getResult(0));
+    YieldOp::create(b, group.getLoc(), llvm::map_to_vector(results, [&](Value result) { return mapping.lookup(result); }));
+    for (auto [result, own] : llvm::zip_equal(results, group.getResults()))
+      Value(result).replaceUsesWithIf(own, [&](OpOperand &use) { return !members.contains(use.getOwner()); });
     SmallVector<Operation *> erased;
     for (Operation *op : llvm::reverse(operators)) {
       if (!op->use_empty()) continue;

@@ -24,19 +24,21 @@ bool isWidening(CastOp cast) {
   return from && to && from.getWidth() < to.getWidth();
 }
 
-/// Products that a started collective runs beside, and the first wait behind each: as if the wait read them, so that none goes into the kernel of somebody behind it.
+/// Products that a started collective runs beside, what is made of them there, and the first wait behind each: as if the wait read them, so that none goes into the kernel of somebody behind it.
+/// It would run beside nothing, and what it reads would stay in memory until then: in a ring, the results of all steps until the last.
 llvm::DenseMap<Operation *, Operation *> firstWaits(Block &block) {
   llvm::DenseMap<Operation *, Operation *> hides;
-  llvm::DenseMap<Operation *, SmallVector<Operation *>> since;  // by start: the products behind it
+  llvm::DenseMap<Operation *, llvm::SetVector<Operation *>> since;  // by start: products behind it, and what is made of them
   for (Operation &op : block) {
     if (auto wait = dyn_cast<dist::WaitOp>(op)) {
       Operation *start = wait.getPending().getDefiningOp();
-      for (Operation *product : since.lookup(start)) hides.try_emplace(product, wait);
+      for (Operation *op : since[start]) hides.try_emplace(op, wait);
       since.erase(start);
     } else if (isa<dist::Collective>(op) && isa<dist::PendingType>(op.getResult(0).getType())) {
       since[&op];
-    } else if (isProduct(&op)) {
-      for (auto &[start, products] : since) products.push_back(&op);
+    } else if (isFusible(&op)) {
+      for (auto &[start, ops] : since)
+        if (isProduct(&op) || llvm::any_of(op.getOperands(), [&](Value v) { return v.getDefiningOp() && ops.contains(v.getDefiningOp()); })) ops.insert(&op);
     }
   }
   return hides;

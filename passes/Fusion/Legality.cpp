@@ -118,8 +118,10 @@ class Checker {
     for (Operation *product : products_)
       if (inside(product->getOperand(1))) return no("a product reads its packed operand from memory");
     llvm::SmallPtrSet<Operation *, 16> core(form.operators.begin(), form.operators.end()), after = {form.context};
+    auto isOfRows = [&](Value v) { return v == Value(form.max->getResult(0)) || v == Value(form.sum->getResult(0)); };
     for (Operation *op : members_) {
       if (core.contains(op)) continue;
+      if (llvm::any_of(op->getOperands(), isOfRows)) return no([&] { return kindOf(op) + " reads numbers of rows, which are there when all keys have been seen"; });
       if (llvm::any_of(op->getOperands(), [&](Value v) { return v.getDefiningOp() && after.contains(v.getDefiningOp()); })) {
         after.insert(op);
         if (Verdict verdict = followsContext(op, after); !verdict) return verdict;
@@ -129,7 +131,7 @@ class Checker {
       if (isa<ReshapeOp>(op) && !isTransparent(op)) return no("a reshape changes the innermost extent");
     }
     for (Value v : results_)
-      if (!after.contains(v.getDefiningOp())) return no([&] { return kindOf(v.getDefiningOp()) + " is a result, but is computed in parts"; });
+      if (!after.contains(v.getDefiningOp()) && !isOfRows(v)) return no([&] { return kindOf(v.getDefiningOp()) + " is a result, but is computed in parts"; });
     return {"attention", ""};
   }
   /// An operator that reads the context, or what was made of it.

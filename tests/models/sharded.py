@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Are real models on several ranks what they are on one? `jinx compile --shard`, then all ranks as threads of one process, beside the plan of one rank.
 
-- MiniLM-L6 by the built-in rules: 2, 3 and 4 ranks share its 12 heads; 3 have two layers each, through which a sentence goes behind the other.
+- MiniLM-L6 by the built-in rules: 2, 3 and 4 ranks share its 12 heads; 3 have two layers each, through which a sentence goes behind the other; 2 and 3
+  share the tokens, and keys and values go round.
 - A network of convolutions (ocr-cls) by a file of rules: the channels of every convolution that the ranks divide.
 
     sharded.py --jinx FILE [--ranks 2 3 4]
@@ -59,7 +60,7 @@ def cases(ranks_list):
     """(name, model, inputs, [(ranks, what --shard is), …])"""
     try:
         sentence = minilm.encode(["A man is playing a guitar.", "It is so sunny outside!"])
-        yield "minilm-l6", minilm.cached(), sentence, [(ranks, f"tp={ranks}") for ranks in ranks_list] + [(3, "pp=3,micro=2")]
+        yield "minilm-l6", minilm.cached(), sentence, [(ranks, f"tp={ranks}") for ranks in ranks_list] + [(3, "pp=3,micro=2"), (2, "cp=2"), (3, "cp=3")]
     except (OSError, ImportError, subprocess.CalledProcessError) as error:
         print(f"skipped minilm-l6: {error}")
     path = known_answers.CACHE / "models" / "ocr-cls.onnx"

@@ -152,6 +152,22 @@ def cases():
     yield "specials", Case(  # NaN, both infinities, rows of -inf only, blocks of -inf before numbers
         {**qkv(2, 16, 16), "bias": "m,n"}, attention(2, 16, 16, [f"%x = jinx.add %s, {{bias}} : <{s}>, <m,n> -> <{s}>"], "%x"),
         lambda o: product(o["q"], o["k"]) + o["bias"], 2, draw=draw_specials)
+    biased = lambda o: product(o["q"], o["k"]) + o["bias"]
+    row = "<b,2,m,1>"
+    yield "row_numbers", Case(  # the largest logit and the sum are read behind the context, as joins of a ring do; rows without a key are 0
+        {**qkv(2, 16, 16), "bias": "m,n"},
+        attention(2, 16, 16, [f"%x = jinx.add %s, {{bias}} : <{s}>, <m,n> -> <{s}>"], "%x")[:-1]
+        + [f"%o = jinx.matmul %p, {{v}} : <{s}>, <b,2,n,16> -> <b,2,m,16>", "%least = jinx.constant dense<0xFF800000> : tensor<f32>", "%c = jinx.constant dense<0.015625> : tensor<f32>",
+           "%z = jinx.constant dense<0.0> : tensor<f32>", f"%g = jinx.compare eq, %pm, %least : {row}, tensor<f32> -> <b,2,m,1,i1>", f"%h = jinx.mul %pm, %c : {row}, tensor<f32> -> {row}",
+           f"%w = jinx.exp %h : {row} -> {row}", f"%f = jinx.mul %pl, %w : {row}, {row} -> {row}", f"%t = jinx.mul %o, %f : <b,2,m,16>, {row} -> <b,2,m,16>",
+           "%y = jinx.select %g, %z, %t : <b,2,m,1,i1>, tensor<f32>, <b,2,m,16> -> <b,2,m,16>"],
+        biased, 2, context=lambda y, o: by_row_numbers(y, biased(o)), draw=draw_specials)
+
+
+def by_row_numbers(y, x):
+    largest = x.max(-1, keepdims=True, initial=-np.inf)
+    with np.errstate(invalid="ignore"):
+        return np.where(largest == -np.inf, 0, y * np.exp(x - largest).sum(-1, keepdims=True) * np.exp(largest / 64))
 
 
 def draw_masked_rows(generator, operands):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Do all ranks together compute what one does?
 
-A module with wishes (dist.annotated) goes through jinx-place-values, jinx-partition, jinx-unroll-microbatches, jinx-combine-collectives and jinx-overlap-collectives (which starts whatever it can here), then for each rank
+A module with wishes (dist.annotated) goes through jinx-place-values, jinx-partition, jinx-unroll-microbatches, jinx-form-rings, jinx-combine-collectives and jinx-overlap-collectives (which starts whatever it can here), then for each rank
 through jinx-rank-program; with stages (axis pp) the latter two come behind jinx-stage-program, and jinx-start-transfers behind them; `jinx compile` makes a plan of
 each, and `jinx-rt run FOLDER --ranks N` runs them as threads of one process, cuts the inputs and joins the outputs. What comes out is compared
 
@@ -196,6 +196,22 @@ CASES = {
   %s = jinx.add %b, %m : tensor<5x4xf32>, tensor<5x4xf32> -> tensor<5x4xf32>
   %y = jinx.concat %a, %s axis 1 : tensor<5x6xf32>, tensor<5x4xf32> -> tensor<5x10xf32>
   return %y : tensor<5x10xf32>""", {"arg0": (5, 10), "arg1": (10, 6), "arg2": (10, 4), "arg3": (5, 10), "arg4": (10, 4)}, sums_beside, tp(2, 3, 4), collectives="dist.wait", emulated=True),
+    # 7 tokens over 2 and 4 ranks; each sees those in front of it, and itself.
+    "keys round a ring": Case("""(%q: tensor<7x6xf32> {dist.sharding = #dist.sharding<[["cp"], []]>}, %k: tensor<7x6xf32> {dist.sharding = #dist.sharding<[["cp"], []]>}, %v: tensor<7x5xf32> {dist.sharding = #dist.sharding<[["cp"], []]>}) -> (tensor<7x5xf32> {dist.sharding = #dist.sharding<[["cp"], []]>})
+  %s = jinx.matmul %q, %k transpose_b : tensor<7x6xf32>, tensor<7x6xf32> -> tensor<7x7xf32>
+  %i = jinx.iota axis 0 : tensor<7x1xi64>
+  %j = jinx.iota axis 1 : tensor<1x7xi64>
+  %c = jinx.compare ge, %i, %j : tensor<7x1xi64>, tensor<1x7xi64> -> tensor<7x7xi1>
+  %n = jinx.constant dense<0xFF800000> : tensor<f32>
+  %x = jinx.select %c, %s, %n : tensor<7x7xi1>, tensor<7x7xf32>, tensor<f32> -> tensor<7x7xf32>
+  %m = jinx.reduce max, %x axes [1] : tensor<7x7xf32> -> tensor<7x1xf32>
+  %d = jinx.sub %x, %m : tensor<7x7xf32>, tensor<7x1xf32> -> tensor<7x7xf32>
+  %e = jinx.exp %d : tensor<7x7xf32> -> tensor<7x7xf32>
+  %l = jinx.reduce sum, %e axes [1] : tensor<7x7xf32> -> tensor<7x1xf32>
+  %p = jinx.div %e, %l : tensor<7x7xf32>, tensor<7x1xf32> -> tensor<7x7xf32>
+  %y = jinx.matmul %p, %v : tensor<7x7xf32>, tensor<7x5xf32> -> tensor<7x5xf32>
+  return %y : tensor<7x5xf32>""", {"arg0": (7, 6), "arg1": (7, 6), "arg2": (7, 5)}, lambda arg0, arg1, arg2: softmax(np.where(np.tri(7) > 0, arg0 @ arg1.T, -np.inf)) @ arg2, [[("cp", 2)], [("cp", 4)]], exact=False,
+                              collectives="dist.permute", emulated=True),
     "gathers together": Case("""(%x: tensor<4x6xf32> {dist.sharding = #dist.sharding<[[], ["tp"]]>}, %z: tensor<6x4xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> (tensor<4x4xf32> {dist.sharding = #dist.sharding<[[], []]>})
   %a = jinx.neg %x : tensor<4x6xf32> -> tensor<4x6xf32>
   %wa = dist.constrain %a <[[], []]> : tensor<4x6xf32>
@@ -226,7 +242,7 @@ class Runner:
             raise Failed(f"{pathlib.Path(str(command[0])).name} {' '.join(str(c) for c in command[1:3])}: exit status {done.returncode}: {done.stderr.strip()[-600:]}")
         return done.stdout
 
-    def plans(self, case, mesh, folder, target="cpu"):
+    def plans(self, case, mesh, folder, target="cpu", keys="ring"):
         """The plans of all ranks in a folder, and their programs."""
         axes = ", ".join(f'"{name}" = {size}' for name, size in mesh)
         signature, _, body = case.text.partition("\n")
@@ -234,11 +250,11 @@ class Runner:
             line, _, body = body.partition("\n")
             signature += "\n" + line
         module = f"dist.mesh @mesh <{axes}>\nfunc.func @main{signature} attributes {{dist.annotated = @mesh}} {{\n{body}\n}}\n{resources(case.resources)}"
-        for axis in set(re.findall(r'"(dp|tp|ep|micro)"', case.text)) - {name for name, _ in mesh}:
+        for axis in set(re.findall(r'"(dp|tp|ep|cp|micro)"', case.text)) - {name for name, _ in mesh}:
             raise Failed(f"the case has no axis {axis} in {mesh}")
         stages = dict(mesh).get("pp", 1)
         overlap = ["--jinx-combine-collectives", "--jinx-overlap-collectives=least=0 memory=4", "--jinx-start-transfers"]
-        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-verify-microbatches", "--jinx-partition=network=host", "--jinx-unroll-microbatches", *(overlap if stages == 1 else []), text=module)
+        own = self.call(self.args.opt, "-", "--jinx-place-values", "--jinx-verify-microbatches", "--jinx-partition=network=host", "--jinx-unroll-microbatches", f"--jinx-form-rings=network=host keys={keys}", *(overlap if stages == 1 else []), text=module)
         mesh = [axis for axis in mesh if axis[0] != "micro"]
         ranks = int(np.prod([size for _, size in mesh]))
         files, made, programs = [], {}, []

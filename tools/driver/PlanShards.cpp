@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "ir/Graph/Pages.h"
+#include "passes/Dist/BuiltInRules.h"
 #include "runtime/comm/model/Cheapest.h"
 #include "runtime/comm/model/PipelineWorld.h"
 #include "runtime/comm/model/Simulator.h"
@@ -18,8 +19,12 @@ using passes::MeshAxis;
 struct Split {
   int64_t dp = 1, pp = 1, ep = 1, tp = 1;
   bool isSequenceParallel = false;
-  int64_t micro = 1;
-  std::string inside() const { return (ep > 1 ? "ep=" + std::to_string(ep) + "," : "") + "tp=" + std::to_string(tp) + (isSequenceParallel ? ",sp" : ""); }
+  int64_t micro = 1, cp = 1;
+  bool gathersKeys = false;
+  std::string inside() const {
+    auto axis = [](const char* name, int64_t ranks) { return ranks > 1 ? name + ("=" + std::to_string(ranks)) + "," : std::string(); };
+    return axis("ep", ep) + axis("cp", cp) + "tp=" + std::to_string(tp) + (isSequenceParallel ? ",sp" : "") + (gathersKeys ? ",gather" : "");
+  }
 };
 
 int64_t metadataNumber(ModelModule& model, const char* key) {
@@ -45,8 +50,17 @@ int64_t expertsOf(ModelModule& model) {
   return fewest;
 }
 
-/// All products of the ranks; stages where they divide the layers, experts where each rank has one.
-std::vector<Split> splitsOf(int64_t ranks, int64_t layers, int64_t experts) {
+/// With keys that go round, and gathered.
+void addWithTokens(std::vector<Split>& splits, Split split, int64_t cp) {
+  split.cp = cp;
+  split.dp /= cp;
+  splits.push_back(split);
+  split.gathersKeys = true;
+  splits.push_back(split);
+}
+
+/// All products of the ranks; stages where they divide the layers, experts where each rank has one, tokens of models whose attention has all keys.
+std::vector<Split> splitsOf(int64_t ranks, int64_t layers, int64_t experts, bool hasTokens) {
   std::vector<Split> splits;
   for (int64_t tp = 1; tp <= ranks; ++tp) {
     for (int64_t ep = 1; ranks % tp == 0 && ep <= std::min(experts, ranks / tp); ++ep) {
@@ -54,6 +68,8 @@ std::vector<Split> splitsOf(int64_t ranks, int64_t layers, int64_t experts) {
         if (ranks / tp / ep % pp != 0 || (pp > 1 && (layers == 0 || layers % pp != 0))) continue;
         splits.push_back({ranks / tp / ep / pp, pp, ep, tp, false});
         if (tp > 1 && layers > 0) splits.push_back({ranks / tp / ep / pp, pp, ep, tp, true});
+        for (int64_t cp = 2; hasTokens && pp == 1 && cp <= ranks / tp / ep; ++cp)
+          if (ranks / tp / ep % cp == 0) addWithTokens(splits, {ranks / tp / ep, 1, ep, tp, false}, cp);
       }
     }
   }
@@ -78,7 +94,10 @@ class Planner {
 
  private:
   Expected<std::vector<Split>> chooseSplits() {
-    if (options_.mesh.empty()) return splitsOf(options_.ranks, layers_, expertsOf(*model_));
+    if (options_.mesh.empty()) {
+      std::vector<passes::RuleNote> notes;
+      return splitsOf(options_.ranks, layers_, expertsOf(*model_), !passes::contextRules(*model_->module, 2, notes).empty());
+    }
     Split split;
     for (const MeshAxis& axis : options_.mesh) {
       if (axis.name == "dp")
@@ -89,15 +108,21 @@ class Planner {
         split.pp = axis.ranks;
       else if (axis.name == "ep")
         split.ep = axis.ranks;
+      else if (axis.name == "cp")
+        split.cp = axis.ranks;
       else if (axis.name == passes::kMicrobatchAxis)
         split.micro = axis.ranks;
       else
-        return invalidArgument("axis \"" + axis.name + "\" is not planned, expected dp, pp, ep, tp or micro");
+        return invalidArgument("axis \"" + axis.name + "\" is not planned, expected dp, pp, ep, cp, tp or micro");
     }
     if (split.pp > 1 && layers_ > 0 && layers_ % split.pp != 0)
       return invalidArgument("pp=" + std::to_string(split.pp) + ": the model has " + std::to_string(layers_) + " layers, expected a divisor of them");
     std::vector<Split> splits = {split};
-    if (split.tp > 1 && layers_ > 0) splits.push_back({split.dp, split.pp, split.ep, split.tp, true, split.micro});
+    if (split.tp > 1 && layers_ > 0) splits.push_back({split.dp, split.pp, split.ep, split.tp, true, split.micro, split.cp});
+    if (split.cp > 1) {
+      splits.push_back(split);
+      splits.back().gathersKeys = true;
+    }
     return splits;
   }
 
@@ -106,15 +131,16 @@ class Planner {
 
   /// The model for one ep and tp, partitioned once. Replicas and stages do not change a rank's program.
   Expected<ShardedModel*> partitioned(const Split& split) {
-    auto [entry, isNew] = sharded_.try_emplace({split.ep, split.tp, split.isSequenceParallel});
+    auto [entry, isNew] = sharded_.try_emplace({split.ep, split.cp, split.tp, split.isSequenceParallel, split.gathersKeys});
     if (!isNew) return &entry->second;
     const bool byStage = hasStageFigures(split);
     std::vector<MeshAxis> mesh;
     if (byStage) mesh.push_back({"pp", split.pp});
     if (split.ep > 1) mesh.push_back({"ep", split.ep});
+    if (split.cp > 1) mesh.push_back({"cp", split.cp});
     mesh.push_back({"tp", split.tp});
     if (byStage) mesh.push_back({std::string(passes::kMicrobatchAxis), split.micro});
-    ShardRequest request{{std::move(mesh), {}, {}}, /*isBuiltIn=*/true, split.isSequenceParallel};
+    ShardRequest request{{.mesh = std::move(mesh), .gathersKeys = split.gathersKeys}, /*isBuiltIn=*/true, split.isSequenceParallel};
     auto made = shardModel(model_->clone(), request, {.network = nameOrDefault(options_.network), .overlaps = false});
     if (!made) {
       sharded_.erase(entry);
@@ -151,11 +177,12 @@ class Planner {
 
   Expected<ShardCandidate> look(const Split& split) {
     ShardCandidate candidate;
-    for (auto [name, ranks] : {std::pair("dp", split.dp), std::pair("pp", split.pp), std::pair("ep", split.ep), std::pair("tp", split.tp)})
+    for (auto [name, ranks] : {std::pair("dp", split.dp), std::pair("pp", split.pp), std::pair("ep", split.ep), std::pair("cp", split.cp), std::pair("tp", split.tp)})
       if (ranks > 1 || std::string(name) == "tp") candidate.mesh.push_back({name, ranks});
     if (split.micro > 1) candidate.mesh.push_back({std::string(passes::kMicrobatchAxis), split.micro});
     candidate.microbatches = split.micro;
     candidate.isSequenceParallel = split.isSequenceParallel;
+    candidate.gathersKeys = split.gathersKeys;
     const int64_t sequences = (options_.batch + split.dp - 1) / split.dp;
     if (split.dp > options_.batch)
       candidate.problem = "there are " + std::to_string(split.dp) + " replicas and " + std::to_string(options_.batch) + " sequences";
@@ -197,7 +224,7 @@ class Planner {
     double send = 0;
     if (split.pp > 1) {
       const double width = double(metadataNumber(*model_, "llm.heads")) * double(metadataNumber(*model_, "llm.depth"));
-      JINX_TRY_ASSIGN(auto choice, comm::model::cheapest(options_.network, Op::kSend, comm::model::groupAlong(options_.network, int(split.ep * split.tp), 2),
+      JINX_TRY_ASSIGN(auto choice, comm::model::cheapest(options_.network, Op::kSend, comm::model::groupAlong(options_.network, int(split.ep * split.cp * split.tp), 2),
                                                          width * 2 * double(each * options_.tokens)));
       send = choice.best.seconds;
     }
@@ -306,7 +333,7 @@ class Planner {
   std::shared_ptr<ModelModule> model_;
   const PlanShardsOptions& options_;
   int64_t layers_;
-  std::map<std::tuple<int64_t, int64_t, bool>, ShardedModel> sharded_;
+  std::map<std::tuple<int64_t, int64_t, int64_t, bool, bool>, ShardedModel> sharded_;
   std::map<std::tuple<int64_t, int64_t, int64_t, double>, double> costs_;
   double makespan_ = 0, busy_ = 0, exposed_ = 0;
   ShardPlans plans_;
@@ -314,7 +341,7 @@ class Planner {
 
 } // namespace
 
-std::string ShardCandidate::name() const { return passes::describe(mesh) + (isSequenceParallel ? ",sp" : ""); }
+std::string ShardCandidate::name() const { return passes::describe(mesh) + (isSequenceParallel ? ",sp" : "") + (gathersKeys ? ",gather" : ""); }
 
 Expected<ShardPlans> planShards(std::shared_ptr<ModelModule> model, const PlanShardsOptions& options) { return Planner(std::move(model), options).run(); }
 

@@ -1,10 +1,11 @@
 // Which split of a model over N ranks fits the memory and is the fastest?
 //
-// Candidates are products N = dp * pp * ep * tp:
+// Candidates are products N = dp * pp * ep * cp * tp:
 //
 //   dp   replicas with requests of their own: each has 1/dp of the batch
 //   tp   products by columns and rows (passes/Dist/BuiltInRules.h); and the same with rows between blocks split by tp, "sp"
 //   ep   experts of mixtures, one from another: each rank has 1/ep of them
+//   cp   tokens of models that compute attention over all of their keys; keys pass round a ring, and the same with keys gathered, "gather"
 //   pp   layers in stages, where the model is a chain of them: each rank has 1/pp of the weights and of the pools, and the batch goes through in parts
 //
 // Of other models than language models, a mesh with stages (pp, and micro for microbatches) is looked at where it is asked for: each stage's own program is counted, and the stages are simulated as a pipeline
@@ -45,8 +46,9 @@ struct StageFigure {
 
 /// One way to split.
 struct ShardCandidate {
-  std::vector<passes::MeshAxis> mesh; ///< dp, pp, ep, tp
+  std::vector<passes::MeshAxis> mesh; ///< dp, pp, ep, cp, tp
   bool isSequenceParallel = false;
+  bool gathersKeys = false; ///< where cp splits tokens
   std::string problem;                                                          ///< why it was not looked at; empty where it was
   double weightBytes = 0, inputBytes = 0, activationBytes = 0, outputBytes = 0; ///< of a rank
   double flops = 0, wireBytes = 0;                                              ///< of a rank and a call

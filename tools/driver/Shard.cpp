@@ -190,6 +190,7 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
   sharded.rules = request.rules;
   if (request.isBuiltIn) {
     JINX_TRY_ASSIGN(sharded.rules, passes::builtInRules(*model->module, request.rules.mesh, request.isSequenceParallel, sharded.notes), "--shard");
+    sharded.rules.gathersKeys = request.rules.gathersKeys;
   }
   JINX_TRY(passes::applyRules(*model->module, sharded.rules).status(), "--shard");
   JINX_TRY(markStages(*model, sharded.rules), "--shard");
@@ -206,6 +207,8 @@ Expected<ShardedModel> shardModel(std::shared_ptr<ModelModule> model, const Shar
   lap("partition");
   JINX_TRY(unroll(sharded, *model));
   lap("unroll");
+  JINX_TRY(runPasses(*model, "splitting", [&](mlir::OpPassManager& pm) { pm.addPass(passes::createFormRings({options.network, sharded.rules.gathersKeys ? "gather" : "ring"})); }));
+  lap("rings");
   sharded.options = options;
   if (passes::ranksAlong(sharded.rules.mesh, kStages) <= 1) {
     JINX_TRY(runPasses(*model, "splitting", [&](mlir::OpPassManager& pm) {

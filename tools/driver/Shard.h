@@ -1,6 +1,6 @@
 // A model split over ranks: from a model and rules to a folder with a plan for each rank.
 //
-//   model -> weights as codes -> wishes -> placed -> own -> collectives combined and overlapped -> rank 0, 1, …, each compiled as any model is
+//   model -> weights as codes -> wishes -> placed -> own -> rings -> collectives combined and overlapped -> rank 0, 1, …, each compiled as any model is
 //
 // The axis "micro" is no axis of ranks: it is unrolled in the own program (passes/Dist/UnrollMicrobatches.cpp), and gone from the mesh from then on.
 //

@@ -108,13 +108,17 @@ Expected<std::vector<std::vector<std::string>>> readStages(const Json& json, con
 
 Expected<ShardRules> readRules(const Json& json) {
   if (!json.is_object()) return invalidArgument("is " + shown(json) + ", expected an object like " + std::string(kExample));
-  JINX_TRY(checkKeys(json, {"mesh", "rules", "stages"}));
+  JINX_TRY(checkKeys(json, {"mesh", "rules", "stages", "keys"}));
   for (const char* key : {"mesh", "rules"})
     if (!json.contains(key)) return invalidArgument("has no \"" + std::string(key) + "\", expected an object like " + kExample);
   ShardRules rules;
   JINX_TRY_ASSIGN(rules.mesh, readMesh(json["mesh"]), "mesh");
   if (json.contains("stages")) {
     JINX_TRY_ASSIGN(rules.stages, readStages(json["stages"], rules.mesh), "stages");
+  }
+  if (json.contains("keys")) {
+    if (json["keys"] != "ring" && json["keys"] != "gather") return invalidArgument("keys is " + shown(json["keys"]) + ", expected \"ring\" or \"gather\": how keys and values come to tokens that are split");
+    rules.gathersKeys = json["keys"] == "gather";
   }
   if (!json["rules"].is_array()) return invalidArgument("rules is " + shown(json["rules"]) + ", expected a list");
   for (size_t i = 0; i < json["rules"].size(); ++i) {
@@ -124,7 +128,7 @@ Expected<ShardRules> readRules(const Json& json) {
   return rules;
 }
 
-/// "dp=2,tp=4,sp".
+/// "dp=2,tp=4,sp", "cp=4,gather".
 Expected<ShardRequest> parseShorthand(const std::string& text) {
   ShardRequest request;
   request.isBuiltIn = true;
@@ -133,14 +137,16 @@ Expected<ShardRequest> parseShorthand(const std::string& text) {
   while (std::getline(words, word, ',')) {
     if (word == "sp")
       request.isSequenceParallel = true;
+    else if (word == "gather")
+      request.rules.gathersKeys = true;
     else
       mesh += (mesh.empty() ? "" : ",") + word;
   }
   JINX_TRY_ASSIGN(request.rules.mesh, passes::parseMesh(mesh), "\"" + text + "\"");
-  if (!request.isSequenceParallel) return request;
-  for (const MeshAxis& axis : request.rules.mesh)
-    if (axis.name == "tp") return request;
-  return invalidArgument("\"" + text + "\": sp splits rows by tp, and there is no tp, expected tp=N,sp");
+  auto has = [&](const char* name) { return std::any_of(request.rules.mesh.begin(), request.rules.mesh.end(), [&](const MeshAxis& axis) { return axis.name == name; }); };
+  if (request.isSequenceParallel && !has("tp")) return invalidArgument("\"" + text + "\": sp splits rows by tp, and there is no tp, expected tp=N,sp");
+  if (request.rules.gathersKeys && !has("cp")) return invalidArgument("\"" + text + "\": gather is how keys come to tokens that cp splits, and there is no cp, expected cp=N,gather");
+  return request;
 }
 
 } // namespace
@@ -169,6 +175,7 @@ std::string formatShardFile(const ShardRules& rules) {
     text += (&axis == rules.mesh.data() ? "" : ", ") + Json::array({axis.name, axis.ranks}).dump();
   text += "],\n ";
   if (!rules.stages.empty()) text += "\"stages\": " + Json(rules.stages).dump(-1, ' ', false, Json::error_handler_t::replace) + ",\n ";
+  if (rules.gathersKeys) text += "\"keys\": \"gather\",\n ";
   text += "\"rules\": [";
   for (const ShardRule& rule : rules.rules) {
     nlohmann::ordered_json json;

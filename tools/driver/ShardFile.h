@@ -7,6 +7,8 @@
 //
 //   dp=2,tp=4        built-in rules (passes/Dist/BuiltInRules.h)
 //   tp=4,sp          those, and rows between blocks are split by tp, too
+//   cp=4             tokens are split; keys and values of attention pass round a ring
+//   cp=4,gather      and are gathered instead; in a file, "keys": "gather"
 #pragma once
 
 #include "passes/Dist/ShardRules.h"

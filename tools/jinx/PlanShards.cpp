@@ -108,6 +108,7 @@ std::string jsonOf(const driver::ShardPlans& plans, const driver::PlanShardsOpti
     for (const passes::MeshAxis& axis : c.mesh)
       entry["mesh"].push_back({axis.name, axis.ranks});
     entry["sequence_parallel"] = c.isSequenceParallel;
+    entry["gathers_keys"] = c.gathersKeys;
     entry["why"] = whyOf(c, plans, options.device);
     if (!c.notes.empty()) entry["notes"] = c.notes;
     if (c.problem.empty()) {

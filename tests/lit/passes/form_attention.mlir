@@ -73,6 +73,47 @@ func.func @weights_are_read(%q: tensor<5x8xf32>, %k: tensor<1x8x16xf32>, %v: ten
 
 // -----
 
+// What is read of the largest logits and the sums, behind the attention, are results beside it.
+// CHECK-LABEL: @row_numbers
+// CHECK: %[[Y:.*]]:2 = jinx.group "attention"
+// CHECK: %[[M:.*]] = jinx.reduce max
+// CHECK: %[[O:.*]] = jinx.packed_matmul
+// CHECK-NEXT: jinx.yield %[[O]], %[[M]] : tensor<5x16xf32>, tensor<5x1xf32>
+// CHECK: %[[N:.*]] = jinx.neg %[[Y]]#1
+// CHECK: return %[[Y]]#0, %[[N]]
+func.func @row_numbers(%q: tensor<5x8xf32>, %k: tensor<1x8x16xf32>, %v: tensor<1x7x16xf32>) -> (tensor<5x16xf32>, tensor<5x1xf32>) {
+  %x = jinx.packed_matmul %q, %k : tensor<5x8xf32>, tensor<1x8x16xf32> -> tensor<5x7xf32>
+  %m = jinx.reduce max, %x axes [1] : tensor<5x7xf32> -> tensor<5x1xf32>
+  %d = jinx.sub %x, %m : tensor<5x7xf32>, tensor<5x1xf32> -> tensor<5x7xf32>
+  %e = jinx.exp %d : tensor<5x7xf32> -> tensor<5x7xf32>
+  %l = jinx.reduce sum, %e axes [1] : tensor<5x7xf32> -> tensor<5x1xf32>
+  %p = jinx.div %e, %l : tensor<5x7xf32>, tensor<5x1xf32> -> tensor<5x7xf32>
+  // expected-remark @below {{7 operators are an attention of shape 5x7, which also gives numbers of its rows}}
+  %y = jinx.packed_matmul %p, %v : tensor<5x7xf32>, tensor<1x7x16xf32> -> tensor<5x16xf32>
+  %n = jinx.neg %m : tensor<5x1xf32> -> tensor<5x1xf32>
+  return %y, %n : tensor<5x16xf32>, tensor<5x1xf32>
+}
+
+// -----
+
+// Tests that what reads them in front of the last product keeps the operators apart.
+// CHECK-LABEL: @read_before
+// CHECK-NOT: jinx.group
+func.func @read_before(%q: tensor<5x8xf32>, %k: tensor<1x8x16xf32>, %v: tensor<1x7x16xf32>) -> (tensor<5x16xf32>, tensor<5x1xf32>) {
+  %x = jinx.packed_matmul %q, %k : tensor<5x8xf32>, tensor<1x8x16xf32> -> tensor<5x7xf32>
+  %m = jinx.reduce max, %x axes [1] : tensor<5x7xf32> -> tensor<5x1xf32>
+  %n = jinx.neg %m : tensor<5x1xf32> -> tensor<5x1xf32>
+  %d = jinx.sub %x, %m : tensor<5x7xf32>, tensor<5x1xf32> -> tensor<5x7xf32>
+  %e = jinx.exp %d : tensor<5x7xf32> -> tensor<5x7xf32>
+  %l = jinx.reduce sum, %e axes [1] : tensor<5x7xf32> -> tensor<5x1xf32>
+  %p = jinx.div %e, %l : tensor<5x7xf32>, tensor<5x1xf32> -> tensor<5x7xf32>
+  // expected-remark @below {{softmax and packed_matmul stay apart: numbers of rows are read in front of the product}}
+  %y = jinx.packed_matmul %p, %v : tensor<5x7xf32>, tensor<1x7x16xf32> -> tensor<5x16xf32>
+  return %y, %n : tensor<5x16xf32>, tensor<5x1xf32>
+}
+
+// -----
+
 // Tests that a softmax of something other than a product is none.
 // CHECK-LABEL: @no_scores
 // CHECK-NOT: jinx.group

@@ -67,6 +67,31 @@ func.func @columns_move(%q: tensor<64x8xf32>, %k: tensor<4x8x16xf32>, %v: tensor
 
 // -----
 
+// Numbers of rows are there when all keys have been seen: who reads them has another kernel, which reads them from memory.
+// CHECK-LABEL: @row_numbers
+// CHECK: %[[Y:.*]]:2 = jinx.group "attention"
+// CHECK: jinx.yield %{{.*}}, %{{.*}} : tensor<64x1xf32>, tensor<64x16xf32>
+// CHECK: jinx.group "rows"
+func.func @row_numbers(%q: tensor<64x8xf32>, %k: tensor<4x8x16xf32>, %v: tensor<1x64x16xf32>) -> tensor<64x16xf32> {
+  %o:2 = jinx.group "attention"(%q, %k, %v) : (tensor<64x8xf32>, tensor<4x8x16xf32>, tensor<1x64x16xf32>) -> (tensor<64x16xf32>, tensor<64x1xf32>) {
+  ^bb0(%a: tensor<64x8xf32>, %b: tensor<4x8x16xf32>, %c: tensor<1x64x16xf32>):
+    // expected-remark @below {{[Passed] Joined}}
+    %x = jinx.packed_matmul %a, %b : tensor<64x8xf32>, tensor<4x8x16xf32> -> tensor<64x64xf32>
+    %m = jinx.reduce max, %x axes [1] : tensor<64x64xf32> -> tensor<64x1xf32>
+    %d = jinx.sub %x, %m : tensor<64x64xf32>, tensor<64x1xf32> -> tensor<64x64xf32>
+    %e = jinx.exp %d : tensor<64x64xf32> -> tensor<64x64xf32>
+    %l = jinx.reduce sum, %e axes [1] : tensor<64x64xf32> -> tensor<64x1xf32>
+    %p = jinx.div %e, %l : tensor<64x64xf32>, tensor<64x1xf32> -> tensor<64x64xf32>
+    // expected-remark @below {{packed_matmul and mul stay apart: mul reads numbers of rows, which are there when all keys have been seen}}
+    %y = jinx.packed_matmul %p, %c : tensor<64x64xf32>, tensor<1x64x16xf32> -> tensor<64x16xf32>
+    jinx.yield %y, %m : tensor<64x16xf32>, tensor<64x1xf32>
+  }
+  %y = jinx.mul %o#0, %o#1 : tensor<64x16xf32>, tensor<64x1xf32> -> tensor<64x16xf32>
+  return %y : tensor<64x16xf32>
+}
+
+// -----
+
 // Tests that one query of one head over many keys stays three kernels: as one it would be one program, and one thread's work.
 // CHECK-LABEL: @one_query
 // CHECK-NOT: "attention"

@@ -40,6 +40,30 @@ func.func @heads(%q: tensor<28x3x8xf32>, %k: tensor<3x20x8x16xf32>, %mask: tenso
 
 // -----
 
+// The largest logits and the sums of rows are results, too: one of each a row.
+// CHECK-LABEL: @row_numbers
+// CHECK: tile.kernel @{{.*}}(%{{[a-z0-9]*}}: !tile.ptr<f32>, %{{[a-z0-9]*}}: !tile.ptr<f32>, %{{[a-z0-9]*}}: !tile.ptr<f32>, %[[Y:[a-z0-9]*]]: !tile.ptr<f32>, %[[M:[a-z0-9]*]]: !tile.ptr<f32>, %[[L:[a-z0-9]*]]: !tile.ptr<f32>)
+// CHECK: %[[NAN:.*]] = arith.cmpf uno
+// CHECK: tile.store %{{.*}}, %[[M]]{{.*}} vector<1xf32>
+// CHECK: tile.store %{{.*}}, %[[L]]{{.*}} vector<1xf32>
+// CHECK: tile.store %{{.*}}, %[[Y]]
+func.func @row_numbers(%q: tensor<28x8xf32>, %k: tensor<20x8x16xf32>, %v: tensor<1x320x16xf32>) -> (tensor<28x10xf32>, tensor<28x1xf32>, tensor<28x1xf32>) {
+  %y:3 = jinx.group "attention"(%q, %k, %v) : (tensor<28x8xf32>, tensor<20x8x16xf32>, tensor<1x320x16xf32>) -> (tensor<28x10xf32>, tensor<28x1xf32>, tensor<28x1xf32>) {
+  ^bb0(%a: tensor<28x8xf32>, %b: tensor<20x8x16xf32>, %f: tensor<1x320x16xf32>):
+    %x = jinx.packed_matmul %a, %b : tensor<28x8xf32>, tensor<20x8x16xf32> -> tensor<28x320xf32>
+    %m = jinx.reduce max, %x axes [1] : tensor<28x320xf32> -> tensor<28x1xf32>
+    %d = jinx.sub %x, %m : tensor<28x320xf32>, tensor<28x1xf32> -> tensor<28x320xf32>
+    %e = jinx.exp %d : tensor<28x320xf32> -> tensor<28x320xf32>
+    %l = jinx.reduce sum, %e axes [1] : tensor<28x320xf32> -> tensor<28x1xf32>
+    %p = jinx.div %e, %l : tensor<28x320xf32>, tensor<28x1xf32> -> tensor<28x320xf32>
+    %o = jinx.packed_matmul %p, %f : tensor<28x320xf32>, tensor<1x320x16xf32> -> tensor<28x10xf32>
+    jinx.yield %o, %m, %l : tensor<28x10xf32>, tensor<28x1xf32>, tensor<28x1xf32>
+  }
+  return %y#0, %y#1, %y#2 : tensor<28x10xf32>, tensor<28x1xf32>, tensor<28x1xf32>
+}
+
+// -----
+
 // A number of queries that only a run knows: tiles of 14, 6 and 1 rows, of which a program takes the smallest that holds its own.
 // CHECK-LABEL: @symbolic
 // CHECK: jinx.launch @k0_attention({{.*}}) sizes [{{.*}}] programs "(n - 1) floordiv 14 + 1"

@@ -66,6 +66,9 @@ TEST(ShardFile, ReadsWhatItWrites) {
   EXPECT_TRUE(read->rules[1].dims[1].isOpen);
   EXPECT_TRUE(read->rules[1].dims[1].axes.empty());
   EXPECT_EQ(read->rules[1].priority, 3);
+  EXPECT_FALSE(read->gathersKeys);
+  rules.gathersKeys = true;
+  EXPECT_TRUE(driver::parseShardFile(driver::formatShardFile(rules), "here")->gathersKeys);
 }
 
 TEST(ShardFile, Shorthand) {
@@ -75,6 +78,8 @@ TEST(ShardFile, Shorthand) {
   EXPECT_TRUE(request->isSequenceParallel);
   EXPECT_EQ(passes::describe(request->rules.mesh), "dp=2,tp=4");
   EXPECT_FALSE(driver::readShardRequest("tp=4")->isSequenceParallel);
+  EXPECT_TRUE(driver::readShardRequest("cp=4,gather")->rules.gathersKeys);
+  EXPECT_FALSE(driver::readShardRequest("cp=4")->rules.gathersKeys);
 }
 
 TEST(Mesh, Limits) {
