@@ -79,13 +79,17 @@ std::string kernelText(const Type& type, int ranks) {
          "}, bytes, block_units, room_units, static_cast<int>(rank), static_cast<int>(reduction)});\n}\n";
 }
 
-std::string textOf(int ranks) {
+} // namespace
+
+std::string peerKernels(int ranks) {
   std::string text = "constexpr int kRanks = " + std::to_string(ranks) + ", kThreads = " + std::to_string(kThreads) +
                      ";\n" + std::string(kAllReduceSource);
   for (const Type& type : kTypes)
     text += kernelText(type, ranks);
   return text;
 }
+
+namespace {
 
 /// Kernels in the order of kTypes, as devices load them: for every GPU from sm_80 on.
 Expected<std::shared_ptr<const PlanFile>> planOf(int ranks) {
@@ -105,7 +109,7 @@ Expected<std::shared_ptr<const PlanFile>> planOf(int ranks) {
   plan::CodeObject& code = *plan.add_code();
   code.set_isa("cuda:sm_80");
   code.set_format("cuda");
-  code.set_segment(writer.addSegment("all_reduce of " + std::to_string(ranks) + " ranks", textOf(ranks)));
+  code.set_segment(writer.addSegment("all_reduce of " + std::to_string(ranks) + " ranks", peerKernels(ranks)));
   return std::move(writer).toMemory();
 }
 

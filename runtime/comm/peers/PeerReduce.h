@@ -59,6 +59,8 @@ struct PeerReduceOptions {
 };
 /// The most bytes that go over peers' memory where nobody says otherwise: a rank pushes 2 (ranks - 1) times as many.
 int64_t usualPeerBytes(int ranks);
+/// The CUDA text of a group of so many.
+std::string peerKernels(int ranks);
 
 class PeerReduce {
  public:

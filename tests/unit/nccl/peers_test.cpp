@@ -10,6 +10,7 @@
 
 #include "runtime/comm/Calls.h"
 #include "runtime/comm/peers/PeerReduce.h"
+#include "runtime/device/cuda/Nvrtc.h"
 #include "runtime/device/emulated/EmulatedDevice.h"
 #include "tests/unit/comm/Cases.h"
 #include "tests/unit/comm/Ranks.h"
@@ -347,6 +348,20 @@ TEST(PeersThatAreNone, AllSayWhyThereAreNone) {
                  return PeerReduce::open(world, 0, emulatedDevice({{"compiler", "/nowhere/c++"}}), {});
                }),
                {"rank 0: loading the plan: the emulated device needs a C++ compiler at run time"});
+}
+
+/// For every GPU from sm_80 on; a thread has a word of each rank, which do not lie in memory.
+TEST(PeerKernels, KeepWordsInRegisters) {
+  if (!cuda::haveNvrtc()) GTEST_SKIP() << cuda::checkNvrtc().message();
+  for (const char* arch : {"sm_80", "sm_90a"})
+    for (int ranks : {2, 8}) {
+      const std::string what = std::string(arch) + ", " + std::to_string(ranks) + " ranks";
+      const auto compiled = cuda::compileCuda(peerKernels(ranks), "all_reduce", {.arch = arch});
+      ASSERT_TRUE(compiled.isOk()) << what << ": " << compiled.status().message();
+      EXPECT_EQ(compiled->kernels.size(), std::size(kTypes)) << what;
+      for (const cuda::KernelResources& kernel : compiled->kernels)
+        EXPECT_LT(kernel.stackBytes, 8 * ranks) << what << ", " << kernel.name;
+    }
 }
 
 TEST(PeersThatAreNone, MoreRanksTakeLess) {
