@@ -24,7 +24,7 @@ class Stream;
 
 namespace jinx::comm {
 
-/// One thread of a rank calls it at a time.
+/// One thread of a rank calls it at a time. A stream outlives the calls on it.
 class DeviceCollectives {
  public:
   virtual ~DeviceCollectives() = default;
@@ -37,11 +37,17 @@ class DeviceCollectives {
   virtual Status wait(Ticket ticket, Stream& stream) = 0;
 
   /// Calls between these two are recorded (Device::beginCapture), not carried out, and nobody waits for them. They are
-  /// enqueued again with each replay, behind which `replayed` says which call was the last.
+  /// enqueued again with each replay: `replaying` stands in front of it, and behind it `replayed` says which call was
+  /// the last.
   virtual void beginRecording() = 0;
   virtual void endRecording() = 0;
+  virtual Status replaying(Stream& stream) = 0;
   virtual Status replayed(const Call& last, int64_t calls, Stream& stream) = 0;
 
+  /// Whether the call goes over memory that ranks reach of each other, and by a kernel of our own.
+  virtual bool isOverPeers(const Call& call) const = 0;
+  /// For people: "all_reduce of at most 131072 bytes over peers' memory, all else by NCCL", or why all is.
+  virtual std::string carriersOf(int group) const = 0;
   /// OK, or what broke the world.
   virtual Status status() const = 0;
 };

@@ -30,6 +30,11 @@ Status Device::beginCapture(Stream&) { return unimplemented(std::string(name()) 
 Expected<std::unique_ptr<LaunchGraph>> Device::endCapture(Stream&) { return unimplemented(std::string(name()) + " records no launches"); }
 Status Device::replay(const LaunchGraph&, Stream&) { return unimplemented(std::string(name()) + " records no launches"); }
 
+static Status noPeers(const Device& device) { return unimplemented(std::string(device.name()) + " has no memory that other devices reach"); }
+Expected<std::unique_ptr<PeerMemory>> Device::allocatePeerMemory(size_t) { return noPeers(*this); }
+Expected<PeerMemoryName> Device::nameOf(const PeerMemory&) { return noPeers(*this); }
+Expected<std::unique_ptr<PeerMemory>> Device::openPeerMemory(const PeerMemoryName&) { return noPeers(*this); }
+
 DeviceRegistry DeviceRegistry::standard() {
   DeviceRegistry registry;
   registry.add("cpu", makeCpuDevice);

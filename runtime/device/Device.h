@@ -11,6 +11,8 @@
 //   JINX_TRY(device->launch(launch, *stream));    // any number of times, without allocation
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -109,6 +111,27 @@ struct KernelLaunch {
   uint32_t step = 0;        ///< step index for the trace
 };
 
+/// Memory of a device that those of other ranks of this machine reach, too, or another's as this device reaches it. It
+/// is destroyed before its device; memory itself goes back when nobody of this process has it open, or later.
+class PeerMemory {
+ public:
+  virtual ~PeerMemory() = default;
+  void* data() const { return data_; } ///< as kernels of this device address it
+  size_t sizeBytes() const { return sizeBytes_; }
+
+ protected:
+  PeerMemory(void* data, size_t sizeBytes) : data_(data), sizeBytes_(sizeBytes) {}
+
+ private:
+  void* data_;
+  size_t sizeBytes_;
+};
+
+/// What opens a peer's memory: plain bytes, to be sent to its rank.
+struct PeerMemoryName {
+  std::array<std::byte, 128> bytes{};
+};
+
 class Device : public MemorySource {
  public:
   /// "cpu", "cuda:0", "emulated"
@@ -139,6 +162,14 @@ class Device : public MemorySource {
   virtual Status copyOnDevice(void* target, const void* source, size_t sizeBytes, Stream& stream) = 0;
   /// Writes zeros; `size` 0 is allowed.
   virtual Status clear(void* device, size_t sizeBytes, Stream& stream) = 0;
+
+  /// Memory that devices of other ranks can reach, for `nameOf`. kUnimplemented, saying why, where a device has none.
+  virtual Expected<std::unique_ptr<PeerMemory>> allocatePeerMemory(size_t sizeBytes);
+  /// Of memory that was allocated here.
+  virtual Expected<PeerMemoryName> nameOf(const PeerMemory& memory);
+  /// Memory that another rank has allocated, which must be there until this returns. kUnimplemented, saying why, for
+  /// what this device cannot reach.
+  virtual Expected<std::unique_ptr<PeerMemory>> openPeerMemory(const PeerMemoryName& name);
 
   /// Loads the best code object that the device can run. kUnimplemented, naming what the plan carries and what the
   /// device takes, when there is none. A plan without kernels loads as an empty module.

@@ -58,7 +58,8 @@ class Collectives {
   }
   void beginRecording() { onDevice_->beginRecording(); }
   void endRecording() { onDevice_->endRecording(); }
-  /// A recording with the collectives of these steps was enqueued again.
+  /// A recording is about to be enqueued, and one with the collectives of these steps was.
+  Status replaying(Stream& stream) { return onDevice_->replaying(stream); }
   Status replayed(std::span<const uint32_t> steps, const Binding& binding, Stream& stream);
 
   /// OK, or why results are none: known once a stream was synchronized.

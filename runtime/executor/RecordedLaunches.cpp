@@ -79,8 +79,10 @@ Status replayLaunches(const LaunchContext& context, Stream& stream, Binding& bin
   if (!graph) {
     JINX_TRY_ASSIGN(graph, record(context, stream, binding, run));
   }
+  if (!context.collectives.canBeRecorded()) return context.device.replay(*graph, stream);
+  JINX_TRY(context.collectives.replaying(stream));
   JINX_TRY(context.device.replay(*graph, stream));
-  return context.collectives.canBeRecorded() ? context.collectives.replayed(run, binding, stream) : Status::ok();
+  return context.collectives.replayed(run, binding, stream);
 }
 
 } // namespace jinx

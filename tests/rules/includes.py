@@ -57,6 +57,8 @@ RULES = {
     "runtime/comm/mpi": May(("runtime/base", "runtime/comm"), ("xxhash.h", "mpi.h")),  # a module of its own, which nothing links
     # Calls on a device, enqueued on its streams; NCCL is opened, and none of its headers.
     "runtime/comm/nccl": May(("runtime/base", "runtime/comm", "runtime/device"), ("xxhash.h",)),
+    # Its kernels are a plan's, as devices load them.
+    "runtime/comm/peers": May(("runtime/base", "runtime/comm", "runtime/device", "runtime/plan")),
     # Formulas and a simulator: of the communicators it knows the names of ops.
     "runtime/comm/model": May(("runtime/base", "runtime/comm/Communicator.h")),
     "runtime/comm/model/NetworkFile": May(("runtime/base", "runtime/comm/model"), ("nlohmann",)),

@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/comm/DeviceCollectives.h"
 #include "runtime/comm/VirtualWorld.h"
 #include "runtime/comm/model/Cheapest.h"
 #include "runtime/comm/model/Fit.h"
@@ -53,10 +54,18 @@ struct Told {
   std::string why;
 };
 
+/// What one rank has measured.
+struct Measured {
+  std::vector<CollectiveTime> times;
+  std::string carriers; ///< with NCCL: who carries what
+  /// Of all_reduces that go over peers' memory, by bytes: what NCCL needs for them.
+  std::map<int64_t, CollectiveTime> byNccl;
+};
+
 /// What one world says of itself.
 struct Result {
   int ranks = 0;
-  std::vector<CollectiveTime> times;
+  Measured measured;
   std::map<Op, Told> fits;
   Told together; ///< one fit of all collectives: the network
 };
@@ -93,23 +102,50 @@ Status readOptions(BenchCommOptions& options) {
 }
 
 /// One rank: its device, where it has one, and what it measures there.
-Expected<std::vector<CollectiveTime>> measureRank(const BenchCommOptions& options, World world,
-                                                  const std::function<void(double)>& progress) {
+Expected<Measured> measureOnce(const BenchCommOptions& options, World world, std::shared_ptr<Device> device,
+                               const std::function<void(double)>& progress) {
+  JINX_TRY_ASSIGN(const World own, worldOnDevice(options.ranks, world, device));
+  JINX_TRY_ASSIGN(const auto place, placeOf(*own, device));
+  Measured measured;
+  JINX_TRY_ASSIGN(measured.times, measureCollectives(*own, *place, options.bench, progress));
+  if (!device) return measured;
+  measured.carriers = own->onDevice()->carriersOf(0);
+  for (const CollectiveTime& time : measured.times)
+    if (own->onDevice()->isOverPeers({.op = time.op, .dtype = options.bench.dtype, .count = time.count}))
+      measured.byNccl[time.bytes] = {};
+  return measured;
+}
+
+/// All_reduces that went over peers' memory, by NCCL.
+Status measureByNccl(BenchCommOptions options, World world, std::shared_ptr<Device> device, Measured& measured) {
+  options.ranks.peerBytes = 0;
+  options.bench.ops = {Op::kAllReduce};
+  options.bench.bytes.clear();
+  for (const auto& [bytes, time] : measured.byNccl)
+    options.bench.bytes.push_back(bytes);
+  JINX_TRY_ASSIGN(const Measured again, measureOnce(options, std::move(world), std::move(device), nullptr));
+  for (const CollectiveTime& time : again.times)
+    measured.byNccl[time.bytes] = time;
+  return Status::ok();
+}
+
+Expected<Measured> measureRank(const BenchCommOptions& options, World world,
+                               const std::function<void(double)>& progress) {
   std::shared_ptr<Device> device;
   if (options.ranks.isNccl()) {
     const DeviceChoice choice{.device = options.device.empty() ? "cuda" : options.device};
     JINX_TRY_ASSIGN(device, openDeviceOfRank(options.ranks, choice, world->rank()));
   }
-  JINX_TRY_ASSIGN(const World own, worldOnDevice(options.ranks, world, device));
-  JINX_TRY_ASSIGN(const auto place, placeOf(*own, device));
-  return measureCollectives(*own, *place, options.bench, world->rank() == 0 ? progress : nullptr);
+  JINX_TRY_ASSIGN(Measured measured, measureOnce(options, world, device, world->rank() == 0 ? progress : nullptr));
+  if (!measured.byNccl.empty()) JINX_TRY(measureByNccl(options, world, device, measured));
+  return measured;
 }
 
-/// Every rank a thread; the times of the first one, which are everybody's.
-Expected<std::vector<CollectiveTime>> measureThreads(const BenchCommOptions& options, int ranks,
-                                                     const std::function<void(double)>& progress) {
+/// Every rank a thread; what the first one has measured, which is everybody's.
+Expected<Measured> measureThreads(const BenchCommOptions& options, int ranks,
+                                  const std::function<void(double)>& progress) {
   JINX_TRY_ASSIGN(auto world, comm::VirtualWorld::create(ranks, {.timeout = timeoutOf(options.ranks)}));
-  std::vector<CollectiveTime> times;
+  Measured measured;
   std::vector<Status> statuses(static_cast<size_t>(ranks));
   std::vector<std::thread> threads;
   for (int rank = 0; rank < ranks; ++rank)
@@ -117,13 +153,13 @@ Expected<std::vector<CollectiveTime>> measureThreads(const BenchCommOptions& opt
       World comm(std::move(*world->communicator(rank)));
       auto own = measureRank(options, comm, progress);
       if (!own) comm->abort(statuses[static_cast<size_t>(rank)] = own.status());
-      if (own && rank == 0) times = *std::move(own);
+      if (own && rank == 0) measured = *std::move(own);
     });
   for (std::thread& thread : threads)
     thread.join();
   for (const Status& status : statuses)
     JINX_TRY(status);
-  return times;
+  return measured;
 }
 
 Told tell(const std::vector<model::Measurement>& measurements) {
@@ -136,7 +172,7 @@ Told tell(const std::vector<model::Measurement>& measurements) {
 void fit(Result& result) {
   std::map<Op, std::vector<model::Measurement>> each;
   std::vector<model::Measurement> all;
-  for (const CollectiveTime& time : result.times) {
+  for (const CollectiveTime& time : result.measured.times) {
     all.push_back(measurementOf(time, result.ranks));
     each[time.op].push_back(all.back());
   }
@@ -157,18 +193,37 @@ std::string fitText(const model::Fit& fit) {
 std::string microseconds(double seconds) { return model::fixedText(seconds * 1e6, 1); }
 std::string gigabytes(double bytesPerSecond) { return model::fixedText(bytesPerSecond / 1e9, 3); }
 
+/// What NCCL needs for what went over peers' memory; null for what did not.
+const CollectiveTime* byNcclOf(const CollectiveTime& time, const Result& result) {
+  const auto& all = result.measured.byNccl;
+  const auto found = time.op == Op::kAllReduce ? all.find(time.bytes) : all.end();
+  return found == all.end() ? nullptr : &found->second;
+}
+
 void print(const BenchCommOptions& options, const Result& result) {
+  if (!result.measured.carriers.empty()) std::printf("%s\n", result.measured.carriers.c_str());
   for (Op op : options.bench.ops) {
     const Told& told = result.fits.at(op);
     const std::optional<model::Fit>& fit = told.fit;
+    const bool hasBoth = op == Op::kAllReduce && !result.measured.byNccl.empty();
     std::printf("%s %s, %d ranks (%s), %d rounds, checked\n", paint(stdout, Style::kBold, nameOf(op)).c_str(),
                 options.dtype.c_str(), result.ranks, options.ranks.communicator.c_str(), options.bench.rounds);
-    TextTable table({"bytes", "median us", "alg GB/s", "bus GB/s", "min us", "max us", "fit us"});
-    for (const CollectiveTime& time : result.times)
-      if (time.op == op)
-        table.add({std::to_string(time.bytes), microseconds(time.median()), gigabytes(time.algorithmBandwidth()),
-                   gigabytes(time.busBandwidth(result.ranks)), microseconds(time.least()), microseconds(time.most()),
-                   fit ? microseconds(fit->predicted(measurementOf(time, result.ranks))) : "-"});
+    std::vector<std::string> heads = {"bytes", "median us", "alg GB/s", "bus GB/s", "min us", "max us", "fit us"};
+    if (hasBoth) heads.emplace_back("by NCCL us");
+    TextTable table(heads);
+    for (const CollectiveTime& time : result.measured.times) {
+      if (time.op != op) continue;
+      std::vector<std::string> row = {std::to_string(time.bytes),
+                                      microseconds(time.median()),
+                                      gigabytes(time.algorithmBandwidth()),
+                                      gigabytes(time.busBandwidth(result.ranks)),
+                                      microseconds(time.least()),
+                                      microseconds(time.most()),
+                                      fit ? microseconds(fit->predicted(measurementOf(time, result.ranks))) : "-"};
+      const CollectiveTime* other = byNcclOf(time, result);
+      if (hasBoth) row.push_back(other ? microseconds(other->median()) : "-");
+      table.add(row);
+    }
     std::printf("%s%s\n", table.str().c_str(), fit ? fitText(*fit).c_str() : ("no fit: " + told.why).c_str());
   }
 }
@@ -202,6 +257,7 @@ nlohmann::ordered_json toJson(const CollectiveTime& time, const Result& result) 
                                  {"max_us", time.most() * 1e6},
                                  {"algbw_gb_s", time.algorithmBandwidth() / 1e9},
                                  {"busbw_gb_s", time.busBandwidth(result.ranks) / 1e9}};
+  if (const CollectiveTime* other = byNcclOf(time, result)) json["by_nccl_median_us"] = other->median() * 1e6;
   if (const auto& fit = result.fits.at(time.op).fit)
     json["fit_us"] = fit->predicted(measurementOf(time, result.ranks)) * 1e6;
   return json;
@@ -212,8 +268,9 @@ std::string jsonOf(const BenchCommOptions& options, const Result& result) {
                                  {"ranks", result.ranks},
                                  {"dtype", options.dtype},
                                  {"rounds", options.bench.rounds}};
+  if (!result.measured.carriers.empty()) json["carriers"] = result.measured.carriers;
   json["times"] = nlohmann::ordered_json::array();
-  for (const CollectiveTime& time : result.times)
+  for (const CollectiveTime& time : result.measured.times)
     json["times"].push_back(toJson(time, result));
   json["fits"] = nlohmann::ordered_json::array();
   for (Op op : options.bench.ops) {
@@ -263,17 +320,17 @@ Status benchComm(BenchCommOptions& options) {
   const auto tell = [&](double fraction) { progress.update(fraction, ""); };
   if (options.ranks.communicator == kVirtual && options.ranks.ranks == 0) options.ranks.ranks = kUsualRanks;
   if (options.ranks.ranks != 0) {
-    JINX_TRY_ASSIGN(auto times, measureThreads(options, options.ranks.ranks, tell));
+    JINX_TRY_ASSIGN(auto measured, measureThreads(options, options.ranks.ranks, tell));
     progress.clear();
-    return show(options, {.ranks = options.ranks.ranks, .times = std::move(times), .fits = {}, .together = {}});
+    return show(options, {.ranks = options.ranks.ranks, .measured = std::move(measured), .fits = {}, .together = {}});
   }
   JINX_TRY_ASSIGN(const World world, openWorld(options.ranks));
-  auto times = measureRank(options, world, tell);
-  if (!times) world->abort(times.status());
-  JINX_TRY(times.status());
+  auto measured = measureRank(options, world, tell);
+  if (!measured) world->abort(measured.status());
+  JINX_TRY(measured.status());
   progress.clear();
   return world->rank() == 0
-             ? show(options, {.ranks = world->size(), .times = *std::move(times), .fits = {}, .together = {}})
+             ? show(options, {.ranks = world->size(), .measured = *std::move(measured), .fits = {}, .together = {}})
              : Status::ok();
 }
 
@@ -312,6 +369,7 @@ void addBenchComm(CLI::App& bench, Action& action) {
   command->add_option("--rank-timeout", options->ranks.timeoutSeconds, "So long ranks wait for one that does not come")
       ->type_name("SECONDS")
       ->check(aboveZero());
+  addPeerBytes(*command, options->ranks.peerBytes);
   command
       ->add_option("--collective", options->collectives,
                    "all_reduce (default), all_gather, reduce_scatter, all_to_all, broadcast, permute, or all; several "

@@ -6,7 +6,6 @@
 
 #include "runtime/comm/OpenCommunicator.h"
 #include "runtime/comm/StopOnSignals.h"
-#include "runtime/comm/nccl/NcclCommunicator.h"
 #include "runtime/executor/VirtualRanks.h"
 #include "tools/common/RankFolder.h"
 
@@ -25,6 +24,17 @@ void addRankOptions(CLI::App& command, RankOptions& options) {
   command.add_option("--rank-timeout", options.timeoutSeconds, "So long ranks wait for one that does not come")
       ->type_name("SECONDS")
       ->check(aboveZero());
+  addPeerBytes(command, options.peerBytes);
+}
+
+void addPeerBytes(CLI::App& command, int64_t& peerBytes) {
+  command
+      .add_option("--peer-bytes", peerBytes,
+                  "With nccl: an all_reduce of at most so many bytes goes over GPUs' memory of each other (default 128KiB "
+                  "of 2 ranks, fewer of more; 0: NCCL alone)")
+      ->transform(CLI::AsSizeValue(true))
+      ->check(CLI::Range(int64_t{0}, int64_t{16} << 20))
+      ->type_name("BYTES");
 }
 
 std::chrono::milliseconds timeoutOf(const RankOptions& options) {
@@ -68,7 +78,7 @@ Expected<std::shared_ptr<Device>> openDeviceOfRank(const RankOptions& options, D
 Expected<World> worldOnDevice(const RankOptions& options, World world, std::shared_ptr<Device> device) {
   if (!options.isNccl()) return world;
   JINX_TRY_ASSIGN(auto own, comm::openNccl(std::move(world), std::move(device),
-                                           {.timeout = timeoutOf(options), .stop = stopOf(options)}));
+                                           {.timeout = timeoutOf(options), .stop = stopOf(options), .peerBytes = options.peerBytes}));
   return World(std::move(own));
 }
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "runtime/comm/Communicator.h"
+#include "runtime/comm/nccl/NcclCommunicator.h"
 #include "runtime/executor/Shards.h"
 #include "tools/common/Arguments.h"
 #include "tools/common/PlanSource.h"
@@ -27,14 +28,17 @@ struct RankOptions {
   int ranks = 0;            ///< threads of this process; 0: not so
   std::string communicator; ///< "mpi" or "nccl"; empty: not so
   double timeoutSeconds = 300;
+  int64_t peerBytes = comm::NcclOptions::kUsualPeerBytes; ///< with NCCL: of the largest all_reduce over peers' memory
   bool takesSignals = true; ///< one that asks the process to end ends its waits; false: somebody else takes them
 
   bool any() const { return ranks != 0 || !communicator.empty(); }
   bool isNccl() const { return communicator == "nccl"; }
 };
 
-/// --ranks, --communicator, --rank-timeout
+/// --ranks, --communicator, --rank-timeout, --peer-bytes
 void addRankOptions(CLI::App& command, RankOptions& options);
+/// --peer-bytes alone
+void addPeerBytes(CLI::App& command, int64_t& peerBytes);
 using World = std::shared_ptr<comm::Communicator>;
 /// The world of this process; null where its ranks are threads, or the options name no ranks. kInvalidArgument for
 /// options that do not go together.

@@ -13,6 +13,7 @@
 #include "runtime/comm/DeviceCollectives.h"
 #include "runtime/comm/nccl/DeviceWatch.h"
 #include "runtime/comm/nccl/Nccl.h"
+#include "runtime/comm/peers/PeerReduce.h"
 
 namespace jinx::comm {
 namespace {
@@ -46,7 +47,7 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   Status wait(Ticket ticket) override { return world_->wait(ticket); }
   void abort(const Status& why) override;
   Traffic traffic() const override;
-  std::string recentCalls() const override { return world_->recentCalls() + watch_->print(); }
+  std::string recentCalls() const override { return world_->recentCalls() + watch_->print() + carriers(); }
   DeviceCollectives* onDevice() override { return this; }
   Status status() const override; ///< also that of calls on the device
 
@@ -55,14 +56,19 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   Status enqueue(const Call& call, const void* in, void* out, Stream& stream) override;
   Expected<Ticket> start(const Call& call, const void* in, void* out, Stream& stream) override;
   Status wait(Ticket ticket, Stream& stream) override;
-  void beginRecording() override { isRecording_ = true; }
-  void endRecording() override { isRecording_ = false; }
+  void beginRecording() override;
+  void endRecording() override;
+  Status replaying(Stream& stream) override;
   Status replayed(const Call& last, int64_t calls, Stream& stream) override;
+  bool isOverPeers(const Call& call) const override;
+  std::string carriersOf(int group) const override;
 
  private:
   /// A group as NCCL knows it.
   struct Member {
     Nccl::Comm comm = nullptr;
+    std::unique_ptr<PeerReduce> peers; ///< may be null
+    std::string whyNoPeers;
     std::vector<int> ranks;
     int place = 0;
     uint64_t order = 0;
@@ -81,6 +87,8 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   Status receiveFrom(int peer, void* out, size_t bytes, const Member& member, Stream& stream);
   Status exchange(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
   Status permute(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
+  Status openPeers(int group, Member& member);
+  std::string carriers() const;
   void count(const Call& call, Member& member);
   Status reasonOf(const Status& issued) const;
   Whereabouts whereabouts(uint64_t order);
@@ -159,6 +167,7 @@ Status NcclCommunicator::open(int group) {
   if (member->place == 0) JINX_TRY(nccl_.check(nccl_.getUniqueId(&id), "ncclGetUniqueId"), what);
   JINX_TRY(world_->run({.op = Op::kBroadcast, .dtype = DType::kU8, .count = sizeof id, .group = group, .name = what},
                        &id, &id));
+  JINX_TRY(openPeers(group, *member));
   JINX_TRY(device_->makeCurrent());
   JINX_TRY(nccl_.check(nccl_.commInitRank(&member->comm, static_cast<int>(ranks.size()), id, member->place),
                        "ncclCommInitRank"),
@@ -166,6 +175,44 @@ Status NcclCommunicator::open(int group) {
   std::lock_guard lock(mutex_);
   members_[group] = std::move(member);
   return Status::ok();
+}
+
+Status NcclCommunicator::openPeers(int group, Member& member) {
+  JINX_TRY_ASSIGN(PeerReduce::Opened opened,
+                  PeerReduce::open(*world_, group, device_, {.mostBytes = options_.peerBytes}));
+  member.peers = std::move(opened.reduce);
+  member.whyNoPeers = std::move(opened.why);
+  return Status::ok();
+}
+
+bool NcclCommunicator::isOverPeers(const Call& call) const {
+  std::lock_guard lock(mutex_);
+  const auto found = members_.find(call.group);
+  return found != members_.end() && found->second->peers && found->second->peers->takes(call);
+}
+
+std::string NcclCommunicator::carriersOf(int group) const {
+  std::lock_guard lock(mutex_);
+  const auto found = members_.find(group);
+  if (found == members_.end()) return "";
+  const Member& member = *found->second;
+  if (!member.peers) return "all by NCCL: " + member.whyNoPeers;
+  return "all_reduce of at most " + std::to_string(member.peers->mostBytes()) +
+         " bytes over peers' memory, all else by NCCL";
+}
+
+/// A line for each group of several ranks.
+std::string NcclCommunicator::carriers() const {
+  std::vector<int> groups;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [group, member] : members_)
+      if (member->ranks.size() > 1) groups.push_back(group);
+  }
+  std::string text;
+  for (int group : groups)
+    text += ranksText(world_->members(group)) + ": " + carriersOf(group) + "\n";
+  return text;
 }
 
 Expected<NcclCommunicator::Member*> NcclCommunicator::memberOf(const Call& call, const void* in, const void* out) {
@@ -228,12 +275,32 @@ Status NcclCommunicator::wait(Ticket ticket, Stream& stream) {
   return status;
 }
 
+void NcclCommunicator::beginRecording() {
+  isRecording_ = true;
+  for (auto& [group, member] : members_)
+    if (member->peers) member->peers->beginRecording();
+}
+
+void NcclCommunicator::endRecording() {
+  isRecording_ = false;
+  for (auto& [group, member] : members_)
+    if (member->peers) member->peers->endRecording();
+}
+
+Status NcclCommunicator::replaying(Stream& stream) {
+  for (auto& [group, member] : members_)
+    if (member->peers) JINX_TRY(member->peers->replaying(stream));
+  return Status::ok();
+}
+
 Status NcclCommunicator::replayed(const Call& last, int64_t calls, Stream& stream) {
   JINX_TRY(status());
   const auto found = members_.find(last.group);
   if (found == members_.end()) return internalError("a recording has calls on a group that is not open");
   found->second->started += calls;
   traffic_.calls += calls;
+  for (auto& [group, member] : members_)
+    if (member->peers) JINX_TRY(member->peers->replayed(stream));
   watch_->begins(last, found->second->ranks);
   return watch_->enqueued(stream);
 }
@@ -249,6 +316,7 @@ void NcclCommunicator::count(const Call& call, Member& member) {
 
 Status NcclCommunicator::issue(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {
   JINX_TRY(device_->makeCurrent());
+  if (member.peers && member.peers->takes(call)) return member.peers->enqueue(call, in, out, stream);
   const size_t bytes = bytesOf(call.dtype, call.count);
   void* const native = stream.native();
   switch (call.op) {
@@ -413,19 +481,21 @@ bool NcclCommunicator::breakLate(const DeviceWatch::Late& late) {
 
 /// The first error stays. Kernels that wait for other ranks end, and so do streams.
 void NcclCommunicator::breakWith(const Status& why, bool tellsOthers) {
-  std::vector<Nccl::Comm> comms;
+  std::vector<Member*> members;
   {
     std::lock_guard lock(mutex_);
     if (isBroken_) return;
     error_ = why;
     isBroken_ = true;
     for (auto& [group, member] : members_)
-      comms.push_back(member->comm);
+      members.push_back(member.get());
   }
   if (tellsOthers) world_->abort(why); // they hear of it before NCCL tells them less
+  for (Member* member : members)
+    if (member->peers) (void)member->peers->stop();
   if (device_->makeCurrent().isOk())
-    for (Nccl::Comm comm : comms)
-      (void)nccl_.commAbort(comm);
+    for (Member* member : members)
+      (void)nccl_.commAbort(member->comm);
 }
 
 } // namespace

@@ -11,8 +11,12 @@
 // over its time asks the other ranks where they are, through the world below, ends the calls on this device and breaks
 // the world with what it has learnt. A signal that asks the process to end does the same.
 //
-// Sums of 16-bit floats are rounded at each rank, in the order of NCCL's algorithm, which is the same on all ranks and
-// in each run of one configuration; max and min pass NaN by.
+// An all_reduce of few bytes, of ranks whose devices reach each other's memory, is not NCCL's: a kernel of our own
+// makes it in a fraction of the time (peers/PeerReduce.h). Who carries what is decided when a group is opened, by all
+// its members alike; `carriersOf` and `recentCalls` say it, with the reason where NCCL carries everything.
+//
+// NCCL's sums of 16-bit floats are rounded at each rank, in the order of NCCL's algorithm, which is the same on all
+// ranks and in each run of one configuration; max and min pass NaN by.
 #pragma once
 
 #include <atomic>
@@ -28,6 +32,8 @@ struct NcclOptions {
   std::chrono::milliseconds timeout =
       std::chrono::minutes(5);            ///< of a call on its way, from the end of the one in front of it
   const std::atomic<int>* stop = nullptr; ///< not 0: a signal asks the program to end
+  static constexpr int64_t kUsualPeerBytes = -1;
+  int64_t peerBytes = kUsualPeerBytes; ///< an all_reduce of at most so many goes over peers' memory; 0: none does
 };
 
 /// \param device  of this rank alone; one whose memory is its own

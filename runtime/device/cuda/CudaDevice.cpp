@@ -1,7 +1,10 @@
 #include "runtime/device/cuda/CudaDevice.h"
 
+#include <atomic>
+#include <cstring>
 #include <unordered_map>
 
+#include "runtime/device/ProcessKey.h"
 #include "runtime/device/cuda/CubinsOfPlan.h"
 #include "runtime/device/cuda/Driver.h"
 #include "runtime/device/cuda/LaunchFormulas.h"
@@ -15,6 +18,9 @@ constexpr int kCaptureThreadLocal = 1;          // CU_STREAM_CAPTURE_MODE_THREAD
 constexpr int kMaxDynamicSharedBytes = 8;       // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 constexpr int kStaticSharedBytes = 1;           // CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES
 constexpr int kNotReady = 600;                  // CUDA_ERROR_NOT_READY
+constexpr int kPeerAccessIsOn = 704;            // CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED
+constexpr unsigned kLazyPeerAccess = 1;         // CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS
+constexpr size_t kDriverPage = size_t{2} << 20; // cuMemAlloc takes smaller blocks out of one page
 constexpr size_t kMaxTimings = size_t{1} << 14; // launches that a stream times between two synchronizations
 
 DevicePointer pointer(const void* address) { return reinterpret_cast<DevicePointer>(address); }
@@ -203,6 +209,54 @@ class CudaGraph final : public LaunchGraph {
   void* executable_;
 };
 
+/// Memory that was allocated for peers. What has a name may be open in another process, of which the driver does not
+/// tell, and must not be freed under it: then it stays until this process ends.
+struct PeerBlock : std::enable_shared_from_this<PeerBlock> {
+  SharedContext context;
+  DevicePointer address = 0;
+  size_t sizeBytes = 0;
+  std::atomic<bool> hasName{false};
+
+  ~PeerBlock() {
+    if (address && !hasName && context->enter().isOk()) context->driver.memFree(address);
+  }
+};
+
+/// What a name's bytes hold.
+struct CudaName {
+  static constexpr uint64_t kMagic = 0x4a696e7863756461;
+  uint64_t magic = kMagic, machine = machineKey(), process = processKey();
+  PeerBlock* block = nullptr; ///< in that process
+  uint64_t sizeBytes = 0;
+  int handleResult = 0; ///< of the driver, when it was asked for the handle
+  IpcHandle handle = {};
+};
+static_assert(sizeof(CudaName) <= sizeof(PeerMemoryName));
+
+/// A block of this process, this device's own or another's.
+class CudaPeerMemory final : public PeerMemory {
+ public:
+  explicit CudaPeerMemory(std::shared_ptr<PeerBlock> block)
+      : PeerMemory(reinterpret_cast<void*>(block->address), block->sizeBytes), block_(std::move(block)) {}
+  PeerBlock& block() const { return *block_; }
+
+ private:
+  std::shared_ptr<PeerBlock> block_;
+};
+
+/// Another process's.
+class MappedPeerMemory final : public PeerMemory {
+ public:
+  MappedPeerMemory(SharedContext context, DevicePointer address, size_t sizeBytes)
+      : PeerMemory(reinterpret_cast<void*>(address), sizeBytes), context_(std::move(context)) {}
+  ~MappedPeerMemory() override {
+    if (context_->enter().isOk()) context_->driver.ipcClose(pointer(data()));
+  }
+
+ private:
+  SharedContext context_;
+};
+
 /// CU_TENSOR_MAP_DATA_TYPE_…; negative for a type that has none.
 int mapType(DType type) {
   switch (type) {
@@ -293,6 +347,36 @@ class CudaDevice final : public Device {
   }
   void release(void* block, size_t) noexcept override {
     if (context_->enter().isOk()) context_->driver.memFree(pointer(block));
+  }
+
+  Expected<std::unique_ptr<PeerMemory>> allocatePeerMemory(size_t sizeBytes) override {
+    auto block = std::make_shared<PeerBlock>();
+    block->context = context_;
+    // Whole pages of the driver: a handle of less would show another process its neighbours, too.
+    block->sizeBytes = (std::max<size_t>(sizeBytes, 1) + kDriverPage - 1) / kDriverPage * kDriverPage;
+    JINX_TRY_ASSIGN(void* address, allocate(block->sizeBytes));
+    block->address = pointer(address);
+    return std::unique_ptr<PeerMemory>(std::make_unique<CudaPeerMemory>(std::move(block)));
+  }
+  Expected<PeerMemoryName> nameOf(const PeerMemory& memory) override {
+    PeerBlock& block = static_cast<const CudaPeerMemory&>(memory).block();
+    CudaName content;
+    content.block = &block;
+    content.sizeBytes = block.sizeBytes;
+    JINX_TRY(context_->enter());
+    content.handleResult = context_->driver.ipcHandle(&content.handle, block.address);
+    block.hasName = true;
+    PeerMemoryName name;
+    std::memcpy(name.bytes.data(), &content, sizeof content);
+    return name;
+  }
+  Expected<std::unique_ptr<PeerMemory>> openPeerMemory(const PeerMemoryName& name) override {
+    CudaName content;
+    std::memcpy(&content, name.bytes.data(), sizeof content);
+    if (content.magic != CudaName::kMagic) return unimplemented(name_ + " reaches memory of GPUs only");
+    if (content.machine != machineKey()) return unimplemented(name_ + " reaches memory of its own machine only");
+    JINX_TRY(context_->enter());
+    return content.process == processKey() ? openOwn(*content.block) : openMapped(content);
   }
 
   Expected<void*> allocateHost(size_t sizeBytes) override {
@@ -400,7 +484,7 @@ class CudaDevice final : public Device {
       cluster.value.cluster[0] = shape.cluster;
       cluster.value.cluster[1] = cluster.value.cluster[2] = 1;
     }
-    if (kernel.formulas.waitsForGrid()) {
+    if (kernel.formulas.waitsForGrid() && capability_ >= kStartsEarly) {
       LaunchAttribute& early = attributes[numAttributes++];
       early.id = LaunchAttribute::kProgrammaticStreamSerialization;
       early.value.mayStartEarly = 1;
@@ -447,6 +531,27 @@ class CudaDevice final : public Device {
 
  private:
   static constexpr size_t kMaxMaps = 8;
+  static constexpr int kStartsEarly = 90; ///< compute capability: launches may begin before the one in front has ended
+
+  /// What an unreachable peer is: a reason to do without it, not a fault.
+  static Status asUnreachable(Status status) {
+    return status.isOk() ? std::move(status)
+                         : unimplemented("GPUs do not reach each other's memory: " + status.message());
+  }
+  /// Memory of this process: addresses are the same, once this GPU may use them.
+  Expected<std::unique_ptr<PeerMemory>> openOwn(PeerBlock& block) const {
+    if (block.context->handle != context_->handle)
+      if (const int result = context_->driver.peerAccess(block.context->handle, 0); result != kPeerAccessIsOn)
+        JINX_TRY(asUnreachable(context_->check(result, "cuCtxEnablePeerAccess")));
+    return std::unique_ptr<PeerMemory>(std::make_unique<CudaPeerMemory>(block.shared_from_this()));
+  }
+  Expected<std::unique_ptr<PeerMemory>> openMapped(const CudaName& name) const {
+    JINX_TRY(asUnreachable(context_->check(name.handleResult, "cuIpcGetMemHandle")));
+    DevicePointer address = 0;
+    JINX_TRY(asUnreachable(
+        context_->check(context_->driver.ipcOpen(&address, name.handle, kLazyPeerAccess), "cuIpcOpenMemHandle")));
+    return std::unique_ptr<PeerMemory>(std::make_unique<MappedPeerMemory>(context_, address, name.sizeBytes));
+  }
 
   Expected<int> attribute(DeviceAttribute which) const {
     int value = 0;

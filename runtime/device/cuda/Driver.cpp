@@ -34,6 +34,10 @@ Expected<Driver> Driver::open() {
   get(d.memAlloc, "cuMemAlloc_v2");
   get(d.memFree, "cuMemFree_v2");
   get(d.memInfo, "cuMemGetInfo_v2");
+  get(d.peerAccess, "cuCtxEnablePeerAccess");
+  get(d.ipcHandle, "cuIpcGetMemHandle");
+  get(d.ipcOpen, "cuIpcOpenMemHandle_v2");
+  get(d.ipcClose, "cuIpcCloseMemHandle");
   get(d.hostAlloc, "cuMemHostAlloc");
   get(d.hostFree, "cuMemFreeHost");
   get(d.copyToDevice, "cuMemcpyHtoDAsync_v2");

@@ -45,6 +45,11 @@ struct LaunchConfig {
   unsigned int numAttributes = 0;
 };
 
+/// CUipcMemHandle.
+struct IpcHandle {
+  char bytes[64];
+};
+
 struct Driver {
   /// Opens and starts the driver. kUnimplemented, saying what was tried, on a machine without one. It stays open until
   /// the process ends.
@@ -66,6 +71,10 @@ struct Driver {
   int (*memAlloc)(DevicePointer*, size_t) = nullptr;
   int (*memFree)(DevicePointer) = nullptr;
   int (*memInfo)(size_t*, size_t*) = nullptr;
+  int (*peerAccess)(void*, unsigned int) = nullptr;
+  int (*ipcHandle)(IpcHandle*, DevicePointer) = nullptr;
+  int (*ipcOpen)(DevicePointer*, IpcHandle, unsigned int) = nullptr;
+  int (*ipcClose)(DevicePointer) = nullptr;
   int (*hostAlloc)(void**, size_t, unsigned int) = nullptr;
   int (*hostFree)(void*) = nullptr;
   int (*copyToDevice)(DevicePointer, const void*, size_t, void*) = nullptr;

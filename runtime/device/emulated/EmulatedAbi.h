@@ -2,7 +2,7 @@
 // CUDA text that the host compiler gets (HostModule.cpp), so that both sides compile the same declarations.
 #pragma once
 
-#define JINX_EMULATED_ABI 6
+#define JINX_EMULATED_ABI 7
 
 struct JinxEmuDim {
   unsigned x, y, z;
@@ -40,6 +40,9 @@ struct JinxEmuApi {
   void (*shared_access)(const void* p, unsigned bytes, int is_write, int line);
   void (*global_access)(const void* p, unsigned bytes, int access, int line);  ///< a JinxEmuAccess
   void (*fence_proxy_async)(int line);
+  // Memory that other devices read and write while the kernel runs: nothing orders it but what is in it.
+  void (*peer_access)(const void* p, unsigned bytes, int line);  ///< bounds, alignment
+  void (*yield)(int line);                                       ///< other threads run, and other devices
   // mbarriers; addresses are offsets in the shared window.
   void (*mbar_init)(unsigned bar, unsigned arrivals, int line);
   void (*mbar_init_fence)(int line);

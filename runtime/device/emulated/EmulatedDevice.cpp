@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "runtime/base/DType.h"
+#include "runtime/device/ProcessKey.h"
 #include "runtime/device/cuda/LaunchFormulas.h"
 #include "runtime/device/emulated/HostModule.h"
 #include "runtime/executor/Trace.h"
@@ -107,26 +108,107 @@ EmulatedDevice::~EmulatedDevice() {
     std::free(const_cast<char*>(block));
 }
 
+void EmulatedDevice::add(const void* block, size_t sizeBytes) {
+  std::lock_guard lock(mutex_);
+  blocks_[static_cast<const char*>(block)] = sizeBytes;
+}
+
+void EmulatedDevice::forget(const void* block) {
+  std::lock_guard lock(mutex_);
+  blocks_.erase(static_cast<const char*>(block));
+  constants_.erase(block);
+}
+
 std::string EmulatedDevice::description() const {
   return "emulated CUDA (sm_90a) on the host, seed " + std::to_string(seed_);
 }
 
-Expected<void*> EmulatedDevice::allocate(size_t sizeBytes) {
+/// 256-byte aligned, as from cuMemAlloc, and filled with bytes that read as NaN; null where there is no memory.
+static void* allocateNan(size_t sizeBytes) {
   size_t rounded = (std::max<size_t>(sizeBytes, 1) + kDeviceAlignment - 1) / kDeviceAlignment * kDeviceAlignment;
   void* block = rounded < sizeBytes ? nullptr : std::aligned_alloc(kDeviceAlignment, rounded);
-  if (!block) return resourceError("cannot allocate " + std::to_string(sizeBytes) + " bytes on the emulated device");
-  std::memset(block, 0xFF, rounded);
-  blocks_[static_cast<const char*>(block)] = sizeBytes;
+  if (block) std::memset(block, 0xFF, rounded);
+  return block;
+}
+static Status noMemory(size_t sizeBytes) {
+  return resourceError("cannot allocate " + std::to_string(sizeBytes) + " bytes on the emulated device");
+}
+
+Expected<void*> EmulatedDevice::allocate(size_t sizeBytes) {
+  void* block = allocateNan(sizeBytes);
+  if (!block) return noMemory(sizeBytes);
+  add(block, sizeBytes);
   return block;
 }
 
 void EmulatedDevice::release(void* block, size_t) noexcept {
-  blocks_.erase(static_cast<const char*>(block));
-  constants_.erase(block);
+  forget(block);
   std::free(block);
 }
 
+// ---- memory of several devices ----
+
+namespace {
+
+/// Lives as long as a device has it open.
+struct PeerBlock : std::enable_shared_from_this<PeerBlock> {
+  void* data;
+  size_t sizeBytes;
+  PeerBlock(void* d, size_t bytes) : data(d), sizeBytes(bytes) {}
+  ~PeerBlock() { std::free(data); }
+};
+
+/// What a name's bytes hold.
+struct EmulatedName {
+  static constexpr uint64_t kMagic = 0x4a696e7850656572;
+  uint64_t magic = kMagic, process = processKey();
+  const PeerBlock* block = nullptr;
+};
+
+} // namespace
+
+class EmulatedPeerMemory final : public PeerMemory {
+ public:
+  EmulatedPeerMemory(EmulatedDevice& device, std::shared_ptr<PeerBlock> block)
+      : PeerMemory(block->data, block->sizeBytes), device_(device), block_(std::move(block)) {
+    device_.add(data(), sizeBytes());
+  }
+  ~EmulatedPeerMemory() override { device_.forget(data()); }
+  const PeerBlock& block() const { return *block_; }
+
+ private:
+  EmulatedDevice& device_;
+  std::shared_ptr<PeerBlock> block_;
+};
+
+Expected<std::unique_ptr<PeerMemory>> EmulatedDevice::allocatePeerMemory(size_t sizeBytes) {
+  void* data = allocateNan(sizeBytes);
+  if (!data) return noMemory(sizeBytes);
+  return std::unique_ptr<PeerMemory>(
+      std::make_unique<EmulatedPeerMemory>(*this, std::make_shared<PeerBlock>(data, sizeBytes)));
+}
+
+Expected<PeerMemoryName> EmulatedDevice::nameOf(const PeerMemory& memory) {
+  PeerMemoryName name;
+  EmulatedName content;
+  content.block = &static_cast<const EmulatedPeerMemory&>(memory).block();
+  std::memcpy(name.bytes.data(), &content, sizeof content);
+  return name;
+}
+
+Expected<std::unique_ptr<PeerMemory>> EmulatedDevice::openPeerMemory(const PeerMemoryName& name) {
+  EmulatedName content;
+  std::memcpy(&content, name.bytes.data(), sizeof content);
+  if (content.magic != EmulatedName::kMagic)
+    return unimplemented("the emulated device reaches memory of emulated devices only");
+  if (content.process != processKey())
+    return unimplemented("emulated devices reach each other's memory within one process only");
+  return std::unique_ptr<PeerMemory>(std::make_unique<EmulatedPeerMemory>(
+      *this, std::const_pointer_cast<PeerBlock>(content.block->shared_from_this())));
+}
+
 Status EmulatedDevice::checkRange(const void* address, size_t sizeBytes, const char* what) const {
+  std::lock_guard lock(mutex_);
   auto* at = static_cast<const char*>(address);
   auto it = blocks_.upper_bound(at);
   if (it != blocks_.begin()) {
@@ -225,6 +307,18 @@ Status EmulatedDevice::replay(const LaunchGraph& graph, Stream& stream) {
   return static_cast<const EmulatedGraph&>(graph).run(*this, stream);
 }
 
+bool EmulatedDevice::findRanges(std::span<void* const> pointers, std::vector<MemoryRange>& ranges) const {
+  std::lock_guard lock(mutex_);
+  for (void* pointer : pointers) {
+    auto it = blocks_.upper_bound(static_cast<const char*>(pointer));
+    if (it == blocks_.begin()) return false;
+    --it;
+    ranges.push_back({it->first, it->second, true, "the memory of buffer " + std::to_string(ranges.size()),
+                      constants_.contains(it->first)});
+  }
+  return true;
+}
+
 Status EmulatedDevice::launch(const KernelLaunch& launch, Stream& stream) {
   if (auto& capture = static_cast<EmulatedStream&>(stream).capture) {
     JINX_TRY(prepare(launch));
@@ -241,18 +335,9 @@ Status EmulatedDevice::launch(const KernelLaunch& launch, Stream& stream) {
   std::vector<void*> pointers(launch.buffers.begin(), launch.buffers.end());
   std::vector<int64_t> sizes(launch.sizes.begin(), launch.sizes.end());
   std::vector<void*> params;
-  bool known = true;
-  for (void*& pointer : pointers) {
+  for (void*& pointer : pointers)
     params.push_back(&pointer);
-    auto it = blocks_.upper_bound(static_cast<const char*>(pointer));
-    known = known && it != blocks_.begin();
-    if (known) {
-      --it;
-      options.ranges.push_back({it->first, it->second, true,
-                                "the memory of buffer " + std::to_string(options.ranges.size()),
-                                constants_.contains(it->first)});
-    }
-  }
+  const bool known = findRanges(pointers, options.ranges);
   if (!known) options.ranges.clear(); // an empty tensor may lie anywhere
   for (int64_t& size : sizes)
     params.push_back(&size);
@@ -275,8 +360,11 @@ Status EmulatedDevice::launch(const KernelLaunch& launch, Stream& stream) {
   if (isRecorded) recorder_->begin(pointers, options.ranges);
   const int64_t start = launch.trace ? Trace::now() : 0;
   JINX_TRY_ASSIGN(LaunchReport report, emulated::launch(*kernel.code, symbol, shape, params.data(), options));
-  for (const TouchedRange& range : report.touched)
-    if (range.isConstant) constants_.insert(range.begin);
+  {
+    std::lock_guard lock(mutex_);
+    for (const TouchedRange& range : report.touched)
+      if (range.isConstant) constants_.insert(range.begin);
+  }
   if (launch.trace) launch.trace->record(launch.step, 0, launch.trace->nextExecution(), start, Trace::now());
   return isRecorded ? recorder_->finish(symbol, kernel.code->text(), shape, pointers, sizes, report) : Status::ok();
 }

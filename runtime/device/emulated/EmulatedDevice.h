@@ -7,7 +7,9 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
+#include <vector>
 
 #include "runtime/device/Device.h"
 #include "runtime/device/emulated/Emulator.h"
@@ -25,7 +27,6 @@ class EmulatedDevice final : public Device {
   /// Its buffers are not host memory as far as anybody may rely on, though they are ordinary memory underneath.
   std::span<const std::string_view> capabilities() const override;
 
-  /// 256-byte aligned, as from cuMemAlloc, and filled with bytes that read as NaN.
   Expected<void *> allocate(size_t sizeBytes) override;
   void release(void *block, size_t sizeBytes) noexcept override;
 
@@ -35,6 +36,10 @@ class EmulatedDevice final : public Device {
   Status copyToHost(void *host, const void *device, size_t sizeBytes, Stream &stream) override;
   Status copyOnDevice(void *target, const void *source, size_t sizeBytes, Stream &stream) override;
   Status clear(void *device, size_t sizeBytes, Stream &stream) override;
+  /// Of other emulated devices of this process.
+  Expected<std::unique_ptr<PeerMemory>> allocatePeerMemory(size_t sizeBytes) override;
+  Expected<PeerMemoryName> nameOf(const PeerMemory &memory) override;
+  Expected<std::unique_ptr<PeerMemory>> openPeerMemory(const PeerMemoryName &name) override;
   /// Compiles every code object of format "cuda".
   Expected<std::unique_ptr<Module>> loadModule(std::shared_ptr<const PlanFile> plan) override;
   Status prepare(const KernelLaunch &launch) override;
@@ -47,8 +52,15 @@ class EmulatedDevice final : public Device {
   /// kInternal where [address, address + bytes) is not within one allocation of this device.
   Status checkRange(const void *address, size_t sizeBytes, const char *what) const;
 
+  friend class EmulatedPeerMemory;
+  void add(const void *block, size_t sizeBytes);
+  void forget(const void *block);
+  /// Of a launch's buffers: the allocations that they lie in, and whether all of them do.
+  bool findRanges(std::span<void *const> pointers, std::vector<MemoryRange> &ranges) const;
+
   DeviceOptions options_;
-  std::map<const char *, size_t> blocks_;  ///< allocations by address
+  mutable std::mutex mutex_;               ///< of the next two: a thread may copy while another launches
+  std::map<const char *, size_t> blocks_;  ///< memory that kernels may touch, by address
   std::set<const void *> constants_;       ///< those that a launch has read as constants
   uint64_t seed_ = 0, launches_ = 0;
   std::unique_ptr<LaunchRecorder> recorder_;  ///< null: nothing is recorded

@@ -11,6 +11,8 @@
 //     their destination holds NaN. wgmma reads shared memory either when issued or at its wait, and its accumulators hold NaN until
 //     then. Shared memory starts as NaN; a pipeline stage becomes NaN again when its "empty" barrier completes.
 //   * A launch that may begin early must not touch global memory before it knows that the one before it has ended.
+//   * Launches of several devices, each on a thread of the host, run at once. What their kernels tell each other by memory of each other
+//     (peer_access) is seen as the host's threads see it; a thread that waits for it yields, also between the halves of what it stores.
 //   * A shadow of shared memory knows who wrote and read each word and what barriers order (Knowledge.h). An access that nothing orders
 //     after an earlier one is an error on hardware now and then, and here always; so is a read of what nothing has written, or of a
 //     stage that was given back, and an asynchronous reader of ordinary stores that no proxy fence has followed. Stores to global
@@ -114,7 +116,7 @@ class HostModule;
 
 /// Runs `kernel` to its end. `params` points to each parameter's value, as for cuLaunchKernel. A broken rule (a deadlock, a missing
 /// fence, an access out of bounds) is kInternal with a report; output buffers are then in any state.
-/// One launch at a time runs in a process; calls from several threads wait for each other.
+/// Each call runs its launch on the calling thread; launches of several threads run at once, as those of several devices do.
 Expected<LaunchReport> launch(HostModule &module, const std::string &kernel, const LaunchShape &shape, void **params,
                               const LaunchOptions &options);
 

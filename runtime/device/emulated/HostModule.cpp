@@ -170,9 +170,10 @@ Expected<std::shared_ptr<HostModule>> HostModule::compile(const std::string &tex
   }
   module->library_ = dlopen(object.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!module->library_) return internalError("cannot load " + object + ": " + dlerror());
-  auto bind = reinterpret_cast<JinxEmuSelf **(*)(const JinxEmuApi *)>(dlsym(module->library_, "jinx_emulated_bind"));
-  if (!bind) return internalError(object + " is no emulated kernel");
-  module->selfSlot_ = bind(&emulatedApi());
+  auto bind = reinterpret_cast<void (*)(const JinxEmuApi *)>(dlsym(module->library_, "jinx_emulated_bind"));
+  module->selfSlot_ = reinterpret_cast<JinxEmuSelf **(*)()>(dlsym(module->library_, "jinx_emulated_self"));
+  if (!bind || !module->selfSlot_) return internalError(object + " is no emulated kernel");
+  bind(&emulatedApi());
   return module;
 }
 

@@ -26,7 +26,8 @@ class HostModule {
 
   /// The entry that runs a kernel for the thread `emu_self` points at.
   Expected<void (*)(void **)> kernel(const std::string &name) const;
-  JinxEmuSelf **selfSlot() const { return selfSlot_; }
+  /// The calling thread's: where kernels that it runs look for themselves.
+  JinxEmuSelf **selfSlot() const { return selfSlot_(); }
   bool fromCache() const { return fromCache_; }
   const std::string &text() const { return text_; }
   /// Line `number` of the text, from 1, without its indentation; empty where there is none.
@@ -35,7 +36,7 @@ class HostModule {
  private:
   HostModule() = default;
   void *library_ = nullptr;
-  JinxEmuSelf **selfSlot_ = nullptr;
+  JinxEmuSelf **(*selfSlot_)() = nullptr;
   std::string name_, text_;
   bool fromCache_ = false;
 };

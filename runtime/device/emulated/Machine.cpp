@@ -5,12 +5,19 @@
 #include <cstdio>
 #include <cstring>
 #include <sstream>
+#include <thread>
 
 namespace jinx::emulated {
 
 namespace {
 constexpr size_t kStackBytes = 512 * 1024;  // reserved, not touched until used
 thread_local Machine *theMachine = nullptr;
+
+/// Stacks for this thread's next launch: to map them takes longer than to run a small kernel.
+constexpr size_t kSpareFibres = 256;
+thread_local std::vector<std::unique_ptr<Fibre>> spareFibres;
+
+std::string nameOf(const MemoryRange &range) { return range.name.empty() ? "a buffer" : range.name; }
 }  // namespace
 
 Machine *Machine::current() { return theMachine; }
@@ -31,6 +38,7 @@ Machine::Machine(const LaunchShape &shape, const LaunchOptions &options, const H
 Expected<LaunchReport> Machine::run() {
   Machine *outer = theMachine;
   theMachine = this;
+  idleFibres_.swap(spareFibres);
   Status status;
   for (uint32_t block = 0; block < shape_.grid && status.isOk(); block += shape_.cluster) {
     startCluster(block);
@@ -38,6 +46,8 @@ Expected<LaunchReport> Machine::run() {
     for (Cta &cta : ctas_) cta.shadow.collect(report_.bankConflicts);
   }
   theMachine = outer;
+  if (idleFibres_.size() > kSpareFibres) idleFibres_.resize(kSpareFibres);
+  idleFibres_.swap(spareFibres);
   for (auto &[line, count] : report_.bankConflicts) {
     if (!status.isOk() || options_.maxBankConflict <= 0 || double(count.wavefronts) <= options_.maxBankConflict * double(count.ideal)) continue;
     std::ostringstream out;
@@ -333,24 +343,46 @@ void Machine::demandGridWait(const char *what, int line) {
   fail(std::string("missing grid_wait_previous: ") + what + " of global memory, while the launch before may still run", line);
 }
 
-void Machine::touchGlobal(const void *p, unsigned bytes, JinxEmuAccess access, int line) {
-  const bool isWrite = access == JINX_EMU_WRITE;
+void Machine::peerAccess(const void *p, unsigned bytes, int line) {
+  demandGridWait("an access", line);
+  if (reinterpret_cast<uintptr_t>(p) % bytes != 0) fail("a misaligned access of " + std::to_string(bytes) + " bytes to memory of several devices", line);
   count(line);
-  if (options_.ranges.empty()) return;
+  if (!options_.ranges.empty()) rangeOf(p, bytes, /*isWrite=*/true, line);
+}
+
+/// Goes on when its turn comes again: nobody has to wake it. Other devices' threads get the processor when all may have had their turn.
+void Machine::yield(int line) {
+  count(line);
+  if (++yields_ % live_ == 0) std::this_thread::yield();
+  Thread &t = self();
+  t.state = Thread::kReady;
+  ready_.push_back(&t);
+  t.fibre->suspend();
+}
+
+size_t Machine::rangeOf(const void *p, unsigned bytes, bool isWrite, int line) {
   auto it = std::upper_bound(options_.ranges.begin(), options_.ranges.end(), p, [](const void *q, auto &r) { return q < r.begin; });
   if (it == options_.ranges.begin()) fail("a global access outside every buffer", line);
   --it;
   auto *begin = static_cast<const char *>(it->begin), *at = static_cast<const char *>(p);
-  const std::string name = it->name.empty() ? "a buffer" : it->name;
   if (at + bytes > begin + it->bytes)
     fail((isWrite ? "a store of " : "a load of ") + std::to_string(bytes) + " bytes outside every buffer, " + std::to_string(at - begin) +
-             " bytes into " + name + " of " + std::to_string(it->bytes), line);
-  TouchedRange &touched = report_.touched[static_cast<size_t>(it - options_.ranges.begin())];
-  if (isWrite && (it->isConstant || touched.isConstant)) fail("a store to memory that is read as a constant, " + name + ": those loads do not wait for the launch before", line);
-  if (isWrite && !it->writable) fail("a store to an input buffer, " + name, line);
+             " bytes into " + nameOf(*it) + " of " + std::to_string(it->bytes), line);
+  return static_cast<size_t>(it - options_.ranges.begin());
+}
+
+void Machine::touchGlobal(const void *p, unsigned bytes, JinxEmuAccess access, int line) {
+  const bool isWrite = access == JINX_EMU_WRITE;
+  count(line);
+  if (options_.ranges.empty()) return;
+  const size_t range = rangeOf(p, bytes, isWrite, line), offset = static_cast<size_t>(static_cast<const char *>(p) - static_cast<const char *>(options_.ranges[range].begin));
+  const MemoryRange &in = options_.ranges[range];
+  TouchedRange &touched = report_.touched[range];
+  if (isWrite && (in.isConstant || touched.isConstant)) fail("a store to memory that is read as a constant, " + nameOf(in) + ": those loads do not wait for the launch before", line);
+  if (isWrite && !in.writable) fail("a store to an input buffer, " + nameOf(in), line);
   size_t &reach = isWrite ? touched.written : touched.read;
-  reach = std::max(reach, static_cast<size_t>(at - begin) + bytes);
-  orderGlobal(static_cast<size_t>(it - options_.ranges.begin()), static_cast<size_t>(at - begin), bytes, isWrite, line);
+  reach = std::max(reach, offset + bytes);
+  orderGlobal(range, offset, bytes, isWrite, line);
   touched.isConstant |= access == JINX_EMU_CONSTANT;
 }
 
@@ -420,9 +452,8 @@ void Machine::orderGlobal(size_t range, size_t offset, unsigned bytes, bool isWr
     return false;
   });
   if (other.when) {
-    const std::string &name = options_.ranges[range].name;
     std::ostringstream out;
-    out << "a race: " << (isWrite ? "a store overwrites" : "a load reads") << " byte " << where << " of " << (name.empty() ? "a buffer" : name)
+    out << "a race: " << (isWrite ? "a store overwrites" : "a load reads") << " byte " << where << " of " << nameOf(options_.ranges[range])
         << ", and no barrier stands after thread " << other.thread << " of block " << other.block << " wrote it" << at(other.line) << "; found";
     fail(out.str(), line);
   }

@@ -217,6 +217,8 @@ class Machine {
   void clusterLoad(void *to, unsigned address, unsigned rank, unsigned bytes, int line);
   void globalAccess(const void *p, unsigned bytes, JinxEmuAccess access, int line);
   void fenceProxyAsync() { running_->knows.fence(); }
+  void peerAccess(const void *p, unsigned bytes, int line);
+  void yield(int line);
 
  private:
   // ---- scheduling (Machine.cpp) ----
@@ -254,6 +256,8 @@ class Machine {
   /// Fails where the launch before may still run, as far as this thread knows.
   void demandGridWait(const char *what, int line);
   void touchGlobal(const void *p, unsigned bytes, JinxEmuAccess access, int line);
+  /// Which of options_.ranges all of the access lies in; fails where none is.
+  size_t rangeOf(const void *p, unsigned bytes, bool isWrite, int line);
   void orderGlobal(size_t range, size_t offset, unsigned bytes, bool isWrite, int line);
   /// Every so often; fails when the launch does not come to an end.
   void count(int line) {
@@ -292,7 +296,7 @@ class Machine {
   std::string failure_;
   Joins joins_;
   GlobalShadow global_;
-  uint64_t operations_ = 0;
+  uint64_t operations_ = 0, yields_ = 0;
   std::vector<std::string> engines_;  ///< names of the actors after threads and warpgroups
   uint32_t firstEngine_ = 0;
   uint32_t gridActor_ = 0;    ///< the launch before; its one event is that it has ended

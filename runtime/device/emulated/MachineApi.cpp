@@ -1,6 +1,4 @@
 // The table of operations that a compiled kernel calls (EmulatedAbi.h), each passed on to the machine whose thread is running.
-#include <mutex>
-
 #include "runtime/device/emulated/HostModule.h"
 #include "runtime/device/emulated/Machine.h"
 
@@ -25,6 +23,8 @@ const JinxEmuApi &emulatedApi() {
       .shared_access = [](const void *p, unsigned bytes, int isWrite, int line) { m().sharedAccess(p, bytes, isWrite, line); },
       .global_access = [](const void *p, unsigned bytes, int access, int line) { m().globalAccess(p, bytes, JinxEmuAccess(access), line); },
       .fence_proxy_async = [](int) { m().fenceProxyAsync(); },
+      .peer_access = [](const void *p, unsigned bytes, int line) { m().peerAccess(p, bytes, line); },
+      .yield = [](int line) { m().yield(line); },
       .mbar_init = [](unsigned bar, unsigned arrivals, int line) { m().mbarInit(bar, arrivals, line); },
       .mbar_init_fence = [](int line) { m().mbarInitFence(line); },
       .mbar_guard = [](unsigned bar, unsigned address, unsigned bytes, int line) { m().mbarGuard(bar, address, bytes, line); },
@@ -72,9 +72,6 @@ Expected<LaunchReport> launch(HostModule &module, const std::string &kernel, con
     return invalidArgument("a block may have " + std::to_string(kMaxSharedBytes) + " bytes of shared memory, not " +
                            std::to_string(shape.sharedBytes));
   JINX_TRY_ASSIGN(auto entry, module.kernel(kernel));
-  // One at a time: two modules may be the same shared object, which has one `emu_self`.
-  static std::mutex mutex;
-  std::lock_guard lock(mutex);
   Machine machine(shape, options, module, entry, params);
   Expected<LaunchReport> report = machine.run();
   if (!report) return report.status().withContext("emulating " + kernel + ", seed " + std::to_string(options.seed));

@@ -11,17 +11,15 @@
 #define __cluster_dims__(...)
 #define __grid_constant__
 
-static JinxEmuSelf* emu_self;
+static thread_local JinxEmuSelf* emu_self;  // launches of several devices run on a thread each
 static const JinxEmuApi* emu;
 #define threadIdx emu_self->threadIdx
 #define blockIdx emu_self->blockIdx
 #define blockDim emu_self->blockDim
 #define gridDim emu_self->gridDim
 
-extern "C" __attribute__((visibility("default"))) JinxEmuSelf** jinx_emulated_bind(const JinxEmuApi* api) {
-  emu = api;
-  return &emu_self;
-}
+extern "C" __attribute__((visibility("default"))) void jinx_emulated_bind(const JinxEmuApi* api) { emu = api; }
+extern "C" __attribute__((visibility("default"))) JinxEmuSelf** jinx_emulated_self() { return &emu_self; }
 
 // Calls a kernel with its parameters as cuLaunchKernel would: params[i] points to the value of parameter i.
 template <typename T> struct EmuValue { typedef T type; };

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times of torch.distributed's collectives over NCCL on the GPUs of this machine, one process each: JSON to standard output.
 
-    dist_peer.py GPUS --from BYTES --to BYTES [--factor 4] [--rounds 20] [--dtype bf16]
+    dist_peer.py GPUS --from BYTES --to BYTES [--factor 4] [--rounds 20] [--dtype bf16] [--collectives all_reduce …]
 
 Sizes are those of nccl-tests and of `jinx bench comm`: the whole that a rank has before or afterwards. A round is a barrier and then calls one behind the other; its time is the slowest
 rank's between two events of the device around them, for one call. All four collectives write into tensors that are there already.
@@ -55,7 +55,7 @@ def rank_main(rank, options):
     dist.init_process_group("nccl", device_id=torch.device("cuda", rank))
     found, size = [], options.smallest
     while size <= options.largest:
-        found += [measure(name, size, options, rank, options.gpus) for name in COLLECTIVES]
+        found += [measure(name, size, options, rank, options.gpus) for name in options.collectives]
         size *= options.factor
     if rank == 0:
         print(json.dumps({"torch": torch.__version__, "nccl": ".".join(map(str, torch.cuda.nccl.version())), "times": found}))
@@ -70,6 +70,7 @@ def main():
     parser.add_argument("--factor", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--dtype", choices=DTYPES, default="bf16")
+    parser.add_argument("--collectives", nargs="+", choices=COLLECTIVES, default=COLLECTIVES)
     parser.add_argument("--port", type=int, default=29531)
     options = parser.parse_args()
     mp.spawn(rank_main, args=(options,), nprocs=options.gpus)

@@ -2,14 +2,15 @@
 """Ranks with a GPU each, on the GPUs of one machine: are they right, how fast are collectives beside torch.distributed, what does a language model gain, and what happens when a rank dies?
 Made by pack.py; needs torch, numpy, NCCL and, for processes, mpirun.
 
-    run.py [--gpus N] [--only checks bandwidth choice models faults] [--shapes 8B] [--json FILE] [--markdown FILE]
+    run.py [--gpus N] [--only checks bandwidth small choice models faults] [--shapes 8B] [--json FILE] [--markdown FILE]
     run.py --page FILE            the page of such a JSON file, nothing is measured
 
-checks     every case of tests/unit/comm/Cases.h over NCCL, bit by bit, as threads and as processes: all collectives, all types, odd sizes, meshes, calls in flight
-bandwidth  1 KiB to 1 GiB of all-reduce, all-gather, reduce-scatter and all-to-all, `jinx-rt bench comm` and dist_peer.py by turns, twice each; the better median of each
+checks     every case of tests/unit/comm/Cases.h, bit by bit, as threads and as processes: all collectives, all types, odd sizes, meshes, calls in flight; over NCCL and peers' memory, and over NCCL alone
+bandwidth  over NCCL alone, 1 KiB to 1 GiB of all-reduce, all-gather, reduce-scatter and all-to-all, `jinx-rt bench comm` and dist_peer.py by turns, twice each; the better median of each
+small      all-reduces of 1 KiB to 1 MiB over peers' memory, over NCCL, and torch's, likewise
 choice     the fit of these times, and what it says of ring and tree, beside what NCCL's log says that it takes
-models     decode by TP = 1, 2, … n: the same tokens, a step's time at 1, 32 and 256 requests, with collectives beside kernels and without
-faults     a rank is killed, or does not come: what the others say
+models     decode by TP = 1, 2, … n: the same tokens, a step's time at 1, 32 and 256 requests, with collectives beside kernels and without, and without peers' memory (nccl)
+faults     a rank is killed, or does not come, in a call of 4 MiB, and in one of 4 KiB: what the others say
 """
 
 import argparse
@@ -26,6 +27,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SMALLEST, LARGEST, FACTOR = 1 << 10, 1 << 30, 4
+FEW = 1 << 20  # bytes that all-reduces over peers' memory are measured up to
 PROMPT, SHORT, LONG = 1024, 150, 278
 SCALE = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
@@ -51,8 +53,9 @@ def say(command, env, timeout=120):
 
 def check(env, gpus):
     found = {}
-    for how, command in (("threads", [HERE / "jinx_nccl_ranks", f"threads:{gpus}"]), ("mpirun", mpirun(gpus) + [HERE / "jinx_nccl_ranks", f"mpi:{HERE / 'libjinx_mpi.so'}"])):
-        status, text = say(command + ["cuda", "cases", 60000], env)
+    threads, processes = [HERE / "jinx_nccl_ranks", f"threads:{gpus}"], mpirun(gpus) + [HERE / "jinx_nccl_ranks", f"mpi:{HERE / 'libjinx_mpi.so'}"]
+    for how, command, peer_bytes in (("threads", threads, []), ("mpirun", processes, []), ("threads, NCCL alone", threads, [0])):
+        status, text = say(command + ["cuda", "cases", 60000, *peer_bytes], env)
         found[how] = {"right": status == 0 and text.count("cases are right") == gpus, "said": re.findall(r"^rank \d+: .*", text, re.M)}
         print(f"checks, {how}: {'right' if found[how]['right'] else text[-600:]}", flush=True)
     return found
@@ -61,7 +64,7 @@ def check(env, gpus):
 def faults(env, gpus):
     found = {}
     program = [HERE / "jinx_nccl_ranks", f"mpi:{HERE / 'libjinx_mpi.so'}", "cuda"]
-    for mode, timeout in (("missing", 2000), ("killed", 60000)):
+    for mode, timeout in (("missing", 2000), ("missing-few", 2000), ("killed", 60000), ("killed-few", 60000)):
         begin = time.monotonic()
         _, text = say(mpirun(gpus) + program + [mode, timeout], env)
         found[mode] = {"seconds": time.monotonic() - begin, "said": re.findall(r"^rank \d+: .*", text, re.M)}
@@ -69,26 +72,47 @@ def faults(env, gpus):
     return found
 
 
+def measure(env, gpus, collectives, sizes, more):
+    """What `jinx-rt bench comm` and dist_peer.py say, one after the other."""
+    status, text = say([HERE / "jinx-rt", "bench", "comm", "--communicator", "nccl", "--ranks", gpus, "--device", "cuda", "--dtype", "bf16",
+                        "--collective", ",".join(collectives), *sizes, *more, "--json", HERE / "comm.json"], env, 400)
+    if status:
+        raise SystemExit(f"jinx-rt bench comm fails: {text[-800:]}")
+    peer = subprocess.run([sys.executable, HERE / "dist_peer.py", str(gpus), *map(str, sizes), "--collectives", *collectives],
+                          capture_output=True, text=True, env={**os.environ, "NCCL_NVLS_ENABLE": "0"}, timeout=400)
+    if peer.returncode:
+        raise SystemExit(f"dist_peer.py fails: {peer.stderr[-800:]}")
+    return json.loads((HERE / "comm.json").read_text()), json.loads(peer.stdout.splitlines()[-1])
+
+
+def keep_least(times, who, rows, figure="median_us"):
+    for row in rows:
+        entry = times.setdefault(f"{row['collective']} {row['bytes']}", {})
+        if figure in row:
+            entry[who] = min(entry.get(who, 1e30), row[figure])
+
+
 def bandwidth(env, gpus, rounds):
     """By collective and bytes: the better of two medians, of ours and of torch's."""
-    sizes = ["--from", SMALLEST, "--to", LARGEST, "--factor", FACTOR, "--rounds", rounds]
     times, about = {}, {}
     for _ in range(2):
-        status, text = say([HERE / "jinx-rt", "bench", "comm", "--communicator", "nccl", "--ranks", gpus, "--device", "cuda", "--dtype", "bf16",
-                            "--collective", "all_reduce,all_gather,reduce_scatter,all_to_all", *sizes, "--json", HERE / "comm.json", "--write-network", HERE / "network.json"], env, 400)
-        if status:
-            raise SystemExit(f"jinx-rt bench comm fails: {text[-800:]}")
-        ours = json.loads((HERE / "comm.json").read_text())
-        peer = subprocess.run([sys.executable, HERE / "dist_peer.py", str(gpus), *map(str, sizes)], capture_output=True, text=True, env={**os.environ, "NCCL_NVLS_ENABLE": "0"}, timeout=400)
-        if peer.returncode:
-            raise SystemExit(f"dist_peer.py fails: {peer.stderr[-800:]}")
-        theirs = json.loads(peer.stdout.splitlines()[-1])
+        ours, theirs = measure(env, gpus, ["all_reduce", "all_gather", "reduce_scatter", "all_to_all"], ["--from", SMALLEST, "--to", LARGEST, "--factor", FACTOR, "--rounds", rounds],
+                               ["--peer-bytes", 0, "--write-network", HERE / "network.json"])
         about = {"torch": theirs["torch"], "nccl": theirs["nccl"]}
-        for who, rows in (("jinx", ours["times"]), ("torch", theirs["times"])):
-            for row in rows:
-                entry = times.setdefault(f"{row['collective']} {row['bytes']}", {})
-                entry[who] = min(entry.get(who, 1e30), row["median_us"])
+        keep_least(times, "jinx", ours["times"])
+        keep_least(times, "torch", theirs["times"])
     return {"about": about, "times": times, "fits": ours["fits"], "ring_or_tree": ours.get("ring_or_tree", [])}
+
+
+def small(env, gpus, rounds):
+    """All-reduces by bytes, the better of two medians: over peers' memory, over NCCL, torch's."""
+    times = {}
+    for _ in range(2):
+        ours, theirs = measure(env, gpus, ["all_reduce"], ["--from", SMALLEST, "--to", FEW, "--factor", 2, "--rounds", rounds], ["--peer-bytes", FEW])
+        keep_least(times, "peers", [row for row in ours["times"] if "by_nccl_median_us" in row])
+        keep_least(times, "nccl", ours["times"], "by_nccl_median_us")
+        keep_least(times, "torch", theirs["times"])
+    return {"carriers": ours["carriers"], "times": times}
 
 
 def choice(env, gpus):
@@ -96,7 +120,7 @@ def choice(env, gpus):
     log = HERE / "nccl.log"
     for old in HERE.glob("nccl.log*"):
         old.unlink()
-    say([HERE / "jinx-rt", "bench", "comm", "--communicator", "nccl", "--ranks", gpus, "--device", "cuda", "--from", SMALLEST, "--to", LARGEST, "--factor", FACTOR, "--rounds", 1, "--warm-up", 0],
+    say([HERE / "jinx-rt", "bench", "comm", "--communicator", "nccl", "--ranks", gpus, "--device", "cuda", "--peer-bytes", 0, "--from", SMALLEST, "--to", LARGEST, "--factor", FACTOR, "--rounds", 1, "--warm-up", 0],
         {**env, "NCCL_DEBUG": "INFO", "NCCL_DEBUG_SUBSYS": "TUNING,INIT", "NCCL_DEBUG_FILE": str(log)}, 200)
     taken = {}
     for path in HERE.glob("nccl.log*"):
@@ -106,7 +130,10 @@ def choice(env, gpus):
 
 
 def ranks_of(shape, tp, how=""):
-    return [HERE / shape / "m.jxp"] if tp == 1 else [HERE / shape / f"tp{tp}{how}", "--ranks", tp, "--communicator", "nccl"]
+    """how: "", "-serial"; "-nccl" for all by NCCL."""
+    if tp == 1:
+        return [HERE / shape / "m.jxp"]
+    return [HERE / shape / f"tp{tp}{how.removesuffix('-nccl')}", "--ranks", tp, "--communicator", "nccl", *(["--peer-bytes", 0] if how.endswith("-nccl") else [])]
 
 
 def generate(env, plan, requests, pages, more=()):
@@ -169,7 +196,7 @@ def models(env, gpus, names, batches):
             else:
                 found[name][f"tokens tp{tp}"] = compare_tokens(first, said)
                 print(f"{name} tp{tp}: {found[name][f'tokens tp{tp}']}", flush=True)
-            for how in [""] + (["-serial"] if (HERE / name / f"tp{tp}-serial").is_dir() else []):
+            for how in [""] + (["-nccl"] if tp > 1 else []) + (["-serial"] if (HERE / name / f"tp{tp}-serial").is_dir() else []):
                 for batch in batches:
                     found[name]["ms"][f"tp{tp}{how} {batch}"] = ms = step_ms(env, ranks_of(name, tp, how), batch)
                     print(f"{name} tp{tp}{how}, {batch} requests: {ms:.3f} ms", flush=True)
@@ -201,11 +228,17 @@ def page(result):
             ours, theirs = entry["jinx"], entry["torch"]
             lines.append(f"| {collective} | {bytes_text(size)} | {ours:.1f} | {theirs:.1f} | {bus(collective, size, ours, gpus):.1f} | {bus(collective, size, theirs, gpus):.1f} | {theirs / ours:.2f} |")
         lines += ["", "Fits: " + "; ".join(f"{fit['collective']} α {fit['latency_us']:.1f} us a step, β {fit['bandwidth_gb_s']:.0f} GB/s a link" for fit in result["bandwidth"]["fits"]) + ".", ""]
+    if "small" in result:
+        lines += ["## Small all-reduces", "", f"bf16, likewise. Rank 0: {result['small']['carriers']}.", "", "| bytes | over peers' memory, us | NCCL us | torch us | NCCL / peers |", "|---|---|---|---|---|"]
+        for key, entry in result["small"]["times"].items():
+            peers, nccl = entry.get("peers"), entry.get("nccl")
+            lines.append(f"| {bytes_text(int(key.split()[1]))} | " + (f"{peers:.1f} | {nccl:.1f} | {entry['torch']:.1f} | {nccl / peers:.2f} |" if peers else f"- | - | {entry['torch']:.1f} | - |"))
+        lines.append("")
     if "choice" in result:
         lines += ["What NCCL takes for an all-reduce: " + "; ".join(f"{bytes_text(int(size))} {what}" for size, what in result["choice"].items()) + ".", "",
                   "By the fit a ring is overtaken by a tree at: " + "; ".join(f"{row['ranks']} ranks {row['crossover_bytes'] or 'never'}" for row in result["bandwidth"]["ring_or_tree"]) + ".", ""]
     for name, entry in result.get("models", {}).items():
-        lines += [f"## {name}, decode", "", "A step in ms, greedy, random bf16 weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`.", "", "| requests | " + " | ".join(
+        lines += [f"## {name}, decode", "", "A step in ms, greedy, random bf16 weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`" + ("; nccl: `--peer-bytes 0`." if any("nccl" in key for key in entry["ms"]) else "."), "", "| requests | " + " | ".join(
             sorted({key.split()[0] for key in entry["ms"]})) + " | gain |", "|---" * (2 + len({key.split()[0] for key in entry["ms"]})) + "|"]
         ways = sorted({key.split()[0] for key in entry["ms"]})
         for batch in sorted({int(key.split()[1]) for key in entry["ms"]}):
@@ -226,7 +259,7 @@ def page(result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    steps = ["checks", "bandwidth", "choice", "models", "faults"]
+    steps = ["checks", "bandwidth", "small", "choice", "models", "faults"]
     parser.add_argument("--gpus", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=steps, default=steps)
     parser.add_argument("--shapes", nargs="+", default=["8B"])
@@ -244,7 +277,7 @@ def main():
     gpus, env = options.gpus or torch.cuda.device_count(), environment()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     result = {"gpus": gpus, "device": torch.cuda.get_device_name(0), "version": (HERE / "version").read_text()}
-    work = {"checks": lambda: check(env, gpus), "bandwidth": lambda: bandwidth(env, gpus, options.rounds), "choice": lambda: choice(env, gpus),
+    work = {"checks": lambda: check(env, gpus), "bandwidth": lambda: bandwidth(env, gpus, options.rounds), "small": lambda: small(env, gpus, options.rounds), "choice": lambda: choice(env, gpus),
             "models": lambda: models(env, gpus, options.shapes, options.batches), "faults": lambda: faults(env, gpus)}
     for step in steps:
         if step in options.only:

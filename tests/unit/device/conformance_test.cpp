@@ -133,6 +133,41 @@ TEST_P(DeviceConformance, SaysWhatItIs) {
   EXPECT_FALSE(device->description().empty());
 }
 
+/// Memory that another device of the process has open is one memory, as long as either has it.
+TEST_P(DeviceConformance, PeersReachOneMemory) {
+  auto own = device->allocatePeerMemory(4096);
+  if (GetParam() == std::string("cpu")) {
+    EXPECT_EQ(own.status().message(), "cpu has no memory that other devices reach");
+    EXPECT_EQ(device->openPeerMemory({}).status().code(), Code::kUnimplemented);
+    return;
+  }
+  std::unique_ptr<PeerMemory> memory = take(std::move(own));
+  EXPECT_GE(memory->sizeBytes(), 4096u);
+  const PeerMemoryName name = take(device->nameOf(*memory));
+  std::unique_ptr<Device> other = take(makeNamed(GetParam()));
+  std::unique_ptr<Stream> others = take(other->createStream());
+  std::unique_ptr<PeerMemory> opened = take(other->openPeerMemory(name));
+  const std::vector<float> values = ramp(1024, 3);
+  ASSERT_TRUE(other->copyToDevice(opened->data(), values.data(), 4096, *others).isOk());
+  ASSERT_TRUE(others->synchronize().isOk());
+  EXPECT_EQ(download(memory->data(), 1024), values);
+  memory.reset();
+  std::vector<float> kept(1024);
+  ASSERT_TRUE(other->copyToHost(kept.data(), opened->data(), 4096, *others).isOk());
+  ASSERT_TRUE(others->synchronize().isOk());
+  EXPECT_EQ(kept, values);
+}
+
+TEST_P(DeviceConformance, MemoryOfOthersIsRefused) {
+  if (GetParam() == std::string("cpu")) GTEST_SKIP() << "has none";
+  EXPECT_EQ(device->openPeerMemory({}).status().code(), Code::kUnimplemented);
+  if (GetParam() != std::string("emulated")) return;
+  std::unique_ptr<PeerMemory> memory = take(device->allocatePeerMemory(64));
+  PeerMemoryName name = take(device->nameOf(*memory));
+  name.bytes[8] ^= std::byte{1}; // of the process that has named it
+  EXPECT_EQ(device->openPeerMemory(name).status().message(), "emulated devices reach each other's memory within one process only");
+}
+
 TEST_P(DeviceConformance, CopiesKeepEveryByte) {
   for (size_t bytes : {size_t{0}, size_t{1}, size_t{63}, size_t{4099}}) {
     std::vector<unsigned char> in(bytes), out(bytes, 0xAA);

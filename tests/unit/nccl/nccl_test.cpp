@@ -2,6 +2,7 @@
 // every world, and what ends a wait.
 #include <thread>
 
+#include "runtime/comm/DeviceCollectives.h"
 #include "runtime/comm/nccl/DeviceWatch.h"
 #include "runtime/comm/nccl/NcclCommunicator.h"
 #include "runtime/device/emulated/EmulatedDevice.h"
@@ -9,6 +10,7 @@
 #include "tests/unit/comm/Cases.h"
 #include "tests/unit/comm/Ranks.h"
 #include "tests/unit/nccl/DeviceAsHost.h"
+#include "tests/unit/nccl/Peers.h"
 #include "tests/unit/runtime/TestPlan.h"
 
 namespace jinx::comm::test {
@@ -31,23 +33,33 @@ std::vector<std::string> onEveryDevice(int size, const NcclOptions& options,
   return said;
 }
 
-class NcclCases : public testing::TestWithParam<int> {};
+/// How many ranks, and what may go over peers' memory.
+struct Ranks {
+  int size;
+  const char* how;
+  int64_t peerBytes;
+};
+void PrintTo(const Ranks& ranks, std::ostream* out) { *out << ranks.size << ranks.how; }
+class NcclCases : public testing::TestWithParam<Ranks> {};
 
 TEST_P(NcclCases, EveryRankIsRight) {
   for (const Case& each : cases()) {
     const auto said =
-        onEveryDevice(GetParam(), {}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
-          auto host =
-              DeviceAsHost::create(std::shared_ptr<Communicator>(std::shared_ptr<void>(), &comm), std::move(device));
-          std::string wrong = host ? each.run(**host) : host.status().message();
-          if (!wrong.empty()) comm.abort(internalError(wrong)); // or the others would wait
-          return wrong;
-        });
+        onEveryDevice(GetParam().size, {.peerBytes = GetParam().peerBytes},
+                      [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+                        auto host = DeviceAsHost::create(std::shared_ptr<Communicator>(std::shared_ptr<void>(), &comm),
+                                                         std::move(device));
+                        std::string wrong = host ? each.run(**host) : host.status().message();
+                        if (!wrong.empty()) comm.abort(internalError(wrong)); // or the others would wait
+                        return wrong;
+                      });
     for (size_t rank = 0; rank < said.size(); ++rank)
       ASSERT_EQ(said[rank], "") << each.name << ", rank " << rank;
   }
 }
-INSTANTIATE_TEST_SUITE_P(Sizes, NcclCases, testing::Values(1, 2, 3, 4), testing::PrintToStringParamName());
+constexpr Ranks kSizes[] = {
+    {1, "", 0}, {2, "", 0}, {3, "", 0}, {4, "", 0}, {2, "Peers", kPeerBytes}, {4, "Peers", kPeerBytes}};
+INSTANTIATE_TEST_SUITE_P(Sizes, NcclCases, testing::ValuesIn(kSizes), testing::PrintToStringParamName());
 
 /// Memory of a device.
 struct Block {
@@ -57,7 +69,12 @@ struct Block {
   ~Block() { device.release(data, 64); }
 };
 
-constexpr NcclOptions kSoon{.timeout = std::chrono::milliseconds(300)};
+NcclOptions soon(int64_t peerBytes) { return {.timeout = std::chrono::milliseconds(300), .peerBytes = peerBytes}; }
+
+/// What ends a wait ends it in NCCL's kernels and in ours: by the bytes that may go over peers' memory.
+class Nccl : public testing::TestWithParam<int64_t> {};
+INSTANTIATE_TEST_SUITE_P(Kernels, Nccl, testing::Values(0, kPeerBytes),
+                         [](const auto& info) { return std::string(info.index == 0 ? "Nccl" : "Peers"); });
 
 std::string sum(Communicator& comm, Device& device, int64_t sequence, const char* name) {
   Block block(device);
@@ -69,19 +86,20 @@ std::string sum(Communicator& comm, Device& device, int64_t sequence, const char
   return status.isOk() ? calls.status().message() : status.message();
 }
 
-TEST(Nccl, ARankThatDoesNotComeIsNamedWithWhatItDidLast) {
+TEST_P(Nccl, ARankThatDoesNotComeIsNamedWithWhatItDidLast) {
   std::atomic<bool> over{false};
-  const auto said = onEveryDevice(3, kSoon, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
-    if (std::string wrong = sum(comm, *device, 11, "/up"); !wrong.empty()) return wrong;
-    if (comm.rank() == 2) {
-      while (!over)
-        std::this_thread::yield();
-      return comm.onDevice()->status().message() + comm.run({.count = 0}, nullptr, nullptr).message();
-    }
-    std::string text = sum(comm, *device, 12, "/down");
-    over = true;
-    return text;
-  });
+  const auto said =
+      onEveryDevice(3, soon(GetParam()), [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+        if (std::string wrong = sum(comm, *device, 11, "/up"); !wrong.empty()) return wrong;
+        if (comm.rank() == 2) {
+          while (!over)
+            std::this_thread::yield();
+          return comm.onDevice()->status().message() + comm.run({.count = 0}, nullptr, nullptr).message();
+        }
+        std::string text = sum(comm, *device, 12, "/down");
+        over = true;
+        return text;
+      });
   // Whoever is first asks; it is everybody's error.
   for (int rank : {0, 1})
     expectAllSay({said[static_cast<size_t>(rank)]},
@@ -90,34 +108,35 @@ TEST(Nccl, ARankThatDoesNotComeIsNamedWithWhatItDidLast) {
   expectAllSay({said[2]}, {"has failed: #12 all_reduce sum f32[16] of /down"});
 }
 
-TEST(Nccl, ASignalEndsCallsThatAreOnTheirWay) {
+TEST_P(Nccl, ASignalEndsCallsThatAreOnTheirWay) {
   std::atomic<int> stop{0};
-  const auto said =
-      onEveryDevice(2, {.stop = &stop}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
-        if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
-        if (comm.rank() == 1) {
-          stop = 15;
-          while (comm.onDevice()->status().isOk())
-            std::this_thread::yield();
-          return comm.onDevice()->status().message();
-        }
-        return sum(comm, *device, 2, "/b");
-      });
+  const auto said = onEveryDevice(2, {.stop = &stop, .peerBytes = GetParam()},
+                                  [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+                                    if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
+                                    if (comm.rank() == 1) {
+                                      stop = 15;
+                                      while (comm.onDevice()->status().isOk())
+                                        std::this_thread::yield();
+                                      return comm.onDevice()->status().message();
+                                    }
+                                    return sum(comm, *device, 2, "/b");
+                                  });
   expectAllSay(said, {"stopped by signal 15", "another rank may have died"});
   expectAllSay({said[0]}, {"#2 all_reduce sum f32[16] of /b"});
 }
 
-TEST(Nccl, ARankThatFailsEndsTheCallsOfTheOthers) {
-  const auto said = onEveryDevice(2, {}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
-    if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
-    if (comm.rank() == 0) return sum(comm, *device, 2, "/b");
-    comm.abort(resourceError("no memory for 12 GiB"));
-    return sum(comm, *device, 2, "/b");
-  });
+TEST_P(Nccl, ARankThatFailsEndsTheCallsOfTheOthers) {
+  const auto said = onEveryDevice(2, {.peerBytes = GetParam()},
+                                  [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+                                    if (std::string wrong = sum(comm, *device, 1, "/a"); !wrong.empty()) return wrong;
+                                    if (comm.rank() == 0) return sum(comm, *device, 2, "/b");
+                                    comm.abort(resourceError("no memory for 12 GiB"));
+                                    return sum(comm, *device, 2, "/b");
+                                  });
   expectAllSay(said, {"rank 1 has failed: no memory for 12 GiB"});
 }
 
-TEST(Nccl, RefusesWhatItCannotDo) {
+TEST(NcclAlone, RefusesWhatItCannotDo) {
   const auto said = onEveryDevice(1, {}, [](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
     Block block(*device);
     auto stream = std::move(*device->createStream());
@@ -135,7 +154,7 @@ TEST(Nccl, RefusesWhatItCannotDo) {
 
 /// A session over calls on devices: counts are sent, read by the host, and say how many rows go. Rows behind those that
 /// came are zeros again in each run.
-TEST(Nccl, SessionsReadCountsThatDevicesHave) {
+TEST(NcclAlone, SessionsReadCountsThatDevicesHave) {
   using jinx::test::TestPlan;
   TestPlan t;
   t.mesh({{"ep", 2}});
@@ -165,7 +184,7 @@ TEST(Nccl, SessionsReadCountsThatDevicesHave) {
 }
 
 /// Who receives more than is sent waits for the rest until the time is over.
-TEST(Nccl, CountsOfOneRankThatAreNotTheOthers) {
+TEST(NcclAlone, CountsOfOneRankThatAreNotTheOthers) {
   const auto said = onEveryDevice(2, kSoon, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
     Block in(*device), out(*device);
     auto stream = std::move(*device->createStream());
@@ -183,7 +202,51 @@ TEST(Nccl, CountsOfOneRankThatAreNotTheOthers) {
   expectAllSay({said[0]}, {"#3 all_to_all_v f32[0] of /moe", "rank 0 has waited 0.3"});
 }
 
-TEST(Nccl, IsForDevicesWithMemoryOfTheirOwn) {
+TEST(NcclAlone, SumsOverPeersMemoryAreRecorded) {
+  if (!kRunsKernels) GTEST_SKIP() << "ThreadSanitizer crashes on the stacks of the emulator's fibres";
+  const auto said = onEveryDevice(2, {}, [](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+    constexpr Call kCall{.dtype = DType::kI32, .count = 16, .name = "/a"};
+    Block block(*device);
+    auto stream = std::move(*device->createStream());
+    DeviceCollectives& calls = *comm.onDevice();
+    if (Status status = calls.open(0); !status.isOk()) return status.message();
+    (void)device->beginCapture(*stream);
+    calls.beginRecording();
+    const Status recorded = calls.enqueue(kCall, block.data, block.data, *stream);
+    calls.endRecording();
+    auto graph = device->endCapture(*stream);
+    if (!recorded.isOk()) return recorded.message();
+    const int64_t before = comm.traffic().calls;
+    for (int turn = 0; turn < 3; ++turn) {
+      std::vector<int32_t> values(16, 10 * turn + comm.rank());
+      (void)device->copyToDevice(block.data, values.data(), 64, *stream);
+      if (Status status = calls.replaying(*stream); !status.isOk()) return status.message();
+      if (Status status = device->replay(**graph, *stream); !status.isOk()) return status.message();
+      if (Status status = calls.replayed(kCall, 1, *stream); !status.isOk()) return status.message();
+      (void)device->copyToHost(values.data(), block.data, 64, *stream);
+      if (values != std::vector<int32_t>(16, 20 * turn + 1)) return "replay " + std::to_string(turn) + " is wrong";
+    }
+    return comm.traffic().calls == before + 3 ? "" : "calls are not counted";
+  });
+  for (const std::string& wrong : said)
+    EXPECT_EQ(wrong, "");
+}
+
+TEST_P(Nccl, SaysWhoCarriesWhat) {
+  const auto said =
+      onEveryDevice(2, {.peerBytes = GetParam()}, [](Communicator& comm, std::shared_ptr<Device>) -> std::string {
+        DeviceCollectives& calls = *comm.onDevice();
+        if (Status status = calls.open(0); !status.isOk()) return status.message();
+        const bool isFew = calls.isOverPeers({.count = 16}), isMany = calls.isOverPeers({.count = 1 << 20});
+        return std::string(isFew ? "few" : "none") + (isMany ? ", many" : "") + "; " + calls.carriersOf(0) + "\n" +
+               comm.recentCalls();
+      });
+  const std::string text = GetParam() == 0 ? "all by NCCL: rank 0: it is turned off"
+                                           : "all_reduce of at most 131072 bytes over peers' memory, all else by NCCL";
+  expectAllSay(said, {(GetParam() == 0 ? "none; " : "few; ") + text, "ranks 0, 1: " + text});
+}
+
+TEST(NcclAlone, IsForDevicesWithMemoryOfTheirOwn) {
   auto world = *VirtualWorld::create(1, kPatient);
   auto comm = openNccl(rankOf(world, 0), std::shared_ptr<Device>(std::move(*makeDevice("cpu", {.threads = 1}))));
   EXPECT_NE(comm.status().message().find("got cpu, whose memory is the host's"), std::string::npos)
