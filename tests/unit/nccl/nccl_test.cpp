@@ -185,7 +185,7 @@ TEST(NcclAlone, SessionsReadCountsThatDevicesHave) {
 
 /// Who receives more than is sent waits for the rest until the time is over.
 TEST(NcclAlone, CountsOfOneRankThatAreNotTheOthers) {
-  const auto said = onEveryDevice(2, kSoon, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+  const auto said = onEveryDevice(2, soon(0), [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
     Block in(*device), out(*device);
     auto stream = std::move(*device->createStream());
     DeviceCollectives& calls = *comm.onDevice();
