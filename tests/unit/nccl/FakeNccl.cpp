@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -293,8 +294,12 @@ int ncclCommDestroy(Comm* comm) {
 }
 /// Others see it, too: as if kernels that wait for this rank heard of it.
 int ncclCommAbort(Comm* comm) {
+  static std::mutex mutex;
+  static auto& kept = *new std::vector<Comm*>; // a thread may be in a call: what belongs to the communicator stays
+  std::lock_guard lock(mutex);
+  kept.push_back(comm);
   comm->world->aborted = 1;
-  return kSuccess; // a thread may be in a call: what belongs to the communicator stays
+  return kSuccess;
 }
 int ncclCommGetAsyncError(Comm*, int* error) {
   *error = kSuccess;
