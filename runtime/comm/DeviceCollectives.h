@@ -46,7 +46,7 @@ class DeviceCollectives {
 
   /// Whether the call goes over memory that ranks reach of each other, and by a kernel of our own.
   virtual bool isOverPeers(const Call& call) const = 0;
-  /// For people: "all_reduce of at most 131072 bytes over peers' memory, all else by NCCL", or why all is.
+  /// For people: "all_reduce of at most 524288 bytes over peers' memory, all else by NCCL", or why all is.
   virtual std::string carriersOf(int group) const = 0;
   /// OK, or what broke the world.
   virtual Status status() const = 0;

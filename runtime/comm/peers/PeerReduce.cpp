@@ -134,7 +134,7 @@ std::string firstReason(std::span<const int> ranks, const std::vector<T>& all, R
 
 } // namespace
 
-/// "rank 1: takes 0 bytes, rank 0 131072"; empty where all take the same.
+/// "rank 1: takes 0 bytes, rank 0 524288"; empty where all take the same.
 std::string PeerReduce::difference(std::span<const int> ranks, std::span<const Offer> offers) {
   for (size_t i = 1; i < offers.size(); ++i)
     if (offers[i].mostBytes != offers[0].mostBytes)
@@ -150,8 +150,10 @@ Status PeerReduce::left(std::unique_ptr<PeerReduce> made, Status why) {
 }
 
 int64_t usualPeerBytes(int ranks) {
-  constexpr uint64_t kOfTwo = 128 << 10;
-  return ranks < 2 ? 0 : static_cast<int64_t>(std::bit_floor(kOfTwo / static_cast<uint64_t>(ranks - 1)));
+  constexpr int64_t kOfTwo = 512 << 10;   // measured (decision 0054)
+  constexpr uint64_t kPushed = 128 << 10; // by a rank of more than two: a guess
+  if (ranks <= 2) return ranks == 2 ? kOfTwo : 0;
+  return static_cast<int64_t>(std::bit_floor(kPushed / static_cast<uint64_t>(ranks - 1)));
 }
 
 // ---- opening ----

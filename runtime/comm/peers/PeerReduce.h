@@ -55,7 +55,7 @@ namespace jinx::comm {
 
 struct PeerReduceOptions {
   static constexpr int64_t kUsual = -1;
-  int64_t mostBytes = kUsual; ///< of an operand; 0: nothing is taken. kUsual: 128 KiB on two ranks, fewer on more
+  int64_t mostBytes = kUsual; ///< of an operand; 0: nothing is taken. kUsual: 512 KiB on two ranks, fewer on more
 };
 /// The most bytes that go over peers' memory where nobody says otherwise: a rank pushes 2 (ranks - 1) times as many.
 int64_t usualPeerBytes(int ranks);

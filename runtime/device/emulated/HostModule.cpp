@@ -29,8 +29,8 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> &flags() {
-  // Contraction on: the device fuses a multiplication and an addition as well.
-  static const std::vector<std::string> all = {"-x",   "c++", "-std=c++17", "-O2", "-fPIC", "-shared", "-w", "-fno-exceptions",
+  // Contraction on: the device fuses a multiplication and an addition as well. C's headers are enough, and read in half the time.
+  static const std::vector<std::string> all = {"-x",   "c++", "-std=c++17", "-nostdinc++", "-O2", "-fPIC", "-shared", "-w", "-fno-exceptions",
                                                "-fno-rtti", "-fvisibility=hidden", "-ffp-contract=fast"};
   return all;
 }

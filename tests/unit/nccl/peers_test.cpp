@@ -366,7 +366,7 @@ TEST(PeerKernels, KeepWordsInRegisters) {
 
 TEST(PeersThatAreNone, MoreRanksTakeLess) {
   EXPECT_EQ(usualPeerBytes(1), 0);
-  EXPECT_EQ(usualPeerBytes(2), 128 << 10);
+  EXPECT_EQ(usualPeerBytes(2), 512 << 10);
   EXPECT_EQ(usualPeerBytes(3), 64 << 10);
   EXPECT_EQ(usualPeerBytes(4), 32 << 10);
   EXPECT_EQ(usualPeerBytes(8), 16 << 10);
