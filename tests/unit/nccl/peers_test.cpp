@@ -88,7 +88,7 @@ class Peer {
   }
 
  private:
-  static constexpr size_t kBlock = 256 << 10;
+  static constexpr size_t kBlock = 1 << 20;
   Communicator& world_;
   std::shared_ptr<Device> device_;
   std::unique_ptr<PeerReduce> reduce_;
