@@ -30,7 +30,7 @@ void addRankOptions(CLI::App& command, RankOptions& options) {
 void addPeerBytes(CLI::App& command, int64_t& peerBytes) {
   command
       .add_option("--peer-bytes", peerBytes,
-                  "With nccl: an all_reduce of at most so many bytes goes over GPUs' memory of each other (default 128KiB "
+                  "With nccl: an all_reduce of at most so many bytes goes over GPUs' memory of each other (default 512KiB "
                   "of 2 ranks, fewer of more; 0: NCCL alone)")
       ->transform(CLI::AsSizeValue(true))
       ->check(CLI::Range(int64_t{0}, int64_t{16} << 20))

@@ -13,7 +13,6 @@
 #include "runtime/comm/DeviceCollectives.h"
 #include "runtime/comm/nccl/DeviceWatch.h"
 #include "runtime/comm/nccl/Nccl.h"
-#include "runtime/comm/peers/PeerReduce.h"
 
 namespace jinx::comm {
 namespace {

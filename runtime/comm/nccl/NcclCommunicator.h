@@ -24,6 +24,7 @@
 #include <memory>
 
 #include "runtime/comm/Communicator.h"
+#include "runtime/comm/peers/PeerReduce.h"
 #include "runtime/device/Device.h"
 
 namespace jinx::comm {
@@ -32,7 +33,7 @@ struct NcclOptions {
   std::chrono::milliseconds timeout =
       std::chrono::minutes(5);            ///< of a call on its way, from the end of the one in front of it
   const std::atomic<int>* stop = nullptr; ///< not 0: a signal asks the program to end
-  static constexpr int64_t kUsualPeerBytes = -1;
+  static constexpr int64_t kUsualPeerBytes = PeerReduceOptions::kUsual;
   int64_t peerBytes = kUsualPeerBytes; ///< an all_reduce of at most so many goes over peers' memory; 0: none does
 };
 
