@@ -207,23 +207,23 @@ class PlanBuilder {
     return Status::ok();
   }
 
-  /// The pieces of a part of a constant that stays in its file, unless the part lies together, behind those of `data`. \returns their bytes, or 0: it is to be placed as a tensor
+  /// The pieces of a part or a stack of constants that stay in their file, unless they lie together, behind those of `data`. \returns their bytes, or 0: it is to be placed as a tensor
   uint64_t placeInRows(ElementsAttr elements, plan::ConstantData &data) {
-    constexpr size_t kMostPieces = 64;  // in more pieces it is shorter in the plan
-    auto part = dyn_cast<PartAttr>(elements);
-    if (!part) return 0;
-    const SmallVector<StridedBytes> pieces = piecesOf(part);
+    constexpr size_t kFewPieces = 64;
+    constexpr uint64_t kLeastBytes = 4096;  // of one of more pieces: smaller ones are shorter in the plan
+    const SmallVector<StridedBytes> pieces = piecesOf(elements);
     const bool isRun = pieces.size() == 1 && pieces[0].whole().data();
     auto isExternal = [&](const StridedBytes &piece) { return piece.rowBytes == 0 || externalOf(piece.first, (piece.rows - 1) * piece.stride + piece.rowBytes); };
-    if (isRun || pieces.empty() || pieces.size() > kMostPieces || !llvm::all_of(pieces, isExternal)) return 0;
+    if (isRun || pieces.empty() || !llvm::all_of(pieces, isExternal)) return 0;
     uint64_t bytes = 0;
+    for (const StridedBytes &piece : pieces) bytes += piece.size();
+    if (pieces.size() > kFewPieces && bytes < pieces.size() * kLeastBytes) return 0;
     for (const StridedBytes &piece : pieces) {
       plan::ConstantPiece &to = *data.add_pieces();
       to.set_size(piece.size());
       to.set_zeros(piece.zeros);
       if (piece.rows > 1) to.set_rows(piece.rows), to.set_stride(piece.stride);
       if (piece.rowBytes) setExternal(piece.first, (piece.rows - 1) * piece.stride + piece.rowBytes, to);
-      bytes += piece.size();
     }
     return bytes;
   }

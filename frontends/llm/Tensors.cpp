@@ -5,6 +5,7 @@
 #include <set>
 
 #include "ir/Graph/Constants.h"
+#include "ir/Graph/PartAttr.h"
 #include "mlir/IR/Location.h"
 
 using namespace mlir;
@@ -191,12 +192,25 @@ Tensor Tensors::bytesOf(const Shape& role, const Place& place) const {
   return moved;
 }
 
+ElementsAttr Tensors::elementsOf(const Shape& role, const Place& place, MLIRContext* context) const {
+  const bool isStacked = place.isStacked && place.offset == 0 && !place.isTransposed && !place.neighborsOfHead && !place.rows;
+  SmallVector<ElementsAttr> entries;
+  for (const std::string& name : isStacked ? place.tensors : std::vector<std::string>()) {
+    const FileTensor& file = files_.at(name);
+    if (file.blocks || !isAligned(file.bytes, file.dtype)) break;
+    entries.push_back(graph::elementsOf(Tensor::wrap(file.dtype, file.shape, const_cast<std::byte*>(file.bytes.data()), owner_), context));
+  }
+  if (entries.size() == place.tensors.size())
+    if (graph::StackAttr stack = graph::stackOf(entries)) return stack;
+  return graph::elementsOf(bytesOf(role, place), context);
+}
+
 Value Tensors::get(OpBuilder& builder, const std::string& role, Type element) const {
   const Place place = placeOf_(role);
   const Shape& shape = wanted_.at(role).shape;
   const FileTensor& first = files_.at(place.tensors.front());
   Location loc = NameLoc::get(builder.getStringAttr(place.tensors.front()));
-  Value constant = graph::ConstantOp::create(builder, loc, graph::elementsOf(bytesOf(shape, place), builder.getContext()));
+  Value constant = graph::ConstantOp::create(builder, loc, elementsOf(shape, place, builder.getContext()));
   auto as = [&](Type type, Value x) { return x.getType() == type ? x : graph::CastOp::create(builder, loc, type, x); };
   const auto wanted = RankedTensorType::get(shape, element);
   if (!first.blocks) return as(wanted, constant);

@@ -54,7 +54,7 @@ using WantedTensors = std::map<std::string, Wanted>;
 /// The roles of a step's tensors (Step.h).
 WantedTensors wantedTensors(const ModelShape& shape);
 
-/// Constants share the file's memory where their elements lie in it as they are wanted.
+/// Constants share the file's memory where their elements lie in it as they are wanted, be it one by one (stacked ones).
 class Tensors {
 public:
   /// \param owner    keeps the bytes of `files` alive; constants keep it
@@ -75,6 +75,7 @@ public:
   Value get(mlir::OpBuilder& builder, const std::string& role, mlir::Type element) const;
 
 private:
+  mlir::ElementsAttr elementsOf(const Shape& shape, const Place& place, mlir::MLIRContext* context) const;
   Tensor bytesOf(const Shape& shape, const Place& place) const;
 
   FileTensors files_;

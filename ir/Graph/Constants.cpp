@@ -26,12 +26,13 @@ std::string resourceName(ArrayRef<char> data) {
   return "constant_" + llvm::utohexstr(llvm::xxh3_64bits(bytes), /*LowerCase=*/true);
 }
 
-Expected<Tensor> partTensor(PartAttr part, DType dtype, const Shape &shape) {
-  const auto pieces = piecesOf(part);
+/// Of a part or a stack.
+Expected<Tensor> tensorOfPieces(ElementsAttr elements, DType dtype, const Shape &shape) {
+  const auto pieces = piecesOf(elements);
   int64_t bytes = 0;
   for (const StridedBytes &piece : pieces) bytes += int64_t(piece.size());
   if (bytes != packedBytes(dtype, numElements(shape)))
-    return invalidArgument("resource '" + part.getWhole().getRawHandle().getKey().str() + "' holds fewer bytes than its type needs");
+    return invalidArgument("a resource of a part or stack holds fewer bytes than its type needs: " + std::to_string(bytes) + " of " + std::to_string(packedBytes(dtype, numElements(shape))));
   if (pieces.size() == 1 && pieces[0].whole().data()) return Tensor::wrap(dtype, shape, const_cast<std::byte *>(pieces[0].first));
   Tensor copy = Tensor::make(dtype, shape);
   auto *to = static_cast<std::byte *>(copy.data());
@@ -129,7 +130,7 @@ Expected<Tensor> tensorOf(ElementsAttr elements) {
                              std::to_string(bytes) + ")");
     return Tensor::wrap(dtype, shape, const_cast<char *>(blob->getData().data()));
   }
-  if (auto part = dyn_cast<PartAttr>(elements)) return partTensor(part, dtype, shape);
+  if (isa<PartAttr, StackAttr>(elements)) return tensorOfPieces(elements, dtype, shape);
   auto dense = dyn_cast<DenseElementsAttr>(elements);
   if (!dense) return unimplemented("constants of this attribute kind");
   Tensor tensor = Tensor::make(dtype, shape);

@@ -61,10 +61,68 @@ void cut(ArrayRef<Box> boxes, const std::byte* memory, SmallVectorImpl<StridedBy
   if (missing) out.push_back({.first = nullptr, .rows = 1, .rowBytes = 0, .stride = 0, .zeros = missing * below});
 }
 
+/// The bytes of a resource; null where they are fewer than its type needs.
+const std::byte* bytesOf(DenseResourceElementsAttr resource) {
+  const AsmResourceBlob* blob = resource.getRawHandle().getBlob();
+  const int64_t needed = resource.getType().getNumElements() * (resource.getType().getElementTypeBitWidth() / 8);
+  return blob && int64_t(blob->getData().size()) >= needed ? reinterpret_cast<const std::byte*>(blob->getData().data())
+                                                           : nullptr;
+}
+
+/// The dimensions of a box of elements, and behind them one of an element's bytes, all of which are there.
+struct Region {
+  SmallVector<int64_t> starts, sizes, extents;
+
+  Region(ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes, ShapedType whole)
+      : starts(starts), sizes(sizes), extents(whole.getShape()) {
+    const int64_t element = whole.getElementTypeBitWidth() / 8;
+    this->starts.push_back(0), this->sizes.push_back(element), extents.push_back(element);
+  }
+};
+
+/// Of each entry the box of its elements, and zeros for entries that are not there. \returns whether all entries have their bytes
+bool cutStack(const Region& region, StackAttr stack, SmallVectorImpl<StridedBytes>& out) {
+  const auto inner = [](ArrayRef<int64_t> all) { return all.drop_front(); };
+  const Box entries{region.starts[0], region.sizes[0], region.extents[0]};
+  int64_t bytes = 1;
+  for (int64_t size : inner(region.sizes))
+    bytes *= size;
+  for (int64_t i = 0; i < entries.inside(); ++i) {
+    const std::byte* memory = bytesOf(stack.getEntries()[size_t(entries.start + i)]);
+    if (!memory) return false;
+    cut(joined(inner(region.starts), inner(region.sizes), inner(region.extents)), memory, out);
+  }
+  if (const int64_t missing = entries.size - entries.inside())
+    out.push_back({.first = nullptr, .rows = 1, .rowBytes = 0, .stride = 0, .zeros = uint64_t(missing * bytes)});
+  return true;
+}
+
 } // namespace
 
-LogicalResult PartAttr::verify(function_ref<InFlightDiagnostic()> emitError, ShapedType type,
-                               DenseResourceElementsAttr whole, ArrayRef<int64_t> starts) {
+LogicalResult StackAttr::verify(function_ref<InFlightDiagnostic()> emitError, ShapedType type,
+                                ArrayRef<DenseResourceElementsAttr> entries) {
+  // stack C1
+  if (entries.empty()) return emitError() << "stack has no entries, expected 1 or more";
+  auto entry = dyn_cast<RankedTensorType>(entries[0].getType());
+  if (!entry || !entry.hasStaticShape() || !hasBytes(entry.getElementType()))
+    return emitError() << "stack has entries of " << entries[0].getType()
+                       << ", expected a static shape of elements of whole bytes";
+  for (DenseResourceElementsAttr other : entries)
+    if (other.getType() != entry)
+      return emitError() << "stack has entries of " << entry << " and " << other.getType() << ", expected one type";
+  // stack C2
+  SmallVector<int64_t> shape{int64_t(entries.size())};
+  llvm::append_range(shape, entry.getShape());
+  auto expected = RankedTensorType::get(shape, entry.getElementType());
+  if (type != expected) return emitError() << "stack is " << type << ", expected " << expected;
+  return success();
+}
+
+LogicalResult PartAttr::verify(function_ref<InFlightDiagnostic()> emitError, ShapedType type, ElementsAttr whole,
+                               ArrayRef<int64_t> starts) {
+  // part C3
+  if (!isa<DenseResourceElementsAttr, StackAttr>(whole))
+    return emitError() << "part is of neither a dense_resource nor a stack";
   auto of = dyn_cast<RankedTensorType>(whole.getType()), part = dyn_cast<RankedTensorType>(type);
   // part C1
   if (!of || !part || !of.hasStaticShape() || !part.hasStaticShape() || of.getRank() != part.getRank() ||
@@ -83,8 +141,8 @@ LogicalResult PartAttr::verify(function_ref<InFlightDiagnostic()> emitError, Sha
 
 PartAttr partOf(ElementsAttr elements, ArrayRef<int64_t> starts, RankedTensorType type) {
   auto part = dyn_cast<PartAttr>(elements);
-  auto whole = part ? part.getWhole() : dyn_cast<DenseResourceElementsAttr>(elements);
-  if (!whole || !type.hasStaticShape() || type.getRank() == 0 || type.getRank() != whole.getType().getRank() ||
+  const ElementsAttr whole = part ? part.getWhole() : elements;
+  if (!isa<DenseResourceElementsAttr, StackAttr>(whole) || !type.hasStaticShape() || type.getRank() == 0 || type.getRank() != cast<RankedTensorType>(whole.getType()).getRank() ||
       !hasBytes(type.getElementType()))
     return {};
   if (type.getNumElements() * int64_t(type.getElementTypeBitWidth() / 8) < kLeastBytes) return {};
@@ -93,24 +151,38 @@ PartAttr partOf(ElementsAttr elements, ArrayRef<int64_t> starts, RankedTensorTyp
   for (int64_t d = 0; part && d < type.getRank(); ++d) {
     const int64_t end = starts[d] + type.getDimSize(d);
     // Zeros behind the part are the whole one's elements, unless that has ended there.
-    if (end > from.getDimSize(d) && part.getStarts()[d] + from.getDimSize(d) < whole.getType().getDimSize(d)) return {};
+    if (end > from.getDimSize(d) && part.getStarts()[d] + from.getDimSize(d) < whole.getShapedType().getDimSize(d)) return {};
     all[d] += part.getStarts()[d];
   }
   return PartAttr::get(type.getContext(), RankedTensorType::get(type.getShape(), type.getElementType()), whole, all);
 }
 
-SmallVector<StridedBytes> piecesOf(PartAttr part) {
+StackAttr stackOf(ArrayRef<ElementsAttr> entries) {
+  SmallVector<DenseResourceElementsAttr> resources;
+  for (ElementsAttr entry : entries) {
+    auto resource = dyn_cast<DenseResourceElementsAttr>(entry);
+    if (!resource || !hasBytes(entry.getElementType())) return {};
+    resources.push_back(resource);
+  }
+  SmallVector<int64_t> shape{int64_t(entries.size())};
+  llvm::append_range(shape, resources.front().getType().getShape());
+  return StackAttr::get(resources.front().getContext(),
+                        RankedTensorType::get(shape, resources.front().getType().getElementType()), resources);
+}
+
+SmallVector<StridedBytes> piecesOf(ElementsAttr elements) {
   SmallVector<StridedBytes> pieces;
-  const AsmResourceBlob* blob = part.getWhole().getRawHandle().getBlob();
-  const ShapedType whole = part.getWhole().getType();
-  const int64_t element = whole.getElementTypeBitWidth() / 8;
-  if (!blob || int64_t(blob->getData().size()) < whole.getNumElements() * element ||
-      part.getType().getNumElements() == 0)
-    return pieces;
-  // An element is a dimension of its bytes, all of which are there.
-  SmallVector<int64_t> starts(part.getStarts()), sizes(part.getType().getShape()), extents(whole.getShape());
-  starts.push_back(0), sizes.push_back(element), extents.push_back(element);
-  cut(joined(starts, sizes, extents), reinterpret_cast<const std::byte*>(blob->getData().data()), pieces);
+  auto part = dyn_cast<PartAttr>(elements);
+  const ElementsAttr whole = part ? part.getWhole() : elements;
+  const ShapedType type = elements.getShapedType();
+  if ((!part && !isa<StackAttr>(whole)) || type.getNumElements() == 0) return pieces;
+  const SmallVector<int64_t> origin(size_t(type.getRank()), 0);
+  const Region region(part ? part.getStarts() : ArrayRef(origin), type.getShape(), whole.getShapedType());
+  if (auto stack = dyn_cast<StackAttr>(whole)) {
+    if (!cutStack(region, stack, pieces)) pieces.clear();
+  } else if (const std::byte* memory = bytesOf(cast<DenseResourceElementsAttr>(whole))) {
+    cut(joined(region.starts, region.sizes, region.extents), memory, pieces);
+  }
   return pieces;
 }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A folder that measures ranks with a GPU each on a machine with several: jinx-rt with what it links and the module of MPI, the cases of collectives, plans without weights, and run.py.
 
-    pack.py DIR [--shapes 8B …] [--tp 2 …]       then, there: python3 DIR/run.py
+    pack.py DIR [--shapes 8B mixtral f32] [--ranks 2 …]       then, there: python3 DIR/run.py
 
-Under 60 MB. Weights are made there (../llm/shapes.py).
+Under 60 MB for two ranks; plans of ranks are much alike, so an archive is a fraction of it. Weights are made there (../llm/shapes.py).
 """
 
 import argparse
@@ -19,25 +19,31 @@ import gpu_pack  # noqa: E402
 import shapes  # noqa: E402
 
 
-def compile_shape(folder, name, splits):
-    """One plan for one GPU, and a folder of plans for each number of ranks."""
+# How each shape is split; the first also with no collective beside kernels.
+AXES = {"8B": ["tp"], "1B": ["tp"], "f32": ["tp"], "mixtral": ["ep", "tp"], "tiny": ["tp"], "tiny-mixtral": ["ep", "tp"]}
+
+
+def compile_shape(folder, name, counts):
+    """One plan for one GPU, and a folder of plans for each split: m.jxp, tp2, tp2-serial."""
     jinx, made = gpu_pack.BIN / "jinx", folder / name
     made.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         model = pathlib.Path(work) / name
         shapes.make(model, name)
-        for ranks, how in [(1, ""), *((ranks, how) for ranks in splits for how in ("", "-serial"))]:
-            output = model / ("m.jxp" if ranks == 1 else f"tp{ranks}{how}")
-            shard = [] if ranks == 1 else ["--shard", f"tp={ranks}", *(["--no-overlap"] if how else [])]
-            subprocess.run([jinx, "compile", model, "--target", "cuda:sm_90a", "--external-weights", *shard, "-o", output], check=True)
-            (shutil.copy if ranks == 1 else shutil.copytree)(output, made / output.name)
+        splits = [(axis, ranks, how) for ranks in counts for axis in AXES[name] for how in (("", "-serial") if axis == AXES[name][0] else ("",))]
+        types = ["--activations", "f32", "--kv", "f32"] if name == "f32" else []
+        for axis, ranks, how in [("", 1, ""), *splits]:
+            output = model / (f"{axis}{ranks}{how}" if axis else "m.jxp")
+            shard = ["--shard", f"{axis}={ranks}"] if axis else []
+            subprocess.run([jinx, "compile", model, "--target", "cuda:sm_90a", "--external-weights", *types, *shard, *(["--no-overlap"] if how else []), "-o", output], check=True)
+            (shutil.copytree if axis else shutil.copy)(output, made / output.name)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--shapes", nargs="*", default=["8B"])
-    parser.add_argument("--tp", nargs="*", type=int, default=[2])
+    parser.add_argument("--shapes", nargs="*", choices=AXES, default=["8B", "mixtral", "f32"])
+    parser.add_argument("--ranks", nargs="*", type=int, default=[2])
     options = parser.parse_args()
     gpu_pack.pack_runtime(options.folder)
     built = gpu_pack.BIN.parent
@@ -46,7 +52,7 @@ def main():
     for script in (HERE / "run.py", HERE / "dist_peer.py", HERE.parent / "llm" / "shapes.py"):
         shutil.copy(script, options.folder)
     for name in options.shapes:
-        compile_shape(options.folder, name, options.tp)
+        compile_shape(options.folder, name, options.ranks)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 """Ranks with a GPU each, on the GPUs of one machine: are they right, how fast are collectives beside torch.distributed, what does a language model gain, and what happens when a rank dies?
 Made by pack.py; needs torch, numpy, NCCL and, for processes, mpirun.
 
-    run.py [--gpus N] [--only checks bandwidth small choice models faults] [--shapes 8B] [--json FILE] [--markdown FILE]
+    run.py [--gpus N] [--only checks bandwidth small choice models faults] [--shapes 8B mixtral f32] [--json FILE] [--markdown FILE]
     run.py --page FILE            the page of such a JSON file, nothing is measured
 
 checks     every case of tests/unit/comm/Cases.h, bit by bit, as threads and as processes: all collectives, all types, odd sizes, meshes, calls in flight; over NCCL and peers' memory, and over NCCL alone
 bandwidth  over NCCL alone, 1 KiB to 1 GiB of all-reduce, all-gather, reduce-scatter and all-to-all, `jinx-rt bench comm` and dist_peer.py by turns, twice each; the better median of each
 small      all-reduces of 1 KiB to 1 MiB over peers' memory, over NCCL, and torch's, likewise
 choice     the fit of these times, and what it says of ring and tree, beside what NCCL's log says that it takes
-models     decode by TP = 1, 2, … n: the same tokens, a step's time at 1, 32 and 256 requests, with collectives beside kernels and without, and without peers' memory (nccl)
+models     decode by TP = 1, 2, … n, of mixtures by experts (EP), too: the same tokens, a step's time at 1, 32 and 256 requests, with collectives beside kernels and without, and without peers' memory (nccl)
 faults     a rank is killed, or does not come, in a call of 4 MiB, and in one of 4 KiB: what the others say
 """
 
@@ -129,11 +129,18 @@ def choice(env, gpus):
     return {str(size): taken[size] for size in sorted(taken)}
 
 
-def ranks_of(shape, tp, how=""):
-    """how: "", "-serial"; "-nccl" for all by NCCL."""
-    if tp == 1:
+def ways_of(shape, gpus):
+    """The splits that the pack has of a shape, for so many GPUs at most: tp2, ep2, tp2-serial. By ranks."""
+    found = [(int(re.fullmatch(r"[a-z]+(\d+)(-serial)?", path.name)[1]), path.name) for path in (HERE / shape).iterdir() if path.is_dir()]
+    return [name for ranks, name in sorted(found) if ranks <= gpus]
+
+
+def plan_of(shape, way):
+    """Arguments for jinx-rt. way: tp1 for one GPU, or a split; with "-nccl" behind it all goes by NCCL."""
+    if way == "tp1":
         return [HERE / shape / "m.jxp"]
-    return [HERE / shape / f"tp{tp}{how.removesuffix('-nccl')}", "--ranks", tp, "--communicator", "nccl", *(["--peer-bytes", 0] if how.endswith("-nccl") else [])]
+    folder = way.removesuffix("-nccl")
+    return [HERE / shape / folder, "--ranks", re.search(r"\d+", folder)[0], "--communicator", "nccl", *(["--peer-bytes", 0] if way != folder else [])]
 
 
 def generate(env, plan, requests, pages, more=()):
@@ -188,18 +195,19 @@ def models(env, gpus, names, batches):
         shapes.fill(HERE / name)
         found[name] = {"ms": {}}
         first = None
-        for tp in [t for t in (1, 2, 4, 8) if t <= gpus and (t == 1 or (HERE / name / f"tp{t}").is_dir())]:
-            generate(env, ranks_of(name, tp), [{"prompt": prompt_of(0, 8), "max_tokens": 2}], 64)  # kernels are compiled
-            said = tokens(env, ranks_of(name, tp))
-            if tp == 1:
+        for way in ["tp1", *ways_of(name, gpus)]:
+            generate(env, plan_of(name, way), [{"prompt": prompt_of(0, 8), "max_tokens": 2}], 64)  # kernels are compiled
+            said = tokens(env, plan_of(name, way)) if not way.endswith("-serial") else None
+            if first is None:
                 first = said
-            else:
-                found[name][f"tokens tp{tp}"] = compare_tokens(first, said)
-                print(f"{name} tp{tp}: {found[name][f'tokens tp{tp}']}", flush=True)
-            for how in [""] + (["-nccl"] if tp > 1 else []) + (["-serial"] if (HERE / name / f"tp{tp}-serial").is_dir() else []):
+            elif said:
+                found[name][f"tokens {way}"] = compare_tokens(first, said)
+                print(f"{name} {way}: {found[name][f'tokens {way}']}", flush=True)
+            for how in [way] + ([f"{way}-nccl"] if way != "tp1" and not way.endswith("-serial") else []):
                 for batch in batches:
-                    found[name]["ms"][f"tp{tp}{how} {batch}"] = ms = step_ms(env, ranks_of(name, tp, how), batch)
-                    print(f"{name} tp{tp}{how}, {batch} requests: {ms:.3f} ms", flush=True)
+                    found[name]["ms"][f"{how} {batch}"] = ms = step_ms(env, plan_of(name, how), batch)
+                    print(f"{name} {how}, {batch} requests: {ms:.3f} ms", flush=True)
+        (HERE / name / "model.safetensors").unlink()  # the next one's have room
     return found
 
 
@@ -210,6 +218,24 @@ def bus(collective, size, us, gpus):
 
 def bytes_text(size):
     return next(f"{size >> shift} {unit}" for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB"), (0, "B")) if size >> shift)
+
+
+ABOUT = {"mixtral": " 8 layers of Mixtral's 32.", "f32": " f32 in place of bf16: weights, activations, keys and values."}
+
+
+def decode_lines(name, entry):
+    ways = list(dict.fromkeys(key.split()[0] for key in entry["ms"]))
+    lines = [f"## {name}, decode", "", "A step in ms, greedy, random bf16 weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`; nccl: `--peer-bytes 0`." + ABOUT.get(name, ""), "",
+             "| requests | " + " | ".join(ways) + " | gain |", "|---" * (2 + len(ways)) + "|"]
+    for batch in sorted({int(key.split()[1]) for key in entry["ms"]}):
+        row = [entry["ms"][f"{way} {batch}"] for way in ways]
+        lines.append(f"| {batch} | " + " | ".join(f"{ms:.3f}" for ms in row) + (f" | {row[0] / min(row[1:]):.2f} |" if row[1:] else " | - |"))
+    lines.append("")
+    for key, said in entry.items():
+        if key.startswith("tokens"):
+            lines.append(f"- {key}: {said['equal']} of {said['of']} tokens are those of one GPU up to the first that differs; {said['requests_that_differ']} of 64 requests have one, where one GPU "
+                         f"preferred its token by at most {said['largest_margin_that_differs']:.4f} (log probability); log probabilities of equal tokens differ by at most {said['largest_logprob_difference']:.4f}")
+    return lines + [""]
 
 
 def page(result):
@@ -238,18 +264,7 @@ def page(result):
         lines += ["What NCCL takes for an all-reduce: " + "; ".join(f"{bytes_text(int(size))} {what}" for size, what in result["choice"].items()) + ".", "",
                   "By the fit a ring is overtaken by a tree at: " + "; ".join(f"{row['ranks']} ranks {row['crossover_bytes'] or 'never'}" for row in result["bandwidth"]["ring_or_tree"]) + ".", ""]
     for name, entry in result.get("models", {}).items():
-        lines += [f"## {name}, decode", "", "A step in ms, greedy, random bf16 weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`" + ("; nccl: `--peer-bytes 0`." if any("nccl" in key for key in entry["ms"]) else "."), "", "| requests | " + " | ".join(
-            sorted({key.split()[0] for key in entry["ms"]})) + " | gain |", "|---" * (2 + len({key.split()[0] for key in entry["ms"]})) + "|"]
-        ways = sorted({key.split()[0] for key in entry["ms"]})
-        for batch in sorted({int(key.split()[1]) for key in entry["ms"]}):
-            row = [entry["ms"][f"{way} {batch}"] for way in ways]
-            lines.append(f"| {batch} | " + " | ".join(f"{ms:.3f}" for ms in row) + f" | {row[0] / min(row[1:]):.2f} |")
-        lines.append("")
-        for key, said in entry.items():
-            if key.startswith("tokens"):
-                lines.append(f"- {key}: {said['equal']} of {said['of']} tokens are those of one GPU up to the first that differs; {said['requests_that_differ']} of 64 requests have one, where one GPU "
-                             f"preferred its token by at most {said['largest_margin_that_differs']:.4f} (log probability); log probabilities of equal tokens differ by at most {said['largest_logprob_difference']:.4f}")
-        lines.append("")
+        lines += decode_lines(name, entry)
     if "faults" in result:
         lines += ["## Faults", ""]
         for mode, entry in result["faults"].items():
@@ -262,7 +277,7 @@ def main():
     steps = ["checks", "bandwidth", "small", "choice", "models", "faults"]
     parser.add_argument("--gpus", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=steps, default=steps)
-    parser.add_argument("--shapes", nargs="+", default=["8B"])
+    parser.add_argument("--shapes", nargs="+", default=["8B", "mixtral", "f32"])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", type=pathlib.Path)

@@ -50,3 +50,17 @@ func.func @no_parts() -> (tensor<33x64xf32>, tensor<65x64xf32>, tensor<65x64xf32
   %e = jinx.slice %w starts ["0", "0"] steps [1, 1] : tensor<64x64xf32> -> tensor<1x8xf32>
   return %a, %b, %c, %d, %e : tensor<33x64xf32>, tensor<65x64xf32>, tensor<65x64xf32>, tensor<32x64xf32>, tensor<1x8xf32>
 }
+
+// -----
+
+// Experts in a file one by one: a rank's are a part of the stack, zeros behind the last one, and so are some of their rows.
+// CHECK-LABEL: @of_a_stack
+// CHECK: jinx.constant #jinx.part<#jinx.stack<[dense_resource<e0> : tensor<64x32xbf16>, dense_resource<e1> : tensor<64x32xbf16>, dense_resource<e2> : tensor<64x32xbf16>]> : tensor<3x64x32xbf16>, [2, 16, 0]> : tensor<2x16x32xbf16>
+// CHECK-NOT: jinx.slice
+func.func @of_a_stack() -> tensor<2x16x32xbf16> {
+  %w = jinx.constant #jinx.stack<[dense_resource<e0> : tensor<64x32xbf16>, dense_resource<e1> : tensor<64x32xbf16>, dense_resource<e2> : tensor<64x32xbf16>]> : tensor<3x64x32xbf16>
+  %zero = jinx.constant dense<0.0> : tensor<bf16>
+  %p = jinx.pad %w value %zero low ["0", "0", "0"] mode constant : tensor<3x64x32xbf16>, tensor<bf16> -> tensor<4x64x32xbf16>
+  %r = jinx.slice %p starts ["2", "16", "0"] steps [1, 1, 1] : tensor<4x64x32xbf16> -> tensor<2x16x32xbf16>
+  return %r : tensor<2x16x32xbf16>
+}
