@@ -70,6 +70,18 @@ func.func @f(%x: tensor<8x4xf32>) {
   return
 }
 // -----
+func.func @f(%x: tensor<?x4xf32, #jinx.dims<"n", "4">>) {
+  // expected-error @+1 {{takes m rows from -1 on, expected rows of 0..n - 1}}
+  %y = dist.rows %x from "-1" : tensor<?x4xf32, #jinx.dims<"n", "4">> -> tensor<?x4xf32, #jinx.dims<"m", "4">>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{takes 4 rows from 9223372036854775807 on, expected rows of 0..7}}
+  %y = dist.rows %x from "9223372036854775807" : tensor<8x4xf32> -> tensor<4x4xf32>
+  return
+}
+// -----
 func.func @f(%x: tensor<8x4xf32>) {
   // expected-error @+1 {{result has 2 in dimension 1, expected 4}}
   %y = dist.rows %x from "0" : tensor<8x4xf32> -> tensor<4x2xf32>
