@@ -152,6 +152,21 @@ dist.mesh @mesh <"tp" = 2>
 // expected-error @+1 {{dist.whole of argument 0}}
 func.func @f(%x: tensor<8x8xf32> {dist.whole = tensor<8xf32>}) attributes {dist.ranked = @mesh} { return }
 // -----
+// expected-error @+1 {{dist.whole of argument 0 has axis "tp" and there is no mesh: set dist.own = @mesh or dist.ranked = @mesh}}
+func.func @f(%x: tensor<4xf32> {dist.whole = tensor<8xf32, #dist.on<"tp" = shard 0>>}) { return }
+// -----
+dist.mesh @mesh <"tp" = 2>
+// expected-error @+1 {{dist.whole of argument 0: axis "dp" is not one of @mesh}}
+func.func @f(%x: tensor<4xf32> {dist.whole = tensor<8xf32, #dist.on<"dp" = shard 0>>}) attributes {dist.ranked = @mesh} { return }
+// -----
+dist.mesh @mesh <"micro" = 2>
+// expected-error @+1 {{dist.whole of argument 0 is replicate on "micro", where the argument is varying, expected a shard where it is varying}}
+func.func @f(%x: tensor<4xf32, #dist.on<"micro" = varying>> {dist.whole = tensor<8xf32>}) attributes {dist.own = @mesh} { return }
+// -----
+dist.mesh @mesh <"micro" = 2>
+// expected-error @+1 {{dist.whole of result 0 is shard 0 on "micro", where the result is replicate, expected a shard where it is varying}}
+func.func @f(%x: tensor<4xf32>) -> (tensor<4xf32> {dist.whole = tensor<8xf32, #dist.on<"micro" = shard 0>>}) attributes {dist.own = @mesh} { return %x : tensor<4xf32> }
+// -----
 dist.mesh @mesh <"tp" = 3>
 func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {
   // expected-error @+1 {{result is 8x16, expected 8x24}}
