@@ -167,6 +167,50 @@ dist.mesh @mesh <"micro" = 2>
 // expected-error @+1 {{dist.whole of result 0 is shard 0 on "micro", where the result is replicate, expected a shard where it is varying}}
 func.func @f(%x: tensor<4xf32>) -> (tensor<4xf32> {dist.whole = tensor<8xf32, #dist.on<"micro" = shard 0>>}) attributes {dist.own = @mesh} { return %x : tensor<4xf32> }
 // -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f(%x: tensor<4x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{is started, expected that one dist.wait takes it, and nothing else}}
+  %p = dist.all_gather %x dim 1 over ["tp"] : tensor<4x8xf32> -> !dist.pending<tensor<4x16xf32>>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f(%x: tensor<8xf32>) -> !dist.pending<tensor<8xf32>> attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{is started, expected that one dist.wait takes it, and nothing else}}
+  %p = dist.all_reduce sum %x over ["tp"] : tensor<8xf32> -> !dist.pending<tensor<8xf32>>
+  return %p : !dist.pending<tensor<8xf32>>
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f(%x: tensor<8xf32>) attributes {dist.ranked = @mesh} {
+  %p = dist.recv from 0 over ["tp"] : !dist.pending<tensor<8xf32>>
+  // expected-error @+1 {{what it waits for is waited for twice}}
+  %y = dist.wait %p : !dist.pending<tensor<8xf32>>
+  %z = dist.wait %p : !dist.pending<tensor<8xf32>>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f(%x: tensor<4x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{axis "nope" is not one of @mesh}}
+  dist.send %x to 7 over ["nope"] : tensor<4x8xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f(%x: tensor<4x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{to is 7, expected 0..1}}
+  dist.send %x to 7 over ["tp"] : tensor<4x8xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f() attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{from is -3, expected 0..1}}
+  %y = dist.recv from -3 over ["tp"] : tensor<4x8xf32>
+  return
+}
+// -----
 dist.mesh @mesh <"tp" = 3>
 func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {
   // expected-error @+1 {{result is 8x16, expected 8x24}}

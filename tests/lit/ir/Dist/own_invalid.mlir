@@ -113,3 +113,17 @@ func.func @parts_move(%a: tensor<8x16xf32, #dist.on<"dp" = partial sum, "tp" = v
       -> tensor<8x16xf32, #dist.on<"dp" = partial sum, "tp" = varying>>
   return
 }
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @never_waited_for(%x: tensor<4xf32, #dist.on<"tp" = varying>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{is started, expected that one dist.wait takes it, and nothing else}}
+  %p = dist.all_gather %x dim 0 over ["tp"] : tensor<4xf32, #dist.on<"tp" = varying>> -> !dist.pending<tensor<8xf32>>
+  return
+}
+// -----
+dist.mesh @mesh <"pp" = 2>
+func.func @no_such_rank(%x: tensor<4xf32>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{to is 2, expected 0..1}}
+  dist.send %x to 2 over ["pp"] : tensor<4xf32>
+  return
+}
