@@ -153,22 +153,25 @@ class OwnVerifier {
     return success();
   }
 
-  /// What the results of an operator are on an axis, by its operands and attributes.
+  /// What the results of an operator are on an axis, by its operands and attributes, and by what its regions read.
   FailureOr<AxisState> stateMade(Operation *op, StringAttr axis) {
-    bool varies = readsCoordinate(op, axis), same = op->getNumOperands() > 0;
+    bool varies = false, partial = false, same = op->getNumOperands() > 0;
     SmallVector<std::optional<graph::ReduceKind>> parts;
-    bool partial = false;
-    for (Value operand : op->getOperands()) {
-      AxisState state = stateOf(operand.getType(), axis);
-      varies |= state.kind == StateKind::varying;
-      same &= state.kind == StateKind::invariant;
-      bool isPart = state.kind == StateKind::partial;
-      partial |= isPart;
-      parts.push_back(isPart ? std::optional(state.reduction) : std::nullopt);
-    }
+    op->walk([&](Operation *inner) {
+      varies |= readsCoordinate(inner, axis);
+      for (Value operand : inner->getOperands()) {
+        AxisState state = stateOf(operand.getType(), axis);
+        varies |= state.kind == StateKind::varying;
+        same &= state.kind == StateKind::invariant;
+        bool isPart = state.kind == StateKind::partial;
+        partial |= isPart;
+        if (inner == op) parts.push_back(isPart ? std::optional(state.reduction) : std::nullopt);
+      }
+    });
     if (partial) {
       Expected<graph::ReduceKind> through = partialResult(op, parts);
       if (!through) return op->emitOpError("takes what is partial on ") << axis << ": " << through.status().message();
+      if (varies) return op->emitOpError("takes what is partial and what varies on ") << axis << ", expected the " << graph::stringifyReduceKind(*through) << ": a collective is missing";
       return AxisState::partial(axis, *through);
     }
     if (varies) return AxisState{axis, StateKind::varying};
