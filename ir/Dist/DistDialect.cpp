@@ -250,10 +250,10 @@ LogicalResult RowsOp::verify() {
   if (failed(verifyRows(*this, "result", getY().getType(), getX().getType()))) return failure();
   auto from = SizeExpr::parse(getFrom().str());
   if (!from) return emitOpError("from is \"") << getFrom() << "\", expected a formula of sizes";
-  auto first = from->constant(), rows = graph::sizesOf(getY().getType())[0].constant(), all = graph::sizesOf(getX().getType())[0].constant();
-  if ((first && *first < 0) || (first && rows && all && *first + *rows > *all))
-    return emitOpError("takes ") << *rows << " rows from " << *first << " on, expected rows of 0.." << *all - 1;
-  return success();
+  const SizeExpr taken = graph::sizesOf(getY().getType())[0], given = graph::sizesOf(getX().getType())[0];
+  auto first = from->constant(), rows = taken.constant(), all = given.constant();
+  if (!(first && *first < 0) && !(first && rows && all && *first > *all - *rows)) return success();
+  return emitOpError("takes ") << taken.str() << " rows from " << from->str() << " on, expected rows of 0.." << (given - SizeExpr(1)).str();
 }
 LogicalResult JoinRowsOp::verify() {
   if (getXs().empty()) return emitOpError("joins nothing, expected an operand");

@@ -137,6 +137,7 @@ def Dist_SendOp : Dist_Op<"send", [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<D
   let description = [{
     `dist.send %x to 1 over ["pp"] : tensor<8x64xf32>`. Stages of a pipeline are different functions: only there one rank sends and another takes. Sends between two ranks are taken in order.
     Started, `%p = dist.send … -> !dist.pending<tensor<8x64xf32>>`, it does not wait for the receiver; `dist.wait %p` does, and nothing writes x until then.
+    C1: to is one of 0..n-1.
   }];
   let arguments = (ins AnyRankedTensor:$x, I64Attr:$to, StrArrayAttr:$axes);
   let results = (outs Optional<Dist_PendingType>:$pending);
@@ -145,7 +146,7 @@ def Dist_SendOp : Dist_Op<"send", [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<D
 }
 def Dist_RecvOp : Dist_Op<"recv", [MemoryEffects<[MemRead<Dist_Wire>, MemWrite<Dist_Wire>]>]> {
   let summary = "what the rank at place `from` of the group sends to this one";
-  let description = [{ `%y = dist.recv from 0 over ["pp"] : tensor<8x64xf32>`; see dist.send. }];
+  let description = [{ `%y = dist.recv from 0 over ["pp"] : tensor<8x64xf32>`; see dist.send. C1: from is one of 0..n-1. }];
   let arguments = (ins I64Attr:$from, StrArrayAttr:$axes);
   let results = (outs Dist_Result:$y);
   let assemblyFormat = "`from` $from `over` $axes attr-dict `:` type($y)";

@@ -32,7 +32,7 @@ bool readsCoordinate(mlir::Operation *op, mlir::StringAttr axis);
 /// The axes whose coordinates stand in formulas of an own function: ranks that agree on these have one program.
 llvm::SmallVector<mlir::StringAttr> axesRead(mlir::FunctionOpInterface function, MeshOp mesh);
 
-/// Collectives fit their groups.
+/// Collectives, sends and receives fit their groups; what is started is waited for.
 mlir::LogicalResult verifyRanked(mlir::FunctionOpInterface function, MeshOp mesh);
 
 /// An axis of the mesh by the names that a collective has; an error at `op` where there is none, or one twice. Returns the ranks of a group.

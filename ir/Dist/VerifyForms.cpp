@@ -135,13 +135,25 @@ LogicalResult DistDialect::verifyOperationAttribute(Operation *op, NamedAttribut
 }
 
 namespace {
-/// dist.whole names the type that a caller sees.
+/// dist.whole names the type that a caller sees: what it splits varies, and nothing else does.
 LogicalResult verifyWholeType(Operation *op, Attribute value, Type own, StringRef what, unsigned index) {
   auto named = dyn_cast<TypeAttr>(value);
   auto whole = named ? dyn_cast<RankedTensorType>(named.getValue()) : RankedTensorType();
   auto part = dyn_cast<RankedTensorType>(own);
-  if (whole && part && whole.getRank() == part.getRank() && whole.getElementType() == part.getElementType()) return success();
-  return op->emitOpError("dist.whole of ") << what << " " << index << " is " << value << ", expected a tensor of which " << own << " is a part";
+  auto error = [&] { return op->emitOpError("dist.whole of ") << what << " " << index; };
+  if (!whole || !part || whole.getRank() != part.getRank() || whole.getElementType() != part.getElementType()) return error() << " is " << value << ", expected a tensor of which " << own << " is a part";
+  MeshOp mesh = meshOf(op);
+  for (const AxisState &state : statesOf(whole)) {
+    if (!mesh) return error() << " has axis " << state.axis << " and there is no mesh: set dist.own = @mesh or dist.ranked = @mesh";
+    if (!mesh.sizeOf(state.axis)) return error() << ": axis " << state.axis << " is not one of @" << mesh.getSymName();
+  }
+  if (!meshOf(op, kOwn)) return success();  // ranked types say nothing of axes
+  for (StringAttr axis : mesh.getAxes().getAsRange<StringAttr>()) {
+    AxisState placed = stateOf(whole, axis), state = stateOf(part, axis);
+    if ((placed.kind == StateKind::shard) != (state.kind == StateKind::varying))
+      return error() << " is " << describe(placed) << " on " << axis << ", where the " << what << " is " << describe(state) << ", expected a shard where it is varying";
+  }
+  return success();
 }
 }  // namespace
 

@@ -39,6 +39,22 @@ LogicalResult verifyGroup(Collective op, MeshOp mesh) {
   return op->emitOpError("result is ") << graph::describe(got) << ", expected " << graph::describe(*sizes);
 }
 
+/// Sends and receives are among ranks of a group, and what is started is waited for once: passes go from a start to its wait.
+LogicalResult verifyWire(Operation *op, MeshOp mesh) {
+  auto verifyPlace = [&](StringRef what, int64_t place, ArrayAttr axes) -> LogicalResult {
+    FailureOr<int64_t> ranks = groupSize(op, axes, mesh);
+    if (failed(ranks)) return failure();
+    if (place >= 0 && place < *ranks) return success();
+    return op->emitOpError(what) << " is " << place << ", expected 0.." << *ranks - 1;
+  };
+  if (auto send = dyn_cast<SendOp>(op); send && failed(verifyPlace("to", send.getTo(), send.getAxes()))) return failure();
+  if (auto receive = dyn_cast<RecvOp>(op); receive && failed(verifyPlace("from", receive.getFrom(), receive.getAxes()))) return failure();
+  for (Value result : op->getResults())
+    if (isa<PendingType>(result.getType()) && !(result.hasOneUse() && isa<WaitOp>(*result.user_begin())))
+      return op->emitOpError("is started, expected that one dist.wait takes it, and nothing else");
+  return success();
+}
+
 class OwnVerifier {
  public:
   OwnVerifier(FunctionOpInterface function, MeshOp mesh) : function_(function), mesh_(mesh) {}
@@ -62,6 +78,7 @@ class OwnVerifier {
       if (failed(noShards(op, type))) return failure();
     if (op->hasTrait<OpTrait::IsTerminator>()) return verifyReturn(op);
     if (isa<ConstrainOp, ReshardOp>(op)) return op->emitOpError("is of whole values, which an own function has not");
+    if (failed(verifyWire(op, mesh_))) return failure();
     if (auto collective = dyn_cast<Collective>(op)) return verifyCollective(collective);
     if (isa<RecvOp, SendOp, WaitOp>(op)) return success();
     for (Attribute axis : mesh_.getAxes())
@@ -136,22 +153,25 @@ class OwnVerifier {
     return success();
   }
 
-  /// What the results of an operator are on an axis, by its operands and attributes.
+  /// What the results of an operator are on an axis, by its operands and attributes, and by what its regions read.
   FailureOr<AxisState> stateMade(Operation *op, StringAttr axis) {
-    bool varies = readsCoordinate(op, axis), same = op->getNumOperands() > 0;
+    bool varies = false, partial = false, same = op->getNumOperands() > 0;
     SmallVector<std::optional<graph::ReduceKind>> parts;
-    bool partial = false;
-    for (Value operand : op->getOperands()) {
-      AxisState state = stateOf(operand.getType(), axis);
-      varies |= state.kind == StateKind::varying;
-      same &= state.kind == StateKind::invariant;
-      bool isPart = state.kind == StateKind::partial;
-      partial |= isPart;
-      parts.push_back(isPart ? std::optional(state.reduction) : std::nullopt);
-    }
+    op->walk([&](Operation *inner) {
+      varies |= readsCoordinate(inner, axis);
+      for (Value operand : inner->getOperands()) {
+        AxisState state = stateOf(operand.getType(), axis);
+        varies |= state.kind == StateKind::varying;
+        same &= state.kind == StateKind::invariant;
+        bool isPart = state.kind == StateKind::partial;
+        partial |= isPart;
+        if (inner == op) parts.push_back(isPart ? std::optional(state.reduction) : std::nullopt);
+      }
+    });
     if (partial) {
       Expected<graph::ReduceKind> through = partialResult(op, parts);
       if (!through) return op->emitOpError("takes what is partial on ") << axis << ": " << through.status().message();
+      if (varies) return op->emitOpError("takes what is partial and what varies on ") << axis << ", expected the " << graph::stringifyReduceKind(*through) << ": a collective is missing";
       return AxisState::partial(axis, *through);
     }
     if (varies) return AxisState{axis, StateKind::varying};
@@ -167,6 +187,9 @@ class OwnVerifier {
 LogicalResult dist::verifyOwn(FunctionOpInterface function, MeshOp mesh) { return OwnVerifier(function, mesh).verify(); }
 
 LogicalResult dist::verifyRanked(FunctionOpInterface function, MeshOp mesh) {
-  WalkResult walk = function.getFunctionBody().walk([&](Collective op) { return failed(verifyGroup(op, mesh)) ? WalkResult::interrupt() : WalkResult::advance(); });
+  WalkResult walk = function.getFunctionBody().walk([&](Operation *op) {
+    auto collective = dyn_cast<Collective>(op);
+    return (collective && failed(verifyGroup(collective, mesh))) || failed(verifyWire(op, mesh)) ? WalkResult::interrupt() : WalkResult::advance();
+  });
   return failure(walk.wasInterrupted());
 }

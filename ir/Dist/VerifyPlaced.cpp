@@ -50,14 +50,20 @@ class PlacedVerifier {
     return success();
   }
 
+  /// Nothing of it is split, nor what its regions read.
   LogicalResult verifyWhole(Operation *op) {
-    for (Type type : llvm::concat<Type>(llvm::to_vector(op->getOperandTypes()), llvm::to_vector(op->getResultTypes())))
-      if (!statesOf(type).empty()) {
-        InFlightDiagnostic error = op->emitOpError("has ") << type << ", expected replicated values: it has no factor rule";
-        if (StringRef reason = graph::whyNoFactorRule(op->getName().getStringRef()); !reason.empty()) error << ", since it " << reason;
-        return error;
-      }
-    return success();
+    WalkResult walk = op->walk([&](Operation *inner) {
+      for (Type type : llvm::concat<Type>(llvm::to_vector(inner->getOperandTypes()), llvm::to_vector(inner->getResultTypes())))
+        if (!statesOf(type).empty()) {
+          InFlightDiagnostic error = inner->emitOpError("has ") << type << ", expected replicated values: ";
+          inner == op ? error << "it" : error << "'" << op->getName() << "' around it";
+          error << " has no factor rule";
+          if (StringRef reason = graph::whyNoFactorRule(op->getName().getStringRef()); !reason.empty()) error << ", since it " << reason;
+          return WalkResult::interrupt();
+        }
+      return WalkResult::advance();
+    });
+    return failure(walk.wasInterrupted());
   }
 
   LogicalResult verifyRule(Operation *op, const graph::FactorRule &rule) {

@@ -37,6 +37,7 @@ Status checkRule(const ShardRule &rule, const std::vector<MeshAxis> &mesh) {
   for (const DimRule &dim : rule.dims)
     for (const std::string &axis : dim.axes) {
       if (!find(mesh, axis)) return invalidArgument("axis " + quoted(axis) + " is not one of the mesh, which has " + describe(mesh));
+      if (axis == kStageAxis) return invalidArgument("axis " + quoted(axis) + " counts the stages of a pipeline, which have nodes and no parts of values: split by another axis");
       if (!seen.insert(axis).second) return invalidArgument("axis " + quoted(axis) + " is there twice, expected once");
     }
   if (rule.priority < 0 || rule.priority > 1000) return invalidArgument("priority is " + std::to_string(rule.priority) + ", expected 0 to 1000");

@@ -6,9 +6,7 @@ using namespace jinx::dist;
 namespace jinx::passes {
 
 Value ReshardLowering::take(Location loc, const ReshardStep &step, Value x) {
-  std::vector<const void *> axes;
-  for (StringAttr axis : step.axes) axes.push_back(axis.getAsOpaquePointer());
-  Value &made = made_[Key{x.getAsOpaquePointer(), step.move, axes, step.dim, step.toDim}];
+  Value &made = made_[{x, step.after}];
   if (!made) made = make(loc, step, x);
   return made;
 }

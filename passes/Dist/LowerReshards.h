@@ -7,8 +7,6 @@
 // Steps that two reshards of one value have in common are there once.
 #pragma once
 
-#include <map>
-
 #include "passes/Dist/Filling.h"
 
 namespace jinx::passes {
@@ -27,8 +25,7 @@ class ReshardLowering {
   OwnBuilder &own_;
   dist::MeshOp mesh_;
   Filling &filling_;
-  using Key = std::tuple<const void *, Move, std::vector<const void *>, int64_t, int64_t>;
-  std::map<Key, mlir::Value> made_;
+  llvm::DenseMap<std::pair<mlir::Value, mlir::Type>, mlir::Value> made_;  ///< by what a rank has, and what the whole value is after the step
 };
 
 }  // namespace jinx::passes

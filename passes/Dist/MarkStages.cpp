@@ -8,6 +8,9 @@ using namespace mlir;
 
 namespace jinx::passes {
 
+/// Larger numbers are dates and the like.
+constexpr int64_t kMostLayers = 1 << 20;
+
 int64_t layerOf(StringRef node) {
   static constexpr StringLiteral kWords[] = {"blk", "block", "blocks", "h", "layer", "layers"};
   bool follows = false;  // the word in front is one for layers
@@ -15,7 +18,7 @@ int64_t layerOf(StringRef node) {
     StringRef word = node.take_until([](char c) { return c == '.' || c == '/' || c == '_'; });
     node = node.drop_front(std::min(node.size(), word.size() + 1));
     int64_t number = 0;
-    if (follows && !word.getAsInteger(10, number) && number >= 0) return number;
+    if (follows && !word.getAsInteger(10, number) && number >= 0 && number < kMostLayers) return number;
     follows = llvm::is_contained(kWords, word);
   }
   return -1;

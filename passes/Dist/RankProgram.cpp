@@ -67,11 +67,16 @@ struct RankProgram : impl::RankProgramBase<RankProgram> {
     function.setType(FunctionType::get(function.getContext(), body.getArgumentTypes(), body.getTerminator()->getOperandTypes()));
   }
 
+  /// Passes on what it has to itself, where the group is one rank: a permute without a source gives zeros, and rows that are counted are cut.
+  static bool isLonely(Collective op, MeshOp mesh) {
+    auto permute = dyn_cast<PermuteOp>(op.getOperation());
+    return !isa<AllToAllVOp>(op) && !(permute && permute.getSources()[0] < 0) && *groupSize(op, op.getAxes(), mesh) == 1;
+  }
   /// A group of one rank has nothing to pass on.
   void dropLonely(func::FuncOp function, MeshOp mesh) {
     SmallVector<Collective> lonely;
     function.getBody().walk([&](Collective op) {
-      if (!isa<AllToAllVOp>(op) && *groupSize(op, op.getAxes(), mesh) == 1) lonely.push_back(op);  // which has as many rows as its counts say
+      if (isLonely(op, mesh)) lonely.push_back(op);
     });
     numLonely += lonely.size();
     for (Collective op : lonely) {

@@ -30,6 +30,8 @@ class StageSplitter {
 
   LogicalResult run() {
     Block &body = function_.getBody().front();
+    for (Type type : body.getArgumentTypes())
+      if (failed(isWhole(function_, type))) return failure();
     for (Operation &op : body)
       if (failed(findStage(op))) return failure();
     findNeeds(body);
@@ -58,7 +60,17 @@ class StageSplitter {
     return op ? stageOf_[op] : kEvery;
   }
 
+  /// Stages pass on values, no parts of them.
+  LogicalResult isWhole(Operation *op, Type type) {
+    if (auto pending = dyn_cast<PendingType>(type)) type = pending.getValue();
+    const AxisState state = stateOf(type, axis_);
+    if (state.kind == StateKind::replicate || state.kind == StateKind::invariant) return success();
+    return op->emitOpError("has what is ") << describe(state) << " on " << axis_ << ", which counts stages: they pass on whole values";
+  }
+
   LogicalResult findStage(Operation &op) {
+    for (Type type : op.getResultTypes())
+      if (failed(isWhole(&op, type))) return failure();
     int64_t stage = kEvery;
     op.walk([&](Operation *inner) {
       for (Value operand : inner->getOperands())

@@ -4,6 +4,7 @@
 // RUN: not jinx-opt %s --jinx-apply-shard-rules="mesh=tp=4 rules=blk.0.upp.weight:tp|" 2>&1 | FileCheck %s --check-prefix=NEAR
 // RUN: not jinx-opt %s --jinx-apply-shard-rules="mesh=tp=4 rules=x:tp" 2>&1 | FileCheck %s --check-prefix=DIMS
 // RUN: not jinx-opt %s --jinx-apply-shard-rules="mesh=tp=4 rules=x:dp|" 2>&1 | FileCheck %s --check-prefix=AXIS
+// RUN: not jinx-opt %s --jinx-apply-shard-rules="mesh=pp=2 rules=x:pp|" 2>&1 | FileCheck %s --check-prefix=STAGES
 // RUN: not jinx-opt %s --jinx-apply-shard-rules="mesh=tp=4 rules=x:tp|tp" 2>&1 | FileCheck %s --check-prefix=TWICE
 // RUN: not jinx-opt %s --jinx-apply-shard-rules="mesh=tp=16 rules=x:tp|" 2>&1 | FileCheck %s --check-prefix=SHORT
 // RUN: not jinx-opt %s --jinx-apply-shard-rules="mesh=tp=4 rules=x:?+tp|" 2>&1 | FileCheck %s --check-prefix=OPEN
@@ -38,6 +39,7 @@
 // NEAR: error: rule 0, "blk.0.upp.weight": fits no input, output, constant or node of the model; names that are written like it: blk.0.up.weight,
 // DIMS: error: rule 0, "x": dims has 1 entries, expected 2, one for each dimension of x, which is [8x16]
 // AXIS: error: rule 0, "x": axis "dp" is not one of the mesh, which has tp=4
+// STAGES: error: rule 0, "x": axis "pp" counts the stages of a pipeline, which have nodes and no parts of values: split by another axis
 // TWICE: error: rule 0, "x": axis "tp" is there twice, expected once
 // SHORT: error: rule 0, "x": dimension 0 of x, which is [8x16], cannot be split into 16 parts (tp), expected 8 at most
 // OPEN: error: dimension is "? tp", expected '?' at its end

@@ -29,3 +29,15 @@ func.func @lonely(%x: tensor<2xf32, #dist.on<"dp" = partial sum, "tp" = varying>
   %y = dist.all_gather %s dim 0 over ["tp"] : tensor<2xf32, #dist.on<"tp" = varying>> -> tensor<16xf32>
   return %y : tensor<16xf32>
 }
+
+// -----
+
+// But where a permute names no source, it is zeros.
+// CHECK-LABEL: @sourceless
+// CHECK: %[[Y:.*]] = dist.permute %{{.*}} from [-1] over ["dp"]
+// CHECK-NEXT: return %[[Y]]
+dist.mesh @mesh <"dp" = 1, "tp" = 8>
+func.func @sourceless(%x: tensor<2xf32, #dist.on<"dp" = varying>>) -> tensor<2xf32, #dist.on<"dp" = varying>> attributes {dist.own = @mesh} {
+  %y = dist.permute %x from [-1] over ["dp"] : tensor<2xf32, #dist.on<"dp" = varying>> -> tensor<2xf32, #dist.on<"dp" = varying>>
+  return %y : tensor<2xf32, #dist.on<"dp" = varying>>
+}

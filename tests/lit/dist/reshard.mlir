@@ -224,6 +224,24 @@ func.func @another_order(%x: tensor<11xf32, #dist.on<"dp" = shard 0, "tp" = shar
 
 // -----
 
+// Two orders of one value are two permutes.
+// CHECK-LABEL: @other_orders
+// CHECK-SAME: (%[[X:.*]]: tensor
+// CHECK: %[[Y:.*]] = dist.permute %[[X]] from [0, 2, 4, 6, 1, 3, 5, 7] over ["a", "b", "c"]
+// CHECK: %[[Z:.*]] = dist.permute %[[X]] from [0, 4, 1, 5, 2, 6, 3, 7] over ["a", "b", "c"]
+// CHECK: return %[[Y]], %[[Z]]
+!x = tensor<8388608xf32, #dist.on<"a" = shard 0, "b" = shard 0, "c" = shard 0>>
+!y = tensor<8388608xf32, #dist.on<"b" = shard 0, "c" = shard 0, "a" = shard 0>>
+!z = tensor<8388608xf32, #dist.on<"c" = shard 0, "a" = shard 0, "b" = shard 0>>
+dist.mesh @mesh <"a" = 2, "b" = 2, "c" = 2>
+func.func @other_orders(%x: !x) -> (!y, !z) attributes {dist.placed = @mesh} {
+  %y = dist.reshard %x : !x -> !y
+  %z = dist.reshard %x : !x -> !z
+  return %y, %z : !y, !z
+}
+
+// -----
+
 // Two dimensions change their axes: one exchange each and no gather of the whole.
 // CHECK-LABEL: @two_dimensions
 // CHECK-NOT: tensor<8x8xf32>

@@ -21,3 +21,16 @@ func.func @word(%x: tensor<8xf32>) -> tensor<8xf32> attributes {dist.own = @mesh
   %h = jinx.exp %x {dist.stage = "first"} : tensor<8xf32> -> tensor<8xf32>
   return %h : tensor<8xf32>
 }
+// -----
+dist.mesh @mesh <"pp" = 2>
+// expected-error @+1 {{has what is varying on "pp", which counts stages: they pass on whole values}}
+func.func @split(%x: tensor<8xf32, #dist.on<"pp" = varying>>) attributes {dist.own = @mesh} {
+  return
+}
+// -----
+dist.mesh @mesh <"pp" = 2>
+func.func @part(%x: tensor<8xf32>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{has what is varying on "pp", which counts stages: they pass on whole values}}
+  %y = jinx.slice %x starts ["4*rank.pp"] steps [1] : tensor<8xf32> -> tensor<4xf32, #dist.on<"pp" = varying>>
+  return
+}

@@ -70,6 +70,18 @@ func.func @f(%x: tensor<8x4xf32>) {
   return
 }
 // -----
+func.func @f(%x: tensor<?x4xf32, #jinx.dims<"n", "4">>) {
+  // expected-error @+1 {{takes m rows from -1 on, expected rows of 0..n - 1}}
+  %y = dist.rows %x from "-1" : tensor<?x4xf32, #jinx.dims<"n", "4">> -> tensor<?x4xf32, #jinx.dims<"m", "4">>
+  return
+}
+// -----
+func.func @f(%x: tensor<8x4xf32>) {
+  // expected-error @+1 {{takes 4 rows from 9223372036854775807 on, expected rows of 0..7}}
+  %y = dist.rows %x from "9223372036854775807" : tensor<8x4xf32> -> tensor<4x4xf32>
+  return
+}
+// -----
 func.func @f(%x: tensor<8x4xf32>) {
   // expected-error @+1 {{result has 2 in dimension 1, expected 4}}
   %y = dist.rows %x from "0" : tensor<8x4xf32> -> tensor<4x2xf32>
@@ -139,6 +151,65 @@ func.func @f(%x: tensor<8x8xf32> {dist.sharding = #dist.sharding<[["tp"]]>}) att
 dist.mesh @mesh <"tp" = 2>
 // expected-error @+1 {{dist.whole of argument 0}}
 func.func @f(%x: tensor<8x8xf32> {dist.whole = tensor<8xf32>}) attributes {dist.ranked = @mesh} { return }
+// -----
+// expected-error @+1 {{dist.whole of argument 0 has axis "tp" and there is no mesh: set dist.own = @mesh or dist.ranked = @mesh}}
+func.func @f(%x: tensor<4xf32> {dist.whole = tensor<8xf32, #dist.on<"tp" = shard 0>>}) { return }
+// -----
+dist.mesh @mesh <"tp" = 2>
+// expected-error @+1 {{dist.whole of argument 0: axis "dp" is not one of @mesh}}
+func.func @f(%x: tensor<4xf32> {dist.whole = tensor<8xf32, #dist.on<"dp" = shard 0>>}) attributes {dist.ranked = @mesh} { return }
+// -----
+dist.mesh @mesh <"micro" = 2>
+// expected-error @+1 {{dist.whole of argument 0 is replicate on "micro", where the argument is varying, expected a shard where it is varying}}
+func.func @f(%x: tensor<4xf32, #dist.on<"micro" = varying>> {dist.whole = tensor<8xf32>}) attributes {dist.own = @mesh} { return }
+// -----
+dist.mesh @mesh <"micro" = 2>
+// expected-error @+1 {{dist.whole of result 0 is shard 0 on "micro", where the result is replicate, expected a shard where it is varying}}
+func.func @f(%x: tensor<4xf32>) -> (tensor<4xf32> {dist.whole = tensor<8xf32, #dist.on<"micro" = shard 0>>}) attributes {dist.own = @mesh} { return %x : tensor<4xf32> }
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f(%x: tensor<4x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{is started, expected that one dist.wait takes it, and nothing else}}
+  %p = dist.all_gather %x dim 1 over ["tp"] : tensor<4x8xf32> -> !dist.pending<tensor<4x16xf32>>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f(%x: tensor<8xf32>) -> !dist.pending<tensor<8xf32>> attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{is started, expected that one dist.wait takes it, and nothing else}}
+  %p = dist.all_reduce sum %x over ["tp"] : tensor<8xf32> -> !dist.pending<tensor<8xf32>>
+  return %p : !dist.pending<tensor<8xf32>>
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f(%x: tensor<8xf32>) attributes {dist.ranked = @mesh} {
+  %p = dist.recv from 0 over ["tp"] : !dist.pending<tensor<8xf32>>
+  // expected-error @+1 {{what it waits for is waited for twice}}
+  %y = dist.wait %p : !dist.pending<tensor<8xf32>>
+  %z = dist.wait %p : !dist.pending<tensor<8xf32>>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f(%x: tensor<4x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{axis "nope" is not one of @mesh}}
+  dist.send %x to 7 over ["nope"] : tensor<4x8xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f(%x: tensor<4x8xf32>) attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{to is 7, expected 0..1}}
+  dist.send %x to 7 over ["tp"] : tensor<4x8xf32>
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @f() attributes {dist.ranked = @mesh} {
+  // expected-error @+1 {{from is -3, expected 0..1}}
+  %y = dist.recv from -3 over ["tp"] : tensor<4x8xf32>
+  return
+}
 // -----
 dist.mesh @mesh <"tp" = 3>
 func.func @f(%x: tensor<8x8xf32>) attributes {dist.ranked = @mesh} {

@@ -113,3 +113,62 @@ func.func @parts_move(%a: tensor<8x16xf32, #dist.on<"dp" = partial sum, "tp" = v
       -> tensor<8x16xf32, #dist.on<"dp" = partial sum, "tp" = varying>>
   return
 }
+// -----
+// Parts of a sum times what differs from rank to rank add up to nothing of use.
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @part_by_varying(%p: tensor<8x16xf32, #dist.on<"tp" = partial sum>>, %v: tensor<8x16xf32, #dist.on<"tp" = varying>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{takes what is partial and what varies on "tp", expected the sum: a collective is missing}}
+  %y = jinx.mul %p, %v : tensor<8x16xf32, #dist.on<"tp" = partial sum>>, tensor<8x16xf32, #dist.on<"tp" = varying>> -> tensor<8x16xf32, #dist.on<"tp" = partial sum>>
+  return
+}
+// -----
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @part_by_coordinate(%p: tensor<8x16xf32, #dist.on<"tp" = partial sum>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{takes what is partial and what varies on "tp", expected the sum: a collective is missing}}
+  %y = jinx.slice %p starts ["2*rank.tp", "0"] steps [1, 1] : tensor<8x16xf32, #dist.on<"tp" = partial sum>> -> tensor<2x16xf32, #dist.on<"tp" = partial sum>>
+  return
+}
+// -----
+// On another axis it may vary: no error.
+dist.mesh @mesh <"dp" = 2, "tp" = 4>
+func.func @part_by_another_axis(%p: tensor<8x16xf32, #dist.on<"tp" = partial sum>>, %v: tensor<8x16xf32, #dist.on<"dp" = varying>>) attributes {dist.own = @mesh} {
+  %y = jinx.mul %p, %v : tensor<8x16xf32, #dist.on<"tp" = partial sum>>, tensor<8x16xf32, #dist.on<"dp" = varying>> -> tensor<8x16xf32, #dist.on<"dp" = varying, "tp" = partial sum>>
+  return
+}
+// -----
+// What a region reads is in the result, too.
+dist.mesh @mesh <"tp" = 2>
+func.func @read_inside(%c: tensor<i1>, %x: tensor<4xf32, #dist.on<"tp" = varying>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{result 0 is called replicate on "tp" and is varying: a collective is missing}}
+  %y = jinx.if %c : tensor<i1> -> tensor<4xf32> {
+    jinx.yield %x : tensor<4xf32, #dist.on<"tp" = varying>>
+  } else {
+    jinx.yield %x : tensor<4xf32, #dist.on<"tp" = varying>>
+  }
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @part_inside(%c: tensor<i1>, %x: tensor<4xf32, #dist.on<"tp" = partial sum>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{takes what is partial on "tp": jinx.if needs whole operands}}
+  %y = jinx.if %c : tensor<i1> -> tensor<4xf32> {
+    jinx.yield %x : tensor<4xf32, #dist.on<"tp" = partial sum>>
+  } else {
+    jinx.yield %x : tensor<4xf32, #dist.on<"tp" = partial sum>>
+  }
+  return
+}
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @never_waited_for(%x: tensor<4xf32, #dist.on<"tp" = varying>>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{is started, expected that one dist.wait takes it, and nothing else}}
+  %p = dist.all_gather %x dim 0 over ["tp"] : tensor<4xf32, #dist.on<"tp" = varying>> -> !dist.pending<tensor<8xf32>>
+  return
+}
+// -----
+dist.mesh @mesh <"pp" = 2>
+func.func @no_such_rank(%x: tensor<4xf32>) attributes {dist.own = @mesh} {
+  // expected-error @+1 {{to is 2, expected 0..1}}
+  dist.send %x to 2 over ["pp"] : tensor<4xf32>
+  return
+}

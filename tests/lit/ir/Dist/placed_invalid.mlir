@@ -102,3 +102,14 @@ func.func @result(%a: tensor<8xf32, #dist.on<"tp" = shard 0>>) -> tensor<8xf32> 
   // expected-error @+1 {{type of return operand 0}}
   return %a : tensor<8xf32, #dist.on<"tp" = shard 0>>
 }
+// -----
+dist.mesh @mesh <"tp" = 2>
+func.func @read_inside(%c: tensor<i1>, %x: tensor<4xf32, #dist.on<"tp" = shard 0>>) attributes {dist.placed = @mesh} {
+  %y = jinx.if %c : tensor<i1> -> tensor<4xf32> {
+    // expected-error @+1 {{expected replicated values: 'jinx.if' around it has no factor rule}}
+    jinx.yield %x : tensor<4xf32, #dist.on<"tp" = shard 0>>
+  } else {
+    jinx.yield %x : tensor<4xf32, #dist.on<"tp" = shard 0>>
+  }
+  return
+}
