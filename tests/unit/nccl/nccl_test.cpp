@@ -1,15 +1,20 @@
 // Ranks as threads over the library that stands in for NCCL (FakeNccl.cpp), each with an emulated device: every case of
 // every world, and what ends a wait.
+#include <dlfcn.h>
+
+#include <cstdlib>
 #include <thread>
 
 #include "runtime/comm/DeviceCollectives.h"
 #include "runtime/comm/nccl/DeviceWatch.h"
+#include "runtime/comm/nccl/Nccl.h"
 #include "runtime/comm/nccl/NcclCommunicator.h"
 #include "runtime/device/emulated/EmulatedDevice.h"
 #include "runtime/executor/Executor.h"
 #include "tests/unit/comm/Cases.h"
 #include "tests/unit/comm/Ranks.h"
 #include "tests/unit/nccl/DeviceAsHost.h"
+#include "tests/unit/nccl/FakeNccl.h"
 #include "tests/unit/nccl/Peers.h"
 #include "tests/unit/runtime/TestPlan.h"
 
@@ -134,6 +139,103 @@ TEST_P(Nccl, ARankThatFailsEndsTheCallsOfTheOthers) {
                                     return sum(comm, *device, 2, "/b");
                                   });
   expectAllSay(said, {"rank 1 has failed: no memory for 12 GiB"});
+}
+
+// ---- communicators of NCCL that are freed while somebody uses them ----
+
+/// A function of the library.
+template <typename Function>
+Function* libraryFunction(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(dlopen(std::getenv("JINX_NCCL"), RTLD_NOW), name));
+}
+
+/// Told of each call of NCCL while it is there.
+class OnCall {
+ public:
+  explicit OnCall(std::function<void(std::string_view)> body) : body_(std::move(body)) {
+    set([](void* self, const char* call) { static_cast<OnCall*>(self)->body_(call); }, this);
+  }
+  ~OnCall() { set(nullptr, nullptr); }
+  OnCall(const OnCall&) = delete;
+
+ private:
+  static void set(JinxFakeNcclHook hook, void* context) {
+    libraryFunction<decltype(jinxFakeNcclOnCall)>("jinxFakeNcclOnCall")(hook, context);
+  }
+  std::function<void(std::string_view)> body_;
+};
+
+/// Long enough for a watch to look, and for what it would do then; less than it waits for a call to return.
+constexpr auto kLooks = std::chrono::milliseconds(60);
+
+TEST(NcclCommunicators, AreNotAskedWhenAnAbortHasFreedThem) {
+  std::atomic<bool> isAsked{false};
+  const OnCall onCall([&](std::string_view call) {
+    if (call != "ncclCommGetAsyncError") return;
+    isAsked = true;
+    std::this_thread::sleep_for(kLooks);
+  });
+  const auto said = onEveryDevice(1, {}, [&](Communicator& comm, std::shared_ptr<Device>) -> std::string {
+    if (Status status = comm.onDevice()->open(0); !status.isOk()) return status.message();
+    while (!isAsked)
+      std::this_thread::yield();
+    comm.abort(resourceError("no memory"));
+    return comm.onDevice()->status().message();
+  });
+  expectAllSay(said, {"rank 0 has failed: no memory"});
+}
+
+/// The world breaks when rank 0 has been let into a call and has not come to NCCL's communicator yet: it is in front of
+/// the sends of a group, or between them and the group's end.
+class NcclFreed : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(At, NcclFreed, testing::Values("ncclGroupStart", "ncclSend"),
+                         [](const auto& info) { return std::string(info.param); });
+TEST_P(NcclFreed, NotUnderACallThatHasBegun) {
+  std::atomic<bool> isInside{false};
+  const OnCall onCall([&](std::string_view call) {
+    if (call != GetParam() || isInside.exchange(true)) return;
+    std::this_thread::sleep_for(kLooks);
+  });
+  const auto said = onEveryDevice(2, {}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+    Block in(*device), out(*device);
+    auto stream = std::move(*device->createStream());
+    DeviceCollectives& calls = *comm.onDevice();
+    if (Status status = calls.open(0); !status.isOk()) return status.message();
+    if (comm.rank() == 1) {
+      while (!isInside)
+        std::this_thread::yield();
+      comm.abort(resourceError("no memory"));
+      return calls.status().message();
+    }
+    return calls.enqueue({.op = Op::kAllToAll, .count = 1, .name = "/moe"}, in.data, out.data, *stream).message();
+  });
+  expectAllSay(said, {"rank 1 has failed: no memory"});
+}
+
+TEST(NcclCommunicators, AreNotReplayedWhenTheyAreFreed) {
+  const auto said = onEveryDevice(1, {}, [&](Communicator& comm, std::shared_ptr<Device> device) -> std::string {
+    auto stream = std::move(*device->createStream());
+    if (Status status = comm.onDevice()->open(0); !status.isOk()) return status.message();
+    comm.abort(resourceError("no memory"));
+    return comm.onDevice()->replaying(*stream).message();
+  });
+  expectAllSay(said, {"rank 0 has failed: no memory"});
+}
+
+/// What stands in for NCCL sees such calls.
+TEST(NcclCommunicatorsDeathTest, AreGoneWhenTheyWereAborted) {
+  auto makeId = libraryFunction<int(ncclUniqueId*)>("ncclGetUniqueId");
+  auto init = libraryFunction<int(ncclComm**, int, ncclUniqueId, int)>("ncclCommInitRank");
+  auto abort = libraryFunction<int(ncclComm*)>("ncclCommAbort");
+  auto ask = libraryFunction<int(ncclComm*, int*)>("ncclCommGetAsyncError");
+  ncclUniqueId id{};
+  ncclComm* comm = nullptr;
+  ASSERT_EQ(makeId(&id), 0);
+  ASSERT_EQ(init(&comm, 1, id, 0), 0);
+  ASSERT_EQ(abort(comm), 0);
+  int error = 0;
+  EXPECT_DEATH((void)ask(comm, &error), "ncclCommGetAsyncError on the communicator of rank 0, which was aborted");
+  EXPECT_DEATH((void)abort(comm), "ncclCommAbort on the communicator of rank 0, which was aborted");
 }
 
 TEST(NcclAlone, RefusesWhatItCannotDo) {
