@@ -62,7 +62,7 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   void beginRecording() override;
   void endRecording() override;
   Status replaying(Stream& stream) override;
-  Status replayed(const Call& last, int64_t calls, Stream& stream) override;
+  Status replayed(std::span<const Call> calls, Stream& stream) override;
   bool isOverPeers(const Call& call) const override;
   std::string carriersOf(int group) const override;
 
@@ -100,6 +100,7 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   Whereabouts whereabouts(uint64_t order);
   Status asked();
   bool look();
+  std::string behind(int group, std::vector<int>& named);
   bool breakLate(const DeviceWatch::Late& late);
   void breakWith(const Status& why, bool tellsOthers);
 
@@ -113,6 +114,7 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   int64_t nextTicket_ = 0;
   bool isRecording_ = false;
   Traffic traffic_;
+  std::vector<int> replayedGroups_; ///< kept, so that a replay allocates nothing
 
   std::mutex asking_;        // held over questions to NCCL, and while communicators are freed; in front of the other
   mutable std::mutex mutex_; // guards what follows; not held while NCCL is called
@@ -311,16 +313,21 @@ Status NcclCommunicator::replaying(Stream& stream) {
   return enter();
 }
 
-Status NcclCommunicator::replayed(const Call& last, int64_t calls, Stream& stream) {
+Status NcclCommunicator::replayed(std::span<const Call> calls, Stream& stream) {
   leave();
   JINX_TRY(status());
-  const auto found = members_.find(last.group);
-  if (found == members_.end()) return internalError("a recording has calls on a group that is not open");
-  found->second->started += calls;
-  traffic_.calls += calls;
+  if (calls.empty()) return Status::ok();
+  replayedGroups_.clear();
+  for (const Call& call : calls) {
+    const auto found = members_.find(call.group);
+    if (found == members_.end()) return internalError("a recording has calls on a group that is not open");
+    count(call, *found->second);
+    if (std::ranges::find(replayedGroups_, call.group) == replayedGroups_.end()) replayedGroups_.push_back(call.group);
+  }
   for (auto& [group, member] : members_)
     if (member->peers) JINX_TRY(member->peers->replayed(stream));
-  watch_->begins(last, found->second->ranks);
+  const Call& last = calls.back();
+  watch_->begins(last, members_.at(last.group)->ranks, replayedGroups_, static_cast<int64_t>(calls.size()));
   return watch_->enqueued(stream);
 }
 
@@ -501,19 +508,22 @@ bool NcclCommunicator::look() {
   return false;
 }
 
-bool NcclCommunicator::breakLate(const DeviceWatch::Late& late) {
+/// Members of the group that have made fewer calls on it, or do not answer; empty where there are none.
+/// \param named  those that were told of by another group; grows
+std::string NcclCommunicator::behind(int group, std::vector<int>& named) {
   int64_t started = 0;
   uint64_t order = 0;
   std::vector<int> others;
   {
     std::lock_guard lock(mutex_);
-    const Member& member = *members_.at(late.group);
+    const Member& member = *members_.at(group);
     started = member.started;
     order = member.order;
-    std::ranges::copy_if(member.ranks, std::back_inserter(others), [&](int other) { return other != rank(); });
+    std::ranges::copy_if(member.ranks, std::back_inserter(others),
+                         [&](int other) { return other != rank() && std::ranges::find(named, other) == named.end(); });
   }
-  std::string text = late.what + ": rank " + std::to_string(rank()) + " has waited " + secondsText(late.seconds);
-  bool allCame = true;
+  if (others.empty()) return "";
+  std::string text;
   for (const Whereabouts& other : world_->ask(others, order)) {
     const std::string who = "; rank " + std::to_string(other.rank) + ": ";
     if (!other.answers)
@@ -523,10 +533,21 @@ bool NcclCommunicator::breakLate(const DeviceWatch::Late& late) {
               other.text;
     else
       continue;
-    allCame = false;
+    named.push_back(other.rank);
   }
-  if (allCame) text += "; all members have made as many calls: look at the links between them, or raise the timeout";
-  breakWith(resourceError(text), /*tellsOthers=*/true);
+  return text;
+}
+
+/// A stream may stand in any of the calls that are replayed together.
+bool NcclCommunicator::breakLate(const DeviceWatch::Late& late) {
+  std::vector<int> named;
+  std::string who;
+  for (int group : late.groups)
+    who += behind(group, named);
+  if (who.empty()) who = "; all members have made as many calls: look at the links between them, or raise the timeout";
+  breakWith(
+      resourceError(late.what + ": rank " + std::to_string(rank()) + " has waited " + secondsText(late.seconds) + who),
+      /*tellsOthers=*/true);
   return false;
 }
 
