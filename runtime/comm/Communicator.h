@@ -131,7 +131,7 @@ class Communicator {
   virtual Status wait(Ticket ticket) = 0;
 
   /// Ends the world with an error that all other ranks get instead of waiting: this rank has failed in something of its
-  /// own.
+  /// own. From any thread, also while the rank's own waits.
   virtual void abort(const Status& why) = 0;
 
   /// OK, or the first error of the world, as far as this rank has heard of it. From any thread.

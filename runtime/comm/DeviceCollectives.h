@@ -37,12 +37,12 @@ class DeviceCollectives {
   virtual Status wait(Ticket ticket, Stream& stream) = 0;
 
   /// Calls between these two are recorded (Device::beginCapture), not carried out, and nobody waits for them. They are
-  /// enqueued again with each replay: `replaying` stands in front of it, and behind it `replayed` says which call was
-  /// the last.
+  /// enqueued again with each replay: `replaying` stands in front of it, and behind it `replayed` says which calls they
+  /// are, in their order; it may be none.
   virtual void beginRecording() = 0;
   virtual void endRecording() = 0;
   virtual Status replaying(Stream& stream) = 0;
-  virtual Status replayed(const Call& last, int64_t calls, Stream& stream) = 0;
+  virtual Status replayed(std::span<const Call> calls, Stream& stream) = 0;
 
   /// Whether the call goes over memory that ranks reach of each other, and by a kernel of our own.
   virtual bool isOverPeers(const Call& call) const = 0;

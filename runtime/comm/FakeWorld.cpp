@@ -1,5 +1,6 @@
 #include "runtime/comm/FakeWorld.h"
 
+#include <mutex>
 #include <set>
 
 #include "runtime/comm/Calls.h"
@@ -19,7 +20,7 @@ class FakeCommunicator final : public Communicator {
   std::span<const int> members(int group) const override { return groups_.has(group) ? groups_.members(group) : std::span<const int>(); }
 
   Expected<Ticket> start(const Call& call, const void* in, void* out) override {
-    JINX_TRY(error_);
+    JINX_TRY(error());
     if (!groups_.has(call.group))
       return invalidArgument(identify(call) + ": got group " + std::to_string(call.group) + ", expected one of makeGroup on this communicator");
     const int n = static_cast<int>(groups_.members(call.group).size()), place = groups_.place(call.group);
@@ -33,12 +34,13 @@ class FakeCommunicator final : public Communicator {
     return ticket;
   }
   Status wait(Ticket ticket) override {
-    JINX_TRY(error_);
+    JINX_TRY(error());
     if (!flights_.erase(ticket.id)) return invalidArgument("got ticket " + std::to_string(ticket.id) + ", expected one of start that was not waited for");
     watch_.done(ticket.id);
     return Status::ok();
   }
   void abort(const Status& why) override {
+    std::lock_guard lock(mutex_);
     if (error_.isOk()) error_ = Status(why.isOk() ? Code::kInternal : why.code(), "rank " + std::to_string(rank_) + " has failed: " + why.message());
   }
 
@@ -47,11 +49,17 @@ class FakeCommunicator final : public Communicator {
   bool movesData() const override { return false; }
 
  private:
+  Status error() {
+    std::lock_guard lock(mutex_);
+    return error_;
+  }
+
   int rank_;
   Groups groups_;
   Traffic traffic_;
   Watch watch_;
   std::set<int64_t> flights_;
+  std::mutex mutex_; // guards the error: abort is from any thread
   Status error_;
 };
 

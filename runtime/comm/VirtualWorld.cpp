@@ -190,8 +190,9 @@ Status VirtualCommunicator::wait(Ticket ticket) {
   if (found == flights_.end())
     return invalidArgument("got ticket " + std::to_string(ticket.id) +
                            ", expected one of start that was not waited for");
-  Exchange& exchange = *found->second.exchange;
-  const int place = found->second.place;
+  const Flight flight = found->second; // a copy: an abort from another thread clears flights while this one sleeps
+  Exchange& exchange = *flight.exchange;
+  const int place = flight.place;
   me_.watch.waiting(ticket.id);
   const Clock::time_point begin = Clock::now();
   while (!exchange.finished()) {
@@ -208,11 +209,11 @@ Status VirtualCommunicator::wait(Ticket ticket) {
       me_.changed.wait(lock);
     } else if (me_.changed.wait_until(lock, begin + state_.options.timeout) == std::cv_status::timeout &&
                !exchange.complete() && state_.error.isOk()) {
-      state_.breakWith(timedOut(found->second, begin));
+      state_.breakWith(timedOut(flight, begin));
     }
   }
   me_.watch.done(ticket.id);
-  flights_.erase(found);
+  flights_.erase(ticket.id);
   return Status::ok();
 }
 

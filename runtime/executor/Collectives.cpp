@@ -343,11 +343,11 @@ Status Collectives::wait(const StepInfo& step, const Binding& binding, const Bas
 }
 
 Status Collectives::replayed(std::span<const uint32_t> steps, const Binding& binding, Stream& stream) {
-  const StepInfo* last = nullptr;
-  int64_t calls = 0;
+  replayed_.clear();
   for (uint32_t s : steps)
-    if (const StepInfo& step = program_.steps[s]; step.source->has_collective()) last = &step, ++calls;
-  return last ? onDevice_->replayed(callOf(*last, binding), calls, stream) : Status::ok();
+    if (const StepInfo& step = program_.steps[s]; step.source->has_collective())
+      replayed_.push_back(callOf(step, binding));
+  return onDevice_->replayed(replayed_, stream);
 }
 
 void Collectives::abort(const Status& why) {

@@ -104,6 +104,7 @@ class Collectives {
   std::shared_ptr<comm::Communicator> comm_;
   comm::DeviceCollectives* onDevice_ = nullptr; ///< null: through the host's memory
   std::vector<Site> sites_;                     ///< in the order of the steps
+  std::vector<comm::Call> replayed_;            ///< kept, so that a replay allocates nothing
   int64_t waitNs_ = 0;
 };
 

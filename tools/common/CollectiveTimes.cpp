@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "runtime/comm/Calls.h"
+#include "runtime/comm/model/CollectiveCost.h"
 #include "tools/common/CollectiveValues.h"
 #include "tools/common/Statistics.h"
 
@@ -13,13 +14,13 @@ namespace {
 
 using comm::Call;
 using comm::Op;
+using comm::model::isInParts;
+using comm::model::wholeBytes;
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kRoundBytes = 64 << 10;
 constexpr int kMostCalls = 16;
 constexpr std::byte kUnwritten{0xa5}; // in every type a negative number, which none of what comes out is
-
-bool isInParts(Op op) { return op == Op::kAllGather || op == Op::kReduceScatter || op == Op::kAllToAll; }
 
 /// One rank's buffers and what it does with them.
 class Bench {
@@ -45,7 +46,8 @@ class Bench {
 
   Expected<CollectiveTime> measure(Op op, int64_t bytes) {
     const Call call = callOf(op, bytes);
-    CollectiveTime time{.op = op, .count = call.count, .bytes = wholeOf(call), .seconds = {}};
+    const int64_t whole = wholeBytes(op, call.dtype, call.count, comm_.size());
+    CollectiveTime time{.op = op, .count = call.count, .bytes = whole, .seconds = {}};
     time.calls = static_cast<int>(std::clamp<int64_t>(kRoundBytes / std::max<int64_t>(1, time.bytes), 1, kMostCalls));
     JINX_TRY(check(call), comm::identify(call));
     for (int round = 0; round < options_.warmUp + options_.rounds; ++round) {
@@ -66,9 +68,6 @@ class Bench {
     call.count = std::max<int64_t>(1, isInParts(op) ? elements / comm_.size() : elements);
     if (op == Op::kPermute) call.sources = sources_;
     return call;
-  }
-  int64_t wholeOf(const Call& call) const {
-    return packedBytes(call.dtype, call.count * (isInParts(call.op) ? comm_.size() : 1));
   }
 
   Status check(const Call& call) {

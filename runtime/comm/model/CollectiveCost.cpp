@@ -149,10 +149,9 @@ std::optional<Line> direct(const Setting& s) {
 
 } // namespace
 
-int64_t wholeBytes(Op op, int64_t count, int64_t elementBytes, int ranks) {
-  const bool isInParts = op == Op::kAllGather || op == Op::kReduceScatter || op == Op::kAllToAll;
-  return count * elementBytes * (isInParts ? ranks : 1);
-}
+bool isInParts(Op op) { return op == Op::kAllGather || op == Op::kReduceScatter || op == Op::kAllToAll; }
+
+int64_t wholeBytes(Op op, DType dtype, int64_t count, int ranks) { return packedBytes(dtype, count * (isInParts(op) ? ranks : 1)); }
 
 std::optional<Line> lineOf(const Network& network, Op op, const Group& group, Algorithm algorithm, Protocol protocol, double bytes) {
   if (group.ranks < 2 || !network.hasProtocol[static_cast<size_t>(protocol)]) return std::nullopt;

@@ -53,8 +53,10 @@ struct Cost {
   Line line;             ///< at this size
 };
 
+/// Whether the whole of a call has a part of `count` elements for each rank; of the others it has `count`.
+bool isInParts(Op op);
 /// The whole, in bytes, of a call with `count` elements (the table in `Communicator.h`) on n ranks.
-int64_t wholeBytes(Op op, int64_t count, int64_t elementBytes, int ranks);
+int64_t wholeBytes(Op op, DType dtype, int64_t count, int ranks);
 
 /// The line near `bytes`; none where the network has no such algorithm or protocol for the op on this group. \pre the group is checked
 std::optional<Line> lineOf(const Network& network, Op op, const Group& group, Algorithm algorithm, Protocol protocol, double bytes);

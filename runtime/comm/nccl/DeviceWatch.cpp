@@ -21,18 +21,20 @@ DeviceWatch::~DeviceWatch() {
   if (thread_.joinable()) thread_.join();
 }
 
-void DeviceWatch::begins(const Call& call, std::span<const int> ranks) {
+void DeviceWatch::begins(const Call& last, std::span<const int> ranks, std::span<const int> groups, int64_t calls) {
   std::lock_guard lock(mutex_);
   if (flights_.size() >= kManyFlights) settle();
   if (flights_.empty()) since_ = Clock::now();
   Flight& flight = flights_.emplace_back();
-  flight.ticket = nextTicket_++;
-  flight.group = call.group;
   if (!spare_.empty()) {
-    flight.end = std::move(spare_.back());
+    flight = std::move(spare_.back());
     spare_.pop_back();
   }
-  watch_.started(flight.ticket, call, ranks);
+  flight.ticket = nextTicket_++;
+  flight.calls = calls;
+  flight.groups.assign(groups.begin(), groups.end());
+  flight.isEnqueued = false;
+  watch_.started(flight.ticket, last, ranks);
 }
 
 Status DeviceWatch::enqueued(Stream& stream) {
@@ -49,7 +51,7 @@ Status DeviceWatch::enqueued(Stream& stream) {
 
 void DeviceWatch::dropped() {
   std::lock_guard lock(mutex_);
-  if (flights_.back().end) spare_.push_back(std::move(flights_.back().end));
+  spare_.push_back(std::move(flights_.back()));
   flights_.pop_back();
 }
 
@@ -59,7 +61,7 @@ void DeviceWatch::settle() {
     const auto reached = flights_.front().end->isReached();
     if (!reached || !*reached) return;
     watch_.done(flights_.front().ticket);
-    spare_.push_back(std::move(flights_.front().end));
+    spare_.push_back(std::move(flights_.front()));
     flights_.pop_front();
     since_ = Clock::now();
   }
@@ -68,8 +70,9 @@ void DeviceWatch::settle() {
 bool DeviceWatch::isLate(Late& late) {
   settle();
   if (flights_.empty() || Clock::now() < since_ + timeout_) return false;
-  late = {watch_.text(flights_.front().ticket), flights_.front().group,
-          std::chrono::duration<double>(Clock::now() - since_).count()};
+  const Flight& first = flights_.front();
+  late = {watch_.text(first.ticket), first.groups, std::chrono::duration<double>(Clock::now() - since_).count()};
+  if (first.calls > 1) late.what = std::to_string(first.calls) + " replayed calls, the last " + late.what;
   return true;
 }
 

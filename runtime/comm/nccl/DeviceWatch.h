@@ -6,7 +6,7 @@
 //   every 20 ms                       the oldest is asked whether it has ended; one that takes longer than the timeout
 //   is told to `onLate`
 //
-// Of calls that are replayed together only the last one is known.
+// Of calls that are replayed together only the last one is known, and on which groups the others are.
 #pragma once
 
 #include <chrono>
@@ -29,9 +29,9 @@ class DeviceWatch {
  public:
   /// A call that takes too long.
   struct Late {
-    std::string what; ///< "#12 all_reduce sum f32[4096] of /layer.3/down, ranks 0, 1"
-    int group = 0;
-    double seconds = 0; ///< since those in front of it ended
+    std::string what;        ///< "#12 all_reduce sum f32[4096] of /layer.3/down, ranks 0, 1"
+    std::vector<int> groups; ///< of the call, or of all that were replayed with it
+    double seconds = 0;      ///< since those in front of it ended
   };
   /// What the thread does beside looking. After one has returned false it only looks.
   struct Handlers {
@@ -48,7 +48,9 @@ class DeviceWatch {
   }
 
   /// The host goes into a call.
-  void begins(const Call& call, std::span<const int> ranks);
+  void begins(const Call& call, std::span<const int> ranks) { begins(call, ranks, {&call.group, 1}, 1); }
+  /// … or replays so many together, on these groups.
+  void begins(const Call& last, std::span<const int> ranks, std::span<const int> groups, int64_t calls);
   /// The call that began last is on `stream`. \returns what making or recording an event says
   Status enqueued(Stream& stream);
   /// The call that began last was refused.
@@ -59,8 +61,8 @@ class DeviceWatch {
 
  private:
   struct Flight {
-    int64_t ticket = 0;
-    int group = 0;
+    int64_t ticket = 0, calls = 1;
+    std::vector<int> groups;
     std::unique_ptr<Event> end;
     bool isEnqueued = false; ///< false: the host is in the call
   };
@@ -76,8 +78,8 @@ class DeviceWatch {
   std::condition_variable ending_;
   bool ends_ = false;
   int64_t nextTicket_ = 0;
-  std::deque<Flight> flights_; // the oldest first
-  std::vector<std::unique_ptr<Event>> spare_;
+  std::deque<Flight> flights_;             // the oldest first
+  std::vector<Flight> spare_;              // with their events and room for groups
   Clock::time_point since_ = Clock::now(); // from when on the oldest is on its way
   std::thread thread_;
 };

@@ -1,6 +1,7 @@
 #include "runtime/comm/nccl/NcclCommunicator.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -19,6 +20,9 @@ namespace {
 
 constexpr auto kErrorTime = std::chrono::milliseconds(
     200); // behind a signal: another rank's error, which says more, may be on its way; mpirun kills after a second
+// Until a call of NCCL has returned. They take microseconds, but for one that waits for other ranks (to connect to
+// them), which only an abort ends.
+constexpr auto kLeaveTime = std::chrono::milliseconds(200);
 
 /// Of a group's calls on devices: a hash that all members have alike.
 uint64_t orderOf(std::span<const int> ranks) {
@@ -58,7 +62,7 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   void beginRecording() override;
   void endRecording() override;
   Status replaying(Stream& stream) override;
-  Status replayed(const Call& last, int64_t calls, Stream& stream) override;
+  Status replayed(std::span<const Call> calls, Stream& stream) override;
   bool isOverPeers(const Call& call) const override;
   std::string carriersOf(int group) const override;
 
@@ -78,7 +82,10 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   };
 
   Expected<Member*> memberOf(const Call& call, const void* in, const void* out);
+  Status enter();
+  void leave();
   Status issue(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
+  Status carryOut(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
   Status reduce(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
   template <typename Body>
   Status together(Body&& body);
@@ -91,7 +98,9 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   void count(const Call& call, Member& member);
   Status reasonOf(const Status& issued) const;
   Whereabouts whereabouts(uint64_t order);
+  Status asked();
   bool look();
+  std::string behind(int group, std::vector<int>& named);
   bool breakLate(const DeviceWatch::Late& late);
   void breakWith(const Status& why, bool tellsOthers);
 
@@ -105,11 +114,15 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   int64_t nextTicket_ = 0;
   bool isRecording_ = false;
   Traffic traffic_;
+  std::vector<int> replayedGroups_; ///< kept, so that a replay allocates nothing
 
+  std::mutex asking_;        // held over questions to NCCL, and while communicators are freed; in front of the other
   mutable std::mutex mutex_; // guards what follows; not held while NCCL is called
   std::map<int, std::unique_ptr<Member>> members_;
   Status error_;
   std::atomic<bool> isBroken_{false};
+  bool isInside_ = false; ///< the rank's thread, in NCCL
+  std::condition_variable left_;
   std::optional<Clock::time_point> signalled_;
   std::unique_ptr<DeviceWatch> watch_; ///< last: its thread uses all others
 };
@@ -171,9 +184,15 @@ Status NcclCommunicator::open(int group) {
   JINX_TRY(nccl_.check(nccl_.commInitRank(&member->comm, static_cast<int>(ranks.size()), id, member->place),
                        "ncclCommInitRank"),
            what + " at rank " + std::to_string(rank()) + " on " + std::string(device_->name()));
-  std::lock_guard lock(mutex_);
-  members_[group] = std::move(member);
-  return Status::ok();
+  {
+    std::lock_guard lock(mutex_);
+    if (!isBroken_) {
+      members_[group] = std::move(member);
+      return Status::ok();
+    }
+  }
+  (void)nccl_.commAbort(member->comm); // what has broken the world does not know it
+  return status();
 }
 
 Status NcclCommunicator::openPeers(int group, Member& member) {
@@ -286,21 +305,29 @@ void NcclCommunicator::endRecording() {
     if (member->peers) member->peers->endRecording();
 }
 
+/// What is replayed is NCCL's, too, so the thread is in it until `replayed`. (After a replay that has failed it stays
+/// there: the world is about to be broken, a little later.)
 Status NcclCommunicator::replaying(Stream& stream) {
   for (auto& [group, member] : members_)
     if (member->peers) JINX_TRY(member->peers->replaying(stream));
-  return Status::ok();
+  return enter();
 }
 
-Status NcclCommunicator::replayed(const Call& last, int64_t calls, Stream& stream) {
+Status NcclCommunicator::replayed(std::span<const Call> calls, Stream& stream) {
+  leave();
   JINX_TRY(status());
-  const auto found = members_.find(last.group);
-  if (found == members_.end()) return internalError("a recording has calls on a group that is not open");
-  found->second->started += calls;
-  traffic_.calls += calls;
+  if (calls.empty()) return Status::ok();
+  replayedGroups_.clear();
+  for (const Call& call : calls) {
+    const auto found = members_.find(call.group);
+    if (found == members_.end()) return internalError("a recording has calls on a group that is not open");
+    count(call, *found->second);
+    if (std::ranges::find(replayedGroups_, call.group) == replayedGroups_.end()) replayedGroups_.push_back(call.group);
+  }
   for (auto& [group, member] : members_)
     if (member->peers) JINX_TRY(member->peers->replayed(stream));
-  watch_->begins(last, found->second->ranks);
+  const Call& last = calls.back();
+  watch_->begins(last, members_.at(last.group)->ranks, replayedGroups_, static_cast<int64_t>(calls.size()));
   return watch_->enqueued(stream);
 }
 
@@ -313,7 +340,31 @@ void NcclCommunicator::count(const Call& call, Member& member) {
   ++traffic_.calls;
 }
 
+/// The rank's thread goes into NCCL, whose communicators are there until it leaves; not once the world is broken, which
+/// frees them.
+Status NcclCommunicator::enter() {
+  std::lock_guard lock(mutex_);
+  if (isBroken_) return error_;
+  isInside_ = true;
+  return Status::ok();
+}
+
+void NcclCommunicator::leave() {
+  {
+    std::lock_guard lock(mutex_);
+    isInside_ = false;
+  }
+  left_.notify_all();
+}
+
 Status NcclCommunicator::issue(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {
+  JINX_TRY(enter());
+  Status issued = carryOut(call, member, in, out, stream);
+  leave();
+  return issued;
+}
+
+Status NcclCommunicator::carryOut(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {
   JINX_TRY(device_->makeCurrent());
   if (member.peers && member.peers->takes(call)) return member.peers->enqueue(call, in, out, stream);
   const size_t bytes = bytesOf(call.dtype, call.count);
@@ -416,13 +467,10 @@ Whereabouts NcclCommunicator::whereabouts(uint64_t order) {
   return here;
 }
 
-/// Errors of the world below, NCCL's own, and signals.
-bool NcclCommunicator::look() {
-  if (isBroken_) return false;
-  if (const Status below = world_->status(); !below.isOk()) {
-    breakWith(below, /*tellsOthers=*/false);
-    return false;
-  }
+/// What NCCL says of calls on their way.
+Status NcclCommunicator::asked() {
+  std::lock_guard asking(asking_);
+  if (isBroken_) return Status::ok(); // communicators may be gone
   std::vector<Nccl::Comm> comms;
   {
     std::lock_guard lock(mutex_);
@@ -431,10 +479,21 @@ bool NcclCommunicator::look() {
   }
   for (Nccl::Comm comm : comms) {
     int error = 0;
-    Status asked = nccl_.check(nccl_.commGetAsyncError(comm, &error), "ncclCommGetAsyncError");
-    if (asked.isOk()) asked = nccl_.check(error, "a collective on devices");
-    if (asked.isOk()) continue;
-    breakWith(Status(asked.code(), asked.message() + "; rank " + std::to_string(rank()) + " " + watch_->lastSeen()),
+    JINX_TRY(nccl_.check(nccl_.commGetAsyncError(comm, &error), "ncclCommGetAsyncError"));
+    JINX_TRY(nccl_.check(error, "a collective on devices"));
+  }
+  return Status::ok();
+}
+
+/// Errors of the world below, NCCL's own, and signals.
+bool NcclCommunicator::look() {
+  if (isBroken_) return false;
+  if (const Status below = world_->status(); !below.isOk()) {
+    breakWith(below, /*tellsOthers=*/false);
+    return false;
+  }
+  if (const Status own = asked(); !own.isOk()) {
+    breakWith(Status(own.code(), own.message() + "; rank " + std::to_string(rank()) + " " + watch_->lastSeen()),
               /*tellsOthers=*/true);
     return false;
   }
@@ -449,19 +508,22 @@ bool NcclCommunicator::look() {
   return false;
 }
 
-bool NcclCommunicator::breakLate(const DeviceWatch::Late& late) {
+/// Members of the group that have made fewer calls on it, or do not answer; empty where there are none.
+/// \param named  those that were told of by another group; grows
+std::string NcclCommunicator::behind(int group, std::vector<int>& named) {
   int64_t started = 0;
   uint64_t order = 0;
   std::vector<int> others;
   {
     std::lock_guard lock(mutex_);
-    const Member& member = *members_.at(late.group);
+    const Member& member = *members_.at(group);
     started = member.started;
     order = member.order;
-    std::ranges::copy_if(member.ranks, std::back_inserter(others), [&](int other) { return other != rank(); });
+    std::ranges::copy_if(member.ranks, std::back_inserter(others),
+                         [&](int other) { return other != rank() && std::ranges::find(named, other) == named.end(); });
   }
-  std::string text = late.what + ": rank " + std::to_string(rank()) + " has waited " + secondsText(late.seconds);
-  bool allCame = true;
+  if (others.empty()) return "";
+  std::string text;
   for (const Whereabouts& other : world_->ask(others, order)) {
     const std::string who = "; rank " + std::to_string(other.rank) + ": ";
     if (!other.answers)
@@ -471,14 +533,26 @@ bool NcclCommunicator::breakLate(const DeviceWatch::Late& late) {
               other.text;
     else
       continue;
-    allCame = false;
+    named.push_back(other.rank);
   }
-  if (allCame) text += "; all members have made as many calls: look at the links between them, or raise the timeout";
-  breakWith(resourceError(text), /*tellsOthers=*/true);
+  return text;
+}
+
+/// A stream may stand in any of the calls that are replayed together.
+bool NcclCommunicator::breakLate(const DeviceWatch::Late& late) {
+  std::vector<int> named;
+  std::string who;
+  for (int group : late.groups)
+    who += behind(group, named);
+  if (who.empty()) who = "; all members have made as many calls: look at the links between them, or raise the timeout";
+  breakWith(
+      resourceError(late.what + ": rank " + std::to_string(rank()) + " has waited " + secondsText(late.seconds) + who),
+      /*tellsOthers=*/true);
   return false;
 }
 
-/// The first error stays. Kernels that wait for other ranks end, and so do streams.
+/// The first error stays. Kernels that wait for other ranks end, and so do streams. NCCL frees what it aborts, and
+/// wants no thread in its calls meanwhile; one that is kept there is ended by the abort all the same.
 void NcclCommunicator::breakWith(const Status& why, bool tellsOthers) {
   std::vector<Member*> members;
   {
@@ -492,6 +566,11 @@ void NcclCommunicator::breakWith(const Status& why, bool tellsOthers) {
   if (tellsOthers) world_->abort(why); // they hear of it before NCCL tells them less
   for (Member* member : members)
     if (member->peers) (void)member->peers->stop();
+  {
+    std::unique_lock lock(mutex_);
+    left_.wait_for(lock, kLeaveTime, [&] { return !isInside_; }); // nobody comes in any more
+  }
+  std::lock_guard asking(asking_);
   if (device_->makeCurrent().isOk())
     for (Member* member : members)
       (void)nccl_.commAbort(member->comm);

@@ -237,6 +237,36 @@ TEST(VirtualWorld, AbortIsEverybodysError) {
   expectAllSay(said, {"rank 5 has failed: no memory for 12 GiB"});
 }
 
+/// Another thread of rank 0 aborts while its own sleeps in a wait, for rank 1 to copy what is left. Rank 1 drops the call
+/// when it has, and the abort clears rank 0's calls: what its wait looks at when it wakes last must still be there.
+TEST(VirtualWorld, AbortFromAnotherThreadDuringAWait) {
+  const int64_t count = 16 << 10; // no longer to copy than a thread takes to wake
+  std::vector<int32_t> in(static_cast<size_t>(count)), out(in);
+  for (int round = 0; round < 2000; ++round) {
+    auto world = *VirtualWorld::create(2, kPatient);
+    auto zero = rankOf(world, 0), one = rankOf(world, 1);
+    const Call call{.op = Op::kBroadcast, .dtype = DType::kI32, .count = count};
+    const Ticket first = *zero->start(call, in.data(), in.data()), second = *one->start(call, nullptr, out.data());
+    std::atomic<int> ready{0};
+    std::thread waits([&] {
+      ++ready;
+      (void)zero->wait(first);
+    });
+    std::thread copies([&] {
+      ++ready;
+      (void)one->wait(second);
+    });
+    while (ready < 2)
+      std::this_thread::yield();
+    for (volatile int i = 0; i < 100 * (round % 50); i = i + 1) // some rounds meet the copy
+      continue;
+    zero->abort(resourceError("late"));
+    copies.join();
+    waits.join();
+    EXPECT_EQ(one->status().message(), "rank 0 has failed: late");
+  }
+}
+
 /// A rank that is slow is waited for.
 TEST(VirtualWorld, RankThatComesLate) {
   const auto said = onEveryRank(3, kPatient, [&](Communicator& comm) -> std::string {

@@ -151,12 +151,13 @@ TEST(Cost, BytesOnTheWireAreTheLawsOfEachOp) {
 }
 
 TEST(Cost, TheWholeIsSaidFromACallsCount) {
-  EXPECT_EQ(wholeBytes(Op::kAllReduce, 100, 2, 8), 200);
-  EXPECT_EQ(wholeBytes(Op::kAllGather, 100, 2, 8), 1600);
-  EXPECT_EQ(wholeBytes(Op::kReduceScatter, 100, 2, 8), 1600);
-  EXPECT_EQ(wholeBytes(Op::kAllToAll, 100, 2, 8), 1600);
-  EXPECT_EQ(wholeBytes(Op::kBroadcast, 100, 2, 8), 200);
-  EXPECT_EQ(wholeBytes(Op::kSend, 100, 2, 8), 200);
+  EXPECT_EQ(wholeBytes(Op::kAllReduce, DType::kF16, 100, 8), 200);
+  EXPECT_EQ(wholeBytes(Op::kAllGather, DType::kF16, 100, 8), 1600);
+  EXPECT_EQ(wholeBytes(Op::kReduceScatter, DType::kF16, 100, 8), 1600);
+  EXPECT_EQ(wholeBytes(Op::kAllToAll, DType::kF16, 100, 8), 1600);
+  EXPECT_EQ(wholeBytes(Op::kBroadcast, DType::kF16, 100, 8), 200);
+  EXPECT_EQ(wholeBytes(Op::kSend, DType::kF16, 100, 8), 200);
+  EXPECT_EQ(wholeBytes(Op::kAllGather, DType::kI4, 3, 3), 5); // packed as a whole
 }
 
 TEST(Cost, ErrorsNameTheOp) {

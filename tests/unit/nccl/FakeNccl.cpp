@@ -7,6 +7,14 @@
 //            of each pair of ranks: a mailbox for sends
 //
 // A collective is three steps of each rank: show, meet, read, meet. Whoever waits looks at `aborted`.
+//
+// What NCCL's guide forbids ends the process with a message: a call on a communicator that was aborted or destroyed,
+// two threads in operations on one, an abort or a destruction while a thread is in a call. One abort is not refused:
+// that of an operation that waits for other ranks, which nothing else ends where communicators block.
+//
+// Tests see calls as they begin: `jinxFakeNcclOnCall` (FakeNccl.h).
+#include "tests/unit/nccl/FakeNccl.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -18,7 +26,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -49,17 +59,24 @@ struct World {
 struct ncclUniqueId {
   char internal[128];
 };
+/// Never freed, so that calls on one that has gone are seen.
 struct ncclComm {
   World* world = nullptr;
   int rank = 0, size = 0;
   int64_t steps = 0;
-  std::string name;
+  // guarded by `books`
+  const char* gone = nullptr;      // "aborted", "destroyed"
+  const char* operation = nullptr; // in which a thread is
+  int queries = 0;                 // threads
+  std::atomic<bool> waits{false};  // the operation, for other ranks
 
-  bool waitFor(auto&& isThere) const {
+  bool waitFor(auto&& isThere) {
     while (!isThere()) {
+      waits = true;
       if (world->aborted) return false;
       std::this_thread::yield();
     }
+    waits = false;
     return true;
   }
   bool meet() {
@@ -75,6 +92,74 @@ struct ncclComm {
 namespace {
 
 using Comm = ncclComm;
+
+std::mutex books;
+std::mutex hookMutex;
+JinxFakeNcclHook hook = nullptr;
+void* hookContext = nullptr;
+
+void tell(const char* call) {
+  std::unique_lock lock(hookMutex);
+  const JinxFakeNcclHook told = hook;
+  void* const context = hookContext;
+  lock.unlock();
+  if (told) told(context, call);
+}
+
+[[noreturn]] void refuse(const char* call, const Comm& comm, const std::string& why) {
+  std::fprintf(stderr, "the library that stands in for NCCL: %s on the communicator of rank %d, %s\n", call, comm.rank,
+               why.c_str());
+  std::abort();
+}
+
+void leaveMemory(Comm& comm) { // of a communicator that has gone, and in which no thread is
+  if (!comm.gone || comm.operation || comm.queries > 0 || !comm.world) return;
+  munmap(comm.world, sizeof(World));
+  comm.world = nullptr;
+}
+
+/// A thread in a call.
+class Inside {
+ public:
+  enum class Kind { kOperation, kQuery };
+  Inside(Comm* comm, const char* call, Kind kind = Kind::kOperation) : comm_(*comm), kind_(kind) {
+    {
+      std::lock_guard lock(books);
+      if (comm_.gone) refuse(call, comm_, std::string("which was ") + comm_.gone);
+      if (kind_ == Kind::kOperation && comm_.operation)
+        refuse(call, comm_, std::string("while another thread is in ") + comm_.operation);
+      if (kind_ == Kind::kOperation) comm_.operation = call;
+      if (kind_ == Kind::kQuery) ++comm_.queries;
+    }
+    tell(call);
+  }
+  ~Inside() {
+    std::lock_guard lock(books);
+    if (kind_ == Kind::kQuery) --comm_.queries;
+    if (kind_ == Kind::kOperation) {
+      comm_.operation = nullptr;
+      comm_.waits = false;
+    }
+    leaveMemory(comm_);
+  }
+  Inside(const Inside&) = delete;
+
+ private:
+  Comm& comm_;
+  Kind kind_;
+};
+
+int end(Comm* comm, const char* call, const char* how, bool aborts) {
+  std::lock_guard lock(books);
+  if (comm->gone) refuse(call, *comm, std::string("which was ") + comm->gone);
+  if (comm->queries > 0) refuse(call, *comm, "while another thread is in ncclCommGetAsyncError");
+  if (comm->operation && !(aborts && comm->waits))
+    refuse(call, *comm, std::string("while another thread is in ") + comm->operation);
+  comm->gone = how;
+  if (aborts) comm->world->aborted = 1;
+  leaveMemory(*comm);
+  return kSuccess;
+}
 
 /// Sends and receives between ncclGroupStart and ncclGroupEnd.
 struct Transfer {
@@ -217,7 +302,8 @@ int reduceParts(const std::vector<const char*>& parts, size_t count, void* out, 
 }
 
 /// Shows `in`, and reads what all show. \param read  gets their rooms
-int collective(Comm* comm, const void* in, size_t bytes, auto&& read) {
+int collective(const char* call, Comm* comm, const void* in, size_t bytes, auto&& read) {
+  const Inside inside(comm, call);
   if (depth > 0) return kInvalidUsage; // this library groups sends and receives only
   if (bytes > kRoom) return kInvalidArgument;
   if (in && bytes > 0) std::memcpy(comm->world->seats[comm->rank].room, in, bytes);
@@ -242,6 +328,7 @@ bool attempt(Transfer& t) {
   return t.isDone = true;
 }
 
+/// \pre  the thread is in a call on all communicators
 int carryOut() {
   std::vector<Transfer> now;
   now.swap(transfers);
@@ -252,13 +339,17 @@ int carryOut() {
         isNext &= now[j].isDone || now[j].peer != now[i].peer || now[j].isSend != now[i].isSend;
       if (isNext && attempt(now[i])) --left;
     }
-    if (left > 0 && now[0].comm->world->aborted) return kRemoteError;
+    if (left == 0) break;
+    for (const Transfer& t : now)
+      t.comm->waits = true;
+    if (now[0].comm->world->aborted) return kRemoteError;
     std::this_thread::yield();
   }
   return kSuccess;
 }
 
-int transfer(const Transfer& t) {
+int transfer(const char* call, const Transfer& t) {
+  const Inside inside(t.comm, call);
   if (t.bytes > kMailRoom || t.peer < 0 || t.peer >= t.comm->size) return kInvalidArgument;
   transfers.push_back(t);
   return depth > 0 ? kSuccess : carryOut();
@@ -281,27 +372,21 @@ int ncclCommInitRank(Comm** comm, int size, ncclUniqueId id, int rank) {
   if (size > kMostRanks || rank < 0 || rank >= size) return kInvalidArgument;
   World* world = mapped(id.internal, false);
   if (!world) return kSystemError;
-  *comm = new Comm{world, rank, size, 0, id.internal};
+  {
+    static auto& all = *new std::vector<Comm*>; // stay reachable
+    std::lock_guard lock(books);
+    *comm = all.emplace_back(new Comm{.world = world, .rank = rank, .size = size});
+  }
   ++world->ranks;
   if (!(*comm)->meet()) return kRemoteError;
   if (rank == 0) shm_unlink(id.internal); // all have it
   return kSuccess;
 }
-int ncclCommDestroy(Comm* comm) {
-  munmap(comm->world, sizeof(World));
-  delete comm;
-  return kSuccess;
-}
+int ncclCommDestroy(Comm* comm) { return end(comm, "ncclCommDestroy", "destroyed", false); }
 /// Others see it, too: as if kernels that wait for this rank heard of it.
-int ncclCommAbort(Comm* comm) {
-  static std::mutex mutex;
-  static auto& kept = *new std::vector<Comm*>; // a thread may be in a call: what belongs to the communicator stays
-  std::lock_guard lock(mutex);
-  kept.push_back(comm);
-  comm->world->aborted = 1;
-  return kSuccess;
-}
-int ncclCommGetAsyncError(Comm*, int* error) {
+int ncclCommAbort(Comm* comm) { return end(comm, "ncclCommAbort", "aborted", true); }
+int ncclCommGetAsyncError(Comm* comm, int* error) {
+  const Inside inside(comm, "ncclCommGetAsyncError", Inside::Kind::kQuery);
   *error = kSuccess;
   return kSuccess;
 }
@@ -322,20 +407,21 @@ const char* ncclGetErrorString(int result) {
 const char* ncclGetLastError(Comm*) { return ""; }
 
 int ncclAllReduce(const void* in, void* out, size_t count, int type, int reduction, Comm* comm, void*) {
-  return collective(comm, in, count * widthOf(type),
+  return collective("ncclAllReduce", comm, in, count * widthOf(type),
                     [&](const auto& rooms) { return reduceParts(rooms, count, out, type, reduction); });
 }
 int ncclReduceScatter(const void* in, void* out, size_t count, int type, int reduction, Comm* comm, void*) {
   const size_t part = count * widthOf(type);
-  return collective(comm, in, part * static_cast<size_t>(comm->size), [&](std::vector<const char*> rooms) {
-    for (const char*& room : rooms)
-      room += part * static_cast<size_t>(comm->rank);
-    return reduceParts(rooms, count, out, type, reduction);
-  });
+  return collective("ncclReduceScatter", comm, in, part * static_cast<size_t>(comm->size),
+                    [&](std::vector<const char*> rooms) {
+                      for (const char*& room : rooms)
+                        room += part * static_cast<size_t>(comm->rank);
+                      return reduceParts(rooms, count, out, type, reduction);
+                    });
 }
 int ncclAllGather(const void* in, void* out, size_t count, int type, Comm* comm, void*) {
   const size_t part = count * widthOf(type);
-  return collective(comm, in, part, [&](const auto& rooms) {
+  return collective("ncclAllGather", comm, in, part, [&](const auto& rooms) {
     for (size_t i = 0; i < rooms.size() && part > 0; ++i)
       std::memcpy(static_cast<char*>(out) + i * part, rooms[i], part);
     return kSuccess;
@@ -343,20 +429,36 @@ int ncclAllGather(const void* in, void* out, size_t count, int type, Comm* comm,
 }
 int ncclBroadcast(const void* in, void* out, size_t count, int type, int root, Comm* comm, void*) {
   const size_t bytes = count * widthOf(type);
-  return collective(comm, comm->rank == root ? in : nullptr, bytes, [&](const auto& rooms) {
+  return collective("ncclBroadcast", comm, comm->rank == root ? in : nullptr, bytes, [&](const auto& rooms) {
     if (bytes > 0) std::memcpy(out, rooms[static_cast<size_t>(root)], bytes);
     return kSuccess;
   });
 }
 int ncclSend(const void* in, size_t count, int type, int peer, Comm* comm, void*) {
-  return transfer({comm, true, in, nullptr, count * widthOf(type), peer});
+  return transfer("ncclSend", {comm, true, in, nullptr, count * widthOf(type), peer});
 }
 int ncclRecv(void* out, size_t count, int type, int peer, Comm* comm, void*) {
-  return transfer({comm, false, nullptr, out, count * widthOf(type), peer});
+  return transfer("ncclRecv", {comm, false, nullptr, out, count * widthOf(type), peer});
 }
 int ncclGroupStart() {
   ++depth;
+  tell("ncclGroupStart");
   return kSuccess;
 }
-int ncclGroupEnd() { return --depth > 0 ? static_cast<int>(kSuccess) : carryOut(); }
+int ncclGroupEnd() {
+  if (--depth > 0) return kSuccess;
+  std::set<Comm*> comms;
+  for (const Transfer& t : transfers)
+    comms.insert(t.comm);
+  std::deque<Inside> inside;
+  for (Comm* comm : comms)
+    inside.emplace_back(comm, "ncclGroupEnd");
+  return carryOut();
+}
+
+void jinxFakeNcclOnCall(JinxFakeNcclHook told, void* context) {
+  std::lock_guard lock(hookMutex);
+  hook = told;
+  hookContext = context;
+}
 }
