@@ -1,11 +1,12 @@
 // The ranks of a folder of plans as one thing that runs: all of them in this process, or this process's among those of
 // mpirun or srun.
 //
-//   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.ranks = 4}, device));       // a thread for each
-//   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.communicator = "mpi"}, device));
-//   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.communicator = "nccl"}, device));       // the same; collectives
-//   between GPUs by NCCL JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.ranks = 4, .communicator = "nccl"}, device));
-//   JINX_TRY_ASSIGN(auto outputs, ranks->run(inputs, nullptr));                  // whole tensors in and out
+//   openRanks("plans", {.ranks = 4}, device)                             // a thread for each
+//   openRanks("plans", {.communicator = "mpi"}, device)                  // processes
+//   openRanks("plans", {.communicator = "nccl"}, device)                 // processes; collectives between GPUs by NCCL
+//   openRanks("plans", {.ranks = 4, .communicator = "nccl"}, device)     // threads; the same
+//
+//   JINX_TRY_ASSIGN(auto outputs, ranks->run(inputs, nullptr));          // whole tensors in and out
 //
 // Of processes each has all inputs, and gets all outputs; the first one shows them.
 #pragma once

@@ -1,9 +1,8 @@
 // Ranks with a GPU each, whose collectives NCCL carries out.
 //
-//   JINX_TRY_ASSIGN(auto world, openCommunicator("mpi"));                         // or a VirtualWorld's: ranks are
-//   threads of one process JINX_TRY_ASSIGN(auto gpus, openNccl(world, device, {.timeout = …}));          // each rank;
-//   device: its own GPU SessionOptions options{.communicator = gpus};                                 // sessions
-//   enqueue collectives between launches
+//   JINX_TRY_ASSIGN(auto world, openCommunicator("mpi"));                  // or a VirtualWorld's, of threads
+//   JINX_TRY_ASSIGN(auto gpus, openNccl(world, device, {.timeout = …}));   // each rank; device: its own GPU
+//   SessionOptions options{.communicator = gpus};                          // enqueues collectives between launches
 //
 // It is the world below with calls on devices (`onDevice`): what lies in the host's memory, schedules that are
 // compared, errors that all ranks must hear go as before. NCCL itself does not say who has not come, and its kernels
