@@ -131,30 +131,26 @@ class ProcessRank final : public Ranks {
                                                const DeviceChoice& choice) {
     std::unique_ptr<ProcessRank> made(new ProcessRank());
     JINX_TRY_ASSIGN(made->comm_, openWorld(options));
-    if (made->comm_->size() != folder.size())
-      return invalidArgument(folder.path + " has plans for " + std::to_string(folder.size()) + " ranks, there are " +
-                             std::to_string(made->comm_->size()) + " processes: start it with mpirun -np " +
-                             std::to_string(folder.size()));
-    JINX_TRY_ASSIGN(auto plan, folder.openPlan(made->comm_->rank()));
-    JINX_TRY_ASSIGN(std::shared_ptr<Device> device, openDeviceOfRank(options, choice, made->comm_->rank()));
-    JINX_TRY_ASSIGN(made->comm_, worldOnDevice(options, made->comm_, device));
-    SessionOptions session;
-    session.parallelWork = choice.parallelWork;
-    session.communicator = made->comm_;
-    JINX_TRY_ASSIGN(made->session_, Session::create(std::move(plan), std::move(device), std::move(session)),
-                    "rank " + std::to_string(made->comm_->rank()));
-    made->ports_ = std::make_unique<WholePorts>(made->plan());
+    if (Status status = made->openSession(folder, options, choice); !status.isOk()) {
+      made->abort(status);
+      return status;
+    }
     return std::unique_ptr<Ranks>(std::move(made));
   }
   const WholePorts& ports() const override { return *ports_; }
   const plan::Plan& plan() const override { return session_->plan(); }
   std::vector<TraceStep> steps() const override { return session_->steps(); }
   bool isFirst() const override { return comm_->rank() == 0; }
+  void abort(const Status& why) override { comm_->abort(why); }
 
   Expected<std::vector<Value>> run(std::span<const Value> inputs, Trace* trace) override {
-    JINX_TRY_ASSIGN(std::vector<Value> own, ports_->cut(inputs, comm_->rank()));
+    auto own = ports_->cut(inputs, comm_->rank());
+    if (!own) {
+      abort(own.status());
+      return own.status();
+    }
     std::vector<Value> outputs(session_->outputs().size());
-    JINX_TRY(session_->run(own, outputs, trace), "rank " + std::to_string(comm_->rank()));
+    JINX_TRY(session_->run(*own, outputs, trace), "rank " + std::to_string(comm_->rank()));
     std::vector<std::vector<Value>> parts(static_cast<size_t>(comm_->size()));
     for (size_t k = 0; k < outputs.size(); ++k)
       JINX_TRY(gather(session_->outputs()[k].name, outputs[k], parts),
@@ -170,6 +166,23 @@ class ProcessRank final : public Ranks {
   }
 
  private:
+  Status openSession(const RankFolder& folder, const RankOptions& options, const DeviceChoice& choice) {
+    const int rank = comm_->rank(), size = comm_->size();
+    if (size != folder.size())
+      return invalidArgument(folder.path + " has plans for " + std::to_string(folder.size()) + " ranks, there are " +
+                             std::to_string(size) + " processes: start it with mpirun -np " +
+                             std::to_string(folder.size()));
+    JINX_TRY_ASSIGN(auto plan, folder.openPlan(rank));
+    JINX_TRY_ASSIGN(std::shared_ptr<Device> device, openDeviceOfRank(options, choice, rank));
+    JINX_TRY_ASSIGN(comm_, worldOnDevice(options, comm_, device));
+    SessionOptions session;
+    session.parallelWork = choice.parallelWork;
+    session.communicator = comm_;
+    JINX_TRY_ASSIGN(session_, Session::create(std::move(plan), std::move(device), std::move(session)),
+                    "rank " + std::to_string(rank));
+    ports_ = std::make_unique<WholePorts>(session_->plan());
+    return Status::ok();
+  }
   /// All ranks' parts, which are of one size. What is no tensor of numbers is shown as this rank has it.
   Status gather(const std::string& name, const Value& own, std::vector<std::vector<Value>>& parts) {
     const Tensor* t = tensorOrNull(own);

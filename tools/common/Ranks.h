@@ -65,6 +65,8 @@ class Ranks {
   virtual const plan::Plan& plan() const = 0;
   virtual std::vector<TraceStep> steps() const = 0;
   virtual bool isFirst() const { return true; }
+  /// This process does not come to the next run: the others', if there are any, do not wait for it.
+  virtual void abort(const Status&) {}
   /// \param trace  of this process's rank, or of rank 0; may be null
   virtual Expected<std::vector<Value>> run(std::span<const Value> inputs, Trace* trace) = 0;
   /// Of all ranks, in order. Of processes each calls this, and gets it.
