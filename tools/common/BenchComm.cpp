@@ -90,6 +90,7 @@ Status readOptions(BenchCommOptions& options) {
   if (!options.device.empty() && !options.ranks.isNccl())
     return invalidArgument("got --device " + options.device + " and --communicator " + options.ranks.communicator +
                            ", which moves the host's memory; leave it out, or take nccl");
+  JINX_TRY(checkPeerBytes(options.ranks));
   for (const std::string& collective : options.collectives)
     for (Op op : kOps)
       if ((collective == "all" || collective == nameOf(op)) &&
@@ -366,10 +367,7 @@ void addBenchComm(CLI::App& bench, Action& action) {
   command->add_option("--device", options->device, "With nccl: cuda (default; each rank has its own), or emulated")
       ->type_name("cuda|emulated")
       ->check(CLI::IsMember({"cuda", "emulated"}));
-  command->add_option("--rank-timeout", options->ranks.timeoutSeconds, "So long ranks wait for one that does not come")
-      ->type_name("SECONDS")
-      ->check(aboveZero());
-  addPeerBytes(*command, options->ranks.peerBytes);
+  addWaitOptions(*command, options->ranks);
   command
       ->add_option("--collective", options->collectives,
                    "all_reduce (default), all_gather, reduce_scatter, all_to_all, broadcast, permute, or all; several "

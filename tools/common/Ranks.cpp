@@ -21,15 +21,17 @@ void addRankOptions(CLI::App& command, RankOptions& options) {
                   "between GPUs, also of --ranks")
       ->type_name("mpi|nccl")
       ->check(CLI::IsMember({"mpi", "nccl"}));
-  command.add_option("--rank-timeout", options.timeoutSeconds, "So long ranks wait for one that does not come")
-      ->type_name("SECONDS")
-      ->check(aboveZero());
-  addPeerBytes(command, options.peerBytes);
+  addWaitOptions(command, options);
 }
 
-void addPeerBytes(CLI::App& command, int64_t& peerBytes) {
+void addWaitOptions(CLI::App& command, RankOptions& options) {
+  // Of milliseconds a clock's nanoseconds; three years are for ever.
+  command.add_option("--rank-timeout", options.timeoutSeconds, "So long ranks wait for one that does not come")
+      ->type_name("SECONDS")
+      ->check(aboveZero()) // NaN is in any range
+      ->check(CLI::Range(0.001, 1e8));
   command
-      .add_option("--peer-bytes", peerBytes,
+      .add_option("--peer-bytes", options.peerBytes,
                   "With nccl: an all_reduce of at most so many bytes goes over GPUs' memory of each other (default 512KiB "
                   "of 2 ranks, fewer of more; 0: NCCL alone)")
       ->transform(CLI::AsSizeValue(true))
@@ -45,8 +47,14 @@ static const std::atomic<int>* stopOf(const RankOptions& options) {
   return options.takesSignals ? &comm::stopOnSignals() : nullptr;
 }
 
-/// Threads or processes; NCCL's ranks may be either.
-static Status checkRankOptions(const RankOptions& options) {
+Status checkPeerBytes(const RankOptions& options) {
+  if (options.peerBytes == comm::NcclOptions::kUsualPeerBytes || options.isNccl()) return Status::ok();
+  return invalidArgument("got --peer-bytes " + std::to_string(options.peerBytes) +
+                         ", which is about GPUs that --communicator nccl joins; leave it out, or take nccl");
+}
+
+Status checkRankOptions(const RankOptions& options) {
+  JINX_TRY(checkPeerBytes(options));
   if (options.ranks == 0 || options.communicator.empty() || options.isNccl()) return Status::ok();
   return invalidArgument("got --ranks and --communicator " + options.communicator +
                          ", expected one: threads of this process, or processes");

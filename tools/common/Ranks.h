@@ -38,8 +38,12 @@ struct RankOptions {
 
 /// --ranks, --communicator, --rank-timeout, --peer-bytes
 void addRankOptions(CLI::App& command, RankOptions& options);
-/// --peer-bytes alone
-void addPeerBytes(CLI::App& command, int64_t& peerBytes);
+/// Of these --rank-timeout and --peer-bytes.
+void addWaitOptions(CLI::App& command, RankOptions& options);
+/// kInvalidArgument for options that do not go together: ranks are threads or processes, and NCCL's may be either;
+/// --peer-bytes is of NCCL.
+Status checkRankOptions(const RankOptions& options);
+Status checkPeerBytes(const RankOptions& options);
 using World = std::shared_ptr<comm::Communicator>;
 /// The world of this process; null where its ranks are threads, or the options name no ranks. kInvalidArgument for
 /// options that do not go together.

@@ -158,6 +158,7 @@ Status runRanks(const RunOptions& options) {
 Status run(const PlanSource& source, const RunOptions& options) {
   JINX_TRY(checkOutputFile(options.traceFile));
   JINX_TRY(checkOutputFile(options.useFile));
+  JINX_TRY(checkRankOptions(options.ranks));
   if (!options.useFile.empty() && !options.ranks.any()) return invalidArgument("--rank-use: is about the plans of ranks, expected --ranks or --communicator");
   if (!options.outputDir.empty()) JINX_TRY(makeFolder(options.outputDir));
   if (options.ranks.any() || isRankFolder(options.request.path)) return runRanks(options);
