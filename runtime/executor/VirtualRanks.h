@@ -54,9 +54,11 @@ class VirtualRanks {
 
  private:
   VirtualRanks() = default;
+  void abort(int rank, const Status& why);
 
   std::vector<std::shared_ptr<const PlanFile>> plans_;
   std::unique_ptr<WholePorts> ports_;
+  std::vector<std::weak_ptr<comm::Communicator>> worlds_; ///< which sessions own
   std::vector<std::unique_ptr<Session>> sessions_;
 };
 

@@ -10,11 +10,11 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "runtime/comm/DeviceCollectives.h"
+#include "runtime/comm/RankThreads.h"
 #include "runtime/comm/VirtualWorld.h"
 #include "runtime/comm/model/Cheapest.h"
 #include "runtime/comm/model/Fit.h"
@@ -147,19 +147,16 @@ Expected<Measured> measureThreads(const BenchCommOptions& options, int ranks,
                                   const std::function<void(double)>& progress) {
   JINX_TRY_ASSIGN(auto world, comm::VirtualWorld::create(ranks, {.timeout = timeoutOf(options.ranks)}));
   Measured measured;
-  std::vector<Status> statuses(static_cast<size_t>(ranks));
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < ranks; ++rank)
-    threads.emplace_back([&, rank] {
-      World comm(std::move(*world->communicator(rank)));
-      auto own = measureRank(options, comm, progress);
-      if (!own) comm->abort(statuses[static_cast<size_t>(rank)] = own.status());
-      if (own && rank == 0) measured = *std::move(own);
-    });
-  for (std::thread& thread : threads)
-    thread.join();
-  for (const Status& status : statuses)
-    JINX_TRY(status);
+  auto measure = [&](int rank) {
+    const World comm(std::move(*world->communicator(rank)));
+    auto own = measureRank(options, comm, progress);
+    if (!own) comm->abort(own.status());
+    if (own && rank == 0) measured = *std::move(own);
+    return own.status();
+  };
+  JINX_TRY(comm::onEveryRank(ranks, measure, [&](int rank, const Status& why) {
+    (*world->communicator(rank))->abort(why);
+  }));
   return measured;
 }
 
