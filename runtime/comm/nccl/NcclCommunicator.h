@@ -11,7 +11,7 @@
 // the world with what it has learnt. A signal that asks the process to end does the same.
 //
 // An all_reduce of few bytes, of ranks whose devices reach each other's memory, is not NCCL's: a kernel of our own
-// makes it in a fraction of the time (peers/PeerReduce.h). Who carries what is decided when a group is opened, by all
+// makes it in two thirds of the time (peers/PeerReduce.h). Who carries what is decided when a group is opened, by all
 // its members alike; `carriersOf` and `recentCalls` say it, with the reason where NCCL carries everything.
 //
 // NCCL's sums of 16-bit floats are rounded at each rank, in the order of NCCL's algorithm, which is the same on all
