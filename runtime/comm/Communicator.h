@@ -4,9 +4,9 @@
 // ranks along one or more axes of a mesh, or the two ends of a pipe. All members of a group make the same calls on it
 // in the same order; nothing else is asked of ranks, and nothing but bytes goes between them.
 //
-//   int tp = *comm.makeGroup({4, 5, 6, 7});                          // in the order of their coordinates; on each of
-//   the four Call call{.op = Op::kAllReduce, .dtype = DType::kF32, .count = 4096, .group = tp, .sequence = 12, .name =
-//   "/layer.3/down"}; JINX_TRY_ASSIGN(Ticket ticket, comm.start(call, in, out), "step");   // does not wait for anybody
+//   int tp = *comm.makeGroup({4, 5, 6, 7});                              // each of the four, in order of coordinates
+//   Call call{.op = Op::kAllReduce, .dtype = DType::kF32, .count = 4096, .group = tp, .sequence = 12, .name = "/down"};
+//   JINX_TRY_ASSIGN(Ticket ticket, comm.start(call, in, out), "step");   // does not wait for anybody
 //   …                                                                    // kernels that need neither `in` nor `out`
 //   JINX_TRY(comm.wait(ticket), "step");                                 // out is whole, in may be written again
 //

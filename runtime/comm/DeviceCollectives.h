@@ -1,14 +1,12 @@
 // Collectives between the memories of devices, enqueued where kernels are: the host goes on.
 //
-//   DeviceCollectives* calls = comm.onDevice();                   // null for a world that moves the host's bytes only
-//   JINX_TRY(calls->open(tp));                                    // a group of comm.makeGroup; all its members come
-//   JINX_TRY(calls->enqueue(call, in, out, stream));              // behind what `stream` has, in front of what it gets
-//   later
+//   DeviceCollectives* calls = comm.onDevice();            // null for a world that moves the host's bytes only
+//   JINX_TRY(calls->open(tp));                             // a group of comm.makeGroup; all its members come
+//   JINX_TRY(calls->enqueue(call, in, out, stream));       // behind what `stream` has, in front of what it gets later
 //
 //   JINX_TRY_ASSIGN(Ticket t, calls->start(call, in, out, stream));  // behind what `stream` has, beside what it gets
-//   from now on …                                                             // kernels that neither read `out` nor
-//   write `in` JINX_TRY(calls->wait(t, stream));                             // what `stream` gets from now on is
-//   behind the call
+//   …                                                                // kernels that neither read out nor write in
+//   JINX_TRY(calls->wait(t, stream));                                // behind the call: what `stream` gets from now on
 //
 // Calls mean what Communicator.h says, with two differences: `in` and `out` are addresses of the device, and sums of
 // 16-bit floats may be rounded at each member. A member that does not come keeps the stream waiting; the first error is

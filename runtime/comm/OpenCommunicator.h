@@ -1,7 +1,7 @@
 // A communicator by its name, as a flag of a program has it.
 //
-//   JINX_TRY_ASSIGN(auto comm, openCommunicator("mpi", {.timeout = std::chrono::minutes(2), .stop = &stopOnSignals()}),
-//   "opening the world");
+//   const OpenOptions options{.timeout = std::chrono::minutes(2), .stop = &stopOnSignals()};
+//   JINX_TRY_ASSIGN(auto comm, openCommunicator("mpi", options), "opening the world");
 //
 // `mpi`: libjinx_mpi.so is opened, from the path that is given, beside the program (also in ../lib), or where the
 // loader looks. Rank and size are those of mpirun or srun. The program itself links nothing of MPI.

@@ -20,6 +20,13 @@ std::string listOf(std::span<const int> ranks) {
   return text;
 }
 
+/// Texts travel as lines (Agree.cpp).
+std::string onOneLine(std::string text) {
+  for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at))
+    text.replace(at, 1, "\\n");
+  return text;
+}
+
 std::string textOf(const ScheduledCall& call) {
   const bool end = call.op == Op::kSend || call.op == Op::kRecv;
   std::string text = describe({.op = end ? Op::kSend : call.op, .reduction = call.reduction, .dtype = call.dtype, .count = call.count});
@@ -29,7 +36,7 @@ std::string textOf(const ScheduledCall& call) {
     for (int source : call.sources)
       text += ' ' + std::to_string(source);
   }
-  return end || call.name.empty() ? text : text + " of " + call.name;
+  return end || call.name.empty() ? text : text + " of " + onOneLine(call.name);
 }
 
 } // namespace

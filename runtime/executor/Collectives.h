@@ -3,8 +3,8 @@
 //   a session is made    the plan must be for the communicator's rank; groups are made in the order of the steps
 //   sizes are new        counts follow from their formulas, buffers must be as large as counts say
 //   … and first run      all ranks compare their schedules (comm/Schedule.h): one with another plan, or with other
-//   sizes, is an error with a name a step               starts the call, and waits; one that only starts leaves the
-//   wait to the step that names it
+//                        sizes, is an error with a name
+//   a step               starts the call, and waits; one that only starts leaves the wait to the step that names it
 //
 // Where the device's memory is its own and the communicator has calls on it (comm/DeviceCollectives.h), they are
 // enqueued and the host goes on. With another communicator operands are copied to the host when the call starts, and

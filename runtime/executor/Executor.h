@@ -8,9 +8,8 @@
 //   JINX_TRY_ASSIGN(auto plan, PlanFile::open("m.jxp"));
 //   JINX_TRY_ASSIGN(auto device, makeDevice("cpu", {.threads = 2}));
 //   JINX_TRY_ASSIGN(auto session, Session::create(plan, std::move(device)));
-//   JINX_TRY_ASSIGN(auto outputs, session->run({{"x", Tensor::fromInts(...)}}));           // by name
-//   JINX_TRY(session->run(inputsInOrder, outputsInOrder));                                   // by position: the fast
-//   way
+//   JINX_TRY_ASSIGN(auto outputs, session->run({{"x", Tensor::fromInts(...)}}));    // by name
+//   JINX_TRY(session->run(inputsInOrder, outputsInOrder));                            // by position: the fast way
 #pragma once
 
 #include <map>

@@ -1,36 +1,10 @@
 #include "runtime/executor/VirtualRanks.h"
 
-#include <thread>
-
+#include "runtime/comm/RankThreads.h"
 #include "runtime/comm/VirtualWorld.h"
 
 namespace jinx {
 namespace {
-
-/// The one that others only repeat.
-Status firstCause(std::span<const Status> statuses) {
-  const Status* found = nullptr;
-  size_t at = 0;
-  for (size_t rank = 0; rank < statuses.size(); ++rank) {
-    if (statuses[rank].isOk()) continue;
-    const bool repeats = statuses[rank].message().find(" has failed: ") != std::string::npos;
-    if (!repeats || !found) found = &statuses[rank], at = rank;
-    if (!repeats) break;
-  }
-  return found ? Status(*found).withContext("rank " + std::to_string(at)) : Status::ok();
-}
-
-/// Threads for all ranks but the first, which is the caller's.
-Status onEveryRank(size_t ranks, const std::function<Status(size_t rank)>& body) {
-  std::vector<Status> statuses(ranks);
-  std::vector<std::thread> threads;
-  for (size_t rank = 1; rank < ranks; ++rank)
-    threads.emplace_back([&, rank] { statuses[rank] = body(rank); });
-  statuses[0] = body(0);
-  for (std::thread& thread : threads)
-    thread.join();
-  return firstCause(statuses);
-}
 
 Expected<std::unique_ptr<Session>> makeSession(std::shared_ptr<const PlanFile> plan, VirtualRanksOptions::World world,
                                                const VirtualRanks::DeviceMaker& makeDevice,
@@ -57,26 +31,37 @@ Expected<std::unique_ptr<VirtualRanks>> VirtualRanks::create(std::vector<std::sh
     JINX_TRY(made->ports_->expectSame(plan->plan()));
   JINX_TRY_ASSIGN(auto world,
                   comm::VirtualWorld::create(static_cast<int>(made->plans_.size()), {.timeout = options.timeout}));
+  std::vector<VirtualRanksOptions::World> worlds;
+  for (int rank = 0; rank < world->size(); ++rank) {
+    JINX_TRY_ASSIGN(auto comm, world->communicator(rank));
+    made->worlds_.emplace_back(worlds.emplace_back(std::move(comm)));
+  }
   made->sessions_.resize(made->plans_.size());
-  JINX_TRY(onEveryRank(made->plans_.size(), [&](size_t rank) {
-    auto comm = world->communicator(static_cast<int>(rank));
-    if (!comm) return comm.status();
-    VirtualRanksOptions::World own(std::move(*comm));
+  auto make = [&](int at) {
+    const auto rank = static_cast<size_t>(at);
+    const VirtualRanksOptions::World own = std::move(worlds[rank]);
     auto session = makeSession(made->plans_[rank], own, makeDevice, options);
     if (session)
       made->sessions_[rank] = std::move(*session);
     else
       own->abort(session.status()); // others may wait for this one
     return session.status();
-  }));
+  };
+  JINX_TRY(comm::onEveryRank(world->size(), make, [&](int rank, const Status& why) { made->abort(rank, why); }));
   return made;
+}
+
+void VirtualRanks::abort(int rank, const Status& why) {
+  if (const auto world = worlds_[static_cast<size_t>(rank)].lock()) world->abort(why);
 }
 
 Status VirtualRanks::runParts(std::span<const std::vector<Value>> inputs, std::span<std::vector<Value>> outputs,
                               Trace* trace) {
-  return onEveryRank(sessions_.size(), [&](size_t rank) {
+  auto run = [&](int at) {
+    const auto rank = static_cast<size_t>(at);
     return sessions_[rank]->run(inputs[rank], outputs[rank], rank == 0 ? trace : nullptr);
-  });
+  };
+  return comm::onEveryRank(size(), run, [&](int rank, const Status& why) { abort(rank, why); });
 }
 
 Expected<std::vector<Value>> VirtualRanks::run(std::span<const Value> wholes, Trace* trace) {

@@ -1,9 +1,10 @@
 // All ranks of a program in one process: a session and a device each, threads that talk through memory
 // (comm/VirtualWorld.h).
 //
-//   JINX_TRY_ASSIGN(auto ranks, VirtualRanks::create(plans, [](int) { return makeDevice("cpu", {.threads = 1}); })); //
-//   plans[r] is rank r's JINX_TRY_ASSIGN(auto outputs, ranks->run(wholeInputs));     // cut, run on all ranks, compared
-//   where they are the same, joined (Shards.h)
+//   auto device = [](int) { return makeDevice("cpu", {.threads = 1}); };
+//   JINX_TRY_ASSIGN(auto ranks, VirtualRanks::create(plans, device));    // plans[r] is rank r's
+//   JINX_TRY_ASSIGN(auto outputs, ranks->run(wholeInputs));              // cut, run on all ranks, joined (Shards.h);
+//                                                                        // compared where they are the same
 //
 // What a run of many processes computes, this computes to the bit. After a run that has failed, each later one fails
 // with its error.
@@ -53,9 +54,11 @@ class VirtualRanks {
 
  private:
   VirtualRanks() = default;
+  void abort(int rank, const Status& why);
 
   std::vector<std::shared_ptr<const PlanFile>> plans_;
   std::unique_ptr<WholePorts> ports_;
+  std::vector<std::weak_ptr<comm::Communicator>> worlds_; ///< which sessions own
   std::vector<std::unique_ptr<Session>> sessions_;
 };
 

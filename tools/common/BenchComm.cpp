@@ -10,11 +10,11 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "runtime/comm/DeviceCollectives.h"
+#include "runtime/comm/RankThreads.h"
 #include "runtime/comm/VirtualWorld.h"
 #include "runtime/comm/model/Cheapest.h"
 #include "runtime/comm/model/Fit.h"
@@ -90,6 +90,7 @@ Status readOptions(BenchCommOptions& options) {
   if (!options.device.empty() && !options.ranks.isNccl())
     return invalidArgument("got --device " + options.device + " and --communicator " + options.ranks.communicator +
                            ", which moves the host's memory; leave it out, or take nccl");
+  JINX_TRY(checkPeerBytes(options.ranks));
   for (const std::string& collective : options.collectives)
     for (Op op : kOps)
       if ((collective == "all" || collective == nameOf(op)) &&
@@ -146,19 +147,16 @@ Expected<Measured> measureThreads(const BenchCommOptions& options, int ranks,
                                   const std::function<void(double)>& progress) {
   JINX_TRY_ASSIGN(auto world, comm::VirtualWorld::create(ranks, {.timeout = timeoutOf(options.ranks)}));
   Measured measured;
-  std::vector<Status> statuses(static_cast<size_t>(ranks));
-  std::vector<std::thread> threads;
-  for (int rank = 0; rank < ranks; ++rank)
-    threads.emplace_back([&, rank] {
-      World comm(std::move(*world->communicator(rank)));
-      auto own = measureRank(options, comm, progress);
-      if (!own) comm->abort(statuses[static_cast<size_t>(rank)] = own.status());
-      if (own && rank == 0) measured = *std::move(own);
-    });
-  for (std::thread& thread : threads)
-    thread.join();
-  for (const Status& status : statuses)
-    JINX_TRY(status);
+  auto measure = [&](int rank) {
+    const World comm(std::move(*world->communicator(rank)));
+    auto own = measureRank(options, comm, progress);
+    if (!own) comm->abort(own.status());
+    if (own && rank == 0) measured = *std::move(own);
+    return own.status();
+  };
+  JINX_TRY(comm::onEveryRank(ranks, measure, [&](int rank, const Status& why) {
+    (*world->communicator(rank))->abort(why);
+  }));
   return measured;
 }
 
@@ -366,10 +364,7 @@ void addBenchComm(CLI::App& bench, Action& action) {
   command->add_option("--device", options->device, "With nccl: cuda (default; each rank has its own), or emulated")
       ->type_name("cuda|emulated")
       ->check(CLI::IsMember({"cuda", "emulated"}));
-  command->add_option("--rank-timeout", options->ranks.timeoutSeconds, "So long ranks wait for one that does not come")
-      ->type_name("SECONDS")
-      ->check(aboveZero());
-  addPeerBytes(*command, options->ranks.peerBytes);
+  addWaitOptions(*command, options->ranks);
   command
       ->add_option("--collective", options->collectives,
                    "all_reduce (default), all_gather, reduce_scatter, all_to_all, broadcast, permute, or all; several "

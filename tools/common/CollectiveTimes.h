@@ -2,8 +2,9 @@
 // same times.
 //
 //   JINX_TRY_ASSIGN(auto place, placeOf(comm, nullptr));                 // buffers of the host
-//   JINX_TRY_ASSIGN(auto times, measureCollectives(comm, *place, {.ops = {Op::kAllReduce}, .bytes = {1024, 1 << 20}}),
-//   "measuring"); times[1].median()       // seconds of an all_reduce of 1 MiB
+//   const CollectiveBenchOptions options{.ops = {Op::kAllReduce}, .bytes = {1024, 1 << 20}};
+//   JINX_TRY_ASSIGN(auto times, measureCollectives(comm, *place, options, nullptr));
+//   times[1].median()                                                    // seconds of an all_reduce of 1 MiB
 //
 // Of each collective and size first one call is checked, every element on every rank (CollectiveValues.h); a wrong
 // number ends the world. Then it is timed in rounds. A round is a barrier, and then calls one behind the other, as many

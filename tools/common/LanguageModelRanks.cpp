@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/comm/RankThreads.h"
 #include "runtime/comm/VirtualWorld.h"
 #include "runtime/llm/DeviceSteps.h"
 #include "runtime/llm/EmbeddingModel.h"
@@ -68,7 +69,13 @@ Expected<LanguageModelRanks> LanguageModelRanks::open(const std::string& path, c
     JINX_TRY_ASSIGN(world, threads->communicator(0));
     for (int rank = 1; rank < folder.size(); ++rank) {
       JINX_TRY_ASSIGN(World own, threads->communicator(rank));
-      opened.followers_.emplace_back(followInThread, folder, options, std::move(own), device, how);
+      auto follower = comm::startRank(
+          rank, folder.size(), [=, own = std::move(own)] { followInThread(folder, options, own, device, how); });
+      if (!follower) {
+        world->abort(follower.status()); // or those there are would wait for steps
+        return follower.status();
+      }
+      opened.followers_.push_back(std::move(*follower));
     }
   }
   auto part = openPart(folder, options, world, device, how);

@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/plan/CollectiveCheck.h"
+
 namespace jinx::tools {
 namespace {
 
@@ -13,17 +15,20 @@ namespace fs = std::filesystem;
 
 constexpr const char* kList = "ranks.json";
 
-Status addAxes(const nlohmann::json& json, RankFolder& folder) {
+/// \returns how many ranks the mesh has
+Expected<int64_t> addAxes(const nlohmann::json& json, RankFolder& folder) {
   if (!json.contains("mesh") || !json["mesh"].is_array()) return invalidArgument("has no \"mesh\", expected a list of [name, size]");
+  int64_t ranks = 1;
   for (const auto& axis : json["mesh"]) {
-    const bool isAxis = axis.is_array() && axis.size() == 2 && axis[0].is_string() && axis[1].is_number_integer() && axis[1] >= 1 && axis[1] <= (1 << 24);
+    const bool isAxis = axis.is_array() && axis.size() == 2 && axis[0].is_string() && axis[1].is_number_integer() && axis[1] >= 1 && axis[1] <= kMaxRanks;
     if (!isAxis) return invalidArgument("an axis of \"mesh\" is " + axis.dump() + ", expected [name, size]");
     folder.mesh.emplace_back(axis[0], axis[1]);
+    if ((ranks *= folder.mesh.back().second) > kMaxRanks) return invalidArgument("\"mesh\" has more than " + std::to_string(kMaxRanks) + " ranks");
   }
-  return Status::ok();
+  return ranks;
 }
 
-Status addPlans(const nlohmann::json& json, RankFolder& folder) {
+Status addPlans(const nlohmann::json& json, int64_t ranks, RankFolder& folder) {
   if (!json.contains("plans") || !json["plans"].is_array()) return invalidArgument("has no \"plans\", expected a list of files");
   for (const auto& plan : json["plans"]) {
     const std::string name = plan.is_string() ? plan.get<std::string>() : "";
@@ -31,9 +36,6 @@ Status addPlans(const nlohmann::json& json, RankFolder& folder) {
       return invalidArgument("a plan is " + plan.dump() + ", expected the name of a file in the folder");
     folder.plans.push_back(name);
   }
-  int64_t ranks = 1;
-  for (const auto& [name, size] : folder.mesh)
-    ranks = std::min<int64_t>(ranks * size, int64_t{1} << 40);
   if (ranks == folder.size()) return Status::ok();
   return invalidArgument("names " + std::to_string(folder.plans.size()) + " plans, expected one for each of the mesh's " + std::to_string(ranks) + " ranks");
 }
@@ -71,8 +73,8 @@ Expected<RankFolder> readRankFolder(const std::string& path) {
   const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded() || !json.is_object()) return invalidArgument(list + " is no JSON object, expected {\"mesh\": [[\"tp\", 4]], \"plans\": [\"rank-0000.jxp\", …]}");
   RankFolder folder{.path = path, .mesh = {}, .plans = {}};
-  JINX_TRY(addAxes(json, folder), list);
-  JINX_TRY(addPlans(json, folder), list);
+  JINX_TRY_ASSIGN(const int64_t ranks, addAxes(json, folder), list);
+  JINX_TRY(addPlans(json, ranks, folder), list);
   return folder;
 }
 

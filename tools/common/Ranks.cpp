@@ -21,15 +21,17 @@ void addRankOptions(CLI::App& command, RankOptions& options) {
                   "between GPUs, also of --ranks")
       ->type_name("mpi|nccl")
       ->check(CLI::IsMember({"mpi", "nccl"}));
-  command.add_option("--rank-timeout", options.timeoutSeconds, "So long ranks wait for one that does not come")
-      ->type_name("SECONDS")
-      ->check(aboveZero());
-  addPeerBytes(command, options.peerBytes);
+  addWaitOptions(command, options);
 }
 
-void addPeerBytes(CLI::App& command, int64_t& peerBytes) {
+void addWaitOptions(CLI::App& command, RankOptions& options) {
+  // Of milliseconds a clock's nanoseconds; three years are for ever.
+  command.add_option("--rank-timeout", options.timeoutSeconds, "So long ranks wait for one that does not come")
+      ->type_name("SECONDS")
+      ->check(aboveZero()) // NaN is in any range
+      ->check(CLI::Range(0.001, 1e8));
   command
-      .add_option("--peer-bytes", peerBytes,
+      .add_option("--peer-bytes", options.peerBytes,
                   "With nccl: an all_reduce of at most so many bytes goes over GPUs' memory of each other (default 512KiB "
                   "of 2 ranks, fewer of more; 0: NCCL alone)")
       ->transform(CLI::AsSizeValue(true))
@@ -45,8 +47,14 @@ static const std::atomic<int>* stopOf(const RankOptions& options) {
   return options.takesSignals ? &comm::stopOnSignals() : nullptr;
 }
 
-/// Threads or processes; NCCL's ranks may be either.
-static Status checkRankOptions(const RankOptions& options) {
+Status checkPeerBytes(const RankOptions& options) {
+  if (options.peerBytes == comm::NcclOptions::kUsualPeerBytes || options.isNccl()) return Status::ok();
+  return invalidArgument("got --peer-bytes " + std::to_string(options.peerBytes) +
+                         ", which is about GPUs that --communicator nccl joins; leave it out, or take nccl");
+}
+
+Status checkRankOptions(const RankOptions& options) {
+  JINX_TRY(checkPeerBytes(options));
   if (options.ranks == 0 || options.communicator.empty() || options.isNccl()) return Status::ok();
   return invalidArgument("got --ranks and --communicator " + options.communicator +
                          ", expected one: threads of this process, or processes");
@@ -131,30 +139,26 @@ class ProcessRank final : public Ranks {
                                                const DeviceChoice& choice) {
     std::unique_ptr<ProcessRank> made(new ProcessRank());
     JINX_TRY_ASSIGN(made->comm_, openWorld(options));
-    if (made->comm_->size() != folder.size())
-      return invalidArgument(folder.path + " has plans for " + std::to_string(folder.size()) + " ranks, there are " +
-                             std::to_string(made->comm_->size()) + " processes: start it with mpirun -np " +
-                             std::to_string(folder.size()));
-    JINX_TRY_ASSIGN(auto plan, folder.openPlan(made->comm_->rank()));
-    JINX_TRY_ASSIGN(std::shared_ptr<Device> device, openDeviceOfRank(options, choice, made->comm_->rank()));
-    JINX_TRY_ASSIGN(made->comm_, worldOnDevice(options, made->comm_, device));
-    SessionOptions session;
-    session.parallelWork = choice.parallelWork;
-    session.communicator = made->comm_;
-    JINX_TRY_ASSIGN(made->session_, Session::create(std::move(plan), std::move(device), std::move(session)),
-                    "rank " + std::to_string(made->comm_->rank()));
-    made->ports_ = std::make_unique<WholePorts>(made->plan());
+    if (Status status = made->openSession(folder, options, choice); !status.isOk()) {
+      made->abort(status);
+      return status;
+    }
     return std::unique_ptr<Ranks>(std::move(made));
   }
   const WholePorts& ports() const override { return *ports_; }
   const plan::Plan& plan() const override { return session_->plan(); }
   std::vector<TraceStep> steps() const override { return session_->steps(); }
   bool isFirst() const override { return comm_->rank() == 0; }
+  void abort(const Status& why) override { comm_->abort(why); }
 
   Expected<std::vector<Value>> run(std::span<const Value> inputs, Trace* trace) override {
-    JINX_TRY_ASSIGN(std::vector<Value> own, ports_->cut(inputs, comm_->rank()));
+    auto own = ports_->cut(inputs, comm_->rank());
+    if (!own) {
+      abort(own.status());
+      return own.status();
+    }
     std::vector<Value> outputs(session_->outputs().size());
-    JINX_TRY(session_->run(own, outputs, trace), "rank " + std::to_string(comm_->rank()));
+    JINX_TRY(session_->run(*own, outputs, trace), "rank " + std::to_string(comm_->rank()));
     std::vector<std::vector<Value>> parts(static_cast<size_t>(comm_->size()));
     for (size_t k = 0; k < outputs.size(); ++k)
       JINX_TRY(gather(session_->outputs()[k].name, outputs[k], parts),
@@ -170,6 +174,23 @@ class ProcessRank final : public Ranks {
   }
 
  private:
+  Status openSession(const RankFolder& folder, const RankOptions& options, const DeviceChoice& choice) {
+    const int rank = comm_->rank(), size = comm_->size();
+    if (size != folder.size())
+      return invalidArgument(folder.path + " has plans for " + std::to_string(folder.size()) + " ranks, there are " +
+                             std::to_string(size) + " processes: start it with mpirun -np " +
+                             std::to_string(folder.size()));
+    JINX_TRY_ASSIGN(auto plan, folder.openPlan(rank));
+    JINX_TRY_ASSIGN(std::shared_ptr<Device> device, openDeviceOfRank(options, choice, rank));
+    JINX_TRY_ASSIGN(comm_, worldOnDevice(options, comm_, device));
+    SessionOptions session;
+    session.parallelWork = choice.parallelWork;
+    session.communicator = comm_;
+    JINX_TRY_ASSIGN(session_, Session::create(std::move(plan), std::move(device), std::move(session)),
+                    "rank " + std::to_string(rank));
+    ports_ = std::make_unique<WholePorts>(session_->plan());
+    return Status::ok();
+  }
   /// All ranks' parts, which are of one size. What is no tensor of numbers is shown as this rank has it.
   Status gather(const std::string& name, const Value& own, std::vector<std::vector<Value>>& parts) {
     const Tensor* t = tensorOrNull(own);

@@ -1,11 +1,12 @@
 // The ranks of a folder of plans as one thing that runs: all of them in this process, or this process's among those of
 // mpirun or srun.
 //
-//   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.ranks = 4}, device));       // a thread for each
-//   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.communicator = "mpi"}, device));
-//   JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.communicator = "nccl"}, device));       // the same; collectives
-//   between GPUs by NCCL JINX_TRY_ASSIGN(auto ranks, openRanks("plans", {.ranks = 4, .communicator = "nccl"}, device));
-//   JINX_TRY_ASSIGN(auto outputs, ranks->run(inputs, nullptr));                  // whole tensors in and out
+//   openRanks("plans", {.ranks = 4}, device)                             // a thread for each
+//   openRanks("plans", {.communicator = "mpi"}, device)                  // processes
+//   openRanks("plans", {.communicator = "nccl"}, device)                 // processes; collectives between GPUs by NCCL
+//   openRanks("plans", {.ranks = 4, .communicator = "nccl"}, device)     // threads; the same
+//
+//   JINX_TRY_ASSIGN(auto outputs, ranks->run(inputs, nullptr));          // whole tensors in and out
 //
 // Of processes each has all inputs, and gets all outputs; the first one shows them.
 #pragma once
@@ -37,8 +38,12 @@ struct RankOptions {
 
 /// --ranks, --communicator, --rank-timeout, --peer-bytes
 void addRankOptions(CLI::App& command, RankOptions& options);
-/// --peer-bytes alone
-void addPeerBytes(CLI::App& command, int64_t& peerBytes);
+/// Of these --rank-timeout and --peer-bytes.
+void addWaitOptions(CLI::App& command, RankOptions& options);
+/// kInvalidArgument for options that do not go together: ranks are threads or processes, and NCCL's may be either;
+/// --peer-bytes is of NCCL.
+Status checkRankOptions(const RankOptions& options);
+Status checkPeerBytes(const RankOptions& options);
 using World = std::shared_ptr<comm::Communicator>;
 /// The world of this process; null where its ranks are threads, or the options name no ranks. kInvalidArgument for
 /// options that do not go together.
@@ -64,6 +69,8 @@ class Ranks {
   virtual const plan::Plan& plan() const = 0;
   virtual std::vector<TraceStep> steps() const = 0;
   virtual bool isFirst() const { return true; }
+  /// This process does not come to the next run: the others', if there are any, do not wait for it.
+  virtual void abort(const Status&) {}
   /// \param trace  of this process's rank, or of rank 0; may be null
   virtual Expected<std::vector<Value>> run(std::span<const Value> inputs, Trace* trace) = 0;
   /// Of all ranks, in order. Of processes each calls this, and gets it.

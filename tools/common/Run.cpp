@@ -135,13 +135,15 @@ Status writeUse(const std::string& path, std::span<const RankUse> all) {
 Status runRanks(const RunOptions& options) {
   JINX_TRY_ASSIGN(std::unique_ptr<Ranks> ranks, openRanks(options.request.path, options.ranks, options.request.device));
   const std::span<const Port> ports = ranks->ports().outputs();
-  JINX_TRY_ASSIGN(std::vector<Value> inputs, makeInputs(ranks->plan(), ranks->ports().inputs(), options.inputs));
+  const auto inputs = makeInputs(ranks->plan(), ranks->ports().inputs(), options.inputs);
+  if (!inputs) ranks->abort(inputs.status());
+  JINX_TRY(inputs.status());
   std::unique_ptr<Trace> trace = ranks->isFirst() ? makeTrace(options, ranks->steps().size()) : nullptr;
   std::vector<Value> outputs;
   std::vector<double> times;
   for (int i = 0; i < options.repeat; ++i) {
     Timer timer;
-    JINX_TRY_ASSIGN(outputs, ranks->run(inputs, trace.get()), "running the plans");
+    JINX_TRY_ASSIGN(outputs, ranks->run(*inputs, trace.get()), "running the plans");
     times.push_back(timer.ms());
   }
   JINX_TRY_ASSIGN(const std::vector<RankUse> use, ranks->use());
@@ -156,6 +158,7 @@ Status runRanks(const RunOptions& options) {
 Status run(const PlanSource& source, const RunOptions& options) {
   JINX_TRY(checkOutputFile(options.traceFile));
   JINX_TRY(checkOutputFile(options.useFile));
+  JINX_TRY(checkRankOptions(options.ranks));
   if (!options.useFile.empty() && !options.ranks.any()) return invalidArgument("--rank-use: is about the plans of ranks, expected --ranks or --communicator");
   if (!options.outputDir.empty()) JINX_TRY(makeFolder(options.outputDir));
   if (options.ranks.any() || isRankFolder(options.request.path)) return runRanks(options);

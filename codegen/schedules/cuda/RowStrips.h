@@ -3,8 +3,7 @@
 //   m = max x [r, n]   id = min(x == m and m < inf ? i : n)
 //
 //   strips   m[r, s] = max of the s-th kStrip elements of row r      id[r, s] = the first of them that is m[r, s]
-//   join     m[r] = max m[r, s]                                      id[r] = min(m[r, s] == m[r] and m[r] < inf ? id[r,
-//   s] : n)
+//   join     m[r] = max m[r, s]                                      id[r] = min(m[r, s] == m[r] and m[r] < inf ? id[r, s] : n)
 //
 // As one kernel a row is a block's, which reads it once for m and once more for id: 33 us on an H200 for one row of
 // 128,256 f32, where memory wants a fraction of one. A strip is a warp's, so that one row is on every fourth

@@ -245,12 +245,14 @@ Expected<MPI_Comm> MpiCommunicator::meet(std::span<const int> ranks, Lock& lock)
     progress();
     if (!error_.isOk()) return error_;
     JINX_TRY(stopped(what));
+    for (int other : ranks) // what one rank says arrives in order
+      if (finished_.contains(other) && !makers_[order].contains(other))
+        return resourceError(what + ": rank " + std::to_string(other) + " has gone and did not come");
     if (Clock::now() > begin + options_.timeout) {
       std::string text = what + ": rank " + std::to_string(rank_) + " has waited " + since(begin);
       for (int other : ranks)
         if (other != rank_ && !makers_[order].contains(other))
-          text += "; rank " + std::to_string(other) + " has not come" +
-                  (finished_.contains(other) ? " and has finished" : "");
+          text += "; rank " + std::to_string(other) + " has not come";
       return resourceError(text + "; all members make a group, and those that share several in one order");
     }
     lock.unlock();

@@ -1,9 +1,8 @@
 // Ranks with a GPU each, whose collectives NCCL carries out.
 //
-//   JINX_TRY_ASSIGN(auto world, openCommunicator("mpi"));                         // or a VirtualWorld's: ranks are
-//   threads of one process JINX_TRY_ASSIGN(auto gpus, openNccl(world, device, {.timeout = …}));          // each rank;
-//   device: its own GPU SessionOptions options{.communicator = gpus};                                 // sessions
-//   enqueue collectives between launches
+//   JINX_TRY_ASSIGN(auto world, openCommunicator("mpi"));                  // or a VirtualWorld's, of threads
+//   JINX_TRY_ASSIGN(auto gpus, openNccl(world, device, {.timeout = …}));   // each rank; device: its own GPU
+//   SessionOptions options{.communicator = gpus};                          // enqueues collectives between launches
 //
 // It is the world below with calls on devices (`onDevice`): what lies in the host's memory, schedules that are
 // compared, errors that all ranks must hear go as before. NCCL itself does not say who has not come, and its kernels
@@ -12,7 +11,7 @@
 // the world with what it has learnt. A signal that asks the process to end does the same.
 //
 // An all_reduce of few bytes, of ranks whose devices reach each other's memory, is not NCCL's: a kernel of our own
-// makes it in a fraction of the time (peers/PeerReduce.h). Who carries what is decided when a group is opened, by all
+// makes it in two thirds of the time (peers/PeerReduce.h). Who carries what is decided when a group is opened, by all
 // its members alike; `carriersOf` and `recentCalls` say it, with the reason where NCCL carries everything.
 //
 // NCCL's sums of 16-bit floats are rounded at each rank, in the order of NCCL's algorithm, which is the same on all

@@ -156,6 +156,10 @@ int64_t usualPeerBytes(int ranks) {
   return static_cast<int64_t>(std::bit_floor(kPushed / static_cast<uint64_t>(ranks - 1)));
 }
 
+int64_t peerMemoryBytes(int ranks, int64_t mostBytes) {
+  return kMostBlocks * (ranks - 1) * 2 * partsOf(mostBytes).blockUnits * kPairBytes;
+}
+
 // ---- opening ----
 
 Expected<PeerReduce::Opened> PeerReduce::open(Communicator& world, int group, std::shared_ptr<Device> device,
@@ -209,7 +213,7 @@ Status PeerReduce::reach(std::span<const Offer> offers) {
 /// This rank's part: kernels, its memory, which is written by nobody yet.
 Status PeerReduce::prepare() {
   JINX_TRY_ASSIGN(const auto plan, planOf(ranks_));
-  const auto bytes = static_cast<size_t>(kMostBlocks * ranks_ * 2 * partsOf(mostBytes_).blockUnits * kPairBytes);
+  const auto bytes = static_cast<size_t>(peerMemoryBytes(ranks_, mostBytes_));
   JINX_TRY_ASSIGN(own_, device_->allocatePeerMemory(bytes));
   JINX_TRY_ASSIGN(module_, device_->loadModule(plan));
   JINX_TRY_ASSIGN(beside_, device_->createStream());

@@ -17,7 +17,7 @@
 //   polls      its own memory, slot [block][from 1][7 mod 2], until {b0,7'} {b1,7'} | … are there
 //   out        a0+b0 a1+b1 | …                     in the order of ranks, by both: equal bits
 //
-// A block of the kernel has a room of its own for each source, two slots of it, and a counter of its calls in the
+// A block of the kernel has a room of its own for each other rank, two slots of it, and a counter of its calls in the
 // device's memory, from which the tag and the slot follow: parameters stay the same when a graph is replayed.
 //
 // Why a slot is free again two calls later. A rank pushes call c + 2 when its block has ended call c + 1, for which it
@@ -59,6 +59,8 @@ struct PeerReduceOptions {
 };
 /// The most bytes that go over peers' memory where nobody says otherwise: a rank pushes 2 (ranks - 1) times as many.
 int64_t usualPeerBytes(int ranks);
+/// What a group of so many takes of each rank's memory: twice, for two calls, what each other rank pushes at most.
+int64_t peerMemoryBytes(int ranks, int64_t mostBytes);
 /// The CUDA text of a group of so many.
 std::string peerKernels(int ranks);
 

@@ -216,9 +216,11 @@ constexpr int kFirstCounter = 32;
 constexpr u32 kCleanEvery = 1u << 29;
 constexpr int kLooks = 256;  // between two looks at the host's word
 
-/// Where, in the memory of one rank, lies what `source` sends it from this block. A rank's memory: [blocks][ranks][two][room_units].
-JINX_DEVICE Pair* slot_of(const Call& call, Pair* memory, int source, u32 parity) {
-  return memory + ((static_cast<i64>(blockIdx.x) * kRanks + source) * 2 + parity) * call.room_units;
+/// Where, in the memory of `rank`, lies what `source`, another one, sends it from this block. A rank's memory:
+/// [blocks][other ranks, in order][two][room_units].
+JINX_DEVICE Pair* slot_of(const Call& call, Pair* memory, int rank, int source, u32 parity) {
+  const int other = source < rank ? source : source - 1;
+  return memory + ((static_cast<i64>(blockIdx.x) * (kRanks - 1) + other) * 2 + parity) * call.room_units;
 }
 
 /// Eight bytes of memory that may end before, or begin anywhere where an element may; bytes past the end are 0.
@@ -288,7 +290,7 @@ JINX_DEVICE bool gather(const Call& call, u32 parity, u32 tag, i64 unit, u64 own
 #pragma unroll
     for (int r = 0; r < kRanks; ++r) {
       Pair pair = tagged(own, tag);
-      if (r != call.rank) pair = look_at(slot_of(call, call.own, r, parity) + unit);
+      if (r != call.rank) pair = look_at(slot_of(call, call.own, call.rank, r, parity) + unit);
       all = all && has_arrived(pair, tag);
       data[r] = data_of(pair);
     }
@@ -301,9 +303,11 @@ JINX_DEVICE bool gather(const Call& call, u32 parity, u32 tag, i64 unit, u64 own
 /// Every so many calls words lose their tags, before these come again.
 JINX_DEVICE void clean(const Call& call, u32 parity) {
 #pragma unroll 1
-  for (int r = 0; r < kRanks; ++r)
+  for (int r = 0; r < kRanks; ++r) {
+    if (r == call.rank) continue;
 #pragma unroll 1
-    for (i64 unit = threadIdx.x; unit < call.room_units; unit += kThreads) push(slot_of(call, call.own, r, parity) + unit, Pair{0, 0});
+    for (i64 unit = threadIdx.x; unit < call.room_units; unit += kThreads) push(slot_of(call, call.own, call.rank, r, parity) + unit, Pair{0, 0});
+  }
   fence();
   block_sync();
 }
@@ -323,7 +327,7 @@ JINX_DEVICE void all_reduce(const Call& call) {
     const Pair pair = tagged(unit < kThreads ? mine : load(unit), tag);
 #pragma unroll
     for (int r = 0; r < kRanks; ++r)
-      if (r != call.rank) push(slot_of(call, call.memory[r], call.rank, parity) + unit, pair);
+      if (r != call.rank) push(slot_of(call, call.memory[r], r, call.rank, parity) + unit, pair);
   }
   block_sync();  // all have read the counter
   if (threadIdx.x == 0) global_store(counter, count);

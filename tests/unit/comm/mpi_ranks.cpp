@@ -126,6 +126,10 @@ std::string group(Communicator& comm) {
   return said(comm.makeGroup(std::vector{comm.size() - 1, 0}).status());
 }
 
+std::string groupGone(Communicator& comm) {
+  return isLast(comm) ? "" : said(comm.makeGroup(std::vector{comm.size() - 1, comm.rank()}).status());
+}
+
 const std::map<std::string, std::string (*)(Communicator&)> kModes = {
     {"cases", runCases},
     {"large", large},
@@ -142,6 +146,7 @@ const std::map<std::string, std::string (*)(Communicator&)> kModes = {
     {"leaves", leaves},
     {"aborts", aborts},
     {"group", group},
+    {"group-gone", groupGone},
 };
 
 int main(int argc, char** argv) {

@@ -62,6 +62,14 @@ TEST(Schedule, SwappedCallsOfOneShape) {
   expectDisagreement(schedules, "call 0 of ranks 0, 1 is #0 all_reduce sum f32[8] of /a at rank 0 and #0 all_reduce sum f32[8] of /b at rank 1");
 }
 
+TEST(Schedule, NamesWithLineBreaks) {
+  auto schedules = good();
+  for (size_t rank : {2, 3})
+    schedules[rank].calls[0].name = "/a\nb";
+  schedules[3].calls[1].name = "\n/b\n";
+  expectDisagreement(schedules, "call 1 of ranks 2, 3 is #1 all_reduce sum f32[8] of /b at rank 2 and #1 all_reduce sum f32[8] of \\n/b\\n at rank 3");
+}
+
 TEST(Schedule, DroppedCall) {
   auto schedules = good();
   schedules[2].calls.erase(schedules[2].calls.begin() + 2);

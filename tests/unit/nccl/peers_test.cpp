@@ -314,9 +314,12 @@ TEST_P(Peers, KernelsOfThoseWhoCameEndWhenTheyAreStopped) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       (void)peer.reduce().stop();
     });
+    const auto begin = std::chrono::steady_clock::now();
     const Status status = peer.reduce().enqueue({.count = 500}, data, data, peer.stream());
     host.join();
     ++ended;
+    // The guard would stop it after a minute.
+    if (std::chrono::steady_clock::now() - begin > std::chrono::seconds(20)) return "it was not stopped";
     return status.message();
   });
 }
@@ -362,6 +365,13 @@ TEST(PeerKernels, KeepWordsInRegisters) {
       for (const cuda::KernelResources& kernel : compiled->kernels)
         EXPECT_LT(kernel.stackBytes, 8 * ranks) << what << ", " << kernel.name;
     }
+}
+
+/// Of 512 KiB and their tags, two slots for each other rank. Blocks have whole rounds of threads.
+TEST(PeerKernels, HaveRoomForOtherRanksAlone) {
+  EXPECT_EQ(peerMemoryBytes(2, 512 << 10), 2 << 20);
+  EXPECT_EQ(peerMemoryBytes(4, 512 << 10), 6 << 20);
+  EXPECT_EQ(peerMemoryBytes(4, 1), 3 * 64 * 2 * 128 * 16);
 }
 
 TEST(PeersThatAreNone, MoreRanksTakeLess) {
