@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A folder that measures ranks with a GPU each on a machine with several: jinx-rt with what it links and the module of MPI, the cases of collectives, plans without weights, and run.py.
 
-    pack.py DIR [--shapes 8B mixtral f32] [--ranks 2 …]       then, there: python3 DIR/run.py
+    pack.py DIR [--shapes 8B mixtral …] [--ranks 2 …]       then, there: python3 DIR/run.py
 
 Under 60 MB for two ranks; plans of ranks are much alike, so an archive is a fraction of it. Weights are made there (../llm/shapes.py).
 """
@@ -20,7 +20,7 @@ import shapes  # noqa: E402
 
 
 # How each shape is split; the first also with no collective beside kernels.
-AXES = {"8B": ["tp"], "1B": ["tp"], "f32": ["tp"], "mixtral": ["ep", "tp"], "tiny": ["tp"], "tiny-mixtral": ["ep", "tp"]}
+AXES = {"8B": ["tp"], "1B": ["tp"], "f32": ["tp"], "mixtral": ["ep", "tp"], "f32-mixtral": ["ep", "tp"], "tiny": ["tp"], "tiny-mixtral": ["ep", "tp"]}
 
 
 def compile_shape(folder, name, counts):
@@ -31,7 +31,7 @@ def compile_shape(folder, name, counts):
         model = pathlib.Path(work) / name
         shapes.make(model, name)
         splits = [(axis, ranks, how) for ranks in counts for axis in AXES[name] for how in (("", "-serial") if axis == AXES[name][0] else ("",))]
-        types = ["--activations", "f32", "--kv", "f32"] if name == "f32" else []
+        types = ["--activations", "f32", "--kv", "f32"] if name.startswith("f32") else []
         for axis, ranks, how in [("", 1, ""), *splits]:
             output = model / (f"{axis}{ranks}{how}" if axis else "m.jxp")
             shard = ["--shard", f"{axis}={ranks}"] if axis else []
@@ -42,7 +42,7 @@ def compile_shape(folder, name, counts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--shapes", nargs="*", choices=AXES, default=["8B", "mixtral", "f32"])
+    parser.add_argument("--shapes", nargs="*", choices=AXES, default=["8B", "mixtral", "f32", "f32-mixtral"])
     parser.add_argument("--ranks", nargs="*", type=int, default=[2])
     options = parser.parse_args()
     gpu_pack.pack_runtime(options.folder)

@@ -2,7 +2,7 @@
 """Ranks with a GPU each, on the GPUs of one machine: are they right, how fast are collectives beside torch.distributed, what does a language model gain, and what happens when a rank dies?
 Made by pack.py; needs torch, numpy, NCCL and, for processes, mpirun.
 
-    run.py [--gpus N] [--only checks bandwidth small choice models faults] [--shapes 8B mixtral f32] [--json FILE] [--markdown FILE]
+    run.py [--gpus N] [--only checks bandwidth small choice models faults] [--shapes 8B mixtral …] [--ways tp1 tp2 …] [--json FILE] [--markdown FILE]
     run.py --page FILE            the page of such a JSON file, nothing is measured
 
 checks     every case of tests/unit/comm/Cases.h, bit by bit, as threads and as processes: all collectives, all types, odd sizes, meshes, calls in flight; over NCCL and peers' memory, and over NCCL alone
@@ -159,10 +159,10 @@ def prompt_of(i, length):
     return chr(65 + i % 26) + chr(97 + i // 26) + " a" * (length - 2)
 
 
-def step_ms(env, plan, batch):
+def step_ms(env, plan, batch, repeats):
     """Milliseconds of a decode step at positions 1,174 to 1,302: the difference of two runs, as in ../llm/gpu_run.py."""
     pages, spans = batch * (-(-(PROMPT + LONG) // 16) + 2), []
-    for _ in range(2 if batch < 100 else 1):
+    for _ in range(repeats if batch < 100 else 1):
         spans.append([generate(env, plan, [{"prompt": prompt_of(i, PROMPT), "max_tokens": count} for i in range(batch)], pages)[0] for count in (SHORT, LONG)])
     return statistics.median((long - short) / (LONG - SHORT) for short, long in spans) * 1e3
 
@@ -186,7 +186,8 @@ def compare_tokens(one, many):
     return {"equal": equal, "of": sum(map(len, one)), "requests_that_differ": len(differing), "largest_margin_that_differs": max(differing, default=0.0), "largest_logprob_difference": drift}
 
 
-def models(env, gpus, names, batches):
+def models(env, gpus, names, wanted, batches, repeats):
+    """wanted: ways, with -nccl and -serial; empty: all that the pack has."""
     import shapes
 
     found = {}
@@ -196,6 +197,9 @@ def models(env, gpus, names, batches):
         found[name] = {"ms": {}}
         first = None
         for way in ["tp1", *ways_of(name, gpus)]:
+            hows = [how for how in [way] + ([f"{way}-nccl"] if way != "tp1" and not way.endswith("-serial") else []) if not wanted or how in wanted]
+            if not hows:
+                continue
             generate(env, plan_of(name, way), [{"prompt": prompt_of(0, 8), "max_tokens": 2}], 64)  # kernels are compiled
             said = tokens(env, plan_of(name, way)) if not way.endswith("-serial") else None
             if first is None:
@@ -203,9 +207,9 @@ def models(env, gpus, names, batches):
             elif said:
                 found[name][f"tokens {way}"] = compare_tokens(first, said)
                 print(f"{name} {way}: {found[name][f'tokens {way}']}", flush=True)
-            for how in [way] + ([f"{way}-nccl"] if way != "tp1" and not way.endswith("-serial") else []):
-                for batch in batches:
-                    found[name]["ms"][f"{how} {batch}"] = ms = step_ms(env, plan_of(name, how), batch)
+            for how in hows:
+                for batch in batches if not name.startswith("f32") else batches[:1]:
+                    found[name]["ms"][f"{how} {batch}"] = ms = step_ms(env, plan_of(name, how), batch, repeats)
                     print(f"{name} {how}, {batch} requests: {ms:.3f} ms", flush=True)
         (HERE / name / "model.safetensors").unlink()  # the next one's have room
     return found
@@ -220,12 +224,12 @@ def bytes_text(size):
     return next(f"{size >> shift} {unit}" for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB"), (0, "B")) if size >> shift)
 
 
-ABOUT = {"mixtral": " 8 layers of Mixtral's 32.", "f32": " f32 in place of bf16: weights, activations, keys and values."}
+ABOUT = {"mixtral": " 8 layers of Mixtral's 32.", "f32": " All of it f32.", "f32-mixtral": " All of it f32."}
 
 
 def decode_lines(name, entry):
     ways = list(dict.fromkeys(key.split()[0] for key in entry["ms"]))
-    lines = [f"## {name}, decode", "", "A step in ms, greedy, random bf16 weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`; nccl: `--peer-bytes 0`." + ABOUT.get(name, ""), "",
+    lines = [f"## {name}, decode", "", "A step in ms, greedy, random weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`; nccl: `--peer-bytes 0`." + ABOUT.get(name, ""), "",
              "| requests | " + " | ".join(ways) + " | gain |", "|---" * (2 + len(ways)) + "|"]
     for batch in sorted({int(key.split()[1]) for key in entry["ms"]}):
         row = [entry["ms"][f"{way} {batch}"] for way in ways]
@@ -277,7 +281,9 @@ def main():
     steps = ["checks", "bandwidth", "small", "choice", "models", "faults"]
     parser.add_argument("--gpus", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=steps, default=steps)
-    parser.add_argument("--shapes", nargs="+", default=["8B", "mixtral", "f32"])
+    parser.add_argument("--shapes", nargs="+", default=["8B", "mixtral", "f32", "f32-mixtral"])
+    parser.add_argument("--ways", nargs="+", default=[])
+    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 32, 256])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", type=pathlib.Path)
@@ -293,7 +299,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     result = {"gpus": gpus, "device": torch.cuda.get_device_name(0), "version": (HERE / "version").read_text()}
     work = {"checks": lambda: check(env, gpus), "bandwidth": lambda: bandwidth(env, gpus, options.rounds), "small": lambda: small(env, gpus, options.rounds), "choice": lambda: choice(env, gpus),
-            "models": lambda: models(env, gpus, options.shapes, options.batches), "faults": lambda: faults(env, gpus)}
+            "models": lambda: models(env, gpus, options.shapes, options.ways, options.batches, options.repeats), "faults": lambda: faults(env, gpus)}
     for step in steps:
         if step in options.only:
             result[step] = work[step]()
