@@ -67,6 +67,13 @@ FactorAxes axesOfFactors(Operation *op, const graph::FactorRule &rule, MeshOp me
   return axes;
 }
 
+bool isGathered(const graph::FactorRule &rule, const FactorAxes &axes) {
+  return llvm::any_of(llvm::zip_equal(rule.factors, axes), [](auto pair) {
+    auto &[factor, walked] = pair;
+    return factor.kind == graph::FactorKind::kGathered && !walked.empty();
+  });
+}
+
 Expected<graph::ReduceKind> partialResult(Operation *op, ArrayRef<std::optional<graph::ReduceKind>> operands) {
   auto rule = graph::factorRule(op);
   if (!rule) {

@@ -26,6 +26,8 @@ std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, c
 
 /// The axes that walk the factors of a placed operator, which the verifier has seen.
 FactorAxes axesOfFactors(mlir::Operation *op, const graph::FactorRule &rule, MeshOp mesh);
+/// Whether any of them walks what data read.
+bool isGathered(const graph::FactorRule &rule, const FactorAxes &axes);
 
 /// By which reduction the results of an operator are partial where these operands are; an error that says why they may not be.
 Expected<graph::ReduceKind> partialResult(mlir::Operation *op, llvm::ArrayRef<std::optional<graph::ReduceKind>> operands);

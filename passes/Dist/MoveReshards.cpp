@@ -16,7 +16,7 @@
 #include "ir/Dist/Forms.h"
 #include "mlir/IR/Builders.h"
 #include "passes/Dist/DistPasses.h"
-#include "passes/Dist/ReshardPath.h"
+#include "passes/Dist/Filling.h"
 
 using namespace mlir;
 using namespace jinx::dist;
@@ -106,7 +106,9 @@ class ReshardMover {
     if (op->getNumOperands() == 0 || op->getNumRegions() || isa<ReshardOp>(op) || op->hasTrait<OpTrait::IsTerminator>()) return;
     if (llvm::none_of(op->getOperands(), [](Value operand) { return operand.getDefiningOp<ReshardOp>(); })) return;
     auto rule = graph::factorRule(op);
-    if (!rule || seesFilling(op, *rule)) return;
+    if (!rule) return;
+    const FactorAxes axes = axesOfFactors(op, *rule, mesh_);
+    if (selectsResult(op, *rule, axes)) return;
     States through = partsThrough(op);
     if (through.empty()) return;
 
@@ -115,11 +117,12 @@ class ReshardMover {
     SmallVector<RankedTensorType> types;
     double before = 0, after = 0;
     llvm::SmallPtrSet<Operation *, 4> counted;
-    for (Value operand : operands) {
+    for (auto [i, operand] : llvm::enumerate(operands)) {
       auto reshard = operand.getDefiningOp<ReshardOp>();
       States mine;
       for (const AxisState &state : through)
         if (reshard && stateOf(reshard.getX().getType(), state.axis) == state) mine.push_back(state);
+      if (!mine.empty() && needsFilling(op, *rule, axes, mesh_, i)) return;  // a mask is no part of a sum
       types.push_back(mine.empty() ? RankedTensorType() : partialOn(operand.getType(), mine));
       if (mine.empty() || !counted.insert(reshard).second) continue;
       bool onlyHere = llvm::all_of(operand.getUsers(), [&](Operation *user) { return user == op; });
@@ -162,13 +165,9 @@ class ReshardMover {
     return ReshardOp::create(builder_, value.getLoc(), type, value);
   }
 
-  /// Whether a sum would see what is filled up: a mask is no part of a sum.
-  bool seesFilling(Operation *op, const graph::FactorRule &rule) {
-    FactorAxes axes = axesOfFactors(op, rule, mesh_);
-    return llvm::any_of(llvm::zip_equal(rule.factors, axes), [&](auto pair) {
-      auto &[factor, walked] = pair;
-      return factor.kind == graph::FactorKind::kReduced && !walked.empty() && !factor.size.exactDivide(ranksOf(walked, mesh_));
-    });
+  /// Of a table in parts a rank gives what lies in its part, and 0 beside it, which are no parts of a sum.
+  static bool selectsResult(Operation *op, const graph::FactorRule &rule, const FactorAxes &axes) {
+    return isa<graph::GatherOp>(op) && isGathered(rule, axes);
   }
 
   // ---- joined and shared ----

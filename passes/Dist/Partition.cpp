@@ -177,23 +177,19 @@ class Partitioner {
   Value maskFilling(Operation *op, size_t operand, const graph::FactorRule &rule, const FactorAxes &axes) {
     Value own = ownOf(op->getOperand(operand));
     for (auto [d, loops] : llvm::enumerate(rule.operands[operand].dims)) {
-      if (loops.size() != 1 || axes[loops[0]].empty()) continue;  // factors with others behind them divide
-      const graph::Factor &factor = rule.factors[loops[0]];
-      TypedAttr needed = factor.size.exactDivide(ranksOf(axes[loops[0]], mesh_)) ? TypedAttr() : neededFilling(op, rule, operand, factor);
-      if (!needed || (filling_.isZero(own, d) && needed == neutralOf(graph::ReduceKind::sum, needed.getType()))) continue;
+      TypedAttr needed = neededFilling(op, rule, axes, mesh_, operand, d);
+      if (!needed) continue;
+      const bool isZero = needed == neutralOf(graph::ReduceKind::sum, needed.getType());
+      if (isZero && filling_.isZero(own, d)) continue;
       Value &masked = masks_[{own, int64_t(d), needed}];
       if (!masked) {
-        masked = own_.mask(op->getLoc(), own, d, factor.size, axes[loops[0]], needed);
+        masked = own_.mask(op->getLoc(), own, d, rule.factors[loops[0]].size, axes[loops[0]], needed);
         filling_.keep(own, masked);
+        if (!isZero) filling_.setAny(masked, int64_t(d));
       }
       own = masked;
     }
     return own;
-  }
-
-  static bool isGathered(const graph::FactorRule &rule, const FactorAxes &axes) {
-    return llvm::any_of(llvm::enumerate(rule.factors),
-                        [&](auto entry) { return entry.value().kind == graph::FactorKind::kGathered && !axes[entry.index()].empty(); });
   }
 
   /// The axes that split what data read.
