@@ -72,7 +72,7 @@ class Partitioner {
     for (BlockArgument argument : llvm::to_vector(body.getArguments())) {
       auto placed = dyn_cast<RankedTensorType>(argument.getType());
       Value own = body.addArgument(placed ? own_.ownType(placed) : argument.getType(), argument.getLoc());
-      values_[argument] = own;
+      values_.map(argument, own);
       if (!placed) continue;
       if (!statesOf(placed).empty()) function_.setArgAttr(argument.getArgNumber(), kWholeType, TypeAttr::get(placed));
       for (int64_t d = 0; zeroFilledArguments_ && d < placed.getRank(); ++d) filling_.setZero(own, d);
@@ -93,10 +93,7 @@ class Partitioner {
     if (auto found = exchanges_.find(op); found != exchanges_.end()) return exchange(found->second);
     auto rule = graph::factorRule(op);
     if (!rule || isWhole(op)) {
-      IRMapping mapping;
-      for (auto [placed, own] : values_) mapping.map(placed, own);
-      Operation *copy = builder_.clone(*op, mapping);
-      for (auto [placed, own] : llvm::zip_equal(op->getResults(), copy->getResults())) values_[placed] = own;
+      builder_.clone(*op, values_);
       return success();
     }
     return split(op, *rule);
@@ -147,7 +144,7 @@ class Partitioner {
     for (ReshardOp scatter : exchange.scatters) {
       auto value = reshard(op, y, exchange.result, cast<RankedTensorType>(scatter.getY().getType()));
       if (failed(value)) return failure();
-      values_[scatter.getY()] = *value;
+      values_.map(scatter.getY(), *value);
     }
     return success();
   }
@@ -169,7 +166,7 @@ class Partitioner {
       llvm::append_range(results, copy->getResults());
       filling_.keepThrough(op, rule, operands, results);
     }
-    for (auto [placed, own] : llvm::zip_equal(op->getResults(), results)) values_[placed] = own;
+    values_.map(op->getResults(), results);
     return success();
   }
 
@@ -260,7 +257,7 @@ class Partitioner {
   LogicalResult lower(ReshardOp op) {
     FailureOr<Value> value = reshard(op, ownOf(op.getX()), cast<RankedTensorType>(op.getX().getType()), cast<RankedTensorType>(op.getY().getType()));
     if (failed(value)) return failure();
-    values_[op.getY()] = *value;
+    values_.map(op.getY(), *value);
     return success();
   }
 
@@ -292,7 +289,7 @@ class Partitioner {
   ExpertTokens expertTokens_;
   llvm::MapVector<Operation *, Exchange> exchanges_;  ///< by mixture
   llvm::DenseSet<Operation *> isExchanged_;           ///< reshards that an exchange stands for
-  llvm::MapVector<Value, Value> values_;
+  IRMapping values_;                                 ///< own ones by placed ones
   llvm::DenseMap<std::tuple<Value, int64_t, Attribute>, Value> masks_;
 };
 
