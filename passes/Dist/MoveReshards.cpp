@@ -131,7 +131,9 @@ class ReshardMover {
       before += onlyHere ? *now : 0;
       after += *then;
     }
-    for (Type type : op->getResultTypes()) {
+    for (Value result : op->getResults()) {
+      if (result.use_empty()) continue;
+      Type type = result.getType();
       RankedTensorType partial = partialOn(type, through);
       auto behind = costOf(partial, type);
       if (!behind) return;
@@ -154,6 +156,7 @@ class ReshardMover {
     for (Value result : op->getResults()) {
       Type type = result.getType();
       result.setType(partialOn(type, through));
+      if (result.use_empty()) continue;
       builder_.setInsertionPointAfter(op);
       auto reshard = ReshardOp::create(builder_, op->getLoc(), type, result);
       result.replaceAllUsesExcept(reshard.getY(), reshard);

@@ -43,6 +43,8 @@ class Partitioner {
 
   LogicalResult run() {
     Block &body = function_.getBody().front();
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+      if (isa<ReshardOp>(op) && op.use_empty()) op.erase();
     SmallVector<Operation *> ops;
     for (Operation &op : body) ops.push_back(&op);
     for (Operation *op : ops)

@@ -188,3 +188,22 @@ func.func @table_rows(%p: tensor<4x6xf32, #dist.on<"dp" = shard 0, "tp" = partia
   %y = jinx.gather %a, %i axis 1 : tensor<4x6xf32, #dist.on<"dp" = shard 0>>, tensor<3xi64> -> tensor<4x3xf32, #dist.on<"dp" = shard 0>>
   return %y : tensor<4x3xf32, #dist.on<"dp" = shard 0>>
 }
+
+// -----
+
+// Results that nobody reads are not joined.
+// CHECK-LABEL: @unread_results
+// CHECK: %[[Y:[a-z0-9]*]]{{.*}} = jinx.attention_grad
+// CHECK-NEXT: %[[DQ:.*]] = dist.reshard %[[Y]]
+// CHECK-NEXT: return %[[DQ]]
+dist.mesh @mesh <"tp" = 2>
+func.func @unread_results(%q: tensor<1x2x4x8xf32>, %dy: tensor<1x2x4x8xf32, #dist.on<"tp" = partial sum>>, %lse: tensor<1x2x4xf32>, %delta: tensor<1x2x4xf32, #dist.on<"tp" = partial sum>>)
+    -> tensor<1x2x4x8xf32> attributes {dist.placed = @mesh} {
+  %a = dist.reshard %dy : tensor<1x2x4x8xf32, #dist.on<"tp" = partial sum>> -> tensor<1x2x4x8xf32>
+  %b = dist.reshard %delta : tensor<1x2x4xf32, #dist.on<"tp" = partial sum>> -> tensor<1x2x4xf32>
+  // expected-remark @below {{through attention_grad}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %q, %q, %a, %lse, %b scale 0.5
+      : (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>)
+      -> (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>)
+  return %dq : tensor<1x2x4x8xf32>
+}
