@@ -107,7 +107,7 @@ class LanguageRules {
   }
   void matricesOf(StringRef node, Value matrices, std::vector<DimRule> dims) {
     auto named = llvm::find_if(values_, [&](const NamedValue &value) { return value.value == matrices; });
-    if (named != values_.end()) rules_.push_back({named->name, std::move(dims), 0});
+    if (named != values_.end()) rules_.push_back(ruleFor(*named, std::move(dims)));
     else if (!node.empty()) keep(node, "matrices of experts stay whole: they have no name");
   }
 
@@ -120,7 +120,7 @@ class LanguageRules {
     if (!divides(node, "rows of " + named->name, sizesOf(named->type)[dim], tp_, "tp")) return;
     std::vector<DimRule> dims(named->type.getRank());
     dims[dim].axes = {"tp"};
-    rules_.push_back({named->name, dims, 0});
+    rules_.push_back(ruleFor(*named, std::move(dims)));
   }
   void vocabulary() {
     if (auto gather = firstOf<GatherOp>(main_, "token_embd")) vocabularyOf("token_embd", gather.getX(), 0);
@@ -157,7 +157,7 @@ static Status batchRules(ModuleOp module, std::vector<ShardRule> &rules) {
     if (!batch || !(first == *batch)) continue;
     std::vector<DimRule> dims(size_t(value.type.getRank()));
     dims[0].axes = {std::string(kMicrobatchAxis)};
-    rules.push_back({value.name, std::move(dims), 0});
+    rules.push_back(ruleFor(value, std::move(dims)));
   }
   if (batch) return Status::ok();
   return invalidArgument("axis \"micro\" cuts the batch, the first dimension of the first input, and no input has a first dimension that is not 1; write a file of rules");
