@@ -279,8 +279,8 @@ struct FormRings : impl::FormRingsBase<FormRings> {
       signalPassFailure();
     };
     if (keys != "ring" && keys != "gather") return fail("keys is \"" + keys + "\", expected ring or gather");
-    auto costs = MeshCosts::of(network);
-    if (!costs) return fail("network: " + costs.status().message());
+    auto costs = costsOf(function, network);
+    if (failed(costs)) return signalPassFailure();
     RingFormer former(function, mesh, *costs, keys == "gather");
     former.run();
     numRings += former.numRings;

@@ -262,11 +262,8 @@ struct MoveReshards : impl::MoveReshardsBase<MoveReshards> {
     func::FuncOp function = getOperation();
     MeshOp mesh = meshOf(function, kPlaced);
     if (!mesh || function.isExternal()) return;
-    auto costs = MeshCosts::of(network);
-    if (!costs) {
-      function.emitError("network: ") << costs.status().message();
-      return signalPassFailure();
-    }
+    auto costs = costsOf(function, network);
+    if (failed(costs)) return signalPassFailure();
     ReshardMover mover(function, mesh, *costs);
     mover.run();
     numMoved += mover.numMoved;

@@ -301,11 +301,8 @@ struct Partition : impl::PartitionBase<Partition> {
     func::FuncOp function = getOperation();
     MeshOp mesh = meshOf(function, kPlaced);
     if (!mesh || function.isExternal()) return;
-    auto costs = MeshCosts::of(network);
-    if (!costs) {
-      function.emitError("network: ") << costs.status().message();
-      return signalPassFailure();
-    }
+    auto costs = costsOf(function, network);
+    if (failed(costs)) return signalPassFailure();
     auto tokens = expertTokensNamed(experts);
     if (!tokens) {
       function.emitError("experts ") << tokens.status().message();
