@@ -60,6 +60,12 @@ int64_t strideOf(ArrayRef<StringAttr> axes, MeshOp mesh) {
   return stride;
 }
 
+double bytesOfElement(Type element) {
+  if (!element.isIntOrFloat()) return 0;
+  const unsigned bits = element.getIntOrFloatBitWidth();
+  return bits == 1 ? 1 : double(bits) / 8;
+}
+
 double OperatorWork::sizeOf(const SizeExpr &size) {
   auto value = size.evaluate([&](std::string_view symbol) -> std::optional<int64_t> {
     if (symbol.starts_with("rank.")) return 0;
@@ -82,8 +88,7 @@ double OperatorWork::volumeOf(Type type) {
 double OperatorWork::bytesOf(Value value) {
   auto [entry, isNew] = bytes_.try_emplace(value, 0);
   if (isNew) {
-    RankedTensorType tensor = tensorOf(value.getType());
-    if (tensor && tensor.getElementType().isIntOrFloat()) entry->second = volumeOf(tensor) * std::max(1u, tensor.getElementType().getIntOrFloatBitWidth()) / 8;
+    if (RankedTensorType tensor = tensorOf(value.getType())) entry->second = volumeOf(tensor) * bytesOfElement(tensor.getElementType());
   }
   return entry->second;
 }

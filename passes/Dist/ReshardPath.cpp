@@ -43,7 +43,7 @@ graph::Sizes ownSizes(RankedTensorType type, MeshOp mesh) {
 }
 
 double ownBytes(RankedTensorType type, MeshOp mesh, int64_t symbol) {
-  double bytes = std::max(1u, type.getElementTypeBitWidth() / 8);
+  double bytes = bytesOfElement(type.getElementType());
   for (const SizeExpr &size : ownSizes(type, mesh)) bytes *= double(size.evaluate([&](std::string_view) { return std::optional(symbol); }).value_or(symbol));
   return bytes;
 }
