@@ -22,7 +22,8 @@ using FactorAxes = llvm::SmallVector<Axes, 4>;
 std::optional<llvm::SmallVector<Axes, 2>> distribute(llvm::ArrayRef<mlir::StringAttr> axes, const graph::Loops &loops, const graph::FactorRule &rule, MeshOp mesh,
                                                      std::string &why);
 /// The other way: a dimension's axes, by those of its factors; nullopt where a minor factor is split and the one in front of it is not split to the last element.
-std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, const graph::FactorRule &rule, MeshOp mesh);
+/// Or where an axis does not divide a factor that has others beside it, which `uneven` says.
+std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, const graph::FactorRule &rule, MeshOp mesh, std::string *uneven = nullptr);
 
 /// The axes that walk the factors of a placed operator, which the verifier has seen.
 FactorAxes axesOfFactors(mlir::Operation *op, const graph::FactorRule &rule, MeshOp mesh);

@@ -200,10 +200,12 @@ bool Propagation::extend(Operation *op, const graph::FactorRule &rule, Value val
     if (auto parts = distribute(found->second[d].axes, loops, rule, mesh_, why))
       for (auto [f, part] : llvm::zip_equal(loops, *parts))
         if (axes[f].size() < part.size()) all[f] = part;
-    std::optional<Axes> wanted = collect(loops, all, rule, mesh_);
+    std::string uneven;
+    std::optional<Axes> wanted = collect(loops, all, rule, mesh_, &uneven);
     if (!wanted) {
-      remark(op, false, "NotNeighbours",
-             factored.name + " of " + kindOf(op) + ": a minor factor of dimension " + std::to_string(d) + " is split and the one in front of it is not");
+      const std::string what = factored.name + " of " + kindOf(op) + ": ";
+      uneven.empty() ? remark(op, false, "NotNeighbours", what + "a minor factor of dimension " + std::to_string(d) + " is split and the one in front of it is not")
+                     : remark(op, false, "NotDivided", what + uneven);
       continue;
     }
     changed |= extendDim(op, value, d, *wanted, rule.factors[loops.front()].name);
