@@ -1,8 +1,8 @@
 // What does one rank have, compute and send? Counted over its own program (`dist.own`), which nobody has compiled.
 //
 //   weights      constants as the rank keeps them: a constant of which it takes a slice counts as the slice
-//   activations  the most that is alive at one time: a value lives from its operator to its last reader. An upper bound, since fusion keeps values out of
-//   memory wire         what a rank sends in a collective, by ring: 2(n-1)/n of the bytes for an all_reduce, (n-1)/n for the others
+//   activations  the most that is alive at one time: a value lives from its operator to its last reader. An upper bound, since fusion keeps values out of memory
+//   wire         what a rank sends in a collective, by ring: 2(n-1)/n of the bytes for an all_reduce, (n-1)/n for the others
 //
 // Symbols of sizes have the values that the caller gives them, 1 where he gives none; coordinates are those of rank 0.
 #pragma once
