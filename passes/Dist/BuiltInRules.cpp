@@ -163,6 +163,12 @@ static Status batchRules(ModuleOp module, std::vector<ShardRule> &rules) {
   return invalidArgument("axis \"micro\" cuts the batch, the first dimension of the first input, and no input has a first dimension that is not 1; write a file of rules");
 }
 
+static std::string linesOf(const std::vector<RuleNote> &notes) {
+  std::string lines;
+  for (const RuleNote &note : notes) lines += "\n  " + note.node + ": " + note.text;
+  return lines;
+}
+
 Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes) {
   JINX_TRY(checkMesh(mesh));
   for (const MeshAxis &axis : mesh)
@@ -176,19 +182,12 @@ Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &
     return invalidArgument("axis \"micro\": a step of a language model goes through its stages whole, expected a mesh without it");
   ShardRules rules{mesh, isLanguageModel ? languageRules(module, mesh, isSequenceParallel, notes) : pairedProducts(module, ranksAlong(mesh, "tp"), notes), {}};
   if (rules.rules.empty() && ranksAlong(mesh, "tp") * ranksAlong(mesh, "ep") > 1) {
-    std::string why;
-    for (const RuleNote &note : notes)
-      why += "\n  " + note.node + ": " + note.text;
-    return invalidArgument("the built-in rules find nothing to split by " + describe(mesh) + "; write a file of rules" + why);
+    return invalidArgument("the built-in rules find nothing to split by " + describe(mesh) + "; write a file of rules" + linesOf(notes));
   }
   if (const int64_t cp = ranksAlong(mesh, "cp"); cp > 1) {
     std::vector<ShardRule> ofTokens = contextRules(module, cp, notes);
-    if (ofTokens.empty()) {
-      std::string why;
-      for (const RuleNote &note : notes)
-        why += "\n  " + note.node + ": " + note.text;
-      return invalidArgument("axis \"cp\" splits the tokens of attention that a model computes over all of its keys, and none was found that it can split; language models keep keys in pages, other models need a file of rules" + why);
-    }
+    if (ofTokens.empty())
+      return invalidArgument("axis \"cp\" splits the tokens of attention that a model computes over all of its keys, and none was found that it can split; language models keep keys in pages, other models need a file of rules" + linesOf(notes));
     rules.rules.insert(rules.rules.end(), ofTokens.begin(), ofTokens.end());
   }
   if (ranksAlong(mesh, kMicrobatchAxis) > 1) {

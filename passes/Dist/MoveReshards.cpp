@@ -54,11 +54,8 @@ class ReshardMover {
 
   /// Seconds of the path between two types; nullopt where none leads there.
   std::optional<double> costOf(Type from, Type to) {
-    auto path = cheapestPath(cast<RankedTensorType>(from), cast<RankedTensorType>(to), mesh_, costs_);
-    if (!path) return std::nullopt;
-    double seconds = 0;
-    for (const ReshardStep &step : *path) seconds += step.seconds;
-    return seconds;
+    auto seconds = secondsBetween(from, to, mesh_, costs_);
+    return seconds ? std::optional(*seconds) : std::nullopt;
   }
   double bytesOf(RankedTensorType type) { return ownBytes(type, mesh_, costs_.symbol()); }
   /// `type` that is partial on these axes, whatever it is there now.

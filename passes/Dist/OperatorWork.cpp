@@ -11,8 +11,7 @@ namespace {
 constexpr double kLargestGrowth = 4 << 20;  // that constants are folded at (jinx-fold-constants)
 
 RankedTensorType tensorOf(Type type) {
-  if (auto pending = dyn_cast<PendingType>(type)) return pending.getValue();
-  return dyn_cast<RankedTensorType>(type);
+  return dyn_cast<RankedTensorType>(startedType(type));
 }
 
 bool isProduct(Operation *op) { return isa<graph::MatmulOp, graph::GroupedMatmulOp, graph::ExpertsOp, graph::ConvOp, graph::PagedAttentionOp>(op); }

@@ -282,4 +282,11 @@ Expected<std::vector<ReshardStep>> cheapestPath(RankedTensorType from, RankedTen
   return PathFinder(from, to, mesh, costs).find();
 }
 
+Expected<double> secondsBetween(Type from, Type to, MeshOp mesh, MeshCosts &costs) {
+  JINX_TRY_ASSIGN(const std::vector<ReshardStep> path, cheapestPath(cast<RankedTensorType>(from), cast<RankedTensorType>(to), mesh, costs));
+  double seconds = 0;
+  for (const ReshardStep &step : path) seconds += step.seconds;
+  return seconds;
+}
+
 }  // namespace jinx::passes
