@@ -103,44 +103,56 @@ class ReshardMover {
     if (op->getNumOperands() == 0 || op->getNumRegions() || isa<ReshardOp>(op) || op->hasTrait<OpTrait::IsTerminator>()) return;
     if (llvm::none_of(op->getOperands(), [](Value operand) { return operand.getDefiningOp<ReshardOp>(); })) return;
     auto rule = graph::factorRule(op);
-    if (!rule) return;
-    const FactorAxes axes = axesOfFactors(op, *rule, mesh_);
-    if (selectsResult(op, *rule, axes)) return;
-    States through = partsThrough(op);
+    States through = rule ? partsThrough(op) : States();
     if (through.empty()) return;
+    auto types = typesOfParts(op, *rule, through);
+    if (!types || !pays(op, through, *types)) return;
+    move(op, through, *types);
+    say(passed(op, kPass, "Moved"), [&] { return "parts go through " + kindOf(op) + ", and are joined behind it: " + describe(through); });
+    ++numMoved;
+  }
 
-    // What each operand would be: as it is, and partial where its reshard joins parts.
-    SmallVector<Value> operands(op->getOperands());
+  /// What each operand would be: as it is (null), or partial where its reshard joins parts. Nothing where partitioning writes something that is no part of a sum.
+  std::optional<SmallVector<RankedTensorType>> typesOfParts(Operation *op, const graph::FactorRule &rule, ArrayRef<AxisState> through) {
+    FactorAxes axes = axesOfFactors(op, rule, mesh_);
+    for (Axes &walked : axes)
+      llvm::erase_if(walked, [&](StringAttr axis) { return llvm::any_of(through, [&](const AxisState &state) { return state.axis == axis; }); });
+    // Of a table in parts a rank gives what lies in its part, and 0 beside it.
+    if (isa<graph::GatherOp>(op) && isGathered(rule, axes)) return std::nullopt;
     SmallVector<RankedTensorType> types;
-    double before = 0, after = 0;
-    llvm::SmallPtrSet<Operation *, 4> counted;
-    for (auto [i, operand] : llvm::enumerate(operands)) {
+    for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
       auto reshard = operand.getDefiningOp<ReshardOp>();
       States mine;
       for (const AxisState &state : through)
         if (reshard && stateOf(reshard.getX().getType(), state.axis) == state) mine.push_back(state);
-      if (!mine.empty() && needsFilling(op, *rule, axes, mesh_, i)) return;  // a mask is no part of a sum
+      if (!mine.empty() && needsFilling(op, rule, axes, mesh_, i)) return std::nullopt;
       types.push_back(mine.empty() ? RankedTensorType() : partialOn(operand.getType(), mine));
-      if (mine.empty() || !counted.insert(reshard).second) continue;
+    }
+    return types;
+  }
+
+  bool pays(Operation *op, ArrayRef<AxisState> through, ArrayRef<RankedTensorType> types) {
+    double before = 0, after = 0;
+    llvm::SmallPtrSet<Operation *, 4> counted;
+    for (auto [operand, type] : llvm::zip_equal(op->getOperands(), types)) {
+      auto reshard = operand.getDefiningOp<ReshardOp>();
+      if (!type || !counted.insert(reshard).second) continue;
       bool onlyHere = llvm::all_of(operand.getUsers(), [&](Operation *user) { return user == op; });
-      auto now = costOf(reshard.getX().getType(), operand.getType()), then = costOf(reshard.getX().getType(), types.back());
-      if (!now || !then) return;
+      auto now = costOf(reshard.getX().getType(), operand.getType()), then = costOf(reshard.getX().getType(), type);
+      if (!now || !then) return false;
       before += onlyHere ? *now : 0;
       after += *then;
     }
     for (Value result : op->getResults()) {
       if (result.use_empty()) continue;
-      Type type = result.getType();
+      auto type = cast<RankedTensorType>(result.getType());
       RankedTensorType partial = partialOn(type, through);
       auto behind = costOf(partial, type);
-      if (!behind) return;
+      if (!behind) return false;
       // Of parts of a shard the operator computes more.
-      after += *behind + costs_.secondsOfBytes(bytesOf(partial) - bytesOf(cast<RankedTensorType>(type)));
+      after += *behind + costs_.secondsOfBytes(bytesOf(partial) - bytesOf(type));
     }
-    if (after > before * (1 + 1e-9)) return;
-    move(op, through, types);
-    say(passed(op, kPass, "Moved"), [&] { return "parts go through " + kindOf(op) + ", and are joined behind it: " + describe(through); });
-    ++numMoved;
+    return after <= before * (1 + 1e-9);
   }
 
   void move(Operation *op, ArrayRef<AxisState> through, ArrayRef<RankedTensorType> types) {
@@ -163,11 +175,6 @@ class ReshardMover {
     if (value.getType() == type) return value;
     builder_.setInsertionPoint(before);
     return ReshardOp::create(builder_, value.getLoc(), type, value);
-  }
-
-  /// Of a table in parts a rank gives what lies in its part, and 0 beside it, which are no parts of a sum.
-  static bool selectsResult(Operation *op, const graph::FactorRule &rule, const FactorAxes &axes) {
-    return isa<graph::GatherOp>(op) && isGathered(rule, axes);
   }
 
   // ---- joined and shared ----

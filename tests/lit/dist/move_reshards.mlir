@@ -1,5 +1,6 @@
 // Fewer and cheaper collectives (passes/Dist/MoveReshards.cpp).
 // RUN: jinx-opt %s --split-input-file --verify-diagnostics --remarks-filter='.*' --remark-format=emitRemark --jinx-move-reshards | FileCheck %s
+// RUN: jinx-opt %s --split-input-file --jinx-move-reshards --jinx-partition -o /dev/null
 
 // Two sums that are added are one.
 // CHECK-LABEL: @add
@@ -153,6 +154,20 @@ func.func @mask_neighbours(%p: tensor<3x6xf32, #dist.on<"dp" = shard 0, "tp" = p
   %a = dist.reshard %p : tensor<3x6xf32, #dist.on<"dp" = shard 0, "tp" = partial sum>> -> tensor<3x6xf32, #dist.on<"dp" = shard 0>>
   %y = jinx.resize %a {mode = "linear", coordinates = "half_pixel", rounding = "floor", scales = array<f64: 1.0, 0.5>} : tensor<3x6xf32, #dist.on<"dp" = shard 0>> -> tensor<3x3xf32, #dist.on<"dp" = shard 0>>
   return %y : tensor<3x3xf32, #dist.on<"dp" = shard 0>>
+}
+
+// -----
+
+// A shard that comes behind it fills nothing up in front of it.
+// CHECK-LABEL: @mask_behind
+// CHECK: %[[Y:.*]] = jinx.resize {{.*}} -> tensor<3x3xf32, #dist.on<"tp" = partial sum>>
+// CHECK: dist.reshard %[[Y]] {{.*}} -> tensor<3x3xf32, #dist.on<"tp" = shard 0>>
+dist.mesh @mesh <"tp" = 2>
+func.func @mask_behind(%p: tensor<3x6xf32, #dist.on<"tp" = partial sum>>) -> tensor<3x3xf32, #dist.on<"tp" = shard 0>> attributes {dist.placed = @mesh} {
+  %a = dist.reshard %p : tensor<3x6xf32, #dist.on<"tp" = partial sum>> -> tensor<3x6xf32, #dist.on<"tp" = shard 0>>
+  // expected-remark @below {{through resize}}
+  %y = jinx.resize %a {mode = "linear", coordinates = "half_pixel", rounding = "floor", scales = array<f64: 1.0, 0.5>} : tensor<3x6xf32, #dist.on<"tp" = shard 0>> -> tensor<3x3xf32, #dist.on<"tp" = shard 0>>
+  return %y : tensor<3x3xf32, #dist.on<"tp" = shard 0>>
 }
 
 // -----
