@@ -142,8 +142,7 @@ class PlanBuilder {
     plan::Value *value = plan_.add_values();
     value->set_name(uniqueName(name));
     value->set_where(where);
-    mlir::Type type = v.getType();
-    if (auto pending = dyn_cast<dist::PendingType>(type)) type = pending.getValue();
+    mlir::Type type = dist::startedType(v.getType());
     if (auto tensor = dyn_cast<RankedTensorType>(type)) {
       value->set_dtype(uint32_t(dtypeOf(tensor.getElementType())));
       for (const SizeExpr &size : sizesOf(tensor)) {
@@ -439,7 +438,7 @@ class PlanBuilder {
   static SizeExpr bytesOf(mlir::Operation *op) {
     SizeExpr bytes = 0;
     auto add = [&](mlir::Type type) {
-      if (auto pending = dyn_cast<dist::PendingType>(type)) type = pending.getValue();
+      type = dist::startedType(type);
       bytes = bytes + volume(sizesOf(type)) * SizeExpr(int64_t(std::max(8u, cast<RankedTensorType>(type).getElementTypeBitWidth()) / 8));
     };
     llvm::for_each(op->getOperandTypes(), add);

@@ -18,10 +18,7 @@ plan::Collective::Reduction reductionOf(graph::ReduceKind kind) {
   return plan::Collective::SUM;
 }
 
-SizeExpr elementsOf(mlir::Type type) {
-  if (auto pending = dyn_cast<PendingType>(type)) type = pending.getValue();
-  return graph::volume(graph::sizesOf(type));
-}
+SizeExpr elementsOf(mlir::Type type) { return graph::volume(graph::sizesOf(startedType(type))); }
 
 Status isLowered(mlir::Operation *op, int64_t dim) {
   if (dim == 0) return Status::ok();

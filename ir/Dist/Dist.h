@@ -28,4 +28,10 @@ namespace jinx::dist {
 /// Among a rank's own operators: a collective, a send, a receive or a wait, which keep the order in which they stand.
 inline bool isOnWire(mlir::Operation *op) { return llvm::isa<Collective, SendOp, RecvOp, WaitOp>(op); }
 
+/// The type itself, or of what was started what a wait will have.
+inline mlir::Type startedType(mlir::Type type) {
+  auto pending = llvm::dyn_cast<PendingType>(type);
+  return pending ? mlir::Type(pending.getValue()) : type;
+}
+
 }  // namespace jinx::dist

@@ -4,6 +4,11 @@ using namespace mlir;
 
 namespace jinx::dist {
 
+static std::string notDivided(StringAttr axis, const graph::Factor &factor, MeshOp mesh) {
+  return "axis \"" + axis.str() + "\" of " + std::to_string(mesh.sizeOf(axis)) + " ranks does not divide " + factor.name + ", which is " + factor.size.str() +
+         " and has others beside it";
+}
+
 std::optional<SmallVector<Axes, 2>> distribute(ArrayRef<StringAttr> axes, const graph::Loops &loops, const graph::FactorRule &rule, MeshOp mesh,
                                                std::string &why) {
   SmallVector<Axes, 2> parts(loops.size());
@@ -16,8 +21,7 @@ std::optional<SmallVector<Axes, 2>> distribute(ArrayRef<StringAttr> axes, const 
       int64_t ranks = mesh.sizeOf(axes[next]);
       auto rest = left.exactDivide(ranks);
       if (!rest && !alone) {
-        why = "axis \"" + axes[next].str() + "\" of " + std::to_string(ranks) + " ranks does not divide " + factor.name + ", which is " + factor.size.str() +
-              " and has others beside it";
+        why = notDivided(axes[next], factor, mesh);
         return std::nullopt;
       }
       left = rest ? *rest : ceilDiv(left, ranks);
@@ -29,7 +33,7 @@ std::optional<SmallVector<Axes, 2>> distribute(ArrayRef<StringAttr> axes, const 
   return std::nullopt;
 }
 
-std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, const graph::FactorRule &rule, MeshOp mesh) {
+std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, const graph::FactorRule &rule, MeshOp mesh, std::string *uneven) {
   Axes all;
   bool more = true;  // the factors so far are split to the last element
   for (auto [i, f] : llvm::enumerate(loops)) {
@@ -42,7 +46,10 @@ std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, c
     const bool alone = i + 1 == loops.size() && all.empty();
     for (StringAttr axis : axes[f]) {
       auto rest = left.exactDivide(mesh.sizeOf(axis));
-      if (!rest && !alone) return std::nullopt;
+      if (!rest && !alone) {
+        if (uneven) *uneven = notDivided(axis, rule.factors[f], mesh);
+        return std::nullopt;
+      }
       left = rest ? *rest : ceilDiv(left, mesh.sizeOf(axis));
       all.push_back(axis);
     }
@@ -65,6 +72,13 @@ FactorAxes axesOfFactors(Operation *op, const graph::FactorRule &rule, MeshOp me
   for (auto [value, factored] : llvm::zip_equal(op->getOperands(), rule.operands)) take(value, factored);
   for (auto [value, factored] : llvm::zip_equal(op->getResults(), rule.results)) take(value, factored);
   return axes;
+}
+
+bool isGathered(const graph::FactorRule &rule, const FactorAxes &axes) {
+  return llvm::any_of(llvm::zip_equal(rule.factors, axes), [](auto pair) {
+    auto &[factor, walked] = pair;
+    return factor.kind == graph::FactorKind::kGathered && !walked.empty();
+  });
 }
 
 Expected<graph::ReduceKind> partialResult(Operation *op, ArrayRef<std::optional<graph::ReduceKind>> operands) {

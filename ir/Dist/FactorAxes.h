@@ -22,10 +22,13 @@ using FactorAxes = llvm::SmallVector<Axes, 4>;
 std::optional<llvm::SmallVector<Axes, 2>> distribute(llvm::ArrayRef<mlir::StringAttr> axes, const graph::Loops &loops, const graph::FactorRule &rule, MeshOp mesh,
                                                      std::string &why);
 /// The other way: a dimension's axes, by those of its factors; nullopt where a minor factor is split and the one in front of it is not split to the last element.
-std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, const graph::FactorRule &rule, MeshOp mesh);
+/// Or where an axis does not divide a factor that has others beside it, which `uneven` says.
+std::optional<Axes> collect(const graph::Loops &loops, const FactorAxes &axes, const graph::FactorRule &rule, MeshOp mesh, std::string *uneven = nullptr);
 
 /// The axes that walk the factors of a placed operator, which the verifier has seen.
 FactorAxes axesOfFactors(mlir::Operation *op, const graph::FactorRule &rule, MeshOp mesh);
+/// Whether any of them walks what data read.
+bool isGathered(const graph::FactorRule &rule, const FactorAxes &axes);
 
 /// By which reduction the results of an operator are partial where these operands are; an error that says why they may not be.
 Expected<graph::ReduceKind> partialResult(mlir::Operation *op, llvm::ArrayRef<std::optional<graph::ReduceKind>> operands);

@@ -80,6 +80,13 @@ inline Dims with(Dims dims, const Dims &more) {
 }
 inline mlir::Type elementOf(mlir::Value v) { return mlir::cast<mlir::RankedTensorType>(v.getType()).getElementType(); }
 
+/// A product y of two operands that may be partial one by one; not of bytes (FactorsContraction.cpp), whose y has another type.
+inline void linearInBoth(RuleWriter &rule, mlir::Value a, mlir::Value y, llvm::StringRef left, llvm::StringRef right) {
+  if (elementOf(a) != elementOf(y)) return;
+  rule.partial({left}, kSums);
+  rule.partial({right}, kSums);
+}
+
 struct FactorRow {
   llvm::StringLiteral name;  ///< "jinx.matmul"
   FactorRule (*rule)(mlir::Operation *op);

@@ -46,12 +46,6 @@ std::pair<Loops, Loops> rowsBeside(RuleWriter &rule, const SizeExpr &k, const Si
   return {{rule.whole("kx", k)}, {rule.whole("kp", filled)}};
 }
 
-void linearInBoth(RuleWriter &rule, Value a, Value y, StringRef left, StringRef right) {
-  if (elementOf(a) != elementOf(y)) return;  // of bytes (FactorsContraction.cpp)
-  rule.partial({left}, kSums);
-  rule.partial({right}, kSums);
-}
-
 FactorRule packedMatmul(PackedMatmulOp op) {
   RuleWriter rule(op);
   Sizes a = sizesOf(op.getA().getType()), b = sizesOf(op.getB().getType()), y = sizesOf(op.getY().getType());

@@ -36,12 +36,6 @@ Dims imageOf(int64_t n, const Dims &spatial, Loops channel, bool channelsLast) {
   return channelsLast ? with(with({{n}}, spatial), {channel}) : with({{n}, channel}, spatial);
 }
 
-void linearInBoth(RuleWriter &rule, Value x, Value y) {
-  if (elementOf(x) != elementOf(y)) return;  // of bytes (FactorsContraction.cpp)
-  rule.partial({"x"}, kSums);
-  rule.partial({"w"}, kSums);
-}
-
 FactorRule conv(ConvOp op) {
   RuleWriter rule(op);
   Sizes w = sizesOf(op.getW().getType());
@@ -53,7 +47,7 @@ FactorRule conv(ConvOp op) {
   rule.operand("x", op.getX(), imageOf(n, xs, {g, c}, last));
   rule.operand("w", op.getW(), with({{g, o}, {c}}, ws));
   rule.result("y", op.getY(), imageOf(n, ys, {g, o}, last));
-  linearInBoth(rule, op.getX(), op.getY());
+  linearInBoth(rule, op.getX(), op.getY(), "x", "w");
   return rule.take();
 }
 
@@ -65,7 +59,7 @@ FactorRule depthwiseConv(DepthwiseConvOp op) {
   rule.operand("x", op.getX(), imageOf(n, xs, {c}, true));
   rule.operand("w", op.getW(), with(ws, {{c}}));
   rule.result("y", op.getY(), imageOf(n, ys, {c}, true));
-  linearInBoth(rule, op.getX(), op.getY());
+  linearInBoth(rule, op.getX(), op.getY(), "x", "w");
   return rule.take();
 }
 

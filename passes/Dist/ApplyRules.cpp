@@ -5,7 +5,6 @@
 
 #include "mlir/IR/Builders.h"
 #include "passes/Dist/DistPasses.h"
-#include "passes/Dist/ValueNames.h"
 
 using namespace mlir;
 using namespace jinx::dist;
@@ -62,6 +61,14 @@ Status checkFit(const ShardRule &rule, const NamedValue &value, const std::vecto
   return Status::ok();
 }
 
+/// "\"blk.*\"", "output \"y\"".
+std::string described(const ShardRule &rule) {
+  constexpr StringLiteral kOf[] = {"", "input ", "output ", "node "};  // by RuleFor
+  return kOf[int(rule.of)].str() + quoted(rule.values);
+}
+
+RuleFor kindOf(const NamedValue &value) { return value.output >= 0 ? RuleFor::kOutput : isa<BlockArgument>(value.value) ? RuleFor::kInput : RuleFor::kNode; }
+
 class Applier {
  public:
   Applier(ModuleOp module, func::FuncOp main, const ShardRules &rules) : module_(module), main_(main), rules_(rules), builder_(module.getContext()) {}
@@ -71,7 +78,7 @@ class Applier {
     const std::vector<NamedValue> values = namedValues(main_);
     std::vector<const ShardRule *> chosen(values.size());
     for (auto [i, rule] : llvm::enumerate(rules_.rules))
-      JINX_TRY(choose(rule, values, chosen), "rule " + std::to_string(i) + ", " + quoted(rule.values));
+      JINX_TRY(choose(rule, values, chosen), "rule " + std::to_string(i) + ", " + described(rule));
     addMesh();
     int64_t wishes = 0;
     for (auto [value, rule] : llvm::zip_equal(values, chosen)) {
@@ -87,12 +94,17 @@ class Applier {
     JINX_TRY(checkRule(rule, rules_.mesh));
     bool fits = false;
     for (auto [i, value] : llvm::enumerate(values)) {
-      if (!matchesGlob(rule.values, value.name)) continue;
+      if (!passes::fits(rule, value)) continue;
       JINX_TRY(checkFit(rule, value, rules_.mesh));
       chosen[i] = &rule;
       fits = true;
     }
     if (fits) return Status::ok();
+    if (rule.of != RuleFor::kPattern) {
+      std::vector<NamedValue> others;
+      llvm::copy_if(values, std::back_inserter(others), [&](const NamedValue &value) { return kindOf(value) == rule.of; });
+      return notFound("the model has none of this name; names that are written like it: " + nearNames(rule.values, others));
+    }
     return notFound("fits no input, output, constant or node of the model; names that are written like it: " + nearNames(rule.values, values));
   }
 
@@ -174,6 +186,13 @@ struct ApplyShardRules : impl::ApplyShardRulesBase<ApplyShardRules> {
 };
 
 }  // namespace
+
+ShardRule ruleFor(const NamedValue &value, std::vector<DimRule> dims) { return {value.name, std::move(dims), 0, kindOf(value)}; }
+
+bool fits(const ShardRule &rule, const NamedValue &value) {
+  if (rule.of == RuleFor::kPattern) return matchesGlob(rule.values, value.name);
+  return rule.of == kindOf(value) && rule.values == value.name;
+}
 
 Expected<int64_t> applyRules(ModuleOp module, const ShardRules &rules) {
   auto main = module.lookupSymbol<func::FuncOp>("main");

@@ -12,8 +12,13 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "passes/Dist/ShardRules.h"
+#include "passes/Dist/ValueNames.h"
 
 namespace jinx::passes {
+
+/// A rule for this value alone: others may have its name, or one that its name fits as a pattern.
+ShardRule ruleFor(const NamedValue &value, std::vector<DimRule> dims);
+bool fits(const ShardRule &rule, const NamedValue &value);
 
 /// Writes the rules into the module; @main becomes `dist.annotated`. Returns how many values have a wish.
 /// \returns kInvalidArgument, naming rule and value, for a rule that fits no value, that has another number of dimensions than a value that it fits, that names

@@ -107,7 +107,7 @@ class LanguageRules {
   }
   void matricesOf(StringRef node, Value matrices, std::vector<DimRule> dims) {
     auto named = llvm::find_if(values_, [&](const NamedValue &value) { return value.value == matrices; });
-    if (named != values_.end()) rules_.push_back({named->name, std::move(dims), 0});
+    if (named != values_.end()) rules_.push_back(ruleFor(*named, std::move(dims)));
     else if (!node.empty()) keep(node, "matrices of experts stay whole: they have no name");
   }
 
@@ -120,7 +120,7 @@ class LanguageRules {
     if (!divides(node, "rows of " + named->name, sizesOf(named->type)[dim], tp_, "tp")) return;
     std::vector<DimRule> dims(named->type.getRank());
     dims[dim].axes = {"tp"};
-    rules_.push_back({named->name, dims, 0});
+    rules_.push_back(ruleFor(*named, std::move(dims)));
   }
   void vocabulary() {
     if (auto gather = firstOf<GatherOp>(main_, "token_embd")) vocabularyOf("token_embd", gather.getX(), 0);
@@ -157,10 +157,16 @@ static Status batchRules(ModuleOp module, std::vector<ShardRule> &rules) {
     if (!batch || !(first == *batch)) continue;
     std::vector<DimRule> dims(size_t(value.type.getRank()));
     dims[0].axes = {std::string(kMicrobatchAxis)};
-    rules.push_back({value.name, std::move(dims), 0});
+    rules.push_back(ruleFor(value, std::move(dims)));
   }
   if (batch) return Status::ok();
   return invalidArgument("axis \"micro\" cuts the batch, the first dimension of the first input, and no input has a first dimension that is not 1; write a file of rules");
+}
+
+static std::string linesOf(const std::vector<RuleNote> &notes) {
+  std::string lines;
+  for (const RuleNote &note : notes) lines += "\n  " + note.node + ": " + note.text;
+  return lines;
 }
 
 Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes) {
@@ -176,19 +182,12 @@ Expected<ShardRules> builtInRules(ModuleOp module, const std::vector<MeshAxis> &
     return invalidArgument("axis \"micro\": a step of a language model goes through its stages whole, expected a mesh without it");
   ShardRules rules{mesh, isLanguageModel ? languageRules(module, mesh, isSequenceParallel, notes) : pairedProducts(module, ranksAlong(mesh, "tp"), notes), {}};
   if (rules.rules.empty() && ranksAlong(mesh, "tp") * ranksAlong(mesh, "ep") > 1) {
-    std::string why;
-    for (const RuleNote &note : notes)
-      why += "\n  " + note.node + ": " + note.text;
-    return invalidArgument("the built-in rules find nothing to split by " + describe(mesh) + "; write a file of rules" + why);
+    return invalidArgument("the built-in rules find nothing to split by " + describe(mesh) + "; write a file of rules" + linesOf(notes));
   }
   if (const int64_t cp = ranksAlong(mesh, "cp"); cp > 1) {
     std::vector<ShardRule> ofTokens = contextRules(module, cp, notes);
-    if (ofTokens.empty()) {
-      std::string why;
-      for (const RuleNote &note : notes)
-        why += "\n  " + note.node + ": " + note.text;
-      return invalidArgument("axis \"cp\" splits the tokens of attention that a model computes over all of its keys, and none was found that it can split; language models keep keys in pages, other models need a file of rules" + why);
-    }
+    if (ofTokens.empty())
+      return invalidArgument("axis \"cp\" splits the tokens of attention that a model computes over all of its keys, and none was found that it can split; language models keep keys in pages, other models need a file of rules" + linesOf(notes));
     rules.rules.insert(rules.rules.end(), ofTokens.begin(), ofTokens.end());
   }
   if (ranksAlong(mesh, kMicrobatchAxis) > 1) {

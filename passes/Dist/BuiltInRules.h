@@ -22,8 +22,8 @@
 
 namespace jinx::passes {
 
-/// \param mesh   axes tp, ep, cp, dp and pp
-/// \returns kInvalidArgument for another axis, or where tp or cp has more than one rank and nothing can be split by it
+/// \param mesh   axes tp, ep, cp, dp, pp and micro
+/// \returns kInvalidArgument for another axis, where neither tp nor ep splits anything and one of them has ranks to split by, or where cp or micro has and splits nothing
 Expected<ShardRules> builtInRules(mlir::ModuleOp module, const std::vector<MeshAxis> &mesh, bool isSequenceParallel, std::vector<RuleNote> &notes);
 
 /// Their parts; `tp` and `cp` are numbers of ranks.

@@ -38,13 +38,6 @@ constexpr StringLiteral kPass = "jinx-combine-collectives";
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 SizeExpr volumeOf(Value value) { return graph::volume(graph::sizesOf(value.getType())); }
-std::string microseconds(double seconds) { return llvm::formatv("{0:f1} us", seconds * 1e6).str(); }
-
-/// "all_reduce (/layer/down)"
-std::string described(Operation *op) {
-  StringRef name = nodeName(op->getLoc());
-  return name.empty() ? kindOf(op) : kindOf(op) + " (" + name.str() + ")";
-}
 
 /// Collectives with equal ones can be combined.
 using Kind = std::tuple<const void *, const void *, const void *, const void *, std::vector<std::string>>;
@@ -292,11 +285,8 @@ struct CombineCollectives : impl::CombineCollectivesBase<CombineCollectives> {
     func::FuncOp function = getOperation();
     MeshOp mesh = meshOf(function, kOwn);
     if (!mesh || function.isExternal()) return;
-    auto costs = MeshCosts::of(network);
-    if (!costs) {
-      function.emitError("network: ") << costs.status().message();
-      return signalPassFailure();
-    }
+    auto costs = costsOf(function, network);
+    if (failed(costs)) return signalPassFailure();
     Combiner combiner(function, mesh, *costs, maxBytes);
     combiner.run();
     numCombined += combiner.numCombined;

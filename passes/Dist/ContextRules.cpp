@@ -63,7 +63,7 @@ class ContextRules {
     if (!name) return std::nullopt;
     std::vector<DimRule> dims(size_t(name->type.getRank()), DimRule{{}, /*isOpen=*/true});
     dims[size_t(place.dim)] = {{"cp"}};
-    return ShardRule{name->name, std::move(dims), 0};
+    return ruleFor(*name, std::move(dims));
   }
 
   /// The operand, and its dimension, that a dimension is the same as.

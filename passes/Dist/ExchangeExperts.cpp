@@ -116,14 +116,7 @@ class Finder {
     return Status::ok();
   }
 
-  Expected<double> secondsBetween(Type from, Type to) {
-    JINX_TRY_ASSIGN(const std::vector<ReshardStep> path,
-                    cheapestPath(cast<RankedTensorType>(from), cast<RankedTensorType>(to), mesh_, costs_));
-    double seconds = 0;
-    for (const ReshardStep& step : path)
-      seconds += step.seconds;
-    return seconds;
-  }
+  Expected<double> secondsBetween(Type from, Type to) { return passes::secondsBetween(from, to, mesh_, costs_); }
   double secondsOf(comm::Op op, double bytes) {
     return costs_.secondsOf(WireCall{op, ranks(), strideOf(found_.over, mesh_), bytes});
   }

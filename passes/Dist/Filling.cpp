@@ -1,7 +1,5 @@
 #include "passes/Dist/Filling.h"
 
-#include "ir/Dist/FactorAxes.h"
-
 using namespace mlir;
 using namespace jinx::graph;
 
@@ -45,15 +43,26 @@ constexpr CleanOperand kClean[] = {{"jinx.gather", "indices", 0},          {"jin
                                    {"jinx.scatter_elements", "indices", 0}, {"jinx.scatter_nd", "indices", 0},      {"jinx.paged_attention", "sequence", 0},
                                    {"jinx.paged_attention", "position", 0}, {"jinx.div", "b", 1, true},             {"jinx.mod", "b", 1, true},
                                    {"jinx.resize", "x", 0}};  // a neighbour counts with weight 0
-}  // namespace
 
-TypedAttr neededFilling(Operation *op, const FactorRule &rule, size_t operand, const Factor &factor) {
+TypedAttr neededAlong(Operation *op, const FactorRule &rule, size_t operand, const Factor &factor) {
   Type element = cast<RankedTensorType>(op->getOperand(operand).getType()).getElementType();
   if (factor.kind == FactorKind::kReduced) return neutralOf(factor.reduction, element);
   for (const CleanOperand &clean : kClean)
     if (clean.op == op->getName().getStringRef() && clean.operand == rule.operands[operand].name && (!clean.onlyIntegers || element.isInteger()))
       return isa<FloatType>(element) ? TypedAttr(FloatAttr::get(element, double(clean.filling))) : IntegerAttr::get(element, clean.filling);
   return {};
+}
+}  // namespace
+
+TypedAttr neededFilling(Operation *op, const FactorRule &rule, const dist::FactorAxes &axes, dist::MeshOp mesh, size_t operand, size_t dim) {
+  const Loops &loops = rule.operands[operand].dims[dim];
+  if (loops.size() != 1 || axes[loops[0]].empty()) return {};  // factors with others behind them divide
+  const Factor &factor = rule.factors[loops[0]];
+  return factor.size.exactDivide(ranksOf(axes[loops[0]], mesh)) ? TypedAttr() : neededAlong(op, rule, operand, factor);
+}
+
+bool needsFilling(Operation *op, const FactorRule &rule, const dist::FactorAxes &axes, dist::MeshOp mesh, size_t operand) {
+  return llvm::any_of(llvm::seq<size_t>(0, rule.operands[operand].dims.size()), [&](size_t dim) { return bool(neededFilling(op, rule, axes, mesh, operand, dim)); });
 }
 
 }  // namespace jinx::passes

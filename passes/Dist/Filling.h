@@ -11,7 +11,7 @@
 // What a slice was filled up with by ourselves is 0, and stays 0 through what makes 0 of 0 (neg, transpose, a + b of two such): there a sum needs no mask.
 #pragma once
 
-#include "ir/Graph/Factors.h"
+#include "ir/Dist/FactorAxes.h"
 #include "passes/Dist/OwnValues.h"
 
 namespace jinx::passes {
@@ -20,6 +20,8 @@ class Filling {
  public:
   /// Dimension `dim` of a rank's own value is filled up with zeros.
   void setZero(mlir::Value own, int64_t dim) { zeros_.insert({own, dim}); }
+  /// With anything.
+  void setAny(mlir::Value own, int64_t dim) { zeros_.erase({own, dim}); }
   bool isZero(mlir::Value own, int64_t dim) const { return zeros_.contains({own, dim}); }
   /// `to` has the elements of `from`, dimension by dimension.
   void keep(mlir::Value from, mlir::Value to);
@@ -30,7 +32,10 @@ class Filling {
   llvm::DenseSet<std::pair<mlir::Value, int64_t>> zeros_;
 };
 
-/// What must stand where an operand is filled up along a factor; null where anything may.
-mlir::TypedAttr neededFilling(mlir::Operation *op, const graph::FactorRule &rule, size_t operand, const graph::Factor &factor);
+/// What must stand where dimension `dim` of an operand is filled up; null where anything may, or where it is not filled up.
+/// \param axes  that walk the operator's factors
+mlir::TypedAttr neededFilling(mlir::Operation *op, const graph::FactorRule &rule, const dist::FactorAxes &axes, dist::MeshOp mesh, size_t operand, size_t dim);
+/// Whether anything must.
+bool needsFilling(mlir::Operation *op, const graph::FactorRule &rule, const dist::FactorAxes &axes, dist::MeshOp mesh, size_t operand);
 
 }  // namespace jinx::passes

@@ -88,12 +88,13 @@ struct Carried {
   SmallVector<OpOperand *> views;  ///< in program order
 };
 
-/// Operators that are made belong to the stage and the microbatch of the attention.
+/// Operators that are made belong to the stage and the microbatch of the attention, and not to those of what they are copies of.
 struct Marker : OpBuilder::Listener {
   void notifyOperationInserted(Operation *op, OpBuilder::InsertPoint) override {
     made.push_back(op);
     for (StringRef name : {kStage, kPiece})
-      if (Attribute mark = like->getAttr(name); mark && !op->hasAttr(name)) op->setAttr(name, mark);
+      if (Attribute mark = like->getAttr(name)) op->setAttr(name, mark);
+      else op->removeAttr(name);
   }
   Operation *like = nullptr;
   SmallVector<Operation *> made;
@@ -278,8 +279,8 @@ struct FormRings : impl::FormRingsBase<FormRings> {
       signalPassFailure();
     };
     if (keys != "ring" && keys != "gather") return fail("keys is \"" + keys + "\", expected ring or gather");
-    auto costs = MeshCosts::of(network);
-    if (!costs) return fail("network: " + costs.status().message());
+    auto costs = costsOf(function, network);
+    if (failed(costs)) return signalPassFailure();
     RingFormer former(function, mesh, *costs, keys == "gather");
     former.run();
     numRings += former.numRings;

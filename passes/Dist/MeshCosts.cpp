@@ -1,5 +1,6 @@
 #include "passes/Dist/MeshCosts.h"
 
+#include "llvm/Support/FormatVariadic.h"
 #include "runtime/comm/model/CollectiveCost.h"
 
 namespace jinx::passes {
@@ -16,5 +17,14 @@ double MeshCosts::secondsOf(const WireCall &call) {
   assert(costs && "groupAlong makes groups that the network has");
   return entry->second = costs ? costs->front().seconds : 0;
 }
+
+mlir::FailureOr<MeshCosts> costsOf(mlir::Operation *op, llvm::StringRef network) {
+  auto costs = MeshCosts::of(network);
+  if (costs) return *costs;
+  op->emitError("network: ") << costs.status().message();
+  return mlir::failure();
+}
+
+std::string microseconds(double seconds) { return llvm::formatv("{0:f1} us", seconds * 1e6).str(); }
 
 }  // namespace jinx::passes

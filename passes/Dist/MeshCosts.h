@@ -37,4 +37,10 @@ class MeshCosts {
   std::map<WireCall, double> known_;
 };
 
+/// As a pass's option says it; an error at the operator where there is no network of the name.
+mlir::FailureOr<MeshCosts> costsOf(mlir::Operation *op, llvm::StringRef network);
+
+/// "12.3 us".
+std::string microseconds(double seconds);
+
 }  // namespace jinx::passes

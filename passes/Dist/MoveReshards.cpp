@@ -16,7 +16,7 @@
 #include "ir/Dist/Forms.h"
 #include "mlir/IR/Builders.h"
 #include "passes/Dist/DistPasses.h"
-#include "passes/Dist/ReshardPath.h"
+#include "passes/Dist/Filling.h"
 
 using namespace mlir;
 using namespace jinx::dist;
@@ -54,11 +54,8 @@ class ReshardMover {
 
   /// Seconds of the path between two types; nullopt where none leads there.
   std::optional<double> costOf(Type from, Type to) {
-    auto path = cheapestPath(cast<RankedTensorType>(from), cast<RankedTensorType>(to), mesh_, costs_);
-    if (!path) return std::nullopt;
-    double seconds = 0;
-    for (const ReshardStep &step : *path) seconds += step.seconds;
-    return seconds;
+    auto seconds = secondsBetween(from, to, mesh_, costs_);
+    return seconds ? std::optional(*seconds) : std::nullopt;
   }
   double bytesOf(RankedTensorType type) { return ownBytes(type, mesh_, costs_.symbol()); }
   /// `type` that is partial on these axes, whatever it is there now.
@@ -106,39 +103,56 @@ class ReshardMover {
     if (op->getNumOperands() == 0 || op->getNumRegions() || isa<ReshardOp>(op) || op->hasTrait<OpTrait::IsTerminator>()) return;
     if (llvm::none_of(op->getOperands(), [](Value operand) { return operand.getDefiningOp<ReshardOp>(); })) return;
     auto rule = graph::factorRule(op);
-    if (!rule || seesFilling(op, *rule)) return;
-    States through = partsThrough(op);
+    States through = rule ? partsThrough(op) : States();
     if (through.empty()) return;
+    auto types = typesOfParts(op, *rule, through);
+    if (!types || !pays(op, through, *types)) return;
+    move(op, through, *types);
+    say(passed(op, kPass, "Moved"), [&] { return "parts go through " + kindOf(op) + ", and are joined behind it: " + describe(through); });
+    ++numMoved;
+  }
 
-    // What each operand would be: as it is, and partial where its reshard joins parts.
-    SmallVector<Value> operands(op->getOperands());
+  /// What each operand would be: as it is (null), or partial where its reshard joins parts. Nothing where partitioning writes something that is no part of a sum.
+  std::optional<SmallVector<RankedTensorType>> typesOfParts(Operation *op, const graph::FactorRule &rule, ArrayRef<AxisState> through) {
+    FactorAxes axes = axesOfFactors(op, rule, mesh_);
+    for (Axes &walked : axes)
+      llvm::erase_if(walked, [&](StringAttr axis) { return llvm::any_of(through, [&](const AxisState &state) { return state.axis == axis; }); });
+    // Of a table in parts a rank gives what lies in its part, and 0 beside it.
+    if (isa<graph::GatherOp>(op) && isGathered(rule, axes)) return std::nullopt;
     SmallVector<RankedTensorType> types;
-    double before = 0, after = 0;
-    llvm::SmallPtrSet<Operation *, 4> counted;
-    for (Value operand : operands) {
+    for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
       auto reshard = operand.getDefiningOp<ReshardOp>();
       States mine;
       for (const AxisState &state : through)
         if (reshard && stateOf(reshard.getX().getType(), state.axis) == state) mine.push_back(state);
+      if (!mine.empty() && needsFilling(op, rule, axes, mesh_, i)) return std::nullopt;
       types.push_back(mine.empty() ? RankedTensorType() : partialOn(operand.getType(), mine));
-      if (mine.empty() || !counted.insert(reshard).second) continue;
+    }
+    return types;
+  }
+
+  bool pays(Operation *op, ArrayRef<AxisState> through, ArrayRef<RankedTensorType> types) {
+    double before = 0, after = 0;
+    llvm::SmallPtrSet<Operation *, 4> counted;
+    for (auto [operand, type] : llvm::zip_equal(op->getOperands(), types)) {
+      auto reshard = operand.getDefiningOp<ReshardOp>();
+      if (!type || !counted.insert(reshard).second) continue;
       bool onlyHere = llvm::all_of(operand.getUsers(), [&](Operation *user) { return user == op; });
-      auto now = costOf(reshard.getX().getType(), operand.getType()), then = costOf(reshard.getX().getType(), types.back());
-      if (!now || !then) return;
+      auto now = costOf(reshard.getX().getType(), operand.getType()), then = costOf(reshard.getX().getType(), type);
+      if (!now || !then) return false;
       before += onlyHere ? *now : 0;
       after += *then;
     }
-    for (Type type : op->getResultTypes()) {
+    for (Value result : op->getResults()) {
+      if (result.use_empty()) continue;
+      auto type = cast<RankedTensorType>(result.getType());
       RankedTensorType partial = partialOn(type, through);
       auto behind = costOf(partial, type);
-      if (!behind) return;
+      if (!behind) return false;
       // Of parts of a shard the operator computes more.
-      after += *behind + costs_.secondsOfBytes(bytesOf(partial) - bytesOf(cast<RankedTensorType>(type)));
+      after += *behind + costs_.secondsOfBytes(bytesOf(partial) - bytesOf(type));
     }
-    if (after > before * (1 + 1e-9)) return;
-    move(op, through, types);
-    say(passed(op, kPass, "Moved"), [&] { return "parts go through " + kindOf(op) + ", and are joined behind it: " + describe(through); });
-    ++numMoved;
+    return after <= before * (1 + 1e-9);
   }
 
   void move(Operation *op, ArrayRef<AxisState> through, ArrayRef<RankedTensorType> types) {
@@ -151,6 +165,7 @@ class ReshardMover {
     for (Value result : op->getResults()) {
       Type type = result.getType();
       result.setType(partialOn(type, through));
+      if (result.use_empty()) continue;
       builder_.setInsertionPointAfter(op);
       auto reshard = ReshardOp::create(builder_, op->getLoc(), type, result);
       result.replaceAllUsesExcept(reshard.getY(), reshard);
@@ -160,15 +175,6 @@ class ReshardMover {
     if (value.getType() == type) return value;
     builder_.setInsertionPoint(before);
     return ReshardOp::create(builder_, value.getLoc(), type, value);
-  }
-
-  /// Whether a sum would see what is filled up: a mask is no part of a sum.
-  bool seesFilling(Operation *op, const graph::FactorRule &rule) {
-    FactorAxes axes = axesOfFactors(op, rule, mesh_);
-    return llvm::any_of(llvm::zip_equal(rule.factors, axes), [&](auto pair) {
-      auto &[factor, walked] = pair;
-      return factor.kind == graph::FactorKind::kReduced && !walked.empty() && !factor.size.exactDivide(ranksOf(walked, mesh_));
-    });
   }
 
   // ---- joined and shared ----
@@ -260,11 +266,8 @@ struct MoveReshards : impl::MoveReshardsBase<MoveReshards> {
     func::FuncOp function = getOperation();
     MeshOp mesh = meshOf(function, kPlaced);
     if (!mesh || function.isExternal()) return;
-    auto costs = MeshCosts::of(network);
-    if (!costs) {
-      function.emitError("network: ") << costs.status().message();
-      return signalPassFailure();
-    }
+    auto costs = costsOf(function, network);
+    if (failed(costs)) return signalPassFailure();
     ReshardMover mover(function, mesh, *costs);
     mover.run();
     numMoved += mover.numMoved;

@@ -11,8 +11,7 @@ namespace {
 constexpr double kLargestGrowth = 4 << 20;  // that constants are folded at (jinx-fold-constants)
 
 RankedTensorType tensorOf(Type type) {
-  if (auto pending = dyn_cast<PendingType>(type)) return pending.getValue();
-  return dyn_cast<RankedTensorType>(type);
+  return dyn_cast<RankedTensorType>(startedType(type));
 }
 
 bool isProduct(Operation *op) { return isa<graph::MatmulOp, graph::GroupedMatmulOp, graph::ExpertsOp, graph::ConvOp, graph::PagedAttentionOp>(op); }
@@ -60,6 +59,12 @@ int64_t strideOf(ArrayRef<StringAttr> axes, MeshOp mesh) {
   return stride;
 }
 
+double bytesOfElement(Type element) {
+  if (!element.isIntOrFloat()) return 0;
+  const unsigned bits = element.getIntOrFloatBitWidth();
+  return bits == 1 ? 1 : double(bits) / 8;
+}
+
 double OperatorWork::sizeOf(const SizeExpr &size) {
   auto value = size.evaluate([&](std::string_view symbol) -> std::optional<int64_t> {
     if (symbol.starts_with("rank.")) return 0;
@@ -82,8 +87,7 @@ double OperatorWork::volumeOf(Type type) {
 double OperatorWork::bytesOf(Value value) {
   auto [entry, isNew] = bytes_.try_emplace(value, 0);
   if (isNew) {
-    RankedTensorType tensor = tensorOf(value.getType());
-    if (tensor && tensor.getElementType().isIntOrFloat()) entry->second = volumeOf(tensor) * std::max(1u, tensor.getElementType().getIntOrFloatBitWidth()) / 8;
+    if (RankedTensorType tensor = tensorOf(value.getType())) entry->second = volumeOf(tensor) * bytesOfElement(tensor.getElementType());
   }
   return entry->second;
 }

@@ -37,6 +37,9 @@ struct WireCall {
 /// Of the groups along these axes: ranks between neighbours, those of the axes inside the innermost one.
 int64_t strideOf(llvm::ArrayRef<mlir::StringAttr> axes, dist::MeshOp mesh);
 
+/// As ranks send it and memory has it: small numbers are packed, flags take a byte. 0 of what has no width.
+double bytesOfElement(mlir::Type element);
+
 class OperatorWork {
  public:
   /// \param unknown  of symbols that are not in `sizes`

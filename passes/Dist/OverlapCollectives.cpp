@@ -36,11 +36,6 @@ using comm::model::OverlapItem;
 
 constexpr StringLiteral kPass = "jinx-overlap-collectives";
 
-std::string microseconds(double seconds) { return llvm::formatv("{0:f1} us", seconds * 1e6).str(); }
-std::string nodeOf(Operation *op) {
-  StringRef name = nodeName(op->getLoc());
-  return name.empty() ? kindOf(op) : kindOf(op) + " (" + name.str() + ")";
-}
 
 class Overlapper {
  public:
@@ -113,7 +108,7 @@ class Overlapper {
         weights_.push_back(&op);
         continue;
       }
-      OverlapItem item{.name = nodeOf(&op), .seconds = started.take(&op, secondsOf(&op))};
+      OverlapItem item{.name = described(&op), .seconds = started.take(&op, secondsOf(&op))};
       if (isMovable(&op)) item.use = work_.callOf(&op).op, item.slot = 0;
       if (!OperatorWork::isAlias(&op))
         for (Value result : op.getResults()) item.bytes += int64_t(work_.bytesOf(result));
@@ -219,8 +214,8 @@ struct OverlapCollectives : impl::OverlapCollectivesBase<OverlapCollectives> {
       signalPassFailure();
     };
     if (!(memory >= 1)) return fail("memory is " + llvm::formatv("{0}", double(memory)).str() + ", expected 1 or more: times what the function needs as it is");
-    auto costs = MeshCosts::of(network);
-    if (!costs) return fail("network: " + costs.status().message());
+    auto costs = costsOf(function, network);
+    if (failed(costs)) return signalPassFailure();
     Overlapper overlapper(function, mesh, *costs);
     if (Status status = overlapper.run(memory, least * 1e-6); !status.isOk()) return fail(status.message());
     numStarted += overlapper.numStarted;

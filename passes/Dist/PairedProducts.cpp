@@ -182,14 +182,14 @@ class Pairer {
     bool isSwapped = op.getTransposeB() ^ (name->value != op.getB() && weightOf(op.getB()).isSwapped);
     std::vector<DimRule> dims(2);
     dims[byColumns != isSwapped ? 1 : 0].axes = {"tp"};
-    rules_.push_back({name->name, dims, 0});
+    rules_.push_back(ruleFor(*name, std::move(dims)));
   }
 
   void splitResult(const NamedValue &result) {
     std::vector<DimRule> dims(size_t(result.type.getRank()));
     dims.back().axes = {"tp"};
     for (DimRule &dim : llvm::MutableArrayRef<DimRule>(dims).drop_back()) dim.isOpen = true;
-    rules_.push_back({result.name, dims, 0});
+    rules_.push_back(ruleFor(result, std::move(dims)));
   }
 
   Block &body_;

@@ -43,6 +43,8 @@ class Partitioner {
 
   LogicalResult run() {
     Block &body = function_.getBody().front();
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+      if (isa<ReshardOp>(op) && op.use_empty()) op.erase();
     SmallVector<Operation *> ops;
     for (Operation &op : body) ops.push_back(&op);
     for (Operation *op : ops)
@@ -72,7 +74,7 @@ class Partitioner {
     for (BlockArgument argument : llvm::to_vector(body.getArguments())) {
       auto placed = dyn_cast<RankedTensorType>(argument.getType());
       Value own = body.addArgument(placed ? own_.ownType(placed) : argument.getType(), argument.getLoc());
-      values_[argument] = own;
+      values_.map(argument, own);
       if (!placed) continue;
       if (!statesOf(placed).empty()) function_.setArgAttr(argument.getArgNumber(), kWholeType, TypeAttr::get(placed));
       for (int64_t d = 0; zeroFilledArguments_ && d < placed.getRank(); ++d) filling_.setZero(own, d);
@@ -93,10 +95,7 @@ class Partitioner {
     if (auto found = exchanges_.find(op); found != exchanges_.end()) return exchange(found->second);
     auto rule = graph::factorRule(op);
     if (!rule || isWhole(op)) {
-      IRMapping mapping;
-      for (auto [placed, own] : values_) mapping.map(placed, own);
-      Operation *copy = builder_.clone(*op, mapping);
-      for (auto [placed, own] : llvm::zip_equal(op->getResults(), copy->getResults())) values_[placed] = own;
+      builder_.clone(*op, values_);
       return success();
     }
     return split(op, *rule);
@@ -147,7 +146,7 @@ class Partitioner {
     for (ReshardOp scatter : exchange.scatters) {
       auto value = reshard(op, y, exchange.result, cast<RankedTensorType>(scatter.getY().getType()));
       if (failed(value)) return failure();
-      values_[scatter.getY()] = *value;
+      values_.map(scatter.getY(), *value);
     }
     return success();
   }
@@ -169,7 +168,7 @@ class Partitioner {
       llvm::append_range(results, copy->getResults());
       filling_.keepThrough(op, rule, operands, results);
     }
-    for (auto [placed, own] : llvm::zip_equal(op->getResults(), results)) values_[placed] = own;
+    values_.map(op->getResults(), results);
     return success();
   }
 
@@ -177,23 +176,19 @@ class Partitioner {
   Value maskFilling(Operation *op, size_t operand, const graph::FactorRule &rule, const FactorAxes &axes) {
     Value own = ownOf(op->getOperand(operand));
     for (auto [d, loops] : llvm::enumerate(rule.operands[operand].dims)) {
-      if (loops.size() != 1 || axes[loops[0]].empty()) continue;  // factors with others behind them divide
-      const graph::Factor &factor = rule.factors[loops[0]];
-      TypedAttr needed = factor.size.exactDivide(ranksOf(axes[loops[0]], mesh_)) ? TypedAttr() : neededFilling(op, rule, operand, factor);
-      if (!needed || (filling_.isZero(own, d) && needed == neutralOf(graph::ReduceKind::sum, needed.getType()))) continue;
+      TypedAttr needed = neededFilling(op, rule, axes, mesh_, operand, d);
+      if (!needed) continue;
+      const bool isZero = needed == neutralOf(graph::ReduceKind::sum, needed.getType());
+      if (isZero && filling_.isZero(own, d)) continue;
       Value &masked = masks_[{own, int64_t(d), needed}];
       if (!masked) {
-        masked = own_.mask(op->getLoc(), own, d, factor.size, axes[loops[0]], needed);
+        masked = own_.mask(op->getLoc(), own, d, rule.factors[loops[0]].size, axes[loops[0]], needed);
         filling_.keep(own, masked);
+        if (!isZero) filling_.setAny(masked, int64_t(d));
       }
       own = masked;
     }
     return own;
-  }
-
-  static bool isGathered(const graph::FactorRule &rule, const FactorAxes &axes) {
-    return llvm::any_of(llvm::enumerate(rule.factors),
-                        [&](auto entry) { return entry.value().kind == graph::FactorKind::kGathered && !axes[entry.index()].empty(); });
   }
 
   /// The axes that split what data read.
@@ -264,7 +259,7 @@ class Partitioner {
   LogicalResult lower(ReshardOp op) {
     FailureOr<Value> value = reshard(op, ownOf(op.getX()), cast<RankedTensorType>(op.getX().getType()), cast<RankedTensorType>(op.getY().getType()));
     if (failed(value)) return failure();
-    values_[op.getY()] = *value;
+    values_.map(op.getY(), *value);
     return success();
   }
 
@@ -296,7 +291,7 @@ class Partitioner {
   ExpertTokens expertTokens_;
   llvm::MapVector<Operation *, Exchange> exchanges_;  ///< by mixture
   llvm::DenseSet<Operation *> isExchanged_;           ///< reshards that an exchange stands for
-  llvm::MapVector<Value, Value> values_;
+  IRMapping values_;                                 ///< own ones by placed ones
   llvm::DenseMap<std::tuple<Value, int64_t, Attribute>, Value> masks_;
 };
 
@@ -306,11 +301,8 @@ struct Partition : impl::PartitionBase<Partition> {
     func::FuncOp function = getOperation();
     MeshOp mesh = meshOf(function, kPlaced);
     if (!mesh || function.isExternal()) return;
-    auto costs = MeshCosts::of(network);
-    if (!costs) {
-      function.emitError("network: ") << costs.status().message();
-      return signalPassFailure();
-    }
+    auto costs = costsOf(function, network);
+    if (failed(costs)) return signalPassFailure();
     auto tokens = expertTokensNamed(experts);
     if (!tokens) {
       function.emitError("experts ") << tokens.status().message();

@@ -81,18 +81,20 @@ void Propagation::takeWishes() {
 
 void Propagation::run() {
   takeWishes();
-  int64_t levels = 0;
+  std::set<int64_t> levels;
   for (auto &[value, dims] : shardings_)
-    for (DimAxes &dim : dims) levels = std::max(levels, dim.priority);
+    for (DimAxes &dim : dims) levels.insert(dim.priority);
   for (unsigned i = 0; i < function_.getNumResults(); ++i)
     if (auto sharding = dyn_cast_or_null<ShardingAttr>(function_.getResultAttr(i, kSharding)))
-      for (DimShardingAttr dim : sharding.getPerDim()) levels = std::max(levels, dim.getPriority());
-  for (level_ = 0; level_ <= levels; ++level_)
+      for (DimShardingAttr dim : sharding.getPerDim()) levels.insert(dim.getPriority());
+  for (int64_t level : levels) {
+    level_ = level;
     for (bool handingOnOnly : {true, false})
       for (bool changed = true; changed;) {
         changed = sweep(/*forward=*/true, handingOnOnly);
         changed |= sweep(/*forward=*/false, handingOnOnly);
       }
+  }
 }
 
 bool Propagation::sweep(bool forward, bool handingOnOnly) {
@@ -198,10 +200,12 @@ bool Propagation::extend(Operation *op, const graph::FactorRule &rule, Value val
     if (auto parts = distribute(found->second[d].axes, loops, rule, mesh_, why))
       for (auto [f, part] : llvm::zip_equal(loops, *parts))
         if (axes[f].size() < part.size()) all[f] = part;
-    std::optional<Axes> wanted = collect(loops, all, rule, mesh_);
+    std::string uneven;
+    std::optional<Axes> wanted = collect(loops, all, rule, mesh_, &uneven);
     if (!wanted) {
-      remark(op, false, "NotNeighbours",
-             factored.name + " of " + kindOf(op) + ": a minor factor of dimension " + std::to_string(d) + " is split and the one in front of it is not");
+      const std::string what = factored.name + " of " + kindOf(op) + ": ";
+      uneven.empty() ? remark(op, false, "NotNeighbours", what + "a minor factor of dimension " + std::to_string(d) + " is split and the one in front of it is not")
+                     : remark(op, false, "NotDivided", what + uneven);
       continue;
     }
     changed |= extendDim(op, value, d, *wanted, rule.factors[loops.front()].name);

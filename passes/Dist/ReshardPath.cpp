@@ -43,7 +43,7 @@ graph::Sizes ownSizes(RankedTensorType type, MeshOp mesh) {
 }
 
 double ownBytes(RankedTensorType type, MeshOp mesh, int64_t symbol) {
-  double bytes = std::max(1u, type.getElementTypeBitWidth() / 8);
+  double bytes = bytesOfElement(type.getElementType());
   for (const SizeExpr &size : ownSizes(type, mesh)) bytes *= double(size.evaluate([&](std::string_view) { return std::optional(symbol); }).value_or(symbol));
   return bytes;
 }
@@ -280,6 +280,13 @@ class PathFinder {
 
 Expected<std::vector<ReshardStep>> cheapestPath(RankedTensorType from, RankedTensorType to, MeshOp mesh, MeshCosts &costs) {
   return PathFinder(from, to, mesh, costs).find();
+}
+
+Expected<double> secondsBetween(Type from, Type to, MeshOp mesh, MeshCosts &costs) {
+  JINX_TRY_ASSIGN(const std::vector<ReshardStep> path, cheapestPath(cast<RankedTensorType>(from), cast<RankedTensorType>(to), mesh, costs));
+  double seconds = 0;
+  for (const ReshardStep &step : path) seconds += step.seconds;
+  return seconds;
 }
 
 }  // namespace jinx::passes

@@ -45,6 +45,9 @@ struct ReshardStep {
 /// The cheapest path between two states of one whole value; empty where they are equal. kInvalidArgument where none leads there (to partial, from max to sum).
 Expected<std::vector<ReshardStep>> cheapestPath(mlir::RankedTensorType from, mlir::RankedTensorType to, dist::MeshOp mesh, MeshCosts &costs);
 
+/// What it takes.
+Expected<double> secondsBetween(mlir::Type from, mlir::Type to, dist::MeshOp mesh, MeshCosts &costs);
+
 /// Bytes of what one rank has of a value of this type.
 double ownBytes(mlir::RankedTensorType type, dist::MeshOp mesh, int64_t symbol);
 /// One order for equal types: shards as they are, then the rest as it is in the mesh.

@@ -3,6 +3,7 @@
 //   mesh dp = 2, tp = 4
 //   "blk.*.ffn_up.weight"  ["tp", ""]     rows are split by tp, columns are whole
 //   "input_ids"            ["dp ?", ""]   by dp, and propagation may add axes
+//   output "y"             ["dp", ""]     the output of this name, whatever a node is called
 #pragma once
 
 #include <cstdint>
@@ -20,10 +21,14 @@ struct DimRule {
   bool isOpen = false;
 };
 
+/// What has a rule: all that a pattern fits, or the one that is called so.
+enum class RuleFor { kPattern, kInput, kOutput, kNode };  ///< a node, or a constant
+
 struct ShardRule {
-  std::string values;         ///< a pattern over names (ValueNames.h)
+  std::string values;         ///< a pattern over names (ValueNames.h), or a name
   std::vector<DimRule> dims;  ///< one for each dimension
   int64_t priority = 0;       ///< those of 0 spread through the whole function first
+  RuleFor of = RuleFor::kPattern;
 };
 
 struct MeshAxis {

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "llvm/ADT/StringMap.h"
+#include "passes/Remarks.h"
 
 using namespace mlir;
 
@@ -15,6 +16,11 @@ StringRef nodeName(Location location) {
       if (StringRef name = nodeName(part); !name.empty()) return name;
   if (auto call = dyn_cast<CallSiteLoc>(location)) return nodeName(call.getCallee());
   return {};
+}
+
+std::string described(Operation *op) {
+  StringRef name = nodeName(op->getLoc());
+  return name.empty() ? kindOf(op) : kindOf(op) + " (" + name.str() + ")";
 }
 
 namespace {

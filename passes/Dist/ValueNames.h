@@ -21,6 +21,8 @@ struct NamedValue {
 
 /// The innermost name of a location; empty where it has none.
 llvm::StringRef nodeName(mlir::Location location);
+/// "all_reduce (/layer/down)".
+std::string described(mlir::Operation *op);
 /// Tensors only. Of a function in any form; inputs first, then constants and results in program order, then outputs.
 std::vector<NamedValue> namedValues(mlir::func::FuncOp function);
 

@@ -49,14 +49,29 @@ Expected<std::vector<MeshAxis>> readMesh(const Json& json) {
   return mesh;
 }
 
+constexpr const char* kRuleFor[] = {"values", "input", "output", "node"}; // by RuleFor
+
+/// What the rule is for.
+Status readValues(const Json& json, ShardRule& rule) {
+  const char* found = nullptr;
+  for (size_t i = 0; i < std::size(kRuleFor); ++i) {
+    const char* key = kRuleFor[i];
+    if (!json.contains(key)) continue;
+    if (found) return invalidArgument("has \"" + std::string(found) + "\" and \"" + key + "\", expected one of them");
+    if (!json[key].is_string() || json[key].get<std::string>().empty())
+      return invalidArgument(std::string(key) + " is " + shown(json[key]) + (i == 0 ? ", expected a name or a pattern" : ", expected a name"));
+    found = key;
+    rule.values = json[key];
+    rule.of = passes::RuleFor(i);
+  }
+  return found ? Status::ok() : invalidArgument("has no \"values\", expected a name or a pattern");
+}
+
 Expected<ShardRule> readRule(const Json& json) {
   if (!json.is_object()) return invalidArgument("is " + shown(json) + ", expected an object like {\"values\": \"x\", \"dims\": [\"tp\", \"\"]}");
-  JINX_TRY(checkKeys(json, {"values", "dims", "priority"}));
+  JINX_TRY(checkKeys(json, {"values", "input", "output", "node", "dims", "priority"}));
   ShardRule rule;
-  if (!json.contains("values") || !json["values"].is_string() || json["values"].get<std::string>().empty())
-    return invalidArgument(json.contains("values") ? "values is " + shown(json["values"]) + ", expected a name or a pattern"
-                                                   : "has no \"values\", expected a name or a pattern");
-  rule.values = json["values"];
+  JINX_TRY(readValues(json, rule));
   if (!json.contains("dims") || !json["dims"].is_array())
     return invalidArgument(json.contains("dims") ? "dims is " + shown(json["dims"]) + ", expected a text for each dimension like [\"tp\", \"\"]"
                                                  : "has no \"dims\", expected a text for each dimension like [\"tp\", \"\"]");
@@ -190,7 +205,7 @@ std::string formatShardFile(const ShardRules& rules) {
   text += "\"rules\": [";
   for (const ShardRule& rule : rules.rules) {
     nlohmann::ordered_json json;
-    json["values"] = rule.values;
+    json[kRuleFor[int(rule.of)]] = rule.values;
     json["dims"] = nlohmann::ordered_json::array();
     for (const DimRule& dim : rule.dims)
       json["dims"].push_back(passes::describe(dim));

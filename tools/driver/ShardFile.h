@@ -3,6 +3,7 @@
 //   {"mesh": [["dp", 2], ["tp", 4]],
 //    "rules": [{"values": "blk.*.ffn_up.weight", "dims": ["tp", ""]}, {"values": "input_ids", "dims": ["dp ?", ""], "priority": 1}]}
 //
+//   {"output": "y", "dims": ["dp", ""]}                    a rule for the output of this name alone; so "input", and "node" for nodes and constants
 //   {"mesh": [["pp", 2], ["micro", 4]], "stages": [["embed*", "layer.0.*"], ["layer.1.*"]], …}     which nodes each stage of pp has; without it, by layers
 //   {"mesh": [["ep", 8]], "experts": "exchange", …}        tokens that ep splits go to the ranks of their experts ("gather": to all; "auto", or nothing: as costs say)
 //

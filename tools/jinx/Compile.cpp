@@ -208,7 +208,7 @@ void addCompile(CLI::App& app, Action& action) {
       ->type_name("FILE");
   command->add_option("--target", compiler.target, "cpu (default), " + gpuTargets())
       ->check(CLI::Validator(checkTarget, "TARGET"));
-  command->add_option("--shard", options->shard, "Split the model over ranks: a file of rules, or a mesh for built-in ones, like tp=4 or dp=2,tp=4 (,sp: rows by tp, too), or cp=2 for tokens; -o is a folder then")
+  command->add_option("--shard", options->shard, "Split the model over ranks: a file of rules, or a mesh for built-in ones, like tp=4 or dp=2,tp=4. Axes: tp (products; ,sp: rows, too), ep (experts), cp (tokens; keys pass round a ring; ,gather: are gathered), dp (nothing: replicas), pp (stages of layers), micro (microbatches, no ranks). -o is a folder then")
       ->type_name("FILE|MESH");
   command->add_flag("--no-overlap", options->noOverlap, "Of --shard: each collective by itself, and waited for at once");
   addDimOption(*command, compiler.import.dims,

@@ -43,6 +43,18 @@ func.func @bound(%x: tensor<64xf32, #dist.on<"tp" = partial sum>>, %y: tensor<64
   return %a, %b : tensor<64xf32>, tensor<64xf32>
 }
 
+// A flag takes a byte: 400 together.
+// CHECK-LABEL: @flags
+// CHECK: dist.all_gather {{.*}} -> tensor<4x100xi1>
+// BOUND-LABEL: @flags
+// BOUND: dist.all_gather {{.*}} -> tensor<200xi1>
+// BOUND: dist.all_gather {{.*}} -> tensor<200xi1>
+func.func @flags(%x: tensor<50xi1, #dist.on<"tp" = varying>>, %y: tensor<50xi1, #dist.on<"tp" = varying>>) -> (tensor<200xi1>, tensor<200xi1>) attributes {dist.own = @mesh} {
+  %a = dist.all_gather %x dim 0 over ["tp"] : tensor<50xi1, #dist.on<"tp" = varying>> -> tensor<200xi1>
+  %b = dist.all_gather %y dim 0 over ["tp"] : tensor<50xi1, #dist.on<"tp" = varying>> -> tensor<200xi1>
+  return %a, %b : tensor<200xi1>, tensor<200xi1>
+}
+
 // Too large to copy: 256 MB each.
 // CHECK-LABEL: @large
 // CHECK: dist.all_reduce sum {{.*}} -> tensor<8192x8192xf32>

@@ -1,5 +1,6 @@
 // Fewer and cheaper collectives (passes/Dist/MoveReshards.cpp).
 // RUN: jinx-opt %s --split-input-file --verify-diagnostics --remarks-filter='.*' --remark-format=emitRemark --jinx-move-reshards | FileCheck %s
+// RUN: jinx-opt %s --split-input-file --jinx-move-reshards --jinx-partition -o /dev/null
 
 // Two sums that are added are one.
 // CHECK-LABEL: @add
@@ -140,4 +141,84 @@ func.func @shared(%p: tensor<8xf32, #dist.on<"tp" = partial sum>>) -> (tensor<8x
   // expected-remark @below {{[Passed] Shared | Category:jinx-move-reshards | Remark=""tp" = shard 0 is made of replicated, which is there already"}}
   %b = dist.reshard %p : tensor<8xf32, #dist.on<"tp" = partial sum>> -> tensor<8xf32, #dist.on<"tp" = shard 0>>
   return %a, %b : tensor<8xf32>, tensor<8xf32, #dist.on<"tp" = shard 0>>
+}
+
+// -----
+
+// The same of neighbours that count with weight 0.
+// CHECK-LABEL: @mask_neighbours
+// CHECK: %[[A:.*]] = dist.reshard
+// CHECK: jinx.resize %[[A]]
+dist.mesh @mesh <"dp" = 2, "tp" = 2>
+func.func @mask_neighbours(%p: tensor<3x6xf32, #dist.on<"dp" = shard 0, "tp" = partial sum>>) -> tensor<3x3xf32, #dist.on<"dp" = shard 0>> attributes {dist.placed = @mesh} {
+  %a = dist.reshard %p : tensor<3x6xf32, #dist.on<"dp" = shard 0, "tp" = partial sum>> -> tensor<3x6xf32, #dist.on<"dp" = shard 0>>
+  %y = jinx.resize %a {mode = "linear", coordinates = "half_pixel", rounding = "floor", scales = array<f64: 1.0, 0.5>} : tensor<3x6xf32, #dist.on<"dp" = shard 0>> -> tensor<3x3xf32, #dist.on<"dp" = shard 0>>
+  return %y : tensor<3x3xf32, #dist.on<"dp" = shard 0>>
+}
+
+// -----
+
+// A shard that comes behind it fills nothing up in front of it.
+// CHECK-LABEL: @mask_behind
+// CHECK: %[[Y:.*]] = jinx.resize {{.*}} -> tensor<3x3xf32, #dist.on<"tp" = partial sum>>
+// CHECK: dist.reshard %[[Y]] {{.*}} -> tensor<3x3xf32, #dist.on<"tp" = shard 0>>
+dist.mesh @mesh <"tp" = 2>
+func.func @mask_behind(%p: tensor<3x6xf32, #dist.on<"tp" = partial sum>>) -> tensor<3x3xf32, #dist.on<"tp" = shard 0>> attributes {dist.placed = @mesh} {
+  %a = dist.reshard %p : tensor<3x6xf32, #dist.on<"tp" = partial sum>> -> tensor<3x6xf32, #dist.on<"tp" = shard 0>>
+  // expected-remark @below {{through resize}}
+  %y = jinx.resize %a {mode = "linear", coordinates = "half_pixel", rounding = "floor", scales = array<f64: 1.0, 0.5>} : tensor<3x6xf32, #dist.on<"tp" = shard 0>> -> tensor<3x3xf32, #dist.on<"tp" = shard 0>>
+  return %y : tensor<3x3xf32, #dist.on<"tp" = shard 0>>
+}
+
+// -----
+
+// Where nothing is filled up they go through.
+// CHECK-LABEL: @no_mask
+// CHECK: jinx.resize {{.*}} -> tensor<4x3xf32, #dist.on<"dp" = shard 0, "tp" = partial sum>>
+dist.mesh @mesh <"dp" = 2, "tp" = 2>
+func.func @no_mask(%p: tensor<4x6xf32, #dist.on<"dp" = shard 0, "tp" = partial sum>>) -> tensor<4x3xf32, #dist.on<"dp" = shard 0>> attributes {dist.placed = @mesh} {
+  %a = dist.reshard %p : tensor<4x6xf32, #dist.on<"dp" = shard 0, "tp" = partial sum>> -> tensor<4x6xf32, #dist.on<"dp" = shard 0>>
+  // expected-remark @below {{through resize}}
+  %y = jinx.resize %a {mode = "linear", coordinates = "half_pixel", rounding = "floor", scales = array<f64: 1.0, 0.5>} : tensor<4x6xf32, #dist.on<"dp" = shard 0>> -> tensor<4x3xf32, #dist.on<"dp" = shard 0>>
+  return %y : tensor<4x3xf32, #dist.on<"dp" = shard 0>>
+}
+
+// -----
+
+// Tests that a rank which has a part of a table reads whole numbers of it: 0 beside its part is no part of a sum. Along other dimensions parts go through.
+// CHECK-LABEL: @table
+// CHECK: %[[A:.*]] = dist.reshard
+// CHECK: jinx.gather %[[A]]
+// CHECK-LABEL: @table_rows
+// CHECK: jinx.gather {{.*}} -> tensor<4x3xf32, #dist.on<"dp" = shard 0, "tp" = partial sum>>
+dist.mesh @mesh <"dp" = 2, "tp" = 2>
+func.func @table(%p: tensor<4x6xf32, #dist.on<"dp" = shard 1, "tp" = partial sum>>, %i: tensor<3xi64>) -> tensor<4x3xf32, #dist.on<"dp" = partial sum>> attributes {dist.placed = @mesh} {
+  %a = dist.reshard %p : tensor<4x6xf32, #dist.on<"dp" = shard 1, "tp" = partial sum>> -> tensor<4x6xf32, #dist.on<"dp" = shard 1>>
+  %y = jinx.gather %a, %i axis 1 : tensor<4x6xf32, #dist.on<"dp" = shard 1>>, tensor<3xi64> -> tensor<4x3xf32, #dist.on<"dp" = partial sum>>
+  return %y : tensor<4x3xf32, #dist.on<"dp" = partial sum>>
+}
+func.func @table_rows(%p: tensor<4x6xf32, #dist.on<"dp" = shard 0, "tp" = partial sum>>, %i: tensor<3xi64>) -> tensor<4x3xf32, #dist.on<"dp" = shard 0>> attributes {dist.placed = @mesh} {
+  %a = dist.reshard %p : tensor<4x6xf32, #dist.on<"dp" = shard 0, "tp" = partial sum>> -> tensor<4x6xf32, #dist.on<"dp" = shard 0>>
+  // expected-remark @below {{through gather}}
+  %y = jinx.gather %a, %i axis 1 : tensor<4x6xf32, #dist.on<"dp" = shard 0>>, tensor<3xi64> -> tensor<4x3xf32, #dist.on<"dp" = shard 0>>
+  return %y : tensor<4x3xf32, #dist.on<"dp" = shard 0>>
+}
+
+// -----
+
+// Results that nobody reads are not joined.
+// CHECK-LABEL: @unread_results
+// CHECK: %[[Y:[a-z0-9]*]]{{.*}} = jinx.attention_grad
+// CHECK-NEXT: %[[DQ:.*]] = dist.reshard %[[Y]]
+// CHECK-NEXT: return %[[DQ]]
+dist.mesh @mesh <"tp" = 2>
+func.func @unread_results(%q: tensor<1x2x4x8xf32>, %dy: tensor<1x2x4x8xf32, #dist.on<"tp" = partial sum>>, %lse: tensor<1x2x4xf32>, %delta: tensor<1x2x4xf32, #dist.on<"tp" = partial sum>>)
+    -> tensor<1x2x4x8xf32> attributes {dist.placed = @mesh} {
+  %a = dist.reshard %dy : tensor<1x2x4x8xf32, #dist.on<"tp" = partial sum>> -> tensor<1x2x4x8xf32>
+  %b = dist.reshard %delta : tensor<1x2x4xf32, #dist.on<"tp" = partial sum>> -> tensor<1x2x4xf32>
+  // expected-remark @below {{through attention_grad}}
+  %dq, %dk, %dv = jinx.attention_grad %q, %q, %q, %a, %lse, %b scale 0.5
+      : (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>)
+      -> (tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>, tensor<1x2x4x8xf32>)
+  return %dq : tensor<1x2x4x8xf32>
 }

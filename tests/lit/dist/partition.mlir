@@ -271,3 +271,15 @@ func.func @blocks_of_code(%c: tensor<i1>, %x: tensor<4xf32, #dist.on<"tp" = shar
   %p = dist.reshard %y : tensor<4xf32> -> tensor<4xf32, #dist.on<"tp" = shard 0>>
   return %p : tensor<4xf32, #dist.on<"tp" = shard 0>>
 }
+
+// -----
+
+// Tests that what nobody reads is not exchanged: collectives have effects, and would stay.
+// CHECK-LABEL: @unread
+// CHECK-NEXT: return
+dist.mesh @mesh <"dp" = 2, "tp" = 2>
+func.func @unread(%x: tensor<8x4xf32, #dist.on<"dp" = shard 0, "tp" = shard 0>>) -> tensor<8x4xf32, #dist.on<"dp" = shard 0, "tp" = shard 0>> attributes {dist.placed = @mesh} {
+  %a = dist.reshard %x : tensor<8x4xf32, #dist.on<"dp" = shard 0, "tp" = shard 0>> -> tensor<8x4xf32>
+  %b = dist.reshard %a : tensor<8x4xf32> -> tensor<8x4xf32, #dist.on<"tp" = shard 1>>
+  return %x : tensor<8x4xf32, #dist.on<"dp" = shard 0, "tp" = shard 0>>
+}

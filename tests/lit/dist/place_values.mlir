@@ -59,6 +59,32 @@ func.func @priorities(%a: tensor<4x4xf32> {dist.sharding = #dist.sharding<[["tp"
 
 // -----
 
+// Of a dimension with others beside it an axis divides what it splits, or splits nothing of it: parts of 2 and 1 rows are no parts of equal sizes of what they lie in.
+// CHECK-LABEL: @uneven_rows
+// CHECK: jinx.reshape {{.*}} : tensor<3x4xf32> -> tensor<12xf32>
+dist.mesh @mesh <"tp" = 2>
+func.func @uneven_rows(%x: tensor<3x4xf32> {dist.sharding = #dist.sharding<[["tp"], []]>}) -> tensor<12xf32> attributes {dist.annotated = @mesh} {
+  // expected-remark @below {{[Missed] NotDivided | Category:jinx-place-values | Remark="y of reshape: axis "tp" of 2 ranks does not divide i0, which is 3 and has others beside it"}}
+  %y = jinx.reshape %x : tensor<3x4xf32> -> tensor<12xf32>
+  return %y : tensor<12xf32>
+}
+
+// -----
+
+// Numbers of priorities are an order, however far apart they are.
+// CHECK-LABEL: @far_priorities
+// CHECK: jinx.add {{.*}} -> tensor<4x4xf32, #dist.on<"dp" = shard 0>>
+dist.mesh @mesh <"dp" = 2, "tp" = 2>
+func.func @far_priorities(%a: tensor<4x4xf32> {dist.sharding = #dist.sharding<[["tp"] p9223372036854775807, []]>}, %b: tensor<4x4xf32> {dist.sharding = #dist.sharding<[["dp"] p4000000000000, []]>})
+    -> (tensor<4x4xf32> {dist.sharding = #dist.sharding<[["dp"] p4000000000000, []]>}) attributes {dist.annotated = @mesh} {
+  // expected-remark @below {{dimension 0 of add takes dp (d0 of add)}}
+  // expected-remark @below {{d0 of add: argument 0 has tp, argument 1 has dp}}
+  %y = jinx.add %a, %b : tensor<4x4xf32>, tensor<4x4xf32> -> tensor<4x4xf32>
+  return %y : tensor<4x4xf32>
+}
+
+// -----
+
 // Of two lists the longer is taken where it begins with the other; else what both begin with.
 // CHECK-LABEL: @longest
 // CHECK: jinx.add {{.*}} -> tensor<8x4xf32, #dist.on<"dp" = shard 0, "tp" = shard 0>>

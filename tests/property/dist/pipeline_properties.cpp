@@ -56,9 +56,8 @@ comm::Schedule scheduleOf(mlir::func::FuncOp function, int stage, int stages) {
     } else if (dist::isOnWire(&op)) {
       started[&op] = schedule.calls.size();
       comm::ScheduledCall call{.dtype = DType::kF32, .ranks = all};
-      mlir::Type moved = op.getNumOperands() ? op.getOperand(0).getType() : op.getResult(0).getType();
-      if (auto pending = mlir::dyn_cast<dist::PendingType>(moved)) moved = pending.getValue();
-      call.count = mlir::cast<mlir::RankedTensorType>(moved).getNumElements();
+      const mlir::Type moved = op.getNumOperands() ? op.getOperand(0).getType() : op.getResult(0).getType();
+      call.count = mlir::cast<mlir::RankedTensorType>(dist::startedType(moved)).getNumElements();
       if (auto send = mlir::dyn_cast<dist::SendOp>(op))
         call.op = comm::Op::kSend, call.root = int(send.getTo());
       else if (auto receive = mlir::dyn_cast<dist::RecvOp>(op))

@@ -53,13 +53,14 @@ TEST(Glob, AllShortOnes) {
 }
 
 TEST(ShardFile, ReadsWhatItWrites) {
-  passes::ShardRules rules{{{"dp", 2}, {"tp", 4}}, {{"blk.*.\"up\"", {{{"dp", "tp"}, false}, {{}, false}}, 0}, {"x", {{{"dp"}, true}, {{}, true}}, 3}}};
+  passes::ShardRules rules{{{"dp", 2}, {"tp", 4}}, {{"blk.*.\"up\"", {{{"dp", "tp"}, false}, {{}, false}}, 0}, {"x", {{{"dp"}, true}, {{}, true}}, 3},
+                                                 {"y*", {{{"dp"}, false}}, 0, passes::RuleFor::kOutput}}};
   rules.experts = "exchange";
   const std::string text = driver::formatShardFile(rules);
   auto read = driver::parseShardFile(text, "here");
   ASSERT_TRUE(read) << read.status().message();
   EXPECT_EQ(driver::formatShardFile(*read), text);
-  ASSERT_EQ(read->rules.size(), 2u);
+  ASSERT_EQ(read->rules.size(), 3u);
   EXPECT_EQ(read->ranks(), 8);
   EXPECT_EQ(read->experts, "exchange");
   EXPECT_EQ(read->rules[0].values, "blk.*.\"up\"");
@@ -68,6 +69,9 @@ TEST(ShardFile, ReadsWhatItWrites) {
   EXPECT_TRUE(read->rules[1].dims[1].isOpen);
   EXPECT_TRUE(read->rules[1].dims[1].axes.empty());
   EXPECT_EQ(read->rules[1].priority, 3);
+  EXPECT_EQ(read->rules[1].of, passes::RuleFor::kPattern);
+  EXPECT_EQ(read->rules[2].values, "y*");
+  EXPECT_EQ(read->rules[2].of, passes::RuleFor::kOutput);
   EXPECT_FALSE(read->gathersKeys);
   rules.gathersKeys = true;
   EXPECT_TRUE(driver::parseShardFile(driver::formatShardFile(rules), "here")->gathersKeys);
