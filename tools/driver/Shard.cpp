@@ -82,12 +82,16 @@ std::vector<int64_t> coordinatesOf(int64_t rank, const std::vector<passes::MeshA
   return coordinates;
 }
 
+/// Microseconds that a start on a GPU hides, at least: three in a step of 8B on two H200s made it 60 to 140 longer (docs/benchmarks/multi-gpu-h200.md).
+constexpr double kLeastOnStreams = 50;
 
 /// Of a program that all ranks have which come to its collectives: of the whole model, or of a stage.
 void addOverlap(mlir::OpPassManager& pm, const PartitionOptions& options) {
   if (!options.overlaps) return;
   pm.addPass(passes::createCombineCollectives({options.network}));
-  pm.addPass(passes::createOverlapCollectives({options.network}));
+  passes::OverlapCollectivesOptions overlap{.network = options.network};
+  if (options.network != "host") overlap.least = kLeastOnStreams;
+  pm.addPass(passes::createOverlapCollectives(overlap));
 }
 
 int64_t coordinateAlong(const std::vector<passes::MeshAxis>& mesh, const std::string& name, int64_t rank) {
