@@ -3,7 +3,7 @@
 Made by pack.py; needs torch, numpy, NCCL and, for processes, mpirun.
 
     run.py [--gpus N] [--only checks bandwidth small choice models faults] [--shapes 8B mixtral …] [--ways tp1 tp2 …] [--json FILE] [--markdown FILE]
-    run.py --page FILE            the page of such a JSON file, nothing is measured
+    run.py --page FILE …          the page of such JSON files, of the same GPUs; of a step, and of a model's way, the last one that has it. Nothing is measured
 
 checks     every case of tests/unit/comm/Cases.h, bit by bit, as threads and as processes: all collectives, all types, odd sizes, meshes, calls in flight; over NCCL and peers' memory, and over NCCL alone
 bandwidth  over NCCL alone, 1 KiB to 1 GiB of all-reduce, all-gather, reduce-scatter and all-to-all, `jinx-rt bench comm` and dist_peer.py by turns, twice each; the better median of each
@@ -29,6 +29,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SMALLEST, LARGEST, FACTOR = 1 << 10, 1 << 30, 4
 FEW = 1 << 20  # bytes that all-reduces over peers' memory are measured up to
 PROMPT, SHORT, LONG = 1024, 150, 278
+STEPS = ["checks", "bandwidth", "small", "choice", "models", "faults"]
 SCALE = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
@@ -224,6 +225,17 @@ def bytes_text(size):
     return next(f"{size >> shift} {unit}" for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB"), (0, "B")) if size >> shift)
 
 
+def together(results):
+    """One result of several; each says which version of Jinx it is of."""
+    whole = dict(results[-1], version=", ".join(dict.fromkeys(result["version"] for result in results)), models={})
+    for result in results:
+        whole |= {step: found for step, found in result.items() if step in STEPS and step != "models"}
+        for name, entry in result.get("models", {}).items():
+            known = whole["models"].setdefault(name, {"ms": {}})
+            whole["models"][name] = {**known, **entry, "ms": {**known["ms"], **entry["ms"]}}
+    return whole
+
+
 ABOUT = {"mixtral": " 8 layers of Mixtral's 32.", "f32": " All of it f32.", "f32-mixtral": " All of it f32."}
 
 
@@ -278,9 +290,8 @@ def page(result):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    steps = ["checks", "bandwidth", "small", "choice", "models", "faults"]
     parser.add_argument("--gpus", type=int, default=0)
-    parser.add_argument("--only", nargs="+", choices=steps, default=steps)
+    parser.add_argument("--only", nargs="+", choices=STEPS, default=STEPS)
     parser.add_argument("--shapes", nargs="+", default=["8B", "mixtral", "f32", "f32-mixtral"])
     parser.add_argument("--ways", nargs="+", default=[])
     parser.add_argument("--repeats", type=int, default=2)
@@ -288,10 +299,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--markdown", type=pathlib.Path)
-    parser.add_argument("--page", type=pathlib.Path)
+    parser.add_argument("--page", type=pathlib.Path, nargs="+")
     options = parser.parse_args()
     if options.page:
-        print(page(json.loads(options.page.read_text())), end="")
+        print(page(together([json.loads(path.read_text()) for path in options.page])), end="")
         return
     import torch
 
@@ -300,7 +311,7 @@ def main():
     result = {"gpus": gpus, "device": torch.cuda.get_device_name(0), "version": (HERE / "version").read_text()}
     work = {"checks": lambda: check(env, gpus), "bandwidth": lambda: bandwidth(env, gpus, options.rounds), "small": lambda: small(env, gpus, options.rounds), "choice": lambda: choice(env, gpus),
             "models": lambda: models(env, gpus, options.shapes, options.ways, options.batches, options.repeats), "faults": lambda: faults(env, gpus)}
-    for step in steps:
+    for step in STEPS:
         if step in options.only:
             result[step] = work[step]()
             if options.json:
