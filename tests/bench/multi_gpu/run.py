@@ -3,7 +3,7 @@
 Made by pack.py; needs torch, numpy, NCCL and, for processes, mpirun.
 
     run.py [--gpus N] [--only checks bandwidth small choice models faults] [--shapes 8B mixtral …] [--ways tp1 tp2 …] [--json FILE] [--markdown FILE]
-    run.py --page FILE …          the page of such JSON files, of the same GPUs; of a step, and of a model's way, the last one that has it. Nothing is measured
+    run.py --page FILE …          the page of such JSON files, of the same GPUs; of a step, and of a model's way, the last one that has it. A model may have a "note". Nothing is measured
 
 checks     every case of tests/unit/comm/Cases.h, bit by bit, as threads and as processes: all collectives, all types, odd sizes, meshes, calls in flight; over NCCL and peers' memory, and over NCCL alone
 bandwidth  over NCCL alone, 1 KiB to 1 GiB of all-reduce, all-gather, reduce-scatter and all-to-all, `jinx-rt bench comm` and dist_peer.py by turns, twice each; the better median of each
@@ -240,12 +240,13 @@ ABOUT = {"mixtral": " 8 layers of Mixtral's 32.", "f32": " All of it f32.", "f32
 
 
 def decode_lines(name, entry):
-    ways = list(dict.fromkeys(key.split()[0] for key in entry["ms"]))
-    lines = [f"## {name}, decode", "", "A step in ms, greedy, random weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`; nccl: `--peer-bytes 0`." + ABOUT.get(name, ""), "",
+    ways = sorted(dict.fromkeys(key.split()[0] for key in entry["ms"]), key=lambda way: way != "tp1")
+    lines = [f"## {name}, decode", "", "A step in ms, greedy, random weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`; nccl: `--peer-bytes 0`." + ABOUT.get(name, "") + entry.get("note", ""), "",
              "| requests | " + " | ".join(ways) + " | gain |", "|---" * (2 + len(ways)) + "|"]
     for batch in sorted({int(key.split()[1]) for key in entry["ms"]}):
-        row = [entry["ms"][f"{way} {batch}"] for way in ways]
-        lines.append(f"| {batch} | " + " | ".join(f"{ms:.3f}" for ms in row) + (f" | {row[0] / min(row[1:]):.2f} |" if row[1:] else " | - |"))
+        row = {way: entry["ms"][f"{way} {batch}"] for way in ways}
+        split = [ms for way, ms in row.items() if way != "tp1" and not way.endswith("-nccl")]
+        lines.append(f"| {batch} | " + " | ".join(f"{ms:.3f}" for ms in row.values()) + (f" | {row['tp1'] / min(split):.2f} |" if split else " | - |"))
     lines.append("")
     for key, said in entry.items():
         if key.startswith("tokens"):
