@@ -101,8 +101,8 @@ bool cutStack(const Region& region, StackAttr stack, SmallVectorImpl<StridedByte
 
 LogicalResult StackAttr::verify(function_ref<InFlightDiagnostic()> emitError, ShapedType type,
                                 ArrayRef<DenseResourceElementsAttr> entries) {
+  assert(!entries.empty() && "no text has an empty list");
   // stack C1
-  if (entries.empty()) return emitError() << "stack has no entries, expected 1 or more";
   auto entry = dyn_cast<RankedTensorType>(entries[0].getType());
   if (!entry || !entry.hasStaticShape() || !hasBytes(entry.getElementType()))
     return emitError() << "stack has entries of " << entries[0].getType()
@@ -122,7 +122,7 @@ LogicalResult PartAttr::verify(function_ref<InFlightDiagnostic()> emitError, Sha
                                ArrayRef<int64_t> starts) {
   // part C3
   if (!isa<DenseResourceElementsAttr, StackAttr>(whole))
-    return emitError() << "part is of neither a dense_resource nor a stack";
+    return emitError() << "part is of " << whole << ", expected a dense_resource or a stack";
   auto of = dyn_cast<RankedTensorType>(whole.getType()), part = dyn_cast<RankedTensorType>(type);
   // part C1
   if (!of || !part || !of.hasStaticShape() || !part.hasStaticShape() || of.getRank() != part.getRank() ||

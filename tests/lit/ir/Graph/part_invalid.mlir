@@ -41,7 +41,7 @@ func.func @negative() -> tensor<2x4xf32> {
 // -----
 
 func.func @whole() -> tensor<2x4xf32> {
-  // expected-error @+1 {{part is of neither a dense_resource nor a stack}}
+  // expected-error @+1 {{part is of dense<1.000000e+00> : tensor<4x4xf32>, expected a dense_resource or a stack}}
   %a = jinx.constant #jinx.part<dense<1.0> : tensor<4x4xf32>, [0, 0]> : tensor<2x4xf32>
   return %a : tensor<2x4xf32>
 }
