@@ -9,7 +9,7 @@ namespace jinx::frontends::llm {
 inline constexpr int64_t kSortedTokens = 64;
 
 struct DrawInputs {
-  Value logits;             ///< f32 [r, vocabulary]
+  Value logits;             ///< f32 [h, vocabulary]: of all rows, in their order, where there are draws
   Value best;               ///< i32 [r]: of the largest logits; the vocabulary's size where one is no number
   // Of each draw:
   Value rows;               ///< i32 [d]: the row of logits
@@ -26,13 +26,14 @@ struct DrawInputs {
   Value listedU;                  ///< f32 [l]
   Value choice; ///< i32 [q]: i < r for the best of row i, r + j for draw j by id, r + d + j for the sorted one, draw listed[j]
 };
-/// The plan's inputs of these, from `rows` on.
+/// The plan's inputs of these, from `rows` on, behind the rows whose logits are shown.
 struct DrawInput {
   const char* name;
   const char* size; ///< its symbol
   bool isFloat;
 };
-inline constexpr DrawInput kDrawInputs[] = {{"draw.rows", "d", false},   {"draw.inverse_temperature", "d", true},   {"draw.min_p", "d", true},
+inline constexpr DrawInput kDrawInputs[] = {{"shown.rows", "h", false},
+                                            {"draw.rows", "d", false},   {"draw.inverse_temperature", "d", true},   {"draw.min_p", "d", true},
                                             {"draw.u", "d", true},       {"listed.draw", "l", false},               {"listed.rows", "l", false},
                                             {"listed.inverse_temperature", "l", true}, {"listed.top_k", "l", false}, {"listed.top_p", "l", true},
                                             {"listed.min_p", "l", true}, {"listed.u", "l", true},                   {"draw.choice", "q", false}};

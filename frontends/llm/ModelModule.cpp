@@ -70,7 +70,7 @@ Expected<OwningOpRef<ModuleOp>> makeStepModule(MLIRContext& context, const std::
   for (const auto& [key, value] : numbers) metadata.emplace_back(key, std::to_string(value));
   metadata.insert(metadata.end(), tokens.begin(), tokens.end());
   std::vector<std::string> symbols = {"n", "s", "e", "p", "r"};
-  if (picksTokens) symbols.insert(symbols.end(), {"d", "l", "q"});
+  if (picksTokens) symbols.insert(symbols.end(), {"h", "d", "l", "q"});
   OwningOpRef<ModuleOp> module = makeModule(context, name, metadata, symbols);
   addStep(*module, shape, weights, pool, activation, picksTokens);
   JINX_TRY(finishModule(*module, options));

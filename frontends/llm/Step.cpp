@@ -100,15 +100,22 @@ public:
     return g_.reshape(ReduceOp::create(b, g_.loc(), ReduceKind::min, id, ArrayRef<int64_t>{1}), {sizesOf(logits.getType())[0]});
   }
 
+  /// Of the rows that somebody looks at: the host, or draws. Ranks that have parts of a row join no others.
+  Value shown(Value logits) {
+    g_.at("logits");
+    return g_.gatherRows(logits, drawInputs()[0]);
+  }
+
   /// The tokens that draws ask for; see drawTokens.
-  Value picked(Value logits, Value best) {
-    auto in = main_.getArguments().take_back(std::size(kDrawInputs));
-    return drawTokens(g_, {logits, best, in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], in[8], in[9], in[10], in[11]});
+  Value picked(Value shown, Value best) {
+    auto in = drawInputs().drop_front();
+    return drawTokens(g_, {shown, best, in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7], in[8], in[9], in[10], in[11]});
   }
 
   Graph& graph() { return g_; }
 
 private:
+  Block::BlockArgListType drawInputs() { return main_.getArguments().take_back(std::size(kDrawInputs)); }
   void addRotations() {
     g_.at("rope");
     if (!shape_.rope.frequencies.empty()) global_ = rotationOf(g_, input(kPosition), shape_.rope, shape_.context);
@@ -244,8 +251,8 @@ void addStep(ModuleOp module, const ModelShape& shape, const Tensors& weights, c
   StepBuilder step(main, shape, weights, pools, activation);
   SmallVector<Value> results = {step.build()};
   if (picksTokens) {
-    results.push_back(step.best(results[0]));
-    results.push_back(step.picked(results[0], results[1]));
+    Value best = step.best(results[0]), shown = step.shown(results[0]);
+    results = {shown, best, step.picked(shown, best)};
   }
   func::ReturnOp::create(step.graph().builder, main.getLoc(), results);
   main.setType(builder.getFunctionType(signature.types, ValueRange(results).getTypes()));

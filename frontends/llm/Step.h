@@ -31,6 +31,7 @@ Expected<mlir::Type> activationType(mlir::MLIRContext* context, const std::strin
 ///
 /// and with `picksTokens`, as in DrawInputs (Draw.h):
 ///
+///   shown.rows                          i32 [h]        the rows whose logits are given, in place of all r; all where there are draws
 ///   draw.rows, draw.choice              i32 [d], i32 [q]
 ///   draw.inverse_temperature, draw.min_p, draw.u   f32 [d]
 ///   listed.draw, listed.rows, listed.top_k         i32 [l]

@@ -53,6 +53,7 @@ struct StepInput {
   std::span<const int32_t> wanted; ///< [w] tokens of the step whose logits are wanted, ascending
   bool wantsLogits = true;         ///< of them
   std::span<const RowDraw> draws;  ///< [w] of a model that picks tokens: how, for each wanted one; empty: no tokens are asked for
+  bool leavesLogits = false;       ///< those that are wanted stay where the model runs: another rank reads its own
 };
 
 /// What a step gives for its wanted tokens: logits, the tokens behind them, or both.

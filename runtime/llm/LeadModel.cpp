@@ -77,7 +77,7 @@ class Follower {
       JINX_TRY_ASSIGN(const engine::StepRows rows, model_.wait(flight));
       (void)rows;
     }
-    input.wantsLogits = false;
+    input.leavesLogits = true;
     JINX_TRY(model_.enqueue(input, flight));
     ++count_;
     return Status::ok();

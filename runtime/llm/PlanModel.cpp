@@ -134,7 +134,7 @@ Status PlanModel::runOnHost(const engine::StepInput& input, std::span<float> log
   values_.resize(ports_.place(input));
   ports_.fill(input, values_);
   ports_.view(values_.data(), inputs_);
-  outputs_[0] = Tensor::wrap(DType::kF32, {ports_.rows(), vocabulary_}, logits.data());
+  outputs_[0] = Tensor::wrap(DType::kF32, {ports_.shown(), vocabulary_}, logits.data());
   hostBest_.resize(static_cast<size_t>(ports_.rows()));
   if (ports_.haveDraws()) {
     outputs_[1] = Tensor::wrap(DType::kI32, {ports_.rows()}, hostBest_.data());

@@ -23,9 +23,10 @@ Status PlanModel::enqueue(const engine::StepInput& input, StepFlight& flight) {
   JINX_TRY(upload(input, flight));
   const Turn& turn = turns_[turn_];
   flight.turn = turn_;
-  flight.logits = input.wantsLogits ? input.wanted.size() * static_cast<size_t>(vocabulary_) : 0;
+  flight.shown = static_cast<size_t>(ports_.shown());
+  flight.logits = input.wantsLogits && !input.leavesLogits ? input.wanted.size() * static_cast<size_t>(vocabulary_) : 0;
   flight.tokens = input.draws.size();
-  outputs_[0] = Tensor::wrap(DType::kF32, {ports_.rows(), vocabulary_}, turn.logits.data);
+  outputs_[0] = Tensor::wrap(DType::kF32, {ports_.shown(), vocabulary_}, turn.logits.data);
   if (ports_.haveDraws()) {
     outputs_[1] = Tensor::wrap(DType::kI32, {ports_.rows()}, turn.best.data);
     outputs_[2] = Tensor::wrap(DType::kI32, {ports_.picked()}, turn.picked.data);
@@ -62,7 +63,7 @@ Status PlanModel::upload(const engine::StepInput& input, StepFlight& flight) {
 
 Status PlanModel::reserveResults(Turn& turn) {
   const auto rows = static_cast<size_t>(ports_.rows());
-  JINX_TRY(reserve(turn.logits, rows * static_cast<size_t>(vocabulary_) * sizeof(float)));
+  JINX_TRY(reserve(turn.logits, static_cast<size_t>(ports_.shown()) * static_cast<size_t>(vocabulary_) * sizeof(float)));
   JINX_TRY(reserve(turn.best, rows * sizeof(int32_t)));
   JINX_TRY(reserve(turn.picked, rows * sizeof(int32_t)));
   turn.tokens = ports_.picked() > 0 ? &turn.picked : &turn.best;
@@ -116,7 +117,7 @@ Expected<engine::StepRows> PlanModel::wait(StepFlight& flight) {
 Expected<std::span<const float>> PlanModel::logitsOf(StepFlight& flight, size_t wanted) {
   const auto row = static_cast<size_t>(vocabulary_);
   const Block& from = turns_[flight.turn].logits;
-  if ((wanted + 1) * row * sizeof(float) > from.sizeBytes)
+  if (wanted >= flight.shown)
     return internalError("asks for logits of row " + std::to_string(wanted) + ", which the step has not");
   JINX_TRY(flight.row.reserve(device_, row * sizeof(float)));
   JINX_TRY(device_->copyToHost(flight.row.data(), static_cast<const float*>(from.data) + wanted * row,

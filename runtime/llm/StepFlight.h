@@ -42,6 +42,7 @@ struct StepFlight {
   std::unique_ptr<Event> done;
   size_t turn = 0;               ///< whose memory of the device it has
   size_t tokens = 0, logits = 0; ///< how many of each it gives
+  size_t shown = 0;              ///< rows of logits that can be looked at
 };
 
 } // namespace jinx::llm

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 
 namespace jinx::llm {
 namespace {
@@ -17,6 +18,7 @@ constexpr Form kForms[] = {{"tokens", DType::kI32, 1},
                            {"slots", DType::kI32, 1},
                            {"table", DType::kI32, 2},
                            {"rows", DType::kI32, 1},
+                           {"shown.rows", DType::kI32, 1},
                            {"draw.rows", DType::kI32, 1},
                            {"draw.inverse_temperature", DType::kF32, 1},
                            {"draw.min_p", DType::kF32, 1},
@@ -61,10 +63,12 @@ size_t StepPorts::place(const engine::StepInput& input) {
   const auto entries = static_cast<int32_t>(std::bit_ceil(static_cast<uint32_t>(std::max(input.entries, kLeastEntries))));
   const auto tokens = static_cast<int64_t>(input.tokens.size()), wanted = static_cast<int64_t>(input.wanted.size());
   const int64_t drawn = std::ranges::count_if(input.draws, isDrawn), listed = std::ranges::count_if(input.draws, isListed);
+  // A row that is drawn may be undecided: its logits tell then.
+  const int64_t shown = input.wantsLogits || drawn > 0 ? wanted : 0;
   const Shape shapes[kStepPorts] = {{tokens}, {tokens}, {tokens}, {tokens}, {input.sequences, entries}, {wanted}};
   size_t end = 0;
   for (size_t i = 0; i < ports_.size(); ++i) {
-    ports_[i].shape = i < kStepPorts ? shapes[i] : Shape{i < kListed ? drawn : i < kChoice ? listed : drawn > 0 ? wanted : 0};
+    ports_[i].shape = i < kStepPorts ? shapes[i] : Shape{i == kShown ? shown : i < kListed ? drawn : i < kChoice ? listed : drawn > 0 ? wanted : 0};
     ports_[i].begin = (end + kPortAlignment - 1) / kPortAlignment * kPortAlignment;
     end = ports_[i].begin + static_cast<size_t>(numElements(ports_[i].shape));
   }
@@ -82,6 +86,9 @@ void StepPorts::fill(const engine::StepInput& input, std::span<int32_t> values) 
   for (size_t s = 0; s < static_cast<size_t>(input.sequences); ++s)
     for (size_t e = 0; e < width; ++e)
       table[s * width + e] = e < entries ? std::max(input.table[s * entries + e], 0) : 0;
+  if (!haveDraws()) return;
+  const std::span<int32_t> rows = values.subspan(ports_[kShown].begin, static_cast<size_t>(shown()));
+  std::iota(rows.begin(), rows.end(), 0);
   if (picked() > 0) fillDraws(input.draws, values);
 }
 

@@ -1,10 +1,11 @@
 // Which inputs of a plan are those of a step, and where do they lie? One behind the other, each from a multiple of 256 bytes on, so that they go to a device
 // in one copy:
 //
-//   tokens [n] · sequence [n] · position [n] · slots [n] · table [s, e] · rows [r] · draw.rows [d] · … · listed.draw [l] · … · draw.choice [q]
+//   tokens [n] · sequence [n] · position [n] · slots [n] · table [s, e] · rows [r] · shown.rows [h] · draw.rows [d] · … · listed.draw [l] · … · draw.choice [q]
 //
 // Those of draws are inputs of a plan that draws tokens (frontends/llm/Draw.h). Only rows that are not greedy are drawn from, and only those with top-k or top-p are listed:
-// where a step has none of them, d, l and q are 0 and `best` has its tokens, else q is r and `picked` has them.
+// where a step has none of them, d, l and q are 0 and `best` has its tokens, else q is r and `picked` has them. Logits are given of all rows (h is r) where the step wants them or has draws,
+// else of none.
 #pragma once
 
 #include <span>
@@ -32,12 +33,14 @@ class StepPorts {
 
   size_t tokensAt() const { return ports_[kTokens].begin; }
   int64_t rows() const { return ports_[kRows].shape[0]; }
+  int64_t shown() const { return haveDraws() ? ports_[kShown].shape[0] : rows(); } ///< rows of `logits`
   int64_t picked() const { return haveDraws() ? ports_[kChoice].shape[0] : 0; } ///< rows whose tokens are in `picked`: all, or none
 
  private:
   enum Which {
     kTokens, kSequence, kPosition, kSlots, kTable, kRows, kStepPorts,
-    kDrawRows = kStepPorts, kInverseTemperature, kMinP, kU, // [d]
+    kShown = kStepPorts, // [h]
+    kDrawRows, kInverseTemperature, kMinP, kU, // [d]
     kListed, kListedRows, kListedInverseTemperature, kTopK, kTopP, kListedMinP, kListedU, // [l]
     kChoice, kPorts
   };

@@ -162,7 +162,7 @@ class Run:
         """One step over first tokens of sequences, each row drawn from by each of its draws. draws: (row, Draw). \\returns logits, best, picked of each draw"""
         count, drawn = len(tokens), [(row, draw) for row, draw in draws if draw.temperature > 0]
         rows = np.arange(count, dtype=np.int32)
-        inputs = {"tokens": np.array(tokens, np.int32), "sequence": rows, "position": np.zeros(count, np.int32), "slots": rows * 16, "table": rows[:, None].repeat(16, 1), "rows": rows}
+        inputs = {"tokens": np.array(tokens, np.int32), "sequence": rows, "position": np.zeros(count, np.int32), "slots": rows * 16, "table": rows[:, None].repeat(16, 1), "rows": rows, "shown.rows": rows}
         listed = [j for j, (_, draw) in enumerate(drawn) if draw.k > 0 or draw.p < 1]
         place = {j: count + j for j in range(len(drawn))} | {j: count + len(drawn) + i for i, j in enumerate(listed)}
         at = iter(range(len(drawn)))

@@ -326,7 +326,7 @@ class Engine:
             slots.append(self.table[s, at // PAGE] * PAGE + at % PAGE)
         sequences, positions, ids = (np.array(part, np.int32) for part in zip(*tokens))
         rows = [i for i, (s, _, _) in enumerate(tokens) if s not in [t[0] for t in tokens[i + 1 :]]]
-        inputs = {**self.pools, "tokens": ids, "slots": np.array(slots, np.int32), "table": self.table, "sequence": sequences, "position": positions, "rows": np.array(rows, np.int32), **NO_DRAWS}
+        inputs = {**self.pools, "tokens": ids, "slots": np.array(slots, np.int32), "table": self.table, "sequence": sequences, "position": positions, "rows": np.array(rows, np.int32), "shown.rows": np.arange(len(rows), dtype=np.int32), **NO_DRAWS}
         return self.session.call([inputs[port.name] for port in self.session.inputs])
 
     def step(self, tokens):

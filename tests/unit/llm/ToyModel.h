@@ -18,15 +18,20 @@ inline constexpr int32_t kVocabulary = 8;
 /// What follows a token at a position.
 inline int32_t next(int32_t token, int32_t position) { return (3 * token + position + 1) % kVocabulary; }
 
-/// Of tokens, positions and wanted rows: logits whose largest one is at `next`, and that token.
+/// Of tokens, positions and wanted rows: the token at `next`.
 inline void nextKernel(void* const* b, const int64_t*, int64_t begin, int64_t end, void*) {
   for (int64_t i = begin; i < end; ++i) {
     const int32_t row = static_cast<const int32_t*>(b[2])[i];
-    const int32_t best = next(static_cast<const int32_t*>(b[0])[row], static_cast<const int32_t*>(b[1])[row]);
-    for (int32_t v = 0; v < kVocabulary; ++v)
-      static_cast<float*>(b[3])[i * kVocabulary + v] = static_cast<float>(-std::abs(v - best));
-    static_cast<int32_t*>(b[4])[i] = best;
+    static_cast<int32_t*>(b[3])[i] = next(static_cast<const int32_t*>(b[0])[row], static_cast<const int32_t*>(b[1])[row]);
   }
+}
+
+/// Of these and the rows that are shown: logits whose largest one is there.
+inline void showKernel(void* const* b, const int64_t*, int64_t begin, int64_t end, void*) {
+  for (int64_t i = begin; i < end; ++i)
+    for (int32_t v = 0; v < kVocabulary; ++v)
+      static_cast<float*>(b[2])[i * kVocabulary + v] =
+          static_cast<float>(-std::abs(v - static_cast<const int32_t*>(b[0])[static_cast<const int32_t*>(b[1])[i]]));
 }
 
 /// What the toy draws of a row whose largest logit is at `best`: a cut of 5 is what it cannot decide.
@@ -50,7 +55,7 @@ inline void pickKernel(void* const* b, const int64_t* sizes, int64_t begin, int6
 
 inline std::shared_ptr<const PlanFile> toyPlan() {
   TestPlan t;
-  for (const char* s : {"n", "s", "e", "r", "p", "d", "l", "q"})
+  for (const char* s : {"n", "s", "e", "r", "p", "h", "d", "l", "q"})
     t.symbol(s);
   std::map<std::string, uint32_t> in;
   for (const char* name : {"tokens", "sequence", "position", "slots"})
@@ -58,6 +63,7 @@ inline std::shared_ptr<const PlanFile> toyPlan() {
   t.input("table", {"s", "e"}, DType::kI32);
   in["rows"] = t.input("rows", {"r"}, DType::kI32);
   t.input("keys.0", {"p", "1", "16", "1"});
+  in["shown.rows"] = t.input("shown.rows", {"h"}, DType::kI32);
   in["draw.rows"] = t.input("draw.rows", {"d"}, DType::kI32);
   for (const char* name : {"draw.inverse_temperature", "draw.min_p", "draw.u"})
     t.input(name, {"d"});
@@ -66,9 +72,10 @@ inline std::shared_ptr<const PlanFile> toyPlan() {
   for (const char* name : {"listed.inverse_temperature", "listed.top_p", "listed.min_p", "listed.u"})
     t.input(name, {"l"});
   in["draw.choice"] = t.input("draw.choice", {"q"}, DType::kI32);
-  const uint32_t logits = t.output("logits", {"r", std::to_string(kVocabulary)}),
+  const uint32_t logits = t.output("logits", {"h", std::to_string(kVocabulary)}),
                  best = t.output("best", {"r"}, DType::kI32), picked = t.output("picked", {"q"}, DType::kI32);
-  t.launch(t.kernel("k_next", 5, 0), {in["tokens"], in["position"], in["rows"]}, {logits, best}, {}, "r");
+  t.launch(t.kernel("k_next", 4, 0), {in["tokens"], in["position"], in["rows"]}, {best}, {}, "r");
+  t.launch(t.kernel("k_show", 3, 0), {best, in["shown.rows"]}, {logits}, {}, "h");
   t.launch(t.kernel("k_pick", 7, 2),
            {best, in["draw.rows"], in["listed.draw"], in["listed.rows"], in["listed.top_k"], in["draw.choice"]},
            {picked}, {"r", "d"}, "q");
@@ -80,7 +87,7 @@ inline std::unique_ptr<PlanModel> toyModel(std::shared_ptr<Device> device) {
   return take(PlanModel::create(toyPlan(), std::move(device), {.pages = 40}));
 }
 inline DeviceOptions toyOptions() {
-  return {.threads = 1, .kernels = {{"k_next", nextKernel}, {"k_pick", pickKernel}}};
+  return {.threads = 1, .kernels = {{"k_next", nextKernel}, {"k_show", showKernel}, {"k_pick", pickKernel}}};
 }
 inline std::unique_ptr<PlanModel> modelOnDevice() { return toyModel(std::make_shared<SeparateDevice>(toyOptions())); }
 

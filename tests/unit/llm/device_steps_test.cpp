@@ -81,6 +81,7 @@ TEST(DeviceSteps, LogitsOfARowAreThereThoughNobodyAskedAndTheNextStepRuns) {
   EXPECT_EQ(steps.logitsOf(4096).status().message(), "asks for logits of row 4096, which the step has not");
   ASSERT_TRUE(steps.resolve(std::vector<int32_t>{next(5, 0), 1}).isOk());
   EXPECT_EQ(bestOf(steps), (std::vector<int32_t>{next(next(5, 0), 1), next(3, 1)}));
+  EXPECT_EQ(steps.logitsOf(0).status().message(), "asks for logits of row 0, which the step has not") << "all of it was greedy";
 }
 
 TEST(DeviceSteps, AMixedStepGivesBoth) {

@@ -40,7 +40,8 @@ class NotedModel final : public EnqueuedModel {
     EXPECT_FALSE(onTheirWay_.contains(&flight)) << "a flight is used again before its step has run";
     onTheirWay_[&flight] = static_cast<int>(notes.size());
     mostOnTheirWay = std::max(mostOnTheirWay, onTheirWay_.size());
-    logitsWanted += input.wantsLogits;
+    wantsLogits.push_back(input.wantsLogits);
+    logitsRead += input.wantsLogits && !input.leavesLogits;
     note(input);
     return Status::ok();
   }
@@ -56,7 +57,8 @@ class NotedModel final : public EnqueuedModel {
 
   std::vector<std::string> notes;
   size_t mostOnTheirWay = 0;
-  int logitsWanted = 0;
+  std::vector<bool> wantsLogits; ///< of each step: all ranks must show as many rows
+  int logitsRead = 0;
 
  private:
   void note(const engine::StepInput& input) {
@@ -171,9 +173,10 @@ TEST(LeadModel, FollowersEnqueueTheSameStepsWithPlaceholdersAndDraws) {
   for (const NotedModel* model : {&second, &third}) {
     EXPECT_EQ(model->notes, own.notes);
     EXPECT_EQ(model->mostOnTheirWay, 2U);
-    EXPECT_EQ(model->logitsWanted, 0); // nobody reads them
+    EXPECT_EQ(model->wantsLogits, own.wantsLogits);
+    EXPECT_EQ(model->logitsRead, 0);
   }
-  EXPECT_EQ(own.logitsWanted, 8);
+  EXPECT_EQ(own.logitsRead, 8);
   for (const Status& status : world.status)
     EXPECT_TRUE(status.isOk()) << status.message();
 }
