@@ -65,8 +65,6 @@ void collectRemarks(mlir::MLIRContext& context, std::vector<Remark>& remarks) {
   remark::RemarkCategories everything;
   // The kinds are listened to one by one; `all` only widens the patterns of kinds that have one.
   everything.passed = everything.missed = everything.failed = everything.analysis = ".*";
-  // Passes on several functions would make remarks at once, of which MLIR's engine loses some.
-  context.disableMultithreading();
   (void)remark::enableOptimizationRemarks(context, std::make_unique<Collector>(remarks),
                                           std::make_unique<remark::RemarkEmittingPolicyAll>(), everything);
 }

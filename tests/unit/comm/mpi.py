@@ -38,8 +38,8 @@ MODES = {
                             r"it last done #11 all_reduce sum f32\[4\] of /up"]),
     "leaves": (LONG, False, [r"rank {last} has gone and has not waited for #1 all_reduce sum f32\[4\] of /x"]),
     "aborts": (LONG, False, [r"rank (?!{last}:)\d: rank {last} has failed: no memory for 12 GiB"]),
-    "group-gone": (LONG, False, [r"makeGroup of ranks {last}, 0: rank {last} has gone and did not come"]),
-    "group": (SHORT, False, [r"makeGroup of ranks {last}, 0: rank 0 has waited \d+\.\d\d s; rank {last} has not come"]),
+    "group-gone": (LONG, False, [r"makeGroup of ranks {last}, \d: rank {last} has gone and did not come"]),
+    "group": (SHORT, False, [r"makeGroup of ranks {last}, \d: rank 0 has waited \d+\.\d\d s; rank {last} has not come"]),
 }
 
 
