@@ -162,6 +162,7 @@ class Planner {
                {"e", pages},
                {"p", sequences * pages},
                {"r", sequences},
+               {"h", sequences},
                {"d", sequences},
                {"q", sequences},
                {"l", 0}};
