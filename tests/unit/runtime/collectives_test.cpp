@@ -353,12 +353,13 @@ TEST(Collectives, CountsAreReadOnce) {
   t.collective(Collective::ALL_TO_ALL_V, {x, sends, receives}, {there}, "1");
   t.collective(Collective::ALL_TO_ALL_V, {there, receives, sends}, {y}, "1");
   const std::shared_ptr<const PlanFile> plan = t.finish();
-  std::vector<std::shared_ptr<SeparateDevice>> devices;
+  std::vector<std::shared_ptr<SeparateDevice>> devices(2);
   auto ranks = take(VirtualRanks::create(
       {plan, plan},
-      [&](int) -> Expected<std::shared_ptr<Device>> {
-        devices.push_back(std::make_shared<SeparateDevice>(DeviceOptions{.threads = 1}));
-        return std::shared_ptr<Device>(devices.back());
+      [&](int rank) -> Expected<std::shared_ptr<Device>> { // on the rank's thread
+        auto& device = devices[static_cast<size_t>(rank)];
+        device = std::make_shared<SeparateDevice>(DeviceOptions{.threads = 1});
+        return std::shared_ptr<Device>(device);
       },
       rankOptions()));
   for (const Counts& counts : {Counts{{1, 2}, {0, 1}}, Counts{{0, 0}, {3, 0}}}) {
