@@ -19,19 +19,20 @@ import gpu_pack  # noqa: E402
 import shapes  # noqa: E402
 
 
-# How each shape is split; the first also with no collective beside kernels.
-AXES = {"8B": ["tp"], "1B": ["tp"], "f32": ["tp"], "mixtral": ["ep", "tp"], "f32-mixtral": ["ep", "tp"], "tiny": ["tp"], "tiny-mixtral": ["ep", "tp"]}
+def axes_of(shape):
+    """How it is split; by the first also with no collective beside kernels."""
+    return ["ep", "tp"] if "num_local_experts" in shape else ["tp"]
 
 
 def compile_shape(folder, name, counts):
     """One plan for one GPU, and a folder of plans for each split: m.jxp, tp2, tp2-serial."""
-    jinx, made = gpu_pack.BIN / "jinx", folder / name
+    jinx, made, shape = gpu_pack.BIN / "jinx", folder / name, shapes.SHAPES[name]
     made.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         model = pathlib.Path(work) / name
         shapes.make(model, name)
-        splits = [(axis, ranks, how) for ranks in counts for axis in AXES[name] for how in (("", "-serial") if axis == AXES[name][0] else ("",))]
-        types = ["--activations", "f32", "--kv", "f32"] if name.startswith("f32") else []
+        splits = [(axis, ranks, how) for ranks in counts for axis in axes_of(shape) for how in (("", "-serial") if axis == axes_of(shape)[0] else ("",))]
+        types = ["--activations", "f32", "--kv", "f32"] if shape.get("torch_dtype") == "float32" else []
         for axis, ranks, how in [("", 1, ""), *splits]:
             output = model / (f"{axis}{ranks}{how}" if axis else "m.jxp")
             shard = ["--shard", f"{axis}={ranks}"] if axis else []
@@ -42,7 +43,7 @@ def compile_shape(folder, name, counts):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--shapes", nargs="*", choices=AXES, default=["8B", "mixtral", "f32", "f32-mixtral"])
+    parser.add_argument("--shapes", nargs="*", choices=shapes.SHAPES, default=["8B", "mixtral", "f32", "f32-mixtral"])
     parser.add_argument("--ranks", nargs="*", type=int, default=[2])
     options = parser.parse_args()
     gpu_pack.pack_runtime(options.folder)
