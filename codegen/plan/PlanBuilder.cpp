@@ -209,7 +209,7 @@ class PlanBuilder {
   /// The pieces of a part or a stack of constants that stay in their file, unless they lie together, behind those of `data`. \returns their bytes, or 0: it is to be placed as a tensor
   uint64_t placeInRows(ElementsAttr elements, plan::ConstantData &data) {
     constexpr size_t kFewPieces = 64;
-    constexpr uint64_t kLeastBytes = 4096;  // of one of more pieces: smaller ones are shorter in the plan
+    constexpr uint64_t kLeastBytes = 4096;  // a piece, where there are more: smaller ones are shorter in the plan
     const SmallVector<StridedBytes> pieces = piecesOf(elements);
     const bool isRun = pieces.size() == 1 && pieces[0].whole().data();
     auto isExternal = [&](const StridedBytes &piece) { return piece.rowBytes == 0 || externalOf(piece.first, (piece.rows - 1) * piece.stride + piece.rowBytes); };

@@ -193,15 +193,15 @@ Tensor Tensors::bytesOf(const Shape& role, const Place& place) const {
 }
 
 ElementsAttr Tensors::elementsOf(const Shape& role, const Place& place, MLIRContext* context) const {
-  const bool isStacked = place.isStacked && place.offset == 0 && !place.isTransposed && !place.neighborsOfHead && !place.rows;
+  const auto liesAsWanted = [&](const std::string& name) { return !files_.at(name).blocks && isAligned(files_.at(name).bytes, files_.at(name).dtype); };
+  const bool isMoved = place.offset != 0 || place.isTransposed || place.neighborsOfHead || place.rows;
+  if (!place.isStacked || isMoved || !llvm::all_of(place.tensors, liesAsWanted)) return graph::elementsOf(bytesOf(role, place), context);
   SmallVector<ElementsAttr> entries;
-  for (const std::string& name : isStacked ? place.tensors : std::vector<std::string>()) {
+  for (const std::string& name : place.tensors) {
     const FileTensor& file = files_.at(name);
-    if (file.blocks || !isAligned(file.bytes, file.dtype)) break;
     entries.push_back(graph::elementsOf(Tensor::wrap(file.dtype, file.shape, const_cast<std::byte*>(file.bytes.data()), owner_), context));
   }
-  if (entries.size() == place.tensors.size())
-    if (graph::StackAttr stack = graph::stackOf(entries)) return stack;
+  if (graph::StackAttr stack = graph::stackOf(entries)) return stack;
   return graph::elementsOf(bytesOf(role, place), context);
 }
 

@@ -69,32 +69,35 @@ const std::byte* bytesOf(DenseResourceElementsAttr resource) {
                                                            : nullptr;
 }
 
-/// The dimensions of a box of elements, and behind them one of an element's bytes, all of which are there.
-struct Region {
-  SmallVector<int64_t> starts, sizes, extents;
-
-  Region(ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes, ShapedType whole)
-      : starts(starts), sizes(sizes), extents(whole.getShape()) {
-    const int64_t element = whole.getElementTypeBitWidth() / 8;
-    this->starts.push_back(0), this->sizes.push_back(element), extents.push_back(element);
-  }
-};
+/// A box of elements of `whole`. An element is a dimension of its bytes, all of which are there.
+SmallVector<Box> boxesOf(ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes, ShapedType whole) {
+  SmallVector<int64_t> from(starts), of(sizes), extents(whole.getShape());
+  const int64_t element = whole.getElementTypeBitWidth() / 8;
+  from.push_back(0), of.push_back(element), extents.push_back(element);
+  return joined(from, of, extents);
+}
 
 /// Of each entry the box of its elements, and zeros for entries that are not there. \returns whether all entries have their bytes
-bool cutStack(const Region& region, StackAttr stack, SmallVectorImpl<StridedBytes>& out) {
-  const auto inner = [](ArrayRef<int64_t> all) { return all.drop_front(); };
-  const Box entries{region.starts[0], region.sizes[0], region.extents[0]};
-  int64_t bytes = 1;
-  for (int64_t size : inner(region.sizes))
-    bytes *= size;
+bool cutStack(ArrayRef<int64_t> starts, ArrayRef<int64_t> sizes, StackAttr stack, SmallVectorImpl<StridedBytes>& out) {
+  const ArrayRef<DenseResourceElementsAttr> all = stack.getEntries();
+  const Box entries{starts.front(), sizes.front(), int64_t(all.size())};
+  const SmallVector<Box> boxes = boxesOf(starts.drop_front(), sizes.drop_front(), all.front().getType());
   for (int64_t i = 0; i < entries.inside(); ++i) {
-    const std::byte* memory = bytesOf(stack.getEntries()[size_t(entries.start + i)]);
+    const std::byte* memory = bytesOf(all[size_t(entries.start + i)]);
     if (!memory) return false;
-    cut(joined(inner(region.starts), inner(region.sizes), inner(region.extents)), memory, out);
+    cut(boxes, memory, out);
   }
-  if (const int64_t missing = entries.size - entries.inside())
-    out.push_back({.first = nullptr, .rows = 1, .rowBytes = 0, .stride = 0, .zeros = uint64_t(missing * bytes)});
+  uint64_t bytes = uint64_t(entries.size - entries.inside());
+  for (const Box& box : boxes)
+    bytes *= uint64_t(box.size);
+  if (bytes) out.push_back({.first = nullptr, .rows = 1, .rowBytes = 0, .stride = 0, .zeros = bytes});
   return true;
+}
+
+RankedTensorType stackedType(int64_t entries, ShapedType entry) {
+  SmallVector<int64_t> shape{entries};
+  llvm::append_range(shape, entry.getShape());
+  return RankedTensorType::get(shape, entry.getElementType());
 }
 
 } // namespace
@@ -111,9 +114,7 @@ LogicalResult StackAttr::verify(function_ref<InFlightDiagnostic()> emitError, Sh
     if (other.getType() != entry)
       return emitError() << "stack has entries of " << entry << " and " << other.getType() << ", expected one type";
   // stack C2
-  SmallVector<int64_t> shape{int64_t(entries.size())};
-  llvm::append_range(shape, entry.getShape());
-  auto expected = RankedTensorType::get(shape, entry.getElementType());
+  const RankedTensorType expected = stackedType(int64_t(entries.size()), entry);
   if (type != expected) return emitError() << "stack is " << type << ", expected " << expected;
   return success();
 }
@@ -142,8 +143,8 @@ LogicalResult PartAttr::verify(function_ref<InFlightDiagnostic()> emitError, Sha
 PartAttr partOf(ElementsAttr elements, ArrayRef<int64_t> starts, RankedTensorType type) {
   auto part = dyn_cast<PartAttr>(elements);
   const ElementsAttr whole = part ? part.getWhole() : elements;
-  if (!isa<DenseResourceElementsAttr, StackAttr>(whole) || !type.hasStaticShape() || type.getRank() == 0 || type.getRank() != cast<RankedTensorType>(whole.getType()).getRank() ||
-      !hasBytes(type.getElementType()))
+  if (!isa<DenseResourceElementsAttr, StackAttr>(whole) || !type.hasStaticShape() || type.getRank() == 0 ||
+      type.getRank() != whole.getShapedType().getRank() || !hasBytes(type.getElementType()))
     return {};
   if (type.getNumElements() * int64_t(type.getElementTypeBitWidth() / 8) < kLeastBytes) return {};
   const auto from = cast<RankedTensorType>(elements.getType());
@@ -151,7 +152,8 @@ PartAttr partOf(ElementsAttr elements, ArrayRef<int64_t> starts, RankedTensorTyp
   for (int64_t d = 0; part && d < type.getRank(); ++d) {
     const int64_t end = starts[d] + type.getDimSize(d);
     // Zeros behind the part are the whole one's elements, unless that has ended there.
-    if (end > from.getDimSize(d) && part.getStarts()[d] + from.getDimSize(d) < whole.getShapedType().getDimSize(d)) return {};
+    const int64_t behind = part.getStarts()[d] + from.getDimSize(d);
+    if (end > from.getDimSize(d) && behind < whole.getShapedType().getDimSize(d)) return {};
     all[d] += part.getStarts()[d];
   }
   return PartAttr::get(type.getContext(), RankedTensorType::get(type.getShape(), type.getElementType()), whole, all);
@@ -164,10 +166,8 @@ StackAttr stackOf(ArrayRef<ElementsAttr> entries) {
     if (!resource || !hasBytes(entry.getElementType())) return {};
     resources.push_back(resource);
   }
-  SmallVector<int64_t> shape{int64_t(entries.size())};
-  llvm::append_range(shape, resources.front().getType().getShape());
-  return StackAttr::get(resources.front().getContext(),
-                        RankedTensorType::get(shape, resources.front().getType().getElementType()), resources);
+  const ShapedType entry = resources.front().getType();
+  return StackAttr::get(entry.getContext(), stackedType(int64_t(resources.size()), entry), resources);
 }
 
 SmallVector<StridedBytes> piecesOf(ElementsAttr elements) {
@@ -177,11 +177,11 @@ SmallVector<StridedBytes> piecesOf(ElementsAttr elements) {
   const ShapedType type = elements.getShapedType();
   if ((!part && !isa<StackAttr>(whole)) || type.getNumElements() == 0) return pieces;
   const SmallVector<int64_t> origin(size_t(type.getRank()), 0);
-  const Region region(part ? part.getStarts() : ArrayRef(origin), type.getShape(), whole.getShapedType());
+  const ArrayRef<int64_t> starts = part ? part.getStarts() : ArrayRef(origin);
   if (auto stack = dyn_cast<StackAttr>(whole)) {
-    if (!cutStack(region, stack, pieces)) pieces.clear();
+    if (!cutStack(starts, type.getShape(), stack, pieces)) pieces.clear();
   } else if (const std::byte* memory = bytesOf(cast<DenseResourceElementsAttr>(whole))) {
-    cut(joined(region.starts, region.sizes, region.extents), memory, pieces);
+    cut(boxesOf(starts, type.getShape(), whole.getShapedType()), memory, pieces);
   }
   return pieces;
 }
