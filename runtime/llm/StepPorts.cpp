@@ -64,11 +64,16 @@ size_t StepPorts::place(const engine::StepInput& input) {
   const auto tokens = static_cast<int64_t>(input.tokens.size()), wanted = static_cast<int64_t>(input.wanted.size());
   const int64_t drawn = std::ranges::count_if(input.draws, isDrawn), listed = std::ranges::count_if(input.draws, isListed);
   // A row that is drawn may be undecided: its logits tell then.
-  const int64_t shown = input.wantsLogits || drawn > 0 ? wanted : 0;
+  const int64_t shown = input.wantsLogits || drawn > 0 ? wanted : 0, picked = drawn > 0 ? wanted : 0;
+  const auto sizeOf = [&](size_t port) {
+    if (port == kShown) return shown;
+    if (port < kListed) return drawn;
+    return port < kChoice ? listed : picked;
+  };
   const Shape shapes[kStepPorts] = {{tokens}, {tokens}, {tokens}, {tokens}, {input.sequences, entries}, {wanted}};
   size_t end = 0;
   for (size_t i = 0; i < ports_.size(); ++i) {
-    ports_[i].shape = i < kStepPorts ? shapes[i] : Shape{i == kShown ? shown : i < kListed ? drawn : i < kChoice ? listed : drawn > 0 ? wanted : 0};
+    ports_[i].shape = i < kStepPorts ? shapes[i] : Shape{sizeOf(i)};
     ports_[i].begin = (end + kPortAlignment - 1) / kPortAlignment * kPortAlignment;
     end = ports_[i].begin + static_cast<size_t>(numElements(ports_[i].shape));
   }
