@@ -75,6 +75,7 @@ def VerifyMicrobatches : Pass<"jinx-verify-microbatches", "::mlir::func::FuncOp"
     error that names it and the factor (a sum over the batch, a sort along it).
   }];
   let options = [Option<"axis", "axis", "std::string", "\"micro\"", "The axis of the mesh that counts microbatches">];
+  let statistics = [Statistic<"numVerified", "num-verified", "Reshards that were looked at">];
 }
 
 def UnrollMicrobatches : Pass<"jinx-unroll-microbatches", "::mlir::ModuleOp"> {

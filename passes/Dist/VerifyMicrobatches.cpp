@@ -99,7 +99,10 @@ struct VerifyMicrobatches : impl::VerifyMicrobatchesBase<VerifyMicrobatches> {
     if (!mesh || mesh.sizeOf(axis) < 2) return;
     MicrobatchVerifier verifier(mesh, StringAttr::get(function.getContext(), axis));
     bool fails = false;
-    function.getBody().walk([&](ReshardOp op) { fails |= failed(verifier.verify(op)); });
+    function.getBody().walk([&](ReshardOp op) {
+      ++numVerified;
+      fails |= failed(verifier.verify(op));
+    });
     if (fails) signalPassFailure();
   }
 };
