@@ -25,6 +25,12 @@ struct Target {
   int64_t rowsOfTile() const { return registers >= 32 ? 14 : vectorBytes >= 32 ? 6 : 2; }
 };
 
+/// Rows of a product that are known at run time only, and whose kernel is another one for another number (Target::mostRows).
+struct RowRanges {
+  SizeExpr rows;
+  llvm::SmallVector<int64_t> most;  ///< of each range, ascending, but for the last one, which has no end
+};
+
 /// A kernel and how to launch it. Formulas are over the model's symbols.
 struct Scheduled {
   tile::KernelOp kernel;

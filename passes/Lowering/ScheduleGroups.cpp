@@ -142,9 +142,9 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
   ///   %a = launch @k_8(%x, %w) programs "(n <= 8) * …"
   ///   %b = launch @k_32(%x, %w, %a) programs "(8 < n <= 32) * …" {in_place = 2}      what @k_8 has left alone is written here
   bool scheduleByRows(graph::GroupOp group, const std::string &name, const schedules::Target &target, OpBuilder &kernels) {
-    constexpr int64_t kBounds[] = {8, 32, 60, 256}; // up to 60 rows a product is computed transposed (GroupWgmma.cpp)
-    const std::optional<SizeExpr> rows = schedules::rowsKnownAtRunTime(group);
-    if (!rows || graph::inPlaceOf(group)) return false;
+    const std::optional<schedules::RowRanges> found = schedules::rowRangesOf(group);
+    if (!found || graph::inPlaceOf(group)) return false;
+    const auto &[rows, bounds] = *found;
     struct Range {
       schedules::Scheduled scheduled;
       int64_t above;              // rows; 0: none are too few
@@ -152,9 +152,8 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
     };
     std::vector<Range> ranges;
     std::string reason;
-    for (size_t i = 0; i <= std::size(kBounds); ++i) {
-      const bool isLast = i == std::size(kBounds);
-      const std::optional<int64_t> most = isLast ? std::nullopt : std::optional(kBounds[i]);
+    for (size_t i = 0; i <= bounds.size(); ++i) {
+      const std::optional<int64_t> most = i == bounds.size() ? std::nullopt : std::optional(bounds[i]);
       schedules::Target own = target;
       own.mostRows = most.value_or(0);
       kernels.setInsertionPointToEnd(getOperation().getBody());
@@ -162,7 +161,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       auto scheduled = tryKernel(name, reason, [&] { return schedules::scheduleGroup(reader, most ? name + "_" + std::to_string(*most) : name, own, kernels); });
       if (reader != group) reader.erase();
       if (mlir::failed(scheduled) || scheduled->then) return false;
-      ranges.push_back({std::move(*scheduled), i == 0 ? 0 : kBounds[i - 1], most});
+      ranges.push_back({std::move(*scheduled), i == 0 ? 0 : bounds[i - 1], most});
     }
     SmallVector<Value> inputs(group.getInputs());
     graph::LaunchOp last;
@@ -171,7 +170,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       schedules::Scheduled &scheduled = ranges[i].scheduled;
       const int64_t above = ranges[i].above;
       while (i + 1 < ranges.size() && ranges[i + 1].scheduled.kernel == scheduled.kernel) ++i; // one kernel for several ranges
-      scheduled.within(isBetween(*rows, above, ranges[i].most));
+      scheduled.within(isBetween(rows, above, ranges[i].most));
       last = launchOf(group, scheduled, group.getResultTypes(), inputs);
       if (inputs.size() > group.getInputs().size()) {
         SmallVector<int64_t> memory;
@@ -181,7 +180,7 @@ struct ScheduleGroupsPass : impl::ScheduleGroupsBase<ScheduleGroupsPass> {
       inputs.assign(group.getInputs().begin(), group.getInputs().end());
       inputs.append(last.result_begin(), last.result_end());
     }
-    say(passed(group, "jinx-schedule", "ByRows"), [&] { return std::to_string(ranges.size()) + " ranges, each with a kernel, of the number of rows, " + rows->str(); });
+    say(passed(group, "jinx-schedule", "ByRows"), [&] { return std::to_string(ranges.size()) + " ranges, each with a kernel, of the number of rows, " + rows.str(); });
     group->replaceAllUsesWith(last);
     group.erase();
     return true;

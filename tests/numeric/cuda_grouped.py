@@ -43,11 +43,16 @@ def cases():
     yield "few_rows_of_f16", Case("f16", 40, 72, 330, 4, False, "i64")
     yield "few_rows_wide", Case("bf16", 75, 64, 200, 3)
     yield "one_row_each", Case("bf16", 5, 136, 72, 9)
+    yield "few_rows_shared_depth", Case("bf16", 20, 1032, 136, 7, says90="kSplits = 2")
+    yield "few_rows_symbolic", Case("bf16", 30, 1096, 200, 5, symbolic=True, says90="kSplits = 2")
+    yield "few_rows_symbolic_of_f16", Case("f16", 40, 136, 72, 5, False, "i64", symbolic=True)
+    yield "few_rows_symbolic_epilogue", Case("bf16", 17, 1032, 72, 6, symbolic=True, says90="kSplits = 2", epilogue=True)
     yield "odd_depth", Case("bf16", 130, 37, 53, 3, says90="ldmatrix")
     yield "odd_depth_few", Case("f16", 11, 101, 90, 4, False, says90="ldmatrix")
     yield "f32", Case("f32", 150, 40, 75, 3, False, says80=SIMT)
     yield "f32_wide", Case("f32", 210, 104, 136, 2, says80=SIMT)
     yield "f32_few", Case("f32", 20, 136, 136, 7, says80=SIMT)
+    yield "f32_few_shared_depth", Case("f32", 20, 520, 136, 7, symbolic=True, says90="kSplits = 2", says80=SIMT)
     yield "f32_odd", Case("f32", 150, 37, 75, 3, False, says90=SIMT, says80=SIMT)
     yield "f32_odd_few", Case("f32", 9, 33, 130, 5, says90=SIMT, says80=SIMT)
     yield "tf32", Case("f32", 150, 104, 136, 3, says80=SIMT, tf32=True)
@@ -79,7 +84,7 @@ def module(case):
     flag = "transpose_w " if case.transposed else ""
     operands, lines = {"x": x, "w": w, "e": ends}, [f"%p = jinx.grouped_matmul %x, %w {flag}, %e : {x}, {w}, {ends} -> {y}"]
     if case.epilogue:
-        s, b = f"tensor<{case.t}x1x{case.element}>", f"tensor<{case.n}x{case.element}>"
+        s, b = f"tensor<{t}x1x{case.element}{dims('t', 1)}>", f"tensor<{case.n}x{case.element}>"
         operands |= {"s": s, "r": y, "b": b}
         lines += [f"%q = jinx.mul %p, %s : {y}, {s} -> {y}", f"%t = jinx.add %q, %r : {y}, {y} -> {y}", f"%u = jinx.add %t, %b : {y}, {b} -> {y}", f"%y = jinx.relu %u : {y} -> {y}"]
     given = ", ".join(f'%{name}: {type} {{jinx.name = "{name}"}}' for name, type in operands.items())
@@ -111,7 +116,7 @@ class Run(base.Run):
         if self.target.startswith("cuda"):
             says, text = case.says90 if self.target == "cuda:sm_90a" else case.says80, self.call("compile", folder / "model.mlir", *how, "--emit", "cuda").stdout
             self.outcome(says in text, f"{name}: its text has no {says}")
-            apart = [kernel for _, kernel in steps if not re.fullmatch(r"k\d+_(pack|transpose|packed_grouped_matmul)", kernel)]
+            apart = [kernel for _, kernel in steps if not re.fullmatch(r"k\d+_(pack|transpose|packed_grouped_matmul(_\d+)?)", kernel)]
             self.outcome(not apart, f"{name}: kernels beside the product: {apart}")
         generator = np.random.default_rng(self.seed)
         for kind, ends in ends_of(generator, case.t, case.g):

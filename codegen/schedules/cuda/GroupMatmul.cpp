@@ -16,6 +16,7 @@
 #include "codegen/schedules/cuda/GpuOf.h"
 #include "codegen/schedules/cuda/GroupEpilogue.h"
 #include "codegen/schedules/cuda/GroupWgmma.h"
+#include "codegen/schedules/cuda/GroupedMatmul.h"
 #include "codegen/schedules/cuda/IndexBuilder.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -252,11 +253,13 @@ static Operation *productForCopyEngine(GroupOp group) {
   return nullptr;
 }
 
-std::optional<SizeExpr> rowsKnownAtRunTime(GroupOp group) {
+std::optional<RowRanges> rowRangesOf(GroupOp group) {
+  constexpr int64_t kBounds[] = {8, 32, 60, 256};  // up to 60 rows a product is computed transposed (GroupWgmma.cpp)
+  if (group.getSchedule() == "grouped") return groupedRowRangesOf(group);
   Operation *product = group.getSchedule() == "matmul" ? productForCopyEngine(group) : nullptr;
   if (!product || !isa<PackedMatmulOp, ScaledMatmulOp>(product)) return std::nullopt;
   const Sizes sizes = sizesOf(product->getResult(0).getType());
-  return sizes.size() == 2 && !sizes[0].constant() ? std::optional(sizes[0]) : std::nullopt;
+  return sizes.size() == 2 && !sizes[0].constant() ? std::optional(RowRanges{sizes[0], llvm::to_vector(ArrayRef(kBounds))}) : std::nullopt;
 }
 
 FailureOr<Scheduled> scheduleCudaMatmul(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {

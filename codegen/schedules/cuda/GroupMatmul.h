@@ -9,7 +9,7 @@ namespace jinx::schedules {
 /// f32 and bytes, on tensor cores: through the copy engine where there is one and rows are such as it reads (GroupWgmma.h), else fetched by warps.
 mlir::FailureOr<Scheduled> scheduleCudaMatmul(graph::GroupOp group, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
 
-/// How many rows its one product has, where that is known at run time only and the kernel would be another one for another number (Target::mostRows).
-std::optional<SizeExpr> rowsKnownAtRunTime(graph::GroupOp group);
+/// The ranges of rows for which a group's one product has kernels; none where its rows are known, or its kernel is one for all.
+std::optional<RowRanges> rowRangesOf(graph::GroupOp group);
 
 }  // namespace jinx::schedules

@@ -28,6 +28,7 @@ constexpr int64_t kRowBytes = 16;        // that the copy engine's rows are a mu
 constexpr int64_t kSlotBytes = 128;      // of k in a slot
 constexpr int64_t kFewRows = 32;         // of a group on the average: up to here tokens are columns
 constexpr int64_t kMostColumns = 64;
+constexpr int64_t kFewEach = 8;          // rows of a group on the average, up to which rows that only the run knows have a kernel of their own
 constexpr int64_t kUnknownRows = 1024, kUnknownSize = 2048, kUnknownSteps = 16;  // what tiles are chosen for when the extent is known only at run time
 constexpr int64_t kMultiprocessors = 132;
 constexpr int64_t kHighest = 128;
@@ -38,6 +39,15 @@ constexpr int64_t kWholeWaves = 64;  // times as many groups: how full the last 
 constexpr WgmmaTile kSideBySide[] = {{128, 256, 4, 1, 2, 2, 8, false}, {128, 192, 4, 1, 2, 2, 8, false}, {128, 256, 4, 1, 1, 2, 8, false}};
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
+PackedGroupedMatmulOp productOf(GroupOp group) {
+  auto found = group.getBody().front().getOps<PackedGroupedMatmulOp>();
+  return found.empty() ? PackedGroupedMatmulOp() : *found.begin();
+}
+/// Rows of both operands are multiples of what the copy engine moves.
+bool areRowsAligned(PackedGroupedMatmulOp product) {
+  return sizesOf(product.getX().getType())[1].exactDivide(kRowBytes * 8 / elementOf(product.getX()).getIntOrFloatBitWidth()).has_value();
+}
+bool isCopied(PackedGroupedMatmulOp product) { return product.getByRows() && gpuOf(product).hasCopyEngine() && areRowsAligned(product); }
 
 class GroupedMatmul {
  public:
@@ -45,20 +55,19 @@ class GroupedMatmul {
       : group_(group), target_(target), kb_(builder, group.getLoc(), name, group) {}
 
   FailureOr<Scheduled> run() {
-    for (Operation &op : group_.getBody().front())
-      if (auto o = dyn_cast<PackedGroupedMatmulOp>(op)) product_ = o;
+    product_ = productOf(group_);
     if (!product_) return group_.emitOpError("has no grouped product to schedule");
     Sizes x = sizesOf(product_.getX().getType()), w = sizesOf(product_.getW().getType()), y = sizesOf(product_.getY().getType());
     rows_ = x[0], depth_ = x[1], groups_ = w[0], columns_ = y[1];
     if (!llvm::all_of(product_->getOperands(), llvm::IsaPred<BlockArgument>)) return group_.emitOpError("operands of the product must be inputs of the group");
     grouped_ = {input(product_.getEnds()), kb_.size(groups_), kb_.size(rows_)};
     epilogue_.emplace(kb_, group_, product_);
-    const bool byRows = product_.getByRows(), isCopied = byRows && gpuOf(group_).hasCopyEngine() && isAligned(depth_);
-    if (byRows && !isCopied && elementOf(product_.getX()).isF32())
+    const bool byRows = product_.getByRows(), isByCopies = isCopied(product_);
+    if (byRows && !isByCopies && elementOf(product_.getX()).isF32())
       return group_.emitOpError("multiplies f32 by rows of ") << depth_.str() << " elements, expected a GPU with a copy engine and rows of a multiple of 16 bytes";
-    isCopied ? emitWgmma() : byRows ? emitMma() : emitSimt();
+    isByCopies ? emitWgmma() : byRows ? emitMma() : emitSimt();
     Scheduled scheduled = kb_.finish(programs_, 0, rows_ * ceilDiv(columns_, kPanel) * depth_);
-    if (byRows && !isCopied) sayMultiples(scheduled.kernel, scheduled.sizes);
+    if (byRows && !isByCopies) sayMultiples(scheduled.kernel, scheduled.sizes);
     scheduled.question = std::move(question_);
     return scheduled;
   }
@@ -67,13 +76,12 @@ class GroupedMatmul {
   OpBuilder &b() { return kb_.b(); }
   Location loc() { return kb_.loc(); }
   Value input(Value operand) { return kb_.input(cast<BlockArgument>(operand)); }
-  /// Rows of so many elements are multiples of what the copy engine moves.
-  bool isAligned(const SizeExpr &extent) { return extent.exactDivide(kRowBytes * 8 / elementOf(product_.getX()).getIntOrFloatBitWidth()).has_value(); }
   /// Tiles of that many rows, as many as there may be one above the other.
   SizeExpr tilesHigh(int64_t tileRows) { return floorDiv(rows_, tileRows) + groups_ + 1; }
-  /// Rows of a group, on the average.
+  /// Rows of a group, on the average; at most, where the kernel is for a range of rows.
   int64_t expectedRows() {
     auto rows = rows_.constant(), groups = groups_.constant();
+    if (!rows && target_.mostRows) rows = target_.mostRows;
     return rows && groups ? std::max<int64_t>(1, (*rows + *groups - 1) / std::max<int64_t>(1, *groups)) : kUnknownRows;
   }
 
@@ -119,12 +127,12 @@ class GroupedMatmul {
     isTransposed_ = rows <= kFewRows;
     Choice<WgmmaTile> choice;
     // Groups differ: a tile that holds twice the average holds most of them.
-    auto candidates = isTransposed_ ? flatCandidates(rows, columns, groups)
+    auto candidates = isTransposed_ ? flatCandidates(rows, columns, groups, steps)
                                     : wgmmaCandidates(rows, columns, steps, kWholeWaves * groups, epilogue_->operations(), tile_, kMultiprocessors, kSideBySide);
     for (WgmmaCandidate &candidate : candidates) {
       WgmmaTile &t = candidate.tile;
       // Measured: 256 x 160 is no faster than 128 x 256 that lose as many rows (8192 x 14336 x 4096 in 8 groups: 1,509 us and 1,488).
-      if (t.turns || t.splits > 1 || t.m > kHighest) continue;
+      if (t.turns || (t.splits > 1 && !isTransposed_) || t.m > kHighest) continue;
       // Of each group's last tile half is empty, on the average.
       const int64_t high = t.m * t.clusterM;
       if (!isTransposed_) candidate.cost *= (double(rows) / high + 0.5) / double((rows + high - 1) / high);
@@ -133,18 +141,32 @@ class GroupedMatmul {
     tile_ = choice.take(problem(), target_.measured, question_);
   }
   /// Tiles of tokens as columns. What counts is how evenly the weights are dealt, and how many of their bytes are under way.
-  std::vector<WgmmaCandidate> flatCandidates(int64_t rows, int64_t columns, int64_t groups) {
+  std::vector<WgmmaCandidate> flatCandidates(int64_t rows, int64_t columns, int64_t groups, int64_t steps) {
+    constexpr int64_t kLeastSteps = 8;  // of a part of k
     std::vector<WgmmaCandidate> found;
     for (int64_t tokens : {2 * rows, 4 * rows, rows})
-      for (int64_t m : {128, 64}) {
-        WgmmaTile t = WgmmaTile{m, 8, 2, 1, 1, m / 64, 64, true}.as(tile_);
-        while (t.n < tokens && t.n < kMostColumns) t.n *= 2;
-        for (WgmmaTile more = t; wgmmaInfeasible(more).empty() && more.stages <= kMostStages; ++more.stages) t = more;
-        const int64_t tiles = (columns + m - 1) / m * groups, waves = (tiles + kMultiprocessors - 1) / kMultiprocessors;
-        // The rule for tokens is before the estimate.
-        found.push_back({t, double(waves * m) * (tokens == 2 * rows ? 1 : tokens > rows ? 2 : 4)});
-      }
+      for (int64_t m : {128, 64})
+        for (int64_t splits : {1, 2}) {
+          if (splits > 1 && steps < splits * kLeastSteps) continue;
+          WgmmaTile t = WgmmaTile{m, 8 * splits, 2, 1, 1, m / 64, 64, true}.as(tile_);
+          t.splits = splits;
+          while (t.n < tokens && t.n < kMostColumns) t.n *= 2;
+          for (WgmmaTile more = t; wgmmaInfeasible(more).empty() && more.stages <= kMostStages; ++more.stages) t = more;
+          // The rule for tokens is before the estimate.
+          if (wgmmaInfeasible(t).empty()) found.push_back({t, unevenness(t, columns, groups) * (tokens == 2 * rows ? 1 : tokens > rows ? 2 : 4)});
+        }
     return found;
+  }
+  /// How much longer than on the average the block with the most tiles works. Which groups have rows is data: of one, two, four, … and all of them.
+  static double unevenness(const WgmmaTile &t, int64_t columns, int64_t groups) {
+    const int64_t clusters = kMultiprocessors / t.splits, each = (columns + t.m - 1) / t.m;
+    double sum = 0;
+    int64_t count = 0;
+    for (int64_t active = 1;; active = std::min(2 * active, groups)) {
+      const int64_t tiles = each * active, waves = (tiles + clusters - 1) / clusters;
+      sum += double(waves * clusters) / double(tiles), ++count;
+      if (active == groups) return sum / double(count);
+    }
   }
   std::string problem() {
     std::string text = isTransposed_ ? "wgmma grouped transposed " : "wgmma grouped ";
@@ -153,14 +175,14 @@ class GroupedMatmul {
     out << element << " x " << element << " ->";
     for (Value result : group_.getResults()) out << " " << elementOf(result);
     out << ", rows=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(depth_) << " groups=" << textOf(groups_)
-        << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
+        << (rows_.constant() || !target_.mostRows ? "" : " up to " + std::to_string(target_.mostRows)) << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
     if (tile_.promotes) out << " promoted";
     return text;
   }
 
   // ---- mma and SIMT -------------------------------------------------------------------------------------------------------------
   void emitMma() {
-    MmaTile tile = chooseMmaTile(expectedRows(), columns_.constant().value_or(0), groups_.constant().value_or(1), isAligned(depth_), gpuOf(group_));
+    MmaTile tile = chooseMmaTile(expectedRows(), columns_.constant().value_or(0), groups_.constant().value_or(1), areRowsAligned(product_), gpuOf(group_));
     MmaMatmul p;
     find(tile.m, tile.n);
     describe(p);
@@ -238,6 +260,13 @@ class GroupedMatmul {
 };
 
 }  // namespace
+
+std::optional<RowRanges> groupedRowRangesOf(GroupOp group) {
+  PackedGroupedMatmulOp product = productOf(group);
+  const SizeExpr rows = sizesOf(product.getX().getType())[0], groups = sizesOf(product.getW().getType())[0];
+  if (!isCopied(product) || rows.constant() || !groups.constant()) return std::nullopt;
+  return RowRanges{rows, {kFewEach * *groups.constant()}};
+}
 
 FailureOr<Scheduled> scheduleCudaGrouped(GroupOp group, StringRef name, const Target &target, OpBuilder &builder) {
   return GroupedMatmul(group, name, target, builder).run();

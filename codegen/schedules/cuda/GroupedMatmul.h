@@ -9,4 +9,7 @@ namespace jinx::schedules {
 /// there is one and rows are such as it reads, else fetched by warps; in panels on scalar units.
 mlir::FailureOr<Scheduled> scheduleCudaGrouped(graph::GroupOp group, llvm::StringRef name, const Target &target, mlir::OpBuilder &builder);
 
+/// Likewise as rowRangesOf (GroupMatmul.h): few rows of a group on the average, whose tokens are columns, or any number.
+std::optional<RowRanges> groupedRowRangesOf(graph::GroupOp group);
+
 }  // namespace jinx::schedules
