@@ -233,6 +233,7 @@ def ExpandExperts : Pass<"jinx-expand-experts", "::mlir::func::FuncOp"> {
     three `jinx.grouped_matmul` and the gate between them; the weighted sums of each token's rows. Pairs whose expert is none lie nowhere and add 0.
     Before constants are folded: weights are transposed and packed by the passes that know grouped products. Leaves IR without `jinx.experts`.
   }];
+  let options = [Option<"cuda", "cuda", "bool", "false", "Find places by comparing all pairs: fewer launches, none of which waits for sums">];
   let statistics = [Statistic<"numExpanded", "num-expanded", "Mixtures written as grouped products">];
 }
 

@@ -21,7 +21,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   // Of a rank's program: what rearranges around collectives is a part of the graph from here on. Nothing below looks into a collective, or moves one across another.
   add(createLowerCollectives());
   // A mixture of experts was one operator so that ranks could share it; all that follows knows its products.
-  add(createExpandExperts());
+  add(createExpandExperts(ExpandExpertsOptions{options.cuda}));
   // Codes before numbers: what no kernel reads as codes is written out, and folds.
   add(createSplitBlocks());
   add(createGatherCodes());

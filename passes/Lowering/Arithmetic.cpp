@@ -67,6 +67,12 @@ SizeExpr elementsOfPages(PagedAttentionOp attention, Value pool) {
   return min(elements(attention.getTable()) * ofPage, elements(pool));
 }
 
+/// Elements of the weights of groups that have rows, of which there are as many as rows at most.
+SizeExpr elementsOfGroups(PackedGroupedMatmulOp product) {
+  const Sizes w = sizesOf(product.getW().getType());
+  return min(w[0], sizesOf(product.getX().getType())[0]) * volume(ArrayRef(w).drop_front());
+}
+
 /// Elements of a group's input that it reads.
 SizeExpr elementsRead(BlockArgument input) {
   SizeExpr taken = 0;
@@ -74,6 +80,10 @@ SizeExpr elementsRead(BlockArgument input) {
     if (auto write = dyn_cast<WritePagesOp>(use.getOwner()); write && (input == write.getPool() || input == write.getScales())) continue;
     if (auto attention = dyn_cast<PagedAttentionOp>(use.getOwner()); attention && sizesOf(input.getType()).size() >= 3 && input != attention.getQ()) {
       taken = taken + elementsOfPages(attention, input);
+      continue;
+    }
+    if (auto grouped = dyn_cast<PackedGroupedMatmulOp>(use.getOwner()); grouped && input == grouped.getW()) {
+      taken = taken + elementsOfGroups(grouped);
       continue;
     }
     const bool isPart = isa<SliceOp>(use.getOwner()) || (isa<GatherOp, GatherElementsOp, GatherNdOp>(use.getOwner()) && use.getOperandNumber() == 0);

@@ -23,8 +23,6 @@ namespace {
 constexpr StringRef kArgument = "jinx-split-activations";
 constexpr int64_t kDigitBits = 8, kMostGroup = 8192;  // of k: sums of a group stay below 2^31
 
-Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
-
 struct SplitActivationsPass : impl::SplitActivationsBase<SplitActivationsPass> {
   using SplitActivationsBase::SplitActivationsBase;
 
