@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 #include <limits>
 
@@ -164,7 +165,7 @@ Status PlanFile::finish(const PlanOpenOptions& options) {
   for (const SegmentBytes& s : segments_)
     sizes.push_back(s.bytes.size());
   JINX_TRY(checkPlan(plan_, sizes));
-  return mapExternalFiles(options);
+  return options.opensExternal ? mapExternalFiles(options) : Status::ok();
 }
 
 std::string PlanFile::externalFolder(const PlanOpenOptions& options) const {
@@ -206,6 +207,7 @@ template <typename Place> std::span<const std::byte> PlanFile::bytesAt(const Pla
   if (place.external_file().empty()) return segment(place.segment()).subspan(place.offset(), reach);
   auto at = std::lower_bound(external_.begin(), external_.end(), place.external_file(),
                              [](const auto& e, const auto& n) { return e.first < n; });
+  assert(at != external_.end() && at->first == place.external_file() && "external weights are open");
   return at->second.bytes().subspan(place.external_offset(), reach);
 }
 

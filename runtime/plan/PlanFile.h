@@ -68,6 +68,8 @@ uint64_t segmentChecksum(std::span<const std::byte> bytes);
 struct PlanOpenOptions {
   /// Off: segments named "weights…" and "packed…" are not checksummed (ranges are checked all the same).
   bool verifyWeights = true;
+  /// Off: files that hold weights outside of the plan are not opened, nor need they be there. For who looks at a plan: it must not ask for constants in them.
+  bool opensExternal = true;
   /// Where `ConstantData.external_file` is looked for; empty: beside the plan, or beside its folder (Plan.external_above).
   std::string externalDirectory;
 };

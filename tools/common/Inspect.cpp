@@ -31,6 +31,7 @@ Status inspect(const InspectOptions& options) {
 
 void addInspect(CLI::App& app, Action& action) {
   auto options = std::make_shared<InspectOptions>();
+  options->request.opensExternal = false;
   CLI::App* command = app.add_subcommand("inspect", "Show a plan: steps, kernels with their nodes, memory, sizes");
   command->add_option("PLAN", options->request.path, "A plan")->required();
   addDimOption(*command, options->request.dims, "A dynamic size that is shown (default: the least that works)");

@@ -38,7 +38,7 @@ Expected<LoadedPlan> openPlan(const PlanRequest& request) {
   if (!startsAsPlan(request.path))
     return invalidArgument(request.path + " is no plan; `jinx compile` makes one of a model");
   LoadedPlan plan;
-  JINX_TRY_ASSIGN(plan.file, PlanFile::open(request.path), "loading " + request.path);
+  JINX_TRY_ASSIGN(plan.file, PlanFile::open(request.path, {.opensExternal = request.opensExternal}), "loading " + request.path);
   plan.loadMs = timer.ms();
   return plan;
 }

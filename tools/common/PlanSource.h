@@ -31,6 +31,7 @@ struct PlanRequest {
   std::vector<frontends::DimOverride> dims;
   bool fusion = true;
   bool quiet = false; ///< no progress bar
+  bool opensExternal = true; ///< off: weights outside of the plan may be elsewhere
   bool keepsPlan = false; ///< a plan that is compiled stays in the cache (PlanCache.h), and is taken from there
 };
 
