@@ -11,7 +11,7 @@
 
 namespace jinx::schedules {
 
-/// A product with two matrices behind each other, of which nothing is read but its two halves of columns (jinx.slice): the group's other operators read both at
+/// A dense product with two matrices behind each other, of which nothing is read but its two halves of columns (jinx.slice): the group's other operators read both at
 /// the same place, and its results have half of the product's columns.
 bool isPairOfProducts(mlir::Operation *product);
 
