@@ -220,8 +220,9 @@ def PairProducts : Pass<"jinx-pair-products", "::mlir::func::FuncOp"> {
   let description = [{
     Two `packed_matmul` of 16-bit floats, of one operand with constants of one shape, whose results are read element by element alone until one value is made of
     both, become a `jinx.group "matmul"`: one product with both constants behind each other (jinx.concat along the first dimension: a constant in pieces), slices
-    of its halves of columns, and the operators between. For GPUs with a copy engine. Comes behind the last folding of constants, and before jinx-fuse, which
-    leaves the group as it is.
+    of its halves of columns, and the operators between. Two `packed_grouped_matmul` of one operand and the same ends (a mixture of experts) become a
+    `jinx.group "grouped"` of both products and the operators; their weights may be any values of one shape. For GPUs with a copy engine. Comes behind the last
+    folding of constants, and before jinx-fuse, which leaves the group as it is.
   }];
   let statistics = [Statistic<"numPaired", "num-paired", "Products that stand for two">];
 }

@@ -602,6 +602,7 @@ LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
   }
   if (b.panels() > 1) return op.emitOpError("a buffer of several panels is not shared in a cluster");
   if (op->hasAttr("halves") && (b.slices != 2 || op.getAt().size() != 3)) return op.emitOpError("of halves has three coordinates, and two blocks that share it");
+  if (op->hasAttr("own") && (b.slices != 2 || op->hasAttr("halves"))) return op.emitOpError("of the block's own map has two blocks that share the buffer");
   // One slice for each block along the axis.
   std::string slice = b.across == 0 ? "rank_m" : "rank_n", mask;
   if (b.across == 0) {
@@ -616,7 +617,7 @@ LogicalResult PipelineEmitter::emitCopyBulk(tile::CopyBulkOp op) {
     at += ", int(" + e_.scalar(v).text + ")";
     if (op->hasAttr("halves")) {
       if (d == 2) at += " + " + slice;
-    } else if (d == 1) {
+    } else if (d == 1 && !op->hasAttr("own")) {
       at += " + " + slice + " * kSlice" + suffix;
     }
   }

@@ -110,7 +110,7 @@ def Tile_CopyBulkOp : Tile_Op<"copy_bulk", [AttrSizedOperandSegments]> {
     A buffer of several panels takes a box for each, side by side along the first coordinate.
     `across`: axis of the cluster along which blocks want the same tile. Coordinates are those of the whole tile; each block fetches its
     slice of the second dimension and multicasts it to the blocks along that axis. With the attribute `halves` two blocks do so, and a slice is a box of
-    its own: its number is added to the third coordinate.
+    its own: its number is added to the third coordinate. With `own` a slice is a box of a map that the block chose: coordinates are taken as they are.
     `tap` (map with a window): every pixel of the run is read that many to the right and down (w, h).
     `row`: the box is part of the buffer, from that row on, a multiple of 8. The boxes of a slot must fill it between them.
   }];

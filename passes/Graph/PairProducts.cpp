@@ -10,6 +10,14 @@
 //
 // Its kernel has the sums of both in registers (codegen/schedules/cuda/GroupWgmma.cpp): a launch less, and neither product goes through memory.
 //
+// A mixture of experts has two grouped products of one operand and the same ends. The weights [g, n, k] of both would be no such product if they lay behind each
+// other, so the group has both products, side by side, and its kernel fetches of two tensors (GroupedMatmul.cpp). These need not be constants.
+//
+//   %g = packed_grouped_matmul %x, %wg, %ends        %y = group "grouped"(%x, %wg, %ends, %wu) {
+//   %u = packed_grouped_matmul %x, %wu, %ends   ->     %g = packed_grouped_matmul %x, %wg, %ends
+//   %y = …                                             %u = packed_grouped_matmul %x, %wu, %ends
+//                                                      … }
+//
 // The two products and what is between them and the value must be closed: nobody else reads them. Of what follows the value as much joins as leaves one result.
 #include "codegen/schedules/ScalarOps.h"
 #include "codegen/schedules/Schedules.h"
@@ -37,13 +45,22 @@ bool isWideFloat(Value v) {
   return type && type.getWidth() >= 16;
 }
 
+/// `packed_matmul` or `packed_grouped_matmul`: y of an activation and weights, and of ends.
+bool isGrouped(Operation *product) { return isa<PackedGroupedMatmulOp>(product); }
+Value activationOf(Operation *product) { return product->getOperand(0); }
+Value weightsOf(Operation *product) { return product->getOperand(1); }
+Value endsOf(Operation *product) { return isGrouped(product) ? product->getOperand(2) : Value(); }
+Value resultOf(Operation *product) { return product->getResult(0); }
+
 /// Why the kernel cannot take a product; empty if it can.
-std::string unfit(PackedMatmulOp op) {
+std::string unfit(Operation *op) {
   constexpr int64_t kAligned = 8;  // elements of 16 bytes, which rows are a multiple of
-  const Sizes a = sizesOf(op.getA().getType()), b = sizesOf(op.getB().getType()), y = sizesOf(op.getY().getType());
-  auto weights = op.getB().getDefiningOp<ConstantOp>();
-  if (!op.getByRows() || b.size() != 2 || y.size() != 2 || !(a.back() == b.back()) || !b[1].exactDivide(kAligned)) return "it is no product of two matrices whose rows are read in bulk";
-  if (!elementOf(op.getB()).isBF16() && !elementOf(op.getB()).isF16()) return "it does not multiply 16-bit floats";
+  const Sizes a = sizesOf(activationOf(op).getType()), b = sizesOf(weightsOf(op).getType()), y = sizesOf(resultOf(op).getType());
+  const bool areMatrices = op->hasAttr("by_rows") && b.size() == (isGrouped(op) ? 3 : 2) && y.size() == 2 && a.back() == b.back() && b.back().exactDivide(kAligned);
+  if (!areMatrices) return isGrouped(op) ? "it is no product of matrices whose rows are read in bulk" : "it is no product of two matrices whose rows are read in bulk";
+  if (!elementOf(weightsOf(op)).isBF16() && !elementOf(weightsOf(op)).isF16()) return "it does not multiply 16-bit floats";
+  if (isGrouped(op)) return "";
+  auto weights = weightsOf(op).getDefiningOp<ConstantOp>();
   if (!weights || !weights.getY().hasOneUse()) return "its weights are no constant of its own";
   return "";
 }
@@ -58,26 +75,26 @@ struct PairProductsPass : impl::PairProductsBase<PairProductsPass> {
   using PairProductsBase::PairProductsBase;
 
   void runOnOperation() override {
-    llvm::MapVector<std::pair<Value, Block *>, SmallVector<PackedMatmulOp>> products;
-    getOperation().walk([&](PackedMatmulOp op) {
-      if (!isa<GroupOp>(op->getParentOp())) products[{op.getA(), op->getBlock()}].push_back(op);
+    llvm::MapVector<std::tuple<Value, Value, Block *>, SmallVector<Operation *>> products;
+    getOperation().walk([&](Operation *op) {
+      if (isa<PackedMatmulOp, PackedGroupedMatmulOp>(op) && !isa<GroupOp>(op->getParentOp())) products[{activationOf(op), endsOf(op), op->getBlock()}].push_back(op);
     });
     for (auto &[operand, all] : products)
       if (all.size() > 1) pairUp(all);
   }
 
-  void pairUp(ArrayRef<PackedMatmulOp> all) {
-    SmallVector<PackedMatmulOp> left;
-    for (PackedMatmulOp op : all) {
+  void pairUp(ArrayRef<Operation *> all) {
+    SmallVector<Operation *> left;
+    for (Operation *op : all) {
       std::string why = schedules::gpuOf(op).hasCopyEngine() ? unfit(op) : "their kernel needs a copy engine, which GPUs have from sm_90 on";
       why.empty() ? left.push_back(op) : apart(op, why);
     }
     while (!left.empty()) {
-      PackedMatmulOp first = left.front();
+      Operation *first = left.front();
       left.erase(left.begin());
       std::string why = "no other product of its operand has its shape and type";
-      for (PackedMatmulOp *second = left.begin(); second != left.end(); ++second) {
-        if (second->getB().getType() != first.getB().getType() || second->getY().getType() != first.getY().getType()) continue;
+      for (Operation **second = left.begin(); second != left.end(); ++second) {
+        if (weightsOf(*second).getType() != weightsOf(first).getType() || resultOf(*second).getType() != resultOf(first).getType()) continue;
         std::optional<Gated> gated = gatedBy(first, *second, why);
         if (!gated) continue;
         form(first, *second, *gated);
@@ -88,15 +105,15 @@ struct PairProductsPass : impl::PairProductsBase<PairProductsPass> {
       if (!why.empty()) apart(first, why);
     }
   }
-  static void apart(PackedMatmulOp op, StringRef why) {
-    say(missed(op, kArgument, "Apart"), [&] { return ("packed_matmul: " + why).str(); });
+  static void apart(Operation *op, StringRef why) {
+    say(missed(op, kArgument, "Apart"), [&] { return (kindOf(op) + ": " + why).str(); });
   }
 
   /// The longest row of operators that read both products and have one result.
-  static std::optional<Gated> gatedBy(PackedMatmulOp first, PackedMatmulOp second, std::string &why) {
-    const Sizes sizes = sizesOf(first.getY().getType());
+  static std::optional<Gated> gatedBy(Operation *first, Operation *second, std::string &why) {
+    const Sizes sizes = sizesOf(resultOf(first).getType());
     llvm::SetVector<Operation *> members;
-    llvm::SmallPtrSet<Value, 16> values = {first.getY(), second.getY()};
+    llvm::SmallPtrSet<Value, 16> values = {resultOf(first), resultOf(second)};
     auto joins = [&](Operation &op) {
       if (!schedules::isElementwiseSupported(&op) || op.getNumResults() != 1 || !(sizesOf(op.getResult(0).getType()) == sizes)) return false;
       auto isInside = [&](Value v) { return values.contains(v); };
@@ -115,27 +132,26 @@ struct PairProductsPass : impl::PairProductsBase<PairProductsPass> {
     return {};
   }
   /// Nobody else reads the products, nor what is made of them before the last of the row.
-  static bool isClosed(PackedMatmulOp first, PackedMatmulOp second, ArrayRef<Operation *> row) {
+  static bool isClosed(Operation *first, Operation *second, ArrayRef<Operation *> row) {
     auto isInside = [&](Operation *user) { return llvm::is_contained(row, user); };
     auto isOwn = [&](Value v) { return !v.use_empty() && llvm::all_of(v.getUsers(), isInside); };
-    return isOwn(first.getY()) && isOwn(second.getY()) && llvm::all_of(row.drop_back(), [&](Operation *op) { return isOwn(op->getResult(0)); });
+    return isOwn(resultOf(first)) && isOwn(resultOf(second)) && llvm::all_of(row.drop_back(), [&](Operation *op) { return isOwn(op->getResult(0)); });
   }
 
-  void form(PackedMatmulOp first, PackedMatmulOp second, Gated gated) {
+  void form(Operation *first, Operation *second, Gated gated) {
     Operation *last = gated.operators.back();
     OpBuilder b(last);
-    SmallVector<Location> locations = {first.getLoc(), second.getLoc()};
+    SmallVector<Location> locations = {first->getLoc(), second->getLoc()};
     for (Operation *op : gated.operators) locations.push_back(op->getLoc());
-    const Location both = b.getFusedLoc({first.getLoc(), second.getLoc()});
-    const Sizes sizes = sizesOf(first.getY().getType());
-    const SizeExpr columns = sizes[1], k = sizesOf(first.getB().getType())[1];
-    const int64_t half = *columns.constant();
-    Value stack = ConcatOp::create(b, both, tensorOf({2 * columns, k}, elementOf(first.getB())), ValueRange{first.getB(), second.getB()}, 0);
-
     llvm::SetVector<Value> inputs;
     SmallVector<Operation *> constants;  // computed inside
-    inputs.insert(first.getA());
-    inputs.insert(stack);
+    if (isGrouped(first)) {
+      inputs.insert_range(first->getOperands());
+      inputs.insert(weightsOf(second));
+    } else {
+      inputs.insert(activationOf(first));
+      inputs.insert(stacked(b, cast<PackedMatmulOp>(first), cast<PackedMatmulOp>(second)));
+    }
     for (Operation *op : gated.operators)
       for (Value v : op->getOperands()) {
         Operation *def = v.getDefiningOp();
@@ -147,28 +163,42 @@ struct PairProductsPass : impl::PairProductsBase<PairProductsPass> {
           constants.push_back(def);
         }
       }
-    auto group = GroupOp::create(b, b.getFusedLoc(locations), gated.result.getType(), inputs.getArrayRef(), "matmul");
+    auto group = GroupOp::create(b, b.getFusedLoc(locations), gated.result.getType(), inputs.getArrayRef(), isGrouped(first) ? "grouped" : "matmul");
     Block *body = b.createBlock(&group.getBody());
     IRMapping mapping;
     for (Value v : inputs) mapping.map(v, body->addArgument(v.getType(), v.getLoc()));
     b.setInsertionPointToStart(body);
     for (Operation *op : constants) b.clone(*op, mapping);
-    Value product = PackedMatmulOp::create(b, both, tensorOf({sizes[0], 2 * columns}, elementOf(first.getY())), mapping.lookup(first.getA()), mapping.lookup(stack), first.getByRowsAttr(),
-                                           first.getFastSumsAttr(), first.getTf32Attr());
-    for (auto [op, from] : {std::pair(first, int64_t(0)), std::pair(second, half)}) {
-      const std::string start = std::to_string(from);
-      mapping.map(op.getY(), SliceOp::create(b, op.getLoc(), tensorOf(sizes, elementOf(product)), product, b.getStrArrayAttr({"0", StringRef(start)}), ArrayRef<int64_t>{1, 1}).getY());
+    if (isGrouped(first)) {
+      for (Operation *op : {first, second}) b.clone(*op, mapping);
+    } else {
+      multiply(b, cast<PackedMatmulOp>(first), cast<PackedMatmulOp>(second), mapping, body->getArgument(1));
     }
     for (Operation *op : gated.operators) b.clone(*op, mapping);
     YieldOp::create(b, group.getLoc(), mapping.lookup(gated.result));
     say(passed(first, kArgument, "Paired"), [&] {
-      return "packed_matmul: two products of one operand are one, of 2 * " + std::to_string(half) + " columns, with " + std::to_string(gated.operators.size()) + " operators that read both";
+      return kindOf(first) + ": two products of one operand are one, of 2 * " + sizesOf(resultOf(first).getType())[1].str() + " columns, with " + std::to_string(gated.operators.size()) + " operators that read both";
     });
     ++numPaired;
     gated.result.replaceAllUsesWith(group.getResult(0));
     for (Operation *op : llvm::reverse(gated.operators)) op->erase();
-    first.erase();
-    second.erase();
+    first->erase();
+    second->erase();
+  }
+  /// Both constants behind each other.
+  static Value stacked(OpBuilder &b, PackedMatmulOp first, PackedMatmulOp second) {
+    const Sizes one = sizesOf(first.getB().getType());
+    return ConcatOp::create(b, b.getFusedLoc({first.getLoc(), second.getLoc()}), tensorOf({2 * one[0], one[1]}, elementOf(first.getB())), ValueRange{first.getB(), second.getB()}, 0);
+  }
+  /// The product by `weights`, which are stacked, and its halves in place of both.
+  static void multiply(OpBuilder &b, PackedMatmulOp first, PackedMatmulOp second, IRMapping &mapping, Value weights) {
+    const Sizes sizes = sizesOf(first.getY().getType());
+    Value product = PackedMatmulOp::create(b, b.getFusedLoc({first.getLoc(), second.getLoc()}), tensorOf({sizes[0], 2 * sizes[1]}, elementOf(first.getY())), mapping.lookup(first.getA()), weights,
+                                           first.getByRowsAttr(), first.getFastSumsAttr(), first.getTf32Attr());
+    for (auto [op, from] : {std::pair(first, int64_t(0)), std::pair(second, *sizes[1].constant())}) {
+      const std::string start = std::to_string(from);
+      mapping.map(op.getY(), SliceOp::create(b, op.getLoc(), tensorOf(sizes, elementOf(product)), product, b.getStrArrayAttr({"0", StringRef(start)}), ArrayRef<int64_t>{1, 1}).getY());
+    }
   }
 };
 

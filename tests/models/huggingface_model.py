@@ -380,7 +380,7 @@ CASES = {
 
 # On the emulated CUDA device: weights and activations of bf16, where products of one operand are one over weights in pieces, with biases or without. How many launches the first layer of a step of one
 # token is: norm; q, k and v; rotation and pages; the list of attention's items, which all layers share, attention, its join; output; norm; gate and up; down. (Gemma norms heads and results, too.)
-EMULATED = {"llama3 in shards": 10, "llama with biases": 10, "mistral": 10, "qwen2": 10, "qwen2_moe": None, "gemma3": None}
+EMULATED = {"llama3 in shards": 10, "llama with biases": 10, "mistral": 10, "qwen2": 10, "mixtral": None, "qwen2_moe": None, "gemma3": None}
 EMULATED_BOUND = 3e-2  # what bf16 through all layers is worth, of the largest logit
 
 
@@ -421,10 +421,14 @@ class Run(gguf_model.Run):
     def products(self, name, steps):
         """Which products of the first layer are one, and how many of its launches run for one token: inspect shows a plan for the least sizes."""
         config, steps = CASES[name][0], [step for step in steps if step["kind"] == "launch"]
-        dense = next(layer for layer in range(config["num_hidden_layers"]) if not has_experts(config, layer))
-        together = lambda layer, *parts: any("packed_matmul" in step["kernel"] and all(f"blk.{layer}.{part}" in step["nodes"] for part in parts) for step in steps)
+        layers = range(config["num_hidden_layers"])
+        dense, mixture = (next((layer for layer in layers if has_experts(config, layer) == has), None) for has in (False, True))
+        together = lambda layer, *parts, product="packed_matmul": any(product in step["kernel"] and all(f"blk.{layer}.{part}" in step["nodes"] for part in parts) for step in steps)
         self.outcome(together(0, "attn_q", "attn_k", "attn_v"), f"{name}: q, k and v are no product over weights in pieces")
-        self.outcome(together(dense, "ffn_gate", "ffn_up"), f"{name}: gate and up are no product of two matrices")
+        if dense is not None:
+            self.outcome(together(dense, "ffn_gate", "ffn_up"), f"{name}: gate and up are no product of two matrices")
+        if mixture is not None:
+            self.outcome(together(mixture, "ffn_exps.gate", "ffn_exps.up", product="packed_grouped_matmul"), f"{name}: gate and up of experts are two products")
         launches = [step["kernel"] for step in steps if step["programs"] and any(node.startswith("blk.0.") for node in step["nodes"])]
         print(f"{name}: {len(launches)} launches in the first layer")
         self.outcome(EMULATED[name] in (None, len(launches)), f"{name}: the first layer is {len(launches)} launches, expected {EMULATED[name]}: {', '.join(launches)}")

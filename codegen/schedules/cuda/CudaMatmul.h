@@ -169,10 +169,11 @@ struct BlockScales {
   bool hasBatch = false;   ///< the matrices' scales follow one another
 };
 
-/// d = hole(a * b^T), for each matrix of a batch. Where the tile has a pair, a or b is one (WgmmaSource::isPair), m and n are the result's, and the hole's sums
-/// are of both products (tile.unpair).
+/// d = hole(a * b^T), for each matrix of a batch. Where the tile has a pair, a or b is one (WgmmaSource::isPair, or the first of two with `other`), m and n are
+/// the result's, and the hole's sums are of both products (tile.unpair).
 struct WgmmaMatmul {
   WgmmaSource a, b;
+  std::optional<WgmmaSource> other;  ///< the second matrix of a pair, where it lies apart: its boxes are where those of the first are
   mlir::Value m, n, steps;         ///< rows and columns of the result; slices of 128 bytes of k
   mlir::Value matrices;            ///< in the batch; null: one
   mlir::Type elementA, elementB;   ///< one 16-bit float; 8-bit floats; integers of 8 bits, whose sums are i32; or f32

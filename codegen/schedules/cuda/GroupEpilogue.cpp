@@ -33,8 +33,8 @@ bool isPairOfProducts(Operation *product) {
   });
 }
 
-GroupEpilogue::GroupEpilogue(KernelBuilder &kb, GroupOp group, Operation *product)
-    : kb_(kb), group_(group), product_(product), out_(sizesOf(isPairOfProducts(product) ? group.getResult(0).getType() : product->getResult(0).getType())), rowBegin_(out_.size() - 2), rowEnd_(out_.size() - 1) {}
+GroupEpilogue::GroupEpilogue(KernelBuilder &kb, GroupOp group, ArrayRef<Operation *> products)
+    : kb_(kb), group_(group), products_(products), out_(sizesOf((isPairOfProducts(products[0]) ? group : products[0])->getResult(0).getType())), rowBegin_(out_.size() - 2), rowEnd_(out_.size() - 1) {}
 
 size_t GroupEpilogue::firstRowDim(size_t end) {
   size_t begin = end - 1;
@@ -71,7 +71,7 @@ void GroupEpilogue::takePieces(ArrayRef<BlockArgument> residuals) {
 int64_t GroupEpilogue::operations() {
   int64_t sum = 0;
   for (Operation &op : group_.getBody().front().without_terminator()) {
-    if (&op == product_ || !op.hasTrait<Elementwise>()) continue;
+    if (isProduct(&op) || !op.hasTrait<Elementwise>()) continue;
     sum += llvm::TypeSwitch<Operation *, int64_t>(&op)
                .Case<ErfOp, TanhOp, SigmoidOp, AtanOp, SinOp, CosOp, PowOp>([](auto) { return 24; })
                .Case<ExpOp, Expm1Op, LogOp, Log1pOp, DivOp, SqrtOp, RsqrtOp, ModOp>([](auto) { return 12; })
@@ -145,11 +145,11 @@ SmallVector<Value> GroupEpilogue::evaluate(ArrayRef<Value> sums, const Tile &at)
   OpBuilder &b = kb_.b();
   auto shape = cast<VectorType>(sums[0].getType());
   llvm::DenseMap<Value, Value> tiles;
-  Value anchor = product_->getResult(0);
+  Value anchor = products_[0]->getResult(0);
   Type element = registerType(elementOf(anchor));
   auto rounded = [&](Value sum) { return element == shape.getElementType() ? sum : Value(arith::TruncFOp::create(b, kb_.loc(), shape.clone(element), sum)); };
-  if (sums.size() == 1) {
-    tiles[anchor] = rounded(sums[0]);
+  if (sums.size() == products_.size()) {
+    for (auto [product, sum] : llvm::zip(products_, sums)) tiles[product->getResult(0)] = rounded(sum);
   } else {
     const Value halves[] = {rounded(sums[0]), rounded(sums[1])};
     for (Operation *user : anchor.getUsers()) tiles[user->getResult(0)] = halves[*halfOf(cast<SliceOp>(user), anchor)];
@@ -158,7 +158,7 @@ SmallVector<Value> GroupEpilogue::evaluate(ArrayRef<Value> sums, const Tile &at)
   for (BlockArgument arg : body.getArguments())
     if (!isOperand(arg)) tiles[arg] = early_.contains(arg) ? early_.lookup(arg) : load(arg, shape, at);
   for (Operation &op : body.without_terminator()) {
-    if (&op == product_ || op.getNumResults() != 1 || tiles.contains(op.getResult(0))) continue;
+    if (isProduct(&op) || op.getNumResults() != 1 || tiles.contains(op.getResult(0))) continue;
     if (auto constant = dyn_cast<ConstantOp>(op)) {
       tiles[constant.getY()] = kb_.splatTile(constant, shape);
       continue;

@@ -11,14 +11,15 @@
 
 namespace jinx::schedules {
 
-/// A product with two matrices behind each other, of which nothing is read but its two halves of columns (jinx.slice): the group's other operators read both at
+/// A dense product with two matrices behind each other, of which nothing is read but its two halves of columns (jinx.slice): the group's other operators read both at
 /// the same place, and its results have half of the product's columns.
 bool isPairOfProducts(mlir::Operation *product);
 
 class GroupEpilogue {
  public:
-  /// \param product  the group's product; its operands are no operands of the epilogue
-  GroupEpilogue(KernelBuilder &kb, graph::GroupOp group, mlir::Operation *product);
+  /// \param products  the group's product, or both of two that read one operand and have results of one shape; their operands are no operands of the epilogue
+  GroupEpilogue(KernelBuilder &kb, graph::GroupOp group, llvm::ArrayRef<mlir::Operation *> products);
+  GroupEpilogue(KernelBuilder &kb, graph::GroupOp group, mlir::Operation *product) : GroupEpilogue(kb, group, llvm::ArrayRef(product)) {}
 
   /// The first of the dimensions that end before `end` and can be rows together.
   size_t firstRowDim(size_t end);
@@ -46,7 +47,7 @@ class GroupEpilogue {
   bool readsColumns();
   /// Bytes of an element of the result, if there is one result, of rows of `columns` that tensor maps can address.
   std::optional<int64_t> bulkStoreBytes(const SizeExpr &columns);
-  /// The group's results for a tile of sums; of a pair of products (isPairOfProducts) the sums of each.
+  /// The group's results for a tile of sums; of a pair of products (isPairOfProducts, or two of them) the sums of each.
   llvm::SmallVector<mlir::Value> evaluate(llvm::ArrayRef<mlir::Value> sums, const Tile &at);
   void store(int64_t result, mlir::Value tile, const Tile &at);
 
@@ -58,14 +59,15 @@ class GroupEpilogue {
   bool isPerColumn(mlir::BlockArgument arg);
   mlir::Value load(mlir::BlockArgument arg, mlir::VectorType shape, const Tile &at);
   llvm::SmallVector<mlir::Value> ordered(mlir::Value rows, mlir::Value columns) const;
-  /// Read by nobody but the product.
+  bool isProduct(mlir::Operation *op) const { return llvm::is_contained(products_, op); }
+  /// Read by nobody but products.
   bool isOperand(mlir::BlockArgument arg) const {
-    return llvm::all_of(arg.getUsers(), [&](mlir::Operation *user) { return user == product_; });
+    return llvm::all_of(arg.getUsers(), [&](mlir::Operation *user) { return isProduct(user); });
   }
 
   KernelBuilder &kb_;
   graph::GroupOp group_;
-  mlir::Operation *product_;
+  llvm::SmallVector<mlir::Operation *, 2> products_;
   graph::Sizes out_;
   llvm::DenseMap<mlir::Value, mlir::Value> early_;  ///< of the tile at hand
   llvm::DenseMap<mlir::Value, int64_t> pieces_;     ///< the number of a residual that comes so

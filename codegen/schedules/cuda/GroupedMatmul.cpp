@@ -6,6 +6,9 @@
 //   wgmma        persistent blocks walk the groups one after the other, and each group's tiles by strides (WgmmaMatmul.cpp)
 //   mma, SIMT    a program looks through the groups for the one whose tile it has; programs that are left over multiply nothing
 //
+// Two products of one operand and the same ends, a gate and what it is multiplied with, are a pair (WgmmaPair): a tile has sums of both. Experts' weights lie apart, a
+// matrix of each for every group, so each product has a map of its own and fetches its half of a slot.
+//
 // A mixture of experts has many rows a group where a prompt is read, and few where one token follows another. Then weights are what takes the time,
 // and each must be read once: the product is computed transposed, tokens are the columns of a tile, which holds all of most groups'.
 #include "codegen/schedules/cuda/GroupedMatmul.h"
@@ -45,6 +48,12 @@ PackedGroupedMatmulOp productOf(GroupOp group) {
   auto found = group.getBody().front().getOps<PackedGroupedMatmulOp>();
   return found.empty() ? PackedGroupedMatmulOp() : *found.begin();
 }
+/// The second product of a pair; null where there is one.
+PackedGroupedMatmulOp otherOf(GroupOp group) {
+  for (PackedGroupedMatmulOp op : group.getBody().front().getOps<PackedGroupedMatmulOp>())
+    if (op != productOf(group)) return op;
+  return {};
+}
 /// Rows of both operands are multiples of what the copy engine moves.
 bool areRowsAligned(PackedGroupedMatmulOp product) {
   return sizesOf(product.getX().getType())[1].exactDivide(kRowBytes * 8 / elementOf(product.getX()).getIntOrFloatBitWidth()).has_value();
@@ -59,16 +68,20 @@ class GroupedMatmul {
   FailureOr<Scheduled> run() {
     product_ = productOf(group_);
     if (!product_) return group_.emitOpError("has no grouped product to schedule");
+    other_ = otherOf(group_);
     Sizes x = sizesOf(product_.getX().getType()), w = sizesOf(product_.getW().getType()), y = sizesOf(product_.getY().getType());
     rows_ = x[0], depth_ = x[1], groups_ = w[0], columns_ = y[1];
     if (!llvm::all_of(product_->getOperands(), llvm::IsaPred<BlockArgument>)) return group_.emitOpError("operands of the product must be inputs of the group");
     grouped_ = {input(product_.getEnds()), kb_.size(groups_), kb_.size(rows_)};
-    epilogue_.emplace(kb_, group_, product_);
+    SmallVector<Operation *> products = {product_};
+    if (other_) products.push_back(other_);
+    if (other_ && !arePaired()) return group_.emitOpError("has two grouped products, expected 16-bit floats by rows of one operand, of one shape, and a GPU with a copy engine");
+    epilogue_.emplace(kb_, group_, products);
     const bool byRows = product_.getByRows(), isByCopies = isCopied(product_);
     if (byRows && !isByCopies && elementOf(product_.getX()).isF32())
       return group_.emitOpError("multiplies f32 by rows of ") << depth_.str() << " elements, expected a GPU with a copy engine and rows of a multiple of 16 bytes";
     isByCopies ? emitWgmma() : byRows ? emitMma() : emitSimt();
-    Scheduled scheduled = kb_.finish(programs_, 0, rows_ * ceilDiv(columns_, kPanel) * depth_);
+    Scheduled scheduled = kb_.finish(programs_, 0, rows_ * ceilDiv(columns_, kPanel) * depth_ * SizeExpr(other_ ? 2 : 1));
     if (byRows && !isByCopies) sayMultiples(scheduled.kernel, scheduled.sizes);
     scheduled.question = std::move(question_);
     return scheduled;
@@ -78,6 +91,12 @@ class GroupedMatmul {
   OpBuilder &b() { return kb_.b(); }
   Location loc() { return kb_.loc(); }
   Value input(Value operand) { return kb_.input(cast<BlockArgument>(operand)); }
+  /// One kernel can have both products.
+  bool arePaired() {
+    auto all = group_.getBody().front().getOps<PackedGroupedMatmulOp>();
+    return std::distance(all.begin(), all.end()) == 2 && other_.getX() == product_.getX() && other_.getEnds() == product_.getEnds() && other_.getW().getType() == product_.getW().getType() &&
+           isa<BlockArgument>(other_.getW()) && isCopied(product_) && isCopied(other_) && !elementOf(product_.getX()).isF32();
+  }
   /// Tiles of that many rows, as many as there may be one above the other.
   SizeExpr tilesHigh(int64_t tileRows) { return floorDiv(rows_, tileRows) + groups_ + 1; }
   /// Rows of a group, on the average; at most, where the kernel is for a range of rows.
@@ -97,26 +116,35 @@ class GroupedMatmul {
     p.steps = kb_.size(ceilDiv(depth_, kSlotBytes / tile_.elementBytes));
     p.elementA = p.elementB = elementOf(product_.getX());
     p.groups = grouped_, p.areTokensColumns = isTransposed_;
+    if (other_) p.other = matrixSource(input(other_.getW()), kb_.formula(columns_), kb_.formula(depth_), kb_.formula(groups_));
     if (storesInBulk()) p.d = kb_.output(0), p.mText = kb_.formula(rows_), p.nText = kb_.formula(columns_);
     if (isTransposed_) std::swap(p.a, p.b), std::swap(p.m, p.n);
     epilogue_->setTransposed(isTransposed_);
     emitWgmmaMatmul(b(), kb_.kernel(), p, tile_, [&](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
       Value row = isTransposed_ ? at.column : at.row, column = isTransposed_ ? at.row : at.column;
       GroupEpilogue::Tile place{{Value()}, row, column, kb_.sub(at.end, row), kb_.sub(kb_.size(columns_), column)};
-      if (p.d) return epilogue_->evaluate(acc, place)[0];
-      store(acc, place);
+      const SmallVector<Value> sums = other_ ? halvesOf(acc) : SmallVector<Value>{acc};
+      if (p.d) return epilogue_->evaluate(sums, place)[0];
+      store(sums, place);
       return {};
     });
-    const SizeExpr tiles = isTransposed_ ? tilesHigh(tile_.n) * ceilDiv(columns_, tile_.m)
-                                         : tilesHigh(tile_.m * tile_.clusterM) * ceilDiv(columns_, tile_.n * tile_.clusterN);
+    const SizeExpr tiles = isTransposed_ ? tilesHigh(tile_.n) * ceilDiv(columns_, tile_.resultRows())
+                                         : tilesHigh(tile_.m * tile_.clusterM) * ceilDiv(columns_, tile_.resultColumns() * tile_.clusterN);
     programs_ = SizeExpr(tile_.cluster()) * min(tiles, SizeExpr(kMultiprocessors / tile_.cluster()));
   }
   bool storesInBulk() {
     auto bytes = isTransposed_ ? std::nullopt : epilogue_->bulkStoreBytes(columns_);
     return bytes && wgmmaStoreColumns(tile_.storedColumns(), *bytes);
   }
-  void store(Value acc, const GroupEpilogue::Tile &place) {
-    for (auto [i, tile] : llvm::enumerate(epilogue_->evaluate(acc, place))) epilogue_->store(i, tile, place);
+  /// Of both products' sums, each one's.
+  SmallVector<Value> halvesOf(Value acc) {
+    auto type = cast<VectorType>(acc.getType());
+    auto half = VectorType::get({type.getDimSize(0) / (isTransposed_ ? 2 : 1), type.getDimSize(1) / (isTransposed_ ? 1 : 2)}, type.getElementType());
+    auto both = tile::UnpairOp::create(b(), loc(), half, half, acc);
+    return {both.getFirst(), both.getSecond()};
+  }
+  void store(ArrayRef<Value> sums, const GroupEpilogue::Tile &place) {
+    for (auto [i, tile] : llvm::enumerate(epilogue_->evaluate(sums, place))) epilogue_->store(i, tile, place);
   }
   void chooseTile() {
     Type element = elementOf(product_.getX());
@@ -127,14 +155,16 @@ class GroupedMatmul {
     auto depth = depth_.constant();
     const int64_t slice = kSlotBytes / tile_.elementBytes, steps = depth ? (*depth + slice - 1) / slice : kUnknownSteps;
     isTransposed_ = rows <= kFewRows;
+    if (other_) tile_.pair = isTransposed_ ? WgmmaPair::rows : WgmmaPair::columns;
+    const int64_t products = other_ ? 2 : 1;
     Choice<WgmmaTile> choice;
     // Groups differ: a tile that holds twice the average holds most of them.
     auto candidates = isTransposed_ ? flatCandidates(rows, columns, groups, steps)
-                                    : wgmmaCandidates(rows, columns, steps, kWholeWaves * groups, epilogue_->operations(), tile_, kMultiprocessors, kSideBySide);
+                                    : wgmmaCandidates(rows, products * columns, steps, kWholeWaves * groups, epilogue_->operations() / products, tile_, kMultiprocessors, kSideBySide);
     for (WgmmaCandidate &candidate : candidates) {
       WgmmaTile &t = candidate.tile;
       // Measured: 256 x 160 is no faster than 128 x 256 that lose as many rows (8192 x 14336 x 4096 in 8 groups: 1,509 us and 1,488).
-      if (t.turns || (t.splits > 1 && !isTransposed_) || t.m > kHighest) continue;
+      if (t.turns || (t.splits > 1 && !isTransposed_) || t.resultRows() > kHighest) continue;
       // Of each group's last tile half is empty, on the average.
       const int64_t high = t.m * t.clusterM;
       if (!isTransposed_) candidate.cost *= (double(rows) / high + 0.5) / double((rows + high - 1) / high);
@@ -150,7 +180,7 @@ class GroupedMatmul {
       for (int64_t m : {128, 64})
         for (int64_t splits : {1, 2}) {
           if (splits > 1 && steps < splits * kLeastSteps) continue;
-          WgmmaTile t = WgmmaTile{m, 8 * splits, 2, 1, 1, m / 64, 64, true}.as(tile_);
+          WgmmaTile t = WgmmaTile{other_ ? 2 * m : m, 8 * splits, 2, 1, 1, m / 64, 64, true}.as(tile_);  // a consumer has 64 rows of each product
           t.splits = splits;
           while (t.n < tokens && t.n < kMostColumns) t.n *= 2;
           for (WgmmaTile more = t; wgmmaInfeasible(more).empty() && more.stages <= kMostStages; ++more.stages) t = more;
@@ -168,9 +198,9 @@ class GroupedMatmul {
   }
   /// How much longer than on the average the block with the most tiles works. Rows are spread over groups by chance; of a range of rows as few count as many.
   double unevenness(const WgmmaTile &t, int64_t columns, int64_t groups) {
-    const int64_t clusters = kMultiprocessors / t.splits, each = (columns + t.m - 1) / t.m;
+    const int64_t clusters = kMultiprocessors / t.splits, each = (columns + t.resultRows() - 1) / t.resultRows();
     const auto known = rows_.constant();
-    const int64_t most = known.value_or(target_.mostRows);
+    const int64_t most = std::max<int64_t>(1, known.value_or(target_.mostRows));
     double sum = 0;
     int64_t count = 0;
     for (int64_t rows = known ? most : 1; rows <= most; rows *= 2, ++count) {
@@ -189,6 +219,7 @@ class GroupedMatmul {
     out << ", rows=" << textOf(rows_) << " n=" << textOf(columns_) << " k=" << textOf(depth_) << " groups=" << textOf(groups_)
         << (rows_.constant() || !target_.mostRows ? "" : " up to " + std::to_string(target_.mostRows)) << " epilogue=" << epilogue_->operations() << " operands=" << group_.getInputs().size();
     if (tile_.promotes) out << " promoted";
+    if (other_) out << " paired";
     return text;
   }
 
@@ -261,7 +292,7 @@ class GroupedMatmul {
   GroupOp group_;
   const Target &target_;
   KernelBuilder kb_;
-  PackedGroupedMatmulOp product_;
+  PackedGroupedMatmulOp product_, other_;  ///< other_: of a pair
   std::optional<GroupEpilogue> epilogue_;
   GroupedRows grouped_;
   SizeExpr rows_, columns_, depth_, groups_, programs_;

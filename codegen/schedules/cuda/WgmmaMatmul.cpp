@@ -20,9 +20,10 @@
 // warp takes its 16 rows of a piece into registers as it makes the patch that it stores there. Where consumers take turns, a piece is of one
 // of them, and the ring holds all that a tile of each has: else the one whose products end first might wait a round too early.
 //
-// A gate and what it is multiplied with (WgmmaPair) are two products of one operand. The rows of both weights lie behind each other, and a slot has as many of
-// one as of the other, fetched as a box of three dimensions; nothing else changes in the loop. A thread's sums of both are of one place, so the epilogue
-// makes one value of two.
+// A gate and what it is multiplied with (WgmmaPair) are two products of one operand. A slot has as many rows of one matrix as of the other; nothing else changes in
+// the loop. A thread's sums of both are of one place, so the epilogue makes one value of two. Where the matrices lie behind each other, a box of three
+// dimensions fetches both (pairSource). Those of groups lie apart (WgmmaMatmul::other): each half of the slot has a copy of its own. Where two blocks share the
+// weights, each fetches one matrix's, for both.
 //
 // On 8-bit floats a tensor core aligns products and old sums and keeps about 14 bits: over a long k errors of some thousandths build up (decision
 // 0012). So a slot's products, 128 of k, get sums of their own, and f32 registers add these up (promotes) while the tensor core works for
@@ -331,7 +332,10 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
   int64_t cluster = t.cluster(), rows = t.rows();
   kernel->setAttr("cluster", DenseI64ArrayAttr::get(context, {t.clusterM, t.clusterN, t.splits}));
 
-  Value mapA = p.a.map(b, t.m / t.clusterN), mapB = p.b.map(b, t.n / t.clusterM), mapD;
+  // Of two matrices that lie apart a box is half of a slot.
+  const bool isApartA = p.other && t.pair == WgmmaPair::rows, isApartB = p.other && t.pair == WgmmaPair::columns;
+  Value mapA = p.a.map(b, isApartA ? t.m / 2 : t.m / t.clusterN), mapB = p.b.map(b, isApartB ? t.n / 2 : t.n / t.clusterM), mapOther, mapD;
+  if (p.other) mapOther = p.other->map(b, (isApartA ? t.m : t.n) / 2);
   auto resultMap = [&](Value buffer, int64_t columns, int64_t boxRows) -> Value {
     int64_t swizzle = columns * bytesOf(cast<tile::PtrType>(buffer.getType()).getElement());
     if (p.matrices) return makeMap(b, buffer, {p.nText, p.mText, p.matricesText}, {columns, boxRows, 1}, swizzle);
@@ -461,15 +465,24 @@ void emitWgmmaMatmul(OpBuilder &b, tile::KernelOp kernel, const WgmmaMatmul &p, 
     auto begunA = begin(p.a, at.row), begunB = begin(p.b, at.column);
     loopOver(firstStep, unlessEmpty(multiplies, firstStep, endStep), one, {}, "step", [&](scf::ForOp stepLoop) {
       auto slot = tile::RingAcquireOp::create(b, loc, slotType, ring).getSlot();
-      auto copy = [&](Value map, const WgmmaSource &source, ArrayRef<Value> begun, int64_t buffer, IntegerAttr across) {
+      auto copy = [&](Value map, const WgmmaSource &source, ArrayRef<Value> begun, int64_t buffer, IntegerAttr across, int64_t apart) {
         if (source.isEarly != early) return;
         auto place = source.place(b, begun, stepLoop.getInductionVar());
-        auto copy = tile::CopyBulkOp::create(b, loc, map, place.at, place.tap, slot, b.getI64IntegerAttr(buffer), across);
-        if (early) copy->setAttr("constant", b.getUnitAttr());
-        if (source.isPair && across) copy->setAttr("halves", b.getUnitAttr());
+        auto box = [&](Value map, IntegerAttr row, StringRef how) {
+          auto copy = tile::CopyBulkOp::create(b, loc, map, place.at, place.tap, slot, b.getI64IntegerAttr(buffer), across, row);
+          if (early) copy->setAttr("constant", b.getUnitAttr());
+          if (!how.empty()) copy->setAttr(how, b.getUnitAttr());
+        };
+        if (!apart) return box(map, IntegerAttr(), source.isPair && across ? "halves" : "");
+        if (!across) return box(map, IntegerAttr(), ""), box(mapOther, b.getI64IntegerAttr(apart), "");
+        Value isFirst = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, buffer == 0 ? rankN : rankM, zero);
+        auto branch = scf::IfOp::create(b, loc, isFirst, /*withElse=*/true);
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(branch.thenBlock()), box(map, IntegerAttr(), "own");
+        b.setInsertionPointToStart(branch.elseBlock()), box(mapOther, IntegerAttr(), "own");
       };
-      copy(mapA, p.a, begunA, 0, t.clusterN > 1 ? b.getI64IntegerAttr(1) : IntegerAttr());
-      copy(mapB, p.b, begunB, 1, t.clusterM > 1 ? b.getI64IntegerAttr(0) : IntegerAttr());
+      copy(mapA, p.a, begunA, 0, t.clusterN > 1 ? b.getI64IntegerAttr(1) : IntegerAttr(), isApartA ? t.m / 2 : 0);
+      copy(mapB, p.b, begunB, 1, t.clusterM > 1 ? b.getI64IntegerAttr(0) : IntegerAttr(), isApartB ? t.n / 2 : 0);
       tile::RingCommitOp::create(b, loc, slot);
     });
   };

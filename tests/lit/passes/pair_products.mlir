@@ -75,3 +75,40 @@ func.func @apart(%x: tensor<8x64xbf16>, %w: tensor<32x64xbf16>) -> (tensor<8x32x
   %b = jinx.mul %q, %t : tensor<8x32xbf16>, tensor<8x32xbf16> -> tensor<8x32xbf16>
   return %a, %b, %s, %t, %c : tensor<8x32xbf16>, tensor<8x32xbf16>, tensor<8x16xbf16>, tensor<8x32xbf16>, tensor<32x64xbf16>
 }
+
+// -----
+
+// A mixture of experts: the group has both grouped products, and weights of any origin, here one of them read by something else, too.
+// CHECK-LABEL: @experts
+// CHECK-SAME: (%[[X:.*]]: tensor<?x64xbf16, {{.*}}>, %[[WG:.*]]: tensor<3x128x64xbf16>, %[[E:.*]]: tensor<3xi32>)
+// CHECK: %[[WU:.*]] = jinx.constant dense<2.000000e+00> : tensor<3x128x64xbf16>
+// CHECK-NOT: jinx.concat
+// CHECK: %[[Y:.*]] = jinx.group "grouped"(%[[X]], %[[WG]], %[[E]], %[[WU]]) {{.*}} -> tensor<?x128xbf16
+// CHECK-NEXT: ^bb0(%[[A:.*]]: tensor<?x64xbf16, {{.*}}>, %[[B:.*]]: tensor<3x128x64xbf16>, %[[C:.*]]: tensor<3xi32>, %[[D:.*]]: tensor<3x128x64xbf16>):
+// CHECK-NEXT: %[[G:.*]] = jinx.packed_grouped_matmul %[[A]], %[[B]] by_rows, %[[C]]
+// CHECK-NEXT: %[[U:.*]] = jinx.packed_grouped_matmul %[[A]], %[[D]] by_rows, %[[C]]
+// CHECK-NEXT: %[[S:.*]] = jinx.sigmoid %[[G]]
+// CHECK-NEXT: %[[V:.*]] = jinx.mul %[[S]], %[[U]]
+// CHECK-NEXT: jinx.yield %[[V]]
+// CHECK: return %[[Y]], %[[WU]]
+func.func @experts(%x: tensor<?x64xbf16, #jinx.dims<"t", "64">>, %wg: tensor<3x128x64xbf16>, %e: tensor<3xi32>) -> (tensor<?x128xbf16, #jinx.dims<"t", "128">>, tensor<3x128x64xbf16>) {
+  %wu = jinx.constant dense<2.0> : tensor<3x128x64xbf16>
+  %g = jinx.packed_grouped_matmul %x, %wg by_rows, %e : tensor<?x64xbf16, #jinx.dims<"t", "64">>, tensor<3x128x64xbf16>, tensor<3xi32> -> tensor<?x128xbf16, #jinx.dims<"t", "128">>
+  %u = jinx.packed_grouped_matmul %x, %wu by_rows, %e : tensor<?x64xbf16, #jinx.dims<"t", "64">>, tensor<3x128x64xbf16>, tensor<3xi32> -> tensor<?x128xbf16, #jinx.dims<"t", "128">>
+  %s = jinx.sigmoid %g : tensor<?x128xbf16, #jinx.dims<"t", "128">> -> tensor<?x128xbf16, #jinx.dims<"t", "128">>
+  %y = jinx.mul %s, %u : tensor<?x128xbf16, #jinx.dims<"t", "128">>, tensor<?x128xbf16, #jinx.dims<"t", "128">> -> tensor<?x128xbf16, #jinx.dims<"t", "128">>
+  return %y, %wu : tensor<?x128xbf16, #jinx.dims<"t", "128">>, tensor<3x128x64xbf16>
+}
+
+// -----
+
+// Other ends are other rows.
+// CHECK-LABEL: @other_ends
+// CHECK-NOT: jinx.group
+// CHECK-COUNT-2: jinx.packed_grouped_matmul
+func.func @other_ends(%x: tensor<?x64xbf16, #jinx.dims<"t", "64">>, %wg: tensor<3x128x64xbf16>, %wu: tensor<3x128x64xbf16>, %e: tensor<3xi32>, %f: tensor<3xi32>) -> tensor<?x128xbf16, #jinx.dims<"t", "128">> {
+  %g = jinx.packed_grouped_matmul %x, %wg by_rows, %e : tensor<?x64xbf16, #jinx.dims<"t", "64">>, tensor<3x128x64xbf16>, tensor<3xi32> -> tensor<?x128xbf16, #jinx.dims<"t", "128">>
+  %u = jinx.packed_grouped_matmul %x, %wu by_rows, %f : tensor<?x64xbf16, #jinx.dims<"t", "64">>, tensor<3x128x64xbf16>, tensor<3xi32> -> tensor<?x128xbf16, #jinx.dims<"t", "128">>
+  %y = jinx.mul %g, %u : tensor<?x128xbf16, #jinx.dims<"t", "128">>, tensor<?x128xbf16, #jinx.dims<"t", "128">> -> tensor<?x128xbf16, #jinx.dims<"t", "128">>
+  return %y : tensor<?x128xbf16, #jinx.dims<"t", "128">>
+}

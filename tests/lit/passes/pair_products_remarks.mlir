@@ -66,3 +66,31 @@ module attributes {jinx.gpu = "sm_80"} {
     return %y : tensor<8x32xbf16>
   }
 }
+
+// -----
+
+func.func @experts(%x: tensor<8x64xbf16>, %wg: tensor<3x32x64xbf16>, %wu: tensor<3x32x64xbf16>, %e: tensor<3xi32>, %z: tensor<8x32xf32>, %v: tensor<3x16x32xf32>) -> (tensor<8x32xbf16>, tensor<8x16xf32>, tensor<8x32xbf16>) {
+  // expected-remark @below {{[Passed] Paired | Category:jinx-pair-products | Remark="packed_grouped_matmul: two products of one operand are one, of 2 * 32 columns, with 1 operators that read both"}}
+  %g = jinx.packed_grouped_matmul %x, %wg by_rows, %e : tensor<8x64xbf16>, tensor<3x32x64xbf16>, tensor<3xi32> -> tensor<8x32xbf16>
+  %u = jinx.packed_grouped_matmul %x, %wu by_rows, %e : tensor<8x64xbf16>, tensor<3x32x64xbf16>, tensor<3xi32> -> tensor<8x32xbf16>
+  // expected-remark @below {{[Missed] Apart | Category:jinx-pair-products | Remark="packed_grouped_matmul: no other product of its operand has its shape and type"}}
+  %n = jinx.packed_grouped_matmul %x, %wu by_rows, %e : tensor<8x64xbf16>, tensor<3x32x64xbf16>, tensor<3xi32> -> tensor<8x32xbf16>
+  %y = jinx.mul %g, %u : tensor<8x32xbf16>, tensor<8x32xbf16> -> tensor<8x32xbf16>
+  // expected-remark @below {{[Missed] Apart | Category:jinx-pair-products | Remark="packed_grouped_matmul: it does not multiply 16-bit floats"}}
+  %p = jinx.packed_grouped_matmul %z, %v by_rows, %e : tensor<8x32xf32>, tensor<3x16x32xf32>, tensor<3xi32> -> tensor<8x16xf32>
+  // expected-remark @below {{[Missed] Apart | Category:jinx-pair-products | Remark="packed_grouped_matmul: it does not multiply 16-bit floats"}}
+  %q = jinx.packed_grouped_matmul %z, %v by_rows, %e : tensor<8x32xf32>, tensor<3x16x32xf32>, tensor<3xi32> -> tensor<8x16xf32>
+  %m = jinx.mul %p, %q : tensor<8x16xf32>, tensor<8x16xf32> -> tensor<8x16xf32>
+  return %y, %m, %n : tensor<8x32xbf16>, tensor<8x16xf32>, tensor<8x32xbf16>
+}
+
+// -----
+
+func.func @unaligned_experts(%x: tensor<8x68xbf16>, %w: tensor<3x32x68xbf16>, %e: tensor<3xi32>) -> tensor<8x32xbf16> {
+  // expected-remark @below {{[Missed] Apart | Category:jinx-pair-products | Remark="packed_grouped_matmul: it is no product of matrices whose rows are read in bulk"}}
+  %p = jinx.packed_grouped_matmul %x, %w by_rows, %e : tensor<8x68xbf16>, tensor<3x32x68xbf16>, tensor<3xi32> -> tensor<8x32xbf16>
+  // expected-remark @below {{[Missed] Apart | Category:jinx-pair-products | Remark="packed_grouped_matmul: it is no product of matrices whose rows are read in bulk"}}
+  %q = jinx.packed_grouped_matmul %x, %w by_rows, %e : tensor<8x68xbf16>, tensor<3x32x68xbf16>, tensor<3xi32> -> tensor<8x32xbf16>
+  %y = jinx.mul %p, %q : tensor<8x32xbf16>, tensor<8x32xbf16> -> tensor<8x32xbf16>
+  return %y : tensor<8x32xbf16>
+}

@@ -380,3 +380,43 @@ func.func @grouped(%x: tensor<4096x64xbf16>, %w: tensor<3x256x64xbf16>, %e: tens
   }
   return %y : tensor<4096x256xbf16>
 }
+
+// -----
+
+// Two grouped products: each has a map of its own, whose boxes are halves of a slot.
+// CHECK-LABEL: @grouped_pair
+// CHECK: jinx.launch @k0_packed_grouped_matmul(%{{.*}}) {{.*}} paired"
+// CHECK: tile.roles
+// CHECK: tile.copy_bulk %[[FIRST:.*]][%[[AT:.*]]] into %[[SLOT:[0-9]+]] 1{{$}}
+// CHECK-NOT: tile.copy_bulk %[[FIRST]]
+// CHECK: tile.copy_bulk %{{.*}}[%[[AT]]] into %[[SLOT]] 1 row 128
+// CHECK: tile.unpair
+// CHECK: tile.store_bulk
+func.func @grouped_pair(%x: tensor<4096x64xbf16>, %wg: tensor<3x256x64xbf16>, %wu: tensor<3x256x64xbf16>, %e: tensor<3xi32>) -> tensor<4096x256xbf16> {
+  %y = jinx.group "grouped"(%x, %wg, %e, %wu) : (tensor<4096x64xbf16>, tensor<3x256x64xbf16>, tensor<3xi32>, tensor<3x256x64xbf16>) -> tensor<4096x256xbf16> {
+  ^bb0(%a: tensor<4096x64xbf16>, %b: tensor<3x256x64xbf16>, %c: tensor<3xi32>, %d: tensor<3x256x64xbf16>):
+    %g = jinx.packed_grouped_matmul %a, %b by_rows, %c : tensor<4096x64xbf16>, tensor<3x256x64xbf16>, tensor<3xi32> -> tensor<4096x256xbf16>
+    %u = jinx.packed_grouped_matmul %a, %d by_rows, %c : tensor<4096x64xbf16>, tensor<3x256x64xbf16>, tensor<3xi32> -> tensor<4096x256xbf16>
+    %v = jinx.mul %g, %u : tensor<4096x256xbf16>, tensor<4096x256xbf16> -> tensor<4096x256xbf16>
+    jinx.yield %v : tensor<4096x256xbf16>
+  }
+  return %y : tensor<4096x256xbf16>
+}
+
+// -----
+
+// Rows of other groups are no pair: the group is taken apart.
+// CHECK-LABEL: @grouped_other_ends
+// CHECK: %[[G:.*]] = jinx.launch @[[K:k[0-9]+_packed_grouped_matmul]](%arg0, %arg1, %arg2)
+// CHECK: %[[U:.*]] = jinx.launch @[[K]](%arg0, %arg1, %arg3)
+// CHECK: jinx.launch @{{.*}}mul(%[[G]], %[[U]])
+func.func @grouped_other_ends(%x: tensor<8x64xbf16>, %w: tensor<3x16x64xbf16>, %e: tensor<3xi32>, %f: tensor<3xi32>) -> tensor<8x16xbf16> {
+  %y = jinx.group "grouped"(%x, %w, %e, %f) : (tensor<8x64xbf16>, tensor<3x16x64xbf16>, tensor<3xi32>, tensor<3xi32>) -> tensor<8x16xbf16> {
+  ^bb0(%a: tensor<8x64xbf16>, %b: tensor<3x16x64xbf16>, %c: tensor<3xi32>, %d: tensor<3xi32>):
+    %g = jinx.packed_grouped_matmul %a, %b by_rows, %c : tensor<8x64xbf16>, tensor<3x16x64xbf16>, tensor<3xi32> -> tensor<8x16xbf16>
+    %u = jinx.packed_grouped_matmul %a, %b by_rows, %d : tensor<8x64xbf16>, tensor<3x16x64xbf16>, tensor<3xi32> -> tensor<8x16xbf16>
+    %m = jinx.mul %g, %u : tensor<8x16xbf16>, tensor<8x16xbf16> -> tensor<8x16xbf16>
+    jinx.yield %m : tensor<8x16xbf16>
+  }
+  return %y : tensor<8x16xbf16>
+}

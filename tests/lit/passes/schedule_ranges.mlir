@@ -30,3 +30,20 @@ func.func @grouped(%x: tensor<?x1024xbf16, #jinx.dims<"t", "1024">>, %w: tensor<
   }
   return %y : tensor<?x512xbf16, #jinx.dims<"t", "512">>
 }
+
+// -----
+
+// Two grouped products: the same ranges, and both weights in each launch.
+// CHECK-LABEL: @grouped_pair
+// CHECK: %[[FEW:.*]] = jinx.launch @k0_packed_grouped_matmul_48(%arg0, %arg1, %arg3, %arg2) {{.*}}wgmma grouped transposed {{.*}}up to 48 {{.*}}paired
+// CHECK: jinx.launch @k0_packed_grouped_matmul(%arg0, %arg1, %arg3, %arg2, %[[FEW]]) {{.*}}in_place = array<i64: 4>{{.*}}"wgmma grouped bf16 {{.*}}paired
+func.func @grouped_pair(%x: tensor<?x1024xbf16, #jinx.dims<"t", "1024">>, %wg: tensor<6x512x1024xbf16>, %wu: tensor<6x512x1024xbf16>, %e: tensor<6xi32>) -> tensor<?x512xbf16, #jinx.dims<"t", "512">> {
+  %y = jinx.group "grouped"(%x, %wg, %e, %wu) : (tensor<?x1024xbf16, #jinx.dims<"t", "1024">>, tensor<6x512x1024xbf16>, tensor<6xi32>, tensor<6x512x1024xbf16>) -> tensor<?x512xbf16, #jinx.dims<"t", "512">> {
+  ^bb0(%a: tensor<?x1024xbf16, #jinx.dims<"t", "1024">>, %b: tensor<6x512x1024xbf16>, %c: tensor<6xi32>, %d: tensor<6x512x1024xbf16>):
+    %g = jinx.packed_grouped_matmul %a, %b by_rows, %c : tensor<?x1024xbf16, #jinx.dims<"t", "1024">>, tensor<6x512x1024xbf16>, tensor<6xi32> -> tensor<?x512xbf16, #jinx.dims<"t", "512">>
+    %u = jinx.packed_grouped_matmul %a, %d by_rows, %c : tensor<?x1024xbf16, #jinx.dims<"t", "1024">>, tensor<6x512x1024xbf16>, tensor<6xi32> -> tensor<?x512xbf16, #jinx.dims<"t", "512">>
+    %v = jinx.mul %g, %u : tensor<?x512xbf16, #jinx.dims<"t", "512">>, tensor<?x512xbf16, #jinx.dims<"t", "512">> -> tensor<?x512xbf16, #jinx.dims<"t", "512">>
+    jinx.yield %v : tensor<?x512xbf16, #jinx.dims<"t", "512">>
+  }
+  return %y : tensor<?x512xbf16, #jinx.dims<"t", "512">>
+}

@@ -31,7 +31,7 @@ Value ceilSteps(OpBuilder &b, Location loc, Value k, int64_t elements = 64) {
 
 }  // namespace
 
-Built buildPairWgmma(const schedules::WgmmaTile &tile, int64_t sms) {
+Built buildPairWgmma(const schedules::WgmmaTile &tile, int64_t sms, bool isApart) {
   OpBuilder b(&context());
   Location loc = b.getUnknownLoc();
   Built built;
@@ -39,12 +39,17 @@ Built buildPairWgmma(const schedules::WgmmaTile &tile, int64_t sms) {
   b.setInsertionPointToEnd(built.module->getBody());
   const bool ofRows = tile.pair == schedules::WgmmaPair::rows;
   Type bf16 = tile::PtrType::get(b.getContext(), b.getBF16Type());
-  auto kernel = tile::KernelOp::create(b, loc, ofRows ? "wgmma_pair_rows" : "wgmma_pair", TypeRange{bf16, bf16, bf16}, 2, 3, "/mlp/gate, /mlp/up");
+  auto kernel = tile::KernelOp::create(b, loc, ofRows ? "wgmma_pair_rows" : "wgmma_pair", SmallVector<Type>(isApart ? 4 : 3, bf16), isApart ? 3 : 2, 3, "/mlp/gate, /mlp/up");
   b.setInsertionPointToEnd(&kernel.getBody().front());
   schedules::WgmmaMatmul p;
   p.a = schedules::matrixSource(named(kernel.buffer(0), "x"), "a0", "a2");
-  p.b = schedules::pairSource(named(kernel.buffer(1), "w"), "a1", "a2", tile.clusterM > 1);
-  Value d = named(kernel.buffer(2), "d"), m = named(kernel.size(0), "m"), n = named(kernel.size(1), "n");
+  if (isApart) {
+    p.b = schedules::matrixSource(named(kernel.buffer(1), "w"), "a1", "a2");
+    p.other = schedules::matrixSource(named(kernel.buffer(2), "w2"), "a1", "a2");
+  } else {
+    p.b = schedules::pairSource(named(kernel.buffer(1), "w"), "a1", "a2", tile.clusterM > 1);
+  }
+  Value d = named(kernel.buffer(isApart ? 3 : 2), "d"), m = named(kernel.size(0), "m"), n = named(kernel.size(1), "n");
   p.m = m, p.n = n, p.mText = "a0", p.nText = "a1";
   if (!ofRows) p.d = d;
   p.steps = ceilSteps(b, loc, named(kernel.size(2), "k"));

@@ -151,14 +151,33 @@ CudaKernel gateKernel(schedules::WgmmaPair pair, schedules::WgmmaTile tile) {
   tile.pair = pair;
   return buildPairWgmma(tile, 3).kernel;
 }
+// The matrices of both lie apart: each of two blocks fetches one of them for both.
+constexpr Fault kGateApartFaults[] = {
+    {"both matrices land in one place", " + rank_m * (kSliceB * 128), &map_w2", ", &map_w2", "bulk load (touches|overwrites) shared|wgmma (reads|touches) shared\\+\\d+, (which nothing|where a bulk load)"},
+    {"one matrix for one block of two", "(1u << kClusterM) - 1u", "1u", "deadlock[^]*bytes outstanding|lands after|may not have landed|bulk load overwrites"},
+};
+struct GateApartRun {
+  int64_t m, n, k;
+  std::vector<uint16_t> x = std::vector<uint16_t>(m * k, 0x3F80), w = std::vector<uint16_t>(n * k, 0x3F80), w2 = w, d = std::vector<uint16_t>(m * n);
+  Expected<emulated::LaunchReport> operator()(Runner &runner, const emulated::LaunchOptions &options) { return runner.run({in(x), in(w), in(w2), out(d)}, {m, n, k}, options); }
+};
 CudaKernel gateRowsKernel() { return gateKernel(schedules::WgmmaPair::rows, {128, 24, 3, 1, 1, 1, 64, true, 3}); }
 CudaKernel gateColumnsKernel() { return gateKernel(schedules::WgmmaPair::columns, {128, 128, 3, 2, 1, 2, 2, false}); }
+
+CudaKernel gateApartKernel() {
+  schedules::WgmmaTile tile{128, 128, 3, 2, 1, 2, 2, false};
+  tile.pair = schedules::WgmmaPair::columns;
+  return buildPairWgmma(tile, 3, /*isApart=*/true).kernel;
+}
 
 class GateRowsFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(GateRowsFaults, IsReported) { checkFault(gateRowsKernel(), GetParam(), GateRun{5, 200, 968}); }
 TEST(GateRowsFaults, NoneInTheRightText) { checkRight(gateRowsKernel(), GateRun{5, 200, 968}); }
 class GateColumnsFaults : public ::testing::TestWithParam<Fault> {};
 TEST_P(GateColumnsFaults, IsReported) { checkFault(gateColumnsKernel(), GetParam(), GateRun{300, 200, 264}); }
+class GateApartFaults : public ::testing::TestWithParam<Fault> {};
+TEST_P(GateApartFaults, IsReported) { checkFault(gateApartKernel(), GetParam(), GateApartRun{300, 200, 264}); }
+TEST(GateApartFaults, NoneInTheRightText) { checkRight(gateApartKernel(), GateApartRun{300, 200, 264}); }
 TEST(GateColumnsFaults, NoneInTheRightText) { checkRight(gateColumnsKernel(), GateRun{300, 200, 264}); }
 
 // Grouped products: which rows are whose is data, and every row is one block's.
@@ -746,6 +765,7 @@ INSTANTIATE_TEST_SUITE_P(Planted, PromotedFaults, ::testing::ValuesIn(kPromotedF
 INSTANTIATE_TEST_SUITE_P(Planted, HighLowFaults, ::testing::ValuesIn(kHighLowFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GateRowsFaults, ::testing::ValuesIn(kGateRowsFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, GateColumnsFaults, ::testing::ValuesIn(kGateColumnsFaults), nameOf);
+INSTANTIATE_TEST_SUITE_P(Planted, GateApartFaults, ::testing::ValuesIn(kGateApartFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairedFaults, ::testing::ValuesIn(kPairedFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, PairFaults, ::testing::ValuesIn(kPairFaults), nameOf);
 INSTANTIATE_TEST_SUITE_P(Planted, AttentionFaults, ::testing::ValuesIn(kAttentionFaults), nameOf);

@@ -27,6 +27,22 @@ TEST(CudaGrouped, TextAndGate) {
   compileThroughGate(GroupedProblem{300, 37, 77, 3}.kernel(), kSpilled);
 }
 
+TEST(CudaGrouped, PairTextAndGate) {
+  GroupedProblem prompt = kPrompt, decoder = kDecoder;
+  prompt.isPair = decoder.isPair = true;
+  const CudaKernel many = prompt.kernel(), few = decoder.kernel();
+  expectGolden("grouped_pair.cu", many.text);
+  expectGolden("grouped_pair_transposed.cu", few.text);
+  dumpForGpu(many, "grouped_pair");
+  dumpForGpu(few, "grouped_pair_transposed");
+  if (!haveNvrtc()) GTEST_SKIP() << "no NVRTC on this machine";
+  for (const CudaKernel *kernel : {&many, &few}) {
+    CompiledCuda compiled = compileThroughGate(*kernel);
+    EXPECT_GT(countSass(compiled.cubin, kSassHgmma), 0) << "the products must be HGMMA instructions";
+    EXPECT_EQ(countSass(compiled.cubin, kSassLdl) + countSass(compiled.cubin, kSassStl), 0) << "local memory";
+  }
+}
+
 void check(const GroupedProblem &p, std::vector<int32_t> ends, uint64_t seed) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   auto xf = randomFloats(p.t * p.k, seed), wf = randomFloats(p.g * p.n * p.k, seed + 1);

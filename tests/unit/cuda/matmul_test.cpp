@@ -177,15 +177,16 @@ TEST(CudaMatmul, WgmmaPairTextAndGate) {
   }
 }
 
-/// D = relu(X W0^T) * (X W1^T), a guard row behind D.
-void checkPair(Runner &r, int64_t m, int64_t n, int64_t k, uint64_t seed) {
+/// D = relu(X W0^T) * (X W1^T), a guard row behind D. \param isApart  W0 and W1 are two buffers
+void checkPair(Runner &r, int64_t m, int64_t n, int64_t k, uint64_t seed, bool isApart = false) {
   auto xf = randomFloats(m * k, seed), wf = randomFloats(2 * n * k, seed + 1);
   std::vector<uint16_t> x(m * k), w(2 * n * k), d((m + 1) * n, 0x7FC1);
   for (size_t i = 0; i < x.size(); ++i) x[i] = toBf16(xf[i]);
   for (size_t i = 0; i < w.size(); ++i) w[i] = toBf16(wf[i]);
   emulated::LaunchOptions options;
   options.seed = seed;
-  auto report = r.run({in(x), in(w), out(d)}, {m, n, k}, options);
+  std::vector<uint16_t> w0(w.begin(), w.begin() + n * k), w1(w.begin() + n * k, w.end());
+  auto report = isApart ? r.run({in(x), in(w0), in(w1), out(d)}, {m, n, k}, options) : r.run({in(x), in(w), out(d)}, {m, n, k}, options);
   ASSERT_TRUE(report.isOk()) << report.status().message();
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) {
@@ -208,19 +209,23 @@ TEST(CudaMatmul, WgmmaPairs) {
                                     {256, 32, 2, 1, 2, 2, 4, false}, {64, 64, 5, 2, 1, 2, 2, false, 1, true}}) {
     tile = columnPair(tile);
     ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
-    Runner r(buildPairWgmma(tile, 4).kernel);
-    ASSERT_TRUE(r.ok());
-    uint64_t seed = 70;
-    for (auto [m, n, k] : {std::array<int64_t, 3>{1, 8, 8}, {200, 136, 72}, {300, 264, 200}}) checkPair(r, m, n, k, ++seed);
+    for (bool isApart : {false, true}) {
+      Runner r(buildPairWgmma(tile, 4, isApart).kernel);
+      ASSERT_TRUE(r.ok());
+      uint64_t seed = 70;
+      for (auto [m, n, k] : {std::array<int64_t, 3>{1, 8, 8}, {200, 136, 72}, {300, 264, 200}}) checkPair(r, m, n, k, ++seed, isApart);
+    }
   }
   // Transposed: one and two consumers, and blocks that share k.
   for (schedules::WgmmaTile tile : {schedules::WgmmaTile{128, 8, 3, 1, 1, 1, 64, true}, {256, 16, 3, 1, 1, 2, 64, true}, {128, 24, 3, 1, 1, 1, 64, true, 3}, {128, 32, 2, 1, 1, 1, 64, true, 4}}) {
     tile = rowPair(tile);
     ASSERT_EQ(schedules::wgmmaInfeasible(tile), "");
-    Runner r(buildPairWgmma(tile, 12).kernel);
-    ASSERT_TRUE(r.ok());
-    uint64_t seed = 80;
-    for (auto [m, n, k] : {std::array<int64_t, 3>{1, 8, 8}, {5, 200, 328}, {40, 72, 712}}) checkPair(r, m, n, k, ++seed);
+    for (bool isApart : {false, true}) {
+      Runner r(buildPairWgmma(tile, 12, isApart).kernel);
+      ASSERT_TRUE(r.ok());
+      uint64_t seed = 80;
+      for (auto [m, n, k] : {std::array<int64_t, 3>{1, 8, 8}, {5, 200, 328}, {40, 72, 712}}) checkPair(r, m, n, k, ++seed, isApart);
+    }
   }
 }
 
