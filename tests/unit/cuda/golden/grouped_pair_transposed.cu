@@ -1,43 +1,34 @@
 // jinx 0.1 | rows | sm_90a
-// grid = 132 in clusters of 2; block = kThreads; dynamic shared memory = 230608 bytes
+// grid = 132; block = kThreads; dynamic shared memory = 222400 bytes
 constexpr int kThreads = 256;  // of a block
-constexpr int kSplits = 2;  // blocks of a cluster, each with its part of k
 constexpr int kConsumers = 1;  // warpgroups that multiply; one more fetches
-constexpr int kCluster = 1;  // blocks that share what they fetch
+constexpr int kCluster = 1;  // blocks of a cluster
 constexpr int kStages = 12;  // slots of the ring
 constexpr int kOffsetA = 0;  // a in shared memory: 128 x 64 elements of 2 bytes
 constexpr int kStageBytesA = 16384;
 constexpr int kOffsetB = 196608;  // b in shared memory: 16 x 64 elements of 2 bytes
 constexpr int kStageBytesB = 2048;
-constexpr int kOffsetBarriers = 229376;  // two for each slot: filled, free
-constexpr int kOffsetParts = 221184;  // sums over a part of k, as a warpgroup leaves them for the other blocks
-constexpr int kPartBytes = 8192;  // of a warpgroup
-constexpr int kOffsetPartBarriers = 229568;  // two for each warpgroup: parts are there, parts were read
+constexpr int kOffsetBarriers = 221184;  // two for each slot: filled, free
 constexpr int kBlocks = 2;  // products of 64 rows that a warpgroup holds
 constexpr int kAccumulators = 8;  // of a thread for one of them
 constexpr int kOctets = 2;  // groups of 8 columns
 constexpr int kSteps = 4;  // products along k in one slot; a step is 32 bytes, 2 in descriptor units
-constexpr int kAccumulatorsOfSlice = 4;  // of a thread for one of them
-constexpr int kOctetsOfSlice = 1;  // groups of 8 columns
 constexpr int kBlocksOfHalf = 1;  // products of 64 rows that a warpgroup holds
 
-extern "C" __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(kThreads)
+extern "C" __global__ void __launch_bounds__(kThreads)
 rows(const bf16* x0, const bf16* x1, const i32* x2, const bf16* x3, bf16* __restrict__ y,
      const __grid_constant__ TensorMap map_x1, const __grid_constant__ TensorMap map_x0,
      const __grid_constant__ TensorMap map_x3) {
   const int fragment_row = threadIdx.x % 128 / 32 * 16 + threadIdx.x % 32 / 4;
   const int fragment_column = threadIdx.x % 4 * 2;
   const i64 program = blockIdx.x;
-  const i64 programs = gridDim.x;
-  const i64 first_tile = divide_small(program, 2);
-  const i64 tile_stride = divide_small(programs, 2);
+  const i64 tile_stride = gridDim.x;
   const u32 smem = smem_address(align_1024(dynamic_shared()));
   const u32 full = smem + kOffsetBarriers;  // bytes of a slot have landed
   const u32 empty = full + kStages * 8;  // every consumer of the cluster is done with it
   const int warpgroup = warp_uniform(threadIdx.x / 128);
 
   // Barriers, visible to the whole cluster and to the copy engine before anyone uses them.
-  const int rank_k = cluster_rank();
   if (threadIdx.x == 0) {
     tma_prefetch_map(&map_x1);
     tma_prefetch_map(&map_x0);
@@ -48,25 +39,19 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, const bf16* x3, bf16* __rest
       mbar_guard(empty + s * 8, smem + kOffsetA + s * kStageBytesA, kStageBytesA);
       mbar_guard(empty + s * 8, smem + kOffsetB + s * kStageBytesB, kStageBytesB);
     }
-    for (int c = 0; c < 2 * kConsumers; ++c) {
-      mbar_init(smem + kOffsetPartBarriers + c * 8, kSplits * 4);  // an arrival of each warp
-    }
     mbar_init_fence();
   }
-  cluster_arrive_relaxed();
-  cluster_wait();
+  block_sync();
   grid_wait_previous();
 
   if (warpgroup == 0) {
     // Producer: one thread keeps the ring full.
     if (warp_uniform(threadIdx.x / 32) == 0 && elect_one()) {
       Ring fill{0, 0};
-      const i64 first_step = least<i64>(rank_k * 16, 32);
-      const i64 end_step = least<i64>(first_step + 16, 32);
 
       // Group after group: where one ends is data; `next_tile` counts from the group's first tile.
       i64 group_begin = 0;
-      i64 next_tile = first_tile;
+      i64 next_tile = program;
       for (i64 group = 0; group < 65; ++group) {
         const i32 x2_value = load_where(x2 + group, 64 - group > 0);
         const i64 count = greatest<i64>(static_cast<i64>(x2_value), group_begin);
@@ -83,7 +68,7 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, const bf16* x3, bf16* __rest
           const i64 row = advanced * 64;
           const i64 column = (band * 64 + within - advanced * width) * 16;
           const i64 token_column = group_begin + column;
-          for (i64 step = first_step; step < (multiplies ? end_step : first_step); ++step) {
+          for (i64 step = 0; step < (multiplies ? 32 : 0); ++step) {
             mbar_wait(empty + fill.slot * 8, fill.parity ^ 1);
             mbar_arrive_expect_bytes(full + fill.slot * 8, kStageBytesA + kStageBytesB);
             const i64 step2 = step * 64;
@@ -105,18 +90,11 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, const bf16* x3, bf16* __rest
     // Consumers: multiply, then the epilogue of the same tile.
     const int consumer = warpgroup - 1;
     const int thread = threadIdx.x % 128;
-    const int lane = thread % 32;
-    const u32 parts = smem + kOffsetParts + consumer * kPartBytes;
-    const u32 parts_there = smem + kOffsetPartBarriers + consumer * 16;  // every block has left its part
-    const u32 parts_read = parts_there + 8;  // every block has read this one's
-    u32 parts_turn = 0;
     Ring take{0, 0};
     int held = -1;  // slot whose product may still run
-    const i64 first_step2 = least<i64>(rank_k * 16, 32);
-    const i64 end_step2 = least<i64>(first_step2 + 16, 32);
     const i64 first_row = consumer * 64;
     i64 group_begin2 = 0;
-    i64 next_tile2 = first_tile;
+    i64 next_tile2 = program;
     for (i64 group2 = 0; group2 < 65; ++group2) {
       const i32 x2_value2 = load_where(x2 + group2, 64 - group2 > 0);
       const i64 count2 = greatest<i64>(static_cast<i64>(x2_value2), group_begin2);
@@ -140,7 +118,7 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, const bf16* x3, bf16* __rest
             }
           }
         }
-        for (i64 step3 = first_step2; step3 < (multiplies2 ? end_step2 : first_step2); ++step3) {
+        for (i64 step3 = 0; step3 < (multiplies2 ? 32 : 0); ++step3) {
           mbar_wait(full + take.slot * 8, take.parity);
           const u64 desc_a = wgmma_descriptor_128b(smem + kOffsetA + take.slot * kStageBytesA + u32(first_row) * 128);
           const u64 desc_b = wgmma_descriptor_128b(smem + kOffsetB + take.slot * kStageBytesB);
@@ -153,7 +131,7 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, const bf16* x3, bf16* __rest
           }
           wgmma_commit();
           wgmma_wait<1>();
-          if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, rank_k);
+          if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);
           held = take.slot;
           ring_advance(take, kStages);
         }
@@ -164,46 +142,22 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, const bf16* x3, bf16* __rest
           for (int i = 0; i < kAccumulators; ++i)
             wgmma_pin(acc[block][i]);
         }
-        if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, rank_k);
+        if (held >= 0 && thread < kCluster) mbar_arrive_at(empty + held * 8, thread);
         held = -1;
         const i64 band2 = divide_small(tile2, 1408);
         const i64 within2 = tile2 - band2 * 1408;
         const i64 width2 = least<i64>(tiles_n2 - band2 * 64, 64);
         const i64 advanced2 = divide_small(within2, width2);
         const i64 crossed = band2 * 64 + within2 - advanced2 * width2;
+        const i64 token_column2 = group_begin2 + crossed * 16;
         const i64 my_row = advanced2 * 64 + first_row;
-        // Each block of the cluster leaves its sums, and adds up a slice of the columns from all of them.
-        mbar_wait_cluster(parts_read, parts_turn ^ 1);
-#pragma unroll
-        for (int block = 0; block < kBlocks; ++block) {
-#pragma unroll
-          for (int j = 0; j < kOctets; ++j)
-            shared_store_x4(parts + ((block * kOctets + j) * 128 + thread) * 16, acc[block] + 4 * j);
-        }
-        warp_sync();
-        if (lane < kSplits) mbar_arrive_publish(parts_there, lane);
-        mbar_wait_cluster(parts_there, parts_turn);
-        float sum[kBlocks][kAccumulatorsOfSlice] = {};
-#pragma unroll
-        for (int block = 0; block < kBlocks; ++block) {
-#pragma unroll
-          for (int j = 0; j < kOctetsOfSlice; ++j) {
-#pragma unroll
-            for (int split = 0; split < kSplits; ++split)
-              cluster_add_x4(sum[block] + 4 * j, parts + ((block * kOctets + rank_k * kOctetsOfSlice + j) * 128 + thread) * 16, split);
-          }
-        }
-        warp_sync();
-        if (lane < kSplits) mbar_arrive_publish(parts_read, lane);
-        parts_turn ^= 1;
-        const i64 my_column = group_begin2 + crossed * 16 + rank_k * 8;
-        float first_sums[kBlocksOfHalf][kAccumulatorsOfSlice], second_sums[kBlocksOfHalf][kAccumulatorsOfSlice];
+        float first_sums[kBlocksOfHalf][kAccumulators], second_sums[kBlocksOfHalf][kAccumulators];
 #pragma unroll
         for (int block = 0; block < kBlocksOfHalf; ++block) {
 #pragma unroll
-          for (int i = 0; i < kAccumulatorsOfSlice; ++i) {
-            first_sums[block][i] = sum[block][i];
-            second_sums[block][i] = sum[kBlocksOfHalf + block][i];
+          for (int i = 0; i < kAccumulators; ++i) {
+            first_sums[block][i] = acc[block][i];
+            second_sums[block][i] = acc[kBlocksOfHalf + block][i];
           }
         }
 
@@ -211,7 +165,7 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, const bf16* x3, bf16* __rest
 #pragma unroll
         for (int block = 0; block < kBlocksOfHalf; ++block) {
 #pragma unroll
-          for (int j = 0; j < kOctetsOfSlice; ++j) {
+          for (int j = 0; j < kOctets; ++j) {
 #pragma unroll
             for (int h = 0; h < 2; ++h) {
               bf16 run[2];
@@ -222,7 +176,7 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, const bf16* x3, bf16* __rest
                 run[e] = to_bf16(product);
               }
               if (fragment_row + block * 64 + h * 8 < 1408 - my_row)
-                store_strided(y + my_column * 1408 + my_row + fragment_row + block * 64 + h * 8 + i64(fragment_column) * 1408, 1408, run, group_end2 - my_column - (fragment_column));
+                store_strided(y + token_column2 * 1408 + my_row + fragment_row + block * 64 + h * 8 + i64(fragment_column + j * 8) * 1408, 1408, run, group_end2 - token_column2 - (fragment_column + j * 8));
             }
           }
         }
@@ -233,6 +187,5 @@ rows(const bf16* x0, const bf16* x1, const i32* x2, const bf16* x3, bf16* __rest
       group_begin2 = next3;
       next_tile2 = next4;
     }
-    mbar_wait_cluster(parts_read, parts_turn ^ 1);  // as do the parts
   }
 }
