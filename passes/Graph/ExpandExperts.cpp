@@ -14,7 +14,7 @@
 //           and a step of one token is launches: here are three, which read no more than the pairs
 //
 // A rank that has experts 1 and 2 only counts from its first one, [[1, -1], [-1, 0]]. Its pairs lie in front, and rows behind the last end are 0 (that is what
-// a grouped product says), so the last row is one of them wherever a pair is elsewhere. Such pairs lie behind all rows: a scatter leaves them out, and a gather
+// a grouped product says), so the last row is one of them wherever a pair is elsewhere. Such pairs lie behind all rows, where nobody looks for them, and a gather
 // reads the last row.
 //
 //   sorted    (1, 1) (0, 2) - -                   ends 1 2
@@ -47,7 +47,7 @@ class Expansion {
 
   void run() {
     at(".route");
-    route();
+    isByPairs_ ? lookAtPairs() : sumUpExperts();
     Value rows = GatherOp::create(b_, loc_, op_.getX(), div(order_, used_), 0);
     Value gate = product(".gate", rows, op_.getGate()), up = product(".up", rows, op_.getUp());
     Value gated = cast(mul(activate(cast(gate, f32_)), cast(up, f32_)), elementOf(op_.getX()));
@@ -62,10 +62,6 @@ class Expansion {
   void at(StringRef part) {
     StringRef name = nodeName(op_.getLoc());
     if (!name.empty()) loc_ = NameLoc::get(b_.getStringAttr(name + part));
-  }
-
-  void route() {
-    isByPairs_ ? lookAtPairs() : sumUpExperts();
   }
 
   void sumUpExperts() {

@@ -141,8 +141,17 @@ void GroupEpilogue::loadColumns(VectorType sums, const Tile &at) {
   }
 }
 
-SmallVector<Value> GroupEpilogue::evaluate(ArrayRef<Value> sums, const Tile &at) {
+SmallVector<Value> GroupEpilogue::sumsOfEach(Value sums) {
+  if (products_.size() == 1 && !isPairOfProducts(products_[0])) return {sums};
+  auto type = cast<VectorType>(sums.getType());
+  auto half = VectorType::get({type.getDimSize(0) / (isTransposed_ ? 2 : 1), type.getDimSize(1) / (isTransposed_ ? 1 : 2)}, type.getElementType());
+  auto both = tile::UnpairOp::create(kb_.b(), kb_.loc(), half, half, sums);
+  return {both.getFirst(), both.getSecond()};
+}
+
+SmallVector<Value> GroupEpilogue::evaluate(Value all, const Tile &at) {
   OpBuilder &b = kb_.b();
+  const SmallVector<Value> sums = sumsOfEach(all);
   auto shape = cast<VectorType>(sums[0].getType());
   llvm::DenseMap<Value, Value> tiles;
   Value anchor = products_[0]->getResult(0);

@@ -47,8 +47,8 @@ class GroupEpilogue {
   bool readsColumns();
   /// Bytes of an element of the result, if there is one result, of rows of `columns` that tensor maps can address.
   std::optional<int64_t> bulkStoreBytes(const SizeExpr &columns);
-  /// The group's results for a tile of sums; of a pair of products (isPairOfProducts, or two of them) the sums of each.
-  llvm::SmallVector<mlir::Value> evaluate(llvm::ArrayRef<mlir::Value> sums, const Tile &at);
+  /// The group's results for a tile of sums; of a pair of products (isPairOfProducts, or two of them) those of both, as the tile has them.
+  llvm::SmallVector<mlir::Value> evaluate(mlir::Value sums, const Tile &at);
   void store(int64_t result, mlir::Value tile, const Tile &at);
 
  private:
@@ -59,6 +59,8 @@ class GroupEpilogue {
   bool isPerColumn(mlir::BlockArgument arg);
   mlir::Value load(mlir::BlockArgument arg, mlir::VectorType shape, const Tile &at);
   llvm::SmallVector<mlir::Value> ordered(mlir::Value rows, mlir::Value columns) const;
+  /// The sums of each product, all of one place.
+  llvm::SmallVector<mlir::Value> sumsOfEach(mlir::Value sums);
   bool isProduct(mlir::Operation *op) const { return llvm::is_contained(products_, op); }
   /// Read by nobody but products.
   bool isOperand(mlir::BlockArgument arg) const {

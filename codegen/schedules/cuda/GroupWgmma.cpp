@@ -255,14 +255,7 @@ class GroupWgmma {
   }
   Value epilogue(Value acc, const TilePlace &at, bool isBulk) {
     GroupEpilogue::Tile place = placeOf(at);
-    SmallVector<Value> sums = {acc};
-    if (isPair_) {
-      auto type = cast<VectorType>(acc.getType());
-      auto half = VectorType::get({type.getDimSize(0) / (isTransposed_ ? 2 : 1), type.getDimSize(1) / (isTransposed_ ? 1 : 2)}, type.getElementType());
-      auto both = tile::UnpairOp::create(b(), kb_.loc(), half, half, acc);
-      sums = {both.getFirst(), both.getSecond()};
-    }
-    auto results = epilogue_->evaluate(sums, place);
+    auto results = epilogue_->evaluate(acc, place);
     if (isBulk) return results[0];
     for (auto [i, tile] : llvm::enumerate(results)) epilogue_->store(i, tile, place);
     return {};

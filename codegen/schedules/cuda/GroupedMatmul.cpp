@@ -44,15 +44,10 @@ constexpr int64_t kWholeWaves = 64;  // times as many groups: how full the last 
 constexpr WgmmaTile kSideBySide[] = {{128, 256, 4, 1, 2, 2, 8, false}, {128, 192, 4, 1, 2, 2, 8, false}, {128, 256, 4, 1, 1, 2, 8, false}};
 
 Type elementOf(Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); }
-PackedGroupedMatmulOp productOf(GroupOp group) {
+/// One, or both of a pair.
+SmallVector<Operation *> productsOf(GroupOp group) {
   auto found = group.getBody().front().getOps<PackedGroupedMatmulOp>();
-  return found.empty() ? PackedGroupedMatmulOp() : *found.begin();
-}
-/// The second product of a pair; null where there is one.
-PackedGroupedMatmulOp otherOf(GroupOp group) {
-  for (PackedGroupedMatmulOp op : group.getBody().front().getOps<PackedGroupedMatmulOp>())
-    if (op != productOf(group)) return op;
-  return {};
+  return SmallVector<Operation *>(found.begin(), found.end());
 }
 /// Rows of both operands are multiples of what the copy engine moves.
 bool areRowsAligned(PackedGroupedMatmulOp product) {
@@ -66,16 +61,15 @@ class GroupedMatmul {
       : group_(group), target_(target), kb_(builder, group.getLoc(), name, group) {}
 
   FailureOr<Scheduled> run() {
-    product_ = productOf(group_);
-    if (!product_) return group_.emitOpError("has no grouped product to schedule");
-    other_ = otherOf(group_);
+    const SmallVector<Operation *> products = productsOf(group_);
+    if (products.empty()) return group_.emitOpError("has no grouped product to schedule");
+    product_ = cast<PackedGroupedMatmulOp>(products[0]);
+    if (products.size() > 1) other_ = cast<PackedGroupedMatmulOp>(products[1]);
     Sizes x = sizesOf(product_.getX().getType()), w = sizesOf(product_.getW().getType()), y = sizesOf(product_.getY().getType());
     rows_ = x[0], depth_ = x[1], groups_ = w[0], columns_ = y[1];
     if (!llvm::all_of(product_->getOperands(), llvm::IsaPred<BlockArgument>)) return group_.emitOpError("operands of the product must be inputs of the group");
     grouped_ = {input(product_.getEnds()), kb_.size(groups_), kb_.size(rows_)};
-    SmallVector<Operation *> products = {product_};
-    if (other_) products.push_back(other_);
-    if (other_ && !arePaired()) return group_.emitOpError("has two grouped products, expected 16-bit floats by rows of one operand, of one shape, and a GPU with a copy engine");
+    if (products.size() > 2 || (other_ && !arePaired())) return group_.emitOpError("has two grouped products, expected 16-bit floats by rows of one operand, of one shape, and a GPU with a copy engine");
     epilogue_.emplace(kb_, group_, products);
     const bool byRows = product_.getByRows(), isByCopies = isCopied(product_);
     if (byRows && !isByCopies && elementOf(product_.getX()).isF32())
@@ -93,8 +87,7 @@ class GroupedMatmul {
   Value input(Value operand) { return kb_.input(cast<BlockArgument>(operand)); }
   /// One kernel can have both products.
   bool arePaired() {
-    auto all = group_.getBody().front().getOps<PackedGroupedMatmulOp>();
-    return std::distance(all.begin(), all.end()) == 2 && other_.getX() == product_.getX() && other_.getEnds() == product_.getEnds() && other_.getW().getType() == product_.getW().getType() &&
+    return other_.getX() == product_.getX() && other_.getEnds() == product_.getEnds() && other_.getW().getType() == product_.getW().getType() &&
            isa<BlockArgument>(other_.getW()) && isCopied(product_) && isCopied(other_) && !elementOf(product_.getX()).isF32();
   }
   /// Tiles of that many rows, as many as there may be one above the other.
@@ -123,9 +116,8 @@ class GroupedMatmul {
     emitWgmmaMatmul(b(), kb_.kernel(), p, tile_, [&](OpBuilder &, Location, Value acc, const TilePlace &at) -> Value {
       Value row = isTransposed_ ? at.column : at.row, column = isTransposed_ ? at.row : at.column;
       GroupEpilogue::Tile place{{Value()}, row, column, kb_.sub(at.end, row), kb_.sub(kb_.size(columns_), column)};
-      const SmallVector<Value> sums = other_ ? halvesOf(acc) : SmallVector<Value>{acc};
-      if (p.d) return epilogue_->evaluate(sums, place)[0];
-      store(sums, place);
+      if (p.d) return epilogue_->evaluate(acc, place)[0];
+      store(acc, place);
       return {};
     });
     const SizeExpr tiles = isTransposed_ ? tilesHigh(tile_.n) * ceilDiv(columns_, tile_.resultRows())
@@ -136,15 +128,8 @@ class GroupedMatmul {
     auto bytes = isTransposed_ ? std::nullopt : epilogue_->bulkStoreBytes(columns_);
     return bytes && wgmmaStoreColumns(tile_.storedColumns(), *bytes);
   }
-  /// Of both products' sums, each one's.
-  SmallVector<Value> halvesOf(Value acc) {
-    auto type = cast<VectorType>(acc.getType());
-    auto half = VectorType::get({type.getDimSize(0) / (isTransposed_ ? 2 : 1), type.getDimSize(1) / (isTransposed_ ? 1 : 2)}, type.getElementType());
-    auto both = tile::UnpairOp::create(b(), loc(), half, half, acc);
-    return {both.getFirst(), both.getSecond()};
-  }
-  void store(ArrayRef<Value> sums, const GroupEpilogue::Tile &place) {
-    for (auto [i, tile] : llvm::enumerate(epilogue_->evaluate(sums, place))) epilogue_->store(i, tile, place);
+  void store(Value acc, const GroupEpilogue::Tile &place) {
+    for (auto [i, tile] : llvm::enumerate(epilogue_->evaluate(acc, place))) epilogue_->store(i, tile, place);
   }
   void chooseTile() {
     Type element = elementOf(product_.getX());
@@ -208,7 +193,7 @@ class GroupedMatmul {
       const int64_t tiles = each * std::max<int64_t>(1, std::llround(chosen)), waves = (tiles + clusters - 1) / clusters;
       sum += double(waves * clusters) / double(tiles);
     }
-    return sum / double(std::max<int64_t>(1, count));
+    return sum / double(count);
   }
   std::string problem() {
     std::string text = isTransposed_ ? "wgmma grouped transposed " : "wgmma grouped ";
@@ -305,7 +290,9 @@ class GroupedMatmul {
 }  // namespace
 
 std::optional<RowRanges> groupedRowRangesOf(GroupOp group) {
-  PackedGroupedMatmulOp product = productOf(group);
+  const SmallVector<Operation *> products = productsOf(group);
+  if (products.empty()) return std::nullopt;
+  auto product = cast<PackedGroupedMatmulOp>(products[0]);
   const SizeExpr rows = sizesOf(product.getX().getType())[0], groups = sizesOf(product.getW().getType())[0];
   if (!isCopied(product) || rows.constant() || !groups.constant()) return std::nullopt;
   return RowRanges{rows, {kFewEach * *groups.constant()}};

@@ -420,3 +420,18 @@ func.func @grouped_other_ends(%x: tensor<8x64xbf16>, %w: tensor<3x16x64xbf16>, %
   }
   return %y : tensor<8x16xbf16>
 }
+
+// -----
+
+// No product at all: nor has this one a kernel as a whole.
+// CHECK-LABEL: @no_product
+// CHECK: jinx.launch @{{.*}}exp
+func.func @no_product(%x: tensor<5000xf32>) -> tensor<5000xf32> {
+  %y = jinx.group "grouped"(%x) : (tensor<5000xf32>) -> tensor<5000xf32> {
+  ^bb0(%a: tensor<5000xf32>):
+    %e = jinx.exp %a : tensor<5000xf32> -> tensor<5000xf32>
+    %n = jinx.neg %e : tensor<5000xf32> -> tensor<5000xf32>
+    jinx.yield %n : tensor<5000xf32>
+  }
+  return %y : tensor<5000xf32>
+}
