@@ -19,6 +19,7 @@ Built buildSimt(const schedules::SimtTile &tile, bool withHole);
 /// A [m, k], B [n, k], bias [n] f32 -> D [m, n], all bf16 but the bias.
 Built buildWgmma(const schedules::WgmmaTile &tile, bool withHole, int64_t sms = 132);
 /// X [m, k], two matrices W [2, n, k] -> D [m, n] = relu(X W0^T) * (X W1^T), all bf16. Where the tile has a pair of rows, W is its A, and constant.
+/// \param isApart  W is two buffers
 Built buildPairWgmma(const schedules::WgmmaTile &tile, int64_t sms = 132, bool isApart = false);
 /// A [m, k], B [n, k], residual [m, n] -> D [m, n] = A B^T + residual, which comes in pieces; all bf16, or residual and D f32.
 Built buildResidualWgmma(const schedules::WgmmaTile &tile, bool ofFloats = false, int64_t sms = 132);
