@@ -18,6 +18,7 @@
 
 namespace jinx {
 class Stream;
+struct KernelLaunch;
 }
 
 namespace jinx::comm {
@@ -33,6 +34,14 @@ class DeviceCollectives {
   virtual Status enqueue(const Call& call, const void* in, void* out, Stream& stream) = 0;
   virtual Expected<Ticket> start(const Call& call, const void* in, void* out, Stream& stream) = 0;
   virtual Status wait(Ticket ticket, Stream& stream) = 0;
+
+  /// Whether a kernel of a plan may carry the call out, as it does where its launch has a table of peers
+  /// (plan::Kernel::sum_ranks): by so many programs, which have as many elements each, in order. The same at all
+  /// members.
+  virtual bool fuses(const Call& call, int64_t programs) const = 0;
+  /// The call, by such a launch. \pre fuses(call, launch.programs). `in`, `out`: operands of the launch, too
+  virtual Status enqueueFused(const Call& call, const void* in, void* out, const KernelLaunch& launch,
+                              Stream& stream) = 0;
 
   /// Calls between these two are recorded (Device::beginCapture), not carried out, and nobody waits for them. They are
   /// enqueued again with each replay: `replaying` stands in front of it, and behind it `replayed` says which calls they

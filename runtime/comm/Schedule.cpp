@@ -36,6 +36,7 @@ std::string textOf(const ScheduledCall& call) {
     for (int source : call.sources)
       text += ' ' + std::to_string(source);
   }
+  if (call.isFused) text += " by the kernel behind it";
   return end || call.name.empty() ? text : text + " of " + onOneLine(call.name);
 }
 

@@ -6,8 +6,8 @@
 //   JINX_TRY(agree(comm, schedule), "before step 0");
 //
 // What must be equal is one *order* at a time: the collectives of a group, or the sends from one rank of a group to another, beside the
-// receives there. Each order has a hash (XXH3-64 of its calls' texts: operation, reduction, type, count, root, sources, and the name of a
-// collective; the names of a send and of its receive may differ, since they are in different programs). Sizes of all_to_all_v are of the data and
+// receives there. Each order has a hash (XXH3-64 of its calls' texts: operation, reduction, type, count, root, sources, whether a
+// kernel of the plan carries it out, and the name of a collective; the names of a send and of its receive may differ, since they are in different programs). Sizes of all_to_all_v are of the data and
 // compared when it is called; its count here is a row's.
 //
 // Equal lists can still stop, when ranks wait for each other across groups:
@@ -36,6 +36,7 @@ struct ScheduledCall {
   int root = 0;             ///< a place in `ranks`
   std::vector<int> sources; ///< permute
   std::string name;
+  bool isFused = false; ///< a kernel of the plan carries it out
   int overlap = 0; ///< so many of the calls behind it start before it is waited for
 };
 

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "runtime/base/Status.h"
+#include "runtime/device/PeerTable.h"
 #include "runtime/executor/KernelAbi.h"
 #include "runtime/memory/Allocator.h"
 #include "runtime/plan/PlanFile.h"
@@ -109,6 +110,7 @@ struct KernelLaunch {
   bool parallel = true;     ///< false: too small to share between threads (CPU)
   Trace* trace = nullptr;   ///< where each thread's part is recorded; null: nowhere
   uint32_t step = 0;        ///< step index for the trace
+  const PeerTable* peers = nullptr; ///< of a kernel that adds up what ranks have; null: it finds the sum made
 };
 
 /// Memory of a device that those of other ranks of this machine reach, too, or another's as this device reaches it. It

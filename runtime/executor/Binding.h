@@ -44,6 +44,7 @@ struct Binding {
   std::vector<uint32_t> callerPointers; ///< indices of pointers into the caller's tensors: set anew each run
   std::vector<int64_t> sizes;           ///< of all launches
   std::vector<int64_t> counts;          ///< of collectives, in elements
+  std::vector<uint8_t> fused;           ///< collectives that the launch behind carries out
   bool agreed = false;                  ///< all ranks have compared their schedules for these sizes
   int64_t scratchBytes = 0;             ///< most that a launch asks per thread
   int64_t arenaBytes = 0, largestLiveBytes = 0, totalBytes = 0; ///< as in ArenaLayout

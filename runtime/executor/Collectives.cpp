@@ -193,7 +193,19 @@ Status Collectives::prepare(Binding& binding) {
     JINX_TRY(grow(site.in, placementOf(binding, site.step->inputs)), what);
     JINX_TRY(grow(site.out, placementOf(binding, site.step->outputs)), what);
   }
+  fuse(binding);
   return Status::ok();
+}
+
+/// By what all members know alike: sizes, and what carries the group's calls.
+void Collectives::fuse(Binding& binding) const {
+  binding.fused.assign(sites_.size(), 0);
+  for (const StepInfo& step : program_.steps) {
+    if (!onDevice_ || step.sumOf < 0 || step.staticLaunch < 0) continue;
+    const Site& site = sites_[static_cast<size_t>(step.sumOf)];
+    const int64_t programs = binding.launches[static_cast<size_t>(step.staticLaunch)].programs;
+    binding.fused[static_cast<size_t>(step.sumOf)] = onDevice_->fuses(callOf(*site.step, binding), programs);
+  }
 }
 
 /// A plan may say one count and other sizes.
@@ -252,6 +264,7 @@ Status Collectives::agree(Binding& binding) {
                               .root = site.call.root,
                               .sources = site.sources,
                               .name = std::string(site.call.name),
+                              .isFused = binding.fused[k] != 0,
                               .overlap = site.overlap});
   }
   JINX_TRY(comm::agree(*comm_, schedule), "before the first step");
@@ -303,6 +316,7 @@ Status Collectives::clearRest(const StepInfo& step, const Binding& binding, void
 }
 
 Status Collectives::run(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream) {
+  if (isFused(step.collective, binding)) return Status::ok(); // the launch behind it is the call
   if (step.readsCounts()) JINX_TRY(readCounts(step, binding, bases, stream));
   if (onDevice_ && !step.source->collective().starts()) {
     const auto [in, out] = addressesOf(step, binding, bases);
@@ -311,6 +325,13 @@ Status Collectives::run(const StepInfo& step, const Binding& binding, const Base
   }
   JINX_TRY(start(step, binding, bases, stream));
   return step.source->collective().starts() ? Status::ok() : wait(step, binding, bases, stream);
+}
+
+Status Collectives::launch(const StepInfo& step, const Binding& binding, const KernelLaunch& launch,
+                           const BaseAddresses& bases, Stream& stream) {
+  const StepInfo& call = *sites_[static_cast<size_t>(step.sumOf)].step;
+  const auto [in, out] = addressesOf(call, binding, bases);
+  return onDevice_->enqueueFused(callOf(call, binding), in, out, launch, stream);
 }
 
 Status Collectives::start(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream) {

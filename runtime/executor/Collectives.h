@@ -10,6 +10,9 @@
 // enqueued and the host goes on. With another communicator operands are copied to the host when the call starts, and
 // results back when it has ended: a step waits for its stream.
 //
+// An all_reduce that the kernel behind it can make (plan::Launch::sum_of) is left to it where the communicator says so
+// for the binding's sizes: its own step does nothing, and the launch is enqueued as the call (decision 0055).
+//
 // The sizes of an all_to_all_v are data: the host waits for its stream and reads them, on whatever device, once for all
 // steps that have the same. So a plan with one is not enqueued, and none is part of a recording
 // (StepInfo::readsCounts).
@@ -48,6 +51,13 @@ class Collectives {
   Status agree(Binding& binding);
 
   Status run(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream);
+  /// A launch that carries out the all_reduce in front of it. \pre step.sumOf >= 0 && isFused(step.sumOf, binding)
+  Status launch(const StepInfo& step, const Binding& binding, const KernelLaunch& launch, const BaseAddresses& bases,
+                Stream& stream);
+  /// \param collective  its number; -1 is none
+  bool isFused(int collective, const Binding& binding) const {
+    return collective >= 0 && binding.fused[static_cast<size_t>(collective)] != 0;
+  }
   Status start(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream);
   /// \param step  the collective's own, or its wait
   Status wait(const StepInfo& step, const Binding& binding, const BaseAddresses& bases, Stream& stream);
@@ -91,6 +101,7 @@ class Collectives {
   Status makeSites();
   Status makeSite(const StepInfo& step, Site& site);
   void shareCounts(size_t at);
+  void fuse(Binding& binding) const;
   comm::Call callOf(const StepInfo& step, const Binding& binding) const;
   Status checkBuffers(const Site& site, const Binding& binding, int64_t count) const;
   Status checkRows(const Site& site, const Binding& binding, int64_t count) const;

@@ -37,9 +37,9 @@ Status Session::checkEnqueueable() const {
 
 /// A launch, a collective or a copy.
 Status Session::enqueueStep(Binding& binding, const StepInfo& step, Stream& stream, Trace* trace) {
-  if (step.staticLaunch >= 0) return launchStep(*device_, stream, binding, step, trace);
-  if (step.collective >= 0)
-    return enqueueCollective({*device_, *program_, *collectives_, bases_}, stream, binding, step);
+  const LaunchContext context{*device_, *program_, *collectives_, bases_};
+  if (step.staticLaunch >= 0) return launchStep(context, stream, binding, step, trace);
+  if (step.collective >= 0) return enqueueCollective(context, stream, binding, step);
   const Placement &from = binding.placements[step.inputs[0]], &to = binding.placements[step.outputs[0]];
   if (from.sizeBytes != to.sizeBytes)
     return invalidArgument("copies " + std::to_string(from.sizeBytes) + " bytes into " + std::to_string(to.sizeBytes));

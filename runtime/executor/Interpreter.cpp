@@ -100,7 +100,9 @@ Status Interpreter::runBlock(uint32_t blockIndex) {
 }
 
 /// A launch whose numbers the binding has.
-Status Interpreter::launchStatic(const StepInfo& step) { return launchStep(device_, stream_, *binding_, step, trace_); }
+Status Interpreter::launchStatic(const StepInfo& step) {
+  return launchStep({device_, program_, collectives_, bases_}, stream_, *binding_, step, trace_);
+}
 
 void Interpreter::release(const StepInfo& step) {
   for (uint32_t v : step.released)
@@ -232,9 +234,17 @@ Status Interpreter::runCopy(const StepInfo& step) {
   return store(to, Tensor::wrap(b.dtype, std::move(shape), const_cast<void*>(t->data()), t->storage()));
 }
 
+/// A result is looked at behind the step that makes it: the wait of what was started, the launch that carries a call out.
 Status Interpreter::observe(const StepInfo& step) {
-  if (step.source->has_collective() && step.source->collective().starts())
-    return Status::ok(); // its wait has the result
+  const bool isCall = step.source->has_collective();
+  if (isCall && (step.source->collective().starts() || collectives_.isFused(step.collective, *binding_)))
+    return Status::ok();
+  if (collectives_.isFused(step.sumOf, *binding_))
+    JINX_TRY(observeResults(program_.steps[program_.collectives[static_cast<size_t>(step.sumOf)]]));
+  return observeResults(step);
+}
+
+Status Interpreter::observeResults(const StepInfo& step) {
   JINX_TRY(stream_.synchronize());
   for (size_t k = 0; k < step.outputs.size(); ++k) {
     if (step.outputs[k] == kNoValue) continue;

@@ -62,6 +62,7 @@ class Interpreter {
   Status runCopy(const StepInfo& step);
   /// Shows what the step has computed.
   Status observe(const StepInfo& step);
+  Status observeResults(const StepInfo& step);
 
   Expected<Value> load(uint32_t value);
   Status store(uint32_t value, Value content);

@@ -230,6 +230,8 @@ class ProgramBuilder {
     JINX_TRY_ASSIGN(step.work, formula(launch.work()));
     step.hasWork = !launch.work().empty();
     step.granule = std::max<int64_t>(1, launch.granule());
+    if (launch.has_sum_of()) // both are in the main block
+      step.sumOf = program_->steps[program_->blocks[0].steps[launch.sum_of()]].collective;
     return Status::ok();
   }
 

@@ -84,6 +84,7 @@ struct StepInfo {
   bool hasWork = false;
   int64_t granule = 1;
   int staticLaunch = -1; ///< index into Binding::launches; -1 when operands or sizes are known only while running
+  int sumOf = -1;        ///< index into Program::collectives: an all_reduce in front that its kernel may carry out
 
   // collective, and the wait for one
   Formula count;

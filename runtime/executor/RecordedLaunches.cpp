@@ -4,10 +4,13 @@
 
 namespace jinx {
 
-Status launchStep(Device& device, Stream& stream, Binding& binding, const StepInfo& step, Trace* trace) {
+Status launchStep(const LaunchContext& context, Stream& stream, Binding& binding, const StepInfo& step, Trace* trace) {
   KernelLaunch& launch = binding.launches[static_cast<size_t>(step.staticLaunch)];
   launch.trace = trace;
-  return launch.programs > 0 ? device.launch(launch, stream) : Status::ok();
+  if (launch.programs == 0) return Status::ok();
+  if (context.collectives.isFused(step.sumOf, binding))
+    return context.collectives.launch(step, binding, launch, context.bases, stream);
+  return context.device.launch(launch, stream);
 }
 
 size_t endOfLaunches(const Program& program, bool withCollectives, std::span<const uint32_t> steps, size_t at) {
@@ -54,7 +57,7 @@ static Status enqueueAll(const LaunchContext& context, Stream& stream, Binding& 
   for (uint32_t s : steps) {
     const StepInfo& step = context.program.steps[s];
     Status status = step.collective >= 0 ? enqueueCollective(context, stream, binding, step)
-                                         : launchStep(context.device, stream, binding, step, nullptr);
+                                         : launchStep(context, stream, binding, step, nullptr);
     JINX_TRY(std::move(status), "step \"" + step.name() + "\"");
   }
   return Status::ok();

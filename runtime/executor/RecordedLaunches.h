@@ -17,9 +17,6 @@
 
 namespace jinx {
 
-/// Enqueues a step that is a launch of known sizes; where those leave it no programs, nothing.
-Status launchStep(Device& device, Stream& stream, Binding& binding, const StepInfo& step, Trace* trace);
-
 /// The end of the launches of known sizes, and of the collectives if those can be recorded, that begin at `steps[at]`;
 /// `at` where none does.
 size_t endOfLaunches(const Program& program, bool withCollectives, std::span<const uint32_t> steps, size_t at);
@@ -31,6 +28,9 @@ struct LaunchContext {
   Collectives& collectives;
   const BaseAddresses& bases;
 };
+
+/// Enqueues a step that is a launch of known sizes; where those leave it no programs, nothing.
+Status launchStep(const LaunchContext& context, Stream& stream, Binding& binding, const StepInfo& step, Trace* trace);
 
 /// Where launches with the binding's present addresses are recorded: one of few places, of which the one that was not
 /// used for longest is given to new addresses. Until the next call.

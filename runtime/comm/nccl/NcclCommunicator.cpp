@@ -57,6 +57,8 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   // ---- calls on the device ----
   Status open(int group) override;
   Status enqueue(const Call& call, const void* in, void* out, Stream& stream) override;
+  bool fuses(const Call& call, int64_t programs) const override;
+  Status enqueueFused(const Call& call, const void* in, void* out, const KernelLaunch& launch, Stream& stream) override;
   Expected<Ticket> start(const Call& call, const void* in, void* out, Stream& stream) override;
   Status wait(Ticket ticket, Stream& stream) override;
   void beginRecording() override;
@@ -84,7 +86,8 @@ class NcclCommunicator final : public Communicator, public DeviceCollectives {
   Expected<Member*> memberOf(const Call& call, const void* in, const void* out);
   Status enter();
   void leave();
-  Status issue(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
+  template <typename Issue>
+  Status enqueueBy(const Call& call, const void* in, void* out, Stream& stream, Issue&& issue);
   Status carryOut(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
   Status reduce(const Call& call, const Member& member, const void* in, void* out, Stream& stream);
   template <typename Body>
@@ -250,17 +253,42 @@ Expected<NcclCommunicator::Member*> NcclCommunicator::memberOf(const Call& call,
 
 // ---- calls ----
 
-Status NcclCommunicator::enqueue(const Call& call, const void* in, void* out, Stream& stream) {
+/// \param issue  puts what makes the call on the stream, for a member; the thread is in NCCL meanwhile
+template <typename Issue>
+Status NcclCommunicator::enqueueBy(const Call& call, const void* in, void* out, Stream& stream, Issue&& issue) {
   JINX_TRY_ASSIGN(Member * member, memberOf(call, in, out));
   count(call, *member);
-  if (isRecording_) return issue(call, *member, in, out, stream);
+  auto issued = [&]() -> Status {
+    JINX_TRY(enter());
+    Status status = issue(*member);
+    leave();
+    return status;
+  };
+  if (isRecording_) return issued();
   watch_->begins(call, member->ranks);
-  if (Status issued = issue(call, *member, in, out, stream); !issued.isOk()) {
-    Status why = reasonOf(issued);
+  if (Status status = issued(); !status.isOk()) {
+    Status why = reasonOf(status);
     watch_->dropped();
     return why;
   }
   return watch_->enqueued(stream);
+}
+
+Status NcclCommunicator::enqueue(const Call& call, const void* in, void* out, Stream& stream) {
+  return enqueueBy(call, in, out, stream,
+                   [&](const Member& member) { return carryOut(call, member, in, out, stream); });
+}
+
+bool NcclCommunicator::fuses(const Call& call, int64_t programs) const {
+  std::lock_guard lock(mutex_);
+  const auto found = members_.find(call.group);
+  return found != members_.end() && found->second->peers && found->second->peers->fuses(call, programs);
+}
+
+Status NcclCommunicator::enqueueFused(const Call& call, const void* in, void* out, const KernelLaunch& launch,
+                                      Stream& stream) {
+  return enqueueBy(call, in, out, stream,
+                   [&](const Member& member) { return member.peers->enqueue(call, launch, stream); });
 }
 
 Expected<Ticket> NcclCommunicator::start(const Call& call, const void* in, void* out, Stream& stream) {
@@ -355,13 +383,6 @@ void NcclCommunicator::leave() {
     isInside_ = false;
   }
   left_.notify_all();
-}
-
-Status NcclCommunicator::issue(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {
-  JINX_TRY(enter());
-  Status issued = carryOut(call, member, in, out, stream);
-  leave();
-  return issued;
 }
 
 Status NcclCommunicator::carryOut(const Call& call, const Member& member, const void* in, void* out, Stream& stream) {

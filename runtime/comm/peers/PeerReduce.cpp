@@ -33,12 +33,12 @@ struct PeerReduce::Offer {
 
 namespace {
 
-constexpr int kMostRanks = 8;
-constexpr int64_t kThreads = 128, kMostBlocks = 64;
+constexpr int kMostRanks = PeerTable::kMostRanks;
+constexpr int64_t kThreads = 128, kMostBlocks = 64; // of our own kernel
+constexpr int64_t kRooms = kMostBlocks * PeerReduce::kFusedMore;
 constexpr int64_t kUnitBytes = 8, kPairBytes = 16;
-constexpr size_t kFirstCounter = 32; // as in all_reduce.cuh: `stop` has a line of its own
-constexpr size_t kStateBytes = (kFirstCounter + kMostBlocks) * sizeof(uint32_t);
-constexpr int kOwnBuffers = 4;      // in, out, state, this rank's memory; then each rank's
+constexpr size_t kFirstCounter = 32; // as in words.cuh: `stop` has a line of its own
+constexpr size_t kStateBytes = (kFirstCounter + kRooms) * sizeof(uint32_t);
 constexpr uintptr_t kBoundary = 16; // where buffers of a launch begin
 
 struct Type {
@@ -65,27 +65,23 @@ Parts partsOf(int64_t bytes) {
 
 std::string kernelName(const Type& type) { return "all_reduce_" + std::string(name(type.dtype)); }
 
-std::string kernelText(const Type& type, int ranks) {
-  std::string memory, names;
-  for (int r = 0; r < ranks; ++r) {
-    memory += "Pair* memory" + std::to_string(r) + ", ";
-    names += (r ? ", memory" : "memory") + std::to_string(r);
-  }
+std::string kernelText(const Type& type) {
   return "extern \"C\" __global__ void __launch_bounds__(kThreads) " + kernelName(type) +
-         "(const char* in, char* out, u32* state, Pair* own, " + memory +
-         "i64 in_offset, i64 out_offset, i64 bytes, i64 block_units, i64 room_units, i64 rank, i64 reduction) {\n"
-         "  all_reduce<" +
-         type.text + ">(Call{in + in_offset, out + out_offset, state, own, {" + names +
-         "}, bytes, block_units, room_units, static_cast<int>(rank), static_cast<int>(reduction)});\n}\n";
+         "(const char* in, char* out, i64 in_offset, i64 out_offset, i64 bytes, i64 block_units, i64 reduction, "
+         "const __grid_constant__ PeerTable peers) {\n  all_reduce<" +
+         type.text +
+         ">(Call{in + in_offset, out + out_offset, bytes, block_units, static_cast<int>(reduction)}, peers);\n}\n";
 }
 
 } // namespace
 
 std::string peerKernels(int ranks) {
   std::string text = "constexpr int kRanks = " + std::to_string(ranks) + ", kThreads = " + std::to_string(kThreads) +
-                     ";\n" + std::string(kAllReduceSource);
+                     ";\n";
+  for (std::string_view part : {kMachineSource, kWordsSource, kAllReduceSource})
+    text += part;
   for (const Type& type : kTypes)
-    text += kernelText(type, ranks);
+    text += kernelText(type);
   return text;
 }
 
@@ -101,10 +97,11 @@ Expected<std::shared_ptr<const PlanFile>> planOf(int ranks) {
   for (const Type& type : kTypes) {
     plan::Kernel& kernel = *plan.add_kernels();
     kernel.set_symbol(kernelName(type));
-    kernel.set_num_buffers(static_cast<uint32_t>(kOwnBuffers + ranks));
-    kernel.set_num_sizes(7);
+    kernel.set_num_buffers(2);
+    kernel.set_num_sizes(5);
     kernel.set_block_threads(kThreads);
     kernel.set_waits_for_grid(true);
+    kernel.set_sum_ranks(static_cast<uint32_t>(ranks));
   }
   plan::CodeObject& code = *plan.add_code();
   code.set_isa("cuda:sm_80");
@@ -157,7 +154,7 @@ int64_t usualPeerBytes(int ranks) {
 }
 
 int64_t peerMemoryBytes(int ranks, int64_t mostBytes) {
-  return kMostBlocks * (ranks - 1) * 2 * partsOf(mostBytes).blockUnits * kPairBytes;
+  return kRooms * (ranks - 1) * 2 * partsOf(mostBytes).blockUnits * kPairBytes;
 }
 
 // ---- opening ----
@@ -201,19 +198,19 @@ Expected<PeerReduce::Opened> PeerReduce::open(Communicator& world, int group, st
 /// Opens the others' memory.
 Status PeerReduce::reach(std::span<const Offer> offers) {
   others_.resize(offers.size());
-  memory_.resize(offers.size(), own_->data());
   for (size_t i = 0; i < offers.size(); ++i) {
-    if (static_cast<int>(i) == place_) continue;
+    table_.memory[i] = own_->data();
+    if (static_cast<int>(i) == table_.rank) continue;
     JINX_TRY_ASSIGN(others_[i], device_->openPeerMemory(offers[i].name));
-    memory_[i] = others_[i]->data();
+    table_.memory[i] = others_[i]->data();
   }
   return Status::ok();
 }
 
 /// This rank's part: kernels, its memory, which is written by nobody yet.
 Status PeerReduce::prepare() {
-  JINX_TRY_ASSIGN(const auto plan, planOf(ranks_));
-  const auto bytes = static_cast<size_t>(peerMemoryBytes(ranks_, mostBytes_));
+  JINX_TRY_ASSIGN(const auto plan, planOf(table_.ranks));
+  const auto bytes = static_cast<size_t>(peerMemoryBytes(table_.ranks, mostBytes_));
   JINX_TRY_ASSIGN(own_, device_->allocatePeerMemory(bytes));
   JINX_TRY_ASSIGN(module_, device_->loadModule(plan));
   JINX_TRY_ASSIGN(beside_, device_->createStream());
@@ -223,21 +220,23 @@ Status PeerReduce::prepare() {
   one_ = static_cast<uint32_t*>(one);
   *one_ = 1;
   JINX_TRY_ASSIGN(void* state, device_->allocate(kStateBytes));
-  state_ = static_cast<uint32_t*>(state);
-  JINX_TRY(device_->clear(state_, kStateBytes, *beside_));
+  table_.state = static_cast<uint32_t*>(state);
+  table_.own = own_->data();
+  table_.roomUnits = partsOf(mostBytes_).blockUnits;
+  JINX_TRY(device_->clear(state, kStateBytes, *beside_));
   JINX_TRY(device_->clear(own_->data(), bytes, *beside_));
   return beside_->synchronize();
 }
 
 Status PeerReduce::countFrom(uint32_t calls) {
-  const std::vector<uint32_t> counters(kMostBlocks, calls);
+  const std::vector<uint32_t> counters(kRooms, calls);
   JINX_TRY(
-      device_->copyToDevice(state_ + kFirstCounter, counters.data(), counters.size() * sizeof(uint32_t), *beside_));
+      device_->copyToDevice(table_.state + kFirstCounter, counters.data(), counters.size() * sizeof(uint32_t), *beside_));
   return beside_->synchronize();
 }
 
 PeerReduce::~PeerReduce() {
-  if (state_) device_->release(state_, kStateBytes);
+  if (table_.state) device_->release(table_.state, kStateBytes);
   if (one_) device_->releaseHost(one_, sizeof(uint32_t));
 }
 
@@ -257,21 +256,28 @@ Status PeerReduce::enqueue(const Call& call, const void* in, void* out, Stream& 
   const Parts parts = partsOf(bytes);
   // Launches want buffers at a boundary; an operand may begin behind one.
   auto offsetOf = [](const void* p) { return static_cast<int64_t>(reinterpret_cast<uintptr_t>(p) % kBoundary); };
-  const int64_t sizes[] = {offsetOf(in),
-                           offsetOf(out),
-                           bytes,
-                           parts.blockUnits,
-                           partsOf(mostBytes_).blockUnits,
-                           place_,
-                           static_cast<int64_t>(call.reduction)};
-  std::array<void*, kOwnBuffers + kMostRanks> buffers = {static_cast<char*>(const_cast<void*>(in)) - sizes[0],
-                                                         static_cast<char*>(out) - sizes[1], state_, own_->data()};
-  std::ranges::copy(memory_, buffers.begin() + kOwnBuffers);
+  const int64_t sizes[] = {offsetOf(in), offsetOf(out), bytes, parts.blockUnits, static_cast<int64_t>(call.reduction)};
+  void* const buffers[] = {static_cast<char*>(const_cast<void*>(in)) - sizes[0], static_cast<char*>(out) - sizes[1]};
   KernelLaunch launch;
   JINX_TRY_ASSIGN(launch.kernel, module_->kernel(static_cast<uint32_t>(type)));
-  launch.buffers = std::span<void* const>(buffers).first(static_cast<size_t>(kOwnBuffers + ranks_));
+  launch.buffers = buffers;
   launch.sizes = sizes;
   launch.programs = parts.blocks;
+  return enqueue(call, launch, stream);
+}
+
+/// A program has whole rooms of its own.
+bool PeerReduce::fuses(const Call& call, int64_t programs) const {
+  const bool isSum = call.op == Op::kAllReduce && call.reduction == Reduction::kSum;
+  const bool isSummed = call.dtype == DType::kF32 || call.dtype == DType::kF16 || call.dtype == DType::kBF16;
+  const int64_t bytes = packedBytes(call.dtype, call.count);
+  if (!isSum || !isSummed || programs <= 0 || bytes % programs != 0) return false;
+  const int64_t rooms = ceilDiv(bytes / programs, table_.roomUnits * kUnitBytes);
+  return bytes > 0 && bytes <= kFusedMore * mostBytes_ && programs <= kRooms / rooms;
+}
+
+Status PeerReduce::enqueue(const Call& call, KernelLaunch launch, Stream& stream) {
+  launch.peers = &table_;
   Order& order = isRecording_ ? recorded_ : eager_;
   JINX_TRY(follow(order, stream));
   JINX_TRY(device_->launch(launch, stream), identify(call));
@@ -292,6 +298,6 @@ Status PeerReduce::lead(Order& order, Stream& stream) {
   return order.end->record(stream);
 }
 
-Status PeerReduce::stop() { return device_->copyToDevice(state_, one_, sizeof(uint32_t), *beside_); }
+Status PeerReduce::stop() { return device_->copyToDevice(table_.state, one_, sizeof(uint32_t), *beside_); }
 
 } // namespace jinx::comm

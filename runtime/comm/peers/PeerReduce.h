@@ -10,31 +10,35 @@
 // A *unit* is eight bytes of an operand. It travels as two words of four bytes of data and, above them, the *tag* of
 // its call: a word that carries the tag has arrived, data and all, since eight bytes that are written together are seen
 // together. So there is no flag beside the data, no barrier and no fence. Of f32[6] on ranks 0 and 1, call 7 of the
-// block:
+// room:
 //
 //   rank 0 in  a0 a1 | a2 a3 | a4 a5               three units
-//   pushes     {a0,7'} {a1,7'} | {a2,7'} … into rank 1's memory, slot [block][from 0][7 mod 2]
-//   polls      its own memory, slot [block][from 1][7 mod 2], until {b0,7'} {b1,7'} | … are there
+//   pushes     {a0,7'} {a1,7'} | {a2,7'} … into rank 1's memory, slot [room][from 0][7 mod 2]
+//   polls      its own memory, slot [room][from 1][7 mod 2], until {b0,7'} {b1,7'} | … are there
 //   out        a0+b0 a1+b1 | …                     in the order of ranks, by both: equal bits
 //
-// A block of the kernel has a room of its own for each other rank, two slots of it, and a counter of its calls in the
-// device's memory, from which the tag and the slot follow: parameters stay the same when a graph is replayed.
+// A *room* has two slots for what each other rank sends, and a counter of its calls in the device's memory, from which
+// the tag and the slot follow: parameters stay the same when a graph is replayed. In a call a block has rooms of its
+// own: our kernel's block b has room b, a program of a plan's kernel as many as its part of the operand needs.
 //
-// Why a slot is free again two calls later. A rank pushes call c + 2 when its block has ended call c + 1, for which it
-// has seen what each other rank's block pushed in call c + 1; that one pushed it after its kernel of call c had ended,
-// and so had read what is written over now. (Launches of one rank follow each other: on one stream they do, and
-// `enqueue` makes those of several.) This needs that each block that counts a call has a part of it; and the grid is as
-// large as the operand, so it has.
+// A plan's kernel that reads the sum may make it itself (decision 0055): it is handed the same table of memory, takes
+// part in the same count of calls, and writes the sum where the call would have. That is a launch less.
 //
-// Why calls of different sizes may follow each other. Rooms do not move with the size of a call: block b of one call
-// reads and writes what block b of another did, and nothing else. Sizes are the same at all ranks, so counters are,
-// too. Words of a longer call stay behind those of a shorter one; their tag is an older one. It comes again after 2^31
-// calls, and each slot is cleaned every 2^29, when nobody writes there: between the end of the call in front of it and
-// the push that lets others go on.
+// Why a slot is free again two calls later. (Calls of a room are meant, here and below.) A rank pushes call c + 2 when
+// its kernel of call c + 1 has ended, for which it has seen what each other rank pushed in call c + 1; that one pushed
+// it after its kernel of call c had ended, and so had read what is written over now. (Launches of one rank follow each
+// other: on one stream they do, and `enqueue` makes those of several.) This needs that each room that counts a call has
+// a part of it; and blocks have as many as the operand needs, so it has.
 //
-// What is assumed. All blocks of a launch get to run beside whatever else waits on the GPU: at most 64 of 128 threads,
-// 8,192 of the 270,336 that an H200 runs at once. Blocks wait for the same block of other ranks only, in no order. A
-// store of eight bytes arrives whole (`st.relaxed.sys` of 64-bit elements: PTX's memory model has each as one).
+// Why calls of different sizes may follow each other. Rooms do not move with the size of a call, and whoever has one
+// reads and writes it alone. Sizes are the same at all ranks, so counters are, too. Words of a longer call stay behind
+// those of a shorter one; their tag is an older one. It comes again after 2^31 calls, and each slot is cleaned every
+// 2^29, when nobody writes there: between the end of the call in front of it and the push that lets others go on.
+//
+// What is assumed. All blocks of a launch get to run beside whatever else waits on the GPU: at most 64 of 128 threads
+// of ours, 256 of a plan's, of the 270,336 threads that an H200 runs at once. Blocks wait for the same block of other
+// ranks only, in no order. A store of eight bytes arrives whole (`st.relaxed.sys` of 64-bit elements: PTX's memory
+// model has each as one).
 //
 // A rank that does not come keeps the others' kernels waiting: now and then they look at a word of their device's
 // memory, which `stop` sets from the host. What they write then is nothing.
@@ -81,6 +85,12 @@ class PeerReduce {
   int64_t mostBytes() const { return mostBytes_; }
   /// \pre `takes(call)`. `in` and `out` are addresses of the device, at multiples of an element
   Status enqueue(const Call& call, const void* in, void* out, Stream& stream);
+  /// Whether a plan's kernel may carry the call out (plan::Kernel::sum_ranks), by so many programs with as many elements
+  /// each, in order. It may be kFusedMore times as large as one that we take.
+  bool fuses(const Call& call, int64_t programs) const;
+  static constexpr int64_t kFusedMore = 4;
+  /// \pre `fuses(call, launch.programs)`
+  Status enqueue(const Call& call, KernelLaunch launch, Stream& stream);
 
   /// Calls from here to `endRecording` are recorded, and follow each other within the recording.
   void beginRecording();
@@ -102,7 +112,7 @@ class PeerReduce {
     const Stream* stream = nullptr;
   };
   PeerReduce(std::shared_ptr<Device> device, int ranks, int place, int64_t mostBytes)
-      : device_(std::move(device)), ranks_(ranks), place_(place), mostBytes_(mostBytes) {}
+      : device_(std::move(device)), mostBytes_(mostBytes), table_{.rank = place, .ranks = ranks} {}
   struct Offer;
   static std::string difference(std::span<const int> ranks, std::span<const Offer> offers);
   static Status left(std::unique_ptr<PeerReduce> made, Status why);
@@ -112,13 +122,11 @@ class PeerReduce {
   static Status lead(Order& order, Stream& stream);
 
   const std::shared_ptr<Device> device_;
-  const int ranks_, place_;
   const int64_t mostBytes_;
+  PeerTable table_; ///< that kernels get
   std::unique_ptr<Module> module_;
   std::unique_ptr<PeerMemory> own_;
   std::vector<std::unique_ptr<PeerMemory>> others_; ///< by place; null at this one
-  std::vector<void*> memory_;                       ///< by place
-  uint32_t* state_ = nullptr;                       ///< on the device: stop, counters
   uint32_t* one_ = nullptr;                         ///< of the host, to be copied to `stop`
   std::unique_ptr<Stream> beside_;                  ///< where it is copied
   Order eager_, recorded_;

@@ -1,112 +1,5 @@
 // An all_reduce of a few KiB over memory that ranks of one machine reach of each other: PeerReduce.h tells how, and why it is right.
-// PeerReduce.cpp puts `constexpr int kRanks` and `kThreads` in front, and a kernel for each type behind.
-typedef unsigned short u16;
-typedef int i32;
-typedef unsigned int u32;
-typedef long i64;
-typedef unsigned long u64;
-
-#define JINX_DEVICE __device__ __forceinline__
-#ifdef JINX_EMULATED
-#define JINX_AT , int line = __builtin_LINE()
-#define JINX_AT0 int line = __builtin_LINE()
-#define JINX_FROM , line
-#define JINX_FROM0 line
-#else
-#define JINX_AT
-#define JINX_AT0
-#define JINX_FROM
-#define JINX_FROM0
-#endif
-
-// ---- what plain CUDA C++ has no word for: a device body, and one for the emulator ----
-
-/// When this returns, every launch in front of this one has ended; the next one may begin, and waits for the end of this one likewise.
-JINX_DEVICE void follow_and_lead(JINX_AT0) {
-#ifdef JINX_EMULATED
-  emu->grid_wait(line);
-#elif __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-  asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-JINX_DEVICE void block_sync(JINX_AT0) {
-#ifdef JINX_EMULATED
-  emu->block_sync(0, 0, line);
-#else
-  __syncthreads();
-#endif
-}
-/// What this thread has stored is there before what it stores from now on, for every device.
-JINX_DEVICE void fence() {
-#ifndef JINX_EMULATED
-  __threadfence_system();
-#endif
-}
-template <typename T>
-JINX_DEVICE T global_load(const T* p JINX_AT) {
-#ifdef JINX_EMULATED
-  emu->global_access(p, sizeof(T), JINX_EMU_READ, line);
-#endif
-  return *p;
-}
-template <typename T>
-JINX_DEVICE void global_store(T* p, T value JINX_AT) {
-#ifdef JINX_EMULATED
-  emu->global_access(p, sizeof(T), JINX_EMU_WRITE, line);
-#endif
-  *p = value;
-}
-
-/// Eight bytes of data on their way: each word is four of them, and above these the tag of its call. A word arrives whole; the two of a pair may
-/// arrive apart.
-struct alignas(16) Pair {
-  u64 low, high;
-};
-JINX_DEVICE void push(Pair* to, Pair pair JINX_AT) {
-#ifdef JINX_EMULATED
-  emu->peer_access(to, sizeof(Pair), line);
-  const bool low_first = threadIdx.x & 1;
-  __atomic_store_n(low_first ? &to->low : &to->high, low_first ? pair.low : pair.high, __ATOMIC_RELAXED);
-  emu->yield(line);
-  __atomic_store_n(low_first ? &to->high : &to->low, low_first ? pair.high : pair.low, __ATOMIC_RELAXED);
-#else
-  asm volatile("st.relaxed.sys.global.v2.b64 [%0], {%1, %2};" ::"l"(to), "l"(pair.low), "l"(pair.high) : "memory");
-#endif
-}
-JINX_DEVICE Pair look_at(const Pair* at JINX_AT) {
-  Pair pair;
-#ifdef JINX_EMULATED
-  emu->peer_access(at, sizeof(Pair), line);
-  pair.low = __atomic_load_n(&at->low, __ATOMIC_RELAXED);
-  pair.high = __atomic_load_n(&at->high, __ATOMIC_RELAXED);
-#else
-  asm volatile("ld.relaxed.sys.global.v2.b64 {%0, %1}, [%2];" : "=l"(pair.low), "=l"(pair.high) : "l"(at) : "memory");
-#endif
-  return pair;
-}
-/// The host writes it while the kernel runs.
-JINX_DEVICE bool is_set(const u32* flag JINX_AT) {
-  u32 value;
-#ifdef JINX_EMULATED
-  emu->peer_access(flag, sizeof(u32), line);
-  value = __atomic_load_n(flag, __ATOMIC_RELAXED);
-#else
-  asm volatile("ld.relaxed.sys.global.b32 %0, [%1];" : "=r"(value) : "l"(flag) : "memory");
-#endif
-  return value != 0;
-}
-JINX_DEVICE void look_again_later(JINX_AT0) {
-#ifdef JINX_EMULATED
-  emu->yield(line);
-#endif
-}
-
-JINX_DEVICE Pair tagged(u64 bits, u32 tag) {
-  return Pair{(bits & 0xFFFFFFFF) | static_cast<u64>(tag) << 32, bits >> 32 | static_cast<u64>(tag) << 32};
-}
-JINX_DEVICE bool has_arrived(Pair pair, u32 tag) { return static_cast<u32>(pair.low >> 32) == tag && static_cast<u32>(pair.high >> 32) == tag; }
-JINX_DEVICE u64 data_of(Pair pair) { return (pair.low & 0xFFFFFFFF) | pair.high << 32; }
+// In front of it PeerReduce.cpp puts `constexpr int kRanks` and `kThreads`, machine.cuh and words.cuh, and a kernel for each type behind.
 
 // ---- elements: how bits are a number, in what numbers are joined ----
 
@@ -205,23 +98,10 @@ JINX_DEVICE Wide joined(Wide a, Wide b) {
 struct Call {
   const char* in;
   char* out;
-  u32* state;          ///< word 0: stop; from kFirstCounter on: calls that each block has made
-  Pair* own;             ///< this rank's memory, which others write
-  Pair* memory[kRanks];  ///< each rank's
   i64 bytes;
-  i64 block_units, room_units;  ///< of eight bytes: that a block of this call has, and has room for
-  int rank, reduction;
+  i64 block_units;  ///< of eight bytes, of a block; block b has room b
+  int reduction;
 };
-constexpr int kFirstCounter = 32;
-constexpr u32 kCleanEvery = 1u << 29;
-constexpr int kLooks = 256;  // between two looks at the host's word
-
-/// Where, in the memory of `rank`, lies what `source`, another one, sends it from this block. A rank's memory:
-/// [blocks][other ranks, in order][two][room_units].
-JINX_DEVICE Pair* slot_of(const Call& call, Pair* memory, int rank, int source, u32 parity) {
-  const int other = source < rank ? source : source - 1;
-  return memory + ((static_cast<i64>(blockIdx.x) * (kRanks - 1) + other) * 2 + parity) * call.room_units;
-}
 
 /// Eight bytes of memory that may end before, or begin anywhere where an element may; bytes past the end are 0.
 template <int Bytes, typename Bits>
@@ -283,58 +163,23 @@ JINX_DEVICE u64 reduced(int reduction, const u64 (&data)[kRanks]) {
   }
 }
 
-/// All ranks' `unit`, as soon as the others' have come; false where the host has asked to stop.
-JINX_DEVICE bool gather(const Call& call, u32 parity, u32 tag, i64 unit, u64 own, u64 (&data)[kRanks]) {
-  for (int looks = 1;; ++looks) {
-    bool all = true;
-#pragma unroll
-    for (int r = 0; r < kRanks; ++r) {
-      Pair pair = tagged(own, tag);
-      if (r != call.rank) pair = look_at(slot_of(call, call.own, call.rank, r, parity) + unit);
-      all = all && has_arrived(pair, tag);
-      data[r] = data_of(pair);
-    }
-    if (all) return true;
-    if (looks % kLooks == 0 && is_set(call.state)) return false;
-    look_again_later();
-  }
-}
-
-/// Every so many calls words lose their tags, before these come again.
-JINX_DEVICE void clean(const Call& call, u32 parity) {
-#pragma unroll 1
-  for (int r = 0; r < kRanks; ++r) {
-    if (r == call.rank) continue;
-#pragma unroll 1
-    for (i64 unit = threadIdx.x; unit < call.room_units; unit += kThreads) push(slot_of(call, call.own, call.rank, r, parity) + unit, Pair{0, 0});
-  }
-  fence();
-  block_sync();
-}
-
 template <typename T>
-JINX_DEVICE void all_reduce(const Call& call) {
+JINX_DEVICE void all_reduce(const Call& call, const PeerTable& peers) {
   constexpr int kBytes = Element<T>::kBytes;
   const i64 first = blockIdx.x * call.block_units, rest = (call.bytes + 7) / 8 - first, units = rest < call.block_units ? rest : call.block_units;
-  u32* const counter = call.state + kFirstCounter + blockIdx.x;
   auto load = [&](i64 unit) { return load_unit<kBytes>(call.in + (first + unit) * 8, call.bytes - (first + unit) * 8); };
   follow_and_lead();
   const u64 mine = threadIdx.x < units ? load(threadIdx.x) : 0;  // most threads have no more than this one
-  const u32 count = global_load(counter) + 1, parity = count & 1, tag = count << 1 | 1;
-  if (count % kCleanEvery < 2) clean(call, parity ^ 1);
+  const Turn turn = turn_of(peers, blockIdx.x);
+  clean_in_time<kRanks>(peers, turn, kThreads);
 
-  for (i64 unit = threadIdx.x; unit < units; unit += kThreads) {
-    const Pair pair = tagged(unit < kThreads ? mine : load(unit), tag);
-#pragma unroll
-    for (int r = 0; r < kRanks; ++r)
-      if (r != call.rank) push(slot_of(call, call.memory[r], r, call.rank, parity) + unit, pair);
-  }
-  block_sync();  // all have read the counter
-  if (threadIdx.x == 0) global_store(counter, count);
+  for (i64 unit = threadIdx.x; unit < units; unit += kThreads) push_unit<kRanks>(peers, turn, unit, unit < kThreads ? mine : load(unit));
+  block_sync();  // all have their turn
+  if (threadIdx.x == 0) count_turn(peers, turn.room, turn.count);
   for (i64 unit = threadIdx.x; unit < units; unit += kThreads) {
     const i64 at = (first + unit) * 8;
     u64 data[kRanks];
-    if (!gather(call, parity, tag, unit, unit < kThreads ? mine : load(unit), data)) return;
+    if (!gather_unit<kRanks>(peers, turn, unit, unit < kThreads ? mine : load(unit), data)) return;
     store_unit<kBytes>(call.out + at, reduced<T>(call.reduction, data), call.bytes - at);
   }
 }

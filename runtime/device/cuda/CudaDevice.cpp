@@ -462,7 +462,7 @@ class CudaDevice final : public Device {
     JINX_TRY_ASSIGN(LaunchShape shape, kernel.formulas.shapeOf(launch, kernel.maxSharedBytes));
     if (shape.grid == 0) return Status::ok();
     JINX_TRY(context_->enter());
-    void* parameters[kMaxParameters];
+    void* parameters[kMaxParameters + 1]; // one is a table of peers
     size_t count = 0;
     for (void* const& buffer : launch.buffers)
       parameters[count++] = const_cast<void**>(&buffer);
@@ -476,6 +476,8 @@ class CudaDevice final : public Device {
       JINX_TRY(encode(map, launch.buffers[map.buffer], maps[i].bytes), "kernel " + kernel.formulas.symbol());
       parameters[count++] = maps[i].bytes;
     }
+    PeerTable peers = launch.peers ? *launch.peers : PeerTable{};
+    if (kernel.formulas.takesPeers()) parameters[count++] = &peers;
     LaunchAttribute attributes[2];
     unsigned numAttributes = 0;
     if (shape.cluster > 1) {

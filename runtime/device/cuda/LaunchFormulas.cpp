@@ -19,6 +19,7 @@ Expected<LaunchFormulas> LaunchFormulas::read(const plan::Kernel& kernel) {
   for (uint32_t extent : kernel.cluster())
     to.cluster_ *= extent;
   to.waitsForGrid_ = kernel.waits_for_grid();
+  to.takesPeers_ = kernel.sum_ranks() > 0;
   for (const std::string& text : kernel.grid()) {
     JINX_TRY_ASSIGN(SizeProgram formula, to.compile(text));
     to.grid_.push_back(std::move(formula));

@@ -50,6 +50,7 @@ class LaunchFormulas {
   uint32_t numBuffers() const { return numBuffers_; }
   uint32_t numSizes() const { return numSizes_; }
   bool waitsForGrid() const { return waitsForGrid_; } ///< its launch may begin before the one in front of it has ended
+  bool takesPeers() const { return takesPeers_; }     ///< its last parameter is a PeerTable
   size_t numMaps() const { return maps_.size(); }
 
   /// kInvalidArgument where a buffer is not aligned.
@@ -68,7 +69,7 @@ class LaunchFormulas {
 
   std::string symbol_;
   uint32_t numBuffers_ = 0, numSizes_ = 0, threads_ = 0, cluster_ = 1;
-  bool waitsForGrid_ = false;
+  bool waitsForGrid_ = false, takesPeers_ = false;
   std::vector<SizeProgram> grid_;
   SizeProgram shared_;
   std::vector<Map> maps_;

@@ -27,6 +27,7 @@ class EmulatedGraph final : public LaunchGraph {
     r.sizes.assign(launch.sizes.begin(), launch.sizes.end());
     r.launch.buffers = r.buffers;
     r.launch.sizes = r.sizes;
+    if (launch.peers) r.launch.peers = &(r.peers = *launch.peers);
   }
   Status run(EmulatedDevice& device, Stream& stream) const {
     for (const Recorded& r : launches_)
@@ -37,6 +38,7 @@ class EmulatedGraph final : public LaunchGraph {
  private:
   struct Recorded {
     KernelLaunch launch;
+    PeerTable peers;
     std::vector<void*> buffers;
     std::vector<int64_t> sizes;
   };
@@ -337,7 +339,10 @@ Status EmulatedDevice::launch(const KernelLaunch& launch, Stream& stream) {
   std::vector<void*> params;
   for (void*& pointer : pointers)
     params.push_back(&pointer);
-  const bool known = findRanges(pointers, options.ranges);
+  std::vector<void*> touched = pointers;
+  if (launch.peers) touched.insert(touched.end(), {launch.peers->state, launch.peers->own});
+  if (launch.peers) touched.insert(touched.end(), launch.peers->memory, launch.peers->memory + launch.peers->ranks);
+  const bool known = findRanges(touched, options.ranges);
   if (!known) options.ranges.clear(); // an empty tensor may lie anywhere
   for (int64_t& size : sizes)
     params.push_back(&size);
@@ -356,7 +361,9 @@ Status EmulatedDevice::launch(const KernelLaunch& launch, Stream& stream) {
     JINX_TRY(encodeTensorMap(map, maps[i]), "kernel " + symbol);
     params.push_back(maps[i].bytes);
   }
-  const bool isRecorded = recorder_ && known && maps.empty() && recorder_->wants(symbol);
+  PeerTable peers = launch.peers ? *launch.peers : PeerTable{};
+  if (kernel.formulas.takesPeers()) params.push_back(&peers);
+  const bool isRecorded = recorder_ && known && maps.empty() && !launch.peers && recorder_->wants(symbol);
   if (isRecorded) recorder_->begin(pointers, options.ranges);
   const int64_t start = launch.trace ? Trace::now() : 0;
   JINX_TRY_ASSIGN(LaunchReport report, emulated::launch(*kernel.code, symbol, shape, params.data(), options));

@@ -367,11 +367,11 @@ TEST(PeerKernels, KeepWordsInRegisters) {
     }
 }
 
-/// Of 512 KiB and their tags, two slots for each other rank. Blocks have whole rounds of threads.
+/// Of four times 512 KiB and their tags, two slots for each other rank. Blocks have whole rounds of threads.
 TEST(PeerKernels, HaveRoomForOtherRanksAlone) {
-  EXPECT_EQ(peerMemoryBytes(2, 512 << 10), 2 << 20);
-  EXPECT_EQ(peerMemoryBytes(4, 512 << 10), 6 << 20);
-  EXPECT_EQ(peerMemoryBytes(4, 1), 3 * 64 * 2 * 128 * 16);
+  EXPECT_EQ(peerMemoryBytes(2, 512 << 10), 8 << 20);
+  EXPECT_EQ(peerMemoryBytes(4, 512 << 10), 24 << 20);
+  EXPECT_EQ(peerMemoryBytes(4, 1), 3 * 256 * 2 * 128 * 16);
 }
 
 TEST(PeersThatAreNone, MoreRanksTakeLess) {
