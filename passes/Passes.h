@@ -35,6 +35,7 @@ struct Tuning {
   schedules::MeasuredChoices measured;
   std::function<void(const schedules::Question &)> asked;  ///< called for each choice; may be empty
 };
+std::unique_ptr<mlir::Pass> createFuseSums(KernelCheck canEmit);
 std::unique_ptr<mlir::Pass> createScheduleGroups(ScheduleGroupsOptions options, KernelCheck canEmit, Tuning tuning = {});
 
 /// How to compile.

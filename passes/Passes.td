@@ -295,6 +295,15 @@ def ScheduleGroups : Pass<"jinx-schedule", "::mlir::ModuleOp"> {
   let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def FuseSums : Pass<"jinx-fuse-sums", "::mlir::ModuleOp"> {
+  let summary = "Add up what ranks have in the kernel that reads the sum (CUDA)";
+  let description = [{
+    A launch behind a `dist.all_reduce sum` whose kernel reads the result once, a row a program, becomes one of a kernel that takes this rank's part, too, and adds up
+    what ranks have as it reads the row, where they reach each other's memory; it writes the sum, for those that read it later. The all_reduce stays for where they do not.
+  }];
+  let statistics = [Statistic<"numFused", "num-fused", "Launches that add up what ranks have">];
+  let dependentDialects = ["::jinx::tile::TileDialect", "::mlir::arith::ArithDialect"];
+}
 def PairLaunches : Pass<"jinx-pair-launches", "::mlir::ModuleOp"> {
   let summary = "Run independent sequential kernels, or small ones on CUDA, side by side";
   let description = [{

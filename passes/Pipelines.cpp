@@ -63,6 +63,7 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
   if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit, options.tuning));
+  if (options.schedule && options.cuda && options.fusion) add(createFuseSums(options.canEmit));
   if (options.schedule && (!options.cuda || options.fusion)) add(createPairLaunches(PairLaunchesOptions{options.cuda}));
 }
 

@@ -39,6 +39,7 @@ struct CudaKernel {
   int64_t threads = 0;                 ///< of a block
   std::string sharedBytes;             ///< dynamic shared memory, a formula over a0…
   int64_t cluster = 1;
+  int64_t sumRanks = 0;                ///< whose parts it adds up where it is given a table of peers, its last parameter; 0: it takes none
   bool waitsForGrid = false;           ///< it waits itself for the launch before it (device/grid.cuh)
   std::vector<TensorMapSpec> tensorMaps;
 

@@ -58,7 +58,7 @@ std::string nameOf(Location loc) {
 }  // namespace
 
 KernelEmitter::KernelEmitter(tile::KernelOp kernel, const EmitOptions &options)
-    : kernel_(kernel), options_(options), pipeline_(std::make_unique<PipelineEmitter>(*this)) {}
+    : kernel_(kernel), options_(options), sum_(tile::sumOfRanks(kernel)), pipeline_(std::make_unique<PipelineEmitter>(*this)) {}
 KernelEmitter::~KernelEmitter() = default;
 
 LogicalResult KernelEmitter::unsupported(Operation *op, const Twine &why) {
@@ -152,6 +152,7 @@ CudaKernel KernelEmitter::assemble() {
   result.cluster = pipeline_->clusterSize();
   result.tensorMaps = tensorMaps_;
   result.waitsForGrid = startsEarly();
+  result.sumRanks = sum_ ? sum_->ranks : 0;
   result.wrappers = wrappers_;
   result.libraries = libraries_;
 
@@ -188,7 +189,7 @@ CudaKernel KernelEmitter::assemble() {
   for (BlockArgument arg : kernel_.getBody().getArguments()) {
     const std::string &name = bound_[arg].expr.text;
     if (auto ptr = dyn_cast<tile::PtrType>(arg.getType())) {
-      bool stored = llvm::any_of(arg.getUsers(), [&](Operation *user) { return pipeline_->writes(user, arg); });
+      bool stored = isSum(arg) || llvm::any_of(arg.getUsers(), [&](Operation *user) { return pipeline_->writes(user, arg); });
       // Only what is stored is __restrict__: nothing overlaps it, which is all that a compiler needs to move loads past stores. What is read
       // must not be: its loads would go by the path for constants (LDG.CONSTANT), and could be moved over the wait for the launch before.
       parameters.push_back((stored ? "" : "const ") + cType(ptr.getElement()) + (stored ? "* __restrict__ " : "* ") + name);
@@ -197,6 +198,7 @@ CudaKernel KernelEmitter::assemble() {
     }
   }
   for (const std::string &map : pipeline_->mapParameters()) parameters.push_back(map);
+  if (sum_) parameters.push_back("const __grid_constant__ PeerTable peers");
   std::string attributes = result.cluster > 1 ? "__cluster_dims__(" + std::to_string(result.cluster) + ", 1, 1) " : "";
   // One block a multiprocessor: without saying so, ptxas does not know the registers at entry and ignores their move (C7508).
   // So it does where a kernel wants registers rather than blocks beside it (`one_block`), for loads far ahead.
@@ -266,6 +268,8 @@ void KernelEmitter::phase(Operation *op) {
   std::string text;
   if (auto attr = op->getAttrOfType<StringAttr>("phase")) {
     text = attr.str();
+  } else if (auto load = dyn_cast<tile::LoadOp>(op); load && isSum(load.getPtr())) {
+    text = "read " + bound_[load.getPtr()].expr.text + ", the sum of what each rank has in " + bound_[kernel_.buffer(sum_->part)].expr.text;
   } else if (op->getBlock() == outer_ && isa<scf::ForOp, tile::LoadOp, tile::StoreOp, tile::GatherOp>(op)) {
     text = summary(op);
     if (isa<scf::ForOp>(op) && !text.empty()) text = "loop: " + text;

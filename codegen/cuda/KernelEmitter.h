@@ -139,6 +139,8 @@ class KernelEmitter {
   // RowMemory.cpp: rank-1 loads and stores, reductions, gathers
   mlir::LogicalResult emitLoad(tile::LoadOp op);
   void askAhead(jinx::tile::LoadOp op);
+  bool isSum(mlir::Value pointer) const { return sum_ && pointer == tile::KernelOp(kernel_).buffer(sum_->buffer); }
+  mlir::LogicalResult emitSummedLoad(tile::LoadOp op);
   mlir::LogicalResult emitStore(tile::StoreOp op);
   mlir::LogicalResult emitGather(tile::GatherOp op);
   mlir::LogicalResult emitReduce(tile::ReduceOp op);
@@ -182,6 +184,7 @@ class KernelEmitter {
 
   tile::KernelOp kernel_;
   EmitOptions options_;
+  std::optional<tile::SumOfRanks> sum_;
   SourceWriter out_{1};  ///< the function's body
   std::vector<std::string> constants_, prologue_;
   std::vector<std::string> ahead_; ///< statements that ask for constants, before the wait for the launch in front

@@ -32,6 +32,7 @@ void describeKernel(const CudaKernel &kernel, int64_t numBuffers, int64_t numSiz
   to.clear_cluster();
   if (kernel.cluster > 1) to.add_cluster(static_cast<uint32_t>(kernel.cluster));
   to.set_waits_for_grid(kernel.waitsForGrid);
+  to.set_sum_ranks(static_cast<uint32_t>(kernel.sumRanks));
   to.clear_tensor_maps();
   for (const TensorMapSpec &spec : kernel.tensorMaps) {
     plan::TensorMap *map = to.add_tensor_maps();

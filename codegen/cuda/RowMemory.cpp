@@ -294,6 +294,7 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
     if (PipelineEmitter::isPiece(op)) return pipeline_->emitPieceLoad(op);
     return op->hasAttr("early") ? emitEarlyLoad(op) : addPending(op);
   }
+  if (isSum(op.getPtr())) return emitSummedLoad(op);
   beforeRead(op.getPtr());
   Expr offset = scalar(op.getOffset());
   if (!isTile(type) || isConstant(op.getStrides().back(), 0)) {
@@ -308,6 +309,28 @@ LogicalResult KernelEmitter::emitLoad(tile::LoadOp op) {
   out_.line(cType(type.getElementType()) + " " + layoutOf(shapeOf(type)).declare(name) + ";");
   out_.line(tileAccess("load", op.getPtr(), op.getOffset(), op.getStrides().back(), op.getLimits(), type.getDimSize(0), name));
   askAhead(op);
+  bindArray(op.getTile(), name);
+  return success();
+}
+
+/// A row of what ranks have, which the block's threads add up (device/sums.cuh): each what it holds of it.
+LogicalResult KernelEmitter::emitSummedLoad(tile::LoadOp op) {
+  constexpr int64_t kWord = 4;  // bytes that travel together
+  auto type = cast<VectorType>(op.getTile().getType());
+  const auto width = op.getLimits().empty() ? std::optional<int64_t>(type.getDimSize(0)) : getConstantIntValue(op.getLimits().back());
+  const bool isRow = type.getRank() == 1 && isTile(type) && width && *width <= type.getDimSize(0) && isConstant(op.getStrides().back(), 1) && op->getBlock() == outer_;
+  if (!isRow || programsPerBlock_ != 1) return unsupported(op, "only whole rows, of which each is a block's, are sums of what ranks have");
+  const TileLayout layout = layoutOf(shapeOf(type));
+  const int64_t bytes = layout.run * bytesOf(type.getElementType());
+  if (bytes % kWord || *width % layout.run) return unsupported(op, "threads hold " + Twine(bytes) + " bytes together, and whole words of " + Twine(kWord) + " travel between ranks");
+  for (const char *file : {"words.cuh", "sums.cuh"}) needLibrary(file);
+  const Expr offset = scalar(op.getOffset());
+  const Bound &sum = bound_[op.getPtr()], &part = bound_[kernel_.buffer(sum_->part)];
+  const std::string name = out_.unique(sum.expr.text + "_tile"), stride = layout.runs > 1 ? layout.stride + ", " : "";
+  out_.line(cType(type.getElementType()) + " " + layout.declare(name) + ";");
+  out_.line("load_summed<" + std::to_string(sum_->ranks) + ">(" + name + ", " + address(sum, {offset}).text + ", " + address(part, {offset}).text + ", " +
+            layout.row.text + ", " + stride + std::to_string(*width) + ", peers);");
+  memory_ = {};  // every thread has met every other
   bindArray(op.getTile(), name);
   return success();
 }

@@ -357,6 +357,13 @@ class PlanBuilder {
     connect(step, op.getInputs(), outputs);
     plan::Launch *launch = step->mutable_launch();
     launch->set_kernel(kernels_.lookup(op.getKernel()));
+    if (const auto sum = tile::sumOfRanks(module_.lookupSymbol<tile::KernelOp>(op.getKernelAttr()))) {
+      MlirValue summed = op.getInputs()[sum->buffer];
+      while (auto reshape = summed.getDefiningOp<ReshapeOp>()) summed = reshape.getX();
+      const auto position = positions_.find(summed.getDefiningOp());
+      if (position == positions_.end()) return internalError("kernel " + op.getKernel().str() + " adds up what no collective of the main program does");
+      launch->set_sum_of(position->second);
+    }
     for (mlir::Attribute size : op.getSizes()) launch->add_sizes(useFormula(cast<StringAttr>(size).str()));
     launch->set_programs(useFormula(op.getPrograms().str()));
     launch->set_scratch_bytes(useFormula(op.getScratch().str()));
@@ -428,10 +435,8 @@ class PlanBuilder {
     connect(step, op->getOperands(), outputs);
     JINX_TRY(setCollective(op, mesh_, *step->mutable_collective()), "node '" + node + "'");
     step->set_bytes(useFormula(bytesOf(op).str()));
-    if (op->getNumResults() && isa<dist::PendingType>(op->getResult(0).getType())) {
-      step->mutable_collective()->set_starts(true);
-      starts_[op] = uint32_t(plan_.blocks(int(block)).steps_size() - 1);
-    }
+    positions_[op] = uint32_t(plan_.blocks(int(block)).steps_size() - 1);
+    if (op->getNumResults() && isa<dist::PendingType>(op->getResult(0).getType())) step->mutable_collective()->set_starts(true);
     return Status::ok();
   }
   /// Of operands and results, in memory.
@@ -448,8 +453,8 @@ class PlanBuilder {
   /// The value is there from the start on; from the wait on it may be read.
   Status addWait(dist::WaitOp op, uint32_t block) {
     mlir::Operation *start = op.getPending().getDefiningOp();
-    auto position = starts_.find(start);
-    if (block != 0 || position == starts_.end()) return unimplemented("a dist.wait does not wait for a collective of the main program");
+    auto position = positions_.find(start);
+    if (block != 0 || position == positions_.end()) return unimplemented("a dist.wait does not wait for a collective of the main program");
     plan::Block *steps = plan_.mutable_blocks(int(block));
     plan::Step *step = steps->add_steps();
     const plan::Step &started = steps->steps(int(position->second));
@@ -595,7 +600,7 @@ class PlanBuilder {
 
   ModuleOp module_;
   dist::MeshOp mesh_;  ///< of a rank's program
-  llvm::DenseMap<mlir::Operation *, uint32_t> starts_;  ///< collectives that only begin: their positions among the steps
+  llvm::DenseMap<mlir::Operation *, uint32_t> positions_;  ///< of collectives among the steps
   PlanWriter &writer_;
   plan::Plan &plan_;
   std::span<const ExternalFile> external_;

@@ -20,6 +20,8 @@
 //   }
 #pragma once
 
+#include <optional>
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -35,3 +37,13 @@
 #include "ir/Tile/TileTypes.h.inc"
 #define GET_OP_CLASSES
 #include "ir/Tile/TileOps.h.inc"
+
+namespace jinx::tile {
+
+/// What tile.kernel's `sums` says, in words.
+struct SumOfRanks {
+  int64_t buffer = 0, part = 0, ranks = 0;
+};
+std::optional<SumOfRanks> sumOfRanks(KernelOp kernel);
+
+}  // namespace jinx::tile

@@ -48,7 +48,12 @@ ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
   int64_t numInputs = 0, numBuffers = 0;
   if (parser.parseSymbolName(name, "sym_name", result.attributes) ||
       parser.parseArgumentList(args, OpAsmParser::Delimiter::Paren, /*allowType=*/true) || parser.parseKeyword("inputs") ||
-      parser.parseInteger(numInputs) || parser.parseKeyword("programs") || parser.parseAttribute(programs) ||
+      parser.parseInteger(numInputs))
+    return failure();
+  DenseI64ArrayAttr sums;
+  if (succeeded(parser.parseOptionalKeyword("sums")) && parser.parseCustomAttributeWithFallback(sums)) return failure();
+  if (sums) result.addAttribute("sums", sums);
+  if (parser.parseKeyword("programs") || parser.parseAttribute(programs) ||
       parser.parseKeyword("scratch") || parser.parseAttribute(scratch) || parser.parseKeyword("from") || parser.parseAttribute(provenance))
     return failure();
   for (auto &arg : args) numBuffers += isa<PtrType>(arg.type);
@@ -65,9 +70,30 @@ void KernelOp::print(OpAsmPrinter &printer) {
   printer.printSymbolName(getSymName());
   printer << '(';
   llvm::interleaveComma(getBody().getArguments(), printer, [&](BlockArgument arg) { printer.printRegionArgument(arg); });
-  printer << ") inputs " << getNumInputs() << " programs " << getProgramsAttr() << " scratch " << getScratchAttr() << " from "
+  printer << ") inputs " << getNumInputs();
+  if (getSums()) {
+    printer << " sums ";
+    printer.printStrippedAttrOrType(getSumsAttr());
+  }
+  printer << " programs " << getProgramsAttr() << " scratch " << getScratchAttr() << " from "
           << getProvenanceAttr() << ' ';
   printer.printRegion(getBody(), /*printEntryBlockArgs=*/false, /*printBlockTerminators=*/false);
+}
+
+LogicalResult KernelOp::verify() {
+  if (!getSums()) return success();
+  const auto sum = *getSums();
+  auto isInput = [&](int64_t i) { return i >= 0 && i < int64_t(getNumInputs()); };
+  if (sum.size() != 3 || !isInput(sum[0]) || !isInput(sum[1]) || sum[0] == sum[1] || sum[2] < 2)
+    return emitOpError("sums ") << getSumsAttr() << ", expected two of its " << getNumInputs() << " inputs, the sum and a part of it, and two ranks or more";
+  if (buffer(sum[0]).getType() != buffer(sum[1]).getType()) return emitOpError("sums ") << buffer(sum[1]).getType() << " to " << buffer(sum[0]).getType() << ", expected one type";
+  return success();
+}
+
+std::optional<SumOfRanks> jinx::tile::sumOfRanks(KernelOp kernel) {
+  if (!kernel.getSums()) return std::nullopt;
+  const auto sum = *kernel.getSums();
+  return SumOfRanks{sum[0], sum[1], sum[2]};
 }
 
 LogicalResult TensorMapOp::verify() {

@@ -31,11 +31,16 @@ def Tile_KernelOp : Tile_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock, N
     The body's arguments are the buffers (`!tile.ptr`), then the size parameters (`index`), which formulas call a0, a1, ….
     `programs` is the extent of the grid and `scratch` the bytes of private memory a program needs, both formulas over a0, a1, ….
     `num_inputs` of the buffers are read, the others written. `provenance` says which nodes it computes.
+
+    `sums` [buffer, part, ranks] (CUDA): that input is an all_reduce's result, which the kernel makes itself where its launch has a table of peers
+    (runtime/comm/peers): the sum of what each of so many ranks has in its input `part`. One tile.load has the buffer: each program a whole row, the rows
+    one after the other.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$programs, StrAttr:$scratch, I64Attr:$num_buffers, I64Attr:$num_inputs,
-                       StrAttr:$provenance);
+                       StrAttr:$provenance, OptionalAttr<DenseI64ArrayAttr>:$sums);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
   let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "::mlir::TypeRange":$buffers, "int64_t":$numInputs, "int64_t":$numSizes,
                                  "::llvm::StringRef":$provenance)>];
   let extraClassDeclaration = [{

@@ -53,7 +53,8 @@ class DeviceCollectives {
 
   /// Whether the call goes over memory that ranks reach of each other, and by a kernel of our own.
   virtual bool isOverPeers(const Call& call) const = 0;
-  /// For people: "all_reduce of at most 524288 bytes over peers' memory, all else by NCCL", or why all is.
+  /// For people: "all_reduce of at most 524288 bytes over peers' memory, by kernels of plans of at most 2097152, all
+  /// else by NCCL", or why all is.
   virtual std::string carriersOf(int group) const = 0;
   /// OK, or what broke the world.
   virtual Status status() const = 0;

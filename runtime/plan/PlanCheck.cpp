@@ -11,6 +11,7 @@
 #include "runtime/base/DType.h"
 #include "runtime/base/SizeExpr.h"
 #include "runtime/plan/CollectiveCheck.h"
+#include "runtime/plan/Mesh.h"
 #include "runtime/plan/Pieces.h"
 #include "runtime/plan/PlanFile.h"
 
@@ -335,6 +336,7 @@ class PlanChecker {
       if (++numSteps_ > kMaxEntries) return invalidArgument("too many steps");
       if (step.has_wait()) JINX_TRY(checkWait(step, depth), "step " + quoted(step.name()));
       JINX_TRY(checkStep(step, depth), "step " + quoted(step.name()));
+      if (step.launch().has_sum_of()) JINX_TRY(checkSum(block, at, depth), "step " + quoted(step.name()));
       if (step.has_collective() && step.collective().starts()) inFlight_[static_cast<uint32_t>(at)] = &step;
     }
     for (uint32_t r : block.results())
@@ -419,6 +421,22 @@ class PlanChecker {
       return invalidArgument("has other operands than " + quoted(start.name()) + ", for which it waits");
     inFlight_.erase(started);
     return Status::ok();
+  }
+
+  /// A launch that may carry out an all_reduce in front of it: its kernel adds up, and has the operands of both.
+  Status checkSum(const plan::Block& block, int at, int depth) const {
+    const plan::Step& step = block.steps(at);
+    const uint32_t position = step.launch().sum_of();
+    if (depth > 0 || position >= static_cast<uint32_t>(at)) return invalidArgument("makes the sum of step " + std::to_string(position) + ", expected one in front of it in the main program");
+    const plan::Step& sum = block.steps(static_cast<int>(position));
+    const plan::Collective& call = sum.collective();
+    if (!sum.has_collective() || call.op() != plan::Collective::ALL_REDUCE || call.reduction() != plan::Collective::SUM || call.starts())
+      return invalidArgument("makes the sum of " + quoted(sum.name()) + ", expected an all_reduce by sum that does not only start");
+    if (!touches(step.inputs(), sum.inputs(0)) || !touches(step.inputs(), sum.outputs(0)))
+      return invalidArgument("makes the sum of " + quoted(sum.name()) + ", expected its operand and its result among the inputs");
+    const int64_t ranks = groupSize(plan_.mesh(), axesOf(call));
+    const int64_t own = plan_.kernels(static_cast<int>(step.launch().kernel())).sum_ranks();
+    return own == ranks ? Status::ok() : invalidArgument("makes a sum of " + std::to_string(ranks) + " ranks, its kernel of " + std::to_string(own));
   }
 
   /// Ranks compare sizes before the first step.

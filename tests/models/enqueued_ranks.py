@@ -3,13 +3,15 @@
 
 A Llama of two layers for CUDA, whole and split by heads (tp 2), on emulated devices: `generate` of a batch of greedy requests and of those at a temperature, one of which the
 host draws because it wants logprobs. Each rank fills a placeholder with what it has drawn itself, so that a rank that draws another token shows in all that follows. Everything is f32: sums of
-parts are then near enough to those of one rank for the same tokens.
+parts are then near enough to those of one rank for the same tokens. Ranks are a world of threads, and one of devices beside a stand-in for NCCL ($JINX_NCCL): there sums are made by the kernels that
+read them, and, with --peer-bytes 0, in front of these.
 
     enqueued_ranks.py [--jinx build/dev/bin/jinx]
 """
 
 import argparse
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -27,14 +29,18 @@ except ImportError as missing:
 REQUESTS = [("!", 6, 0), ("&", 5, 1), ("!#%" * 6, 4, 0.4), ("(", 6, 5)]
 FILTERS = [[], ["--top-k", "8"]]
 SPLITS = ["tp=2"]
+# Ranks beside a stand-in for NCCL; of rows this wide each is a block's, and so its sum is made by the kernel that reads it. A few tokens of those take as long as all others.
+WIDE, FEW_REQUESTS = 1280, [("!", 3, 0), ("&", 2, 1)]
+WORLDS = [["--communicator", "nccl"], ["--communicator", "nccl", "--peer-bytes", "0"]] if "JINX_NCCL" in os.environ else []
 
 
 class Run:
-    def __init__(self, jinx, folder):
+    def __init__(self, jinx, folder, requests, **shape):
+        folder.mkdir()
         self.jinx, self.runner, self.folder = jinx, pathlib.Path(jinx).parent / "jinx-rt", folder
-        self.model, self.tokenizer = tiny_llama.write(folder)
-        self.batch = folder / "batch.jsonl"
-        lines = [{"prompt": prompt, "max_tokens": count, "temperature": t, "seed": 10 + i} for i, (prompt, count, t) in enumerate(REQUESTS)]
+        self.model, self.tokenizer = tiny_llama.write(folder, **shape)
+        self.batch, self.requests = folder / "batch.jsonl", requests
+        lines = [{"prompt": prompt, "max_tokens": count, "temperature": t, "seed": 10 + i} for i, (prompt, count, t) in enumerate(requests)]
         lines.append({**lines[1], "logprobs": 1, "max_tokens": 2})
         self.batch.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
@@ -60,7 +66,7 @@ def check(run):
     expected = [run.tokens(whole, *filters) for filters in FILTERS]
     for got, filters in zip(expected, FILTERS):
         lengths = [len(got[i]) for i in range(len(got))]
-        if lengths != [n for _, n, _ in REQUESTS] + [2]:
+        if lengths != [n for _, n, _ in run.requests] + [2]:
             failures.append(f"one rank, {filters}: {lengths} tokens of the requests")
     if expected[0][1] == expected[1][1]:
         failures.append("the cases do not ask what they are for: a filter changes no token")
@@ -74,20 +80,35 @@ def check(run):
     return count, failures
 
 
+def check_sums(run):
+    """Sums that kernels make, and those that are made in front of them."""
+    failures, want, plans = [], run.tokens(run.compiled("whole.jxp")), run.compiled("tp=2", "--shard", "tp=2")
+    steps = json.loads(run.call(run.jinx, "inspect", plans / "rank-0000.jxp", "--json"))["steps"]
+    made, sums = sum("sum_of" in step for step in steps), sum(step["kernel"].startswith("all_reduce") for step in steps)
+    if made < 5:
+        failures.append(f"kernels make {made} of {sums} sums, expected that of the embedding and two of each layer")
+    for world in WORLDS:
+        got = run.tokens(plans, "--ranks", 2, *world)
+        if got != want:
+            failures.append(f"wide, {world}: {got}, expected {want}")
+    return len(WORLDS), failures
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jinx", default="build/dev/bin/jinx")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            count, failures = check(Run(options.jinx, pathlib.Path(folder)))
+            count, failures = check(Run(options.jinx, pathlib.Path(folder) / "narrow", REQUESTS))
+            more, wrong = check_sums(Run(options.jinx, pathlib.Path(folder) / "wide", FEW_REQUESTS, width=WIDE))
         except Missing as missing:
             print(f"skipped: {missing}")
             return 77
-    for failure in failures:
+    for failure in failures + wrong:
         print(failure)
-    print(f"{count} batches, {len(failures)} failures")
-    return 1 if failures else 0
+    print(f"{count} batches and {more} of wide rows beside a stand-in for NCCL, {len(failures + wrong)} failures")
+    return 1 if failures + wrong else 0
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from packages import data
 VOCABULARY = 512
 
 
-def write(folder, seed=5):
+def write(folder, seed=5, width=folders.WIDTH):
     """\\returns the model's folder and the tokenizer's file, both in `folder`. Missing where the tokenizer cannot be had."""
-    config = {**folders.llama("llama"), "vocab_size": VOCABULARY}
-    folders.VOCABULARY = VOCABULARY
+    config = {**folders.llama("llama"), "vocab_size": VOCABULARY, "hidden_size": width}
+    folders.VOCABULARY, folders.WIDTH = VOCABULARY, width
     maker = folders.Maker("F32", seed)
     folders.make_llama(config, maker)
     kind, head = maker.tensors["lm_head.weight"]

@@ -240,6 +240,7 @@ class ReportBuilder {
       kernel.steps.push_back(r.index);
       r.programs = evaluateSet(step.launch().programs());
       r.products = plan_.kernels(static_cast<int>(step.launch().kernel())).products();
+      if (info.sumOf >= 0) r.sumOf = static_cast<int>(program_->collectives[static_cast<size_t>(info.sumOf)]);
       r.problem = step.launch().problem();
       r.choice = step.launch().choice();
     } else if (step.has_host()) {

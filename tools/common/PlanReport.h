@@ -39,6 +39,7 @@ struct StepReport {
   std::vector<std::string> nodes, inputs, outputs;
   std::vector<int> reads; ///< steps whose results it takes, each once
   std::optional<int64_t> flops, bytes, programs;
+  std::optional<int> sumOf; ///< the all_reduce that its kernel makes where ranks reach each other's memory
   std::string products; ///< what its kernel multiplies on matrix units; "": it has none
   std::string problem, choice; ///< what the sizes of its kernel were chosen for, and the choice; "": there was none
   std::optional<MeasuredReport> measured;

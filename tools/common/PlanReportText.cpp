@@ -108,6 +108,7 @@ nlohmann::ordered_json toJson(const StepReport& step) {
     if (m->share) json["roof_share"] = *m->share;
     if (!m->bound.empty()) json["bound"] = m->bound;
   }
+  if (step.sumOf) json["sum_of"] = *step.sumOf;
   if (!step.products.empty()) json["products"] = step.products;
   if (!step.problem.empty()) json["problem"] = step.problem;
   if (!step.choice.empty()) json["choice"] = step.choice;

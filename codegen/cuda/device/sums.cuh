@@ -1,26 +1,44 @@
 // ========================= jinx device library: sums of what ranks have =========================
 // A tile that ranks add up as it is read, over memory that they reach of each other (words.cuh). A program's rooms follow each other, and are its own.
 
-template <int kRanks>
-JINX_DEVICE void push_words(const PeerTable& peers, Turn turn, i64 word, const u32 (&bits)[1]) { push_word<kRanks>(peers, turn, word, bits[0]); }
-template <int kRanks, int kWords>
-JINX_DEVICE void push_words(const PeerTable& peers, Turn turn, i64 word, const u32 (&bits)[kWords]) {
-  static_assert(kWords % 2 == 0, "two words are a unit");
-#pragma unroll
-  for (int i = 0; i < kWords; i += 2) push_unit<kRanks>(peers, turn, (word + i) / 2, bits[i] | static_cast<u64>(bits[i + 1]) << 32);
+/// A thread's run of a row, as it lies in the program's rooms: units that a warp moves by one instruction side by side, so the warp's runs have 32 of each
+/// thread's first units, then 32 of the second ones. (Rooms have whole rounds of 128 units, and a run four at most.) A run of four bytes is one word.
+template <int kWords>
+struct Place {
+  static constexpr int kUnits = (kWords + 1) / 2;
+  static_assert(kWords == 1 || kWords == 2 || kWords == 4 || kWords == 8, "a word, or up to four units");
+  i64 room;  ///< of the program's
+  int first; ///< unit in the room, or word
+};
+template <int kWords>
+JINX_DEVICE Place<kWords> place_of(const PeerTable& peers, int run) {
+  const u32 room = static_cast<u32>(kWords == 1 ? 2 * peers.room_units : peers.room_units);
+  const u32 at = kWords == 1 ? run : run / 32 * 32 * Place<kWords>::kUnits + run % 32;
+  return {at / room, static_cast<int>(at % room)};
 }
-template <int kRanks>
-JINX_DEVICE bool gather_words(const PeerTable& peers, Turn turn, i64 word, const u32 (&own)[1], u32 (&data)[kRanks][1]) { return gather_word<kRanks>(peers, turn, word, own[0], data); }
 template <int kRanks, int kWords>
-JINX_DEVICE bool gather_words(const PeerTable& peers, Turn turn, i64 word, const u32 (&own)[kWords], u32 (&data)[kRanks][kWords]) {
+JINX_DEVICE void push_run(const PeerTable& peers, Turn turn, Place<kWords> place, const u32 (&words)[kWords]) {
+  if constexpr (kWords == 1) {
+    push_word<kRanks>(peers, turn, place.first, words[0]);
+  } else {
 #pragma unroll
-  for (int i = 0; i < kWords; i += 2) {
-    u64 units[kRanks];
-    if (!gather_unit<kRanks>(peers, turn, (word + i) / 2, own[i] | static_cast<u64>(own[i + 1]) << 32, units)) return false;
-#pragma unroll
-    for (int r = 0; r < kRanks; ++r) data[r][i] = static_cast<u32>(units[r]), data[r][i + 1] = static_cast<u32>(units[r] >> 32);
+    for (int i = 0; i < kWords / 2; ++i) push_unit<kRanks>(peers, turn, place.first + 32 * i, words[2 * i] | static_cast<u64>(words[2 * i + 1]) << 32);
   }
-  return true;
+}
+template <int kRanks, int kWords>
+JINX_DEVICE bool gather_run(const PeerTable& peers, Turn turn, Place<kWords> place, const u32 (&own)[kWords], u32 (&data)[kRanks][kWords]) {
+  if constexpr (kWords == 1) {
+    return gather_word<kRanks>(peers, turn, place.first, own[0], data);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kWords / 2; ++i) {
+      u64 units[kRanks];
+      if (!gather_unit<kRanks>(peers, turn, place.first + 32 * i, own[2 * i] | static_cast<u64>(own[2 * i + 1]) << 32, units)) return false;
+#pragma unroll
+      for (int r = 0; r < kRanks; ++r) data[r][2 * i] = static_cast<u32>(units[r]), data[r][2 * i + 1] = static_cast<u32>(units[r] >> 32);
+    }
+    return true;
+  }
 }
 
 JINX_DEVICE float summand(float x) { return x; }
@@ -49,42 +67,51 @@ JINX_DEVICE void add_up(T (&x)[N], const u32 (&data)[kRanks][kWords]) {
 /// `sum` becomes, too. Without: `sum`, which was made in front of this launch. The whole block comes, once in a launch.
 template <int kRanks, int M, int N, typename T>
 JINX_DEVICE void load_summed(T (&x)[M][N], T* sum, const T* part, int first, int stride, int width, const PeerTable& peers JINX_AT) {
-  constexpr int kWords = N * sizeof(T) / 4, kOfWord = 4 / sizeof(T);
+  constexpr int kWords = N * sizeof(T) / 4;
   static_assert(kWords * 4 == N * sizeof(T), "a run is whole words");
-  if (peers.ranks == 0) {
-    load_runs_where(x, sum + first, stride, width - first JINX_FROM);
-    return;
-  }
-  load_runs_where(x, part + first, stride, width - first JINX_FROM);
-  const int room_words = 2 * peers.room_units, rooms = (width / kOfWord + room_words - 1) / room_words;
+  load_runs_where(x, (peers.ranks ? part : sum) + first, stride, width - first JINX_FROM);
+  if (peers.ranks == 0) return;
+  const u32 units = (width * sizeof(T) + 7) / 8, room = static_cast<u32>(peers.room_units), rooms = (units + room - 1) / room;
   const i64 first_room = static_cast<i64>(blockIdx.x) * rooms;
 #pragma unroll 1
-  for (int i = 0; i < rooms; ++i) clean_in_time<kRanks>(peers, turn_of(peers, first_room + i), blockDim.x);
+  for (u32 i = 0; i < rooms; ++i) clean_in_time<kRanks>(peers, turn_of(peers, first_room + i), blockDim.x);
 
   Turn turns[M];
   u32 own[M][kWords];
 #pragma unroll
   for (int v = 0; v < M; ++v) {
-    const int word = (first + v * stride) / kOfWord;
-    if (first + v * stride >= width) continue;
-    turns[v] = turn_of(peers, first_room + word / room_words);
+    const int at = first + v * stride;
+    if (at >= width) continue;
+    const Place<kWords> place = place_of<kWords>(peers, at / N);
+    turns[v] = turn_of(peers, first_room + place.room);
     memcpy(own[v], x[v], sizeof own[v]);
-    push_words<kRanks>(peers, turns[v], word % room_words, own[v]);
+    push_run<kRanks>(peers, turns[v], place, own[v]);
   }
   block_sync();  // all have their turns
-  for (int i = threadIdx.x; i < rooms; i += blockDim.x) count_turn(peers, first_room + i, turn_of(peers, first_room + i).count);
+  for (u32 i = threadIdx.x; i < rooms; i += blockDim.x) count_turn(peers, first_room + i, turn_of(peers, first_room + i).count);
 #pragma unroll
   for (int v = 0; v < M; ++v) {
-    const int word = (first + v * stride) / kOfWord;
+    const int at = first + v * stride;
+    if (at >= width) continue;
     u32 data[kRanks][kWords];
-    if (first + v * stride >= width) continue;
-    if (!gather_words<kRanks>(peers, turns[v], word % room_words, own[v], data)) return;
+    if (!gather_run<kRanks>(peers, turns[v], place_of<kWords>(peers, at / N), own[v], data)) return;
     add_up<kRanks>(x[v], data);
-    store_run(sum + first + v * stride, x[v] JINX_FROM);
+    store_run(sum + at, x[v] JINX_FROM);
   }
 }
 /// One run.
 template <int kRanks, int N, typename T>
 JINX_DEVICE void load_summed(T (&x)[N], T* sum, const T* part, int first, int width, const PeerTable& peers JINX_AT) {
-  load_summed<kRanks>(reinterpret_cast<T(&)[1][N]>(x), sum, part, first, 0, width, peers JINX_FROM);
+  T run[1][N];
+  load_summed<kRanks>(run, sum, part, first, N, width, peers JINX_FROM);
+#pragma unroll
+  for (int i = 0; i < N; ++i) x[i] = run[0][i];
+}
+/// Runs of one element.
+template <int kRanks, int M, typename T>
+JINX_DEVICE void load_summed(T (&x)[M], T* sum, const T* part, int first, int stride, int width, const PeerTable& peers JINX_AT) {
+  T runs[M][1];
+  load_summed<kRanks>(runs, sum, part, first, stride, width, peers JINX_FROM);
+#pragma unroll
+  for (int v = 0; v < M; ++v) x[v] = runs[v][0];
 }

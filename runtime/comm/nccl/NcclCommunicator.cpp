@@ -219,7 +219,8 @@ std::string NcclCommunicator::carriersOf(int group) const {
   const Member& member = *found->second;
   if (!member.peers) return "all by NCCL: " + member.whyNoPeers;
   return "all_reduce of at most " + std::to_string(member.peers->mostBytes()) +
-         " bytes over peers' memory, all else by NCCL";
+         " bytes over peers' memory, by kernels of plans of at most " +
+         std::to_string(PeerReduce::kFusedMore * member.peers->mostBytes()) + ", all else by NCCL";
 }
 
 /// A line for each group of several ranks.

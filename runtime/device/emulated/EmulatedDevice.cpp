@@ -363,7 +363,7 @@ Status EmulatedDevice::launch(const KernelLaunch& launch, Stream& stream) {
   }
   PeerTable peers = launch.peers ? *launch.peers : PeerTable{};
   if (kernel.formulas.takesPeers()) params.push_back(&peers);
-  const bool isRecorded = recorder_ && known && maps.empty() && !launch.peers && recorder_->wants(symbol);
+  const bool isRecorded = recorder_ && known && maps.empty() && !kernel.formulas.takesPeers() && recorder_->wants(symbol);
   if (isRecorded) recorder_->begin(pointers, options.ranges);
   const int64_t start = launch.trace ? Trace::now() : 0;
   JINX_TRY_ASSIGN(LaunchReport report, emulated::launch(*kernel.code, symbol, shape, params.data(), options));

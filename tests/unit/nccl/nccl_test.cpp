@@ -441,7 +441,7 @@ TEST_P(Nccl, SaysWhoCarriesWhat) {
                comm.recentCalls();
       });
   const std::string text = GetParam() == 0 ? "all by NCCL: rank 0: it is turned off"
-                                           : "all_reduce of at most 524288 bytes over peers' memory, all else by NCCL";
+                                           : "all_reduce of at most 524288 bytes over peers' memory, by kernels of plans of at most 2097152, all else by NCCL";
   expectAllSay(said, {(GetParam() == 0 ? "none; " : "few; ") + text, "ranks 0, 1: " + text});
 }
 

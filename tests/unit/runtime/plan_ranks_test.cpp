@@ -195,6 +195,48 @@ TEST(PlanRanks, Waits) {
   EXPECT_FAULT(none, "starts a collective that nothing waits for");
 }
 
+/// An all_reduce, and a launch that may carry it out.
+struct Summed : TestPlan {
+  uint32_t x, sum, y;
+  Collective* call;
+  plan::Step* step;
+  Summed() {
+    mesh({{"tp", 3}});
+    x = input("x", {"6"});
+    sum = arena("sum", {"6"});
+    y = output("y", {"6"});
+    call = &collective(Collective::ALL_REDUCE, {x}, {sum}, "6");
+    plan::Kernel& kernel = *p.add_kernels();
+    kernel.set_symbol("norm");
+    kernel.set_num_buffers(3);
+    kernel.set_sum_ranks(3);
+    step = p.mutable_blocks(0)->add_steps();
+    step->set_name("norm");
+    for (uint32_t i : {sum, x})
+      step->add_inputs(i);
+    step->add_outputs(y);
+    step->mutable_launch()->set_programs("1");
+    step->mutable_launch()->set_sum_of(0);
+  }
+};
+
+TEST(PlanRanks, SumsThatKernelsMake) {
+  Summed good;
+  EXPECT_EQ(faultOf(good), "");
+  Summed later;
+  later.step->mutable_launch()->set_sum_of(1);
+  EXPECT_FAULT(later, "makes the sum of step 1, expected one in front of it");
+  Summed largest;
+  largest.call->set_reduction(Collective::MAX);
+  EXPECT_FAULT(largest, "makes the sum of \"ALL_REDUCE1\", expected an all_reduce by sum");
+  Summed apart;
+  apart.step->set_inputs(1, apart.sum);
+  EXPECT_FAULT(apart, "expected its operand and its result among the inputs");
+  Summed other;
+  other.p.mutable_kernels(0)->set_sum_ranks(2);
+  EXPECT_FAULT(other, "makes a sum of 3 ranks, its kernel of 2");
+}
+
 /// A send that starts has no result; its operand is in use until the wait. A receive has its result from the wait on.
 TEST(PlanRanks, StartedSendsAndReceives) {
   for (const bool isEarly : {false, true}) {

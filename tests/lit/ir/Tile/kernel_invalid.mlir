@@ -26,3 +26,15 @@ func.func @inside() {
   }
   return
 }
+
+// -----
+
+// expected-error @below {{'tile.kernel' op sums array<i64: 0, 2, 2>, expected two of its 2 inputs, the sum and a part of it, and two ranks or more}}
+tile.kernel @sum_of_a_result(%x: !tile.ptr<f32>, %p: !tile.ptr<f32>, %y: !tile.ptr<f32>) inputs 2 sums [0, 2, 2] programs "1" scratch "0" from "" {
+}
+
+// -----
+
+// expected-error @below {{'tile.kernel' op sums '!tile.ptr<bf16>' to '!tile.ptr<f32>', expected one type}}
+tile.kernel @sum_of_another_type(%x: !tile.ptr<f32>, %p: !tile.ptr<bf16>, %y: !tile.ptr<f32>) inputs 2 sums [0, 1, 2] programs "1" scratch "0" from "" {
+}
