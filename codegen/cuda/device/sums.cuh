@@ -21,8 +21,10 @@ JINX_DEVICE void push_run(const PeerTable& peers, Turn turn, Place<kWords> place
   if constexpr (kWords == 1) {
     push_word<kRanks>(peers, turn, place.first, words[0]);
   } else {
+    u64 units[kWords / 2];
+    memcpy(units, words, sizeof words);
 #pragma unroll
-    for (int i = 0; i < kWords / 2; ++i) push_unit<kRanks>(peers, turn, place.first + 32 * i, words[2 * i] | static_cast<u64>(words[2 * i + 1]) << 32);
+    for (int i = 0; i < kWords / 2; ++i) push_unit<kRanks>(peers, turn, place.first + 32 * i, units[i]);
   }
 }
 template <int kRanks, int kWords>
@@ -30,12 +32,14 @@ JINX_DEVICE bool gather_run(const PeerTable& peers, Turn turn, Place<kWords> pla
   if constexpr (kWords == 1) {
     return gather_word<kRanks>(peers, turn, place.first, own[0], data);
   } else {
+    constexpr int kOnce = kRanks * kWords <= 16 ? kWords / 2 : 1;  // units that are awaited together: as many as registers hold of all ranks
 #pragma unroll
-    for (int i = 0; i < kWords / 2; ++i) {
-      u64 units[kRanks];
-      if (!gather_unit<kRanks>(peers, turn, place.first + 32 * i, own[2 * i] | static_cast<u64>(own[2 * i + 1]) << 32, units)) return false;
+    for (int i = 0; i < kWords / 2; i += kOnce) {
+      u64 units[kOnce], all[kRanks][kOnce];
+      memcpy(units, own + 2 * i, sizeof units);
+      if (!gather_units<kRanks, 32>(peers, turn, place.first + 32 * i, units, all)) return false;
 #pragma unroll
-      for (int r = 0; r < kRanks; ++r) data[r][2 * i] = static_cast<u32>(units[r]), data[r][2 * i + 1] = static_cast<u32>(units[r] >> 32);
+      for (int r = 0; r < kRanks; ++r) memcpy(data[r] + 2 * i, all[r], sizeof all[r]);
     }
     return true;
   }
@@ -73,8 +77,10 @@ JINX_DEVICE void load_summed(T (&x)[M][N], T* sum, const T* part, int first, int
   if (peers.ranks == 0) return;
   const u32 units = (width * sizeof(T) + 7) / 8, room = static_cast<u32>(peers.room_units), rooms = (units + room - 1) / room;
   const i64 first_room = static_cast<i64>(blockIdx.x) * rooms;
+  const Turn first_turn = turn_of(peers, first_room);  // of the only room, most of the time
+  clean_in_time<kRanks>(peers, first_turn, blockDim.x);
 #pragma unroll 1
-  for (u32 i = 0; i < rooms; ++i) clean_in_time<kRanks>(peers, turn_of(peers, first_room + i), blockDim.x);
+  for (u32 i = 1; i < rooms; ++i) clean_in_time<kRanks>(peers, turn_of(peers, first_room + i), blockDim.x);
 
   Turn turns[M];
   u32 own[M][kWords];
@@ -83,7 +89,7 @@ JINX_DEVICE void load_summed(T (&x)[M][N], T* sum, const T* part, int first, int
     const int at = first + v * stride;
     if (at >= width) continue;
     const Place<kWords> place = place_of<kWords>(peers, at / N);
-    turns[v] = turn_of(peers, first_room + place.room);
+    turns[v] = place.room == 0 ? first_turn : turn_of(peers, first_room + place.room);
     memcpy(own[v], x[v], sizeof own[v]);
     push_run<kRanks>(peers, turns[v], place, own[v]);
   }

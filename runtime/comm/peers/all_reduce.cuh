@@ -139,22 +139,22 @@ JINX_DEVICE void store_unit(char* p, u64 bits, i64 left JINX_AT) {
 
 /// The elements of a unit, of all ranks in their order.
 template <typename T, Reduction kHow>
-JINX_DEVICE u64 reduced_by(const u64 (&data)[kRanks]) {
+JINX_DEVICE u64 reduced_by(const u64 (&data)[kRanks][1]) {
   constexpr int kBits = 8 * Element<T>::kBytes;
   constexpr u64 kMask = ~u64{0} >> (64 - kBits);
   u64 result = 0;
 #pragma unroll
   for (int at = 0; at < 64; at += kBits) {
-    auto value = Element<T>::widen(data[0] >> at & kMask);
+    auto value = Element<T>::widen(data[0][0] >> at & kMask);
 #pragma unroll
-    for (int r = 1; r < kRanks; ++r) value = joined<kHow>(value, Element<T>::widen(data[r] >> at & kMask));
+    for (int r = 1; r < kRanks; ++r) value = joined<kHow>(value, Element<T>::widen(data[r][0] >> at & kMask));
     result |= Element<T>::narrow(value) << at;
   }
   return result;
 }
 
 template <typename T>
-JINX_DEVICE u64 reduced(int reduction, const u64 (&data)[kRanks]) {
+JINX_DEVICE u64 reduced(int reduction, const u64 (&data)[kRanks][1]) {
   switch (reduction) {
     case kSum: return reduced_by<T, kSum>(data);
     case kProd: return reduced_by<T, kProd>(data);
@@ -178,8 +178,9 @@ JINX_DEVICE void all_reduce(const Call& call, const PeerTable& peers) {
   if (threadIdx.x == 0) count_turn(peers, turn.room, turn.count);
   for (i64 unit = threadIdx.x; unit < units; unit += kThreads) {
     const i64 at = (first + unit) * 8;
-    u64 data[kRanks];
-    if (!gather_unit<kRanks>(peers, turn, unit, unit < kThreads ? mine : load(unit), data)) return;
+    const u64 own[1] = {unit < kThreads ? mine : load(unit)};
+    u64 data[kRanks][1];
+    if (!gather_units<kRanks, 1>(peers, turn, unit, own, data)) return;
     store_unit<kBytes>(call.out + at, reduced<T>(call.reduction, data), call.bytes - at);
   }
 }

@@ -125,24 +125,32 @@ JINX_DEVICE void push_unit(const PeerTable& peers, Turn turn, i64 unit, u64 bits
   for (int r = 0; r < kRanks; ++r)
     if (r != peers.rank) push(slot_of<kRanks>(peers, peers.memory[r], r, peers.rank, turn.room, turn.parity()) + unit, pair);
 }
-/// All ranks' `unit`, as soon as the others' have come; false where the host has asked to stop.
-template <int kRanks>
-JINX_DEVICE bool gather_unit(const PeerTable& peers, Turn turn, i64 unit, u64 own, u64 (&data)[kRanks]) {
+/// All ranks' units `first`, `first` + kStep, …, as soon as the others' have come, all looked at together; false where the host has asked to stop.
+template <int kRanks, int kStep, int kUnits>
+JINX_DEVICE bool gather_units(const PeerTable& peers, Turn turn, i64 first, const u64 (&own)[kUnits], u64 (&data)[kRanks][kUnits]) {
   for (int looks = 1;; ++looks) {
     bool all = true;
 #pragma unroll
     for (int r = 0; r < kRanks; ++r) {
-      Pair pair = tagged(own, turn.tag());
-      if (r != peers.rank) pair = look_at(slot_of<kRanks>(peers, peers.own, peers.rank, r, turn.room, turn.parity()) + unit);
-      all = all && has_arrived(pair, turn.tag());
-      data[r] = data_of(pair);
+      const Pair* const slot = slot_of<kRanks>(peers, peers.own, peers.rank, r, turn.room, turn.parity()) + first;
+      Pair pairs[kUnits];
+#pragma unroll
+      for (int i = 0; i < kUnits; ++i) {
+        pairs[i] = tagged(own[i], turn.tag());
+        if (r != peers.rank) pairs[i] = look_at(slot + i * kStep);
+      }
+#pragma unroll
+      for (int i = 0; i < kUnits; ++i) {
+        all = all && has_arrived(pairs[i], turn.tag());
+        data[r][i] = data_of(pairs[i]);
+      }
     }
     if (all) return true;
     if (looks % kLooks == 0 && is_set(peers.state)) return false;
     look_again_later();
   }
 }
-/// The same of a single word; `at` counts them in the room.
+/// As push_unit and gather_units, of a single word; `at` counts them in the room.
 template <int kRanks>
 JINX_DEVICE void push_word(const PeerTable& peers, Turn turn, i64 at, u32 bits) {
 #pragma unroll
