@@ -19,24 +19,28 @@ import gpu_pack  # noqa: E402
 import shapes  # noqa: E402
 
 
+# What the first split is compiled without, too: collectives beside kernels, sums that are made by the kernels that read them.
+WITHOUT = {"-serial": ["--no-overlap"], "-apart": ["--disable-pass", "jinx-fuse-sums"]}
+
+
 def axes_of(shape):
-    """How it is split; by the first also with no collective beside kernels."""
+    """How it is split; by the first also as WITHOUT says."""
     return ["ep", "tp"] if "num_local_experts" in shape else ["tp"]
 
 
 def compile_shape(folder, name, counts):
-    """One plan for one GPU, and a folder of plans for each split: m.jxp, tp2, tp2-serial."""
+    """One plan for one GPU, and a folder of plans for each split: m.jxp, tp2, tp2-serial, tp2-apart."""
     jinx, made, shape = gpu_pack.BIN / "jinx", folder / name, shapes.SHAPES[name]
     made.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         model = pathlib.Path(work) / name
         shapes.make(model, name)
-        splits = [(axis, ranks, how) for ranks in counts for axis in axes_of(shape) for how in (("", "-serial") if axis == axes_of(shape)[0] else ("",))]
+        splits = [(axis, ranks, how) for ranks in counts for axis in axes_of(shape) for how in ("", *(WITHOUT if axis == axes_of(shape)[0] else ()))]
         types = ["--activations", "f32", "--kv", "f32"] if shape.get("torch_dtype") == "float32" else []
         for axis, ranks, how in [("", 1, ""), *splits]:
             output = model / (f"{axis}{ranks}{how}" if axis else "m.jxp")
             shard = ["--shard", f"{axis}={ranks}"] if axis else []
-            subprocess.run([jinx, "compile", model, "--target", "cuda:sm_90a", "--external-weights", *types, *shard, *(["--no-overlap"] if how else []), "-o", output], check=True)
+            subprocess.run([jinx, "compile", model, "--target", "cuda:sm_90a", "--external-weights", *types, *shard, *WITHOUT.get(how, []), "-o", output], check=True)
             (shutil.copytree if axis else shutil.copy)(output, made / output.name)
 
 

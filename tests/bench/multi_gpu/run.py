@@ -131,8 +131,8 @@ def choice(env, gpus):
 
 
 def ways_of(shape, gpus):
-    """The splits that the pack has of a shape, for so many GPUs at most: tp2, ep2, tp2-serial. By ranks."""
-    found = [(int(re.fullmatch(r"[a-z]+(\d+)(-serial)?", path.name)[1]), path.name) for path in (HERE / shape).iterdir() if path.is_dir()]
+    """The splits that the pack has of a shape, for so many GPUs at most: tp2, ep2, tp2-serial, tp2-apart. By ranks."""
+    found = [(int(re.fullmatch(r"[a-z]+(\d+)(-serial|-apart)?", path.name)[1]), path.name) for path in (HERE / shape).iterdir() if path.is_dir()]
     return [name for ranks, name in sorted(found) if ranks <= gpus]
 
 
@@ -188,7 +188,7 @@ def compare_tokens(one, many):
 
 
 def models(env, gpus, names, wanted, batches, repeats):
-    """wanted: ways, with -nccl and -serial; empty: all that the pack has."""
+    """wanted: ways, with -nccl, -serial and -apart; empty: all that the pack has."""
     import shapes
 
     found = {}
@@ -198,11 +198,11 @@ def models(env, gpus, names, wanted, batches, repeats):
         found[name] = {"ms": {}}
         first = None
         for way in ["tp1", *ways_of(name, gpus)]:
-            hows = [how for how in [way] + ([f"{way}-nccl"] if way != "tp1" and not way.endswith("-serial") else []) if not wanted or how in wanted]
+            hows = [how for how in [way] + ([f"{way}-nccl"] if way != "tp1" and "-" not in way else []) if not wanted or how in wanted]
             if not hows:
                 continue
             generate(env, plan_of(name, way), [{"prompt": prompt_of(0, 8), "max_tokens": 2}], 64)  # kernels are compiled
-            said = tokens(env, plan_of(name, way)) if not way.endswith("-serial") else None
+            said = tokens(env, plan_of(name, way)) if "-" not in way else None
             if first is None:
                 first = said
             elif said:
@@ -241,7 +241,7 @@ ABOUT = {"mixtral": " 8 layers of Mixtral's 32.", "f32": " All of it f32.", "f32
 
 def decode_lines(name, entry):
     ways = sorted(dict.fromkeys(key.split()[0] for key in entry["ms"]), key=lambda way: way != "tp1")
-    lines = [f"## {name}, decode", "", "A step in ms, greedy, random weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`; nccl: `--peer-bytes 0`." + ABOUT.get(name, "") + entry.get("note", ""), "",
+    lines = [f"## {name}, decode", "", "A step in ms, greedy, random weights, positions 1,174 to 1,302; all of `jinx-rt generate`. serial: `--no-overlap`; apart: `--disable-pass jinx-fuse-sums`; nccl: `--peer-bytes 0`." + ABOUT.get(name, "") + entry.get("note", ""), "",
              "| requests | " + " | ".join(ways) + " | gain |", "|---" * (2 + len(ways)) + "|"]
     for batch in sorted({int(key.split()[1]) for key in entry["ms"]}):
         row = {way: entry["ms"][f"{way} {batch}"] for way in ways}
