@@ -63,8 +63,9 @@ void buildPipeline(PassManager &pm, const PipelineOptions &options) {
   // Groups are final: nothing may move across them but whole kernels.
   add(createFuseOperators(FuseOperatorsOptions{options.fusion, options.cuda ? "cuda" : "cpu", options.vectorBytes}));
   if (options.schedule) add(createScheduleGroups(ScheduleGroupsOptions{options.vectorBytes, options.registers, options.cuda}, options.canEmit, options.tuning));
-  if (options.schedule && options.cuda && options.fusion) add(createFuseSums(options.canEmit));
   if (options.schedule && (!options.cuda || options.fusion)) add(createPairLaunches(PairLaunchesOptions{options.cuda}));
+  // Launches are where they will be: between a sum and the kernel that makes it nothing may come to stand.
+  if (options.schedule && options.cuda && options.fusion) add(createFuseSums(options.canEmit));
 }
 
 }  // namespace jinx::passes

@@ -434,6 +434,9 @@ class PlanChecker {
       return invalidArgument("makes the sum of " + quoted(sum.name()) + ", expected an all_reduce by sum that does not only start");
     if (!touches(step.inputs(), sum.inputs(0)) || !touches(step.inputs(), sum.outputs(0)))
       return invalidArgument("makes the sum of " + quoted(sum.name()) + ", expected its operand and its result among the inputs");
+    for (int between = static_cast<int>(position) + 1; between < at; ++between)
+      if (touches(block.steps(between).inputs(), sum.outputs(0)) || touches(block.steps(between).outputs(), sum.inputs(0)))
+        return invalidArgument("makes the sum of " + quoted(sum.name()) + ", which " + quoted(block.steps(between).name()) + " in front of it needs");
     const int64_t ranks = groupSize(plan_.mesh(), axesOf(call));
     const int64_t own = plan_.kernels(static_cast<int>(step.launch().kernel())).sum_ranks();
     return own == ranks ? Status::ok() : invalidArgument("makes a sum of " + std::to_string(ranks) + " ranks, its kernel of " + std::to_string(own));

@@ -232,6 +232,10 @@ TEST(PlanRanks, SumsThatKernelsMake) {
   Summed apart;
   apart.step->set_inputs(1, apart.sum);
   EXPECT_FAULT(apart, "expected its operand and its result among the inputs");
+  Summed needed;
+  needed.hostCall("Neg", {needed.sum}, {needed.arena("negative", {"6"})});
+  needed.p.mutable_blocks(0)->mutable_steps()->SwapElements(1, 2);
+  EXPECT_FAULT(needed, "makes the sum of \"ALL_REDUCE1\", which \"Neg2\" in front of it needs");
   Summed other;
   other.p.mutable_kernels(0)->set_sum_ranks(2);
   EXPECT_FAULT(other, "makes a sum of 3 ranks, its kernel of 2");
